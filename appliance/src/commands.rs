@@ -1,4 +1,4 @@
-//! What each command does: parsed arguments in, a result or an error out.
+//! Implementation of the commands: parsed arguments in, a result or an error out.
 
 use std::io::{stdin, stdout};
 
@@ -12,10 +12,10 @@ use crate::error::{Context as _, Error, Result};
 use crate::printer::{line, note};
 use crate::{api, audit, database, directory, packages, server};
 
-/// Threads that serve. A console has a handful of users.
+/// Number of serving threads. A console has a handful of users.
 const THREADS: usize = 2;
 
-/// Executes a command to its end.
+/// Executes a command completely.
 pub fn execute(arguments: Arguments) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let runtime = runtime.context(codes::BUG, || "no runtime can be made".to_owned())?;
@@ -58,7 +58,7 @@ pub fn execute(arguments: Arguments) -> Result<()> {
     }
 }
 
-/// Where the settings say that the data is. The error names every fault of them.
+/// Returns the place of the data by the settings. The error names every fault.
 fn storage(arguments: &DataArguments) -> Result<Storage> {
     Storage::of(&arguments.database, arguments.namespace.as_deref()).map_err(|faults| {
         Error::new(codes::APPLIANCE_SETTINGS, format!("settings cannot be used: {}", faults.join("; ")))
@@ -81,7 +81,7 @@ fn show(counts: &Counts) {
     warn_of_broken(&counts.audit);
 }
 
-/// A log that was changed is saved and loaded as it is, and everybody who does that learns of it.
+/// Warns of a changed log, which is saved and loaded unchanged.
 fn warn_of_broken(chain: &Chain) {
     if let Chain::Broken(error) = chain {
         note(&format!("the audit log was changed after it was written: {error} [{}]", codes::AUDIT_BROKEN.id));

@@ -1,5 +1,6 @@
-//! The image has no shell. Landfall runs the programs of the console's backup rule as it does in every container: by `sh`, with
-//! three scripts, and by `sleep`. This program is both, and understands no more.
+//! Replacement for `sh` and `sleep`: the image has no shell. Landfall runs the programs of the console's backup rule as
+//! in every container: by `sh`, with three scripts, and by `sleep`. This program implements both, and nothing else of a
+//! shell.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -10,10 +11,10 @@ use std::time::Duration;
 use landfall_release_document::container::{END_FIRST_PROGRAM, RUN_AND_MARK, WAIT_FOR_END};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The argument by which this program, called as `sh`, ends the container's first program a second later.
+/// Argument with which this program, called as `sh`, ends the container's first program a second later.
 const END_NOW: &str = "end-first-program";
 
-/// Does what was asked for under one of the two names; none under the program's own.
+/// Acts as `sh` or `sleep`, if called by that name; `None` under the program's own name.
 pub fn as_container_program(arguments: &[OsString]) -> Option<ExitCode> {
     let words: Vec<&str> = arguments.iter().map(|argument| argument.to_str().unwrap_or_default()).collect();
     let name = words.first()?.rsplit('/').next()?;
@@ -35,7 +36,7 @@ fn seconds_of(text: &str) -> Duration {
     Duration::from_secs(text.parse().unwrap_or_default())
 }
 
-/// What a shell answers to a command that it does not know.
+/// Returns a shell's answer to an unknown command.
 fn refused() -> ExitCode {
     let _ = writeln!(std::io::stderr(), "this image has no shell");
     ExitCode::from(127)
@@ -53,7 +54,7 @@ fn run_and_mark(mark: &str, program: &str, arguments: &[&str]) -> ExitCode {
     }
 }
 
-/// The first program of a container is ended only by a signal that it handles.
+/// Waits for a termination signal: the first program of a container is only ended by a signal that it handles.
 fn wait_for_end(limit: Duration) -> ExitCode {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::FAILURE;
@@ -67,7 +68,7 @@ fn wait_for_end(limit: Duration) -> ExitCode {
     })
 }
 
-/// Another process ends the first one, so that whoever asked for it gets an answer.
+/// Starts another process that ends the first one, so that the caller gets an answer.
 fn begin_ending() -> ExitCode {
     let Ok(own) = std::env::current_exe() else { return ExitCode::FAILURE };
     let mut command = Command::new(own);

@@ -1,4 +1,4 @@
-//! What every request shares.
+//! State shared by all requests.
 
 use std::sync::Arc;
 
@@ -16,48 +16,48 @@ use crate::ingress::Ingress;
 use crate::people::{Failures, Hasher, Throttle};
 use crate::server::{CertificateStanding, Metrics};
 
-/// What every request shares; cheap to clone.
+/// State shared by all requests; cheap to clone.
 #[derive(Clone)]
 pub struct Context(Arc<Shared>);
 
-/// The parts of a context.
+/// Parts of a context.
 pub struct Shared {
-    /// People, keys and the audit log.
+    /// Database of people, keys and the audit log.
     pub database: Database,
-    /// The site as the host reports it.
+    /// The site, as the host reports it.
     pub site: Arc<Site>,
-    /// Hashes passwords, a few at once.
+    /// Hasher of passwords, for a few at a time.
     pub hasher: Hasher,
-    /// Counts failed sign-ins.
+    /// Counter of failed sign-ins.
     pub throttle: Throttle,
-    /// Bounds what strangers write into the audit log.
+    /// Limit on audit log entries caused by unauthenticated clients.
     pub failures: Failures,
-    /// Where people come from who are not local.
+    /// Source of users who are not local.
     pub directory: Directory,
-    /// Whether the audit log is whole.
+    /// Checks of the audit log's integrity.
     pub audit: Watch,
-    /// Has the host sign the audit log.
+    /// Signing of the audit log by the host.
     pub signing: Signing,
-    /// Forwards the audit log to a syslog server.
+    /// Forwarding of the audit log to a syslog server.
     pub forward: Forward,
     /// Trusted proxies between browsers and the console.
     pub ingress: Ingress,
-    /// Which certificate browsers see.
+    /// State of the certificate that browsers see.
     pub certificate: Arc<CertificateStanding>,
-    /// One request at a time sends to the upload, so that memory holds one piece of it.
+    /// Permit to send to the upload: one request at a time, so that memory holds one piece.
     pub arriving: Arc<Semaphore>,
-    /// Pages with logs, of which one session makes few at the same time.
+    /// Turns of pages with logs, of which one session makes few concurrently.
     pub turns: Turns,
-    /// Places of programs that listen to the operation.
+    /// Slots of programs that listen to the operation.
     pub listening: Arc<Semaphore>,
-    /// What `/metrics` shows.
+    /// Metrics for `/metrics`.
     pub metrics: Metrics,
-    /// When the process began to serve.
+    /// Time when the process began to serve.
     pub started: Timestamp,
 }
 
 impl Context {
-    /// A context of a server that begins now.
+    /// Creates the context of a server that starts now.
     pub fn new(database: Database, site: Arc<Site>) -> Self {
         Self(Arc::new(Shared {
             database,
@@ -79,7 +79,7 @@ impl Context {
         }))
     }
 
-    /// Has the host sign what is in the audit log by now, if it does so soon.
+    /// Has the host sign the current audit log, if it does so soon.
     pub async fn sign_audit_soon(&self) {
         self.signing.sign_soon(&self.database, &self.site).await;
     }

@@ -1,21 +1,22 @@
-//! A server as settings name it: `tls://HOST:PORT` or `tcp://HOST:PORT`.
+//! Address of a server in settings: `tls://HOST:PORT` or `tcp://HOST:PORT`.
 
 use url::Url;
 
-/// Where a server is.
+/// Address of a server.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// Whether it is reached over TLS, or over TCP alone.
+    /// True for TLS, false for plain TCP.
     pub is_secure: bool,
-    /// Its name or address.
+    /// Name or address.
     pub host: String,
     /// Its port.
     pub port: u16,
 }
 
 impl Endpoint {
-    /// Reads one. The ports are those of a text without any, with `tls` and with `tcp`. The error ends with the examples in `like`. It is
-    /// logged, so it quotes no text that may have a password, as addresses and lists of options of PostgreSQL's own clients do.
+    /// Parses an address. The ports are the defaults for `tls` and `tcp`. The error ends with the examples in `like`.
+    /// It is logged, so it quotes no text that may contain a password, as addresses and option lists of PostgreSQL's
+    /// own clients do.
     pub fn read(server: &str, [tls, tcp]: [u16; 2], like: &str) -> Result<Self, String> {
         let why = || format!("server: {} is not like {like}", shown(server));
         let url = Url::parse(server).map_err(|_| why())?;
@@ -31,7 +32,8 @@ impl Endpoint {
     }
 }
 
-/// What a refusal quotes of a text that should be an address: nothing of one that may have a password, or a token in the place of the user.
+/// Returns what a refusal quotes of a malformed address: nothing of one that may contain a password, or a token in
+/// place of the user.
 pub fn shown(text: &str) -> &str {
     if text.contains(['@', '=']) { "what is there, with a user or options," } else { text }
 }

@@ -1,10 +1,10 @@
-//! Errors of commands and of the server's own work. What a request may be refused for is in [`crate::refusal`].
+//! Errors of commands and of the server's own work. [`crate::refusal`] has the reasons for refusing a request.
 
 use landfall_error_codes::{Code, Coded};
 
 use crate::database::code_of;
 
-/// What failed, on which file or object. `Display` never repeats the source.
+/// An error, with the affected file or object. `Display` never repeats the source.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct Error {
@@ -14,21 +14,21 @@ pub struct Error {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// A result of this crate.
+/// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error without a source.
+    /// Creates an error without a source.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
         Self { code, what: what.into(), source: None }
     }
 
-    /// The same, caused by another error.
+    /// Adds another error as the cause.
     pub fn because(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { source: Some(source.into()), ..self }
     }
 
-    /// What a person does next.
+    /// Returns the next step for a person.
     pub fn next(&self) -> String {
         self.code.fix.to_owned()
     }
@@ -52,9 +52,9 @@ impl From<landfall_audit::AuditError> for Error {
     }
 }
 
-/// Attaches a code and what was being done to any error.
+/// Extension that attaches a code and a description to any error.
 pub trait Context<T> {
-    /// Turns the error into one of this crate.
+    /// Converts the error to one of this crate.
     fn context(self, code: Code, what: impl FnOnce() -> String) -> Result<T>;
 }
 

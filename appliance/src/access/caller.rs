@@ -1,4 +1,4 @@
-//! Who makes a request.
+//! Caller of a request.
 
 use std::net::IpAddr;
 
@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::people::{Key, Role, Secret, Session};
 use crate::refusal::Refusal;
 
-/// What a caller has proven to be.
+/// Proven identity of a caller.
 #[derive(Debug, Clone)]
 pub enum Identity {
-    /// Nothing: the caller may be anyone.
+    /// No proof: the caller may be anyone.
     Anonymous,
     /// A user's browser.
     Browser(Session),
@@ -22,23 +22,23 @@ pub enum Identity {
     Program(Key),
 }
 
-/// Who makes a request, from where. The guard puts it into every request.
+/// Caller of a request, with its address. The guard adds it to every request.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// What the caller has proven to be.
+    /// Proven identity of the caller.
     pub identity: Identity,
-    /// The word that forms carry: of the session, or of the browser before a sign-in.
+    /// Secret from which form tokens derive: of the session, or of the browser before a sign-in.
     pub form_secret: Option<Secret>,
-    /// The word of the browser from before its sign-in, which a form that was opened then still carries.
+    /// Secret of the browser from before its sign-in, for forms opened then.
     pub door_secret: Option<Secret>,
-    /// The address.
+    /// Address of the caller.
     pub address: IpAddr,
-    /// Id of the request.
+    /// ID of the request.
     pub correlation: String,
 }
 
 impl Caller {
-    /// The session; pages have one.
+    /// Returns the session, which pages require.
     pub fn session(&self) -> Result<&Session, Refusal> {
         match &self.identity {
             Identity::Browser(session) => Ok(session),
@@ -46,7 +46,7 @@ impl Caller {
         }
     }
 
-    /// The name of the user that the caller acts for.
+    /// Returns the name of the user for whom the caller acts.
     pub fn user(&self) -> Option<&str> {
         match &self.identity {
             Identity::Anonymous => None,
@@ -55,7 +55,7 @@ impl Caller {
         }
     }
 
-    /// What the user may do.
+    /// Returns the role of the user.
     pub fn role(&self) -> Option<Role> {
         match &self.identity {
             Identity::Anonymous => None,
@@ -64,7 +64,7 @@ impl Caller {
         }
     }
 
-    /// As the audit log names the caller.
+    /// Returns the caller as named in the audit log.
     pub fn author(&self) -> Author {
         let name = match &self.identity {
             Identity::Anonymous => "-".to_owned(),
@@ -74,7 +74,7 @@ impl Caller {
         Author { name, from: self.address.to_string(), correlation: self.correlation.clone() }
     }
 
-    /// The token that forms on a page for this caller carry.
+    /// Returns the token that forms on a page for this caller carry.
     pub fn form_token(&self) -> String {
         self.form_secret.as_ref().map(Secret::form_token).unwrap_or_default()
     }

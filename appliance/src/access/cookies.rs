@@ -1,4 +1,4 @@
-//! Cookies. `__Host-` binds them to this origin: no other host can set them, and they travel over TLS alone.
+//! Cookies. `__Host-` binds them to this origin: no other host can set them, and they are sent only over TLS.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
@@ -12,7 +12,7 @@ pub const FORM: &str = "__Host-form";
 /// Name of the cookie of a browser that signs in at an identity provider.
 pub const DEPARTED: &str = "__Host-directory";
 
-/// The secret in a cookie, if there is exactly one of that name.
+/// Returns the secret in a cookie, if there is exactly one with this name.
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut found = all.flat_map(|line| line.split(';')).filter_map(|pair| {
@@ -23,7 +23,7 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
     if found.next().is_some() { None } else { Secret::read(one) }
 }
 
-/// A header that stores a secret until the browser is closed. The server ends it earlier.
+/// Returns a header that stores a secret until the browser is closed. The server ends it earlier.
 pub fn set_cookie(name: &str, secret: &Secret) -> Option<HeaderValue> {
     let text = format!("{name}={}; Path=/; Secure; HttpOnly; SameSite=Strict", secret.reveal());
     let mut value = HeaderValue::from_str(&text).ok()?;
@@ -31,8 +31,9 @@ pub fn set_cookie(name: &str, secret: &Secret) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// A header that stores the secret of a browser on its way to an identity provider, for ten minutes. Unlike the others, the cookie comes
-/// along when the provider leads back: that is a navigation from another site. It permits nothing but to end this sign-in.
+/// Returns a header that stores the secret of a browser on its way to an identity provider, for ten minutes. Unlike the
+/// others, the cookie is sent when the provider redirects back, which is a navigation from another site. It permits
+/// only the end of this sign-in.
 pub fn set_departed(secret: &Secret) -> Option<HeaderValue> {
     let text = format!("{DEPARTED}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600", secret.reveal());
     let mut value = HeaderValue::from_str(&text).ok()?;
@@ -40,7 +41,7 @@ pub fn set_departed(secret: &Secret) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// A header that removes a cookie.
+/// Returns a header that removes a cookie.
 pub fn unset_cookie(name: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("{name}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0")).ok()
 }

@@ -1,4 +1,4 @@
-//! What every request passes before its handler: who is it, may they, and did they mean it.
+//! Guard of every request: identifies the caller, checks the caller's rights, and checks that the request was intended.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -24,16 +24,16 @@ use crate::people::{Role, Source, find_session, open_key, prove_again};
 use crate::refusal::{Prover, Refusal};
 use crate::server::{Audience, refuse};
 
-/// Longest body of a request, in bytes.
+/// Maximum size of a request's body, in bytes.
 const BODY_BYTES: usize = 64 << 10;
-/// The same of one with a license, each byte of which may need three in a form.
+/// Maximum size of a body with a license, each byte of which may take three in a form.
 const LICENSE_BODY_BYTES: usize = 3 * LICENSE_BYTES + BODY_BYTES;
-/// The same of one with a value of a secret.
+/// Maximum size of a body with a secret's value.
 const SECRET_BODY_BYTES: usize = 3 * SECRET_BYTES + BODY_BYTES;
-/// The header in which scripts of a page send the form's token.
+/// Header in which a page's scripts send the form token.
 const TOKEN_HEADER: &str = "x-csrf-token";
 
-/// Lets a request through to its handler, with its [`Caller`], or refuses it.
+/// Passes a request to its handler, with its [`Caller`], or refuses it.
 pub async fn guard(State(context): State<Context>, request: Request, next: Next) -> Response {
     let audience = audience(&request);
     let (mut parts, body) = request.into_parts();
@@ -53,7 +53,7 @@ pub async fn guard(State(context): State<Context>, request: Request, next: Next)
     }
 }
 
-/// Why a request goes no further.
+/// Reason why a request is stopped.
 enum Denied {
     Refused(Refusal),
     /// A form waits until its sender has proven to be the user.
@@ -66,7 +66,7 @@ impl From<Refusal> for Denied {
     }
 }
 
-/// Who asks, before anything of it is checked: for answers that no handler gives.
+/// Returns the caller before any check, for answers that no handler gives.
 pub fn stranger(request: Request) -> (Request, Caller, Audience) {
     let audience = audience(&request);
     let (parts, body) = request.into_parts();
@@ -83,7 +83,7 @@ fn audience(request: &Request) -> Audience {
     }
 }
 
-/// Whether a path is for programs, whose errors are problem documents.
+/// Returns true if a path is for programs, whose errors are problem documents.
 fn is_api(path: &str) -> bool {
     path.starts_with("/api/") || path == "/metrics"
 }
@@ -99,7 +99,7 @@ fn anonymous(parts: &Parts) -> Caller {
     }
 }
 
-/// Where the connection of a request comes from: a browser, or a proxy.
+/// Returns the peer address of a request's connection: a browser, or a proxy.
 pub fn peer(parts: &Parts) -> IpAddr {
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|connection| connection.0.ip().to_canonical());
     address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into())
@@ -118,7 +118,7 @@ async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller
     if !changes || is_program {
         return Ok(body);
     }
-    // The word of a script is in a header, and nothing of the body is read for it: a body may be a part of a bundle.
+    // A script sends the token in a header, so the body is not read for it: a body may be part of a bundle.
     if is_api(path) {
         be_meant(rule.need, caller, header_token(&parts.headers))?;
         be_proven(context, rule.proof, caller, None).await?;
@@ -133,14 +133,14 @@ async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller
     }
 }
 
-/// A form that was read.
+/// Reads the body of a form.
 async fn form(path: &str, body: Body) -> Result<Bytes, Refusal> {
     let limit = body_bytes(path);
     let too_long = |_| Refusal::Invalid(format!("the body is longer than {limit} bytes"));
     to_bytes(body, limit).await.map_err(too_long)
 }
 
-/// Refuses what needs a recent proof from a session without one, unless the own password came along and is right.
+/// Refuses a request that needs a recent proof if the session has none, unless it carries the user's correct password.
 async fn be_proven(context: &Context, proof: Proof, caller: &Caller, password: Option<String>) -> Result<(), Refusal> {
     if proof == Proof::OfSession {
         return Ok(());
@@ -156,7 +156,7 @@ async fn be_proven(context: &Context, proof: Proof, caller: &Caller, password: O
     }
 }
 
-/// A request that no route is meant for.
+/// Refuses a request that matches no route.
 fn unknown(parts: &Parts, path: &str) -> Refusal {
     let allowed = Rule::methods(path);
     if allowed.is_empty() {
@@ -165,7 +165,7 @@ fn unknown(parts: &Parts, path: &str) -> Refusal {
     Refusal::Method(allowed.join(", "))
 }
 
-/// Longest body of a request to this path, in bytes.
+/// Returns the maximum size of a request's body for this path, in bytes.
 fn body_bytes(path: &str) -> usize {
     match path {
         "/license" | "/api/v1/license" => LICENSE_BODY_BYTES,
@@ -174,7 +174,8 @@ fn body_bytes(path: &str) -> usize {
     }
 }
 
-/// Refuses a request without a word of this browser. A form from before a sign-in may be sent after one, in another tab.
+/// Refuses a request without a form token of this browser. A form from before a sign-in may be sent after it, from
+/// another tab.
 fn be_meant(need: Need, caller: &Caller, token: Option<String>) -> Result<(), Refusal> {
     let token = token.unwrap_or_default();
     let door = caller.door_secret.as_ref().filter(|_| need == Need::Form);
@@ -183,7 +184,8 @@ fn be_meant(need: Need, caller: &Caller, token: Option<String>) -> Result<(), Re
     if is_meant { Ok(()) } else { Err(Refusal::Foreign) }
 }
 
-/// Finds out who calls. A key counts for the API alone; a cookie counts only if the request comes from the console's own pages.
+/// Identifies the caller. A key is valid only for the API; a cookie is valid only if the request comes from the
+/// console's own pages.
 async fn identify(
     context: &Context,
     parts: &Parts,
@@ -201,7 +203,8 @@ async fn identify(
     let (session, form) = (cookie(&parts.headers, SESSION), cookie(&parts.headers, FORM));
     let ingress = context.ingress.state();
     if !is_own(&parts.headers, ingress.host(peer(parts), &parts.headers), changes) {
-        // Without its cookies the request is anonymous. One that would change something is refused with the reason.
+        // Without its cookies the request is anonymous. A request that would change something is refused with the
+        // reason.
         return if changes && (session.is_some() || form.is_some()) { Err(Refusal::Foreign) } else { Ok(()) };
     }
     caller.form_secret.clone_from(&form);
@@ -237,7 +240,7 @@ fn header_token(headers: &HeaderMap) -> Option<String> {
     headers.get(TOKEN_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// A field of a form, which must be there once.
+/// Returns a form field that must occur exactly once.
 fn field(form: &[u8], name: &str) -> Option<String> {
     let mut values = form_urlencoded::parse(form).filter(|(key, _)| key == name).map(|(_, value)| value);
     let one = values.next()?;

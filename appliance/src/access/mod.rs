@@ -1,4 +1,4 @@
-//! Who may do what: one table of routes and rights, and one guard that every request passes. A route that is not in the table is
+//! Access control: one table of routes and rights, and one guard for every request. A route that is not in the table is
 //! refused.
 
 mod caller;

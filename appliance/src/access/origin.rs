@@ -1,10 +1,9 @@
-//! Whether a browser sent a request from a page of the console.
+//! Check that a browser sent a request from a page of the console.
 
 use axum::http::{HeaderMap, header};
 
-/// Whether a request may carry a cookie's rights. Browsers say themselves where a request comes from; one that says another
-/// origin has none, and one that changes something must say that it is this one.
-/// `host` is what browsers know the console by.
+/// Returns true if a request may use its cookie's rights. Browsers state the origin of a request: another origin has no
+/// rights, and a request that changes something must state this origin. `host` is the console's host name in browsers.
 pub fn is_own(headers: &HeaderMap, host: Option<&str>, changes: bool) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let site = text("sec-fetch-site");

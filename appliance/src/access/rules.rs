@@ -1,64 +1,64 @@
-//! The one table of routes and rights.
+//! The only table of routes and rights.
 
 use axum::http::Method;
 
 use crate::people::{Role, Scope};
 
-/// What a route needs.
+/// Requirement of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Nothing.
+    /// No requirement.
     Open,
-    /// Nothing, and a form's token where something is sent.
+    /// No rights, but a form token if something is sent.
     Form,
-    /// A page for people who are signed in, with at least this role.
+    /// Page for signed-in users with at least this role.
     Page(Role),
-    /// The API: a session or a key of a user with at least this role; a key also needs the scope.
+    /// API: a session or a key of a user with at least this role; a key also needs the scope.
     Api(Role, Scope),
-    /// The API, but not for keys.
+    /// API, but not for keys.
     ApiSession(Role),
 }
 
-/// A route with what it needs.
+/// A route with its requirements.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     /// `GET`, which includes `HEAD`, `OPTIONS`, or a method that changes something.
     pub method: &'static Method,
-    /// The path as the router has it.
+    /// Path as given to the router.
     pub path: &'static str,
-    /// What it needs.
+    /// Required rights.
     pub need: Need,
-    /// How old the proof of who is at the browser may be.
+    /// Required age of the proof of identity.
     pub proof: Proof,
 }
 
-/// How old the proof may be that the person at a session's browser is its user.
+/// Required age of the proof that the person at a session's browser is its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
     /// As old as the session.
     OfSession,
-    /// A few minutes: what a thief of a cookie would begin with, because it outlives the session.
+    /// A few minutes, for actions that outlive the session: a thief of a cookie would begin with them.
     Recent,
 }
 
 impl Rule {
-    /// The same, for a recent proof alone. A key was made with one, and its scope says what it may do.
+    /// Returns the same rule for a recent proof only. A key was created with such a proof, and its scope limits it.
     const fn recent(self) -> Self {
         Self { proof: Proof::Recent, ..self }
     }
 
-    /// The rule of a request; none where no route is meant for it.
+    /// Returns the rule of a request; `None` if no route matches.
     pub fn find(method: &Method, path: &str) -> Option<&'static Self> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
         RULES.iter().find(|rule| rule.method == method && rule.path == path)
     }
 
-    /// Whether a request of this kind changes something.
+    /// Returns true if such a request changes something.
     pub fn changes(&self) -> bool {
         self.method != Method::GET && self.method != Method::OPTIONS
     }
 
-    /// The methods of a path, as the header `Allow` has them; none where no route has it.
+    /// Returns the methods of a path for the header `Allow`; empty if no route has it.
     pub fn methods(path: &str) -> Vec<&'static str> {
         let rules = RULES.iter().filter(|rule| rule.path == path);
         let mut methods: Vec<&str> = rules.map(|rule| rule.method.as_str()).collect();
@@ -90,7 +90,7 @@ const APPROVE: Need = Need::Api(Role::Administrator, Scope::Upgrade);
 const SUPPORT: Need = Need::Api(Role::Operator, Scope::Support);
 const PEOPLE: Need = Need::Api(Role::Administrator, Scope::People);
 
-/// Every route.
+/// All routes.
 pub const RULES: &[Rule] = &[
     get("/health", Need::Open),
     get("/health/live", Need::Open),

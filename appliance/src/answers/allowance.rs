@@ -1,23 +1,23 @@
-//! How often an address may ask: pods that ask without end must not keep the others from asking.
+//! Rate limit per address: pods that ask endlessly must not block the others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Questions that an address has at once: the pods of a node may share one.
+/// Number of questions that an address may ask at once: the pods of a node may share one.
 const BURST: u32 = 60;
-/// Between two more.
+/// Time until one more is allowed.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Most addresses that are remembered. The one that is forgotten first has the most questions left.
+/// Maximum number of remembered addresses. The one with the most remaining questions is forgotten first.
 const MOST: usize = 10_000;
 
-/// When each address has all of its questions again.
+/// Time at which each address has all of its questions again.
 #[derive(Debug, Default)]
 pub struct Allowance(Mutex<HashMap<IpAddr, Instant>>);
 
 impl Allowance {
-    /// Takes a question of an address, if it has one. Otherwise says how long until it has.
+    /// Takes a question of an address, if it has one. Otherwise returns the time until then.
     pub fn take(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full = known.get(&address).map_or(now, |full| (*full).max(now)) + PAUSE;

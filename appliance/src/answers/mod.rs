@@ -1,9 +1,9 @@
-//! Answers to software that asks what the license allows, at a listener of its own within the cluster. It passes questions on to the
-//! host and signed answers back, and has no other route.
+//! Answers to software that asks what the license permits, on a separate listener within the cluster. It forwards
+//! questions to the host and signed answers back, and has no other route.
 //!
-//! It speaks plain HTTP and knows no sign-in. An answer says one thing about one name, and is signed by the host for one
-//! question: who changes it on the way is found out by the software, which has the host's key. Nothing of the console can be
-//! reached from here, and the console cannot make an answer.
+//! It uses plain HTTP without sign-in. An answer states one fact about one name, and the host signs it for one
+//! question: the software, which has the host's key, detects any change in transit. Nothing of the console is reachable
+//! from here, and the console cannot create an answer.
 
 mod allowance;
 mod router;

@@ -1,4 +1,4 @@
-//! The one route, and the layers that every question passes.
+//! The only route, and the layers around every question.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use tower_http::timeout::TimeoutLayer;
 use super::allowance::Allowance;
 use crate::host::{HostError, Site};
 
-/// Longest time that an answer takes.
+/// Time limit of an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where software asks: `?entitlement=NAME&nonce=HEX`, or `?feature=NAME&nonce=HEX`.
+/// Path for questions: `?entitlement=NAME&nonce=HEX`, or `?feature=NAME&nonce=HEX`.
 pub const PATH: &str = "/v1/license";
 
-/// What the route needs.
+/// Context of the route.
 #[derive(Clone)]
 pub struct Asked {
     site: Arc<Site>,
     allowance: Arc<Allowance>,
 }
 
-/// Everything that is answered here.
+/// Returns the router of this listener.
 pub fn router(site: Arc<Site>) -> Router {
     Router::new()
         .route(PATH, get(answer))
@@ -42,7 +42,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .with_state(Asked { site, allowance: Arc::default() })
 }
 
-/// The question of a query, which has two fields and no others.
+/// Parses the question of a query, which has exactly two fields.
 fn question(query: &str) -> Result<Question, AnswerError> {
     let mut fields: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     fields.sort_by_key(|(name, _)| name == "nonce");
@@ -81,7 +81,8 @@ async fn answer(
     }
 }
 
-/// The host gave no answer. Why is in the console's log and the host's: software learns only that there is none.
+/// Responds that the host gave no answer. The reason is in the logs of the console and the host; software learns only
+/// that there is no answer.
 fn unanswered(error: &HostError) -> Response {
     tracing::debug!(%error, "a question about the license has no answer");
     let too_many = matches!(error, HostError::Refused(problem) if problem.status == 429);

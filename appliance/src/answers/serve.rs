@@ -12,10 +12,10 @@ use crate::error::{Context as _, Result};
 use crate::host::Site;
 use crate::server::{Limits, end_on_signal, serve_plain};
 
-/// A question is short, and so is its answer.
+/// Limits for short questions and answers.
 const LIMITS: Limits = Limits { head: Duration::from_secs(10), buffer: 8 << 10, connections: 250, stalled_ms: 10_000 };
 
-/// Listens at an address. The result serves until a signal ends the process.
+/// Listens at an address. The returned future serves until a signal ends the process.
 pub fn serve(address: SocketAddr, site: Arc<Site>) -> Result<impl Future<Output = ()>> {
     let failed = || format!("cannot answer software at {address}");
     let listener = TcpListener::bind(address).context(codes::APPLIANCE_LISTEN, failed)?;
@@ -29,7 +29,7 @@ pub fn serve(address: SocketAddr, site: Arc<Site>) -> Result<impl Future<Output 
     })
 }
 
-/// Serves on a listener until the handle says otherwise.
+/// Serves on a listener until the handle ends it.
 pub async fn serve_on(listener: TcpListener, site: Arc<Site>, handle: Handle<SocketAddr>) -> Result<()> {
     serve_plain(listener, router(site), LIMITS, handle).await
 }

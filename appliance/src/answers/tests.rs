@@ -1,4 +1,4 @@
-//! The listener as software sees it, on loopback.
+//! Tests of the listener from the software's side, on loopback.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::serve::serve_on;
 use crate::host::Site;
 use crate::host::fake::FakeHost;
 
-/// A listener before a fake host.
+/// Listener in front of a fake host.
 struct Answering {
     host: Arc<FakeHost>,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! What people want changed: its name in the audit log, and the wish that the host gets.
+//! Intended changes of users: their names in the audit log, and their requests to the host.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::approval::Approved;
 use crate::host::{Change, DataFate, Wish};
 use crate::refusal::Refusal;
 
-/// Longest part of a change that the audit log has, in characters.
+/// Maximum length of a change's part in the audit log, in characters.
 const LONGEST: usize = 200;
 
-/// A change that is named in words: derived code would take the number of its place among the changes, too.
+/// Deserializes a change only by its name: derived code would also accept the index of the variant.
 pub(super) fn named<'de, D: Deserializer<'de>>(fields: D) -> Result<Change, D::Error> {
     let fields = Map::deserialize(fields)?;
     if !fields.get("change").is_some_and(Value::is_string) {
@@ -23,7 +23,7 @@ pub(super) fn named<'de, D: Deserializer<'de>>(fields: D) -> Result<Change, D::E
     Change::deserialize(Value::Object(fields)).map_err(D::Error::custom)
 }
 
-/// What a person wants.
+/// Intended action of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intent {
     /// The host looks at its media.
@@ -32,21 +32,21 @@ pub enum Intent {
     Plan(Change),
     /// A change begins.
     Approve {
-        /// What changes.
+        /// The change.
         change: Change,
-        /// The plan that the person saw, or two people.
+        /// The plan that one or two people approved.
         approved: Approved,
-        /// Name of the site, as it was typed.
+        /// Name of the site, as typed.
         confirm: String,
     },
-    /// The operation of this number goes back.
+    /// The operation with this number is undone.
     Abort(u64),
-    /// A support bundle is collected, with logs of so many hours.
+    /// A support bundle is collected, with logs of this many hours.
     Collect(u32),
 }
 
 impl Intent {
-    /// What the audit log calls the wish, and what became of it.
+    /// Returns the audit actions of the request and of its outcome.
     pub(super) const fn actions(&self) -> (&'static str, &'static str) {
         match self {
             Self::Look => ("media.ask", "media.look"),
@@ -60,12 +60,12 @@ impl Intent {
         }
     }
 
-    /// Whether it changes the site.
+    /// Returns true if it changes the site.
     pub(super) const fn is_change(&self) -> bool {
         matches!(self, Self::Approve { .. } | Self::Abort(_))
     }
 
-    /// What it is about, for the audit log.
+    /// Returns its object for the audit log.
     pub(super) fn object(&self) -> String {
         match self {
             Self::Look => "media".to_owned(),
@@ -76,7 +76,7 @@ impl Intent {
         }
     }
 
-    /// Why it cannot be handed over, whatever the host says.
+    /// Returns why it must not be sent to the host, if so.
     pub(super) fn fault(&self) -> Option<Refusal> {
         let (Self::Plan(change) | Self::Approve { change, .. }) = self else { return None };
         let Change::Configure { backup_time: Some(time), .. } = change else { return None };
@@ -84,7 +84,7 @@ impl Intent {
         (!is_backup_time(time)).then(|| Refusal::Invalid(what.to_owned()))
     }
 
-    /// Who approved it first, where two people did.
+    /// Returns who approved it first, if two people did.
     pub(super) fn first(&self) -> Option<String> {
         if let Self::Approve { approved, .. } = self { approved.first().map(str::to_owned) } else { None }
     }
@@ -123,7 +123,7 @@ fn subject(change: &Change) -> String {
     }
 }
 
-/// Which settings become what, for the audit log, which secrets get another value, and when backups are made.
+/// Describes changed settings, replaced secrets and the time of backups for the audit log.
 fn settings_of(
     values: &BTreeMap<String, Value>,
     secrets: &BTreeMap<String, String>,
@@ -142,12 +142,12 @@ fn settings_of(
     format!("change of settings: {}", short(&all))
 }
 
-/// A program may have sent anything, so each part is short.
+/// Shortens a part: a program may have sent any text.
 fn short(text: &str) -> String {
     text.chars().take(LONGEST).collect()
 }
 
-/// What of which backup, for the audit log.
+/// Describes a restore for the audit log.
 fn restore_of(backup: Option<&str>, at: Option<&str>, components: &[String]) -> String {
     let what = if components.is_empty() { "all data".to_owned() } else { components.join(", ") };
     let backup = backup.map(|id| format!(" from backup {}", short(id)));

@@ -1,4 +1,5 @@
-//! The JSON API, version 1. What the host reports is passed on as it is; people, keys and the audit log are the console's own.
+//! JSON API, version 1. The host's reports are passed on unchanged; people, keys and the audit log are the console's
+//! own.
 
 mod approvals;
 mod audit;
@@ -35,12 +36,12 @@ pub use uploads::remove_upload;
 use crate::context::Context;
 use crate::refusal::Refusal;
 
-/// The routes of the API, its document among them.
+/// Returns the routes of the API, including its document.
 pub fn routes() -> Router<Context> {
     documented().split_for_parts().0.route("/api/v1/openapi.json", get(async || Json(document())))
 }
 
-/// The routes with what the document says of each, which is written at its handler.
+/// Returns the routes with their documentation, which is written at each handler.
 fn documented() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(site::status))
@@ -83,7 +84,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(audit::export_syslog))
 }
 
-/// A body in JSON; one that cannot be read is refused with a problem document.
+/// A body in JSON; a malformed one is refused with a problem document.
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
@@ -95,7 +96,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// The reason of a refusal without the names of the program's types, which derived code writes into it.
+/// Returns the reason of a refusal without the names of the program's types, which derived code writes into it.
 fn plain(why: &str) -> String {
     let words = why.split(' ').collect::<Vec<_>>();
     let mut said: Vec<&str> = Vec::with_capacity(words.len());
@@ -105,7 +106,7 @@ fn plain(why: &str) -> String {
             said.push(word);
             continue;
         }
-        // The name follows, such as `Create` or `Wish::Plan`, at times with a sign behind it.
+        // The name follows, such as `Create` or `Wish::Plan`, sometimes followed by a punctuation mark.
         let name = words.next().unwrap_or_default();
         let sign = name.trim_start_matches(|letter: char| letter.is_alphanumeric() || matches!(letter, ':' | '_'));
         said.push(match (word, sign) {

@@ -1,9 +1,9 @@
-//! Approval by two people: an upgrade, a rollback or a restore that one person has approved waits for another person before the host is
-//! asked.
+//! Approval by two people: an upgrade, a rollback or a restore that one person has approved waits for another person
+//! before it is sent to the host.
 //!
-//! What an administrator alone could do against it, and what stops it: turn it off (that waits for a second person, too), create a second
-//! account or set another user's password (such an account does not count until two people, or the host's token, say so), approve with
-//! an API key or with an account of the directory beside a local one (a key is its user's; of a person, one account counts).
+//! Attacks by a single administrator, and their prevention: turning it off also waits for a second person. A created
+//! account, or one whose password was set, does not count until two people, or the host's token, say so. An API key
+//! counts as its user. Of a local account and a directory account of one person, only one counts.
 
 mod people;
 mod setting;
@@ -20,7 +20,7 @@ use crate::access::Caller;
 use crate::context::Context;
 use crate::refusal::Refusal;
 
-/// A plan that may be begun: only this module makes one.
+/// A plan that may begin: only this module creates this value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved {
     plan: String,
@@ -28,7 +28,7 @@ pub struct Approved {
 }
 
 impl Approved {
-    /// By the caller alone. Refused while two people approve.
+    /// Approves by the caller alone. Refused while two approvals are required.
     pub async fn alone(context: &Context, plan: &str) -> Result<Self, Refusal> {
         if setting(context).await?.is_some() {
             return Err(Refusal::TwoPeople("on this site, two people approve a plan".to_owned()));
@@ -36,7 +36,7 @@ impl Approved {
         Ok(Self { plan: plan.to_owned(), first: None })
     }
 
-    /// By the caller as the second person, for a plan that the host has now. The first approval is used up when this returns.
+    /// Approves by the caller as the second person, for a plan that the host currently has. Uses up the first approval.
     pub async fn second(context: &Context, caller: &Caller, id: &str) -> Result<Self, Refusal> {
         let used = approve(context, caller, id).await?;
         match used.wanted {
@@ -45,12 +45,12 @@ impl Approved {
         }
     }
 
-    /// Digest of the plan.
+    /// Returns the digest of the plan.
     pub fn plan(&self) -> &str {
         &self.plan
     }
 
-    /// Who approved first, where two people did.
+    /// Returns who approved first, if two people did.
     pub fn first(&self) -> Option<&str> {
         self.first.as_deref()
     }

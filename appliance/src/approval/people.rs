@@ -1,5 +1,6 @@
-//! Who counts as a person. A directory vouches for its people. A local user counts from when two people approve, or later if two people
-//! or the host's token said so, and for as long as no other user can sign in as that one.
+//! Users who count as a person. A directory vouches for its users. A local user counts from the time when two approvals
+//! became required, or later if two people or the host's token said so, as long as no one else can sign in as that
+//! user.
 
 use jiff::Timestamp;
 
@@ -9,16 +10,16 @@ use crate::database::{Connection, Row, query};
 use crate::people::Role;
 use crate::refusal::Refusal;
 
-/// A user with whether it counts.
+/// A user, and whether the user counts as a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
-    /// The name.
+    /// Name of the user.
     pub name: String,
-    /// What the user may do.
+    /// Role of the user.
     pub role: Role,
-    /// Whether the user is local, rather than a directory's.
+    /// True for a local user, false for one of a directory.
     pub is_local: bool,
-    /// Whether the user counts as a person.
+    /// True if the user counts as a person.
     pub counts: bool,
 }
 
@@ -36,7 +37,7 @@ fn read(row: &Row) -> Result<Counted, sqlx::Error> {
     })
 }
 
-/// Everyone who may approve first or second by the role, by name. Who is disabled is left out.
+/// Returns all users whose role permits a first or second approval, by name, without disabled ones.
 pub async fn counted(context: &Context) -> Result<Vec<Counted>, Refusal> {
     all(&mut context.database.read().acquire().await?).await
 }
@@ -62,7 +63,7 @@ pub async fn does_count(connection: &mut Connection, name: &str, least: Role) ->
     }
 }
 
-/// Refuses a user who could not count even if two people wanted it, or who counts already.
+/// Refuses a user who could not count even if two people wanted it, or who already counts.
 pub(super) async fn can_count(connection: &mut Connection, name: &str) -> Result<(), Refusal> {
     let able = all(connection).await?.into_iter().find(|user| user.is_local && user.name == name);
     match able {
@@ -72,21 +73,21 @@ pub(super) async fn can_count(connection: &mut Connection, name: &str) -> Result
     }
 }
 
-/// Whether two names are one person's, as far as names show it: one account of a directory may be `ada@example.org`, and one of another
-/// directory, or a local one, `ada`.
+/// Returns true if two names belong to one person, as far as names show it: one account of a directory may be
+/// `ada@example.org`, and one of another directory, or a local one, `ada`.
 pub fn is_same_person(one: &str, other: &str) -> bool {
     let person = |name: &str| name.split('@').next().unwrap_or_default().to_lowercase();
     person(one) == person(other)
 }
 
-/// Whether there are two different people among these, both administrators.
+/// Returns true if these include two different people who are administrators.
 pub(super) fn are_two(people: &[Counted]) -> bool {
     let mut able = people.iter().filter(|user| user.counts && user.role >= Role::Administrator);
     let Some(one) = able.next() else { return false };
     able.any(|other| !is_same_person(&one.name, &other.name))
 }
 
-/// Lets a local user count, with the audit entry of that.
+/// Makes a local user count, and records it in the audit log.
 pub(super) async fn count(write: &mut Connection, author: &Author, name: &str, because: &str) -> Result<(), Refusal> {
     let insert = "INSERT INTO counted_users (user_name, since) VALUES ($1, $2) ON CONFLICT (user_name) DO NOTHING";
     let insert = query(insert).bind(name).bind(Timestamp::now().as_millisecond());
@@ -96,7 +97,7 @@ pub(super) async fn count(write: &mut Connection, author: &Author, name: &str, b
     Ok(())
 }
 
-/// Lets a user count whom the host's token has made an administrator, while two people approve.
+/// Makes a user count whom the host's token has made an administrator, if two approvals are required.
 pub async fn count_again(write: &mut Connection, author: &Author, name: &str) -> Result<(), Refusal> {
     if super::setting::is_on(write).await? {
         count(write, author, name, "the host's token").await?;
@@ -104,7 +105,8 @@ pub async fn count_again(write: &mut Connection, author: &Author, name: &str) ->
     Ok(())
 }
 
-/// A local user no longer counts: another one can sign in as this one, or it was disabled. What it approved first is void.
+/// Makes a local user no longer count, because another person can sign in as that user, or because the user was
+/// disabled. Voids the user's first approvals.
 pub async fn forget(write: &mut Connection, author: &Author, name: &str, because: &str) -> Result<(), Refusal> {
     let delete = query("DELETE FROM counted_users WHERE user_name = $1").bind(name);
     if delete.execute(&mut *write).await?.rows_affected() > 0 {

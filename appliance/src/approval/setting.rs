@@ -8,16 +8,16 @@ use crate::context::Context;
 use crate::database::{Connection, query};
 use crate::refusal::Refusal;
 
-/// That two people approve.
+/// The setting that two people approve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// Since when.
+    /// Time since which it is on.
     pub since: Timestamp,
-    /// Who turned it on.
+    /// User who turned it on.
     pub by: String,
 }
 
-/// The setting, while it is on.
+/// Returns the setting, if it is on.
 pub async fn setting(context: &Context) -> Result<Option<Setting>, Refusal> {
     read(&mut context.database.read().acquire().await?).await
 }
@@ -34,8 +34,8 @@ pub(super) async fn is_on(connection: &mut Connection) -> Result<bool, Refusal> 
     Ok(read(connection).await?.is_some())
 }
 
-/// Has two people approve from now on. Of local users, those that are named count as a person each. Refused unless two administrators
-/// are different people then.
+/// Requires two approvals from now on. Of the local users, the named ones count as a person each. Refused unless two
+/// administrators are then different people.
 pub async fn turn_on(context: &Context, author: &Author, user: &str, chosen: &[String]) -> Result<(), Refusal> {
     let mut write = context.database.write().await?;
     if is_on(&mut write).await? {
@@ -61,7 +61,7 @@ pub async fn turn_on(context: &Context, author: &Author, user: &str, chosen: &[S
     Ok(())
 }
 
-/// Has one person approve again, and voids what waits. The caller has made sure that two people want this.
+/// Requires one approval again, and voids waiting ones. The caller has verified that two people want this.
 pub(super) async fn turn_off(write: &mut Connection, author: &Author, detail: &str) -> Result<(), Refusal> {
     for delete in ["DELETE FROM two_people", "DELETE FROM counted_users"] {
         query(delete).execute(&mut *write).await?;

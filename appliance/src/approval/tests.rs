@@ -12,7 +12,7 @@ use crate::testing::{PASSWORD, Reply, Site, Visitor, author, until};
 /// Digest of the plan of a restore.
 const RESTORE: &str = "sha256:0f0f0f0f0f0f";
 
-/// A site on which root, ada and the operator olga count, with a plan at the host.
+/// Returns a site on which root, ada and the operator olga count, with a plan at the host.
 async fn begin() -> Site {
     let site = Site::begin().await;
     create_user(&site.context, &author(), "ada", Role::Administrator, PASSWORD).await.unwrap();
@@ -32,7 +32,7 @@ async fn ask(visitor: &Visitor) -> Reply {
     visitor.post("/upgrade/ask", &[("plan", PLAN), ("confirm", "node-1")]).await
 }
 
-/// Approves the plan's page second, as its form does.
+/// Approves the plan's page as the second person, as its form does.
 async fn second(site: &Site, visitor: &Visitor) -> Reply {
     let waiting = open(&site.context).await.unwrap();
     let id = waiting.first().map_or("none", |approval| approval.id.as_str());
@@ -209,7 +209,7 @@ async fn nobody_is_two_people() {
 async fn an_account_in_another_ones_hands_is_no_second_person() {
     let site = begin().await;
     let root = site.sign_in("root").await;
-    // An account of one's own making.
+    // An account created by the administrator.
     let created = root.post("/users", &[("name", "puppet"), ("role", "administrator"), ("password", PASSWORD)]).await;
     assert_eq!(created.status, StatusCode::SEE_OTHER);
     assert_eq!(ask(&root).await.status, StatusCode::SEE_OTHER);
@@ -217,11 +217,11 @@ async fn an_account_in_another_ones_hands_is_no_second_person() {
     assert!(is_refused(&second(&site, &puppet).await, "LF5042"));
     assert!(puppet.get(&format!("/upgrade/plans/{PLAN}")).await.body.contains("does not count as a person"));
     assert!(is_refused(&puppet.post("/approval/off", &[]).await, "LF5042"));
-    // An account whose password one has set, by whatever way.
+    // An account whose password the administrator has set, by whatever way.
     let other = crate::audit::Author { name: "key:1 of ada".to_owned(), ..author() };
     set_password(&site.context, &other, "ada", PASSWORD).await.unwrap();
     assert!(is_refused(&second(&site, &site.sign_in("ada").await).await, "LF5042"));
-    // A user of the same name, made anew.
+    // A recreated user of the same name.
     set_disabled(&site.context, &author(), "olga", true).await.unwrap();
     set_disabled(&site.context, &author(), "olga", false).await.unwrap();
     assert!(is_refused(&ask(&site.sign_in("olga").await).await, "LF5042"));
@@ -287,7 +287,7 @@ async fn another_plan_of_the_same_change_voids_the_first_approval_and_the_same_p
     let site = begin().await;
     let root = site.sign_in("root").await;
     ask(&site.sign_in("olga").await).await;
-    // The host has forgotten the plan: nothing is used up, and the same plan counts on.
+    // The host has forgotten the plan: nothing is used up, and the same plan remains approved.
     site.host.plans.lock().unwrap().clear();
     assert!(is_refused(&second(&site, &root).await, "LF4805"));
     plan(&site).await;
@@ -332,7 +332,7 @@ async fn a_first_approval_is_withdrawn_or_ends() {
     );
 }
 
-/// A caller with a session of this user.
+/// Returns a caller with a session of this user.
 async fn caller(site: &Site, user: &str) -> crate::access::Caller {
     let proven = crate::people::Proven::without_password(&site.context, user).await;
     let secret = crate::people::begin_session(&site.context, &author(), &proven, ("test", None)).await.unwrap();
@@ -388,7 +388,7 @@ async fn programs_ask_list_and_withdraw() {
     let path = format!("/api/v1/approvals/{}", asked.json()["id"].as_str().unwrap());
     assert_eq!(program.call(Method::DELETE, &path, "").await.status, StatusCode::NO_CONTENT);
     assert_eq!(program.call(Method::DELETE, &path, "").await.status, StatusCode::NOT_FOUND);
-    // Settings are not approved by programs.
+    // Programs cannot approve settings.
     site.sign_in("ada").await.post("/approval/off", &[]).await;
     let off = open(&site.context).await.unwrap()[0].id.clone();
     let root = site.program("root", &[Scope::Upgrade]).await;

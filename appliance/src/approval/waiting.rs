@@ -1,5 +1,5 @@
-//! First approvals that wait for a second person, for eight hours at most. Each is recorded when it begins, and when it ends in
-//! whatever way.
+//! First approvals that wait for a second person, for at most eight hours. The beginning and any end of each are
+//! recorded.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,24 +13,24 @@ use crate::host::{Change, PlanPage};
 use crate::people::Role;
 use crate::refusal::Refusal;
 
-/// How long a first approval waits.
+/// Lifetime of a first approval.
 const LIFE: SignedDuration = SignedDuration::from_hours(8);
-/// Longest part of a title that is the host's, in characters.
+/// Maximum length of a title's part from the host, in characters.
 const LONGEST: usize = 100;
-/// Most first approvals that wait at once.
+/// Maximum number of waiting first approvals.
 const MOST: usize = 32;
 
-/// What was approved first.
+/// Subject of a first approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
     /// A change begins.
     Change {
-        /// What changes, as it was planned then.
+        /// The change, as planned.
         change: Change,
         /// Digest of the plan.
         plan: String,
     },
-    /// One person approves again.
+    /// One approval is sufficient again.
     Off,
     /// A local user counts as a person.
     Count(String),
@@ -53,7 +53,7 @@ impl Wanted {
         }
     }
 
-    /// The least role of who approves it first.
+    /// Returns the minimum role for the first approval.
     const fn first_role(&self) -> Role {
         match self {
             Self::Change { .. } => Role::Operator,
@@ -65,24 +65,24 @@ impl Wanted {
 /// A first approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
-    /// Names it in requests.
+    /// ID in requests.
     pub id: String,
-    /// What was approved.
+    /// Subject of the approval.
     pub wanted: Wanted,
-    /// What was approved, in words.
+    /// Subject in words.
     pub title: String,
     /// The user.
     pub by: String,
-    /// The user as the audit log has it, with the key if one was used.
+    /// The user as named in the audit log, with the key if one was used.
     pub asked_as: String,
-    /// When.
+    /// Time of the approval.
     pub asked: Timestamp,
-    /// Until when it waits.
+    /// Time at which it expires.
     pub ends: Timestamp,
 }
 
 impl Approval {
-    /// What the audit log calls it.
+    /// Returns its object for the audit log.
     fn object(&self) -> String {
         match &self.wanted {
             Wanted::Change { plan, .. } => format!("{} by the plan {plan}", self.title),
@@ -97,7 +97,7 @@ impl Approval {
 
 const COLUMNS: &str = "SELECT id, kind, subject, change, title, user_name, asked_as, asked, ends FROM approvals";
 
-/// None for one of another version.
+/// Reads an approval; `None` for one of another version.
 fn read(row: &Row) -> Result<Option<Approval>, sqlx::Error> {
     let (kind, subject, change): (String, String, String) =
         (row.try_get("kind")?, row.try_get("subject")?, row.try_get("change")?);
@@ -124,7 +124,7 @@ async fn all(connection: &mut Connection) -> Result<Vec<Approval>, Refusal> {
     Ok(rows.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>()?)
 }
 
-/// What waits for a second person, the oldest first.
+/// Returns waiting approvals, oldest first.
 pub async fn open(context: &Context) -> Result<Vec<Approval>, Refusal> {
     let now = Timestamp::now();
     let mut found = all(&mut context.database.read().acquire().await?).await?;
@@ -132,13 +132,13 @@ pub async fn open(context: &Context) -> Result<Vec<Approval>, Refusal> {
     Ok(found)
 }
 
-/// The first approval of a plan, if it waits.
+/// Returns the first approval of a plan, if it waits.
 pub async fn open_change(context: &Context, plan: &str) -> Result<Option<Approval>, Refusal> {
     let is_of_plan = |approval: &Approval| matches!(&approval.wanted, Wanted::Change { plan: of, .. } if of == plan);
     Ok(open(context).await?.into_iter().find(is_of_plan))
 }
 
-/// Removes those that match, each with its audit entry.
+/// Removes matching approvals, and records each in the audit log.
 async fn end(
     write: &mut Connection,
     author: &Author,
@@ -153,7 +153,7 @@ async fn end(
     Ok(())
 }
 
-/// Whoever comes next records that some have waited too long.
+/// Records the expiry of overdue approvals, at the next access.
 async fn end_late(write: &mut Connection, author: &Author) -> Result<(), Refusal> {
     let now = Timestamp::now();
     end(write, author, ("approval.lapse", "it was not approved in time"), |approval| approval.ends <= now).await
@@ -163,13 +163,13 @@ pub(super) async fn void_all(write: &mut Connection, author: &Author, because: &
     end(write, author, ("approval.void", because), |_| true).await
 }
 
-/// Voids what a user has approved first, and that the user counts from then on.
+/// Voids a user's first approvals, and the pending approval that the user counts.
 pub(super) async fn void_of(write: &mut Connection, author: &Author, name: &str, because: &str) -> Result<(), Refusal> {
     let is_about = |approval: &Approval| matches!(&approval.wanted, Wanted::Count(of) if of == name);
     end(write, author, ("approval.void", because), |approval| approval.by == name || is_about(approval)).await
 }
 
-/// Voids first approvals of the same change by another plan: what would be done now is not what was approved.
+/// Voids first approvals of the same change by another plan, because that plan is no longer what would be done.
 pub async fn void_others(context: &Context, author: &Author, of: &Change, plan: &str) -> Result<(), Refusal> {
     let is_other = |approval: &Approval| matches!(&approval.wanted, Wanted::Change { change, plan: approved } if change == of && approved != plan);
     if !open(context).await?.iter().any(is_other) {
@@ -181,14 +181,14 @@ pub async fn void_others(context: &Context, author: &Author, of: &Change, plan: 
     Ok(())
 }
 
-/// Approves a plan as the first of two people. The name of the site was typed, and compared.
+/// Approves a plan as the first of two people. The caller has checked the typed name of the site.
 pub async fn ask_change(context: &Context, caller: &Caller, page: &PlanPage) -> Result<Approval, Refusal> {
     let title = title_of(page);
     let wanted = Wanted::Change { change: page.change.clone(), plan: page.digest.clone() };
     ask(context, caller, wanted, title).await
 }
 
-/// What a plan does, in a few words of the host.
+/// Describes a plan in a few words of the host.
 fn title_of(page: &PlanPage) -> String {
     let short = |text: &str| text.chars().take(LONGEST).collect::<String>();
     let text = |pointer: &str| page.document.pointer(pointer).and_then(serde_json::Value::as_str);
@@ -212,7 +212,7 @@ fn title_of(page: &PlanPage) -> String {
     format!("restore of {components} {when}")
 }
 
-/// Approves something as the first of two people. Sent again by the same person, it is the same approval.
+/// Approves something as the first of two people. Repeated by the same person, it is the same approval.
 pub async fn ask(context: &Context, caller: &Caller, wanted: Wanted, title: String) -> Result<Approval, Refusal> {
     let (user, author) = (caller.user().ok_or(Refusal::SignInNeeded)?, caller.author());
     let mut write = context.database.write().await?;
@@ -231,7 +231,7 @@ pub async fn ask(context: &Context, caller: &Caller, wanted: Wanted, title: Stri
     if waiting.len() >= MOST {
         return Err(Refusal::TwoPeople(format!("{MOST} approvals wait already; withdraw one of them")));
     }
-    // As exactly as it is stored.
+    // Rounded to the stored precision.
     let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or(Timestamp::MIN);
     let id = uuid::Uuid::new_v4().to_string();
     let (by, asked_as) = (user.to_owned(), author.name.clone());
@@ -278,7 +278,7 @@ fn gone() -> Refusal {
     Refusal::NotThere("approval of this id that waits for a second person".to_owned())
 }
 
-/// Withdraws a first approval: its own person may, and every administrator.
+/// Withdraws a first approval: its own user and every administrator may do so.
 pub async fn withdraw(context: &Context, caller: &Caller, id: &str) -> Result<Approval, Refusal> {
     let author = caller.author();
     let mut write = context.database.write().await?;
@@ -291,14 +291,14 @@ pub async fn withdraw(context: &Context, caller: &Caller, id: &str) -> Result<Ap
     Ok(found)
 }
 
-/// Approves as the second person. What the console itself does is done when this returns; a change is the caller's to begin. An approval
-/// counts once: it is used up.
+/// Approves as the second person. The console's own actions are complete on return; the caller must begin a change. An
+/// approval is used up by this.
 pub async fn approve(context: &Context, caller: &Caller, id: &str) -> Result<Approval, Refusal> {
     let (user, author) = (caller.user().ok_or(Refusal::SignInNeeded)?, caller.author());
     let mut write = context.database.write().await?;
     end_late(&mut write, &author).await?;
     let Some(found) = find(&mut write, id).await? else {
-        // That some have waited too long is recorded whatever the caller wanted.
+        // Expired approvals are recorded whatever the caller wanted.
         write.commit().await?;
         return Err(gone());
     };

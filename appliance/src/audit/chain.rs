@@ -1,4 +1,4 @@
-//! Whether the log of a database is a whole chain.
+//! Integrity of the log's chain in a database.
 
 use landfall_audit::{Checkpoint, Entry, Follower, Head};
 use landfall_error_codes::{Coded as _, codes};
@@ -7,26 +7,26 @@ use super::checkpoints::contains;
 use crate::database::{Connection, Row, query, query_scalar};
 use crate::error::{Error, Result};
 
-/// Entries that are read from the database at once.
+/// Number of entries read from the database at once.
 pub const PAGE: i64 = 500;
 
-/// What a whole log of a database is found to be. A broken one is evidence: it is shown, saved and restored as it is, and stops
+/// State of a database's whole log. A broken log is evidence: it is shown, saved and restored unchanged, and blocks
 /// nothing else.
 #[derive(Debug)]
 pub enum Chain {
-    /// Every entry is as it was written; the last one.
+    /// Every entry is as written; with the last one.
     Whole(Head),
     /// An entry was changed, added or removed. The error names it.
     Broken(Error),
 }
 
 impl Chain {
-    /// Follows the chain of a database from its first entry to its last. An error means that it cannot be read.
+    /// Follows the chain of a database from its first entry to its last. Fails if it cannot be read.
     pub async fn of(connection: &mut Connection) -> Result<Self> {
         Self::found(follow_all(connection).await)
     }
 
-    /// Follows the chain behind an entry that was seen; all of it where the log does not have that one.
+    /// Follows the chain after a known entry; all of it if the log does not have that entry.
     pub async fn behind(connection: &mut Connection, seen: Head) -> Result<Self> {
         if !contains(connection, seen).await? {
             return Self::of(connection).await;
@@ -44,7 +44,7 @@ impl Chain {
     }
 }
 
-/// Predecessor of the first entry: none, or the last dropped entry, which the host has signed.
+/// Returns the predecessor of the first entry: none, or the last dropped entry, which the host has signed.
 pub async fn start(connection: &mut Connection) -> Result<Head> {
     let first = query("SELECT min(number) FROM audit").fetch_one(&mut *connection).await?;
     let first: Option<i64> = first.try_get(0)?;

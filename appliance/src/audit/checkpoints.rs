@@ -10,7 +10,7 @@ use super::chain::{PAGE, start};
 use crate::database::{Connection, Write, query, query_scalar};
 use crate::error::{Context as _, Error, Result};
 
-/// Stores one. One that is there already stays as it is.
+/// Stores a checkpoint. An existing one is not changed.
 pub async fn keep(write: &mut Write, checkpoint: &Checkpoint) -> Result<()> {
     let text = serde_json::to_string(checkpoint).context(codes::BUG, || "a checkpoint has no JSON".to_owned())?;
     let sequence =
@@ -27,7 +27,7 @@ pub async fn keep(write: &mut Write, checkpoint: &Checkpoint) -> Result<()> {
     Ok(())
 }
 
-/// Whether the log has this very entry.
+/// Returns true if the log has exactly this entry.
 pub async fn contains(connection: &mut Connection, head: Head) -> Result<bool> {
     if head == Head::EMPTY {
         return Ok(true);
@@ -36,12 +36,12 @@ pub async fn contains(connection: &mut Connection, head: Head) -> Result<bool> {
     let hash: Option<String> = hash.fetch_optional(&mut *connection).await?;
     match hash {
         Some(hash) => Ok(hash == head.hash.to_string()),
-        // The last entry that was dropped is known by what the host signed.
+        // The last dropped entry is known from the host's signature.
         None => Ok(start(connection).await.is_ok_and(|start| start == head)),
     }
 }
 
-/// The newest checkpoint that a key has signed and whose entry the log has; one that was edited is passed over.
+/// Returns the newest checkpoint that a key has signed and whose entry the log has; edited ones are skipped.
 pub async fn newest(connection: &mut Connection, key: &PublicKey) -> Result<Option<Checkpoint>> {
     let mut below = i64::MAX;
     loop {
@@ -59,15 +59,15 @@ pub async fn newest(connection: &mut Connection, key: &PublicKey) -> Result<Opti
     }
 }
 
-/// Whether any checkpoint of another key is stored, and none of this one.
+/// Returns true if checkpoints of other keys are stored, but none of this one.
 pub async fn is_new_key(connection: &mut Connection, key: &str) -> Result<bool> {
     let count = "SELECT count(*), count(CASE WHEN key_id = $1 THEN 1 END) FROM audit_checkpoints";
     let row = query(count).bind(key).fetch_one(connection).await?;
     Ok(row.try_get::<i64, _>(0)? > 0 && row.try_get::<i64, _>(1)? == 0)
 }
 
-/// The next entries behind one, as many as one request for a checkpoint takes, or one alone that is longer; none at the end of the log.
-/// Of an entry that is too long for any, not even the text is read.
+/// Returns the next entries after one: as many as fit into one request for a checkpoint, or a single longer one; `None`
+/// at the end of the log. The text of an entry that is too long for any request is not even read.
 pub async fn entries_behind(connection: &mut Connection, begin: Head) -> Result<Option<(Vec<String>, Head)>> {
     let select = "SELECT CASE WHEN octet_length(entry) <= $3 THEN entry END, hash \
                   FROM audit WHERE number > $1 ORDER BY number LIMIT $2";
@@ -92,7 +92,7 @@ fn too_long(number: i64) -> Error {
     Error::new(codes::AUDIT_BROKEN, what)
 }
 
-/// The checkpoint that covers most of the log, as it is stored: whose it is, only the host can say. Some are looked at.
+/// Returns the stored checkpoint that covers most of the log; only the host can verify it. Examines a limited number.
 pub async fn stored(connection: &mut Connection) -> Result<Option<Checkpoint>> {
     let select = "SELECT checkpoint FROM audit_checkpoints ORDER BY number DESC, sequence DESC LIMIT 100";
     let rows: Vec<String> = query_scalar(select).fetch_all(&mut *connection).await?;

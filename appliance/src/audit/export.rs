@@ -1,4 +1,4 @@
-//! Reading the log: pages for people, and all of it as JSON lines.
+//! Reader of the log: pages for people, and all of it as JSON lines.
 
 use std::io::Write;
 use std::path::Path;
@@ -14,8 +14,8 @@ use crate::audit::Entry;
 use crate::database::{Connection, Pool, Reading, Row, Storage, query};
 use crate::error::{Context as _, Result};
 
-/// Entries before a number, newest first, each with its number; the newest of all where `before` is none. One that cannot be read
-/// has its place.
+/// Returns entries before a number, newest first, each with its number; from the end if `before` is `None`. An
+/// unreadable entry keeps its place.
 pub async fn page(pool: &Pool, before: Option<i64>, count: i64) -> Result<Vec<(i64, Option<Entry>)>> {
     let rows = query("SELECT number, entry FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2")
         .bind(before.unwrap_or(i64::MAX))
@@ -29,37 +29,38 @@ pub async fn page(pool: &Pool, before: Option<i64>, count: i64) -> Result<Vec<(i
     Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
 }
 
-/// How an export is written.
+/// Format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// JSON lines with checkpoints and the head, for `landfall audit verify`.
     JsonLines,
-    /// Messages of syslog, one a line.
+    /// Syslog messages, one per line.
     Syslog,
 }
 
-/// An export that has begun: it ends with the entry that was the last one then.
+/// A running export: it ends with the entry that was the last one at its beginning.
 #[derive(Debug, Clone, Copy)]
 pub struct Export {
     /// The last entry.
     pub end: Head,
-    /// When it began. What the host has signed until then is in the export.
+    /// Time of the beginning. The export contains checkpoints signed until then.
     begun: Timestamp,
 }
 
 impl Export {
-    /// An export that begins now.
+    /// Begins an export.
     pub async fn begin(pool: &Pool) -> Result<Self> {
         let begun = Timestamp::now();
         Ok(Self { end: head(&mut pool.acquire().await?).await?, begun })
     }
 
-    /// Some of the text: entries after a number, at most a page of them. JSON lines have the checkpoints behind each entry, and
-    /// the line of the head behind the last one. Returns the number to continue after; none behind the head.
+    /// Returns part of the text: at most a page of entries after a number. JSON lines include the checkpoints after
+    /// each entry, and the line of the head after the last one. Also returns the number to continue after; `None` after
+    /// the head.
     pub async fn page(&self, pool: &Pool, after: i64, form: Form) -> Result<(String, Option<i64>)> {
         let mut moment = pool.begin().await?;
         let mut text = String::new();
-        // What the first entry follows comes first, as the host has signed it.
+        // The predecessor of the first entry comes first, as signed by the host.
         let start = if after == 0 { start(&mut moment).await.map_or(0, |start| start.number) } else { 0 };
         if form == Form::JsonLines && start > 0 {
             for (_, checkpoint) in checkpoints_of(&mut moment, start - 1, start).await? {
@@ -104,8 +105,8 @@ impl Export {
     }
 }
 
-/// Writes the log of a data folder's database, or of a server's, as JSON lines, with its checkpoints and the head. Changes nothing; the
-/// console may run.
+/// Writes the log of a data folder's database, or of a server's, as JSON lines, with its checkpoints and the head.
+/// Changes nothing; the console may be running.
 pub async fn export(folder: &Path, storage: &Storage, output: &mut impl Write) -> Result<()> {
     let failed = || "the audit log cannot be written out".to_owned();
     let reading = Reading::open(folder, storage).await?;
@@ -120,7 +121,7 @@ pub async fn export(folder: &Path, storage: &Storage, output: &mut impl Write) -
     output.flush().context(codes::APPLIANCE_DATABASE, failed)
 }
 
-/// Checkpoints of these entries, in the order of a log.
+/// Returns checkpoints of these entries, in the order of a log.
 async fn checkpoints_of(connection: &mut Connection, after: i64, last: i64) -> Result<Vec<(i64, String)>> {
     let rows = query(
         "SELECT number, checkpoint FROM audit_checkpoints WHERE number > $1 AND number <= $2 ORDER BY number, key_id, sequence",

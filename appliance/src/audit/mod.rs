@@ -1,5 +1,5 @@
-//! The audit log: who did what, when, from where, and with what outcome. It is a chain of hashes, so that a change of an entry
-//! shows in every later one. The host signs its end, so that it cannot be written anew.
+//! Audit log: who did what, when, from where, and with what outcome. It is a chain of hashes, so that a change of an
+//! entry shows in every later one. The host signs its end, so that the log cannot be rewritten.
 
 mod chain;
 mod checkpoints;

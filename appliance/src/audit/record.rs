@@ -1,4 +1,4 @@
-//! Writing an entry, in the transaction of what it records.
+//! Writer of entries, in the transaction of the recorded action.
 
 use jiff::{Timestamp, Unit};
 use landfall_audit::{Hash, Head, hash};
@@ -9,64 +9,66 @@ use super::{Entry, Outcome};
 use crate::database::{Connection, query};
 use crate::error::{Context as _, Error, Result};
 
-/// Longest text of a field, in characters, before the mark of what was cut: names come from requests, reasons from other programs.
+/// Maximum length of a field, in characters, before the truncation mark: names come from requests, reasons from other
+/// programs.
 const LONGEST: usize = 200;
 
-/// Who acts, from where, and in which request.
+/// Actor, with address and request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
-    /// The user's name, with the key if one was used; `-` for an anonymous request.
+    /// Name of the user, with the key if one was used; `-` for an anonymous request.
     pub name: String,
-    /// The address that the request came from.
+    /// Address of the request's sender.
     pub from: String,
-    /// Id of the request.
+    /// ID of the request.
     pub correlation: String,
 }
 
 impl Author {
-    /// The console itself, which acts without a request.
+    /// Returns the console itself, which acts without a request.
     pub fn console() -> Self {
         Self { name: "-".to_owned(), from: "-".to_owned(), correlation: "-".to_owned() }
     }
 }
 
-/// What happened.
+/// An event to record.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
-    /// What was done: `user.create`.
+    /// Action, such as `user.create`.
     pub action: &'static str,
-    /// What it was done to.
+    /// Object of the action.
     pub object: &'a str,
-    /// What became of it.
+    /// Outcome of the action.
     pub outcome: Outcome,
-    /// More about it, for a person.
+    /// Details for people.
     pub detail: &'a str,
 }
 
 impl<'a> Event<'a> {
-    /// Something that was done.
+    /// Creates the event of a completed action.
     pub fn done(action: &'static str, object: &'a str) -> Self {
         Self { action, object, outcome: Outcome::Done, detail: "" }
     }
 
-    /// Something that was refused, and why.
+    /// Creates the event of a refused action, with the reason.
     pub fn refused(action: &'static str, object: &'a str, detail: &'a str) -> Self {
         Self { action, object, outcome: Outcome::Refused, detail }
     }
 
-    /// The same with a detail.
+    /// Returns the event with a detail.
     pub fn with(self, detail: &'a str) -> Self {
         Self { detail, ..self }
     }
 }
 
-/// A text that no request can make long, and that shows what it has. That something was cut is visible, so that the rest is not taken for all of it.
+/// Truncates a text and spells out hidden characters. The truncation is visible, so that the rest is not taken for the
+/// whole text.
 fn short(text: &str) -> String {
     let Some((end, _)) = text.char_indices().nth(LONGEST) else { return spelled_out(text) };
     format!("{}… [cut: {LONGEST} of {} characters]", spelled_out(&text[..end]), text.chars().count())
 }
 
-/// Appends an entry. It counts once the transaction of the connection is committed.
+/// Appends an entry. It becomes valid when the connection's transaction is committed.
 pub async fn record(connection: &mut Connection, author: &Author, event: Event<'_>) -> Result<Head> {
     let before = head(connection).await?;
     let at =
@@ -93,7 +95,7 @@ pub async fn record(connection: &mut Connection, author: &Author, event: Event<'
     Ok(Head { number: entry.number, hash })
 }
 
-/// The last entry of the log.
+/// Returns the last entry of the log.
 pub async fn head(connection: &mut Connection) -> Result<Head> {
     let last = query("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetch_optional(connection);
     let Some(row) = last.await? else { return Ok(Head::EMPTY) };

@@ -1,5 +1,5 @@
-//! How long the log is kept. The oldest entries are dropped up to one that the host has signed: its checkpoint stays, and is what the rest
-//! of the chain follows. An entry records each drop, so that nobody else's deletion looks like one.
+//! Retention of the log. The oldest entries are dropped up to one that the host has signed: its checkpoint stays, and
+//! the rest of the chain follows it. An entry records each drop, so that no other deletion looks like one.
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_audit::{Checkpoint, DROP, Head};
@@ -12,21 +12,22 @@ use crate::error::Result;
 /// Limits of retention.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// In days; longer than any API key lives.
+    /// Maximum age in days; longer than the lifetime of any API key.
     pub days: i64,
-    /// Entries that are kept whatever their age, so that a clock that jumps ahead drops no log.
+    /// Number of entries kept whatever their age, so that a clock that jumps ahead drops no log.
     pub least: i64,
-    /// Entries that are kept at most: about 100 MB.
+    /// Maximum number of entries: about 100 MB.
     pub most: i64,
 }
 
 /// Limits of the console's own log.
 pub const KEPT: Limits = Limits { days: 400, least: 10_000, most: 200_000 };
 
-/// Checkpoints that are looked at for one drop, so that no transaction is long.
+/// Maximum number of checkpoints examined for one drop, to keep transactions short.
 const AT_ONCE: i64 = 2000;
 
-/// Drops some of the entries that are too old or too many. Returns the last dropped entry, or none if nothing is left to drop.
+/// Drops some of the entries that are too old or too many. Returns the last dropped entry; `None` if there is nothing
+/// to drop.
 pub async fn retain(database: &Database, limits: Limits, now: Timestamp) -> Result<Option<Head>> {
     let Some(found) = cut(&mut database.read().acquire().await?, limits, now).await? else { return Ok(None) };
     let Cut { first, checkpoint } = found;
@@ -81,10 +82,10 @@ mod tests {
     use crate::audit::{Chain, Export, Form};
     use crate::testing::{Site, note};
 
-    /// So that twenty entries are a long log.
+    /// Limits under which twenty entries are a long log.
     const FEW: Limits = Limits { least: 5, ..KEPT };
 
-    /// A site whose log has signed entries, and some more.
+    /// Returns a site whose log has signed entries, and some more.
     async fn written() -> Site {
         let site = Site::begin().await;
         for number in 0..20 {
@@ -100,7 +101,7 @@ mod tests {
         Chain::of(&mut site.context.database.read().acquire().await.unwrap()).await.unwrap()
     }
 
-    /// Verification with the host's key.
+    /// Verifies the log with the host's key.
     async fn verified(site: &Site) -> Report {
         let pool = site.context.database.read();
         let export = Export::begin(pool).await.unwrap();

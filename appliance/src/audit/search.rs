@@ -5,24 +5,24 @@ use super::{Entry, Outcome};
 use crate::database::Pool;
 use crate::error::Result;
 
-/// Entries that are read at once.
+/// Number of entries read at once.
 const PART: i64 = 500;
-/// Entries that one search reads. It says where the next one goes on.
+/// Number of entries that one search reads. The result tells where the next one continues.
 const SEARCHED: usize = 5000;
 
 /// Terms of a search. An empty text matches every entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// A part of who did it.
+    /// Part of the actor's name.
     pub person: String,
-    /// A part of what was done, or of what it was done to.
+    /// Part of the action or of its object.
     pub action: String,
-    /// What became of it.
+    /// Outcome of the action.
     pub outcome: Option<Outcome>,
 }
 
 impl Filter {
-    /// Whether every entry is one that is looked for.
+    /// Returns true if every entry matches.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -35,16 +35,16 @@ impl Filter {
     }
 }
 
-/// What a search found.
+/// Result of a search.
 #[derive(Debug)]
 pub struct Found {
-    /// The entries with their numbers; none where one cannot be read, which every search shows.
+    /// Entries with their numbers; `None` for an unreadable one, which every search shows.
     pub entries: Vec<(i64, Option<Entry>)>,
-    /// The number before which the search goes on; none at the beginning of the log.
+    /// Number before which the search continues; `None` at the beginning of the log.
     pub before: Option<i64>,
 }
 
-/// Looks for entries before a number, at most so many.
+/// Searches for at most `count` entries before a number.
 pub async fn search(pool: &Pool, before: Option<i64>, count: usize, filter: &Filter) -> Result<Found> {
     let (mut entries, mut before, mut searched) = (Vec::new(), before, 0);
     loop {

@@ -1,7 +1,7 @@
-//! Having the host sign the end of the log: on a schedule, before each wish for a change, and before each export.
+//! Signing of the log's end by the host: on a schedule, before each request for a change, and before each export.
 //!
-//! The host follows every entry since the one that it signed last. Where the log lacks that one, it is not the same log: a backup was
-//! restored, or someone removed entries. That is recorded, and the log continues behind the newest checkpoint that it has.
+//! The host follows every entry since the one that it signed last. If the log lacks that entry, it is not the same log:
+//! a backup was restored, or entries were removed. That is recorded, and the log continues after its newest checkpoint.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -21,49 +21,49 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::host::{HostError, Site};
 
-/// Between two checkpoints of the schedule, and before the first one.
+/// Time between two scheduled checkpoints, and before the first one.
 const PAUSE: Duration = Duration::from_mins(5);
-/// How long a wish or an export waits for its checkpoint. Neither depends on it.
+/// Time that a request or an export waits for its checkpoint. Neither depends on it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Makes checkpoints, one after the other.
+/// Creator of checkpoints, one after the other.
 #[derive(Debug, Default)]
 pub struct Signing {
-    /// Who has the turn makes checkpoints, and alone knows and changes what was noted.
+    /// Turn to create checkpoints; only its holder reads and changes the recorded notes.
     turn: tokio::sync::Mutex<Noted>,
     state: Mutex<State>,
     /// The last entry when this process first looked.
     begun: OnceLock<Head>,
 }
 
-/// What was recorded last about the host: of each action its object. A host that refuses makes no entry each time, and what is noted
-/// of its key does not displace what is noted of a restart.
+/// Last recorded notes about the host: the object of each action. A repeated refusal of the host is recorded once, and
+/// a note about its key does not displace one about a restart.
 type Noted = BTreeMap<&'static str, String>;
 
 #[derive(Debug, Default, Clone)]
 struct State {
     last: Option<Checkpoint>,
-    /// Whether the host has confirmed the last one to this process; until then it is what the database holds.
+    /// True if the host has confirmed the last checkpoint to this process; until then it is the stored one.
     is_confirmed: bool,
     failing: Option<Unsigned>,
 }
 
-/// Why the newest entries are not signed.
+/// Reason why the newest entries are not signed.
 #[derive(Debug, Clone)]
 pub struct Unsigned {
-    /// Since when.
+    /// Time since which they are not.
     pub since: Timestamp,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
-/// What the host has signed.
+/// State of the host's signatures.
 struct Standing {
     key: PublicKey,
     last: Option<Checkpoint>,
 }
 
-/// Behind which checkpoint the log continues, and what the host has to know of that.
+/// Checkpoint after which the log continues, and what the host must know about that.
 struct Begin {
     last: Option<Checkpoint>,
     restart: Option<RestartWish>,
@@ -71,17 +71,17 @@ struct Begin {
 }
 
 impl Signing {
-    /// The last checkpoint that this process knows of, or that was stored before it began.
+    /// Returns the last checkpoint known to this process, or the one stored before it began.
     pub fn last(&self) -> Option<Checkpoint> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).last.clone()
     }
 
-    /// Why the newest entries are not signed; none while they are.
+    /// Returns why the newest entries are not signed; `None` if they are.
     pub fn failing(&self) -> Option<Unsigned> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).failing.clone()
     }
 
-    /// Makes checkpoints again and again, until the process ends.
+    /// Creates checkpoints repeatedly, until the process ends.
     pub async fn watch(&self, database: &Database, site: &Site) {
         if let Err(error) = self.recall(database).await {
             tracing::warn!("the end of the audit log cannot be read: {error}");
@@ -89,13 +89,13 @@ impl Signing {
         let mut pause = PAUSE;
         loop {
             tokio::time::sleep(pause).await;
-            // Why it failed is logged and shown.
+            // The reason of a failure is logged and shown.
             let signed = self.sign(database, site).await;
             pause = pause_after(&signed);
         }
     }
 
-    /// Looks at the end of the log, and at the last checkpoint that was stored before this process began.
+    /// Reads the end of the log, and the last checkpoint stored before this process began.
     pub(super) async fn recall(&self, database: &Database) -> Result<()> {
         self.look(database).await?;
         let found = stored(&mut database.read().acquire().await?).await?;
@@ -106,7 +106,7 @@ impl Signing {
         Ok(())
     }
 
-    /// Has everything signed that is in the log by now, if that takes no longer than a person waits. Nothing depends on it: the next
+    /// Has all current entries signed, if that takes no longer than a person waits. Nothing depends on it: the next
     /// checkpoint covers the same entries.
     pub async fn sign_soon(&self, database: &Database, site: &Site) {
         if site.silent_since().is_some() {
@@ -115,7 +115,7 @@ impl Signing {
         let _failed_or_late = timeout(PATIENCE, self.sign(database, site)).await;
     }
 
-    /// Has everything signed that is in the log by now. Each checkpoint is stored when this returns.
+    /// Has all current entries signed. Each checkpoint is stored on return.
     pub async fn sign(&self, database: &Database, site: &Site) -> Result<()> {
         let mut noted = self.turn.lock().await;
         let signed = self.sign_all(database, site, &mut noted).await;
@@ -131,19 +131,19 @@ impl Signing {
         signed
     }
 
-    /// Remembers what the host has signed, at once: whoever waits for the rest may give up.
+    /// Stores what the host has signed, immediately: a caller that waits for the rest may give up.
     fn learn(&self, last: &Checkpoint) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *state = State { last: Some(last.clone()), is_confirmed: true, failing: None };
     }
 
-    /// The last entry that is known to be signed, as the host said.
+    /// Returns the last entry that the host confirmed as signed.
     fn confirmed(&self) -> Option<Head> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.last.as_ref().filter(|_| state.is_confirmed).map(|last| last.head)
     }
 
-    /// The last entry. The first look is remembered.
+    /// Returns the last entry. The first look is remembered.
     async fn look(&self, database: &Database) -> Result<Head> {
         let end = head(&mut database.read().acquire().await?).await?;
         self.begun.get_or_init(|| end);
@@ -166,7 +166,7 @@ impl Signing {
         }
         loop {
             let mut connection = database.read().acquire().await?;
-            // A host that has signed nothing of this log begins where the log does.
+            // A host that has signed nothing of this log begins at the log's start.
             let start = if last.is_none() { start(&mut connection).await? } else { Head::EMPTY };
             let behind = last.as_ref().map_or(start, |last| last.head);
             let found = entries_behind(&mut connection, behind).await?;
@@ -189,8 +189,8 @@ impl Signing {
         }
     }
 
-    /// Finds where the log continues; nowhere yet where this console may be one that a drill has started. What an administrator has to
-    /// learn is recorded.
+    /// Finds where the log continues; `None` if this console may be one that a drill has started. Records what an
+    /// administrator must learn.
     async fn begin(
         &self,
         database: &Database,
@@ -207,8 +207,8 @@ impl Signing {
             Some(last) => contains(&mut connection, last.head).await?,
             None => true,
         };
-        // A drill starts a console on a restored log beside the one that is used. No request writes to that log, and it must not
-        // take the place of the other.
+        // A drill starts a console on a restored log, next to the active one. No request writes to that log, and it
+        // must not replace the other.
         if (newer.is_some() || !is_continued) && self.begun.get() == Some(&end) {
             tracing::info!(
                 "the audit log does not end where the host's last checkpoint is; it continues with its next entry"
@@ -235,7 +235,7 @@ impl Signing {
     }
 }
 
-/// Records that the log is not the one that the host signed last, as the last entry of what is signed next.
+/// Records that the log is not the one that the host signed last, as the last entry of the next signature.
 async fn restarted(database: &Database, abandoned: Head, from: Option<&Checkpoint>, noted: &mut Noted) -> Result<()> {
     let kept = from.map_or(0, |from| from.head.number);
     let detail = format!(
@@ -245,7 +245,7 @@ async fn restarted(database: &Database, abandoned: Head, from: Option<&Checkpoin
     note(database, Event::done("audit.restart", &abandoned.to_string()).with(&detail), noted).await
 }
 
-/// Records that the host has forgotten checkpoints of its own, which the log has.
+/// Records that the host has forgotten its own checkpoints, which the log has.
 async fn forgotten(database: &Database, newer: &Checkpoint, known: u64, noted: &mut Noted) -> Result<()> {
     let detail = format!(
         "the host has forgotten what it signed after its checkpoint {known}, as after a restore of its files; it continues \
@@ -256,7 +256,7 @@ async fn forgotten(database: &Database, newer: &Checkpoint, known: u64, noted: &
     note(database, Event::done("audit.forgotten", &newer.head.to_string()).with(&detail), noted).await
 }
 
-/// An entry of the console itself, once.
+/// Records an entry of the console itself, once.
 async fn note(database: &Database, event: Event<'_>, noted: &mut Noted) -> Result<()> {
     if noted.get(event.action).is_some_and(|object| object == event.object) {
         return Ok(());
@@ -269,7 +269,7 @@ async fn note(database: &Database, event: Event<'_>, noted: &mut Noted) -> Resul
     Ok(())
 }
 
-/// How long until the next checkpoint of the schedule: a long log goes on as soon as the host permits it.
+/// Returns the time until the next scheduled checkpoint: a long log continues as soon as the host permits it.
 pub(super) fn pause_after(signed: &Result<()>) -> Duration {
     let is_paced = signed.as_ref().is_err_and(|error| error.code() == codes::CHECKPOINTS_TOO_MANY);
     if is_paced { AUDIT_PAUSE } else { PAUSE }
@@ -283,7 +283,7 @@ async fn ask(site: &Site) -> Result<Standing> {
     Ok(Standing { key, last: page.last })
 }
 
-/// A checkpoint that the host's key did not sign would make the whole export worthless.
+/// Stores a checkpoint after verifying it: one not signed with the host's key would make the whole export worthless.
 async fn store(database: &Database, checkpoint: &Checkpoint, key: &PublicKey) -> Result<()> {
     if !checkpoint.is_signed_by(key) {
         return Err(Error::new(codes::HOST_ANSWER, "the host's checkpoint is not signed with its key"));

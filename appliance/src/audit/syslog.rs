@@ -1,23 +1,23 @@
-//! An entry as a syslog message, RFC 5424. What people and strangers chose is in it: names, reasons, what a browser sent. None of it may
-//! end a message, begin another one, or leave the quotes of its parameter.
+//! An entry as a syslog message, RFC 5424. It contains untrusted text: names, reasons, and data from browsers. None of
+//! it may end a message, begin another one, or leave the quotes of its parameter.
 
 use std::fmt::Write as _;
 
 use landfall_audit::{Entry, Outcome};
 
-/// Log audit.
+/// Facility "log audit".
 const FACILITY: u8 = 13;
 const ERROR: u8 = 3;
 const WARNING: u8 = 4;
 const NOTICE: u8 = 5;
 const APPLICATION: &str = "landfall-console";
-/// Names the parameters. The number is the one that RFC 5612 reserves for who has none.
+/// Name of the parameters. The number is reserved by RFC 5612 for documentation.
 const PARAMETERS: &str = "landfall@32473";
-/// Longest id of a message, in characters.
+/// Maximum length of a message ID, in characters.
 const ID_LENGTH: usize = 32;
 
-/// The message of an entry: its exact text as it was hashed, and its hash, by which it is found again. `host` is the name of the sender,
-/// or `-`. An entry that cannot be read has a message, too.
+/// Returns the message of an entry: its exact text as hashed, and its hash, by which it can be found. `host` is the
+/// name of the sender, or `-`. An unreadable entry also has a message.
 pub fn message(host: &str, number: i64, text: &str, hash: &str) -> String {
     match serde_json::from_str::<Entry>(text) {
         Ok(entry) => of_entry(host, &entry, (number, hash)),
@@ -45,7 +45,7 @@ fn of_entry(host: &str, entry: &Entry, (number, hash): (i64, &str)) -> String {
         ("correlation", &entry.correlation),
     ];
     for (name, value) in parameters {
-        // Writing into a text cannot fail.
+        // Writing to a string cannot fail.
         let _written = write!(written, " {name}=\"{}\"", quoted(value));
     }
     let detail = if entry.detail.is_empty() { String::new() } else { format!(" ({})", plain(&entry.detail)) };
@@ -62,14 +62,14 @@ fn of_unreadable(host: &str, number: i64, hash: &str) -> String {
     )
 }
 
-/// The id of a message: visible ASCII alone.
+/// Returns the ID of a message, which is visible ASCII only.
 fn id(action: &str) -> String {
     let id: String = action.chars().filter(char::is_ascii_graphic).take(ID_LENGTH).collect();
     if id.is_empty() { "-".to_owned() } else { id }
 }
 
-/// Without control characters, of which one would end a message on its way: each is written as `#` with its number in octal, as
-/// servers do it, and line separators of Unicode likewise.
+/// Escapes control characters, which could end a message in transit: each is written as `#` with its number in octal,
+/// as servers do, and so are Unicode line separators.
 fn plain(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -82,7 +82,7 @@ fn plain(text: &str) -> String {
     written
 }
 
-/// The value of a parameter: `"`, `\` and `]` have a `\` before them.
+/// Escapes the value of a parameter: `"`, `\` and `]` get a preceding `\`.
 fn quoted(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for letter in plain(text).chars() {
@@ -118,7 +118,7 @@ mod tests {
         message("plant-7", entry.number, &entry.canonical().unwrap(), "9f2c")
     }
 
-    /// The parameters of a message, read as RFC 5424 has them, and what is behind them.
+    /// Parses the parameters of a message as RFC 5424 defines them, and returns the rest.
     fn parameters(message: &str) -> (Vec<(String, String)>, String) {
         let (_, rest) = message.split_once(&format!("[{PARAMETERS}")).unwrap();
         let (mut letters, mut found) = (rest.chars(), Vec::new());

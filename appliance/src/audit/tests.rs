@@ -43,7 +43,7 @@ impl Console {
         }
     }
 
-    /// An entry of such a length, as only the owner of the database writes it.
+    /// Inserts an entry of this length, as only the owner of the database can write it.
     async fn plant(&self, bytes: usize) {
         let mut write = self.database.write().await.unwrap();
         let before = head(&mut write).await.unwrap();
@@ -69,7 +69,7 @@ impl Console {
         write.commit().await.unwrap();
     }
 
-    /// Actions of the console itself.
+    /// Returns the actions of the console itself.
     async fn noted(&self) -> Vec<String> {
         let entries = page(self.database.read(), None, 1000).await.unwrap();
         let entries = entries.into_iter().rev().filter_map(|(_, entry)| entry);
@@ -80,7 +80,7 @@ impl Console {
         self.signing.sign(&self.database, &self.site).await
     }
 
-    /// As the process after a restart, which remembers nothing.
+    /// Returns the state after a restart of the process, which remembers nothing.
     fn again(self) -> Self {
         Self { signing: Signing::default(), ..self }
     }
@@ -102,7 +102,7 @@ impl Console {
         text
     }
 
-    /// What a verifier on the host finds.
+    /// Returns the result of a verifier on the host.
     async fn verified(&self) -> Report {
         let text = self.export().await;
         let (key, last) = {
@@ -183,7 +183,7 @@ async fn a_restored_log_continues_and_says_so_itself() {
     console.write(5, "a").await;
     console.sign().await.unwrap();
     let before = console.signing.last().unwrap();
-    // What a restore brings: the database of an earlier time.
+    // A restore leaves the database of an earlier time.
     console.change("DELETE FROM audit WHERE number > 7").await;
     console.change("DELETE FROM audit_checkpoints WHERE number > 7").await;
     let console = console.again();
@@ -218,7 +218,7 @@ async fn a_lost_database_begins_another_log() {
     assert_eq!((covered.head.number, covered.restart.unwrap().kept.number), (2, 0));
 }
 
-/// The owner of the database writes the log anew; the host still has what it signed.
+/// The owner of the database rewrites the log; the host still has its own signatures.
 #[tokio::test]
 async fn a_rewritten_log_becomes_no_signed_one_in_silence() {
     let console = Console::begin().await;
@@ -324,7 +324,7 @@ async fn a_long_entry_does_not_stop_the_signing() {
     console.sign().await.unwrap();
     let report = console.verified().await;
     assert_eq!((report.head.number, report.covered.unwrap().head.number, report.verified), (7, 7, 3));
-    // Two that do not fit into one request together.
+    // Two entries that do not fit into one request together.
     console.plant(AUDIT_BYTES / 3 * 2).await;
     console.plant(AUDIT_BYTES / 3 * 2).await;
     console.sign().await.unwrap();
@@ -360,7 +360,7 @@ async fn a_process_that_begins_again_names_the_latest_checkpoint_at_once() {
     let console = Console::begin().await;
     console.signing.recall(&console.database).await.unwrap();
     assert_eq!(console.signing.last(), None);
-    // Names of keys are random: whichever comes first, the later checkpoint is the latest one.
+    // Names of keys are random: whatever their order, the later checkpoint is the latest one.
     for count in 1..=4 {
         console.write(count, "a").await;
         console.sign().await.unwrap();
@@ -386,7 +386,7 @@ async fn a_host_that_has_forgotten_checkpoints_learns_them_and_the_log_says_so()
     console.write(3, "a").await;
     console.sign().await.unwrap();
     let latest = console.signing.last().unwrap();
-    // The host's files come back from a copy.
+    // The host's files are restored from a copy.
     console.host.audit.lock().unwrap().ledger = earlier;
     let console = console.again();
     console.sign().await.unwrap();

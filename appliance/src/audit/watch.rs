@@ -1,5 +1,5 @@
-//! The log is followed while the console runs, after every page of the database was read: who looks at the overview learns of a change.
-//! Once a day it is followed from its first entry, and in between from the last one that was seen.
+//! Checks of the log while the console runs, and of every database page, so that readers of the overview learn of a
+//! change. Once a day the log is followed from its first entry, and in between from the last known one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,12 +13,12 @@ use super::retention::{KEPT, retain};
 use crate::database::{Database, damage_of};
 use crate::error::Result;
 
-/// Between two looks.
+/// Time between two checks.
 const PAUSE: Duration = Duration::from_mins(10);
-/// Between two looks at the whole log. A hundred thousand entries take a second or two.
+/// Time between two checks of the whole log. A hundred thousand entries take a second or two.
 const DAY: Duration = Duration::from_hours(24);
 
-/// What the latest look found.
+/// Result of the latest check.
 #[derive(Debug, Default)]
 pub struct Watch(Mutex<Found>);
 
@@ -26,7 +26,7 @@ pub struct Watch(Mutex<Found>);
 struct Found {
     broken: Option<String>,
     damage: Option<String>,
-    /// The last entry that was seen, while the log is whole.
+    /// The last known entry, if the log is intact.
     seen: Option<Head>,
 }
 
@@ -35,34 +35,34 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Which entry is not as it was written; none while the log is whole.
+    /// Returns the error that names a changed entry; `None` if the log is intact.
     pub fn broken(&self) -> Option<String> {
         self.found().broken.clone()
     }
 
-    /// What is damaged in the database; none while all of it can be read.
+    /// Returns the damage of the database; `None` if all of it can be read.
     pub fn damage(&self) -> Option<String> {
         self.found().damage.clone()
     }
 
-    /// Looks once, at all of it.
+    /// Checks the whole log once.
     pub async fn look(&self, database: &Database) -> Result<()> {
         self.look_behind(database, None).await
     }
 
-    /// Looks once, at what is new; at all of it where the last look did not find it whole.
+    /// Checks new entries once; the whole log if the last check did not find it intact.
     pub async fn look_again(&self, database: &Database) -> Result<()> {
         let seen = self.found().seen;
         self.look_behind(database, seen).await
     }
 
     async fn look_behind(&self, database: &Database, seen: Option<Head>) -> Result<()> {
-        // Of one moment: entries that are written meanwhile are not half seen.
+        // One transaction sees one moment: entries written in the meantime are not seen partly.
         let mut moment = database.read().begin().await?;
         let damage = damage_of(&mut moment).await?;
         self.found().damage.clone_from(&damage);
         if let Some(why) = damage {
-            // What a damaged database says of its log is no news of the log.
+            // A damaged database proves nothing about its log.
             tracing::error!(code = codes::APPLIANCE_DATABASE_DAMAGED.id, "the database is damaged: {why}");
             return Ok(());
         }
@@ -82,7 +82,8 @@ impl Watch {
         Ok(())
     }
 
-    /// Looks at all of it, and lets what is too old go from a log that is whole: of one that is not, everything is evidence.
+    /// Checks the whole log, and drops entries that are too old if it is intact: in a changed log, everything is
+    /// evidence.
     async fn look_whole(&self, database: &Database) -> Result<()> {
         self.look(database).await?;
         let is_whole = self.found().seen.is_some();
@@ -90,7 +91,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Looks again and again, until the process ends.
+    /// Checks repeatedly, until the process ends.
     pub async fn watch(&self, database: &Database) {
         let mut whole: Option<Instant> = None;
         loop {

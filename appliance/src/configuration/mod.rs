@@ -1,4 +1,4 @@
-//! What the server needs to know, checked at its start. Every fault is reported at once.
+//! Configuration of the server, checked at its start. All faults are reported together.
 
 mod tls;
 
@@ -16,34 +16,35 @@ use crate::error::{Error, Result};
 pub use tls::server_config;
 pub use tls::{Certificates, ServerFiles, Supplied, pem_fault};
 
-/// Settings that were checked. The certificates were readable at the start; only the server's own may change later.
+/// Checked settings. The certificates were readable at the start; only the server's own may change later.
 #[derive(Debug)]
 pub struct Configuration {
-    /// The folder of the database, which exists and can be written to.
+    /// Folder of the database, which exists and is writable.
     pub data: PathBuf,
-    /// Where the data is.
+    /// Storage of the data.
     pub storage: Storage,
-    /// Where connections are accepted.
+    /// Address at which connections are accepted.
     pub listen: SocketAddr,
-    /// Where software is answered that asks about the license; nowhere where it is missing.
+    /// Address for license questions of software; none without this setting.
     pub answers: Option<SocketAddr>,
     /// Files of the console's own certificates.
     pub certificates: Certificates,
-    /// The certificate as it was at the start.
+    /// Server configuration with the certificate from the start.
     pub server: Arc<rustls::ServerConfig>,
     /// Address and port of the host's API.
     pub host_address: String,
-    /// How the host is reached: which certificate it must hold, and which one is shown to it.
+    /// Client configuration for the host: the certificate that the host must have, and the console's own.
     pub client: Arc<rustls::ClientConfig>,
-    /// Folder with the settings of a directory. What is in it is judged apart: its faults must not lock out local users.
+    /// Folder with the settings of a directory. Its content is checked separately: faults in it must not lock out local
+    /// users.
     pub directory: Option<PathBuf>,
-    /// Folder with the settings of a syslog server, of which the same is true.
+    /// Folder with the settings of a syslog server, which are also checked separately.
     pub syslog: Option<PathBuf>,
-    /// Folder with the settings of an ingress, of which the same is true.
+    /// Folder with the settings of an ingress, which are also checked separately.
     pub ingress: Option<PathBuf>,
 }
 
-/// Settings that cannot be used, in the order of the arguments.
+/// Unusable settings, in the order of the arguments.
 #[derive(Default)]
 struct Faults(Vec<String>);
 
@@ -52,7 +53,7 @@ impl Faults {
         checked.map_err(|why| self.0.push(format!("--{argument}: {why}"))).ok()
     }
 
-    /// The same of what has several faults.
+    /// Like [`Self::take`], for settings with several faults.
     fn take_all<T>(&mut self, argument: &str, checked: Result<T, Vec<String>>) -> Option<T> {
         let add = |faults: Vec<String>| self.0.extend(faults.iter().map(|why| format!("--{argument}: {why}")));
         checked.map_err(add).ok()
@@ -64,7 +65,7 @@ impl Faults {
 }
 
 impl Configuration {
-    /// Checks all settings. The error names each one that cannot be used.
+    /// Checks all settings. The error names each unusable one.
     pub fn check(arguments: ServeArguments) -> Result<Self> {
         let mut faults = Faults::default();
         let data = faults.take("data", given(arguments.data).and_then(writable_folder));
@@ -77,7 +78,7 @@ impl Configuration {
         let host_address = faults.take("host-address", given(arguments.host_address).and_then(host_and_port));
         let certificate = faults.take("certificate", given(arguments.certificate).and_then(readable));
         let key = faults.take("key", given(arguments.key).and_then(readable));
-        // Its faults must not keep the console from starting, so it is only looked for here.
+        // Its faults must not keep the console from starting, so only its presence is checked here.
         let supplied = arguments
             .supplied_certificate
             .map(|folder| ServerFiles { certificate: folder.join("tls.crt"), key: folder.join("tls.key") });
@@ -126,7 +127,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text} is not an address with a port, such as 0.0.0.0:8443"))
 }
 
-/// A name is resolved for each connection, so only its form is checked.
+/// Checks only the form of a host and port, because a name is resolved for each connection.
 fn host_and_port(text: String) -> Result<String, String> {
     match text.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text),

@@ -1,4 +1,5 @@
-//! Certificates and keys, from PEM files to what rustls uses. The provider of cryptography is aws-lc-rs, named each time.
+//! Conversion of certificates and keys from PEM files to rustls. The cryptography provider is aws-lc-rs, explicitly
+//! each time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use rustls::version::TLS13;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-/// Where the console's certificate and its key are stored.
+/// Files of a certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerFiles {
     /// The certificate chain in PEM.
@@ -20,33 +21,33 @@ pub struct ServerFiles {
     pub key: PathBuf,
 }
 
-/// The certificates that the console may serve with.
+/// Certificates that the console may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificates {
-    /// Issued by the site's own authority: always there.
+    /// Issued by the site's own authority; always present.
     pub issued: ServerFiles,
-    /// Supplied by the site: it takes the place of the issued one where the site has made it.
+    /// Supplied by the site; replaces the issued one if present.
     pub supplied: Option<ServerFiles>,
 }
 
-/// What is known of the certificate that the site supplies.
+/// State of the certificate that the site supplies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Supplied {
-    /// There is none.
+    /// No certificate is supplied.
     #[default]
     Missing,
     /// Browsers see it.
     Used {
-        /// When it ends; none where that cannot be read.
+        /// Its end; `None` if it cannot be read.
         ends: Option<Timestamp>,
     },
-    /// It cannot be used, and why. Browsers see the issued one.
+    /// It cannot be used, for this reason. Browsers see the issued one.
     Unusable(String),
 }
 
 impl Certificates {
-    /// How the console serves with what the files hold now. A supplied certificate that cannot be used locks no browser out: the issued one
-    /// is used then. It blocks.
+    /// Builds the server configuration from the files' current content. An unusable supplied certificate locks no
+    /// browser out: the issued one is used instead. Blocks.
     pub fn choose(&self) -> Result<(Arc<rustls::ServerConfig>, Supplied), String> {
         let supplied = self.supplied.as_ref().filter(|files| files.certificate.exists() || files.key.exists());
         let standing = match supplied.map(|files| (files, server_config(files))) {
@@ -58,15 +59,15 @@ impl Certificates {
     }
 }
 
-/// When the first certificate of a file ends.
+/// Returns the end of the first certificate in a file.
 fn end_of(file: &Path) -> Option<Timestamp> {
     let first = CertificateDer::from_pem_file(file).ok()?;
     let ends = Certificate::from_der(first.as_ref()).ok()?.tbs_certificate.validity.not_after;
     Timestamp::from_second(i64::try_from(ends.to_unix_duration().as_secs()).ok()?).ok()
 }
 
-/// Why a text is not PEM. The parser's own reasons quote the line that is wrong, which is the whole key where its ends of lines were lost;
-/// logs and pages have this one.
+/// Describes why a text is not PEM. The parser's own reasons quote the invalid line, which is the whole key if its line
+/// ends were lost; logs and pages show this description instead.
 pub fn pem_fault(error: &pem::Error) -> String {
     match error {
         pem::Error::Io(error) => error.to_string(),
@@ -75,7 +76,7 @@ pub fn pem_fault(error: &pem::Error) -> String {
     }
 }
 
-/// How the console serves with the certificate that the files hold now. The error says which file is wrong and why.
+/// Builds the server configuration from the current certificate. The error names the faulty file and the fault.
 pub fn server_config(files: &ServerFiles) -> Result<Arc<rustls::ServerConfig>, String> {
     let shown = files.certificate.display();
     let chain = CertificateDer::pem_file_iter(&files.certificate)
@@ -94,7 +95,7 @@ pub fn server_config(files: &ServerFiles) -> Result<Arc<rustls::ServerConfig>, S
     Ok(Arc::new(config))
 }
 
-/// How the host is reached, from three PEM texts.
+/// Builds the client configuration for the host from three PEM texts.
 pub fn client_config(host: &[u8], certificate: &[u8], key: &[u8]) -> Result<Arc<rustls::ClientConfig>, String> {
     let host = landfall_peer::Certificate::from_pem(host).map_err(|error| error.to_string())?;
     let own = landfall_peer::Identity::from_pem(certificate, key).map_err(|error| error.to_string())?;
@@ -118,7 +119,7 @@ mod tests {
                 landfall_media::durable::write_file(file, text.as_bytes(), 0o600).unwrap();
                 let why = server_config(&files).err().unwrap();
                 assert!(why.contains("in PEM"), "{why}");
-                // Text, or bytes as Rust shows them.
+                // The key may appear as text, or as bytes in Rust's debug form.
                 assert!(!why.contains(&line[40..50]) && !why.contains("45, 45"), "{why}");
             }
         }

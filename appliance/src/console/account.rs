@@ -1,4 +1,4 @@
-//! One's own account: password and sessions.
+//! The user's own account: password and sessions.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -31,7 +31,7 @@ struct Whole {
     frame: Frame,
     name: String,
     rows: Vec<Row>,
-    /// Whether the password is stored here.
+    /// True if the password is stored here.
     is_local: bool,
 }
 
@@ -68,7 +68,7 @@ pub async fn show(State(context): State<Context>, caller: Caller, Told(done): To
     draw(&page(&context, &caller, frame).await?)
 }
 
-/// All sessions end with the old password, so the browser gets a new one.
+/// Changes the password. All sessions end with the old password, so the browser gets a new one.
 pub async fn password(
     State(context): State<Context>,
     caller: Caller,

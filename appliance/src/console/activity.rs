@@ -1,4 +1,4 @@
-//! What operations did to the site, and who asked for each. What people do in the console besides is in the audit log.
+//! Operations on the site, with their requesters. Other actions in the console are in the audit log.
 
 use askama::Template;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use crate::host::{Account, AskedBy, History, OperationOutcome, PastOperation, To
 struct Row {
     number: u64,
     title: String,
-    /// The page on which such operations are planned and followed.
+    /// Page on which such operations are planned and followed.
     page: Option<&'static str>,
     mark: Mark,
     begun: Option<Moment>,
@@ -62,7 +62,7 @@ impl Row {
     }
 }
 
-/// `Upgrade from starter 1.0.0 to starter 1.1.0`
+/// Returns a title such as `Upgrade from starter 1.0.0 to starter 1.1.0`.
 fn title(past: &PastOperation) -> String {
     let PastOperation { operation, from, to, .. } = past;
     let name = match operation.as_str() {
@@ -114,7 +114,7 @@ fn account(account: &Account) -> String {
     format!("{}{place}", account.name)
 }
 
-/// Why it was undone, and why a step failed.
+/// Returns why it was undone, and why a step failed.
 fn reasons(past: &PastOperation) -> Vec<String> {
     let cause = past.undone_because.as_ref().map(|cause| format!("Undone because {cause}."));
     let failure = past.failure.as_ref().map(|failure| format!("{} ({})", failure.what, failure.code));
@@ -122,7 +122,7 @@ fn reasons(past: &PastOperation) -> Vec<String> {
 }
 
 async fn view(context: &Context) -> View {
-    // A host from before it had a history reports none.
+    // An older host without a history reports none.
     let history = context.site.read::<History>(Topic::History).await.map(Option::unwrap_or_default);
     let facts = history
         .map(|history| Facts { rows: history.operations.iter().map(Row::of).collect(), earlier: history.earlier });

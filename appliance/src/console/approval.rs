@@ -1,4 +1,4 @@
-//! The page *Approval*: whether two people approve a change of the site, who counts as a person, and what waits of that.
+//! The page *Approval*: the setting of two approvals, the users who count as a person, and waiting approvals of these.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -17,14 +17,14 @@ use crate::people::Role;
 use crate::refusal::Refusal;
 use crate::server::Page;
 
-/// A first approval that waits, as the caller sees it.
+/// A waiting first approval, as seen by the caller.
 pub struct Waiting {
     pub approval: Approval,
     pub asked: Moment,
     pub ends: Moment,
-    /// Where its plan is read; none for one of the settings.
+    /// Path of its plan; `None` for an approval of the settings.
     pub plan: Option<String>,
-    /// Why the caller cannot approve it as the second person; none if the caller can.
+    /// Reason why the caller cannot approve it as the second person; `None` if the caller can.
     pub barrier: Option<String>,
     pub can_withdraw: bool,
 }
@@ -46,7 +46,7 @@ impl Waiting {
         })
     }
 
-    /// All that wait, the oldest first.
+    /// Returns all waiting approvals, oldest first.
     pub async fn all(context: &Context, caller: &Caller) -> Result<Vec<Self>, Refusal> {
         let mut rows = Vec::new();
         for approval in open(context).await? {
@@ -55,13 +55,14 @@ impl Waiting {
         Ok(rows)
     }
 
-    /// Whether it is a change of the site, rather than of these settings.
+    /// Returns true if it is a change of the site, not of these settings.
     pub fn is_change(&self) -> bool {
         self.plan.is_some()
     }
 }
 
-/// Why the caller cannot approve: as the second person where another one has approved first, else as the first one.
+/// Returns why the caller cannot approve: as the second person if another one has approved first, else as the first
+/// one.
 async fn barrier(context: &Context, caller: &Caller, first: Option<&Approval>) -> Result<Option<String>, Refusal> {
     let Some(user) = caller.user() else { return Ok(Some("you are not signed in".to_owned())) };
     if let Some(first) = first.filter(|first| is_same_person(user, &first.by)) {
@@ -79,16 +80,16 @@ async fn barrier(context: &Context, caller: &Caller, first: Option<&Approval>) -
     }
 }
 
-/// What a plan still lacks where two people approve.
+/// Missing approvals of a plan, if two are required.
 pub struct TwoPeople {
-    /// Who approved it first.
+    /// The first approval.
     pub first: Option<Waiting>,
-    /// Why the caller cannot approve it now.
+    /// Reason why the caller cannot approve it now.
     pub barrier: Option<String>,
 }
 
 impl TwoPeople {
-    /// None where one person approves.
+    /// Returns the state of a plan's approvals; `None` if one approval is sufficient.
     pub async fn of(context: &Context, caller: &Caller, plan: &str) -> Result<Option<Self>, Refusal> {
         if setting(context).await?.is_none() {
             return Ok(None);
@@ -108,14 +109,14 @@ impl TwoPeople {
 struct Row {
     user: Counted,
     mark: Mark,
-    /// Whether two people can let the user count, and none has asked yet.
+    /// True if two people can make the user count, and no one has asked yet.
     can_be_asked: bool,
 }
 
 struct On {
     since: Moment,
     by: String,
-    /// Whether no person has asked for one person again.
+    /// True if no one has asked to require one approval again.
     can_end: bool,
 }
 
@@ -126,7 +127,7 @@ struct Whole {
     on: Option<On>,
     rows: Vec<Row>,
     waiting: Vec<Waiting>,
-    /// Why the caller cannot ask for anything here, while two people approve.
+    /// Reason why the caller cannot request anything here while two approvals are required.
     barrier: Option<String>,
 }
 
@@ -168,7 +169,7 @@ fn frame_of(context: &Context, caller: &Caller) -> Frame {
     Frame::new(context, caller, Place::Approval, "Approval")
 }
 
-/// The page again after something was asked for.
+/// Shows the page again after a request.
 async fn after(context: &Context, caller: &Caller, (done, said): (Result<(), Refusal>, &str)) -> Shown {
     match done {
         Ok(()) => tell(caller, "/approval", said),
@@ -185,7 +186,7 @@ pub async fn show(State(context): State<Context>, caller: Caller, Told(done): To
     draw(&page(&context, &caller, frame).await?)
 }
 
-/// The fields `person` are the names that were chosen.
+/// Turns the setting on. The fields `person` are the chosen names.
 pub async fn on(State(context): State<Context>, caller: Caller, Sent(fields): Sent<Vec<(String, String)>>) -> Shown {
     let chosen: Vec<String> = fields.into_iter().filter(|(field, _)| field == "person").map(|(_, name)| name).collect();
     let user = caller.session()?.user.clone();

@@ -14,12 +14,12 @@ use crate::audit::{Entry, Filter, Outcome, head, search};
 use crate::context::Context;
 use crate::forward::Standing;
 
-/// Entries of a page.
+/// Number of entries per page.
 const ENTRIES: usize = 50;
 
 struct Row {
     number: i64,
-    /// None where the entry cannot be read.
+    /// The entry; `None` if it cannot be read.
     read: Option<Read>,
 }
 
@@ -37,18 +37,18 @@ struct Whole {
     head: String,
     count: i64,
     signed: Option<Signed>,
-    /// Why the newest entries are not signed, if that failed.
+    /// Reason why the newest entries are not signed, if signing failed.
     failing: Option<Failing>,
-    /// How entries are forwarded to a syslog server.
+    /// State of forwarding to a syslog server.
     forward: Standing,
     forward_failing: Option<Failing>,
     filter: Filter,
-    /// The address of the next page.
+    /// Address of the next page.
     older: Option<String>,
     is_newest: bool,
 }
 
-/// How far the host has signed the log.
+/// State of the host's signatures on the log.
 struct Signed {
     number: i64,
     at: Moment,
@@ -60,7 +60,7 @@ struct Failing {
     why: String,
 }
 
-/// What the address asks for.
+/// Parameters of the address.
 #[derive(Deserialize)]
 pub struct Wanted {
     before: Option<i64>,
@@ -83,7 +83,7 @@ impl Wanted {
     }
 }
 
-/// The address of the page of the same entries before this one.
+/// Returns the address of the page with earlier matching entries.
 fn older(filter: &Filter, before: i64) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, text) in [("person", &filter.person), ("action", &filter.action)] {

@@ -1,4 +1,4 @@
-//! Backups: what comes back, and the button for another one.
+//! Backups: recoverable data, and the button for another backup.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,11 +33,11 @@ struct Row {
     backup: Backup,
 }
 
-/// The time as of which the data of several components is.
+/// Time of the common cut of several components' data.
 struct CutAt {
     time: Moment,
     streams: String,
-    /// The longest time that clients had to wait.
+    /// Longest time that clients had to wait.
     held_milliseconds: Option<u64>,
 }
 
@@ -59,17 +59,17 @@ struct Copy {
     record: CopyRecord,
 }
 
-/// A span of which every point in time comes back.
+/// Period in which every point in time can be restored.
 pub struct Span {
     pub stream: String,
     pub from: Option<Moment>,
     pub until: Option<Moment>,
-    /// The part of it that a drill has proven.
+    /// Part of the period that a drill has proven.
     pub proven: Option<(Moment, Moment)>,
 }
 
 impl Span {
-    /// Each, as the host lists them.
+    /// Converts all periods that the host lists.
     pub fn all(points: Vec<PointsInTime>) -> Vec<Self> {
         let spans = points.into_iter().map(|span| Self {
             from: Moment::read(Some(&span.from)),
@@ -81,22 +81,22 @@ impl Span {
     }
 }
 
-/// What begins by itself, and how it went last.
+/// Scheduled backups, and their latest results.
 struct Schedule {
     times: Option<BackupTimes>,
     next: Option<Moment>,
-    /// The latest backup, by itself or on request.
+    /// Latest backup, scheduled or on request.
     backup: Option<Tried>,
-    /// The latest backup that did not begin because another operation ran.
+    /// Latest backup that did not begin because another operation was running.
     refused: Option<Tried>,
-    /// The latest drill that a person asked for.
+    /// Latest drill that a person requested.
     drill: Option<Tried>,
-    /// When a drill last proved a backup.
+    /// Time when a drill last proved a backup.
     proven: Option<Moment>,
 }
 
 impl Schedule {
-    /// Whether the next backup is later than a day and its delay from now, which a clock that was wrong leaves behind.
+    /// Returns true if the next backup is more than a day and its delay away, which a clock that was wrong may cause.
     fn is_far(&self) -> bool {
         let delay = self.times.as_ref().map_or(0, |times| times.delay_minutes);
         let longest = Duration::from_hours(25) + Duration::from_mins(delay);
@@ -104,13 +104,13 @@ impl Schedule {
         ahead.is_some_and(|age| age.unsigned_abs() > longest)
     }
 
-    /// Whether the host says that its timer starts no backup.
+    /// Returns true if the host reports that its timer starts no backup.
     fn is_stopped(&self) -> bool {
         self.times.as_ref().is_some_and(|times| times.active == Some(false))
     }
 }
 
-/// The latest try of something.
+/// Latest attempt.
 struct Tried {
     mark: Mark,
     at: Option<Moment>,
@@ -126,7 +126,7 @@ impl From<BackupTry> for Tried {
 }
 
 impl Tried {
-    /// One that never began.
+    /// Converts an attempt that never began.
     fn refused(refused: BackupTry) -> Self {
         Self { mark: How::Attention.mark("Not begun"), ..Self::from(refused) }
     }
@@ -158,7 +158,7 @@ struct Live {
     view: View,
 }
 
-/// Why a backup was made. A reason of a newer version is shown as another one.
+/// Describes why a backup was made. A reason of a newer version is shown as another one.
 pub fn reason(reason: &str) -> &'static str {
     match reason {
         "request" => "By schedule or request",
@@ -168,7 +168,7 @@ pub fn reason(reason: &str) -> &'static str {
     }
 }
 
-/// Whether a drill has shown that a backup can be restored.
+/// Returns the mark for a drill's proof that a backup can be restored.
 pub fn proof_mark(is_proven: bool) -> Mark {
     if is_proven { How::Good.mark("Proven") } else { How::Attention.mark("Not proven") }
 }
@@ -199,7 +199,7 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
     let problem = kept.as_ref().and_then(|kept| kept.reason.clone());
     let last_try = kept.as_ref().and_then(|kept| kept.last_try.clone());
     let copies = kept.map(|kept| kept.copies).unwrap_or_default();
-    // Each time of a proof is RFC 3339 in UTC, so the latest one is the greatest text.
+    // Times of proofs are RFC 3339 in UTC, so the latest one is the greatest text.
     let proven = backups.stored.iter().filter_map(|backup| backup.proven.as_deref()).max();
     let schedule = Schedule {
         next: Moment::read(backups.schedule.as_ref().and_then(|times| times.next.as_deref())),
@@ -241,13 +241,14 @@ pub async fn begin(State(context): State<Context>, caller: Caller) -> Shown {
     tell(&caller, "/backups", "begun")
 }
 
-/// The time as it was entered.
+/// The time as entered.
 #[derive(Deserialize)]
 pub struct Wanted {
     time: String,
 }
 
-/// Asks for the plan of another time of each day's backup. An administrator approves it, or two people where that is set.
+/// Requests the plan of another time of the daily backup. One administrator approves it, or two people if so
+/// configured.
 pub async fn plan_time(State(context): State<Context>, caller: Caller, Sent(Wanted { time }): Sent<Wanted>) -> Shown {
     let backup_time = Some(time.trim().to_owned());
     let change = Change::Configure { values: BTreeMap::new(), secrets: BTreeMap::new(), backup_time };
@@ -289,7 +290,7 @@ mod tests {
         .await;
     }
 
-    /// The live part of a site without backups.
+    /// Returns the live part of a site without backups.
     fn page_of(schedule: Schedule) -> String {
         let (rows, copies, spans) = (Vec::new(), Vec::new(), Vec::new());
         let facts = Facts { schedule, rows, copies, spans, problem: None };

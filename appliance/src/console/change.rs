@@ -1,4 +1,5 @@
-//! What the pages of upgrades, of restores and of settings share: the latest change in words, what was just asked of the host, and what their forms do.
+//! Common parts of the pages of upgrades, restores and settings: the latest change in words, the current request to the
+//! host, and the actions of their forms.
 
 use axum::extract::State;
 use axum::http::HeaderValue;
@@ -20,15 +21,15 @@ use crate::context::Context;
 use crate::host::{Change, OperationPage, OperationState, Request, RequestState, Running, Unavailable, is_id};
 use crate::people::Role;
 
-/// The page of upgrades and rollbacks.
+/// Path of the page of upgrades and rollbacks.
 pub const UPGRADE: &str = "/upgrade";
-/// The page of restores.
+/// Path of the page of restores.
 pub const RESTORE: &str = "/restore";
 
-/// The page of settings.
+/// Path of the page of settings.
 pub const SETTINGS: &str = "/settings";
 
-/// The page of a kind of change, by its verb.
+/// Returns the page of a kind of change, by its verb.
 pub fn home(verb: &str) -> &'static str {
     match Kind::of(verb) {
         Kind::Release => UPGRADE,
@@ -37,7 +38,7 @@ pub fn home(verb: &str) -> &'static str {
     }
 }
 
-/// What a change is about.
+/// Kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Release,
@@ -55,12 +56,12 @@ impl Kind {
     }
 }
 
-/// Where a plan is read.
+/// Returns the path of a plan's page.
 pub fn plan_path(change: &Change, digest: &str) -> String {
     format!("{}/plans/{digest}", home(change.verb()))
 }
 
-/// What a page is about.
+/// Subject of a page.
 #[derive(Deserialize)]
 pub struct About {
     #[serde(default)]
@@ -72,41 +73,41 @@ pub struct Latest {
     pub mark: Mark,
     pub sentence: String,
     pub at: Option<Moment>,
-    /// What a person does next.
+    /// Next step for a person.
     pub next: Option<&'static str>,
     pub page: OperationPage,
 }
 
-/// What was just asked of the host.
+/// The current request to the host.
 pub struct Asking {
     pub request: Request,
     pub begun: Option<Moment>,
     pub is_running: bool,
     pub is_failed: bool,
-    /// Whether the host wants to know what becomes of data.
+    /// True if the host requires a decision about data.
     pub needs_choice: bool,
     pub sentence: &'static str,
 }
 
-/// The part of a page that refreshes itself.
+/// The self-refreshing part of a page.
 pub struct View<T> {
-    /// The path of the page, where its forms lead.
+    /// Path of the page, for its forms.
     pub home: &'static str,
-    /// What is chosen from.
+    /// Subjects to choose from.
     pub subject: T,
     pub latest: Result<Option<Latest>, Trouble>,
     pub running: Option<Running>,
     pub asking: Option<Asking>,
     /// Plans that one person has approved, and that wait for a second one.
     pub waiting: Vec<Waiting>,
-    /// Id of the request that the page is about.
+    /// ID of the request that the page shows.
     pub request: String,
     pub role: Role,
     pub csrf: String,
 }
 
 impl<T> View<T> {
-    /// The view for this caller; the page is about this request, if it has an id.
+    /// Builds the view for this caller; the page shows this request if it has an ID.
     pub async fn of(
         context: &Context,
         caller: &Caller,
@@ -137,13 +138,13 @@ impl<T> View<T> {
         self.role >= Role::Administrator
     }
 
-    /// The open change that may be undone.
+    /// Returns the open change that may be undone.
     pub fn abortable(&self) -> Option<u64> {
         let latest = self.latest.as_ref().ok()?.as_ref()?;
         Some(latest.page.number).filter(|_| latest.page.can_abort)
     }
 
-    /// Whether a change is open: then no other one begins.
+    /// Returns true if a change is open, during which no other one begins.
     pub fn is_open(&self) -> bool {
         let is_open = |latest: &Latest| {
             latest.page.running || matches!(latest.page.state, OperationState::Forward | OperationState::Back)
@@ -151,7 +152,7 @@ impl<T> View<T> {
         matches!(&self.latest, Ok(Some(latest)) if is_open(latest))
     }
 
-    /// Whether the host still works on what was just asked.
+    /// Returns true if the host is still processing the current request.
     pub fn is_asking(&self) -> bool {
         self.asking.as_ref().is_some_and(|asking| asking.is_running)
     }
@@ -162,7 +163,7 @@ impl<T> View<T> {
 }
 
 impl Latest {
-    /// What is true again once it is undone.
+    /// Describes the state after an undo.
     pub fn before(&self) -> &'static str {
         match Kind::of(&self.page.operation) {
             Kind::Release => "the previous release is in place again, with its data",
@@ -172,7 +173,7 @@ impl Latest {
     }
 }
 
-/// What the latest operation came to. An install is not shown here.
+/// Describes the latest operation. An install is not shown here.
 fn latest(page: OperationPage) -> Option<Latest> {
     if page.operation == "install" {
         return None;
@@ -245,7 +246,8 @@ fn capital(word: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// Whether the host cannot say what became of a change: the process that answers reached its time limit, or its answer was unreadable.
+/// Returns true if the host cannot report the outcome of a change: the answering process reached its time limit, or its
+/// answer was unreadable.
 fn is_unanswered(request: &Request) -> bool {
     let code = request.problem.as_ref().and_then(|problem| problem.code.as_deref());
     code.is_none_or(|code| code == codes::CHANGE_QUESTION.id)
@@ -285,18 +287,18 @@ fn asking(request: Request) -> Asking {
     }
 }
 
-/// The request of this id, if the host knows it.
+/// Returns the request with this ID, if the host knows it.
 pub async fn asked(context: &Context, id: &str) -> Result<Option<Request>, Unavailable> {
     if is_id(id) { context.site.request(id).await } else { Ok(None) }
 }
 
-/// Where a plan that is made can be read, if the request has made one.
+/// Returns the path of a plan, if the request has made one.
 pub fn made_plan(home: &str, request: Option<&Request>) -> Option<String> {
     let request = request.filter(|request| request.verb == "plan" && request.state == RequestState::Done)?;
     request.plan.as_ref().filter(|digest| is_id(digest)).map(|digest| format!("{home}/plans/{digest}"))
 }
 
-/// A part that refreshes itself, which leads on to a plan once that is made.
+/// Redirects a self-refreshing part to a plan once it is made.
 pub fn leading_on(mut part: Response, path: Option<String>) -> Response {
     if let Some(path) = path.and_then(|path| HeaderValue::try_from(path).ok()) {
         part.headers_mut().insert("hx-redirect", path);
@@ -304,7 +306,7 @@ pub fn leading_on(mut part: Response, path: Option<String>) -> Response {
     part
 }
 
-/// What the page says of what was just done.
+/// Returns the notice about the last action.
 pub fn notice(done: &str) -> Option<&'static str> {
     match done {
         "withdrawn" => Some("The approval is withdrawn. Nothing was changed."),
@@ -313,7 +315,7 @@ pub fn notice(done: &str) -> Option<&'static str> {
     }
 }
 
-/// Hands a wish over, and leads to where it is followed.
+/// Sends a request to the host, and redirects to the page that follows it.
 pub async fn hand_over(
     context: &Context,
     caller: &Caller,
@@ -329,7 +331,7 @@ pub struct Approval {
     request: String,
     plan: String,
     confirm: String,
-    /// Id of the first approval, where this is the second one.
+    /// ID of the first approval, if this is the second one.
     #[serde(default, rename = "approval")]
     first: String,
 }
@@ -352,12 +354,12 @@ pub async fn ask_first(State(context): State<Context>, caller: Caller, Sent(form
     go(&plan_path(&page.change, &page.digest))
 }
 
-/// The change is that of the plan: what the form says names it, and nothing else.
+/// Approves a plan. The change is that of the plan: the form only names the plan.
 pub async fn approve(State(context): State<Context>, caller: Caller, Sent(form): Sent<Approval>) -> Shown {
     let Approval { request, plan, confirm, first } = form;
     let confirm = confirm.trim().to_owned();
     let follow = |begun: &Request| go(&format!("{}?request={}", home(&begun.verb), begun.request));
-    // Sent twice: the first has used the plan up.
+    // The form was sent twice: the first one has used the plan up.
     if let Some(known) = asked(&context, &request).await? {
         return follow(&known);
     }
@@ -370,7 +372,7 @@ pub async fn approve(State(context): State<Context>, caller: Caller, Sent(form):
     hand_over(&context, &caller, home, (Some(request), Intent::Approve { change, approved, confirm })).await
 }
 
-/// Undoes the open change, and leads back to the page from which it was asked for.
+/// Undoes the open change, and returns to the page of the request.
 pub fn abort(home: &'static str) -> MethodRouter<Context> {
     post(move |State(context): State<Context>, caller: Caller, Sent(form): Sent<Undo>| async move {
         hand_over(&context, &caller, home, (None, Intent::Abort(form.operation))).await

@@ -15,9 +15,9 @@ use crate::context::Context;
 use crate::host::{ComponentLogs, ComponentStatus, Status, Topic, is_component};
 use crate::refusal::Refusal;
 
-/// Lines of each container that are shown.
+/// Number of lines shown per container.
 const LINES: u32 = 200;
-/// Lines of each container that are searched, the most that the host reads.
+/// Number of lines searched per container: the host's maximum.
 const SEARCHED: u32 = 2000;
 
 struct Row {
@@ -65,7 +65,7 @@ struct LiveOne {
     view: Detail,
 }
 
-/// Which lines of the log are shown.
+/// Selection of log lines to show.
 #[derive(Deserialize)]
 pub struct Choice {
     #[serde(default)]
@@ -105,7 +105,7 @@ pub async fn live_list(State(context): State<Context>) -> Shown {
     draw(&Live { view: Rows { list: rows(&context).await } })
 }
 
-/// The name goes into a path of the host's API, so it must be one that a component can have.
+/// Checks that a name is possible for a component, because it becomes part of a path of the host's API.
 fn checked(name: String) -> Result<String, Refusal> {
     if is_component(&name) {
         return Ok(name);

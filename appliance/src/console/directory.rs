@@ -1,5 +1,5 @@
-//! The way to an identity provider and back. Both ways are navigations of the browser, which the policy for forms would refuse as the
-//! answer to a form, so the way there is a link.
+//! Redirects to an identity provider and back. Both are navigations of the browser. The form policy would refuse a
+//! redirect as the answer to a form, so the way to the provider is a link.
 
 use std::time::Instant;
 
@@ -19,14 +19,14 @@ use crate::directory::{DirectoryError, Errand, Provider, Returned, Vouched};
 use crate::people::{Person, Proven, Secret, Source, admit, begin_session, prove_session, record_failure};
 use crate::refusal::Refusal;
 
-/// A page that leads on by itself.
+/// A page that redirects automatically.
 #[derive(Template)]
 #[template(path = "entered.html")]
 struct Entered {
     frame: Frame,
 }
 
-/// The end of a proof that another tab waits for.
+/// End of a proof that another tab waits for.
 #[derive(Template)]
 #[template(path = "proven.html")]
 struct ProvenPage {
@@ -37,7 +37,7 @@ fn no_provider() -> Refusal {
     Refusal::NotThere("identity provider".to_owned())
 }
 
-/// Leads a browser to the provider.
+/// Redirects a browser to the provider.
 pub async fn begin(State(context): State<Context>, caller: Caller, parts: Parts) -> Shown {
     if caller.user().is_some() {
         return go("/");
@@ -45,7 +45,7 @@ pub async fn begin(State(context): State<Context>, caller: Caller, parts: Parts)
     depart(&context, &caller, &parts, Errand::Enter).await
 }
 
-/// Leads a browser to the provider, which asks again who is there: the session stays, and what it was proven by is new.
+/// Redirects a browser to the provider for a new authentication: the session stays, with a renewed proof.
 pub async fn begin_again(State(context): State<Context>, caller: Caller, parts: Parts) -> Shown {
     let own = caller.session()?;
     if own.source != Source::Oidc {
@@ -73,7 +73,8 @@ async fn depart(context: &Context, caller: &Caller, parts: &Parts, errand: Erran
     Ok((AppendHeaders(cookie), Redirect::to(place.as_str())).into_response())
 }
 
-/// The provider leads back to one origin, and the cookie of another one would not come along. `host` is what the browser knows the console by.
+/// Returns an error for another origin: the provider redirects to one origin, and the cookie of another one would not
+/// be sent. `host` is the console's host name in the browser.
 fn refuse_other_origin(provider: &Provider, host: Option<&str>) -> Result<(), Refusal> {
     let own = &provider.settings().console;
     if *own == format!("https://{}", host.unwrap_or_default().to_lowercase()) {
@@ -82,7 +83,7 @@ fn refuse_other_origin(provider: &Provider, host: Option<&str>) -> Result<(), Re
     Err(Refusal::Directory(format!("open the console at {own}, where the provider leads back to")))
 }
 
-/// Lets in whom the provider vouches for. The browser's cookie counts once, whatever comes of it.
+/// Signs in the user for whom the provider vouches. The browser's cookie is valid once, whatever the result.
 pub async fn end_at_console(
     State(context): State<Context>,
     caller: Caller,
@@ -101,12 +102,13 @@ pub async fn end_at_console(
     let secret = begin_session(&context, &author, &proven, (browser, cookie(&headers, SESSION).as_ref())).await?;
     let cookies = [set_cookie(SESSION, &secret), unset_cookie(DEPARTED)].into_iter().flatten();
     let cookies: Vec<_> = cookies.map(|value| (header::SET_COOKIE, value)).collect();
-    // A redirect would still be a part of the navigation from the provider, with which browsers send no cookie of a session.
+    // A redirect would still be part of the navigation from the provider, with which browsers send no session cookie.
     let page = draw(&Entered { frame: Frame::bare(&caller, Place::None, "Signed in") })?;
     Ok((AppendHeaders(cookies), page).into_response())
 }
 
-/// Notes that who came back is the user of the session that went there. The browser brings no cookie of the session on this way.
+/// Records that the returning person is the user of the session that went there. The browser sends no session cookie on
+/// this way.
 async fn end_proof(context: &Context, caller: &Caller, (session, user): (&str, &str), proven: &Proven) -> Shown {
     if proven.name() != user {
         let why = format!("the session is of {user}, and {} has signed in at the provider", proven.name());
@@ -145,7 +147,7 @@ async fn prove(
     Ok((errand, admit(context, &author, &person).await?))
 }
 
-/// Whom the provider vouches for, and what the browser went there for.
+/// Returns the user for whom the provider vouches, and the purpose of the browser's visit.
 async fn finish(
     context: &Context,
     provider: &Provider,
@@ -161,7 +163,7 @@ async fn finish(
     Ok((errand, vouched))
 }
 
-/// Leads a browser to where its session at the provider ends.
+/// Redirects a browser to the end of its session at the provider.
 pub async fn end_at_provider(State(context): State<Context>) -> Shown {
     let state = context.directory.now();
     let provider = state.oidc().ok_or_else(no_provider)?;

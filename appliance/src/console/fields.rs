@@ -1,4 +1,4 @@
-//! Fields of forms and addresses. What cannot be read becomes the page of a refusal.
+//! Fields of forms and addresses. Unreadable input yields a refusal page.
 
 use std::convert::Infallible;
 
@@ -12,7 +12,7 @@ use crate::people::Secret;
 use crate::refusal::Refusal;
 use crate::server::Page;
 
-/// The fields of a form that was sent.
+/// Fields of a submitted form.
 pub struct Sent<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
@@ -24,7 +24,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
     }
 }
 
-/// What an address asks for after its question mark.
+/// Query parameters of an address.
 pub struct Asked<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
@@ -36,7 +36,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     }
 }
 
-/// What was just done, as the console said when it led this browser to the page. An address that somebody else wrote says nothing.
+/// The last action, as the console stated it when it redirected this browser to the page. An address forged by others
+/// states nothing.
 pub struct Told(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Told {
@@ -52,7 +53,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Told {
     }
 }
 
-/// Leads this caller on to a page that says what was done.
+/// Redirects this caller to a page that states the last action.
 pub fn tell(caller: &Caller, path: &str, done: &str) -> Shown {
     match &caller.form_secret {
         Some(secret) => go(&told(secret, path, done)),
@@ -60,7 +61,7 @@ pub fn tell(caller: &Caller, path: &str, done: &str) -> Shown {
     }
 }
 
-/// The address of a page that says what was done, to whom has this secret alone.
+/// Returns the address of a page that states the last action, only for the holder of this secret.
 pub fn told(secret: &Secret, path: &str, done: &str) -> String {
     format!("{path}?done={done}&mark={}", secret.mark([path, done]))
 }

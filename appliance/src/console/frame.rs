@@ -1,4 +1,4 @@
-//! What is around every page: the navigation, who is signed in, what the whole console should say.
+//! Frame of every page: the navigation, the signed-in user, and notices of the whole console.
 
 use super::moment::Moment;
 use super::palette::{Goal, goals};
@@ -31,7 +31,7 @@ pub enum Place {
     None,
 }
 
-/// One entry of the navigation.
+/// An entry of the navigation.
 pub struct Entry {
     pub place: Place,
     pub path: &'static str,
@@ -59,32 +59,32 @@ const PEOPLE: &[Entry] = &[
     Entry { place: Place::Approval, path: "/approval", name: "Approval" },
 ];
 
-/// What is around a page.
+/// Frame of a page.
 pub struct Frame {
     pub title: String,
     pub place: Place,
     pub user: Option<String>,
     pub role: Role,
     pub csrf: String,
-    /// Whether the host has GPUs, or the release has models.
+    /// True if the host has GPUs, or the release has models.
     pub has_gpus_or_models: bool,
-    /// Since when the host has not answered.
+    /// Time since which the host has not answered.
     pub silent: Option<Moment>,
-    /// What was just done.
+    /// Notice about the last action.
     pub notice: Option<&'static str>,
-    /// What was just refused.
+    /// The last refusal.
     pub refused: Option<Problem>,
 }
 
 #[expect(clippy::unused_self, reason = "templates call these on the frame that they have")]
 impl Frame {
-    /// The frame of a page for this caller.
+    /// Creates the frame of a page for this caller.
     pub fn new(context: &Context, caller: &Caller, place: Place, title: impl Into<String>) -> Self {
         let silent = context.site.silent_since().map(Moment::new);
         Self { silent, has_gpus_or_models: context.site.has_gpus_or_models(), ..Self::bare(caller, place, title) }
     }
 
-    /// A frame that says nothing of the site.
+    /// Creates a frame without information about the site.
     pub fn bare(caller: &Caller, place: Place, title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
@@ -99,17 +99,18 @@ impl Frame {
         }
     }
 
-    /// The same with what was just done.
+    /// Returns the frame with a notice about the last action.
     pub fn with(self, notice: Option<&'static str>) -> Self {
         Self { notice, ..self }
     }
 
-    /// The same with what was just refused.
+    /// Returns the frame with the last refusal.
     pub fn refusing(self, refusal: Option<&Refusal>) -> Self {
         Self { refused: refusal.map(Refusal::problem), ..self }
     }
 
-    /// The pages about the site. That of GPUs and models is for a site that has some, and is listed while it is open.
+    /// Returns the pages about the site. The page of GPUs and models is for a site that has some, and is listed while
+    /// it is open.
     pub fn site(&self) -> impl Iterator<Item = &'static Entry> {
         let is_listed = self.has_gpus_or_models || self.place == Place::Gpus;
         SITE.iter().filter(move |entry| is_listed || entry.place != Place::Gpus)
@@ -119,7 +120,7 @@ impl Frame {
         if self.is_administrator() { PEOPLE } else { &[] }
     }
 
-    /// Every page that this caller may open, for the list that a key opens.
+    /// Returns every page that this caller may open, for the list behind a keyboard shortcut.
     pub fn goals(&self) -> Vec<Goal> {
         goals(SITE.iter().chain(self.people()))
     }

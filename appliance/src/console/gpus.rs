@@ -1,4 +1,4 @@
-//! GPUs of the host and models of the release, as the host's status has them: nothing is asked that other pages do not ask.
+//! GPUs of the host and models of the release, from the host's status: this page makes no additional requests.
 
 use askama::Template;
 use axum::extract::State;
@@ -35,12 +35,12 @@ struct Live {
     view: View,
 }
 
-/// The mark of the driver.
+/// Returns the mark of the driver.
 fn mark(reason: Option<&String>) -> Mark {
     if reason.is_none() { How::Good.mark("Ready") } else { How::Bad.mark("Not usable") }
 }
 
-/// The mark of a GPU: one without a model does not answer.
+/// Returns the mark of a GPU: one without a model does not answer.
 fn gpu_mark(gpu: &Gpu) -> Mark {
     match (&gpu.model, gpu.problems.is_empty()) {
         (None, _) => How::Bad.mark("No answer"),
@@ -53,7 +53,7 @@ fn or_unknown(text: Option<&str>) -> &str {
     text.unwrap_or("unknown")
 }
 
-/// `2.0 GiB of 22.5 GiB`
+/// Formats memory, as in `2.0 GiB of 22.5 GiB`.
 fn memory(gpu: &Gpu) -> String {
     let text = |count: Option<u64>| count.map_or_else(|| NOT_MEASURED.to_owned(), bytes);
     match (gpu.used_bytes, gpu.total_bytes) {
@@ -62,7 +62,7 @@ fn memory(gpu: &Gpu) -> String {
     }
 }
 
-/// `vllm, process 4242, pod inference/vllm-0: 2.0 GiB`
+/// Describes a holder, as in `vllm, process 4242, pod inference/vllm-0: 2.0 GiB`.
 fn held_by(holder: &GpuHolder) -> String {
     let program = holder.program.as_deref().unwrap_or("a program that cannot be seen");
     let pod = holder.pod.as_ref().map(|pod| format!(", pod {pod}")).unwrap_or_default();
@@ -70,17 +70,17 @@ fn held_by(holder: &GpuHolder) -> String {
     format!("{program}, process {}{pod}: {used}", holder.pid)
 }
 
-/// A time of a document, as it is shown.
+/// Parses a time of a document for display.
 fn moment(text: &str) -> Option<Moment> {
     Moment::read(Some(text))
 }
 
-/// The mark of a model.
+/// Returns the mark of a model.
 fn model_mark(model: &Model) -> Mark {
     if model.profile.is_some() { How::Good.mark("Fits") } else { How::Bad.mark("Does not fit") }
 }
 
-/// `context 8192 tokens, set by the site`
+/// Describes a figure, as in `context 8192 tokens, set by the site`.
 fn figure(figure: &ModelFigure) -> String {
     let value = figure.value;
     let what = match figure.name.as_str() {
@@ -104,7 +104,7 @@ async fn view(context: &Context) -> View {
 }
 
 pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
-    // What is read for the page is what the navigation knows.
+    // Reading the page's data also updates what the navigation knows.
     let view = view(&context).await;
     let frame = Frame::new(&context, &caller, Place::Gpus, "GPUs and models");
     draw(&Whole { frame, view })

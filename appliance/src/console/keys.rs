@@ -29,11 +29,11 @@ struct Whole {
     frame: Frame,
     rows: Vec<Row>,
     scopes: [Scope; 8],
-    /// The key that was just made, shown this once.
+    /// The new key, shown only once.
     made: Option<String>,
 }
 
-/// The form of a new key; a box that is not checked is not sent.
+/// Form of a new key; an unchecked box is not sent.
 #[derive(Deserialize)]
 pub struct Create {
     label: String,
@@ -74,7 +74,7 @@ impl Create {
     }
 }
 
-/// What a scope permits, beside its box.
+/// Describes the rights of a scope, next to its box.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
 fn meaning(scope: &Scope) -> &'static str {
     match scope {

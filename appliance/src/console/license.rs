@@ -1,4 +1,4 @@
-//! The license: its terms, what needs it, the date that it is judged by, and how a new one comes to the site.
+//! The license: its terms, the components that need it, the date by which it is judged, and the import of a new one.
 
 use std::borrow::Borrow;
 
@@ -54,17 +54,17 @@ fn mark(terms: Option<&Terms>) -> Mark {
     }
 }
 
-/// A time of the license, as it is shown.
+/// Parses a time of the license for display.
 fn moment(text: &str) -> Option<Moment> {
     Moment::read(Some(text))
 }
 
-/// A limit, as it is shown.
+/// Formats a limit.
 fn limit(count: impl Borrow<Option<u64>>) -> String {
     count.borrow().map_or_else(|| "no limit".to_owned(), |count| count.to_string())
 }
 
-/// Something that is limited, as it is shown.
+/// Returns the name of a limited quantity.
 fn limited(metric: &str) -> &str {
     match metric {
         "nodes" => "Nodes",
@@ -75,7 +75,7 @@ fn limited(metric: &str) -> &str {
     }
 }
 
-/// A number of them, as it is shown.
+/// Formats a count.
 fn count(count: impl Borrow<Option<u64>>) -> String {
     count.borrow().map_or_else(|| "unknown".to_owned(), |count| count.to_string())
 }
@@ -84,7 +84,7 @@ fn days(days: impl Borrow<u64>) -> String {
     if *days.borrow() == 1 { "1 day".to_owned() } else { format!("{} days", days.borrow()) }
 }
 
-/// Whether limits are exceeded now.
+/// Returns the mark that tells whether limits are exceeded now.
 fn use_mark(usage: &Usage) -> Mark {
     let is_above = |limit: Option<u64>, now: Option<u64>| limit.zip(now).is_some_and(|(limit, now)| now > limit);
     if usage.limits.iter().any(|of| is_above(of.most, of.now)) {
@@ -98,7 +98,7 @@ fn use_mark(usage: &Usage) -> Mark {
     }
 }
 
-/// What is used of the license. That the host does not answer is said with its terms.
+/// Returns the usage of the license. The terms already report a host that does not answer.
 async fn usage(context: &Context) -> Option<Usage> {
     context.site.read::<Usage>(Topic::Usage).await.ok().flatten()
 }
@@ -160,7 +160,7 @@ mod tests {
         assert!(["license.ask", "license.import"].iter().all(|event| audit.contains(event)), "{audit}");
     }
 
-    /// A form may need three bytes for each of a license, and JSON two.
+    /// A form may need three bytes for each byte of a license, and JSON two.
     #[tokio::test]
     async fn a_license_of_the_longest_length_is_imported_and_a_longer_one_is_refused_with_the_limit() {
         let site = Site::begin().await;
@@ -178,7 +178,7 @@ mod tests {
             assert!(refused.body.contains("and no license has more than 1048576"), "{}", refused.body);
         }
         assert_eq!(site.host.licenses.lock().unwrap().len(), 2, "what is refused reaches no host");
-        // No other page takes that much.
+        // No other page accepts that much.
         assert!(root.post("/users", &[("name", &longest)]).await.body.contains("the body is longer than 65536 bytes"));
     }
 

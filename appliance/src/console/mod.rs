@@ -1,4 +1,4 @@
-//! The pages. Each has a file here, with its sentences, and a template of the same name, with the rest of its words.
+//! Pages. Each has a file here with its sentences, and a template of the same name with its other texts.
 
 mod account;
 mod activity;
@@ -57,10 +57,10 @@ pub use problem::problem;
 pub use proof::{OWN_PASSWORD, prove_first};
 pub use turns::Turns;
 
-/// What a page's handler returns.
+/// Result of a page's handler.
 type Shown = Result<Response, Page>;
 
-/// The routes of the pages.
+/// Returns the routes of the pages.
 pub fn routes() -> Router<Context> {
     Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
@@ -125,7 +125,7 @@ pub fn routes() -> Router<Context> {
         .merge(people())
 }
 
-/// The routes of pages about people and what they have done.
+/// Returns the routes of pages about people and their actions.
 fn people() -> Router<Context> {
     Router::new()
         .route("/account", get(account::show))
@@ -150,26 +150,26 @@ fn people() -> Router<Context> {
         .route("/approval/{id}/withdraw", post(approval::withdraw))
 }
 
-/// Draws a template.
+/// Renders a template.
 fn draw(template: &impl Template) -> Shown {
     let failed = |error| Refusal::from(Error::new(codes::BUG, "a page cannot be drawn").because(error));
     Ok(rendered(template).map_err(failed)?.into_response())
 }
 
-/// The text of a page. Whoever wrote the names on it, none of them can hide a part of it, or show it from right to left: the format
-/// characters of all of them are spelled out here.
+/// Renders a page as text. All format characters are spelled out, so that no untrusted name can hide part of the page
+/// or show it from right to left.
 fn rendered(template: &impl Template) -> askama::Result<Html<String>> {
     template.render().map(|text| Html(spelled_out(&text)))
 }
 
-/// Draws a template that shows a refusal, with the refusal's status.
+/// Renders a template that shows a refusal, with the refusal's status.
 fn draw_refused(template: &impl Template, refusal: &Refusal) -> Shown {
     let mut response = (refusal.status(), draw(template)?).into_response();
     add_advice(&mut response, refusal);
     Ok(response)
 }
 
-/// Leads on to a page after something was done.
+/// Redirects to a page after an action.
 #[expect(clippy::unnecessary_wraps, reason = "handlers end with it")]
 fn go(path: &str) -> Shown {
     Ok(Redirect::to(path).into_response())

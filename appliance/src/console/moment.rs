@@ -6,7 +6,7 @@ use std::fmt;
 use askama::filters::HtmlSafe;
 use jiff::{SignedDuration, Timestamp};
 
-/// A time, and the time at which it is looked at.
+/// A time, with the time of viewing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     at: Timestamp,
@@ -14,32 +14,32 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// A time, looked at now.
+    /// Creates a moment viewed now.
     pub fn new(at: Timestamp) -> Self {
         Self { at, now: Timestamp::now() }
     }
 
-    /// A time of a document; none where it is missing or is none.
+    /// Parses a time of a document; `None` if it is missing or malformed.
     pub fn read(text: Option<&str>) -> Option<Self> {
         text?.parse().ok().map(Self::new)
     }
 
-    /// How long ago it was; negative in the future.
+    /// Returns its age; negative in the future.
     pub fn age(&self) -> SignedDuration {
         self.now.duration_since(self.at)
     }
 
-    /// Its day: `2026-11-20`.
+    /// Returns its day, as in `2026-11-20`.
     pub fn day(&self) -> String {
         self.at.strftime("%Y-%m-%d").to_string()
     }
 
-    /// As a field of a form has it, in UTC: `2026-11-20T08:00:00`.
+    /// Returns it in the format of a form field, in UTC: `2026-11-20T08:00:00`.
     pub fn field(&self) -> String {
         self.at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
     }
 
-    /// As people say it: `3 hours ago`, `in 12 days`.
+    /// Returns it in relative form: `3 hours ago`, `in 12 days`.
     pub fn relative(&self) -> String {
         let seconds = self.age().as_secs();
         if (-10..10).contains(&seconds) {
@@ -53,12 +53,12 @@ impl Moment {
     }
 }
 
-/// A length of time until something, in its largest unit. Days are rounded up, as the license counts them.
+/// Formats the time until an event in its largest unit. Days are rounded up, as the license counts them.
 fn ahead(seconds: u64) -> String {
     if seconds < 172_800 { length(seconds) } else { length(seconds.next_multiple_of(86_400)) }
 }
 
-/// A length of time in its largest unit: `3 hours`.
+/// Formats a duration in its largest unit: `3 hours`.
 pub fn length(seconds: impl Borrow<u64>) -> String {
     let seconds = *seconds.borrow();
     let (count, unit) = match seconds {
@@ -81,7 +81,7 @@ impl fmt::Display for Moment {
     }
 }
 
-// Digits and the program's own words.
+// It contains only digits and the program's own words.
 impl HtmlSafe for Moment {}
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Tells open pages that there is news of the operation that runs, by server-sent events. What the news is, a page asks for: its live part
-//! is drawn in one place.
+//! Notification of open pages about news of the running operation, by server-sent events. A page requests the content
+//! of the news: its live part is rendered in one place.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::api::streamed;
 use crate::context::Context;
 use crate::host::NewsListener;
 
-/// How long a page listens with one request: with the next one, its session is looked at again.
+/// Time limit of one listening request: with the next one, the session is checked again.
 const TIME: Duration = Duration::from_mins(1);
-/// How long a browser waits before it listens again. Until then, the page asks by itself.
+/// Time after which a browser listens again. In between, the page polls.
 const RETRY: Duration = Duration::from_secs(1);
 
 pub async fn tell(State(context): State<Context>, caller: Caller) -> Shown {

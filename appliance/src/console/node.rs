@@ -1,4 +1,4 @@
-//! The host and its cluster: what everything else runs on.
+//! The host and its cluster, on which everything else runs.
 
 use askama::Template;
 use axum::extract::State;
@@ -30,17 +30,17 @@ struct Live {
     view: View,
 }
 
-/// The mark of a part.
+/// Returns the mark of a part.
 fn mark(part: &Part) -> Mark {
     if part.ready { How::Good.mark("Ready") } else { How::Bad.mark("Not ready") }
 }
 
-/// The mark of a certificate.
+/// Returns the mark of a certificate.
 fn certificate_mark(problem: Option<&String>) -> Mark {
     if problem.is_none() { How::Good.mark("Valid") } else { How::Bad.mark("Unusable") }
 }
 
-/// A time of a document, as it is shown.
+/// Parses a time of a document for display.
 fn moment(text: &str) -> Option<Moment> {
     Moment::read(Some(text))
 }

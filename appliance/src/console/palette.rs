@@ -1,4 +1,4 @@
-//! The list of pages that Ctrl+K opens: names as in the navigation, and the words by which a person may look for each.
+//! The list of pages behind Ctrl+K: names as in the navigation, and words by which a person may search for each.
 
 use super::frame::Entry;
 
@@ -7,21 +7,21 @@ use super::frame::Entry;
 pub struct Goal {
     pub path: &'static str,
     pub name: &'static str,
-    /// What else it is found by.
+    /// Further search words.
     pub words: &'static str,
 }
 
-/// Pages that the navigation leads to by way of another one.
+/// Pages that the navigation reaches through another one.
 const FURTHER: [(&str, &str); 3] =
     [("/restore", "Restore data"), ("/account", "Your account"), ("/api-reference", "API reference")];
 
-/// Every page of these entries, and those that are behind them.
+/// Returns every page of these entries, and those behind them.
 pub fn goals<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Goal> {
     let entries = entries.map(|entry| (entry.path, entry.name));
     entries.chain(FURTHER).map(|(path, name)| Goal { path, name, words: words(path) }).collect()
 }
 
-/// What a page is about, in words that its name does not have.
+/// Returns words for a page that its name does not contain.
 fn words(path: &str) -> &'static str {
     match path {
         "/" => "home start health status",
@@ -57,13 +57,13 @@ mod tests {
     use crate::people::Role;
     use crate::testing::Site;
 
-    /// Paths that a page offers.
+    /// Returns the paths that a page offers.
     fn offered(page: &str) -> BTreeSet<String> {
         let options = page.split("data-path=\"").skip(1);
         options.filter_map(|option| Some(option.split_once('"')?.0.to_owned())).collect()
     }
 
-    /// Every whole page without a parameter, with the least role that may open it.
+    /// Returns every whole page without a parameter, with the minimum role that may open it.
     fn pages() -> impl Iterator<Item = (&'static str, Role)> {
         let is_whole = |path: &str| !["{", "/live/", "/sign-in/"].iter().any(|part| path.contains(part));
         let whole = RULES.iter().filter(move |rule| is_whole(rule.path));

@@ -1,8 +1,8 @@
-//! The words of the console are in its templates and in this folder, and nowhere else.
+//! Test that the console's texts are only in its templates and in this folder.
 
 use std::path::{Path, PathBuf};
 
-/// Files below a folder with this end of their names.
+/// Returns files below a folder whose names have this suffix.
 fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
     let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
     let below = |path: PathBuf| if path.is_dir() { files(&path, end) } else { vec![path] };
@@ -13,7 +13,7 @@ fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Whether a text is a sentence, or a part of one: two words with a space in between.
+/// Returns true if a text is a sentence or part of one: two words separated by a space.
 fn is_sentence(text: &str) -> bool {
     let words =
         text.split(' ').filter(|word| word.len() > 1 && word.chars().all(|letter| letter.is_ascii_alphabetic()));

@@ -16,7 +16,7 @@ struct ProblemPage<'a> {
     correlation: &'a str,
 }
 
-/// A page that says what was refused, why, and what to do.
+/// Returns a page that states what was refused, why, and what to do.
 pub fn problem(caller: &Caller, problem: &Problem) -> Response {
     let frame = Frame::bare(caller, Place::None, problem.title.clone());
     let page = ProblemPage { frame, problem, correlation: &caller.correlation };

@@ -1,4 +1,5 @@
-//! The question who is at the browser, in place of an answer to a form. It keeps what was typed, and sends it with the proof.
+//! Request for a proof of identity, in place of an answer to a form. It keeps the entered fields, and sends them with
+//! the proof.
 
 use std::fmt::{self, Write as _};
 
@@ -16,10 +17,10 @@ use crate::people::PROOF;
 use crate::refusal::{Prover, Refusal};
 use crate::server::add_advice;
 
-/// The field of a form with the sender's own password.
+/// Form field with the sender's own password.
 pub const OWN_PASSWORD: &str = "own_password";
 
-/// Fields that this page has itself.
+/// Fields of this page itself.
 const OF_PAGE: [&str; 3] = ["csrf", "username", OWN_PASSWORD];
 
 #[derive(Template)]
@@ -28,14 +29,15 @@ struct ProofPage<'a> {
     frame: Frame,
     name: &'a str,
     path: &'a str,
-    /// What was typed, as the form sent it.
+    /// Entered fields, as the form sent them.
     kept: Vec<[Kept; 2]>,
     is_by_provider: bool,
-    /// For how long a proof counts.
+    /// Validity of a proof in minutes.
     minutes: u64,
 }
 
-/// A text that goes back to the browser and comes again, exactly as it was typed. Nobody sees it, so hidden characters stay what they are.
+/// A text that is returned to the browser and sent again, exactly as entered. No one sees it, so hidden characters are
+/// kept.
 struct Kept(String);
 
 impl fmt::Display for Kept {
@@ -47,10 +49,10 @@ impl fmt::Display for Kept {
     }
 }
 
-// Everything that could end an attribute is a reference.
+// Every character that could end an attribute is escaped.
 impl HtmlSafe for Kept {}
 
-/// Asks the sender of a form for a proof, with why the one that came along is none.
+/// Asks the sender of a form for a proof, and states why the one that was sent is invalid.
 pub fn prove_first(context: &Context, caller: &Caller, path: &str, (refusal, form): (&Refusal, &[u8])) -> Response {
     let fields = form_urlencoded::parse(form).filter(|(name, _)| !OF_PAGE.contains(&&**name));
     let is_by_provider = matches!(refusal, Refusal::ProofNeeded(Prover::Provider));

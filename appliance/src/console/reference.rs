@@ -1,4 +1,4 @@
-//! The reference of the API, drawn from its document: it needs no network and no script.
+//! Reference of the API, rendered from its document: it needs neither a network nor a script.
 
 use askama::Template;
 use axum::extract::State;
@@ -16,7 +16,7 @@ struct Whole {
     operations: Vec<Operation>,
 }
 
-/// A text in pieces, of which every second one is code, as backticks say.
+/// Splits a text at backticks; every second piece is code.
 fn pieces(text: &str) -> Vec<(&str, bool)> {
     text.split('`').enumerate().map(|(index, piece)| (piece, index % 2 == 1)).collect()
 }

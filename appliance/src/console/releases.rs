@@ -15,7 +15,7 @@ use crate::host::{Releases, Status, Topic};
 struct Facts {
     releases: Releases,
     status: Option<Status>,
-    /// The latest operation, and when its last record was written.
+    /// The latest operation, and the time of its last record.
     operation: Option<(String, Option<Moment>)>,
 }
 

@@ -1,11 +1,11 @@
-//! What a component asks for and uses, as its page shows it: figures become words here, and the template only places them.
+//! Requests and usage of a component on its page: figures become words here, and the template only places them.
 
 use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::units::{NOT_MEASURED, bytes, cores};
 use crate::host::{Amounts, ComponentResources, ContainerResources, PodResources, VolumeKind, VolumeResources};
 
-/// Of CPU or memory: what is used, requested and allowed.
+/// Used, requested and allowed CPU or memory.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Figures {
     pub used: String,
@@ -35,7 +35,7 @@ impl Figures {
 
 /// A container.
 pub struct Container {
-    /// `POD/CONTAINER`, as the log names it.
+    /// `POD/CONTAINER`, as in the log.
     pub name: String,
     pub image: String,
     pub mark: Mark,
@@ -90,7 +90,7 @@ impl From<VolumeResources> for Volume {
     }
 }
 
-/// All of it.
+/// All figures of a component.
 pub struct Sheet {
     pub at: Option<Moment>,
     pub containers: Vec<Container>,

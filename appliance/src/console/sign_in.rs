@@ -1,4 +1,4 @@
-//! Signing in and out, and the first administrator.
+//! Sign-in, sign-out, and the first administrator.
 
 use askama::Template;
 use axum::extract::State;
@@ -22,17 +22,17 @@ use crate::server::Page;
 struct SignInPage {
     frame: Frame,
     name: String,
-    /// Whether there is no user yet.
+    /// True if there is no user yet.
     is_new: bool,
-    /// What the button for the identity provider names.
+    /// Name of the identity provider on its button.
     provider: Option<String>,
-    /// Whether names and passwords of a directory count, too.
+    /// True if names and passwords of a directory are also accepted.
     has_server: bool,
-    /// Whether this browser has just left, and may still be signed in at the provider.
+    /// True if this browser has just signed out, and may still be signed in at the provider.
     has_left: bool,
 }
 
-/// What the page of the sign-in says beside its form.
+/// Texts of the sign-in page next to its form.
 #[derive(Deserialize)]
 pub struct Left {
     #[serde(default)]
@@ -61,7 +61,7 @@ pub struct First {
     again: String,
 }
 
-/// A browser that has no word for forms yet gets one.
+/// Gives a browser a form secret, if it has none yet.
 fn with_form_secret(mut caller: Caller) -> Result<(Caller, Option<Secret>), Page> {
     if caller.form_secret.is_some() {
         return Ok((caller, None));
@@ -101,7 +101,7 @@ pub async fn sign_in(
     headers: HeaderMap,
     Sent(form): Sent<SignIn>,
 ) -> Shown {
-    // Another tab has signed in meanwhile. Who names another user means to become that one, and must prove it.
+    // Another tab has signed in since. A person who names another user wants to become that user, and must prove it.
     if caller.user().is_some_and(|user| user == form.name.trim().to_lowercase()) {
         return go("/");
     }
@@ -116,14 +116,15 @@ pub async fn sign_in(
     enter(&context, caller, &headers, &proven).await
 }
 
-/// Begins a session, and leads to the overview.
+/// Begins a session, and redirects to the overview.
 async fn enter(context: &Context, caller: Caller, headers: &HeaderMap, proven: &Proven) -> Shown {
     let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let before = cookie(headers, SESSION);
     let mut author = caller.author();
     proven.name().clone_into(&mut author.name);
     let secret = begin_session(context, &author, proven, (browser, before.as_ref())).await?;
-    // The word for forms before the sign-in stays: another tab may still show such a form, and it opens nothing else.
+    // The form secret from before the sign-in stays: another tab may still show such a form, and it permits nothing
+    // else.
     let cookie = set_cookie(SESSION, &secret).map(|value| (header::SET_COOKIE, value));
     Ok((AppendHeaders(cookie), go("/")?).into_response())
 }

@@ -1,4 +1,4 @@
-//! Where people come from, as the page of users shows it.
+//! Sources of users, as shown on the page of users.
 
 use crate::context::Context;
 use crate::directory::{Groups, Ldap, Provider, State, Way};
@@ -10,15 +10,15 @@ pub struct Shown {
     pub rows: Vec<(&'static str, String)>,
 }
 
-/// Where people come from beside this console.
+/// Sources of users in addition to this console.
 pub struct Sources {
-    /// Why the settings cannot be used.
+    /// Faults of unusable settings.
     pub faults: Vec<String>,
     pub directories: Vec<Shown>,
 }
 
 impl Sources {
-    /// As they are now.
+    /// Returns the current sources.
     pub fn of(context: &Context) -> Self {
         let state = context.directory.now();
         let directories = match &*state {
@@ -60,7 +60,7 @@ fn server(ldap: &Ldap) -> Shown {
     Shown { title: "LDAP".to_owned(), rows }
 }
 
-/// The groups of each role that has some, the highest role first.
+/// Returns the groups of each role that has some, highest role first.
 fn groups<'a>(of: impl Fn(Role) -> &'a [String]) -> Vec<(&'static str, String)> {
     let named = [(Role::Administrator, "Administrators"), (Role::Operator, "Operators"), (Role::Viewer, "Viewers")];
     let rows = named.into_iter().map(|(role, name)| (name, of(role)));

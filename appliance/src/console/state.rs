@@ -1,21 +1,21 @@
-//! How good something is, as a mark with a word: never by color alone.
+//! Marks for the state of something, with a word: never by color alone.
 
 use std::fmt;
 
 use askama::filters::HtmlSafe;
 
-/// How good something is.
+/// State of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// A person must act.
     Bad,
     /// A person should look.
     Attention,
-    /// Something is being done.
+    /// Work is in progress.
     Busy,
-    /// Nothing is known.
+    /// The state is unknown.
     Unknown,
-    /// As it should be.
+    /// The state is as it should be.
     Good,
 }
 
@@ -30,7 +30,7 @@ impl State {
         }
     }
 
-    /// A shape of its own for each.
+    /// Returns the shape, which differs for each state.
     const fn shape(self) -> &'static str {
         match self {
             Self::Bad => r#"<path d="M5 1h6l4 4v6l-4 4H5l-4-4V5z"/><path class="ink" d="M5.5 5.5l5 5m0-5l-5 5"/>"#,
@@ -41,7 +41,7 @@ impl State {
         }
     }
 
-    /// The mark with this word.
+    /// Returns the mark with this word.
     pub const fn mark(self, word: &'static str) -> Mark {
         Mark { state: self, word }
     }

@@ -1,4 +1,5 @@
-//! Support: the host collects what explains the site's state, without secrets, and a person downloads it for the vendor.
+//! Support: the host collects what explains the site's state, without secrets, and a person downloads it for the
+//! vendor.
 
 use std::borrow::Borrow;
 
@@ -20,15 +21,15 @@ use crate::context::Context;
 use crate::host::{Request, RequestState, SupportBundle};
 use crate::people::Role;
 
-/// The page.
+/// Path of the page.
 const SUPPORT: &str = "/support";
 
-/// How far back logs may reach, in hours, and in words.
+/// Selectable ages of logs, in hours and in words.
 const HOURS: [(u32, &str); 4] = [(2, "2 hours"), (24, "a day"), (72, "3 days"), (168, "a week")];
-/// What is chosen at first.
+/// Default selection.
 const USUAL: u32 = 24;
 
-/// How far back logs reach, as people say it.
+/// Formats the age of logs.
 fn span(hours: impl Borrow<u32>) -> String {
     let hours = *hours.borrow();
     let known = HOURS.into_iter().find(|(known, _)| *known == hours);
@@ -43,7 +44,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// Whether the gaps name secrets that were not read: their values may be in the bundle.
+    /// Returns true if the gaps name secrets that were not read: their values may be in the bundle.
     fn lacks_secrets(&self) -> bool {
         self.bundle.gaps.iter().any(|gap| gap.to_lowercase().contains("secret"))
     }
@@ -51,9 +52,9 @@ impl Kept {
 
 struct View {
     kept: Result<Option<Kept>, Trouble>,
-    /// What was just asked of the host.
+    /// Current request to the host.
     asking: Option<Request>,
-    /// Its id.
+    /// ID of the request.
     request: String,
     role: Role,
 }
@@ -94,7 +95,7 @@ struct Whole {
     reaches: [Reach; HOURS.len()],
 }
 
-/// How far back logs may reach, as it is chosen.
+/// Selectable age of logs.
 struct Reach {
     hours: u32,
     words: &'static str,

@@ -1,4 +1,4 @@
-//! What a page shows in place of what the host did not report.
+//! Content of a page in place of data that the host did not report.
 
 use landfall_error_codes::codes;
 
@@ -6,26 +6,26 @@ use super::moment::Moment;
 use crate::host::{HostError, Unavailable};
 use crate::refusal::Refusal;
 
-/// Why something cannot be shown, since when, and what to do.
+/// Trouble: what cannot be shown, why, since when, and what to do.
 #[derive(Debug, Clone)]
 pub struct Trouble {
-    /// What failed.
+    /// Summary of the failure.
     pub title: String,
-    /// Why.
+    /// Reason.
     pub why: String,
-    /// Since when nothing came back.
+    /// Time since which nothing was received.
     pub since: Option<Moment>,
-    /// What to do.
+    /// Next step.
     pub hint: String,
-    /// Its code.
+    /// Error code.
     pub code: String,
 }
 
-/// What a person does about an API server that does not answer.
+/// Next step for a person if the API server does not answer.
 pub const SILENT_NEXT: &str = "What runs continues. On the host, `journalctl --unit landfall-kubelet` and the logs in `/var/log/pods` say why it does not answer.";
 
 impl Trouble {
-    /// The cluster's API server does not answer, so nothing is known of what only it knows.
+    /// Creates the trouble of a silent API server, without which parts of the state are unknown.
     pub fn of_silent_cluster(why: &str) -> Self {
         let code = codes::CLUSTER_UNREACHABLE;
         let (why, hint) = (why.to_owned(), SILENT_NEXT.to_owned());

@@ -1,19 +1,19 @@
-//! Pages that make the host read logs, which takes it a while. Those of one session wait for each other, so that whoever opens many of them
-//! holds up nobody else.
+//! Pages for which the host reads logs, which takes a while. Those of one session wait for each other, so that opening
+//! many of them delays no one else.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Such pages of one session that are made at the same time.
+/// Number of such pages of one session that are made concurrently.
 const AT_ONCE: usize = 2;
 
-/// Who makes such pages now, by the id of the session.
+/// Semaphores of sessions with such pages, by session ID.
 #[derive(Debug, Default)]
 pub struct Turns(Mutex<HashMap<String, Weak<Semaphore>>>);
 
-/// The turn of a page, until it is dropped.
+/// Turn of a page, until it is dropped.
 pub struct Turn(#[expect(dead_code, reason = "it is held")] Option<OwnedSemaphorePermit>);
 
 impl Turns {

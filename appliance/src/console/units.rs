@@ -1,11 +1,11 @@
-//! Numbers with units, as people read them. Templates pass references, so the functions take either.
+//! Numbers with units, formatted for people. Templates pass references, so the functions accept values and references.
 
 use std::borrow::Borrow;
 
-/// What stands for a figure that the host does not have: zero would be one.
+/// Text for a figure that the host does not have; zero would be a figure.
 pub const NOT_MEASURED: &str = "not measured";
 
-/// Bytes in the unit that leaves one to four digits: `3.0 GiB`.
+/// Formats bytes in the unit that leaves one to four digits: `3.0 GiB`.
 pub fn bytes(count: impl Borrow<u64>) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     let count = *count.borrow();
@@ -21,14 +21,14 @@ pub fn bytes(count: impl Borrow<u64>) -> String {
     if tenths >= 1000 { format!("{whole} {unit}") } else { format!("{whole}.{rest} {unit}") }
 }
 
-/// Time of processors in cores: `0.25`, `12`.
+/// Formats processor time in cores: `0.25`, `12`.
 pub fn cores(millicores: impl Borrow<u64>) -> String {
     let millicores = *millicores.borrow();
     let text = format!("{}.{:03}", millicores / 1000, millicores % 1000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A part of a whole, in percent, rounded down.
+/// Returns a part of a whole in percent, rounded down.
 pub fn percent(part: impl Borrow<u64>, whole: impl Borrow<u64>) -> u64 {
     let (part, whole) = (*part.borrow(), *whole.borrow());
     if whole == 0 {
@@ -37,12 +37,12 @@ pub fn percent(part: impl Borrow<u64>, whole: impl Borrow<u64>) -> u64 {
     u64::try_from(u128::from(part.min(whole)) * 100 / u128::from(whole)).unwrap_or(100)
 }
 
-/// A number with its noun: `1 node`, `3 nodes`.
+/// Formats a number with its noun: `1 node`, `3 nodes`.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// The beginning of a digest, enough to recognize it.
+/// Returns the beginning of a digest, enough to recognize it.
 pub fn short(digest: &str) -> &str {
     let hexadecimal = digest.strip_prefix("sha256:").unwrap_or(digest);
     hexadecimal.get(..12).unwrap_or(hexadecimal)

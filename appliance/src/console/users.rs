@@ -22,7 +22,7 @@ struct Row {
     user: User,
     created: Moment,
     is_self: bool,
-    /// Who keeps the user out.
+    /// Reason why the user is disabled.
     disabled: Option<&'static str>,
 }
 
@@ -148,7 +148,7 @@ pub async fn one(State(context): State<Context>, caller: Caller, Path(name): Pat
     draw(&one_page(&context, &caller, &name, frame).await?)
 }
 
-/// The user's page again after a change, with what was done or refused.
+/// Shows the user's page again after a change, with the notice or the refusal.
 async fn after(context: &Context, caller: &Caller, name: &str, (changed, done): (Result<(), Refusal>, &str)) -> Shown {
     match changed {
         Ok(()) => tell(caller, &format!("/users/{name}"), done),
@@ -170,7 +170,7 @@ pub async fn role(
         Ok(role) => set_role(&context, &caller.author(), &name, role).await.map(drop),
         Err(refusal) => Err(refusal),
     };
-    // Who gave up the role cannot see the page any longer.
+    // A user who gave up the role can no longer see the page.
     if changed.is_ok() && caller.user() == Some(&name) && form.role != Role::Administrator.text() {
         return go("/");
     }

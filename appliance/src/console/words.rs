@@ -1,18 +1,18 @@
-//! Sentences of the host and of the registry of codes, as a page shows them: what is between backticks is code, and times are written as
-//! everywhere else on the page. The text itself is escaped: it may come from a stick.
+//! Sentences of the host and of the code registry, formatted for a page: text between backticks is code, and times are
+//! written as everywhere else on the page. The text itself is escaped, because it may come from a stick.
 
 use std::fmt::{self, Write as _};
 
 use askama::filters::HtmlSafe;
 use jiff::Timestamp;
 
-/// A time in a document, whose length all of them have.
+/// Sample of a time in a document, for its length.
 const TIME: &str = "2026-11-20T08:00:00Z";
 
-/// A text for a page.
+/// Text for a page.
 pub struct Words(String);
 
-/// The text of a document.
+/// Formats the text of a document.
 pub fn words(text: impl AsRef<str>) -> Words {
     Words(with_times(text.as_ref()))
 }
@@ -61,7 +61,7 @@ impl fmt::Display for Words {
     }
 }
 
-// Everything but the tags above is escaped.
+// Everything except the tags above is escaped.
 impl HtmlSafe for Words {}
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a database holds, after it was found sound.
+//! Content of a database, after a successful check.
 
 use std::path::Path;
 
@@ -10,24 +10,24 @@ use super::{Connection, Storage, file, migrations, query, query_scalar, server};
 use crate::audit::Chain;
 use crate::error::{Error, Result};
 
-/// How much a database holds.
+/// Counts of a database's content.
 #[derive(Debug)]
 pub struct Counts {
-    /// Number of its schema.
+    /// Version of its schema.
     pub schema: i64,
-    /// Users.
+    /// Number of users.
     pub users: i64,
-    /// Administrators among them.
+    /// Number of administrators among them.
     pub administrators: i64,
-    /// Sessions, ended ones included.
+    /// Number of sessions, including ended ones.
     pub sessions: i64,
-    /// API keys, ended ones included.
+    /// Number of API keys, including ended ones.
     pub keys: i64,
-    /// The audit log.
+    /// State of the audit log.
     pub audit: Chain,
 }
 
-/// Checks the database of a data folder, or of a server, and counts what it holds. Changes nothing.
+/// Checks the database of a data folder, or of a server, and counts its content. Changes nothing.
 pub async fn check(folder: &Path, storage: &Storage) -> Result<Counts> {
     match storage {
         Storage::File => check_file(&file(folder)).await,

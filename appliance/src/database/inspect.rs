@@ -1,9 +1,9 @@
-//! Whether a file is a sound database of the appliance.
+//! Inspection of a file that should be a valid database of the appliance.
 //!
-//! A snapshot may come from anywhere. What a hostile one could do, and what stops it: pages that contradict each other
-//! (`integrity_check`), rows without their owner (`foreign_key_check`), triggers, views or columns that would run or hide
-//! things later (the schema must be the text that this program writes), functions in the schema (`trusted_schema` is off). An
-//! edited audit log is reported, and is no reason to refuse: it is evidence, and everything else is sound.
+//! A snapshot may come from anywhere. Threats of a hostile one, and the defenses: inconsistent pages
+//! (`integrity_check`), rows without their parent (`foreign_key_check`), triggers, views or columns with later effects
+//! (the schema must be exactly the text that this program writes), functions in the schema (`trusted_schema` is off).
+//! An edited audit log is reported, but not refused: it is evidence, and everything else is valid.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ fn refused(what: impl Into<String>) -> Error {
     Error::new(codes::APPLIANCE_SNAPSHOT, what)
 }
 
-/// Checks a database file completely, without changing it. Another process may use it.
+/// Checks a database file completely, without changing it. Another process may be using it.
 pub async fn inspect(path: &Path) -> Result<Chain> {
     let mut connection = open(path).await?;
     let checked = inspect_connection(&mut connection).await;
@@ -27,7 +27,7 @@ pub async fn inspect(path: &Path) -> Result<Chain> {
     checked
 }
 
-/// Opens a database to read it as it is at one moment.
+/// Opens a database for reading at a single moment.
 pub async fn open(path: &Path) -> Result<Connection> {
     let failed = || format!("{} cannot be opened as a database", path.display());
     let connection = options(path).read_only(true).connect().await;
@@ -42,8 +42,8 @@ pub async fn close(mut connection: Connection) {
     let _closed = connection.close().await;
 }
 
-/// The same for a connection that reads one moment. A server's database is not a file that someone could have made: of that, the list of
-/// schema changes and the log are looked at.
+/// Like [`inspect`], for a connection that reads a single moment. A server's database is not a forgeable file, so only
+/// its list of schema changes and its log are checked.
 pub async fn inspect_connection(connection: &mut Connection) -> Result<Chain> {
     if let Some(file) = connection.sqlite() {
         inspect_file(file).await?;
@@ -82,7 +82,7 @@ async fn inspect_file(connection: &mut SqliteConnection) -> Result<()> {
     Ok(())
 }
 
-/// Everything that the schema declares, in a fixed order.
+/// Returns everything that the schema declares, in a fixed order.
 async fn schema(connection: &mut SqliteConnection) -> Result<Vec<[String; 4]>, sqlx::Error> {
     let rows = sqlx::query("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name")
         .fetch_all(connection)
@@ -90,7 +90,7 @@ async fn schema(connection: &mut SqliteConnection) -> Result<Vec<[String; 4]>, s
     rows.iter().map(|row| Ok([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?])).collect()
 }
 
-/// The schema of that version, as this program makes it.
+/// Returns the schema of that version, as this program creates it.
 async fn expected_schema(version: i64) -> Result<Vec<[String; 4]>> {
     let mut fresh = SqliteConnectOptions::new().in_memory(true).connect().await?;
     let failed = || "the schema cannot be made for comparison".to_owned();

@@ -1,4 +1,4 @@
-//! A snapshot becomes the database of an empty data folder: wholly, or not at all.
+//! Loading of a snapshot as the database of an empty data folder: completely, or not at all.
 
 use std::io::{Read, Write as _};
 use std::path::Path;
@@ -12,19 +12,19 @@ use super::{FILE, Storage, file, server, sqlite};
 use crate::audit::Chain;
 use crate::error::{Context as _, Error, Result};
 
-/// Largest snapshot that is read, in bytes. An audit log of ten million entries is smaller.
+/// Maximum size of a snapshot in bytes. An audit log of ten million entries is smaller.
 const LIMIT: u64 = 8 << 30;
 
-/// What of a snapshot does not come back: sessions end, and no approval waits.
+/// Statements that remove what a snapshot does not restore: sessions and waiting approvals.
 const FORGOTTEN: [&str; 2] = ["DELETE FROM sessions", "DELETE FROM approvals"];
 
-/// Reads a snapshot from `input` into a folder without a database. Sessions of the snapshot end, and no approval of it waits. When it returns, the database
-/// is on the disk under its name. Returns whether its audit log is whole.
+/// Loads a snapshot from `input` into a folder without a database, durably. Removes its sessions and waiting approvals.
+/// Returns the state of its audit log.
 ///
-/// A server's database has it in the place of what it held. That is kept beside it, in a schema of its own.
+/// A server's database gets it in place of its former content, which is kept in a separate schema.
 pub async fn load(folder: &Path, storage: &Storage, input: &mut impl Read) -> Result<Chain> {
     let path = file(folder);
-    // Of a database that is gone, SQLite's own files beside it would be mixed into the new one.
+    // SQLite's companion files of a removed database would be mixed into the new one.
     for suffix in ["", "-wal", "-shm", "-journal"] {
         let path = folder.join(format!("{FILE}{suffix}"));
         if path.symlink_metadata().is_ok() {
@@ -43,7 +43,7 @@ pub async fn load(folder: &Path, storage: &Storage, input: &mut impl Read) -> Re
     loaded
 }
 
-/// The snapshot is inspected as a file, and only then is the server asked.
+/// Loads a snapshot into a server, which is contacted only after the snapshot was inspected as a file.
 async fn send(arriving: &Path, settings: &Arc<server::Settings>, input: &mut impl Read) -> Result<Chain> {
     receive(arriving, input)?;
     let chain = inspect(arriving).await?;
@@ -52,7 +52,7 @@ async fn send(arriving: &Path, settings: &Arc<server::Settings>, input: &mut imp
     Ok(chain)
 }
 
-/// Removes what an unfinished load left, with the files that SQLite puts beside it.
+/// Removes the leftovers of an unfinished load, including SQLite's companion files.
 fn clear(folder: &Path) -> Result<()> {
     for suffix in ["", "-journal", "-wal", "-shm"] {
         let leftover = folder.join(format!("{FILE}.loading{suffix}"));

@@ -1,4 +1,4 @@
-//! The schema, as numbered changes in both directions for each of the two databases. They are part of the program.
+//! The schema, as numbered changes in both directions for each of the two databases, embedded in the program.
 
 use landfall_error_codes::{Code, codes};
 use sqlx::SqlSafeStr as _;
@@ -12,9 +12,9 @@ use crate::error::{Context as _, Error, Result};
 struct Change {
     number: i64,
     name: &'static str,
-    /// SQL of SQLite that makes it, and that undoes it.
+    /// SQL for SQLite that makes the change, and that undoes it.
     sqlite: [&'static str; 2],
-    /// The same of PostgreSQL.
+    /// SQL for PostgreSQL that makes the change, and that undoes it.
     postgresql: [&'static str; 2],
 }
 
@@ -29,7 +29,7 @@ macro_rules! both {
 
 macro_rules! changes {
     ($($number:literal $name:literal;)*) => {
-        /// Each change of the schema.
+        /// All changes of the schema.
         const CHANGES: &[Change] = &[$(Change {
             number: $number,
             name: $name,
@@ -50,17 +50,17 @@ changes! {
     8 "0008_proven";
 }
 
-/// Number of the newest change of the schema.
+/// Returns the number of the newest change.
 pub fn newest() -> i64 {
     CHANGES.iter().map(|change| change.number).max().unwrap_or_default()
 }
 
-/// The changes of SQLite.
+/// Returns the changes for SQLite.
 pub fn migrator() -> Migrator {
     of(|change| change.sqlite)
 }
 
-/// The changes of PostgreSQL.
+/// Returns the changes for PostgreSQL.
 pub fn server_migrator() -> Migrator {
     of(|change| change.postgresql)
 }
@@ -76,7 +76,7 @@ fn of(texts: impl Fn(&Change) -> [&'static str; 2]) -> Migrator {
     Migrator::with_migrations(both.collect())
 }
 
-/// Brings a file to this version's schema. One of a newer version is refused and stays as it is.
+/// Upgrades a file to this version's schema. A file of a newer version is refused and not changed.
 pub async fn up(pool: &SqlitePool) -> Result<()> {
     migrator().run(pool).await.map_err(|error| not_changed(error, codes::APPLIANCE_DATABASE))?;
     let owner: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(pool).await?;
@@ -86,7 +86,7 @@ pub async fn up(pool: &SqlitePool) -> Result<()> {
     Ok(())
 }
 
-/// The same of a server's database. Of several consoles that begin at the same time, one changes it.
+/// Like [`up`], for a server's database. If several consoles start at the same time, one makes the changes.
 pub async fn up_server(connection: &mut PgConnection) -> Result<()> {
     let changed = server_migrator().run(connection).await;
     changed.map_err(|error| not_changed(error, codes::APPLIANCE_SCHEMA))
@@ -105,7 +105,7 @@ fn not_changed(error: MigrateError, otherwise: Code) -> Error {
     }
 }
 
-/// A change of the schema is a query like any other.
+/// Returns the error code of a failed schema change, which is a query like any other.
 fn code_of_change(error: &MigrateError, otherwise: Code) -> Code {
     let code = match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => code_of(error),
@@ -114,7 +114,7 @@ fn code_of_change(error: &MigrateError, otherwise: Code) -> Code {
     if code == codes::APPLIANCE_DATABASE { otherwise } else { code }
 }
 
-/// The number of a database's schema, if its changes are this version's, each of them as this version would make it.
+/// Returns the number of a database's schema. Fails unless its changes are exactly those of this version.
 pub async fn version_of(connection: &mut Connection) -> Result<i64> {
     match connection {
         Connection::Sqlite(held) => version(held.driver(), &migrator()).await,
@@ -122,7 +122,7 @@ pub async fn version_of(connection: &mut Connection) -> Result<i64> {
     }
 }
 
-/// The same of a driver's connection.
+/// Like [`version_of`], for a driver's connection.
 pub async fn version<C: Migrate>(connection: &mut C, known: &Migrator) -> Result<i64> {
     let refused = || "the list of schema changes cannot be read".to_owned();
     let table = Migrator::DEFAULT.table_name;

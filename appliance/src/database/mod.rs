@@ -1,7 +1,8 @@
-//! The database of the appliance: people, keys, the audit log, and the last 24 hours. SQLite in one file of the data folder, unless the
-//! site names a PostgreSQL server.
+//! Database of the appliance: people, keys, the audit log, and the last 24 hours. SQLite in one file of the data
+//! folder, unless the site names a PostgreSQL server.
 //!
-//! What the database holds is not truth about the site; that is the host's. SQL outside of this folder means the same to both.
+//! The database is not the source of truth about the site; the host is. SQL outside of this folder has the same meaning
+//! in both databases.
 
 mod check;
 mod damage;
@@ -40,19 +41,19 @@ use sqlite::{APPLICATION_ID, FILE, file, options};
 #[cfg(test)]
 use sqlite::BUSY;
 
-/// The open database: one connection that writes, so that writers queue, and a few that read.
+/// The open database: one connection for writing, so that writers queue, and a few for reading.
 #[derive(Debug, Clone)]
 pub struct Database {
     writer: Pool,
     readers: Pool,
-    /// Damaged ones that are kept beside it, the newest first.
+    /// Kept damaged databases, newest first.
     aside: Arc<[Aside]>,
-    /// What connections to a server pass through; none for a file.
+    /// Relay of connections to a server; `None` for a file.
     relay: Option<Arc<Relay>>,
 }
 
 impl Database {
-    /// Opens the database where a site keeps it, makes it if there is none, and brings it to this version's schema.
+    /// Opens the database at the site's storage, creates it if necessary, and upgrades it to this version's schema.
     pub async fn open_in(folder: &Path, storage: &Storage) -> Result<Self> {
         match storage {
             Storage::File => Self::open(folder).await,
@@ -72,7 +73,8 @@ impl Database {
         Ok(opened)
     }
 
-    /// Records in a new database that it took the place of a damaged one, as its first entry: a log that begins again says so.
+    /// Records in a new database that it replaced a damaged one, as the first entry: this explains a log that begins
+    /// again.
     async fn record_loss(&self, why: &str) -> Result<()> {
         let Some(lost) = self.aside.first() else { return Ok(()) };
         let mut write = self.write().await?;
@@ -83,12 +85,12 @@ impl Database {
         Ok(write.commit().await?)
     }
 
-    /// Damaged databases that are kept beside this one, the newest first.
+    /// Returns the kept damaged databases, newest first.
     pub fn aside(&self) -> &[Aside] {
         &self.aside
     }
 
-    /// Begins a transaction that may write; it waits for the one before it, of whatever process.
+    /// Begins a transaction that may write, after the previous one of any process.
     pub async fn write(&self) -> Result<Write, sqlx::Error> {
         match &self.writer {
             Pool::Sqlite(pool) => Ok(Write::of_sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)),
@@ -96,12 +98,12 @@ impl Database {
         }
     }
 
-    /// Connections for reading.
+    /// Returns the connections for reading.
     pub fn read(&self) -> &Pool {
         &self.readers
     }
 
-    /// Closes the database. The log of changes is then part of its file.
+    /// Closes the database. The write-ahead log is then merged into its file.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;

@@ -1,4 +1,4 @@
-//! A database for reading alone, while another process may write.
+//! A database for reading only, while another process may write.
 
 use std::path::Path;
 
@@ -6,17 +6,17 @@ use super::server::Relay;
 use super::{Pool, Storage, server, sqlite};
 use crate::error::Result;
 
-/// An opened database that nothing is written to.
+/// An open database that is never written to.
 pub struct Reading {
     pool: Pool,
     relay: Option<Relay>,
 }
 
 impl Reading {
-    /// Opens the database of a data folder, or of a server. Makes none.
+    /// Opens the database of a data folder, or of a server. Never creates one.
     ///
     /// # Errors
-    /// There is none, or it cannot be opened.
+    /// Fails if there is no database, or if it cannot be opened.
     pub async fn open(folder: &Path, storage: &Storage) -> Result<Self> {
         match storage {
             Storage::File => Ok(Self { pool: sqlite::open_to_read(folder).await?, relay: None }),
@@ -27,12 +27,12 @@ impl Reading {
         }
     }
 
-    /// Its connection.
+    /// Returns its connection pool.
     pub fn pool(&self) -> &Pool {
         &self.pool
     }
 
-    /// Closes it.
+    /// Closes the database.
     pub async fn close(self) {
         self.pool.close().await;
         if let Some(relay) = &self.relay {

@@ -1,4 +1,4 @@
-//! A consistent snapshot of the database while the server runs.
+//! Consistent snapshot of the database while the server runs.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ use super::{FILE, Storage, file, options, server};
 use crate::audit::Chain;
 use crate::error::{Context as _, Error, Result};
 
-/// What the name of a snapshot in the making ends with; a process id follows.
+/// Suffix of an unfinished snapshot's name; a process ID follows.
 const SUFFIX: &str = ".saving-";
 
 fn snapshot(folder: &Path) -> PathBuf {
     folder.join(format!("{FILE}{SUFFIX}{}", std::process::id()))
 }
 
-/// Writes a snapshot of one moment to `output`, and returns whether its audit log is whole. The data folder needs room for a second
-/// copy meanwhile.
+/// Writes a snapshot of a single moment to `output`, and returns the state of its audit log. The data folder
+/// temporarily needs room for a second copy.
 ///
-/// It is the same of a server's database: a file of SQLite, which can be loaded into either.
+/// The snapshot of a server's database is also a file of SQLite, which can be loaded into either kind.
 pub async fn save(folder: &Path, storage: &Storage, output: &mut impl Write) -> Result<Chain> {
     let path = file(folder);
     if matches!(storage, Storage::File) && !path.exists() {
@@ -35,7 +35,7 @@ pub async fn save(folder: &Path, storage: &Storage, output: &mut impl Write) -> 
     made.and_then(|chain| removed.map(|()| chain))
 }
 
-/// What cannot be loaded is no backup, so the snapshot is inspected before it leaves this program.
+/// Makes and inspects a snapshot before it leaves this program: one that cannot be loaded is not a backup.
 async fn make(path: &Path, target: &Path, (storage, output): (&Storage, &mut impl Write)) -> Result<Chain> {
     match storage {
         Storage::File => write_snapshot(path, target).await?,
@@ -66,7 +66,7 @@ fn copy_out(target: &Path, output: &mut impl Write) -> Result<()> {
     output.flush().context(codes::APPLIANCE_DATABASE, failed)
 }
 
-/// Removes snapshots that a process left when it ended early. One that another process writes meanwhile stays readable to it.
+/// Removes snapshots that a process left when it ended early. One that another process is writing stays readable to it.
 pub fn remove_leftovers(folder: &Path) -> Result<()> {
     let failed = || format!("{} cannot be read", folder.display());
     for entry in fs_err::read_dir(folder).context(codes::APPLIANCE_DATABASE, failed)? {

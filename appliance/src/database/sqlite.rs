@@ -1,4 +1,4 @@
-//! SQLite in one file of the data folder: how it is opened, and what becomes of a damaged one.
+//! SQLite in one file of the data folder: its opening, and the handling of a damaged one.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,26 +14,27 @@ use crate::error::{Context as _, Error, Result};
 
 /// Name of the database's file in the data folder.
 pub const FILE: &str = "console.db";
-/// What SQLite stores in the file's header as the owner: `LFCN`.
+/// Application ID in the file's header: `LFCN`.
 pub const APPLICATION_ID: i64 = 0x4c46_434e;
-/// How long a statement waits for another process, such as one that saves a snapshot.
+/// Time that a statement waits for another process, such as one that saves a snapshot.
 pub const BUSY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
-/// Connections that read at once; each costs about 100 KiB.
+/// Number of concurrent reading connections; each uses about 100 KiB.
 pub const READERS: u32 = 4;
 
-/// An opened file: what writes, what reads, and why the one before it is damaged, if one is.
+/// An open file: its pools for writing and reading, and the damage of the previous file, if any.
 pub struct Opened {
     pub writer: Pool,
     pub readers: Pool,
     pub damage: Option<String>,
 }
 
-/// The database's file in a data folder.
+/// Returns the database's file in a data folder.
 pub fn file(folder: &Path) -> PathBuf {
     folder.join(FILE)
 }
 
-/// How every connection is opened. Each commit reaches the disk before it returns. The mode of the journal stays as it is.
+/// Returns the options of every connection. Each commit reaches the disk before it returns. The journal mode is not
+/// changed.
 pub fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -45,17 +46,17 @@ pub fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("cache_size", "-1024")
 }
 
-/// A pool of at most so many connections, each of which lasts as long as the pool. A file has no use for new ones, and sqlx 0.9.0
-/// looks for old ones with a count that may wrap around: its task then keeps a processor busy without end, and tasks that wait for the
-/// same thread do not continue (sqlx, issue 3645).
+/// Returns a pool of at most this many connections, each of which lasts as long as the pool. A file does not need new
+/// ones, and sqlx 0.9.0 looks for old ones with a count that may wrap around: its task then keeps a processor busy
+/// forever, and tasks on the same thread do not continue (sqlx, issue 3645).
 ///
-/// On a full disk SQLite ends a transaction by itself, and sqlx still counts it as open: such a connection is replaced.
+/// On a full disk SQLite itself ends a transaction, while sqlx still counts it as open: such a connection is replaced.
 fn pool(connections: u32) -> SqlitePoolOptions {
     let lasting = SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
     lasting.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
-/// Opens the database of a data folder, makes it if there is none, and brings it to this version's schema.
+/// Opens the database of a data folder, creates it if necessary, and upgrades it to this version's schema.
 pub async fn open(folder: &Path) -> Result<Opened> {
     save::remove_leftovers(folder)?;
     damage::complete(folder)?;
@@ -70,7 +71,7 @@ pub async fn open(folder: &Path) -> Result<Opened> {
     Ok(Opened { writer: Pool::Sqlite(writer), readers: Pool::Sqlite(readers), damage })
 }
 
-/// A connection to the database of a data folder that cannot write. Makes none.
+/// Opens the database of a data folder with a connection that cannot write. Never creates one.
 pub async fn open_to_read(folder: &Path) -> Result<Pool> {
     let path = file(folder);
     check_access(&path, Access::READ_OK)?;
@@ -83,19 +84,20 @@ fn not_made(path: &Path, error: DurableError) -> Error {
     Error::new(code, format!("{} cannot be made", path.display())).because(error)
 }
 
-/// Refuses a database that is missing, or that this process may not use. SQLite has one result for that and for a full disk.
+/// Returns an error if a database is missing, or if this process may not use it. SQLite has one result for that and for
+/// a full disk.
 fn check_access(path: &Path, wanted: Access) -> Result<()> {
     access(path, wanted).context(codes::APPLIANCE_DATABASE, || format!("{} cannot be used", path.display()))
 }
 
-/// A pool of one connection to a file, which is open when this returns.
+/// Returns a pool with one open connection to a file.
 async fn connect(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool> {
     let failed =
         |error: sqlx::Error| Error::new(code_of(&error), format!("{} cannot be opened", path.display())).because(error);
     pool(1).connect_with(options).await.map_err(failed)
 }
 
-/// Gives a damaged database another name, and says why it is damaged.
+/// Renames a damaged database, and returns the damage.
 async fn keep_if_damaged(folder: &Path) -> Result<Option<String>> {
     let path = file(folder);
     if !path.exists() {
@@ -114,7 +116,8 @@ async fn keep_if_damaged(folder: &Path) -> Result<Option<String>> {
     Ok(Some(why))
 }
 
-/// Brings a file that nothing else uses to this version's schema, and then executes statements. It is closed when this returns.
+/// Upgrades a file that nothing else uses to this version's schema, and then executes statements. The file is closed on
+/// return.
 pub async fn bring_up(path: &Path, after: &[&'static str]) -> Result<()> {
     let pool = pool(1).connect_with(options(path).journal_mode(SqliteJournalMode::Delete)).await?;
     migrations::up(&pool).await?;
@@ -125,7 +128,7 @@ pub async fn bring_up(path: &Path, after: &[&'static str]) -> Result<()> {
     Ok(())
 }
 
-/// Makes a file with this schema, which nothing else uses. On success it is open for writing.
+/// Creates a file with this schema, which nothing else uses. On success it is open for writing.
 pub async fn make(path: &Path, version: i64) -> Result<sqlx::SqliteConnection> {
     let failed = || format!("{} cannot be made", path.display());
     landfall_media::durable::create_file(path, 0o600).context(codes::APPLIANCE_DATABASE, failed)?;

@@ -1,4 +1,4 @@
-//! Where a site keeps the console's data: in a file, unless the Secret `console-database` names a server.
+//! Storage of the console's data: a file, unless the Secret `console-database` names a server.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,19 +9,21 @@ use super::file;
 use super::server::{Settings, State, has_begun, read, refuse_if_elsewhere, refuse_if_in_another};
 use crate::error::Error;
 
-/// Where the data is.
+/// Place of the data.
 #[derive(Debug, Clone)]
 pub enum Storage {
-    /// In a file of the data folder.
+    /// A file of the data folder.
     File,
-    /// In a database of a PostgreSQL server.
+    /// A database of a PostgreSQL server.
     Server(Arc<Settings>),
 }
 
 impl Storage {
-    /// Where the settings in a folder place the data, for a process in a namespace. Without any, it is a file. The error has every fault.
+    /// Returns the storage that the settings in a folder select, for a process in a namespace. Without settings, it is
+    /// a file. The error lists all faults.
     ///
-    /// A drill has a copy of the site's Secrets. What it loads stays in its own volume: it must not reach the data that is in use.
+    /// A drill has a copy of the site's Secrets. The data that it loads stays in its own volume: it must not reach the
+    /// active data.
     pub fn of(folder: &Path, namespace: Option<&str>) -> Result<Self, Vec<String>> {
         let state = read(folder);
         match (state, namespace) {
@@ -37,11 +39,11 @@ impl Storage {
         }
     }
 
-    /// Where the console has the data that runs on a data folder. It reads the settings at its start alone: with newer ones, a backup
-    /// would be of another database than the one that it writes to.
+    /// Returns the storage of the console that runs on a data folder. It reads the settings only at its start: with
+    /// newer ones, a backup would be of another database than the active one.
     ///
     /// # Errors
-    /// The data is in a server, and the settings no longer name one, or name another one.
+    /// Fails if the data is in a server, and the settings no longer name one, or name another one.
     pub fn in_use(self, folder: &Path) -> Result<Self, Error> {
         match self {
             Self::File => refuse_if_elsewhere(folder).map(|()| Self::File),
@@ -92,16 +94,16 @@ mod tests {
         let named = || Storage::of(secret.path(), Some("landfall-console")).unwrap();
         let (empty, before) = (folder(&[]), folder(&[(FILE, "rows")]));
         let after = folder(&[(FILE, "rows of a while ago"), (MARK, "tcp://192.0.2.40\n")]);
-        // The Secret is there, and the console has not started again.
+        // The Secret exists, and the console has not restarted.
         assert!(matches!(named().in_use(before.path()), Ok(Storage::File)));
         assert!(matches!(named().in_use(after.path()), Ok(Storage::Server(_))));
         assert!(matches!(named().in_use(empty.path()), Ok(Storage::Server(_))));
         let same = folder(&[(MARK, "tls://192.0.2.40:5432\n")]);
         assert!(matches!(named().in_use(same.path()), Ok(Storage::Server(_))));
-        // The Secret names another server, and the console has not started again.
+        // The Secret names another server, and the console has not restarted.
         let another = folder(&[(MARK, "tcp://192.0.2.41\n")]);
         assert_eq!(named().in_use(another.path()).unwrap_err().code(), codes::APPLIANCE_DATABASE_ELSEWHERE);
-        // The Secret is gone, and the console has not started again.
+        // The Secret is gone, and the console has not restarted.
         let refused = Storage::File.in_use(after.path()).unwrap_err();
         assert_eq!(refused.code(), codes::APPLIANCE_DATABASE_ELSEWHERE);
         assert!(matches!(Storage::File.in_use(before.path()), Ok(Storage::File)));

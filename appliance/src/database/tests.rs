@@ -91,7 +91,7 @@ async fn a_snapshot_of_a_running_server_becomes_the_same_database() {
     testing::note(&reopened, "after the load").await;
 }
 
-/// What `load` says of a snapshot in which this SQL was executed.
+/// Returns the refusal of `load` for a snapshot in which this SQL was executed.
 async fn refusal_of(bytes: &[u8], sql: &str) -> landfall_error_codes::Code {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("edited.db");

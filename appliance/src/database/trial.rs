@@ -1,15 +1,15 @@
-//! Whether the database can be written to, found out before something depends on it that cannot be undone.
+//! Trial write to the database, before an irreversible action that depends on it.
 
 use super::{Database, query};
 
 /// A time that no point of the trend has.
 const NEVER: i64 = i64::MIN;
-/// As much as takes new pages, as a real change may. The bytes differ each time, so that PostgreSQL cannot make them fewer.
+/// Size that requires new pages, as a real change may. The bytes are random, so that PostgreSQL cannot compress them.
 const BYTES: usize = 8 << 10;
 
 impl Database {
-    /// Writes a row and removes it again. Both are on the disk when this returns, because a full disk refuses what reaches it and
-    /// not what could: an undone transaction writes nothing. It fails where the database is locked, too.
+    /// Writes a row and removes it again, both durably: a full disk refuses only data that reaches it, and a
+    /// rolled-back transaction writes nothing. Also fails if the database is locked.
     pub async fn try_to_write(&self) -> Result<(), sqlx::Error> {
         let text = hex::encode(rand::random_iter::<u8>().take(BYTES).collect::<Vec<_>>());
         let mut write = self.write().await?;
@@ -64,7 +64,7 @@ mod tests {
         assert_used(&site, &door).await;
     }
 
-    /// What PostgreSQL answers to each insert while its disk is full.
+    /// Trigger that makes PostgreSQL answer each insert as on a full disk.
     const FULL: &str = "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$ \
         BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$; \
         DO $$ DECLARE name text; BEGIN \

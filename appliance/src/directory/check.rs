@@ -1,4 +1,4 @@
-//! A check of the settings on demand, with the directory itself: before people depend on them.
+//! Check of the settings on demand, with the directory itself, before users depend on them.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use super::oidc::Provider;
 use super::{State, read};
 use crate::error::{Error, Result};
 
-/// Checks the settings in a folder, and asks the directory what a sign-in will need. It signs in no user and changes nothing. Returns what a
-/// person reads.
+/// Checks the settings in a folder, and makes the queries that a sign-in will need. Signs in no user and changes
+/// nothing. Returns lines for people.
 pub async fn check(folder: &Path) -> Result<Vec<String>> {
     match read(&Files::read(folder)) {
         State::Off => Ok(vec![format!("{} holds no settings: people are local", folder.display())]),

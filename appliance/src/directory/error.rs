@@ -1,24 +1,25 @@
-//! Why a directory did not vouch for a person.
+//! Reasons why a directory did not vouch for a person.
 
-/// Why a directory did not vouch for a person. The texts go into the audit log and to the person; no secret is in them.
+/// Reason why a directory did not vouch for a person. The texts go to the audit log and to the person, and contain no
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
-    /// It does not answer, or not as one does. No password was judged to be wrong.
+    /// The directory does not answer, or not properly. No password was judged.
     #[error("{0}")]
     Unavailable(String),
-    /// It received a person's password, and has not said whether it is right.
+    /// The directory received a person's password, and has not judged it.
     #[error("{0}")]
     Undecided(String),
-    /// Name or password is wrong, and the directory does not say which.
+    /// The name or the password is wrong; the directory does not say which.
     #[error("name or password is wrong")]
     Wrong,
-    /// It answered, and the answer proves nothing.
+    /// The directory answered, and the answer proves nothing.
     #[error("{0}")]
     Refused(String),
 }
 
 impl DirectoryError {
-    /// It does not answer, with all reasons below the first.
+    /// Creates an error for a directory that does not answer, with all causes.
     pub fn unavailable(what: &str, error: &dyn std::error::Error) -> Self {
         let mut text = format!("{what}: {error}");
         let mut cause = error.source();
@@ -32,7 +33,7 @@ impl DirectoryError {
         Self::Unavailable(text)
     }
 
-    /// It proves nothing.
+    /// Creates an error for an answer that proves nothing.
     pub fn refused(why: impl Into<String>) -> Self {
         Self::Refused(why.into())
     }

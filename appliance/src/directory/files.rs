@@ -1,5 +1,5 @@
-//! The folder of the settings: files of a Secret that an administrator makes. A file that is missing is none; one that cannot be read is
-//! a fault.
+//! Folder of the settings: files of a Secret that an administrator creates. A missing file counts as absent; an
+//! unreadable one is a fault.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -10,24 +10,24 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::configuration::pem_fault;
 
-/// The settings themselves.
+/// Name of the settings file.
 pub const SETTINGS: &str = "directory.yaml";
-/// The certificates that the identity provider's chain ends in.
+/// File of the certificate authorities for the identity provider.
 pub const OIDC_AUTHORITY: &str = "oidc-authority.crt";
-/// The console's own secret at the identity provider.
+/// File with the console's own secret at the identity provider.
 pub const OIDC_SECRET: &str = "oidc-client-secret";
 
-/// The certificates that the directory server's chain ends in.
+/// File of the certificate authorities for the directory server.
 pub const LDAP_AUTHORITY: &str = "ldap-authority.crt";
-/// The password of the console's own account at the directory server.
+/// File with the password of the console's own account at the directory server.
 pub const LDAP_PASSWORD: &str = "ldap-bind-password";
 
-/// Every file that is read.
+/// All files that are read.
 pub const NAMES: [&str; 5] = [SETTINGS, OIDC_AUTHORITY, OIDC_SECRET, LDAP_AUTHORITY, LDAP_PASSWORD];
-/// Longest file, in bytes. Certificates are the largest.
+/// Maximum size of a file, in bytes. Certificates are the largest.
 const LIMIT: u64 = 1 << 20;
 
-/// The files as they were at one moment, with the reasons why others cannot be read.
+/// The files at a single moment, with the faults of unreadable ones.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Files {
     contents: BTreeMap<&'static str, Vec<u8>>,
@@ -35,12 +35,12 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads those of a directory. It blocks.
+    /// Reads the files of a directory. Blocks.
     pub fn read(folder: &Path) -> Self {
         Self::of(folder, &NAMES)
     }
 
-    /// Reads files of these names. It blocks.
+    /// Reads files with these names. Blocks.
     pub fn of(folder: &Path, names: &[&'static str]) -> Self {
         let mut files = Self::default();
         for name in names {
@@ -53,17 +53,17 @@ impl Files {
         files
     }
 
-    /// Whether there is nothing at all.
+    /// Returns true if there are neither files nor faults.
     pub fn is_empty(&self) -> bool {
         self.contents.is_empty() && self.faults.is_empty()
     }
 
-    /// A file, if it exists.
+    /// Returns a file, if it exists.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.contents.get(name).map(Vec::as_slice)
     }
 
-    /// A file of settings in YAML. Of several faults in it, the reason names the first.
+    /// Parses a settings file in YAML. Of several faults, the reason names the first.
     pub fn yaml<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, String> {
         let bytes = self.get(name).ok_or_else(|| format!("{name} is missing"))?;
         let text = std::str::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))?;
@@ -73,7 +73,7 @@ impl Files {
         })
     }
 
-    /// A file of certificates in PEM, if it exists: at least one.
+    /// Parses a file of PEM certificates, if it exists: at least one.
     pub fn certificates(&self, name: &str) -> Option<Result<Vec<CertificateDer<'static>>, String>> {
         let certificates = CertificateDer::pem_slice_iter(self.get(name)?).collect::<Result<Vec<_>, _>>();
         Some(match certificates {
@@ -83,7 +83,7 @@ impl Files {
         })
     }
 
-    /// A file of one line, without the end of that line.
+    /// Returns a file of one line, without its line end.
     pub fn line(&self, name: &str) -> Option<Result<String, String>> {
         let content = self.get(name)?;
         let text = std::str::from_utf8(content).ok().map(|text| text.trim_end_matches(['\r', '\n']));

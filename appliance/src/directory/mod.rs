@@ -1,8 +1,8 @@
-//! People from a directory: by `OpenID` Connect from an identity provider, by LDAP from a directory server, or both.
+//! Users from a directory: by `OpenID` Connect from an identity provider, by LDAP from a directory server, or both.
 //!
-//! Nothing here decides alone who enters: a directory says who a person is, and in which groups, `roles` turns groups into a role, and
-//! `people` keeps the account. Faults of the settings and a directory that does not answer never concern local users or the token from
-//! the host.
+//! No single part decides who may sign in: a directory identifies a person and the person's groups, `roles` maps groups
+//! to a role, and `people` keeps the account. Faults of the settings and a silent directory never affect local users or
+//! the token from the host.
 
 mod check;
 mod error;
@@ -23,27 +23,27 @@ pub use oidc::{Errand, Pending, Provider, RETURN, Returned, Vouched};
 pub use settings::{authority, read, trusting};
 pub use watch::{follow, watch};
 
-/// What the console knows of directories now.
+/// The console's current knowledge of directories.
 #[derive(Debug, Default)]
 pub struct Directory {
     state: RwLock<Arc<State>>,
-    /// Sign-ins that a browser has begun and not come back from.
+    /// Sign-ins that a browser has begun but not finished.
     pub pending: Pending,
 }
 
-/// Whether people come from a directory.
+/// State of the directory settings.
 #[derive(Debug, Default)]
 pub enum State {
-    /// There are no settings: people are local.
+    /// There are no settings: all users are local.
     #[default]
     Off,
-    /// The settings cannot be used, and all the reasons. People are local until they are corrected.
+    /// The settings are unusable, for all these reasons. All users are local until they are corrected.
     Faulty(Vec<String>),
-    /// The settings are sound.
+    /// The settings are valid.
     On(Box<Sources>),
 }
 
-/// Where people come from.
+/// Sources of users.
 #[derive(Debug)]
 pub struct Sources {
     /// The identity provider.
@@ -53,7 +53,7 @@ pub struct Sources {
 }
 
 impl Directory {
-    /// What is known now. A sign-in that runs keeps what it began with.
+    /// Returns the current state. A running sign-in keeps the state with which it began.
     pub fn now(&self) -> Arc<State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -65,7 +65,7 @@ impl Directory {
 }
 
 impl State {
-    /// The identity provider, if there is one.
+    /// Returns the identity provider, if any.
     pub fn oidc(&self) -> Option<&Provider> {
         match self {
             Self::On(sources) => sources.oidc.as_ref(),
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// The directory server, if there is one.
+    /// Returns the directory server, if any.
     pub fn ldap(&self) -> Option<&Ldap> {
         match self {
             Self::On(sources) => sources.ldap.as_ref(),
@@ -81,7 +81,7 @@ impl State {
         }
     }
 
-    /// Why the settings cannot be used.
+    /// Returns why the settings cannot be used.
     pub fn faults(&self) -> &[String] {
         match self {
             Self::Faulty(faults) => faults,

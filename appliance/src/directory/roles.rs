@@ -1,10 +1,10 @@
-//! From groups to a role.
+//! Mapping from groups to a role.
 
 use serde::Deserialize;
 
 use crate::people::Role;
 
-/// Which groups have which role. Names are compared whole and exactly: no part of a name, and no pattern, gives anything.
+/// Groups by role. Names are compared completely and exactly: parts of a name and patterns never match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Roles {
@@ -17,7 +17,7 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// The groups of a role.
+    /// Returns the groups of a role.
     pub fn groups(&self, role: Role) -> &[String] {
         match role {
             Role::Viewer => &self.viewer,
@@ -26,13 +26,13 @@ impl Roles {
         }
     }
 
-    /// The highest role that one of the groups has. `is_same` compares a group of the settings with one of a person.
+    /// Returns the highest role of the groups. `is_same` compares a group of the settings with one of a person.
     pub fn of(&self, groups: &[String], is_same: impl Fn(&str, &str) -> bool) -> Option<Role> {
         let has = |role: &Role| self.groups(*role).iter().any(|own| groups.iter().any(|group| is_same(own, group)));
         Role::ALL.into_iter().rev().find(has)
     }
 
-    /// Whether no account could sign in.
+    /// Returns true if no account could sign in.
     pub fn is_empty(&self) -> bool {
         Role::ALL.into_iter().all(|role| self.groups(role).is_empty())
     }

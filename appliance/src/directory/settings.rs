@@ -1,4 +1,4 @@
-//! The settings, checked as a whole: every fault is reported at once.
+//! The settings, checked as a whole: all faults are reported together.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use super::roles::Roles;
 use super::{Sources, State};
 use crate::endpoint::shown;
 
-/// A text that is never shown.
+/// A text that is never displayed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(pub String);
 
@@ -27,7 +27,7 @@ impl fmt::Debug for Hidden {
     }
 }
 
-/// The text of the settings.
+/// Text of the settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Text {
@@ -50,49 +50,49 @@ struct OidcText {
     roles: Roles,
 }
 
-/// An identity provider that people sign in at.
+/// Identity provider at which people sign in.
 #[derive(Debug, Clone)]
 pub struct OidcSettings {
-    /// Its name of itself, to the letter: every token repeats it.
+    /// Its issuer name, exactly: every token repeats it.
     pub issuer: String,
-    /// Its host.
+    /// Its host name.
     pub host: String,
     /// Its address, for a site without a name service.
     pub address: Option<IpAddr>,
-    /// The console's name at the provider.
+    /// The console's client ID at the provider.
     pub client: String,
-    /// The console's secret at the provider; a public client has none.
+    /// The console's secret at the provider; `None` for a public client.
     pub secret: Option<Hidden>,
-    /// The origin at which browsers open the console, such as `https://192.0.2.7:31443`.
+    /// Origin at which browsers open the console, such as `https://192.0.2.7:31443`.
     pub console: String,
-    /// What the button names.
+    /// Name on the button.
     pub label: String,
-    /// The claim that is the user's name here.
+    /// Claim with the user's name.
     pub name: String,
-    /// The claim that lists groups.
+    /// Claim with the list of groups.
     pub groups: String,
-    /// Scopes beside `openid`.
+    /// Scopes in addition to `openid`.
     pub scopes: Vec<String>,
-    /// Which groups have which role.
+    /// Groups by role.
     pub roles: Roles,
-    /// The only authority that the provider's certificate may come from.
+    /// TLS configuration with the only accepted authority.
     pub tls: Arc<rustls::ClientConfig>,
 }
 
-/// Faults, each with the place that it is in.
+/// Faults, each with its place.
 pub struct Faults<'a> {
     place: &'static str,
     list: &'a mut Vec<String>,
 }
 
 impl Faults<'_> {
-    /// The value; none where there is a fault, which is noted.
+    /// Returns the value; records a fault and returns `None` otherwise.
     pub fn take<T>(&mut self, field: &str, checked: Result<T, String>) -> Option<T> {
         checked.map_err(|why| self.list.push(format!("{}.{field}: {why}", self.place))).ok()
     }
 }
 
-/// Judges the files: whether there are settings, and whether they can be used. Nothing is asked of any directory.
+/// Checks the files: the presence of settings, and their usability. Contacts no directory.
 pub fn read(files: &Files) -> State {
     if files.is_empty() {
         return State::Off;
@@ -149,18 +149,18 @@ fn oidc(text: OidcText, files: &Files, faults: &mut Faults<'_>) -> Option<OidcSe
     })
 }
 
-/// A text of one line, neither empty nor long.
+/// Checks that a text is one line, neither empty nor too long.
 pub fn line(text: String, most: usize) -> Result<String, String> {
     let is_line = !text.trim().is_empty() && text.chars().count() <= most && !text.contains(char::is_control);
     if is_line { Ok(text) } else { Err(format!("give 1 to {most} characters in one line")) }
 }
 
-/// An address without a port.
+/// Parses an address without a port.
 pub fn address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| format!("{} is not an IP address", shown(text)))
 }
 
-/// The host of an issuer, which is an address over TLS and nothing more.
+/// Returns the host of an issuer, which must be an address over TLS and nothing more.
 fn issuer(text: &str) -> Result<String, String> {
     let wrong = || format!("{} is not an address such as https://id.example.org/realms/plant", shown(text));
     let url = Url::parse(text).map_err(|_| wrong())?;
@@ -169,7 +169,7 @@ fn issuer(text: &str) -> Result<String, String> {
     host.map(str::to_owned).ok_or_else(wrong)
 }
 
-/// An origin as browsers write it.
+/// Checks an origin in the form of browsers.
 fn origin(text: &str) -> Result<String, String> {
     let wrong = || format!("{} is not where browsers open the console, such as https://192.0.2.7:31443", shown(text));
     let url = Url::parse(text).map_err(|_| wrong())?;
@@ -184,7 +184,7 @@ fn scopes(given: Option<Vec<String>>) -> Result<Vec<String>, String> {
     if scopes.iter().all(is_scope) { Ok(scopes) } else { Err("a scope is a word without spaces".to_owned()) }
 }
 
-/// Roles of which at least one has a group.
+/// Checks that at least one role has a group.
 pub fn roles(roles: Roles) -> Result<Roles, String> {
     if roles.is_empty() {
         return Err("give at least one role a group: without one, no account could sign in".to_owned());
@@ -196,12 +196,12 @@ pub fn roles(roles: Roles) -> Result<Roles, String> {
     Ok(roles)
 }
 
-/// TLS that trusts the authorities of a file alone, and shows no certificate.
+/// Returns a TLS configuration that trusts only the authorities of a file, without a client certificate.
 pub fn authority(files: &Files, name: &str) -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(trusting(files, name)?.with_no_client_auth()))
 }
 
-/// TLS that trusts the authorities of a file alone. What it shows of itself is still to be said.
+/// Returns a TLS builder that trusts only the authorities of a file. The client certificate is still to be set.
 pub fn trusting(files: &Files, name: &str) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, String> {
     let missing = || format!("{name} is missing: give the authority's certificate in PEM");
     let certificates = files.certificates(name).ok_or_else(missing)??;
@@ -209,7 +209,7 @@ pub fn trusting(files: &Files, name: &str) -> Result<ConfigBuilder<ClientConfig,
     for certificate in certificates {
         roots.add(certificate).map_err(|error| format!("{name} holds no authority: {error}"))?;
     }
-    // Directory servers that are still in use know TLS 1.2 alone.
+    // Some directory servers still in use only support TLS 1.2.
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {error}"))?;

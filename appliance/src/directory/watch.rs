@@ -1,4 +1,4 @@
-//! The settings are read again when their files change: the kubelet replaces them, and nothing is restarted.
+//! Reloading of the settings when their files change: the kubelet replaces them, and nothing is restarted.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use super::files::{Files, NAMES};
 use super::{State, read};
 use crate::context::Context;
 
-/// Between two looks. The kubelet itself takes about a minute to replace the files.
+/// Interval of checks. The kubelet itself takes about a minute to replace the files.
 const INTERVAL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
-/// Looks at the folder, for as long as the process runs.
+/// Watches the folder while the process runs.
 pub async fn watch(context: Context, folder: PathBuf) {
     let take = |files: &Files| {
         let state = read(files);
@@ -24,7 +24,7 @@ pub async fn watch(context: Context, folder: PathBuf) {
     follow(&folder, &NAMES, take).await;
 }
 
-/// Looks at files of a folder, for as long as the process runs, and hands them over at the first look and whenever they are others.
+/// Watches files of a folder while the process runs, and passes them on at the first look and after every change.
 pub async fn follow(folder: &Path, names: &'static [&'static str], take: impl Fn(&Files)) {
     let mut seen: Option<Files> = None;
     loop {
@@ -38,7 +38,7 @@ pub async fn follow(folder: &Path, names: &'static [&'static str], take: impl Fn
     }
 }
 
-/// One line for each state, with all faults.
+/// Logs one line for each state, with all faults.
 fn report(state: &State, folder: &Path) {
     match state {
         State::Off => tracing::info!("people are local: there are no settings of a directory"),

@@ -1,4 +1,4 @@
-//! A connection to the server.
+//! Connection to the syslog server.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use tokio_rustls::TlsConnector;
 use super::settings::Settings;
 use super::watch::Times;
 
-/// For a connection and its handshakes.
+/// Time limit of a connection and its handshakes.
 const CONNECT: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
 
-/// Bytes in both directions.
+/// Bidirectional byte stream.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// An open connection. It ends by itself when the server has not acknowledged something for a while.
+/// An open connection. It ends when the server has not acknowledged data for a while.
 pub struct Link(Box<dyn Stream>);
 
 impl Link {
-    /// Connects. What a person should read if that fails is the error.
+    /// Connects. The error is a text for people.
     pub async fn open(settings: &Settings, times: Times) -> Result<Self, String> {
         let late = |_| format!("no connection was made in {} seconds", CONNECT.as_secs());
         timeout(CONNECT, Self::connect(settings, times)).await.map_err(late)?
@@ -42,7 +42,7 @@ impl Link {
         Ok(Self(Box::new(secured.map_err(|error| format!("no TLS: {error}"))?)))
     }
 
-    /// Hands messages to the connection, each with the count of its octets before it.
+    /// Sends messages, each preceded by its octet count.
     pub async fn send(&mut self, messages: &[String], times: Times) -> Result<(), String> {
         let mut bytes = Vec::new();
         for message in messages {
@@ -60,7 +60,8 @@ impl Link {
             .map_err(|error| format!("the connection broke: {error}"))
     }
 
-    /// Waits, and notices meanwhile that the server has closed the connection. A server has nothing to say: what it says is dropped.
+    /// Waits, and detects that the server has closed the connection. A server has nothing to say, so its data is
+    /// dropped.
     pub async fn wait(&mut self, pause: Duration) -> Result<(), String> {
         let end = tokio::time::Instant::now() + pause;
         let mut dropped = [0; 512];

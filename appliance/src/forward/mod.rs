@@ -1,9 +1,11 @@
-//! New audit entries for a syslog server: RFC 5424 over TLS (RFC 5425) or TCP with counted octets (RFC 6587).
+//! Forwarding of new audit entries to a syslog server: RFC 5424 over TLS (RFC 5425) or TCP with octet counting (RFC
+//! 6587).
 //!
-//! The log itself is the queue: what is sent next follows from the number of the last entry that the server has received, which is in the
-//! same database. So nothing is lost while the server is away, nothing waits in memory, and no request waits for the server. Syslog
-//! has no receipts: an entry counts as received once its bytes were acknowledged by the server's TCP, and those behind it are sent
-//! again over the next connection. So a server may get an entry twice, and recognizes it by its number and hash.
+//! The log itself is the queue: the number of the last entry that the server has received, in the same database,
+//! determines what is sent next. Therefore nothing is lost while the server is down, nothing waits in memory, and no
+//! request waits for the server. Syslog has no receipts: an entry counts as received once the server's TCP has
+//! acknowledged its bytes; later ones are sent again over the next connection. A server may therefore get an entry
+//! twice, and recognizes it by its number and hash.
 
 mod link;
 mod position;
@@ -19,34 +21,34 @@ use jiff::Timestamp;
 
 pub use watch::watch;
 
-/// The state of forwarding, for pages and metrics.
+/// State of forwarding, for pages and metrics.
 #[derive(Debug, Default)]
 pub struct Forward(Mutex<Standing>);
 
-/// The state of forwarding.
+/// State of forwarding.
 #[derive(Debug, Clone, Default)]
 pub struct Standing {
-    /// The server; none where none is configured.
+    /// The server; `None` if none is configured.
     pub server: Option<String>,
-    /// Why the settings cannot be used.
+    /// Faults of unusable settings.
     pub faults: Vec<String>,
     /// Number of the last entry that the server has received.
     pub received: i64,
-    /// Since when nothing could be sent, and why.
+    /// Current failure to send, if any.
     pub failing: Option<Failing>,
 }
 
-/// Why nothing can be sent.
+/// Failure to send.
 #[derive(Debug, Clone)]
 pub struct Failing {
-    /// Since when.
+    /// Time of its beginning.
     pub since: Timestamp,
-    /// Why.
+    /// Reason.
     pub why: String,
 }
 
 impl Forward {
-    /// As it is now.
+    /// Returns the current state.
     pub fn standing(&self) -> Standing {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -55,7 +57,7 @@ impl Forward {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Notes a failure. Returns whether it is the first one.
+    /// Records a failure. Returns true if it is the first one.
     fn failed(&self, why: &str) -> bool {
         let mut standing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = standing.failing.is_none();

@@ -1,17 +1,18 @@
-//! How far the server has received the log, and what is next.
+//! Position of the server in the log, and the next entries.
 
 use crate::audit::head;
 use crate::database::{Database, Pool, Row, query, query_scalar};
 use crate::error::Result;
 
-/// An entry as it is stored.
+/// A stored entry.
 pub struct Stored {
     pub number: i64,
     pub text: String,
     pub hash: String,
 }
 
-/// The last entry that the server has received. The first time, it is the last one of the log: entries from then on are forwarded.
+/// Returns the last entry that the server has received. Initially, it is the last one of the log: later entries are
+/// forwarded.
 pub async fn position(database: &Database) -> Result<i64> {
     let mut write = database.write().await?;
     let stored: Option<i64> = query_scalar("SELECT number FROM audit_forwarded").fetch_optional(&mut *write).await?;
@@ -31,7 +32,7 @@ pub async fn store(database: &Database, number: i64) -> Result<()> {
     Ok(write.commit().await?)
 }
 
-/// Entries behind a number, the oldest first.
+/// Returns entries after a number, oldest first.
 pub async fn behind(pool: &Pool, number: i64, most: i64) -> Result<Vec<Stored>> {
     let rows = query("SELECT number, entry, hash FROM audit WHERE number > $1 ORDER BY number LIMIT $2");
     let rows = rows.bind(number).bind(most).fetch_all(pool).await?;

@@ -1,5 +1,5 @@
-//! The settings: files of a Secret that an administrator makes. All faults are found at once; none keeps the console from starting, for
-//! a typing error must not lock out those who could correct it.
+//! Settings of forwarding: files of a Secret that an administrator creates. All faults are reported together. None
+//! keeps the console from starting, because a typing error must not lock out those who could correct it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,21 +13,21 @@ use crate::configuration::pem_fault;
 use crate::directory::{Files, trusting};
 use crate::endpoint::Endpoint;
 
-/// The settings themselves.
+/// Name of the settings file.
 const SETTINGS: &str = "syslog.yaml";
-/// The certificates that the server's chain ends in.
+/// File of the certificate authorities for the server.
 const AUTHORITY: &str = "syslog-authority.crt";
-/// The chain of the console's own certificate, where the server asks for one.
+/// File with the chain of the console's own certificate, if the server requires one.
 const CERTIFICATE: &str = "syslog.crt";
-/// The key of that.
+/// File with the key of that certificate.
 const KEY: &str = "syslog.key";
-/// Every file that is read.
+/// All files that are read.
 pub const NAMES: [&str; 4] = [SETTINGS, AUTHORITY, CERTIFICATE, KEY];
 /// Port of syslog over TLS.
 const TLS_PORT: u16 = 6514;
 /// Port of syslog over TCP.
 const TCP_PORT: u16 = 601;
-/// Longest name of a sender, RFC 5424.
+/// Maximum length of a sender's name, RFC 5424.
 const NAME_LENGTH: usize = 255;
 
 #[derive(Deserialize)]
@@ -38,34 +38,34 @@ struct Text {
     address: Option<IpAddr>,
 }
 
-/// How entries are forwarded.
+/// Settings of forwarding.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The server, as it is shown.
+    /// The server, as displayed.
     pub server: String,
     /// Its name or address, and its port.
     pub host: String,
     pub port: u16,
-    /// Where it is reached; none where its name is resolved.
+    /// Address of the server; `None` if its name is resolved.
     pub address: Option<IpAddr>,
-    /// Over TLS, whose certificate must have this name; none for TCP.
+    /// TLS configuration and the name that the certificate must have; `None` for TCP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    /// What the messages call this console, or `-`.
+    /// Name of this console in the messages, or `-`.
     pub name: String,
 }
 
-/// What the files say.
+/// State of the settings files.
 #[derive(Debug)]
 pub enum State {
     /// Nothing is forwarded.
     Off,
-    /// They cannot be used, and all reasons.
+    /// The settings are unusable, for all these reasons.
     Faulty(Vec<String>),
-    /// They can be used.
+    /// The settings are usable.
     On(Box<Settings>),
 }
 
-/// Judges the files. Nothing is asked of the server.
+/// Checks the files, without contacting the server.
 pub fn read(files: &Files) -> State {
     if files.is_empty() {
         return State::Off;
@@ -103,10 +103,10 @@ fn tls(host: &str, files: &Files, faults: &mut Vec<String>) -> Option<(Arc<Clien
     Some((Arc::new(config.ok()?), name?))
 }
 
-/// A chain of certificates with the key of its first.
+/// A certificate chain with the key of its first certificate.
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// The console's own certificate, if there is one.
+/// Returns the console's own certificate, if any.
 fn identity(files: &Files) -> Result<Option<Identity>, String> {
     match (files.certificates(CERTIFICATE), files.get(KEY)) {
         (None, None) => Ok(None),

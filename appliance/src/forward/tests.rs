@@ -1,4 +1,4 @@
-//! A real server on loopback: away, back, slow, broken, and over TLS.
+//! Tests with a real server on loopback: down, up again, slow, broken, and over TLS.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -31,16 +31,16 @@ const QUICK: Times = Times {
     settled: Duration::from_secs(3),
 };
 
-/// A server that reads slowly is no broken one, however busy the machine is.
+/// Times under which a slow server does not count as broken, however busy the machine is.
 const PATIENT: Times = Times { unanswered: Duration::from_secs(50), settled: Duration::from_secs(55), ..QUICK };
 
-/// What a server has received, in its order.
+/// Messages that a server has received, in order.
 #[derive(Clone, Default)]
 struct Received {
     messages: Arc<Mutex<Vec<String>>>,
     /// Milliseconds between two messages that it reads.
     pause: Arc<AtomicU64>,
-    /// Whether it accepts and then reads nothing at all.
+    /// True if it accepts connections but reads nothing.
     is_deaf: Arc<AtomicBool>,
 }
 
@@ -49,7 +49,7 @@ impl Received {
         self.messages.lock().unwrap().clone()
     }
 
-    /// Numbers of the entries, in the order of their arrival.
+    /// Returns the numbers of the entries, in the order of arrival.
     fn numbers(&self) -> Vec<i64> {
         let number = |message: &String| message.split("number=\"").nth(1)?.split('"').next()?.parse().ok();
         self.all().iter().map(|message| number(message).expect("a message with its number")).collect()
@@ -59,7 +59,7 @@ impl Received {
         self.messages.lock().unwrap().iter().any(|message| message.contains(text))
     }
 
-    /// Reads counted messages until the connection ends. What is not counted exactly is a failure of the test.
+    /// Reads counted messages until the connection ends. A wrong count fails the test.
     async fn read(&self, stream: impl AsyncRead + Unpin) {
         let mut stream = BufReader::new(stream);
         loop {
@@ -87,7 +87,7 @@ impl Received {
     }
 }
 
-/// A server that accepts until it is dropped, with all of its connections.
+/// Server that accepts connections until it is dropped, with all of them.
 struct Server {
     address: SocketAddr,
     task: JoinHandle<()>,
@@ -103,7 +103,7 @@ impl Server {
     async fn begin(address: SocketAddr, received: Received, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        // Connections are in the task's own set: they end with it.
+        // The connections are in the task's own set: they end with it.
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
@@ -115,7 +115,7 @@ impl Server {
         Self { address, task }
     }
 
-    /// Ends it. Its port is free when this returns.
+    /// Ends the server. Its port is free on return.
     async fn stop(mut self) {
         self.task.abort();
         assert!((&mut self.task).await.is_err_and(|error| error.is_cancelled()));
@@ -137,7 +137,7 @@ fn write(folder: &Path, name: &str, text: &str) {
     landfall_media::durable::write_file(&folder.join(name), text.as_bytes(), 0o600).unwrap();
 }
 
-/// A console that forwards to a server as its settings say.
+/// A console that forwards to a server by its settings.
 struct Forwarding {
     site: Site,
     folder: tempfile::TempDir,
@@ -183,7 +183,7 @@ impl Forwarding {
         self.task = tokio::spawn(watch_in(self.site.context.clone(), self.folder.path().to_owned(), QUICK));
     }
 
-    /// Whether every entry from the begin of forwarding on has arrived.
+    /// Returns true if every entry since the beginning of forwarding has arrived.
     fn has_all(received: &Received, begin: i64, end: i64) -> bool {
         let numbers = received.numbers();
         (begin + 1..=end).all(|number| numbers.contains(&number))
@@ -209,7 +209,7 @@ async fn new_entries_arrive_once_in_their_order_with_their_hash() {
         assert!(!message.contains('\n'), "{message}");
     }
     until(async || forwarding.position().await == Some(end)).await;
-    // Another process continues where this one stopped.
+    // Another process continues from there.
     forwarding.restart();
     forwarding.note("after a restart").await;
     until(async || received.has("after a restart")).await;
@@ -244,7 +244,7 @@ async fn nothing_is_lost_while_the_server_is_away_and_no_request_waits() {
     let metrics = forwarding.site.program("root", &[crate::people::Scope::Metrics]).await.get("/metrics").await.body;
     assert!(metrics.contains("landfall_console_audit_forwarding_fails 1"), "{metrics}");
     let _back = Server::begin(address, received.clone(), None).await;
-    // One before, 300 while it was away, and those of the session and the key.
+    // One before, 300 while it was down, and those of the session and the key.
     let mut connection = forwarding.site.context.database.read().acquire().await.unwrap();
     let end = crate::audit::head(&mut connection).await.unwrap();
     let end = end.number;
@@ -260,7 +260,7 @@ async fn what_a_server_took_and_did_not_read_is_sent_again_after_it_broke() {
     received.is_deaf.store(true, Ordering::SeqCst);
     let server = Server::plain(&received).await;
     let address = server.address;
-    // However long the test takes, it breaks before anything that was sent has settled.
+    // Even in a slow test, the connection breaks before any sent data has settled.
     let times = Times { settled: Duration::from_mins(10), ..QUICK };
     let forwarding = Forwarding::begin_in(&format!("server: tcp://{address}\n"), times).await;
     let begin = forwarding.position().await.unwrap();
@@ -337,7 +337,7 @@ async fn over_tls_only_the_named_authoritys_server_gets_anything() {
     assert!(received.all().is_empty(), "a server of another authority received something");
     write(forwarding.folder.path(), "syslog-authority.crt", &authority);
     until(async || received.has("secret")).await;
-    // Without settings, nothing goes out, and what was missed follows later.
+    // Without settings, nothing is sent, and missed entries follow later.
     let settings = fs_err::read_to_string(forwarding.folder.path().join("syslog.yaml")).unwrap();
     for name in ["syslog.yaml", "syslog-authority.crt"] {
         landfall_media::durable::remove_file(&forwarding.folder.path().join(name)).unwrap();
@@ -352,7 +352,8 @@ async fn over_tls_only_the_named_authoritys_server_gets_anything() {
     assert!(position(&forwarding.site.context.database).await.is_ok());
 }
 
-/// A server of a new authority, which accepts who shows this certificate. Returns the authority's certificate, too.
+/// Starts a server with a new authority, which accepts clients with this certificate. Also returns the authority's
+/// certificate.
 async fn asking_server(received: &Received, accepted: &str) -> (Server, String) {
     let (authority, key) = authority_on_loopback("Syslog");
     let issuer = Authority::of("Syslog", &key).unwrap();

@@ -1,4 +1,5 @@
-//! Forwards for as long as the process runs: reads the settings, connects, sends what is next, and begins anew after each failure.
+//! Forwarding while the process runs: reads the settings, connects, sends the next entries, and starts again after each
+//! failure.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -15,21 +16,21 @@ use crate::audit::message;
 use crate::context::Context;
 use crate::directory::Files;
 
-/// Messages that are sent together.
+/// Number of messages sent together.
 const BATCH: i64 = 100;
 
-/// How long each thing takes. Tests have less time.
+/// Intervals and time limits. Tests use shorter ones.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
-    /// Between two looks at the log.
+    /// Interval of checks of the log.
     pub poll: Duration,
-    /// After a failure, and between two looks at settings that cannot be used.
+    /// Wait after a failure, and interval of checks of unusable settings.
     pub retry: Duration,
-    /// Between two looks at settings that are used.
+    /// Interval of checks of settings in use.
     pub settings: Duration,
-    /// How long bytes may be without an acknowledgment: then the connection ends.
+    /// Maximum time that bytes may be unacknowledged before the connection ends.
     pub unanswered: Duration,
-    /// After which bytes are acknowledged on a connection that still lives. Longer than `unanswered`.
+    /// Time after which bytes are acknowledged on a connection that is still alive. Longer than `unanswered`.
     pub settled: Duration,
 }
 
@@ -89,15 +90,15 @@ fn report(context: &Context, state: &State) {
     context.forward.change(|standing| (standing.server, standing.faults, standing.failing) = (server, faults, None));
 }
 
-/// What was sent over a connection, and how far it is known to have arrived.
+/// Entries sent over a connection, and known arrivals.
 struct Sent {
     last: i64,
-    /// Numbers with when they were sent, which are not known to have arrived.
+    /// Numbers with their sending times, whose arrival is not yet known.
     open: VecDeque<(i64, Instant)>,
 }
 
 impl Sent {
-    /// The last number that was sent so long ago that it has arrived, if there is a new one.
+    /// Returns the last number sent long enough ago that it has arrived, if there is a new one.
     fn settled(&mut self, after: Duration) -> Option<i64> {
         let mut settled = None;
         while let Some((number, _)) = self.open.front().filter(|(_, at)| at.elapsed() >= after) {
@@ -108,7 +109,7 @@ impl Sent {
     }
 }
 
-/// Forwards over one connection until it breaks, or the settings change.
+/// Forwards over one connection until it breaks, or until the settings change.
 async fn forward(
     context: &Context,
     settings: &Settings,
@@ -136,7 +137,7 @@ async fn forward(
     }
 }
 
-/// Sends what is next. Returns how many entries that were.
+/// Sends the next entries, and returns their number.
 async fn send_next(
     context: &Context,
     settings: &Settings,

@@ -1,5 +1,5 @@
-//! The host's API over TLS with both certificates pinned. One connection for each request: they are rare, and so no broken one is
-//! kept.
+//! Client of the host's API over TLS with both certificates pinned. Each request uses its own connection: requests are
+//! rare, and no broken connection is reused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,18 +29,18 @@ use tokio_rustls::TlsConnector;
 
 use super::{Host, HostError, Known, Topic, Wish};
 
-/// For a connection and its handshakes.
+/// Time limit of a connection and its handshakes.
 const CONNECT: Duration = Duration::from_secs(3);
-/// For a document. The host asks the cluster, which may itself not answer at once.
+/// Time limit of a document. The host queries the cluster, which may not answer immediately.
 const DOCUMENT: Duration = Duration::from_secs(15);
-/// For news: the host waits 20 seconds for them.
+/// Time limit of news: the host waits 20 seconds for them.
 const NEWS: Duration = Duration::from_secs(30);
-/// For an action, which the host only begins.
+/// Time limit of an action, which the host only begins.
 const ACTION: Duration = Duration::from_secs(30);
-/// Largest answer, in bytes.
+/// Maximum size of an answer, in bytes.
 const LIMIT: usize = 16 << 20;
 
-/// What a request carries.
+/// Body of a request.
 struct Content {
     kind: &'static str,
     bytes: Vec<u8>,
@@ -55,30 +55,30 @@ impl Content {
     }
 }
 
-/// What came back of a request.
+/// Reply to a request.
 struct Reply {
     status: StatusCode,
     body: Bytes,
 }
 
 impl Reply {
-    /// The document of an answer with this status; one with another status refuses.
+    /// Returns the document of a reply with this status; another status is a refusal.
     fn document<T: DeserializeOwned>(&self, expected: StatusCode) -> Result<T, HostError> {
         self.expect(expected)?;
         serde_json::from_slice(&self.body).map_err(|error| HostError::unreadable(&error))
     }
 
-    /// The same, where there may be none.
+    /// Like [`Self::document`], with `None` for a missing document.
     fn found<T: DeserializeOwned>(&self) -> Result<Option<T>, HostError> {
         if self.status == StatusCode::NOT_FOUND { Ok(None) } else { self.document(StatusCode::OK).map(Some) }
     }
 
-    /// Only that an answer has this status; one with another status refuses.
+    /// Returns an error unless the reply has this status.
     fn expect(&self, expected: StatusCode) -> Result<(), HostError> {
         if self.status == expected { Ok(()) } else { Err(self.refused()) }
     }
 
-    /// Why a request was refused. A reply without a problem document still has its number.
+    /// Returns why a request was refused. A reply without a problem document still has its status.
     fn refused(&self) -> HostError {
         let status = self.status;
         let problem = serde_json::from_slice(&self.body).unwrap_or_else(|_| Problem {
@@ -92,14 +92,14 @@ impl Reply {
     }
 }
 
-/// The host, by its address.
+/// Client for the host at an address.
 pub struct Client {
     address: String,
     tls: TlsConnector,
 }
 
 impl Client {
-    /// The host at this address and port.
+    /// Creates a client for the host at this address and port.
     pub fn new(address: String, tls: Arc<rustls::ClientConfig>) -> Self {
         Self { address, tls: TlsConnector::from(tls) }
     }
@@ -122,7 +122,7 @@ impl Client {
         let response = sender.send_request(request).await.map_err(|error| HostError::unreachable(&error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LIMIT).collect().await;
-        // A host that answers too much is there.
+        // A host that sends too much is reachable.
         let broken = |error: BoxError| {
             if error.is::<LengthLimitError>() { HostError::unreadable(&error) } else { HostError::unreachable(&error) }
         };
@@ -151,12 +151,12 @@ impl Client {
         self.ask(Method::GET, path, Content::NONE, patience).await?.document(StatusCode::OK)
     }
 
-    /// The same, where there may be none.
+    /// Like [`Self::get`], with `None` for a missing document.
     async fn find<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, HostError> {
         self.ask(Method::GET, path, Content::NONE, DOCUMENT).await?.found()
     }
 
-    /// Hands over the only entry of a wish in pieces, and the wish itself with the last one.
+    /// Sends the only entry of a request in pieces, and the request itself with the last one.
     async fn post_in_pieces(&self, entry: &str, wish: &CheckpointWish) -> Result<Reply, HostError> {
         let mut offset = 0;
         loop {
@@ -175,7 +175,7 @@ impl Client {
         }
     }
 
-    /// Begins what is at this path, a backup or a drill.
+    /// Begins a backup or a drill, by its path.
     async fn begin(&self, path: &str, by: &str, correlation: &str) -> Result<(), HostError> {
         let request = BackupRequest { by: by.to_owned(), correlation: correlation.to_owned() };
         self.post(path, &request).await?.expect(StatusCode::ACCEPTED)

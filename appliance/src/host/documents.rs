@@ -1,31 +1,31 @@
-//! The host's documents, as far as pages show them. Their JSON Schemas are in `docs/schemas`. Fields that are not known are
-//! ignored, and everything that may be missing may be. The schemas describe each field.
+//! The host's documents, as far as pages show them. Their JSON Schemas, which describe each field, are in
+//! `docs/schemas`. Unknown fields are ignored, and every optional field may be missing.
 
 use serde::Deserialize;
 
 use super::{BackupTimes, Gpus, Model};
 
-/// What a status comes to. A verdict of a newer version is one that this version does not know.
+/// Verdict of a status. A verdict of a newer version is unknown to this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// All that should run is ready.
+    /// Everything that should run is ready.
     Ready,
-    /// Something is not.
+    /// Something is not ready.
     NotReady,
     /// Nothing is installed.
     Absent,
-    /// An operation runs or was interrupted.
+    /// An operation is running or was interrupted.
     Unfinished,
     /// An operation needs a person.
     Stuck,
-    /// Of a newer version.
+    /// Verdict of a newer version.
     #[default]
     #[serde(other)]
     Unknown,
 }
 
-/// `landfall status`.
+/// Output of `landfall status`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -52,14 +52,14 @@ pub struct Status {
     pub etcd: Option<Etcd>,
     pub backups: Option<BackupsStatus>,
     pub license: Option<License>,
-    /// Why nothing is known of nodes and components: the cluster's API server does not answer.
+    /// Reason why nothing is known of nodes and components: the cluster's API server does not answer.
     #[serde(default)]
     pub cluster_silence: Option<String>,
     #[serde(default)]
     pub notes: Vec<String>,
 }
 
-/// A part that is ready, or why it is not.
+/// A part of the host, with the reason if it is not ready.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Part {
     pub ready: bool,
@@ -92,7 +92,7 @@ pub struct Operation {
     pub step: Option<Step>,
 }
 
-/// Who runs an operation.
+/// Process that runs an operation.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Holder {
     pub started: String,
@@ -110,7 +110,7 @@ pub struct Step {
     pub stuck: bool,
 }
 
-/// Why a step failed.
+/// Failure of a step.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Failure {
     pub code: String,
@@ -222,7 +222,7 @@ pub struct Etcd {
     pub quota_bytes: u64,
 }
 
-/// The backups, summed up.
+/// Summary of the backups.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupsStatus {
@@ -236,17 +236,17 @@ pub struct BackupsStatus {
     pub logs: Vec<LogStatus>,
 }
 
-/// The latest try to make a backup.
+/// Latest attempt at a backup.
 #[derive(Debug, Clone, Deserialize)]
 pub struct BackupTry {
     pub at: String,
     pub failure: Option<BackupFailure>,
-    /// Whether a drill has proven the newest backup since it failed.
+    /// True if a drill has proven the newest backup since the failure.
     #[serde(default)]
     pub mended: bool,
 }
 
-/// Why a backup failed.
+/// Failure of a backup.
 #[derive(Debug, Clone, Deserialize)]
 pub struct BackupFailure {
     pub code: String,
@@ -254,14 +254,14 @@ pub struct BackupFailure {
 }
 
 impl BackupsStatus {
-    /// Why the latest try failed, unless a drill has proven the newest backup since.
+    /// Returns why the latest attempt failed, unless a drill has proven the newest backup since.
     pub fn failed_last(&self) -> Option<(&BackupTry, &BackupFailure)> {
         let last = self.last_try.as_ref().filter(|last| !last.mended)?;
         Some((last, last.failure.as_ref()?))
     }
 }
 
-/// The latest copy into a folder.
+/// Latest copy to a folder.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CopyRecord {
     pub folder: String,
@@ -270,14 +270,14 @@ pub struct CopyRecord {
     pub reason: Option<String>,
 }
 
-/// How far the log of a stream leads.
+/// Coverage of a stream's log.
 #[derive(Debug, Clone, Deserialize)]
 pub struct LogStatus {
     pub stream: String,
     pub reason: Option<String>,
 }
 
-/// `landfall license show`.
+/// Output of `landfall license show`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct LicenseDocument {
     pub license: Option<License>,
@@ -285,7 +285,7 @@ pub struct LicenseDocument {
     pub identifiers: Vec<String>,
 }
 
-/// The license, and what needs it.
+/// The license, and the components that need it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct License {
     pub terms: Option<Terms>,
@@ -319,7 +319,7 @@ pub struct Terms {
     pub text: String,
 }
 
-/// What a license entitles to.
+/// Entitlements of a license.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Entitlements {
@@ -332,7 +332,7 @@ pub struct Entitlements {
     pub newest_release: Option<String>,
 }
 
-/// `landfall license usage`.
+/// Output of `landfall license usage`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
@@ -349,7 +349,7 @@ pub struct Usage {
     pub notes: Vec<String>,
 }
 
-/// What is used of a limit.
+/// Usage of a limit.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LimitUse {
@@ -365,7 +365,7 @@ pub struct LimitUse {
     pub excess_days: u64,
 }
 
-/// What a component needs.
+/// Need of a component.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Need {
     pub component: String,
@@ -373,7 +373,7 @@ pub struct Need {
     pub granted: bool,
 }
 
-/// The date that licenses are judged by.
+/// Date by which licenses are judged.
 #[derive(Debug, Clone, Deserialize)]
 pub struct TrustedDate {
     pub now: String,
@@ -381,7 +381,7 @@ pub struct TrustedDate {
     pub agrees: bool,
 }
 
-/// `landfall backup list`.
+/// Output of `landfall backup list`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Backups {
@@ -391,7 +391,7 @@ pub struct Backups {
     pub points_in_time: Vec<PointsInTime>,
     pub schedule: Option<BackupTimes>,
     pub last_drill: Option<BackupTry>,
-    /// The latest backup that did not begin because another operation ran.
+    /// Latest backup that did not begin because another operation was running.
     pub last_refusal: Option<BackupTry>,
 }
 
@@ -412,7 +412,7 @@ pub struct Backup {
     pub streams: Vec<Stream>,
 }
 
-/// The time as of which a backup has the data of several components.
+/// Time of the common cut of several components' data.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Cut {
     pub time: String,
@@ -436,18 +436,18 @@ pub struct Stream {
     pub size_bytes: u64,
 }
 
-/// A span of which every point in time comes back.
+/// Period in which every point in time can be restored.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PointsInTime {
     pub stream: String,
     pub from: String,
     pub until: String,
-    /// The part of it that a drill has proven.
+    /// Part of the period that a drill has proven.
     #[serde(default)]
     pub proven: Option<ProvenPoints>,
 }
 
-/// Its ends.
+/// Ends of the proven part.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ProvenPoints {
     pub from: String,

@@ -1,4 +1,4 @@
-//! Why the host did not answer, or refused.
+//! Errors of requests to the host.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use axum::http::StatusCode;
 use landfall_error_codes::{Code, codes};
 use landfall_peer::Problem;
 
-/// Why the host did not answer, or refused.
+/// Error of a request to the host.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum HostError {
-    /// No connection, or no answer in time.
+    /// No connection was made, or it broke.
     #[error("the host does not answer: {0}")]
     Unreachable(Arc<str>),
-    /// A connection, but no answer in time: of one document that says nothing of the others.
+    /// The connection gave no answer in time. This concerns one document, and says nothing about others.
     #[error("the host has not answered in time: {0}")]
     Late(Arc<str>),
-    /// The answer has another form than this version knows.
+    /// The answer has a form unknown to this version.
     #[error("the host's answer cannot be read: {0}")]
     Unreadable(Arc<str>),
-    /// The host answered with a reason.
+    /// The host refused, with a reason.
     #[error("{}", .0.title)]
     Refused(Arc<Problem>),
 }
@@ -30,32 +30,32 @@ impl From<Problem> for HostError {
 }
 
 impl HostError {
-    /// No answer, and why.
+    /// Creates an error for a missing connection.
     pub fn unreachable(why: &dyn std::fmt::Display) -> Self {
         Self::Unreachable(why.to_string().into())
     }
 
-    /// No answer in time, and in which.
+    /// Creates an error for a late answer.
     pub fn late(why: &dyn std::fmt::Display) -> Self {
         Self::Late(why.to_string().into())
     }
 
-    /// An answer of another form, and why.
+    /// Creates an error for an answer of unknown form.
     pub fn unreadable(why: &dyn std::fmt::Display) -> Self {
         Self::Unreadable(why.to_string().into())
     }
 
-    /// Whether no connection was made, or it broke.
+    /// Returns true if no connection was made, or if it broke.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable(_))
     }
 
-    /// Whether it took too long.
+    /// Returns true if the answer was late.
     pub fn is_late(&self) -> bool {
         matches!(self, Self::Late(_))
     }
 
-    /// The HTTP status of the console's own answer.
+    /// Returns the HTTP status of the console's own answer.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Unreachable(_) | Self::Late(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -69,7 +69,7 @@ impl HostError {
         }
     }
 
-    /// The registry's entry that fits where the host named none.
+    /// Returns the registry's code, for use if the host named none.
     pub fn registered(&self) -> Code {
         match self {
             Self::Unreachable(_) | Self::Late(_) => codes::HOST_SILENT,

@@ -1,4 +1,5 @@
-//! A host at the edge of the process: it answers with sample documents, which the schemas of the real ones accept.
+//! Fake host at the edge of the process: it answers with sample documents, which are valid under the schemas of the
+//! real ones.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,61 +22,61 @@ use super::{
     UploadsPage, Wish,
 };
 
-/// What the sample of a name says.
+/// Returns the sample document with this name.
 pub fn sample(name: &str) -> Value {
     let path = format!("{}/samples/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap()
 }
 
-/// The host.
+/// The fake host.
 pub struct FakeHost {
     pub status: Mutex<Value>,
-    /// What every component asks for and uses.
+    /// Resources of every component.
     pub resources: Mutex<ComponentResources>,
     pub license: Mutex<Option<Value>>,
     pub usage: Mutex<Option<Value>>,
     pub history: Mutex<Option<Value>>,
-    /// How many users the console said that it has.
+    /// Number of users that the console reported.
     pub users: AtomicUsize,
     pub progress: Mutex<ProgressPage>,
     pub tokens: Mutex<HashSet<String>>,
     pub is_silent: AtomicBool,
-    /// Whether documents take too long, but nothing else does.
+    /// True if documents, and nothing else, take too long.
     pub is_late: AtomicBool,
-    /// How long it takes for a document.
+    /// Time that a document takes.
     pub document_pause: Mutex<Duration>,
     pub is_busy: AtomicBool,
     pub questions: AtomicUsize,
     pub backups_begun: AtomicUsize,
     pub drills_begun: AtomicUsize,
-    /// Licenses that it took. It refuses one that does not say `signed`.
+    /// Accepted licenses. One that does not contain `signed` is refused.
     pub licenses: Mutex<Vec<String>>,
-    /// What a look finds.
+    /// Result of a look.
     pub media: Mutex<MediaPage>,
     pub operation: Mutex<Option<OperationPage>>,
     pub plans: Mutex<Vec<PlanPage>>,
     /// Digest of the next plan.
     pub next_plan: Mutex<String>,
     pub requests: Mutex<Vec<Request>>,
-    /// What signs the audit log.
+    /// Signer of the audit log.
     pub audit: Mutex<Signer>,
-    /// How many checkpoints it still signs; further ones are too many.
+    /// Number of checkpoints that it will still sign; further ones are too many.
     pub checkpoints: AtomicUsize,
-    /// What was handed over, in this order.
+    /// Received requests, in order.
     pub wishes: Mutex<Vec<Wish>>,
-    /// What a browser uploads.
+    /// Uploads of browsers.
     pub uploads: MemoryUploads,
-    /// Lengths of the pieces in which it came.
+    /// Sizes of the received pieces.
     pub pieces: Mutex<Vec<usize>>,
-    /// How long the host takes for a piece.
+    /// Time that a piece takes.
     pub piece_pause: Mutex<Duration>,
-    /// The support bundle that is collected.
+    /// The collected support bundle.
     pub support: MemorySupport,
-    /// Values of secrets that were handed over, with their names.
+    /// Received values of secrets, with their names.
     pub secrets: Mutex<Vec<(String, String)>>,
 }
 
-/// A sample as a value of a type.
+/// Returns a sample as a value of a type.
 pub fn sample_of<T: serde::de::DeserializeOwned>(name: &str) -> T {
     serde_json::from_value(sample(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
@@ -83,10 +84,10 @@ pub fn sample_of<T: serde::de::DeserializeOwned>(name: &str) -> T {
 /// Digest of the sample plan.
 pub const PLAN: &str = "sha256:7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a";
 
-/// How many lines follow the oldest one of a log, most of which say nothing and are left out.
+/// Number of lines after the oldest one of a log, most of which are left out.
 const OLD: u32 = 1000;
 
-/// The plan that is made for every wish.
+/// Returns the plan that is made for every request.
 fn plan_of(wish: &PlanWish, digest: &str) -> PlanPage {
     PlanPage {
         digest: digest.to_owned(),

@@ -1,4 +1,5 @@
-//! Follows the running operation for all browsers together. It also notices first when the host falls silent, and when it is back.
+//! Follower of the running operation, for all browsers together. It is also the first to notice that the host falls
+//! silent, and that it is back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +8,15 @@ use tokio::time::sleep;
 
 use super::{Known, ProgressPage, Running, Site};
 
-/// Between two questions, so that an answer that comes at once makes no busy loop.
+/// Time between two requests, so that immediate answers make no busy loop.
 const PAUSE: Duration = Duration::from_millis(500);
-/// After a failure.
+/// Wait after a failure.
 const RETRY: Duration = Duration::from_secs(3);
 
-/// Where the follower is.
+/// Position of the follower.
 #[derive(Default)]
 struct Place {
-    /// The run that the number belongs to.
+    /// Run that the number belongs to.
     run: u64,
     after: u64,
     running: Option<Running>,
@@ -26,7 +27,7 @@ impl Place {
         Known { run: self.run, after: self.after, running: self.running.is_some() }
     }
 
-    /// Takes an answer. One of another run has that run's events from the first on.
+    /// Applies an answer. One of another run has that run's events from the first on.
     fn take(&mut self, page: ProgressPage) {
         if page.run != self.run {
             *self = Self { run: page.run, ..Self::default() };
@@ -53,7 +54,7 @@ pub async fn follow(site: Arc<Site>) {
         match site.news(place.known()).await {
             Ok(page) => {
                 place.take(page.clone());
-                // Whoever hears of news finds it.
+                // The state is updated before the news, so that listeners find it.
                 site.show_running(place.running.clone());
                 site.report(&page);
                 sleep(PAUSE).await;

@@ -59,7 +59,7 @@ pub struct Model {
     pub reason: Option<String>,
 }
 
-/// A figure that its software was given.
+/// A figure passed to its software.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelFigure {

@@ -1,14 +1,14 @@
-//! What operations did to the site, as far as pages show it.
+//! Past operations on the site, as far as pages show them.
 
 use landfall_peer::OperationFailure;
 use serde::Deserialize;
 
-/// `landfall history`.
+/// Output of `landfall history`.
 #[derive(Debug, Clone, Deserialize, Default)]
 pub struct History {
     #[serde(default)]
     pub operations: Vec<PastOperation>,
-    /// Operations before these.
+    /// Number of operations before these.
     #[serde(default)]
     pub earlier: usize,
 }
@@ -24,7 +24,7 @@ pub struct PastOperation {
     #[serde(default)]
     pub outcome: OperationOutcome,
     pub begun: Option<String>,
-    /// When it was done or undone; none of one that is open.
+    /// Time when it was done or undone; `None` for an open one.
     #[serde(default)]
     pub ended: Option<String>,
     pub seconds: Option<u64>,
@@ -33,27 +33,27 @@ pub struct PastOperation {
     pub asked: Option<AskedBy>,
 }
 
-/// What became of an operation.
+/// Outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum OperationOutcome {
     /// It is done.
     Committed,
-    /// Everything is as it was before.
+    /// Everything is as before.
     Undone,
     /// It needs a person.
     Stuck,
-    /// It runs, or was interrupted.
+    /// It is running, or was interrupted.
     Open,
     /// The host cannot read its journal.
     Unreadable,
-    /// Of a newer version.
+    /// Outcome of a newer version.
     #[default]
     #[serde(other)]
     Unknown,
 }
 
-/// Who asked for an operation.
+/// Requester of an operation.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AskedBy {

@@ -1,4 +1,4 @@
-//! What the host reports, and what it is asked to do. Its documents are not stored: the console asks each time.
+//! Reports of the host, and requests to it. Its documents are not stored: the console requests them each time.
 
 mod client;
 mod documents;
@@ -48,26 +48,26 @@ pub use wish::Wish;
 /// A document that the host prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// `landfall status`.
+    /// Output of `landfall status`.
     Status,
-    /// `landfall releases`.
+    /// Output of `landfall releases`.
     Releases,
-    /// `landfall history`.
+    /// Output of `landfall history`.
     History,
-    /// `landfall backup list`.
+    /// Output of `landfall backup list`.
     Backups,
-    /// `landfall license show`.
+    /// Output of `landfall license show`.
     License,
-    /// `landfall settings`.
+    /// Output of `landfall settings`.
     Settings,
-    /// `landfall license usage`.
+    /// Output of `landfall license usage`.
     Usage,
-    /// What `landfall license report` writes.
+    /// Output of `landfall license report`.
     UsageReport,
 }
 
 impl Topic {
-    /// All of them.
+    /// All documents.
     pub const ALL: [Self; 8] = [
         Self::Status,
         Self::Releases,
@@ -79,7 +79,7 @@ impl Topic {
         Self::UsageReport,
     ];
 
-    /// Its `kind`, which is checked in the answer.
+    /// Returns its `kind`, which is checked in the answer.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Status => "status",
@@ -94,38 +94,38 @@ impl Topic {
     }
 }
 
-/// Whether a component can have this name. It goes into paths of the host's API.
+/// Returns true if a component can have this name. It becomes part of paths of the host's API.
 pub fn is_component(name: &str) -> bool {
     let is_one = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !name.is_empty() && name.len() <= 63 && name.bytes().all(is_one)
 }
 
-/// What someone knows of the operations that run.
+/// A client's knowledge of running operations.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known {
-    /// The run that the number belongs to.
+    /// Run that the number belongs to.
     pub run: u64,
-    /// The number of the last event.
+    /// Number of the last event.
     pub after: u64,
-    /// Whether one runs, of all that is known: its end is news then.
+    /// True if an operation is known to be running, so that its end is news.
     pub running: bool,
 }
 
-/// The host's API. The real one is [`Client`].
+/// The host's API. The real implementation is [`Client`].
 pub trait Host: Send + Sync + 'static {
-    /// The present document; none where the host has none, such as a license on a site that needs none.
+    /// Returns the current document; `None` if the host has none, such as a license on a site that needs none.
     fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>>;
 
-    /// What the running operation reported since then. Waits up to 20 seconds for news.
+    /// Returns what the running operation has reported since. Waits up to 20 seconds for news.
     fn progress(&self, known: Known) -> BoxFuture<'_, Result<ProgressPage, HostError>>;
 
-    /// The last lines of a component's containers.
+    /// Returns the last lines of a component's containers.
     fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>>;
 
-    /// What a component asks for and uses.
+    /// Returns a component's requests and usage.
     fn resources<'a>(&'a self, component: &'a str) -> BoxFuture<'a, Result<ComponentResources, HostError>>;
 
-    /// Whether the one-use token counts. It is then consumed.
+    /// Redeems a one-use token. Returns true if it was valid.
     fn claim<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<bool, HostError>>;
 
     /// Begins a backup.
@@ -134,7 +134,7 @@ pub trait Host: Send + Sync + 'static {
     /// Begins a drill of the newest backup.
     fn begin_drill<'a>(&'a self, by: &'a str, correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>>;
 
-    /// Hands the text of a license to the host. It is verified and stored there when this answers.
+    /// Sends the text of a license to the host, which has verified and stored it on return.
     fn import_license<'a>(
         &'a self,
         by: &'a str,
@@ -142,49 +142,50 @@ pub trait Host: Send + Sync + 'static {
         license: &'a str,
     ) -> BoxFuture<'a, Result<(), HostError>>;
 
-    /// Hands a value of a secret to the host, which keeps it in memory for an approved change.
+    /// Sends a value of a secret to the host, which keeps it in memory for an approved change.
     fn keep_secret<'a>(&'a self, wish: &'a SecretWish) -> BoxFuture<'a, Result<KeptSecret, HostError>>;
 
-    /// Reports to the host how many users the console has.
+    /// Reports the number of the console's users to the host.
     fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>>;
 
-    /// The host's answer to a question of software about the license. The console cannot check it: the software has the key.
+    /// Returns the host's answer to a license question from software. The console cannot verify it: the software has
+    /// the key.
     fn license_answer<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<SealedAnswer, HostError>>;
 
-    /// The public key of the audit log, and what the host has signed last.
+    /// Returns the public key of the audit log, and the host's last checkpoint.
     fn audit(&self) -> BoxFuture<'_, Result<AuditPage, HostError>>;
 
-    /// Has the host sign the end of the audit log. It is on the host's disk when this answers.
+    /// Has the host sign the end of the audit log, durably on the host.
     fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>>;
 
-    /// What the host's last look at its media found.
+    /// Returns the result of the host's last look at its media.
     fn media(&self) -> BoxFuture<'_, Result<MediaPage, HostError>>;
 
-    /// The latest operation, if there was one.
+    /// Returns the latest operation, if any.
     fn operation(&self) -> BoxFuture<'_, Result<Option<OperationPage>, HostError>>;
 
-    /// A plan that can be approved, if the host keeps it.
+    /// Returns a plan that can be approved, if the host keeps it.
     fn plan<'a>(&'a self, digest: &'a str) -> BoxFuture<'a, Result<Option<PlanPage>, HostError>>;
 
-    /// What became of a request, if the host remembers it.
+    /// Returns the state of a request, if the host remembers it.
     fn request<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Request>, HostError>>;
 
-    /// Hands a wish over. The host works on it whether or not the answer arrives.
+    /// Sends a request. The host processes it whether or not its answer arrives.
     fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<Request, HostError>>;
 
-    /// The support bundle that the host keeps, if there is one.
+    /// Returns the support bundle that the host keeps, if any.
     fn support(&self) -> BoxFuture<'_, Result<SupportPage, HostError>>;
 
-    /// The next bytes of a support bundle from an offset on; none at its end.
+    /// Returns the next bytes of a support bundle from an offset on; none at its end.
     fn support_piece<'a>(&'a self, id: &'a str, offset: u64) -> BoxFuture<'a, Result<Bytes, HostError>>;
 
-    /// The upload of a browser, and the room for one.
+    /// Returns the upload of a browser, and the room for one.
     fn uploads(&self) -> BoxFuture<'_, Result<UploadsPage, HostError>>;
 
     /// Begins an upload.
     fn begin_upload<'a>(&'a self, wish: &'a UploadWish) -> BoxFuture<'a, Result<Upload, HostError>>;
 
-    /// Hands over the next piece of an upload. It is on the host's disk when this answers.
+    /// Sends the next piece of an upload, which is durable on the host on return.
     fn add_piece<'a>(&'a self, id: &'a str, offset: u64, piece: Vec<u8>) -> BoxFuture<'a, Result<Upload, HostError>>;
 
     /// Removes an upload.

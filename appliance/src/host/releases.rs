@@ -1,17 +1,17 @@
-//! The releases that the site keeps, as far as pages show them.
+//! Releases that the site keeps, as far as pages show them.
 
 use serde::Deserialize;
 
-/// `landfall releases`.
+/// Output of `landfall releases`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Releases {
     pub releases: Vec<KeptRelease>,
-    /// What differs between them.
+    /// Difference between them.
     #[serde(default)]
     pub difference: Option<ReleaseDifference>,
 }
 
-/// What differs between two releases.
+/// Difference between two releases.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ReleaseDifference {
     pub from: String,
@@ -22,7 +22,7 @@ pub struct ReleaseDifference {
     pub images: Differences<ImageState, ImageChange>,
 }
 
-/// What only the later release has, what only the earlier one has, and what both have in different forms.
+/// Items only in the later release, only in the earlier one, and different in both.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Differences<One, Change> {
     #[serde(default = "Vec::new")]
@@ -40,7 +40,7 @@ impl<One, Change> Default for Differences<One, Change> {
 }
 
 impl<One, Change> Differences<One, Change> {
-    /// Whether nothing differs.
+    /// Returns true if there is no difference.
     pub fn is_none(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }

@@ -1,5 +1,5 @@
-//! The events of the latest run of an operation, for programs that listen to them. The follower asks the host once for all of them, and
-//! nothing is stored: a console that starts again asks for the whole run.
+//! Events of an operation's latest run, for programs that listen to them. The follower requests all of them from the
+//! host once, and nothing is stored: a restarted console requests the whole run.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,39 +9,39 @@ use landfall_peer::ProgressPage;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// Events of a run that are kept. Of a longer run, whoever comes late gets the newest ones; their numbers show the gap.
+/// Number of kept events of a run. Late listeners of a longer run get the newest ones; their numbers show the gap.
 const KEPT: usize = 4096;
-/// Between two news for a page: each lets it ask for its live part.
+/// Time between two notifications of a page, each of which makes it request its live part.
 const NEWS_PAUSE: Duration = Duration::from_secs(1);
 
 /// An event of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Report {
-    /// The operation, as [`Reports::begun`] counts them.
+    /// Operation, in the numbering of [`Reports::begun`].
     operation: u64,
     number: u64,
-    /// In JSON, which all listeners share.
+    /// The event in JSON, shared by all listeners.
     text: Arc<str>,
 }
 
-/// What is known of the latest operation.
+/// State of the latest operation.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     run: u64,
     operation: Option<String>,
     is_running: bool,
-    /// Counts operations: one without events of its own has the run of the one before.
+    /// Number of operations so far: one without its own events has the run of the previous one.
     begun: u64,
     /// Number of the run's last event.
     last: u64,
-    /// Of this operation and those before, in their order: whoever listens slowly hears the end of an earlier one.
+    /// Events of this operation and earlier ones, in order: a slow listener receives the end of an earlier one.
     events: VecDeque<Report>,
-    /// The console ends.
+    /// True if the console is ending.
     is_closed: bool,
 }
 
 impl Reports {
-    /// Takes an answer of the host; whether that is news.
+    /// Applies an answer of the host; returns true if it is news.
     pub(super) fn take(&mut self, page: &ProgressPage) -> bool {
         let is_other_run = page.run != self.run;
         let begins = page.running && (!self.is_running || page.operation != self.operation);
@@ -68,40 +68,41 @@ impl Reports {
         has_news || is_turn || begins
     }
 
-    /// No listener hears more.
+    /// Ends all listeners.
     pub(super) fn close(&mut self) {
         self.is_closed = true;
     }
 
-    /// Where a listener begins that has heard everything up to this number of a run; none where there is nothing to hear.
+    /// Returns the starting position of a listener that has received everything up to this number of a run; `None` if
+    /// there is nothing to receive.
     fn place(&self, heard: Option<(u64, u64)>) -> Option<u64> {
         let after = heard.filter(|(run, _)| *run == self.run).map(|(_, number)| number);
         let has_rest = after.is_some_and(|after| self.after(self.begun, after).next().is_some());
         (!self.is_closed && (self.is_running || has_rest)).then_some(after.unwrap_or_default())
     }
 
-    /// The kept events of an operation after a number.
+    /// Returns the kept events of an operation after a number.
     fn after(&self, operation: u64, number: u64) -> impl Iterator<Item = &Report> {
         let heard = self.events.partition_point(|event| (event.operation, event.number) <= (operation, number));
         self.events.range(heard..).take_while(move |event| event.operation == operation)
     }
 }
 
-/// What a listener hears.
+/// Item received by a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     /// An event.
     Event {
-        /// The run and the event's number in it, by which a listener goes on later: `3-17`.
+        /// The run and the event's number in it, such as `3-17`, from which a listener can continue.
         id: String,
         /// The event in JSON.
         text: Arc<str>,
     },
-    /// The operation has ended, and everything that it reported was heard.
+    /// The operation has ended, and all of its events were received.
     Ended,
 }
 
-/// Hears what the latest operation reports.
+/// Listener to the latest operation's events.
 #[derive(Debug)]
 pub struct Listener {
     reports: watch::Receiver<Reports>,
@@ -114,7 +115,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Begins behind what was heard before, and hears for a time at most. None where nothing runs and nothing was missed.
+    /// Begins after what was received before, for at most this time. `None` if nothing is running and nothing was
+    /// missed.
     pub(super) fn begin(reports: watch::Receiver<Reports>, heard: Option<(u64, u64)>, time: Duration) -> Option<Self> {
         let (run, begun, after) = {
             let now = reports.borrow();
@@ -124,7 +126,7 @@ impl Listener {
         Some(Self { reports, run, begun, after, waiting, is_over: false, until })
     }
 
-    /// What comes next; none at the end, and once the time is over.
+    /// Returns the next item; `None` at the end, and after the time limit.
     pub async fn next(&mut self) -> Option<Heard> {
         loop {
             if let Some(Report { number, text, .. }) = self.waiting.pop_front() {
@@ -145,7 +147,7 @@ impl Listener {
         }
     }
 
-    /// Looks for news; false where the console ends. Another operation that began in between ends this one.
+    /// Reads news; returns false if the console is ending. A new operation that began in between ends this one.
     fn look(&mut self) -> bool {
         let now = self.reports.borrow_and_update();
         if now.is_closed {
@@ -160,18 +162,19 @@ impl Listener {
     }
 }
 
-/// Hears that there is news of the operation that runs, but not what: for pages, which then ask for their live part.
+/// Listener that learns only that there is news of the running operation: for pages, which then request their live
+/// part.
 #[derive(Debug)]
 pub struct NewsListener {
     reports: watch::Receiver<Reports>,
     until: Instant,
-    /// When news was told last.
+    /// Time of the last notification.
     told: Option<Instant>,
     is_over: bool,
 }
 
 impl NewsListener {
-    /// Listens for a time at most. None where nothing runs.
+    /// Listens for at most this time. `None` if nothing is running.
     pub(super) fn begin(reports: watch::Receiver<Reports>, time: Duration) -> Option<Self> {
         let is_told = {
             let now = reports.borrow();
@@ -180,8 +183,8 @@ impl NewsListener {
         is_told.then(|| Self { reports, until: Instant::now() + time, told: None, is_over: false })
     }
 
-    /// Waits for news. False once the time is over, where the console ends, and behind the news that the operation has ended. The first
-    /// news comes at once, for what was missed before.
+    /// Waits for news. Returns false after the time limit, if the console is ending, and after the news of the
+    /// operation's end. The first notification is immediate, for what was missed before.
     pub async fn has_news(&mut self) -> bool {
         if self.is_over {
             return false;
@@ -215,7 +218,7 @@ mod tests {
         }
     }
 
-    /// The ids that a listener hears until there is nothing more for now, and whether it heard the end.
+    /// Returns the IDs that a listener receives until there is nothing more for now, and true if it received the end.
     async fn hear(listener: &mut Listener) -> (Vec<String>, bool) {
         let mut ids = Vec::new();
         loop {
@@ -259,7 +262,7 @@ mod tests {
         assert_eq!(hear(&mut other).await, (ids(7, 1..=6), true), "a number of another run counts for nothing");
         assert!(early.next().await.is_none());
 
-        // Whoever was away at the end gets the rest, and then nothing.
+        // A listener that was away at the end gets the rest, and then nothing.
         assert!(listen(&reports, None).is_none() && listen(&reports, Some((7, 6))).is_none());
         assert_eq!(hear(&mut listen(&reports, Some((7, 5))).unwrap()).await, (ids(7, [6]), true));
     }

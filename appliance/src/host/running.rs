@@ -1,66 +1,66 @@
-//! The running operation, folded from its events. It is shown, never decided by.
+//! The running operation, folded from its events. It is only displayed; no decision depends on it.
 
 use landfall_progress::Event;
 
-/// Steps and notes that are kept for the page; earlier ones drop out.
+/// Number of steps and notes kept for the page; earlier ones are dropped.
 const KEPT: usize = 200;
 
-/// A step that began.
+/// A step that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// 1 for the first.
+    /// Number of the step; 1 for the first.
     pub index: usize,
-    /// What it does.
+    /// Title of the step.
     pub title: String,
 }
 
 /// A part of the operation that counts bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phase {
-    /// What is done.
+    /// Name of the phase.
     pub name: String,
-    /// Bytes that are done.
+    /// Number of completed bytes.
     pub done_bytes: u64,
-    /// All the bytes, where that is known.
+    /// Total number of bytes, if known.
     pub total_bytes: Option<u64>,
 }
 
 /// An operation that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Running {
-    /// What it does: `upgrade`.
+    /// Verb of the operation, such as `upgrade`.
     pub operation: String,
-    /// How many steps it has; 0 before the first one.
+    /// Number of its steps; 0 before the first one.
     pub count: usize,
-    /// Steps that began, the current one last.
+    /// Steps that have begun, the current one last.
     pub steps: Vec<Step>,
     /// The current phase.
     pub phase: Option<Phase>,
-    /// Seconds that the rest is predicted to take.
+    /// Predicted remaining time in seconds.
     pub remaining_seconds: Option<u64>,
-    /// What a person should read, oldest first.
+    /// Messages for people, oldest first.
     pub notes: Vec<String>,
-    /// Whether the stick is no longer needed.
+    /// True if the stick is no longer needed.
     pub is_stick_free: bool,
 }
 
 impl Running {
-    /// An operation of which nothing is known yet.
+    /// Creates an operation of which nothing is known yet.
     pub fn begun(operation: Option<String>) -> Self {
         Self { operation: operation.unwrap_or_else(|| "operation".to_owned()), ..Self::default() }
     }
 
-    /// Whether the console's own pod may be replaced meanwhile.
+    /// Returns true if the console's own pod may be replaced during it.
     pub fn replaces_console(&self) -> bool {
         matches!(self.operation.as_str(), "upgrade" | "rollback" | "restore" | "configure" | "resume" | "abort")
     }
 
-    /// The step that runs.
+    /// Returns the current step.
     pub fn current(&self) -> Option<&Step> {
         self.steps.last()
     }
 
-    /// Takes the next event.
+    /// Applies the next event.
     pub fn take(&mut self, event: Event) {
         match event {
             Event::PhaseStarted { phase, total_bytes } => {

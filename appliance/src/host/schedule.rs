@@ -1,15 +1,15 @@
-//! When backups begin by themselves, as the host's list of backups has it.
+//! Schedule of backups, from the host's list of backups.
 
 use serde::Deserialize;
 
-/// When backups and drills begin by themselves.
+/// Scheduled times of backups and drills.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTimes {
     pub daily: String,
-    /// None where the timer is not active, or where systemd has not said it.
+    /// Next time; `None` if the timer is not active, or if systemd has not reported it.
     pub next: Option<String>,
-    /// Whether the timer is active; none from a host that does not say it.
+    /// True if the timer is active; `None` from a host that does not report it.
     #[serde(default)]
     pub active: Option<bool>,
     #[serde(default)]

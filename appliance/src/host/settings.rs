@@ -1,9 +1,9 @@
-//! The settings of the installed release, as the host reports them.
+//! Settings of the installed release, as the host reports them.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// `landfall settings`.
+/// Output of `landfall settings`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Settings {
     pub release: String,
@@ -14,7 +14,7 @@ pub struct Settings {
     pub secrets: Vec<SecretSetting>,
 }
 
-/// A secret that the release asks the site for, without its value.
+/// A site secret of the release, without its value.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SecretSetting {
     pub name: String,
@@ -27,17 +27,17 @@ pub struct SecretSetting {
     pub reason: Option<String>,
 }
 
-/// Whether a site has a secret.
+/// Presence of a site secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SecretState {
-    /// It gave a value.
+    /// A value was given.
     Given,
-    /// It gave a value, whose file cannot be used.
+    /// A value was given, but its file is unusable.
     Unusable,
-    /// It gave none.
+    /// No value was given.
     Missing,
-    /// Of a newer version.
+    /// State of a newer version.
     #[serde(other)]
     Unknown,
 }

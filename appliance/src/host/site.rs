@@ -1,4 +1,4 @@
-//! The site as the host reports it. Answers are shared for a moment, so that many browsers cost the host one request.
+//! The site, as the host reports it. Answers are shared briefly, so that many browsers cost the host one request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,24 +21,24 @@ use super::{
 };
 use crate::task::spawn_for_request;
 
-/// An answer this young is given again.
+/// Maximum age of an answer that is returned again.
 const FRESH: Duration = Duration::from_millis(1500);
-/// An answer this young is given to a page at once, while the next one is on its way.
+/// Maximum age of an answer that a page gets immediately, while the next one is being requested.
 const SHOWN: Duration = Duration::from_secs(15);
 
-/// What the host answered: a document, or none where the host has none.
+/// Answer of the host: a document, or `None` if it has none.
 pub type Answer = Result<Option<Arc<Value>>, HostError>;
 
-/// No document can be shown, and why.
+/// A document that cannot be shown.
 #[derive(Debug, Clone)]
 pub struct Unavailable {
-    /// What failed.
+    /// The error.
     pub error: HostError,
-    /// Since when nothing came back; none where something did.
+    /// Time since which nothing was received; `None` if something was.
     pub since: Option<Timestamp>,
 }
 
-/// The latest answer to a question, and when it came: it is shared for a moment.
+/// The latest answer to a question, with its time; it is shared briefly.
 type Latest<T> = tokio::sync::Mutex<Option<(Instant, Result<T, Unavailable>)>>;
 
 #[derive(Default)]
@@ -47,7 +47,7 @@ struct Slot {
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// The latest answer, and how often answers were forgotten.
+/// The latest answer, and the number of invalidations.
 #[derive(Default)]
 struct Held {
     answer: Option<(Instant, Answer)>,
@@ -64,12 +64,12 @@ impl Slot {
         held.answer.as_ref().filter(|(at, _)| at.elapsed() < youngest).map(|(_, answer)| answer.clone())
     }
 
-    /// How often answers were forgotten, to be known before the host is asked.
+    /// Returns the number of invalidations, to be read before the host is asked.
     fn forgotten(&self) -> u64 {
         self.lock().forgotten
     }
 
-    /// Keeps an answer, unless answers were forgotten since the host was asked: it may be one of before.
+    /// Stores an answer, unless answers were invalidated since the host was asked: it may be outdated.
     fn hold(&self, asked: u64, answer: Answer) {
         let mut held = self.lock();
         if held.forgotten == asked {
@@ -97,7 +97,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// The site of this host.
+    /// Creates the site of this host.
     pub fn new(host: Arc<dyn Host>) -> Arc<Self> {
         let slots = std::array::from_fn(|_| Slot::default());
         Arc::new(Self {
@@ -116,25 +116,26 @@ impl Site {
         &self.slots[topic as usize]
     }
 
-    /// Since when the host has not answered; none while it does.
+    /// Returns the time since which the host has not answered; `None` if it answers.
     pub fn silent_since(&self) -> Option<Timestamp> {
         *self.silent_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the latest status that came has GPUs, or models of the release. They do not go away while the host is silent.
+    /// Returns true if the latest status has GPUs, or models of the release. They do not disappear while the host is
+    /// silent.
     pub fn has_gpus_or_models(&self) -> bool {
         self.has_gpus_or_models.load(Ordering::Relaxed)
     }
 
-    /// The host's answer, of which is remembered whether it came.
+    /// Awaits the host's answer, and records whether it came.
     async fn hear<T>(&self, question: BoxFuture<'_, Result<T, HostError>>) -> Result<T, HostError> {
         let answer = question.await;
         self.heard(&answer);
         answer
     }
 
-    /// Remembers whether anything came back. That one answer takes too long does not say that the host is silent, nor that it is not:
-    /// what the follower waits for decides that.
+    /// Records whether an answer came. A late answer does not show that the host is silent, nor that it is not: the
+    /// follower's requests decide that.
     fn heard<T>(&self, answer: &Result<T, HostError>) {
         if answer.as_ref().is_err_and(HostError::is_late) {
             return;
@@ -173,13 +174,13 @@ impl Site {
         answer
     }
 
-    /// The latest answer, if it is fresh. One from before the host fell silent is not.
+    /// Returns the latest answer, if it is fresh. One from before the host fell silent is not.
     fn held(&self, topic: Topic) -> Option<Answer> {
         let held = self.slot(topic).held(FRESH);
         held.filter(|answer| answer.is_err() || self.silent_since().is_none())
     }
 
-    /// A document that is at most a second and a half old.
+    /// Returns a document that is at most a second and a half old.
     pub async fn fresh(&self, topic: Topic) -> Answer {
         if let Some(answer) = self.held(topic) {
             return answer;
@@ -191,7 +192,8 @@ impl Site {
         }
     }
 
-    /// A document for a page, at once where there is a recent one. While the host is silent, no page waits for it.
+    /// Returns a document for a page, immediately if there is a recent one. While the host is silent, no page waits for
+    /// it.
     async fn shown(self: &Arc<Self>, topic: Topic) -> Answer {
         let youngest = if self.silent_since().is_some() { Duration::MAX } else { SHOWN };
         let Some(answer) = self.slot(topic).held(youngest) else { return self.fresh(topic).await };
@@ -204,14 +206,14 @@ impl Site {
                 site.ask(topic).await
             });
         }
-        // An answer from before the silence is no news of now.
+        // An answer from before the silence is not current.
         match (self.silent_since(), answer) {
             (Some(_), Ok(_)) => Err(HostError::unreachable(&"no answer since then")),
             (_, answer) => answer,
         }
     }
 
-    /// A document for a page, as its type.
+    /// Returns a document for a page, as its type.
     pub async fn read<T: DeserializeOwned>(self: &Arc<Self>, topic: Topic) -> Result<Option<T>, Unavailable> {
         let unavailable = |error| Unavailable { error, since: self.silent_since() };
         let answer = self.shown(topic).await.map_err(unavailable)?;
@@ -220,10 +222,10 @@ impl Site {
         answer.map(parse).transpose()
     }
 
-    /// What the running operation reported since then.
+    /// Returns what the running operation has reported since.
     pub(super) async fn news(&self, known: Known) -> Result<ProgressPage, HostError> {
         let news = self.host.progress(known).await;
-        // The host answers within its own patience, also where there is no news.
+        // The host answers within its own time limit, even without news.
         let news = news.map_err(|error| if error.is_late() { HostError::unreachable(&error) } else { error });
         self.heard(&news);
         news
@@ -234,23 +236,23 @@ impl Site {
         self.reports.send_if_modified(|reports| reports.take(page));
     }
 
-    /// Listens to the latest operation for a time at most, behind the event with this run and number. None where nothing runs and
-    /// nothing was missed.
+    /// Listens to the latest operation for at most this time, after the event with this run and number. `None` if
+    /// nothing is running and nothing was missed.
     pub fn listen(&self, heard: Option<(u64, u64)>, time: Duration) -> Option<Listener> {
         Listener::begin(self.reports.subscribe(), heard, time)
     }
 
-    /// Listens for a time at most to whether there is news of the operation. None where nothing runs.
+    /// Listens for at most this time for news of the operation. `None` if nothing is running.
     pub fn listen_for_news(&self, time: Duration) -> Option<NewsListener> {
         NewsListener::begin(self.reports.subscribe(), time)
     }
 
-    /// Ends all who listen, and lets no other begin.
+    /// Ends all listeners, and lets no other begin.
     pub fn end_listeners(&self) {
         self.reports.send_modify(Reports::close);
     }
 
-    /// Shows another state of the running operation. Every answer so far may be out of date where one began or ended.
+    /// Sets the state of the running operation. If one began or ended, every earlier answer may be outdated.
     pub(super) fn show_running(&self, running: Option<Running>) {
         let is_turn = running.is_some() != self.running.borrow().is_some();
         self.running.send_replace(running);
@@ -259,7 +261,7 @@ impl Site {
         }
     }
 
-    /// The running operation, if there is one. None while the host is silent: what it was doing is no news of now.
+    /// Returns the running operation, if any. `None` while the host is silent, because its last report is not current.
     pub fn running(&self) -> Option<Running> {
         if self.silent_since().is_some() {
             return None;
@@ -267,19 +269,19 @@ impl Site {
         self.running.borrow().clone()
     }
 
-    /// The last lines of a component.
+    /// Returns the last log lines of a component.
     pub async fn logs(&self, component: &str, lines: u32) -> Result<ComponentLogs, Unavailable> {
         let logs = self.hear(self.host.logs(component, lines)).await;
         logs.map_err(|error| Unavailable { error, since: self.silent_since() })
     }
 
-    /// What a component asks for and uses.
+    /// Returns a component's requests and usage.
     pub async fn resources(&self, component: &str) -> Result<ComponentResources, Unavailable> {
         let found = self.hear(self.host.resources(component)).await;
         found.map_err(|error| Unavailable { error, since: self.silent_since() })
     }
 
-    /// Whether the one-use token counts. It is then consumed.
+    /// Redeems a one-use token. Returns true if it was valid.
     pub async fn claim(&self, token: &str) -> Result<bool, HostError> {
         self.hear(self.host.claim(token)).await
     }
@@ -298,29 +300,29 @@ impl Site {
         begun
     }
 
-    /// Hands a license to the host, which verifies and stores it.
+    /// Sends a license to the host, which verifies and stores it.
     pub async fn import_license(&self, by: &str, correlation: &str, license: &str) -> Result<(), HostError> {
         let imported = self.hear(self.host.import_license(by, correlation, license)).await;
         self.forget();
         imported
     }
 
-    /// Hands a value of a secret to the host, which keeps it in memory for an approved change.
+    /// Sends a value of a secret to the host, which keeps it in memory for an approved change.
     pub async fn keep_secret(&self, wish: &SecretWish) -> Result<KeptSecret, HostError> {
         self.hear(self.host.keep_secret(wish)).await
     }
 
-    /// Reports to the host how many users the console has.
+    /// Reports the number of the console's users to the host.
     pub async fn note_users(&self, users: u64) -> Result<(), HostError> {
         self.hear(self.host.note_users(users)).await
     }
 
-    /// The host's answer to a question of software about the license.
+    /// Returns the host's answer to a license question from software.
     pub async fn license_answer(&self, question: &Question) -> Result<SealedAnswer, HostError> {
         self.hear(self.host.license_answer(question)).await
     }
 
-    /// The public key of the audit log, and what the host has signed last.
+    /// Returns the public key of the audit log, and the host's last checkpoint.
     pub async fn audit(&self) -> Result<AuditPage, HostError> {
         self.hear(self.host.audit()).await
     }
@@ -330,32 +332,33 @@ impl Site {
         self.hear(self.host.sign_audit(wish)).await
     }
 
-    /// The latest operation, if there was one. Many browsers cost the host one question; while it is silent, no page waits.
+    /// Returns the latest operation, if any. Many browsers cost the host one request; while it is silent, no page
+    /// waits.
     pub async fn operation(&self) -> Result<Option<OperationPage>, Unavailable> {
         self.shared(&self.operation, self.host.operation()).await
     }
 
-    /// What the host's last look at its media found.
+    /// Returns the result of the host's last look at its media.
     pub async fn media(&self) -> Result<MediaPage, Unavailable> {
         self.at_once(self.host.media()).await
     }
 
-    /// The same for pages that many look at: it is as old as a shared answer may be.
+    /// Like [`Self::media`], for pages with many viewers: the answer may be as old as a shared one.
     pub async fn known_media(&self) -> Result<MediaPage, Unavailable> {
         self.shared(&self.media, self.host.media()).await
     }
 
-    /// A plan that can be approved, if the host keeps it.
+    /// Returns a plan that can be approved, if the host keeps it.
     pub async fn plan(&self, digest: &str) -> Result<Option<PlanPage>, Unavailable> {
         self.at_once(self.host.plan(digest)).await
     }
 
-    /// What became of a request, if the host remembers it.
+    /// Returns the state of a request, if the host remembers it.
     pub async fn request(&self, id: &str) -> Result<Option<Request>, Unavailable> {
         self.at_once(self.host.request(id)).await
     }
 
-    /// The latest answer, if it is fresh and the host is not silent; else that to this question.
+    /// Returns the latest answer if it is fresh and the host is not silent, or else the answer to this question.
     async fn shared<T: Clone>(
         &self,
         latest: &Latest<T>,
@@ -373,7 +376,7 @@ impl Site {
         answer
     }
 
-    /// An answer that the host gives at once; while it is silent, it is not asked.
+    /// Awaits an answer that the host gives immediately; while it is silent, it is not asked.
     async fn at_once<T>(&self, question: BoxFuture<'_, Result<T, HostError>>) -> Result<T, Unavailable> {
         if let Some(since) = self.silent_since() {
             return Err(Unavailable { error: HostError::unreachable(&"no answer since then"), since: Some(since) });
@@ -382,7 +385,7 @@ impl Site {
         answer.map_err(|error| Unavailable { error, since: self.silent_since() })
     }
 
-    /// Hands a wish over.
+    /// Sends a request.
     pub async fn hand_over(&self, wish: &Wish) -> Result<Request, HostError> {
         let asked = self.hear(self.host.hand_over(wish)).await;
         self.operation.lock().await.take();
@@ -390,17 +393,17 @@ impl Site {
         asked
     }
 
-    /// The support bundle that the host keeps, if there is one.
+    /// Returns the support bundle that the host keeps, if any.
     pub async fn support(&self) -> Result<SupportPage, Unavailable> {
         self.at_once(self.host.support()).await
     }
 
-    /// The next bytes of a support bundle.
+    /// Returns the next bytes of a support bundle.
     pub async fn support_piece(&self, id: &str, offset: u64) -> Result<Bytes, HostError> {
         self.hear(self.host.support_piece(id, offset)).await
     }
 
-    /// The upload of a browser, and the room for one.
+    /// Returns the upload of a browser, and the room for one.
     pub async fn uploads(&self) -> Result<UploadsPage, Unavailable> {
         self.at_once(self.host.uploads()).await
     }
@@ -410,7 +413,7 @@ impl Site {
         self.hear(self.host.begin_upload(wish)).await
     }
 
-    /// Hands over the next piece of an upload.
+    /// Sends the next piece of an upload.
     pub async fn add_piece(&self, id: &str, offset: u64, piece: Vec<u8>) -> Result<Upload, HostError> {
         self.hear(self.host.add_piece(id, offset, piece)).await
     }
@@ -420,7 +423,7 @@ impl Site {
         self.hear(self.host.remove_upload(id, wish)).await
     }
 
-    /// The next page asks the host again.
+    /// Invalidates all answers, so that the next page asks the host again.
     fn forget(&self) {
         for slot in &self.slots {
             slot.forget();
@@ -428,7 +431,7 @@ impl Site {
     }
 }
 
-/// A document of the kind that was asked for, in a form that this version knows.
+/// Returns a document if it has the requested kind, in a form known to this version.
 fn checked(topic: Topic, value: Value) -> Result<Arc<Value>, HostError> {
     let (kind, schema) = (value["kind"].as_str(), value["schema"].as_u64());
     if kind == Some(topic.kind()) && schema == Some(1) {

@@ -23,7 +23,7 @@ fn schema(kind: &str) -> jsonschema::Validator {
     jsonschema::validator_for(&serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap()).unwrap()
 }
 
-/// Reads a sample that the schema accepts, also with fields that no version knows yet, and without those that may be missing.
+/// Reads a valid sample, also with unknown fields, and without optional ones.
 fn reads<T: DeserializeOwned>(name: &str, kind: &str) -> T {
     let mut document = sample(name);
     let schema = schema(kind);
@@ -68,7 +68,7 @@ fn documents_of_the_schemas_can_be_read() {
     assert_eq!((settings.secrets[0].state, settings.secrets[1].number), (SecretState::Given, None));
 }
 
-/// The document of a plan has no type here: what the console knows of it, it reads for its page.
+/// The document of a plan has no type here: the console reads the known fields for its page.
 #[test]
 fn the_sample_of_a_plan_has_what_the_schema_requires() {
     let read: Value = reads("upgradeDryRun", "upgradeDryRun");
@@ -220,7 +220,7 @@ fn identity(name: &str) -> Identity {
     Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
 }
 
-/// A client of the host's own side, with that side's address and identity.
+/// Returns a client of the host's real server side, with its address and identity.
 fn served() -> (Client, String, Identity) {
     let (host, console) = (identity("host"), identity("console"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -240,7 +240,7 @@ fn asking(request: &str) -> Asking {
     Asking { request: request.to_owned(), by: "ada".to_owned(), correlation: "c".to_owned(), first: None }
 }
 
-/// What became of a wish, once the host is done with it.
+/// Returns the outcome of a request, once the host has finished it.
 async fn outcome(client: &Client, wish: Wish) -> Request {
     let mut request = client.hand_over(&wish).await.unwrap();
     while request.state == RequestState::Running {
@@ -408,7 +408,7 @@ async fn the_host_signs_the_audit_log() {
     let signed = client.sign_audit(&wish).await.unwrap();
     assert!(signed.is_signed_by(&key));
     assert_eq!(client.audit().await.unwrap().last, Some(signed));
-    // Longer than any request, and no piece ends within a letter.
+    // The text is longer than any request, and no piece ends within a character.
     let long = Entry { number: 2, object: "€\"".repeat(150_000), ..entry }.canonical().unwrap();
     follower.extend(&long).unwrap();
     let wish_of_long =

@@ -1,30 +1,30 @@
-//! What people want changed, as it is handed to the host.
+//! Requests of people for changes, as sent to the host.
 
 use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish, SupportWish};
 
-/// A wish.
+/// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    /// Media are looked at.
+    /// Look at the media.
     Look(LookWish),
-    /// A change is planned.
+    /// Plan a change.
     Plan(PlanWish),
-    /// An approved upgrade begins.
+    /// Begin an approved upgrade.
     Upgrade(ApprovedWish),
-    /// An approved rollback begins.
+    /// Begin an approved rollback.
     RollBack(ApprovedWish),
-    /// An approved restore begins.
+    /// Begin an approved restore.
     Restore(ApprovedWish),
-    /// An approved change of settings begins.
+    /// Begin an approved change of settings.
     Configure(ApprovedWish),
-    /// The open change goes back.
+    /// Undo the open change.
     Abort(AbortWish),
-    /// A support bundle is collected.
+    /// Collect a support bundle.
     Support(SupportWish),
 }
 
 impl Wish {
-    /// Who wants it, and the id by which it is recognized if it is sent again.
+    /// Returns the requester, with the ID by which a repeated request is recognized.
     pub const fn asking(&self) -> &Asking {
         match self {
             Self::Look(wish) => &wish.asking,

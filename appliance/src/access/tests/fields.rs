@@ -1,10 +1,10 @@
-//! Fields that a request is not for, and fields that are there twice.
+//! Tests of unexpected and repeated fields.
 
 use super::*;
 use crate::people::{Source, user};
 use crate::testing::PASSWORD;
 
-/// A body of JSON with a user, and more.
+/// Returns a JSON body with a user and additional fields.
 fn with(more: &str) -> String {
     format!(r#"{{"name": "carl", "role": "viewer", "password": "{PASSWORD}"{more}}}"#)
 }

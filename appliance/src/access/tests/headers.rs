@@ -1,13 +1,14 @@
-//! Line ends and names of headers in whatever a request has: none becomes a header of the answer, or a second request.
+//! Tests with line ends and header names in every part of a request: none becomes a header of the answer, or a second
+//! request.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::people::Scope;
 
-/// A line end, and what would be a header behind it.
+/// A line end, followed by text that would be a header.
 const PLAIN: &str = "x\r\nInjected: yes\r\nSet-Cookie: injected=yes\r\n\r\n<b>injected</b>";
-/// The same as a part of an address.
+/// The same attack as part of an address.
 const ENCODED: &str = "x%0d%0aInjected:%20yes%0d%0aSet-Cookie:%20injected=yes%0d%0a%0d%0a%3cb%3einjected%3c/b%3e";
 /// Line ends that some programs take for one.
 const OTHERS: [&str; 4] =
@@ -38,7 +39,7 @@ const FIELDS: [&str; 22] = [
     "token",
 ];
 
-/// That an answer has no header of the attacker's, leads nowhere else, and is no fault.
+/// Checks that an answer has no header of the attacker, does not redirect elsewhere, and is not a server error.
 fn assert_clean(reply: &Reply, what: &str) {
     assert!(!reply.status.is_server_error(), "{what}: {} {}", reply.status, reply.body);
     assert!(!reply.headers.contains_key("injected"), "{what}: {:?}", reply.headers);
@@ -77,12 +78,12 @@ async fn no_line_end_in_an_address_or_a_field_becomes_a_header() {
     }
 }
 
-/// What comes back for these bytes, until the console closes the connection.
+/// Returns the answer to these bytes, until the console closes the connection.
 async fn answer(site: &Site, request: &str) -> String {
     let mut stream = site.visitor().connect().await;
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut text = Vec::new();
-    // A connection that is closed without a farewell of TLS is closed, too.
+    // A connection that is closed without a TLS close message is also closed.
     let _ended = stream.read_to_end(&mut text).await;
     String::from_utf8_lossy(&text).into_owned()
 }

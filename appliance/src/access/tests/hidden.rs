@@ -1,13 +1,13 @@
-//! Invisible characters in names that strangers chose.
+//! Tests of invisible characters in untrusted names.
 
 use super::*;
 use crate::database::query;
 use crate::people::Scope;
 
-/// Start of text that is shown from right to left.
+/// Beginning of text that is shown from right to left.
 const TURNED: &str = "annual\u{202e}dnalfdnal.\u{2066}\u{200b}\u{feff}";
 
-/// Puts the text into names that the database holds, past every judge of names.
+/// Writes the text directly to names in the database, past every check of names.
 async fn plant(site: &Site) {
     site.program("root", &[Scope::Read]).await;
     let mut write = site.context.database.write().await.unwrap();

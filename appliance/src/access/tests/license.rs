@@ -1,4 +1,4 @@
-//! A license that has ended refuses nothing at the console: each route answers as it does with a good one.
+//! Tests that an expired license blocks nothing in the console: each route answers as with a valid one.
 
 use serde_json::{Value, json};
 
@@ -6,14 +6,14 @@ use super::*;
 use crate::host::Wish;
 use crate::people::Scope;
 
-/// A site whose license is valid.
+/// Returns a site with a valid license.
 async fn licensed() -> Site {
     let site = Site::begin().await;
     site.state_of_license("valid", true);
     site
 }
 
-/// A site whose license has ended, and so has its grace.
+/// Returns a site whose license and grace have ended.
 async fn ended() -> Site {
     let site = Site::begin().await;
     site.state_of_license("ended", false);
@@ -21,7 +21,7 @@ async fn ended() -> Site {
 }
 
 impl Site {
-    /// The host's documents name this standing.
+    /// Sets this standing in the host's documents.
     fn state_of_license(&self, standing: &str, permits: bool) {
         let mut status = self.host.status.lock().unwrap();
         let mut license = self.host.license.lock().unwrap();
@@ -34,7 +34,7 @@ impl Site {
     }
 }
 
-/// What an answer comes to, without what differs from one request to the next.
+/// Essence of an answer, without parts that differ between requests.
 #[derive(Debug, PartialEq, Eq)]
 struct Essence {
     status: StatusCode,
@@ -73,7 +73,7 @@ async fn no_route_and_no_verb_answers_otherwise_when_the_license_has_ended() {
     }
 }
 
-/// Has the host plan a change, which it knows by this digest from then on.
+/// Makes the host plan a change, which it then knows by this digest.
 async fn plan(site: &Site, program: &Visitor, digest: &str, change: &Value) {
     digest.clone_into(&mut site.host.next_plan.lock().unwrap());
     let planned = program.call(Method::POST, "/api/v1/plans", &change.to_string()).await;

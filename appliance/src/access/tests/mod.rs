@@ -10,7 +10,7 @@ use axum::http::{Method, StatusCode};
 use super::rules::{Need, RULES, Rule};
 use crate::testing::{Reply, Site, Visitor};
 
-/// A request of what a rule is for, with names and ids that nothing has.
+/// Sends a request that matches a rule, with names and IDs that do not exist.
 async fn ask(visitor: &Visitor, rule: &Rule) -> Reply {
     let path = rule.path.replace("{name}", "nothing").replace("{id}", "nothing");
     match *rule.method {

@@ -1,9 +1,10 @@
-//! Paths that would lead out of the folder of static files, if there were one: the name is compared, and nothing is opened.
+//! Tests of paths that would lead out of a folder of static files, if there were one: the name is only compared, and
+//! nothing is opened.
 
 use super::*;
 use crate::server::STYLE;
 
-/// Names behind `/assets/` that are, or that some decoder would make, a way out.
+/// Names after `/assets/` that lead out of a folder, possibly after decoding.
 const TRICKS: [&str; 42] = [
     "",
     ".",
@@ -49,7 +50,7 @@ const TRICKS: [&str; 42] = [
     "htmx.LICENSE",
 ];
 
-/// Ways to write the true name wrongly; what it names stays out of reach.
+/// Wrong spellings of the true name, under which nothing may be found.
 const DISGUISES: [&str; 8] = ["/", "/.", "/..", "%00", "%20", ".", "%2e%2e", "/../../console.db"];
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Every route, for everybody who could ask for it: with each role, with what no longer counts, from elsewhere, with keys.
+//! Tests of every route with every kind of caller: with each role, expired credentials, other origins, and keys.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use crate::database::query;
 use crate::people::{Role, Scope, Secret, keys, remove_key};
 use crate::testing::author;
 
-/// Who makes a request.
+/// Kind of caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
     Anonymous,
     Signed(Role),
-    /// The session has ended by itself.
+    /// The session has expired.
     Expired(Role),
-    /// The user has signed out, and the cookie and the form's token are sent again.
+    /// The user has signed out, and the cookie and the form token are sent again.
     SignedOut(Role),
-    /// The user is signed in, and sends a form of an earlier session of the same user, which was sent then, too.
+    /// The user is signed in, and sends a form of an earlier session of the same user, which was also sent then.
     UsedForm(Role),
     /// The request comes from a page of another origin.
     Foreign(Role),
-    /// A key with all scopes of such a user.
+    /// A key of such a user, with all scopes.
     Key(Role),
-    /// An administrator's key with all scopes but the one that the route needs.
+    /// An administrator's key with all scopes except the required one.
     KeyWithout,
-    /// A key that was removed is sent again.
+    /// A removed key is sent again.
     RemovedKey(Role),
 }
 
@@ -44,7 +44,7 @@ impl Who {
         [Self::Anonymous, Self::KeyWithout].into_iter().chain(Role::ALL.into_iter().flat_map(of_role))
     }
 
-    /// Whether no request that this one makes can end what it has: the same visitor asks for every route.
+    /// Returns true if no request of this caller can end its credentials, so that one visitor asks for every route.
     const fn lasts(self) -> bool {
         !matches!(self, Self::Signed(_) | Self::UsedForm(_) | Self::KeyWithout)
     }
@@ -58,7 +58,7 @@ const fn name(role: Role) -> &'static str {
     }
 }
 
-/// Those who ask for every route.
+/// Visitors that ask for every route.
 type Lasting = BTreeMap<Who, Visitor>;
 
 async fn visitor(site: &Site, who: Who, need: Need, lasting: &Lasting) -> Visitor {
@@ -102,7 +102,7 @@ async fn visitor(site: &Site, who: Who, need: Need, lasting: &Lasting) -> Visito
     }
 }
 
-/// What the guard must come to.
+/// Expected decision of the guard.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Admitted,
@@ -112,7 +112,7 @@ enum Verdict {
 
 fn verdict(reply: &Reply) -> Verdict {
     match reply.status {
-        // A sign-out leads there, too, and removes the cookie.
+        // A sign-out also leads there, and removes the cookie.
         StatusCode::SEE_OTHER
             if reply.header("location") == "/sign-in" && !reply.headers.contains_key("set-cookie") =>
         {
@@ -126,7 +126,7 @@ fn verdict(reply: &Reply) -> Verdict {
     }
 }
 
-/// The rule in other words than the guard has it.
+/// Returns the expected decision, expressed differently than in the guard.
 fn expected(who: Who, rule: &Rule) -> Verdict {
     let changes = ![Method::GET, Method::OPTIONS].contains(rule.method);
     let by_role = |own: Role, least: Role| if own < least { Verdict::Forbidden } else { Verdict::Admitted };
@@ -147,7 +147,7 @@ fn expected(who: Who, rule: &Rule) -> Verdict {
     }
 }
 
-/// Headers that every answer has, and that no answer has.
+/// Checks headers that every answer must have, and headers that no answer may have.
 fn assert_headers(reply: &Reply, what: &str) {
     let policy = reply.header("content-security-policy");
     for part in ["default-src 'none'", "script-src 'self'", "base-uri 'none'", "frame-ancestors 'none'"] {

@@ -1,5 +1,5 @@
-//! The API's document, OpenAPI 3.1: paths from the routes, rights from the one table, forms from the types and from the host's own
-//! JSON Schemas.
+//! OpenAPI 3.1 document of the API: paths from the routes, rights from the one table, and forms from the types and from
+//! the host's own JSON Schemas.
 
 mod operation;
 mod schemas;
@@ -13,14 +13,14 @@ use crate::access::{Need, RULES, Rule, SESSION};
 
 pub use operation::{Operation, operations};
 
-/// Where the API's paths begin.
+/// Prefix of the API's paths.
 const PREFIX: &str = "/api/v1/";
 
-/// What the API is, for a reader who has only this document.
+/// Introduction for a reader who has only this document.
 const ABOUT: &str = "What a site reports, and what people with rights may ask of it. Send `Authorization: Bearer KEY` with an API key of \
 the console. Errors are problem documents (RFC 9457) with codes of Landfall's registry. Every response has an `x-request-id`.";
 
-/// The groups of operations, in the order of the reference.
+/// Groups of operations, in the order of the reference.
 const TAGS: [(&str, &str); 6] = [
     ("site", "What the site is and does"),
     ("backups", "Backups and points in time"),
@@ -32,7 +32,7 @@ const TAGS: [(&str, &str); 6] = [
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(assemble);
 
-/// The document; the same in every process of this version.
+/// Returns the document, which is constant within a version.
 pub fn document() -> &'static Value {
     &DOCUMENT
 }
@@ -64,12 +64,12 @@ fn assemble() -> Value {
     })
 }
 
-/// The method as a path's object names it.
+/// Returns the method's name in a path object.
 fn verb(method: &Method) -> String {
     method.as_str().to_lowercase()
 }
 
-/// Says in words and as `security` what the guard will ask for.
+/// Describes the required rights in words and as `security`.
 fn add_rights(operation: &mut Value, rule: &Rule) {
     let session = json!({ "session": [] });
     let (needs, security) = match rule.need {
@@ -87,7 +87,7 @@ fn add_rights(operation: &mut Value, rule: &Rule) {
     operation.insert("security".to_owned(), security);
 }
 
-/// No operation that takes a body goes without one.
+/// Marks the body as required: every operation with a body needs it.
 fn require_body(operation: &mut Value) {
     if let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut) {
         body.insert("required".to_owned(), true.into());

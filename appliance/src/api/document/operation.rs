@@ -1,4 +1,4 @@
-//! The operations of the document, as the reference page shows them.
+//! Operations of the document, as the reference page shows them.
 
 use serde_json::{Map, Value};
 
@@ -7,21 +7,21 @@ use super::{TAGS, document, text};
 /// An operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// The group.
+    /// Group of the operation.
     pub tag: String,
-    /// `GET`, `POST` and so on.
+    /// Method, such as `GET` or `POST`.
     pub method: String,
-    /// The path, with its parameters in braces.
+    /// Path, with its parameters in braces.
     pub path: String,
-    /// Names it within the document.
+    /// ID within the document.
     pub id: String,
-    /// What it does, in some words.
+    /// Short summary.
     pub summary: String,
-    /// Further sentences, the needed rights last.
+    /// Further sentences, with the required rights last.
     pub description: Vec<String>,
     /// Parameters of the path and headers, then fields of the body.
     pub fields: Vec<Field>,
-    /// Status of the answer where it succeeds, and what it has.
+    /// Status and content of a successful answer.
     pub answer: String,
     /// Name of the answer's schema.
     pub schema: Option<String>,
@@ -30,17 +30,17 @@ pub struct Operation {
 /// A parameter of a path, a header, or a field of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Its name.
+    /// Name of the field.
     pub name: String,
-    /// Where it is: `path`, `header` or `body`.
+    /// Location: `path`, `header` or `body`.
     pub place: String,
-    /// Whether it must be there.
+    /// True if it is required.
     pub needed: bool,
-    /// What it says.
+    /// Description.
     pub meaning: String,
 }
 
-/// All operations, group by group.
+/// Returns all operations, group by group.
 pub fn operations() -> Vec<Operation> {
     let paths = document()["paths"].as_object();
     let each = paths.into_iter().flatten().flat_map(|(path, item)| {
@@ -80,7 +80,8 @@ fn parameters(operation: &Map<String, Value>) -> impl Iterator<Item = Field> {
     })
 }
 
-/// Fields of a body. One that has several forms has the fields of each, which are not needed in every form.
+/// Returns the fields of a body. A body with several forms has the fields of each, which are not required in every
+/// form.
 fn body(operation: &Map<String, Value>) -> impl Iterator<Item = Field> {
     let schema = operation.get("requestBody").and_then(|body| name_of(&body["content"]["application/json"]["schema"]));
     let schema = schema.map_or(&Value::Null, |name| &document()["components"]["schemas"][name]);
@@ -105,7 +106,7 @@ fn fields(schema: &Value, may_be_needed: bool) -> impl Iterator<Item = Field> {
     })
 }
 
-/// What a property says of itself; a constant says its value.
+/// Returns the description of a property; for a constant, its value.
 fn meaning(property: &Value) -> String {
     let constant = property["const"].as_str().map(|value| format!("`{value}`"));
     constant.unwrap_or_else(|| property["description"].as_str().unwrap_or_default().to_owned())

@@ -1,7 +1,7 @@
-//! The forms of bodies and answers.
+//! Schemas of bodies and answers.
 //!
-//! Those of the host are not written a second time: they are the JSON Schemas that `landfall` generates for its own documents, whose
-//! definitions move to where an OpenAPI document keeps them.
+//! The host's schemas are not written twice: they are the JSON Schemas that `landfall` generates for its own documents.
+//! Their definitions move to the place where an OpenAPI document keeps them.
 
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
@@ -14,10 +14,10 @@ use crate::host::{
 use crate::refusal::Problem;
 use crate::trend::Point;
 
-/// Where an OpenAPI document keeps its schemas.
+/// Location of schemas in an OpenAPI document.
 const DEFINITIONS: &str = "/components/schemas";
 
-/// Documents of the host, by the names that the document uses.
+/// Documents of the host, by their names in this document.
 const HOST_DOCUMENTS: [(&str, &str); 8] = [
     ("Status", include_str!("../../../../docs/schemas/status.json")),
     ("Releases", include_str!("../../../../docs/schemas/releases.json")),
@@ -29,7 +29,7 @@ const HOST_DOCUMENTS: [(&str, &str); 8] = [
     ("UsageReport", include_str!("../../../../docs/schemas/usageReport.json")),
 ];
 
-/// All schemas by name.
+/// Returns all schemas by name.
 pub fn schemas() -> Map<String, Value> {
     let mut all = Map::new();
     all.extend(bodies());
@@ -84,7 +84,8 @@ fn answers() -> Map<String, Value> {
     generator.take_definitions(true)
 }
 
-/// A document of the host and its definitions, which get its name before their own: two documents may use one name differently.
+/// Returns a document of the host and its definitions, prefixed with its name: two documents may use one name
+/// differently.
 fn host_document(name: &str, text: &str) -> Map<String, Value> {
     let mut whole: Value = serde_json::from_str(text).unwrap_or_default();
     move_references(&mut whole, name);

@@ -53,7 +53,7 @@ fn every_reference_leads_to_a_schema_and_every_id_is_used_once() {
     assert_eq!(ids.len(), all.len());
 }
 
-/// A validator for an answer of the document; formats and definitions included.
+/// Returns a validator for an answer of the document, including formats and definitions.
 fn validator(name: &str) -> jsonschema::Validator {
     let schemas = document()["components"]["schemas"].clone();
     let whole = json!({ "$ref": format!("#/components/schemas/{name}"), "components": { "schemas": schemas } });

@@ -1,4 +1,4 @@
-//! The bytes of a request on their way to the host: in pieces, of which one is in memory at a time. Nothing is kept here.
+//! Transfer of a request's bytes to the host, in pieces, of which one is in memory at a time. Nothing is kept here.
 
 use axum::body::{Body, BodyDataStream};
 use futures_util::StreamExt as _;
@@ -17,11 +17,11 @@ use crate::host::{HostError, Upload};
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
-/// The most of a refused body that is read: as much as the page sends in one request.
+/// Maximum bytes read of a refused body: as much as the page sends in one request.
 const FORGOTTEN_BYTES: usize = 16 << 20;
 
-/// Hands the body over, which belongs to this upload at this offset. What the host has taken stays there, whatever becomes of the rest of the
-/// request. An empty body has the host judge again what has arrived.
+/// Transfers the body, which belongs to this upload at this offset. Bytes that the host has accepted stay there,
+/// whatever happens to the rest of the request. An empty body makes the host check the received bytes again.
 pub(super) async fn arrive(
     context: &Context,
     caller: &Caller,
@@ -50,20 +50,20 @@ pub(super) async fn arrive(
     }
 }
 
-/// A request that sends to an upload. If it ends early, because its sender is gone or it takes too long, what had come of it is handed over all
-/// the same.
+/// A request with bytes of an upload. If it ends early, because its sender is gone or too slow, the received bytes are
+/// transferred anyway.
 struct Arrival {
     context: Context,
     author: Author,
     id: String,
-    /// Where the piece belongs that is read.
+    /// Offset of the piece being read.
     offset: u64,
     pieces: Pieces,
     turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Arrival {
-    /// Has the host take what was read. What became of it is recorded whether or not the browser still waits.
+    /// Transfers the read bytes to the host. The outcome is recorded even if the browser no longer waits.
     async fn hand_over(&mut self) -> Result<Upload, Refusal> {
         let piece = self.pieces.take();
         let (length, offset) = (piece.len() as u64, self.offset);
@@ -111,22 +111,22 @@ async fn take(context: Context, author: Author, id: String, offset: u64, piece: 
     }
 }
 
-/// What follows a piece.
+/// Continuation after a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
     More,
-    /// The body is at its end.
+    /// The body has ended.
     End,
     /// The sender is gone.
     Cut,
 }
 
-/// A body in pieces.
+/// A body, split into pieces.
 struct Pieces {
     body: BodyDataStream,
-    /// What was read of the piece.
+    /// Bytes of the current piece.
     piece: Vec<u8>,
-    /// What has come and belongs to the next one.
+    /// Received bytes of the next piece.
     rest: Bytes,
 }
 
@@ -135,7 +135,7 @@ impl Pieces {
         Self { body: body.into_data_stream(), piece: Vec::new(), rest: Bytes::new() }
     }
 
-    /// Reads a piece, as long as pieces are, or shorter where the body ends. Ended early, it has lost nothing.
+    /// Reads a piece of the full size, or a shorter one at the end of the body. Cancellation loses no bytes.
     async fn fill(&mut self) -> After {
         loop {
             let taken = self.rest.split_to(self.rest.len().min(PIECE_BYTES - self.piece.len()));
@@ -151,8 +151,8 @@ impl Pieces {
         }
     }
 
-    /// Reads what is left of the body, within limits. Whoever answers earlier closes a connection on which bytes still come: the sender may lose
-    /// the answer with it, send the piece again, and hear that its upload is gone in place of why.
+    /// Reads the rest of the body, within limits. An earlier answer would close a connection that still receives bytes:
+    /// the sender might lose the answer, send the piece again, and learn only that its upload is gone, not why.
     async fn forget_rest(&mut self) {
         let mut left = FORGOTTEN_BYTES;
         while left > 0
@@ -162,7 +162,7 @@ impl Pieces {
         }
     }
 
-    /// The piece, which is forgotten here.
+    /// Returns the piece, and forgets it.
     fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.piece)
     }
@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
 
-    /// Lengths of the pieces of a body of these frames, and how it ends.
+    /// Returns the lengths of the pieces of a body with these frames, and its end.
     async fn pieces_of(frames: &[usize], is_cut: bool) -> (Vec<usize>, After) {
         let frame = |length: &usize| Ok(Bytes::from(vec![7; *length]));
         let mut all: Vec<Result<Bytes, std::io::Error>> = frames.iter().map(frame).collect();

@@ -1,4 +1,4 @@
-//! The protocol over real connections, with a host in memory.
+//! Tests of the protocol over real connections, with a host in memory.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ const OCTETS: (&str, &str) = ("content-type", "application/offset+octet-stream")
 
 impl Visitor {
     async fn begin_upload(&self, size: usize) -> Reply {
-        // `a.landfall`
+        // The name is `a.landfall`.
         let (length, metadata) = (size.to_string(), "filename YS5sYW5kZmFsbA==,filetype dGV4dA==");
         let csrf = ("x-csrf-token", self.csrf.as_str());
         let headers = [RESUMABLE, csrf, ("upload-length", &length), ("upload-metadata", metadata)];
         self.send(Method::POST, UPLOADS, &headers, "").await
     }
 
-    /// Begins one, and returns its address.
+    /// Begins an upload, and returns its address.
     async fn begun(&self, size: usize) -> String {
         let reply = self.begin_upload(size).await;
         assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.body);
@@ -48,7 +48,7 @@ impl Visitor {
     }
 }
 
-/// Status and code.
+/// Returns status and code.
 fn said(reply: &Reply) -> (u16, String) {
     (reply.status.as_u16(), reply.json()["code"].as_str().unwrap_or_default().to_owned())
 }

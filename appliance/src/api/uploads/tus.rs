@@ -1,7 +1,9 @@
-//! The headers of tus 1.0.0, the protocol in which a bundle arrives: an upload that was cut off continues where it stopped.
+//! The headers of tus 1.0.0, the protocol in which a bundle arrives: an upload that was cut off continues where it
+//! stopped.
 //!
-//! Its extensions creation, expiration and termination are here. Lengths are announced, and there are no checksums of requests: every chunk of a
-//! bundle has a signed one. `X-HTTP-Method-Override` is ignored, since rights belong to methods.
+//! The extensions creation, expiration and termination are supported. Lengths must be announced, and requests have no
+//! checksums: every chunk of a bundle has a signed one. `X-HTTP-Method-Override` is ignored, because rights belong to
+//! methods.
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -17,9 +19,9 @@ use landfall_peer::UPLOAD_BYTES;
 use crate::host::Upload;
 use crate::refusal::Refusal;
 
-/// The version of the protocol.
+/// Version of the protocol.
 const VERSION: &str = "1.0.0";
-/// Its extensions that are here.
+/// Supported extensions.
 const EXTENSIONS: &str = "creation,expiration,termination";
 
 const RESUMABLE: &str = "tus-resumable";
@@ -32,15 +34,15 @@ const OFFSET: &str = "upload-offset";
 const METADATA: &str = "upload-metadata";
 const EXPIRES: &str = "upload-expires";
 
-/// The kind of a body with bytes of an upload.
+/// Content type of a body with bytes of an upload.
 pub(super) const OCTETS: &str = "application/offset+octet-stream";
 
-/// Longest name of a file, in bytes.
+/// Maximum length of a file's name, in bytes.
 const NAME_BYTES: usize = 255;
-/// The name of a file that has none.
+/// Name of a file without one.
 const UNNAMED: &str = "bundle";
 
-/// A request that speaks this version of the protocol. `GET` is not of the protocol, and need not say so.
+/// Extractor that requires this version of the protocol. `GET` is not part of the protocol, and need not state it.
 pub struct Spoken;
 
 impl<S: Send + Sync> FromRequestParts<S> for Spoken {
@@ -55,7 +57,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Spoken {
     }
 }
 
-/// A layer that adds the version to every answer, and to one that refuses another version the versions that are known.
+/// Middleware that adds the version to every answer, and the known versions to the refusal of another one.
 pub(super) async fn add_version(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let refused = response.status() == StatusCode::PRECONDITION_FAILED;
@@ -67,7 +69,7 @@ pub(super) async fn add_version(request: Request, next: Next) -> Response {
     response
 }
 
-/// What the console can do, and how large an upload may be where the host says so.
+/// Returns headers with the console's capabilities, and the maximum upload size if the host states it.
 pub(super) fn abilities(room_bytes: Option<u64>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(VERSIONS, HeaderValue::from_static(VERSION));
@@ -78,7 +80,7 @@ pub(super) fn abilities(room_bytes: Option<u64>) -> HeaderMap {
     headers
 }
 
-/// How far an upload is.
+/// Returns headers with the progress of an upload.
 pub(super) fn progress(upload: &Upload) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(OFFSET, HeaderValue::from(upload.received_bytes));
@@ -91,10 +93,10 @@ pub(super) fn progress(upload: &Upload) -> HeaderMap {
     headers
 }
 
-/// What a new upload is announced with.
+/// Announcement of a new upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Announced {
-    /// Bytes of all of it.
+    /// Total size in bytes.
     pub(super) size_bytes: u64,
     /// Name of the file.
     pub(super) name: String,
@@ -116,12 +118,12 @@ impl Announced {
     }
 }
 
-/// Where the bytes of a request belong.
+/// Returns the offset of a request's bytes.
 pub(super) fn offset(headers: &HeaderMap) -> Result<u64, Refusal> {
     number(headers, OFFSET)
 }
 
-/// A header that is a number, in decimal digits alone.
+/// Reads a header that is a number in decimal digits only.
 fn number(headers: &HeaderMap, name: &str) -> Result<u64, Refusal> {
     let text = headers.get(name).and_then(|value| value.to_str().ok());
     let digits = text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
@@ -129,7 +131,7 @@ fn number(headers: &HeaderMap, name: &str) -> Result<u64, Refusal> {
     number.ok_or_else(|| Refusal::Invalid(format!("{name}: a number of bytes")))
 }
 
-/// The name of the file, as text for people. It is made harmless rather than refused: nothing depends on it.
+/// Returns the name of the file, as text for people. It is sanitized, not refused, because nothing depends on it.
 fn file_name(headers: &HeaderMap) -> String {
     let metadata = headers.get(METADATA).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut pairs = metadata.split(',').filter_map(|pair| pair.trim().split_once(' '));

@@ -1,4 +1,5 @@
-//! Charts of the last 24 hours as SVG, drawn on the server. A unit to the right is a minute; all coordinates are whole numbers.
+//! Charts of the last 24 hours as SVG, drawn on the server. One unit to the right is a minute; all coordinates are
+//! integers.
 
 use jiff::Timestamp;
 
@@ -9,26 +10,26 @@ use crate::trend::{PERIOD, SPAN};
 const WIDTH: u64 = 1440;
 /// Height.
 const HEIGHT: u64 = 240;
-/// Two points that are further apart have a gap between them: one that is late is none yet.
+/// Distance above which two points have a gap between them: a single late point is not yet a gap.
 const GAP: u64 = 12;
 
-/// A value at a minute; none where it was not known.
+/// A value at a minute; `None` if unknown.
 pub type Value = (u64, Option<u64>);
 
-/// The minute of a time, from 24 hours before `now` on; none outside of that.
+/// Returns the minute of a time within the 24 hours before `now`; `None` outside of them.
 pub fn minute(at: Timestamp, now: Timestamp) -> Option<u64> {
     let minutes = at.duration_since(now - SPAN).as_mins();
     u64::try_from(minutes).ok().filter(|minute| *minute <= WIDTH)
 }
 
-/// What a chart is of.
+/// Subject of a chart.
 pub struct Subject {
-    /// Names it within the page.
+    /// ID within the page.
     pub id: &'static str,
     pub title: &'static str,
-    /// What it says, in a sentence.
+    /// Description in a sentence.
     pub about: &'static str,
-    /// A value as people read it.
+    /// Formats a value for people.
     pub write: fn(u64) -> String,
 }
 
@@ -38,23 +39,23 @@ impl Subject {
     }
 }
 
-/// A line through the values of a day.
+/// Line chart of the values of a day.
 pub struct Chart {
     pub subject: Subject,
-    /// The latest value, where it is of now.
+    /// Latest value, if current.
     pub now: String,
-    /// The least and the greatest one.
+    /// Minimum and maximum.
     pub range: String,
-    /// The value at the upper edge.
+    /// Value at the upper edge.
     pub top: String,
-    /// Corners of each line without a gap, as SVG has them.
+    /// Vertices of each line without a gap, in SVG form.
     pub lines: Vec<String>,
     /// Points without a neighbor.
     pub dots: Vec<(u64, u64)>,
 }
 
 impl Chart {
-    /// Draws values, the earliest first, up to a greatest one; none where no value is known.
+    /// Draws values, earliest first, with an upper limit; `None` if no value is known.
     pub fn new(subject: Subject, greatest: u64, values: &[Value]) -> Option<Self> {
         let known = || values.iter().filter_map(|(_, value)| *value);
         let (lowest, highest) = (known().min()?, known().max()?);
@@ -80,7 +81,7 @@ impl Chart {
         Some(Self { subject, now, range, top: write(greatest), lines, dots })
     }
 
-    /// What a reader hears who does not see the picture.
+    /// Returns the text alternative of the picture.
     pub fn label(&self) -> String {
         format!("{} in the last 24 hours: {}, now {}", self.subject.title, self.range, self.now)
     }
@@ -91,7 +92,7 @@ fn height(value: u64, greatest: u64) -> u64 {
     HEIGHT.saturating_sub(u64::try_from(from_below).unwrap_or(HEIGHT))
 }
 
-/// Values that follow each other without a gap.
+/// Splits values into runs without a gap.
 fn runs(values: &[Value]) -> Vec<Vec<(u64, u64)>> {
     let mut runs: Vec<Vec<(u64, u64)>> = Vec::new();
     let mut is_open = false;
@@ -109,7 +110,7 @@ fn runs(values: &[Value]) -> Vec<Vec<(u64, u64)>> {
     runs
 }
 
-/// A time during which something was so.
+/// Period during which a condition held.
 pub struct Spell {
     pub name: String,
     pub from: Moment,
@@ -117,8 +118,8 @@ pub struct Spell {
 }
 
 impl Spell {
-    /// Those of a row of times, the earliest first, each with what was so then. A spell lasts until the next time, and at most for a period
-    /// behind its last one.
+    /// Returns the periods of a series of times, earliest first, each with the condition at that time. A period lasts
+    /// until the next time, and at most one interval beyond its last one.
     pub fn all(times: &[(Timestamp, Option<String>)], now: Timestamp) -> Vec<Self> {
         let mut spells: Vec<(String, Timestamp, Timestamp)> = Vec::new();
         let mut is_open = false;

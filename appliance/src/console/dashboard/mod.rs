@@ -1,4 +1,4 @@
-//! The last 24 hours as charts, for a site without Prometheus; and the files for one that has it.
+//! Charts of the last 24 hours for a site without Prometheus, and files for a site with it.
 
 mod chart;
 
@@ -23,10 +23,10 @@ use crate::trend::{Point, Reading, Share, recent};
 const MONITOR: &str = "service-monitor.yaml";
 /// Name of the dashboard for Grafana.
 const GRAFANA: &str = "grafana-dashboard.json";
-/// What the monitor has in place of the node's address.
+/// Placeholder for the node's address in the monitor.
 const PLACE: &str = "NODE_ADDRESS";
 
-/// A thousandth of something, as people read it: `40.3 %`.
+/// Formats thousandths as a percentage: `40.3 %`.
 fn percent(thousandths: u64) -> String {
     format!("{}.{} %", thousandths / 10, thousandths % 10)
 }
@@ -39,7 +39,7 @@ fn days(days: u64) -> String {
     if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
 }
 
-/// Microseconds, as people read them: `1.2 ms`.
+/// Formats microseconds: `1.2 ms`.
 fn milliseconds(microseconds: u64) -> String {
     format!("{}.{} ms", microseconds / 1000, microseconds % 1000 / 100)
 }
@@ -53,7 +53,7 @@ struct View {
     charts: Vec<Chart>,
     /// Operations that ran.
     operations: Vec<Spell>,
-    /// When the host gave no status.
+    /// Periods in which the host gave no status.
     silences: Vec<Spell>,
     is_empty: bool,
 }
@@ -75,17 +75,17 @@ impl View {
     }
 }
 
-/// Values of the points, at their minutes.
+/// Returns values of the points, at their minutes.
 fn values(points: &[Point], now: Timestamp, of: impl Fn(&Point) -> Option<u64>) -> Vec<Value> {
     points.iter().filter_map(|point| Some((minute(point.at, now)?, of(point)))).collect()
 }
 
-/// A chart for everything of which something is known.
+/// Returns a chart for every subject with known values.
 fn charts(points: &[Point], now: Timestamp) -> Vec<Chart> {
     site_charts(points, now).into_iter().chain(console_charts(points, now)).flatten().collect()
 }
 
-/// What the host reported.
+/// Returns charts of the host's reports.
 fn site_charts(points: &[Point], now: Timestamp) -> [Option<Chart>; 5] {
     let site = |of: fn(&Reading) -> Option<u64>| values(points, now, |point| point.site.as_ref().and_then(of));
     let components = points.iter().filter_map(|point| Some(point.site.as_ref()?.components)).max().unwrap_or_default();
@@ -106,7 +106,7 @@ fn site_charts(points: &[Point], now: Timestamp) -> [Option<Chart>; 5] {
     ]
 }
 
-/// What the console answered.
+/// Returns charts of the console's answers.
 fn console_charts(points: &[Point], now: Timestamp) -> [Option<Chart>; 3] {
     let about = "In five minutes, those of pages that refresh themselves included.";
     let requests = Subject::new("requests", "Requests to the console", about, number);
@@ -148,7 +148,7 @@ pub async fn live(State(context): State<Context>) -> Shown {
     draw(&Live { view: view(&context).await? })
 }
 
-/// `GET /dashboard/files/{name}`: what Prometheus and Grafana read. The name is compared, never opened.
+/// Handles `GET /dashboard/files/{name}`: files for Prometheus and Grafana. The name is compared, never opened.
 pub async fn file(State(context): State<Context>, Path(name): Path<String>) -> Shown {
     let (kind, text) = match name.as_str() {
         MONITOR => ("application/yaml", monitor(&context).await),
@@ -160,7 +160,8 @@ pub async fn file(State(context): State<Context>, Path(name): Path<String>) -> S
     Ok((headers, text).into_response())
 }
 
-/// The monitor with the node's address, for which the certificate is; without it, a person writes it.
+/// Returns the monitor with the node's address, for which the certificate is issued; if unknown, a person must enter
+/// it.
 async fn monitor(context: &Context) -> String {
     let text = include_str!("../../../monitoring/service-monitor.yaml");
     let status = context.site.read::<Status>(Topic::Status).await.ok().flatten();

@@ -10,7 +10,7 @@ use crate::people::Scope;
 use crate::testing::{Site, until};
 use crate::trend::{PERIOD, keep};
 
-/// A day that ends now: a point every five minutes, with what this makes of each.
+/// Fills a day that ends now: a point every five minutes, changed by the function.
 async fn fill(site: &Site, change: impl Fn(i32, &mut Point)) {
     let status: Status = sample_of("status");
     let now = Timestamp::now();

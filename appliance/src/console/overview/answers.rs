@@ -1,4 +1,4 @@
-//! The four answers: is it healthy, licensed, backed up, up to date. Pure: a status in, sentences out.
+//! The four answers: healthy, licensed, backed up, up to date. Pure: a status in, sentences out.
 
 use jiff::SignedDuration;
 
@@ -8,16 +8,16 @@ use crate::console::state::{Mark, State};
 use crate::console::units::count;
 use crate::host::{BackupsStatus, Medium, MediumRelease, Operation, Release, Releases, Status, Terms, Verdict};
 
-/// The newest proven backup may be this old: one is made each night.
+/// Maximum age of a recent proven backup: one is made each night.
 const RECENT: SignedDuration = SignedDuration::from_hours(30);
-/// From this age on, several nights have failed.
+/// Age from which several nights have failed.
 const OLD: SignedDuration = SignedDuration::from_hours(78);
-/// Further ahead of the clock than this, a time is a fault of a clock.
+/// Distance into the future beyond which a clock must be wrong.
 const AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
 const UP_TO_DATE: &str = "Is it up to date?";
 
-/// An answer: the question, its state, one sentence of evidence, and where there is more.
+/// An answer: the question, its state, one sentence of evidence, and a link to more.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub question: &'static str,
@@ -27,16 +27,16 @@ pub struct Answer {
     pub more: &'static str,
 }
 
-/// What the site was given so far.
+/// Releases available to the site.
 #[derive(Debug, Default)]
 pub struct Given {
-    /// Releases that the host keeps; none where it does not list them.
+    /// Releases that the host keeps; `None` if it does not list them.
     pub kept: Option<Releases>,
-    /// Bundles that it found on media, and the one that was uploaded.
+    /// Bundles found on media, and the uploaded one.
     pub media: Vec<Medium>,
 }
 
-/// The four, in the order in which they are shown.
+/// Returns the four answers, in display order.
 pub fn answers(status: &Status, given: &Given) -> [Answer; 4] {
     [healthy(status), licensed(status), backed_up(status), up_to_date(status, given)]
 }
@@ -68,7 +68,7 @@ fn healthy(status: &Status) -> Answer {
     Answer { question: "Is it healthy?", mark, evidence, path: "/components", more: "Components" }
 }
 
-/// What is not ready: components, or else the first part of the host that is not.
+/// Describes what is not ready: components, or else the first part of the host.
 fn not_ready(status: &Status, ready: usize, total: usize) -> String {
     let counted = format!("{ready} of {} are ready.", count(total, "component"));
     let first = || attention::matters(status).into_iter().find(|matter| matter.mark.state == State::Bad);
@@ -123,7 +123,7 @@ fn standing(terms: &Terms) -> Mark {
     }
 }
 
-/// When the license ends, in the words of a person; its own text where its standing has no common form.
+/// Describes the end of the license; its own text if its standing has no common form.
 fn term_of(terms: &Terms) -> String {
     let ends = Moment::read(terms.ends.as_deref());
     let grace = Moment::read(terms.grace_ends.as_deref());
@@ -154,7 +154,7 @@ fn backed_up(status: &Status) -> Answer {
     Answer { question: "Is it backed up?", mark, evidence, path: "/backups", more: "Backups" }
 }
 
-/// The answer where a backup is proven: what failed since then counts more than that one exists.
+/// Returns the answer if a backup is proven: later failures have priority.
 fn proven_at(backups: &BackupsStatus, proven: Moment) -> (Mark, String) {
     let made = format!("The newest proven backup was made {}.", proven.relative());
     let age = proven.age();
@@ -179,14 +179,14 @@ fn proven_at(backups: &BackupsStatus, proven: Moment) -> (Mark, String) {
     }
 }
 
-/// Evidence, after why the latest try failed.
+/// Puts the reason of the latest failed attempt before the evidence.
 fn with_failure(backups: &BackupsStatus, evidence: String) -> String {
     let Some((last, failure)) = backups.failed_last() else { return evidence };
     let tried = Moment::read(Some(&last.at)).map(|at| format!(" {}", at.relative())).unwrap_or_default();
     format!("The latest try failed{tried}: {}: {} {evidence}", failure.code, sentence(&failure.what))
 }
 
-/// A site without a network knows of newer releases only what it was given.
+/// Returns the answer about updates. A site without a network knows only the releases that it was given.
 fn up_to_date(status: &Status, given: &Given) -> Answer {
     let installed = status.release.as_ref();
     if let Some((medium, found)) = installed.and_then(|own| arrived(own, &given.media)) {
@@ -213,7 +213,8 @@ fn up_to_date(status: &Status, given: &Given) -> Answer {
     Answer { question: UP_TO_DATE, mark, evidence, path: "/releases", more: "Releases" }
 }
 
-/// The newest release that can be planned with. The host judged it when it found it, and the site may have gone further since.
+/// Returns the newest release that can be planned. The host judged it when it was found, and the site may have been
+/// upgraded since.
 fn arrived<'a>(own: &Release, media: &'a [Medium]) -> Option<(&'a Medium, &'a MediumRelease)> {
     let usable = media.iter().filter(|medium| medium.problem.is_none());
     let releases = usable.filter_map(|medium| Some((medium, medium.release.as_ref()?)));
@@ -224,7 +225,7 @@ fn arrived<'a>(own: &Release, media: &'a [Medium]) -> Option<(&'a Medium, &'a Me
     releases.filter(|(_, found)| found.name == own.name && is_later(found)).max_by_key(|(_, found)| found.counter)
 }
 
-/// A reason of the host as a sentence: it begins with a capital and ends with a period.
+/// Turns a reason of the host into a sentence: capitalized and with a final period.
 pub fn sentence(reason: &str) -> String {
     let mut characters = reason.trim().chars();
     let Some(first) = characters.next() else { return String::new() };

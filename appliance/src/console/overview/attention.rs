@@ -1,4 +1,4 @@
-//! What needs a person: every reason and note of the status, the worst first, each with where to look.
+//! Matters that need a person: every reason and note of the status, worst first, each with a link.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,14 +14,14 @@ use crate::forward::Standing;
 use crate::host::{Part, Status};
 use crate::ingress::State as Ingress;
 
-/// How long before its end a certificate is named that the site renews itself.
+/// Time before its end from which a self-renewed certificate is listed.
 const WARNED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Something for a person.
+/// A matter for a person.
 #[derive(Debug, Clone)]
 pub struct Matter {
     pub mark: Mark,
-    /// What it is about.
+    /// Subject of the matter.
     pub subject: String,
     pub text: String,
     pub path: String,
@@ -51,13 +51,13 @@ fn matter(state: State, subject: impl Into<String>, text: &str, path: impl Into<
     Matter { mark: state.mark(word), subject: subject.into(), text: sentence(text), path: path.into() }
 }
 
-/// A log of who did what that was changed afterwards comes before everything else.
+/// Returns the matter of a changed audit log, which precedes all others.
 pub fn of_broken_audit(why: &str) -> Matter {
     let text = format!("it was changed after it was written: {why}. Export it, and compare it with an earlier export");
     matter(State::Bad, "Audit", &text, "/audit")
 }
 
-/// A database that is damaged while the console runs.
+/// Returns the matter of a database that was damaged while the console runs.
 pub fn of_damage(why: &str) -> Matter {
     let text = format!(
         "the console's database is damaged: {why}. Restore the component `console` from a backup of before. If the console starts \
@@ -66,7 +66,7 @@ pub fn of_damage(why: &str) -> Matter {
     matter(State::Bad, "Console", &text, "/restore")
 }
 
-/// A damaged database that is kept: people, keys and the audit log of before are in it, and in backups.
+/// Returns the matter of a kept damaged database: it and backups have the people, keys and audit log of before.
 pub fn of_aside(aside: &Aside) -> Matter {
     let text = format!(
         "its database was damaged, and a new one began at {:.0}, without people, keys and audit entries of before. The damaged one is kept as \
@@ -76,14 +76,14 @@ pub fn of_aside(aside: &Aside) -> Matter {
     matter(State::Bad, "Console", &text, "/restore")
 }
 
-/// Entries that the host has not signed for an hour could be rewritten unseen.
+/// Returns the matter of entries that the host has not signed for an hour, which could be rewritten unnoticed.
 pub fn of_unsigned_audit(unsigned: &Unsigned) -> Option<Matter> {
     let age = Timestamp::now().duration_since(unsigned.since);
     let text = format!("the host has signed none of its newest entries since {:.0}: {}", unsigned.since, unsigned.why);
     (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
 }
 
-/// A syslog server that has received nothing for an hour, or whose settings cannot be used.
+/// Returns the matter of a syslog server that has received nothing for an hour, or whose settings cannot be used.
 pub fn of_forwarding(standing: &Standing) -> Option<Matter> {
     if !standing.faults.is_empty() {
         let text = "the settings of the syslog server cannot be used: the audit log is not forwarded";
@@ -95,7 +95,7 @@ pub fn of_forwarding(standing: &Standing) -> Option<Matter> {
     (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
 }
 
-/// A certificate that the site supplies and the console cannot use, or that ends soon: only the site renews it.
+/// Returns the matter of a supplied certificate that is unusable or ends soon: only the site renews it.
 pub fn of_certificate(supplied: &Supplied, now: Timestamp) -> Option<Matter> {
     let (state, text) = match supplied {
         Supplied::Unusable(why) => (
@@ -116,7 +116,7 @@ pub fn of_certificate(supplied: &Supplied, now: Timestamp) -> Option<Matter> {
     Some(matter(state, "Console", &text, "/node"))
 }
 
-/// Settings of an ingress that cannot be used.
+/// Returns the matter of unusable ingress settings.
 pub fn of_ingress(ingress: &Ingress) -> Option<Matter> {
     let Ingress::Faulty(faults) = ingress else { return None };
     let text = format!(
@@ -126,14 +126,14 @@ pub fn of_ingress(ingress: &Ingress) -> Option<Matter> {
     Some(matter(State::Attention, "Console", &text, "/node"))
 }
 
-/// A plan that one person has approved waits for another one.
+/// Returns the matter of a plan that waits for a second approval.
 pub fn of_waiting(waiting: &Approval) -> Option<Matter> {
     let Wanted::Change { change, plan } = &waiting.wanted else { return None };
     let text = format!("the {}, which {} approved first, waits for a second person", waiting.title, waiting.by);
     Some(matter(State::Attention, "Approval", &text, plan_path(change, plan)))
 }
 
-/// All matters of a status, the worst first.
+/// Returns all matters of a status, worst first.
 pub fn matters(status: &Status) -> Vec<Matter> {
     let mut list = List::default();
     if let Some(why) = &status.cluster_silence {
@@ -183,7 +183,7 @@ pub fn matters(status: &Status) -> Vec<Matter> {
     list.0
 }
 
-/// The worst first, and those of one weight as they were.
+/// Sorts the worst first, and keeps the order within one state.
 pub fn worst_first(matters: &mut [Matter]) {
     matters.sort_by_key(|matter| matter.mark.state);
 }

@@ -1,4 +1,4 @@
-//! The overview: the four answers first, then what needs a person, then what is being done.
+//! The overview: the four answers first, then matters that need a person, then current activity.
 
 mod answers;
 mod attention;
@@ -19,7 +19,7 @@ use crate::access::Caller;
 use crate::context::Context;
 use crate::host::{Releases, Running, Status, Topic};
 
-/// What the host reports, for this page.
+/// Reports of the host for this page.
 struct Facts {
     site: String,
     node: Option<String>,
@@ -66,7 +66,7 @@ async fn view(context: &Context) -> View {
     View { facts, matters, running: context.site.running() }
 }
 
-/// What the console knows without its host.
+/// Returns matters that the console knows without its host.
 async fn own_matters(context: &Context) -> Vec<Matter> {
     let mut matters: Vec<Matter> =
         context.audit.broken().as_deref().map(attention::of_broken_audit).into_iter().collect();
@@ -81,7 +81,7 @@ async fn own_matters(context: &Context) -> Vec<Matter> {
     matters
 }
 
-/// A host always has a status; one without is of another version.
+/// Returns the trouble of a host without a status: a host always has one, unless it has another version.
 fn no_status() -> Trouble {
     let (why, hint) = ("the host has no status".to_owned(), "Run `landfall status` on the host.".to_owned());
     Trouble { title: "The host reports nothing".to_owned(), why, since: None, hint, code: "LF5011".to_owned() }

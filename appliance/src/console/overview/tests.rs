@@ -84,7 +84,7 @@ fn a_release_that_has_arrived_is_one_to_take() {
     let unusable = |medium: &crate::host::Medium| medium.id != usable.id;
     let rest = Given { media: media.media.iter().filter(|medium| unusable(medium)).cloned().collect(), ..kept() };
     let unknown = without_counters(&given);
-    // It was taken, the site has gone past it since, it has the installed release's version, and there is none.
+    // The release was taken, the site has gone beyond it, it has the installed release's version, and there is none.
     for (version, counter, given) in [
         (release.version.as_str(), 9, &given),
         ("2.0.0", 10, &given),
@@ -101,7 +101,7 @@ fn a_release_that_has_arrived_is_one_to_take() {
     assert_eq!(answers(&other, &unknown)[3].path, "/upgrade");
 }
 
-/// The same with releases that only a newer Landfall can read.
+/// Returns the same releases without counters, as those that only a newer Landfall can read.
 fn without_counters(given: &Given) -> Given {
     let mut media = given.media.clone();
     media.iter_mut().filter_map(|medium| medium.release.as_mut()).for_each(|release| release.counter = None);

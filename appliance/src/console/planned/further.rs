@@ -1,23 +1,23 @@
-//! What a document says beyond what this console knows, with the document's own words. Each text is cut by itself, so that a long one
-//! hides no other.
+//! Content of a document beyond what this console knows, in the document's own words. Each text is truncated
+//! separately, so that a long one hides no other.
 
 use serde_json::{Map, Value};
 
 use crate::console::moment::length;
 use crate::console::units::bytes;
 
-/// Most fields, and most parts of one.
+/// Maximum number of fields, and of parts of one field.
 const MOST: usize = 40;
-/// Longest single text, in characters.
+/// Maximum length of a single text, in characters.
 const LONGEST: usize = 300;
 
-/// Something further that the host says about the plan.
+/// A further statement of the host about the plan.
 pub struct Further {
     pub name: String,
     pub values: Vec<String>,
 }
 
-/// What the fields say, those without content left out.
+/// Returns the contents of the fields, without empty ones.
 pub fn further(fields: &Map<String, Value>) -> Vec<Further> {
     let rest = fields.iter().filter(|(_, value)| !is_nothing(value));
     rest.take(MOST)
@@ -31,7 +31,7 @@ pub fn further(fields: &Map<String, Value>) -> Vec<Further> {
         .collect()
 }
 
-/// The first parts, and how many more there are.
+/// Returns the first parts, and the number of further ones.
 fn parts(all: impl Iterator<Item = String>, count: usize) -> Vec<String> {
     let mut parts: Vec<_> = all.take(MOST).collect();
     if count > MOST {
@@ -50,7 +50,7 @@ pub fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// A value in words, with the unit that its name ends with.
+/// Formats a value, with the unit that ends its name.
 pub fn said(name: &str, value: &Value) -> String {
     match value {
         Value::Bool(true) => "yes".to_owned(),
@@ -78,7 +78,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// A field's name as words, without the unit: `peakSpaceBytes` is `Peak space`.
+/// Formats a field's name as words, without the unit: `peakSpaceBytes` becomes `Peak space`.
 fn words(name: &str) -> String {
     let name = cut(name);
     let bare = ["Bytes", "Seconds"].into_iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(&name);

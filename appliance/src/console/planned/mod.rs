@@ -1,4 +1,4 @@
-//! What plans of every kind have: what happens meanwhile, the space that is needed, the steps, and how one is approved.
+//! Common content of plans of every kind: interruptions, required space, steps, and approval.
 
 mod further;
 mod outlook;
@@ -10,12 +10,13 @@ use serde_json::Value;
 pub use self::further::{Further, further};
 pub use self::outlook::{ComponentOutlook, Edit, Outlook, Peak, PointOfNoReturn, ValueChange};
 
-/// None for a field that another version has in another form: it is shown with the document's own words.
+/// Deserializes a field; `None` if another version has it in another form, which is then shown in the document's own
+/// words.
 pub fn where_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     Value::deserialize(deserializer).map(|value| T::deserialize(value).ok())
 }
 
-/// The steps of a plan.
+/// Steps of a plan.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct Steps {
@@ -24,7 +25,7 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Seconds that all of them are predicted to take.
+    /// Returns the predicted seconds of all steps.
     pub fn seconds(&self) -> u64 {
         self.steps.iter().chain(&self.closing).map(|step| step.seconds).sum()
     }
@@ -45,19 +46,19 @@ impl Step {
     }
 }
 
-/// How a plan is approved: where the forms lead, and what they say.
+/// Approval of a plan: the targets and texts of its forms.
 pub struct Approving {
-    /// The page of its kind of change.
+    /// Page of its kind of change.
     pub home: &'static str,
     pub button: &'static str,
-    /// The same for a second person.
+    /// Target for a second person.
     pub second: &'static str,
-    /// Why the host could find another plan when it begins.
+    /// Example of why the host could compute another plan when it begins.
     pub example: &'static str,
-    /// What is true of the steps after the commit.
+    /// Description of the state in the steps after the commit.
     pub after_commit: &'static str,
-    /// Whether data is replaced.
+    /// True if data is replaced.
     pub loses_data: bool,
-    /// What an administrator of the host runs to take edited fields over; empty where a change touches no object.
+    /// Command for a host administrator to take over edited fields; empty if a change touches no object.
     pub overwriting_command: &'static str,
 }

@@ -1,5 +1,5 @@
-//! What a person wants to know of a plan before approving it: what happens to each component and its data, the space that is needed, from
-//! when on nothing goes back by itself, and which edits by administrators are in the way.
+//! Outlook on a plan before its approval: the effects on each component and its data, the required space, the point of
+//! no return, and conflicting edits by administrators.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -9,32 +9,32 @@ use crate::console::moment::length;
 use crate::console::state::{Mark, State};
 use crate::console::units::bytes;
 
-/// What happens meanwhile, and from when on nothing goes back by itself.
+/// Interruptions, and the point of no return.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Outlook {
-    /// How long all of it is expected to take; none in documents of an older host.
+    /// Expected total duration; `None` in documents of an older host.
     pub seconds: Option<u64>,
-    /// Whether the site has not done all of it yet.
+    /// True if the site has not done all of it before.
     #[serde(default)]
     pub is_predicted: bool,
     #[serde(default)]
     pub components: Vec<ComponentOutlook>,
     pub point_of_no_return: Option<PointOfNoReturn>,
-    /// What this console does not know.
+    /// Fields unknown to this console.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
-/// What happens to a component.
+/// Effects on a component.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentOutlook {
     pub component: String,
     pub interruption: String,
-    /// For how long it is expected to be away, in seconds; none where the site does not know.
+    /// Expected downtime in seconds; `None` if the site does not know.
     pub expected_seconds: Option<u64>,
-    /// Whether the site has not done all of it yet.
+    /// True if the site has not done all of it before.
     #[serde(default)]
     pub is_predicted: bool,
     #[serde(default)]
@@ -42,7 +42,7 @@ pub struct ComponentOutlook {
 }
 
 impl Outlook {
-    /// How long all of it takes, by what the site has done before, or else by these seconds of a reference machine.
+    /// Returns the total duration, by the site's experience, or else by these seconds of a reference machine.
     pub fn duration(&self, of_a_reference_machine: u64) -> Option<String> {
         let seconds = self.seconds.unwrap_or(of_a_reference_machine);
         let basis = if self.is_predicted { "an estimated " } else { "" };
@@ -51,12 +51,12 @@ impl Outlook {
 }
 
 impl ComponentOutlook {
-    /// Whether nothing happens to it that a person would notice.
+    /// Returns true if a person would notice no effect on it.
     pub fn is_quiet(&self) -> bool {
         self.interruption == "none" && ["", "none", "kept"].contains(&self.data.as_str())
     }
 
-    /// What a person notices of it while the plan is carried out; none where its pods are let alone.
+    /// Describes its interruption during the plan; `None` if its pods are unaffected.
     pub fn meanwhile(&self) -> Option<String> {
         let basis = if self.is_predicted { "an estimated" } else { "about" };
         let about = self.expected_seconds.map(|seconds| format!("{basis} {}", length(seconds)));
@@ -72,7 +72,7 @@ impl ComponentOutlook {
         }
     }
 
-    /// What becomes of its data; empty where it has none.
+    /// Describes the effect on its data; empty if it has none.
     pub fn data(&self) -> &str {
         match self.data.as_str() {
             "none" => "",
@@ -84,17 +84,17 @@ impl ComponentOutlook {
     }
 }
 
-/// From when on nothing goes back by itself.
+/// Point after which nothing can be undone automatically.
 #[derive(Deserialize, Default)]
 pub struct PointOfNoReturn {
-    /// The step after which the change is committed.
+    /// Step after which the change is committed.
     #[serde(default)]
     pub after: String,
-    /// What cannot be undone from then on: each item is shown, whole.
+    /// Irreversible effects from then on: each item is shown completely.
     pub lost: Vec<String>,
 }
 
-/// What the plan takes of a filesystem at its peak.
+/// Peak use of a filesystem by the plan.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Peak {
@@ -103,7 +103,7 @@ pub struct Peak {
     free_bytes: u64,
     #[serde(default)]
     needed_inodes: u64,
-    /// None where the filesystem makes them as needed.
+    /// Free inodes; `None` if the filesystem creates them as needed.
     free_inodes: Option<u64>,
     #[serde(default)]
     parts: Vec<Part>,
@@ -133,7 +133,7 @@ impl Peak {
         bytes(self.free_bytes)
     }
 
-    /// What the space is for.
+    /// Returns the purposes of the space.
     pub fn purposes(&self) -> Vec<String> {
         let mut purposes: Vec<_> =
             self.parts.iter().map(|part| format!("{} {}", bytes(part.bytes), part.purpose)).collect();
@@ -150,21 +150,21 @@ pub struct Edit {
     pub object: String,
     pub field: String,
     pub manager: String,
-    /// None where it is not found, or secret.
+    /// Current value; null if not found or secret.
     #[serde(default)]
     now: Value,
-    /// None where it is secret.
+    /// New value; null if secret.
     #[serde(default)]
     new: Value,
-    /// Whether the release lets the site change it.
+    /// True if the release lets the site change it.
     pub stays: bool,
-    /// Whether the release has no such object any more.
+    /// True if the release no longer has the object.
     #[serde(default, rename = "isRemoved")]
     is_removed: bool,
 }
 
 impl Edit {
-    /// Those that a plan would lose: with one, the host refuses to begin (LF4036).
+    /// Returns the edits that a plan would lose: if there is one, the host refuses to begin (LF4036).
     pub fn lost(edits: &[Self]) -> Vec<&Self> {
         edits.iter().filter(|edit| !edit.stays && !edit.is_removed).collect()
     }
@@ -186,7 +186,7 @@ impl Edit {
     }
 }
 
-/// A value of the site that has another result in another release.
+/// A value of the site that has another effect in another release.
 #[derive(Deserialize)]
 pub struct ValueChange {
     pub setting: String,
@@ -201,13 +201,13 @@ impl ValueChange {
         shown(&self.from)
     }
 
-    /// Empty where the other release has no such value.
+    /// Returns the later value; empty if the other release has no such value.
     pub fn later(&self) -> String {
         shown(&self.to)
     }
 }
 
-/// A value as it is, without the units that names of documents have; empty where there is none.
+/// Formats a value without the units in names of documents; empty if there is none.
 fn shown(value: &Value) -> String {
     if is_nothing(value) { String::new() } else { said("", value) }
 }

@@ -1,4 +1,4 @@
-//! What a restore is chosen from: backups of the installed version, points in time, components.
+//! Choices of a restore: backups of the installed version, points in time, components.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::host::{Backup, Backups, Change, Status, Topic};
 use crate::refusal::Refusal;
 
-/// What a backup's streams of the cluster itself begin with: they return by a person's hand.
+/// Prefix of a backup's streams of the cluster itself, which a person restores manually.
 const CLUSTER: &str = "cluster";
 
 /// A backup that can be chosen.
@@ -23,20 +23,20 @@ pub(super) struct Row {
     pub(super) mark: Mark,
     pub(super) time: Option<Moment>,
     pub(super) reason: &'static str,
-    /// Whether it is chosen unless a person chooses another one.
+    /// True if it is the default choice.
     pub(super) is_first: bool,
     pub(super) components: Vec<String>,
     pub(super) backup: Backup,
 }
 
 pub(super) struct Choice {
-    /// The proven ones first, each kind the newest first.
+    /// Proven backups first, each kind newest first.
     pub(super) rows: Vec<Row>,
     /// Name and version of the installed release.
     pub(super) installed: String,
-    /// How many backups are of other versions.
+    /// Number of backups of other versions.
     pub(super) others: usize,
-    /// Every component of which a backup has data.
+    /// Every component with data in a backup.
     pub(super) components: Vec<String>,
     pub(super) spans: Vec<Span>,
 }
@@ -44,12 +44,12 @@ pub(super) struct Choice {
 pub(super) type Found = Result<Choice, Trouble>;
 
 impl Choice {
-    /// Whether the console's own data can return: users, API keys and the audit log.
+    /// Returns true if the console's own data can be restored: users, API keys and the audit log.
     pub(super) fn has_console(&self) -> bool {
         self.components.iter().any(|component| component == "console")
     }
 
-    /// The first and the last point in time of all spans.
+    /// Returns the first and the last point in time of all periods.
     pub(super) fn bounds(&self) -> Option<(String, String)> {
         let from = self.spans.iter().filter_map(|span| span.from).max_by_key(Moment::age)?;
         let until = self.spans.iter().filter_map(|span| span.until).min_by_key(Moment::age)?;
@@ -76,7 +76,7 @@ impl Choice {
     }
 }
 
-/// The components of which a backup has data.
+/// Returns the components with data in a backup.
 fn components(backup: &Backup) -> BTreeSet<String> {
     let streams = backup.streams.iter().filter_map(|stream| stream.name.split_once('/'));
     streams.map(|(component, _)| component.to_owned()).filter(|component| component != CLUSTER).collect()
@@ -93,7 +93,7 @@ fn row(is_first: bool, backup: Backup) -> Row {
     }
 }
 
-/// What the host has.
+/// Reads the host's choices.
 pub(super) async fn found(context: &Context) -> Found {
     let (backups, status) =
         tokio::join!(context.site.read::<Backups>(Topic::Backups), context.site.read::<Status>(Topic::Status));
@@ -101,7 +101,7 @@ pub(super) async fn found(context: &Context) -> Found {
     Ok(Choice::new(backups, status.ok().flatten()))
 }
 
-/// What a form says. All components are none by name: then everything returns that the backup has.
+/// Reads the choice of a form. Choosing all components leaves the list empty, which restores everything in the backup.
 pub(super) fn chosen(fields: &[(String, String)], known: &[String]) -> Result<Change, Refusal> {
     let one = |name: &str| fields.iter().find(|(field, text)| field == name && !text.is_empty()).map(|(_, text)| text);
     let components: BTreeSet<&String> =
@@ -118,7 +118,7 @@ pub(super) fn chosen(fields: &[(String, String)], known: &[String]) -> Result<Ch
     }
 }
 
-/// A time as a browser's field has it, which is in UTC here, or as documents have it.
+/// Parses a time in the format of a browser's field, which is UTC here, or in that of documents.
 fn time(text: &str) -> Result<String, Refusal> {
     let unreadable = || Refusal::Invalid("at: a date and a time in UTC, such as 2026-11-22T06:00:00".to_owned());
     let text = text.trim();

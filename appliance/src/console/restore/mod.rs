@@ -1,4 +1,5 @@
-//! Restores: a backup or a point in time is chosen, the host's plan is read and approved, the change is followed to its end, or undone.
+//! Restores: a person chooses a backup or a point in time, reads and approves the host's plan, and follows the change
+//! to its end, or undoes it.
 
 mod choice;
 mod plan;
@@ -30,13 +31,13 @@ struct Whole {
 }
 
 impl Whole {
-    /// Whether something can be chosen: what was asked for comes first, and one change is open at a time.
+    /// Returns true if a choice is possible: a pending request comes first, and only one change is open at a time.
     fn may_choose(&self) -> bool {
         self.view.request.is_empty() && !self.view.is_open() && !self.view.is_busy()
     }
 }
 
-/// The part that refreshes itself. What a person chooses is not in it, so that no choice is lost.
+/// The self-refreshing part. It does not contain the person's choices, so that none are lost.
 #[derive(Template)]
 #[template(path = "restore_live.html")]
 struct Live {
@@ -48,9 +49,9 @@ struct Live {
 struct Plan {
     frame: Frame,
     view: PlanView,
-    /// Id of the request that an approval makes: one that is sent twice begins once.
+    /// ID of the approval's request: sending it twice begins once.
     request: String,
-    /// What it still lacks where two people approve.
+    /// Missing approvals, if two are required.
     two: Option<TwoPeople>,
 }
 
@@ -88,7 +89,7 @@ pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(dige
     draw(&Plan { frame, view, request: new_request(), two })
 }
 
-/// The field `component` is there once for each component that was chosen.
+/// Requests a plan. The field `component` occurs once for each chosen component.
 pub async fn plan(State(context): State<Context>, caller: Caller, Sent(fields): Sent<Vec<(String, String)>>) -> Shown {
     let known = found(&context).await.map(|choice| choice.components).unwrap_or_default();
     let intent = Intent::Plan(chosen(&fields, &known)?);

@@ -1,5 +1,5 @@
-//! The plan of a restore as a person reads it: what is overwritten and lost, what stops, the space that is needed, and from when on the
-//! data from before does not return.
+//! Plan of a restore as shown to people: overwritten and lost data, stopped components, required space, and the point
+//! of no return for the previous data.
 
 use serde::Deserialize;
 
@@ -13,9 +13,9 @@ use crate::console::state::Mark;
 use crate::console::units::count;
 use crate::host::{Change, PlanPage};
 
-/// Fields of the document that have a place of their own.
+/// Fields of the document with their own place.
 const KNOWN: [&str; 7] = ["kind", "schema", "backup", "components", "dependents", "replacesConsole", "plan"];
-/// Most components in a heading.
+/// Maximum number of components in a heading.
 const NAMED: usize = 3;
 
 #[derive(Deserialize, Default)]
@@ -35,7 +35,7 @@ struct Document {
 }
 
 impl Document {
-    /// Whether a field of this name was read, and is shown in its place.
+    /// Returns true if a field with this name was read, and is shown in its place.
     fn has(&self, name: &str) -> bool {
         match name {
             "overwrites" => self.overwrites.is_some(),
@@ -58,7 +58,7 @@ struct Backup {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Overwritten {
     pub(super) stream: String,
-    /// None where the volume cannot be measured.
+    /// Current size; `None` if the volume cannot be measured.
     pub(super) present_bytes: Option<u64>,
     pub(super) loaded_bytes: u64,
     as_of: String,
@@ -71,7 +71,7 @@ impl Overwritten {
         Moment::read(Some(&self.as_of))
     }
 
-    /// Until when backups have what was written since.
+    /// Returns the time until which backups have later data.
     pub(super) fn saved_until(&self) -> Option<Moment> {
         Moment::read(self.saved_until.as_deref())
     }
@@ -87,7 +87,7 @@ pub(super) struct PlanView {
     pub(super) backup: Option<Moment>,
     pub(super) proven: Mark,
     pub(super) is_proven: bool,
-    /// The point in time, where one was chosen.
+    /// The point in time, if one was chosen.
     pub(super) at: Option<Moment>,
     pub(super) duration: Option<String>,
     pub(super) dependents: Vec<String>,

@@ -9,10 +9,10 @@ use crate::host::{Change, OperationPage, OperationState, PlanPage, RequestState,
 use crate::people::Scope;
 use crate::testing::{Reply, Site, Visitor, hidden, until, words_of};
 
-/// The proven backup of the installed version in the sample.
+/// ID of the proven backup of the installed version in the sample.
 const BACKUP: &str = "5e17c0ffee42b6d1";
 
-/// The page of a plan that this visitor has made.
+/// Makes a plan as this visitor, and returns its page.
 async fn plan_page(visitor: &Visitor, components: &[&str]) -> Reply {
     let mut fields = vec![("backup", BACKUP)];
     fields.extend(components.iter().map(|name| ("component", *name)));

@@ -1,4 +1,5 @@
-//! The form of settings, made of the release's JSON Schemas. The host judges what is sent; the form only helps to enter it.
+//! Form of settings, derived from the release's JSON Schemas. The host judges the input; the form only helps to enter
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +10,32 @@ use super::secrets::SecretRow;
 use crate::host::{Setting, Settings};
 use crate::refusal::Refusal;
 
-/// What the name of a setting's field begins with.
+/// Prefix of the name of a setting's field.
 const PREFIX: &str = "set:";
-/// What counts where neither a person nor the release says anything.
+/// Text for a default that neither a person nor the release sets.
 const AS_BUILT: &str = "as the release was built";
 
-/// How a value is entered.
+/// Kind of input for a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Entry {
     /// One of a few values.
     Choice(Vec<Choice>),
-    /// A number, within bounds where the schema has some.
+    /// A number, within the bounds of the schema.
     Number { least: Option<Number>, most: Option<Number>, is_whole: bool },
-    /// A line of text, of so many characters where the schema says.
+    /// A line of text, with the length limits of the schema.
     Line { least: Option<Number>, most: Option<Number>, pattern: Option<String> },
     /// Text with several lines.
     Lines,
-    /// Texts, one in each line.
+    /// Texts, one per line.
     List,
-    /// Anything else, as JSON.
+    /// Any other value, as JSON.
     Json,
 }
 
-/// A value that can be chosen.
+/// A selectable value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Choice {
-    /// What the form sends.
+    /// Submitted value.
     pub(super) json: String,
     pub(super) words: String,
     pub(super) is_chosen: bool,
@@ -42,21 +43,21 @@ pub(super) struct Choice {
 
 /// A field of the form.
 pub(super) struct Field {
-    /// Its id in the page.
+    /// ID in the page.
     pub(super) id: String,
-    /// Its name in what is sent.
+    /// Name in the submitted form.
     pub(super) name: String,
-    /// The setting's name.
+    /// Name of the setting.
     pub(super) setting: String,
-    /// What the vendor calls it.
+    /// Title given by the vendor.
     pub(super) title: Option<String>,
     pub(super) description: Option<String>,
     pub(super) entry: Entry,
-    /// What is set now; empty where nothing is.
+    /// Current value; empty if not set.
     pub(super) text: String,
-    /// What is set, for those who only read; none where nothing is.
+    /// Current value for readers; `None` if not set.
     pub(super) set: Option<String>,
-    /// What counts where nothing is set.
+    /// Effective value if not set.
     pub(super) unset: String,
 }
 
@@ -78,12 +79,12 @@ impl Field {
         }
     }
 
-    /// Whether its value is an empty text, which a field shows as if nothing were set.
+    /// Returns true if its value is an empty text, which a field shows as if it were not set.
     pub(super) fn is_set_to_nothing(&self) -> bool {
         self.set.is_some() && self.text.is_empty()
     }
 
-    /// What is possible, for those who cannot see a field's bounds.
+    /// Describes the possible values, for those who cannot see a field's bounds.
     pub(super) fn bounds(&self) -> Option<String> {
         match &self.entry {
             Entry::Number { least, most, is_whole } => {
@@ -107,7 +108,7 @@ impl Field {
     }
 }
 
-/// Bounds in words; none where there are none.
+/// Describes bounds; `None` if there are none.
 fn range(least: Option<&Number>, most: Option<&Number>) -> Option<String> {
     Some(match (least, most) {
         (Some(least), Some(most)) => format!("From {least} to {most}"),
@@ -117,7 +118,7 @@ fn range(least: Option<&Number>, most: Option<&Number>) -> Option<String> {
     })
 }
 
-/// The settings of one or several components.
+/// Settings of one or several components.
 pub(super) struct Group {
     pub(super) title: String,
     pub(super) fields: Vec<Field>,
@@ -178,11 +179,11 @@ impl Entry {
         }
     }
 
-    /// A value as a field has it.
+    /// Formats a value for a field.
     fn text(&self, value: &Value) -> String {
         match (self, value) {
             (Self::Line { .. } | Self::Lines, Value::String(text)) => text.clone(),
-            // None is an empty field otherwise, which stands for the default.
+            // An empty list would be an empty field, which stands for the default.
             (Self::List, Value::Array(values)) if !values.is_empty() => {
                 values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
             }
@@ -191,12 +192,12 @@ impl Entry {
         }
     }
 
-    /// What a field says; none where it is empty, and the release's default counts.
+    /// Reads a field; `None` if it is empty, so that the release's default applies.
     fn read(&self, text: &str) -> Result<Option<Value>, &'static str> {
         let parsed = |text: &str| serde_json::from_str::<Value>(text);
         let value = match self {
             _ if text.trim().is_empty() => return Ok(None),
-            // A browser sends the end of a line as two characters.
+            // A browser sends a line end as two characters.
             Self::Lines => Value::String(text.replace("\r\n", "\n")),
             Self::Line { .. } => Value::String(text.to_owned()),
             Self::List => list_in_json(text)
@@ -209,12 +210,13 @@ impl Entry {
     }
 }
 
-/// A list of texts that is written as JSON, as a page of the vendor's may show it.
+/// Parses a list of texts written as JSON, as on a vendor's page.
 fn list_in_json(text: &str) -> Option<Value> {
     serde_json::from_str::<Vec<String>>(text).ok().map(Value::from)
 }
 
-/// Whether a setting is a list of texts of which each is a line, and all together would not be read as something else.
+/// Returns true if a setting is a list of texts, each of which is one line, and which cannot be mistaken for anything
+/// else.
 fn is_list(setting: &Setting) -> bool {
     let items = setting.schema.get("items").and_then(|items| items.get("type")).and_then(Value::as_str);
     let is_line = |text: &&str| !text.is_empty() && text.trim() == *text && !text.contains(['\n', '\r']);
@@ -225,7 +227,7 @@ fn is_list(setting: &Setting) -> bool {
     items == Some("string") && [&setting.value, &setting.default].into_iter().flatten().all(has_lines)
 }
 
-/// A value in words: text without quotation marks.
+/// Formats a value: text without quotation marks.
 pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "empty".to_owned(),
@@ -236,14 +238,15 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-/// The values that a form changes: null returns to the default. Fields that say what is set already, and settings without a field, stay out.
+/// Returns the values that a form changes; null restores the default. Unchanged fields, and settings without a field,
+/// are left out.
 pub(super) fn changed(settings: &Settings, sent: &[(String, String)]) -> Result<BTreeMap<String, Value>, Refusal> {
     let mut changed = BTreeMap::new();
     for setting in &settings.values {
         let name = format!("{PREFIX}{}", setting.name);
         let Some((_, text)) = sent.iter().find(|(field, _)| *field == name) else { continue };
         let entry = Entry::of(setting);
-        // What was not touched is not read again: a field may show less than a value says.
+        // An untouched field is not parsed again: it may show less than the value contains.
         if *text.replace("\r\n", "\n") == setting.value.as_ref().map(|value| entry.text(value)).unwrap_or_default() {
             continue;
         }

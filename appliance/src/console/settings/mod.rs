@@ -1,4 +1,4 @@
-//! The page of settings: a form for what the release lets a site set, and the host's plan of a change before it begins.
+//! Page of settings: a form for the settings of the release, and the host's plan of a change before it begins.
 
 mod form;
 mod pattern;
@@ -26,7 +26,7 @@ use crate::context::Context;
 use crate::host::{Change, Settings, Topic};
 use crate::refusal::Refusal;
 
-/// The form; none where no release is installed.
+/// The form; `None` if no release is installed.
 type Found = Result<Option<Form>, Trouble>;
 
 #[derive(Template)]
@@ -37,13 +37,13 @@ struct Whole {
 }
 
 impl Whole {
-    /// Whether something can be entered: what was asked for comes first, and one change is open at a time.
+    /// Returns true if input is possible: a pending request comes first, and only one change is open at a time.
     fn may_enter(&self) -> bool {
         self.view.request.is_empty() && !self.view.is_open() && !self.view.is_busy()
     }
 }
 
-/// The part that refreshes itself. What a person enters is not in it, so that nothing is lost.
+/// The self-refreshing part. It does not contain the person's input, so that nothing is lost.
 #[derive(Template)]
 #[template(path = "settings_live.html")]
 struct Live {
@@ -55,9 +55,9 @@ struct Live {
 struct Plan {
     frame: Frame,
     view: PlanView,
-    /// Id of the request that an approval makes: one that is sent twice begins once.
+    /// ID of the approval's request: sending it twice begins once.
     request: String,
-    /// What it still lacks where two people approve.
+    /// Missing approvals, if two are required.
     two: Option<TwoPeople>,
 }
 
@@ -102,7 +102,7 @@ pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(dige
     draw(&Plan { frame, view, request: new_request(), two })
 }
 
-/// Plans what differs from the present settings.
+/// Plans the differences from the current settings.
 pub async fn plan(State(context): State<Context>, caller: Caller, Sent(fields): Sent<Vec<(String, String)>>) -> Shown {
     let settings = context.site.read::<Settings>(Topic::Settings).await.map_err(Refusal::from)?;
     let settings = settings.ok_or_else(|| Refusal::NotThere("release with settings on this site".to_owned()))?;

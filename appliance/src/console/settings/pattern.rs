@@ -1,6 +1,7 @@
-//! The pattern of a setting in a person's words. Those that vendors write most are named; of every other one an example is shown.
+//! Description of a setting's pattern for people. The most common patterns are described in words; for others an
+//! example is shown.
 
-/// Ranges of letters, and what people call them.
+/// Ranges of letters, with their names.
 const RANGES: [(&str, &str); 5] = [
     ("A-Z", "capital letters"),
     ("a-z", "small letters"),
@@ -9,7 +10,8 @@ const RANGES: [(&str, &str); 5] = [
     ("A-F", "letters A to F"),
 ];
 
-/// What a text has to look like, for people who read no regular expressions. The examples are values that the release itself has.
+/// Describes the required form of a text, for people who do not read regular expressions. The examples are values of
+/// the release itself.
 pub(super) fn in_words(pattern: &str, examples: &[&str]) -> String {
     let inner = pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$'));
     let known = inner.and_then(|inner| choice(inner).or_else(|| amount(inner)).or_else(|| letters(inner)));
@@ -21,12 +23,12 @@ pub(super) fn in_words(pattern: &str, examples: &[&str]) -> String {
     }
 }
 
-/// `(a|b|c)`: one of some words.
+/// Describes `(a|b|c)`: one of some words.
 fn choice(inner: &str) -> Option<String> {
     words(inner).map(|words| format!("One of {}", listed(&words, "or")))
 }
 
-/// `[1-9][0-9]*(Mi|Gi)`: a whole number with a unit.
+/// Describes `[1-9][0-9]*(Mi|Gi)`: an integer with a unit.
 fn amount(inner: &str) -> Option<String> {
     const WHOLE: [(&str, &str); 6] = [
         ("[1-9][0-9]*", "from 1"),
@@ -46,7 +48,7 @@ fn amount(inner: &str) -> Option<String> {
     Some(format!("{number} with {} behind it, such as 1{}", listed(&units, "or"), units[0]))
 }
 
-/// `[a-z0-9-]+`: some kinds of letters.
+/// Describes `[a-z0-9-]+`: some kinds of letters.
 fn letters(inner: &str) -> Option<String> {
     let class = inner.strip_prefix('[')?;
     let (class, count) = class.split_once(']')?;
@@ -74,7 +76,7 @@ fn letters(inner: &str) -> Option<String> {
         }
     }
     let is_sign = |sign: char| sign.is_ascii_punctuation();
-    // What is left of `a-b` would be read as three signs.
+    // The rest of `a-b` would be read as three characters.
     if rest.trim_matches('-').contains('-') || !rest.chars().all(|sign| is_sign(sign) || sign == ' ') {
         return None;
     }
@@ -86,14 +88,14 @@ fn letters(inner: &str) -> Option<String> {
     Some(format!("{first}{}{count}", said.as_str()))
 }
 
-/// The words of `(a|b|c)`; none where anything else is in it.
+/// Returns the words of `(a|b|c)`; `None` if it contains anything else.
 fn words(group: &str) -> Option<Vec<&str>> {
     let inner = group.strip_prefix('(')?.strip_suffix(')')?;
     let words: Vec<_> = inner.strip_prefix("?:").unwrap_or(inner).split('|').collect();
     words.iter().all(|word| is_plain(word)).then_some(words)
 }
 
-/// Whether a text stands for itself in a pattern.
+/// Returns true if a text matches only itself in a pattern.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '%' | ' '))
 }

@@ -1,4 +1,4 @@
-//! The plan of a change of settings as a person reads it.
+//! Plan of a change of settings, as shown to people.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,10 +10,10 @@ use crate::console::planned::{Approving, Edit, Further, Step, Steps, further, wh
 use crate::console::units::count;
 use crate::host::PlanPage;
 
-/// Landfall's own setting of the time of each day's backup.
+/// Landfall's own setting of the daily backup's time.
 const BACKUP_TIME: &str = "backups.time";
 
-/// Fields of the document that have a place of their own.
+/// Fields of the document with their own place.
 const KNOWN: [&str; 4] = ["kind", "schema", "settings", "plan"];
 
 #[derive(Deserialize, Default)]
@@ -28,7 +28,7 @@ struct Document {
     plan: Steps,
 }
 
-/// A change of Landfall's own settings, of which those of secrets and the time of the daily backup come from a browser.
+/// A change of Landfall's own settings; those of secrets and of the daily backup's time can come from a browser.
 #[derive(Deserialize)]
 struct OwnSetting {
     setting: String,
@@ -38,7 +38,7 @@ struct OwnSetting {
     to: Value,
 }
 
-/// One of Landfall's own settings in words: another value of a secret, by the numbers of both, or another time.
+/// A change of Landfall's own settings in words: a new value of a secret, by the numbers of both values, or a new time.
 pub(super) struct ChangedOwn {
     pub(super) name: String,
     pub(super) from: String,
@@ -60,7 +60,7 @@ impl OwnSetting {
 }
 
 impl Document {
-    /// Whether a field of this name was read, and is shown in its place.
+    /// Returns true if a field with this name was read, and is shown in its place.
     fn has(&self, name: &str) -> bool {
         match name {
             "changes" => self.changes.is_some(),
@@ -70,11 +70,11 @@ impl Document {
     }
 }
 
-/// A field of an object that changes.
+/// A changed field of an object.
 #[derive(Deserialize)]
 pub(super) struct Changed {
     pub(super) component: String,
-    /// The setting.
+    /// Name of the setting.
     pub(super) value: String,
     kind: String,
     name: String,
@@ -121,7 +121,7 @@ pub(super) struct PlanView {
 }
 
 impl PlanView {
-    /// The view of a plan that changes these settings.
+    /// Creates the view of a plan that changes these settings.
     pub(super) fn new(page: PlanPage, names: &[String]) -> Self {
         let document = Document::deserialize(&page.document).unwrap_or_default();
         let mut rest = page.document.as_object().cloned().unwrap_or_default();
@@ -149,7 +149,7 @@ impl PlanView {
         count(self.steps.len() + self.closing.len(), "step")
     }
 
-    /// Whose pods are replaced or changed, in the plan's order.
+    /// Returns the components whose pods are replaced or changed, in the plan's order.
     pub(super) fn components(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.changes.iter().map(|change| change.component.as_str()).collect();
         names.dedup();

@@ -1,5 +1,5 @@
-//! The secrets that the release asks the site for: whether each was given, and a form for another value. A value goes from the form to the
-//! host, and no page, no log and no row of the database ever has it.
+//! Site secrets of the release: their presence, and a form for a new value. A value goes from the form to the host; no
+//! page, log or database row ever contains it.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -15,13 +15,13 @@ use crate::refusal::Refusal;
 
 /// A secret on the page.
 pub(super) struct SecretRow {
-    /// Its id in the page.
+    /// ID in the page.
     pub(super) id: String,
     pub(super) name: String,
     pub(super) component: String,
     pub(super) meaning: String,
     kind: String,
-    /// Whether the site has it, in words.
+    /// Describes whether the site has it.
     pub(super) state: String,
     pub(super) reason: Option<String>,
 }
@@ -54,7 +54,7 @@ impl SecretRow {
         self.kind == "tls"
     }
 
-    /// What is entered where it is no password.
+    /// Returns the label of the input, unless it is a password.
     pub(super) fn label(&self) -> &'static str {
         match self.kind.as_str() {
             "tls" => "Certificate with its chain, as PEM",
@@ -64,24 +64,24 @@ impl SecretRow {
     }
 }
 
-/// Another value of a secret. No `Debug`: it must not reach a log.
+/// New value of a secret. No `Debug`: it must not reach a log.
 #[derive(Deserialize)]
 pub struct Given {
     name: String,
     #[serde(default)]
     value: String,
-    /// A password once more.
+    /// Repeated password.
     #[serde(default)]
     again: String,
-    /// The private key of a certificate.
+    /// Private key of a certificate.
     #[serde(default)]
     key: String,
 }
 
 impl Given {
-    /// The value as the host takes it.
+    /// Returns the value in the form that the host accepts.
     fn value(self, secret: &SecretSetting) -> Result<String, Refusal> {
-        // A browser sends the end of a line as two characters.
+        // A browser sends a line end as two characters.
         let lines = |text: &str| text.replace("\r\n", "\n");
         match secret.kind.as_str() {
             "password" if self.value == self.again => Ok(self.value),
@@ -92,7 +92,8 @@ impl Given {
     }
 }
 
-/// Hands the value to the host, and asks for the plan of a change that uses it. An administrator approves that, or two where it is set.
+/// Sends the value to the host, and requests the plan of a change that uses it. One administrator approves it, or two
+/// people if so configured.
 pub async fn give(State(context): State<Context>, caller: Caller, Sent(given): Sent<Given>) -> Shown {
     let secret = known_secret(&context, &given.name).await?;
     let value = given.value(&secret)?;

@@ -8,7 +8,7 @@ use crate::people::Scope;
 use crate::refusal::Refusal;
 use crate::testing::{Reply, Site, Visitor, hidden, until, words_of};
 
-/// The page of a plan that this visitor has made.
+/// Makes a plan as this visitor, and returns its page.
 async fn plan_page(visitor: &Visitor, fields: &[(&str, &str)]) -> Reply {
     let asked = visitor.post("/settings/plan", fields).await;
     let led = visitor.follow(&asked).await;
@@ -16,7 +16,7 @@ async fn plan_page(visitor: &Visitor, fields: &[(&str, &str)]) -> Reply {
     visitor.follow(&led).await
 }
 
-/// The first plan that was asked for.
+/// Returns the first plan that was requested.
 fn planned(site: &Site) -> Change {
     let wishes = site.host.wishes.lock().unwrap().clone();
     let Some(Wish::Plan(wish)) = wishes.first() else { panic!("{wishes:?}") };

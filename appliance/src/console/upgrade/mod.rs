@@ -1,4 +1,5 @@
-//! Upgrades and rollbacks: media are found, a plan is read and approved, the change is followed to its end, or undone.
+//! Upgrades and rollbacks: media are found, a plan is read and approved, and the change is followed to its end, or
+//! undone.
 
 mod plan;
 #[cfg(test)]
@@ -32,7 +33,7 @@ use crate::refusal::Refusal;
 struct Whole {
     frame: Frame,
     view: View<Found>,
-    /// For those who may upload, while no change is open.
+    /// Upload card, for users who may upload, while no change is open.
     card: Option<UploadCard>,
 }
 
@@ -47,9 +48,9 @@ struct Live {
 struct Plan {
     frame: Frame,
     view: PlanView,
-    /// Id of the request that an approval makes: one that is sent twice begins once.
+    /// ID of the approval's request: sending it twice begins once.
     request: String,
-    /// What it still lacks where two people approve.
+    /// Missing approvals, if two are required.
     two: Option<TwoPeople>,
 }
 

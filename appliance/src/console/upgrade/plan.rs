@@ -1,5 +1,5 @@
-//! A plan as a person reads it. The host's document grows with its versions: what this console does not know of it is shown with the
-//! document's own words, and what is missing is left out.
+//! Plan of an upgrade or rollback, as shown to people. The host's document grows with its versions: fields unknown to
+//! this console are shown in the document's own words, and missing ones are left out.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::console::state::{Mark, State};
 use crate::console::units::{bytes, count};
 use crate::host::{Change, DataFate, PlanPage};
 
-/// Fields of the document that have a place of their own.
+/// Fields of the document with their own place.
 const KNOWN: [&str; 9] = ["kind", "schema", "from", "to", "missingBytes", "node", "components", "backup", "plan"];
 
 #[derive(Deserialize, Default)]
@@ -41,7 +41,7 @@ struct Document {
 }
 
 impl Document {
-    /// Whether a field of this name was read, and is shown in its place.
+    /// Returns true if a field with this name was read, and is shown in its place.
     fn has(&self, name: &str) -> bool {
         match name {
             "outlook" => self.outlook.is_some(),
@@ -62,7 +62,7 @@ struct Node {
     replaces_control_plane: bool,
 }
 
-/// What happens to a component.
+/// Effects on a component.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Component {
@@ -88,7 +88,7 @@ struct Backup {
     time: String,
 }
 
-/// A component with its mark, and what happens to it.
+/// A component with its mark and its effects.
 pub(super) struct ComponentRow {
     pub(super) mark: Mark,
     pub(super) component: Component,
@@ -116,7 +116,7 @@ impl ComponentRow {
         self.component.stops || self.outlook.as_ref().is_some_and(|outlook| outlook.interruption == "stops")
     }
 
-    /// What a person notices of it while the plan is carried out.
+    /// Describes its interruption during the plan.
     pub(super) fn meanwhile(&self) -> String {
         let known = self.outlook.as_ref().and_then(ComponentOutlook::meanwhile);
         let by_fate = match (self.component.stops, self.component.fate.as_str()) {
@@ -129,7 +129,7 @@ impl ComponentRow {
         known.unwrap_or_else(|| by_fate.to_owned())
     }
 
-    /// What becomes of its data; empty where it has none, or where the document does not say.
+    /// Describes the effect on its data; empty if it has none, or if the document does not state it.
     pub(super) fn data(&self) -> &str {
         self.outlook.as_ref().map_or("", ComponentOutlook::data)
     }
@@ -144,7 +144,7 @@ pub(super) struct PlanView {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) approving: Approving,
-    /// What becomes of data, in a rollback.
+    /// Treatment of data in a rollback.
     pub(super) data: Option<&'static str>,
     pub(super) copied: Option<String>,
     pub(super) duration: Option<String>,
@@ -158,7 +158,7 @@ pub(super) struct PlanView {
     pub(super) space: Vec<Peak>,
     pub(super) edits: Vec<Edit>,
     pub(super) values: Vec<ValueChange>,
-    /// What the vendor says is new.
+    /// The vendor's release notes.
     pub(super) notes: Option<String>,
     pub(super) further: Vec<Further>,
 }
@@ -216,7 +216,7 @@ impl PlanView {
         stops.map(|row| row.component.name.as_str()).collect()
     }
 
-    /// Whether the table of components has a column for data.
+    /// Returns true if the table of components has a column for data.
     pub(super) fn has_data(&self) -> bool {
         self.changed.iter().any(|row| !row.data().is_empty())
     }
@@ -244,7 +244,7 @@ fn approving(is_upgrade: bool, loses_data: bool) -> Approving {
     }
 }
 
-/// Each component with what happens to it, in the document's order; those at the end that only the outlook names.
+/// Returns each component with its effects, in the document's order, followed by those that only the outlook names.
 fn rows(components: Vec<Component>, outlooks: Vec<ComponentOutlook>) -> Vec<ComponentRow> {
     let named = outlooks.into_iter().map(|outlook| (outlook.component.clone(), outlook));
     let mut outlooks: BTreeMap<String, ComponentOutlook> = named.collect();

@@ -8,7 +8,7 @@ use crate::host::{Change, DataFate, OperationPage, PlanPage, Request, RequestSta
 use crate::people::Scope;
 use crate::testing::{Reply, Site, Visitor, hidden, until};
 
-/// The page of a plan that an operator has made.
+/// Makes a plan as an operator, and returns its page.
 async fn plan_page(site: &Site, visitor: &Visitor) -> Reply {
     let medium = site.host.media.lock().unwrap().media[0].id.clone();
     let asked = visitor.post("/upgrade/plan", &[("medium", &medium)]).await;
@@ -37,7 +37,7 @@ async fn media_are_listed_with_what_is_wrong_and_hostile_names_are_text() {
     );
 }
 
-/// Begins an upload of this name.
+/// Begins an upload with this name.
 async fn upload(program: &Visitor, name: &str, size: usize) -> String {
     let metadata = format!("filename {}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, name));
     let length = size.to_string();
@@ -164,7 +164,7 @@ async fn the_open_change_can_be_undone_and_hides_the_media() {
     let asked = root.post("/upgrade/abort", &[("operation", "2")]).await;
     assert_eq!(asked.status, StatusCode::SEE_OTHER);
     assert!(matches!(&site.host.wishes.lock().unwrap()[..], [Wish::Abort(wish)] if wish.operation == 2));
-    // After the commit.
+    // The operation has passed its commit.
     *site.host.operation.lock().unwrap() = Some(sample_of("operation"));
     tokio::time::sleep(std::time::Duration::from_millis(1600)).await;
     assert!(!root.get("/upgrade").await.body.contains("Undo the change now"));
@@ -339,7 +339,7 @@ fn what_happens_to_each_component_is_said() {
     assert_eq!(said(document), without);
 }
 
-/// The page of the sample plan, changed, as an administrator reads it.
+/// Returns the page of the changed sample plan, as shown to an administrator.
 async fn page_of(site: &Site, change: impl FnOnce(&mut serde_json::Value)) -> String {
     let root = site.sign_in("root").await;
     plan_page(site, &root).await;
@@ -406,7 +406,7 @@ async fn an_edit_that_would_be_lost_leaves_nothing_to_approve() {
     assert!(page.contains("Would be lost") && !page.contains("<b>"), "{page}");
 }
 
-/// What the host says of the upgrade that was approved becomes something else.
+/// Changes the host's report on the approved upgrade.
 fn set_approval(site: &Site, change: impl FnOnce(&mut Request)) {
     change(site.host.requests.lock().unwrap().iter_mut().find(|request| request.verb == "upgrade").unwrap());
 }
@@ -461,7 +461,7 @@ async fn a_request_that_is_sent_again_is_recorded_as_such_and_ends_once() {
     assert_eq!(send(&root).await, StatusCode::ACCEPTED);
     until(async || log().await.contains("\"change.undo\"")).await;
     assert_eq!((send(&root).await, send(&other).await), (StatusCode::ACCEPTED, StatusCode::ACCEPTED));
-    // A look after it: its end is recorded after whatever the others would have recorded.
+    // A later look's end is recorded after everything that the other requests would have recorded.
     assert_eq!(root.call(Method::POST, "/api/v1/media", "{}").await.status, StatusCode::ACCEPTED);
     until(async || log().await.contains("\"media.look\"")).await;
     let log = log().await;

@@ -1,4 +1,5 @@
-//! The card of the page *Upgrade* from which a bundle is uploaded. What it says of an upload is as of when the page was opened; its script continues from there.
+//! Card of the page *Upgrade* for uploading a bundle. It shows the state of an upload when the page was opened; its
+//! script continues from there.
 
 use axum::extract::State;
 use landfall_peer::RefusedUpload;
@@ -12,9 +13,9 @@ use crate::console::moment::Moment;
 use crate::context::Context;
 use crate::host::{Upload, UploadsPage};
 
-/// What the card shows.
+/// Content of the card.
 pub(super) struct UploadCard {
-    /// Bytes that a new upload may have.
+    /// Maximum size of a new upload in bytes.
     pub(super) room_bytes: u64,
     pub(super) upload: Option<Upload>,
     pub(super) begun: Option<Moment>,
@@ -22,14 +23,14 @@ pub(super) struct UploadCard {
     pub(super) refused: Option<Refused>,
 }
 
-/// The upload that was refused last.
+/// The last refused upload.
 pub(super) struct Refused {
     pub(super) upload: RefusedUpload,
     pub(super) at: Option<Moment>,
 }
 
 impl UploadCard {
-    /// The card; none where the host does not say.
+    /// Reads the card's content; `None` if the host does not report it.
     pub(super) async fn read(context: &Context) -> Option<Self> {
         let UploadsPage { room_bytes, upload, refused } = context.site.uploads().await.ok()?;
         let time = |text: fn(&Upload) -> &str| Moment::read(upload.as_ref().map(text));
@@ -38,7 +39,7 @@ impl UploadCard {
         Some(Self { room_bytes, upload, begun, expires, refused })
     }
 
-    /// Whether a file can be chosen: there is no upload, or one that is not whole.
+    /// Returns true if a file can be chosen: there is no upload, or an incomplete one.
     pub(super) fn takes_more(&self) -> bool {
         self.upload.as_ref().is_none_or(|upload| upload.medium.is_none())
     }

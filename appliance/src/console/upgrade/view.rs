@@ -1,4 +1,4 @@
-//! The media that the page *Upgrade* lists.
+//! Media listed on the page *Upgrade*.
 
 use crate::access::Caller;
 use crate::console::change::{UPGRADE, View};
@@ -21,7 +21,7 @@ pub(super) struct Media {
 
 pub(super) type Found = Result<Media, Trouble>;
 
-/// Whether the page's main button is the look for media: nothing is there to plan with.
+/// Returns true if the page's main button is the search for media, because there is nothing to plan with.
 pub(super) fn is_first(view: &View<Found>) -> bool {
     !matches!(&view.subject, Ok(media) if media.rows.iter().any(|row| row.medium.problem.is_none()))
 }

@@ -1,7 +1,8 @@
-//! A damaged database is kept beside the new one that takes its place: it may be evidence, and a person may save entries from it.
+//! Damaged databases, kept next to the new one that replaces them: they may be evidence, and a person may save entries
+//! from them.
 //!
-//! SQLite's own files beside it, such as its log of changes, are kept under the same name. So SQLite opens them together, and takes none
-//! of them for a part of the new one.
+//! SQLite's own companion files, such as its write-ahead log, are kept under the same name. SQLite then opens them
+//! together, and takes none of them for a part of the new database.
 
 use std::cmp::Reverse;
 use std::path::Path;
@@ -15,21 +16,22 @@ use landfall_media::durable;
 use crate::database::{FILE, file};
 use crate::error::{Context as _, Error, Result};
 
-/// What a kept file's name has behind that of the database; the time follows.
+/// Text that follows the database's name in a kept file's name; the time follows it.
 const MARK: &str = ".damaged-";
-/// How the time is written, in UTC.
+/// Format of the time, in UTC.
 const TIME: &str = "%Y%m%dT%H%M%SZ";
-/// Files that SQLite puts beside a database.
+/// Suffixes of SQLite's companion files.
 const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
-/// Most that are kept. A disk that damages one after the other is not filled with them: a person has to look.
+/// Maximum number of kept databases. A disk that damages one after the other is not filled with them: a person has to
+/// act.
 const MOST: usize = 3;
 
-/// A damaged database that is kept.
+/// A kept damaged database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aside {
     /// Name of its file in the data folder.
     pub name: String,
-    /// When the damage was found.
+    /// Time when the damage was found.
     pub at: Timestamp,
 }
 
@@ -38,7 +40,7 @@ impl Aside {
         Self { name: format!("{FILE}{MARK}{}", at.strftime(TIME)), at }
     }
 
-    /// What a file's name says; none for another file.
+    /// Parses a file's name; `None` for another file.
     fn of_name(name: &str) -> Option<Self> {
         let time = name.strip_prefix(FILE)?.strip_prefix(MARK)?;
         let at = DateTime::strptime(TIME, time).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
@@ -46,7 +48,7 @@ impl Aside {
     }
 }
 
-/// Those that are kept in a data folder, the newest first.
+/// Returns the kept databases of a data folder, newest first.
 pub fn kept(folder: &Path) -> Result<Vec<Aside>> {
     let failed = || format!("{} cannot be read", folder.display());
     let mut found = Vec::new();
@@ -58,7 +60,7 @@ pub fn kept(folder: &Path) -> Result<Vec<Aside>> {
     Ok(found)
 }
 
-/// Gives the damaged database of a data folder another name. On the disk when it returns. Nothing may have it open for writing.
+/// Renames the damaged database of a data folder, durably. No one may have it open for writing.
 pub fn set_aside(folder: &Path) -> Result<Aside> {
     let kept = kept(folder)?;
     if kept.len() >= MOST {
@@ -68,7 +70,7 @@ pub fn set_aside(folder: &Path) -> Result<Aside> {
         );
         return Err(Error::new(codes::APPLIANCE_DATABASE_DAMAGED, what));
     }
-    // Of two in one second, and under a clock that was set back, the later one still has the later name.
+    // Of two in one second, and under a clock that was set back, the later one still gets the later name.
     let second = SignedDuration::from_secs(1);
     let earliest = kept.first().map_or(Timestamp::MIN, |newest| newest.at.saturating_add(second).unwrap_or(newest.at));
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -79,7 +81,7 @@ pub fn set_aside(folder: &Path) -> Result<Aside> {
     Ok(aside)
 }
 
-/// Ends what was interrupted: the database has another name already, and not all of the files beside it.
+/// Completes an interrupted renaming: the database has its other name, but not all of its companion files.
 pub fn complete(folder: &Path) -> Result<()> {
     if file(folder).exists() {
         return Ok(());

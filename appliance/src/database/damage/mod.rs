@@ -1,4 +1,4 @@
-//! Whether the pages of a database can be read and agree with each other.
+//! Check that the pages of a database are readable and consistent.
 
 mod aside;
 
@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 
 pub use aside::{Aside, complete, kept, set_aside};
 
-/// The first damage that is found, if there is any. That a database cannot be read for another reason is an error. A server checks
-/// its own disk, and reports damage that a query meets.
+/// Returns the first damage found, if any. Fails if the database cannot be read for another reason. A server checks its
+/// own disk, and reports damage that a query meets.
 pub async fn damage_of(connection: &mut Connection) -> Result<Option<String>> {
     match connection.sqlite() {
         Some(connection) => damage_of_pages(connection).await,
@@ -31,7 +31,7 @@ async fn damage_of_pages(connection: &mut SqliteConnection) -> Result<Option<Str
     Ok((found != ["ok"]).then(|| found.join(", ")))
 }
 
-/// The same of a file, before anything writes to it.
+/// Like [`damage_of`], for a file, before anything writes to it.
 pub async fn damage_of_file(path: &Path) -> Result<Option<String>> {
     let mut connection = match options(path).read_only(true).connect().await {
         Ok(connection) => connection,
@@ -42,7 +42,7 @@ pub async fn damage_of_file(path: &Path) -> Result<Option<String>> {
     found
 }
 
-/// The damage that an error says; other errors are errors.
+/// Returns the damage that an error reports; passes other errors on.
 fn damage_in(error: sqlx::Error) -> Result<Option<String>> {
     if code_of(&error) == codes::APPLIANCE_DATABASE_DAMAGED {
         Ok(Some(error.to_string()))

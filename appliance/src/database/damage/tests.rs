@@ -13,7 +13,7 @@ use crate::host::fake::FakeHost;
 use crate::people::{Role, create_user};
 use crate::testing::{PASSWORD, Site, author, note};
 
-/// A way in which a file is damaged.
+/// Kind of damage to a file.
 type Damage = fn(&mut Vec<u8>);
 
 const DAMAGES: [(&str, Damage); 5] = [
@@ -24,7 +24,7 @@ const DAMAGES: [(&str, Damage); 5] = [
     ("half of a file", |bytes| bytes.truncate(bytes.len() / 8192 * 4096)),
 ];
 
-/// Damages the closed database of a folder; returns what its file then has.
+/// Damages the closed database of a folder; returns the file's new content.
 fn damage(folder: &Path, how: Damage) -> Vec<u8> {
     let mut bytes = fs_err::read(file(folder)).unwrap();
     how(&mut bytes);
@@ -32,7 +32,7 @@ fn damage(folder: &Path, how: Damage) -> Vec<u8> {
     bytes
 }
 
-/// A folder whose database has some entries, and is closed.
+/// Returns a folder whose database has some entries, and is closed.
 async fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(folder.path()).await.unwrap();
@@ -81,7 +81,7 @@ async fn the_overview_names_the_damaged_database_and_the_way_back() {
 async fn damage_that_is_found_while_the_console_runs_is_on_the_overview() {
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
-    // The log of changes goes into the file, which is then damaged behind the console's back.
+    // The write-ahead log is merged into the file, which is then damaged without the console's knowledge.
     let mut writer = site.context.database.writer.sqlite().acquire().await.unwrap();
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writer).await.unwrap();
     let tables = "SELECT rootpage FROM sqlite_schema WHERE name = 'audit'";
@@ -99,7 +99,7 @@ async fn damage_that_is_found_while_the_console_runs_is_on_the_overview() {
     assert!(refused.status == StatusCode::INTERNAL_SERVER_ERROR && refused.body.contains("LF5055"), "{}", refused.body);
 }
 
-/// The host knows what it signed of the log that was lost.
+/// The host knows what it signed of the lost log.
 #[tokio::test]
 async fn the_host_signs_the_log_behind_a_damaged_one_as_a_restart_alone() {
     let folder = folder().await;

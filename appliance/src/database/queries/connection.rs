@@ -1,4 +1,4 @@
-//! Connections of both databases, and what a query may be sent to.
+//! Connections to both databases, and the targets of queries.
 
 use std::ops::{Deref, DerefMut};
 
@@ -9,29 +9,29 @@ use sqlx::{
 
 use crate::task::spawn_for_request;
 
-/// Begins a look at one moment of PostgreSQL, as SQLite's are.
+/// Statement that begins a consistent read in PostgreSQL, as SQLite's reads are.
 pub const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// A connection to one of the two databases.
+/// Connection to one of the two databases.
 pub enum Connection {
-    /// To SQLite.
+    /// Connection to SQLite.
     Sqlite(Held<Sqlite>),
-    /// To PostgreSQL.
+    /// Connection to PostgreSQL.
     Postgres(Held<Postgres>),
 }
 
-/// How a connection is held. What it was given for ends when it is dropped.
+/// Ownership of a connection. Its use ends when it is dropped.
 pub enum Held<DB: Database> {
-    /// It returns to its pool.
+    /// Connection that returns to its pool.
     Pooled(PoolConnection<DB>),
-    /// It is in a transaction, which is undone unless it is committed.
+    /// Connection in a transaction, which is rolled back unless it is committed.
     Open(Transaction<'static, DB>),
-    /// It belongs to no pool.
+    /// Connection without a pool.
     Own(Box<DB::Connection>),
 }
 
 impl<DB: Database> Held<DB> {
-    /// The connection of the driver.
+    /// Returns the driver's connection.
     pub fn driver(&mut self) -> &mut DB::Connection {
         match self {
             Self::Pooled(connection) => connection,
@@ -42,17 +42,17 @@ impl<DB: Database> Held<DB> {
 }
 
 impl Connection {
-    /// A connection to a file, of no pool.
+    /// Wraps a connection to a file, without a pool.
     pub fn to_file(connection: SqliteConnection) -> Self {
         Self::Sqlite(Held::Own(Box::new(connection)))
     }
 
-    /// A connection to a server, of no pool.
+    /// Wraps a connection to a server, without a pool.
     pub fn to_server(connection: PgConnection) -> Self {
         Self::Postgres(Held::Own(Box::new(connection)))
     }
 
-    /// The driver's connection, where it is to SQLite.
+    /// Returns the driver's connection, if it is SQLite's.
     pub fn sqlite(&mut self) -> Option<&mut SqliteConnection> {
         match self {
             Self::Sqlite(held) => Some(held.driver()),
@@ -60,7 +60,7 @@ impl Connection {
         }
     }
 
-    /// Closes a connection of no pool; another one returns to its pool.
+    /// Closes a connection without a pool; any other returns to its pool.
     pub async fn close(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(Held::Own(connection)) => connection.close().await,
@@ -70,21 +70,21 @@ impl Connection {
     }
 }
 
-/// A transaction that may write. It is undone unless it is committed.
+/// Transaction that may write. It is rolled back unless it is committed.
 pub struct Write(Connection);
 
 impl Write {
-    /// One of SQLite.
+    /// Wraps a transaction of SQLite.
     pub(in crate::database) fn of_sqlite(transaction: Transaction<'static, Sqlite>) -> Self {
         Self(Connection::Sqlite(Held::Open(transaction)))
     }
 
-    /// One of PostgreSQL.
+    /// Wraps a transaction of PostgreSQL.
     pub(in crate::database) fn of_postgres(transaction: Transaction<'static, Postgres>) -> Self {
         Self(Connection::Postgres(Held::Open(transaction)))
     }
 
-    /// Makes what was written count. It is on the disk when this returns.
+    /// Commits the transaction, durably.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         match self.0 {
             Connection::Sqlite(Held::Open(transaction)) => transaction.commit().await,
@@ -111,17 +111,17 @@ impl DerefMut for Write {
     }
 }
 
-/// Connections that are used again.
+/// Pool of reusable connections.
 #[derive(Debug, Clone)]
 pub enum Pool {
-    /// To SQLite.
+    /// Pool of SQLite.
     Sqlite(SqlitePool),
-    /// To PostgreSQL.
+    /// Pool of PostgreSQL.
     Postgres(PgPool),
 }
 
 impl Pool {
-    /// A connection.
+    /// Acquires a connection.
     pub async fn acquire(&self) -> Result<Connection, sqlx::Error> {
         Ok(match self {
             Self::Sqlite(pool) => Connection::Sqlite(Held::Pooled(pool.acquire().await?)),
@@ -129,7 +129,7 @@ impl Pool {
         })
     }
 
-    /// A connection that reads one moment: what is written meanwhile, it does not see.
+    /// Acquires a connection that reads a single moment: it does not see later writes.
     pub async fn begin(&self) -> Result<Connection, sqlx::Error> {
         Ok(match self {
             Self::Sqlite(pool) => Connection::Sqlite(Held::Open(pool.begin().await?)),
@@ -139,7 +139,7 @@ impl Pool {
         })
     }
 
-    /// Closes all of them.
+    /// Closes all connections.
     pub async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
@@ -147,7 +147,7 @@ impl Pool {
         }
     }
 
-    /// The driver's pool, where it is SQLite's.
+    /// Returns the driver's pool, which must be SQLite's.
     #[cfg(test)]
     pub fn sqlite(&self) -> &SqlitePool {
         match self {
@@ -157,8 +157,9 @@ impl Pool {
     }
 }
 
-/// What it means that no connection for reading was had in time. Reading is quick, so none of a server could be made: sqlx tries again and
-/// again while the server begins, or has as many as it takes. Those that write may wait for each other instead.
+/// Interprets the timeout of acquiring a connection for reading. Reading is quick, so no connection to the server could
+/// be made: sqlx retries while the server starts, or has as many connections as it accepts. Writers may instead wait
+/// for each other.
 pub(super) fn unanswered(error: sqlx::Error) -> sqlx::Error {
     match error {
         sqlx::Error::PoolTimedOut => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
@@ -166,10 +167,11 @@ pub(super) fn unanswered(error: sqlx::Error) -> sqlx::Error {
     }
 }
 
-/// Begins a transaction of PostgreSQL, which is undone also where the caller has given up meanwhile.
+/// Begins a transaction of PostgreSQL, which is rolled back even if the caller has given up.
 ///
-/// sqlx 0.9.0 counts a transaction once the server has answered. A caller that is dropped before that would leave the connection in a
-/// transaction that sqlx does not know of: whoever reads with it next would see one moment forever. So a task of its own waits.
+/// sqlx 0.9.0 counts a transaction once the server has answered. A caller that is dropped before that would leave the
+/// connection in a transaction unknown to sqlx, and its next reader would see the same moment forever. Therefore a
+/// separate task waits.
 pub(in crate::database) async fn begin(
     pool: &PgPool,
     statement: &'static str,
@@ -180,15 +182,15 @@ pub(in crate::database) async fn begin(
     begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
-/// What a query is sent to.
+/// Target of a query.
 pub enum Target<'e> {
-    /// A connection to SQLite.
+    /// Connection to SQLite.
     Sqlite(&'e mut SqliteConnection),
-    /// Any of those to SQLite.
+    /// Any connection of a pool of SQLite.
     SqlitePool(&'e SqlitePool),
-    /// A connection to PostgreSQL.
+    /// Connection to PostgreSQL.
     Postgres(&'e mut PgConnection),
-    /// Any of those to PostgreSQL.
+    /// Any connection of a pool of PostgreSQL.
     PostgresPool(&'e PgPool),
 }
 

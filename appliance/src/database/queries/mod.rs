@@ -1,6 +1,7 @@
-//! Queries of both databases: one text with `$1` for its values, and rows that are read alike.
+//! Queries for both databases: one text with placeholders such as `$1`, and rows that are read in the same way.
 //!
-//! The text must mean the same to SQLite and to PostgreSQL. Values are integers of 64 bits and texts, which is all that the schema has.
+//! The text must have the same meaning in SQLite and PostgreSQL. Values are 64-bit integers and texts; the schema has
+//! no other types.
 
 mod connection;
 mod row;
@@ -15,20 +16,20 @@ pub use connection::{Connection, ONE_MOMENT, Pool, Write};
 use connection::{Target, unanswered};
 pub use row::{Read, Row};
 
-/// What PostgreSQL stores in the place of a zero byte, which no text of it may have.
+/// Replacement for a zero byte, which texts in PostgreSQL cannot contain.
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// A value of a query.
+/// Value of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// A number, or none.
+    /// Integer, or null.
     Integer(Option<i64>),
-    /// A text, or none.
+    /// Text, or null.
     Text(Option<String>),
 }
 
 impl Value {
-    /// As PostgreSQL takes it.
+    /// Returns the value in a form that PostgreSQL accepts.
     fn without_zeros(self) -> Self {
         match self {
             Self::Text(Some(text)) if text.contains('\0') => Self::Text(Some(text.replace('\0', REPLACEMENT))),
@@ -61,18 +62,18 @@ impl From<&str> for Value {
     }
 }
 
-/// What a statement did.
+/// Result of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done(u64);
 
 impl Done {
-    /// How many rows were written or removed.
+    /// Returns the number of rows written or removed.
     pub fn rows_affected(&self) -> u64 {
         self.0
     }
 }
 
-/// A text with its values.
+/// A query text with its values.
 #[must_use]
 #[derive(Debug)]
 pub struct Query {
@@ -80,17 +81,17 @@ pub struct Query {
     values: Vec<Value>,
 }
 
-/// A query without values yet.
+/// Creates a query without values.
 pub fn query(sql: impl SqlSafeStr) -> Query {
     Query { sql: sql.into_sql_str(), values: Vec::new() }
 }
 
-/// A query whose rows have one column.
+/// Creates a query whose rows have one column.
 pub fn query_scalar(sql: impl SqlSafeStr) -> Scalar {
     Scalar(query(sql))
 }
 
-/// The query of a driver.
+/// Query of a driver.
 type Bound<DB> = sqlx::query::Query<'static, DB, <DB as Database>::Arguments>;
 
 fn bound<DB>(sql: SqlStr, values: impl Iterator<Item = Value>) -> Bound<DB>
@@ -106,7 +107,7 @@ where
 }
 
 impl Query {
-    /// The same with one more value.
+    /// Adds a value.
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
@@ -136,7 +137,7 @@ impl Query {
         })
     }
 
-    /// All rows.
+    /// Returns all rows.
     pub fn fetch_all<'e>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<Vec<Row>, sqlx::Error>> {
         let target = target.into();
         Box::pin(async move {
@@ -151,7 +152,7 @@ impl Query {
         })
     }
 
-    /// The first row, if there is one.
+    /// Returns the first row, if any.
     pub fn fetch_optional<'e>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<Option<Row>, sqlx::Error>> {
         let target = target.into();
         Box::pin(async move {
@@ -168,13 +169,13 @@ impl Query {
         })
     }
 
-    /// The first row.
+    /// Returns the first row.
     pub fn fetch_one<'e>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<Row, sqlx::Error>> {
         let found = self.fetch_optional(target);
         Box::pin(async move { found.await?.ok_or(sqlx::Error::RowNotFound) })
     }
 
-    /// The rows one after the other, none of which is held.
+    /// Streams the rows, without keeping any.
     pub fn fetch(self, connection: &mut Connection) -> BoxStream<'_, Result<Row, sqlx::Error>> {
         match connection {
             Connection::Sqlite(held) => self.for_sqlite().fetch(held.driver()).map_ok(Row::Sqlite).boxed(),
@@ -191,24 +192,24 @@ fn of_postgres(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Row> {
     rows.into_iter().map(Row::Postgres).collect()
 }
 
-/// A query whose rows have one column.
+/// Query whose rows have one column.
 #[must_use]
 #[derive(Debug)]
 pub struct Scalar(Query);
 
 impl Scalar {
-    /// The same with one more value.
+    /// Adds a value.
     pub fn bind(self, value: impl Into<Value>) -> Self {
         Self(self.0.bind(value))
     }
 
-    /// The column of all rows.
+    /// Returns the column of all rows.
     pub fn fetch_all<'e, T: Read>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<Vec<T>, sqlx::Error>> {
         let rows = self.0.fetch_all(target);
         Box::pin(async move { rows.await?.iter().map(T::read).collect::<Result<Vec<T>, sqlx::Error>>() })
     }
 
-    /// The column of the first row, if there is one.
+    /// Returns the column of the first row, if any.
     pub fn fetch_optional<'e, T: Read>(
         self,
         target: impl Into<Target<'e>>,
@@ -217,7 +218,7 @@ impl Scalar {
         Box::pin(async move { row.await?.as_ref().map(T::read).transpose() })
     }
 
-    /// The column of the first row.
+    /// Returns the column of the first row.
     pub fn fetch_one<'e, T: Read>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<T, sqlx::Error>> {
         let row = self.0.fetch_one(target);
         Box::pin(async move { T::read(&row.await?) })

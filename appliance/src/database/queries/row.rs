@@ -1,4 +1,4 @@
-//! Rows, and what is read from them.
+//! Rows, and their columns.
 
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -6,14 +6,14 @@ use sqlx::{ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
 
 /// A row of one of the two databases.
 pub enum Row {
-    /// Of SQLite.
+    /// Row of SQLite.
     Sqlite(SqliteRow),
-    /// Of PostgreSQL.
+    /// Row of PostgreSQL.
     Postgres(PgRow),
 }
 
 impl Row {
-    /// The value of a column, by its number or its name.
+    /// Returns the value of a column, by its number or its name.
     pub fn try_get<'r, T, I>(&'r self, index: I) -> Result<T, sqlx::Error>
     where
         I: ColumnIndex<SqliteRow> + ColumnIndex<PgRow>,
@@ -26,9 +26,9 @@ impl Row {
     }
 }
 
-/// What the only column of a row may be.
+/// Type that the only column of a row may have.
 pub trait Read: Sized + Send + 'static {
-    /// Reads it.
+    /// Reads the column.
     fn read(row: &Row) -> Result<Self, sqlx::Error>;
 }
 

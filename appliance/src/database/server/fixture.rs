@@ -1,5 +1,5 @@
-//! Databases of a real PostgreSQL for tests. Tests that run at the same time share the server, each with a database of its own; the last one
-//! that ends stops it.
+//! Databases of a real PostgreSQL for tests. Concurrent tests share the server, each with its own database; the last
+//! one to end stops it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
@@ -15,12 +15,12 @@ use crate::database::Storage;
 
 pub use landfall_test_postgresql::PASSWORD as SECRET;
 
-/// The server that runs now, if one does.
+/// The currently running server, if any.
 static SHARED: Mutex<Weak<Server>> = Mutex::const_new(Weak::new());
-/// Databases that were made.
+/// Number of databases created.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-/// The server that runs, or a new one.
+/// Returns the running server, or starts one.
 async fn shared() -> Arc<Server> {
     let mut shared = SHARED.lock().await;
     if let Some(server) = shared.upgrade() {
@@ -31,17 +31,17 @@ async fn shared() -> Arc<Server> {
     server
 }
 
-/// A database that one test has for itself, with the settings of a console that uses it.
+/// Database of a single test, with the settings of a console that uses it.
 pub struct Lease {
-    /// The name of the database and of the user who owns it.
+    /// Name of the database and of its owner.
     pub name: String,
-    /// The files of the Secret.
+    /// Files of the Secret.
     secret: tempfile::TempDir,
     server: Arc<Server>,
 }
 
 impl Lease {
-    /// A new database without tables.
+    /// Creates a database without tables.
     pub async fn new() -> Self {
         let server = shared().await;
         let name = format!("console_{}", COUNT.fetch_add(1, Ordering::SeqCst));
@@ -57,33 +57,33 @@ impl Lease {
         durable::write_file(&self.secret.path().join(name), text.as_bytes(), 0o600).unwrap();
     }
 
-    /// Writes the settings, for the user of this database.
+    /// Writes the settings, for this database's user.
     pub fn set(&self, server: &str, database: &str, password: &str) {
         self.put(SETTINGS, &format!("server: {server}\ndatabase: {database}\nuser: {}\n", self.name));
         self.put(PASSWORD, password);
     }
 
-    /// The server as the settings name it without TLS.
+    /// Returns the server's address without TLS, as in the settings.
     pub fn plain(&self) -> String {
         format!("tcp://127.0.0.1:{}", self.server.port())
     }
 
-    /// The storage that the settings name.
+    /// Returns the storage that the settings name.
     pub fn storage(&self) -> Storage {
         Storage::of(self.secret.path(), Some("landfall-console")).unwrap()
     }
 
-    /// The port of the server.
+    /// Returns the port of the server.
     pub fn port(&self) -> u16 {
         self.server.port()
     }
 
-    /// The certificate of the server's authority.
+    /// Returns the certificate of the server's authority.
     pub fn authority(&self) -> &str {
         self.server.authority()
     }
 
-    /// A connection of the superuser to the database.
+    /// Opens a superuser's connection to the database.
     pub async fn superuser(&self) -> PgConnection {
         let options = PgConnectOptions::new_without_pgpass().socket(self.server.folder()).port(self.port());
         let options = options.username(SUPERUSER).database(&self.name).ssl_mode(PgSslMode::Disable);

@@ -1,5 +1,5 @@
-//! What a server's database held before a snapshot took its place. It is kept beside the new content, as a damaged file is: it may be
-//! evidence, and a person may save rows from it.
+//! Former content of a server's database, before a snapshot replaced it. It is kept next to the new content, like a
+//! damaged file: it may be evidence, and a person may save rows from it.
 
 use std::cmp::Reverse;
 
@@ -10,32 +10,32 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::error::Result;
 
-/// What the name of a schema with former content begins with; the time follows.
+/// Prefix of the name of a schema with former content; the time follows.
 const PREFIX: &str = "former_";
-/// How the time is written, in UTC.
+/// Format of the time, in UTC.
 const TIME: &str = "%Y%m%dt%H%M%Sz";
-/// Most that are kept; the oldest one beyond that is removed.
+/// Maximum number of kept schemas; older ones are removed.
 const MOST: usize = 3;
 
 fn name_of(at: Timestamp) -> String {
     format!("{PREFIX}{}", at.strftime(TIME))
 }
 
-/// When the content of a schema was set aside, by its name; none for another schema.
+/// Returns the time when a schema's content was set aside, from its name; `None` for another schema.
 fn time_of(name: &str) -> Option<Timestamp> {
     let at = DateTime::strptime(TIME, name.strip_prefix(PREFIX)?).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
     (name_of(at) == name).then_some(at)
 }
 
-/// The time of the next one. Of two in one second, and under a clock that was set back, the later one still has the later name: it would
-/// be removed as the oldest one otherwise.
+/// Returns the time of the next schema. Of two in one second, and under a clock that was set back, the later one still
+/// gets the later name: it would otherwise be removed as the oldest.
 fn next(now: Timestamp, newest: Option<Timestamp>) -> Timestamp {
     let second = SignedDuration::from_secs(1);
     let earliest = newest.map_or(Timestamp::MIN, |newest| newest.saturating_add(second).unwrap_or(newest));
     Timestamp::from_second(now.as_second()).unwrap_or(Timestamp::UNIX_EPOCH).max(earliest)
 }
 
-/// Those that are kept, the newest first.
+/// Returns the kept times, newest first.
 async fn kept(connection: &mut PgConnection) -> Result<Vec<Timestamp>> {
     let all = "SELECT CAST(nspname AS TEXT) FROM pg_namespace WHERE starts_with(CAST(nspname AS TEXT), $1)";
     let all: Vec<String> = sqlx::query_scalar(all).bind(PREFIX).fetch_all(&mut *connection).await?;
@@ -44,8 +44,8 @@ async fn kept(connection: &mut PgConnection) -> Result<Vec<Timestamp>> {
     Ok(times)
 }
 
-/// Moves all tables into a schema of their own, in the transaction of the connection: those of a newer version, too, whose changes of the
-/// schema are made again some time.
+/// Moves all tables to a separate schema, in the connection's transaction, including those of a newer version, whose
+/// schema changes will be made again.
 pub async fn keep(connection: &mut PgConnection) -> Result<()> {
     let present = "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = 'public'";
     let present: Vec<String> = sqlx::query_scalar(present).fetch_all(&mut *connection).await?;

@@ -1,5 +1,5 @@
-//! A file of the data folder which says that the data is in a server: in which one, in which of its databases, and whether there was any. By
-//! it, a console begins neither with a file nor with an empty database in the place of what it had.
+//! File of the data folder that records that the data is in a server: the server, the database, and whether the
+//! database had data. It keeps a console from starting with a file or an empty database in place of its data.
 
 use std::path::Path;
 
@@ -9,22 +9,22 @@ use landfall_media::durable;
 use super::Settings;
 use crate::error::{Context as _, Error, Result};
 
-/// Its name.
+/// Name of the file.
 pub const MARK: &str = "console.postgresql";
-/// Its last line, where the database had people or a log.
+/// Last line, if the database had people or a log.
 const USED: &str = "used";
 
-/// What it holds, a line each. Earlier versions wrote the first one alone.
+/// Content of the file, one line each. Earlier versions wrote only the first line.
 struct Mark {
-    /// The server, as the settings named it.
+    /// The server, as named in the settings.
     server: String,
-    /// The database.
+    /// Name of the database.
     database: Option<String>,
-    /// Whether the database had people or a log.
+    /// True if the database had people or a log.
     was_used: bool,
 }
 
-/// Writes it for the database with which a console begins.
+/// Writes the file for the database with which a console starts.
 pub fn write(folder: &Path, settings: &Settings, is_used: bool) -> Result<()> {
     let mark = folder.join(MARK);
     let used = if is_used { format!("{USED}\n") } else { String::new() };
@@ -33,12 +33,12 @@ pub fn write(folder: &Path, settings: &Settings, is_used: bool) -> Result<()> {
     durable::write_file(&mark, text.as_bytes(), 0o600).context(codes::APPLIANCE_DATABASE, failed)
 }
 
-/// Whether a console has begun with a server's database on this data folder.
+/// Returns true if a console has started with a server's database on this data folder.
 pub fn has_begun(folder: &Path) -> bool {
     folder.join(MARK).exists()
 }
 
-/// What a console wrote on this data folder; none where it began with no server.
+/// Reads the file of this data folder; `None` if no console started with a server.
 fn read(folder: &Path) -> Result<Option<Mark>> {
     let mark = folder.join(MARK);
     if !mark.exists() {
@@ -52,14 +52,16 @@ fn read(folder: &Path) -> Result<Option<Mark>> {
     Ok(Some(Mark { server, database, was_used: lines.next().is_some_and(|line| line == USED) }))
 }
 
-/// Refuses to begin with a file where the data is in a server that the settings no longer name.
+/// Returns an error if a console would start with a file although its data is in a server that the settings no longer
+/// name.
 pub fn refuse_if_elsewhere(folder: &Path) -> Result<()> {
     let Some(Mark { server, .. }) = read(folder)? else { return Ok(()) };
     let what = format!("the console's data is in {server}, and no settings name a server");
     Err(Error::new(codes::APPLIANCE_DATABASE_ELSEWHERE, what))
 }
 
-/// Refuses settings that name another server than the one with which the console on this data folder began.
+/// Returns an error if the settings name another server than the one with which the console on this data folder
+/// started.
 pub fn refuse_if_in_another(folder: &Path, settings: &Settings) -> Result<()> {
     let Some(Mark { server, .. }) = read(folder)?.filter(|mark| !settings.names_as(&mark.server)) else {
         return Ok(());
@@ -71,7 +73,8 @@ pub fn refuse_if_in_another(folder: &Path, settings: &Settings) -> Result<()> {
     Err(Error::new(codes::APPLIANCE_DATABASE_ELSEWHERE, what))
 }
 
-/// Refuses to begin with an unused database where the console on this data folder had its data in another one, or in this one.
+/// Returns an error if the database is unused although the console on this data folder had its data in another one, or
+/// in this one.
 pub fn refuse_if_emptied(folder: &Path, settings: &Settings) -> Result<()> {
     let Some(Mark { server, database, was_used }) = read(folder)? else { return Ok(()) };
     let is_same = settings.names_as(&server) && database.as_ref().is_none_or(|name| *name == settings.database);
@@ -98,7 +101,7 @@ mod tests {
     #[tokio::test]
     async fn an_empty_database_does_not_take_the_place_of_one_that_had_data() {
         let (lease, other, folder) = (Lease::new().await, Lease::new().await, tempfile::tempdir().unwrap());
-        // One that was not used yet is begun again.
+        // An unused database is started again.
         for _ in 0..2 {
             Database::open_in(folder.path(), &lease.storage()).await.unwrap().close().await;
         }
@@ -114,7 +117,7 @@ mod tests {
         database.close().await;
         Database::open_in(folder.path(), &lease.storage()).await.unwrap().close().await;
         refused(&other).await;
-        // The database was made again, and the file from before is still there.
+        // The database was recreated, and the earlier file still exists.
         sqlx::query("TRUNCATE users, audit CASCADE").execute(&mut lease.superuser().await).await.unwrap();
         let apart = tempfile::tempdir().unwrap();
         Database::open(apart.path()).await.unwrap().close().await;

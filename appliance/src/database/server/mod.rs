@@ -1,5 +1,5 @@
-//! PostgreSQL, where a site names a server. One console writes at a time: each transaction that writes holds a lock of the database, so
-//! that the audit log has one end, whatever else is connected.
+//! PostgreSQL, if a site names a server. One console writes at a time: each writing transaction holds a lock of the
+//! database, so that the audit log has one end, whatever else is connected.
 
 #[cfg(test)]
 pub mod fixture;
@@ -33,36 +33,37 @@ pub use settings::{PASSWORD, SETTINGS};
 pub use settings::{Settings, State, read};
 pub use transfer::{fill, write_snapshot};
 
-/// Oldest version that is used, as the server counts: 14.0.
+/// Oldest supported version, in the server's numbering: 14.0.
 const OLDEST: i32 = 140_000;
-/// The lock of a writer: `LFCN`, as in the header of a file.
+/// Lock of a writer: `LFCN`, as in the header of a file.
 const WRITER: i64 = sqlite::APPLICATION_ID;
-/// How long the server may take to let the first connection in.
+/// Time that the server may take to accept the first connection.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a statement waits for a lock.
+/// Time that a statement waits for a lock.
 const LOCK_TIMEOUT: &str = if cfg!(test) { "2s" } else { "10s" };
-/// How soon the server notices that a console is gone, such as by a power cut, and lets go of its locks; its system would wait for two hours.
-/// A minute: the console may read a long log no faster than its disk takes it, and what waits for it meanwhile is unacknowledged too.
+/// Settings by which the server notices that a console is gone, as after a power cut, and releases its locks; its
+/// system would wait for two hours. The limit is a minute: the console may read a long log only as fast as its disk
+/// accepts it, and waiting data is unacknowledged as well.
 const NOTICED: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_user_timeout", "60000")];
-/// In a transaction of another kind, what is read after the lock could be of before it.
+/// With another isolation level, data read after taking the lock could be from before it.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
-/// An opened database of a server.
+/// An open database of a server.
 pub struct Opened {
     pub writer: Pool,
     pub readers: Pool,
     pub relay: Relay,
 }
 
-/// A connection to a server that may be used.
+/// A verified connection to a server.
 pub struct Reached {
     pub relay: Relay,
     pub options: PgConnectOptions,
     pub connection: PgConnection,
 }
 
-/// Connects, and looks at the server's version.
+/// Connects, and checks the server's version.
 pub async fn reach(settings: &Arc<Settings>) -> Result<Reached> {
     let relay = Relay::begin(settings.clone()).await?;
     let options = options(settings, relay.port());
@@ -73,7 +74,7 @@ pub async fn reach(settings: &Arc<Settings>) -> Result<Reached> {
     Ok(Reached { relay, options, connection })
 }
 
-/// How every connection is opened. Each commit is on the server's disk before it returns.
+/// Returns the options of every connection. Each commit is on the server's disk before it returns.
 fn options(settings: &Settings, port: u16) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .host("127.0.0.1")
@@ -111,7 +112,7 @@ async fn check_server(connection: &mut PgConnection, settings: &Settings) -> Res
     judge((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?), settings)
 }
 
-/// Whether a server of this version can be used, with a database of this encoding.
+/// Returns an error if a server of this version, or a database of this encoding, cannot be used.
 fn judge((number, version, encoding): (i32, String, String), settings: &Settings) -> Result<()> {
     let server = &settings.server;
     if number < OLDEST {
@@ -125,13 +126,15 @@ fn judge((number, version, encoding): (i32, String, String), settings: &Settings
     Ok(())
 }
 
-/// A pool of at most so many connections. They last as long as it does, as those to a file do: one that broke is replaced.
+/// Returns a pool of at most this many connections. They last as long as the pool, like those to a file: a broken one
+/// is replaced.
 fn pool(connections: u32) -> PgPoolOptions {
     PgPoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None)
 }
 
-/// Opens the database, and brings it to this version's schema. What a file of the data folder holds moves into a database without people
-/// and without a log. Such a database is refused where the console on this data folder had its data in a server.
+/// Opens the database, and upgrades it to this version's schema. The content of the data folder's file moves to a
+/// database without people and log. Such a database is refused if the console on this data folder had its data in a
+/// server.
 pub async fn open(folder: &Path, settings: &Arc<Settings>) -> Result<Opened> {
     super::save::remove_leftovers(folder)?;
     let Reached { relay, options, mut connection } = reach(settings).await?;
@@ -148,7 +151,7 @@ pub async fn open(folder: &Path, settings: &Arc<Settings>) -> Result<Opened> {
     Ok(Opened { writer: Pool::Postgres(writer), readers: Pool::Postgres(readers), relay })
 }
 
-/// A connection that cannot write, and what it passes through. Changes nothing: the schema may be an earlier one.
+/// Returns a connection that cannot write, and its relay. Changes nothing: the schema may be an earlier one.
 pub async fn open_to_read(settings: &Arc<Settings>) -> Result<(Pool, Relay)> {
     let Reached { relay, options, connection } = reach(settings).await?;
     let _closed = connection.close().await;
@@ -156,14 +159,14 @@ pub async fn open_to_read(settings: &Arc<Settings>) -> Result<(Pool, Relay)> {
     Ok((Pool::Postgres(pool(1).connect_lazy_with(options)), relay))
 }
 
-/// Begins a transaction of the pool that holds the lock of a writer until its end.
+/// Begins a transaction of the pool that holds the writer's lock until its end.
 pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let mut transaction = queries::begin(pool, BEGIN).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(WRITER).execute(&mut *transaction).await?;
     Ok(transaction)
 }
 
-/// The same as a transaction of either database.
+/// Like [`begin`], as a transaction of either database.
 pub async fn write(pool: &PgPool) -> Result<Write, sqlx::Error> {
     Ok(Write::of_postgres(begin(pool).await?))
 }

@@ -1,5 +1,5 @@
-//! A site that names a server keeps its people and its log: what the file of the data folder holds moves into the server's database, if
-//! that is unused.
+//! Move of a site's people and log to the server that it names: the content of the data folder's file moves to the
+//! server's database, if that is unused.
 
 use std::path::Path;
 
@@ -15,12 +15,12 @@ use crate::database::sqlite::{self, FILE};
 use crate::database::{Connection, damage, query, query_scalar};
 use crate::error::{Context as _, Error, Result};
 
-/// What a moved file's name has behind that of the database; the time follows, in UTC.
+/// Text that follows the database's name in a moved file's name; the time in UTC follows it.
 const MARK: &str = ".moved-";
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 
-/// Moves the content of the file, wholly or not at all. The file then has another name, and nothing reads it. Where the server's database
-/// has people or a log of another file, the file stays as it is.
+/// Moves the content of the file, completely or not at all. The file is then renamed, and nothing reads it. If the
+/// server's database has people or a log of another file, the file stays unchanged.
 pub async fn take_file(folder: &Path, pool: &PgPool, settings: &Settings) -> Result<()> {
     let path = sqlite::file(folder);
     if !path.exists() {
@@ -49,7 +49,7 @@ pub async fn take_file(folder: &Path, pool: &PgPool, settings: &Settings) -> Res
     rename(folder, settings)
 }
 
-/// Gives the file whose content has moved its other name.
+/// Renames the file whose content has moved.
 fn rename(folder: &Path, settings: &Settings) -> Result<()> {
     let path = sqlite::file(folder);
     let moved = folder.join(format!("{FILE}{MARK}{}", Timestamp::now().strftime(TIME)));
@@ -59,8 +59,9 @@ fn rename(folder: &Path, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Whether the server's log has the last entry of the file's: the move was interrupted before the file had its other name. A file without
-/// entries, or one that cannot be read, has not moved; nor has one with a log of changes beside it, since a move leaves none.
+/// Returns true if the server's log has the last entry of the file's log, which means that the move was interrupted
+/// before the renaming. A file without entries, or an unreadable one, has not moved; nor has one with a write-ahead
+/// log, because a move leaves none.
 async fn has_moved(path: &Path, server: &mut Connection) -> Result<bool> {
     if path.with_file_name(format!("{FILE}-wal")).exists() {
         return Ok(false);
@@ -75,13 +76,13 @@ async fn has_moved(path: &Path, server: &mut Connection) -> Result<bool> {
     Ok(hash.is_some_and(|hash| hash == last.hash.to_string()))
 }
 
-/// Whether the database has no people and no log, once whatever writes to it has ended.
+/// Returns true if the database has no people and no log, after all current writers have ended.
 pub async fn is_unused_now(pool: &PgPool) -> Result<bool> {
     let mut write = write(pool).await?;
     is_unused(&mut write).await
 }
 
-/// Whether the database has no people and no log.
+/// Returns true if the database has no people and no log.
 async fn is_unused(connection: &mut Connection) -> Result<bool> {
     for count in ["SELECT count(*) FROM users", "SELECT count(*) FROM audit"] {
         let count: i64 = query_scalar(count).fetch_one(&mut *connection).await?;

@@ -1,8 +1,8 @@
-//! What connections to the server pass through: a port of the loopback, behind which each of them gets a connection to the server, over
-//! TLS unless the settings say otherwise.
+//! Relay of connections to the server: a loopback port that gives each of them a connection to the server, over TLS
+//! unless the settings disable it.
 //!
-//! sqlx has TLS of its own. It would trust the public authorities besides the site's, with a list of them in the program, and its
-//! connections would wait for a quarter of an hour for a server that lost its power.
+//! sqlx has its own TLS. It would trust the public authorities in addition to the site's, with a list of them in the
+//! program, and its connections would wait a quarter of an hour for a server that lost power.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,24 +19,24 @@ use tokio_rustls::TlsConnector;
 use super::settings::Settings;
 use crate::error::{Context as _, Result};
 
-/// For a connection and its handshakes.
+/// Time limit for a connection and its handshakes.
 const CONNECT: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
-/// How long the server may leave unacknowledged what was sent, in milliseconds.
+/// Time for which the server may leave sent data unacknowledged, in milliseconds.
 const UNANSWERED: u32 = 20_000;
-/// How long nothing may come before the server is asked whether it is there, and between such questions. The system's own would wait for
-/// two hours: whoever waits for an answer has sent everything, and nothing of that is unacknowledged.
+/// Silence after which the server is probed, and interval of the probes. The system's default is two hours. A client
+/// that waits for an answer has sent everything, so it has no unacknowledged data by which to detect a lost server.
 const QUIET: Duration = Duration::from_secs(5);
-/// What asks a server of PostgreSQL for TLS: a length of 8 bytes and a number
+/// Request for TLS to a PostgreSQL server: a length of 8 bytes and a number
 /// (<https://www.postgresql.org/docs/current/protocol-message-formats.html>, `SSLRequest`).
 const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-/// What the server answers that agrees.
+/// Answer of a server that agrees.
 const AGREED: u8 = b'S';
 
-/// Bytes in both directions.
+/// Bidirectional byte stream.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Passes connections on until it is closed.
+/// Relay of connections until it is closed.
 #[derive(Debug)]
 pub struct Relay {
     port: u16,
@@ -51,7 +51,7 @@ impl Drop for Relay {
 }
 
 impl Relay {
-    /// Begins to accept connections. None is made to the server yet.
+    /// Begins to accept connections. No connection to the server is made yet.
     pub async fn begin(settings: Arc<Settings>) -> Result<Self> {
         let failed = || "no port of the loopback can be had".to_owned();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context(codes::APPLIANCE_DATABASE, failed)?;
@@ -61,17 +61,17 @@ impl Relay {
         Ok(Self { port, task, failure })
     }
 
-    /// The port of the loopback.
+    /// Returns the loopback port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Why the latest connection was not made; none if it was.
+    /// Returns why the latest connection failed; `None` if it succeeded.
     pub fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Accepts no more connections.
+    /// Stops accepting connections.
     pub fn close(&self) {
         self.task.abort();
     }
@@ -80,7 +80,7 @@ impl Relay {
 async fn accept(listener: TcpListener, settings: Arc<Settings>, failure: Arc<Mutex<Option<String>>>) {
     loop {
         let Ok((near, _)) = listener.accept().await else {
-            // No descriptor is free: those that are open end some time.
+            // No descriptor is free: open connections will end at some time.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -89,7 +89,7 @@ async fn accept(listener: TcpListener, settings: Arc<Settings>, failure: Arc<Mut
     }
 }
 
-/// Passes one connection on, to its end. Both sides notice when the other one is gone.
+/// Relays one connection to its end. Each side notices when the other one is gone.
 async fn pass(mut near: TcpStream, settings: Arc<Settings>, failure: Arc<Mutex<Option<String>>>) {
     let late = |_| Err(format!("no connection was made in {} seconds", CONNECT.as_secs()));
     let made = timeout(CONNECT, connect(&settings)).await.unwrap_or_else(late);
@@ -118,7 +118,7 @@ async fn connect(settings: &Settings) -> Result<Box<dyn Stream>, String> {
     let Some((tls, name)) = &settings.tls else { return Ok(Box::new(stream)) };
     let broke = |error: std::io::Error| format!("the server did not answer: {error}");
     stream.write_all(&TLS_REQUEST).await.map_err(broke)?;
-    // One byte and no more: what a stranger sends behind it is not taken for a part of TLS.
+    // Exactly one byte is read, so that unauthenticated data after it is not taken for part of TLS.
     if stream.read_u8().await.map_err(broke)? != AGREED {
         return Err("the server has no TLS".to_owned());
     }
@@ -126,7 +126,7 @@ async fn connect(settings: &Settings) -> Result<Box<dyn Stream>, String> {
     Ok(Box::new(secured.map_err(|error| format!("no TLS: {error}"))?))
 }
 
-/// Has a connection end when the server is gone, whether something was sent to it or an answer is awaited.
+/// Makes a connection end when the server is gone, both while sending and while waiting for an answer.
 fn bound(stream: &TcpStream) -> rustix::io::Result<()> {
     sockopt::set_tcp_user_timeout(stream, UNANSWERED)?;
     sockopt::set_tcp_keepidle(stream, QUIET)?;

@@ -1,5 +1,5 @@
-//! The settings: files of a Secret that an administrator makes. All faults are found at once. Unlike those of a directory, they keep the
-//! console from starting: it would begin with an empty database.
+//! Settings of the server: files of a Secret that an administrator creates. All faults are reported together. Unlike
+//! faults of a directory, they keep the console from starting, because it would start with an empty database.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,17 +13,17 @@ use serde::Deserialize;
 use crate::directory::{Files, authority};
 use crate::endpoint::Endpoint;
 
-/// The settings themselves.
+/// Name of the settings file.
 pub const SETTINGS: &str = "database.yaml";
-/// The certificates that the server's chain ends in.
+/// File of the certificate authorities for the server.
 pub const AUTHORITY: &str = "database-authority.crt";
-/// The password of the console's user.
+/// File with the password of the console's user.
 pub const PASSWORD: &str = "database-password";
-/// Every file that is read.
+/// All files that are read.
 const NAMES: [&str; 3] = [SETTINGS, AUTHORITY, PASSWORD];
 /// Port of PostgreSQL.
 const PORT: u16 = 5432;
-/// Longest name that PostgreSQL does not cut, in bytes.
+/// Maximum length of a name that PostgreSQL does not truncate, in bytes.
 const NAME_BYTES: usize = 63;
 
 #[derive(Deserialize)]
@@ -35,52 +35,52 @@ struct Text {
     address: Option<IpAddr>,
 }
 
-/// A database of a server, and how it is reached.
+/// Database of a server, and the way to reach it.
 pub struct Settings {
-    /// The server, as it is shown.
+    /// The server, as displayed.
     pub server: String,
     /// Its name or address, and its port.
     pub host: String,
     pub port: u16,
-    /// Where it is reached; none where its name is resolved.
+    /// Address of the server; `None` if its name is resolved.
     pub address: Option<IpAddr>,
-    /// Over TLS, whose certificate must have this name; none for TCP.
+    /// TLS configuration and the name that the certificate must have; `None` for TCP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    /// The name of the database.
+    /// Name of the database.
     pub database: String,
-    /// The user, who owns it.
+    /// User who owns it.
     pub user: String,
-    /// The user's password.
+    /// Password of the user.
     pub password: String,
 }
 
 impl Settings {
-    /// Whether another text names the same server, by its host and port.
+    /// Returns true if another text names the same server, by its host and port.
     pub fn names_as(&self, server: &str) -> bool {
         let other = Endpoint::read(server, [PORT, PORT], "");
         other.is_ok_and(|other| (other.host.as_str(), other.port) == (self.host.as_str(), self.port))
     }
 }
 
-/// Without the password.
+/// Formats the settings without the password.
 impl fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {} {}", self.server, self.database, self.user)
     }
 }
 
-/// What the files hold.
+/// State of the settings files.
 #[derive(Debug)]
 pub enum State {
     /// No server is named.
     Off,
-    /// They cannot be used, and all reasons.
+    /// The settings are unusable, for all these reasons.
     Faulty(Vec<String>),
-    /// They can be used.
+    /// The settings are usable.
     On(Arc<Settings>),
 }
 
-/// Judges the files of a folder. Nothing is asked of the server. It blocks.
+/// Reads and checks the files of a folder, without contacting the server. Blocks.
 pub fn read(folder: &Path) -> State {
     let files = Files::of(folder, &NAMES);
     if files.is_empty() {

@@ -1,4 +1,4 @@
-//! Against a real PostgreSQL, and where it matters against both databases alike.
+//! Tests against a real PostgreSQL and, if relevant, against both databases.
 
 use axum::http::{Method, StatusCode};
 use landfall_error_codes::{Code, Coded as _};
@@ -15,11 +15,11 @@ use crate::database::{Connection, Database, Storage, check, load, query, query_s
 use crate::error::Error;
 use crate::testing::{PASSWORD, Site, authority_on_loopback, note, until};
 
-/// A connection to an empty database of each kind, with its changes of the schema.
+/// Returns a connection to an empty database of each kind, with its schema changes.
 async fn both(lease: &Lease) -> [(Connection, Migrator); 2] {
     let file = SqliteConnectOptions::new().in_memory(true).foreign_keys(true).connect().await.unwrap();
     let Storage::Server(settings) = lease.storage() else { panic!("no server") };
-    // Without TLS, so that the relay may end here.
+    // The connection is without TLS, so that the relay may end here.
     let options = super::options(&settings, lease.port());
     let server = options.connect().await.unwrap();
     [
@@ -42,7 +42,7 @@ async fn down_to(connection: &mut Connection, migrator: &Migrator, version: i64)
     }
 }
 
-/// Each column as `TABLE.COLUMN`, without those of the list of changes.
+/// Returns each column as `TABLE.COLUMN`, without those of the list of changes.
 async fn columns(connection: &mut Connection) -> Vec<String> {
     let all = match connection {
         Connection::Sqlite(_) => {
@@ -67,7 +67,7 @@ async fn texts(connection: &mut Connection, sql: &'static str) -> Vec<String> {
     query_scalar(sql).fetch_all(connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
-/// Rows that a change of the schema must not lose, each once the schema has that number.
+/// Rows that a schema change must not lose, each once the schema has that number.
 const ROWS: [(i64, &str); 11] = [
     (
         1,
@@ -138,7 +138,7 @@ async fn both_schemas_have_the_columns_that_are_moved_between_them() {
     }
 }
 
-/// What the log is after so many entries of writers that write at the same time.
+/// Checks that the log is one chain after this many entries by concurrent writers.
 async fn assert_one_chain(database: &Database, entries: i64) {
     let mut moment = database.read().begin().await.unwrap();
     let chain = Chain::of(&mut moment).await.unwrap();
@@ -157,7 +157,7 @@ async fn writers_of_two_consoles_at_the_same_time_make_one_chain() {
             for number in 0..25 {
                 note(&database, &format!("writer {writer}, entry {number}")).await;
                 if number % 10 == 0 {
-                    // One that is begun and undone leaves no gap.
+                    // A transaction that is rolled back leaves no gap.
                     let mut write = database.write().await.unwrap();
                     query("DELETE FROM audit").execute(&mut *write).await.unwrap();
                 }
@@ -214,7 +214,7 @@ async fn whoever_gives_up_while_a_look_begins_leaves_no_transaction_behind() {
     let (pool, _relay) = open_to_read(&settings).await.unwrap();
     // In a transaction, the time is that of its beginning.
     let time = async || -> String { query_scalar("SELECT CAST(now() AS TEXT)").fetch_one(&pool).await.unwrap() };
-    // From before the connection is had to after the server has answered.
+    // The cancellation points range from before the connection is acquired to after the server has answered.
     let all = std::iter::successors(Some(8_u32), |turns| Some(turns + turns / 8));
     for turns in all.take_while(|turns| *turns < 20_000) {
         let patience = async {
@@ -302,7 +302,7 @@ async fn a_file_moves_into_an_unused_database_and_does_not_come_back_without_its
     assert_eq!(error.code(), codes::APPLIANCE_DATABASE_ELSEWHERE);
     assert!(error.to_string().contains("tls://127.0.0.1"), "{error}");
 
-    // A file beside a database that is in use stays, and is not read.
+    // A file next to a database that is in use stays, and is not read.
     let other = tempfile::tempdir().unwrap();
     Database::open(other.path()).await.unwrap().close().await;
     let beside = Database::open_in(other.path(), &lease.storage()).await.unwrap();
@@ -347,7 +347,7 @@ async fn a_log_of_more_than_a_batch_moves_and_is_saved_whole() {
     assert!(matches!(&saved, Chain::Whole(head) if head.number == 251), "{saved:?}");
 }
 
-/// Why a console does not begin with these settings.
+/// Returns the error with which a console refuses to start with these settings.
 async fn refusal(lease: &Lease) -> Error {
     let folder = tempfile::tempdir().unwrap();
     Database::open_in(folder.path(), &lease.storage()).await.expect_err("it begins")

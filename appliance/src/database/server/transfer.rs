@@ -1,4 +1,5 @@
-//! All rows, from a file to a server and back. A snapshot is a file in any case: what one kind of database saved, the other one loads.
+//! Transfer of all rows from a file to a server and back. A snapshot is always a file: either kind of database can load
+//! a snapshot of the other.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,23 +13,23 @@ use crate::database::queries::{ONE_MOMENT, Value};
 use crate::database::{Connection, Row, Write, migrations, query, sqlite};
 use crate::error::{Error, Result};
 
-/// Rows that one statement inserts. A server answers each statement, and a long log must have moved before the pod's startup has taken too
-/// long.
+/// Rows per insert statement. A server answers each statement, and a long log must be moved within the pod's startup
+/// time.
 const BATCH: usize = 100;
-/// Bytes of texts that wait for a batch to be full. No row of the console's own is as long.
+/// Maximum bytes of texts in an unfilled batch. No row of the console itself is as long.
 const BATCH_BYTES: usize = 1 << 20;
 
 /// A table of the newest schema.
 pub struct Table {
-    /// Its name.
+    /// Name of the table.
     pub name: &'static str,
-    /// Its columns that have texts.
+    /// Columns with texts.
     pub texts: &'static [&'static str],
-    /// Its columns that have numbers.
+    /// Columns with integers.
     pub numbers: &'static [&'static str],
 }
 
-/// All of them, each behind those that it refers to.
+/// All tables, each after those that it refers to.
 pub const TABLES: [Table; 10] = [
     Table {
         name: "users",
@@ -78,7 +79,7 @@ impl Table {
         format!("INSERT INTO {} ({}) VALUES {}", self.name, columns.join(", "), rows.join(", "))
     }
 
-    /// The values of a row, in the order of the columns.
+    /// Returns the values of a row, in the order of the columns.
     fn values(&self, row: &Row) -> Result<Vec<Value>, sqlx::Error> {
         let (texts, all) = (self.texts.len(), self.texts.len() + self.numbers.len());
         let numbers = (texts..all).map(|index| row.try_get(index).map(Value::Integer));
@@ -86,7 +87,7 @@ impl Table {
     }
 }
 
-/// Copies all rows into tables without rows.
+/// Copies all rows to empty tables.
 async fn copy(from: &mut Connection, to: &mut Connection) -> Result<()> {
     for table in &TABLES {
         let mut rows = query(AssertSqlSafe(table.select())).fetch(from);
@@ -113,7 +114,7 @@ fn length(value: &Value) -> usize {
     }
 }
 
-/// Inserts a full batch at once, and fewer rows one after the other: so a table has two statements, each of which is prepared once.
+/// Inserts a full batch at once, and fewer rows one by one: each table then has two statements, each prepared once.
 async fn insert(table: &Table, rows: &[Vec<Value>], to: &mut Connection) -> Result<()> {
     let at_once = if rows.len() == BATCH { BATCH } else { 1 };
     let sql = table.insert(at_once);
@@ -135,8 +136,8 @@ pub async fn copy_file(path: &Path, to: &mut Connection) -> Result<()> {
     copied
 }
 
-/// Brings the content of a file with the newest schema into the server's database, wholly or not at all. What was there is kept in a schema
-/// of its own.
+/// Copies the content of a file with the newest schema to the server's database, completely or not at all. The former
+/// content is kept in a separate schema.
 pub async fn fill(settings: &Arc<Settings>, path: &Path) -> Result<()> {
     let Reached { relay, options, connection } = reach(settings).await?;
     connection.close().await?;
@@ -152,7 +153,7 @@ pub async fn fill(settings: &Arc<Settings>, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a file with the content of the server's database at one moment. Consoles may write meanwhile.
+/// Creates a file with the content of the server's database at a single moment. Consoles may write concurrently.
 pub async fn write_snapshot(settings: &Arc<Settings>, target: &Path) -> Result<()> {
     let Reached { relay, connection, .. } = reach(settings).await?;
     let mut from = Connection::to_server(connection);

@@ -1,10 +1,10 @@
-//! What a failed query says of the database: whether it is locked, has no space left, is damaged, or is a server that does not answer.
-//! Most of that passes, and the next query is like any other.
+//! Interpretation of a failed query: the database is locked, has no space left, is damaged, or is a server that does
+//! not answer. Most causes are transient, and the next query is like any other.
 
 use landfall_error_codes::{Code, codes};
 use sqlx::postgres::PgDatabaseError;
 
-/// Result codes of SQLite, which have details in the bits above these (<https://www.sqlite.org/rescode.html>).
+/// Mask of SQLite's result codes, whose higher bits have details (<https://www.sqlite.org/rescode.html>).
 const KIND: i32 = 0xff;
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
@@ -14,16 +14,17 @@ const FULL: i32 = 13;
 const NOT_OPENED: i32 = 14;
 const NO_DATABASE: i32 = 26;
 
-/// Faults of making the file with the index of the log of changes: to open, grow and map it. A full disk is one of their causes. Where it
-/// refuses any other write, the result is [`FULL`]; a fault of writing is then one of a disk that fails or takes no writes.
+/// Faults in creating the index file of the write-ahead log: opening, growing and mapping it. A full disk is one of
+/// their causes. For any other write, a full disk yields [`FULL`]; other write faults mean a disk that fails or is
+/// read-only.
 const INDEX_FAULTS: [i32; 3] = [18, 19, 21];
 
-/// The registry's entry of a failed query.
+/// Returns the registry's code for a failed query.
 pub fn code_of(error: &sqlx::Error) -> Code {
     match error {
-        // Those that wait for the one connection that writes wait because it does.
+        // Waiters for the one writing connection time out because it is busy.
         sqlx::Error::PoolTimedOut => return codes::APPLIANCE_DATABASE_LOCKED,
-        // A file is read by SQLite itself, whose errors have codes.
+        // SQLite itself reads a file, and its errors have codes.
         sqlx::Error::Io(_) => return codes::APPLIANCE_SERVER_SILENT,
         _ => {}
     }
@@ -35,7 +36,8 @@ pub fn code_of(error: &sqlx::Error) -> Code {
     result.map_or(codes::APPLIANCE_DATABASE, code_of_file)
 }
 
-/// The entry of a result of SQLite. The database's own file was looked at before, so what cannot be opened is a file beside it that cannot be made.
+/// Returns the code for a result of SQLite. The database's own file was checked before, so a file that cannot be opened
+/// is a companion file that cannot be created.
 fn code_of_file(result: i32) -> Code {
     match result & KIND {
         BUSY | LOCKED => codes::APPLIANCE_DATABASE_LOCKED,
@@ -46,16 +48,16 @@ fn code_of_file(result: i32) -> Code {
     }
 }
 
-/// The entry of an SQLSTATE of PostgreSQL (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+/// Returns the code for an SQLSTATE of PostgreSQL (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn code_of_server(state: &str) -> Code {
     match state {
-        // A lock that was not had in time, a conflict of transactions, a deadlock.
+        // A lock timeout, a conflict of transactions, a deadlock.
         "55P03" | "40001" | "40P01" => codes::APPLIANCE_DATABASE_LOCKED,
         "53100" => codes::APPLIANCE_DATABASE_FULL,
         "XX001" | "XX002" => codes::APPLIANCE_DATABASE_DAMAGED,
-        // It begins, ends, has too many connections, or is a copy that only reads.
+        // The server starts, stops, has too many connections, or is a read-only replica.
         "57P01" | "57P02" | "57P03" | "53300" | "25006" => codes::APPLIANCE_SERVER_SILENT,
-        // No such database, no right to something.
+        // No such database, or a missing right.
         "3D000" | "42501" => codes::APPLIANCE_SERVER_REFUSES,
         _ if state.starts_with("08") => codes::APPLIANCE_SERVER_SILENT,
         _ if state.starts_with("28") => codes::APPLIANCE_SERVER_REFUSES,

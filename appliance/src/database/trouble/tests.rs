@@ -25,13 +25,13 @@ fn what_a_server_says_has_the_codes_of_a_file_where_it_means_the_same() {
     }
 }
 
-/// Makes a user through the API.
+/// Creates a user through the API.
 async fn make(root: &Visitor, name: &str) -> Reply {
     let body = format!(r#"{{"name": "{name}", "role": "viewer", "password": "{PASSWORD}"}}"#);
     root.call(Method::POST, "/api/v1/users", &body).await
 }
 
-/// That a request was answered with this code, as a fault that passes and with nothing else.
+/// Checks that a request was answered with this code, as a transient fault and with nothing else.
 fn assert_problem(reply: &Reply, code: &str) {
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.body);
     assert_eq!(reply.header("content-type"), "application/problem+json");
@@ -58,13 +58,13 @@ async fn a_locked_database_is_reported_and_the_console_continues_when_it_is_free
     assert_eq!(users(&site.context).await.unwrap().len(), 4, "what was refused was not done");
 }
 
-/// Lets the database have so many pages, as a disk without space does.
+/// Limits the database to this many pages, like a disk without space.
 async fn limit(site: &Site, pages: &str) {
     let mut writer = site.context.database.writer.sqlite().acquire().await.unwrap();
     sqlx::query(AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).execute(&mut *writer).await.unwrap();
 }
 
-/// Asks until the disk is full. Returns how often it was not, and the answer.
+/// Sends requests until the disk is full. Returns the number of successful ones, and the refusal.
 async fn until_full(mut ask: impl AsyncFnMut(usize) -> Reply) -> (usize, Reply) {
     for number in 0..200 {
         let reply = ask(number).await;
@@ -80,11 +80,11 @@ async fn a_full_disk_is_reported_and_the_console_continues_when_there_is_space()
     let site = Site::begin().await;
     let root = site.sign_in("root").await;
     let door = site.at_the_door("/sign-in").await;
-    // SQLite makes it the number of pages that there are.
+    // SQLite raises the limit to the current number of pages.
     limit(&site, "1").await;
     let (made, refused) = until_full(async |number| make(&root, &format!("user-{number}")).await).await;
     assert_problem(&refused, "LF5054");
-    // SQLite has ended that transaction by itself: the connection was replaced, and with it the limit.
+    // SQLite itself has ended that transaction: the connection was replaced, and with it the limit.
     limit(&site, "1").await;
     let fields = [("name", "vera"), ("password", PASSWORD)];
     let (_, page) = until_full(async |_| door.post("/sign-in", &fields).await).await;
@@ -103,17 +103,17 @@ async fn a_full_disk_is_reported_and_the_console_continues_when_there_is_space()
 fn results_of_sqlite_are_told_apart_by_what_a_person_does_about_them() {
     for (result, code) in [
         (5, codes::APPLIANCE_DATABASE_LOCKED),
-        // Busy while another process recovers the log of changes.
+        // Busy while another process recovers the write-ahead log.
         (261, codes::APPLIANCE_DATABASE_LOCKED),
         (13, codes::APPLIANCE_DATABASE_FULL),
         (14, codes::APPLIANCE_DATABASE_FULL),
-        // To grow the index of the log.
+        // Growing the index of the log.
         (4874, codes::APPLIANCE_DATABASE_FULL),
-        // A fault that says no more; faults to write and to sync, of a disk that fails and is not said to be full.
+        // A fault without details; faults of writing and syncing, on a failing disk that is not reported as full.
         (10, codes::APPLIANCE_DATABASE),
         (778, codes::APPLIANCE_DATABASE),
         (1034, codes::APPLIANCE_DATABASE),
-        // Faults to read, and of a damaged filesystem.
+        // Faults of reading, and of a damaged filesystem.
         (266, codes::APPLIANCE_DATABASE),
         (8458, codes::APPLIANCE_DATABASE),
         (11, codes::APPLIANCE_DATABASE_DAMAGED),
@@ -146,7 +146,7 @@ async fn a_start_on_a_full_disk_says_so_and_takes_nothing_for_damaged() {
     let Some(disk) = on_tmpfs(test, "size=4m") else { return };
     let folder = disk.join("data");
     durable::create_folder(&folder).unwrap();
-    // The first round begins without a database, and the second one with that of the first.
+    // The first round starts without a database, the second one with that of the first.
     for _ in 0..2 {
         let rest = fill(&disk);
         let refused = Database::open(&folder).await.unwrap_err();

@@ -1,9 +1,9 @@
-//! LDAP: a directory server says whether a password is a person's, and in which groups the person is.
+//! LDAP: a directory server judges a person's password, and returns the person's groups.
 //!
-//! What could go wrong, and what stops it: a password in the clear (TLS before anything else, from one authority), an empty password, which
-//! servers accept from any client (refused before a connection), signs in a name that would change a question (names have few letters, and
-//! are escaped all the same), several entries of one name (refused), a server that sends elsewhere (referrals are not followed), a server
-//! that never answers (a limit for the whole sign-in, and for how many run at once).
+//! Threats and defenses: a password in clear text (TLS before anything else, from one authority); an empty password,
+//! which servers accept from any client (refused before a connection); characters in a name that would change a query
+//! (names have few characters, and are escaped as well); several entries with one name (refused); referrals to other
+//! servers (not followed); a server that never answers (limits on the duration and the number of sign-ins).
 
 mod name;
 mod session;
@@ -23,15 +23,15 @@ use super::oidc::Vouched;
 use session::{Entry, Session};
 use settings::{ENTRY, NAME, Query};
 
-/// For a whole sign-in.
+/// Time limit of a whole sign-in.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Sign-ins that run at once; more wait within their patience.
+/// Maximum number of concurrent sign-ins; more wait within their time limit.
 const AT_ONCE: usize = 8;
-/// Longest password, in bytes.
+/// Maximum length of a password, in bytes.
 const MOST_BYTES: usize = 1024;
 
-/// Whether the server has a person's password, and has not said yet whether it is right. A server may answer late, or in words of its own,
-/// where a password is wrong: that must not pass for an outage, in which nothing is judged.
+/// Tracks whether the server has a person's password but has not yet judged it. A server may answer late, or with an
+/// unusual error, if a password is wrong: that must not pass for an outage, in which nothing is judged.
 #[derive(Debug, Default)]
 struct PasswordQuestion(AtomicBool);
 
@@ -44,7 +44,7 @@ impl PasswordQuestion {
         Ok(())
     }
 
-    /// What an error means while the question is as it is.
+    /// Interprets an error in the current state of the question.
     fn seen_in(&self, error: DirectoryError) -> DirectoryError {
         match error {
             DirectoryError::Unavailable(why) if self.0.load(Ordering::Relaxed) => DirectoryError::Undecided(why),
@@ -61,17 +61,17 @@ pub struct Ldap {
 }
 
 impl Ldap {
-    /// A server that was not asked anything yet.
+    /// Creates a server that has not been contacted yet.
     pub fn new(settings: LdapSettings) -> Self {
         Self { settings, turns: Semaphore::new(AT_ONCE) }
     }
 
-    /// As it is set up.
+    /// Returns the settings.
     pub fn settings(&self) -> &LdapSettings {
         &self.settings
     }
 
-    /// Whom the server vouches for, by a name and a password.
+    /// Returns the user for whom the server vouches, by a name and a password.
     pub async fn sign_in(&self, name: &str, password: &str) -> Result<Vouched, DirectoryError> {
         if password.is_empty() || password.len() > MOST_BYTES || password.contains('\0') {
             return Err(DirectoryError::Wrong);
@@ -87,7 +87,7 @@ impl Ldap {
         outcome.map_err(|error| question.seen_in(error))
     }
 
-    /// Looks whether the server answers, and whether the console's own account may look for people.
+    /// Checks that the server answers, and that the console's own account may search for people.
     pub async fn check(&self) -> Result<String, DirectoryError> {
         let late = |_| DirectoryError::Unavailable(format!("no answer in {} seconds", PATIENCE.as_secs()));
         let asked = async {
@@ -119,7 +119,8 @@ impl Ldap {
                 let bound = template.replace(NAME, &ldap3::dn_escape(name));
                 question.ask(&mut session, &bound, password).await?;
                 match query {
-                    // The name that was bound and the one in the filter may be of two people: the password must be that of the entry.
+                    // The bound name and the one in the filter may belong to two people: the password must be that of
+                    // the entry.
                     Some(query) => {
                         let entry = self.one(&mut session, query, name).await?;
                         question.ask(&mut session, &entry.name, password).await?;
@@ -141,7 +142,8 @@ impl Ldap {
         }
     }
 
-    /// The one entry of a person. Several of one name are refused: it is unclear whose they are.
+    /// Returns the one entry of a person. Several entries with one name are refused, because it is unclear whose they
+    /// are.
     async fn one(&self, session: &mut Session, query: &Query, name: &str) -> Result<Entry, DirectoryError> {
         session.wants(self.attributes());
         let mut found = session.find(query, NAME, name).await?;

@@ -1,11 +1,12 @@
-//! Distinguished names (RFC 4514), read so that two ways to write one are the same and two different ones never are.
+//! Distinguished names (RFC 4514), normalized so that two spellings of one name are equal, and two different names
+//! never are.
 
-/// A name as it is compared: its parts from the entry to the root, each with its attributes in order.
+/// A name in comparable form: its parts from the entry to the root, each with its attributes in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(Vec<Vec<(String, String)>>);
 
 impl Name {
-    /// Reads a name. None where it is none, or has a part that this does not know how to compare.
+    /// Parses a name; `None` if it is malformed, or has a part whose comparison is not supported.
     pub fn read(text: &str) -> Option<Self> {
         let mut letters = text.chars().peekable();
         let mut parts = vec![Vec::new()];
@@ -25,7 +26,7 @@ impl Name {
         Some(Self(parts))
     }
 
-    /// Whether two texts write the same name. What is no name is the same as nothing.
+    /// Returns true if two texts spell the same name. A malformed name equals nothing.
     pub fn is_same(one: &str, other: &str) -> bool {
         Self::read(one).is_some_and(|one| Self::read(other) == Some(one))
     }
@@ -33,7 +34,7 @@ impl Name {
 
 type Letters<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 
-/// The kind of an attribute, up to its `=`.
+/// Reads the type of an attribute, up to its `=`.
 fn attribute(letters: &mut Letters<'_>) -> Option<String> {
     let mut kind = String::new();
     loop {
@@ -48,10 +49,10 @@ fn attribute(letters: &mut Letters<'_>) -> Option<String> {
     is_kind.then_some(kind)
 }
 
-/// A value up to the next separator, without its escapes, as directories compare it: letters of either case are the same, and so are
-/// one space and several.
+/// Reads a value up to the next separator, without its escapes, normalized as directories compare it:
+/// case-insensitively, and with runs of spaces as one.
 fn value(letters: &mut Letters<'_>) -> Option<(String, Option<char>)> {
-    // Whether a letter was escaped matters for spaces at the ends, which otherwise do not count.
+    // Escaping matters for spaces at the ends, which are otherwise ignored.
     let mut bytes: Vec<u8> = Vec::new();
     let mut kept = 0;
     let end = loop {
@@ -79,7 +80,7 @@ fn value(letters: &mut Letters<'_>) -> Option<(String, Option<char>)> {
     Some((words.join(" "), end))
 }
 
-/// What follows a backslash: a sign, or two hexadecimal digits.
+/// Reads what follows a backslash: a character, or two hexadecimal digits.
 fn escaped(letters: &mut Letters<'_>, bytes: &mut Vec<u8>) -> Option<()> {
     let first = letters.next()?;
     if let Some(high) = first.to_digit(16) {

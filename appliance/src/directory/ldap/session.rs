@@ -13,19 +13,19 @@ use tokio::time::timeout;
 use super::super::error::DirectoryError;
 use super::settings::{LdapSettings, Query};
 
-/// For a connection and its handshakes.
+/// Time limit of a connection and its handshakes.
 const CONNECT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
-/// For each answer.
+/// Time limit of each answer.
 const ANSWER: Duration = Duration::from_secs(8);
-/// Most entries of an answer.
+/// Maximum number of entries in an answer.
 const MOST: i32 = 1000;
-/// The word for a wrong password, RFC 4511.
+/// Result code of a wrong password, RFC 4511.
 const INVALID_CREDENTIALS: u32 = 49;
-/// More entries than were asked for.
+/// Result code of more entries than requested.
 const SIZE_LIMIT_EXCEEDED: u32 = 4;
-/// The entry does not exist.
+/// Result code of a missing entry.
 const NO_SUCH_OBJECT: u32 = 32;
-/// Attributes that identify a person permanently: of `OpenLDAP` and its kin, and of Active Directory.
+/// Attributes that identify a person permanently: those of `OpenLDAP` and similar servers, and of Active Directory.
 const IDENTITIES: [&str; 2] = ["entryUUID", "objectGUID"];
 
 /// An open connection.
@@ -34,21 +34,21 @@ pub struct Session {
     attributes: Vec<String>,
 }
 
-/// An entry that was found.
+/// A found entry.
 pub struct Entry {
-    /// Its name.
+    /// Name of the entry.
     pub name: String,
     entry: SearchEntry,
 }
 
 impl Entry {
-    /// Values of an attribute, whose name the server may write in other letters.
+    /// Returns the values of an attribute, whose name the server may write in another case.
     pub fn values(&self, attribute: &str) -> Vec<String> {
         let same = self.entry.attrs.iter().filter(|(name, _)| name.eq_ignore_ascii_case(attribute));
         same.flat_map(|(_, values)| values.clone()).collect()
     }
 
-    /// Who it is, forever: the first identity that it has, or else its name.
+    /// Returns the permanent identity of the person: the first identity attribute, or else the entry's name.
     pub fn subject(&self) -> String {
         for identity in IDENTITIES {
             let texts = self.values(identity).into_iter().next().map(String::into_bytes);
@@ -63,7 +63,7 @@ impl Entry {
 }
 
 impl Session {
-    /// Connects, over TLS. Nothing is said in the clear but the wish for TLS.
+    /// Connects over TLS. Only the request for TLS is sent in clear text.
     pub async fn open(settings: &LdapSettings) -> Result<Self, DirectoryError> {
         let mut options = LdapConnSettings::new()
             .set_conn_timeout(CONNECT)
@@ -78,12 +78,12 @@ impl Session {
         Ok(Self { ldap, attributes: Vec::new() })
     }
 
-    /// Which attributes of entries are wanted, beside those that identify the person.
+    /// Sets the requested attribute of entries, in addition to those that identify the person.
     pub fn wants(&mut self, attribute: Option<&str>) {
         self.attributes = IDENTITIES.into_iter().chain(attribute).map(str::to_owned).collect();
     }
 
-    /// Proves to be the console's own account. A wrong password of that one is a fault of the settings.
+    /// Authenticates as the console's own account. A wrong password of this account is a fault of the settings.
     pub async fn bind_own(&mut self, name: &str, password: &str) -> Result<(), DirectoryError> {
         let refused = |_| DirectoryError::Unavailable(format!("the server refuses the password of {name}"));
         match self.bind(name, password).await {
@@ -102,13 +102,13 @@ impl Session {
         }
     }
 
-    /// Entries that a query finds, with a value in place of its placeholder.
+    /// Returns entries that a query finds, with a value in place of its placeholder.
     pub async fn find(&mut self, query: &Query, placeholder: &str, value: &str) -> Result<Vec<Entry>, DirectoryError> {
         let filter = query.filter.replace(placeholder, &ldap3::ldap_escape(value));
         self.search(&query.base, Scope::Subtree, &filter).await
     }
 
-    /// One entry by its name.
+    /// Reads one entry by its name.
     pub async fn read(&mut self, name: &str, attribute: Option<&str>) -> Result<Entry, DirectoryError> {
         self.wants(attribute);
         let found = self.search(name, Scope::Base, "(objectClass=*)").await?;
@@ -120,7 +120,7 @@ impl Session {
         let attributes = self.attributes.clone();
         let ldap = self.ldap.with_search_options(options).with_timeout(ANSWER);
         let found = ldap.search(base, scope, filter, attributes).await.map_err(failed)?;
-        // Entries of other servers are references here, and no entries.
+        // Entries of other servers appear as references here, not as entries.
         let (entries, result) = (found.0, found.1);
         match result.rc {
             0 => {}
@@ -153,7 +153,7 @@ fn failed(error: LdapError) -> DirectoryError {
     DirectoryError::unavailable("the server does not answer", &error)
 }
 
-/// A word of the server that is neither yes nor no. Its text may name anything, so it is short.
+/// Creates an error for an inconclusive answer of the server. Its text may contain anything, so it is shortened.
 fn answered(result: &LdapResult) -> DirectoryError {
     let text: String = result.text.chars().filter(|letter| !landfall_peer::is_hidden(*letter)).take(120).collect();
     DirectoryError::Unavailable(format!("the server answered {}: {text}", result.rc))

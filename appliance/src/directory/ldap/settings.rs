@@ -12,9 +12,9 @@ use super::super::settings::{Faults, Hidden, address, authority, line, roles};
 use super::name::Name;
 use crate::endpoint::shown;
 
-/// What stands for the name that a person typed.
+/// Placeholder for the entered name.
 pub const NAME: &str = "{name}";
-/// What stands for the name of a person's entry.
+/// Placeholder for the name of a person's entry.
 pub const ENTRY: &str = "{dn}";
 
 #[derive(Deserialize)]
@@ -45,63 +45,63 @@ struct GroupsText {
     filter: Option<String>,
 }
 
-/// A directory server that people prove their password to.
+/// Directory server that verifies people's passwords.
 #[derive(Debug, Clone)]
 pub struct LdapSettings {
-    /// Where it is; TLS from the first byte with `ldaps`, and before anything else is said with `ldap`.
+    /// URL of the server; TLS from the first byte with `ldaps`, and before anything else with `ldap`.
     pub url: Url,
-    /// Its address, for a site without a name service.
+    /// Address of the server, for a site without a name service.
     pub address: Option<IpAddr>,
-    /// How a person's entry is found.
+    /// Lookup of a person's entry.
     pub way: Way,
-    /// Where a person's groups are.
+    /// Lookup of a person's groups.
     pub groups: Groups,
-    /// Which groups, by their whole names, have which role.
+    /// Roles by groups, with their full names.
     pub roles: Roles,
-    /// The only authority that the server's certificate may come from.
+    /// TLS configuration with the only accepted authority.
     pub tls: Arc<rustls::ClientConfig>,
 }
 
-/// How a person's entry is found.
+/// Lookup of a person's entry.
 #[derive(Debug, Clone)]
 pub enum Way {
-    /// An account of the console's looks for it; then the person's password is tried with it.
+    /// A search by the console's account, followed by a bind with the person's password.
     Search {
-        /// The account.
+        /// Name of the account.
         user: String,
-        /// Its password.
+        /// Password of the account.
         password: Hidden,
-        /// Where and how it looks.
+        /// The search.
         query: Query,
     },
-    /// The person's password is tried with a name that is made of the one that was typed.
+    /// A bind with a name derived from the entered one, and the person's password.
     Direct {
-        /// With `{name}` in it.
+        /// Template with `{name}`.
         template: String,
-        /// How the person's entry is found after that; none where the template is the entry's name.
+        /// Lookup of the person's entry after that; `None` if the template is the entry's name.
         query: Option<Query>,
     },
 }
 
-/// Where and how something is looked for.
+/// A search.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// At and below this entry.
+    /// Entry at and below which to search.
     pub base: String,
-    /// With a placeholder in it.
+    /// Filter with a placeholder.
     pub filter: String,
 }
 
-/// Where a person's groups are.
+/// Lookup of a person's groups.
 #[derive(Debug, Clone)]
 pub enum Groups {
-    /// In an attribute of the person's entry.
+    /// Attribute of the person's entry.
     Attribute(String),
-    /// In entries of their own.
+    /// Search for group entries.
     Query(Query),
 }
 
-/// Judges the settings. Each fault is added to the list.
+/// Checks the settings. Each fault is added to the list.
 pub fn check(text: LdapText, files: &Files, faults: &mut Faults<'_>) -> Option<LdapSettings> {
     let url = faults.take("url", url(&text.url));
     let address = faults.take("address", text.address.as_deref().map(address).transpose());
@@ -178,7 +178,7 @@ fn groups(text: Option<GroupsText>) -> Result<Groups, String> {
     }
 }
 
-/// Groups are named whole: a part of a name is not unique.
+/// Checks that groups have full names: part of a name is not unique.
 fn names(roles: Roles) -> Result<Roles, String> {
     let all = [&roles.viewer, &roles.operator, &roles.administrator];
     let wrong = all.into_iter().flatten().find(|group| Name::read(group).is_none()).cloned();

@@ -1,9 +1,10 @@
 //! `OpenID` Connect: the authorization code flow with PKCE, at one provider.
 //!
-//! The provider is trusted to say who a person is; the browser and the network between are not. What could go wrong, and what stops it:
-//! a code of another person's sign-in (state and nonce are derived from a cookie of this browser, and each cookie works once), a stolen
-//! code (PKCE), a token of another provider, for another program, old or unsigned (`token`), another provider's answer (`iss`), a
-//! provider that someone poses as (one authority, no redirects, no proxy), one that never answers or without end (`web`).
+//! The provider is trusted to identify a person; the browser and the network in between are not. Threats and defenses:
+//! a code of another person's sign-in (state and nonce are derived from a cookie of this browser, and each cookie works
+//! once), a stolen code (PKCE), a token of another provider, for another program, old or unsigned (`token`), another
+//! provider's answer (`iss`), an impersonated provider (one authority, no redirects, no proxy), an answer that never
+//! comes or never ends (`web`).
 
 mod pending;
 mod token;
@@ -29,11 +30,11 @@ use super::error::DirectoryError;
 use super::settings::OidcSettings;
 use crate::people::Secret;
 
-/// For how long the provider's description of itself counts, and its keys.
+/// Validity of the provider's metadata and keys.
 const FRESH: Duration = Duration::from_hours(1);
-/// Between two questions for keys that were not found, and after a failure: a provider that is down is not asked by everybody.
+/// Time between two requests for missing keys, and after a failure: not every sign-in queries a provider that is down.
 const PAUSE: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 5 });
-/// Where the provider sends the browser back to.
+/// Path to which the provider redirects the browser.
 pub const RETURN: &str = "/sign-in/directory/return";
 
 /// An identity provider.
@@ -43,7 +44,7 @@ pub struct Provider {
     known: Mutex<Known>,
 }
 
-/// What the provider said last.
+/// Latest data from the provider.
 #[derive(Default)]
 struct Known {
     metadata: Option<(Instant, Arc<Metadata>)>,
@@ -51,7 +52,7 @@ struct Known {
     failure: Option<(Instant, DirectoryError)>,
 }
 
-/// The parts of the provider's description that are used.
+/// The used parts of the provider's metadata.
 #[derive(Debug, Deserialize)]
 struct Metadata {
     issuer: String,
@@ -76,40 +77,42 @@ fn maybe_place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>
     text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }
 
-/// The answer to a code.
+/// Answer to a code.
 #[derive(Deserialize)]
 struct Tokens {
     id_token: String,
 }
 
-/// What a browser brings back.
+/// Parameters that a browser returns.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Returned {
     #[serde(default)]
     pub code: String,
     #[serde(default)]
     pub state: String,
-    /// Which provider answers (RFC 9207).
+    /// The provider that answers (RFC 9207).
     pub iss: Option<String>,
-    /// Why it refused.
+    /// Reason of a refusal.
     pub error: Option<String>,
 }
 
-/// Whom a provider vouches for.
+/// A user for whom a provider vouches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vouched {
-    /// Who it is at the provider, forever.
+    /// Permanent identity at the provider.
     pub subject: String,
-    /// What the person is called.
+    /// Name of the person.
     pub name: String,
-    /// The groups, as the provider names them.
+    /// Groups, as named by the provider.
     pub groups: Vec<String>,
-    /// When the person last proved to be that one there, in seconds since 1970; none where the directory does not say.
+    /// Time of the person's last authentication there, in seconds since 1970; `None` if the directory does not state
+    /// it.
     pub proven: Option<u64>,
 }
 
 impl Vouched {
-    /// Refuses a word of an earlier proof than one that was asked for so long ago. A provider that does not say when it was is believed.
+    /// Returns an error if the authentication is older than a request made `age` ago. A provider that states no time is
+    /// believed.
     pub fn be_newer_than(&self, age: Duration) -> Result<(), DirectoryError> {
         let begun = jsonwebtoken::get_current_timestamp().saturating_sub(age.as_secs() + token::LEEWAY);
         if self.proven.is_some_and(|proven| proven < begun) {
@@ -126,30 +129,31 @@ impl std::fmt::Debug for Provider {
 }
 
 impl Provider {
-    /// A provider that was not asked anything yet.
+    /// Creates a provider that has not been contacted yet.
     pub fn new(settings: OidcSettings) -> Result<Self, String> {
         let web = Web::new(&settings.host, settings.address, &settings.tls)?;
         Ok(Self { settings, web, known: Mutex::default() })
     }
 
-    /// As it is set up.
+    /// Returns the settings.
     pub fn settings(&self) -> &OidcSettings {
         &self.settings
     }
 
-    /// What must be registered at the provider as the place to return to.
+    /// Returns the redirect URI to register at the provider.
     pub fn redirect(&self) -> String {
         format!("{}{RETURN}", self.settings.console)
     }
 
-    /// Where a browser with this secret proves again who is there, whatever session it has at the provider.
+    /// Returns the address at which a browser with this secret authenticates again, whatever its session at the
+    /// provider.
     pub async fn begin_again(&self, secret: &Secret) -> Result<Url, DirectoryError> {
         let mut url = self.begin(secret).await?;
         url.query_pairs_mut().append_pair("prompt", "login").append_pair("max_age", "0");
         Ok(url)
     }
 
-    /// Where a browser with this secret signs in.
+    /// Returns the address at which a browser with this secret signs in.
     pub async fn begin(&self, secret: &Secret) -> Result<Url, DirectoryError> {
         let metadata = self.metadata().await?;
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(secret.word(VERIFIER)));
@@ -170,7 +174,7 @@ impl Provider {
         self.settings.scopes.iter().map(String::as_str).filter(|scope| *scope != "openid")
     }
 
-    /// Whom the provider vouches for, after a browser with this secret came back.
+    /// Returns the user for whom the provider vouches, after a browser with this secret has returned.
     pub async fn finish(&self, secret: &Secret, returned: &Returned) -> Result<Vouched, DirectoryError> {
         use subtle::ConstantTimeEq as _;
         if !bool::from(returned.state.as_bytes().ct_eq(secret.word(STATE).as_bytes())) {
@@ -198,7 +202,7 @@ impl Provider {
         claims.claims()?.vouched(&self.settings)
     }
 
-    /// Where a browser ends its session at the provider, if the provider has such a place.
+    /// Returns the address at which a browser ends its session at the provider, if there is one.
     pub async fn end(&self) -> Result<Option<Url>, DirectoryError> {
         let Some(mut url) = self.metadata().await?.end_session_endpoint.clone() else { return Ok(None) };
         url.query_pairs_mut()
@@ -207,7 +211,7 @@ impl Provider {
         Ok(Some(url))
     }
 
-    /// Asks the provider what a sign-in will need, whatever is known: for the check of settings.
+    /// Makes the queries that a sign-in will need, whatever is cached: for the check of settings.
     pub async fn check(&self) -> Result<usize, DirectoryError> {
         let metadata = self.metadata().await?;
         Ok(self.keys(&metadata, true).await?.len())
@@ -249,7 +253,8 @@ impl Provider {
         Ok(metadata)
     }
 
-    /// The provider's keys; those that are known unless they are old, or not `enough` and not just read.
+    /// Returns the provider's keys: the cached ones unless they are old, or unless `again` is set and they were not
+    /// just read.
     async fn keys(&self, metadata: &Metadata, again: bool) -> Result<Arc<Keys>, DirectoryError> {
         let mut known = self.known.lock().await;
         let limit = if again { PAUSE } else { FRESH };
@@ -267,7 +272,7 @@ impl Provider {
         Ok(tokens.id_token)
     }
 
-    /// The form that asks for a token, and the header that goes with it: the console's secret is in one of both.
+    /// Returns the form that requests a token, and the header for it: one of them contains the console's secret.
     fn question(&self, metadata: &Metadata, secret: &Secret, code: &str) -> (String, Option<String>) {
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
@@ -289,14 +294,14 @@ impl Provider {
         (form.finish(), authorization)
     }
 
-    /// RFC 6749, 2.3.1: both words are encoded as in a form first.
+    /// Returns the header of RFC 6749, 2.3.1: both parts are form-encoded first.
     fn basic(&self, secret: &str) -> String {
         let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(&self.settings.client), encoded(secret))))
     }
 }
 
-/// Purposes of the words that are derived from a browser's secret.
+/// Purposes of the values derived from a browser's secret.
 const STATE: &str = "oidc state";
 const NONCE: &str = "oidc nonce";
 const VERIFIER: &str = "oidc verifier";

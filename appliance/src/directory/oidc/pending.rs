@@ -1,4 +1,4 @@
-//! Sign-ins that a browser has begun: each counts once, and for ten minutes.
+//! Sign-ins that a browser has begun: each is valid once, and for ten minutes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,33 +6,33 @@ use std::time::{Duration, Instant};
 
 use crate::people::Secret;
 
-/// For how long a person may take at the provider.
+/// Time that a person may take at the provider.
 pub const LIFETIME: Duration = Duration::from_mins(10);
-/// Most that are remembered; the oldest one is forgotten first. An address has a limit of its own before.
+/// Maximum number of remembered sign-ins; the oldest is forgotten first. Each address also has its own limit.
 const MOST: usize = 10_000;
 
-/// What a browser went to the provider for.
+/// Purpose of a browser's visit to the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Errand {
-    /// To sign in.
+    /// Sign-in.
     Enter,
-    /// To prove again that the person is the user of this session.
+    /// New proof that the person is the user of this session.
     Prove {
-        /// Id of the session.
+        /// ID of the session.
         session: String,
-        /// Its user.
+        /// User of the session.
         user: String,
     },
 }
 
-/// A sign-in that was begun.
+/// A sign-in that has begun.
 #[derive(Debug)]
 struct Begun {
     at: Instant,
     errand: Errand,
 }
 
-/// Hashes of the secrets of browsers, with what they began.
+/// Visits in progress, by hashes of the browsers' secrets.
 #[derive(Debug, Default)]
 pub struct Pending(Mutex<HashMap<String, Begun>>);
 
@@ -49,7 +49,7 @@ impl Pending {
         begun.insert(secret.hash(), Begun { at: now, errand });
     }
 
-    /// What was begun with this secret and has not ended, and how long ago. It has ended after this.
+    /// Returns and removes the visit begun with this secret, with its age, unless it has expired.
     pub fn take(&self, secret: &Secret) -> Option<(Errand, Duration)> {
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Begun { at, errand } = begun.remove(&secret.hash())?;

@@ -1,4 +1,4 @@
-//! What a token proves, as a function of its text, the provider's keys and the time.
+//! Verification of a token, as a function of its text, the provider's keys and the time.
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
@@ -11,7 +11,8 @@ use super::super::error::DirectoryError;
 use super::super::settings::OidcSettings;
 use super::Vouched;
 
-/// Signatures with a key that the provider alone has. `none` and those with a shared secret are not among them.
+/// Signature algorithms with a key that only the provider has. `none` and those with a shared secret are not among
+/// them.
 const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -23,18 +24,18 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::ES384,
     Algorithm::EdDSA,
 ];
-/// By how much the provider's clock may differ from this host's, in seconds.
+/// Maximum difference between the provider's clock and this host's, in seconds.
 pub const LEEWAY: u64 = 60;
-/// Longest token, in bytes. One with a thousand groups is shorter.
+/// Maximum size of a token, in bytes. One with a thousand groups is smaller.
 const LIMIT: usize = 256 << 10;
-/// Most groups that are looked at.
+/// Maximum number of groups examined.
 const MOST_GROUPS: usize = 5000;
 
-/// The provider's public keys. Those that this program does not know are left out.
+/// The provider's public keys. Unsupported ones are left out.
 #[derive(Debug, Default)]
 pub struct Keys(Vec<Jwk>);
 
-/// A set of keys as it is sent.
+/// A set of keys as received.
 #[derive(Deserialize)]
 pub struct SentKeys {
     keys: Vec<Value>,
@@ -47,12 +48,12 @@ impl Keys {
         Self(keys.filter(|key| key.common.public_key_use != Some(PublicKeyUse::Encryption)).collect())
     }
 
-    /// How many there are.
+    /// Returns the number of keys.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Those that a token of this kind may be signed with.
+    /// Returns the keys with which such a token may be signed.
     fn fitting(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<DecodingKey> {
         let fits = |key: &&Jwk| {
             let is_named = id.is_none_or(|id| key.common.key_id.as_deref() == Some(id));
@@ -63,7 +64,7 @@ impl Keys {
     }
 }
 
-/// What a token must say.
+/// Required content of a token.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
     pub issuer: &'a str,
@@ -71,19 +72,19 @@ pub struct Expected<'a> {
     pub nonce: &'a str,
 }
 
-/// What was found out about a token.
+/// Result of verifying a token.
 #[derive(Debug)]
 pub enum Verdict {
-    /// It is the provider's, for this console and this sign-in.
+    /// The token is the provider's, for this console and this sign-in.
     Sound(Claims),
     /// None of the known keys signed it.
     UnknownKey,
-    /// It proves nothing.
+    /// The token proves nothing.
     Refused(String),
 }
 
 impl Verdict {
-    /// The claims of a sound token.
+    /// Returns the claims of a valid token.
     pub fn claims(self) -> Result<Claims, DirectoryError> {
         match self {
             Self::Sound(claims) => Ok(claims),
@@ -120,7 +121,7 @@ pub fn verify(token: &str, keys: &Keys, expected: &Expected<'_>) -> Verdict {
     Verdict::UnknownKey
 }
 
-/// What the library does not judge.
+/// Checks what the library does not.
 fn judge(claims: Map<String, Value>, expected: &Expected<'_>) -> Verdict {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let nonce = text("nonce").unwrap_or_default();
@@ -161,12 +162,12 @@ fn reason(kind: &ErrorKind) -> String {
     }
 }
 
-/// What a sound token says.
+/// Claims of a valid token.
 #[derive(Debug)]
 pub struct Claims(Map<String, Value>);
 
 impl Claims {
-    /// Whom it names, by the claims of the settings.
+    /// Returns the user that it names, by the claims of the settings.
     pub fn vouched(&self, settings: &OidcSettings) -> Result<Vouched, DirectoryError> {
         let text = |name: &str| self.0.get(name).and_then(Value::as_str);
         let missing = || DirectoryError::Refused(format!("the token has no claim {} with a name", settings.name));
@@ -182,7 +183,7 @@ impl Claims {
         })
     }
 
-    /// A list of names, or one name. A missing claim is no group.
+    /// Returns a claim that is a list of names, or one name. A missing claim means no groups.
     fn groups(&self, claim: &str) -> Result<Vec<String>, DirectoryError> {
         let wrong = || DirectoryError::Refused(format!("the claim {claim} is no list of names"));
         let groups = match self.0.get(claim) {

@@ -1,4 +1,4 @@
-//! Questions to the provider: over TLS from its own authority, without redirects and proxies, bounded in time and length.
+//! Requests to the provider: over TLS with its own authority, without redirects and proxies, bounded in time and size.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use url::Url;
 
 use super::super::error::DirectoryError;
 
-/// For a connection and its handshakes.
+/// Time limit of a connection and its handshakes.
 const CONNECT: Duration = Duration::from_secs(5);
-/// For a whole answer.
+/// Time limit of a whole answer.
 const ANSWER: Duration = Duration::from_secs(10);
-/// Longest answer, in bytes.
+/// Maximum size of an answer, in bytes.
 const LIMIT: usize = 1 << 20;
 
-/// A client for one provider.
+/// HTTP client for one provider.
 pub struct Web(Client);
 
 impl Web {
-    /// A client that trusts what `tls` does, and finds the host at an address, if one is given.
+    /// Creates a client that trusts what `tls` does, and that uses an address for the host, if given.
     pub fn new(host: &str, address: Option<IpAddr>, tls: &Arc<rustls::ClientConfig>) -> Result<Self, String> {
         let mut builder = Client::builder()
             .tls_backend_preconfigured(rustls::ClientConfig::clone(tls))
@@ -41,7 +41,7 @@ impl Web {
         builder.build().map(Self).map_err(|error| format!("no client can be made: {error}"))
     }
 
-    /// A document.
+    /// Requests a document.
     pub async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, DirectoryError> {
         let (status, body) = self.ask(self.0.get(url)).await?;
         if status != StatusCode::OK {
@@ -51,7 +51,7 @@ impl Web {
         serde_json::from_slice(&body).map_err(unreadable)
     }
 
-    /// What a form is answered with. A provider refuses a form by 400 or 401, with its reason in one word.
+    /// Posts a form and returns the answer. A provider refuses a form with 400 or 401, and a reason in one word.
     pub async fn post<T: DeserializeOwned>(
         &self,
         url: &Url,
@@ -86,7 +86,7 @@ impl Web {
     }
 }
 
-/// The word in which a provider refuses a form.
+/// Returns the word with which a provider refuses a form.
 fn reason(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let word: String = body["error"].as_str().unwrap_or("no reason").chars().take(60).collect();

@@ -1,18 +1,18 @@
-//! The provider says again who is at the browser of a session.
+//! Tests of a new authentication at the provider, for the browser of a session.
 
 use super::provider::FakeProvider;
 use super::*;
 use crate::people::{Role, user};
 use crate::testing::PASSWORD;
 
-/// An administrator from the provider whose sign-in was long ago.
+/// Signs in an administrator from the provider, long ago.
 async fn paula(site: &Site, provider: &FakeProvider) -> Visitor {
     let browser = entered(site, &sign_in(site, provider, "paula", &["admins"]).await);
     site.age_proofs("paula").await;
     browser
 }
 
-/// The browser of a session at the provider, which it has brought there to prove who is at it.
+/// Brings the browser of a session to the provider for a new proof.
 async fn departs(browser: &Visitor) -> Departed {
     let reply = browser.get("/sign-in/directory/again").await;
     assert_eq!(reply.status.as_u16(), 303, "{}", reply.body);

@@ -8,7 +8,7 @@ use super::provider::{CLIENT, FakeProvider, new_key};
 use super::*;
 use crate::people::users;
 
-/// Nobody entered, and nobody was made.
+/// Checks that no one has signed in, and that no user was created.
 async fn expect_nobody(site: &Site, reply: &Reply, what: &str) {
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{what}: {}", reply.body);
     assert!(reply.body.contains("LF5032"), "{what}: {}", reply.body);

@@ -120,7 +120,7 @@ async fn a_console_that_is_opened_under_another_name_says_which_one_counts() {
     let reply = site.visitor().get("/sign-in/directory").await;
     assert!(reply.status.as_u16() == 401 && reply.body.contains("https://console.example"), "{}", reply.body);
 
-    // A trusted proxy asks for the console by its address, and the browser has the name that the site has set.
+    // A trusted proxy requests the console by its address, and the browser uses the name that the site has set.
     let folder = tempfile::tempdir().unwrap();
     let ingress = format!("host: console.example:{}\nproxies: [127.0.0.1]\n", site.address.port());
     landfall_media::durable::write_file(&folder.path().join("ingress.yaml"), ingress.as_bytes(), 0o644).unwrap();

@@ -1,4 +1,5 @@
-//! What no honest directory server does, and what is decided before one is asked. An honest one is slapd, in the part "pages" of the tests.
+//! Tests with behavior of dishonest directory servers, and of decisions before one is contacted. The part "pages" of
+//! the tests uses an honest one, slapd.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use super::*;
 use crate::configuration::{ServerFiles, server_config};
 use crate::testing::{PASSWORD, authority_on_loopback};
 
-/// A server that notes what it receives, and answers the first message with these bytes.
+/// Server that records what it receives, and answers the first message with these bytes.
 struct Listener {
     address: SocketAddr,
     received: Arc<Mutex<Vec<u8>>>,
@@ -57,7 +58,7 @@ fn state(url: &str, more: &str) -> State {
 
 const DIRECT: &str = "  bind: 'uid={name},dc=x'\n";
 
-/// A server over TLS that gives each of its clients this answer, and its authority.
+/// Starts a server over TLS that gives each client this answer; returns its address and authority.
 async fn over_tls(answer: &'static [u8]) -> (SocketAddr, String) {
     let (authority, key) = authority_on_loopback("Directory");
     let issuer = Authority::of("Directory", &key).unwrap();
@@ -83,7 +84,7 @@ async fn over_tls(answer: &'static [u8]) -> (SocketAddr, String) {
     (address, authority)
 }
 
-/// How a server answers that is too busy to judge a password, RFC 4511.
+/// Answer of a server that is too busy to judge a password, RFC 4511.
 const BUSY: &[u8] = &[0x30, 0x0c, 2, 1, 1, 0x61, 7, 0x0a, 1, 51, 4, 0, 4, 0];
 
 /// The refusal of `StartTLS`, RFC 4511: unwilling to perform.
@@ -130,7 +131,7 @@ async fn the_password_of_a_local_user_never_leaves_the_console() {
     assert!(page.contains("TLS by StartTLS") && page.contains("uid={name},dc=x"), "{page}");
 }
 
-/// Statuses of a dozen sign-ins of one name from one address.
+/// Returns the statuses of a dozen sign-ins with one name from one address.
 async fn dozen(site: &Site, name: &str, directory: State) -> Vec<u16> {
     site.context.directory.replace(directory);
     let door = site.at_the_door("/sign-in").await;
@@ -146,7 +147,7 @@ async fn dozen(site: &Site, name: &str, directory: State) -> Vec<u16> {
 async fn an_outage_is_no_wrong_password_and_what_a_server_leaves_open_is() {
     let (site, listener) = (Site::begin().await, Listener::begin(UNWILLING).await);
     assert_eq!(dozen(&site, "paula", state(&format!("ldap://{}", listener.address), DIRECT)).await, [502; 12]);
-    // Whoever has the password might answer like this where it is wrong, and only then.
+    // An attacker with the password hash might answer like this for a wrong password, and only then.
     for (name, answer) in [("paul", BUSY), ("peter", b"nonsense")] {
         let (address, authority) = over_tls(answer).await;
         let settings = format!("ldap:\n  url: ldaps://{address}\n{DIRECT}  roles: {{viewer: ['cn=staff,dc=x']}}\n");

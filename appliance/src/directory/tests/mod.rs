@@ -13,14 +13,14 @@ use url::Url;
 
 use crate::testing::{Reply, Site, Visitor};
 
-/// A browser that is at the provider.
+/// A browser at the provider.
 struct Departed {
     browser: Visitor,
     place: Url,
 }
 
 impl Departed {
-    /// A browser that has followed the link on the page of the sign-in.
+    /// Returns a browser that has followed the link on the sign-in page.
     async fn from(site: &Site) -> Self {
         let reply = site.visitor().get("/sign-in/directory").await;
         assert_eq!(reply.status.as_u16(), 303, "{}", reply.body);
@@ -29,25 +29,25 @@ impl Departed {
         Self { browser, place: reply.header("location").parse().unwrap() }
     }
 
-    /// A word of the question that the browser has brought to the provider.
+    /// Returns a parameter of the request that the browser has brought to the provider.
     fn asked(&self, name: &str) -> String {
         self.place.query_pairs().find(|(key, _)| key == name).unwrap_or_else(|| panic!("no {name}")).1.into_owned()
     }
 
-    /// The provider leads the browser back with these words.
+    /// Redirects the browser back with these parameters.
     async fn returns(&self, words: &[(&str, &str)]) -> Reply {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(words).finish();
         let path = format!("/sign-in/directory/return?{query}");
         self.browser.send(Method::GET, &path, &[("sec-fetch-site", "cross-site")], "").await
     }
 
-    /// The provider vouches by this token.
+    /// Redirects the browser back with this token.
     async fn returns_with(&self, provider: &FakeProvider, token: String) -> Reply {
         provider.facts().token = token;
         self.returns(&[("code", "a code"), ("state", &self.asked("state"))]).await
     }
 
-    /// The provider vouches by such claims.
+    /// Redirects the browser back with changed claims.
     async fn returns_as(&self, provider: &FakeProvider, change: impl FnOnce(&mut Value)) -> Reply {
         let mut claims = provider.claims(&self.asked("nonce"), "paula", &["staff"]);
         change(&mut claims);
@@ -55,14 +55,14 @@ impl Departed {
     }
 }
 
-/// A person signs in at the provider and comes back.
+/// Signs a person in at the provider, and returns.
 async fn sign_in(site: &Site, provider: &FakeProvider, name: &str, groups: &[&str]) -> Reply {
     let departed = Departed::from(site).await;
     let claims = provider.claims(&departed.asked("nonce"), name, groups);
     departed.returns_with(provider, provider.sign(&claims)).await
 }
 
-/// The browser of a person who came back.
+/// Returns the browser of a person who has returned.
 fn entered(site: &Site, reply: &Reply) -> Visitor {
     assert!(reply.is_success(), "{}", reply.body);
     let session = reply.cookie("__Host-session").unwrap();
@@ -70,7 +70,7 @@ fn entered(site: &Site, reply: &Reply) -> Visitor {
     Visitor { cookies: format!("__Host-session={session}"), csrf, ..site.visitor() }
 }
 
-/// Entries of the audit log with this action.
+/// Returns entries of the audit log with this action.
 async fn audited(site: &Site, action: &str) -> Vec<String> {
     let log = site.sign_in("root").await.get("/api/v1/audit").await.body;
     let wanted = format!("\"action\":\"{action}\"");

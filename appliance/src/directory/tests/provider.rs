@@ -1,5 +1,5 @@
-//! An identity provider that does what a test wants, good or bad: what no honest one can be made to do. An honest one is Dex, in the
-//! part "pages" of the tests.
+//! Identity provider that does what a test wants, including what no honest one does. The part "pages" of the tests uses
+//! an honest one, Dex.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
@@ -26,7 +26,7 @@ use crate::testing::{Site, authority_on_loopback};
 pub const CLIENT: &str = "landfall-console";
 pub const SECRET: &str = "c0n sole:sécret";
 
-/// A provider on the loopback.
+/// A provider on loopback.
 #[derive(Clone)]
 pub struct FakeProvider(Arc<Shared>);
 
@@ -37,16 +37,16 @@ pub struct Shared {
     facts: Mutex<Facts>,
 }
 
-/// How it behaves.
+/// Behavior of the provider.
 pub struct Facts {
     pub key: (String, EncodingKey),
-    /// The token of the next answer to a code.
+    /// Token of the next answer to a code.
     pub token: String,
-    /// What replaces the answer of a path.
+    /// Replacements of answers, by path.
     pub replaced: HashMap<&'static str, (StatusCode, String)>,
-    /// What changes in its description of itself.
+    /// Changes of its metadata.
     pub description: Value,
-    /// The forms that were sent for tokens, with the header of the client.
+    /// Forms that were sent for tokens, with the client's header.
     pub asked: Vec<(HashMap<String, String>, String)>,
 }
 
@@ -89,7 +89,7 @@ impl FakeProvider {
             .route("/keys", get(keys))
             .route("/token", post(token))
             .route("/elsewhere", get(async || Json(json!({}))))
-            // Weak, so that the provider ends with the test.
+            // The reference is weak, so that the provider ends with the test.
             .with_state(Arc::downgrade(&provider.0));
         let server = axum_server::from_tcp_rustls(listener, tls).unwrap().handle(handle);
         tokio::spawn(server.serve(routes.into_make_service()));
@@ -112,7 +112,7 @@ impl FakeProvider {
         self.0.handle.shutdown();
     }
 
-    /// The settings of a console that uses it.
+    /// Returns the settings of a console that uses it.
     pub fn settings(&self, site: &Site) -> String {
         format!(
             "oidc:\n  issuer: {}\n  client: {CLIENT}\n  console: https://{}\n  label: Example\n  roles:\n    \
@@ -133,7 +133,7 @@ impl FakeProvider {
         site.context.directory.replace(state);
     }
 
-    /// Claims of a person, as a sound token has them.
+    /// Returns claims of a person, as in a valid token.
     pub fn claims(&self, nonce: &str, name: &str, groups: &[&str]) -> Value {
         let now = jsonwebtoken::get_current_timestamp();
         json!({
@@ -149,7 +149,7 @@ impl FakeProvider {
     }
 }
 
-/// What the console makes of such files.
+/// Returns the directory that the console derives from such files.
 pub fn judged(contents: &[(&str, &str)]) -> Directory {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in contents {
