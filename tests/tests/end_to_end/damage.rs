@@ -36,7 +36,7 @@ struct Bench {
 impl Bench {
     fn new() -> Result<Self> {
         let vendor = Vendor::new(KeyKind::EcdsaP256)?;
-        // No two adjacent bytes are equal, so no flip has the same effect as another.
+        // No two adjacent bytes are equal, so a neighboring byte cannot mask a flip.
         let blob = |size, step| (0..=250_u8).cycle().step_by(step).take(size).collect::<Vec<u8>>();
         let sample = Sample::with_blobs(&vendor, vec![blob(2_500_000, 3), blob(700, 5), blob(1 << 20, 7)])?;
         let folder = tempfile::tempdir().context("cannot make a folder")?;
