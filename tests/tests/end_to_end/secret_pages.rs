@@ -93,7 +93,8 @@ pub(crate) fn hold_no_secret(machine: &Machine, console: &Console, memory: &str)
 
 /// Makes a database write every planted value to its log.
 fn log_the_canaries(machine: &Machine) -> Result<()> {
-    // It logs the statement as well. A prefix alone is not a secret that the host would recognize there.
+    // The statement is logged as well, so it must not contain the unsplit prefix. The host would not redact that,
+    // because it is not one of the site's secrets.
     let (first, second) = CANARY.split_at(CANARY.len() / 2);
     // A literal with doubled quotes, because the shell would replace `$$` by its process ID.
     let lines = format!(
