@@ -296,7 +296,7 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     Ok(made["backup"]["id"].as_str().context("a backup has no id")?.to_owned())
 }
 
-/// Nothing is restored without the site's name. With it, all data is that of the backup.
+/// Checks that nothing is restored without the site's name, and that with it, all data is that of the backup.
 fn restores(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
     engineer.landfall(&["restore", "--confirm", "another-site"])?.refused("restore", "LF4025", 2)?;
     engineer.landfall(&["restore", "--component", "dns", "--dry-run"])?.refused("restore", "LF4621", 2)?;
@@ -340,7 +340,7 @@ fn deletes_backups_only_when_asked(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// With a disk of backup copies, the key and the bundle, an empty machine becomes the lost site.
+/// Restores the lost site on an empty machine from a disk of backup copies, the key and the bundle.
 fn lands_on_an_empty_machine(engineer: Engineer<'_>, lost: &Lost) -> Result<()> {
     let machine = engineer.machine();
     let Lost { copies, key, backup, time, identifiers } = lost;

@@ -103,8 +103,8 @@ fn remove_counters(object: &mut Value) {
     }
 }
 
-/// Returns the expected state of a site that is `first` again, was `later`, and is now `found`: everything of `first`,
-/// and those items of only `later` that are found.
+/// Returns the expected state of a site that is `first` again, was `later`, and is now `found`. It has everything of
+/// `first`, and those items of only `later` that are found.
 fn returned(first: &Landed, later: &Landed, found: &Landed) -> Landed {
     let mut wanted = first.clone();
     for (name, objects) in &later.cluster.objects {

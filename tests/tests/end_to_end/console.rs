@@ -1,4 +1,4 @@
-//! The console of an installed site: a browser reaches it with the announced certificate, one person enters it with the
+//! The console of an installed site. A browser reaches it with the announced certificate, one person enters it with the
 //! token, and it shows the host's data. The host's API answers no other client.
 
 use std::path::Path;

@@ -147,8 +147,8 @@ pub(crate) struct Truncation {
     pub(crate) code: &'static str,
 }
 
-/// Returns truncations of a bundle: within its head, at the end of its head, where it is a complete head but lacks
-/// every part, and within its payload.
+/// Returns truncations of a bundle: within its head, at the end of its head, and within its payload. A bundle that ends
+/// with its head is a complete head, but lacks every part.
 pub(crate) fn truncations(head_bytes: u64, total_bytes: u64) -> Result<Vec<Truncation>> {
     let mut seeded = Seeded::named("truncations")?;
     let one = |number| match number {

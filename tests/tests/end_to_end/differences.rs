@@ -1,6 +1,6 @@
-//! The differences between 1.0.0 and 1.1.0 that a site shows: an added and a removed component, another default of a
-//! setting, an edited `ConfigMap`, another model, and a later minor version of the database. The removed component's
-//! data stays, and so do an administrator's edits.
+//! The differences between 1.0.0 and 1.1.0 that a site shows. They are an added and a removed component, another
+//! default of a setting, and an edited `ConfigMap`. The model and the database's minor version differ as well. The
+//! removed component's data stays, and so do an administrator's edits.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -28,8 +28,8 @@ pub(crate) fn prepare(machine: &Machine) -> Result<()> {
     edits::make(machine)
 }
 
-/// Fails unless a site with this status has the components and the `ConfigMap` of this version, nothing but data of the
-/// other version, and everything that [`prepare`] made.
+/// Fails unless a site with this status has the components and the `ConfigMap` of this version, and everything that
+/// [`prepare`] made. The site may have only data of the other version.
 pub(crate) fn expect(machine: &Machine, version: &str, status: &Value) -> Result<()> {
     let is_later = version == "1.1.0";
     for (component, is_wanted) in [("bulletin", is_later), ("valkey", !is_later)] {

@@ -117,7 +117,7 @@ fn a_closed_firewall_is_opened_by_its_own_commands(engineer: Engineer<'_>, desk:
 }
 
 /// Waits until both tables exist, and the API server and the nameserver answer at their service addresses. Fails at the
-/// limit, or if a status says ready between two checks that both found a table missing.
+/// limit, or if a status says ready between two checks that both found [`OF_SERVICES`] missing.
 fn wait_for_services(engineer: Engineer<'_>, limit: Duration) -> Result<()> {
     let since = Instant::now();
     let mut missing = missing_tables(engineer)?;

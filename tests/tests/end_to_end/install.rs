@@ -135,8 +135,8 @@ fn expect_all_ready(status: &Value) -> Result<()> {
 }
 
 /// Fails unless an undisturbed install read every byte of the bundle once and wrote every byte of its blobs once, in
-/// little memory. In addition, finding the parts reads a chunk of each part twice: before anything is written, so that
-/// a missing part is reported then, and before staging.
+/// little memory. In addition, a chunk of each part is read twice to find the parts. The first time is before anything
+/// is written, so that a missing part is reported then; the second is before staging.
 pub(crate) fn expect_each_byte_once(report: &Value, peak_memory_bytes: u64) -> Result<()> {
     let bundle = fixture()?;
     let search = 2 * bundle.parts()?.len() as u64 * CHUNK_BYTES;

@@ -1,8 +1,8 @@
-//! Power cuts at six seeded instants, each in a new install: two while the media are read, two in the control plane,
-//! two while components are applied. All six are between a Started and its Done. Four are in steps that change things:
-//! both of staging, one of kubeadm's phases, one that applies objects. The other two are while the control plane and a
-//! component start for the first time. `landfall resume` must result in the same site as an undisturbed install. An
-//! uninstall after it must restore the machine's initial state.
+//! Power cuts at six seeded instants, each in a new install. Two are while the media are read, two in the control
+//! plane, and two while components are applied. All six are between a Started and its Done. Four are in steps that
+//! change things: both of staging, one of kubeadm's phases, one that applies objects. The other two are while the
+//! control plane and a component start for the first time. `landfall resume` must result in the same site as an
+//! undisturbed install. An uninstall after it must restore the machine's initial state.
 
 use std::time::Instant;
 
@@ -19,9 +19,8 @@ use super::fixture::{fixture, machine_with_stick};
 use super::memory;
 use super::secrets::Drawn;
 
-/// Limit of the staged bytes that a resume may read again, from the media and the site's disk together: small blobs
-/// that wait for their common sync, the unsynced part of a large one, and data that was read ahead or in memory (ADR
-/// 11).
+/// Limit of the staged bytes that a resume may read again, from the media and the site's disk together (ADR 11). They
+/// are small blobs that wait for their common sync, the unsynced part of a large one, and data read ahead or in memory.
 const REREAD_LIMIT_BYTES: u64 = (64 << 20) + (16 << 20) + (24 << 20);
 
 /// Folder that may remain on the host after an uninstall.

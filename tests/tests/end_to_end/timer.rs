@@ -23,7 +23,7 @@ const END_LIMIT: Duration = Duration::from_mins(1);
 /// Minimum time until the next backup, which is on the next day.
 const A_DAY: SignedDuration = SignedDuration::from_hours(23);
 
-/// Sets the timer a minute ahead with the handbook's command, waits until it has started a backup, and calls
+/// Sets the timer a minute ahead with the handbook's command, and waits until it has started a backup. Calls
 /// `meanwhile`, after which the backup must end. Then restores this time, and postpones the timer as before.
 pub(crate) fn begins_a_backup(
     engineer: Engineer<'_>,

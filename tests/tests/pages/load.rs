@@ -1,6 +1,6 @@
 //! The console under load: many programs that listen to one operation. It also measures figures that the part `figures`
-//! judges for the program that ships: memory and processor use when idle, the first page, and responses at a fixed
-//! rate. A request is sent when it is due, even if earlier ones are pending, and its time is measured from then.
+//! judges for the program that ships. They are memory and processor use when idle, the first page, and responses at a
+//! fixed rate. A request is sent when it is due, even if earlier ones are pending, and its time is measured from then.
 #![expect(clippy::disallowed_methods, reason = "a report for people, recreated at each run; a file of the kernel")]
 
 use std::net::Ipv4Addr;

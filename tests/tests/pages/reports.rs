@@ -165,8 +165,8 @@ fn landfall(folder: &Path, exit: i32, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Writes the pages: of a host with many faults, of one that is ready, of a plan, and of the facts of both hosts and of
-/// this one.
+/// Writes the pages of a host with many faults, of one that is ready, and of a plan. Also writes the facts of both
+/// hosts and of this one.
 fn write_pages(folder: &Path) -> Result<()> {
     write_bundle(folder)?;
     let spoiled = write_facts(folder, "spoiled.json", |facts| {

@@ -46,7 +46,7 @@ spec:
       spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 ";
 
-/// The same objects in a kustomization, which keeps those that Landfall creates itself.
+/// Kustomization of the shop, which keeps the objects that Landfall creates itself.
 const KUSTOMIZATION: &str = "resources: [shop.yaml]\nnamespace: other\n";
 
 fn init(starter: &Starter, folder: &Path, sources: &[&Path], output: &str) -> Result<Outcome> {

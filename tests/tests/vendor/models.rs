@@ -1,5 +1,5 @@
-//! The starter's model from a gated repository on a hub, through the program: locked by its branch, downloaded by its
-//! commit, with a broken connection in between.
+//! The starter's model from a gated repository on a hub, through the program. It is locked by its branch, and
+//! downloaded by its commit, with a broken connection in between.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};

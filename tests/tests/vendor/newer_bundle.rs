@@ -1,4 +1,4 @@
-//! A bundle of a later format: it requires a feature that no Landfall knows, its head has unknown fields and files, and
+//! A bundle of a later format. It requires a feature that no Landfall knows, its head has unknown fields and files, and
 //! its root names keys of unknown kinds. Only `install` hands over to the carried program, and only once the bundle is
 //! trusted.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]

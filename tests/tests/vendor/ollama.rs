@@ -1,5 +1,5 @@
-//! Ollama itself at both ends. It writes a store, which becomes an artifact of a bundle byte for byte, and reads the
-//! store that a site makes of the artifact, mounted read-only as in a pod.
+//! Ollama itself at both ends. It writes a store, which becomes an artifact of a bundle byte for byte. It also reads
+//! the store that a site makes of the artifact, mounted read-only as in a pod.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeMap;

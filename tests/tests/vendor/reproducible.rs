@@ -1,4 +1,4 @@
-//! The same inputs give the same bytes in any folder, and secrets stay secret.
+//! Tests that equal inputs give equal bytes in any folder, and that secrets stay secret.
 
 use std::io::Read;
 use std::path::Path;

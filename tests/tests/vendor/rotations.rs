@@ -216,8 +216,8 @@ impl<'a> Delivery<'a> {
         Ok(json!(ids))
     }
 
-    /// Fails unless each document is refused if only one key of its role has signed it, or two keys of another role, or
-    /// two that had the role earlier.
+    /// Fails unless each document is refused with other signatures than those required. They are of one key of its
+    /// role, of two keys of another role, or of two that had the role earlier.
     fn expect_refusals(&self) -> Result<()> {
         for role in Role::ALL {
             // A root document that follows another one is part of a chain, and is refused as such.

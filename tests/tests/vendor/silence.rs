@@ -1,4 +1,4 @@
-//! Test that a build of the real starter release never prints nothing for too long.
+//! Test that a build of the real starter release never stays silent for too long.
 
 use anyhow::{Context, Result};
 use landfall_tests::silence;

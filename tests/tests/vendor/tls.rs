@@ -130,8 +130,8 @@ fn lock(starter: &Starter, repository: &str, authorities: &str) -> Result<(Outco
 #[ignore = "needs cargo xtask test"]
 fn nothing_is_asked_of_a_place_without_tls_that_a_registry_with_it_leads_to() -> Result<()> {
     let starter = starter()?;
-    // It redirects requests for a tag's manifest, for a manifest whose digest an index names, and for a token, for
-    // which the password would be sent.
+    // It redirects requests for a tag's manifest, for a manifest whose digest an index names, and for a token. For the
+    // token, the password would be sent.
     for repository in ["led-away/image", "index-only/image", "closed/image"] {
         let (refused, asked) = lock(starter, repository, AUTHORITIES)?;
         assert_eq!((refused.code, refused.error()), (2, Some("LF2106")), "{repository}: {}", refused.stderr);

@@ -23,7 +23,7 @@ const STEP: &str = "keep-copy/pvc-";
 /// Prefix of data from before an upgrade, in the folder of volumes.
 const BEFORE: &str = "before-upgrade.";
 
-/// Checks the stuck state: only a person can remove the cause, the status names it, and the data from before the
+/// Checks the stuck state. Only a person can remove the cause, the status names it, and the data from before the
 /// upgrade is next to its volume.
 pub(super) fn expect_stuck(engineer: Engineer<'_>) -> Result<()> {
     let [look, ..] = page()?;

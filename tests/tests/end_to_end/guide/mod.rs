@@ -31,8 +31,8 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// Validity of a registry token, in seconds.
 const TOKEN_SECONDS: u32 = 30;
 
-/// File names of wheels that no other part of this repository has: the one that the guide names, in a version of the
-/// company's own, and its dependency.
+/// File names of wheels that no other part of this repository has. One is named by the guide, in a version of the
+/// company's own, and the other is its dependency.
 const WHEEL_NAMES: [&str; 2] = ["packaging-99.0-py3-none-any.whl", "tally-1.0-py3-none-any.whl"];
 
 /// Script that writes a wheel to the named file, with these additional lines of metadata.

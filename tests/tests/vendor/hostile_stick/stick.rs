@@ -119,8 +119,8 @@ impl Stick {
         Ok(places)
     }
 
-    /// Writes heads with a hostile text at a place into a folder: one as an attacker can change it, and one as its
-    /// vendor can sign it, if that is possible.
+    /// Writes heads with a hostile text at a place into a folder. One is as an attacker can change it. The other is as
+    /// its vendor can sign it, if that is possible.
     pub fn heads(&self, document: &str, place: &Place, hostile: &str, folder: &Path) -> Result<Heads> {
         let change = |value: &mut Value| place.write(value, hostile);
         // Created twice, because a clone would copy a payload of a gigabyte.
