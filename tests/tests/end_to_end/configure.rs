@@ -24,7 +24,7 @@ const PAGE: &str = "## Change settings\n";
 /// Path of the settings on the machine.
 const FILE: &str = "/root/site.yaml";
 
-/// Admission policy that refuses one amount of memory for the database, except in a dry run. It also sets an
+/// Admission policy that refuses one amount of memory for the database, except in a dry run. It also refuses an
 /// annotation, which shows that the policy is active.
 const POLICY: &str = "\
 apiVersion: admissionregistration.k8s.io/v1

@@ -78,7 +78,7 @@ impl Arguments {
         }
     }
 
-    /// Saves the results of the parts, and the total if the run included everything that CI runs.
+    /// Saves the results of the parts, and the total if the run was exactly what CI runs.
     fn keep(&self, run: &Run, rows: &[Row]) -> Result<()> {
         let outcomes: Vec<Outcome> = rows.iter().map(Row::outcome).collect();
         if outcomes.iter().any(|outcome| outcome.name == pages::NAME && outcome.has_passed) {
