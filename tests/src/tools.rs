@@ -10,7 +10,7 @@ use crate::cache::cache_root;
 use crate::python_tools;
 use crate::workspace::{self, cargo};
 
-/// Profile settings for a quick build. A tool's own release profile is not worth its cost: whole-program optimization
+/// Profile settings for a quick build. A tool's own release profile is not worth its cost. Whole-program optimization
 /// in one thread takes four minutes on a new machine, but each tool runs for seconds.
 const QUICK_BUILD: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_LTO", "off"),

@@ -1,4 +1,4 @@
-//! Backups in a bucket of a real server of S3, which Debian's restic reads, too.
+//! Backups in a bucket of a real S3 server, which Debian's restic can read as well.
 #![expect(clippy::disallowed_methods, reason = "tests damage and make files as they like")]
 
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ impl World {
         }
     }
 
-    /// The repository's place in the bucket, as a new process sees it.
+    /// Returns the repository's place in the bucket, as a new process sees it.
     fn place(&self) -> Place {
         let credentials = BucketCredentials::read(&self.credentials(SECRET)).unwrap();
         Bucket::new(&self.address(), credentials, None, Some(&self.path("lock"))).unwrap().into()
@@ -99,7 +99,7 @@ impl World {
         self.site.mark_proven(saved.id, proof).unwrap()
     }
 
-    /// Debian's restic, on the bucket.
+    /// Runs Debian's restic on the bucket.
     fn restic(&self, key: &str, arguments: &[&str]) -> Output {
         Command::new("restic")
             .args(["--no-cache", "--quiet", "--repo"])
@@ -119,13 +119,13 @@ impl World {
         output.stdout
     }
 
-    /// The files of objects, below the prefix.
+    /// Returns the folder of the objects below the prefix.
     fn objects(&self) -> PathBuf {
         self.path("buckets/backups").join(PREFIX)
     }
 }
 
-/// Bytes that do not repeat: a chain of digests.
+/// Returns bytes that do not repeat: a chain of digests.
 fn rows(seed: u8, digests: usize) -> Vec<u8> {
     let mut last = [seed; 32];
     let mut bytes = Vec::with_capacity(32 * digests);
@@ -190,7 +190,7 @@ fn a_bucket_has_copies_that_landfall_and_restic_list_check_and_read() {
     assert_eq!(ids.len(), 2);
     assert!(world.restic_says("key", &["dump", ids[0], "/postgres/database"]) == first);
 
-    // What is no longer kept goes, and what is there stays readable for both.
+    // Backups that are no longer kept are removed, and all others stay readable for both programs.
     let one = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
     let forgotten = copies.forget(one).unwrap();
     assert_eq!(forgotten.dropped, [saved[0].clone()]);
@@ -217,7 +217,7 @@ fn a_new_key_opens_the_copies_in_a_bucket_and_the_former_one_does_not() {
     assert_eq!(Repository::open(world.place(), SITE, &new).unwrap().check(&Silent).unwrap(), []);
 }
 
-/// A small stream may be in the same pack, and is named, too.
+/// A small stream may be in the same pack, and is then named as well.
 fn assert_takes_the_database(damage: &str, how: &str) {
     let takes = damage.split_once(&format!("{how}: takes ")).map(|(_, takes)| takes);
     assert!(takes.is_some_and(|takes| takes.contains("postgres/database")), "{damage}");
@@ -294,7 +294,7 @@ fn a_full_server_has_a_code_and_keeps_the_last_good_copy() {
     let copies = world.copies();
     assert_eq!(copies.backups().unwrap(), std::slice::from_ref(&first));
     assert!(read(&copies, &first) == rows(1, 500_000));
-    // Once there is room, the same copy succeeds.
+    // Once there is space, the same copy succeeds.
     let mounted = Command::new("mount").args(["-o", "remount,size=256m"]).arg(&disk).status().unwrap();
     assert!(mounted.success());
     world.site.copy_to(second.id, &world.copies()).unwrap();

@@ -1,10 +1,11 @@
-//! A site from its first command to its last: real software, from a real bundle, on machines that lose power.
+//! End-to-end tests of a site from its first command to its last: real software, from a real bundle, on machines that
+//! lose power.
 //!
-//! Run by the parts of `cargo xtask test` with sites. Measurements are printed on standard error. `LANDFALL_SEED`, a number,
-//! chooses other instants and other damaged bytes than the default ones.
+//! The parts of `cargo xtask test` with sites run them. Measurements are printed on standard error. `LANDFALL_SEED`, a
+//! number, selects other instants and other damaged bytes than the default ones.
 //!
-//! Sites run in two lanes, in the order of their names, so that those of the longest tests begin early in the alphabet: a long one that comes
-//! last runs beside an idle lane.
+//! Sites run in two lanes, in the order of their names. So names of the longest tests begin early in the alphabet: a
+//! long test at the end would run while the other lane is idle.
 
 mod end_to_end {
     mod administration;

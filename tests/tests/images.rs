@@ -1,4 +1,4 @@
-//! The real parts: what the registry serves, what images contain, what programs say about themselves.
+//! The real parts: content served by the registry, contents of images, and versions that programs report.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -18,15 +18,15 @@ use ruzstd::decoding::StreamingDecoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Presets of backup rules against the software that they are for.
+/// Tests of the presets of backup rules with the software that they are for.
 mod presets {
     mod key_stores;
 }
 
-/// How a gzip file begins: RFC 1952, section 2.3.1.
+/// Magic bytes of a gzip file: RFC 1952, section 2.3.1.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// A response whose body is still on the wire.
+/// A response whose body is still being transferred.
 struct Response {
     status: u16,
     length: u64,
@@ -116,7 +116,7 @@ fn a_registry_killed_in_mid_blob_continues_from_there_after_a_restart() -> Resul
     let mut bytes = vec![0; 1 << 20];
     first.body.read_exact(&mut bytes)?;
     registry.kill()?;
-    // Bytes still in the kernel arrive, then the connection breaks: far from the end.
+    // Bytes still in the kernel arrive; then the connection breaks far before the end.
     let _ = first.body.read_to_end(&mut bytes);
     ensure!((bytes.len() as u64) < size, "the whole blob had arrived before the kill");
     assert!(get(registry.address(), &path, None).is_err(), "a killed registry answers");
@@ -142,7 +142,7 @@ fn the_registry_dies_with_the_thread_that_started_it() -> Result<()> {
     });
     let process = process.join().ok().context("the thread panicked")??;
     for _ in 0..100 {
-        // It stays a zombie of this process until the end, because it is never waited for.
+        // It stays a zombie of this process, because it is never waited for.
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
         if status.is_empty() || status.contains("State:\tZ") {
             return Ok(());
@@ -152,7 +152,7 @@ fn the_registry_dies_with_the_thread_that_started_it() -> Result<()> {
     bail!("the registry outlived its owner")
 }
 
-/// Where a registry's storage has a blob.
+/// Returns the path of a blob in a registry's storage.
 fn blob(root: &Path, digest: &str) -> PathBuf {
     let hex = digest.trim_start_matches("sha256:");
     root.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
@@ -164,7 +164,7 @@ fn layers(root: &Path, reference: &Reference) -> Result<Vec<PathBuf>> {
     layers.iter().map(|layer| Ok(blob(root, layer["digest"].as_str().context("no digest")?))).collect()
 }
 
-/// What a layer holds, however it is compressed.
+/// Returns the uncompressed content of a layer.
 fn unpacked(layer: &Path) -> Result<Box<dyn Read>> {
     let mut packed = BufReader::new(File::open(layer)?);
     if packed.fill_buf()?.starts_with(&GZIP) {
@@ -188,7 +188,7 @@ fn every_program_for_the_host_is_static() -> Result<()> {
     ensure!(programs.len() > 11, "only {} programs are for the host", programs.len());
     for entry in parts.binaries.read_dir()? {
         let path = entry?.path();
-        // The remaining ones are links, further names of the same program.
+        // All others are links: additional names of the same program.
         programs.extend(Some(path).filter(|path| !path.is_symlink()));
     }
     programs.iter().try_for_each(|program| check_static(program))
@@ -226,7 +226,7 @@ fn images_carry_nothing_of_the_machine_that_made_them() -> Result<()> {
     Ok(())
 }
 
-/// A file of an image, from the highest layer that has it.
+/// Returns a file of an image, from the highest layer that contains it.
 fn file(root: &Path, reference: &Reference, path: &str) -> Result<Vec<u8>> {
     for layer in layers(root, reference)?.into_iter().rev() {
         let mut archive = tar::Archive::new(unpacked(&layer)?);

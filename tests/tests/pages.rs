@@ -1,8 +1,8 @@
-//! The console in a real browser: Chromium without a window, driven as a person uses it, against the program itself over TLS. The host is
-//! the real server of the host's API over a made-up site, whose documents are those that the schemas accept. The pages that `landfall`
-//! writes for e-mail are opened from their files.
+//! The console in a real browser: headless Chromium, driven like a person drives it, with the program itself over TLS.
+//! The host is the real server of the host's API over a simulated site, whose documents are valid by the schemas. The
+//! pages that `landfall` writes for e-mail are opened from their files.
 //!
-//! Run by `cargo xtask test`, part "pages". Pictures of the pages are stored in `target/pages`.
+//! Part "pages" of `cargo xtask test` runs them. Screenshots are stored in `target/pages`.
 
 mod pages {
     mod activity;

@@ -1,4 +1,4 @@
-//! The test machines test themselves: each claim that the other tests rely on is made to fail here once.
+//! Tests of the test machines themselves: each property that the other tests rely on is violated here once.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use landfall_tests::site::{
     BootState, Category, Machine, MachineSpec, PowerState, SavedDisk, Site, Stream, wait_until,
 };
 
-/// A site with one booted machine.
+/// Creates a site with one booted machine.
 fn one_machine(name: &str, spec: MachineSpec) -> Result<(Site, Machine)> {
     let site = Site::new(&Site::unique_name(name))?;
     let machine = site.machine(spec)?;
@@ -21,7 +21,7 @@ fn one_machine(name: &str, spec: MachineSpec) -> Result<(Site, Machine)> {
 #[test]
 fn a_power_cut_loses_what_was_not_synced_and_keeps_what_was() -> Result<()> {
     let (_site, machine) = one_machine("cut", MachineSpec::new("node-1"))?;
-    // The filesystem would commit its log by itself after five seconds, which may pass here on a busy host.
+    // Otherwise, the filesystem would commit its log after five seconds, which may pass here on a busy host.
     machine.run("mount -o remount,commit=600 /")?;
     machine.run("echo kept > /root/synced && sync /root/synced && echo moved > /root/before && sync")?;
     machine.run("mv /root/before /root/after && echo lost > /root/unsynced")?;
@@ -139,7 +139,7 @@ fn packets_for_foreign_addresses_are_seen() -> Result<()> {
     let packets = site.foreign_packets()?;
     assert_eq!((packets[1].destination.to_string(), packets[1].protocol.as_str()), ("203.0.113.5".into(), "udp 53"));
 
-    // Without a route the machine refuses the packet itself, and counts it.
+    // Without a route, the machine itself refuses the packet, and counts it.
     let before = plain.unroutable_packets()?;
     plain.try_run("echo question > /dev/udp/203.0.113.5/53")?;
     assert!(plain.unroutable_packets()? > before, "an unroutable packet was not counted");
@@ -155,7 +155,7 @@ fn packets_for_foreign_addresses_are_seen() -> Result<()> {
     Ok(())
 }
 
-/// A pod's packets are forwarded by its machine, and refused there.
+/// Checks that a pod's packets are forwarded to its machine, and refused there.
 fn a_forwarded_packet_is_counted(machine: &Machine) -> Result<()> {
     machine.run(
         "sysctl --write net.ipv4.ip_forward=1 && ip link add pod0 type veth peer name pod1 && ip link set pod0 up",
@@ -269,7 +269,7 @@ fn the_difference_is_empty_after_boots_and_shows_each_planted_change() -> Result
         let found = difference.of(category).any(|change| change.item.ends_with(item));
         assert!(found, "`{plant}` does not show as {category} {item}:\n{difference}");
     }
-    // There is no nft inside: the effect of a container's nft is planted from outside.
+    // There is no nft inside, so the effect of a container's nft is produced from outside.
     let namespace = format!("--net=/proc/{}/ns/net", machine.first()?.number);
     let planted = Command::new("nsenter").args([&namespace, "nft", "add", "table", "inet", "planted"]).status()?;
     assert!(planted.success());
@@ -318,14 +318,14 @@ fn a_killed_caller_leaves_nothing_and_living_sites_are_spared() -> Result<()> {
     next.down()
 }
 
-/// A setting of the kernel that all machines share with the host, and that neither a Debian nor a kubelet sets.
+/// A kernel setting that all machines share with the host, and that neither a Debian nor a kubelet sets.
 const SHARED: &str = "/proc/sys/vm/page-cluster";
 
 fn shared_setting() -> Result<String> {
     Ok(std::fs::read_to_string(SHARED)?.trim().to_owned())
 }
 
-/// Puts the setting back when dropped.
+/// Guard that restores the setting when dropped.
 struct PutBack(String);
 
 impl Drop for PutBack {
@@ -336,8 +336,8 @@ impl Drop for PutBack {
     }
 }
 
-/// Sites with a separate cache, which shares only the disk that machines start from: sites in the default cache, and
-/// its record of the host, are not involved.
+/// Sites with a separate cache, which shares only the disk template. Sites in the default cache, and its record of the
+/// host, are not involved.
 struct OtherCache(tempfile::TempDir);
 
 impl OtherCache {
@@ -351,14 +351,14 @@ impl OtherCache {
     }
 
     fn xtask(&self, arguments: &[&str]) -> Command {
-        // Who runs the tests in the background may ignore Ctrl-C, and what they start would, too.
+        // A background run of the tests may ignore Ctrl-C, and its children would inherit that.
         let mut command = Command::new("env");
         command.arg("--default-signal=INT").arg(env!("CARGO_BIN_EXE_xtask")).arg("site").args(arguments);
         command.env(CACHE_VARIABLE, self.0.path()).stdin(Stdio::null());
         command
     }
 
-    /// A site with one machine that runs.
+    /// Creates a site with one running machine.
     fn site(&self, name: &str) -> Result<Maker> {
         let mut maker = Maker(self.xtask(&["up", name]).stderr(Stdio::null()).spawn()?);
         wait_until(&format!("the machine of {name}"), Duration::from_mins(1), || {
@@ -380,21 +380,21 @@ impl Drop for OtherCache {
     }
 }
 
-/// The maker of a site; killed when dropped, and the site with it.
+/// The process that created a site. When this value is dropped, it is killed, and its site ends.
 struct Maker(Child);
 
 impl Drop for Maker {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended on its own.
         let _ = self.0.kill().and_then(|()| self.0.wait());
     }
 }
 
 #[test]
 fn what_a_killed_caller_left_changed_on_the_host_is_put_back_by_the_next_site() -> Result<()> {
-    // The disk that machines start from exists afterwards.
+    // The disk template exists afterwards.
     Site::new(&Site::unique_name("template"))?.machine(MachineSpec::new("node-1"))?;
-    // No site of the default cache starts now and takes the changed setting for the host's own.
+    // No site of the default cache may start now, because it would record the changed setting as the host's own.
     let _turn = Cache::open()?.lock("sites")?;
     let before = shared_setting()?;
     let changed = if before == "3" { "2" } else { "3" };
@@ -420,7 +420,7 @@ fn what_a_killed_caller_left_changed_on_the_host_is_put_back_by_the_next_site() 
 
 #[test]
 fn an_interrupted_maker_leaves_no_disk_behind() -> Result<()> {
-    // The disk that machines start from exists afterwards.
+    // The disk template exists afterwards.
     Site::new(&Site::unique_name("template"))?.machine(MachineSpec::new("node-1"))?;
     let (other, name) = (OtherCache::new()?, Site::unique_name("interrupted"));
     let mut maker = other.site(&name)?;
@@ -459,7 +459,7 @@ fn a_kept_site_outlives_its_maker_and_is_used_from_the_command_line() -> Result<
     Ok(())
 }
 
-/// Takes a kept site down even when its test fails.
+/// Guard that ends a kept site even if its test fails.
 struct TakeDown(String);
 
 impl Drop for TakeDown {

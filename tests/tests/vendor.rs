@@ -1,5 +1,5 @@
-//! The vendor's side, through the program, with the real starter release: what the bundle is to other people's tools,
-//! how pulls continue, what is refused, and what every command costs.
+//! The vendor's side, through the program, with the real starter release. Tests cover compatibility of the bundle with
+//! third-party tools, resumed pulls, refusals, and the cost of every command.
 
 mod vendor {
     use landfall_tests::{outcome, wheel_index};

@@ -1,5 +1,5 @@
-//! Functions that wait, and checks of a page. A page passes if the browser's console has no errors, no request leaves
-//! the origin, axe-core has no findings, and nothing is wider than the window.
+//! Functions that wait, and checks of a page. A page passes if the browser reports no errors, no request leaves the
+//! origin, axe-core finds nothing, and nothing is wider than the window.
 
 use std::time::{Duration, Instant};
 
@@ -35,8 +35,8 @@ pub async fn until_within(patience: Duration, what: &str, mut holds: impl AsyncF
     }
 }
 
-/// Returns errors that the browser has recorded since the last call: script errors, violations of the content policy,
-/// failed loads, and requests to anywhere but the console. A refused form is no error: 403, or 502 if the host refused.
+/// Returns the browser's errors since the last call: script errors, violations of the content policy, failed loads, and
+/// requests to anywhere but the console. A refused form is no error: 403, or 502 if the host refused.
 pub async fn faults(browser: &Browser) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in browser.driver.log("browser").await? {

@@ -30,7 +30,7 @@ pub struct Snapshot {
     /// Objects by name, such as `apps/Deployment web/front`. Objects with generated names are grouped, such as `Pod
     /// web/front-5c9-* of apps/ReplicaSet front-5c9`.
     pub objects: BTreeMap<String, Vec<Value>>,
-    /// Digests of the images on each node, by node, as the node reports them.
+    /// Digests of the images on each node, by node, as far as the node reports them.
     pub images: BTreeMap<String, BTreeSet<String>>,
     /// SHA-256 of each Secret's data. It differs between sites but never changes at a site; [`difference`] ignores it.
     pub secrets: BTreeMap<String, String>,

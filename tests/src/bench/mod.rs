@@ -2,8 +2,8 @@
 //! counters. It also covers [a site](site) with a gigabyte of data, and [the console](console).
 //!
 //! An absolute time says more about the machine than about the program. So each run of `landfall` is followed by a run
-//! of its rival, if it has one, and only the ratio of the two is used. Some ratios have a [limit](limits). Times of a
-//! site have goals far above what any machine needs.
+//! of its rival, and only the ratio of the two is used. Some verbs have no rival, and some ratios have a
+//! [limit](limits). Times of a site have goals far above what any machine needs.
 
 pub mod console;
 pub mod limits;

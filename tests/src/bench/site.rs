@@ -1,5 +1,5 @@
-//! Figures of a site with a gigabyte of data: a full and an incremental backup, a restore, an upgrade that is undone,
-//! and one that is committed.
+//! Figures of a site with a gigabyte of data: a full and an incremental backup, a restore, and two upgrades, one undone
+//! and one committed.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

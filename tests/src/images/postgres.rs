@@ -1,9 +1,9 @@
 //! Images of PostgreSQL with pgvector: that of 1.0.0, and that of later releases, which has a later minor version.
 //!
-//! For some weeks at a time, Debian has two minor versions of one major version: one in the suite, and a newer one in
-//! the security updates. Otherwise, the earlier image uses a version that suites no longer list, if the archive's pool
-//! still has its files. If neither exists, the later image has the same version, rebuilt, and both [`server_versions`]
-//! are equal.
+//! For some weeks at a time, Debian has two minor versions of one major version: that of the suite, and a newer
+//! security update. Otherwise, the earlier image uses a version that suites no longer list, if the archive's pool still
+//! has its files. If neither exists, the later image has the same version, rebuilt, and both [`server_versions`] are
+//! equal.
 
 use anyhow::{Context, Result, ensure};
 

@@ -9,9 +9,9 @@ use super::{Recipe, Workshop, node_pack, postgres, starter};
 use crate::cache::Cache;
 use crate::printer;
 
-/// Compares a second build of some images with the first: the base layer, every image of the starter release, one of a
-/// later release, and one that combines packages with a compiled program. All other images hold only compiled programs;
-/// one image represents them, because linking all of them again would take minutes.
+/// Compares a second build of some images with the first. These are the base layer, every image of the starter release,
+/// one of a later release, and one that combines packages with a compiled program. All other images hold only compiled
+/// programs; one image represents them, because linking all of them again would take minutes.
 ///
 /// The second build shares nothing with the first. It has its own cache, in a new folder under `scratch`, so Debian
 /// packages are unpacked and Go programs linked again.

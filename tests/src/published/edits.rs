@@ -138,7 +138,7 @@ impl Draft {
         Some(format!("repeatable: {titles}"))
     }
 
-    /// Decides hooks for which a message reports no position.
+    /// Lists a hook without a position in the `repeatable` or `leaveOut` list of the chart, as its message suggests.
     fn hook(&mut self, code: &str, what: &str) -> Option<String> {
         if !["LF2085", "LF2088"].contains(&code) {
             return None;

@@ -15,8 +15,8 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label of a namespace's Pod Security Standard.
 const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 
-/// Host paths that give access only to their own contents, each with true if pods may write there: flannel's addresses,
-/// the packet filter's lock, the host's nameservers, and the registry's content.
+/// Host paths that give access only to their own contents, each with true if pods may write there. They are flannel's
+/// addresses, the packet filter's lock, the host's nameservers, and the registry's content.
 const HARMLESS: [(&str, bool); 5] = [
     ("/run/flannel", true),
     ("/run/xtables.lock", true),

@@ -41,8 +41,8 @@ fn rule(group: &str, resource: &str, verbs: &[&str], names: &[&str]) -> Value {
     json!({ "apiGroups": [group], "resources": [resource], "verbs": verbs, "resourceNames": names })
 }
 
-/// Returns a cluster before anything bad is added: administrators, an account that may write roles like one of
-/// Kubernetes' own, a pod of the control plane, and software without rights.
+/// Returns a cluster before anything bad is added: administrators, a pod of the control plane, and software without
+/// rights. One account may write roles, like one of Kubernetes' own.
 fn sound() -> Vec<Value> {
     let all = json!([rule("*", "*", &["*"], &[])]);
     let aggregates = json!([rule("rbac.authorization.k8s.io", "clusterroles", &["update", "escalate"], &[])]);
@@ -115,8 +115,8 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 const REQUESTS: &str = "certificates.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
-/// An action, and the rights that lead to it: one bad right, or several that are bad together, each in a namespace or
-/// in the cluster.
+/// An action, and the rights that lead to it. These are one bad right, or several that are bad together, each in a
+/// namespace or in the cluster.
 type Bad = (&'static str, Vec<(Option<&'static str>, Value)>);
 
 /// Rights on pods and on resources that create them.

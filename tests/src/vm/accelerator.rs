@@ -57,8 +57,9 @@ impl Accelerator {
     }
 
     /// Returns its options for the kernel's command line. In an emulated processor, mitigations protect nothing and
-    /// cost time. On a busy host, its timer may be late at boot, and a kernel that counts ticks then panics; under KVM,
-    /// the kernel does not count them either. systemd gives up on a unit after 90 s, and such a host may need longer.
+    /// cost time. On a busy host, its timer may be late at boot, and a kernel that counts ticks then panics. Under KVM,
+    /// the kernel does not count them either. Such a host may need longer than the 90 s after which systemd gives up on
+    /// a unit.
     pub fn kernel_options(self) -> &'static str {
         match self {
             Self::Kvm => "",

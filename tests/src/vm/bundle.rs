@@ -1,5 +1,6 @@
 //! The bundle that the lane installs. Its key covers all inputs of its content. So a disk on which it is installed
-//! stays valid for every later run with the same inputs, although another build would have another time and signature.
+//! stays valid for every later run with the same inputs. Another build would have another time and signature, but the
+//! same key.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The lane of virtual machines: a stock Debian 13 under its own kernel, with control groups version 2, AppArmor, a
+//! The lane of virtual machines: a stock Debian 13 under its own kernel. It has control groups version 2, AppArmor, a
 //! swap file, and the firewalls that administrators use. Test sites ([`crate::site`]) share this host's kernel and
 //! cannot show kernel-dependent behavior.
 //!

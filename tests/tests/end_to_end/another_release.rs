@@ -1,5 +1,5 @@
-//! A site becomes another release: with its rows and its edits, through a power cut; a release that does not work goes back
-//! by itself; an earlier release comes back without media, and what nothing refers to is collected.
+//! A site changes its release, and keeps its rows and its edits, even through a power cut. A broken release is undone
+//! automatically, an earlier release returns without media, and unreferenced content is collected.
 
 use std::time::Duration;
 
@@ -19,23 +19,23 @@ use super::installed::installed_machine;
 use super::later_releases::{BROKEN, NEXT, UNPROVED, ensure_later_releases, later_root};
 use super::{console, delta, differences, handbook, journal, saved_data};
 
-/// How long an upgrade may take that the agent continues after a boot.
+/// Time limit for an upgrade that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
 
-/// How long it may take until a change of the console waits for the host.
+/// Time limit until a change of the console waits for the host's approval.
 const WAIT_LIMIT: Duration = Duration::from_mins(1);
 
 /// Pages of the handbook.
 const UPGRADE: &str = "## Upgrade\n";
 const ROLLBACK: &str = "## Return to the release before\n";
 
-/// The stick of the page about upgrades has the next release.
+/// Replacement of the stick in the page about upgrades by the one with the next release.
 const OTHER_STICK: (&str, &str) = (STICK, NEXT);
 
-/// The memory that the site sets for its database, which is no release's default.
+/// Memory that the site sets for its database, which is not the default of any release.
 const MEMORY: &str = "768Mi";
 
-/// Every file of the registry and of artifacts, and the releases whose heads are kept.
+/// Command that lists every file of the registry and of artifacts, and the releases whose heads are kept.
 const CONTENT: &str = "cd /var/lib/landfall && find registry/docker files releases -type f | sort";
 
 #[test]
@@ -73,7 +73,7 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     engineer.expect_unchanged("after upgrades and an uninstall", &["/var/log/landfall"])
 }
 
-/// Each look at a release has compared the version that the database reports.
+/// Prints the database versions, which each check of a release has compared with the reported one.
 fn note_server_versions() -> Result<()> {
     let [first, later] = differences::server_versions()?;
     printer::note(if first == later {
@@ -86,7 +86,8 @@ fn note_server_versions() -> Result<()> {
     Ok(())
 }
 
-/// The release before returns with what the later one had removed, and makes way for that again, which has the lines up to this one.
+/// Rolls back to the previous release, with the data that the later one had removed, and upgrades again. Then the later
+/// release has the lines up to this one.
 fn comes_and_goes(engineer: Engineer<'_>, line: u64) -> Result<()> {
     let machine = engineer.machine();
     let [dry_run, rollback, keep, _restore] = handbook::arguments(ROLLBACK, &[])?;
@@ -119,7 +120,8 @@ fn comes_and_goes(engineer: Engineer<'_>, line: u64) -> Result<()> {
     expect_root(engineer, &later_root()?)
 }
 
-/// A rollback to a version that the site does not keep names those that it does, and changes nothing, not even a journal.
+/// A rollback to a version that the site does not keep names the kept versions, and changes nothing, not even a
+/// journal.
 fn refuses_an_unknown_version(engineer: Engineer<'_>, rollback: &[String]) -> Result<()> {
     for more in [&["--to", "9.9.9", "--dry-run"][..], &["--to", "9.9.9"]] {
         let refused = engineer.follow(rollback, more)?;
@@ -132,7 +134,8 @@ fn refuses_an_unknown_version(engineer: Engineer<'_>, rollback: &[String]) -> Re
     expect_release(engineer, "1.1.0")
 }
 
-/// The same release, an older one, a version that is not kept: nothing changes, not even a journal.
+/// Upgrades to the same or an older release, and rollbacks to an unkept version, are refused. Nothing changes, not even
+/// a journal.
 fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
     engineer.landfall(&["upgrade", STICK])?.refused("upgrade to the same release", "LF4402", 2)?;
     engineer.landfall(&["rollback"])?.refused("rollback of an install", "LF4408", 2)?;
@@ -169,10 +172,11 @@ fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
     expect_release(engineer, "1.0.0")
 }
 
-/// A label that the release sets, on an object that the next release changes.
+/// Command that sets a label of the release on an object that the next release changes.
 const LABEL: &str = "kubectl --namespace kube-system label deployment coredns --overwrite k8s-app";
 
-/// An administrator has set a field otherwise: the plan names it, and the upgrade is refused before anything is changed.
+/// An administrator has changed a field that the release sets. The plan names it, and the upgrade is refused before
+/// anything is changed.
 fn refuses_to_lose_an_edit(engineer: Engineer<'_>) -> Result<()> {
     let edit = |value: &str| -> Result<()> {
         let set = administer(engineer.machine(), &format!("{LABEL}={value}"))?;
@@ -193,7 +197,8 @@ fn refuses_to_lose_an_edit(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// An administrator has edited what the next release no longer has: the plan names the edit, which refuses nothing.
+/// An administrator has edited an object that the next release lacks. The plan names the edit, which does not block the
+/// upgrade.
 fn lists_an_edit_that_goes(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let shown = "kubectl --namespace valkey get configmap valkey-settings --output jsonpath='{.data.maxmemory}'";
@@ -214,7 +219,8 @@ fn lists_an_edit_that_goes(engineer: Engineer<'_>) -> Result<()> {
     set(&before).map(drop)
 }
 
-/// The upgrade is from a delta. The power is cut while the database changes; the upgrade ends by itself, without a command.
+/// Upgrades from a delta. The power is cut while the database changes, and the upgrade finishes automatically, without
+/// a command.
 fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     let at = At { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
     let [_dry_run, upgrade] = handbook::arguments(UPGRADE, &[(STICK, delta::DELTA)])?;
@@ -238,8 +244,8 @@ fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The upgrade began with a proven backup of the release before, and only one, although its power was cut. It ended with one from which
-/// points in time begin.
+/// Fails unless the upgrade began with exactly one proven backup of the previous release, despite the power cut. It
+/// must have ended with a backup from which points in time begin.
 fn expect_backup_before(engineer: Engineer<'_>) -> Result<()> {
     let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
     let backups = listed["backups"].as_array().context("there is no list of backups")?;
@@ -261,7 +267,7 @@ fn expect_backup_before(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The newest operation of the site is the upgrade, and it is done.
+/// Fails unless the site's newest operation is the upgrade, and it is done.
 fn expect_history(engineer: Engineer<'_>) -> Result<()> {
     let history = engineer.landfall(&["history", "--limit", "1"])?.report("history")?;
     let newest = &history["operations"][0];
@@ -272,8 +278,8 @@ fn expect_history(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The journal of the upgrade has the canary of the nameserver, which passed its proof before it served and after it was watched. Nothing
-/// of it is left.
+/// Fails unless the upgrade's journal has the nameserver's canary, which passed its proof before it served and after it
+/// was watched. Nothing of it may remain.
 fn expect_canary_ran(engineer: Engineer<'_>) -> Result<()> {
     let replay = journal::read(engineer.machine())?;
     let done = replay.entries.iter().find_map(|entry| match &entry.event {
@@ -286,7 +292,7 @@ fn expect_canary_ran(engineer: Engineer<'_>) -> Result<()> {
     expect_no_canary(engineer)
 }
 
-/// Fails if anything of a canary is in the cluster.
+/// Fails if any object of a canary is in the cluster.
 fn expect_no_canary(engineer: Engineer<'_>) -> Result<()> {
     let kinds = "pods,configmaps,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings";
     let list = format!("kubectl get {kinds} --all-namespaces --selector landfall.dev/canary --output name");
@@ -295,7 +301,7 @@ fn expect_no_canary(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The pods of the nameserver, with the seconds that they may take to end, which differ in each release.
+/// Returns the nameserver's pods with their termination grace periods, which differ between releases.
 fn nameservers(engineer: Engineer<'_>) -> Result<String> {
     let columns = "custom-columns=UID:.metadata.uid,SECONDS:.spec.terminationGracePeriodSeconds";
     let list =
@@ -306,7 +312,7 @@ fn nameservers(engineer: Engineer<'_>) -> Result<String> {
     Ok(pods.join("\n"))
 }
 
-/// One pod of the new nameserver does not pass its proof: those that run are never touched, and the error names what was answered.
+/// A canary of the new nameserver fails its proof. The running pods are not changed, and the error names the response.
 fn canary_goes_back(engineer: Engineer<'_>) -> Result<()> {
     let before = nameservers(engineer)?;
     ensure!(before.lines().count() == 2, "1.1.0 has these nameservers: {before}");
@@ -325,14 +331,14 @@ fn canary_goes_back(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The new database destroys its data and never starts: the site is as it was, rows included, by itself, and the error names
-/// the reason.
+/// The new database destroys its data and never starts. The site returns to its previous state automatically, rows
+/// included, and the error names the reason.
 fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
     let failure = engineer.landfall(&["upgrade", BROKEN])?.refused("upgrade", "LF4032", 4)?.to_string();
     ensure!(failure.contains("starter 1.1.0") && failure.contains("postgres"), "the reason is not named: {failure}");
     engineer.wait_ready("an upgrade that went back")?;
     expect_release(engineer, "1.1.0")?;
-    // What was in the changed volume is kept, and named, until a person removes it.
+    // The content of the changed volume is kept and listed until a person removes it.
     let listed = engineer.landfall(&["replaced-data", "list"])?.report("replaced-data list")?;
     let status = engineer.status()?;
     ensure!(listed["replacedData"] == status["replacedData"], "{listed} {}", status["replacedData"]);
@@ -342,7 +348,7 @@ fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A person undoes an upgrade that is open.
+/// A person undoes an unfinished upgrade.
 fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let run = format!("{STICK}/landfall upgrade {BROKEN}");
@@ -357,7 +363,7 @@ fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     expect_release(engineer, "1.1.0")
 }
 
-/// The earlier release has its own default again; the site sets another value, which the later release must leave.
+/// Checks that the earlier release has its own default, and sets another value, which the later release must keep.
 fn sets_memory(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     differences::expect_memory(machine, differences::default_memory("1.0.0"))?;
@@ -366,8 +372,8 @@ fn sets_memory(engineer: Engineer<'_>) -> Result<()> {
     differences::expect_memory(machine, MEMORY)
 }
 
-/// A customer without a shell: the host finds the stick, plans, and begins what was approved, and nothing else. The console is replaced
-/// meanwhile, and answers again.
+/// Upgrades for a customer without a shell: the host finds the stick, plans, and runs exactly what was approved. The
+/// console is replaced meanwhile, and answers again.
 fn upgrades_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
     let program = console::program(engineer.machine())?;
     let looked = program.outcome("/api/v1/media", &json!({}))?;
@@ -413,7 +419,7 @@ fn upgrades_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Root on the host wants to be asked: until root approves the plan, nothing begins.
+/// Approves the plan as root on the host. Nothing begins before that.
 fn approves_at_the_host(engineer: Engineer<'_>, program: &Program<'_>, request: &str, digest: &str) -> Result<()> {
     let waiting = wait_until("the change that waits for the host", WAIT_LIMIT, || {
         let shown = engineer.landfall(&["approvals", "list"])?.report("approvals list")?;
@@ -435,12 +441,12 @@ fn approves_at_the_host(engineer: Engineer<'_>, program: &Program<'_>, request: 
     Ok(())
 }
 
-/// The table that the job of 1.1.0 makes, or `none`.
+/// Returns the table that the job of 1.1.0 creates, or `none`.
 pub(crate) fn schema(engineer: Engineer<'_>) -> Result<String> {
     sql(engineer.machine(), "SELECT coalesce(to_regclass('schema_version')::text, 'none')")
 }
 
-/// A rollback brings back what the release before had written when the upgrade began.
+/// A rollback restores the data that the previous release had when the upgrade began.
 fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     sql(machine, "CREATE TABLE later AS SELECT 1 AS number")?;
@@ -502,7 +508,7 @@ pub(crate) fn expect_release(engineer: Engineer<'_>, version: &str) -> Result<()
     Ok(())
 }
 
-/// The errors in the logs of operations.
+/// Returns the errors in the logs of operations.
 fn errors(engineer: Engineer<'_>) -> Result<String> {
     let line = "grep --no-filename --ignore-case '\"level\":\"error\"' /var/log/landfall/* | tail -n 5";
     Ok(engineer.machine().try_run(line)?.stdout)

@@ -1,5 +1,6 @@
-//! Data is saved, proven by a drill, damaged, and brought back, also onto another machine, which has nothing but the bundle, a disk with copies
-//! and the printed key. That machine has iptables, too, which the kubelet then uses. What may interrupt a restore is in `restores.rs`.
+//! Data is backed up, proven by a drill, damaged, and restored. It is also restored to another machine, which has only
+//! the bundle, a disk with copies and the printed key. That machine has iptables, which the kubelet then uses.
+//! Interrupted restores are in `restores.rs`.
 
 use std::time::Duration;
 
@@ -18,35 +19,35 @@ use super::saved_data::{
 };
 use super::{bound_license, cluster_backup, drill_network, handbook, iptables, timer};
 
-/// What was on the disk for copies when it was taken away.
+/// Content of the disk for copies when it was disconnected.
 const COPIES: &str = "/root/copies";
 
 /// Pages of the handbook.
 const LOST_KEY: &str = "### A lost key\n";
 const NEW_HARDWARE: &str = "### On new hardware\n";
 
-/// Where the page about new hardware has the copies of a disk.
+/// Folder of a disk's copies in the page about new hardware.
 const COPIES_OF_THE_PAGE: &str = "/mnt/vault/landfall-backups-node-1";
 
-/// Where that page has the key.
+/// File of the key in that page.
 const KEY: &str = "/root/key";
 
-/// How long a backup may take until its repository exists, and a killed one until systemd knows its end.
+/// Time limit until a backup's repository exists, and until systemd reports the end of a killed backup.
 const BEGIN_LIMIT: Duration = Duration::from_mins(2);
 
-/// A log is saved only where the test does it.
+/// Command that stops the timer, so that a log is backed up only by the test.
 const STOP_LOG_TIMER: &str = "systemctl stop landfall-log-backup.timer";
 
-/// When each day's backup begins, as the site sets it.
+/// Start time of the daily backup, as set by the site.
 const TIME: &str = "03:15";
 
-/// Settings of the site.
+/// Path of the site's settings.
 const SETTINGS: &str = "/root/site.yaml";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn data_comes_back_from_a_proven_backup() -> Result<()> {
-    // The machine ends here, and its disk with it.
+    // The machine and its disk are removed here.
     let lost = backs_up_and_is_lost()?;
     let (_site, machine) = machine_with_stick_and_iptables("e2e-backups-second")?;
     let engineer = Engineer::at(&machine);
@@ -60,21 +61,21 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
 }
 
-/// What a person still has of a machine that is lost.
+/// Everything that a person still has after a machine is lost.
 struct Lost {
-    /// The copies of its backups, as an archive.
+    /// Copies of its backups, as an archive.
     copies: Vec<u8>,
-    /// The key, as a person copied it from the screen.
+    /// Key, copied from the screen by a person.
     key: String,
-    /// The id of the backup that the copies have.
+    /// ID of the backup in the copies.
     backup: String,
-    /// A time to which its log leads.
+    /// A point in time that its log backups reach.
     time: String,
-    /// By what its site was known.
+    /// Identifiers of its site.
     identifiers: Vec<String>,
 }
 
-/// Everything that the first machine proves, until it is lost.
+/// Runs all tests on the first machine, until it is lost.
 fn backs_up_and_is_lost() -> Result<Lost> {
     let (_site, machine) = installed_machine("e2e-backups")?;
     let engineer = Engineer::at(&machine);
@@ -107,7 +108,7 @@ fn backs_up_and_is_lost() -> Result<Lost> {
     Ok(Lost { copies: machine.read_file(&format!("{COPIES}.tar"))?, key, backup, time, identifiers })
 }
 
-/// Without a backup there is nothing to restore, to drill or to check.
+/// Without a backup, restore, drill and check are refused.
 fn refuses_what_it_cannot_do(engineer: Engineer<'_>) -> Result<()> {
     for verb in [&["restore", "--confirm", "any"][..], &["drill"], &["backup", "check"], &["backup", "key"]] {
         engineer.landfall(verb)?.refused(verb[0], "LF4609", 2)?;
@@ -125,7 +126,7 @@ fn refuses_what_it_cannot_do(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What is set, what systemd does next, and one setting that changes without a file.
+/// Shows the settings and systemd's next start, and changes one setting without a file.
 fn shows_the_schedule(engineer: Engineer<'_>) -> Result<()> {
     let schedule = |time: &[&str]| engineer.landfall(&[&["backup", "schedule"][..], time].concat());
     schedule(&["--time", "25:00"])?.refused("backup schedule", "LF3104", 2)?;
@@ -134,7 +135,7 @@ fn shows_the_schedule(engineer: Engineer<'_>) -> Result<()> {
     let changed = schedule(&["--time", "04:45"])?.report("backup schedule --time")?;
     ensure!(changed["settings"] == json!(["backups.time"]), "{changed}");
     let shown = schedule(&[])?.report("backup schedule")?;
-    // The machines of the tests are asked by a timer's own file to begin no backup by themselves.
+    // A separate file keeps the timers of test machines from starting a backup on their own.
     let next = shown["next"].as_str().unwrap_or_default();
     ensure!(shown["time"] == "04:45" && shown["active"] == true && next == "2099-01-01T00:00:00Z", "{shown}");
     ensure!(shown["logsActive"] == true && shown["keep"]["daily"] == 7, "{shown}");
@@ -142,7 +143,7 @@ fn shows_the_schedule(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The time of the timer, how many are kept and a disk for copies are settings, which change without a restart of anything.
+/// Sets the timer's time, the number of kept backups and a disk for copies, none of which restarts anything.
 fn sets_backups(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     connect_disk(machine)?;
@@ -163,12 +164,12 @@ fn sets_backups(engineer: Engineer<'_>) -> Result<()> {
     let timer = machine.run("systemctl cat landfall-backup.timer")?.stdout;
     ensure!(timer.contains(&format!("OnCalendar=*-*-* {TIME}\n")), "the timer has {timer}");
     ensure!(machine.run(started)?.stdout == before, "containerd or the agent was restarted");
-    // A log backup in the middle of a test that damages the repository would be damaged, too.
+    // A log backup in the middle of a test that damages the repository would be damaged as well.
     machine.run(&format!("rm {SETTINGS} && {STOP_LOG_TIMER}")).map(drop)
 }
 
-/// What was logged since the backup is saved; the service of the timer does the same. Returns a time that it leads to, at which nothing
-/// but the data of the backup was there.
+/// Backs up the log since the backup, like the timer's service. Returns a point in time that it reaches, at which only
+/// the backup's data existed.
 fn saves_the_log(engineer: Engineer<'_>) -> Result<String> {
     let time = time_of(engineer.machine())?;
     let early = engineer.landfall(&["restore", "--at", &time, "--dry-run"])?;
@@ -185,8 +186,8 @@ fn saves_the_log(engineer: Engineer<'_>) -> Result<String> {
     Ok(time)
 }
 
-/// The backup was copied as it was made. A disk that is not mounted is reported, and gets its copies later. Leaves the
-/// repository of the copies in [`COPIES`].
+/// Checks the copy that was made with the backup. A disk that is not mounted is reported, and gets its copies later.
+/// Leaves the repository of the copies in [`COPIES`].
 fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     let machine = engineer.machine();
     let name = machine.run("hostname")?.stdout.trim().to_owned();
@@ -211,7 +212,7 @@ fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     Ok(())
 }
 
-/// The key is exchanged here and in the copies, which are as they were.
+/// Exchanges the key of the backups and of the copies, whose content stays the same.
 fn exchanges_the_key(engineer: Engineer<'_>) -> Result<()> {
     let [show, exchange] = handbook::arguments(LOST_KEY, &[])?;
     let key = || engineer.follow(&show, &[])?.report("backup key");
@@ -229,7 +230,7 @@ fn exchanges_the_key(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A backup that its timer began and that is killed is noted wherever a person looks.
+/// A killed backup of the timer is reported by every command that shows backups.
 fn is_noted_when_it_is_killed(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let wait = |what: &str, line: &str| {
@@ -260,7 +261,7 @@ fn is_noted_when_it_is_killed(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A backup is made and proven; nothing of its drill stays. Returns its id.
+/// Makes and proves a backup, and checks that nothing of its drill remains. Returns its ID.
 fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     let [run, _list, check, key, ..] = page(TIME_OF_THE_PAGE)?;
     let made = engineer.follow(&run, &[])?.report("backup run")?;
@@ -295,7 +296,7 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     Ok(made["backup"]["id"].as_str().context("a backup has no id")?.to_owned())
 }
 
-/// Nothing is restored without the site's name; with it, all data is that of the backup.
+/// Checks that nothing is restored without the site's name, and that with it, all data is that of the backup.
 fn restores(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
     engineer.landfall(&["restore", "--confirm", "another-site"])?.refused("restore", "LF4025", 2)?;
     engineer.landfall(&["restore", "--component", "dns", "--dry-run"])?.refused("restore", "LF4621", 2)?;
@@ -314,7 +315,7 @@ fn restores(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
     Ok(())
 }
 
-/// A backup whose packs have a damaged byte is named by the check, and its restore leaves the data as it was.
+/// The check names a backup whose packs have a damaged byte, and its restore leaves the data unchanged.
 fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Result<()> {
     damage(engineer, backup)?.refused("backup check", "LF4605", 4)?;
     let failure = engineer.landfall(&["restore", "--backup", backup, "--confirm", name])?;
@@ -339,7 +340,7 @@ fn deletes_backups_only_when_asked(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// With a disk that has copies of the backups, the key that a person types, and the bundle, an empty machine becomes the site that was lost.
+/// Restores the lost site on an empty machine from a disk of backup copies, the key and the bundle.
 fn lands_on_an_empty_machine(engineer: Engineer<'_>, lost: &Lost) -> Result<()> {
     let machine = engineer.machine();
     let Lost { copies, key, backup, time, identifiers } = lost;

@@ -1,33 +1,33 @@
-//! A file that does not belong to Landfall, and takes the room of the data folder's filesystem.
+//! A file that does not belong to Landfall and fills the filesystem of the data folder.
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::site::Machine;
 
-/// The file, on the disk of the data folder.
+/// Path of the file, on the disk of the data folder.
 const BALLAST: &str = "/var/ballast";
 
-/// Another one, which takes what the first one leaves.
+/// Path of a second file, which fills the space left by the first one.
 const REST: &str = "/var/ballast-rest";
 
-/// The process group that fills what becomes free, in memory.
+/// Path, in memory, with the process group that fills any space that becomes free.
 const FILLER: &str = "/run/ballast.pid";
 
-/// What the first one leaves for the other: room for its own list of blocks.
+/// Space that the first file leaves for the second one: enough for the first file's own block list.
 const REST_BYTES: u64 = 1 << 20;
 
-/// How much it leaves free.
+/// Amount of space that stays free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Left {
-    /// Bytes for everyone: the kubelet removes pods below 1 GiB, and Landfall stops what it writes below 1.25 GiB.
+    /// Bytes for every user. The kubelet evicts pods below 1 GiB, and Landfall stops writing below 1.25 GiB.
     ForAll(u64),
-    /// Bytes for root, and none for anyone else: what the filesystem reserves for root is taken, too.
+    /// Bytes only for root. Root's reserve is filled up to this amount.
     ForRoot(u64),
-    /// Nothing, for anyone.
+    /// No bytes for any user.
     Nothing,
 }
 
 impl Left {
-    /// What `stat --file-system` calls it, and the bytes.
+    /// Returns the format of `stat --file-system` for the free blocks, and the bytes.
     fn field(self) -> (&'static str, u64) {
         match self {
             Self::ForAll(bytes) => ("%a", bytes),
@@ -37,14 +37,14 @@ impl Left {
     }
 }
 
-/// Fills the filesystem, at once: nothing is written, but the last mebibyte where nothing is left.
+/// Fills the filesystem immediately. Nothing is written, except the last mebibyte if nothing may stay free.
 pub(crate) fn fill(machine: &Machine, left: Left) -> Result<()> {
     let (field, bytes) = left.field();
     let free = format!(
         "$(( $(stat --file-system --format={field} /var/lib/landfall) * $(stat --file-system --format=%S /var/lib/landfall) ))"
     );
-    // A filesystem keeps a little back for its own lists of blocks, from root as well, and does not say how much (ext4: 16 MiB at most). The
-    // site writes meanwhile, too. A file that did not fit would leave the disk full for good.
+    // A filesystem withholds some space for its own block lists, even from root, without reporting the amount (ext4: at
+    // most 16 MiB). The site writes meanwhile as well. A file that did not fit would leave the disk full permanently.
     let filled = machine.run(&format!(
         "for less in $(seq 0 64); do size=$(( {free} - {bytes} - (less << 20) )); [ $size -gt 0 ] || exit 1; \
          fallocate --length $size {BALLAST} && echo $size && exit 0; rm --force {BALLAST}; done; exit 1"
@@ -57,7 +57,8 @@ pub(crate) fn fill(machine: &Machine, left: Left) -> Result<()> {
     Ok(())
 }
 
-/// Fills the last mebibyte, and for as long as the ballast is there whatever becomes free: the volume of a drill that has ended, for example.
+/// Fills the last mebibyte, and any space that becomes free while the ballast exists, such as the volume of a finished
+/// drill.
 fn fill_the_rest(machine: &Machine) -> Result<()> {
     let rest = machine.try_run(&format!("cat /dev/zero > {REST}"))?;
     ensure!(rest.stderr.contains("No space left on device"), "the disk is not full: {}", rest.stderr);
@@ -65,7 +66,7 @@ fn fill_the_rest(machine: &Machine) -> Result<()> {
     machine.run(&format!("setsid bash -c '{refill}' > /dev/null 2>&1 & echo $! > {FILLER}")).map(drop)
 }
 
-/// There is room again.
+/// Removes the ballast.
 pub(crate) fn remove(machine: &Machine) -> Result<()> {
     let end = format!("if [ -e {FILLER} ]; then kill -- -$(cat {FILLER}); rm {FILLER}; fi");
     machine.run(&format!("rm --force {BALLAST}; {end}; rm --force {REST}")).map(drop)

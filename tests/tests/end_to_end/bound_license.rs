@@ -1,4 +1,5 @@
-//! A license that is bound to the site stays the site's: on another machine that has nothing of the first but its backups.
+//! A license that is bound to the site stays valid on another machine that has nothing of the first one but its
+//! backups.
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
@@ -7,13 +8,14 @@ use serde_json::Value;
 use super::engineer::Engineer;
 use super::fixture::fixture;
 
-/// Where the license is on the machine.
+/// Path of the license on the machine.
 const FILE: &str = "/root/bound.license";
 
-/// Kinds of identifiers that come with backups. Those of firmware and disks may be the shared computer's, on which all test machines run.
+/// Kinds of identifiers that backups preserve. Identifiers of firmware and disks may be those of the shared computer on
+/// which all test machines run.
 const LASTING: [&str; 2] = ["site:", "cluster:"];
 
-/// Binds a license to everything by which the site is known, of which two must stay, and imports it.
+/// Binds a license to all identifiers of the site, of which two must persist, and imports it. Returns the identifiers.
 pub(crate) fn bind(engineer: Engineer<'_>) -> Result<Vec<String>> {
     let identifiers = identifiers(engineer)?;
     ensure!(identifiers.len() > 2, "the site is known by {identifiers:?} alone");
@@ -33,7 +35,7 @@ pub(crate) fn bind(engineer: Engineer<'_>) -> Result<Vec<String>> {
     Ok(identifiers)
 }
 
-/// Fails unless the license permits what it did, although the machine is another one than that of these identifiers.
+/// Fails unless the license still permits everything, although the machine's identifiers have changed.
 pub(crate) fn is_still_permitted(engineer: Engineer<'_>, before: &[String]) -> Result<()> {
     expect_permitted(engineer)?;
     let now = identifiers(engineer)?;

@@ -1,4 +1,4 @@
-//! A site whose backups are copied into a bucket of another machine, by the handbook's page about that.
+//! A site whose backups are copied to a bucket on another machine, as the handbook's page describes.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use serde_json::json;
 use super::engineer::Engineer;
 use super::handbook;
 
-/// The page, whose bucket has the name `offsite`.
+/// Heading of the page, in which the bucket is named `offsite`.
 const PAGE: &str = "### Copies in a bucket\n";
 
-/// Where the server listens, and how long it may take until it does.
+/// Port of the server, and time limit until it listens.
 const PORT: u16 = 7070;
 const LISTEN_LIMIT: Duration = Duration::from_secs(30);
 
-/// The server on its machine, and the file with its keys.
+/// Path of the server on its machine, and of the file with its keys.
 const PROGRAM: &str = "/usr/local/bin/versitygw";
 const KEYS: &str = "/root/versitygw.keys";
 
-/// The file with the site's credentials.
+/// Path of the site's credentials.
 const CREDENTIALS: &str = "/root/offsite.credentials";
 
-/// Puts the newest backup into a bucket, beside the copies in this folder; a server that is away is reported and costs nothing. In the end, the
-/// site copies into the folder alone.
+/// Copies the newest backup to a bucket, in addition to the copies in this folder. An unavailable server is reported
+/// and does no harm. In the end, the site copies only to the folder.
 pub(crate) fn has_the_copies_of_a_site(engineer: Engineer<'_>, site: &Site, folder: &str) -> Result<()> {
     let machine = engineer.machine();
     let desk = server(site)?;
@@ -60,12 +60,12 @@ pub(crate) fn has_the_copies_of_a_site(engineer: Engineer<'_>, site: &Site, fold
     Ok(())
 }
 
-/// Another machine of the site's network, which serves the bucket `backups`.
+/// Creates another machine in the site's network, which serves the bucket `backups`.
 fn server(site: &Site) -> Result<Machine> {
     let desk = site.machine(MachineSpec::new("desk"))?;
     desk.boot()?;
     desk.copy_in(&images::ensure_versitygw()?, PROGRAM, 0o755)?;
-    // Not among its arguments, which everyone can read.
+    // The credentials are not in the arguments, which every user can read.
     desk.write_file(KEYS, format!("ROOT_ACCESS_KEY={ACCESS_KEY}\nROOT_SECRET_KEY={SECRET}\n"), 0o600)?;
     desk.run("mkdir --parents /srv/buckets/backups /srv/metadata")?;
     let address: Ipv4Addr = desk.address();

@@ -1,5 +1,5 @@
-//! Certificates that must not stop a site: issued again by the site's own authority with another validity, or removed,
-//! while the machine is off from the site's point of view.
+//! Certificates that must not stop a site. They are removed, or reissued by the site's own authority with another
+//! validity, while the machine is off from the site's point of view.
 #![expect(clippy::disallowed_methods, reason = "files of the test, which end with it")]
 
 use std::path::Path;
@@ -11,20 +11,21 @@ use landfall_tests::site::Machine;
 use super::cut::boot;
 use super::engineer::Engineer;
 
-/// The kubelet's client certificate with its key, and the API server's certificate.
+/// Paths of the kubelet's client certificate with its key, of the API server's certificate and key, and of the
+/// authority.
 pub(crate) const CLIENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 pub(crate) const SERVING: &str = "/etc/kubernetes/pki/apiserver.crt";
 
 const SERVING_KEY: &str = "/etc/kubernetes/pki/apiserver.key";
 const AUTHORITY: &str = "/etc/kubernetes/pki/ca";
 
-/// Begin and end of a certificate, as `openssl ca` reads them.
+/// Start and end of a certificate's validity, in the format of `openssl ca`.
 type Validity = (&'static str, &'static str);
 
 const ENDED: Validity = ("20200101000000Z", "20210101000000Z");
 const NOT_YET_VALID: Validity = ("20400101000000Z", "20410101000000Z");
 
-/// The configuration by which `openssl ca` issues a certificate with the names of another.
+/// Configuration with which `openssl ca` issues a certificate with the names of another one.
 const ISSUER: &str = "\
 [ca]
 default_ca = issuer
@@ -41,7 +42,7 @@ commonName = supplied
 organizationName = optional
 ";
 
-/// Boots with unusable certificates; after each the site must be ready with usable ones.
+/// Boots with unusable certificates. After each boot, the site must be ready with usable ones.
 pub(crate) fn unusable_certificates(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     reissue(machine, SERVING, SERVING_KEY, ENDED)?;
@@ -68,7 +69,7 @@ fn restart(engineer: Engineer<'_>, since: &str) -> Result<()> {
     [SERVING, CLIENT].into_iter().try_for_each(|path| expect_valid(machine, path))
 }
 
-/// Fails unless the site's authority signed a certificate that is valid now.
+/// Fails unless a certificate is valid now and signed by the site's authority.
 fn expect_valid(machine: &Machine, path: &str) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     take(machine, &format!("{AUTHORITY}.crt"), &folder.path().join("authority"))?;
@@ -76,8 +77,8 @@ fn expect_valid(machine: &Machine, path: &str) -> Result<()> {
     openssl(folder.path(), &["verify", "-CAfile", "authority", "certificate"]).with_context(|| format!("of {path}"))
 }
 
-/// Replaces a certificate by one with the same names and key that is valid only in that time. A file that also holds
-/// the key keeps it.
+/// Replaces a certificate by one with the same names and key but this validity. If the file also contains the key, it
+/// keeps the key.
 fn reissue(machine: &Machine, path: &str, key: &str, (begin, end): Validity) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let at = |name: &str| folder.path().join(name);

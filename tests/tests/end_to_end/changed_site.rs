@@ -1,5 +1,5 @@
-//! A site whose release has changed, as far as it must agree with another site of the same release: by the rules for installs, without
-//! what a change adds by its nature.
+//! The comparable state of a site whose release has changed. It is compared by the rules for installs, without the
+//! inherent effects of a change.
 
 use anyhow::{Result, bail, ensure};
 use landfall_tests::printer;
@@ -8,21 +8,21 @@ use serde_json::Value;
 use super::comparison::{Landed, remaining_differences, settled};
 use super::engineer::Engineer;
 
-/// Objects of these kinds are not compared: they record which forms a workload had before. Its pods show which one it has now.
+/// Kinds of objects that are not compared: they record earlier revisions of a workload. Its pods show the current one.
 const HISTORIES: [&str; 2] = ["apps/ControllerRevision ", "apps/ReplicaSet "];
 
-/// How often a Job was tried depends on when the power was cut; the Job itself is compared.
+/// Suffix of a Job's pods. Their number depends on the moment of a power cut; the Job itself is compared.
 const OF_JOBS: &str = " of batch/Job ";
 
-/// Annotations and labels that count the forms of a workload.
+/// Annotations and labels that count the revisions of a workload.
 const COUNTERS: [&str; 3] =
     ["deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation", "pod-template-generation"];
 
-/// Files of operations and backups, of which each change has its own; those that are made again at each boot; and those that services write
-/// in their own time, which a site that has just booted may not have yet.
+/// Files that are not compared: files of operations and backups, which differ with each change, and files that are
+/// recreated at each boot. Others are written by services at any time, so a recently booted site may lack them.
 const OF_CHANGES: [&str; 8] = [
     "/run/landfall/",
-    // The fold of closed journals follows them.
+    // The folded journals follow the closed ones.
     "/var/lib/landfall/activity",
     "/var/lib/landfall/backup-try.json",
     "/var/lib/landfall/backups",
@@ -32,7 +32,8 @@ const OF_CHANGES: [&str; 8] = [
     "/var/lib/landfall/users.json",
 ];
 
-/// What the runtime and the kubelet keep of images. Those of a release that was undone stay until the kubelet needs the space.
+/// Folders in which the runtime and the kubelet store image data. Images of an undone release stay until the kubelet
+/// needs the space.
 const PULLED: [&str; 2] = [
     "/var/lib/landfall/containerd/io.containerd.content.v1.content/blobs/",
     "/var/lib/landfall/kubelet/image_manager/pulled/",
@@ -42,24 +43,24 @@ const PULLED: [&str; 2] = [
 pub(crate) struct ChangedSite(Landed);
 
 impl ChangedSite {
-    /// What a site is once it no longer changes.
+    /// Returns the state of a site once it no longer changes.
     pub(crate) fn settled(engineer: Engineer<'_>) -> Result<Self> {
         settled(engineer, look).map(Self)
     }
 
-    /// Fails unless a site becomes equal to this one.
+    /// Fails unless a site reaches this state.
     pub(crate) fn expect_equal(&self, engineer: Engineer<'_>) -> Result<()> {
         expect(engineer, |_| self.0.clone())
     }
 
-    /// Fails unless a site that was `later` meanwhile has everything of this one, and nothing else but what that one has, too: the later
-    /// release's content and data stay when the release before returns.
+    /// Fails unless a site that was `later` meanwhile has everything of this state, and beyond that only content of
+    /// `later`. The later release's content and data stay after a rollback.
     pub(crate) fn expect_equal_after(&self, later: &Self, engineer: Engineer<'_>) -> Result<()> {
         expect(engineer, |found| returned(&self.0, &later.0, found))
     }
 }
 
-/// What is there now. Fails while an object is being deleted: it may be gone at the next look.
+/// Returns the current state. Fails while an object is being deleted, because it may soon be gone.
 fn look(engineer: Engineer<'_>) -> Result<Landed> {
     let landed = comparable(Landed::at(engineer)?);
     for (name, objects) in &landed.cluster.objects {
@@ -70,7 +71,7 @@ fn look(engineer: Engineer<'_>) -> Result<Landed> {
     Ok(landed)
 }
 
-/// Fails unless a site becomes what is wanted of it.
+/// Fails unless a site reaches the expected state, which may depend on its current one.
 fn expect(engineer: Engineer<'_>, wanted: impl Fn(&Landed) -> Landed) -> Result<()> {
     let differences = remaining_differences(|| {
         let found = look(engineer)?;
@@ -81,7 +82,7 @@ fn expect(engineer: Engineer<'_>, wanted: impl Fn(&Landed) -> Landed) -> Result<
     Ok(())
 }
 
-/// Without what a change adds by its nature.
+/// Removes the inherent effects of a change.
 fn comparable(mut landed: Landed) -> Landed {
     let is_compared = |name: &str| !HISTORIES.iter().any(|kind| name.starts_with(kind)) && !name.contains(OF_JOBS);
     landed.cluster.objects.retain(|name, _| is_compared(name));
@@ -95,15 +96,15 @@ fn remove_counters(object: &mut Value) {
     for field in ["annotations", "labels"] {
         let Some(marks) = metadata.get_mut(field).and_then(Value::as_object_mut) else { continue };
         marks.retain(|name, _| !COUNTERS.contains(&name.as_str()));
-        // One that held nothing else is no different from none.
+        // A map that contained nothing else equals a missing one.
         if marks.is_empty() {
             metadata.remove(field);
         }
     }
 }
 
-/// What is wanted of a site that is `first` again, was `later`, and is as `found` now: everything of `first` as it is there, and of what only
-/// `later` has, that which is found.
+/// Returns the expected state of a site that is `first` again, was `later`, and is now `found`. It has everything of
+/// `first`, and those items of only `later` that are found.
 fn returned(first: &Landed, later: &Landed, found: &Landed) -> Landed {
     let mut wanted = first.clone();
     for (name, objects) in &later.cluster.objects {
@@ -116,7 +117,7 @@ fn returned(first: &Landed, later: &Landed, found: &Landed) -> Landed {
     wanted
 }
 
-/// What is wanted of a site, with the images that it has beyond those.
+/// Adds the images that a site has beyond the expected ones.
 fn with_pulled(mut wanted: Landed, found: &Landed) -> Landed {
     wanted.images.extend(found.images.iter().cloned());
     let pulled = found.files.iter().filter(|file| PULLED.iter().any(|folder| file.starts_with(folder)));

@@ -1,4 +1,4 @@
-//! What backups have of the cluster itself: objects that an administrator deleted come back, and so does an etcd whose data is damaged. The
+//! Backups of the cluster itself: objects that an administrator deleted are restored, and so is a damaged etcd. The
 //! commands are those of the handbook.
 
 use std::time::Duration;
@@ -11,41 +11,41 @@ use landfall_tests::site::{Machine, wait_until};
 use super::engineer::Engineer;
 use super::handbook;
 
-/// The page about objects that are not the release's.
+/// Heading of the page about objects that do not belong to the release.
 const OBJECTS: &str = "### What the release does not bring";
 
-/// The page about etcd.
+/// Heading of the page about etcd.
 const ETCD: &str = "### A broken etcd";
 
-/// How long the API server may take to start, or to be missed.
+/// Time limit for the API server to start, or to be reported missing.
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// What an administrator has made.
+/// Command that creates an administrator's objects.
 const MAKE: &str = "kubectl create namespace team && kubectl label namespace team owner=research && \
     kubectl --namespace team create secret generic token --from-literal=token=known-to-one-person && \
     kubectl --namespace team create configmap settings --from-literal=mode=fast";
 
-/// What is left of it, in one line.
+/// Command that prints the remaining ones in one line.
 const SHOW: &str = "kubectl get namespace team --output jsonpath='{.metadata.labels.owner} ' && \
     kubectl --namespace team get secret token --output jsonpath='{.data.token} ' && \
     kubectl --namespace team get configmap settings --output jsonpath='{.data.mode}'";
 
 const SHOWN: &str = "research a25vd24tdG8tb25lLXBlcnNvbg== fast";
 
-/// Fails unless the objects are as they were made.
+/// Fails unless the objects exist as they were created.
 fn expect_objects(machine: &Machine) -> Result<()> {
     let shown = administered(machine, SHOW)?;
     ensure!(shown.trim() == SHOWN, "the objects are {shown}");
     Ok(())
 }
 
-/// Makes objects beside the release.
+/// Creates objects that do not belong to the release.
 pub(crate) fn make_objects(machine: &Machine) -> Result<()> {
     administered(machine, MAKE)?;
     expect_objects(machine)
 }
 
-/// The namespace is deleted, and comes back by the page's commands.
+/// Deletes the namespace, and restores it with the page's commands.
 pub(crate) fn objects_come_back(machine: &Machine) -> Result<()> {
     remove_objects(machine)?;
     for command in handbook::commands(OBJECTS)? {
@@ -58,15 +58,16 @@ pub(crate) fn objects_come_back(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Removes what [`make_objects`] has made.
+/// Removes the objects that [`make_objects`] created.
 pub(crate) fn remove_objects(machine: &Machine) -> Result<()> {
     administered(machine, "kubectl delete namespace team").map(drop)
 }
 
-/// etcd's data is overwritten, and comes back by the page's commands; what was made since the backup is gone, data stays.
+/// Overwrites etcd's data, and restores it with the page's commands. Objects created since the backup are gone, but
+/// data stays.
 pub(crate) fn a_broken_etcd_comes_back(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
-    // It is made and proven, and the disk of the copies is away.
+    // The backup is made and proven, but the disk of the copies is disconnected.
     engineer.landfall(&["backup", "run"])?.refused("backup run before etcd breaks", "LF4622", 4)?;
     administered(machine, "kubectl create namespace later")?;
     machine.run(
@@ -79,7 +80,7 @@ pub(crate) fn a_broken_etcd_comes_back(engineer: Engineer<'_>) -> Result<()> {
     })?;
     let commands = handbook::commands(ETCD)?;
     machine.run(&format!("set -e\n{}", commands.join("\n")))?;
-    // Parts of the control plane that ended without it are started again with growing delays.
+    // Control plane processes that ended meanwhile are restarted with increasing delays.
     wait_until("the site to be ready", 2 * LIMIT, || Ok((engineer.status()?["ready"] == true).then_some(())))?;
     expect_objects(machine)?;
     let later = administer(machine, "kubectl get namespace later")?;

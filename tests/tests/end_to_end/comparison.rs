@@ -1,4 +1,4 @@
-//! The result of an install, as far as two installs of one release must agree on it.
+//! The part of an install's result on which two installs of one release must agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -16,24 +16,24 @@ use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
 use super::{journal, secrets};
 
-/// How long controllers may take to settle after everything was ready.
+/// Time limit for controllers to settle after everything was ready.
 const SETTLE_LIMIT: Duration = Duration::from_mins(3);
 
-/// Between two looks at a site that may still move.
+/// Time between two reads of a site that may still change.
 const SETTLE_EVERY: Duration = Duration::from_secs(12);
 
-/// The runtime's socket.
+/// Socket of the container runtime.
 const RUNTIME: &str = "/run/landfall/containerd/containerd.sock";
 
-/// Where the kubelet finds the pods that it starts without the cluster.
+/// Folder of the kubelet's static pods.
 const STATIC_PODS: &str = "/etc/kubernetes/manifests";
 
-/// A site after an install.
+/// State of a site after an install.
 #[derive(Clone)]
 pub(crate) struct Landed {
     /// The contents of the cluster.
     pub(crate) cluster: Snapshot,
-    /// The images of the node with their digests, as the runtime has them.
+    /// Images of the node with their digests, as reported by the runtime.
     pub(crate) images: BTreeSet<String>,
     /// Names of files in the folders that an install writes to.
     pub(crate) files: BTreeSet<String>,
@@ -42,7 +42,7 @@ pub(crate) struct Landed {
 }
 
 impl Landed {
-    /// Collects it from a site.
+    /// Collects the state of a site.
     pub(crate) fn at(engineer: Engineer<'_>) -> Result<Self> {
         let machine = engineer.machine();
         let ctr = |what: &str| {
@@ -50,25 +50,25 @@ impl Landed {
             ensure!(said.status.success(), "ctr {what}: {}", said.stderr);
             Ok(said)
         };
-        // The runtime removes unneeded content at some later time, and what a pull that was cut off had brought a day later: its
-        // lease holds it. The end of a lease makes it do so now.
+        // The runtime removes unneeded content only later, and that of an interrupted pull after a day, because a lease
+        // holds it. Deleting a lease triggers the removal now.
         let own = ctr("leases create")?.stdout;
         let held = ctr("leases list --quiet")?.stdout;
         for lease in held.split_whitespace().filter(|lease| *lease != own.trim()) {
-            // It may end by itself at this moment.
+            // The lease may expire at this moment.
             administer(machine, &format!("ctr --address {RUNTIME} --namespace k8s.io leases delete {lease}"))?;
         }
         ctr(&format!("leases delete --sync {}", own.trim()))?;
         let listed = ctr("images list")?;
         let mut cluster = engineer.snapshot()?;
-        // The kubelet reports images minutes later and at most fifty: the runtime is queried instead.
+        // The kubelet reports images minutes later, and at most fifty. So the runtime is queried instead.
         cluster.images.clear();
         let images = listed.stdout.lines().skip(1).map(image).collect::<Result<_>>()?;
         let (files, unlike_secrets) = (names(machine)?, secrets::unlike_files(machine)?);
         Ok(Self { cluster, images, files, unlike_secrets })
     }
 
-    /// Every difference between two sites, one per line.
+    /// Returns every difference between two sites, one per line.
     pub(crate) fn difference(&self, other: &Self) -> Vec<String> {
         let objects = difference(&self.cluster, &other.cluster).into_iter().map(|one| one.to_string());
         let images =
@@ -79,7 +79,7 @@ impl Landed {
     }
 }
 
-/// Name and digest from a line of the runtime's list: name, type, digest, and more.
+/// Returns name and digest from a line of the runtime's list: name, type, digest, and more.
 fn image(line: &str) -> Result<String> {
     let mut columns = line.split_whitespace();
     let (name, digest) = (columns.next().unwrap_or_default(), columns.nth(1).unwrap_or_default());
@@ -90,18 +90,18 @@ fn image(line: &str) -> Result<String> {
 
 /// An uninterrupted install, for comparison.
 pub(crate) struct Uninterrupted {
-    /// Its result.
+    /// State after the install.
     pub(crate) landed: Landed,
-    /// Bytes that it wrote into the store: each must be read from the media once.
+    /// Bytes that it wrote to the store, each of which must be read from the media once.
     pub(crate) staged_bytes: u64,
     /// Bytes that it read from the store: placed files were checked first, once.
     pub(crate) placed_bytes: u64,
-    /// How long each of its steps acted.
+    /// Duration of each of its steps.
     durations: BTreeMap<String, Duration>,
 }
 
 impl Uninterrupted {
-    /// The moment in a step after this share, in percent, of its duration here.
+    /// Returns the moment in a step after this percentage of its duration here.
     pub(crate) fn moment(&self, step: &str, percent: u64) -> Result<At> {
         let took = self.durations.get(step).with_context(|| format!("the journal has no duration for {step}"))?;
         let wait = took.mul_f64(f64::from(u32::try_from(percent)?) / 100.0);
@@ -123,7 +123,7 @@ pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &Value) -> Resu
     Ok(UNINTERRUPTED.get_or_init(|| Uninterrupted { landed, staged_bytes, placed_bytes, durations }))
 }
 
-/// The uninterrupted install of this run; made now if no test has made one, by one of those that need it.
+/// Returns the uninterrupted install of this run. If no test has made one yet, it is made now.
 pub(crate) fn uninterrupted() -> Result<&'static Uninterrupted> {
     static MAKING: Mutex<()> = Mutex::new(());
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,8 +137,8 @@ pub(crate) fn uninterrupted() -> Result<&'static Uninterrupted> {
     keep_uninterrupted(engineer, &report)
 }
 
-/// What this look at a site finds once the site no longer changes and the cluster lists every static pod. A look that fails, because
-/// something is still starting, counts as a change.
+/// Returns the state read by `look` once the site no longer changes and the cluster lists every static pod. A failed
+/// read, because something is still starting, counts as a change.
 pub(crate) fn settled(engineer: Engineer<'_>, look: impl Fn(Engineer<'_>) -> Result<Landed>) -> Result<Landed> {
     let begun = Instant::now();
     let wanted = static_pods(engineer.machine())?;
@@ -162,8 +162,8 @@ pub(crate) fn settled(engineer: Engineer<'_>, look: impl Fn(Engineer<'_>) -> Res
     Err(anyhow!("the site does not settle within {} s:\n{}", SETTLE_LIMIT.as_secs(), moving.join("\n")))
 }
 
-/// The differences that this look still finds when there are none, or when a site should have settled. A failed look, because something
-/// is still starting, does not count as equal either.
+/// Returns the differences that `look` still finds at the time limit; empty as soon as there are none. A failed read,
+/// because something is still starting, counts as a difference.
 pub(crate) fn remaining_differences(look: impl Fn() -> Result<Vec<String>>) -> Vec<String> {
     let begun = Instant::now();
     let look = || look().unwrap_or_else(|error| vec![format!("{error:#}")]);
@@ -175,10 +175,9 @@ pub(crate) fn remaining_differences(look: impl Fn() -> Result<Vec<String>>) -> V
     differences
 }
 
-/// The pods that the kubelet starts from files, by their names in the cluster. The kubelet reports each to the API
-/// server as soon as the node exists. That may be a moment before the API server has the pods' priority class: it is
-/// refused, and tries again when it next looks at the pod, up to 90 s later. The pod runs all the time, so only a
-/// comparison needs to wait for that.
+/// Returns the names in the cluster of the kubelet's static pods. The kubelet reports each pod to the API server once
+/// the node exists. If the API server does not have the pods' priority class yet, it refuses the pod, and the kubelet
+/// retries up to 90 s later. The pod runs all the time, so only a comparison needs to wait for that.
 fn static_pods(machine: &Machine) -> Result<BTreeSet<String>> {
     let listed = machine.run(&format!("ls {STATIC_PODS}"))?.stdout;
     let pods = listed.lines().map(|file| {
@@ -193,7 +192,7 @@ fn static_pods(machine: &Machine) -> Result<BTreeSet<String>> {
     Ok(pods)
 }
 
-/// Fails unless the site becomes equal to an uninterrupted install.
+/// Fails unless the site reaches the state of an uninterrupted install.
 pub(crate) fn expect_equal(engineer: Engineer<'_>) -> Result<()> {
     let wanted = uninterrupted()?;
     let differences = remaining_differences(|| Ok(wanted.landed.difference(&Landed::at(engineer)?)));

@@ -1,5 +1,5 @@
-//! The settings of a living site change: what they are about changes, and everything else stays. A change that cannot be is
-//! refused before it begins; one that fails, or whose power is cut, ends as one of the two.
+//! Changes of a running site's settings: only what they concern changes. An impossible change is refused before it
+//! begins. A change that fails, or whose power is cut, ends with either the old or the new setting.
 
 use std::time::Duration;
 
@@ -15,16 +15,17 @@ use super::engineer::{Engineer, STICK};
 use super::handbook;
 use super::installed::installed_machine;
 
-/// How long a change may take that the agent continues after a boot.
+/// Time limit for a change that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(5);
 
-/// The page of the handbook.
+/// Heading of the handbook's page.
 const PAGE: &str = "## Change settings\n";
 
-/// Its path on the machine.
+/// Path of the settings on the machine.
 const FILE: &str = "/root/site.yaml";
 
-/// Refuses one amount of memory for the database, except when it is only asked; and an annotation, which shows that it works.
+/// Admission policy that refuses one amount of memory for the database, except in a dry run. It also refuses an
+/// annotation, which shows that the policy is active.
 const POLICY: &str = "\
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -47,13 +48,13 @@ metadata: {name: refuses-when-it-counts}
 spec: {policyName: refuses-when-it-counts, validationActions: [Deny]}
 ";
 
-/// The unit in which changes run.
+/// Unit in which changes run.
 const UNIT: &str = "landfall-operation.service";
 
-/// Where the process that began a change is named.
+/// File with the ID of the process that began a change.
 const PID_FILE: &str = "/root/configure.pid";
 
-/// Its path on the machine.
+/// Path of the policy on the machine.
 const POLICY_FILE: &str = "/root/policy.yaml";
 
 const NEW: &str = "values: {valkey.maxmemory: 64mb, postgres.memory: 768Mi}\n";
@@ -88,7 +89,8 @@ fn settings_of_a_living_site_change() -> Result<()> {
     engineer.expect_unchanged("after changes of settings and an uninstall", &["/var/log/landfall"])
 }
 
-/// Fixed settings, a field that Kubernetes never changes, a value that the release lacks: nothing changes, not even a journal.
+/// Fixed settings, an immutable field of Kubernetes, and an unknown value are refused. Nothing changes, not even a
+/// journal.
 fn refuses_what_cannot_be(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     for (text, code, exit, names) in [
@@ -105,7 +107,7 @@ fn refuses_what_cannot_be(engineer: Engineer<'_>) -> Result<()> {
     expect_settings(machine, "1Gi", 128)
 }
 
-/// The API server takes a change when it is asked beforehand, and refuses it when it counts: what changed is undone.
+/// The API server accepts a change in the dry run but refuses the actual one. Changes up to then are undone.
 fn goes_back_when_the_cluster_refuses_after_all(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.write_file(POLICY_FILE, POLICY, 0o600)?;
@@ -124,7 +126,7 @@ fn goes_back_when_the_cluster_refuses_after_all(engineer: Engineer<'_>) -> Resul
     machine.run(&format!("rm {POLICY_FILE}")).map(drop)
 }
 
-/// The power is cut while a change acts; it ends by itself, without a command.
+/// The power is cut during a change, which finishes automatically, without a command.
 fn ends_after_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     write(machine, "values: {valkey.maxmemory: 96mb}\n")?;
@@ -144,15 +146,16 @@ fn ends_after_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     survives_its_terminal(engineer)
 }
 
-/// The command is killed while its change waits for a pod; the change continues, a second one is refused meanwhile, and `resume`
-/// follows the first to its end. The pod cannot be replaced before `resume` follows, so all of this is about a running change.
+/// The command is killed while its change waits for a pod. The change continues, a second one is refused meanwhile, and
+/// `resume` follows the first one to its end. The pod cannot be replaced before `resume` follows, so the change is
+/// running all the time.
 fn survives_its_terminal(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     hold_pod(machine, r#"["example.org/hold"]"#)?;
     write(machine, "values: {valkey.maxmemory: 72mb}\n")?;
     let run = format!("{STICK}/landfall configure --site {FILE}");
     machine.run(&format!("setsid --fork sh -c 'echo $$ > {PID_FILE}; exec {run}' > /dev/null 2>&1 < /dev/null"))?;
-    // In this step it is the unit that holds the site: the command has only written the journal.
+    // In this step, the unit holds the site; the command has only written the journal.
     wait_until("a change that waits for its pod", SELF_LIMIT, || {
         let operation = engineer.status()?["operation"].clone();
         let waits = operation["step"]["id"] == "ready/valkey" && operation["step"]["status"] == "started";
@@ -174,8 +177,8 @@ fn survives_its_terminal(engineer: Engineer<'_>) -> Result<()> {
     expect_settings(machine, "1Gi", 72)
 }
 
-/// What the console asks for is planned by the host, refused as on the command line, and carried out once it is approved. What a file has set
-/// otherwise stays.
+/// The host plans a change from the console, refuses it like the command line would, and applies it once it is
+/// approved. Other settings from a file stay.
 fn changes_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let program = console::program(machine)?;
@@ -226,7 +229,7 @@ fn changes_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Sets the finalizers of Valkey's pod: as long as it has one, nothing can replace it.
+/// Sets the finalizers of Valkey's pod. While it has one, the pod cannot be replaced.
 fn hold_pod(machine: &Machine, finalizers: &str) -> Result<()> {
     let patch = format!(r#"{{"metadata":{{"finalizers":{finalizers}}}}}"#);
     let line = format!("kubectl --namespace valkey patch pod valkey-0 --type merge --patch '{patch}'");

@@ -1,5 +1,5 @@
-//! The console of a site that has landed: a browser finds it with the certificate that was announced, one person enters it with the
-//! token, and it shows what the host says. The host answers nobody else.
+//! The console of an installed site. A browser reaches it with the announced certificate, one person enters it with the
+//! token, and it shows the host's data. The host's API answers no other client.
 
 use std::path::Path;
 
@@ -12,17 +12,17 @@ use serde_json::{Value, json};
 
 use super::secret_pages;
 
-/// The port of the host's API.
+/// Port of the host's API.
 const HOST_PORT: u16 = 10280;
 
-/// Begins the handbook's object for an ingress.
+/// Start of the handbook's object for an ingress.
 const INGRESS: &str = "```yaml\n# console.yaml\n";
 
-/// The administrator, and a password that no rule refuses.
+/// Name of the administrator, and a password that every rule accepts.
 const NAME: &str = "ada";
 pub(crate) const PASSWORD: &str = "ostrich-lantern-quarry-71";
 
-/// Fails unless the console is found, entered once, and true.
+/// Fails unless the console is reachable, can be entered exactly once, and shows correct data.
 pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
     let console = Console::with_token(machine)?;
     let (code, _) = console.ask(machine, "/health/live", &[])?;
@@ -48,7 +48,7 @@ pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Makes an administrator with the token, and a key of that administrator for changes of the release, drills and support bundles.
+/// Creates an administrator with the token, and an API key for changes of the release, drills and support bundles.
 pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
     let console = Console::with_token(machine)?;
     let folder = tempfile::tempdir()?;
@@ -69,7 +69,7 @@ pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
     Ok(Program { console, machine, key })
 }
 
-/// This cluster takes the handbook's object for an ingress, and there is something behind it.
+/// Checks that this cluster accepts the handbook's object for an ingress, and that it leads to the console.
 fn is_where_an_ingress_leads(machine: &Machine) -> Result<()> {
     let page = std::fs::read_to_string(workspace::root().join("docs/CONSOLE.md"))?;
     let (_, object) = page.split_once(INGRESS).context("docs/CONSOLE.md has no object for an ingress")?;
@@ -85,19 +85,19 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Sends the form of the first administrator as a browser does, with this file as its memory.
+/// Submits the form for the first administrator like a browser, with this file as its cookie store.
 pub(crate) fn claim(machine: &Machine, console: &Console, browser: &Path, password: &str) -> Result<(u16, String)> {
     let token = console.token.as_deref().context("there is no token")?;
     let fields = [("token", token), ("name", NAME), ("password", password), ("again", password)];
     send_form(machine, console, browser, "/first", &fields)
 }
 
-/// Sends the form by which that administrator signs in.
+/// Submits the sign-in form for that administrator.
 pub(crate) fn sign_in(machine: &Machine, console: &Console, browser: &Path, password: &str) -> Result<(u16, String)> {
     send_form(machine, console, browser, "/sign-in", &[("name", NAME), ("password", password)])
 }
 
-/// Sends a form of a page.
+/// Submits a form of a page.
 fn send_form(
     machine: &Machine,
     console: &Console,
@@ -117,7 +117,7 @@ fn send_form(
     console.ask(machine, path, &arguments)
 }
 
-/// A document of the console's API, as the person who has signed in gets it.
+/// Gets a document of the console's API as the signed-in user.
 fn document(machine: &Machine, console: &Console, browser: &Path, kind: &str) -> Result<Value> {
     let (code, body) = console.ask(machine, &format!("/api/v1/{kind}"), &["--cookie", &text(browser)])?;
     ensure!(code == 200, "{kind} is answered with {code}: {body}");
@@ -126,12 +126,12 @@ fn document(machine: &Machine, console: &Console, browser: &Path, kind: &str) ->
     Ok(document)
 }
 
-/// The host's API, which is asked as the console is.
+/// Returns the host's API, for requests like those to the console.
 pub(crate) fn of_the_host() -> Console {
     Console { port: HOST_PORT, fingerprint: String::new(), token: None }
 }
 
-/// The host listens, or the console would know nothing; without the console's certificate it says nothing.
+/// Checks that the host's API listens, but gives no answer without the console's certificate.
 fn strangers_get_no_answer(machine: &Machine) -> Result<()> {
     machine.run("systemctl is-active landfall-host-api")?;
     let refused = of_the_host().ask(machine, "/v1/status", &[]).err().context("the host's API answered a stranger")?;

@@ -1,5 +1,5 @@
-//! An install whose power is cut while a chosen step acts. The journal shows the moment: the host follows it while
-//! `landfall` writes it.
+//! An install whose power is cut during a chosen step. The host follows the journal while `landfall` writes it, in
+//! order to find the moment.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,20 +15,20 @@ use super::fixture::fixture;
 use super::journal::{self, End, Follow};
 use super::process::{Process, pod_logs};
 
-/// How long a booted machine may take to settle before its first command.
+/// Time limit for a booted machine to settle before its first command.
 const BOOT_LIMIT: Duration = Duration::from_mins(5);
 
-/// The interval between looks at the journal.
+/// Time between two reads of the journal.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// How long a step may take to read the requested bytes.
+/// Time limit for a step to read the requested bytes.
 const READ_LIMIT: Duration = Duration::from_mins(2);
 
-/// How often a cut is tried that must fall into a step. Acts may take only fifty milliseconds, and the exact moment
-/// when the record of their beginning reaches the disk is not visible from outside.
+/// Maximum number of attempts at a cut within a step. A step may take only fifty milliseconds, and the exact moment
+/// when its Started record reaches the disk is not visible from outside.
 const TRIES: u32 = 4;
 
-/// When the power is cut.
+/// Moment of a power cut.
 #[derive(Debug, Clone)]
 pub(crate) enum Moment {
     /// While the step copies from the media: once `landfall` has read this many bytes since the step began.
@@ -37,25 +37,25 @@ pub(crate) enum Moment {
     After(Duration),
     /// This long after the journal says that the undo of the step begins.
     Undoing(Duration),
-    /// This long after a pod begins in a namespace while the step acts.
+    /// This long after a pod begins in a namespace during the step.
     InPod(&'static str, Duration),
 }
 
 /// A step of the plan, and a moment in it.
 #[derive(Debug, Clone)]
 pub(crate) struct At {
-    /// The step's id.
+    /// ID of the step.
     pub(crate) step: String,
-    /// When in it.
+    /// Moment in the step.
     pub(crate) moment: Moment,
 }
 
-/// What was seen at the instant of a power cut.
+/// Observations at the instant of a power cut.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
-    /// Whether the step acted, or was undone; of a moment in a pod, whether that had begun as well.
+    /// True if the step was acting or being undone. For a moment in a pod, the pod must have begun as well.
     pub(crate) is_within: bool,
-    /// Bytes that the program had read since the step began, where the moment is [`Moment::Read`].
+    /// Bytes that the program had read since the step began, if the moment is [`Moment::Read`].
     pub(crate) read_bytes: u64,
 }
 
@@ -68,23 +68,23 @@ impl Seen {
 /// The effect of a power cut.
 #[derive(Debug)]
 pub(crate) struct Cut {
-    /// Where the journal on the disk ends.
+    /// End of the journal on the disk.
     pub(crate) end: End,
-    /// Bytes that the program had read since the step began, a few looked-at files included, where the moment is
+    /// Bytes that the program had read since the step began, including a few files that it checked, if the moment is
     /// [`Moment::Read`].
     pub(crate) read_bytes: u64,
 }
 
 impl Cut {
-    /// Whether it is between a Started of the step and its Done.
+    /// Returns true if the cut is between a Started of the step and its Done.
     fn is_within(&self, step: &str) -> bool {
         self.end.step == step && self.end.status == "started"
     }
 }
 
 impl At {
-    /// A better moment after one that missed the step: earlier if the step or even the verb was already done, so that
-    /// nothing was cut; later if the step's beginning had not reached the disk.
+    /// Returns a better moment after one that missed the step. It is earlier if the step, or even the verb, was already
+    /// done; it is later if the step's beginning had not reached the disk.
     fn corrected(&self, missed: Option<&Cut>) -> Self {
         let moment = match self.moment {
             Moment::After(wait) if missed.is_some_and(|cut| cut.end.step == self.step) => {
@@ -99,15 +99,15 @@ impl At {
     }
 }
 
-/// The ids of the plan's steps, in order.
+/// Returns the IDs of the plan's steps, in order.
 pub(crate) fn steps(engineer: Engineer<'_>) -> Result<Vec<String>> {
     let plan = engineer.plan()?;
     let steps = plan["plan"]["steps"].as_array().context("the plan has no steps")?;
     steps.iter().map(|step| step["id"].as_str().map(str::to_owned).context("a step has no id")).collect()
 }
 
-/// Installs, cuts the power between the step's Started and its Done, and boots again. An install whose cut missed the
-/// step, or that ended before it, is uninstalled and tried again.
+/// Installs, cuts the power between the step's Started and its Done, and boots again. If the cut missed the step, or
+/// the install ended before it, uninstalls and tries again.
 pub(crate) fn install_and_cut(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
     let mut at = at.clone();
     for _ in 0..TRIES {
@@ -137,7 +137,7 @@ fn install_and_cut_once(engineer: Engineer<'_>, at: &At) -> Result<Option<Cut>> 
     Ok(Some(Cut { end, read_bytes }))
 }
 
-/// Status reports the state of the journal on the disk.
+/// Fails unless the status reports the state of the journal on the disk.
 pub(crate) fn expect_status(engineer: Engineer<'_>, end: &End) -> Result<()> {
     let operation = engineer.status()?["operation"].clone();
     let reported = (&operation["record"], &operation["step"]["id"], &operation["step"]["status"]);
@@ -148,18 +148,19 @@ pub(crate) fn expect_status(engineer: Engineer<'_>, end: &End) -> Result<()> {
     Ok(())
 }
 
-/// Boots a machine and waits until systemd has settled, whatever the state of its units.
+/// Boots a machine and waits until systemd has settled, regardless of the state of its units.
 pub(crate) fn boot(machine: &Machine) -> Result<()> {
     machine.boot()?;
     machine.wait_settled(BOOT_LIMIT).map(drop)
 }
 
-/// Runs a verb and cuts the power at the moment, which must come before the verb ends.
+/// Runs a verb and cuts the power at the moment. Fails if the verb ends first.
 pub(crate) fn cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result<Seen> {
     try_cut_during(engineer, arguments, at)?.with_context(|| format!("the verb ended before {at:?}"))
 }
 
-/// The same; nothing is cut if the verb succeeds before the moment. Fails if it fails before it.
+/// Like [`cut_during`], but returns None without a cut if the verb succeeds before the moment. Fails if the verb fails
+/// before it.
 fn try_cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result<Option<Seen>> {
     let machine = engineer.machine();
     let ended = AtomicBool::new(false);
@@ -180,15 +181,15 @@ fn try_cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result
     })
 }
 
-/// What shows the moment.
+/// The sources that reveal the moment.
 struct Watched {
     journal: Follow,
-    /// The pods of the moment's namespace that had begun before.
+    /// Pods of the moment's namespace that had begun before.
     known_pods: BTreeSet<String>,
 }
 
 impl Watched {
-    /// From now on.
+    /// Starts to watch from now on.
     fn begin(machine: &Machine, at: &At) -> Result<Self> {
         let known_pods = match at.moment {
             Moment::InPod(namespace, _) => pod_logs(machine, namespace)?,
@@ -198,7 +199,7 @@ impl Watched {
     }
 }
 
-/// Cuts the power at the moment, or as soon as the step is done before it; not if the verb has ended.
+/// Cuts the power at the moment, or earlier if the step is already done; does not cut if the verb has ended.
 fn cut_at(machine: &Machine, watched: &mut Watched, at: &At, ended: &AtomicBool) -> Result<Option<Seen>> {
     let seen = match at.moment {
         Moment::After(wait) | Moment::Undoing(wait) => {
@@ -221,7 +222,8 @@ fn cut_at(machine: &Machine, watched: &mut Watched, at: &At, ended: &AtomicBool)
     Ok(None)
 }
 
-/// Returns this long after a pod of the namespace begins in the step, or once the step is done; none if the verb ended before it began.
+/// Returns this long after a pod of the namespace begins in the step, or once the step is done. Returns None if the
+/// verb ended before the step began.
 fn wait_in_pod(
     machine: &Machine,
     Watched { journal, known_pods }: &mut Watched,
@@ -240,7 +242,7 @@ fn wait_in_pod(
     Ok(Some(Seen::without_bytes(!wait_for_end(journal, step, wait)?)))
 }
 
-/// Whether it says that the step begins, forward or back.
+/// Returns true if the event begins the step, forward or in an undo.
 fn begins(event: &Event, step: &str) -> bool {
     matches!(event, Event::Started { step: begun } if begun.to_string() == step) || undo_begins(event, step)
 }
@@ -249,8 +251,8 @@ fn undo_begins(event: &Event, step: &str) -> bool {
     matches!(event, Event::UndoStarted { step: begun } if begun.to_string() == step)
 }
 
-/// Returns once the journal has an event that begins what is waited for; false if the verb ended without. `before_each_look`
-/// is called before the journal is looked at.
+/// Waits for an event that `begins` accepts; returns false if the verb ends without one. `before_each_look` is called
+/// before each read of the journal.
 fn wait_for_begin(
     journal: &mut Follow,
     begins: impl Fn(&Event) -> bool,
@@ -270,7 +272,8 @@ fn wait_for_begin(
     }
 }
 
-/// Returns after that time, or once the journal says that the step is done, forward or back; whether it says so.
+/// Waits for this time, or until the journal says that the step is done, forward or in an undo. Returns true in the
+/// latter case.
 fn wait_for_end(journal: &mut Follow, step: &str, limit: Duration) -> Result<bool> {
     let ends = |event: &Event| match event {
         Event::Done { step: done, .. } | Event::UndoDone { step: done, .. } => done.to_string() == step,
@@ -286,9 +289,9 @@ fn wait_for_end(journal: &mut Follow, step: &str, limit: Duration) -> Result<boo
     Ok(journal.news()?.iter().any(ends))
 }
 
-/// Stops the running `landfall` once it has read this much in the step; returns how much it has read in it by then,
-/// none if it ended before. Bytes read up to the last look before the journal named the step do not count, so nothing
-/// of the step is missed.
+/// Stops the running `landfall` once it has read this much in the step. Returns the bytes read in the step by then, or
+/// None if it ended before. Bytes read up to the last check before the journal named the step are not counted, so none
+/// of the step's bytes are missed.
 fn stop_after_reading(
     machine: &Machine,
     journal: &mut Follow,

@@ -1,6 +1,6 @@
-//! The power is cut at seeded instants of upgrades: while content is placed, data is backed up and restored on trial, while everything
-//! changes, and on the way back. The site ends by itself as exactly one of the two versions, with that version's objects, images, files and
-//! data.
+//! Power cuts at seeded instants of upgrades: while content is placed, during the backup and its drill, during changes,
+//! and during the undo. The site ends automatically as exactly one of the two versions, with that version's objects,
+//! images, files and data.
 
 use std::time::{Duration, Instant};
 
@@ -19,31 +19,31 @@ use super::engineer::Engineer;
 use super::installed::{installed_machine, start_over};
 use super::later_releases::{BROKEN, NEXT, ensure_later_releases};
 
-/// Instants of each kind, of backup and trial restore together.
+/// Number of instants of each kind. Backup and drill count as one kind.
 const OF_EACH: usize = 6;
 
-/// Of those of the backup, how many are in the trial restore of the database.
+/// Number of backup instants that lie in the database's drill.
 const OF_TRIAL: usize = 3;
 
-/// The namespace in which a backup of the database is restored on trial.
+/// Namespace of the database's drill.
 const TRIAL: &str = "landfall-drill-postgres";
 
-/// The step in which the database of the later release starts, and its job migrates the data.
+/// Step in which the database of the later release starts, and its job migrates the data.
 const MIGRATION: &str = "ready/postgres";
 
-/// The instants of changes that are in it, whatever the seed says.
+/// Indexes of the change instants that lie in the migration for every seed.
 const MIGRATING: [usize; 2] = [2, 4];
 
-/// How soon after the boot a change that was interrupted must continue.
+/// Time limit after the boot for an interrupted change to continue.
 const CONTINUE_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long it may take until it has ended, once the machine has booted.
+/// Time limit after the boot for it to end.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
 
-/// Volumes that a change has moved or copied, which none leaves behind.
+/// Command that lists volumes that a change has moved or copied, none of which may remain.
 const DISPLACED: &str = "ls /var/lib/landfall/storage | grep -E '^(before|unfinished)' || true";
 
-/// Steps of a rollback that brings data back.
+/// Steps of a rollback that restores data.
 const ROLLBACK: [&str; 7] = [
     "stop/postgres/postgres",
     "set-aside/postgres/database",
@@ -54,25 +54,25 @@ const ROLLBACK: [&str; 7] = [
     "check-restored/postgres/database",
 ];
 
-/// The instants of a seed.
+/// All instants of a seed.
 struct Instants {
-    /// While content is copied from the media and placed.
+    /// Instants while content is copied from the media and placed.
     placing: Vec<At>,
-    /// While data is backed up, and the backup restored on trial.
+    /// Instants during the backup and its drill.
     backup: Vec<At>,
-    /// While the backup of the database is restored on trial.
+    /// Instants during the database's drill.
     trial: Vec<At>,
-    /// While data is copied and migrated, and objects and the node change.
+    /// Instants while data is copied and migrated, and objects and the node change.
     change: Vec<At>,
-    /// While a release that failed is undone.
+    /// Instants while a failed release is undone.
     undo: Vec<At>,
-    /// In rollbacks that bring data back: beyond those of upgrades.
+    /// Instants in rollbacks that restore data, in steps that upgrades lack.
     rollback: Vec<At>,
 }
 
 impl Instants {
-    /// Those of the upgrade from 1.0.0 to 1.1.0, whose steps these are, and of one to a release that fails. The number of instants that
-    /// a test takes of a kind changes none of them.
+    /// Chooses the instants of the upgrade from 1.0.0 to 1.1.0, whose steps are given, and of one to a failing release.
+    /// They do not depend on the number of instants that a test uses.
     fn of(steps: &[String]) -> Result<Self> {
         let [placing, changing, undone] = [placing(steps), changing(steps)?, undone(steps)?];
         let [backup, back] = [vec!["backup".to_owned()], ROLLBACK.map(str::to_owned).to_vec()];
@@ -91,17 +91,18 @@ impl Instants {
     }
 }
 
-/// Those that a test takes.
+/// The instants that a test uses.
 struct Chosen {
-    /// In upgrades that are undone.
+    /// Instants in upgrades that are undone.
     undone: Vec<At>,
-    /// In upgrades that work.
+    /// Instants in upgrades that succeed.
     forward: Vec<At>,
-    /// In rollbacks after those that went forward.
+    /// Instants in rollbacks after successful upgrades.
     rollbacks: Vec<At>,
 }
 
-// One of each kind for the part `upgrades`, where whole sites are compared after the undo; the part `cuts` has them all, and compares each.
+// One of each kind for the part `upgrades`, which compares whole sites after the undo. The part `cuts` uses all
+// instants, and compares after each.
 
 #[test]
 #[ignore = "needs cargo xtask test"]
@@ -137,7 +138,7 @@ fn all_instants_of_backup_and_change() -> Result<()> {
     })
 }
 
-/// A site that has become 1.1.0 without a power cut.
+/// Returns the state of a site that was upgraded to 1.1.0 without a power cut.
 fn upgraded_without_a_cut(site: &str) -> Result<ChangedSite> {
     ensure_later_releases()?;
     let (_site, machine) = installed_machine(site)?;
@@ -147,7 +148,7 @@ fn upgraded_without_a_cut(site: &str) -> Result<ChangedSite> {
     ChangedSite::settled(engineer)
 }
 
-/// Cuts at the chosen instants. `later` is what 1.1.0 leaves, where that is known.
+/// Cuts the power at the chosen instants. `later` is the state of 1.1.0, if known.
 fn upgrades_cut(site: &str, later: Option<ChangedSite>, choose: impl FnOnce(Instants) -> Chosen) -> Result<()> {
     ensure_later_releases()?;
     let (_site, machine) = installed_machine(site)?;
@@ -175,8 +176,8 @@ fn upgrades_cut(site: &str, later: Option<ChangedSite>, choose: impl FnOnce(Inst
     engineer.expect_unchanged("after upgrades that were cut and an uninstall", &["/var/log/landfall"])
 }
 
-/// Fails unless at least one cut met the trial restore, and one the migration, of the kinds that were tried. `within` are the instants at
-/// which the step still acted, and the pod had begun.
+/// Fails unless at least one cut met the drill, and one the migration, if such cuts were tried. `within` are the
+/// instants at which the step was still acting, and the pod had begun.
 fn expect_met(tried: &[At], within: &[At]) -> Result<()> {
     type Kind = fn(&At) -> bool;
     for (name, is_it) in [("trial restore", is_in_trial as Kind), ("migration", is_in_migration)] {
@@ -196,14 +197,14 @@ fn is_in_migration(at: &At) -> bool {
     at.step == MIGRATION && matches!(at.moment, Moment::After(_))
 }
 
-/// The ids of the upgrade's steps, in order.
+/// Returns the IDs of the upgrade's steps, in order.
 fn steps(engineer: Engineer<'_>) -> Result<Vec<String>> {
     let plan = engineer.landfall(&["upgrade", NEXT, "--dry-run"])?.report("upgrade --dry-run")?;
     let steps = plan["plan"]["steps"].as_array().context("the plan has no steps")?;
     steps.iter().map(|step| step["id"].as_str().map(str::to_owned).context("a step has no id")).collect()
 }
 
-/// Those that bring content.
+/// Returns the steps that place content.
 fn placing(steps: &[String]) -> Vec<String> {
     let is_it = |step: &&String| {
         ["stage", "registry-links", "runtime-configuration"].contains(&step.as_str())
@@ -212,21 +213,22 @@ fn placing(steps: &[String]) -> Vec<String> {
     steps.iter().filter(is_it).cloned().collect()
 }
 
-/// Those that change the node and components, and prove them.
+/// Returns the steps that change the node and components, and prove them.
 fn changing(steps: &[String]) -> Result<Vec<String>> {
     let begin = steps.iter().position(|step| step == "node-files").context("the upgrade leaves the node alone")?;
     let end = steps.iter().position(|step| step == "prove").context("the upgrade proves nothing")?;
     Ok(steps[begin..=end].to_vec())
 }
 
-/// Those of the database that have changed something when the broken release fails.
+/// Returns the database's steps that have changed something when the broken release fails.
 fn undone(steps: &[String]) -> Result<Vec<String>> {
     let begin = steps.iter().position(|step| step.starts_with("stop/")).context("the upgrade stops nothing")?;
     let end = steps.iter().position(|step| step.starts_with("start/")).context("the upgrade starts nothing")?;
     Ok(steps[begin..end].to_vec())
 }
 
-/// Instants in these steps, which each instant chooses by its number, at most so many milliseconds after their beginning.
+/// Returns instants in these steps. The number of an instant selects its steps, and it lies at most this many
+/// milliseconds after a step's beginning.
 fn of_kind<'a>(
     name: &str,
     steps: impl Fn(usize) -> &'a Vec<String>,
@@ -241,7 +243,7 @@ fn of_kind<'a>(
     Ok((0..OF_EACH).map(instant).collect())
 }
 
-/// The data of a site: a digest of its rows, and a dump.
+/// Data of a site: a digest of its rows, and a dump.
 struct Data {
     rows: String,
     dump: String,
@@ -253,21 +255,22 @@ impl Data {
     }
 }
 
-/// A site whose power is cut, and what it must come to.
+/// A site whose power is cut, with its expected states.
 struct Cuts<'a> {
     engineer: Engineer<'a>,
-    /// What 1.0.0 leaves.
+    /// State that 1.0.0 leaves.
     first: ChangedSite,
-    /// What an upgrade to 1.1.0 leaves that is not cut, where there was one.
+    /// State that an uninterrupted upgrade to 1.1.0 leaves, if there was one.
     later: Option<ChangedSite>,
-    /// Whether it was 1.1.0 since it started over: a rollback leaves the later release's content, and the data of what that has added.
+    /// True if the site was 1.1.0 since it started over. A rollback leaves the later release's content, and the data of
+    /// components that it added.
     was_later: bool,
-    /// The instants at which the step still acted.
+    /// Instants at which the step was still acting.
     within: Vec<At>,
 }
 
 impl Cuts<'_> {
-    /// From 1.0.0: it is 1.0.0 or 1.1.0 afterwards, which is returned.
+    /// Cuts an upgrade from 1.0.0. Returns the resulting version, either 1.0.0 or 1.1.0.
     fn on_the_way(&mut self, at: &At) -> Result<String> {
         let data = self.write()?;
         let seen = cut_during(self.engineer, &["upgrade", NEXT], at)?;
@@ -277,7 +280,7 @@ impl Cuts<'_> {
         Ok(version)
     }
 
-    /// From 1.1.0, by a rollback that is cut: it is 1.0.0 afterwards, with the data that it had.
+    /// Cuts a rollback from 1.1.0. The site is 1.0.0 afterwards, with its earlier data.
     fn roll_back_through(&mut self, at: &At) -> Result<()> {
         let data = Data::of(self.engineer)?;
         let name = self.engineer.machine().run("hostname")?.stdout;
@@ -287,7 +290,7 @@ impl Cuts<'_> {
         self.expect(&version, &data).with_context(|| format!("after the cut at {at:?} of a rollback"))
     }
 
-    /// From 1.0.0, to a release that fails and is undone: it is 1.0.0 afterwards.
+    /// Cuts an upgrade from 1.0.0 to a release that fails and is undone. The site is 1.0.0 afterwards.
     fn on_the_way_back(&mut self, at: &At) -> Result<()> {
         let data = self.write()?;
         cut_during(self.engineer, &["upgrade", BROKEN], at)?;
@@ -296,13 +299,14 @@ impl Cuts<'_> {
         self.expect(&version, &data).with_context(|| format!("after the cut at {at:?} of an undo"))
     }
 
-    /// Writes one row more; returns what is there then.
+    /// Writes one more row. Returns the data afterwards.
     fn write(&self) -> Result<Data> {
         another_row(self.engineer)?;
         Data::of(self.engineer)
     }
 
-    /// Fails unless this version is installed, with this data, and with nothing else than the version leaves, as far as that is known.
+    /// Fails unless this version is installed with this data, and with nothing beyond the state that the version
+    /// leaves, if that is known.
     fn expect(&mut self, version: &str, data: &Data) -> Result<()> {
         expect(self.engineer, version, &data.rows)?;
         dump::expect_equal(&data.dump, &dump(self.engineer)?)?;
@@ -316,10 +320,10 @@ impl Cuts<'_> {
     }
 }
 
-/// Boots, and returns the version that is installed once nothing is open.
+/// Boots, and returns the installed version once no operation is open.
 fn ends_by_itself(engineer: Engineer<'_>, at: &At) -> Result<String> {
     engineer.machine().boot()?;
-    // While services still start: what is counted is how long the site waits for its change.
+    // Services may still be starting: the measured time is the delay until the site continues its change.
     let begun = Instant::now();
     let state = |wanted: &[&str]| -> Result<Option<String>> {
         let status = engineer.status()?;
@@ -344,7 +348,7 @@ pub(crate) fn write_rows(engineer: Engineer<'_>) -> Result<()> {
     sql(engineer.machine(), "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number").map(drop)
 }
 
-/// Writes one row more; returns a digest of all.
+/// Writes one more row. Returns a digest of all rows.
 pub(crate) fn another_row(engineer: Engineer<'_>) -> Result<String> {
     sql(engineer.machine(), "INSERT INTO kept SELECT max(number) + 1 FROM kept")?;
     rows(engineer)
@@ -354,7 +358,7 @@ fn rows(engineer: Engineer<'_>) -> Result<String> {
     sql(engineer.machine(), "SELECT count(*) || ' ' || md5(string_agg(number::text, ' ' ORDER BY number)) FROM kept")
 }
 
-/// Fails unless this version is installed and ready, with its data and nothing else.
+/// Fails unless this version is installed and ready, with exactly its data.
 pub(crate) fn expect(engineer: Engineer<'_>, version: &str, wanted: &str) -> Result<()> {
     let table = if version == "1.1.0" { "schema_version" } else { "none" };
     expect_release(engineer, version)?;

@@ -1,5 +1,5 @@
-//! Damage anywhere in a bundle, through the program, on the host: `verify` refuses it, and `stage` never lets a damaged
-//! blob into its store.
+//! Damage anywhere in a bundle, as handled by the program on the host. `verify` refuses it, and `stage` never lets a
+//! damaged blob into its store.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -18,10 +18,10 @@ use sha2::{Digest, Sha256};
 
 use super::refusals::REFUSED;
 
-/// How many bits are flipped.
+/// Number of flipped bits.
 const FLIPS: usize = 50;
 
-/// How many lengths are tried.
+/// Number of truncated lengths.
 const TRUNCATIONS: u64 = 20;
 
 /// A small bundle of several chunks, the `landfall` that reads it, and a folder for its output.
@@ -36,7 +36,7 @@ struct Bench {
 impl Bench {
     fn new() -> Result<Self> {
         let vendor = Vendor::new(KeyKind::EcdsaP256)?;
-        // No two adjacent bytes are equal, so that no flip is undone by its neighbor.
+        // No two adjacent bytes are equal, so a neighboring byte cannot mask a flip.
         let blob = |size, step| (0..=250_u8).cycle().step_by(step).take(size).collect::<Vec<u8>>();
         let sample = Sample::with_blobs(&vendor, vec![blob(2_500_000, 3), blob(700, 5), blob(1 << 20, 7)])?;
         let folder = tempfile::tempdir().context("cannot make a folder")?;
@@ -45,7 +45,7 @@ impl Bench {
         Ok(Self { landfall: workspace::landfall()?, folder, trust, anchor: vendor.anchor(), sample })
     }
 
-    /// Verifies and stages a bundle of these bytes; returns exit code and error code of each.
+    /// Verifies and stages a bundle of these bytes. Returns exit code and error code of each.
     fn read(&self, bytes: &[u8]) -> Result<[(Option<i32>, String); 2]> {
         let bundle = self.folder.path().join("sample.landfall");
         let store = self.folder.path().join("store");
@@ -68,7 +68,7 @@ impl Bench {
         Ok((output.status.code(), last["code"].as_str().unwrap_or_default().to_owned()))
     }
 
-    /// Every blob in the store is one of the bundle's and has its digest.
+    /// Fails unless every blob in the store belongs to the bundle and has its digest.
     fn expect_good_blobs(&self, store: &Path) -> Result<()> {
         let good: Vec<String> = self.sample.contents.iter().map(|blob| hex::encode(Sha256::digest(blob))).collect();
         let blobs = store.join("docker/registry/v2/blobs/sha256");
@@ -93,22 +93,21 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// A flipped bit of a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Flip {
-    /// Its byte in the stream.
+    /// Index of its byte in the stream.
     pub(crate) at: u64,
-    /// The byte with this bit alone.
+    /// Mask of the bit.
     pub(crate) bit: u8,
 }
 
-/// Where a bundle is damaged: equally often in each of these ranges.
+/// Returns flips of a bundle, distributed equally over these ranges.
 pub(crate) fn flips(name: &str, ranges: &[Range<u64>]) -> Result<Vec<Flip>> {
     let mut seeded = Seeded::named(name)?;
     let one = |range: &Range<u64>| Flip { at: seeded.within(range.start, range.end), bit: 1 << seeded.within(0, 8) };
     Ok(ranges.iter().cycle().take(FLIPS).map(one).collect())
 }
 
-/// The code with which a damaged bundle must be refused. In the head, damage shows in as many ways as the head has
-/// rules, and the format's own reader decides which code the bytes must have. After the head, everything is found while
-/// reading, and thus as damage.
+/// Returns the code with which a damaged bundle must be refused. Damage in the head can violate any rule of the head,
+/// so the format's own reader decides. Damage after the head is found while reading, and is thus reported as damage.
 pub(crate) fn code_of(flip: Flip, head_bytes: u64, stream: impl Read, anchor: &TrustAnchor) -> Result<&'static str> {
     if flip.at >= head_bytes {
         return Ok(codes::PAYLOAD_DAMAGED.id);
@@ -140,16 +139,16 @@ fn a_flipped_bit_is_found_anywhere() -> Result<()> {
     Ok(())
 }
 
-/// A length to which a bundle is truncated, and the code with which it must be refused.
+/// A length to which a bundle is truncated, and the expected error code.
 pub(crate) struct Truncation {
-    /// The remaining bytes.
+    /// Number of remaining bytes.
     pub(crate) length: u64,
-    /// The code.
+    /// Expected error code.
     pub(crate) code: &'static str,
 }
 
-/// Where a bundle is truncated: within its head, at the end of its head, where it is whole as a head but lacks every
-/// part, and within its payload.
+/// Returns truncations of a bundle: within its head, at the end of its head, and within its payload. A bundle that ends
+/// with its head is a complete head, but lacks every part.
 pub(crate) fn truncations(head_bytes: u64, total_bytes: u64) -> Result<Vec<Truncation>> {
     let mut seeded = Seeded::named("truncations")?;
     let one = |number| match number {

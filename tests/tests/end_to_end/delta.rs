@@ -1,4 +1,5 @@
-//! What a site lacks of the next release comes on a stick, by the inventory that the site has carried out.
+//! A delta on a stick with the parts of the next release that a site lacks, by the inventory that the site has carried
+//! out.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::Path;
@@ -11,16 +12,16 @@ use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, folder};
 use super::later_releases::{BROKEN, NEXT};
 
-/// What a site that keeps 1.0.0 lacks of 1.1.0.
+/// Path of the delta from 1.0.0 to 1.1.0.
 pub(crate) const DELTA: &str = "/media/stick/delta";
 
-/// What a site that keeps 1.1.0 lacks of 1.2.0.
+/// Path of the delta from 1.1.0 to 1.2.0.
 const UNFIT: &str = "/media/stick/delta-of-another";
 
-/// Where the site carries out to, in place of a stick.
+/// Folder to which the site carries out, in place of a stick.
 const OUT: &str = "/root/round-trip";
 
-/// The site carries out, the vendor makes deltas, and the site takes in the one that is for it. Nothing is changed by that.
+/// The site carries out, the vendor makes deltas, and the site reads the one that matches. Nothing is changed by that.
 pub(crate) fn arrives(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run(&format!("mkdir {OUT}"))?;
@@ -55,7 +56,7 @@ fn note(delta: &Value) -> Result<()> {
     Ok(())
 }
 
-/// A delta that leaves out what this site does not hold is refused before anything is changed.
+/// A delta that omits content this site lacks is refused before anything is changed.
 fn refuses_another(engineer: Engineer<'_>) -> Result<()> {
     let listed = "ls /var/lib/landfall/journal /var/lib/landfall/registry/docker/registry/v2/blobs/sha256";
     let before = engineer.machine().run(listed)?.stdout;

@@ -1,6 +1,6 @@
-//! What makes 1.1.0 another release than 1.0.0, as a site shows it: a component that is added, one that is removed, another default of a
-//! setting, an edited `ConfigMap`, another model, and a later minor version of the database. What the removed component holds stays, and so does what an
-//! administrator has set.
+//! The differences between 1.0.0 and 1.1.0 that a site shows. They are an added and a removed component, another
+//! default of a setting, and an edited `ConfigMap`. The model and the database's minor version differ as well. The
+//! removed component's data stays, and so do an administrator's edits.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use landfall_tests::proofs::{administered, in_pod, sql};
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::Value;
 
-/// How long pods of a component that is removed may take to end.
+/// Time limit for pods of a removed component to end.
 const END_LIMIT: Duration = Duration::from_mins(1);
 
-/// The client of the cache, which 1.1.0 lacks.
+/// Client command of the cache, which 1.1.0 lacks.
 const CACHE: &str = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1 -e";
 
-/// What the cache holds.
+/// Value in the cache.
 const WORD: &str = "written-before-any-upgrade";
 
 /// Writes to the cache, and edits an object of the database.
@@ -28,8 +28,8 @@ pub(crate) fn prepare(machine: &Machine) -> Result<()> {
     edits::make(machine)
 }
 
-/// Fails unless a site with this status has the components and the `ConfigMap` of this version, nothing of the other one that is not data, and
-/// what [`prepare`] has made.
+/// Fails unless a site with this status has the components and the `ConfigMap` of this version, and everything that
+/// [`prepare`] made. The site may have only data of the other version.
 pub(crate) fn expect(machine: &Machine, version: &str, status: &Value) -> Result<()> {
     let is_later = version == "1.1.0";
     for (component, is_wanted) in [("bulletin", is_later), ("valkey", !is_later)] {
@@ -47,7 +47,7 @@ pub(crate) fn expect(machine: &Machine, version: &str, status: &Value) -> Result
     expect_server(machine, version)
 }
 
-/// Fails unless pods read the model of this version, and the claim of that model is the only one.
+/// Fails unless pods read the model of this version, and only that model has a claim.
 fn expect_model(machine: &Machine, version: &str) -> Result<()> {
     let [first, later] = model_weights()?;
     let wanted = if version == "1.1.0" { later } else { first };
@@ -60,7 +60,8 @@ fn expect_model(machine: &Machine, version: &str) -> Result<()> {
     if version == "1.1.0" { expect_image_volume(machine) } else { Ok(()) }
 }
 
-/// Fails unless a pod reads the files of an image that is its volume, and cannot change them. Kubernetes lets no program be run from there.
+/// Fails unless a pod can read the files of an image volume but not change them. Kubernetes does not allow executing a
+/// program from there.
 fn expect_image_volume(machine: &Machine) -> Result<()> {
     let script = "head -c 4 /tools/bin/busybox | tail -c 3; touch /tools/planted";
     let said = in_pod(machine, "assistant", "deployment/assistant", script)?;
@@ -69,38 +70,38 @@ fn expect_image_volume(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// The digest of the model's weights in 1.0.0 and in 1.1.0.
+/// Returns the digests of the model's weights in 1.0.0 and in 1.1.0.
 fn model_weights() -> Result<[String; 2]> {
     static WEIGHTS: Found = OnceLock::new();
     found(&WEIGHTS, later_releases::model_weights)
 }
 
-/// The minor version of the database in 1.0.0 and in 1.1.0.
+/// Returns the minor versions of the database in 1.0.0 and in 1.1.0.
 pub(crate) fn server_versions() -> Result<[String; 2]> {
     static VERSIONS: Found = OnceLock::new();
     found(&VERSIONS, later_releases::server_versions)
 }
 
-/// What 1.0.0 and 1.1.0 have of something, once it was looked up.
+/// A cached pair of values for 1.0.0 and 1.1.0.
 type Found = OnceLock<Result<[String; 2], String>>;
 
-/// Looks it up with the first call.
+/// Looks up a pair on the first call.
 fn found(place: &'static Found, look: fn() -> Result<[String; 2]>) -> Result<[String; 2]> {
     let found = place.get_or_init(|| look().map_err(|error| format!("{error:#}")));
     found.clone().map_err(|error| anyhow!("{error}"))
 }
 
-/// Fails unless the database that answers is of this version's minor version.
+/// Fails unless the running database has this version's minor version.
 fn expect_server(machine: &Machine, version: &str) -> Result<()> {
     let [first, later] = server_versions()?;
     let wanted = if version == "1.1.0" { later } else { first };
-    // Such as `17.12 (Debian 17.12-0+deb13u1)`.
+    // Its format is that of `17.12 (Debian 17.12-0+deb13u1)`.
     let found = sql(machine, "SHOW server_version")?;
     ensure!(found.split(' ').next() == Some(wanted.as_str()), "{version} has PostgreSQL {found}, not {wanted}");
     Ok(())
 }
 
-/// Fails unless what [`prepare`] has made is there, in a site of this version.
+/// Fails unless everything that [`prepare`] made still exists, in a site of this version.
 pub(crate) fn expect_kept(machine: &Machine, version: &str) -> Result<()> {
     administered(machine, "kubectl --namespace valkey get persistentvolumeclaim data-valkey-0")?;
     if version == "1.0.0" {
@@ -110,27 +111,27 @@ pub(crate) fn expect_kept(machine: &Machine, version: &str) -> Result<()> {
     edits::expect_kept(machine)
 }
 
-/// The memory that the database may use in this version where the site sets nothing.
+/// Returns the database's memory limit in this version if the site sets none.
 pub(crate) fn default_memory(version: &str) -> &'static str {
     let [first, later] = DEFAULT_MEMORY;
     if version == "1.1.0" { later } else { first }
 }
 
-/// Fails unless the running database may use this much memory.
+/// Fails unless this is the memory limit of the running database.
 pub(crate) fn expect_memory(machine: &Machine, memory: &str) -> Result<()> {
     let found = object(machine, "pod postgres-0")?["spec"]["containers"][0]["resources"]["limits"]["memory"].clone();
     ensure!(found == memory, "the database may use {found}, not {memory}");
     Ok(())
 }
 
-/// Fails if a component has pods or anything else that a release brings; what holds data stays.
+/// Fails if a component has pods or other objects of a release. Objects with data stay.
 fn expect_gone(machine: &Machine, component: &str) -> Result<()> {
     let kinds = "pods,services,statefulsets,serviceaccounts,configmaps";
     let list = format!("kubectl --namespace {component} get {kinds} --output name");
     let mut left = Vec::new();
     let gone = wait_until(&format!("the end of {component}"), END_LIMIT, || {
         let names = administered(machine, &list)?;
-        // Kubernetes makes these in each namespace.
+        // Kubernetes creates these in each namespace.
         let made = |name: &&str| !["configmap/kube-root-ca.crt", "serviceaccount/default"].contains(name);
         left = names.lines().filter(made).map(str::to_owned).collect();
         Ok(left.is_empty().then_some(()))
@@ -138,7 +139,7 @@ fn expect_gone(machine: &Machine, component: &str) -> Result<()> {
     gone.with_context(|| format!("{component} has {left:?}"))
 }
 
-/// An object of the database's namespace, by its kind and name.
+/// Returns an object in the database's namespace, by its kind and name.
 fn object(machine: &Machine, name: &str) -> Result<Value> {
     let text = administered(machine, &format!("kubectl --namespace postgres get {name} --output json"))?;
     serde_json::from_str(&text).with_context(|| format!("{name} is no JSON"))

@@ -1,4 +1,4 @@
-//! The network of drills on a running node: it leads to the node and back, and nowhere else.
+//! The network of drills on a running node. It connects pods only with their node.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 
 use super::helper_pods;
 
-/// The runtime class of drills, which exists as long as a drill does, and the bridge of its pods.
+/// Name of the drills' runtime class, which exists during a drill, and of the bridge of its pods.
 const NAME: &str = "landfall-drill";
-/// The class that this test makes for the same runtime.
+/// Runtime class that this test creates for the same runtime.
 const CLASS: &str = "apart-test";
-/// Where the pods are.
+/// Namespace of the pods.
 const NAMESPACE: &str = "default";
-/// The pod that is asked, one on the network of pods, and one on that of drills.
+/// Names of the pod that is queried, of one on the pod network, and of one on the drill network.
 const PEER: &str = "apart-test-peer";
 const COMMON: &str = "apart-test-common";
 const APART: &str = "apart-test-apart";
 /// Port of every pod.
 const PORT: u16 = 8080;
-/// How long pods may take to be ready.
+/// Time limit for pods to be ready.
 const READY_LIMIT: Duration = Duration::from_mins(2);
 
 /// Fails unless a drill has used the network.
@@ -34,8 +34,8 @@ pub(crate) fn was_used(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless a pod on the network is reached by its node alone, and reaches neither a pod nor a service, while one on the network of pods
-/// reaches both.
+/// Fails unless a pod on the drill network is reachable only from its node, and reaches neither a pod nor a service. A
+/// pod on the pod network must reach both.
 pub(crate) fn leads_nowhere(machine: &Machine) -> Result<()> {
     let image = helper_pods::image(machine)?;
     let class = json!({
@@ -50,7 +50,7 @@ pub(crate) fn leads_nowhere(machine: &Machine) -> Result<()> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     machine.write_file("/tmp/apart.json", list.to_string(), 0o600)?;
     administered(machine, "kubectl create --filename /tmp/apart.json")?;
-    // Their probes connect from the node.
+    // The kubelet's probes connect from the node.
     let limit = READY_LIMIT.as_secs();
     administered(
         machine,
@@ -61,7 +61,7 @@ pub(crate) fn leads_nowhere(machine: &Machine) -> Result<()> {
         Ok(administered(machine, &line)?.trim().to_owned())
     };
     for address in [address("pod", ".status.podIP")?, address("service", ".spec.clusterIP")?] {
-        // A service knows its pods a moment after they are ready.
+        // A service knows its pods shortly after they are ready.
         let what = format!("a common pod reaches {address}");
         wait_until(&what, READY_LIMIT, || Ok(reaches(machine, COMMON, &address)?.then_some(())))?;
         ensure!(!reaches(machine, APART, &address)?, "a pod on the network of drills reaches {address}");
@@ -73,7 +73,7 @@ pub(crate) fn leads_nowhere(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// A pod that serves a page.
+/// Returns a pod that serves a page.
 fn pod(name: &str, image: &str, class: Option<&str>) -> Value {
     let serve = format!("echo here >/tmp/index.html; exec httpd -f -p {PORT} -h /tmp");
     json!({
@@ -89,7 +89,7 @@ fn pod(name: &str, image: &str, class: Option<&str>) -> Value {
     })
 }
 
-/// Whether a pod gets the page of an address.
+/// Returns true if a pod can get the page at an address.
 fn reaches(machine: &Machine, pod: &str, address: &str) -> Result<bool> {
     let asked = format!("wget -q -T 3 -O - http://{address}:{PORT}/ || echo unreached");
     let said = in_pod(machine, NAMESPACE, pod, &asked)?;

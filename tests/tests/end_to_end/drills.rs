@@ -1,5 +1,5 @@
-//! Twenty backups, ten on each of two sites, are made and restored on trial while a program writes without pause. What is restored is exactly what the database had
-//! at the cut: every row that was acknowledged before, and none that was written after.
+//! Twenty backups, ten on each of two sites, are made and drilled while a program writes continuously. The restored
+//! data is exactly that of the cut: every row that was acknowledged before, and none that was written after.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,20 +14,20 @@ use super::engineer::Engineer;
 use super::installed::installed_machine;
 use super::process::pod_logs;
 
-/// How many on each site.
+/// Number of drills on each site.
 const DRILLS: usize = 10;
 
-/// The longest pause before a backup, in milliseconds.
+/// Longest pause before a backup, in milliseconds.
 const LONGEST_PAUSE: u64 = 10_000;
 
-/// Where the database is restored on trial.
+/// Namespace in which a drill restores the database.
 const NAMESPACE: &str = "landfall-drill-postgres";
 
-/// The rows of a database: how many, the largest number, and a digest of all numbers.
+/// Query of a database's rows: their number, the largest ID, and a digest of all IDs.
 const ROWS: &str =
     "SELECT count(*) || ' ' || coalesce(max(id), 0) || ' ' || md5(string_agg(id::text, ' ' ORDER BY id)) FROM written";
 
-/// Between two looks at the restored database, which answers for some seconds before it is deleted.
+/// Time between two queries of the restored database, which runs for some seconds before it is deleted.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 #[test]
@@ -42,7 +42,7 @@ fn ten_other_drills_under_load_restore_the_cut() -> Result<()> {
     drills_under_load("other-drills")
 }
 
-/// Those of a site, with pauses by this name.
+/// Runs the drills of one site, with pauses seeded by this name.
 fn drills_under_load(name: &str) -> Result<()> {
     let (_site, machine) = installed_machine(&format!("e2e-{name}"))?;
     let engineer = Engineer::at(&machine);
@@ -58,7 +58,7 @@ fn drills_under_load(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// One backup, its drill, and the comparison.
+/// Runs one backup with its drill, and compares the data.
 fn drill(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = writer::next_acknowledged(machine)?.largest();
@@ -73,17 +73,17 @@ fn drill(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What a restored database had.
+/// Data of a restored database.
 struct Restored {
-    /// What [`ROWS`] says.
+    /// Result of [`ROWS`].
     rows: String,
-    /// The largest number in it.
+    /// Largest ID in it.
     largest: u64,
-    /// The largest number that the running database had when the drill began.
+    /// Largest ID in the running database when the drill began.
     written: u64,
 }
 
-/// Runs a backup with its drill, and asks the restored database meanwhile.
+/// Runs a backup with its drill, and queries the restored database meanwhile.
 fn restored_while(machine: &Machine, run: impl FnOnce() -> Result<()>) -> Result<Restored> {
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -96,7 +96,7 @@ fn restored_while(machine: &Machine, run: impl FnOnce() -> Result<()>) -> Result
     })
 }
 
-/// The first answer of the restored database; none if the backup ends without one.
+/// Returns the first answer of the restored database; None if the backup ends without one.
 fn look_until(machine: &Machine, ended: &AtomicBool) -> Result<Option<Restored>> {
     let ask = format!("psql -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -XqtA -c \"{ROWS}\"");
     let (known, mut written) = (pod_logs(machine, NAMESPACE)?, None);
@@ -108,7 +108,7 @@ fn look_until(machine: &Machine, ended: &AtomicBool) -> Result<Option<Restored>>
             }
             continue;
         };
-        // Before its server is there, this fails.
+        // The query fails until the server has started.
         let said = in_pod(machine, NAMESPACE, "postgres", &ask)?;
         let rows = said.stdout.trim().to_owned();
         if said.status.success() && !rows.is_empty() {

@@ -7,25 +7,25 @@ use landfall_tests::proofs::in_pod;
 
 use super::engineer::Engineer;
 
-/// Prints a dump of the database, without what each operation writes there: markers of backups, rows of proofs, and the time
-/// at which 1.1.0 has changed the schema. `pg_dump` draws a word for two lines, and names the server's version, which 1.1.0 has
-/// changed, in two.
+/// Script that dumps the database without data that operations write: markers of backups, rows of proofs, and the time
+/// of 1.1.0's schema change. It also removes two lines in which `pg_dump` writes a random word, and two with the
+/// server's version, which 1.1.0 has changed.
 const DUMP: &str = r#"
 pg_dump --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" --exclude-table="landfall_*" --exclude-table=schema_version --file=/tmp/dump
 grep -v -E "^(.(un)?restrict |-- Dumped )" /tmp/dump
 rm /tmp/dump"#;
 
-/// Lines of a difference that are shown.
+/// Number of printed lines of a difference.
 const SHOWN: usize = 12;
 
-/// A dump of the database.
+/// Returns a dump of the database.
 pub(crate) fn dump(engineer: Engineer<'_>) -> Result<String> {
     let dumped = in_pod(engineer.machine(), "postgres", "postgres-0", DUMP)?;
     ensure!(dumped.status.success(), "the database cannot be dumped: {}{}", dumped.stdout, dumped.stderr);
     Ok(dumped.stdout)
 }
 
-/// Fails unless two dumps are equal, with the first lines that only one of them has.
+/// Fails unless two dumps are equal. The error shows the first lines that only one of them has.
 pub(crate) fn expect_equal(before: &str, after: &str) -> Result<()> {
     let only = |these: &str, those: &str, sign: &str| {
         let known: HashSet<&str> = those.lines().collect();

@@ -1,4 +1,4 @@
-//! Proofs that must fail do, and say why.
+//! Proofs that must fail, and their error messages.
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::engineer::Engineer;
 
-/// A proof fails whose workload has no pods, and another one passes meanwhile; unknown names are refused.
+/// A proof fails if its workload has no pods, while another proof passes. Unknown names are refused.
 pub(crate) fn are_reported(engineer: Engineer<'_>) -> Result<()> {
     let unknown = engineer.landfall(&["prove", "vectr"])?.refused("prove vectr", "LF4502", 2)?;
     ensure!(unknown.to_string().contains("Did you mean `vector`?"), "no name was suggested: {unknown}");

@@ -1,4 +1,5 @@
-//! What a plan predicted against what an install took: bytes of the data folder's filesystem at the peak, and seconds of each step.
+//! Comparison of a plan's predictions with an install: bytes of the data folder's filesystem at the peak, and seconds
+//! of each step.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,40 +13,40 @@ use serde_json::Value;
 use super::engineer::{Engineer, STICK};
 use super::fixture::fixture;
 
-/// A path that exists before an install, on the filesystem of the data folder.
+/// Path that exists before an install, on the filesystem of the data folder.
 const PATH: &str = "/var/lib";
 
-/// Time between two looks at the free bytes.
+/// Time between two measurements of the free bytes.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// By how much a predicted peak may be wrong, beside one percent of it.
+/// Allowed error of a predicted peak, in addition to one percent of it.
 const ALLOWED_BYTES: u64 = 64 << 20;
 
-/// Steps that take less say nothing: a moment more is half of them.
+/// Minimum duration of the compared steps. For a shorter one, a small delay is a large error.
 const LEAST_MILLISECONDS: u64 = 1000;
 
-/// By how much the prediction of the median step may be wrong on the second run, in percent.
+/// Allowed error of the median step's prediction on the second run, in percent.
 const MEDIAN_PERCENT: u64 = 25;
 
-/// Fewest steps of which a median means anything.
+/// Minimum number of steps for a meaningful median.
 const FEWEST_STEPS: usize = 5;
 
-/// Where a machine keeps how long the steps of its last install took.
+/// File of a machine with the durations of its last install's steps.
 const STEP_TIMES: &str = "/var/log/landfall/step-times.json";
 
-/// How long `facts` may take.
+/// Time limit of `facts`.
 pub(crate) const FACTS_LIMIT: Duration = Duration::from_secs(3);
-/// How long `preflight` may take.
+/// Time limit of `preflight`.
 pub(crate) const PREFLIGHT_LIMIT: Duration = Duration::from_secs(20);
 
-/// What a filesystem gave away.
+/// Space that was taken from a filesystem.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     peak_bytes: u64,
     final_bytes: u64,
 }
 
-/// A person looks at a machine before anything is changed: that takes little time, and changes nothing.
+/// Checks that inspecting a machine before an install takes little time and changes nothing.
 pub(crate) fn looks_take_little_time(engineer: Engineer<'_>) -> Result<()> {
     let trust = &fixture()?.fingerprint;
     let looks: [(&str, &[&str], Duration); 2] =
@@ -70,7 +71,7 @@ pub(crate) fn looks_take_little_time(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Runs a closure that installs. Returns its result, and what was taken of the filesystem meanwhile.
+/// Runs a closure that installs. Returns its result, and the space taken from the filesystem meanwhile.
 pub(crate) fn taken_by<T>(machine: &Machine, run: impl FnOnce() -> Result<T>) -> Result<(T, Taken)> {
     let before = free_bytes(machine)?;
     let ended = AtomicBool::new(false);
@@ -103,7 +104,7 @@ fn free_bytes(machine: &Machine) -> Result<u64> {
     Ok(blocks * size)
 }
 
-/// Fails unless the peak was predicted to one percent and 64 MiB. `figures` are those of a dry run.
+/// Fails unless the peak was predicted to within one percent plus 64 MiB. `figures` are those of a dry run.
 pub(crate) fn expect_space(figures: &Value, taken: Taken) -> Result<()> {
     let data = &figures["filesystems"][0];
     let number = |name: &str| data[name].as_u64().with_context(|| format!("the plan has no {name}: {data:#}"));
@@ -122,14 +123,15 @@ pub(crate) fn expect_space(figures: &Value, taken: Taken) -> Result<()> {
     Ok(())
 }
 
-/// What was predicted after each step, and what the folders have now, in KiB: says where a wrong prediction comes from.
+/// Describes the prediction after each step, and the current sizes of folders in KiB, in order to explain a wrong
+/// prediction.
 pub(crate) fn explained(machine: &Machine, figures: &Value) -> String {
     let folders = "du --one-file-system --block-size 1K --max-depth 5 /var/lib/landfall | sort -n | tail -n 60";
     let found = machine.run(folders).map_or_else(|error| error.to_string(), |said| said.stdout);
     format!("predicted: {}\nfound:\n{found}", figures["filesystems"][0]["moments"])
 }
 
-/// A step: its id, what was predicted, what was measured, and by how many percent of that the prediction was wrong.
+/// A step: its ID, the prediction, the measurement, and the prediction's error in percent of the measurement.
 struct Compared {
     id: String,
     predicted: u64,
@@ -137,7 +139,7 @@ struct Compared {
     percent: u64,
 }
 
-/// Prints what was predicted of each step and what it took. Returns by how many percent the median step was wrong.
+/// Prints the predicted and measured time of each step. Returns the error of the median step in percent.
 pub(crate) fn report_times(machine: &Machine, figures: &Value) -> Result<u64> {
     let mut compared = compared(machine, figures)?;
     for Compared { id, predicted, measured, percent } in &compared {
@@ -150,7 +152,7 @@ pub(crate) fn report_times(machine: &Machine, figures: &Value) -> Result<u64> {
     Ok(median)
 }
 
-/// The same on the second run on a machine: fails if the median step was wrong by more than 25 %.
+/// Like [`report_times`], for the second run on a machine. Fails if the error of the median step exceeds 25 %.
 pub(crate) fn expect_times(machine: &Machine, figures: &Value) -> Result<()> {
     let steps = figures["steps"].as_array().context("the plan has no steps")?;
     let known = steps.iter().filter(|step| step["basis"] == "measured").count();

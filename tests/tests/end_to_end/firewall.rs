@@ -1,4 +1,4 @@
-//! The effect of ordinary administration on the network of a finished site: its firewall is flushed, its kubelet hangs,
+//! Effects of ordinary administration on the network of a finished site: its firewall is flushed, its kubelet hangs,
 //! its nameservers change.
 
 use std::time::{Duration, Instant};
@@ -12,33 +12,35 @@ use serde_json::Value;
 use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
 
-/// How long services may be unreachable after the packet filter was flushed. The part that runs this test runs no other machine
-/// beside; the lane of virtual machines asserts the same on a stock system, with more time where a processor is emulated.
+/// Time limit for services to become reachable after the packet filter was flushed. The part that runs this test runs
+/// no other machine at the same time. The virtual machine lane asserts the same on a stock system, with more time on an
+/// emulated processor.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// The same once an agent has started that did not see the flush: it restores what lasted while no agent ran.
+/// Time limit for services to become reachable after the start of an agent that did not see the flush. It restores
+/// tables that were lost while no agent ran.
 const AGENT_LIMIT: Duration = Duration::from_mins(1);
 
-/// How often, at once after one another: a program that only its kubelet started again would wait longer each time, and
+/// Number of flushes in immediate succession. A program that only its kubelet restarts would wait longer each time, and
 /// the agent may not have seen the table in between.
 const FLUSHES: usize = 3;
 
-/// How long a program that an agent has never seen with its table has to write it.
+/// Time that a program has to write its table if the agent has never seen the table.
 const FIRST_WRITE: Duration = Duration::from_mins(1);
 
-/// How long status may trust a kubelet that hangs.
+/// Time limit for the status to detect a kubelet that hangs.
 const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long CoreDNS may take to query another nameserver: the agent looks every 10 s, CoreDNS within 45 s.
+/// Time limit for CoreDNS to query another nameserver: the agent checks every 10 s, CoreDNS within 45 s.
 const RELOAD_LIMIT: Duration = Duration::from_secs(90);
 
-/// The table without which no packet reaches a service.
+/// Table without which no packet reaches a service.
 const OF_SERVICES: &str = "kube-proxy";
 
 /// Tables without which no packet reaches a service or leaves a pod.
 const TABLES: [&str; 2] = [OF_SERVICES, "flannel-ipv4"];
 
-/// How long a program may be away that was just replaced.
+/// Time limit for a program that was just replaced to run again.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
@@ -61,15 +63,15 @@ fn a_site_survives_the_administration_of_its_host() -> Result<()> {
     engineer.expect_unchanged("after an uninstall", &["/var/log/landfall"])
 }
 
-/// Those of the tables that the packet filter lacks, as Landfall itself sees it.
+/// Returns the tables that the packet filter lacks, as reported by Landfall itself.
 fn missing_tables(engineer: Engineer<'_>) -> Result<Vec<&'static str>> {
     let facts = engineer.landfall(&["facts"])?.report("facts")?;
     let found = facts["network"]["filterTables"].as_array().cloned().unwrap_or_default();
     Ok(TABLES.into_iter().filter(|table| found.iter().all(|one| one != table)).collect())
 }
 
-/// Runs a line that begins with `nft`, by kube-proxy's own one: the machine has none, and an older one crashes on tables that a
-/// newer one has written (1.0.6 on those of 1.1.3).
+/// Runs a line that begins with `nft`, with kube-proxy's own program. The machine has none, and an older one crashes on
+/// tables of a newer one (1.0.6 on those of 1.1.3).
 fn nft(engineer: Engineer<'_>, line: &str) -> Result<()> {
     let machine = engineer.machine();
     let find = "grep --line-regexp --files-with-matches kube-proxy /proc/[0-9]*/comm | cut -d / -f 3 | head -n 1";
@@ -86,8 +88,8 @@ fn flush(engineer: Engineer<'_>) -> Result<()> {
     nft(engineer, "nft flush ruleset")
 }
 
-/// A firewall that drops what it does not accept: status names it with commands, and with these alone pods reach one another again,
-/// and another host the console.
+/// Enables a firewall that drops unaccepted packets. The status names it with commands. After only these, pods reach
+/// one another again, and another host reaches the console.
 fn a_closed_firewall_is_opened_by_its_own_commands(engineer: Engineer<'_>, desk: &Machine) -> Result<()> {
     let console = Console::without_token(engineer.machine())?;
     let life = || console.ask_from(desk, engineer.machine(), "/health/live", &["--connect-timeout", "5"]);
@@ -114,8 +116,8 @@ fn a_closed_firewall_is_opened_by_its_own_commands(engineer: Engineer<'_>, desk:
     nft(engineer, "nft delete table inet guard")
 }
 
-/// Waits until both tables are there and the API server and the nameserver answer at their service addresses, within a limit. Fails
-/// if a status says ready between two looks that both found services without their table.
+/// Waits until both tables exist, and the API server and the nameserver answer at their service addresses. Fails at the
+/// limit, or if a status says ready between two checks that both found [`OF_SERVICES`] missing.
 fn wait_for_services(engineer: Engineer<'_>, limit: Duration) -> Result<()> {
     let since = Instant::now();
     let mut missing = missing_tables(engineer)?;
@@ -132,7 +134,8 @@ fn wait_for_services(engineer: Engineer<'_>, limit: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Status reports the damage as long as it lasts; an agent that starts then repairs it.
+/// Flushes without an agent. The status reports the damage as long as it lasts, and an agent that starts then repairs
+/// it.
 fn flush_without_the_agent(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run("systemctl stop landfall-agent")?;
@@ -140,7 +143,7 @@ fn flush_without_the_agent(engineer: Engineer<'_>) -> Result<()> {
     let status = engineer.status()?;
     let reason = status["serviceAddresses"]["reason"].to_string();
     ensure!(status["ready"] == false && reason.contains("does not answer at its service address"), "{status:#}");
-    // The agent that begins now cannot know that the table was there. Only a program that is young may still write it.
+    // The starting agent cannot know that the table existed. Only a recently started program may still write it.
     std::thread::sleep(FIRST_WRITE);
     machine.run("systemctl start landfall-agent")?;
     wait_for_services(engineer, AGENT_LIMIT)?;
@@ -153,7 +156,7 @@ fn flush_with_the_agent(engineer: Engineer<'_>) -> Result<()> {
     engineer.wait_ready("a flush").map(drop)
 }
 
-/// CoreDNS queries the host's current nameservers, and survives without any.
+/// Checks that CoreDNS queries the host's current nameservers, and works without any.
 fn nameservers_come_and_go(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let reloads = || -> Result<usize> {
@@ -164,7 +167,7 @@ fn nameservers_come_and_go(engineer: Engineer<'_>) -> Result<()> {
     let before = reloads()?;
     let resolver = machine.read_file("/etc/resolv.conf")?;
     ensure!(!resolver.starts_with(b"nameserver"), "the machine was born with a nameserver");
-    // One comes, another one takes its place, and it goes.
+    // A nameserver is added, replaced by another one, and removed.
     let nameserver = |address: &str| format!("nameserver {address}\n").into_bytes();
     for (count, content) in [(1, nameserver("192.0.2.53")), (2, nameserver("192.0.2.54")), (3, resolver)] {
         machine.write_file("/etc/resolv.conf", &content, 0o644)?;
@@ -178,7 +181,7 @@ fn nameservers_come_and_go(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The earlier report of a kubelet that hangs does not count.
+/// Stops a kubelet: its last report before it hangs must be ignored.
 fn a_kubelet_hangs(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run("systemctl kill --signal STOP landfall-kubelet")?;

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::roots;
 
-/// Size of a part of the bundle: several parts, each of many chunks.
+/// Part size of the bundle, which gives several parts of many chunks.
 const PART_SIZE: &str = "256MiB";
 
 /// Name and version of the release in the bundle.
@@ -25,32 +25,34 @@ const RELEASE: (&str, &str) = ("starter", "1.0.0");
 
 /// A vendor's delivery, and the fingerprint that the site received over another channel.
 pub(crate) struct Fixture {
-    /// The `landfall` beside the bundle, on the host.
+    /// Path of the `landfall` next to the bundle, on the host.
     pub(crate) landfall: PathBuf,
-    /// The stick's folder on the host.
+    /// Folder of the stick on the host.
     pub(crate) stick: PathBuf,
-    /// Fingerprint of root document 1, as if from a letter. The bundle carries the documents of a hundred rotations.
+    /// Fingerprint of root document 1, as if received by letter. The bundle carries the documents of a hundred
+    /// rotations.
     pub(crate) fingerprint: String,
-    /// Fingerprint of the newest of them.
+    /// Fingerprint of the newest root document.
     pub(crate) newest_root: String,
-    /// The expectations of the proofs.
+    /// Expectations of the proofs.
     pub(crate) expected: Expected,
-    /// Bytes of the bundle as one stream.
+    /// Size of the bundle as one stream, in bytes.
     pub(crate) total_bytes: u64,
-    /// Bytes of its head.
+    /// Size of its head, in bytes.
     pub(crate) head_bytes: u64,
-    /// Bytes of its blobs.
+    /// Size of its blobs, in bytes.
     pub(crate) blob_bytes: u64,
 }
 
 impl Fixture {
-    /// Runs the program beside the bundle at the vendor's desk.
+    /// Runs the program next to the bundle, as the vendor.
     fn run(&self, arguments: &[&str]) -> Result<()> {
         let mut command = Command::new(&self.landfall);
         workspace::run(command.args(arguments).env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).stdout(Stdio::null()))
     }
 
-    /// Issues a license of this description, with the name `ID.license`, into a folder that has nothing else of that name.
+    /// Issues a license of this description into a folder, with the file name `ID.license`. The folder must not have a
+    /// file of that name.
     pub(crate) fn license(&self, description: &str, folder: &Path) -> Result<()> {
         let file = folder.join("license.yaml");
         std::fs::write(&file, description).context("cannot describe a license")?;
@@ -61,7 +63,7 @@ impl Fixture {
         self.run(&[&["license", "issue", &description][..], &options].concat())
     }
 
-    /// Writes a revocation of the release, `revocation.json`, into a folder.
+    /// Writes a revocation of the release, `revocation.json`, into a folder. Returns its path.
     pub(crate) fn revoke(&self, folder: &Path) -> Result<PathBuf> {
         let keys = self::folder().join("vendor/keys");
         for document in files_with(&keys, |name| name.ends_with(".root.json"))? {
@@ -76,7 +78,7 @@ impl Fixture {
         Ok(revocation)
     }
 
-    /// Writes what a site lacks of a bundle that keeps another one of the same vendor; returns the report.
+    /// Writes a delta of a bundle for a site that keeps another one of the same vendor. Returns the report.
     pub(crate) fn delta(&self, bundle: &Path, from: &Path, inventory: Option<&Path>, output: &Path) -> Result<Value> {
         if output.exists() {
             std::fs::remove_dir_all(output).with_context(|| format!("cannot empty {}", output.display()))?;
@@ -92,7 +94,7 @@ impl Fixture {
         documents::read(&String::from_utf8_lossy(&said.stdout))
     }
 
-    /// The code with which `verify` refuses a file.
+    /// Returns the code with which `verify` refuses a file.
     pub(crate) fn refusal(&self, file: &Path) -> Result<String> {
         let refused =
             Outcome::of(Command::new(&self.landfall).args(["verify", "--trust"]).arg(first_root()).arg(file))?;
@@ -114,7 +116,7 @@ impl Fixture {
         workspace::run(command.env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).stdout(Stdio::null()))
     }
 
-    /// The parts of the bundle on the host, in order.
+    /// Returns the parts of the bundle on the host, in order.
     pub(crate) fn parts(&self) -> Result<Vec<PathBuf>> {
         let mut parts = files_with(&self.stick, |name| name.contains(".landfall."))?;
         parts.sort();
@@ -126,7 +128,7 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// The files of a folder whose names fulfill a condition.
+/// Returns the files of a folder whose names satisfy a condition.
 pub(crate) fn files_with(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -134,17 +136,17 @@ pub(crate) fn files_with(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result
     Ok(paths.into_iter().filter(is_wanted).collect())
 }
 
-/// The folder of these tests; the stick and all files derived from it are on one filesystem.
+/// Returns the folder of these tests. The stick and all files derived from it are on one filesystem.
 pub(crate) fn folder() -> PathBuf {
     workspace::root().join("target/e2e")
 }
 
-/// The vendor's first root document, which a site trusts first.
+/// Returns the path of the vendor's first root document, which is a site's anchor.
 fn first_root() -> PathBuf {
     folder().join("vendor/keys/1.root.json")
 }
 
-/// Builds the bundle with the first call.
+/// Returns the bundle, which is built on the first call.
 pub(crate) fn fixture() -> Result<&'static Fixture> {
     static FIXTURE: OnceLock<Result<Fixture, String>> = OnceLock::new();
     FIXTURE.get_or_init(|| build().map_err(|error| format!("{error:#}"))).as_ref().map_err(|error| anyhow!("{error}"))
@@ -180,22 +182,22 @@ fn build() -> Result<Fixture> {
     })
 }
 
-/// A site with one machine that has the stick and has booted. It has no default route.
+/// Creates a site with one machine that has the stick and has booted. It has no default route.
 pub(crate) fn machine_with_stick(name: &str) -> Result<(Site, Machine)> {
     booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick))
 }
 
-/// The same with a program of the packet filter that other machines lack.
+/// Like [`machine_with_stick`], with iptables, which other machines lack.
 pub(crate) fn machine_with_stick_and_iptables(name: &str) -> Result<(Site, Machine)> {
     booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).package("iptables"))
 }
 
-/// The same as [`machine_with_stick`], with a default route, on which packets for foreign addresses reach the switch.
+/// Like [`machine_with_stick`], with a default route, through which packets for foreign addresses reach the switch.
 pub(crate) fn routed_machine_with_stick(name: &str) -> Result<(Site, Machine)> {
     booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).default_route())
 }
 
-/// The same with a nameserver, too, whose queries are recorded.
+/// Like [`routed_machine_with_stick`], with a nameserver whose queries are recorded.
 pub(crate) fn connected_machine_with_stick(name: &str) -> Result<(Site, Machine)> {
     booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).default_route().nameserver())
 }

@@ -1,9 +1,9 @@
-//! Flipped bits in the real bundle, on a machine: each is refused with its own code, and nothing changes outside the data
-//! folder.
+//! Flipped bits in the real bundle, on a machine. Each is refused with its expected code, and nothing changes outside
+//! the data folder.
 //!
 //! Damage in the head is found before anything is written, so each such bundle is installed separately. Damage after it
 //! is found while staging, which keeps good data. The first such bundle is installed and each further one resumed, in
-//! the order of the stream, so that all of them together read it once.
+//! the order of the stream. All of them together thus read it once.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -21,14 +21,14 @@ use super::fixture::fixture;
 use super::memory;
 use super::refusals::{REFUSED, Sticks, change};
 
-/// The folder of the damaged bundle on the stick.
+/// Folder of the damaged bundle on the stick.
 const CASE: &str = "flipped";
 
-/// Bytes that hold the signed document, its signature and the root; the rest of the head is far larger, and has one
+/// Bytes that contain the signed document, its signature and the root. The rest of the head is far larger, and has one
 /// rule.
 const AREA_BYTES: u64 = 6 << 10;
 
-/// How many refusals may pass before the machine is checked.
+/// Number of refusals between two checks of the machine.
 const FLIPS_PER_LOOK: usize = 5;
 
 /// The real bundle, with one wrong bit at a time.
@@ -39,7 +39,7 @@ struct Damaged {
 }
 
 impl Damaged {
-    /// Flips a bit, calls `look`, and flips it back. `look` receives the expected code.
+    /// Flips a bit, calls `look` with the expected code, and flips it back.
     fn with(&self, flip: Flip, look: impl FnOnce(&str) -> Result<()>) -> Result<()> {
         self.flip(flip)?;
         let stream = BufReader::new(File::open(&self.parts[0]).context("cannot open the first part")?);
@@ -64,7 +64,7 @@ impl Damaged {
     }
 }
 
-/// Installs, and resumes, from one damaged bundle after the other.
+/// Installs and resumes with one damaged bundle after another.
 pub(crate) fn flips_change_nothing(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     let begun = Instant::now();
     let bundle = fixture()?;
@@ -124,7 +124,7 @@ fn damage_behind_it_stays_in_the_data_folder(engineer: Engineer<'_>, damaged: &D
             })?;
             is_begun = true;
         }
-        // The command that resumes is in the path from the first record on.
+        // The command for the resume is in the path from the first record on.
         let begun = ["/usr/local/bin/landfall", "/var/lib/landfall", "/var/log/landfall"];
         engineer.expect_unchanged(&format!("after refusing {flips:?}"), &begun)?;
     }

@@ -1,5 +1,5 @@
-//! A data folder without room, as the handbook describes it: nothing is begun that would need room, no data is lost, and
-//! everything returns by itself once there is room.
+//! A full data folder, as described in the handbook. Operations that need space are refused, no data is lost, and
+//! everything recovers automatically once there is space.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use super::engineer::Engineer;
 use super::handbook;
 use super::installed::installed_machine;
 
-/// The handbook's page.
+/// Heading of the handbook's page.
 const PAGE: &str = "### A full disk";
 
-/// What is left free: the kubelet removes pods below 1 GiB.
+/// Space that is left free. The kubelet evicts pods below 1 GiB.
 const FREE_BYTES: u64 = 400_000_000;
 
-/// How soon the kubelet removes a pod.
+/// Time limit for the kubelet to evict a pod.
 const EVICTION_LIMIT: Duration = Duration::from_mins(3);
 
 #[test]
@@ -54,7 +54,7 @@ fn a_full_disk_loses_nothing() -> Result<()> {
     engineer.expect_unchanged("after a full disk and an uninstall", &["/var/log/landfall"])
 }
 
-/// Waits until the kubelet has removed a pod. The status must not call the site ready meanwhile.
+/// Waits until the kubelet has evicted a pod. Until then, the status must not say that the site is ready.
 fn wait_for_eviction(engineer: Engineer<'_>) -> Result<()> {
     wait_until("an eviction", EVICTION_LIMIT, || {
         let status = engineer.status()?;
@@ -65,14 +65,14 @@ fn wait_for_eviction(engineer: Engineer<'_>) -> Result<()> {
     })
 }
 
-/// The identifiers of all proven backups.
+/// Returns the IDs of all proven backups.
 fn proven_backups(engineer: Engineer<'_>) -> Result<Vec<Value>> {
     let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
     let backups = listed["backups"].as_array().context("no list of backups")?;
     Ok(backups.iter().filter(|backup| backup["proven"].is_string()).map(|backup| backup["id"].clone()).collect())
 }
 
-/// The commands before there is room, and those after it: the page begins both with the status.
+/// Splits the page's commands into those before there is space, and those after it. Both begin with the status.
 fn split(commands: &[String]) -> Result<[Vec<String>; 2]> {
     let Some(again) = commands.iter().rposition(|command| command == "landfall status").filter(|index| *index > 0)
     else {

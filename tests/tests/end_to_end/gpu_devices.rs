@@ -1,6 +1,7 @@
-//! A container gets the device that the specification of GPUs (CDI) names: by NVIDIA's own container toolkit and device plugin, and the
-//! site's own agent, kubelet, containerd and runc. No machine of the tests has a GPU, so two things stand in for it: null devices, and
-//! a library for those of the driver. containerd's configuration gets the line that the plan gives it where the node pack has NVIDIA's tools.
+//! A container gets the device that the GPU specification (CDI) names. NVIDIA's own container toolkit and device plugin
+//! take part, and the site's agent, kubelet, containerd and runc. No test machine has a GPU, so null devices stand in
+//! for GPUs, and a library for the driver's. The configuration of containerd gets the line that a plan adds if the node
+//! pack has NVIDIA's tools.
 
 use std::time::Duration;
 
@@ -14,16 +15,16 @@ use serde_json::json;
 use super::engineer::Engineer;
 use super::helper_pods;
 
-/// Where the agent finds NVIDIA's programs.
+/// Folder in which the agent finds NVIDIA's programs.
 const PROGRAMS: &str = "/var/lib/landfall/node/current";
-/// What the agent writes.
+/// Specification that the agent writes.
 const SPECIFICATION: &str = "/run/landfall/cdi/nvidia.json";
-/// Where the driver's libraries are.
+/// Folder of the driver's libraries.
 const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
-/// How long the agent may take to see a change, and the kubelet to see a resource.
+/// Time limit for the agent to notice a change, and for the kubelet to notice a resource.
 const SEEN_LIMIT: Duration = Duration::from_mins(1);
 
-/// The driver as the kernel shows it, with two GPUs.
+/// Script that presents the driver with two GPUs as the kernel would.
 const DRIVER: &str = r"set -e
     mount -t tmpfs none /proc/driver
     for n in 0 1; do
@@ -33,15 +34,16 @@ const DRIVER: &str = r"set -e
     done
     echo 'NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build' > /proc/driver/nvidia/version";
 
-/// How NVIDIA's device plugin runs, as in `examples/gpu`: it finds its own specifications' folder where the site's containerd reads them.
+/// Command that runs NVIDIA's device plugin as in `examples/gpu`. Its own specification folder is the one that the
+/// site's containerd reads.
 const PLUGIN: &str = "systemd-run --quiet --unit test-device-plugin --property BindPaths=/run/landfall/cdi:/run/cdi \
     --setenv MIG_STRATEGY=none --setenv DEVICE_DISCOVERY_STRATEGY=nvml --setenv DEVICE_ID_STRATEGY=uuid \
     --setenv DEVICE_LIST_STRATEGY=cdi-cri --setenv NVIDIA_DRIVER_ROOT=/ --setenv NVIDIA_DEV_ROOT=/ \
     --setenv NVIDIA_CDI_HOOK_PATH=/var/lib/landfall/node/current/nvidia-cdi-hook --setenv DRIVER_ROOT_CTR_PATH=/ \
     --setenv DP_DISABLE_HEALTHCHECKS=all /root/nvidia-device-plugin";
 
-/// Fails unless a pod that asks for a GPU gets one of two, and a pod that asks for none gets none, with tools that are put beside those of the
-/// node pack. Leaves the site as it was, but for a line of containerd's configuration.
+/// Fails unless a pod that requests a GPU gets one of two, and one that requests none gets none. Adds the tools to
+/// those of the node pack. Afterwards, only a line of containerd's configuration stays changed.
 pub(crate) fn reach_containers(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     add_tools(machine)?;
@@ -49,7 +51,7 @@ pub(crate) fn reach_containers(engineer: Engineer<'_>) -> Result<()> {
     machine.run(&format!("rm {PROGRAMS}/nvidia-ctk {PROGRAMS}/nvidia-cdi-hook")).map(drop)
 }
 
-/// The same with the tools and the configuration that the node pack brought. Leaves the site as it was.
+/// Like [`reach_containers`], with the node pack's own tools and configuration. Leaves the site unchanged.
 pub(crate) fn reach_containers_by_the_node_pack(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     add_driver(machine)?;
@@ -86,7 +88,7 @@ fn written(machine: &Machine) -> Result<bool> {
     Ok(machine.try_run(&format!("test -e {SPECIFICATION}"))?.status.success())
 }
 
-/// NVIDIA's tools, and the line of containerd's configuration.
+/// Adds NVIDIA's tools, and the line of containerd's configuration.
 fn add_tools(machine: &Machine) -> Result<()> {
     let tools = images::ensure_container_toolkit()?;
     for tool in ["nvidia-ctk", "nvidia-cdi-hook"] {
@@ -97,7 +99,7 @@ fn add_tools(machine: &Machine) -> Result<()> {
     machine.run("systemctl restart landfall-containerd").map(drop)
 }
 
-/// What stands in for GPUs and driver.
+/// Adds the stand-ins for GPUs and driver.
 fn add_driver(machine: &Machine) -> Result<()> {
     let folder = tempfile::tempdir()?;
     for library in ["libnvidia-ml.so", "libcuda.so"] {
@@ -109,8 +111,8 @@ fn add_driver(machine: &Machine) -> Result<()> {
     machine.run("ldconfig && for n in 0 1 ctl; do mknod -m 666 /dev/nvidia$n c 1 3; done").map(drop)
 }
 
-/// A pod that asks for a GPU has one of the devices, can write to it, and finds the driver's library by its name; one that asks for none
-/// has nothing of it.
+/// Fails unless a pod that requests a GPU has one device, can write to it, and finds the driver's library by name. A
+/// pod that requests none must have none of these.
 fn expect_devices(machine: &Machine) -> Result<()> {
     let script = "ls /dev | grep nvidia | tr '\n' ' '; for file in /dev/nvidia[0-9]; do echo lost > $file || exit 1; done; \
                   ls /usr/lib/x86_64-linux-gnu | grep -c libcuda.so.1; echo visible: $NVIDIA_VISIBLE_DEVICES";
@@ -123,7 +125,7 @@ fn expect_devices(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// What a pod with these resources says that runs this script once.
+/// Runs a script once in a pod with these resources, and returns its output.
 fn pod(machine: &Machine, name: &str, resources: &serde_json::Value, script: &str) -> Result<String> {
     let container = json!({
         "name": "main",

@@ -1,20 +1,20 @@
-//! The handbook's statements about a host are true.
+//! Checks of the handbook's statements about a host.
 
 use anyhow::{Context, Result, anyhow, ensure};
 use landfall_tests::site::Machine;
 use landfall_tests::workspace;
 
-/// Begins a command in an example.
+/// Prompt of a command in an example.
 const PROMPT: &str = "site# ";
 
-/// The section with the tables of paths.
+/// Heading of the section with the tables of paths.
 const SECTION: &str = "## Where files are stored";
 
 /// Fails if an installed machine has files or mounts that the handbook does not name.
 pub(crate) fn expect_to_name_everything(machine: &Machine) -> Result<()> {
     let named = paths()?;
     let named: Vec<&str> = named.iter().map(String::as_str).collect();
-    // What is in the home of root belongs to the person who follows the page.
+    // Files in root's home folder belong to the person who follows the page.
     let mut rest = machine.files_since_birth()?.outside(&[&named[..], &["/root"]].concat());
     // A folder changes with its contents.
     rest.changes.retain(|change| !named.iter().any(|path| path.starts_with(&format!("{}/", change.item))));
@@ -22,7 +22,7 @@ pub(crate) fn expect_to_name_everything(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// The commands of a page's examples, in order: a page whose commands are run is rehearsed.
+/// Returns the commands of a page's examples, in order. A page is rehearsed by running its commands.
 pub(crate) fn commands(heading: &str) -> Result<Vec<String>> {
     let text = handbook()?;
     let (_, page) = text.split_once(heading).with_context(|| format!("there is no {heading:?}"))?;
@@ -33,8 +33,8 @@ pub(crate) fn commands(heading: &str) -> Result<Vec<String>> {
     Ok(commands)
 }
 
-/// The arguments of each command of a page, which has this many and all of them of `landfall`. What an example names is replaced by what a test
-/// has instead.
+/// Returns the arguments of each command of a page. Fails unless the page has this number of commands, all of them
+/// `landfall`. Names in the examples are replaced by those of a test.
 pub(crate) fn arguments<const COUNT: usize>(heading: &str, replaced: &[(&str, &str)]) -> Result<[Vec<String>; COUNT]> {
     let words = |command: String| -> Result<Vec<String>> {
         let command = replaced.iter().fold(command, |command, (from, to)| command.replace(from, to));
@@ -47,7 +47,7 @@ pub(crate) fn arguments<const COUNT: usize>(heading: &str, replaced: &[(&str, &s
     all.try_into().map_err(|_| anyhow!("the page {heading:?} has {count} commands, not {COUNT}"))
 }
 
-/// Types a command of a page as it is there, which must end with one of these codes. Returns what it printed.
+/// Types a command of a page unmodified, and returns its output. Fails unless it ends with one of these codes.
 pub(crate) fn types(machine: &Machine, command: &str, codes: &[i32]) -> Result<String> {
     let output = machine.try_run(command)?;
     let code = output.status.code().unwrap_or(-1);
@@ -60,7 +60,7 @@ fn handbook() -> Result<String> {
     std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// The paths in the first columns of the section's tables.
+/// Returns the paths in the first columns of the section's tables.
 fn paths() -> Result<Vec<String>> {
     let text = handbook()?;
     let (_, section) = text.split_once(SECTION).with_context(|| format!("there is no {SECTION:?}"))?;

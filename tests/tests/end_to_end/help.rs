@@ -1,4 +1,4 @@
-//! What a customer without a shell does when something is wrong: a support bundle in the browser, and a drill that proves a backup.
+//! Help for a customer without a shell: a support bundle in the browser, and a drill that proves a backup.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -14,16 +14,18 @@ use serde_json::{Value, json};
 use super::console;
 use super::engineer::Engineer;
 
-/// How long a drill may take.
+/// Time limit of a drill.
 const DRILL_LIMIT: Duration = Duration::from_mins(15);
-/// How long a drill that was begun may take until it holds the site's lock.
+/// Time limit for a new drill to take the site's lock.
 const LOCK_LIMIT: Duration = Duration::from_mins(2);
-/// Whether an operation holds the site's lock. It asks the kernel: a try of the lock could refuse the operation itself.
+/// Command that succeeds while an operation holds the site's lock. It asks the kernel, because trying the lock could
+/// make the operation itself fail.
 const IS_LOCKED: &str = "grep --quiet \":$(stat --format=%i /var/lib/landfall/journal/lock) \" /proc/locks";
-/// Between two looks.
+/// Time between two polls.
 const POLL: Duration = Duration::from_secs(3);
 
-/// Fails unless a ready site with a backup gives out a support bundle and proves the backup, both asked for by the console.
+/// Fails unless a ready site with a backup creates a support bundle and proves the backup, both requested through the
+/// console.
 pub(crate) fn comes_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
     let program = console::program(engineer.machine())?;
     gives_out_a_support_bundle(engineer, &program)?;
@@ -45,7 +47,7 @@ fn gives_out_a_support_bundle(engineer: Engineer<'_>, program: &Program<'_>) -> 
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("support.tar.gz");
     let (bearer, output) = (format!("Authorization: Bearer {}", program.key), file.display().to_string());
-    // The later limit of curl counts: a bundle may have 192 MiB.
+    // curl uses the later of two limits; a bundle may have 192 MiB.
     let arguments = ["--max-time", "300", "--header", &bearer, "--output", &output];
     let (code, _) = program.console.ask(machine, &format!("/api/v1/support/{id}"), &arguments)?;
     ensure!(code == 200, "the bundle is answered with {code}");
@@ -84,7 +86,7 @@ fn proves_a_backup(program: &Program<'_>) -> Result<()> {
     })
 }
 
-/// The drill runs. A backup is refused at once; one that the timer begins all the same is noted.
+/// During a drill, a backup is refused immediately. One that the timer starts anyway is recorded.
 fn refuses_a_backup_meanwhile(program: &Program<'_>, list: &impl Fn() -> Result<Value>) -> Result<()> {
     let machine = program.machine;
     wait_until("the drill to hold the lock", LOCK_LIMIT, || {

@@ -1,5 +1,5 @@
-//! What the storage provisioner's account may create: the pods that it makes by itself, and volumes below the storage folder. The API
-//! server of a running site refuses everything else, whoever uses that account.
+//! The objects that the storage provisioner's account may create: the pods that it uses itself, and volumes below the
+//! storage folder. The API server of a running site refuses everything else, whoever uses that account.
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 const NAMESPACE: &str = "local-path-storage";
 const ACCOUNT: &str = "system:serviceaccount:local-path-storage:local-path-provisioner";
 const FOLDER: &str = "/var/lib/landfall/storage/";
-/// The policies, by the kind of what they judge.
+/// Names of the policies, by the kind of object that they judge.
 const PODS: &str = "local-path-helper-pods";
 const VOLUMES: &str = "local-path-volumes";
 
-/// Fails unless the account may create what it needs and nothing beyond. Nothing is created: the API server judges a dry run.
+/// Fails unless the account may create what it needs and nothing beyond that. Nothing is created, because the API
+/// server judges a dry run.
 pub(crate) fn are_the_only_ones(machine: &Machine) -> Result<()> {
     let pod = helper_pod(&image(machine)?);
     expect_allowed(&create(machine, Some(ACCOUNT), &pod)?, "the pod that makes a folder")?;
@@ -39,7 +40,7 @@ pub(crate) fn are_the_only_ones(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Changes of a helper pod: what it is then, the field, and its value.
+/// A change of a helper pod: a description of the result, the field, and its value.
 type Forbidden = (&'static str, &'static str, Value);
 
 fn forbidden_places() -> Vec<Forbidden> {
@@ -94,7 +95,7 @@ fn forbidden_programs() -> Vec<Forbidden> {
     ]
 }
 
-/// The image of the provisioner's pods.
+/// Returns the image of the provisioner's pods.
 pub(crate) fn image(machine: &Machine) -> Result<String> {
     let line = format!(
         r"kubectl --namespace {NAMESPACE} get configmap local-path-config --output jsonpath='{{.data.helperPod\.yaml}}'"
@@ -105,7 +106,7 @@ pub(crate) fn image(machine: &Machine) -> Result<String> {
     image.map(str::to_owned).context("the template of helper pods names no image")
 }
 
-/// A pod as the provisioner makes it for a claim.
+/// Returns a pod as the provisioner creates it for a claim.
 fn helper_pod(image: &str) -> Value {
     json!({
         "apiVersion": "v1",
@@ -156,7 +157,7 @@ fn volume(path: &str) -> Value {
     })
 }
 
-/// An object with another value of one field, or with one more item at the end of a list.
+/// Returns an object with another value of one field, or with an item appended to a list.
 fn with(object: &Value, pointer: &str, value: Value) -> Result<Value> {
     let mut object = object.clone();
     let (parent, key) = pointer.rsplit_once('/').context("no pointer")?;

@@ -1,4 +1,5 @@
-//! A host pack on a Debian: its packages come before a release, survive a power cut, and leave with an uninstall.
+//! A host pack on a Debian. Its packages are installed before a release, survive a power cut, and are removed by an
+//! uninstall.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -12,13 +13,14 @@ use super::engineer::{Engineer, STICK, Said};
 use super::fixture::{files_with, fixture, folder, machine_with_stick};
 use super::refusals::NOT_READY;
 
-/// Where the host pack is on the machine.
+/// Path of the host pack on the machine.
 const PACK: &str = "/root/host-pack";
-/// A site configuration with a key that is none: nothing comes to the host.
+/// Path of a site configuration with an invalid key, which must keep everything off the host.
 const CONFIGURATION: &str = "/root/site.yaml";
-/// What another Kubernetes left: the release is refused once the packages are there, which might have mended it.
+/// A file of another Kubernetes. The release is refused only after the packages are installed, because they might have
+/// fixed the problem.
 const LEFTOVER: &str = "/etc/kubernetes/admin.conf";
-/// The only file of the package.
+/// Path of the package's only file.
 const FILE: &str = "/usr/share/harmless/hello";
 
 const CONTROL: &str = "Package: landfall-harmless\nVersion: 1.2-3\nArchitecture: all\n\
@@ -28,7 +30,7 @@ const DEFINITION: &str = "name: harmless\nversion: 1.0.0\ncounter: 1\nplatform: 
                           - distribution: debian\n  versions: [\"12\"]\n  packages:\n  \
                           - {name: landfall-harmless, version: 1.2-3, file: debian/harmless.deb}\n";
 
-/// Builds the package and the pack that has it, and returns the pack's folder.
+/// Builds the package and its pack, and returns the pack's folder.
 fn build() -> Result<PathBuf> {
     let folder = folder().join("host-pack");
     if folder.exists() {
@@ -53,7 +55,7 @@ fn build() -> Result<PathBuf> {
     Ok(output)
 }
 
-/// Brings the pack to the machine, beside the stick.
+/// Copies the pack to the machine.
 fn carry(machine: &Machine, pack: &Path) -> Result<()> {
     for file in files_with(pack, |name| name.starts_with("harmless-1.0.0-"))? {
         let name = file.file_name().and_then(|name| name.to_str()).context("a file of the pack has a name")?;
@@ -114,7 +116,7 @@ fn packages_of_a_host_pack_come_before_a_release_and_leave_after_it() -> Result<
     ensure!(report["hostPack"] == "harmless 1.0.0", "{report:#}");
     expect_present(&machine, false)?;
     machine.run(&format!("rm -r {PACK} {CONFIGURATION} /etc/kubernetes"))?;
-    // dpkg keeps a log, locks and the list before the last change.
+    // dpkg keeps a log, locks and the package list from before the last change.
     let own = ["/var/log/landfall", "/var/log/dpkg.log", "/var/lib/dpkg"];
     engineer.expect_unchanged("after an uninstall with a host pack", &own)
 }

@@ -1,4 +1,5 @@
-//! A good install from its dry run to its end: what it installs, what it survives, and what it leaves.
+//! A successful install from its dry run to its end: the installed software, the faults that it survives, and the state
+//! that an uninstall leaves.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,26 +18,26 @@ use super::{
     administration, console, failing_proofs, figures, handbook, memory, rights, support_bundle, taken_over, terminal,
 };
 
-/// The step at whose beginning a second engineer starts.
+/// Step at whose beginning a second engineer starts.
 const BUSY_STEP: &str = "wait for the control plane";
 
-/// Bytes of a chunk.
+/// Bytes per chunk.
 const CHUNK_BYTES: u64 = 1 << 20;
 
-/// The file in which every part of the cluster finds its API server.
+/// File in which every part of the cluster finds its API server.
 const HOSTS: &str = "/etc/hosts";
 const API_NAME: &str = "api.landfall.internal";
 
-/// How long the agent may take to restore a name: it looks every ten seconds.
+/// Time limit for the agent to restore a name. It checks every ten seconds.
 const NAME_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long written data may take to reach the disk by itself: Valkey syncs its log every second.
+/// Time limit for written data to reach the disk without a sync by the test. Valkey syncs its log every second.
 const SYNCED_AFTER: Duration = Duration::from_secs(3);
 
-/// How long a service may take to answer after its pods are ready.
+/// Time limit for a service to answer after its pods are ready.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a problem may take to show in the status.
+/// Time limit for a problem to appear in the status.
 const WRONG_LIMIT: Duration = Duration::from_mins(2);
 
 #[test]
@@ -53,7 +54,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     let ((report, peak_memory_bytes), taken) =
         figures::taken_by(&machine, || memory::peak_of(&machine, "install", || install_while_another_tries(engineer)))?;
     figures::expect_space(&plan["figures"], taken).with_context(|| figures::explained(&machine, &plan["figures"]))?;
-    // On the first run, nothing is known of this machine but its speeds.
+    // On the first run, only the speeds of this machine are known.
     figures::report_times(&machine, &plan["figures"])?;
     let status = engineer.wait_ready("the install")?;
     expect_all_ready(&status)?;
@@ -78,7 +79,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     wait_for_the_api_name(&machine, &hosts)?;
     machine.crash()?;
     come_back(engineer, "a crash", &remembered)?;
-    // Without an agent that would restore it before the power is cut.
+    // A running agent would restore it before the power is cut.
     machine.run("systemctl stop landfall-agent")?;
     lose_the_api_name(&machine)?;
     machine.power_cut()?;
@@ -104,7 +105,7 @@ fn expect_nothing_of_the_host(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Installs; in the middle of it every other operation is refused, and the first is named.
+/// Installs. In the middle of it, every other operation is refused with the name of the first.
 fn install_while_another_tries(engineer: Engineer<'_>) -> Result<Value> {
     let trust = fixture()?.fingerprint.clone();
     let mut tried = Vec::new();
@@ -134,8 +135,8 @@ fn expect_all_ready(status: &Value) -> Result<()> {
 }
 
 /// Fails unless an undisturbed install read every byte of the bundle once and wrote every byte of its blobs once, in
-/// little memory. Besides the one pass, finding the parts reads a chunk of each: once before anything is written, so
-/// that a missing one is reported then, and once more before staging.
+/// little memory. In addition, a chunk of each part is read twice to find the parts. The first time is before anything
+/// is written, so that a missing part is reported then; the second is before staging.
 pub(crate) fn expect_each_byte_once(report: &Value, peak_memory_bytes: u64) -> Result<()> {
     let bundle = fixture()?;
     let search = 2 * bundle.parts()?.len() as u64 * CHUNK_BYTES;
@@ -150,7 +151,8 @@ pub(crate) fn expect_each_byte_once(report: &Value, peak_memory_bytes: u64) -> R
     memory::expect_little("install", peak_memory_bytes)
 }
 
-/// What the summary names exists: services answer, the kubeconfig works, only root can read secrets.
+/// Fails unless everything in the summary exists: services answer, the kubeconfig works, and only root can read
+/// secrets.
 fn expect_summary(machine: &Machine, report: &Value) -> Result<()> {
     ensure!(report["node"] == "node-1" && report["address"] == machine.address().to_string(), "{report:#}");
     let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("{value} in {report:#}"));
@@ -170,7 +172,7 @@ fn expect_summary(machine: &Machine, report: &Value) -> Result<()> {
         ensure!(is_right, "wrong in the summary: {service}");
         if has_address {
             let address = text(&service["address"])?;
-            // The node's own rules for a service appear a moment after its pods are ready.
+            // The node's own rules for a service appear shortly after its pods are ready.
             wait_until(&format!("an answer of {name}"), ANSWER_LIMIT, || {
                 let asked = machine.try_run(&format!("timeout 5 bash -c 'echo > /dev/tcp/{address}/{port}'"))?;
                 Ok(asked.status.success().then_some(()))
@@ -194,7 +196,7 @@ fn expect_summary(machine: &Machine, report: &Value) -> Result<()> {
     Ok(())
 }
 
-/// The recording sees a pod's packets, so its earlier silence was meaningful.
+/// Checks that a pod's packets are recorded. Otherwise, their earlier absence would prove nothing.
 fn a_packet_of_a_pod_is_recorded(machine: &Machine) -> Result<()> {
     let script = format!(
         "python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b\"x\", (\"{PLANTED}\", 9))'"
@@ -207,7 +209,7 @@ fn a_packet_of_a_pod_is_recorded(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Data that a person wrote and must find again.
+/// Data that a person wrote and that must persist.
 struct Remembered {
     word: String,
 }
@@ -243,12 +245,12 @@ fn expect_remembered(machine: &Machine, remembered: &Remembered) -> Result<()> {
     Ok(())
 }
 
-/// Boots after the power cut; the site is ready by itself in time, with its data.
+/// Boots after the power cut. The site must be ready automatically within the limit, with its data.
 fn come_back(engineer: Engineer<'_>, after: &str, remembered: &Remembered) -> Result<()> {
     let machine = engineer.machine();
     let begun = Instant::now();
     boot(machine)?;
-    // Until the kubelet has looked, the API server reports the earlier state: only use shows that pods run again.
+    // Until the kubelet reports, the API server returns the earlier state. Only actual use shows that pods run again.
     let found = wait_until("the earlier data", READY_LIMIT, || Ok(expect_remembered(machine, remembered).ok()));
     found.with_context(|| format!("after {after}: {:?}", expect_remembered(machine, remembered)))?;
     let status = engineer.wait_ready(&format!("the data from before {after} was found"))?;
@@ -256,7 +258,7 @@ fn come_back(engineer: Engineer<'_>, after: &str, remembered: &Remembered) -> Re
     expect_all_ready(&status)
 }
 
-/// Containers with their processes.
+/// Returns the containers with their processes.
 pub(crate) fn containers(machine: &Machine) -> Result<BTreeMap<String, String>> {
     let line = "ctr --address /run/landfall/containerd/containerd.sock --namespace k8s.io tasks list";
     let listed = proofs::administer(machine, line)?;
@@ -268,13 +270,13 @@ pub(crate) fn containers(machine: &Machine) -> Result<BTreeMap<String, String>> 
     Ok(listed.stdout.lines().skip(1).filter_map(columns).collect())
 }
 
-/// How long a program may take to run again after its end: systemd waits five seconds, the kernel needs less.
+/// Time limit for a program to run again after its end. systemd waits five seconds, and the kernel needs less.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a program that restarts containers may take to do so.
+/// Time limit for a program that restarts containers to do so.
 const RESTARTED_AFTER: Duration = Duration::from_secs(15);
 
-/// The end of the agent ends no pod. Neither does that of the kubelet or containerd, which systemd restarts.
+/// Checks that no pod ends when the agent, the kubelet or containerd ends. systemd restarts each of them.
 fn restart_the_agent(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = containers(machine)?;
@@ -305,7 +307,7 @@ fn kill(machine: &Machine, program: &str) -> Result<()> {
     })
 }
 
-/// Waits until the site is ready, and fails unless the same containers run then and a while later.
+/// Waits until the site is ready. Fails unless the same containers run then and some time later.
 pub(crate) fn expect_to_run_on(engineer: Engineer<'_>, before: &BTreeMap<String, String>, after: &str) -> Result<()> {
     engineer.wait_ready(after)?;
     std::thread::sleep(RESTARTED_AFTER);
@@ -316,7 +318,7 @@ pub(crate) fn expect_to_run_on(engineer: Engineer<'_>, before: &BTreeMap<String,
     Ok(())
 }
 
-/// Removes the API server's name from `/etc/hosts`, as programs that manage the file do. Returns the earlier file.
+/// Removes the API server's name from `/etc/hosts`, like a program that manages the file. Returns the earlier file.
 fn lose_the_api_name(machine: &Machine) -> Result<Vec<u8>> {
     let before = machine.read_file(HOSTS)?;
     machine.run(&format!("sed --in-place '/{API_NAME}/d' {HOSTS} && sync"))?;
@@ -325,7 +327,7 @@ fn lose_the_api_name(machine: &Machine) -> Result<Vec<u8>> {
     Ok(before)
 }
 
-/// The agent restores it.
+/// Waits until the agent has restored the name.
 fn wait_for_the_api_name(machine: &Machine, hosts: &[u8]) -> Result<()> {
     let begun = Instant::now();
     wait_until("the API server's name", NAME_LIMIT, || Ok((machine.read_file(HOSTS)? == hosts).then_some(())))?;
@@ -333,7 +335,7 @@ fn wait_for_the_api_name(machine: &Machine, hosts: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The comparison that other tests rely on can fail.
+/// Checks that the comparison that other tests rely on can fail.
 fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let good = Landed::at(engineer)?;
@@ -357,12 +359,12 @@ fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
             "apps/Deployment assistant/assistant: /spec/template/spec/containers/0/image",
         ),
         (
-            // An image that is another one under its old name.
+            // Another image under its old name.
             &format!("{images} tag --force {} {}", pause.0, other.0),
             &format!("{} {} is on one node only", other.0, pause.1),
         ),
         (
-            // As long as the value it replaces: a comparison of lengths would not detect it.
+            // It has the same length as the value that it replaces, so a comparison of lengths would not detect it.
             "kubectl --namespace postgres patch secret postgres-credentials --type merge --patch \
              \"{\\\"stringData\\\": {\\\"password\\\": \\\"$(printf 'x%.0s' $(seq 32))\\\"}}\"",
             "Secret postgres/postgres-credentials: password",
@@ -384,8 +386,8 @@ fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Status reports what is not ready and why, deleted objects included. The image that was planted before cannot be
-/// pulled.
+/// Fails unless the status reports what is not ready and why, including deleted objects. The image that was planted
+/// before cannot be pulled.
 fn status_reports_problems(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let expect = |what: &'static str, is_reported: &dyn Fn(&Value) -> bool| {
@@ -413,19 +415,19 @@ fn status_reports_problems(engineer: Engineer<'_>) -> Result<()> {
     expect("an agent that runs again", &|status| status["agent"]["ready"] == true)
 }
 
-/// Name and digest of the image whose name has this prefix.
+/// Returns name and digest of the image whose name has this prefix.
 fn image_of<'a>(landed: &'a Landed, prefix: &str) -> Result<(&'a str, &'a str)> {
     image_with(landed, prefix, |_| true)
 }
 
-/// Name and digest of the image whose name has this prefix and whose digest fulfills a condition.
+/// Returns name and digest of the image whose name has this prefix and whose digest satisfies a condition.
 fn image_with<'a>(landed: &'a Landed, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<(&'a str, &'a str)> {
     let mut images = landed.images.iter().filter_map(|image| image.split_once(' '));
     let found = images.find(|(name, digest)| name.starts_with(prefix) && wanted(digest));
     found.with_context(|| format!("the node has no image {prefix}"))
 }
 
-/// Uninstalls, loses power in the middle, and continues: the machine is as it was born.
+/// Uninstalls, loses power in the middle, and continues. Afterwards, the machine is in its initial state.
 fn uninstall_in_two_goes(engineer: Engineer<'_>) -> Result<()> {
     terminal::refuses_a_wrong_name(engineer)?;
     let at = At {

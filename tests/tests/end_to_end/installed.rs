@@ -1,4 +1,5 @@
-//! Machines that start from the disk of a site on which 1.0.0 is installed: the install is done once for all tests of a run.
+//! Machines that start from the disk of a site on which 1.0.0 is installed. The install is done once for all tests of a
+//! run.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -11,7 +12,8 @@ use super::cut::boot;
 use super::engineer::Engineer;
 use super::fixture::{fixture, folder, machine_with_stick};
 
-/// A site with one machine that has the stick, and on which 1.0.0 is installed and ready. Nothing else was done to it.
+/// Creates a site with one machine that has the stick, and on which 1.0.0 is installed and ready. Nothing else has been
+/// done on it.
 pub(crate) fn installed_machine(name: &str) -> Result<(Site, Machine)> {
     let disk = disk()?;
     let site = Site::new(&Site::unique_name(name))?;
@@ -20,7 +22,7 @@ pub(crate) fn installed_machine(name: &str) -> Result<(Site, Machine)> {
     Ok((site, machine))
 }
 
-/// The machine is as it was when [`installed_machine`] returned it, whatever was done to it since.
+/// Resets the machine to the state in which [`installed_machine`] returned it.
 pub(crate) fn start_over(machine: &Machine) -> Result<()> {
     machine.return_to(disk()?)?;
     start(machine)
@@ -31,7 +33,7 @@ fn start(machine: &Machine) -> Result<()> {
     Engineer::at(machine).wait_ready("a boot from the disk of an installed machine").map(drop)
 }
 
-/// Installs with the first call.
+/// Returns the disk; the install runs on the first call.
 fn disk() -> Result<&'static SavedDisk> {
     static DISK: OnceLock<Result<SavedDisk, String>> = OnceLock::new();
     DISK.get_or_init(|| install().map_err(|error| format!("{error:#}"))).as_ref().map_err(|error| anyhow!("{error}"))
@@ -43,7 +45,7 @@ fn install() -> Result<SavedDisk> {
     let engineer = Engineer::at(&machine);
     engineer.install()?;
     engineer.wait_ready("the install")?;
-    // Everything that was written so far is on the disk, and processes end as in a crash.
+    // Everything written so far is on the disk, and processes end as in a crash.
     machine.run("sync")?;
     machine.crash()?;
     let saved = SavedDisk::take(&machine, &folder().join("installed"))?;

@@ -1,5 +1,5 @@
-//! A host that has legacy iptables: its kubelet makes chains there, which only iptables' own programs can remove. An uninstall removes these
-//! and nothing else.
+//! A host with legacy iptables, in which its kubelet creates chains that only iptables' own programs can remove. An
+//! uninstall removes these chains and nothing else.
 
 use std::time::Duration;
 
@@ -7,22 +7,23 @@ use anyhow::{Result, ensure};
 use landfall_tests::printer;
 use landfall_tests::site::{Machine, wait_until};
 
-/// The programs of each family of addresses, without and with `-legacy` in their names.
+/// Programs of each address family, without and with `-legacy` in their names.
 const FAMILIES: [(&str, &str); 2] = [("iptables", "iptables-legacy"), ("ip6tables", "ip6tables-legacy")];
 
-/// What the name of each program ends with.
+/// Suffixes of the programs' names.
 const ENDS: [&str; 3] = ["", "-save", "-restore"];
 
-/// Where the programs that the kubelet finds are linked to the legacy ones: Debian's own are built on nftables.
+/// Folder in which the programs that the kubelet finds are linked to the legacy ones. Debian's own are based on
+/// nftables.
 const LINKS: &str = "/usr/local/sbin";
 
-/// The lock of the legacy programs, which they leave.
+/// Lock of the legacy programs, which they leave.
 const LOCK: &str = "/run/xtables.lock";
 
-/// The tables in which the kubelet makes chains.
+/// Tables in which the kubelet creates chains.
 const TABLES: [&str; 3] = ["filter", "mangle", "nat"];
 
-/// The chains that the kubelet makes, and their tables.
+/// Chains that the kubelet creates, and their tables.
 const CHAINS: [(&str, &str); 5] = [
     ("filter", "KUBE-FIREWALL"),
     ("mangle", "KUBE-IPTABLES-HINT"),
@@ -31,10 +32,11 @@ const CHAINS: [(&str, &str); 5] = [
     ("nat", "KUBE-KUBELET-CANARY"),
 ];
 
-/// The one that the kubelet makes for IPv4 alone: it keeps packets to 127.0.0.0/8 out, which IPv6 has nothing like.
+/// Chain that the kubelet creates only for IPv4. It blocks packets to 127.0.0.0/8, for which IPv6 has no equivalent.
 const OF_IPV4: &str = "KUBE-FIREWALL";
 
-/// What an administrator has set: a rule in a chain that the kubelet uses, too, and a chain whose name begins as the kubelet's do.
+/// An administrator's settings: a rule in a chain that the kubelet uses as well, and a chain whose name begins like the
+/// kubelet's.
 const FOREIGN: [&str; 4] = [
     "-t filter -A INPUT -p tcp --dport 4444 -j DROP",
     "-t filter -N KUBE-FIREWALL-OF-OTHERS",
@@ -42,15 +44,15 @@ const FOREIGN: [&str; 4] = [
     "-t nat -A PREROUTING -p tcp --dport 4446 -j REDIRECT --to-ports 4447",
 ];
 
-/// How long the kubelet may take to make its chains once the site is ready: it has made them long before.
+/// Time limit for the kubelet to create its chains once the site is ready. It usually creates them long before.
 const CHAINS_LIMIT: Duration = Duration::from_mins(1);
 
-/// The rules of a host before anything was installed.
+/// Rules of a host before the install.
 pub(crate) struct Rules {
     before: String,
 }
 
-/// Makes the legacy programs those of the host, with rules of the administrator.
+/// Makes the legacy programs the host's default, with rules of the administrator.
 pub(crate) fn prepare(machine: &Machine) -> Result<Rules> {
     for (name, legacy) in FAMILIES {
         for end in ENDS {
@@ -67,7 +69,7 @@ pub(crate) fn prepare(machine: &Machine) -> Result<Rules> {
 }
 
 impl Rules {
-    /// The kubelet has made its chains beside what was there.
+    /// Fails unless the kubelet has added its chains to the existing rules.
     pub(crate) fn expect_chains_of_the_kubelet(&self, machine: &Machine) -> Result<()> {
         let missing = || -> Result<Vec<String>> {
             let mut missing = Vec::new();
@@ -90,7 +92,8 @@ impl Rules {
         Ok(())
     }
 
-    /// The rules are again those from before the install. Then the links and the lock are removed, which the test itself made.
+    /// Fails unless the rules are the same as before the install. Then removes the links and the lock, which the test
+    /// itself created.
     pub(crate) fn expect_unchanged(&self, machine: &Machine) -> Result<()> {
         let now = rules(machine)?;
         ensure!(self.before == now, "the uninstall left other rules.\nBefore:\n{}\nNow:\n{now}", self.before);
@@ -105,7 +108,7 @@ impl Rules {
     }
 }
 
-/// All rules of both families, without the counters of chains and the times of the listing.
+/// Returns all rules of both families, without counters of chains and times of the listing.
 fn rules(machine: &Machine) -> Result<String> {
     let mut rules = String::new();
     for (_, legacy) in FAMILIES {

@@ -1,4 +1,4 @@
-//! A machine's journal, read from the host: the effects of a step are judged by the disk, and not by the output of
+//! A machine's journal, read from the host. The effects of a step are thus judged by the disk, not by the output of
 //! `landfall`.
 
 use std::collections::BTreeMap;
@@ -10,21 +10,21 @@ use landfall_engine::journal::record;
 use landfall_lifecycle::pins::{Entry, Event, JournalFolder, Replay};
 use landfall_tests::site::Machine;
 
-/// Where journals are stored on a machine.
+/// Folder of journals on a machine.
 const FOLDER: &str = "var/lib/landfall/journal";
 
 fn folder(machine: &Machine) -> Result<JournalFolder> {
     Ok(JournalFolder::at(machine.first()?.proc("root").join(FOLDER)))
 }
 
-/// The contents of the latest operation's journal.
+/// Reads the journal of the latest operation.
 pub(crate) fn read(machine: &Machine) -> Result<Replay> {
     let folder = folder(machine)?;
     let file = folder.latest()?.with_context(|| format!("{} has no journal", machine.name()))?;
     Ok(folder.read(&file)?)
 }
 
-/// How long each step took from its last Started to its Done.
+/// Returns the time from the last Started of each step to its Done.
 pub(crate) fn durations(replay: &Replay) -> BTreeMap<String, Duration> {
     let (mut begun, mut durations) = (BTreeMap::new(), BTreeMap::new());
     for entry in &replay.entries {
@@ -40,7 +40,7 @@ pub(crate) fn durations(replay: &Replay) -> BTreeMap<String, Duration> {
     durations
 }
 
-/// The journal of the latest operation, followed while it is written.
+/// Follows the journal of the latest operation while it is written.
 pub(crate) struct Follow {
     folder: JournalFolder,
     path: Option<PathBuf>,
@@ -49,7 +49,7 @@ pub(crate) struct Follow {
 }
 
 impl Follow {
-    /// From now on. The journal need not exist yet.
+    /// Starts to follow from now on. The journal may not exist yet.
     pub(crate) fn of(machine: &Machine) -> Result<Self> {
         let mut follow = Self { folder: folder(machine)?, path: None, bytes: 0, records: 0 };
         // An uninstall continues in the journal of the install.
@@ -57,7 +57,7 @@ impl Follow {
         Ok(follow)
     }
 
-    /// The whole records that were written since the last look. They need not have reached the disk yet.
+    /// Returns the complete records written since the last call. They may not have reached the disk yet.
     pub(crate) fn news(&mut self) -> Result<Vec<Event>> {
         let latest = self.folder.latest()?.map(|file| file.path);
         if latest != self.path {
@@ -70,7 +70,7 @@ impl Follow {
         }
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let decoded = record::decode(&bytes)?;
-        // An unfinished record is read again at the next look.
+        // An incomplete record is read again by the next call.
         self.bytes = bytes.len() as u64 - decoded.torn_bytes;
         let fresh = decoded.payloads.get(self.records..).context("the journal became shorter")?;
         self.records = decoded.payloads.len();
@@ -78,21 +78,21 @@ impl Follow {
     }
 }
 
-/// Where a journal ends: its last record, and the step that is next or in progress.
+/// End of a journal: its last record, and the step that is next or in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct End {
-    /// Sequence of the last record.
+    /// Sequence number of the last record.
     pub(crate) record: u64,
-    /// The step's place in the plan, from 0.
+    /// Index of the step in the plan, from 0.
     pub(crate) index: usize,
-    /// The step's id.
+    /// ID of the step.
     pub(crate) step: String,
-    /// The step's status, for people.
+    /// Status of the step, for people.
     pub(crate) status: &'static str,
 }
 
 impl End {
-    /// Where the journal of an unfinished install ends.
+    /// Returns the end of an unfinished install's journal.
     pub(crate) fn of(replay: &Replay) -> Result<Self> {
         let state = &replay.state;
         let index = state.next_forward().context("every step is done")?;

@@ -1,5 +1,4 @@
-//! Data that an uninstall keeps: a database's rows are restored with `--adopt-data`, and nothing else restores or
-//! deletes them.
+//! Data that an uninstall keeps. `--adopt-data` restores a database's rows, and nothing else restores or deletes them.
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
@@ -11,9 +10,9 @@ use super::engineer::{Engineer, STICK};
 use super::fixture::{fixture, machine_with_stick};
 use super::{figures, terminal};
 
-/// Rows that are written, in one transaction.
+/// Number of rows that are written, in one transaction.
 const ROWS: u32 = 1000;
-/// The folder of kept data.
+/// Folder of kept data.
 const STORAGE: &str = "/var/lib/landfall/storage";
 const SECRETS: &str = "/var/lib/landfall/secrets";
 
@@ -33,7 +32,7 @@ fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
     ensure!(report["kept"] == serde_json::json!([STORAGE, SECRETS]), "{report}");
     let volume = volume_of_postgres(&report)?;
     printer::note(format!("kept: {volume}"));
-    // A second one, with nothing installed, deletes nothing.
+    // A second uninstall, with nothing installed, deletes nothing.
     engineer.uninstall(&[])?;
     let refused = engineer.landfall(&["install", STICK, "--trust", &fixture.fingerprint])?;
     let refused = refused.refused("install over kept data", "LF3020", 4)?;
@@ -41,7 +40,7 @@ fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
     ensure!(named.contains("LF4020") && named.contains(&volume), "the refusal names no kept data: {named}");
 
     let install = ["install", STICK, "--trust", &fixture.fingerprint, "--adopt-data"];
-    // The second run on this machine: each step takes about as long as on the first.
+    // This is the second run on this machine, so each step takes about as long as on the first.
     let plan = engineer.landfall(&[&install[..], &["--dry-run"]].concat())?.report("install --dry-run")?;
     engineer.landfall(&install)?.report("install --adopt-data")?;
     figures::expect_times(&machine, &plan["figures"])?;
@@ -74,7 +73,7 @@ fn volume_of_postgres(report: &Value) -> Result<String> {
     Ok(volume["folder"].as_str().context("a volume has no folder")?.to_owned())
 }
 
-/// Only root can reach the volumes by their path.
+/// Fails unless only root can reach the volumes by their path.
 fn expect_closed(machine: &Machine) -> Result<()> {
     let mode = machine.run(&format!("stat --format %a {STORAGE}"))?.stdout;
     ensure!(mode.trim() == "700", "{STORAGE} has the mode {mode}");

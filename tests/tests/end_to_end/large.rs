@@ -1,5 +1,5 @@
-//! Twenty gibibytes are staged beside a living site: etcd and PostgreSQL keep answering, what they have in memory stays
-//! there, and the staging itself takes no more memory than a small one.
+//! Twenty gibibytes are staged on a running site. Etcd and PostgreSQL keep answering, their data stays in memory, and
+//! the staging itself uses no more memory than that of a small release.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,27 +14,28 @@ use super::engineer::{Engineer, STICK};
 use super::large_release::{self, Volume};
 use super::memory;
 
-/// The machine's disk: the site, and the staged release beside it.
+/// Size of the machine's disk, for the site and the staged release.
 const DISK_GIB: u32 = 48;
 
-/// Where the release is staged: on the disk of etcd and PostgreSQL.
+/// Folder in which the release is staged, on the disk of etcd and PostgreSQL.
 const STORE: &str = "/var/lib/landfall-staged";
 
-/// Bytes of small blobs for each sync of the whole filesystem, as the store groups them.
+/// Bytes of small blobs for each sync of the whole filesystem, as grouped by the store.
 const GROUP_BYTES: u64 = 64 << 20;
 
-/// Syncs at the end of the staging: one for the bytes of the last group, which may be less than a full one, and one for its
-/// names, which blobs get only once their bytes are on the disk. The names of every other group share the sync of the next.
+/// Syncs at the end of the staging: one for the bytes of the last group, which may be incomplete, and one for its
+/// names. Blobs get their names only once their bytes are on the disk. The names of every other group share the sync of
+/// the next group.
 const LAST_SYNCS: u64 = 2;
 
-/// How much of what other software has in memory must stay there.
+/// Share of other software's pages in memory that must stay there.
 const KEPT_SHARE: f64 = 0.95;
 
 /// A file that other software has read.
 const FOREIGN: &str = "/var/lib/other-software";
 const FOREIGN_MIB: u64 = 512;
 
-/// How long one commit may take meanwhile: etcd's own limit for a heartbeat is ten times less than that of a request.
+/// Time limit of one commit meanwhile. etcd's own limit of a heartbeat is a tenth of that of a request.
 const COMMIT_LIMIT: Duration = Duration::from_secs(5);
 
 #[test]
@@ -100,7 +101,7 @@ fn number(report: &Value, path: &str) -> Result<u64> {
     report.pointer(path).and_then(Value::as_u64).with_context(|| format!("the report has no {path}"))
 }
 
-/// At most one sync of the filesystem for each group of small blobs, and the last ones.
+/// Fails unless there is at most one sync of the filesystem for each group of small blobs, plus the last ones.
 fn expect_few_syncs(report: &Value, small_bytes: u64) -> Result<()> {
     let syncs = number(report, "/store/filesystemSyncs")?;
     let limit = small_bytes / GROUP_BYTES + LAST_SYNCS;
@@ -109,7 +110,7 @@ fn expect_few_syncs(report: &Value, small_bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs one SQL statement as the application's user; returns how long it took, as `psql` measured it.
+/// Runs one SQL statement as the application's user. Returns its duration as measured by `psql`.
 fn commit(machine: &Machine, statement: &str) -> Result<Duration> {
     let output = psql(machine, &format!("-c '\\timing on' -c \"{statement}\""))?;
     ensure!(output.status.success(), "{statement} failed: {}{}", output.stdout, output.stderr);
@@ -118,7 +119,7 @@ fn commit(machine: &Machine, statement: &str) -> Result<Duration> {
     Ok(Duration::from_secs_f64(milliseconds.parse::<f64>()? / 1000.0))
 }
 
-/// Commits rows one after the other while something else runs; returns the time that each took.
+/// Commits rows one after another while something else runs. Returns the duration of each commit.
 fn beats_while<T>(machine: &Machine, act: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Duration>)> {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -153,7 +154,7 @@ fn expect_prompt(quiet: &[Duration], beats: &[Duration]) -> Result<()> {
     Ok(())
 }
 
-/// Reads a file or a folder as software does that uses it; returns its pages that are in memory then.
+/// Reads a file or a folder like software that uses it. Returns its number of pages in memory afterwards.
 fn in_use(machine: &Machine, path: &str) -> Result<u64> {
     for _ in 0..2 {
         machine.run(&format!("find {path} -type f -exec cat {{}} + > /dev/null"))?;
@@ -161,8 +162,8 @@ fn in_use(machine: &Machine, path: &str) -> Result<u64> {
     resident(machine, path)
 }
 
-/// Fails if pages that were in memory before are no longer there. A host may page out by itself what nobody uses for a while: where some are
-/// gone, as many may be that go in the same time without a staging.
+/// Fails if pages that were in memory before are no longer there. A host may page out unused data on its own. So if
+/// pages are gone, as many are allowed as are lost in the same time without a staging.
 fn expect_kept(
     machine: &Machine,
     (what, path): (&str, &str),
@@ -186,7 +187,7 @@ fn expect_kept(
     Ok(())
 }
 
-/// Pages of a file or a folder inside that are in memory.
+/// Returns the number of pages of a file or a folder inside that are in memory.
 fn resident(machine: &Machine, path: &str) -> Result<u64> {
     let inside = machine.first()?.proc("root").join(path.trim_start_matches('/'));
     let output =
@@ -204,7 +205,7 @@ fn data_of_postgres(machine: &Machine) -> Result<String> {
     Ok(format!("{folder}/base"))
 }
 
-/// How often containers were restarted, all together.
+/// Returns the total number of container restarts.
 fn restarts(machine: &Machine) -> Result<u64> {
     let counts = administer(
         machine,

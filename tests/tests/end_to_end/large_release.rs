@@ -1,5 +1,5 @@
-//! A release of twenty gibibytes on a stick, on a filesystem that compresses: its files are mostly zeros, so that the
-//! vendor's three copies of them take little room here.
+//! A release of twenty gibibytes on a stick, on a compressing filesystem. Its files are mostly zeros, so that the
+//! vendor's three copies of them take little space here.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeMap;
@@ -16,22 +16,22 @@ use serde_json::Value;
 
 use super::fixture::fixture;
 
-/// Files of a model's weights, and the bytes of each.
+/// Number and size in bytes of a model's weight files.
 const LARGE: (u64, u64) = (16, 1152 << 20);
 
-/// Files below the size that is synced alone, and the bytes of each.
+/// Number and size in bytes of files below the size that is synced individually.
 const SMALL: (u64, u64) = (1024, 2 << 20);
 
-/// What the compressed files of the vendor take at most, sparse until then.
+/// Maximum size of the vendor's compressed files. The volume's file is sparse.
 const VOLUME_BYTES: u64 = 96 << 30;
 
-/// The size from which the store syncs a blob by itself.
+/// Size from which the store syncs a blob individually.
 const SYNCED_ALONE_BYTES: u64 = 16 << 20;
 
-/// The size that a smaller blob counts as at least.
+/// Minimum size that is counted for a smaller blob.
 const COUNTED_BYTES: u64 = 8 << 10;
 
-/// The artifact, by the name in release and lock.
+/// Name of the artifact in release and lock.
 const REFERENCE: &str = "landfall.internal/weights/large";
 
 /// A mounted filesystem that compresses; unmounted when dropped.
@@ -40,7 +40,7 @@ pub(crate) struct Volume {
 }
 
 impl Volume {
-    /// Makes it anew, and mounts it.
+    /// Creates a new one, and mounts it.
     pub(crate) fn mount() -> Result<Self> {
         setup::ensure_packages(landfall_launcher::packages::COMPRESSING)?;
         let base = workspace::target_folder().join("large");
@@ -55,24 +55,24 @@ impl Volume {
         Ok(volume)
     }
 
-    /// A path in it.
+    /// Returns a path in it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// The folder that is the stick: the starter release, and the large one in a folder of its own.
+    /// Returns the folder that is the stick, with the starter release and, in a subfolder, the large one.
     pub(crate) fn stick(&self) -> PathBuf {
         self.path("stick")
     }
 
-    /// Compresses a folder that was written past the page cache, which leaves files as they are, and gives the room back.
+    /// Compresses a folder that was written with direct I/O, which leaves files uncompressed, and releases the space.
     fn compress(&self, folder: &Path) -> Result<()> {
         let compress = ["filesystem", "defragment", "-r", "-czstd", "-f"];
         workspace::run(Command::new("btrfs").args(compress).arg(folder).stdout(Stdio::null()))?;
         self.give_back()
     }
 
-    /// Gives back the room of what was removed or compressed.
+    /// Releases the space of removed or compressed files.
     fn give_back(&self) -> Result<()> {
         workspace::run(Command::new("sync").arg("--file-system").arg(&self.folder))?;
         workspace::run(Command::new("fstrim").arg(&self.folder))
@@ -80,7 +80,7 @@ impl Volume {
 
     fn unmount(&self) {
         let mut command = Command::new("umount");
-        // It may not be mounted, after a run that ended well.
+        // It may not be mounted after a successful run.
         let _ = command.args(["--lazy", "--quiet"]).arg(&self.folder).stderr(Stdio::null()).status();
     }
 }
@@ -92,16 +92,16 @@ impl Drop for Volume {
     }
 }
 
-/// What is known of the release on the vendor's side.
+/// Properties of the release, known to the vendor.
 pub(crate) struct Large {
-    /// The fingerprint of its root.
+    /// Fingerprint of its root.
     pub(crate) fingerprint: String,
-    /// Bytes of its blobs that share syncs with others.
+    /// Size in bytes of its blobs that share syncs with others.
     pub(crate) small_bytes: u64,
 }
 
-/// Builds the release into the folder `large` of the stick, beside the starter release. Fails if a build is silent for too
-/// long, in a pipe or for a program.
+/// Builds the release into the folder `large` of the stick, next to the starter release. Fails if a build prints
+/// nothing for too long, with its output to a pipe or as JSON.
 pub(crate) fn build(volume: &Volume) -> Result<Large> {
     let stick = volume.stick();
     workspace::run(Command::new("cp").arg("--recursive").arg(&fixture()?.stick).arg(&stick))?;
@@ -134,7 +134,7 @@ pub(crate) fn build(volume: &Volume) -> Result<Large> {
     Ok(Large { fingerprint: vendor.fingerprint()?, small_bytes: small_bytes(&inspection)? })
 }
 
-/// Bytes of the blobs of a bundle that share syncs with others, each blob once.
+/// Returns the size in bytes of a bundle's blobs that share syncs with others, each blob once.
 fn small_bytes(inspection: &Value) -> Result<u64> {
     let blobs = inspection["blobs"].as_array().context("the bundle lists no blobs")?;
     let sizes: BTreeMap<&str, u64> =
@@ -143,7 +143,7 @@ fn small_bytes(inspection: &Value) -> Result<u64> {
     Ok(sizes.into_values().filter(|size| *size < SYNCED_ALONE_BYTES).map(|size| size.max(COUNTED_BYTES)).sum())
 }
 
-/// Files that differ in their first bytes and are zeros otherwise. Returns their names.
+/// Writes files that differ in their first bytes and are zeros otherwise. Returns their names.
 fn write_weights(folder: &Path) -> Result<Vec<String>> {
     std::fs::create_dir_all(folder)?;
     let mut names = Vec::new();
@@ -159,7 +159,7 @@ fn write_weights(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The lock of the starter release with the weights, to be resolved.
+/// Returns the lock of the starter release with the weights, still unresolved.
 fn lock_with(names: &[String]) -> Result<String> {
     let lock = std::fs::read_to_string(workspace::root().join("tests/images/assembled.lock"))?;
     let file = |name: &String| {
@@ -172,7 +172,7 @@ fn lock_with(names: &[String]) -> Result<String> {
     Ok(format!("{lock}\n  - reference: {REFERENCE}:1\n    license: Apache-2.0\n    files:\n{files}"))
 }
 
-/// The starter release by another name, with the weights.
+/// Returns the starter release under another name, with the weights.
 fn release_text() -> Result<String> {
     let root = workspace::root();
     let starter = std::fs::read_to_string(root.join("releases/starter/release.yaml"))?;

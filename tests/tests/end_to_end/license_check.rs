@@ -1,4 +1,5 @@
-//! Software asks what the license allows: before it begins, while it runs, and while the console is gone. Whatever the answer is, it runs.
+//! Software queries its license: before it starts, while it runs, and while the console is unavailable. It runs
+//! regardless of the answer.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::Path;
@@ -16,12 +17,12 @@ use super::fixture::{fixture, folder, machine_with_stick};
 use super::handbook;
 use super::support_bundle;
 
-/// The release, a later one, and the license on every stick.
+/// Paths of the release, a later one, and the license on every stick.
 const RELEASE: &str = "/media/stick/licensed";
 const LATER: &str = "/media/stick/licensed-later";
 const LICENSE: &str = "/media/stick/licensed/acme-1.license";
 
-/// What the vendor sells.
+/// Description of the license that the vendor sells.
 const DESCRIPTION: &str = "\
 id: acme-1
 vendor: Example
@@ -32,7 +33,7 @@ ends: 2090-01-01
 entitlements: {components: [bulletin], features: [export], nodes: 3}
 ";
 
-/// A license that takes its place, and has ended.
+/// Description of a license that replaces the first one, and has ended.
 const ENDED: &str = "\
 id: acme-2
 vendor: Example
@@ -47,7 +48,7 @@ entitlements: {components: [bulletin], features: [export], nodes: 3}
 ";
 const ENDED_LICENSE: &str = "/media/stick/licensed/acme-2.license";
 
-/// What the vendor sends on request.
+/// Description of the license that the vendor sends on request.
 const RENEWED: &str = "\
 id: acme-3
 vendor: Example
@@ -60,23 +61,24 @@ entitlements: {components: [bulletin], features: [export], nodes: 3}
 ";
 const RENEWED_LICENSE: &str = "/media/stick/licensed/acme-3.license";
 
-/// The handbook's page.
+/// Heading of the handbook's page.
 const PAGE: &str = "### An expired license\n";
 
-/// What revokes the first one.
+/// Path of the revocation of the first license.
 const REVOCATION: &str = "/media/stick/licensed/revocation.json";
 
-/// Where software finds what the site answered.
+/// File in which software finds the site's answer.
 const FILE: &str = "/run/landfall-license/entitlement-bulletin.json";
 
-/// How long an init container may keep software from beginning, and how long everything else of a pod may take besides.
+/// Time limit for an init container to delay software, and for everything else until a pod is ready.
 const INIT_LIMIT: Duration = Duration::from_secs(30);
 const POD_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long running software may take to ask again, which it does every five minutes, and to get the new answer.
+/// Time limit for running software to query again, which it does every five minutes, and to get the new answer.
 const RENEWAL_LIMIT: Duration = Duration::from_mins(7);
 
-/// A vendor of its own, whose one key has every role, and who issues licenses, with two releases. Returns the fingerprint of its root.
+/// Creates two releases of a separate vendor, whose only key has every role and issues licenses. Returns the
+/// fingerprint of its root.
 fn ensure_releases() -> Result<String> {
     let vendor = Vendor::open(&folder().join("licensed-vendor"))?;
     let stick = &fixture()?.stick;
@@ -92,9 +94,9 @@ fn ensure_releases() -> Result<String> {
     vendor.fingerprint()
 }
 
-/// Writes a revocation of the license with this id, `revocation.json`, into a folder.
+/// Writes a revocation of the license with this ID, `revocation.json`, into a folder.
 fn revoke(vendor: &Vendor, id: &str, output: &Path) -> Result<()> {
-    // Apart from the vendor's keys: no license or bundle is to carry it.
+    // It is kept apart from the vendor's keys, so that no license or bundle carries it.
     let roots = folder().join("licensed-release/roots");
     if roots.exists() {
         std::fs::remove_dir_all(&roots).context("cannot remove the roots of an earlier run")?;
@@ -109,7 +111,7 @@ fn revoke(vendor: &Vendor, id: &str, output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Issues a license of this description, with the name `NAME.license`, into a folder.
+/// Issues a license of this description into a folder, with the file name `NAME.license`.
 fn issue(vendor: &Vendor, name: &str, description: &str, output: &Path) -> Result<()> {
     let file = folder().join(format!("licensed-release/{name}.yaml"));
     std::fs::write(&file, description).context("cannot describe a license")?;
@@ -133,7 +135,8 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
     engineer.landfall(&install)?.report("install")?;
     engineer.wait_ready("the install")?;
 
-    // The host answers once it is installed: what began before learns of it with the sidecar's next question.
+    // The host answers once it is installed. Software that started earlier gets the license with the sidecar's next
+    // query.
     wait_until("software learns of the license", POD_LIMIT, || {
         Ok((report(&machine)?["granted"] == true).then_some(()))
     })?;
@@ -172,12 +175,12 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
     engineer.expect_unchanged("after license checks and an uninstall", &["/var/log/landfall"])
 }
 
-/// A license that has ended stops nothing: software runs and restarts, backups, exports, drills, restores and changes of settings succeed, and
-/// software that asks gets the new answer. An upgrade alone waits for another license.
+/// An ended license stops nothing. Software runs and restarts; backups, exports, drills, restores and changes of
+/// settings succeed; and software that queries gets the new answer. Only an upgrade waits for another license.
 fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = bulletin::acknowledged(machine)?;
-    // A license that counts is not given up for one that does not.
+    // A valid license is not replaced by an invalid one.
     engineer.landfall(&["license", "import", ENDED_LICENSE])?.refused("import of an ended license", "LF4703", 7)?;
     expect_standing(engineer, "acme-1", "valid", true)?;
     carry_in(engineer, REVOCATION)?;
@@ -221,7 +224,7 @@ fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A stream of this backup comes into a file, which is removed.
+/// Exports a stream of this backup to a file, which is removed.
 fn exports(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     let [stream, file] = ["bulletin/lines", "/root/lines"];
     let export = ["backup", "export", "--backup", backup, stream, "--output", file];
@@ -230,7 +233,7 @@ fn exports(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     engineer.machine().run(&format!("test -s {file} && rm {file}")).map(drop)
 }
 
-/// A release whose component needs the license is refused, with whom to ask, before anything is changed.
+/// A release whose component needs the license is refused before anything is changed. The error names the contact.
 fn an_upgrade_waits(engineer: Engineer<'_>) -> Result<()> {
     engineer.wait_ready("everything that was done after the end")?;
     for more in [&["--dry-run"][..], &[]] {
@@ -247,7 +250,7 @@ fn an_upgrade_waits(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Brings a file of the vendor's in a folder for the site.
+/// Carries in a vendor's file from a folder.
 fn carry_in(engineer: Engineer<'_>, file: &str) -> Result<()> {
     const FOLDER: &str = "/root/back";
     engineer.machine().run(&format!("mkdir {FOLDER} && cp {file} {FOLDER}"))?;
@@ -255,7 +258,7 @@ fn carry_in(engineer: Engineer<'_>, file: &str) -> Result<()> {
     engineer.machine().run(&format!("rm -r {FOLDER}")).map(drop)
 }
 
-/// The handbook's page shows whom to ask, and takes what comes back.
+/// Follows the handbook's page: it shows the contact, and imports the license that comes back.
 fn renews(engineer: Engineer<'_>) -> Result<()> {
     let [show, status, import, again] = handbook::arguments(PAGE, &[("renewal.license", RENEWED_LICENSE)])?;
     let shown = engineer.follow(&show, &[])?.report("license show")?;
@@ -270,7 +273,7 @@ fn renews(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the site has this license, and this is what it comes to.
+/// Fails unless the site has this license with this standing.
 fn expect_standing(engineer: Engineer<'_>, id: &str, standing: &str, permits: bool) -> Result<()> {
     let shown = engineer.landfall(&["license", "show"])?.report("license show")?;
     let terms = &shown["license"]["terms"];
@@ -283,13 +286,13 @@ fn in_software(machine: &Machine, program: &str) -> Result<String> {
     administered(machine, &format!("kubectl --namespace bulletin exec statefulset/bulletin -c bulletin -- {program}"))
 }
 
-/// What the file says.
+/// Returns the content of the file.
 fn report(machine: &Machine) -> Result<Value> {
     let text = in_software(machine, &format!("cat {FILE}"))?;
     serde_json::from_str(&text).with_context(|| format!("{FILE}: {text}"))
 }
 
-/// What the sidecar answers.
+/// Returns the sidecar's answer.
 fn asked(machine: &Machine, path: &str) -> Result<Value> {
     let program = format!(
         "python3 -c 'import os, urllib.request as r; print(r.urlopen(os.environ[\"LANDFALL_LICENSE_URL\"] + \"/v1/{path}\").read().decode())'"
@@ -304,7 +307,7 @@ fn expect_granted(machine: &Machine, state: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whoever reaches the listener finds nothing else of the console there.
+/// Fails unless the listener offers no other route of the console.
 fn expect_one_route(machine: &Machine) -> Result<()> {
     let address = "http://license.landfall-console.svc:8444";
     for (path, code) in [("/v1/license", "422"), ("/v1/status", "404"), ("/first", "404"), ("/metrics", "404")] {
@@ -318,7 +321,7 @@ fn expect_one_route(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Sets how many pods the console has, and waits until it has them.
+/// Scales the console to this number of pods, and waits until it has them.
 fn console(machine: &Machine, pods: u8) -> Result<()> {
     administered(
         machine,
@@ -331,7 +334,7 @@ fn console(machine: &Machine, pods: u8) -> Result<()> {
     Ok(())
 }
 
-/// Whether the one pod of the software is ready.
+/// Returns `Some` if the software's only pod is ready.
 fn ready(machine: &Machine) -> Result<Option<()>> {
     let line = "kubectl --namespace bulletin get statefulset bulletin --output 'jsonpath={.status.readyReplicas}/{.status.replicas}'";
     Ok((administered(machine, line)?.trim() == "1/1").then_some(()))

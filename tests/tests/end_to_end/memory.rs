@@ -1,4 +1,4 @@
-//! How much memory a verb takes on a machine, as the kernel sees it.
+//! Memory use of a verb on a machine, as counted by the kernel.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use landfall_tests::site::Machine;
 
 use super::process::Process;
 
-/// The limit of every command: an install took up to 72 MiB, and every other one less.
+/// Limit of every command. An install took up to 72 MiB, and every other command less.
 const LIMIT_BYTES: u64 = 128 << 20;
 
 /// Fails if a verb used more memory than allowed.
@@ -32,7 +32,7 @@ pub(crate) fn peak_of<T>(machine: &Machine, verb: &str, run: impl FnOnce() -> Re
     Ok((outcome, peak))
 }
 
-/// The kernel's high-water mark only rises, so the last look is the one that counts.
+/// Polls the kernel's high-water mark, which only rises, so the last value is used.
 fn watch(machine: &Machine, verb: &str, ended: &AtomicBool) -> Result<u64> {
     let (mut process, mut peak) = (None, 0);
     while !ended.load(Ordering::Acquire) {

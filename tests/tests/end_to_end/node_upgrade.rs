@@ -1,5 +1,6 @@
-//! The node itself becomes another one: Kubernetes, etcd, the registry and containerd change under pods that go on. A power cut ends as the new
-//! one; an abort and a rollback bring back every file as it was. The later one has NVIDIA's tools, with which its pods get GPUs.
+//! Upgrades of the node itself: Kubernetes, etcd, the registry and containerd change under pods that continue. After a
+//! power cut, the upgrade finishes. An abort and a rollback restore every file. The later node pack has NVIDIA's tools,
+//! with which its pods get GPUs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,23 +19,24 @@ use super::fixture::machine_with_stick;
 use super::gpu_devices;
 use super::later_releases::{NODE, ensure_node_release};
 
-/// How long an upgrade may take that the agent continues after a boot.
+/// Time limit for an upgrade that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
 
-/// How long a site must stay ready after its kubelet was started: what the cluster says of pods until then may be older than that.
+/// Time for which a site must stay ready after its kubelet was started. Until then, the cluster's state of pods may be
+/// outdated.
 const STAYS: Duration = Duration::from_secs(20);
 
-/// Every file that says what the node runs, with its digest, and the folders of node packs.
+/// Command that prints the digest of every file that determines the node's software.
 const NODE_FILES: &str = "sha256sum /etc/kubernetes/manifests/* /var/lib/kubelet/config.yaml \
     /var/lib/kubelet/kubeadm-flags.env /etc/landfall/agent.json /etc/landfall/containerd.toml \
     /etc/landfall/registry.yaml /etc/landfall/certs.d/*/* \
     /etc/systemd/system/landfall-*.service /var/lib/landfall/node/kubeadm.yaml; \
     readlink /var/lib/landfall/node/current; ls -A /var/lib/landfall | grep -v backups";
 
-/// The folders of node packs.
+/// Command that lists the folders of node packs.
 const PACKS: &str = "ls /var/lib/landfall/node | grep ^v | sort";
 
-/// Names of the images that no shortage of space removes.
+/// Command that lists the pinned images, which a shortage of space never removes.
 const PINNED_IMAGES: &str = "/var/lib/landfall/node/current/ctr --address /run/landfall/containerd/containerd.sock \
     --namespace k8s.io images list | grep pinned=pinned | cut -d ' ' -f 1 | grep -v ^sha256 | grep -v @ | sort";
 
@@ -71,7 +73,7 @@ fn a_node_becomes_another_under_its_pods_and_goes_back() -> Result<()> {
     engineer.expect_unchanged("after changes of the node and an uninstall", &["/var/log/landfall"])
 }
 
-/// What the node runs.
+/// Software of the node.
 struct Node {
     files: String,
     images: String,
@@ -133,7 +135,7 @@ impl Node {
     }
 }
 
-/// A dry run names versions and images; nothing changes.
+/// Checks that a dry run names versions and images, and changes nothing.
 fn says_what_will_change(engineer: Engineer<'_>) -> Result<()> {
     let dry_run = engineer.landfall(&["upgrade", NODE, "--dry-run"])?.report("upgrade --dry-run")?;
     let node = &dry_run["node"];
@@ -146,14 +148,14 @@ fn says_what_will_change(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// When each container of the database began, and how often it was started again.
+/// Returns the ID of each container of the database, with its number of restarts.
 fn containers(engineer: Engineer<'_>) -> Result<String> {
     let line = "kubectl --namespace postgres get pod postgres-0 --output jsonpath='{.status.containerStatuses[*].containerID} \
                 {.status.containerStatuses[*].restartCount}'";
     Ok(administer(engineer.machine(), line)?.stdout)
 }
 
-/// Kubernetes, etcd, the registry and containerd change, and the database's container goes on.
+/// Upgrades Kubernetes, etcd, the registry and containerd, while the database's container continues.
 fn changes_under_its_pods(engineer: Engineer<'_>) -> Result<Node> {
     let machine = engineer.machine();
     let before = containers(engineer)?;
@@ -165,7 +167,7 @@ fn changes_under_its_pods(engineer: Engineer<'_>) -> Result<Node> {
     ensure!(report["version"] == "1.0.1" && report["kubernetes"] == "v1.36.4", "{report}");
     engineer.wait_ready("a change of the node")?;
     let node = Node::of(engineer)?;
-    // Those of both kept releases: one is the same.
+    // Images of both kept releases, one of which is shared.
     ensure!(node.images.lines().count() == 13, "other images are pinned: {}", node.images);
     node.expect_versions(["v1.36.4", "containerd://2.4.3", "3.7.3-1", "3.1.3"])?;
     let after = containers(engineer)?;
@@ -173,7 +175,8 @@ fn changes_under_its_pods(engineer: Engineer<'_>) -> Result<Node> {
     Ok(node)
 }
 
-/// Containers began under either containerd, and go on under the one that runs: none depends on a folder that a change removes.
+/// Checks that containers started under either containerd continue under the running one, because none depends on a
+/// folder that a change removes.
 fn pods_outlive_containerd(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let paths = machine.run("cat /run/landfall/containerd/io.containerd.runtime.v2.task/k8s.io/*/shim-binary-path")?;
@@ -190,8 +193,8 @@ fn pods_outlive_containerd(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Once everything of the node has changed, the later API server fails for good. A person undoes the upgrade, and the power is cut
-/// on the way back: the control plane was restored before anything asked it.
+/// Breaks the later API server permanently once the whole node has changed. A person undoes the upgrade, and the power
+/// is cut during the undo. The control plane must be restored before anything queries it.
 fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     let run = format!("{STICK}/landfall upgrade {NODE}");
     engineer.machine().run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;
@@ -210,7 +213,7 @@ fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The power is cut while etcd is replaced; the upgrade ends by itself.
+/// Cuts the power while etcd is replaced; the upgrade finishes automatically.
 fn changes_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     let at = At { step: "control-plane".to_owned(), moment: Moment::After(Duration::from_secs(3)) };
     cut_during(engineer, &["upgrade", NODE], &at)?;
@@ -219,7 +222,7 @@ fn changes_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Boots after a power cut, and returns the status once nothing is open and everything is ready.
+/// Boots after a power cut. Returns the status once no operation is open and everything is ready.
 fn ends_by_itself(engineer: Engineer<'_>) -> Result<Value> {
     boot(engineer.machine())?;
     wait_until("the change to end by itself", SELF_LIMIT, || {

@@ -1,5 +1,5 @@
-//! A backup across components: a client writes each number to the database, and then to the cache. Whatever is restored, the cache has no
-//! number that the database lacks.
+//! A consistent backup of several components: a client writes each number first to the database, then to the cache.
+//! After any restore, the cache has no number that the database lacks.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use serde_json::Value;
 
 use super::engineer::Engineer;
 
-/// How the client asks the cache.
+/// Client command of the cache.
 const CACHE: &str = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1 -e";
 
-/// Its script, the file that ends it, and where it notes that it has ended.
+/// Paths of the client's script, of the file that stops it, and of the file by which it reports its end.
 const SCRIPT: &str = "/root/count.sh";
 const STOP: &str = "/root/count-no-more";
 const ENDED: &str = "/root/counted";
 
-/// How long the client may take for the number that it is writing.
+/// Time limit for the client to finish its current number.
 const END_LIMIT: Duration = Duration::from_mins(1);
 
-/// The client's program: it counts until the file [`STOP`] exists.
+/// Returns the client's script, which counts until the file [`STOP`] exists.
 fn script() -> String {
     let row = format!("{PSQL} -c \"INSERT INTO counted VALUES ($n)\"").replace('"', "\\\"").replace("$(cat", "\\$(cat");
     let row = row.replace("$POSTGRES", "\\$POSTGRES");
@@ -34,14 +34,14 @@ fn script() -> String {
     )
 }
 
-/// The last numbers of the database and of the cache.
+/// Returns the last numbers of the database and of the cache.
 fn numbers(machine: &Machine) -> Result<(u64, u64)> {
     let rows = sql(machine, "SELECT coalesce(max(number), 0) FROM counted")?;
     let key = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} get counted"))?.stdout;
     Ok((rows.parse()?, key.trim().parse().with_context(|| format!("the cache has {key}"))?))
 }
 
-/// A backup that is made meanwhile is restored. The disk for copies is away.
+/// Restores a backup that was made meanwhile. The disk for copies is disconnected.
 pub(crate) fn all_data_is_of_one_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
     let machine = engineer.machine();
     sql(machine, "CREATE TABLE counted (number bigint PRIMARY KEY)")?;

@@ -1,8 +1,8 @@
-//! The power is cut at six seeded instants, each in a new install: two while the media are read, two in the control
-//! plane, two while components are applied. All six are between a Started and its Done. Four are in steps that change
-//! things: both of staging, one of kubeadm's phases, one that applies objects. The other two are while the control
-//! plane and a component start for the first time. `landfall resume` must end with the same site as an undisturbed
-//! install; an uninstall after it must leave the machine as it was born.
+//! Power cuts at six seeded instants, each in a new install. Two are while the media are read, two in the control
+//! plane, and two while components are applied. All six are between a Started and its Done. Four are in steps that
+//! change things: both of staging, one of kubeadm's phases, one that applies objects. The other two are while the
+//! control plane and a component start for the first time. `landfall resume` must result in the same site as an
+//! undisturbed install. An uninstall after it must restore the machine's initial state.
 
 use std::time::Instant;
 
@@ -19,14 +19,14 @@ use super::fixture::{fixture, machine_with_stick};
 use super::memory;
 use super::secrets::Drawn;
 
-/// How many staged bytes a resume may read again, from the media and from the site's disk together: the small blobs that
-/// wait for their common sync, what is not synced of a large one, and what was read ahead or was in memory (ADR 11).
+/// Limit of the staged bytes that a resume may read again, from the media and the site's disk together (ADR 11). They
+/// are small blobs that wait for their common sync, the unsynced part of a large one, and data read ahead or in memory.
 const REREAD_LIMIT_BYTES: u64 = (64 << 20) + (16 << 20) + (24 << 20);
 
-/// The host may keep this after an uninstall.
+/// Folder that may remain on the host after an uninstall.
 const LOGS: &str = "/var/log/landfall";
 
-/// A file that every cut after staging must find already generated.
+/// File that every cut after staging must find already generated.
 const ENCRYPTION_KEY: &str = "/var/lib/landfall/secrets/encryption.yaml";
 
 #[test]
@@ -79,7 +79,7 @@ fn while_components_are_applied() -> Result<()> {
 
     let applying = seeded.one_of(&applies(&steps)?).clone();
     let cut = install_and_cut(engineer, &uninterrupted.moment(&applying, seeded.within(30, 70))?)?;
-    // The stick is gone for good: the rest comes from the data folder.
+    // The stick is removed permanently: all other content comes from the data folder.
     machine.power_cut()?;
     machine.set_stick(None)?;
     machine.boot()?;
@@ -90,8 +90,8 @@ fn while_components_are_applied() -> Result<()> {
 }
 
 /// Fails if more was read than an uninterrupted install reads plus the limit: the staged bytes from the media, the
-/// placed bytes from the store. Less means that something was not counted. `before` is the kernel's count for the
-/// interrupted process, in the step alone; the resume counts itself from its start, the bundle's head included.
+/// placed bytes from the store. Fewer bytes mean that some were not counted. `before` is the kernel's count for the
+/// interrupted process, only in the step. The resume counts its own bytes from its start, including the bundle's head.
 fn expect_few_read_twice(before: u64, report: &Value, uninterrupted: &Uninterrupted) -> Result<()> {
     let (staged, placed) = (uninterrupted.staged_bytes, uninterrupted.placed_bytes);
     let after = media_read_bytes(report)?;
@@ -116,14 +116,14 @@ fn expect_few_read_twice(before: u64, report: &Value, uninterrupted: &Uninterrup
     Ok(())
 }
 
-/// kubeadm's phases, each of which changes things.
+/// Returns kubeadm's phases, each of which changes things.
 pub(crate) fn phases(steps: &[String]) -> Result<Vec<String>> {
     let phases: Vec<String> = steps.iter().filter(|step| step.starts_with("kubeadm/")).cloned().collect();
     ensure!(phases.len() > 5, "the plan has no phases of kubeadm: {steps:?}");
     Ok(phases)
 }
 
-/// The steps that apply components.
+/// Returns the steps that apply components.
 pub(crate) fn applies(steps: &[String]) -> Result<Vec<String>> {
     let applies: Vec<String> = steps.iter().filter(|step| step.starts_with("component/")).cloned().collect();
     ensure!(applies.len() > 3, "the plan applies no components: {steps:?}");
@@ -134,7 +134,7 @@ fn media_read_bytes(report: &Value) -> Result<u64> {
     report["mediaReadBytes"].as_u64().context("resume does not say what it read")
 }
 
-/// Resumes after a cut after staging: nothing is read from the media, and the files generated before exist.
+/// Resumes after a cut after staging: nothing is read from the media, and files generated earlier exist.
 fn resume_without_media(engineer: Engineer<'_>, cut: &Cut) -> Result<()> {
     Drawn::at(engineer.machine())?.expect(ENCRYPTION_KEY)?;
     let report = resume(engineer, cut)?;
@@ -142,7 +142,7 @@ fn resume_without_media(engineer: Engineer<'_>, cut: &Cut) -> Result<()> {
     Ok(())
 }
 
-/// Resumes after a cut and compares with an uninterrupted install. Returns what the resume reports.
+/// Resumes after a cut and compares the site with an uninterrupted install. Returns the resume's report.
 fn resume(engineer: Engineer<'_>, cut: &Cut) -> Result<Value> {
     let before = Drawn::at(engineer.machine())?;
     let begun = Instant::now();
@@ -175,19 +175,19 @@ fn expect_report(said: &Said, cut: &Cut) -> Result<()> {
     Ok(())
 }
 
-/// Uninstalls; the machine is as it was born.
+/// Uninstalls, and fails unless the machine is in its initial state.
 fn uninstall_all(engineer: Engineer<'_>) -> Result<()> {
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after an uninstall", &[LOGS])
 }
 
-/// Reads the state of PostgreSQL's control file, after two numbers of 64 bits.
+/// Command that reads the state in PostgreSQL's control file, which follows two 64-bit numbers.
 const READ_STATE: &str = "od --address-radix=n --format=d4 --skip-bytes=16 --read-bytes=4";
 
-/// `DB_SHUTDOWNED`: it ended by itself, and its last checkpoint is whole.
+/// `DB_SHUTDOWNED`: the server shut down cleanly, and its last checkpoint is complete.
 const ENDED: &str = "1";
 
-/// Uninstalls without the data: volumes and secrets stay, and nothing else.
+/// Uninstalls without deleting data. Only volumes and secrets remain.
 fn keep_data(engineer: Engineer<'_>) -> Result<()> {
     let report = engineer.uninstall(&[])?;
     let kept = ["/var/lib/landfall/storage", "/var/lib/landfall/secrets"];
@@ -195,7 +195,7 @@ fn keep_data(engineer: Engineer<'_>) -> Result<()> {
     ensure!(report["kept"] == serde_json::json!(kept), "{report}");
     let state = engineer.machine().run(&format!("find {} -name pg_control -exec {READ_STATE} {{}} +", kept[0]))?.stdout;
     ensure!(state.trim() == ENDED, "PostgreSQL was killed: its data is in state {state}");
-    // The unplugged stick is a difference, too.
+    // The disconnected stick is a difference as well.
     let difference =
         engineer.machine().difference_since_birth()?.outside(&[LOGS, "/media/stick", kept[0], kept[1], record]);
     let others: Vec<_> = difference.changes.iter().filter(|change| change.item != "/var/lib/landfall").collect();

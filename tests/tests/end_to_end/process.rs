@@ -1,4 +1,4 @@
-//! A process of a machine, watched from the host.
+//! A process of a machine, observed from the host.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -8,13 +8,13 @@ use anyhow::{Context, Result};
 use landfall_tests::site::{Machine, kibibytes, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long a process may take to stop.
+/// Time limit for a process to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
-/// Where the logs of pods are: each has a folder `NAMESPACE_POD_UID` from its start on.
+/// Folder of the pods' logs. Each pod has a subfolder `NAMESPACE_POD_UID` from its start on.
 const POD_LOGS: &str = "var/log/pods";
 
-/// The folders with logs of the pods of a namespace, some of which may have ended.
+/// Returns the log folders of a namespace's pods, some of which may have ended.
 pub(crate) fn pod_logs(machine: &Machine, namespace: &str) -> Result<BTreeSet<String>> {
     let folder = machine.first()?.proc("root").join(POD_LOGS);
     let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
@@ -24,12 +24,12 @@ pub(crate) fn pod_logs(machine: &Machine, namespace: &str) -> Result<BTreeSet<St
     Ok(names.into_iter().filter(|name| name.starts_with(&beginning)).collect())
 }
 
-/// A process, by the host's number.
+/// A process, by its ID on the host.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Process(i32);
 
 impl Process {
-    /// The process of that name on a machine, if there is one.
+    /// Returns the process of this name on a machine, if there is one.
     pub(crate) fn inside(machine: &Machine, name: &str) -> Result<Option<Self>> {
         Self::find(machine, |number| {
             let comm = std::fs::read_to_string(format!("/proc/{number}/comm")).unwrap_or_default();
@@ -37,7 +37,7 @@ impl Process {
         })
     }
 
-    /// The process of `landfall VERB` on a machine, if there is one.
+    /// Returns the process of `landfall VERB` on a machine, if there is one.
     pub(crate) fn of_verb(machine: &Machine, verb: &str) -> Result<Option<Self>> {
         Self::find(machine, |number| {
             let line = std::fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
@@ -59,7 +59,7 @@ impl Process {
         Ok(None)
     }
 
-    /// Bytes that it has read by any system call.
+    /// Returns the bytes that it has read by any system call.
     pub(crate) fn read_bytes(self) -> Result<u64> {
         let path = format!("/proc/{}/io", self.0);
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
@@ -67,13 +67,13 @@ impl Process {
         count.parse().context("no number of bytes")
     }
 
-    /// The kernel's high-water mark of its resident memory, in bytes; none once it has ended.
+    /// Returns the kernel's high-water mark of its resident memory, in bytes; None once it has ended.
     pub(crate) fn peak_memory_bytes(self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0)).ok()?;
         kibibytes(&status, "VmHWM:").map(|value| value << 10)
     }
 
-    /// Stops it; when this returns, none of its threads reads any longer.
+    /// Stops it. When this returns, none of its threads reads any longer.
     pub(crate) fn stop(self) -> Result<()> {
         let number = Pid::from_raw(self.0).context("0 is no process")?;
         kill_process(number, Signal::STOP).context("cannot stop a process")?;

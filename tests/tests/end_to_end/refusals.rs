@@ -1,4 +1,4 @@
-//! What is refused on a machine: each with its own code and exit code, and with nothing changed.
+//! Refusals on a machine, each with its own error code and exit code, and without any change.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::fs::File;
@@ -20,13 +20,13 @@ use super::flips::flips_change_nothing;
 /// Exit code of a refused bundle.
 pub(crate) const REFUSED: i32 = 3;
 
-/// Exit code of an argument that cannot be used.
+/// Exit code of an unusable argument.
 const USAGE: i32 = 2;
 
 /// Exit code of a site that is not ready.
 pub(crate) const NOT_READY: i32 = 4;
 
-/// A stick with one folder per case; files of the real bundle are links, so that nothing is copied.
+/// A stick with one folder per case. Files of the real bundle are links, so that nothing is copied.
 pub(crate) struct Sticks {
     folder: PathBuf,
 }
@@ -43,14 +43,14 @@ impl Sticks {
         Ok(sticks)
     }
 
-    /// A folder for a case.
+    /// Creates a folder for a case.
     fn case(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name);
         std::fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         Ok(folder)
     }
 
-    /// A folder with the real bundle, and its parts.
+    /// Creates a folder with the real bundle, and returns its parts.
     pub(crate) fn real(&self, name: &str) -> Result<Vec<PathBuf>> {
         let folder = self.case(name)?;
         let mut parts = Vec::new();
@@ -62,7 +62,7 @@ impl Sticks {
         Ok(parts)
     }
 
-    /// A folder with a bundle of these bytes.
+    /// Creates a folder with a bundle of these bytes.
     fn bytes(&self, name: &str, bytes: &[u8]) -> Result<()> {
         write(&self.case(name)?.join("sample-1.0.0-000000000000.landfall"), bytes)
     }
@@ -83,7 +83,7 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to).with_context(|| format!("cannot rename {}", from.display()))
 }
 
-/// Changes a file of a case. If it is still a link to the good one, a copy replaces it first.
+/// Changes a file of a case. If it is still a link to the intact file, a copy replaces it first.
 pub(crate) fn change(path: &Path, edit: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     if std::fs::metadata(path).with_context(|| format!("there is no {}", path.display()))?.nlink() > 1 {
@@ -95,7 +95,7 @@ pub(crate) fn change(path: &Path, edit: impl FnOnce(&mut File) -> std::io::Resul
     edit(&mut file).with_context(|| format!("cannot change {}", path.display()))
 }
 
-/// A bundle that must be refused: the folder on the stick, what to trust, and the code.
+/// A bundle that must be refused: its folder on the stick, the trusted fingerprint, and the expected code.
 #[derive(Clone)]
 struct Case {
     folder: &'static str,
@@ -115,7 +115,7 @@ fn wrong_bundles_change_nothing() -> Result<()> {
         let mut arguments = vec!["install", &bundle];
         arguments.extend(trust.iter().flat_map(|trust| ["--trust", trust]));
         let said = engineer.landfall(&arguments)?;
-        // A fingerprint that is none is a slip of the hand, and no verdict on the bundle.
+        // An invalid fingerprint is a typing error, not a verdict on the bundle.
         let exit = if *code == "LF1102" { USAGE } else { REFUSED };
         let failure = said.refused(&format!("install of {folder}"), code, exit)?;
         printer::note(format!("{folder}: {code}, {}", failure["what"].as_str().unwrap_or_default()));
@@ -133,7 +133,7 @@ fn machine_with(sticks: &Sticks) -> Result<(Site, Machine)> {
     Ok((site, machine))
 }
 
-/// The real bundle with wrong trust.
+/// Returns cases of the real bundle with wrong trust.
 fn wrong_trust(sticks: &Sticks) -> Result<Vec<Case>> {
     let right = &fixture()?.fingerprint;
     let last = if right.ends_with('0') { "1" } else { "0" };
@@ -147,7 +147,7 @@ fn wrong_trust(sticks: &Sticks) -> Result<Vec<Case>> {
     cases.into_iter().map(place).collect()
 }
 
-/// Bundles with heads made by an attacker.
+/// Returns cases of heads made by an attacker.
 fn wrong_heads(sticks: &Sticks) -> Result<Vec<Case>> {
     let (vendor, stranger) = (Vendor::new(KeyKind::EcdsaP256)?, Vendor::new(KeyKind::EcdsaP256)?);
     let sample = Sample::tiny(&vendor)?;
@@ -178,7 +178,7 @@ fn wrong_heads(sticks: &Sticks) -> Result<Vec<Case>> {
     bundles.into_iter().map(place).collect()
 }
 
-/// The real bundle with parts that are missing, mixed up, truncated or extended.
+/// Returns cases of the real bundle with missing, swapped, truncated or extended parts.
 fn wrong_parts(sticks: &Sticks) -> Result<Vec<Case>> {
     let last = fixture()?.parts()?.len() - 1;
     ensure!(last >= 2, "the bundle has too few parts for these tests");
@@ -220,10 +220,10 @@ fn wrong_parts(sticks: &Sticks) -> Result<Vec<Case>> {
     Ok(cases.into_iter().map(|(folder, code)| Case { folder, trust: trust.clone(), code }).collect())
 }
 
-/// How many truncations may pass before the machine is checked.
+/// Number of truncations between two checks of the machine.
 const TRUNCATIONS_PER_LOOK: usize = 5;
 
-/// The real bundle, shorter and shorter, wherever it ends.
+/// Truncates the real bundle to shorter and shorter lengths.
 fn truncations_change_nothing(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     let parts = sticks.real("truncated")?;
     let mut truncations = truncations(fixture()?.head_bytes, fixture()?.total_bytes)?;
@@ -242,7 +242,7 @@ fn truncations_change_nothing(engineer: Engineer<'_>, sticks: &Sticks) -> Result
     sticks.remove("truncated")
 }
 
-/// Truncates the stream in the parts to this length, which is shorter than now.
+/// Truncates the stream in the parts to this length, which is shorter than the current one.
 fn truncate(parts: &[PathBuf], length: u64) -> Result<()> {
     let mut begin = 0;
     for part in parts {
@@ -258,8 +258,8 @@ fn truncate(parts: &[PathBuf], length: u64) -> Result<()> {
     Ok(())
 }
 
-/// A damaged chunk in the middle is found while staging: only the data folder exists by then. Good data stays for an
-/// undamaged stick.
+/// Checks that a damaged chunk in the middle is found while staging, when only the data folder exists. Good data stays
+/// for an undamaged stick.
 fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     use std::os::unix::fs::FileExt;
     let parts = sticks.real("damaged")?;
@@ -287,7 +287,7 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     engineer.expect_unchanged("after damage and an uninstall", &["/var/log/landfall"])
 }
 
-/// A revocation reaches the site in a file: nothing more of the unfinished install is done, even from a good stick.
+/// A revocation reaches the site in a file: the unfinished install does not continue, even from a good stick.
 fn a_revoked_release_goes_no_further(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     let folder = sticks.case("revoked")?;
     sticks.real("good")?;
@@ -304,8 +304,8 @@ fn a_revoked_release_goes_no_further(engineer: Engineer<'_>, sticks: &Sticks) ->
     Ok(())
 }
 
-/// An operation belongs to the program that began it, which the site keeps: another build is replaced by that one, and
-/// reports its result.
+/// An operation belongs to the program that began it, which the site keeps. Another build hands over to that program,
+/// and reports its result.
 fn the_engine_that_began_continues(engineer: Engineer<'_>, bundle: &str) -> Result<()> {
     let kept = "continuing with /var/lib/landfall/engine/";
     let is_handed_over = |said: &super::engineer::Said| said.lines.iter().any(|line| line.contains(kept));
@@ -316,7 +316,7 @@ fn the_engine_that_began_continues(engineer: Engineer<'_>, bundle: &str) -> Resu
     ensure!(!is_handed_over(&said), "the program that began handed over to itself");
     said.refused("resume by the same landfall", "LF1208", REFUSED)?;
 
-    // Without the kept one, no other replaces it.
+    // Without the kept program, no other replaces it.
     let machine = engineer.machine();
     machine.run("mv /var/lib/landfall/engine /var/lib/landfall/engine-aside")?;
     engineer.another_landfall(&["resume", "--bundle", bundle])?.refused(
@@ -327,7 +327,7 @@ fn the_engine_that_began_continues(engineer: Engineer<'_>, bundle: &str) -> Resu
     machine.run("mv /var/lib/landfall/engine-aside /var/lib/landfall/engine").map(drop)
 }
 
-/// All blockers are reported at once, and nothing is changed.
+/// Checks that all blockers are reported at once, and nothing is changed.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn all_blockers_are_reported_at_once() -> Result<()> {
@@ -365,7 +365,7 @@ fn all_blockers_are_reported_at_once() -> Result<()> {
     Ok(())
 }
 
-/// What changes a site, or saves it, is refused where there is none.
+/// Checks that verbs that change or back up a site are refused if there is none.
 fn verbs_need_a_site(engineer: Engineer<'_>) -> Result<()> {
     let settings = "/root/site.yaml";
     engineer.machine().run(&format!("echo 'values: {{}}' > {settings}"))?;

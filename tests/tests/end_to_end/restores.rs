@@ -1,5 +1,5 @@
-//! What may come between data and its return: a client that writes while a restore is open, a power cut, a broken etcd, writers to several
-//! components, a new repository. And what a person chooses: any point in time, or the browser.
+//! Events that interfere with a restore: a client that writes meanwhile, a power cut, a broken etcd, writers to several
+//! components, a new repository. A person can restore to any point in time, or in the browser.
 
 use std::time::Duration;
 
@@ -17,23 +17,23 @@ use super::saved_data::{
 };
 use super::{bucket, cluster_backup, handbook, help, one_time, timer};
 
-/// How long a restore may take that the agent continues after a boot.
+/// Time limit for a restore that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
 
-/// The page about points in time, and the time to which it restores.
+/// Heading of the page about points in time, and the time to which it restores.
 const ANY_TIME: &str = "### Any point in time\n";
 const TIME_OF_ANY: &str = "2026-11-21T18:04:59Z";
 
-/// The page about another key, which ends with another repository.
+/// Heading of the page about another key, which ends with another repository.
 const NEW_KEY: &str = "### A new key\n";
 
-/// Where that page puts the repository before.
+/// Path to which that page moves the earlier repository.
 const OLD_BACKUPS: &str = "/root/old-backups";
 
-/// A log is saved only where the test does it.
+/// Command that stops the timer, so that a log is backed up only by the test.
 const STOP_LOG_TIMER: &str = "systemctl stop landfall-log-backup.timer";
 
-/// What a client writes while a restore is open.
+/// Word that a client writes while a restore is open.
 const MEANWHILE: &str = "written-while-a-restore-was-open";
 
 #[test]
@@ -63,8 +63,8 @@ fn data_comes_back_whatever_interrupts_it() -> Result<()> {
     engineer.expect_unchanged("after restores and an uninstall", &["/var/log/landfall"])
 }
 
-/// A backup of the first data, which its timer began, is proven, and copied to a bucket, and to a disk that is away from then on. Returns a
-/// time to which its log leads, at which nothing but that data was there.
+/// Makes a backup of the first data by its timer. It is proven, and copied to a bucket and to a disk, which is then
+/// disconnected. Returns a point in time that its log reaches, at which only that data existed.
 fn has_a_backup(engineer: Engineer<'_>, site: &Site) -> Result<String> {
     let machine = engineer.machine();
     connect_disk(machine)?;
@@ -83,7 +83,7 @@ fn has_a_backup(engineer: Engineer<'_>, site: &Site) -> Result<String> {
     Ok(time)
 }
 
-/// The first backup of the site ends, and is noted and listed as proven.
+/// Waits until the site's first backup ends, and is recorded and listed as proven.
 fn a_backup_succeeds(engineer: Engineer<'_>) -> Result<()> {
     let last = wait_until("the first backup", SELF_LIMIT, || {
         std::thread::sleep(Duration::from_secs(1));
@@ -97,8 +97,8 @@ fn a_backup_succeeds(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A table that was dropped at a known time comes back as of just before, by the page about points in time and by the one about backups.
-/// Points in time begin again with the restored data.
+/// Restores a table that was dropped at a known time to just before then, with the pages about points in time and about
+/// backups. Points in time begin again with the restored data.
 fn returns_to_any_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
     let machine = engineer.machine();
     sql(machine, "CREATE TABLE dropped AS SELECT generate_series(1, 1000) AS number")?;
@@ -132,8 +132,8 @@ fn returns_to_any_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
     proves_the_log(engineer)
 }
 
-/// The drill that follows a backup restores the one before it with everything that was logged since, also while the disk of the copies is
-/// away.
+/// Checks that the drill after a backup restores the previous backup with everything logged since, even while the disk
+/// of the copies is disconnected.
 fn proves_the_log(engineer: Engineer<'_>) -> Result<()> {
     let begun = time_of(engineer.machine())?.parse::<jiff::Timestamp>()?;
     engineer.landfall(&["backup", "run"])?.refused("backup run without the disk of the copies", "LF4622", 4)?;
@@ -157,8 +157,8 @@ fn proves_the_log(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A restore in which one component never becomes ready is undone after a client has written to another one's restored data: the data from
-/// before is back, and what the client wrote is kept, named, and removed by a person alone.
+/// Undoes a restore in which one component never becomes ready, after a client has written to another one's restored
+/// data. The earlier data is back. The client's rows are kept and listed, and only a person removes them.
 fn keeps_what_clients_wrote(engineer: Engineer<'_>, name: &str) -> Result<()> {
     let machine = engineer.machine();
     set_ready_port(machine, "1")?;
@@ -181,13 +181,13 @@ fn keeps_what_clients_wrote(engineer: Engineer<'_>, name: &str) -> Result<()> {
     let all = [&aborted["replacedData"], &engineer.status()?["replacedData"]];
     ensure!(all.iter().all(|one| **one == listed["replacedData"]), "{listed} is not {all:?}");
     let kept = listed["replacedData"].as_array().context("no replaced data is listed")?;
-    // The console's pods had not started: nothing of what was loaded for them is kept.
+    // The console's pods had not started, so none of the data loaded for them is kept.
     ensure!(kept.len() == 2, "{listed}");
     for one in kept {
         let (Some(kept), Some(path)) = (one["name"].as_str(), one["path"].as_str()) else { anyhow::bail!("{one}") };
         ensure!(kept.starts_with("after-restore."), "{one}");
         if one["claim"].as_str().is_some_and(|claim| claim.starts_with("postgres/")) {
-            // A commit that was acknowledged is in the log of the server at least.
+            // An acknowledged commit is at least in the server's log.
             let found = machine.try_run(&format!("grep --recursive --quiet --text {MEANWHILE} {path}"))?;
             ensure!(found.status.success(), "what the client wrote is not in {path}");
         }
@@ -198,13 +198,13 @@ fn keeps_what_clients_wrote(engineer: Engineer<'_>, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether both are the same time: one ends its fraction with zeros, the other does not.
+/// Returns true if both are the same time. One may have trailing zeros in its fraction.
 fn is_same_time(one: &Value, other: &str) -> bool {
     let time = |text: &str| text.parse::<jiff::Timestamp>().ok();
     one.as_str().and_then(time).is_some_and(|one| time(other) == Some(one))
 }
 
-/// Sets the port that answers once the cache is ready, which one that is not open never does.
+/// Sets the port by which the cache is ready; it never is if that port is closed.
 fn set_ready_port(machine: &Machine, port: &str) -> Result<()> {
     let path = "/spec/template/spec/containers/0/readinessProbe/tcpSocket/port";
     let change = format!("[{{\"op\": \"replace\", \"path\": \"{path}\", \"value\": {port}}}]");
@@ -214,7 +214,7 @@ fn set_ready_port(machine: &Machine, port: &str) -> Result<()> {
     administered(machine, &line).map(drop)
 }
 
-/// The power is cut while the database is loaded, or recovers; the restore ends by itself, without a command.
+/// Cuts the power while the database is loaded or recovers. The restore finishes automatically, without a command.
 fn restores_through_a_power_cut(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
     let at = At { step: "load/postgres/database".to_owned(), moment: Moment::After(Duration::from_secs(4)) };
     cut_during(engineer, &["restore", "--at", time, "--confirm", name], &at)?;
@@ -226,21 +226,21 @@ fn restores_through_a_power_cut(engineer: Engineer<'_>, name: &str, time: &str) 
         Ok((state == "installed").then_some(()))
     })?;
     engineer.wait_ready("a restore that continued by itself")?;
-    // The boot has started it.
+    // The boot has started the timer.
     engineer.machine().run(STOP_LOG_TIMER)?;
     printer::note("proved: a restore whose power was cut ended by itself");
     Ok(())
 }
 
-/// By the page's second block, another repository takes the place of one whose key is no longer trusted. What it has is proven, and copied
-/// to a disk that has none of the earlier copies.
+/// Replaces the repository by another one, with the commands in the page's second block, because its key is no longer
+/// trusted. The content of the new repository is proven, and copied to a disk without the earlier copies.
 fn begins_another_repository(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let commands = handbook::commands(NEW_KEY)?;
     let [exchange, begin @ .., show] = commands.as_slice() else {
         anyhow::bail!("the page {NEW_KEY:?} has only {commands:?}")
     };
-    // The disk for copies is away, which keeps no key from being exchanged.
+    // The disk for copies is disconnected, which does not prevent the exchange of the key.
     let former = printed_key(machine, exchange)?;
     connect_disk(machine)?;
     for command in begin {

@@ -1,5 +1,5 @@
-//! Who could become the administrator of a site's cluster: none of Landfall's own parts, nor of the release's. The search is shown to find
-//! bad rights that are planted beside them, and the policy that it trusts to refuse what it must.
+//! Ways to become the administrator of a site's cluster: none starts at Landfall's own parts or the release's. The
+//! search must find bad rights that are planted next to them, and the policy that it trusts must refuse what it should.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use landfall_tests::site::Machine;
 
 use super::helper_pods;
 
-/// Steps within which there must be no way.
+/// Number of steps within which there must be no way.
 const STEPS: usize = 4;
-/// The part that creates pods in a namespace that allows the host's files: an admission policy confines it.
+/// The part that creates pods in a namespace that allows access to the host's files. An admission policy confines it.
 const PROVISIONER: &str = "local-path-storage/Deployment/local-path-provisioner";
-/// Parts that must be among those that are looked at.
+/// Parts that the search must include.
 const PARTS: [&str; 6] = [
     "landfall-console/StatefulSet/console",
     "kube-system/Pod/landfall-registry-node-1",
@@ -27,9 +27,9 @@ const PARTS: [&str; 6] = [
 /// Parts whose account has rights of its own.
 const WITH_RIGHTS: [&str; 3] = ["kube-flannel/DaemonSet/flannel", "kube-system/Deployment/coredns", PROVISIONER];
 
-/// The namespace of what is planted.
+/// Namespace of the planted objects.
 const PLANTED: &str = "landfall-planted";
-/// Accounts of it, and the rules of each.
+/// Accounts in that namespace, each with its rules.
 const BAD: [(&str, &str); 5] = [
     ("commander", r#"{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}"#),
     ("reader", r#"{"apiGroups": [""], "resources": ["nodes/proxy"], "verbs": ["get"]}"#),
@@ -44,7 +44,7 @@ const BAD: [(&str, &str); 5] = [
     ("worker", r#"{"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["patch"]}"#),
 ];
 
-/// Fails unless there is no way, bad rights are found, and the policy that confines the provisioner does so.
+/// Fails unless there is no way, bad rights are found, and the policy confines the provisioner.
 pub(crate) fn lead_to_no_administrator(machine: &Machine) -> Result<()> {
     let cluster = read(machine)?;
     let starts = cluster.starts();
@@ -72,12 +72,12 @@ pub(crate) fn lead_to_no_administrator(machine: &Machine) -> Result<()> {
 fn read(machine: &Machine) -> Result<Cluster> {
     let line = format!("kubectl get {} --all-namespaces --output json", Cluster::KINDS);
     let said = administer(machine, &line)?;
-    // The text has secrets.
+    // The output contains secrets.
     ensure!(said.status.success(), "{line}: {}", said.stderr);
     Cluster::read(&serde_json::from_str(&said.stdout).context("kubectl printed no JSON")?)
 }
 
-/// The shortest way from a part to the administrator.
+/// Returns the shortest way from a part to the administrator.
 fn way(cluster: &Cluster, start: &Start) -> Option<String> {
     let ways = start.holders.iter().filter_map(|holder| Some((holder, cluster.path(holder, STEPS)?)));
     ways.min_by_key(|(_, path)| path.len()).map(|(holder, path)| format!("{holder}; {}", shown(&path)))
@@ -92,7 +92,7 @@ fn rights_of(cluster: &Cluster, start: &Start) -> String {
     format!("{account}, {token}: {rules}")
 }
 
-/// Plants accounts with bad rights, looks for their ways, and removes them again.
+/// Plants accounts with bad rights, finds their ways, and removes them again.
 fn finds_bad_rights(machine: &Machine) -> Result<()> {
     let mut objects =
         vec![format!(r#"{{"apiVersion": "v1", "kind": "Namespace", "metadata": {{"name": "{PLANTED}"}}}}"#)];
@@ -108,7 +108,7 @@ fn finds_bad_rights(machine: &Machine) -> Result<()> {
         ensure!(!path.is_empty(), "{name} has every right already");
         printer::note(format!("planted {name}: {}", shown(&path)));
     }
-    // What the search calls a step is one: the API server allows it.
+    // A step of the search is real: the API server allows it.
     let account = format!("system:serviceaccount:{PLANTED}:taker");
     let token =
         format!("kubectl --as {account} --namespace kube-system create token clusterrole-aggregation-controller");
@@ -119,7 +119,7 @@ fn finds_bad_rights(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// An account with a role of one rule.
+/// Returns an account with a role of one rule.
 fn planted(name: &str, allowed: &str) -> [String; 3] {
     let (api, role) = ("rbac.authorization.k8s.io", format!("{PLANTED}-{name}"));
     [

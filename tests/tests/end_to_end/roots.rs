@@ -1,6 +1,6 @@
-//! The root of the tests' vendor: every role has three keys of its own, two of which sign, and it was rotated a hundred
-//! times before anything was built. A site that was given the fingerprint of document 1 walks all of them. Later releases
-//! bring newer ones, and one of their keys is newer, too.
+//! The root of the tests' vendor. Every role has three keys of its own, two of which sign. It was rotated a hundred
+//! times before anything was built, and a site that was given the fingerprint of document 1 processes all documents.
+//! Later releases bring newer documents, and one of their keys is newer as well.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeSet;
@@ -13,22 +13,22 @@ use landfall_bundle_spec::trust::{
 use landfall_tests::vendor::{KEY_PASSWORD, Vendor};
 use serde_json::{Value, json};
 
-/// How often the root was rotated.
+/// Number of rotations of the root.
 const ROTATIONS: u64 = 100;
 
-/// The number of the newest document.
+/// Number of the newest document.
 const NEWEST: u64 = ROTATIONS + 1;
 
-/// How often it is rotated once more before later releases are built.
+/// Number of further rotations before later releases are built.
 const LATER_ROTATIONS: u64 = 3;
 
-/// How many keys of a role sign.
+/// Number of keys of a role that sign.
 const THRESHOLD: usize = 2;
 
-/// The roles whose keys sign something after the rotations. Only they are stored: the encryption of each takes time.
+/// Roles whose keys sign something after the rotations. Only these keys are stored, because encrypting each takes time.
 const STORED: [Role; 4] = [Role::Root, Role::Release, Role::Revocation, Role::License];
 
-/// The files of the two keys of a role that sign under the newest document.
+/// Returns the files of the two keys of a role that sign under the newest document.
 pub(crate) fn key_files(keys: &Path, role: Role) -> [PathBuf; THRESHOLD] {
     let names = match role {
         // The tests' vendor signs every bundle with the first one.
@@ -38,17 +38,18 @@ pub(crate) fn key_files(keys: &Path, role: Role) -> [PathBuf; THRESHOLD] {
     names.map(|name| keys.join(name))
 }
 
-/// Fingerprint of the newest document.
+/// Returns the fingerprint of the newest document.
 pub(crate) fn newest(vendor: &Vendor) -> Result<String> {
     Ok(root(&vendor.keys(), NEWEST)?.fingerprint().to_string())
 }
 
-/// Rotates the vendor's root unless that was done. Returns the key that must sign bundles with the vendor's own.
+/// Rotates the vendor's root unless that was done. Returns the key that must sign bundles together with the vendor's
+/// own.
 pub(crate) fn rotate(vendor: &Vendor) -> Result<PathBuf> {
     let folder = vendor.keys();
     let [_, second] = key_files(&folder, Role::Release);
     let is_stored = STORED.iter().flat_map(|role| key_files(&folder, *role)).all(|key| key.exists());
-    // The newest document is written last. Documents without keys of each role are of another vendor.
+    // The newest document is written last. Documents without keys of each role belong to another vendor.
     if folder.join(root_file_name(NEWEST)).exists() && is_stored {
         return Ok(second);
     }
@@ -64,9 +65,9 @@ pub(crate) fn rotate(vendor: &Vendor) -> Result<PathBuf> {
     Ok(second)
 }
 
-/// Rotates the root of a vendor further, who has the documents and keys of the one above: each time, the third release key is
-/// replaced. Those two stay that signed the starter, so that its signatures count under every document. The newest key takes
-/// the place of the second one. Returns the fingerprint of the newest document.
+/// Rotates the root of a vendor further; the vendor needs the documents and keys made by [`rotate`]. Each time, the
+/// third release key is replaced. The two keys that signed the starter stay, so that its signatures are valid under
+/// every document. The newest key then replaces the stored second one. Returns the fingerprint of the newest document.
 pub(crate) fn rotate_further(vendor: &Vendor) -> Result<String> {
     let folder = vendor.keys();
     let (of_root, of_releases) = (stored_keys(&folder, Role::Root)?, stored_keys(&folder, Role::Release)?);
@@ -84,7 +85,7 @@ pub(crate) fn rotate_further(vendor: &Vendor) -> Result<String> {
     Ok(newest.fingerprint().to_string())
 }
 
-/// Fails unless the bundle of this `inspect` is signed by two release keys of the newest document, of which no key has two
+/// Fails unless the bundle of this `inspect` is signed by two release keys of the newest document, and no key has two
 /// roles.
 pub(crate) fn expect_signed_by_release_keys(vendor: &Vendor, inspection: &Value) -> Result<()> {
     let newest = root(&vendor.keys(), NEWEST)?;
@@ -103,15 +104,15 @@ pub(crate) fn expect_signed_by_release_keys(vendor: &Vendor, inspection: &Value)
     Ok(())
 }
 
-/// The newest root document, and who can rotate it.
+/// The newest root document, and the keys that can rotate it.
 struct Roots {
     newest: Root,
-    /// For each role the two of its keys that stay with the next rotation, oldest first. Only these sign.
+    /// The two keys of each role that stay in the next rotation, oldest first. Only these sign.
     staying: [(Role, Vec<SigningKey>); 4],
 }
 
 impl Roots {
-    /// Document 1, with three keys for each role.
+    /// Creates document 1, with three keys for each role.
     fn first() -> Result<Self> {
         let mut change = RootChange::first(true);
         let mut staying = Role::ALL.map(|role| (role, Vec::new()));
@@ -127,8 +128,8 @@ impl Roots {
         Ok(Self { newest, staying })
     }
 
-    /// Makes the next document: in each role, a new key comes and one that does not stay goes. Two keys of the root role
-    /// sign, which both documents have.
+    /// Creates the next document: in each role, a new key is added, and one that does not stay is removed. Two keys of
+    /// the root role sign, which both documents have.
     fn rotate(&mut self) -> Result<()> {
         let mut change = RootChange::following(&self.newest)?;
         let mut new_keys = Vec::new();
@@ -145,7 +146,7 @@ impl Roots {
         Ok(())
     }
 
-    /// Writes those keys of these roles that stay.
+    /// Writes the staying keys of these roles.
     fn store_keys(&self, folder: &Path, roles: &[Role]) -> Result<()> {
         for role in roles {
             let keys = keys_of(&self.staying, *role)?;
@@ -158,13 +159,14 @@ impl Roots {
     }
 }
 
-/// The keys of a role that sign.
+/// Returns the keys of a role that sign.
 fn keys_of(staying: &[(Role, Vec<SigningKey>)], role: Role) -> Result<&[SigningKey; THRESHOLD]> {
     let keys = staying.iter().find(|(of, _)| *of == role).and_then(|(_, keys)| keys.as_slice().try_into().ok());
     keys.with_context(|| format!("too few keys of the role {} stay", role.name()))
 }
 
-/// Gives a new key this role, and takes it from the one key of the document before that does not stay. Returns the new one.
+/// Gives a new key this role, and removes it from the one key of the previous document that does not stay. Returns the
+/// new key.
 fn replace_in(change: &mut RootChange, before: &Root, role: Role, staying: &[SigningKey]) -> Result<SigningKey> {
     let stays = |id| staying.iter().any(|key| key.public().id() == id);
     let leaving: Vec<_> = before.keys_of(role).map(PublicKey::id).filter(|id| !stays(*id)).collect();

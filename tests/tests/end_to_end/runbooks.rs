@@ -1,5 +1,5 @@
-//! The handbook's runbooks do what they say, on a site that lives: a certificate, a lost administrator, a wrong clock. A full disk, an undo that
-//! failed, a lost key and a broken etcd are rehearsed where they happen; so is an expired license.
+//! Checks of the handbook's runbooks on a running site: a certificate, a lost administrator, a wrong clock. A full
+//! disk, a failed undo, a lost key, a broken etcd and an expired license are rehearsed in other tests.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,22 +22,22 @@ const CERTIFICATE: &str = "### A certificate\n";
 const ADMINISTRATOR: &str = "### A lost administrator\n";
 const CLOCK: &str = "### A wrong clock\n";
 
-/// What the console serves, until the site supplies a certificate.
+/// File of the certificate that the console serves, until the site supplies one.
 const SERVING: &str = "/var/lib/landfall/console/serving.json";
 
-/// Where the console's report has the fingerprint of its authority.
+/// Field with the fingerprint of the authority in the console's report.
 const AUTHORITY: &str = "authorityFingerprint";
 
-/// How long a new certificate may take to browsers.
+/// Time limit for a new certificate to reach browsers.
 const SHOWN_LIMIT: Duration = Duration::from_mins(4);
 
-/// How long the status may take to know of a clock.
+/// Time limit for the status to report a clock.
 const CLOCK_LIMIT: Duration = Duration::from_mins(1);
 
-/// What the status says of a clock that was set back.
+/// Text in the status about a clock that was set back.
 const SET_BACK: &str = "this site has seen";
 
-/// The password of an administrator who is let in again.
+/// Password of an administrator who regains access.
 const OTHER_PASSWORD: &str = "walnut-harbor-trumpet-38";
 
 #[test]
@@ -53,7 +53,8 @@ fn runbooks_do_what_they_say() -> Result<()> {
     engineer.expect_unchanged("after runbooks and an uninstall", &["/var/log/landfall"])
 }
 
-/// A certificate that ends soon is replaced, and browsers see the new one, by the same authority, without a restart of the console.
+/// Replaces a certificate that ends soon. Browsers see the new one, from the same authority, without a restart of the
+/// console.
 fn a_certificate_that_ends(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = Console::without_token(machine)?;
@@ -82,14 +83,14 @@ fn a_certificate_that_ends(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The commands of the page.
+/// Returns the commands of the page.
 fn page() -> Result<[String; 5]> {
     let commands = handbook::commands(CERTIFICATE)?;
     let Ok(commands) = <[String; 5]>::try_from(commands.clone()) else { bail!("the page has {commands:?}") };
     Ok(commands)
 }
 
-/// What `landfall console` reports, without a token.
+/// Returns the report of `landfall console`, without a token.
 fn announced(engineer: Engineer<'_>) -> Result<Value> {
     engineer.landfall(&["console", "--no-token"])?.report("console --no-token")
 }
@@ -100,7 +101,7 @@ fn pod_of_the_console(machine: &Machine) -> Result<String> {
     administered(machine, line)
 }
 
-/// A certificate that the customer brought is shown, and without it the site's own again.
+/// Checks that the console serves a certificate of the customer's, and its own again after that is removed.
 fn a_certificate_of_the_site(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let own = Console::without_token(machine)?;
@@ -130,7 +131,8 @@ fn expect_shown(machine: &Machine, console: &Console, fingerprint: &str) -> Resu
     })
 }
 
-/// Whoever has root lets an administrator in again, with a new password; a restore brings the people of a backup.
+/// Checks that root can restore an administrator's access with a new password, and that a restore brings back the users
+/// of a backup.
 fn a_lost_administrator(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let folder = tempfile::tempdir()?;
@@ -171,14 +173,15 @@ fn a_lost_administrator(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless a browser's session counts, or no longer does.
+/// Fails unless a browser's session is valid, or invalid, as expected.
 fn expect_reads(machine: &Machine, console: &Console, browser: &Path, reads: bool) -> Result<()> {
     let (code, _) = console.ask(machine, "/", &["--cookie", &browser.display().to_string()])?;
     ensure!((code == 200) == reads, "a session is answered with {code}");
     Ok(())
 }
 
-/// The site has once seen a later time than now. The machines of the tests share the clock of their computer, which is not set.
+/// Simulates a site that has seen a later time than the current one. Test machines share their computer's clock, which
+/// is not changed.
 fn a_wrong_clock(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run("touch --date='+9 days' /var/lib/landfall/node/clock")?;

@@ -1,4 +1,4 @@
-//! Data of two components that tests of backups write and look for, the repository that has it, and a disk for copies.
+//! Data of two components that backup tests write and check, the repository that contains it, and a disk for copies.
 
 use anyhow::{Context, Result, bail, ensure};
 use landfall_tests::proofs::{in_pod, sql};
@@ -8,31 +8,32 @@ use serde_json::Value;
 use super::engineer::{Engineer, Said};
 use super::handbook;
 
-/// The folder of the repository.
+/// Folder of the repository.
 const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
 
-/// Where another disk is mounted.
+/// Mount point of another disk.
 pub(crate) const DISK: &str = "/mnt/copies";
 
-/// The page about backups, and the time to which it restores.
+/// Heading of the page about backups, and the time to which it restores.
 const BACK_UP: &str = "## Back up and restore\n";
 pub(crate) const TIME_OF_THE_PAGE: &str = "2026-11-21T18:00:00Z";
 
-/// Where packs are damaged, in hundredths of their length, until one place does.
+/// Places at which packs are damaged, in percent of their length. They are tried until one has the intended effect.
 const PLACES: [u8; 9] = [50, 40, 60, 30, 70, 20, 80, 10, 90];
 
-/// How the key of the cache is written and read.
+/// Command with which the cache's key is written and read.
 const CACHE: &str = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1";
 
-/// Length of the key of a repository, in hexadecimal digits.
+/// Length of a repository's key, in hexadecimal digits.
 const KEY_DIGITS: usize = 64;
 
-/// The commands of the page about backups: five for backups, three for restores, of which the last one names this time.
+/// Returns the commands of the page about backups: five for backups, and three for restores, the last of which names
+/// this time.
 pub(crate) fn page(time: &str) -> Result<[Vec<String>; 8]> {
     handbook::arguments(BACK_UP, &[(TIME_OF_THE_PAGE, time)])
 }
 
-/// Writes rows and a key with this word.
+/// Writes rows and a cache key with this word.
 pub(crate) fn write_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
     let machine = engineer.machine();
     sql(machine, "DROP TABLE IF EXISTS kept")?;
@@ -42,7 +43,7 @@ pub(crate) fn write_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless both databases have what was written with this word.
+/// Fails unless both databases contain the data written with this word.
 pub(crate) fn expect_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
     let machine = engineer.machine();
     let rows = sql(machine, "SELECT word, count(*), sum(number) FROM kept GROUP BY word")?;
@@ -54,7 +55,7 @@ pub(crate) fn expect_data(engineer: Engineer<'_>, word: &str) -> Result<()> {
     Ok(())
 }
 
-/// The machine's time, which commits of its database have, too.
+/// Returns the machine's time, which is also that of its database's commits.
 pub(crate) fn time_of(machine: &Machine) -> Result<String> {
     Ok(machine.run("date --utc +%Y-%m-%dT%H:%M:%S.%6NZ")?.stdout.trim().to_owned())
 }
@@ -64,12 +65,12 @@ pub(crate) fn connect_disk(machine: &Machine) -> Result<()> {
     machine.run(&format!("mkdir {DISK} && mount -t tmpfs none {DISK}")).map(drop)
 }
 
-/// The disk for copies is away, with everything on it.
+/// Disconnects the disk for copies, with everything on it.
 pub(crate) fn disconnect_disk(machine: &Machine) -> Result<()> {
     machine.run(&format!("umount {DISK} && rmdir {DISK}")).map(drop)
 }
 
-/// What a person copies from the screen: the key, which is all that this command prints on standard output.
+/// Returns the key that a person would copy from the screen. It is this command's only output on stdout.
 pub(crate) fn printed_key(machine: &Machine, command: &str) -> Result<String> {
     let printed = machine.run(command)?.stdout;
     let key = printed.strip_suffix('\n').unwrap_or(&printed);
@@ -78,8 +79,9 @@ pub(crate) fn printed_key(machine: &Machine, command: &str) -> Result<String> {
     Ok(key.to_owned())
 }
 
-/// Damages bytes of the repository, until [`mend`], so that this backup has lost data of the database, and none that describes it. Packs have
-/// pieces of many streams and backups in no certain order: the check says what each place takes. Returns its report.
+/// Damages bytes of the repository, until [`mend`], so that this backup has lost data of the database, but no backup
+/// its description. Packs have pieces of many streams and backups in arbitrary order, so the check reports the effect
+/// at each place. Returns the check's result.
 pub(crate) fn damage(engineer: Engineer<'_>, backup: &str) -> Result<Said> {
     let machine = engineer.machine();
     let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
@@ -103,7 +105,7 @@ pub(crate) fn damage(engineer: Engineer<'_>, backup: &str) -> Result<Said> {
     bail!("no place in the packs has data of the database of the backup of {time}:\n{packs}")
 }
 
-/// Whether this backup has lost data of the database, and none has lost what describes it.
+/// Returns true if this backup has lost data of the database, and no backup has lost its description.
 fn takes_the_database_alone(report: &str, time: &str) -> Result<bool> {
     let report: Value = serde_json::from_str(report).with_context(|| format!("the check reports {report}"))?;
     let damages = report["damages"].as_array().context("the check lists no damages")?;
@@ -128,7 +130,7 @@ fn damage_takes_the_database_of_one_backup_alone() {
     assert!(!is_taken(&[]));
 }
 
-/// The repository is as it was before the damage.
+/// Restores the repository to its state before the damage.
 pub(crate) fn mend(machine: &Machine) -> Result<()> {
     machine.run(&format!("rm -r {REPOSITORY} && cp --archive /root/good {REPOSITORY} && rm -r /root/good"))?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Pages and documents of the console hold no secret of the site, not even where software has logged one.
+//! Pages and documents of the console contain no secret of the site, even if software has logged one.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use landfall_tests::site::{Machine, wait_until};
 
 use super::support_bundle::{CANARIES, CANARY, SECRETS, remove_canaries};
 
-/// How long the lines may take to the log.
+/// Time limit for the lines to appear in the log.
 const SHOWN_LIMIT: Duration = Duration::from_mins(2);
 
-/// Everything that a person or a program reads without asking for a change.
+/// Everything that a person or a program reads without requesting a change.
 const PAGES: [&str; 38] = [
     "/",
     "/live/overview",
@@ -55,8 +55,8 @@ const PAGES: [&str; 38] = [
     "/api/v1/openapi.json",
 ];
 
-/// Fails if one of them holds a secret of the site or one of the planted Secrets, which are removed. The memory is that of a browser in which an
-/// administrator has signed in.
+/// Fails if one of them contains a secret of the site or one of the planted Secrets, which are then removed. `memory`
+/// is the cookie store of a browser with a signed-in administrator.
 pub(crate) fn hold_no_secret(machine: &Machine, console: &Console, memory: &str) -> Result<()> {
     let mut secrets = vec![("a planted value".to_owned(), CANARY.to_owned())];
     for command in SECRETS {
@@ -82,7 +82,7 @@ pub(crate) fn hold_no_secret(machine: &Machine, console: &Console, memory: &str)
             ensure!(!text.contains(value), "{path} shows the secret of {whose}");
         }
     }
-    // Some of them are of another role's or another site's.
+    // Some pages belong to another role or another kind of site.
     ensure!(read + 2 >= PAGES.len(), "only {read} of {} pages were there to be read", PAGES.len());
     remove_canaries(machine)?;
     printer::note(format!(
@@ -91,11 +91,12 @@ pub(crate) fn hold_no_secret(machine: &Machine, console: &Console, memory: &str)
     Ok(())
 }
 
-/// A database writes every planted value into its log.
+/// Makes a database write every planted value to its log.
 fn log_the_canaries(machine: &Machine) -> Result<()> {
-    // It logs the statement, too, in which a beginning without the rest would be no secret that the host knows.
+    // The statement is logged as well, so it must not contain the unsplit prefix. The host would not redact that,
+    // because it is not one of the site's secrets.
     let (first, second) = CANARY.split_at(CANARY.len() / 2);
-    // A literal, whose quotes are doubled: the shell would take `$$` for its own number.
+    // A literal with doubled quotes, because the shell would replace `$$` by its process ID.
     let lines = format!(
         "DO 'BEGIN FOR i IN 0..{} LOOP RAISE LOG ''canary % end'', ''{first}'' || ''{second}-'' || to_char(i, ''FM0000''); END LOOP; \
          RAISE LOG ''canary %'', ''end''; END'",

@@ -1,4 +1,4 @@
-//! Files generated on a site: they are never generated again, they match the journal, and the cluster holds the same.
+//! Files generated on a site. They are never generated again, match the journal, and equal those in the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,22 +13,22 @@ use sha2::{Digest, Sha256};
 
 use super::journal;
 
-/// Where Landfall stores the secrets that it generates.
+/// Folder of the secrets that Landfall generates.
 const SECRETS: &str = "/var/lib/landfall/secrets";
 
-/// Where kubeadm puts keys, and kubeconfigs that hold keys.
+/// Folder of kubeadm's keys, and of kubeconfigs that contain keys.
 const KUBERNETES: &str = "/etc/kubernetes";
 
-/// The least that the step for certificates must leave.
+/// Files that the step for certificates must at least leave.
 const KEYS: [&str; 4] = ["pki/ca.key", "pki/etcd/ca.key", "pki/front-proxy-ca.key", "pki/sa.key"];
 
-/// The files that the step for kubeconfigs must leave. The kubelet's is rewritten by a later step, and renews itself.
+/// Files that the step for kubeconfigs must leave. The kubelet's is rewritten by a later step, and renews itself.
 const KUBECONFIGS: [&str; 4] = ["admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf"];
 
 /// SHA-256 of files, by path.
 type Files = BTreeMap<String, String>;
 
-/// The journal's entry for a generated file: its digest, if the step that wrote it recorded one.
+/// Generated files in the journal, each with its digest if the step that wrote it recorded one.
 type Recorded = BTreeMap<String, Option<String>>;
 
 /// The generated files of a site, and its journal's entries for them.
@@ -51,12 +51,12 @@ impl Drawn {
         Ok(found)
     }
 
-    /// The number of files.
+    /// Returns the number of files.
     pub(crate) fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// The number of files with a digest in the journal.
+    /// Returns the number of files with a digest in the journal.
     pub(crate) fn recorded(&self) -> usize {
         self.recorded.values().flatten().count()
     }
@@ -92,7 +92,7 @@ fn is_key(path: &str) -> bool {
         || KUBECONFIGS.iter().any(|name| path == format!("{KUBERNETES}/{name}"))
 }
 
-/// Adds the wanted files below a folder of the machine; a missing folder has none.
+/// Adds the wanted files below a folder of the machine, if the folder exists.
 fn read_folder(root: &Path, folder: &str, wanted: &dyn Fn(&str) -> bool, files: &mut Files) -> Result<()> {
     let entries = match root.join(folder.trim_start_matches('/')).read_dir() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -105,8 +105,8 @@ fn read_folder(root: &Path, folder: &str, wanted: &dyn Fn(&str) -> bool, files: 
             read_folder(root, &path, wanted, files)?;
         } else if wanted(&path) && !path.ends_with(".landfall-temporary") {
             let content = std::fs::read(entry.path()).with_context(|| format!("cannot read {path}"))?;
-            // kubeadm syncs nothing: of a file that it has just written, a power cut may leave an empty one, which
-            // holds no key.
+            // kubeadm syncs nothing: after a power cut, a file that it has just written may be empty, and thus contain
+            // no key.
             if content.is_empty() && path.starts_with(KUBERNETES) {
                 continue;
             }
@@ -116,7 +116,7 @@ fn read_folder(root: &Path, folder: &str, wanted: &dyn Fn(&str) -> bool, files: 
     Ok(())
 }
 
-/// The journal's entries for generated files, of all steps that are done.
+/// Returns the journal's entries for generated files, from all steps that are done.
 fn recorded(replay: &Replay) -> Result<Recorded> {
     let pins = replay.state.pins.as_ref().context("the journal pins nothing")?;
     let mut recorded = Recorded::new();
@@ -127,7 +127,7 @@ fn recorded(replay: &Replay) -> Result<Recorded> {
     Ok(recorded)
 }
 
-/// Files that a done step has generated. A step whose Done was written by a resume recorded no digests.
+/// Returns the files that a done step has generated. A step whose Done was written by a resume recorded no digests.
 fn recorded_of(step: &str, output: &Value) -> Result<Recorded> {
     let digest = |value: &Value| value.as_str().map(|text| text.trim_start_matches("sha256:").to_owned());
     let unknown = |paths: Vec<String>| paths.into_iter().map(|path| (path, None)).collect();
@@ -151,13 +151,13 @@ fn recorded_of(step: &str, output: &Value) -> Result<Recorded> {
     })
 }
 
-/// Namespace and name of the Secret that a step generates, from the step's id.
+/// Returns namespace and name of the Secret that a step generates, from the step's ID.
 fn secret_of(step: &str) -> Option<(&str, &str)> {
     step.strip_prefix("secret/")?.split_once('/')
 }
 
-/// The differences between the cluster's Secrets and the files that they were made from, one per line: the files of a component that
-/// was removed are kept, and its Secrets are not. Fails if there are no files of Secrets.
+/// Returns the differences between the cluster's Secrets and their source files, one per line. The files of a removed
+/// component are kept without its Secrets. Fails if there are no files of Secrets.
 pub(crate) fn unlike_files(machine: &Machine) -> Result<BTreeSet<String>> {
     let listed = machine.run(&format!("cd {SECRETS} && ls -d */*.json"))?.stdout;
     let (mut unlike, mut compared) = (BTreeSet::new(), 0);
@@ -170,7 +170,7 @@ pub(crate) fn unlike_files(machine: &Machine) -> Result<BTreeSet<String>> {
             serde_json::from_value(values).context("a secret's file lacks values")?;
         ensure!(!values.is_empty(), "the file of the Secret {namespace}/{name} has no values");
         let held = in_cluster(machine, namespace, name)?;
-        // Whether each Secret is there is seen where objects are compared.
+        // The comparison of objects detects a missing Secret.
         if !held.is_empty() {
             compared += 1;
             unlike.extend(difference(&format!("{namespace}/{name}"), &values, &held));
@@ -186,7 +186,7 @@ pub(crate) fn unlike_files(machine: &Machine) -> Result<BTreeSet<String>> {
     Ok(unlike)
 }
 
-/// The decoded values of a Secret; none where there is no such Secret.
+/// Returns the decoded values of a Secret; empty if there is no such Secret.
 fn in_cluster(machine: &Machine, namespace: &str, name: &str) -> Result<BTreeMap<String, String>> {
     let template = r#"{{range $key, $value := .data}}{{$key}} {{$value | base64decode}}{{"\n"}}{{end}}"#;
     let line = format!(
@@ -198,7 +198,7 @@ fn in_cluster(machine: &Machine, namespace: &str, name: &str) -> Result<BTreeMap
     output.stdout.lines().map(|line| pair(line).context("a Secret has a value of several lines")).collect()
 }
 
-/// The differences, by key; values are never printed.
+/// Returns the differences by key, without values, which are never printed.
 fn difference(secret: &str, file: &BTreeMap<String, String>, cluster: &BTreeMap<String, String>) -> Vec<String> {
     let keys: BTreeSet<_> = file.keys().chain(cluster.keys()).collect();
     let unlike = keys.into_iter().filter(|key| file.get(*key) != cluster.get(*key));

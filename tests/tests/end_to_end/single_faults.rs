@@ -1,4 +1,4 @@
-//! A machine that is spoiled in one way at a time: preflight finds this fault alone, with its fix, and nothing once it is mended.
+//! A machine with one fault at a time: preflight finds only this fault, with its fix, and nothing once it is fixed.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,9 @@ use super::engineer::Engineer;
 use super::refusals::NOT_READY;
 use super::spoiled::{expect_fault, judged, open_findings};
 
-/// A fault: lines that make it and take it away, and the findings of it: the name of each, a part of what was measured, and a part of the
-/// fix or of a command. Whether it blocks, or is a warning that must be accepted; others leave the machine ready.
+/// A fault: the lines that cause and fix it, and its findings. Each finding has its name, a part of its measurement,
+/// and a part of its fix or of a command. `stops` is true if the fault blocks, or is a warning that must be accepted;
+/// other faults leave the machine ready.
 struct Fault {
     make: &'static str,
     mend: &'static str,
@@ -26,7 +27,7 @@ const fn noted(make: &'static str, mend: &'static str, found: &'static [(&str, &
     Fault { make, mend, found, stops: false }
 }
 
-/// What each mount of memory over the data folder is, beside its own fault.
+/// Finding of each memory mount over the data folder, in addition to its own fault.
 const IN_MEMORY: (&str, &str, &str) = ("data-filesystem", "tmpfs, which is in memory", "ext4");
 const NOT_PERMANENT: (&str, &str, &str) = ("data-mount", "/var/lib/landfall", "/etc/fstab");
 const UNMOUNT: &str = "umount /var/lib/landfall && rmdir /var/lib/landfall";
@@ -154,14 +155,14 @@ const FAULTS: [Fault; 22] = [
     ),
 ];
 
-/// Makes each fault, looks, and mends it.
+/// Causes, checks and fixes each fault.
 pub(super) fn are_found_one_by_one(engineer: Engineer<'_>) -> Result<()> {
     for Fault { make, mend, found, stops } in FAULTS {
         engineer.machine().run(make)?;
         let report = judged(engineer, if stops { NOT_READY } else { 0 }).with_context(|| make)?;
         let expected: BTreeSet<String> = found.iter().map(|(name, ..)| (*name).to_owned()).collect();
         let open = open_findings(&report)?;
-        // What the computer below has is not among the open ones.
+        // Findings about the computer below are not included here.
         ensure!(open.is_subset(&expected), "found {open:?}, and the machine was spoiled with {expected:?} by `{make}`");
         for fault in found {
             expect_fault(&report, *fault).with_context(|| make)?;

@@ -1,5 +1,5 @@
-//! A site without defaults: its `site.yaml` takes effect everywhere; a wrong one changes nothing. And a good install is
-//! uninstalled without interruption, on a machine that was never off.
+//! A site without defaults: its `site.yaml` takes effect everywhere, and a wrong one changes nothing. A successful
+//! install is then uninstalled without interruption, on a machine that was never off.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use super::fixture::{connected_machine_with_stick, fixture};
 use super::install::expect_each_byte_once;
 use super::memory;
 
-/// Its path on the machine.
+/// Path of the configuration on the machine.
 const FILE: &str = "/root/site.yaml";
 
-/// How long a pod may be without an address after the site is ready.
+/// Time limit for a pod to get an address after the site is ready.
 const ADDRESS_LIMIT: Duration = Duration::from_mins(2);
 
-/// Everything that a site may set, nothing at its default.
+/// Every setting of a site, none at its default.
 const SITE: &str = "\
 node: {name: edge-7, address: 10.99.0.11}
 network: {podRanges: [10.32.0.0/16], serviceRanges: [172.20.0.0/16]}
@@ -57,7 +57,7 @@ fn a_site_configuration_reaches_what_it_is_about() -> Result<()> {
     Ok(())
 }
 
-/// A configuration with one fault: the text, its code, and what the message must name.
+/// Checks configurations with one fault each: the text, its code, and a part of the message.
 fn wrong_configurations_change_nothing(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let wrong = [
@@ -76,7 +76,7 @@ fn wrong_configurations_change_nothing(engineer: Engineer<'_>) -> Result<()> {
     engineer.expect_unchanged("after wrong site configurations", &[])
 }
 
-/// An object of the cluster, or a list of them.
+/// Returns an object of the cluster, or a list of objects.
 fn get(machine: &Machine, what: &str) -> Result<Value> {
     let output = proofs::administer(machine, &format!("kubectl get --output json {what}"))?;
     ensure!(output.status.success(), "cannot get {what}: {}", output.stderr);
@@ -100,7 +100,7 @@ fn expect_node_and_ranges(machine: &Machine, report: &Value) -> Result<()> {
     expect(machine, "service kubernetes", "/spec/clusterIP", &"172.20.0.1".into())?;
     expect(machine, "service --namespace kube-system kube-dns", "/spec/clusterIP", &"172.20.0.10".into())?;
 
-    // A pod has none for a moment after the cluster first lists it, which may be late for one that runs from a file.
+    // A pod has no address shortly after the cluster first lists it, which may be late for a static pod.
     let pods = wait_until("an address of each pod", ADDRESS_LIMIT, || {
         let pods = get(machine, "pods --all-namespaces")?["items"].as_array().cloned().context("no list of pods")?;
         Ok(pods.iter().all(|pod| pod["status"]["podIP"].is_string()).then_some(pods))
@@ -113,7 +113,7 @@ fn expect_node_and_ranges(machine: &Machine, report: &Value) -> Result<()> {
             ensure!(address.starts_with(beginning), "{name} is at {address}, not in {beginning}");
         }
     }
-    // A name is found through the nameserver's address in the site's range of services.
+    // A name is resolved through the nameserver's address in the site's service range.
     let script = "grep '^nameserver 172.20.0.10$' /etc/resolv.conf > /dev/null
 python3 -c 'import socket; print(socket.gethostbyname(\"assistant.assistant.svc.cluster.local\"))'";
     let found = proofs::in_pod(machine, "assistant", "deployment/assistant", script)?;
@@ -121,7 +121,8 @@ python3 -c 'import socket; print(socket.gethostbyname(\"assistant.assistant.svc.
     Ok(())
 }
 
-/// No software asked for a foreign name, which is how phoning home begins; when a pod does, the recording shows it.
+/// Fails if software requested a foreign name, which is how phoning home begins. A request by a pod must appear in the
+/// recording.
 fn expect_no_foreign_name(machine: &Machine) -> Result<()> {
     let asked = machine.switch().asked_names()?;
     ensure!(asked.is_empty(), "software asked for foreign names: {asked:?}");

@@ -1,5 +1,6 @@
-//! Secrets that a site gives: a release asks for a password and for a certificate with its key. The values reach the software and nothing
-//! that a person reads or takes away, change while the site runs, and return where a change fails.
+//! Secrets that a site provides: a release requires a password and a certificate with its key. The values reach the
+//! software, but nothing that a person reads or takes away. They can be changed at run time, and are restored if a
+//! change fails.
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::later_releases;
@@ -13,32 +14,32 @@ use super::fixture::{fixture, folder, machine_with_stick};
 use super::handbook;
 use super::support_bundle::{self, FILE as BUNDLE, PLANTED_LOG};
 
-/// The release on every stick.
+/// Path of the release on every stick.
 const RELEASE: &str = "/media/stick/given";
 
-/// What a person brings, each by its path on the machine.
+/// Paths on the machine of the files that a person brings.
 const SITE: &str = "/root/site.yaml";
 const PASSWORD: &str = "/root/password";
 const CERTIFICATE: &str = "/root/front.crt";
 const KEY: &str = "/root/front.key";
 
-/// The passwords, in their order. The software does not begin with the second one.
+/// Passwords, in their order. The software does not start with the second one.
 const PASSWORDS: [&str; 3] =
     ["the-first-password-of-it", "a-password-that-no-directory-takes", "the-last-password-of-it"];
 
-/// Where a site keeps the values.
+/// Folder in which a site keeps the values.
 const VALUES: &str = "/var/lib/landfall/site-secrets/bulletin";
 
-/// What the install has printed.
+/// File with the output of the install.
 const SAID: &str = "/root/said";
 
-/// What people read or take away: no value may be in it.
+/// Files that people read or take away, which must not contain a value.
 const OPEN: &str = "/var/lib/landfall/journal /var/log/landfall /etc/landfall /root/support /root/said";
 
-/// The page of the handbook.
+/// Heading of the handbook's page.
 const PAGE: &str = "### Secrets that the release asks for\n";
 
-/// A vendor of its own, whose one key has every role. Returns the fingerprint of its root.
+/// Builds the release of a separate vendor, whose only key has every role. Returns the fingerprint of its root.
 fn ensure_release() -> Result<String> {
     let release = later_releases::define_given(&folder().join("given-release"))?;
     let vendor = Vendor::open(&folder().join("given-vendor"))?;
@@ -76,7 +77,7 @@ fn secrets_of_a_site_reach_its_software_alone() -> Result<()> {
     expect_listed(engineer, &[("directory", 1), ("front", 1)])?;
     handbook::expect_to_name_everything(&machine)?;
 
-    // What has served may be gone: the same configuration again changes nothing.
+    // The files may be removed afterwards: the same configuration then changes nothing.
     machine.run(&format!("rm {CERTIFICATE} {KEY}"))?;
     let again = engineer.landfall(&["configure", "--site", SITE])?.report("configure with the same files")?;
     ensure!(again["settings"] == json!([]) && again["components"] == json!([]), "{again:#}");
@@ -93,7 +94,7 @@ fn secrets_of_a_site_reach_its_software_alone() -> Result<()> {
     engineer.expect_unchanged("after secrets of a site and an uninstall", &["/var/log/landfall"])
 }
 
-/// A certificate with its key, and the first password. Returns the key.
+/// Writes a certificate with its key, and the first password. Returns the key.
 fn give(machine: &Machine) -> Result<String> {
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["bulletin.example.com".to_owned()])?;
@@ -104,7 +105,7 @@ fn give(machine: &Machine) -> Result<String> {
     Ok(key)
 }
 
-/// All at once, and with nothing changed.
+/// Checks that all missing and unusable secrets are reported at once, with nothing changed.
 fn refuses_what_is_missing_or_unfit(engineer: Engineer<'_>, trust: &str) -> Result<()> {
     let machine = engineer.machine();
     let install = |more: &[&str]| engineer.landfall(&[&["install", RELEASE, "--trust", trust], more].concat());
@@ -133,7 +134,8 @@ fn refuses_what_is_missing_or_unfit(engineer: Engineer<'_>, trust: &str) -> Resu
     engineer.expect_unchanged("after an install without secrets", &[])
 }
 
-/// Another password takes the place of the first one; one with which the software does not begin goes back by itself.
+/// Changes the first password to another one. A change to one with which the software does not start is undone
+/// automatically.
 fn changes_and_goes_back(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let [dry_run, configure] = handbook::arguments(PAGE, &[])?;
@@ -160,7 +162,7 @@ fn changes_and_goes_back(engineer: Engineer<'_>) -> Result<()> {
     expect_listed(engineer, &[("directory", 2), ("front", 1)])
 }
 
-/// `landfall settings` names each secret with its number. It never prints a value.
+/// Fails unless `landfall settings` lists each secret with its number, and without its value.
 fn expect_listed(engineer: Engineer<'_>, expected: &[(&str, u64)]) -> Result<()> {
     let settings = engineer.landfall(&["settings"])?.report("settings")?;
     let secrets = settings["secrets"].as_array().context("the settings have no secrets")?;
@@ -173,7 +175,7 @@ fn expect_listed(engineer: Engineer<'_>, expected: &[(&str, u64)]) -> Result<()>
     Ok(())
 }
 
-/// A person types the first password again, twice.
+/// Types the first password again, twice, as a person would.
 fn is_typed(engineer: Engineer<'_>) -> Result<()> {
     let program = engineer.program()?;
     let password = PASSWORDS[0];
@@ -184,7 +186,8 @@ fn is_typed(engineer: Engineer<'_>) -> Result<()> {
     expect_password(engineer.machine(), password)
 }
 
-/// What the console hands over reaches the process that plans through its standard input, and its plan has a number alone.
+/// Checks that values from the console reach the planning process through its standard input, and that its plan has
+/// only a number.
 fn is_planned_from_memory(engineer: Engineer<'_>) -> Result<()> {
     let (machine, program) = (engineer.machine(), engineer.program()?);
     let input = json!({ "values": {}, "secrets": { "directory": PASSWORDS[2] } }).to_string();
@@ -198,14 +201,14 @@ fn is_planned_from_memory(engineer: Engineer<'_>) -> Result<()> {
     expect_password(machine, PASSWORDS[0])
 }
 
-/// What the software has for a password.
+/// Fails unless the software has this password.
 fn expect_password(machine: &Machine, password: &str) -> Result<()> {
     let found = in_pod(machine, "bulletin", "bulletin-0", r#"printf %s "$DIRECTORY_PASSWORD""#)?;
     ensure!(found.stdout == password, "the software has the password {:?}: {}", found.stdout, found.stderr);
     Ok(())
 }
 
-/// The values that the site keeps: one of each.
+/// Fails unless the site keeps exactly one value of each secret.
 fn expect_values(machine: &Machine, files: &[&str]) -> Result<()> {
     let found = machine.run(&format!("ls {VALUES}"))?.stdout;
     ensure!(found.lines().collect::<Vec<_>>() == files, "the site keeps {found}");
@@ -214,7 +217,7 @@ fn expect_values(machine: &Machine, files: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// No value is in what people read or take away, as it is or in base64.
+/// Fails if a value is in any file that people read or take away, unencoded or in Base64.
 fn expect_no_value(engineer: Engineer<'_>, key: &str) -> Result<()> {
     let machine = engineer.machine();
     machine.write_file(PLANTED_LOG, format!("canary {} end\n", PASSWORDS[0]), 0o600)?;
@@ -228,14 +231,14 @@ fn expect_no_value(engineer: Engineer<'_>, key: &str) -> Result<()> {
         let grep = "grep --recursive --fixed-strings --text --files-with-matches";
         machine.try_run(&format!("{grep} --file {pattern} {places}"))
     };
-    // A line of a key is part of it as it is, but not of its Base64.
+    // A line of a key occurs in the plain key, but not in its Base64.
     for (part, value) in PASSWORDS.map(|password| (password, password)).into_iter().chain([(line, key)]) {
         machine.write_file("/root/part", part, 0o600)?;
         machine.write_file("/root/value", value, 0o600)?;
         machine.run("base64 --wrap 0 /root/value | tr --delete '=' > /root/encoded")?;
         for pattern in ["/root/part", "/root/encoded"] {
             let found = search(pattern, OPEN)?;
-            // 1: everything was read, and nothing was found.
+            // Exit code 1: everything was read, and nothing was found.
             ensure!(found.status.code() == Some(1), "a value is in {}{}", found.stdout, found.stderr);
         }
         let is_kept = search("/root/encoded", VALUES)?.status.success();

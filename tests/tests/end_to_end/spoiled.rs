@@ -1,5 +1,5 @@
-//! A machine that is spoiled in one way at a time, and in many ways at once: one look finds every fault with its fix, takes little time and changes nothing. On the
-//! same machine before that, there is nothing to find.
+//! A machine with one fault at a time, and with many faults at once. One preflight finds every fault with its fix,
+//! takes little time and changes nothing. Before the faults, the same machine has no findings.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -15,10 +15,10 @@ use super::fixture::{connected_machine_with_stick, fixture};
 use super::refusals::NOT_READY;
 use super::single_faults;
 
-/// What depends on the computer that runs the machines: they share its memory, its disks, its clock and its kernel.
+/// Findings about the computer that runs the machines: they share its memory, its disks, its clock and its kernel.
 const OF_THE_COMPUTER: [&str; 4] = ["swap", "disk-sync", "hardware-clock", "kernel-options"];
 
-/// Lines that spoil a machine.
+/// Lines that cause the faults.
 const SPOILING: [&str; 11] = [
     "systemd-socket-activate --listen=6443 /bin/true > /dev/null 2>&1 &",
     "mkdir -p /etc/kubernetes/manifests && echo foreign > /etc/kubernetes/admin.conf && ip link add cni0 type bridge",
@@ -35,7 +35,8 @@ const SPOILING: [&str; 11] = [
     "printf '# none\\n' > /etc/resolv.conf",
 ];
 
-/// The findings of a machine that is spoiled so: the name of each, a part of what was measured, and a part of the fix or of a command.
+/// Findings of a machine with these faults. Each has its name, a part of its measurement, and a part of its fix or of a
+/// command.
 const FAULTS: [(&str, &str, &str); 16] = [
     ("ports", "6443 (systemd-socket-, process ", "ss -ltnp"),
     ("other-kubernetes", "/etc/kubernetes, the interface cni0", "its own tool"),
@@ -83,10 +84,12 @@ fn every_fault_of_a_spoiled_machine_is_found_in_one_look() -> Result<()> {
     Ok(())
 }
 
-/// How often facts are collected until one time is within the limit: machines that other sites use at the same time are slow at times.
+/// Number of attempts at collecting facts, one of which must meet the time limit. Machines of other sites that run at
+/// the same time can slow it down.
 const LOOKS: usize = 3;
 
-/// Facts and preflight, each within its time; the report of preflight, which must end with this exit code.
+/// Runs facts and preflight, and fails unless each meets its time limit and preflight ends with this exit code. Returns
+/// the report of preflight.
 fn look(engineer: Engineer<'_>, exit: i32) -> Result<Value> {
     let mut best = Duration::MAX;
     for _ in 0..LOOKS {
@@ -101,7 +104,7 @@ fn look(engineer: Engineer<'_>, exit: i32) -> Result<Value> {
     judged(engineer, exit)
 }
 
-/// The report of preflight, which must end with this exit code, within its time.
+/// Returns the report of preflight. Fails unless it ends with this exit code, within its time limit.
 pub(super) fn judged(engineer: Engineer<'_>, exit: i32) -> Result<Value> {
     let begun = Instant::now();
     let said = engineer.landfall(&["preflight", STICK, "--trust", &fixture()?.fingerprint])?;
@@ -116,14 +119,14 @@ fn findings(report: &Value) -> Result<&Vec<Value>> {
     report["findings"].as_array().with_context(|| format!("the report has no findings: {report:#}"))
 }
 
-/// The names of what did not pass, without what the machines have of the computer below them.
+/// Returns the names of findings that did not pass, except those about the computer below the machines.
 pub(super) fn open_findings(report: &Value) -> Result<BTreeSet<String>> {
     let open = findings(report)?.iter().filter(|finding| finding["severity"] != "passed");
     let names = open.map(|finding| finding["name"].as_str().unwrap_or_default().to_owned());
     Ok(names.filter(|name| !OF_THE_COMPUTER.contains(&name.as_str())).collect())
 }
 
-/// Fails unless a finding of this name measured the fault, and says what to do about it.
+/// Fails unless a finding of this name measured the fault, and says how to fix it.
 pub(super) fn expect_fault(report: &Value, (name, measured, fix): (&str, &str, &str)) -> Result<()> {
     let found: Vec<&Value> = findings(report)?.iter().filter(|finding| finding["name"] == name).collect();
     let has = |value: &Value, part: &str| value.as_str().is_some_and(|text| text.contains(part));
@@ -136,7 +139,7 @@ pub(super) fn expect_fault(report: &Value, (name, measured, fix): (&str, &str, &
     Ok(())
 }
 
-/// Waits until the programs run that were started in the background.
+/// Waits until the programs that were started in the background are running.
 fn wait_for_programs(machine: &Machine) -> Result<()> {
     let limit = Duration::from_secs(10);
     for program in ["fapolicyd", "falcon-sensor"] {

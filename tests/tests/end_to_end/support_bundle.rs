@@ -1,4 +1,4 @@
-//! A support bundle of a living site: what is in it, and what must not be.
+//! A support bundle of a running site: required contents, and contents that it must not have.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use landfall_tests::proofs::administered;
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::Value;
 
-/// Where the bundle is collected.
+/// Path of the bundle.
 pub(crate) const FILE: &str = "/root/support.tar.gz";
 
-/// A folder in place of a stick.
+/// Folder in place of a stick.
 const STICK: &str = "/root/stick";
 
 /// A log that is collected.
 pub(crate) const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
 
-/// How many Secrets are planted, where, and what each value begins with.
+/// Number of planted Secrets, their namespace and file, and the prefix of each value.
 pub(crate) const CANARIES: usize = 1000;
 const CANARY_NAMESPACE: &str = "canaries";
 const CANARY_FILE: &str = "/root/canaries.yaml";
 pub(crate) const CANARY: &str = "k4n4ri3nv0g3l";
 
-/// The volume of the console.
+/// Path of the console's volume.
 const CONSOLE_DATA: &str = "/var/lib/landfall/storage/pvc-*_landfall-console_*";
 
 /// Secrets of an installed site, each as a command that prints its bytes.
@@ -48,10 +48,10 @@ pub(crate) fn collect(machine: &Machine) -> Result<()> {
         .map(drop)
 }
 
-/// How long a service of systemd may take to end that nobody asks any more.
+/// Time limit for an idle systemd service to end.
 const IDLE_LIMIT: Duration = Duration::from_mins(2);
 
-/// Waits for the end of the service of systemd that `timedatectl` starts, which a bundle asks.
+/// Waits for the end of the systemd service that `timedatectl` starts, which a bundle queries.
 pub(crate) fn wait_until_idle(machine: &Machine) -> Result<()> {
     wait_until("the end of systemd-timedated", IDLE_LIMIT, || {
         let is_active = machine.try_run("systemctl --quiet is-active systemd-timedated")?.status.success();
@@ -59,8 +59,8 @@ pub(crate) fn wait_until_idle(machine: &Machine) -> Result<()> {
     })
 }
 
-/// Fills a stick, and fails unless all of it is verified with the site's key: the console's audit log is in it, the use of a license, which
-/// this site does not have, is named as missing, and a changed part is found. Leaves the stick.
+/// Carries out to a stick, and fails unless all of it is verified with the site's key. It must contain the console's
+/// audit log, report license usage as missing, and reveal a changed part. Keeps the stick.
 fn expect_round_trip(machine: &Machine) -> Result<()> {
     machine.run(&format!("mkdir {STICK}"))?;
     let out = machine.run(&format!("landfall --json carry out --output {STICK} --since 1h"))?;
@@ -85,8 +85,9 @@ fn expect_round_trip(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Plants a thousand Secrets in the cluster and each of their values in a log, collects, and fails if one is in the bundle, in journals or logs, or in
-/// the console's data, as it is or in base64. The Secrets stay, for pages that are searched for them.
+/// Plants a thousand Secrets in the cluster and their values in a log, and collects a bundle. Fails if a value is in
+/// the bundle, in journals or logs, or in the console's data, unencoded or in Base64. Keeps the Secrets for the search
+/// of pages.
 fn expect_no_canary(machine: &Machine) -> Result<()> {
     let value = |number: usize| format!("{CANARY}-{number:04}");
     let secrets = (0..CANARIES).map(|number| {
@@ -102,16 +103,16 @@ fn expect_no_canary(machine: &Machine) -> Result<()> {
     let planted = planted_log(machine)?;
     ensure!(planted.matches("canary [redacted:").count() == CANARIES, "the planted log became {planted:?}");
     machine.run(&format!("rm {PLANTED_LOG}"))?;
-    // What all values begin with finds each of them; the base64 of a value begins with that of its first twelve letters.
+    // The common prefix finds each value. The Base64 of a value begins with that of the prefix's first twelve letters.
     machine.run(&format!("(echo {CANARY}; printf %.12s {CANARY} | base64) > /root/patterns"))?;
     let grep = "grep --recursive --fixed-strings --text --files-with-matches --file /root/patterns";
     let where_they_are = machine.try_run(&format!("{grep} {CANARY_FILE}"))?;
     ensure!(where_they_are.status.success(), "the search misses a value where it is");
     let open = format!("/root/support /var/lib/landfall/journal /var/log/landfall /var/log/pods {CONSOLE_DATA}");
     let found = machine.try_run(&format!("{grep} {open}"))?;
-    // 1: everything was read, and nothing was found.
+    // Exit code 1: everything was read, and nothing was found.
     ensure!(found.status.code() == Some(1), "a planted secret is in {}{}", found.stdout, found.stderr);
-    // The journal's files are compressed: they are searched as they are read.
+    // The systemd journal's files are compressed, so its output is searched.
     let journal = "journalctl --all --output export --no-pager";
     let found =
         machine.try_run(&format!("{journal} | grep --fixed-strings --text --max-count 1 --file /root/patterns"))?;
@@ -124,15 +125,15 @@ pub(crate) fn remove_canaries(machine: &Machine) -> Result<()> {
     administered(machine, &format!("kubectl delete namespace {CANARY_NAMESPACE}")).map(drop)
 }
 
-/// The planted log as the unpacked bundle has it.
+/// Returns the planted log in the unpacked bundle.
 pub(crate) fn planted_log(machine: &Machine) -> Result<String> {
     Ok(machine.run("cat /root/support/operations/planted.log")?.stdout)
 }
 
-/// Fails unless a bundle of this ready site holds its logs, journals and objects, none of its secrets, and shows no error. Leaves the planted
-/// Secrets in the cluster.
+/// Fails unless a bundle of this ready site contains its logs, journals and objects, none of its secrets, and no error.
+/// Keeps the planted Secrets in the cluster.
 pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
-    // A log that says what it must not: the password of the database, and one that no Secret holds.
+    // A log with forbidden contents: the database's password, and a password that no Secret contains.
     machine
         .run(&format!("(echo \"canary $({}) end\"; echo password=a-planted-one end) > {PLANTED_LOG}", SECRETS[0]))?;
     collect(machine)?;
@@ -157,7 +158,7 @@ pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
         && !planted.contains("a-planted-one");
     ensure!(is_redacted, "the planted log became {planted:?}");
     for secret in SECRETS {
-        // The value never becomes an argument: a file of patterns, raw and in base64.
+        // The value never becomes an argument: a file contains the patterns, plain and in Base64.
         let script = format!(
             "({secret}; echo; {secret} | base64 --wrap 0 | tr --delete '='; echo) > /root/patterns; test $(wc --bytes < /root/patterns) -gt 20; \
              ! grep --recursive --fixed-strings --files-with-matches --file /root/patterns /root/support {STICK}"

@@ -1,5 +1,5 @@
-//! A console that was taken over: with its key, the host's API does what it does for the console, and no more. What is not signed does
-//! not arrive, what is not planned does not begin, and what the host wants to approve itself waits for root.
+//! A console taken over by an attacker. With its key, the host's API does only what it does for the console. Unsigned
+//! content is refused, unplanned changes do not begin, and changes that need the host's approval wait for root.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::time::Duration;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use super::console;
 
-/// How long the host may work on a wish.
+/// Time limit for the host to process a request.
 const WISH_LIMIT: Duration = Duration::from_mins(3);
 
-/// What the console does not need, and the API does not have.
+/// Requests that the console does not need, and that the API lacks.
 const NOT_THERE: [(&str, &str); 9] = [
     ("GET", "/v1/approvals"),
     ("POST", "/v1/approvals"),
@@ -28,14 +28,14 @@ const NOT_THERE: [(&str, &str); 9] = [
     ("GET", "/v1/support/..%2f..%2f..%2fetc%2fshadow?offset=0"),
 ];
 
-/// Whoever has the console's key.
+/// An attacker with the console's key.
 struct Intruder<'a> {
     machine: &'a Machine,
     folder: tempfile::TempDir,
 }
 
 impl<'a> Intruder<'a> {
-    /// Takes the key out of the console's Secret.
+    /// Takes the key from the console's Secret.
     fn of(machine: &'a Machine) -> Result<Self> {
         let intruder = Self { machine, folder: tempfile::tempdir()? };
         for name in ["console.crt", "console.key"] {
@@ -52,7 +52,7 @@ impl<'a> Intruder<'a> {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// Sends a request; the answer's code and text.
+    /// Sends a request. Returns the status code and the text.
     fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<(u16, String)> {
         let (certificate, key) = (self.path("console.crt"), self.path("console.key"));
         let mut arguments = vec!["--cert", &certificate, "--key", &key, "--path-as-is", "--request", method];
@@ -65,7 +65,7 @@ impl<'a> Intruder<'a> {
         console::of_the_host().ask(self.machine, path, &arguments)
     }
 
-    /// Sends a wish, with who wants it.
+    /// Sends a request of the console with its requester. Returns the status code and the response.
     fn wish(&self, path: &str, request: &str, wish: &Value) -> Result<(u16, Value)> {
         let asking = json!({ "request": request, "by": "mallory", "correlation": request });
         let mut wish = wish.clone();
@@ -75,7 +75,7 @@ impl<'a> Intruder<'a> {
         Ok((code, serde_json::from_str(&text).with_context(|| format!("{path}: {code}: {text}"))?))
     }
 
-    /// What became of a wish that the host took.
+    /// Waits until the host has finished an accepted request. Returns its outcome.
     fn ended(&self, request: &str) -> Result<Value> {
         wait_until(&format!("the host's answer to {request}"), WISH_LIMIT, || {
             let found = self.request(request)?;
@@ -89,7 +89,7 @@ impl<'a> Intruder<'a> {
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// Plans a change; the digest of the plan.
+    /// Plans a change. Returns the plan's digest.
     fn plan(&self, request: &str, change: &Value) -> Result<String> {
         let (code, taken) = self.wish("/v1/plans", request, change)?;
         ensure!(code == 202, "a plan is answered with {code}: {taken:#}");
@@ -98,7 +98,7 @@ impl<'a> Intruder<'a> {
     }
 }
 
-/// Fails unless the console's key opens no more than what the console may ask for.
+/// Fails unless the console's key permits only the console's requests.
 pub(crate) fn gains_no_more(machine: &Machine) -> Result<()> {
     let intruder = Intruder::of(machine)?;
     let (code, status) = intruder.send("GET", "/v1/status", None)?;
@@ -117,7 +117,7 @@ pub(crate) fn gains_no_more(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// An unsigned bundle is refused as it arrives, and nothing of it is stored.
+/// Checks that an unsigned bundle is refused on arrival, and nothing of it is stored.
 fn unsigned_bytes_do_not_arrive(intruder: &Intruder<'_>) -> Result<()> {
     let bytes = b"no bundle\n".repeat(200_000);
     let wish = json!({ "name": "../../../etc/cron.d/evil", "size_bytes": bytes.len() });
@@ -126,7 +126,7 @@ fn unsigned_bytes_do_not_arrive(intruder: &Intruder<'_>) -> Result<()> {
     let id = upload["id"].as_str().context("an upload has no id")?;
     let (code, text) = intruder.send("PATCH", &format!("/v1/uploads/{id}?offset=0"), Some(&bytes))?;
     ensure!(code == 422, "an unsigned bundle is answered with {code}: {text}");
-    // The files of the site's software change all the time, and none of them has these bytes.
+    // The files of the site's software change all the time, but none of them contains these bytes.
     let search =
         "grep --recursive --files-with-matches --max-count 1 '^no bundle$' /var/lib/landfall/upload* /etc/cron.d; true";
     let left = intruder.machine.run(search)?.stdout;
@@ -134,7 +134,8 @@ fn unsigned_bytes_do_not_arrive(intruder: &Intruder<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Changes without a plan of the host, with a medium that the host did not find, with values that the vendor's schema does not have.
+/// Checks changes without a plan of the host, with a medium that the host did not find, and with values that the
+/// vendor's schema lacks.
 fn unplanned_changes_do_not_begin(intruder: &Intruder<'_>) -> Result<()> {
     let digest = format!("sha256:{}", "ab".repeat(32));
     let site = intruder.machine.run("hostname")?.stdout.trim().to_owned();
@@ -180,7 +181,8 @@ fn refusal(request: &Value) -> Result<String> {
     problem(&request["problem"])
 }
 
-/// Where root wants to be asked, a change that the console calls approved waits, and does not begin after root's refusal.
+/// Checks that if root's approval is required, a change approved by the console waits, and does not begin after root's
+/// refusal.
 fn root_is_asked(intruder: &Intruder<'_>) -> Result<()> {
     let machine = intruder.machine;
     machine.run("landfall approvals require")?;
@@ -198,7 +200,7 @@ fn root_is_asked(intruder: &Intruder<'_>) -> Result<()> {
         Ok(list.to_string().contains(&digest).then_some(list))
     })?;
     ensure!(asked.to_string().contains("mallory"), "root is not told who asks: {asked:#}");
-    // The setting is no value of the release, and no file that an upload reaches.
+    // The setting is neither a value of the release nor a file that an upload can reach.
     let (code, _) = intruder.send("POST", "/v1/approvals/waive", Some(b"{}"))?;
     ensure!(code == 404, "the API has a way around root: {code}");
     ensure!(intruder.request("dddd0002")?["state"] == "running", "the change did not wait");

@@ -1,14 +1,14 @@
-//! A person at a terminal: what deletes data asks for the name of the site, and only that name deletes.
+//! A person at a terminal: a command that deletes data asks for the name of the site, and only that name confirms it.
 
 use anyhow::{Result, ensure};
 use landfall_tests::site::Output;
 
 use super::engineer::{Engineer, VERB_LIMIT};
 
-/// What deletes data.
+/// Command that deletes data.
 const DELETION: &str = "uninstall --delete-data";
 
-/// Answers the question of a verb with a line, at a terminal of its own.
+/// Answers a verb's question with a line, in a separate terminal.
 fn answer(engineer: Engineer<'_>, verb: &str, line: &str) -> Result<Output> {
     let program = engineer.program()?;
     let at_a_terminal = format!("timeout {VERB_LIMIT} script --quiet --return --command '{program} {verb}' /dev/null");
@@ -26,7 +26,7 @@ pub(crate) fn refuses_a_wrong_name(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Uninstalls with all data, as a person who types the name of the site.
+/// Uninstalls with all data, like a person who types the name of the site.
 pub(crate) fn uninstalls_by_name(engineer: Engineer<'_>) -> Result<()> {
     let name = engineer.machine().run("hostname")?.stdout;
     let said = answer(engineer, DELETION, name.trim())?;

@@ -1,4 +1,4 @@
-//! The timer of each day's backup, which the machines of the tests put off, begins one.
+//! The timer of the daily backup, which test machines postpone, starts a backup.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use serde_json::{Value, json};
 
 use super::engineer::Engineer;
 
-/// The file by which machines of the tests put it off, and where it is meanwhile.
+/// Drop-in with which test machines postpone it, and its temporary path.
 const PUT_OFF: &str = "/etc/systemd/system/landfall-backup.timer.d/asked.conf";
 const KEPT: &str = "/root/put-off.conf";
 
-/// How long it may take to begin a backup: it is set to the minute after the next one.
+/// Time limit for the timer to start a backup. It is set to the minute after the next one.
 const FIRE_LIMIT: Duration = Duration::from_mins(3);
 
-/// How long its backup may take to end, once it is stored or has failed.
+/// Time limit for its backup to end, once it is stored or has failed.
 const END_LIMIT: Duration = Duration::from_mins(1);
 
-/// The next backup is on the next day.
+/// Minimum time until the next backup, which is on the next day.
 const A_DAY: SignedDuration = SignedDuration::from_hours(23);
 
-/// Sets the timer a minute ahead by the command of the handbook, waits until it has begun a backup, and does `meanwhile`, after which that
-/// must end. Then the time is again this one, and the timer is put off as before.
+/// Sets the timer a minute ahead with the handbook's command, and waits until it has started a backup. Calls
+/// `meanwhile`, after which the backup must end. Then restores this time, and postpones the timer as before.
 pub(crate) fn begins_a_backup(
     engineer: Engineer<'_>,
     time: &str,
     meanwhile: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
     let machine = engineer.machine();
-    // It may begin up to a minute late, unless it is asked for more accuracy.
+    // Without higher accuracy, it may start up to a minute late.
     machine.run(&format!("mv {PUT_OFF} {KEPT} && printf '[Timer]\\nAccuracySec=1s\\n' > {PUT_OFF}"))?;
     machine.run("systemctl daemon-reload")?;
     let soon = machine.run("date --date '2 minutes' +%H:%M")?.stdout.trim().to_owned();
@@ -55,7 +55,7 @@ pub(crate) fn begins_a_backup(
     Ok(())
 }
 
-/// What is set, and what became of the latest backup.
+/// Returns the schedule, and the result of the latest backup.
 pub(crate) fn schedule(engineer: Engineer<'_>) -> Result<Value> {
     engineer.landfall(&["backup", "schedule"])?.report("backup schedule")
 }

@@ -1,4 +1,4 @@
-//! Uninstall after a power cut, without a resume before it: the machine is as it was born.
+//! Uninstall after a power cut, without a resume before it. The machine returns to its initial state.
 
 use anyhow::{Result, ensure};
 use landfall_tests::seed::Seeded;

@@ -1,5 +1,5 @@
-//! Landfall's systemd units on a living site: it recovers by itself from ended programs, a renamed host and damaged
-//! certificates, and its containers get the devices of GPUs.
+//! Landfall's systemd units on a running site. The site recovers automatically from ended programs, a renamed host and
+//! damaged certificates, and its containers get GPU devices.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::installed::installed_machine;
 
 const SERVICES: [&str; 3] = ["landfall-containerd", "landfall-kubelet", "landfall-agent"];
 
-/// How long a unit may take to report a problem, and the agent to see it.
+/// Time limit for a unit to report a problem, and for the agent to notice it.
 const SAID_LIMIT: Duration = Duration::from_mins(1);
 
 #[test]
@@ -33,7 +33,7 @@ fn a_site_comes_back_whatever_happened_to_its_units() -> Result<()> {
     a_renamed_host(engineer)?;
     engineer.uninstall_all()?;
     let units = machine.run("ls /etc/systemd/system; systemctl list-units --all --plain 'landfall*'")?.stdout;
-    // The test machine's own: it puts off the nightly backup.
+    // The test machine's own file postpones the nightly backup.
     let is_left = |line: &str| line.contains("landfall") && line != "landfall-backup.timer.d";
     ensure!(!units.lines().any(is_left), "units are left:\n{units}");
     engineer.expect_unchanged("after an uninstall", &["/var/log/landfall"])
@@ -43,7 +43,7 @@ fn property(machine: &Machine, unit: &str, name: &str) -> Result<String> {
     Ok(machine.run(&format!("systemctl show --property {name} --value {unit}"))?.stdout.trim().to_owned())
 }
 
-/// All of them run, in one slice, and have not been restarted.
+/// Fails unless all units run in one slice and have not been restarted.
 fn expect_units(machine: &Machine) -> Result<()> {
     for unit in SERVICES {
         let state = ["ActiveState", "UnitFileState", "Slice"].map(|name| property(machine, unit, name));
@@ -68,7 +68,7 @@ fn the_agent_is_replaced(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A kubelet that ends repeatedly: its last error is in the agent's status and in Landfall's.
+/// Makes the kubelet end repeatedly: its last error must be in the agent's status and in Landfall's.
 fn the_kubelets_error_is_quoted(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let configuration = "/var/lib/kubelet/config.yaml";
@@ -87,7 +87,7 @@ fn the_kubelets_error_is_quoted(engineer: Engineer<'_>) -> Result<()> {
     engineer.wait_ready("the kubelet's configuration was right again").map(drop)
 }
 
-/// What a power cut may leave of certificates.
+/// Damages certificates as a power cut might.
 fn damaged_certificates(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run(&format!("truncate --size 0 $(readlink {CLIENT}) {SERVING} && sync"))?;
@@ -99,7 +99,7 @@ fn damaged_certificates(engineer: Engineer<'_>) -> Result<()> {
     expect_units(machine)
 }
 
-/// The cluster knows the host by its old name.
+/// Renames the host, which the cluster knows by its old name.
 fn a_renamed_host(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run("echo another-name > /etc/hostname && sync")?;

@@ -1,4 +1,4 @@
-//! The page of activity: what operations did, for a site with some and for one without.
+//! The activity page: steps of operations, for a site with some and for one without.
 
 use anyhow::{Result, ensure};
 use landfall_test_browser::{ENTER, expect_no_faults, until};

@@ -1,4 +1,5 @@
-//! The API and its document: whatever is asked, the answer is one that the document states, and none is a fault of the console.
+//! The API and its document. Every response to any request is one that the document defines, and none is an internal
+//! error of the console.
 
 use std::process::Stdio;
 
@@ -9,9 +10,9 @@ use landfall_tests::{python_tools, workspace};
 use super::browser;
 use super::console::Console;
 
-/// Questions for each operation, besides those that the document's bounds give.
+/// Number of requests for each operation, in addition to those at the limits of the document's bounds.
 const EXAMPLES: &str = "20";
-/// What a key may be for.
+/// Scopes of a key.
 const SCOPES: [&str; 8] = ["read", "backup", "upgrade", "license", "people", "audit", "metrics", "support"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,7 +21,7 @@ async fn the_api_answers_as_its_document_says() -> Result<()> {
     answers_as_its_document_says(&Console::begin().await?, "schemathesis", &EVERYTHING).await
 }
 
-/// What the key is not for is refused as the document says, whatever is sent with it.
+/// A request beyond the key's scopes is refused as documented, whatever it contains.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and schemathesis: run by `cargo xtask test --only pages`"]
 async fn the_api_answers_a_key_that_may_only_read_as_its_document_says() -> Result<()> {
@@ -33,7 +34,7 @@ async fn the_api_answers_alike_with_postgresql() -> Result<()> {
     answers_as_its_document_says(&Console::begin_with_postgresql().await?, "schemathesis-postgresql", &EVERYTHING).await
 }
 
-/// Whose key asks, and what of each answer is checked if it is not what the settings of schemathesis have for each operation.
+/// Scopes of the key, and checks of each response if they differ from those in schemathesis' settings.
 struct Asking {
     scopes: &'static [&'static str],
     checks: Option<&'static str>,
@@ -41,7 +42,7 @@ struct Asking {
 
 const EVERYTHING: Asking = Asking { scopes: &SCOPES, checks: None };
 
-/// Most of what is asked with it is refused, so nothing is checked of which requests are taken.
+/// Most requests with this key are refused, so the acceptance of requests is not checked.
 const READ: Asking = Asking {
     scopes: &["read"],
     checks: Some(
@@ -50,7 +51,7 @@ const READ: Asking = Asking {
     ),
 };
 
-/// Asks everything, and leaves a report in the folder of this name.
+/// Sends all requests, and leaves a report in the folder of this name.
 async fn answers_as_its_document_says(console: &Console, report: &str, asking: &Asking) -> Result<()> {
     let browser = browser::begin_as_administrator(console).await?;
     let key = key_for(&browser, asking.scopes).await?;
@@ -58,12 +59,12 @@ async fn answers_as_its_document_says(console: &Console, report: &str, asking: &
     let folder = workspace::target_folder().join("pages").join(report);
     std::fs::create_dir_all(&folder)?;
     let mut command = python_tools::schemathesis()?;
-    // It writes how each failure is repeated below its own folder.
+    // It writes the reproduction of each failure below its own folder.
     command.current_dir(&folder);
     command.arg("--config-file").arg(workspace::root().join("tests/schemathesis/schemathesis.toml"));
     command.arg("run").arg(workspace::root().join("docs/openapi.json")).args(["--url", &console.origin()]);
     command.arg("--tls-verify").arg(console.certificate()).args(["--header", &format!("Authorization: Bearer {key}")]);
-    // The same questions each time, so that a new failure has a new cause.
+    // The requests are the same each time, so that a new failure has a new cause.
     command.args(["--generation-deterministic", "--max-examples", EXAMPLES]);
     command.args(["--no-color", "--continue-on-failure"]);
     command.args(asking.checks.into_iter().flat_map(|checks| ["--checks", checks]));
@@ -75,12 +76,12 @@ async fn answers_as_its_document_says(console: &Console, report: &str, asking: &
     Ok(())
 }
 
-/// An API key with every scope.
+/// Creates an API key with every scope.
 pub(crate) async fn key_of_everything(browser: &Browser) -> Result<String> {
     key_for(browser, &SCOPES).await
 }
 
-/// An API key with these scopes.
+/// Creates an API key with these scopes.
 async fn key_for(browser: &Browser, scopes: &[&str]) -> Result<String> {
     browser.open("/keys").await?;
     browser.fill("#label", "schemathesis").await?;

@@ -1,4 +1,5 @@
-//! Every page in light and dark and on a phone: no fault, no finding of axe-core, nothing wider than the window. Takes the pictures.
+//! Every page in light and dark colors and on a phone: without errors, findings of axe-core, or content wider than the
+//! window. Takes the screenshots.
 
 use std::fmt::Write as _;
 
@@ -11,10 +12,10 @@ use super::browser;
 use super::console::Console;
 use super::documents::sample;
 
-/// How each page is looked at.
+/// Presentations in which each page is checked.
 const LOOKS: [(&str, Looks); 3] = [("light", Looks::LIGHT), ("dark", Looks::DARK), ("phone", Looks::PHONE)];
 
-/// Pages of a person who has signed in: path, heading, and the name of the picture.
+/// Pages of a signed-in user: path, heading, and the name of the screenshot.
 const PAGES: [(&str, &str, Option<&str>); 22] = [
     ("/", "starter 1.1.0", Some("overview")),
     ("/components", "Components", Some("components")),
@@ -40,14 +41,14 @@ const PAGES: [(&str, &str, Option<&str>); 22] = [
     ("/no-such-page", "", None),
 ];
 
-/// States of a site, the answer of each to the question for its health, and the name of the picture.
+/// States of a site, with each health answer and the name of the screenshot.
 const TROUBLES: [(&str, &str, Option<&str>); 3] = [
     ("status-not-ready", "No", Some("attention")),
     ("status-stuck", "Stuck", None),
     ("status-absent", "Nothing installed", None),
 ];
 
-/// What is wrong with pages, all of it.
+/// All problems of pages.
 pub(crate) struct Findings {
     axe: String,
     text: String,
@@ -60,12 +61,12 @@ impl Findings {
         Ok(Self { axe, text: String::new(), looks: 0 })
     }
 
-    /// Looks at the page that is open, in each way; takes a picture where it has a name.
+    /// Checks the open page in each presentation. Takes a screenshot if it has a name.
     pub(crate) async fn look(&mut self, browser: &Browser, page: &str, picture: Option<&str>) -> Result<()> {
         self.look_in(&LOOKS, browser, page, picture).await
     }
 
-    /// The same in these ways.
+    /// Like [`look`](Self::look), in these presentations.
     pub(crate) async fn look_in(
         &mut self,
         all: &[(&str, Looks)],
@@ -95,7 +96,7 @@ impl Findings {
     }
 }
 
-/// Opens each page and looks at it.
+/// Opens and checks each page.
 async fn look_at_pages(browser: &Browser, findings: &mut Findings) -> Result<()> {
     for (path, heading, picture) in PAGES {
         browser.open(path).await?;
@@ -173,7 +174,7 @@ async fn pages_of_a_site_with_troubles_are_whole_too() -> Result<()> {
     browser.click("form[action='/upgrade/plan'] button").await?;
     browser.expect("main", "cannot be approved").await?;
     findings.look(&browser, "/upgrade/plans with edits", None).await?;
-    // It has digests, which are longer than any word.
+    // It contains digests, which are longer than any word.
     browser.open("/audit").await?;
     browser.expect("main", "plan.make").await?;
     findings.look(&browser, "/audit after a plan", None).await?;

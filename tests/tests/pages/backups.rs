@@ -26,7 +26,7 @@ async fn a_drill_is_started_and_its_outcome_is_beside_the_schedule() -> Result<(
     ensure!(console.host.site.facts().drills_begun == 1, "the host began no drill");
     let at = jiff::Timestamp::now().to_string();
     console.host.site.facts().backups["lastDrill"] = json!({ "at": at, "failure": null, "succeeded": at });
-    // The part refreshes itself.
+    // This part of the page refreshes itself.
     browser.expect("section[aria-labelledby=schedule]", "Done").await?;
     findings.look(&browser, "/backups after a drill", None).await?;
     expect_no_faults(&browser).await?;
@@ -45,7 +45,7 @@ async fn another_time_of_the_daily_backup_is_planned_and_approved() -> Result<()
     browser.open("/backups").await?;
     browser.expect("section[aria-labelledby=daily]", "Time of the daily backup").await?;
     findings.look(&browser, "/backups with the form of a time", None).await?;
-    // What is typed into such a field depends on the browser's language.
+    // The input format of this field depends on the browser's language.
     let enter = "document.getElementById('daily-time').value = '03:15'";
     browser.driver.execute(enter, Vec::new()).await?;
     browser.click("section[aria-labelledby=daily] form.form button").await?;

@@ -1,4 +1,4 @@
-//! Browsers of these tests, and where their pictures go.
+//! Browsers of these tests, and the folder of their screenshots.
 
 use std::path::PathBuf;
 
@@ -9,17 +9,17 @@ use landfall_tests::workspace;
 use super::console::Console;
 use super::host::TOKEN;
 
-/// A browser that has opened nothing yet.
+/// Starts a browser that has opened nothing yet.
 pub(crate) async fn begin(console: &Console) -> Result<Browser> {
     Browser::at(console.origin(), pictures()).await
 }
 
-/// The same for files of this machine.
+/// Starts a browser for files of this machine.
 pub(crate) async fn begin_with_files() -> Result<Browser> {
     Browser::at("file://".to_owned(), pictures()).await
 }
 
-/// A browser whose person has become the first administrator.
+/// Starts a browser whose user has become the first administrator.
 pub(crate) async fn begin_as_administrator(console: &Console) -> Result<Browser> {
     let browser = begin(console).await?;
     browser.open("/first").await?;
@@ -28,7 +28,7 @@ pub(crate) async fn begin_as_administrator(console: &Console) -> Result<Browser>
     Ok(browser)
 }
 
-/// Where pictures are stored.
+/// Returns the folder of the screenshots.
 pub(crate) fn pictures() -> PathBuf {
     workspace::target_folder().join("pages")
 }

@@ -1,4 +1,4 @@
-//! The console's program, as its pod runs it: with its certificate, its data, and the way to the host.
+//! The console's program, run like in its pod: with its certificate, its data, and access to the host.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::fs::File;
@@ -18,10 +18,10 @@ use tempfile::TempDir;
 
 use super::host::HostApi;
 
-/// How long a console may take to end: the kubelet kills it then.
+/// Time limit for a console to end, after which the kubelet would kill it.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
-/// The name of its database in PostgreSQL, and of the user who owns that.
+/// Name of its PostgreSQL database, and of the user who owns the database.
 const NAME: &str = "console";
 
 /// A console with its host.
@@ -30,7 +30,7 @@ pub(crate) struct Console {
     address: SocketAddr,
     folder: TempDir,
     child: Option<Child>,
-    /// Where the data is; none for a file.
+    /// PostgreSQL server of the data; None if the data is in a file.
     _server: Option<Server>,
 }
 
@@ -43,12 +43,12 @@ impl Drop for Console {
 }
 
 impl Console {
-    /// A console without users.
+    /// Starts a console without users.
     pub(crate) async fn begin() -> Result<Self> {
         Self::begin_with(None).await
     }
 
-    /// The same with its data in PostgreSQL.
+    /// Starts a console without users, with its data in PostgreSQL.
     pub(crate) async fn begin_with_postgresql() -> Result<Self> {
         let server = Server::begin()?;
         server.make_database(NAME)?;
@@ -70,7 +70,7 @@ impl Console {
         let [_, (client, _), (host, host_key)] = &texts[..] else { anyhow::bail!("there are three identities") };
         let peer = Certificate::from_pem(client.as_bytes())?;
         let host = HostApi::begin(Identity::from_pem(host.as_bytes(), host_key.as_bytes())?, peer)?;
-        // The port is free now, and the kernel does not give it to another one at once.
+        // The port is free now, and the kernel does not reassign it immediately.
         let address = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr())?;
         if let Some(server) = &server {
             name_server(&folder.path().join("database"), server)?;
@@ -80,17 +80,17 @@ impl Console {
         Ok(console)
     }
 
-    /// What a browser calls it.
+    /// Returns its origin in a browser.
     pub(crate) fn origin(&self) -> String {
         format!("https://{}", self.address)
     }
 
-    /// Its certificate.
+    /// Returns the path of its certificate.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.file("console.crt")
     }
 
-    /// Its data folder.
+    /// Returns its data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.file("data")
     }
@@ -99,7 +99,7 @@ impl Console {
         self.folder.path().join(name)
     }
 
-    /// Starts the program, with the data that it left, and waits until it accepts connections.
+    /// Starts the program with its existing data, and waits until it accepts connections.
     pub(crate) async fn start(&mut self) -> Result<()> {
         self.launch()?;
         let address = self.address;
@@ -110,7 +110,7 @@ impl Console {
         .with_context(|| format!("its log: {}", self.log()))
     }
 
-    /// Starts the program, and waits for nothing.
+    /// Starts the program without waiting.
     pub(crate) fn launch(&mut self) -> Result<()> {
         let program = program()?;
         let log = File::options().create(true).append(true).open(self.file("log"))?;
@@ -136,7 +136,7 @@ impl Console {
         Ok(())
     }
 
-    /// Ends the program at once, wherever it is, as a power cut does.
+    /// Kills the program immediately, like a power cut.
     pub(crate) fn kill(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the console does not run")?;
         child.kill()?;
@@ -145,7 +145,7 @@ impl Console {
         Ok(())
     }
 
-    /// Ends the program as the kubelet does, and waits for it.
+    /// Ends the program like the kubelet, and waits for it.
     pub(crate) fn stop(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the console does not run")?;
         let number = rustix::process::Pid::from_child(&child);
@@ -160,18 +160,18 @@ impl Console {
         Ok(())
     }
 
-    /// The number of its process.
+    /// Returns its process ID.
     pub(crate) fn process(&self) -> Result<u32> {
         Ok(self.child.as_ref().context("the console does not run")?.id())
     }
 
-    /// The text of one of the files that the kernel has for its process.
+    /// Returns the text of a file in its `/proc` folder.
     pub(crate) fn kernel_file(&self, name: &str) -> Result<String> {
         let path = format!("/proc/{}/{name}", self.process()?);
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
     }
 
-    /// Uses these settings of a directory from now on.
+    /// Restarts the console with these settings of a directory.
     pub(crate) async fn use_directory(&mut self, files: &[(&str, &str)]) -> Result<()> {
         let read = "people come from a directory";
         let before = self.log().matches(read).count();
@@ -185,7 +185,7 @@ impl Console {
         until("the console has read the settings", async || Ok(self.log().matches(read).count() > before)).await
     }
 
-    /// Trusts the proxies of these settings from now on.
+    /// Restarts the console with the trusted proxies of these settings.
     pub(crate) async fn use_ingress(&mut self, settings: &str) -> Result<()> {
         self.stop()?;
         let folder = self.file("ingress");
@@ -194,7 +194,7 @@ impl Console {
         self.start().await
     }
 
-    /// Has a certificate of this name from now on.
+    /// Restarts the console with a certificate of this name.
     pub(crate) async fn take_name(&mut self, name: &str) -> Result<()> {
         self.stop()?;
         let (certificate, key) = Identity::generate(name)?;
@@ -203,29 +203,29 @@ impl Console {
         self.start().await
     }
 
-    /// What it has logged.
+    /// Returns its log.
     fn log(&self) -> String {
         std::fs::read_to_string(self.file("log")).unwrap_or_default()
     }
 
-    /// What `landfall-appliance database check` says of its data.
+    /// Returns the output of `landfall-appliance database check` about its data.
     pub(crate) fn check_data(&self) -> Result<String> {
         let mut check = Command::new(program()?);
         read(check.args(["database", "check", "--data"]).arg(self.file("data")))
     }
 
-    /// Asks the API with a key, as a program does; the answer's code.
+    /// Sends a request to the API with a key, as a program would. Returns the status code.
     pub(crate) fn ask(&self, path: &str, key: &str) -> Result<u16> {
         let mut curl = self.curl(path, key);
         Ok(read(curl.args(["--output", "/dev/null", "--write-out", "%{http_code}"]))?.parse()?)
     }
 
-    /// What the API answers to a program.
+    /// Returns the API's response to a program.
     pub(crate) fn read(&self, path: &str, key: &str) -> Result<String> {
         read(self.curl(path, key).arg("--fail-with-body"))
     }
 
-    /// Sends a document to the API as a program does. It is on its way when this returns, and what becomes of it does not count.
+    /// Starts to send a document to the API, as a program would, and returns without waiting. The result is ignored.
     pub(crate) fn send(&self, path: &str, key: &str, body: &str) -> Result<Child> {
         let mut curl = self.curl(path, key);
         curl.args(["--max-time", "20", "--header", "Content-Type: application/json", "--data", body]);
@@ -240,7 +240,7 @@ impl Console {
     }
 }
 
-/// Writes the files of the site's Secret, by which the data is in a database of this server.
+/// Writes the files of the site's Secret that place the data in a database of this server.
 fn name_server(folder: &Path, server: &Server) -> Result<()> {
     std::fs::create_dir(folder)?;
     let settings = format!("server: tls://127.0.0.1:{}\ndatabase: {NAME}\nuser: {NAME}\n", server.port());
@@ -250,15 +250,15 @@ fn name_server(folder: &Path, server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// The number of the signal that no program can handle.
+/// Number of the signal that no program can handle.
 const SIGKILL: i32 = 9;
 
-/// The program, beside `landfall`.
+/// Returns the path of the program, next to `landfall`.
 fn program() -> Result<PathBuf> {
     Ok(workspace::landfall()?.with_file_name("landfall-appliance"))
 }
 
-/// What a command prints, which must succeed.
+/// Runs a command, and returns its output. Fails if the command fails.
 fn read(command: &mut Command) -> Result<String> {
     let output = command.output()?;
     ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));

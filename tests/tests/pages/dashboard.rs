@@ -1,4 +1,4 @@
-//! The dashboard: the first point, then a whole day, which outlasts a restart of the console.
+//! The dashboard: the first point, then a whole day, which survives a restart of the console.
 
 use anyhow::{Result, ensure};
 use jiff::{SignedDuration, Timestamp};
@@ -13,10 +13,11 @@ use super::console::Console;
 
 /// Minutes between two points.
 const PERIOD: i64 = 5;
-/// Points of a day without the newest.
+/// Number of points of a day, without the newest.
 const POINTS: i64 = 287;
 
-/// What a console stored at a time: a disk that fills, an upgrade, and a time in which the host was silent.
+/// Returns a stored point of a time series: a disk that fills, an upgrade, and a period in which the host did not
+/// answer.
 fn point(index: i64, at: Timestamp) -> Value {
     let is_silent = (60..70).contains(&index);
     let share = |used: i64, total: i64| json!({ "usedBytes": used << 20, "totalBytes": total << 20 });
@@ -39,7 +40,7 @@ fn point(index: i64, at: Timestamp) -> Value {
     })
 }
 
-/// Stores the day before now, as the console would have.
+/// Stores the points of the last day, like the console would.
 async fn fill(console: &Console) -> Result<()> {
     let options = SqliteConnectOptions::new().filename(console.data().join("console.db"));
     let mut database = options.connect().await?;

@@ -1,4 +1,4 @@
-//! An identity provider: Dex on the loopback, over TLS, with the people of a directory server behind it.
+//! An identity provider: Dex on loopback, over TLS, with the people of a directory server.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::fs::File;
@@ -13,16 +13,16 @@ use tempfile::TempDir;
 
 use super::slapd::{OWN_PASSWORD, Slapd};
 
-/// The console's name at the provider.
+/// Client ID of the console at the provider.
 pub(crate) const CLIENT: &str = "landfall-console";
-/// The console's secret at the provider.
+/// Client secret of the console at the provider.
 pub(crate) const SECRET: &str = "a secret of both";
 
 /// A running provider.
 pub(crate) struct Dex {
-    /// What it calls itself.
+    /// Issuer URL of the provider.
     pub(crate) issuer: String,
-    /// Its authority's certificate.
+    /// Certificate of its authority.
     pub(crate) authority: String,
     _folder: TempDir,
     child: Child,
@@ -35,7 +35,7 @@ impl Drop for Dex {
 }
 
 impl Dex {
-    /// A provider for the console at this origin.
+    /// Starts a provider for the console at this origin.
     pub(crate) async fn begin(slapd: &Slapd, console: &str) -> Result<Self> {
         let (program, folder) = (images::ensure_dex()?, tempfile::tempdir()?);
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
@@ -75,7 +75,7 @@ impl Dex {
         Ok(dex)
     }
 
-    /// Ends it.
+    /// Ends the provider.
     pub(crate) fn stop(&mut self) {
         let _ended = self.child.kill();
         let _reaped = self.child.wait();

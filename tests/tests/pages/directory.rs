@@ -1,4 +1,4 @@
-//! People from a directory, in a real browser: an identity provider (Dex) and a directory server (slapd) on the loopback.
+//! People from a directory, in a real browser: an identity provider (Dex) and a directory server (slapd) on loopback.
 
 use anyhow::{Context, Result, ensure};
 use landfall_test_browser::{Browser, PASSWORD, accessibility, expect_no_faults, faults, until};
@@ -9,12 +9,12 @@ use super::dex::{CLIENT, Dex, SECRET};
 use super::slapd::{OWN_PASSWORD, Slapd, group};
 use landfall_tests::npm;
 
-/// A refusal that a screen reader reads out at once.
+/// Selector of a refusal that a screen reader announces immediately.
 const REFUSAL: &str = ".notice.bad:not([hidden])[role=alert]";
-/// The way to the provider.
+/// Selector of the link to the provider.
 const PROVIDER: &str = "a[href='/sign-in/directory']";
 
-/// Signs in at the provider, whose page is not the console's.
+/// Signs in at the provider, whose page does not belong to the console.
 async fn sign_in_at_provider(browser: &Browser, name: &str) -> Result<()> {
     browser.open("/sign-in").await?;
     browser.click(PROVIDER).await?;
@@ -28,7 +28,7 @@ async fn sign_in_at_provider(browser: &Browser, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the browser found wrong, but for what it asked the provider.
+/// Fails if the browser found errors, except those about requests to the provider.
 async fn expect_no_faults_here(browser: &Browser, issuer: &str) -> Result<()> {
     let found = faults(browser).await?;
     let own: Vec<_> = found.iter().filter(|fault| !fault.contains(&issuer.replace("/dex", ""))).collect();
@@ -57,10 +57,11 @@ fn ldap(url: &str, way: &str, groups: &str) -> String {
 const SEARCH: &str = "  search:\n    user: cn=console,dc=example,dc=org\n    base: ou=people,dc=example,dc=org\n    \
                       filter: (&(objectClass=inetOrgPerson)(uid={name}))\n";
 const DIRECT: &str = "  bind: 'uid={name},ou=people,dc=example,dc=org'\n";
-/// People look for their own entry, as those who sign in at Active Directory do.
+/// Settings with which people search for their own entry, as with Active Directory.
 const DIRECT_SEARCH: &str = "  bind: 'uid={name},ou=people,dc=example,dc=org'\n  search:\n    \
                              base: ou=people,dc=example,dc=org\n    filter: (&(objectClass=inetOrgPerson)(uid={name}))\n";
-/// The name that is bound and the entry that is found can be of two people: a description is not a name.
+/// Settings with which the bound name and the found entry can belong to two people, because a description is not a
+/// name.
 const TWO_PEOPLE: &str = "  bind: 'uid={name},ou=people,dc=example,dc=org'\n  search:\n    \
                           base: ou=people,dc=example,dc=org\n    filter: (description={name})\n";
 const ENTRIES: &str =
@@ -118,8 +119,8 @@ async fn people_sign_in_at_their_identity_provider() -> Result<()> {
     nobody.expect("main", "no group of the person has a role").await?;
     expect_no_faults_here(&nobody, &dex.issuer).await?;
 
-    // Without the provider, everybody else still signs in. The console knows for an hour where the provider is, and the browser finds nobody
-    // there, so the console starts again.
+    // Without the provider, everyone else can still sign in. The console caches the provider's address for an hour, and
+    // the browser would find no server there, so the console is restarted.
     dex.stop();
     console.use_directory(&files).await?;
     let other = browser::begin(&console).await?;
@@ -135,7 +136,7 @@ async fn people_sign_in_at_their_identity_provider() -> Result<()> {
     administrator.close().await
 }
 
-/// What comes of a name and a password: the role, or the words of the refusal.
+/// Returns the result of a name and a password: the role, or the text of the refusal.
 async fn outcome(console: &Console, name: &str, password: &str) -> Result<String> {
     let browser = browser::begin(console).await?;
     browser.open("/sign-in").await?;
@@ -150,7 +151,7 @@ async fn outcome(console: &Console, name: &str, password: &str) -> Result<String
     Ok(said)
 }
 
-/// What the console is given of a directory server.
+/// Returns the console's settings files for a directory server.
 fn files<'a>(settings: &'a str, slapd: &'a Slapd) -> [(&'a str, &'a str); 3] {
     [("directory.yaml", settings), ("ldap-authority.crt", &slapd.authority), ("ldap-bind-password", OWN_PASSWORD)]
 }
@@ -179,7 +180,7 @@ async fn people_sign_in_with_their_password_in_the_directory() -> Result<()> {
             let found = outcome(&console, name, PASSWORD).await.with_context(|| format!("{what}: {name}"))?;
             ensure!(found == role, "{what}: {name} is {found}, not {role}");
         }
-        // Her only group has the name of another one in its own.
+        // Her only group has a name that contains the name of another group.
         let eve = outcome(&console, "eve", PASSWORD).await?;
         ensure!(eve.contains("no group of the person has a role"), "{what}: {eve}");
     }

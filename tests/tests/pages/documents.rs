@@ -1,4 +1,4 @@
-//! The documents of the made-up host: the console's samples, moved in time so that what they call now is now.
+//! Documents of the simulated host: the console's samples, shifted in time so that their present is now.
 
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
@@ -6,10 +6,10 @@ use landfall_tests::workspace;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The time at which the samples are.
+/// Time of the samples.
 const THEN: &str = "2026-11-20T08:00:00Z";
 
-/// A sample as a value of a type.
+/// Returns a sample as a value of a type.
 pub(crate) fn sample<T: DeserializeOwned>(name: &str) -> Result<T> {
     let path = workspace::root().join("appliance/samples").join(name).with_extension("json");
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -28,7 +28,7 @@ fn shift(value: &mut Value, since: SignedDuration) {
     }
 }
 
-/// The text with each time in it moved.
+/// Returns the text with every time in it shifted.
 fn shifted(text: &str, since: SignedDuration) -> String {
     let mut rest = text;
     let mut moved = String::new();

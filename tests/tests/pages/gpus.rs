@@ -1,4 +1,4 @@
-//! The page of GPUs: on a host without them, and on one where a GPU is held and another one does not answer.
+//! The GPU page: on a host without GPUs, and on one where a GPU is in use and another one does not answer.
 
 use anyhow::{Result, ensure};
 use landfall_test_browser::{ENTER, expect_no_faults, until};
@@ -8,7 +8,7 @@ use super::appearance::Findings;
 use super::browser;
 use super::console::Console;
 
-/// The entry of the navigation.
+/// Selector of the navigation entry.
 const ENTRY: &str = "nav a[href='/gpus']";
 
 fn gpus() -> Value {

@@ -1,4 +1,4 @@
-//! The host: the real server of its API, over a site that exists in memory alone.
+//! The host: the real server of its API, over a site that exists only in memory.
 
 use std::collections::HashSet;
 use std::io;
@@ -24,35 +24,35 @@ use tokio::task::JoinHandle;
 use super::documents::sample;
 use super::judge::UploadDesk;
 
-/// The token that `landfall console` would have printed.
+/// Token that `landfall console` would have printed.
 pub(crate) const TOKEN: &str = "K7QF2M-9XRT4B";
 /// Name of the site, which a person types to approve a plan.
 pub(crate) const SITE: &str = "node-1";
 /// Digest of the plan.
 pub(crate) const PLAN: &str = "sha256:7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a";
-/// Steps of the upgrade.
+/// Number of the upgrade's steps.
 const STEPS: usize = 12;
 
-/// What the host reports.
+/// State that the host reports.
 pub(crate) struct Facts {
     pub(crate) status: Value,
-    /// What every component asks for and uses.
+    /// Requested and used resources of every component.
     pub(crate) resources: ComponentResources,
     pub(crate) operation: OperationPage,
     pub(crate) progress: ProgressPage,
-    /// Backups that were begun.
+    /// Number of started backups.
     pub(crate) backups_begun: usize,
-    /// Drills that were begun.
+    /// Number of started drills.
     pub(crate) drills_begun: usize,
-    /// Digests of plans that were begun.
+    /// Digests of started plans.
     pub(crate) begun: Vec<String>,
-    /// Id of the console's request that began the latest of them.
+    /// ID of the console's request that started the latest plan.
     pub(crate) asked_by: Option<String>,
-    /// Licenses that were imported.
+    /// Imported licenses.
     pub(crate) licenses: Vec<String>,
-    /// Values of secrets that were handed over, with their names.
+    /// Received values of secrets, with their names.
     pub(crate) secrets: Vec<(String, String)>,
-    /// What signs the audit log.
+    /// Signer of the audit log.
     pub(crate) audit: Signer,
     tokens: HashSet<String>,
     releases: Value,
@@ -62,7 +62,7 @@ pub(crate) struct Facts {
     usage: Value,
     usage_report: Value,
     media: Vec<Medium>,
-    /// What was planned.
+    /// Planned changes.
     pub(crate) planned: Vec<Change>,
     plan: Value,
     restore: Value,
@@ -70,10 +70,10 @@ pub(crate) struct Facts {
     settings: Value,
 }
 
-/// The site.
+/// A simulated site.
 pub(crate) struct Recorded {
     facts: Mutex<Facts>,
-    /// What a browser uploads, on a disk.
+    /// Uploads from a browser, on a disk.
     pub(crate) uploads: UploadDesk,
     /// The support bundle.
     support: MemorySupport,
@@ -110,43 +110,43 @@ impl Recorded {
         Ok(Self { facts, uploads: UploadDesk::begin()?, support: MemorySupport::default() })
     }
 
-    /// What it reports, to read or to change.
+    /// Returns the reported state, to read or to change.
     pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Facts {
-    /// The running operation reports something.
+    /// Adds an event of the running operation.
     pub(crate) fn report(&mut self, event: Event) {
         let number = self.progress.events.last().map_or(1, |last| last.number + 1);
         self.progress.events.push(NumberedEvent { number, event });
     }
 
-    /// The next step begins.
+    /// Starts the next step.
     pub(crate) fn step(&mut self, index: usize, title: &str) {
         let remaining = Some(Duration::from_secs(20 * (STEPS.saturating_sub(index)) as u64));
         self.report(Event::StepStarted { index, count: STEPS, title: title.to_owned(), remaining });
     }
 
-    /// The edit in the plan is one that the change would lose.
+    /// Changes the plan's edit to one that the change would lose.
     pub(crate) fn lose_edit(&mut self) {
         self.plan["edits"][0]["stays"] = false.into();
     }
 
-    /// An upgrade runs.
+    /// Starts an upgrade.
     pub(crate) fn begin_upgrade(&mut self) {
         self.begin("upgrade", Some("starter 1.1.0"), "starter 1.2.0");
         self.step(1, "back up the data, and prove the backup");
     }
 
-    /// A restore runs.
+    /// Starts a restore.
     pub(crate) fn begin_restore(&mut self) {
         self.begin("restore", None, "starter 1.1.0");
         self.step(1, "stop assistant");
     }
 
-    /// A change of settings runs.
+    /// Starts a change of settings.
     pub(crate) fn begin_configure(&mut self) {
         self.begin("configure", None, "starter 1.1.0");
         self.step(1, "change component postgres");
@@ -173,7 +173,7 @@ impl Facts {
         self.progress = ProgressPage { running: true, operation, run, events: Vec::new() };
     }
 
-    /// The running upgrade ends well.
+    /// Ends the running upgrade successfully.
     pub(crate) fn commit(&mut self) {
         let done = OperationPage {
             state: OperationState::Committed,
@@ -185,7 +185,7 @@ impl Facts {
         self.status["release"]["version"] = "1.2.0".into();
     }
 
-    /// The running operation ends, and this is what its journal says of it.
+    /// Ends the running operation with this result in its journal.
     pub(crate) fn end(&mut self, operation: OperationPage) {
         self.progress.running = false;
         self.progress.operation = None;
@@ -324,7 +324,7 @@ impl Site for Recorded {
     }
 }
 
-/// The refusal of a host on which an operation runs.
+/// Returns the refusal of a host with a running operation.
 fn busy(operation: &str) -> Problem {
     let code = codes::SITE_BUSY;
     Problem {
@@ -348,7 +348,7 @@ const LOG: [&str; 8] = [
     "LOG:  archived write-ahead log file \"00000001000000000000002A\"",
 ];
 
-/// A server that can be stopped and started again at the same address.
+/// A server that can be stopped and restarted at the same address.
 pub(crate) struct HostApi {
     pub(crate) site: Arc<Recorded>,
     pub(crate) address: SocketAddr,
@@ -358,7 +358,7 @@ pub(crate) struct HostApi {
 }
 
 impl HostApi {
-    /// Serves as this identity, to the one that holds the peer's key.
+    /// Starts a server with this identity, for the holder of the peer's key.
     pub(crate) fn begin(identity: Identity, peer: Certificate) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port is free")?;
         let (address, site) = (listener.local_addr()?, Arc::new(Recorded::new()?));
@@ -377,7 +377,7 @@ impl HostApi {
         Ok(())
     }
 
-    /// Ends every connection, and accepts no other.
+    /// Ends every connection, and accepts no new one.
     pub(crate) async fn cut(&mut self) -> Result<()> {
         let (stop, ended) = self.serving.take().context("the host is cut off already")?;
         drop(stop);

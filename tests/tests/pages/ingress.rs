@@ -11,7 +11,7 @@ use super::nginx::{ADDRESS, Nginx};
 use super::silence::{HEARD_WITHIN, heard, step_shown};
 use super::upload::bundle;
 
-/// The name by which a proxy in the cluster verifies the console.
+/// Name by which a proxy in the cluster verifies the console.
 const SERVICE: &str = "console.landfall-console.svc";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,12 +33,12 @@ async fn use_all_of_it(console: &Console, browser: &Browser) -> Result<()> {
     browser.open("/first").await?;
     browser.set_up(TOKEN, "ada", [PASSWORD, PASSWORD]).await?;
     browser.expect("h1", "starter 1.1.0").await?;
-    // The session is of the browser's address, and not of the proxy's.
+    // The session has the browser's address, not the proxy's.
     browser.open("/account").await?;
     browser.expect("main", "127.0.0.1").await?;
     ensure!(!browser.text("main").await?.contains(ADDRESS), "the session is of the proxy");
 
-    // A bundle comes in pieces that the proxy takes.
+    // A bundle is sent in pieces that the proxy accepts.
     let (name, bytes) = bundle(&console.host.site.uploads.vendor, 12)?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join(name);
@@ -48,7 +48,7 @@ async fn use_all_of_it(console: &Console, browser: &Browser) -> Result<()> {
     browser.click("#upload-begin").await?;
     browser.expect("#upload", "has arrived and is verified").await?;
 
-    // Steps are shown as they happen: the proxy holds no event back.
+    // Steps are shown as they happen, because the proxy delays no event.
     console.host.site.facts().begin_upgrade();
     browser.expect("#live", "back up the data").await?;
     until("the page listens", async || Ok(heard(browser).await? > 0)).await?;

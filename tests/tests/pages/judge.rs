@@ -1,4 +1,4 @@
-//! Uploads of the made-up host: on a real disk, and verified as at a site, with a vendor of the test's own.
+//! Uploads of the simulated host: on a real disk, and verified like at a site, with the test's own vendor.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -19,11 +19,11 @@ use landfall_media::{Payload, durable};
 use landfall_peer::{MediumRelease, Problem, Upload, UploadWish, UploadsPage};
 use tempfile::TempDir;
 
-/// The vendor whose bundles the made-up site accepts, and what arrives of one.
+/// The vendor whose bundles the simulated site accepts, and the current upload.
 pub(crate) struct UploadDesk {
     pub(crate) vendor: Vendor,
     slot: UploadSlot<Judge>,
-    /// Where each piece began.
+    /// Offset of each piece.
     offsets: Mutex<Vec<u64>>,
     _folder: TempDir,
 }
@@ -31,7 +31,7 @@ pub(crate) struct UploadDesk {
 struct Judge(TrustAnchor);
 
 impl UploadDesk {
-    /// Nothing has arrived.
+    /// Creates a desk without an upload.
     pub(crate) fn begin() -> Result<Self> {
         let (vendor, folder) = (Vendor::new(KeyKind::Ed25519)?, tempfile::tempdir()?);
         let paths = SitePaths::below(folder.path());
@@ -40,12 +40,12 @@ impl UploadDesk {
         Ok(Self { vendor, slot, offsets: Mutex::default(), _folder: folder })
     }
 
-    /// The upload, if there is one.
+    /// Returns the upload, if there is one.
     pub(crate) fn upload(&self) -> Option<Upload> {
         self.slot.page().ok()?.upload
     }
 
-    /// Where each piece began, in the order in which they came.
+    /// Returns the offset of each piece, in the order of arrival.
     pub(crate) fn offsets(&self) -> Vec<u64> {
         self.offsets.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

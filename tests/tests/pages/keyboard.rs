@@ -1,4 +1,4 @@
-//! Everything without a mouse: the focus can be seen, and goes where a reader expects it.
+//! Operation without a mouse: the focus is visible, and moves where a reader expects it.
 
 use anyhow::{Context, Result, bail, ensure};
 use landfall_test_browser::{Browser, ENTER, PASSWORD, SHIFT, TAB, expect_no_faults, until};
@@ -13,9 +13,9 @@ use super::host::SITE;
 #[serde(rename_all = "camelCase")]
 struct Focus {
     name: String,
-    /// Whether it has an outline of two pixels at least.
+    /// True if it has an outline of at least two pixels.
     is_marked: bool,
-    /// Whether all of it is in the window.
+    /// True if it lies completely in the window.
     is_seen: bool,
 }
 
@@ -32,7 +32,7 @@ async fn focus(browser: &Browser) -> Result<Focus> {
     found.convert().context("the focus cannot be read")
 }
 
-/// The focus after the next press of the tabulator, which must be visible.
+/// Presses the Tab key, and returns the focused element. Fails unless the focus is visible.
 async fn tab(browser: &Browser) -> Result<String> {
     browser.press(TAB).await?;
     let found = focus(browser).await?;
@@ -48,14 +48,15 @@ async fn expect_order(browser: &Browser, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// What the focus is on: the element's name, and where its form leads.
+/// Script that returns the focused element's name, and the target of its form.
 const FORM: &str = "const part = document.activeElement;
     return part.form ? part.tagName + ' ' + part.form.getAttribute('action') : part.tagName;";
 
-/// The most elements of a page that take the focus before the one that is looked for.
+/// Maximum number of focusable elements before the wanted one.
 const MOST_TABS: usize = 200;
 
-/// Presses the tabulator until the focus is on a part of a form, which must be visible then. Every other one on the way is marked.
+/// Presses the Tab key until the focus is on a part of a form, where it must be visible. Every element on the way must
+/// be marked.
 async fn tab_to(browser: &Browser, wanted: &str) -> Result<()> {
     for _ in 0..MOST_TABS {
         browser.press(TAB).await?;
@@ -69,7 +70,7 @@ async fn tab_to(browser: &Browser, wanted: &str) -> Result<()> {
     bail!("the tabulator does not lead to {wanted}")
 }
 
-/// In the order of the page.
+/// Entries in the order of the page.
 const NAVIGATION: [&str; 18] = [
     "Skip to the content",
     "Landfall",
@@ -112,12 +113,12 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
     browser.open("/node").await?;
     expect_order(&browser, &NAVIGATION).await?;
     expect_order(&browser, &["ada", "Sign out"]).await?;
-    // The way around the navigation leads to the content.
+    // The skip link leads to the content.
     browser.open("/backups").await?;
     expect_order(&browser, &NAVIGATION[..1]).await?;
     browser.press(ENTER).await?;
     expect_order(&browser, &["Back up now", "Start a drill", "Restore data"]).await?;
-    // A page is opened by its entry.
+    // A page is opened through its entry.
     browser.open("/backups").await?;
     expect_order(&browser, &NAVIGATION[..6]).await?;
     browser.press(ENTER).await?;

@@ -1,5 +1,5 @@
-//! The console is killed at instants that a seed names, while an upgrade is planned, begun and runs: whoever asks sends everything again, as
-//! a program that got no answer does.
+//! The console is killed at seeded instants while an upgrade is planned, begun and runs. The client resends every
+//! request, like a program that got no response.
 
 use std::time::Duration;
 
@@ -16,19 +16,21 @@ use super::browser;
 use super::console::Console;
 use super::host::{PLAN, Recorded, SITE};
 
-/// How often it is killed: so often at work, and at every fourth of these times once more while it starts.
+/// Number of kills while it works, and of kills while it starts. Every fourth kill at work is followed by one at the
+/// start.
 const KILLS: [usize; 2] = [40, 10];
-/// Times at which it is killed at work until the next step of the upgrade begins.
+/// Number of kills at work until the next step of the upgrade begins.
 const KILLS_A_STEP: usize = 3;
-/// Kills at work until the host has a plan, and until the upgrade has begun, at the latest: what is sent last before each is heard, however
-/// slow the machine is.
+/// Numbers of kills at work by which the host has a plan, and by which the upgrade has begun. The last request before
+/// each must arrive, even on a slow machine.
 const KILLS_BEFORE: [usize; 2] = [8, 16];
-/// The last step.
+/// Index of the last step.
 const STEPS: usize = 12;
-/// The medium on which the release is.
+/// ID of the medium with the release.
 const MEDIUM: &str = "3f0c9a1b2c3d4e5f60718293a4b5c6d7";
 
-/// What a program sends next: the request for the plan until there is one, and then the approval, also once that is given. Each has one id.
+/// Returns a program's next request: the request for the plan until there is one, and then the approval, even after it
+/// was given. Each has a fixed ID.
 fn next_request(site: &Recorded) -> (&'static str, String) {
     let (path, body) = if site.facts().planned.is_empty() {
         let request = "5eed0000-0000-4000-8000-000000000001";
@@ -40,7 +42,7 @@ fn next_request(site: &Recorded) -> (&'static str, String) {
     (path, body.to_string())
 }
 
-/// The upgrade goes on, as it does whatever the console does. `kills` were there since it began.
+/// Advances the upgrade, which continues independently of the console. `kills` is the number of kills since it began.
 fn advance(site: &Recorded, kills: usize) {
     let (mut facts, step) = (site.facts(), kills / KILLS_A_STEP + 1);
     match step {
@@ -57,7 +59,7 @@ async fn wait(random: &mut Seeded, most: u64) {
     sleep(Duration::from_millis(random.within(0, most))).await;
 }
 
-/// Waits until it is time for the kill at work with this number, counted from 0.
+/// Waits until the kill at work with this number, from 0, is due.
 async fn wait_at_work(random: &mut Seeded, site: &Recorded, number: usize) -> Result<()> {
     let [planned, begun] = KILLS_BEFORE;
     match number + 1 {
@@ -70,7 +72,7 @@ async fn wait_at_work(random: &mut Seeded, site: &Recorded, number: usize) -> Re
     }
 }
 
-/// Kills the console and starts it again, `KILLS` times.
+/// Kills the console and starts it again, [`KILLS`] times.
 async fn kill_again_and_again(console: &mut Console, key: &str) -> Result<()> {
     let mut random = Seeded::named("kills")?;
     let ([at_work, at_start], mut killed, mut since) = (KILLS, [0, 0], 0);
@@ -113,7 +115,7 @@ async fn a_console_that_is_killed_fifty_times_begins_an_upgrade_once_and_loses_n
     }
     ensure!(site.facts().begun == [PLAN], "the host began {:?}", site.facts().begun);
 
-    // The page that was open all the time shows the end without being loaded again.
+    // The page that was open all the time shows the end without a reload.
     until("the page tells that the upgrade has ended", async || {
         let text = browser.text("#live").await?;
         Ok(text.contains("The latest change") && text.contains("starter 1.2.0") && !text.contains("of 12"))
@@ -132,7 +134,7 @@ async fn a_console_that_is_killed_fifty_times_begins_an_upgrade_once_and_loses_n
     Ok(())
 }
 
-/// Whether the log is one chain that the host has signed to its end. It is never another one than the host has followed.
+/// Returns true if the log is one chain that the host has signed to its end. Fails if the host has not followed it.
 fn is_whole(console: &Console, key: &str) -> Result<bool> {
     let log = console.read("/api/v1/audit", key)?;
     let (keys, last) = {

@@ -1,6 +1,6 @@
-//! The console under load: many programs that listen to one operation. And what it takes, which the part `figures` judges for the program that ships:
-//! memory and processor when idle, the first page, and answers at a fixed rate. A question is asked when it is due, whether or not those
-//! before are answered, and its time counts from then.
+//! The console under load: many programs that listen to one operation. It also measures figures that the part `figures`
+//! judges for the program that ships. They are memory and processor use when idle, the first page, and responses at a
+//! fixed rate. A request is sent when it is due, even if earlier ones are pending, and its time is measured from then.
 #![expect(clippy::disallowed_methods, reason = "a report for people, recreated at each run; a file of the kernel")]
 
 use std::net::Ipv4Addr;
@@ -25,13 +25,13 @@ use super::browser;
 use super::console::Console;
 use super::program::{ADMINISTRATOR, Program};
 
-/// Between two questions: 500 in a second.
+/// Time between two requests: 500 per second.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Questions before any counts, on connections that are new.
+/// Number of requests before the measurement, which use new connections.
 const WARM_UP: u32 = 500;
-/// Questions that count: those of 20 seconds.
+/// Number of measured requests: those of 20 seconds.
 const QUESTIONS: u32 = 10_000;
-/// What is asked in turn: documents with a key, pages and their live parts with a session.
+/// Paths that are requested in turn: documents with a key, and pages and their live parts with a session.
 const PATHS: [&str; 12] = [
     "/api/v1/status",
     "/",
@@ -47,26 +47,27 @@ const PATHS: [&str; 12] = [
     "/node",
 ];
 
-/// Programs that listen at once.
+/// Number of simultaneous listeners.
 const LISTENERS: usize = 500;
-/// Machines that they are on: one address has at most half of the console's places.
+/// Number of machines that they are on. One address may use at most half of the console's places.
 const MACHINES: u8 = 5;
-/// Events of the operation that they listen to.
+/// Number of events of the operation that they listen to.
 const EVENTS: u64 = 200;
-/// How long they may take to hear all of it: longer than one stream lasts, since a slow host's programs continue with another.
+/// Time limit to receive all events. It exceeds the duration of one stream, because programs of a slow host continue
+/// with another.
 const HEARING: Duration = Duration::from_mins(2);
-/// Between two tries to listen.
+/// Time between two attempts to listen.
 const RETRY: Duration = Duration::from_millis(200);
-/// Where they listen.
+/// Path of the event stream.
 const FOLLOW: &str = "/api/v1/operation/events";
 
-/// How long a console may take until it is at rest.
+/// Time for a console to become idle.
 const SETTLE: Duration = Duration::from_secs(5);
-/// How long rest is measured.
+/// Duration of the measurement when idle.
 const IDLE: Duration = Duration::from_secs(20);
-/// How long after a sign-in memory is measured: one takes 19 MiB while the password is hashed.
+/// Time after a sign-in at which memory is measured. A sign-in takes 19 MiB while the password is hashed.
 const AFTER_SIGN_IN: Duration = Duration::from_mins(1);
-/// First pages that are looked at, each by a browser that has no connection yet; and how often each page is painted.
+/// Number of measured first pages, each in a browser without a connection, and number of paints of each page.
 const FIRST_PAGES: usize = 40;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +86,7 @@ async fn hear_one_upgrade(mut console: Console) -> Result<()> {
     let program = Program::begin(&console).await?;
     ensure!(program.listen(FOLLOW, None).await?.is_none(), "there is something to hear before anything runs");
     let taken = listen_together(&console, &program).await?;
-    // Code does not count here: that of a program which is built for tests is far larger.
+    // Code is not counted, because that of a program built for tests is far larger.
     let own = bytes_of(&console, "RssAnon:")?;
     ensure!(own <= LISTENERS_BYTES, "{own} bytes of memory after {LISTENERS} listeners");
     printer::note(format!(
@@ -96,7 +97,7 @@ async fn hear_one_upgrade(mut console: Console) -> Result<()> {
     continues_with_the_next_console(&mut console, &program).await
 }
 
-/// A listener does not hold up the end of the console, and continues where it was with the console that starts next.
+/// Checks that a listener does not delay the end of the console, and continues at its position with the next console.
 async fn continues_with_the_next_console(console: &mut Console, program: &Program) -> Result<()> {
     console.host.site.facts().begin_upgrade();
     let count = Arc::new(AtomicUsize::new(0));
@@ -127,7 +128,7 @@ async fn continues_with_the_next_console(console: &mut Console, program: &Progra
 async fn the_console_is_measured() -> Result<()> {
     let mut console = Console::begin().await?;
     let program = Program::begin(&console).await?;
-    // One that has hashed no password.
+    // A console that has not hashed a password.
     console.stop()?;
     console.start().await?;
     let program = program.anew(&console)?;
@@ -138,7 +139,7 @@ async fn the_console_is_measured() -> Result<()> {
     let after = listen_together(&console, &program).await?;
     figures.push(figure(MEMORY_OF_LISTENERS, bytes_of(&console, "VmHWM:")?, Unit::Bytes));
     figures.push(figure("until all listeners have heard the end", milliseconds(after), Unit::Milliseconds));
-    // Last, and of a console that has served nothing else: a sign-in takes memory.
+    // This comes last, with a console that has served nothing else, because a sign-in uses memory.
     console.stop()?;
     console.start().await?;
     figures.push(rest_after_sign_in(&console).await?);
@@ -150,7 +151,7 @@ async fn the_console_is_measured() -> Result<()> {
     Ok(std::fs::write(table(), serde_json::to_vec_pretty(&rows)?)?)
 }
 
-/// The same answers at the same rate, from a console whose data is in PostgreSQL.
+/// Measures the same responses at the same rate, from a console with its data in PostgreSQL.
 async fn load_with_postgresql() -> Result<Vec<Figure>> {
     let mut console = Console::begin_with_postgresql().await?;
     let program = Program::begin(&console).await?;
@@ -165,7 +166,7 @@ async fn load_with_postgresql() -> Result<Vec<Figure>> {
     ])
 }
 
-/// What a console takes while it gets no requests.
+/// Measures an idle console.
 async fn rest(console: &Console) -> Result<Vec<Figure>> {
     sleep(SETTLE).await;
     let (before, begun) = (processor_time(console)?, Instant::now());
@@ -175,7 +176,7 @@ async fn rest(console: &Console) -> Result<Vec<Figure>> {
     Ok(vec![figure(IDLE_MEMORY, memory, Unit::Bytes), figure(IDLE_PROCESSOR, share, Unit::Share)])
 }
 
-/// From the first byte to the console until a browser has the page and what it is drawn with.
+/// Measures the time from the first byte to the console until a browser has the page and its style.
 async fn first_pages(console: &Console, program: &Program) -> Result<Figure> {
     let mut times = Vec::new();
     for _ in 0..FIRST_PAGES {
@@ -190,14 +191,14 @@ async fn first_pages(console: &Console, program: &Program) -> Result<Figure> {
     Ok(figure(FIRST_PAGE, milliseconds(of_hundred(95, &mut times)), Unit::Milliseconds))
 }
 
-/// What a console takes that a browser has entered and left.
+/// Measures the memory of a console after a browser has signed in and closed.
 async fn rest_after_sign_in(console: &Console) -> Result<Figure> {
     signed_in(console).await?.close().await?;
     sleep(AFTER_SIGN_IN).await;
     Ok(figure(IDLE_MEMORY_AFTER_SIGN_IN, bytes_of(console, "VmRSS:")?, Unit::Bytes))
 }
 
-/// A browser whose person has signed in.
+/// Starts a browser with a signed-in user.
 async fn signed_in(console: &Console) -> Result<Browser> {
     let browser = browser::begin(console).await?;
     browser.open("/sign-in").await?;
@@ -206,7 +207,7 @@ async fn signed_in(console: &Console) -> Result<Browser> {
     Ok(browser)
 }
 
-/// From the click until Chromium has painted something of a page.
+/// Measures the time from the click until Chromium has first painted a page.
 async fn first_paints(console: &Console) -> Result<Vec<Figure>> {
     let browser = signed_in(console).await?;
     let script = "const done = arguments[0];
@@ -228,7 +229,7 @@ async fn first_paints(console: &Console) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Answers at a fixed rate.
+/// Measures responses at a fixed rate.
 async fn load(console: &Console, program: &Program) -> Result<Vec<Figure>> {
     let (mut times, share, memory) = answers(console, program).await?;
     Ok(vec![
@@ -240,7 +241,7 @@ async fn load(console: &Console, program: &Program) -> Result<Vec<Figure>> {
     ])
 }
 
-/// How long each answer took, the share of a processor, and the most memory in bytes.
+/// Returns the time of each response, the share of a processor, and the peak memory in bytes.
 async fn answers(console: &Console, program: &Program) -> Result<(Vec<Duration>, f64, f64)> {
     ask(program, WARM_UP).await?;
     forget_peak(console)?;
@@ -253,7 +254,7 @@ async fn answers(console: &Console, program: &Program) -> Result<(Vec<Duration>,
     Ok((times, share, memory))
 }
 
-/// Asks when it is due. How long each took from then until all of its answer was there.
+/// Sends each request when it is due. Returns the time from then until each response was complete.
 async fn ask(program: &Program, count: u32) -> Result<Vec<Duration>> {
     let begun = Instant::now();
     let mut asking = JoinSet::new();
@@ -265,7 +266,7 @@ async fn ask(program: &Program, count: u32) -> Result<Vec<Duration>> {
     asking.join_all().await.into_iter().collect()
 }
 
-/// What a program heard.
+/// Events that a program received.
 #[derive(Default)]
 struct Heard {
     ids: Vec<String>,
@@ -273,7 +274,8 @@ struct Heard {
 }
 
 impl Heard {
-    /// Hears the next stream of the operation that runs. A first try may come before the console knows of it.
+    /// Receives the next stream of the running operation. The first attempt may come before the console knows of the
+    /// operation.
     async fn stream(mut self, program: &Program, count: &AtomicUsize) -> Result<Self> {
         while !self.listen(program, count).await? {
             sleep(RETRY).await;
@@ -281,14 +283,15 @@ impl Heard {
         Ok(self)
     }
 
-    /// Hears everything: a stream lasts a minute, and the next one continues where it ended.
+    /// Receives everything: a stream lasts a minute, and the next one continues where it ended.
     async fn until_the_end(self, program: &Program, count: &AtomicUsize) -> Result<Self> {
         let mut heard = self.stream(program, count).await?;
         while !heard.has_ended && heard.listen(program, count).await? {}
         Ok(heard)
     }
 
-    /// Hears a stream from where it is; false where there is nothing to hear. Counts when the stream has begun.
+    /// Receives a stream from the current position; returns false if there is no operation. `count` is incremented when
+    /// the stream has begun.
     async fn listen(&mut self, program: &Program, count: &AtomicUsize) -> Result<bool> {
         let last = self.ids.last().map(String::as_str);
         let Some(mut answer) = program.listen(FOLLOW, last).await? else { return Ok(false) };
@@ -304,7 +307,7 @@ impl Heard {
     }
 }
 
-/// Has many programs listen to one upgrade. How long the last one took to hear the end once that had come.
+/// Lets many programs listen to one upgrade. Returns the time from its end until the last program received that.
 async fn listen_together(console: &Console, program: &Program) -> Result<Duration> {
     let run = {
         let mut facts = console.host.site.facts();
@@ -337,7 +340,7 @@ async fn listen_together(console: &Console, program: &Program) -> Result<Duratio
     Ok(taken)
 }
 
-/// The value that so many of a hundred times do not exceed.
+/// Returns the value that this percentage of the times does not exceed.
 fn of_hundred(share: usize, times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get((times.len() * share).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
@@ -347,24 +350,24 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// A part of the console's memory as the kernel counts it, in bytes.
+/// Returns a part of the console's memory as counted by the kernel, in bytes.
 fn bytes_of(console: &Console, name: &str) -> Result<f64> {
     let status = console.kernel_file("status")?;
     let value = kibibytes(&status, name).with_context(|| format!("no {name}"))?;
     Ok(f64::from(u32::try_from(value)?) * 1024.0)
 }
 
-/// The processor time that the console has used, in user mode and in the kernel.
+/// Returns the processor time of the console, in user mode and in the kernel.
 fn processor_time(console: &Console) -> Result<Duration> {
     let stat = console.kernel_file("stat")?;
-    // The name before may have spaces and parentheses. After it, the 12th and 13th fields are the two times.
+    // The preceding name may contain spaces and parentheses. After it, the 12th and 13th fields are the two times.
     let (_, fields) = stat.rsplit_once(')').context("a process has no name")?;
     let times = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
     let ticks = times.sum::<Result<u64, _>>()?;
     Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
 }
 
-/// Lets the kernel count the largest memory from now on.
+/// Resets the kernel's peak of the console's memory.
 fn forget_peak(console: &Console) -> Result<()> {
     std::fs::write(format!("/proc/{}/clear_refs", console.process()?), "5").context("cannot reset the peak of memory")
 }

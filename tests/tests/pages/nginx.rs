@@ -1,4 +1,5 @@
-//! A proxy before the console: Debian's nginx on the loopback, with what ingress-nginx writes for the object in docs/CONSOLE.md.
+//! A proxy in front of the console: Debian's nginx on loopback, with the configuration that ingress-nginx writes for
+//! the object in docs/CONSOLE.md.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::fs::File;
@@ -15,12 +16,12 @@ use tempfile::TempDir;
 use super::console::Console;
 use super::servers::{free_port, program};
 
-/// The address from which it connects to the console, which no browser has.
+/// Address from which it connects to the console, which no browser has.
 pub(crate) const ADDRESS: &str = "127.0.0.9";
 
 /// A running proxy.
 pub(crate) struct Nginx {
-    /// What browsers call the console.
+    /// Host name and port of the console in browsers.
     pub(crate) host: String,
     folder: TempDir,
     child: Child,
@@ -34,7 +35,7 @@ impl Drop for Nginx {
 }
 
 impl Nginx {
-    /// A proxy that verifies the console by this name.
+    /// Starts a proxy that verifies the console by this name.
     pub(crate) async fn begin(console: &Console, name: &str) -> Result<Self> {
         let (root, folder) = (images::ensure_nginx()?, tempfile::tempdir()?);
         let port = free_port()?;
@@ -58,7 +59,7 @@ impl Nginx {
         Ok(nginx)
     }
 
-    /// What it has to complain of.
+    /// Returns its log and its errors.
     pub(crate) fn log(&self) -> String {
         let read = |name: &str| std::fs::read_to_string(self.file(name)).unwrap_or_default();
         format!("{}{}", read("log"), read("errors"))
@@ -69,7 +70,8 @@ impl Nginx {
     }
 }
 
-/// One process, all of whose files are in this folder. Sizes, times and headers are those of ingress-nginx, with the annotations of docs/CONSOLE.md.
+/// Returns the settings of one process with all files in this folder. Sizes, times and headers are those of
+/// ingress-nginx, with the annotations of docs/CONSOLE.md.
 fn settings(folder: &Path, port: u16, console: &Console, name: &str) -> String {
     let folder = folder.display();
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

@@ -1,4 +1,4 @@
-//! The list of pages that a key opens, without a mouse.
+//! The list of pages that a key opens, used without a mouse.
 
 use anyhow::{Result, ensure};
 use landfall_test_browser::{Browser, CONTROL, DOWN, ENTER, ESCAPE, UP, expect_no_faults, until};
@@ -8,7 +8,8 @@ use super::appearance::Findings;
 use super::browser;
 use super::console::Console;
 
-/// Clicks within the dialog's padding, then beside the dialog; whether it is open after each.
+/// Script that clicks inside the dialog's padding, then outside the dialog. Returns after each click if the dialog is
+/// open.
 const CLICKS: &str = "const dialog = document.getElementById('palette'), box = dialog.getBoundingClientRect();
     return [2, -2].map(inward => {
         const place = { bubbles: true, clientX: box.left + inward, clientY: box.top + inward };
@@ -22,7 +23,7 @@ async fn open(browser: &Browser) -> Result<()> {
     until("the list of pages is open", async || Ok(browser.count("#palette[open]").await? == 1)).await
 }
 
-/// What a reader of screens says is chosen: the field has the focus and names an option.
+/// Returns the option that a screen reader announces as selected. The field has the focus and names an option.
 async fn chosen(browser: &Browser) -> Result<String> {
     let script = "const field = document.activeElement, option = document.getElementById(field.getAttribute('aria-activedescendant'));
         return field.id === 'palette-query' && option && option.getAttribute('aria-selected') === 'true' ? option.textContent : '';";
@@ -41,20 +42,20 @@ async fn a_page_is_opened_by_a_key_and_a_part_of_its_name() -> Result<()> {
     ensure!(chosen(&browser).await? == "Overview", "the first page is not chosen");
     findings.look(&browser, "the list of pages", None).await?;
 
-    // The arrows go around.
+    // The arrow keys wrap around.
     browser.press(DOWN).await?;
     ensure!(chosen(&browser).await? == "Components", "down does not choose the next one");
     browser.press(UP).await?;
     browser.press(UP).await?;
     ensure!(chosen(&browser).await? == "API reference", "up does not lead around to the last one");
 
-    // Escape leads back to where the focus was.
+    // Escape returns the focus to its earlier element.
     browser.press(ESCAPE).await?;
     until("the list is closed", async || Ok(browser.count("#palette[open]").await? == 0)).await?;
     let back = browser.driver.execute("return document.activeElement.textContent.trim()", Vec::new()).await?;
     ensure!(back.json() == "Overview", "the focus went to {}", back.json());
 
-    // A name, and a word that is in no name.
+    // A name, and a word that no name contains.
     for (typed, name, path) in [("aud", "Audit", "/audit"), ("grafana", "Dashboard", "/dashboard")] {
         open(&browser).await?;
         browser.press(typed).await?;
@@ -72,7 +73,7 @@ async fn a_page_is_opened_by_a_key_and_a_part_of_its_name() -> Result<()> {
     browser.driver.press(CONTROL, "k").await?;
     until("the key closes it, too", async || Ok(browser.count("#palette[open]").await? == 0)).await?;
 
-    // And with a pointer.
+    // Selection with a pointer.
     open(&browser).await?;
     let is_open = browser.driver.execute(CLICKS, Vec::new()).await?.json().clone();
     ensure!(is_open == json!([true, false]), "open after a click within and one beside the list: {is_open}");

@@ -1,4 +1,4 @@
-//! What each role sees and may do: users, keys, a backup, and the audit log that records all of it.
+//! Content and rights of each role: users, keys, a backup, and the audit log that records all of it.
 
 use anyhow::{Context, Result, ensure};
 use landfall_test_browser::{Browser, PASSWORD, expect_no_faults, until};
@@ -6,9 +6,9 @@ use landfall_test_browser::{Browser, PASSWORD, expect_no_faults, until};
 use super::browser;
 use super::console::Console;
 
-/// Everything that changes something, but for the sign-out.
+/// Selector of everything that changes something, except the sign-out.
 const BUTTONS: &str = "main button";
-/// What a viewer and an operator do not see.
+/// Selector of the part that viewers and operators do not see.
 const ADMINISTRATION: &str = "nav[aria-label=Administration]";
 
 pub(crate) async fn create(browser: &Browser, name: &str, role: &str, password: &str) -> Result<()> {
@@ -55,7 +55,7 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
     browser.expect("main", "administrator").await?;
     ensure!(browser.count("main table").await? == 0, "a viewer sees the users");
 
-    // The role counts from the next request on.
+    // The role applies from the next request on.
     administrator.open("/users/vera").await?;
     administrator.choose("#role", "operator").await?;
     administrator.click("form[action='/users/vera/role'] button").await?;
@@ -70,7 +70,7 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
     ensure!(console.host.site.facts().backups_begun == 1, "the host began two backups");
     ensure!(browser.count(ADMINISTRATION).await? == 0, "an operator sees the administration");
 
-    // So does its end.
+    // So does its removal.
     administrator.open("/users/vera").await?;
     administrator.click("#remove summary").await?;
     administrator.click("form[action='/users/vera/remove'] button").await?;
@@ -101,7 +101,7 @@ async fn a_license_is_imported_from_its_file() -> Result<()> {
     .await?;
     browser.click("form[action='/license'] button").await?;
     browser.expect(".notice.good", "The license is imported.").await?;
-    // A form has its own ends of lines.
+    // A form has its own line endings.
     let imported: Vec<String> =
         console.host.site.facts().licenses.iter().map(|text| text.replace("\r\n", "\n")).collect();
     ensure!(imported == [LICENSE], "the host was sent {imported:?}");
@@ -141,7 +141,7 @@ async fn a_key_is_shown_once_works_and_is_removed_and_the_audit_log_has_it() -> 
     let lines = lines.json().as_str().context("the export is no text")?.to_owned();
     ensure!(lines.contains("key.remove") && lines.lines().count() > 4, "the export: {lines}");
 
-    // Another browser of the same person ends from here.
+    // Another session of the same person can be ended from here.
     let other = browser::begin(&console).await?;
     other.open("/sign-in").await?;
     other.sign_in("ada", PASSWORD).await?;

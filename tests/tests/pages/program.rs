@@ -1,4 +1,4 @@
-//! A program that asks the console for pages and for documents, without a browser: for what is asked often, or by many.
+//! A program that requests pages and documents from the console without a browser, for many or frequent requests.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use super::host::TOKEN;
 
 /// Name of the first administrator.
 pub(crate) const ADMINISTRATOR: &str = "ada";
-/// How long an answer may take.
+/// Time limit of a response.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What names the event that a listener heard last.
+/// Header with the ID of the event that a listener received last.
 const LAST_HEARD: &str = "last-event-id";
 /// Name of the cookie before the sign-in.
 const FORM: &str = "__Host-form";
-/// The same after it.
+/// Name of the cookie after the sign-in.
 const SESSION: &str = "__Host-session";
 
-/// A program with the session of an administrator and a key for reading.
+/// A program with an administrator's session and a key with read scope.
 #[derive(Clone)]
 pub(crate) struct Program {
     client: Client,
@@ -36,7 +36,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Makes the first administrator of the console, and a key.
+    /// Creates the first administrator of the console, and a key.
     pub(crate) async fn begin(console: &Console) -> Result<Self> {
         let (session, key) = (String::new(), String::new());
         let mut program = Self { client: new_client(console)?.build()?, origin: console.origin(), session, key };
@@ -45,12 +45,12 @@ impl Program {
         Ok(program)
     }
 
-    /// The same with connections of its own, of which there is none yet.
+    /// Returns the same program with its own connections, none of which is open yet.
     pub(crate) fn anew(&self, console: &Console) -> Result<Self> {
         Ok(Self { client: new_client(console)?.build()?, ..self.clone() })
     }
 
-    /// The same on another machine: with connections from this address.
+    /// Returns the same program on another machine, with connections from this address.
     pub(crate) fn elsewhere(&self, console: &Console, address: IpAddr) -> Result<Self> {
         Ok(Self { client: new_client(console)?.local_address(address).build()?, ..self.clone() })
     }
@@ -85,7 +85,7 @@ impl Program {
         format!("{}{path}", self.origin)
     }
 
-    /// A question: for a document with the key, for a page with the session.
+    /// Creates a request: for a document with the key, for a page with the session.
     fn question(&self, path: &str) -> RequestBuilder {
         let question = self.client.get(self.at(path));
         if path.starts_with("/api/") {
@@ -94,14 +94,14 @@ impl Program {
         question.header(COOKIE, &self.session)
     }
 
-    /// A page, a document or a file, which must come in time.
+    /// Returns a page, a document or a file. Fails unless it arrives in time.
     pub(crate) async fn read(&self, path: &str) -> Result<String> {
         let answer = self.question(path).timeout(PATIENCE).send().await.with_context(|| format!("no {path}"))?;
         ensure!(answer.status() == StatusCode::OK, "{path} is answered with {}", answer.status());
         answer.text().await.with_context(|| format!("{path} broke off"))
     }
 
-    /// An answer that lasts, from behind the event with this id if there is one, or none where there is nothing to hear.
+    /// Returns a long-lived response, after the event with this ID if one is given; None if there is no operation.
     pub(crate) async fn listen(&self, path: &str, last: Option<&str>) -> Result<Option<Response>> {
         let question = self.question(path);
         let question = match last {
@@ -117,7 +117,7 @@ impl Program {
     }
 }
 
-/// A client that knows the console by its certificate.
+/// Creates a client that accepts only the console's certificate.
 fn new_client(console: &Console) -> Result<ClientBuilder> {
     let (certificate, key) = Identity::generate("program")?;
     let own = Identity::from_pem(certificate.as_bytes(), key.as_bytes())?;
@@ -125,7 +125,7 @@ fn new_client(console: &Console) -> Result<ClientBuilder> {
     Ok(Client::builder().tls_backend_preconfigured(tls).no_proxy().redirect(Policy::none()))
 }
 
-/// The value of a cookie that an answer sets.
+/// Returns the value of a cookie that a response sets.
 fn cookie(answer: &Response, name: &str) -> Result<String> {
     let lines = answer.headers().get_all(SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.split(';').next());

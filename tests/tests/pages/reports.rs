@@ -1,5 +1,5 @@
-//! The pages that `preflight`, `plan` and `facts` write for e-mail with `--html`: from the real program over a signed head and a file of
-//! facts, opened from the disk.
+//! The pages that `preflight`, `plan` and `facts` write for e-mail with `--html`, opened from the disk. The real
+//! program generates them from a signed head and a file of facts.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::path::Path;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::appearance::Findings;
 use super::browser;
 
-/// How each page is looked at, and the colors of its paper and of its text then.
+/// Presentations of each page, with the expected colors of its background and text.
 const LOOKS: [(&str, Looks, [&str; 2]); 4] = [
     ("light", Looks::LIGHT, ["rgb(255, 255, 255)", "rgb(28, 33, 40)"]),
     ("dark", Looks::DARK, ["rgb(18, 22, 27)", "rgb(230, 237, 243)"]),
@@ -38,7 +38,7 @@ const ROLES: [(&str, &str); 7] = [
     ("registry", "docker.io/library/registry:3.1.2"),
 ];
 
-/// The blobs of a bundle, as they are made.
+/// Blobs of a bundle, which are added one by one.
 #[derive(Default)]
 struct Blobs {
     entries: Vec<BlobEntry>,
@@ -66,7 +66,7 @@ impl Blobs {
         described
     }
 
-    /// An image or artifact: its manifest, its configuration, and one blob of this media type.
+    /// Adds an image or artifact: its manifest, its configuration, and one blob of this media type.
     fn add_three(&mut self, name: &str, media_type: &str) -> [Value; 3] {
         let mut blob =
             |what: &str, media_type: &str| self.add(format!("{what} of {name}").into_bytes(), media_type, None);
@@ -78,7 +78,7 @@ impl Blobs {
     }
 }
 
-/// A release that can be planned, with a rule that must be accepted where it is not met.
+/// Returns a release that can be planned, with a rule that must be accepted if it is not met.
 fn release(blobs: &mut Blobs) -> Value {
     let images: Vec<Value> = ROLES
         .iter()
@@ -146,7 +146,7 @@ fn write_bundle(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes the facts of a host, changed, and returns their file's name.
+/// Writes a host's modified facts, and returns their file's name.
 fn write_facts(folder: &Path, name: &str, change: impl FnOnce(&mut Value)) -> Result<String> {
     let sample = workspace::root().join("rules/samples/small.json");
     let mut facts: Value = serde_json::from_slice(&std::fs::read(sample)?)?;
@@ -156,7 +156,7 @@ fn write_facts(folder: &Path, name: &str, change: impl FnOnce(&mut Value)) -> Re
     Ok(name.to_owned())
 }
 
-/// Runs `landfall` in the folder, and fails unless it ends with this code.
+/// Runs `landfall` in the folder. Fails unless it ends with this code.
 fn landfall(folder: &Path, exit: i32, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new(workspace::landfall()?);
     let output = command.args(arguments).current_dir(folder).output().context("cannot start landfall")?;
@@ -165,7 +165,8 @@ fn landfall(folder: &Path, exit: i32, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Writes the pages: of a host with many faults, of one that is ready, of a plan, and of the facts of both hosts and of this one.
+/// Writes the pages of a host with many faults, of one that is ready, and of a plan. Also writes the facts of both
+/// hosts and of this one.
 fn write_pages(folder: &Path) -> Result<()> {
     write_bundle(folder)?;
     let spoiled = write_facts(folder, "spoiled.json", |facts| {
@@ -196,7 +197,7 @@ fn write_pages(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The colors of paper and text.
+/// Returns the colors of background and text.
 async fn colors(browser: &Browser) -> Result<Vec<String>> {
     let script = "const style = getComputedStyle(document.body); return [style.backgroundColor, style.color]";
     browser.driver.execute(script, Vec::new()).await?.convert()

@@ -1,4 +1,4 @@
-//! What a component asks for and uses, on its page: measured, not measured, and without a pod.
+//! Requested and used resources on a component's page: measured, not measured, and without a pod.
 
 use anyhow::{Result, ensure};
 use landfall_test_browser::{Browser, SHIFT, TAB, expect_no_faults};
@@ -7,11 +7,11 @@ use super::appearance::Findings;
 use super::browser;
 use super::console::Console;
 
-/// Its page.
+/// Path of the page.
 const PAGE: &str = "/components/postgres";
-/// The same, which asks again by itself.
+/// Path of the page with automatic refresh.
 const FOLLOWING: &str = "/components/postgres?follow=1";
-/// Name of the part that has the focus.
+/// Script that returns the label of the focused element.
 const FOCUS: &str = "return document.activeElement.getAttribute('aria-label')";
 
 async fn expect_focus(browser: &Browser, name: &str) -> Result<()> {
@@ -31,7 +31,7 @@ async fn what_a_component_uses_is_shown_and_what_was_not_measured_is_no_zero() -
         browser.expect("#live", words).await?;
     }
     findings.look(&browser, PAGE, None).await?;
-    // A table that is wider than its place is scrolled by keys.
+    // A table that overflows its container can be scrolled with keys.
     browser.find("#containers-table").await?.focus().await?;
     expect_focus(&browser, "Containers").await?;
     browser.press(TAB).await?;

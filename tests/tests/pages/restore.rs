@@ -1,4 +1,4 @@
-//! A restore from the choice of a backup or of a time to its end, and one that is undone.
+//! A restore, from the choice of a backup or of a time to its end, and one that is undone.
 
 use anyhow::{Context, Result, ensure};
 use landfall_peer::{Change, OperationPage, OperationState};
@@ -10,17 +10,17 @@ use super::console::Console;
 use super::host::SITE;
 use super::people::create;
 
-/// The choice of a backup.
+/// Selector of the choice of a backup.
 const FROM_BACKUP: &str = "section[aria-labelledby=from-backup]";
-/// The choice of a time.
+/// Selector of the choice of a time.
 const FROM_LOG: &str = "section[aria-labelledby=from-log]";
 
-/// What the host was asked to plan last.
+/// Returns the last change that the host was asked to plan.
 fn planned(console: &Console) -> Result<Change> {
     console.host.site.facts().planned.last().cloned().context("the host was asked for no plan")
 }
 
-/// The running operation ends in this state.
+/// Ends the running operation in this state.
 fn end(console: &Console, state: OperationState) {
     let mut facts = console.host.site.facts();
     let ended = OperationPage { state, running: false, can_abort: false, ..facts.operation.clone() };
@@ -87,10 +87,10 @@ async fn a_time_is_chosen_and_the_restore_is_undone() -> Result<()> {
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/restore").await?;
     let at = browser.find("#at").await?.attribute("max").await?.context("the time has no latest value")?;
-    // How a person types a date depends on the browser's language.
+    // The input format of a date depends on the browser's language.
     let set = "document.getElementById('at').value = arguments[0]";
     browser.driver.execute(set, vec![at.clone().into()]).await?;
-    // A refresh of the page keeps what was chosen.
+    // A refresh of the page keeps the selection.
     browser.driver.execute("document.querySelector('#live').seen = true", Vec::new()).await?;
     landfall_test_browser::until("the page has refreshed itself", async || {
         let seen = browser.driver.execute("return document.querySelector('#live').seen === true", Vec::new()).await?;

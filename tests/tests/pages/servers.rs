@@ -1,4 +1,4 @@
-//! What servers of these tests share: a port, and programs of a Debian root.
+//! Functions that servers of these tests share: a free port, and programs of a Debian root filesystem.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-/// A port of the loopback that is free now.
+/// Returns a loopback port that is free now.
 pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-/// A program of the root, with the root's own loader and libraries.
+/// Returns a program of the root filesystem, with its own loader and libraries.
 pub(crate) fn program(root: &Path, name: &str) -> Command {
     let libraries = root.join("usr/lib/x86_64-linux-gnu");
     let mut command = Command::new(libraries.join("ld-linux-x86-64.so.2"));

@@ -1,4 +1,4 @@
-//! The way in: the one-use token, the first administrator, wrong words, and the way out.
+//! Access to the console: the one-use token, the first administrator, wrong credentials, and the sign-out.
 
 use anyhow::{Result, ensure};
 use landfall_test_browser::{PASSWORD, expect_no_faults};
@@ -7,7 +7,7 @@ use super::browser;
 use super::console::Console;
 use super::host::TOKEN;
 
-/// A refusal that a screen reader reads out at once.
+/// Selector of a refusal that a screen reader announces immediately.
 const REFUSAL: &str = ".notice.bad:not([hidden])[role=alert]";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -15,7 +15,7 @@ const REFUSAL: &str = ".notice.bad:not([hidden])[role=alert]";
 async fn the_token_makes_one_administrator() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin(&console).await?;
-    // Whoever is not signed in learns what to do first.
+    // A visitor who is not signed in is told what to do first.
     browser.open("/").await?;
     browser.expect_path("/sign-in").await?;
     browser.expect(".notice", "There is no user yet.").await?;
@@ -33,7 +33,7 @@ async fn the_token_makes_one_administrator() -> Result<()> {
     browser.expect("h1", "starter 1.1.0").await?;
     browser.expect(".who", "ada").await?;
 
-    // It counts once.
+    // The token is valid once.
     let other = browser::begin(&console).await?;
     other.open("/first").await?;
     other.set_up(TOKEN, "eve", [PASSWORD, PASSWORD]).await?;
@@ -53,7 +53,7 @@ async fn a_wrong_password_does_not_enter_and_the_sign_out_leaves_nothing() -> Re
     browser.expect("h1", "Users").await?;
     browser.click(".who button").await?;
     browser.expect_path("/sign-in").await?;
-    // What was shown is not shown again from the browser's memory.
+    // The browser's cache does not show the pages again.
     browser.driver.back().await?;
     browser.expect_path("/sign-in").await?;
     ensure!(browser.driver.cookies().await?.iter().all(|name| name != "__Host-session"), "a session");

@@ -1,4 +1,4 @@
-//! Pages that stay open while the host, or the console itself, is away.
+//! Pages that stay open while the host, or the console itself, is unavailable.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::browser;
 use super::console::Console;
 
-/// A page that refreshes itself, and words that only the host can have given.
+/// Pages that refresh themselves, each with words that only the host can have provided.
 const PAGES: [(&str, &str); 4] =
     [("/components", "postgres"), ("/backups", "assistant"), ("/node", "192.0.2.17"), ("/", "starter 1.1.0")];
 
@@ -53,7 +53,7 @@ async fn a_console_that_ends_is_reported_and_continues_where_it_was() -> Result<
     browser.click(&format!("{details} summary")).await?;
     console.stop()?;
     browser.expect("#console-silent", "The console does not answer.").await?;
-    // What was last seen stays readable.
+    // The last content stays readable.
     browser.expect("#live", "Proven").await?;
     console.start().await?;
     until("the notice is gone", async || Ok(!browser.find("#console-silent").await?.is_displayed().await?)).await?;
@@ -63,12 +63,12 @@ async fn a_console_that_ends_is_reported_and_continues_where_it_was() -> Result<
     browser.close().await
 }
 
-/// How soon a page shows what it hears of: it would ask by itself after ten seconds.
+/// Time limit for a page to show an event of its stream. It would poll only after ten seconds.
 pub(crate) const HEARD_WITHIN: Duration = Duration::from_secs(6);
-/// The stream of a page.
+/// URL pattern of a page's stream.
 const STREAM: &str = "*/live/news";
 
-/// Reports a step, and waits until the page shows it; how long that took.
+/// Reports a step, and waits until the page shows it. Returns the time that took.
 pub(crate) async fn step_shown(console: &Console, browser: &Browser, index: usize, title: &str) -> Result<Duration> {
     let begun = Instant::now();
     console.host.site.facts().step(index, title);
@@ -76,7 +76,7 @@ pub(crate) async fn step_shown(console: &Console, browser: &Browser, index: usiz
     Ok(begun.elapsed())
 }
 
-/// How much the page has heard by its stream since the last question.
+/// Returns the number of events that the page has received through its stream since the last call.
 pub(crate) async fn heard(browser: &Browser) -> Result<usize> {
     let log = browser.driver.log("performance").await?;
     Ok(log.iter().filter(|entry| entry.message.contains("Network.eventSourceMessageReceived")).count())
@@ -105,7 +105,7 @@ async fn steps_come_by_a_stream_and_without_it() -> Result<()> {
     ensure!(took < 2 * HEARD_WITHIN, "without a stream, a step was shown after {took:?}");
     ensure!(heard(&browser).await? == 0, "the stream was not cut");
 
-    // It comes back by itself.
+    // The stream is reopened automatically.
     browser.driver.command("Network.setBlockedURLs", json!({ "urls": [] })).await?;
     until("the page listens again", async || Ok(heard(&browser).await? > 0)).await?;
     let took = step_shown(&console, &browser, 4, "wait until everything is ready").await?;

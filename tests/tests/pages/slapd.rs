@@ -1,4 +1,4 @@
-//! A directory server: Debian's slapd on the loopback, over TLS alone.
+//! A directory server: Debian's slapd on loopback, only over TLS.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::fmt::Write as _;
@@ -15,27 +15,27 @@ use tempfile::TempDir;
 
 use super::servers::{free_port, program};
 
-/// The password of the account that looks for people.
+/// Password of the account that searches for people.
 pub(crate) const OWN_PASSWORD: &str = "look for people";
 
-/// Groups, each with its members. The last one has a name in which the name of another one is written.
+/// Groups with their members. The last group's name contains the name of another group.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("cn=admins", &["alma", TRENT]),
     ("cn=operators", &["alma", "otto"]),
     ("cn=staff", &["alma", "otto", "vera", "mallory"]),
     (r"cn=cn\3Dadmins\2Cou\3Dgroups\2Cdc\3Dexample\2Cdc\3Dorg", &["mallory", "eve"]),
 ];
-/// An administrator with a password of his own, whose description is the name of another person.
+/// An administrator with his own password, whose description is the name of another person.
 const TRENT: &str = "trent";
 const PEOPLE: [&str; 6] = ["alma", "otto", "vera", "mallory", "eve", TRENT];
 
 /// A running server.
 pub(crate) struct Slapd {
-    /// The port of TLS from the first byte.
+    /// Port with TLS from the first byte.
     pub(crate) tls: u16,
-    /// The port that begins in the clear.
+    /// Port that starts unencrypted.
     pub(crate) plain: u16,
-    /// Its authority's certificate.
+    /// Certificate of its authority.
     pub(crate) authority: String,
     folder: TempDir,
     child: Child,
@@ -48,13 +48,13 @@ impl Drop for Slapd {
     }
 }
 
-/// The name of a group's entry.
+/// Returns the distinguished name of a group.
 pub(crate) fn group(name: &str) -> String {
     format!("cn={name},ou=groups,dc=example,dc=org")
 }
 
 impl Slapd {
-    /// A server with people and groups.
+    /// Starts a server with people and groups.
     pub(crate) async fn begin() -> Result<Self> {
         let (root, folder) = (images::ensure_slapd()?, tempfile::tempdir()?);
         let at = |name: &str| folder.path().join(name);
@@ -85,7 +85,7 @@ impl Slapd {
         Ok(slapd)
     }
 
-    /// The authority's certificate in a file.
+    /// Writes the authority's certificate to a file, and returns its path.
     pub(crate) fn authority_file(&self) -> Result<PathBuf> {
         let path = self.folder.path().join("authority.crt");
         std::fs::write(&path, &self.authority)?;
@@ -97,7 +97,7 @@ impl Slapd {
     }
 }
 
-/// Nobody may do anything without TLS and a password.
+/// Returns settings that require TLS and a password for any access.
 fn settings(root: &Path, folder: &Path) -> String {
     let (root, folder) = (root.display(), folder.display());
     format!(
@@ -139,7 +139,7 @@ fn entries() -> String {
         }
         text.push('\n');
     }
-    // Whoever is sent elsewhere would find another server.
+    // A client that follows this referral would find another server.
     text.push_str("dn: ou=other,ou=people,dc=example,dc=org\nobjectClass: referral\nobjectClass: extensibleObject\n");
     text.push_str("ref: ldap://127.0.0.1:9/ou=people,dc=evil\n\n");
     text

@@ -1,4 +1,4 @@
-//! A support bundle from the browser: it is collected, and its bytes arrive as the host keeps them.
+//! A support bundle in the browser: it is collected, and the downloaded bytes equal the host's.
 
 use anyhow::{Context, Result, ensure};
 use landfall_host_api::testing::MemorySupport;
@@ -11,7 +11,8 @@ use super::appearance::Findings;
 use super::browser;
 use super::console::Console;
 
-/// Fetches the file of the page's button in the browser itself; its SHA-256 in hexadecimal, and the name that it is stored under.
+/// Script that fetches the file of the page's button in the browser. Returns its SHA-256 in hexadecimal, and its file
+/// name.
 const FETCH: &str = "const done = arguments[0];
     fetch(document.querySelector('#download').href).then(async answer => {
         const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await answer.arrayBuffer()));
@@ -34,7 +35,8 @@ async fn a_support_bundle_is_collected_and_downloaded_in_the_browser() -> Result
     for words in ["The support bundle is collected", "80 files", "of 3 days", "ada"] {
         browser.expect("#live", words).await?;
     }
-    // A second one within a minute is refused, and the page says why. At once: what follows may take longer than that minute.
+    // A second one within a minute is refused with a reason. This comes immediately, because the rest may take longer
+    // than a minute.
     browser.click("form[action='/support/collect'] button.main").await?;
     browser.expect("main", "less than a minute ago").await?;
     browser.open("/support").await?;

@@ -1,4 +1,4 @@
-//! An upgrade from the stick to its end, through the replacement of the console's own program; and one that was undone.
+//! An upgrade from the stick to its end, through the replacement of the console's own program, and one that was undone.
 
 use anyhow::{Result, ensure};
 use landfall_peer::Event;
@@ -10,12 +10,12 @@ use super::documents::sample;
 use super::host::SITE;
 use super::people::create;
 
-/// From the page *Upgrade* to the plan of the release on the stick.
+/// Walks from the page *Upgrade* to the plan of the release on the stick.
 async fn plan(browser: &Browser) -> Result<()> {
     browser.open("/upgrade").await?;
     browser.click("form[action='/upgrade/look'] button").await?;
     browser.expect("#media + p, #live", "starter 1.2.0").await?;
-    // What a stick says of itself is text, and what cannot be used has its reason.
+    // A stick's texts are shown as text, and an unusable one has its reason.
     browser.expect("#live", "not signed by a key that the root names").await?;
     ensure!(browser.count("#live script").await? == 0, "a name on a stick became a script");
     browser.picture("upgrade").await?;
@@ -75,7 +75,7 @@ async fn an_upgrade_is_planned_approved_and_followed_through_the_consoles_own_re
     browser.close().await
 }
 
-/// A browser of a second user.
+/// Starts a browser of a second user.
 async fn of_user(console: &Console, name: &str) -> Result<Browser> {
     let browser = browser::begin(console).await?;
     browser.open("/sign-in").await?;

@@ -1,4 +1,5 @@
-//! A bundle that a person uploads: with a reload in the middle, paused and continued, in parts; and one that is refused.
+//! A bundle that a person uploads: with a reload in the middle, paused and continued, in parts, and one that is
+//! refused.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::path::{Path, PathBuf};
@@ -18,27 +19,27 @@ use super::console::Console;
 
 const MIB: usize = 1 << 20;
 
-/// A bundle of so many MiB: its name, and its bytes.
+/// Returns the name and the bytes of a bundle with this number of MiB.
 pub(crate) fn bundle(vendor: &Vendor, mib: usize) -> Result<(String, Vec<u8>)> {
     let blobs = (0..mib).map(|number| vec![u8::try_from(number % 251).unwrap_or_default() + 1; MIB + number]).collect();
     let sample = Sample::with_blobs(vendor, blobs)?;
     Ok((sample.head.verified().bundle_name().file(FileKind::Whole), sample.stream()))
 }
 
-/// Writes a file as a person has it on a disk.
+/// Writes a file, as if on a person's disk.
 fn stored(folder: &TempDir, name: &str, bytes: &[u8]) -> Result<PathBuf> {
     let path = folder.path().join(name);
     std::fs::write(&path, bytes)?;
     Ok(path)
 }
 
-/// Chooses files on the page.
+/// Selects files on the page.
 async fn choose(browser: &Browser, files: &[&Path]) -> Result<()> {
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     browser.find("#bundle").await?.send_keys(&names.join("\n")).await
 }
 
-/// Lets the browser send so many bytes a second, or as many as it can.
+/// Limits the browser's upload rate to this number of bytes per second, or removes the limit.
 async fn limit(browser: &Browser, bytes: Option<usize>) -> Result<()> {
     let rate = bytes.map_or(json!(-1), |bytes| json!(bytes));
     let conditions = json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": rate });
@@ -97,7 +98,7 @@ async fn parts_are_one_upload_that_can_be_paused_and_removed() -> Result<()> {
     let received = || console.host.site.uploads.upload().map(|upload| upload.received_bytes);
     let (name, bytes) = bundle(&console.host.site.uploads.vendor, 12)?;
     let (first, second) = bytes.split_at(5 * MIB + 17);
-    // A person chooses them in any order.
+    // A person selects them in any order.
     let second = stored(&folder, &format!("{name}.002"), second)?;
     let first = stored(&folder, &format!("{name}.001"), first)?;
 

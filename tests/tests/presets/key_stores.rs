@@ -1,4 +1,5 @@
-//! The presets for Valkey and Redis against the servers of Debian, which run from unpacked roots: nothing of them is installed here.
+//! Tests of the presets for Valkey and Redis with Debian's servers, which run from unpacked root filesystems. Nothing
+//! of them is installed on this machine.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::io::Write;
@@ -15,18 +16,18 @@ use landfall_tests::images;
 use landfall_tests::site::wait_until;
 use tempfile::TempDir;
 
-/// A definition, in which the database gets a rule.
+/// A release definition, whose database gets a rule.
 const DEFINITION: &str = include_str!("../../../builder/src/definition/good.yaml");
 
-/// How long a server may take to answer.
+/// Time limit for a server to answer.
 const BEGIN_LIMIT: Duration = Duration::from_secs(20);
 
-/// Keys that are written.
+/// Number of written keys.
 const KEYS: usize = 100;
 
-/// A server of one of the two, which begins with an empty volume.
+/// A server of either kind, which starts with an empty volume.
 struct KeyStore {
-    /// `valkey` or `redis`, by which its programs and its preset begin.
+    /// Prefix of its programs and its preset: `valkey` or `redis`.
     name: &'static str,
     port: u16,
     folder: TempDir,
@@ -88,7 +89,7 @@ impl KeyStore {
         Ok(self.program(&line)?.output()?)
     }
 
-    /// Runs a program of the rule with this input; returns its output, if it succeeds.
+    /// Runs a program of the rule with this input. Returns its output, or an error if it fails.
     fn run(&self, arguments: &[String], input: &[u8]) -> Result<Vec<u8>> {
         let mut command = self.program(arguments)?;
         let mut child =
@@ -112,7 +113,7 @@ impl Drop for KeyStore {
     }
 }
 
-/// A program of the root that runs with the root's own loader and libraries.
+/// Writes a script that runs a program of the root filesystem with its own loader and libraries.
 fn write_program(path: &Path, root: &Path, name: &str) {
     let libraries = root.join("usr/lib/x86_64-linux-gnu");
     let (loader, program) = (libraries.join("ld-linux-x86-64.so.2"), root.join("usr/bin").join(name));
@@ -125,7 +126,7 @@ fn write_program(path: &Path, root: &Path, name: &str) {
     runnable::write_program(path, text);
 }
 
-/// The rule that the preset of this name makes.
+/// Returns the rule that the preset of this name generates.
 fn rule(preset: &str, port: u16, data: &Path) -> Result<BackupRule> {
     let needs = "    needs: [network]\n";
     let rule = format!(
@@ -143,7 +144,7 @@ fn rule(preset: &str, port: u16, data: &Path) -> Result<BackupRule> {
     rules.into_iter().next().context("no rule")
 }
 
-/// Keys are held, counted, saved, lost, loaded and counted again.
+/// Holds, counts, saves, loses, loads and counts keys again.
 fn comes_back(name: &'static str, root: &Path) -> Result<()> {
     let mut store = KeyStore::new(name, root)?;
     store.begin()?;

@@ -1,17 +1,17 @@
-//! What a build makes of charts, before a real API server: it takes every object, as a site applies them.
+//! Test of the objects that a build makes of charts: a real API server accepts every object, applied like at a site.
 
 use anyhow::{Context, Result, ensure};
 use landfall_test_control_plane::ControlPlane;
 use landfall_tests::{images, printer};
 use serde_json::{Value, json};
 
-/// As Landfall applies objects: with fields that it owns, and none that the kind does not have.
+/// Arguments with which Landfall applies objects: with owned fields, and without fields that the kind lacks.
 const APPLY: [&str; 5] = ["apply", "--server-side", "--validate=strict", "--filename", "-"];
 
-/// Kinds by which the API server asks pods, of which there are none here: they come last.
+/// Kinds that make the API server call pods, of which there are none here. They come last.
 const ASKING: [&str; 3] = ["APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
-/// Fails unless a real API server takes every object of these components, in their order.
+/// Fails unless a real API server accepts every object of these components, in their order.
 pub(super) fn are_taken(components: &[Value], objects_of: impl Fn(&Value) -> Result<Value>) -> Result<()> {
     let plane = ControlPlane::start_with(images::ensure_all()?.binaries);
     let (mut count, mut asking) = (0, Vec::new());
@@ -39,7 +39,7 @@ pub(super) fn are_taken(components: &[Value], objects_of: impl Fn(&Value) -> Res
     Ok(())
 }
 
-/// A namespace with its account, without which the API server refuses pods.
+/// Creates a namespace and waits for its ServiceAccount, without which the API server refuses pods.
 fn ensure_namespace(plane: &ControlPlane, name: &str) {
     let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
     plane.kubectl(&APPLY, Some(&object));

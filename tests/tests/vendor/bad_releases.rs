@@ -1,4 +1,4 @@
-//! Releases that are refused: exit code 2, file and field named, each with a code of its own.
+//! Releases that are refused with exit code 2, an error code of their own, and the file and field in the message.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use landfall_tests::workspace;
 use super::outcome::Outcome;
 use super::starter::{Starter, starter};
 
-/// The definition that tests make wrong.
+/// Definition that tests make invalid.
 const RELEASE: &str = "releases/starter/release.yaml";
 
-/// A copy of the starter release that a test makes wrong in one place, with a store that is empty.
+/// A copy of the starter release that a test makes invalid in one place, with an empty store.
 struct BadRelease {
     starter: &'static Starter,
     folder: tempfile::TempDir,
@@ -40,7 +40,7 @@ impl BadRelease {
         self.folder.path().join(name)
     }
 
-    /// Replaces text of a file, which must hold it once.
+    /// Replaces text of a file. Fails unless it occurs exactly once.
     fn replace(self, name: &str, from: &str, to: &str) -> Result<Self> {
         let text = std::fs::read_to_string(self.path(name))?;
         ensure!(text.matches(from).count() == 1, "{name} holds {} of {from:?}", text.matches(from).count());
@@ -48,7 +48,7 @@ impl BadRelease {
         Ok(self)
     }
 
-    /// With a registry on loopback that has all the rest.
+    /// Adds a registry on loopback that has all other content.
     fn with_registry(mut self) -> Result<Self> {
         let registry = self.starter.registry()?;
         let address = registry.address();
@@ -69,7 +69,7 @@ impl BadRelease {
         command
     }
 
-    /// Builds it, which must be refused before anything is written, and returns what was said.
+    /// Builds it, and returns the error message. Fails unless it is refused with this code before anything is written.
     fn refused(&self, code: &str) -> Result<String> {
         self.said(&self.refusal(code)?)
     }
@@ -93,8 +93,8 @@ impl BadRelease {
         Ok(outcome)
     }
 
-    /// The error as a person reads it, without what differs between runs. Where it names a line, the line's text stands
-    /// for the number, so that the snapshot shows whether it is the right one.
+    /// Returns the error as a person reads it, without parts that differ between runs. A line number is replaced by the
+    /// line's text, so that the snapshot shows that it is the right one.
     fn said(&self, outcome: &Outcome) -> Result<String> {
         let start = outcome.stderr.find("error[").context("no error")?;
         let mut said = outcome.stderr[start..].replace(&self.folder.path().display().to_string(), "FOLDER");
@@ -108,7 +108,7 @@ impl BadRelease {
                 said = said.replace(&place, &format!("FOLDER/{name}:<{}>: ", line.trim()));
             }
         }
-        // Versions come and go with the lock.
+        // Versions change with the lock.
         let lock = std::fs::read_to_string(self.path("images.lock"))?;
         for reference in lock.lines().filter_map(|line| line.trim().strip_prefix("- reference: ")) {
             let (name, _) = reference.rsplit_once(':').context("a reference has a tag")?;
@@ -170,7 +170,7 @@ fn an_image_is_missing_from_the_registry() -> Result<()> {
         release.replace("images.lock", &format!(" {digest}"), &format!(" sha256:{}", "0123456789abcdef".repeat(4)))?;
     insta::assert_snapshot!("missing_digest", release.refused("LF2103")?);
 
-    // A tag that was never pushed is found when it is to be locked.
+    // A tag that was never pushed is detected when it is to be locked.
     let release = BadRelease::new()?.with_registry()?;
     std::fs::copy(workspace::root().join("tests/images/assembled.lock"), release.path("images.lock"))?;
     let release = release.replace("images.lock", "registry.k8s.io/pause:", "registry.k8s.io/pause:0.0.0-")?;
@@ -218,21 +218,21 @@ fn an_assembled_image_is_not_signed_by_a_release_key() -> Result<()> {
     Outcome::success(new.arg(&keys).env("LANDFALL_KEY_PASSWORD", landfall_tests::vendor::KEY_PASSWORD))?;
     release.keys = keys;
     insta::assert_snapshot!("lock_says_so", release.refused("LF2011")?);
-    // A lock that keeps quiet does not help: the manifests say it themselves.
+    // Removing the mark from the lock does not help, because the manifests contain it as well.
     let release = release.replace("images.lock", "assembled: true", "assembled: false")?;
     insta::assert_snapshot!("manifests_say_so", release.refused("LF2011")?);
     Ok(())
 }
 
-/// The entries and files of a lock that are `unresolved` in some field: references and addresses, in order.
+/// Returns the entries and files of a lock with an `unresolved` field: references and URLs, in order.
 fn unresolved(lock: &str) -> Vec<&str> {
     let pieces = lock.split("- reference: ").skip(1).flat_map(|entry| entry.split("- url: "));
     let open = pieces.filter(|piece| piece.contains(": unresolved"));
     open.filter_map(|piece| piece.split_whitespace().next()).collect()
 }
 
-/// What vendors get: the checked-in lock of upstream's own parts. Each entry is one that the starter release uses, and
-/// nothing that it uses is missing.
+/// Checks the lock that vendors get, the checked-in lock of upstream's own parts. The starter release uses every entry,
+/// and needs no other one.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn the_starter_release_and_its_own_lock_fit_together() -> Result<()> {
@@ -260,7 +260,7 @@ fn entries_of_the_lock_are_unresolved() -> Result<()> {
     let lock = std::fs::read_to_string(release.path("images.lock"))?;
     let entries = lock.matches("- reference: ").count();
     assert!(entries > 15 && said.contains(&format!(": {entries} entries are unresolved:\n")), "{said}");
-    // Each with its line and all its fields.
+    // Each is named with its line and all its fields.
     let mut named = 0;
     for line in said.lines().filter_map(|line| line.strip_prefix("    |   line ")) {
         let (number, rest) = line.split_once(": ").context("no number")?;

@@ -1,4 +1,5 @@
-//! Each byte once: what the program counts, held against what there is to move and against the kernel's own count.
+//! Byte counts: the program's counters, compared with the bytes to be moved and with the kernel's own count. Each byte
+//! is moved once.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,14 +11,14 @@ use serde_json::Value;
 use super::outcome::Outcome;
 use super::starter::starter;
 
-/// What every command keeps to.
+/// Memory limit of every command.
 const MEMORY_BYTES: u64 = 256 << 20;
 
 fn number(report: &Value, path: &str) -> Result<u64> {
     report.pointer(path).and_then(Value::as_u64).with_context(|| format!("the report has no {path}"))
 }
 
-/// Fails unless `counted` is `times` what there is, to two digits.
+/// Fails unless `counted` is `times` the available bytes, to two digits.
 fn ratio(what: &str, counted: u64, there_is: u64, times: f64) -> Result<()> {
     #[expect(clippy::cast_precision_loss, reason = "sizes of bundles are far below 2^52")]
     let ratio = counted as f64 / there_is as f64;
@@ -26,15 +27,15 @@ fn ratio(what: &str, counted: u64, there_is: u64, times: f64) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless both are equal to 2 % of what there is to move.
+/// Fails unless both counts agree to within 2 % of the bytes to be moved.
 fn agree(what: &str, counted: u64, kernel: u64, there_is: u64) -> Result<()> {
     printer::note(format!("{what}: counted {counted}, the kernel says {kernel}"));
     ensure!(counted.abs_diff(kernel) <= there_is / 50, "{what}: counted {counted}, the kernel says {kernel}");
     Ok(())
 }
 
-/// Runs a command that can make no scratch file: neither its temporary folder nor its home nor its working folder takes
-/// files, from root either.
+/// Runs a command that cannot create scratch files: its temporary folder, home folder and working folder accept none,
+/// even from root.
 fn without_scratch(command: &mut Command) -> Result<Value> {
     let report = Outcome::success(command.env("TMPDIR", "/proc").env("HOME", "/proc").current_dir("/proc"))?.json()?;
     let memory = number(&report, "/process/peakMemoryBytes")?;
@@ -43,7 +44,7 @@ fn without_scratch(command: &mut Command) -> Result<Value> {
     Ok(report)
 }
 
-/// Names of all files below a folder, relative to it.
+/// Returns the names of all files below a folder, relative to it.
 fn files(folder: &Path) -> Result<Vec<String>> {
     let listed = Outcome::success(Command::new("find").arg(".").args(["-type", "f"]).current_dir(folder))?;
     let mut names: Vec<_> = listed.text()?.lines().map(|line| line.trim_start_matches("./").to_owned()).collect();
@@ -51,7 +52,7 @@ fn files(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Sizes of the blobs of the bundle, each digest once.
+/// Returns the total size of the bundle's blobs, each digest once.
 fn blob_bytes() -> Result<u64> {
     let inspection = starter()?.inspection()?;
     let blobs = inspection["blobs"].as_array().context("no blobs")?;
@@ -77,7 +78,7 @@ fn a_build_reads_the_store_once_writes_once_and_reads_back_once() -> Result<()> 
     assert_eq!(number(&report, "/storeBytes/writtenBytes")?, 0);
     assert_eq!(number(&report, "/ingestedBytes/writtenBytes")?, 0, "the store was warm");
 
-    // Beside packing, a build reads programs whose digests it does not know yet.
+    // In addition to packing, a build reads programs whose digests it does not know yet.
     let reads = store + read_back + number(&report, "/hashedBytes")? + number(&report, "/ingestedBytes/readBytes")?;
     agree("build reads", reads, number(&report, "/process/readBytes")?, total)?;
     agree("build writes", written, number(&report, "/process/writtenBytes")?, total)?;
@@ -85,7 +86,7 @@ fn a_build_reads_the_store_once_writes_once_and_reads_back_once() -> Result<()> 
     expected.sort();
     assert_eq!(files(&output)?, expected, "nothing else was written");
 
-    // Built again with nothing changed, nothing large is read: neither the store nor the media nor the programs.
+    // A rebuild without changes reads nothing large: neither the store nor the media nor the programs.
     let report = without_scratch(&mut starter.rebuild(&output.display().to_string(), &parts)?)?;
     for field in ["/hashedBytes", "/storeBytes/readBytes", "/mediaBytes/writtenBytes", "/mediaBytes/readBackBytes"] {
         assert_eq!(number(&report, field)?, 0, "{field}");
@@ -142,7 +143,7 @@ fn staging_reads_once_and_writes_once() -> Result<()> {
     let scratch: Vec<_> = others.iter().filter(|name| !name.starts_with("landfall/records/")).collect();
     assert!(scratch.is_empty(), "left in the store: {scratch:?}");
 
-    // Staged again, nothing is moved.
+    // Staging again moves nothing.
     let again = stage()?;
     assert_eq!((number(&again, "/lackingBytes")?, number(&again, "/store/writtenBytes")?), (0, 0));
     let read = number(&again, "/media/readBytes")?;

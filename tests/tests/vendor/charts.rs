@@ -1,5 +1,5 @@
-//! Helm charts through the program, with the real Helm: charts of the shapes that vendors meet, from folders and from a
-//! repository of charts, become one release. A snapshot shows what becomes of each.
+//! Helm charts, processed by the program with the real Helm. Charts of typical kinds, from folders and from a
+//! repository of charts, become one release. A snapshot shows the result of each.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::hostile_upstreams::listed;
 use super::outcome::Outcome;
 use super::starter::starter;
 
-/// The lock of assembled images, with a chart of a repository.
+/// Returns the lock of assembled images, with a chart from a repository.
 fn lock() -> Result<String> {
     let lock = std::fs::read_to_string(workspace::root().join("tests/images/assembled.lock"))?;
     Ok(format!(
@@ -24,7 +24,7 @@ fn lock() -> Result<String> {
     ))
 }
 
-/// Packages a chart, with its subcharts as archives of their own, into a repository that a server of files has.
+/// Packages a chart, with its subcharts as separate archives, into a repository on a file server.
 fn publish(helm: &Path, served: &Path) -> Result<()> {
     let charts = served.join("work");
     Outcome::success(
@@ -43,19 +43,19 @@ fn publish(helm: &Path, served: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A document of a bundle's head.
+/// Returns a document of a bundle's head.
 fn document(head: &Path, name: &str) -> Result<Value> {
-    // tar reports that the archive ends early: a head is its beginning.
+    // tar reports an unexpected end of the archive, because a head is only its beginning.
     let output = Command::new("tar").args(["--extract", "--to-stdout", "--file"]).arg(head).arg(name).output()?;
     serde_json::from_slice(&output.stdout).with_context(|| format!("the head has no {name}"))
 }
 
-/// The objects of a component, in their order.
+/// Returns the objects of a component, in their order.
 fn objects(head: &Path, component: &Value) -> Result<Value> {
     document(head, component["objects"].as_str().context("no objects")?)
 }
 
-/// What a component of a release is, for people: what it needs, its objects in order, and its Secrets.
+/// Formats a component of a release for people: its needs, its objects in order, and its Secrets.
 fn shown(head: &Path, component: &Value) -> Result<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut lines = vec![format!(
@@ -82,7 +82,8 @@ fn shown(head: &Path, component: &Value) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
-/// A look-up in a text that becomes a template is refused, and so is a day that the clock says. A text that stays one is as it was written.
+/// Checks that a look-up is refused in a text that becomes a template, and so is a date from the clock. A text that
+/// stays a text is not changed.
 fn texts_in_quotes_and_days(template: &Path, output: &Path, build: impl Fn() -> Result<Outcome>) -> Result<()> {
     let with = |text: &str| {
         let object = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: probe}}\ndata:\n  text: {text}\n");
@@ -154,7 +155,7 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
     insta::assert_snapshot!(lines.join("\n"));
     applied_charts::are_taken(components, |component| objects(&head, component))?;
 
-    // A value with which a template reaches a look-up of the cluster is refused, with the line of the template.
+    // A value with which a template would reach a look-up of the cluster is refused, with the line of the template.
     for (from, to) in [("tests/releases", "releases"), ("tests/charts", "charts")] {
         Outcome::success(Command::new("cp").arg("--recursive").arg(workspace::root().join(from)).arg(path(to)))?;
     }
@@ -173,7 +174,7 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
         Outcome::of(&mut starter.command(&vendor, &arguments))
     })?;
 
-    // Another Helm than the lock's renders nothing.
+    // A Helm of another version than the lock's renders nothing.
     let other = path("other-helm");
     std::fs::write(&other, "#!/bin/sh\n")?;
     let with_other = ["--helm", &other.display().to_string()];

@@ -1,4 +1,4 @@
-//! The command line as a person and a script meet it.
+//! The command line, as used by people and by scripts.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::outcome::Outcome;
 use super::starter::{PART_SIZE, Starter, release, starter};
 
-/// What a command says of itself. kubectl answers `--help` itself, where there is one.
+/// Returns the help of a command. `landfall kubectl --help` would run kubectl itself if it exists.
 fn help(starter: &Starter, words: &[String], flag: &str) -> Result<Outcome> {
     if words == ["kubectl"] {
         return Outcome::success(&mut starter.landfall(&["help", "kubectl"]));
@@ -20,7 +20,7 @@ fn help(starter: &Starter, words: &[String], flag: &str) -> Result<Outcome> {
     Outcome::success(starter.landfall(&[]).args(words).arg(flag))
 }
 
-/// Every command, as the words that call it.
+/// Returns every command, as the words that call it.
 fn all_commands(starter: &Starter) -> Result<Vec<Vec<String>>> {
     let mut found = Vec::new();
     let mut open = vec![Vec::new()];
@@ -102,7 +102,7 @@ fn completions_are_scripts_of_their_shells() -> Result<()> {
         let parsed = Outcome::success(Command::new(shell).arg(check).arg(&script))?;
         assert!(parsed.stderr.is_empty(), "{shell}: {}", parsed.stderr);
     }
-    // And bash completes with it.
+    // Bash completes commands with the script.
     let script = "source \"$1\"; COMP_WORDS=(landfall ins); COMP_CWORD=1; _landfall landfall ins landfall; echo \"${COMPREPLY[@]}\"";
     let completed =
         Outcome::success(Command::new("bash").args(["-c", script, "bash"]).arg(folder.path().join("bash")))?;
@@ -110,7 +110,7 @@ fn completions_are_scripts_of_their_shells() -> Result<()> {
     Ok(())
 }
 
-/// The error that a command with `--json` wrote: the last line of standard error.
+/// Returns the error that a command with `--json` wrote: the last line of standard error.
 fn json_error(outcome: &Outcome) -> Result<Value> {
     documents::lines(&outcome.stderr)?.pop().context("nothing was said")
 }
@@ -167,7 +167,7 @@ fn what_a_person_names_wrongly_is_usage_and_named_back() -> Result<()> {
         vec!["lock", &release, "--lock", &nothing],
         vec!["lock", &release, "--registries", &nothing],
     ];
-    // A build finds out before it fetches: its store and output stay away.
+    // A build detects this before it downloads: its store and output do not exist.
     let (lock, key) =
         (starter.lock_file().display().to_string(), starter.keys().join("cosign.key").display().to_string());
     let roots = starter.keys().display().to_string();
@@ -203,7 +203,8 @@ fn what_a_person_names_wrongly_is_usage_and_named_back() -> Result<()> {
     Ok(())
 }
 
-/// With `--json` each line of standard error says what it is, and the error is the last; with `--quiet` it is the only one.
+/// With `--json`, each line of standard error has a kind, and the error is the last line. With `--quiet`, it is the
+/// only one.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn programs_can_tell_progress_from_errors_and_quiet_commands_have_no_progress() -> Result<()> {
@@ -226,7 +227,7 @@ fn programs_can_tell_progress_from_errors_and_quiet_commands_have_no_progress() 
         assert!(!quiet.stdout.is_empty(), "{more:?}: the result is missing");
     }
 
-    // A bundle that breaks at its end: progress first, then the error.
+    // A bundle that is damaged at its end: progress first, then the error.
     let folder = starter.scratch()?;
     for name in starter.file_names() {
         std::fs::copy(starter.stick().join(name), folder.path().join(name))?;
@@ -262,7 +263,7 @@ fn progress_in_a_pipe_is_plain_lines() -> Result<()> {
     }
     let position = |text: &str| said.find(text).context("not said");
     assert!(position("reading back: ")? < position("its media may be unmounted")?);
-    // What a script reads is on the other stream, and is data only.
+    // The output for scripts is on the other stream, and contains only data.
     assert!(starter.report.is_object());
     Ok(())
 }
@@ -278,7 +279,7 @@ fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
         let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path))?;
         assert_eq!(shown.json()?, expected, "{}", path.display());
     }
-    // The head alone, as an officer gets it by mail.
+    // Only the head, as an officer receives it by e-mail.
     let folder = starter.scratch()?;
     let alone = folder.path().join("mailed.head");
     std::fs::copy(starter.file(".head")?, &alone)?;
@@ -292,11 +293,11 @@ fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
     assert_eq!(words[1..3], ["string", "2Gi"], "{row}");
     assert!(row.contains("Size of the database's volume; ^[1-9]"), "{row}");
     assert!(!values.contains("cluster."), "what is computed on site is not for people:\n{values}");
-    // It cannot be verified: the parts are not there.
+    // It cannot be verified without the parts.
     let refused = Outcome::of(starter.landfall(&["verify", "--trust", &starter.fingerprint()?]).arg(&alone))?;
     assert_eq!((refused.code, refused.error()), (3, Some("LF1206")), "{}", refused.stderr);
 
-    // A reader that goes away early is no error.
+    // A reader that closes the pipe early is not an error.
     let mut child =
         starter.landfall(&["inspect"]).arg(starter.stick()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     drop(child.stdout.take());
@@ -305,7 +306,7 @@ fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
     Ok(())
 }
 
-/// The head alone, as it is sent ahead: on this machine, whatever it is, it gives a plan or every blocker at once.
+/// The head is sufficient on any machine for a plan, or for all blockers at once.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_dry_run_needs_no_more_than_the_head() -> Result<()> {
@@ -314,7 +315,7 @@ fn a_dry_run_needs_no_more_than_the_head() -> Result<()> {
     let name = starter.file_names().into_iter().find(|name| name.contains(".head")).context("there is no head")?;
     let head = mail.path().join(name);
     std::fs::copy(starter.stick().join(name), &head).context("cannot copy the head")?;
-    // Without the parts there is nothing to install from, however ready the machine is.
+    // Without the parts, nothing can be installed, even if the machine is ready.
     assert!(!mail.path().join(starter.file_names()[0]).exists());
     let fingerprint = starter.fingerprint()?;
     let dry_run = |media: &Path, more: &[&str]| {
@@ -344,14 +345,14 @@ fn a_dry_run_needs_no_more_than_the_head() -> Result<()> {
         }
     }
 
-    // Of this machine, ready or not, the head alone says what the whole stick says.
+    // For this machine, ready or not, the head alone gives the same result as the whole stick.
     let (alone, whole) = (dry_run(&head, &[])?, dry_run(&starter.stick(), &[])?);
     assert_eq!(alone.code, whole.code, "{}\n{}", alone.stderr, whole.stderr);
     assert_eq!(verdict(&alone)?, verdict(&whole)?);
     Ok(())
 }
 
-/// How many steps a plan has, or the codes of what blocks it.
+/// Returns the number of a plan's steps, or the codes of its blockers.
 fn verdict(outcome: &Outcome) -> Result<Vec<Value>> {
     if outcome.code == 0 {
         return Ok(vec![json!(outcome.json()?["plan"]["steps"].as_array().map_or(0, Vec::len))]);
@@ -361,7 +362,7 @@ fn verdict(outcome: &Outcome) -> Result<Vec<Value>> {
     Ok(blockers.iter().map(|blocker| blocker["code"].clone()).collect())
 }
 
-/// Facts as `landfall facts` prints them, of a machine that is ready for the release.
+/// Returns facts of a machine that is ready for the release, in the format of `landfall facts`.
 fn ready_machine(starter: &Starter) -> Result<Value> {
     let mut facts = Outcome::success(&mut starter.landfall(&["facts"]))?.json()?;
     let ready = json!({
@@ -386,12 +387,12 @@ fn ready_machine(starter: &Starter) -> Result<Value> {
     Ok(facts)
 }
 
-/// The codes of an error's blockers.
+/// Returns the codes of an error's blockers.
 fn blockers(error: &Value) -> Vec<&str> {
     error["blockers"].as_array().into_iter().flatten().filter_map(|one| one["code"].as_str()).collect()
 }
 
-/// Machines that this one cannot be made into: the only blocker of each has this code.
+/// Checks machines that this one cannot be turned into: the only blocker of each has this code.
 fn refuse_each_unfit_machine(ready: &Value, plan: impl Fn(&Value) -> Result<Outcome>) -> Result<()> {
     let six = json!([{ "interface": "eth0", "address": "2001:db8::17", "prefix": 64 }]);
     for (fact, value, code) in [
@@ -410,7 +411,7 @@ fn refuse_each_unfit_machine(ready: &Value, plan: impl Fn(&Value) -> Result<Outc
     Ok(())
 }
 
-/// Tests have pipes; people have terminals.
+/// Tests use pipes; people use terminals.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_command_at_a_terminal_prints_what_it_prints_into_a_pipe() -> Result<()> {
@@ -428,7 +429,7 @@ fn a_command_at_a_terminal_prints_what_it_prints_into_a_pipe() -> Result<()> {
     Ok(())
 }
 
-/// A vendor plans a customer's machine at the desk, as any user and on any machine.
+/// A vendor can plan for a customer's machine anywhere, as any user.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<()> {
@@ -445,7 +446,7 @@ fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<(
     let planned = plan(&facts)?;
     assert_eq!(planned.code, 0, "{}", planned.stderr);
     let report = planned.json()?;
-    // Within another document it does not say again what it is.
+    // Within another document, it has no kind and schema of its own.
     let mut within = facts.clone();
     within.as_object_mut().context("facts are an object")?.retain(|name, _| name != "kind" && name != "schema");
     assert_eq!(report["facts"], within);
@@ -462,7 +463,7 @@ fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<(
     facts["surprise"] = json!(true);
     let unknown = plan(&facts)?;
     assert_eq!((unknown.code, json_error(&unknown)?["code"].as_str()), (2, Some("LF3021")), "{}", unknown.stderr);
-    // Facts are for looking: an install is of the machine that it runs on.
+    // Facts are for planning: an install concerns the machine on which it runs.
     let mut install = starter.landfall(&["install", "--trust", &fingerprint, "--facts"]);
     assert_eq!(Outcome::of(install.arg(&file).arg(starter.stick()))?.code, 2);
     Ok(())

@@ -1,4 +1,4 @@
-//! Registries that ask who one is, and connections that anyone could listen to.
+//! Registries that require authentication, and connections that could be intercepted.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,13 +16,13 @@ use super::starter::{Starter, release, starter};
 /// A line of `htpasswd -B`: the user `vendor` with [`PASSWORD`].
 const USER: &str = "vendor:$2y$05$LandfallTestsVendorUuuCdQEgMTofs3zn3CPNXAKoUfu5Zcw6vm\n";
 
-/// The password of the registry.
+/// Password of the registry.
 const PASSWORD: &str = "correct horse battery";
 
-/// `vendor:` and [`PASSWORD`] as Docker keeps them.
+/// `vendor:` and [`PASSWORD`] in the form that Docker stores.
 const AUTH: &str = "dmVuZG9yOmNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==";
 
-/// `vendor:wrong`, likewise.
+/// `vendor:wrong` in the same form.
 const WRONG_AUTH: &str = "dmVuZG9yOndyb25n";
 
 #[expect(clippy::disallowed_methods, reason = "a throw-away file of a test")]
@@ -30,7 +30,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Resolves the checked-in lock with a Docker configuration that holds these credentials, or with none.
+/// Resolves the checked-in lock with a Docker configuration that contains these credentials, or none.
 fn lock(starter: &Starter, vendor: &Vendor, folder: &Path, auth: Option<&str>) -> Result<Outcome> {
     let docker = folder.join("docker");
     std::fs::create_dir_all(&docker)?;
@@ -66,7 +66,7 @@ fn a_registry_behind_a_password_is_used_with_the_docker_configuration() -> Resul
     assert_eq!(accepted.code, 0, "{}", accepted.stderr);
     assert_eq!(std::fs::read(folder.path().join("new.lock"))?, std::fs::read(starter.lock_file())?);
 
-    // Blobs come with the same credentials, into a store that is empty.
+    // Blobs are pulled with the same credentials into an empty store.
     let arguments = vendor.build_arguments(&release(), Path::new("-"), &["-vv"]);
     let mut build = starter.command(&vendor, &arguments);
     build.env("DOCKER_CONFIG", folder.path().join("docker")).env("LANDFALL_LOG", "debug");
@@ -128,14 +128,14 @@ fn plain_http_that_is_not_loopback_needs_a_word() -> Result<()> {
     assert!(refused.stderr.contains(&place), "{}", refused.stderr);
     assert!(!folder.path().join("new.lock").exists());
 
-    // A name that only looks like this machine is none.
+    // A host name that only resembles loopback does not count as loopback.
     write(&registries, "mirrors:\n  - host: \"*\"\n    endpoint: http://127.0.0.1.example:5000\n")?;
     assert_eq!(lock()?.error(), Some("LF2106"));
     Ok(())
 }
 
-/// Two hosts in one network namespace of their own: a registry that speaks plain HTTP at an address that is not loopback,
-/// and a build whose lock names it. `$1` is the port, `$2` the log of the server; then the command.
+/// Script with two hosts in one separate network namespace: a plain HTTP registry at a non-loopback address, and a
+/// build whose lock names it. `$1` is the port, `$2` the log of the server, followed by the command.
 const PLAIN_REGISTRY: &str = r#"
 port=$1 log=$2; shift 2
 ip link set lo up && ip address add 192.0.2.7/32 dev lo || exit 99
@@ -173,11 +173,11 @@ fn a_registry_elsewhere_is_spoken_to_with_tls_only() -> Result<()> {
     };
     let (refused, served) = run(None)?;
     assert_eq!((refused.code, refused.error()), (5, Some("LF2102")), "{}", refused.stderr);
-    // Which of its complaints the server writes depends on the random bytes of the greeting.
+    // The server's error message depends on the random bytes of the TLS greeting.
     assert!(served.contains("code 400"), "TLS was not tried:\n{served}");
     assert!(!served.contains("GET "), "a plain request was made:\n{served}");
 
-    // With a word it is asked, and says that it is no registry.
+    // With an explicit setting, it is contacted, and answers that it is not a registry.
     let registries = folder.path().join("registries.yaml");
     write(
         &registries,

@@ -1,4 +1,5 @@
-//! The examples of this repository, locked and built by the program from the assembled parts: what a reader copies works.
+//! The examples of this repository, locked and built by the program from the assembled parts. A reader's copy of them
+//! works.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ fn assembled() -> PathBuf {
     workspace::root().join("tests/images/assembled.lock")
 }
 
-/// Locks an example from this lock and builds it; returns what the bundle says about itself.
+/// Locks an example from this lock and builds it. Returns the report of `inspect` about the bundle.
 fn built(starter: &Starter, name: &str, lock: &Path, mirrors: &str) -> Result<Value> {
     let helm = images::ensure_helm()?;
     let folder = starter.scratch()?;
@@ -46,7 +47,7 @@ fn built(starter: &Starter, name: &str, lock: &Path, mirrors: &str) -> Result<Va
     Outcome::success(starter.landfall(&["inspect", "--json"]).arg(&stick))?.json()
 }
 
-/// The names in a list of a release.
+/// Returns the names in a list of a release.
 fn names(shown: &Value, list: &str) -> Result<Vec<String>> {
     let entries = shown["release"][list].as_array().with_context(|| format!("no {list}"))?;
     Ok(entries.iter().filter_map(|entry| entry["name"].as_str()).map(str::to_owned).collect())
@@ -64,14 +65,14 @@ fn the_examples_of_charts_and_of_models_become_bundles() -> Result<()> {
     Ok(())
 }
 
-/// The lock of assembled parts, with these entries beside its images and its artifacts.
+/// Returns the lock of assembled parts, with these entries added to its images and artifacts.
 pub fn lock_with(images: &str, artifacts: &str) -> Result<String> {
     let lock = std::fs::read_to_string(assembled())?;
     let (before, after) = lock.split_once("\nartifacts:\n").context("the lock has no artifacts")?;
     Ok(format!("{before}\n{images}\nartifacts:\n{artifacts}{after}"))
 }
 
-/// An entry of a lock for an assembled part, with everything unresolved.
+/// Returns a lock entry for an assembled part, with every field unresolved.
 pub fn entry(part: &Reference, license: &str) -> String {
     let index = if part.image { "    index: none\n" } else { "" };
     let unresolved = ["digest", "mediaType", "size"].map(|field| format!("    {field}: unresolved\n")).concat();
@@ -106,7 +107,7 @@ fn the_example_of_gpus_becomes_a_bundle() -> Result<()> {
     Ok(())
 }
 
-/// An index with the wheels of the starter release, which are those that the example's requirements allow.
+/// Starts an index with the wheels of the starter release, which satisfy the example's requirements.
 fn index(starter: &Starter) -> Result<PackageServer> {
     let server = PackageServer::start()?;
     let inspection = starter.inspection()?;

@@ -1,4 +1,4 @@
-//! What `--part-size fat32` means: as much as a stick formatted at a shop takes, shown with mtools.
+//! The size for `--part-size fat32`: the limit of a stick as formatted by its manufacturer, shown with mtools.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::fs::File;
@@ -12,7 +12,7 @@ use super::outcome::Outcome;
 use super::sparse::sparse_bundle;
 use super::starter::starter;
 
-/// Bytes of the stick.
+/// Size of the stick in bytes.
 const STICK_BYTES: u64 = 5 << 30;
 
 fn sparse(path: &Path, bytes: u64) -> Result<()> {
@@ -40,7 +40,7 @@ fn a_stick_takes_the_largest_part_and_no_file_of_4_gib() -> Result<()> {
         |name: &str| Outcome::of(Command::new("mcopy").arg("-i").arg(&stick).arg(path(name)).arg(format!("::{name}")));
     let list = || Outcome::success(Command::new("mdir").arg("-i").arg(&stick).arg("::"));
 
-    // mcopy refuses before it writes, but its exit code does not say so: what is stored counts.
+    // mcopy refuses before it writes, but its exit code does not say so. So the stored files are checked.
     let refused = copy("large")?;
     assert!(refused.stderr.contains("too big"), "{}", refused.stderr);
     assert!(!list()?.text()?.contains("large"), "{}", list()?.text()?);

@@ -1,4 +1,4 @@
-//! Pulls that are interrupted, by the death of the registry or of the program, continue inside the blob.
+//! Interrupted pulls, after the registry or the program was killed, continue inside the blob.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeMap;
@@ -15,19 +15,19 @@ use serde_json::Value;
 use super::outcome::Outcome;
 use super::starter::{PART_SIZE, Starter, release, starter};
 
-/// A blob in flight is large where more than this is there already.
+/// Number of bytes from which a partial blob counts as large.
 const LARGE_BYTES: u64 = 32 << 20;
 
-/// What a blob in flight may lose of what was there: 16 MiB that were not synced, and the megabyte in hand.
+/// Bytes that a partial blob may lose: 16 MiB that were not synced, and the current megabyte.
 const REPEATED_BYTES: u64 = 17 << 20;
 
-/// What a build that pulls everything, in parallel and into an empty store, may have in memory.
+/// Memory limit of a build that pulls everything, in parallel and into an empty store.
 const MEMORY_BYTES: u64 = 256 << 20;
 
-/// How often a kill may come just after the blob in flight was complete.
+/// Number of retries if a kill came just after the partial blob was complete.
 const TRIES: usize = 10;
 
-/// Sizes of all blobs, by digest in hexadecimal digits.
+/// Returns the sizes of all blobs, by digest in hexadecimal digits.
 fn sizes(starter: &Starter) -> Result<BTreeMap<String, u64>> {
     let inspection = starter.inspection()?;
     let blobs = inspection["blobs"].as_array().context("no blobs")?.iter();
@@ -36,13 +36,13 @@ fn sizes(starter: &Starter) -> Result<BTreeMap<String, u64>> {
         .collect())
 }
 
-/// Bytes of blobs that are in the store but not whole, by digest.
+/// Returns the bytes of partial blobs in the store, by digest.
 fn partial(store: &Path) -> Result<BTreeMap<String, u64>> {
     let Ok(entries) = store.join("landfall/partial").read_dir() else { return Ok(BTreeMap::new()) };
     let mut found = BTreeMap::new();
     for entry in entries {
         let entry = entry?;
-        // It may have become whole in the meantime.
+        // It may have been completed in the meantime.
         if let Ok(metadata) = entry.metadata() {
             found.insert(entry.file_name().to_string_lossy().into_owned(), metadata.len());
         }
@@ -50,7 +50,7 @@ fn partial(store: &Path) -> Result<BTreeMap<String, u64>> {
     Ok(found)
 }
 
-/// A build that pulls everything, with its messages in `log` and its report in `report`.
+/// Starts a build that pulls everything, with its messages in `log` and its report in `report`.
 fn start(starter: &Starter, vendor: &Vendor, folder: &Path) -> Result<Child> {
     let arguments =
         vendor.build_arguments(&release(), &folder.join("stick"), &["--part-size", PART_SIZE, "--json", "-v"]);
@@ -59,7 +59,7 @@ fn start(starter: &Starter, vendor: &Vendor, folder: &Path) -> Result<Child> {
     command.spawn().context("cannot start landfall")
 }
 
-/// The blobs of which much is there, and at least so many bytes are missing.
+/// Returns the large partial blobs that lack at least this number of bytes.
 fn in_the_middle(
     partial: &BTreeMap<String, u64>,
     sizes: &BTreeMap<String, u64>,
@@ -71,7 +71,7 @@ fn in_the_middle(
     partial.iter().filter(is_in_middle).map(|(digest, length)| (digest.clone(), *length)).collect()
 }
 
-/// Waits until a blob is in the middle: much of it is there, and as much is missing.
+/// Waits until a large blob is in the middle: many bytes are present, and as many are missing.
 fn wait_for_mid_blob(child: &mut Child, store: &Path, sizes: &BTreeMap<String, u64>) -> Result<()> {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_mins(2) {
@@ -84,20 +84,20 @@ fn wait_for_mid_blob(child: &mut Child, store: &Path, sizes: &BTreeMap<String, u
     bail!("no large blob was in the middle within two minutes")
 }
 
-/// Where blobs were resumed, as the lines of the log say: digest and byte, of the first time.
+/// Returns the positions at which blobs were resumed, from the log: digest and byte of the first time.
 fn resumed(log: &str) -> BTreeMap<String, u64> {
     let line = |line: &str| {
-        // The last line of a build that was killed may be torn.
+        // The last line of a killed build may be torn.
         let document: Value = serde_json::from_str(line).ok()?;
         let (_, rest) = document["text"].as_str()?.split_once("resuming sha256:")?;
         let (digest, rest) = rest.split_once(" at byte ")?;
         Some((digest.to_owned(), rest.strip_suffix(" by Range")?.parse().ok()?))
     };
-    // Of several lines for one blob, the first stays.
+    // If there are several lines for one blob, the first is kept.
     log.lines().rev().filter_map(line).collect()
 }
 
-/// The bundle is the one of an undisturbed build.
+/// Fails unless the bundle equals that of an undisturbed build. Returns the report.
 fn equal_to_undisturbed(starter: &Starter, folder: &Path) -> Result<Value> {
     let report: Value = serde_json::from_slice(&std::fs::read(folder.join("report"))?)?;
     starter.same_but_for_the_signature(&folder.join("stick"), &report)?;
@@ -126,7 +126,7 @@ fn a_registry_killed_in_mid_blob_is_asked_for_the_rest() -> Result<()> {
     printer::note(format!("killed with {length} of {} bytes there, resumed at {offset}: {asked}", sizes[&digest]));
 
     let report = equal_to_undisturbed(starter, folder.path())?;
-    // Served again was next to nothing: each byte entered the store once.
+    // Almost nothing was served again: each byte entered the store once.
     let all: u64 = sizes.values().sum();
     let served = vendor.registry().bytes_written()?;
     let rest = all - report["installerBytes"].as_u64().context("no installer")? - there.values().sum::<u64>();
@@ -139,7 +139,7 @@ fn a_registry_killed_in_mid_blob_is_asked_for_the_rest() -> Result<()> {
     Ok(())
 }
 
-/// What is seen once it has not changed for half a second.
+/// Returns a value once it has not changed for half a second.
 fn at_rest<T: PartialEq>(look: impl Fn() -> Result<T>) -> Result<T> {
     let mut seen = look()?;
     loop {
@@ -152,7 +152,7 @@ fn at_rest<T: PartialEq>(look: impl Fn() -> Result<T>) -> Result<T> {
     }
 }
 
-/// Kills the registry until a large blob has stayed in the middle, and starts it again. Returns what was there of each
+/// Kills the registry until a large blob has stayed partial, and starts it again. Returns the bytes of each partial
 /// blob, and that blob with its bytes.
 fn kill_in_mid_blob(
     child: &mut Child,
@@ -162,7 +162,8 @@ fn kill_in_mid_blob(
     for _ in 0..TRIES {
         wait_for_mid_blob(child, vendor.store(), sizes)?;
         vendor.registry().kill()?;
-        // What the kernel still holds for the connections arrives; then they break. Meanwhile a blob may become whole.
+        // Data that the kernel still holds for the connections arrives; then they break. Meanwhile, a blob may be
+        // completed.
         let there = at_rest(|| partial(vendor.store()))?;
         let cut = in_the_middle(&there, sizes, 1).into_iter().max_by_key(|(_, length)| *length);
         vendor.registry().restart()?;
@@ -186,8 +187,8 @@ fn a_build_killed_in_mid_blob_continues_there_in_the_next_process() -> Result<()
     let log = std::fs::read_to_string(folder.path().join("log"))?;
     ensure!(status.success(), "the build ended with {status}:\n{log}");
     let resumed = resumed(&log);
-    // Of each blob, at most the bytes that may not have been on the disk yet are fetched again (ADR 11), also where all of
-    // them had come and the kill was before they had their name.
+    // For each blob, at most the bytes that may not have reached the disk are fetched again (ADR 11). This includes
+    // blobs that were complete but did not have their name yet.
     let expected: BTreeMap<_, _> = there.into_iter().filter(|(_, length)| *length > 0).collect();
     for (digest, length) in &expected {
         let from = resumed.get(digest).copied().unwrap_or(if *length < sizes[digest] { 0 } else { *length });
@@ -201,7 +202,7 @@ fn a_build_killed_in_mid_blob_continues_there_in_the_next_process() -> Result<()
     Ok(())
 }
 
-/// Starts and kills builds until one left a large blob in the middle; returns what is there of each.
+/// Starts and kills builds until one has left a large partial blob. Returns the bytes of each partial blob.
 fn killed_in_mid_blob(
     starter: &Starter,
     vendor: &Vendor,

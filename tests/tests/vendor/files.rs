@@ -1,4 +1,4 @@
-//! An artifact that upstream publishes as files: locked, fetched and packed, from a server of files on loopback.
+//! An artifact that upstream publishes as files: locked, downloaded and packed, from a file server on loopback.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::Path;
@@ -21,7 +21,8 @@ fn digest(path: &Path) -> Result<String> {
     Ok(format!("sha256:{}", hex::encode(Sha256::digest(std::fs::read(path)?))))
 }
 
-/// The checked-in lock with one artifact as upstream publishes it: a program in an archive, and a file beside it.
+/// Returns the checked-in lock with one artifact as upstream publishes it: a program in an archive, and a file next to
+/// it.
 fn lock_with_files() -> Result<String> {
     let lock = std::fs::read_to_string(workspace::root().join("tests/images/assembled.lock"))?;
     let (before, rest) = lock.split_once("  - reference: github.com/opencontainers/runc:").context("no runc")?;
@@ -70,7 +71,7 @@ fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
     let sums = "https://files.example/SHA256SUMS";
     assert!(locked.contains(&format!("        sums: {sums}\n        confirmed: {sums}\n")), "{locked}");
 
-    // The project states another digest than its server sends.
+    // The project publishes another digest than that of the served file.
     write(&path("served/SHA256SUMS"), &format!("{}  runc.tar.gz\n", "0".repeat(64)))?;
     let refused = Outcome::of(lock().arg("--output").arg(path("other.lock")))?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2150")), "{}", refused.stderr);
@@ -87,7 +88,7 @@ fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
     let (program, notice) = (digest(&path("served/bin/runc"))?, digest(&path("served/NOTICE"))?);
     assert_eq!(found, [(Some("runc"), Some(program.as_str())), (Some("NOTICE"), Some(notice.as_str()))]);
 
-    // The bundle has the member, not the archive, and says where it is from.
+    // The bundle has the member, not the archive, and names its source.
     let blobs = shown["blobs"].as_array().context("no blobs")?;
     let has = |digest: &str| blobs.iter().any(|blob| blob["digest"] == digest);
     assert!(has(&program) && has(&notice) && !has(&digest(&path("served/runc.tar.gz"))?));

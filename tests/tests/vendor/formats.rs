@@ -1,4 +1,4 @@
-//! A bundle is what it says it is to everybody else's tools.
+//! Third-party tools read a bundle as the formats that it claims to be.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ fn the_parts_in_a_row_are_one_archive_to_every_lister() -> Result<()> {
         .filter(|name| !expected.iter().any(|file| file.name.starts_with(name)))
         .collect();
     assert!(shared.is_empty(), "the listing lacks {shared:?}");
-    // Every blob of the signed list is there once, with its size, under its digest or its own name.
+    // Every blob of the signed list exists once, with its size, under its digest or its own name.
     let listed: BTreeMap<_, _> = expected.iter().map(|file| (file.name.as_str(), file.size)).collect();
     assert_eq!(listed.len(), expected.len(), "a name occurs twice");
     let inspection = starter.inspection()?;
@@ -65,7 +65,7 @@ fn the_program_inside_is_named_by_its_digest_and_taken_out_by_tar_alone() -> Res
     let starter = starter()?;
     let inside = starter.report["installerSha256"].as_str().context("no digest of the installer")?;
     assert_eq!(starter.inspection()?["installer"], inside);
-    // As the transfer sheet instructs the officer, word by word.
+    // Follows the transfer sheet's instructions for the officer literally.
     let sheet = std::fs::read_to_string(starter.file(".html")?)?;
     let (_, command) = sheet.split_once("<pre>").context("no command")?;
     let (command, _) = command.split_once("</pre>").context("no end of the command")?;
@@ -87,7 +87,7 @@ fn the_documents_of_the_head_are_what_inspect_shows() -> Result<()> {
     let starter = starter()?;
     let shown = starter.inspection()?;
     let document = |name: &str| -> Result<Value> {
-        // tar says that the archive ends early: a head is its beginning.
+        // tar reports an unexpected end of the archive, because a head is only its beginning.
         let output = Command::new("tar").arg("-xOf").arg(starter.file(".head")?).arg(name).output()?;
         serde_json::from_slice(&output.stdout).with_context(|| format!("{name} is no JSON"))
     };
@@ -119,7 +119,7 @@ fn skopeo_copies_an_image_out_by_its_reference() -> Result<()> {
     let copied = folder.path().join("copied");
     let source = format!("oci-archive:{}:{PAUSE}", whole.display());
     let target = format!("dir:{}", copied.display());
-    // Skopeo unpacks archives below TMPDIR: not all of them have a large /tmp.
+    // Skopeo unpacks archives below TMPDIR, because /tmp may be small.
     Outcome::success(
         Command::new("skopeo").args(["copy", "--insecure-policy", &source, &target]).env("TMPDIR", folder.path()),
     )?;
@@ -130,7 +130,7 @@ fn skopeo_copies_an_image_out_by_its_reference() -> Result<()> {
     let (_, entry) = lock.split_once(&format!("reference: {PAUSE}\n")).context("the lock has no pause")?;
     let entry = entry.split("- reference:").next().unwrap_or_default();
     assert!(entry.contains(&format!("digest: {digest}\n")), "{entry}");
-    // Skopeo compared every blob with its digest; all of them are there.
+    // Skopeo compared every blob with its digest; all of them exist.
     let manifest: Value = serde_json::from_slice(&manifest)?;
     let layers = manifest["layers"].as_array().context("no layers")?;
     for blob in layers.iter().chain([&manifest["config"]]) {
@@ -167,7 +167,7 @@ fn cosign_accepts_the_signature_of_the_bundle_and_no_other() -> Result<()> {
     Ok(())
 }
 
-/// What VENDOR instructs a customer's security officer to do, word by word.
+/// Follows the instructions in VENDOR for a customer's security officer literally.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> {
@@ -237,14 +237,14 @@ fn every_blob_that_tar_extracts_has_the_sums_of_the_index() -> Result<()> {
     {
         assert_eq!(root.get(name).map(String::as_str), blob["blake3"].as_str(), "{name}");
     }
-    // The program that travels is the program that built.
+    // The program in the bundle is the one that built it.
     let traveled = std::fs::read(folder.path().join("landfall"))?;
     let built = Sha256::digest(std::fs::read(starter.landfall(&[]).get_program())?);
     assert_eq!(Sha256::digest(traveled), built);
     Ok(())
 }
 
-/// A folder with the placed files alone.
+/// Copies only the placed files into a folder.
 fn starter_files(root: &Path) -> Result<PathBuf> {
     let folder = root.join("placed");
     std::fs::create_dir(&folder)?;

@@ -1,5 +1,6 @@
-//! A release with a chart, a known custom resource and one of its own, and a lock without images: `lock` and `build` alone make a bundle of
-//! it, from a real registry and with the real Helm. What only looks like an image is reported, and waits for a declaration in the release.
+//! A release with a chart, a known custom resource and one of its own kind, and a lock without images. `lock` and
+//! `build` alone make a bundle of it, from a real registry and with the real Helm. A field that only resembles an image
+//! is reported, until the release declares it.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::Path;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use super::outcome::Outcome;
 use super::starter::starter;
 
-/// The images of a node pack, by role.
+/// Images of a node pack, by role.
 const NODE_IMAGES: [(&str, &str); 7] = [
     ("api-server", "registry.k8s.io/kube-apiserver"),
     ("controller-manager", "registry.k8s.io/kube-controller-manager"),
@@ -23,12 +24,12 @@ const NODE_IMAGES: [(&str, &str); 7] = [
     ("registry", "docker.io/library/registry"),
 ];
 
-/// What the chart's operator runs, what a known custom resource names, and what one of the chart's own kind names.
+/// Images of the chart's operator, of a known custom resource, and of one of the chart's own kind.
 const BUSYBOX: &str = "docker.io/library/busybox";
 const VALKEY: &str = "docker.io/valkey/valkey";
 const PGVECTOR: &str = "docker.io/pgvector/pgvector";
 
-/// The definition of a kind that the table of known fields has.
+/// Definition of a kind that is in the table of known fields.
 const DEFINITION: &str = "apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: clusters.postgresql.cnpg.io}
@@ -43,18 +44,18 @@ spec:
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 ";
 
-/// The release's declarations of the fields that are not known.
+/// The release's declarations of unknown fields.
 const IMAGE_FIELDS: &str = "imageFields:
   - {group: database.example.com, kind: Cluster, path: /spec/imageName}
   - {group: apps, kind: Deployment, path: '/spec/template/spec/containers/*/env/[name=OPERATOR_IMAGE_NAME]/value'}
 ";
 
-/// The lock of assembled images, in whose registry they are.
+/// Returns the lock of assembled images, whose registry has them.
 fn assembled() -> Result<String> {
     std::fs::read_to_string(workspace::root().join("tests/images/assembled.lock")).context("no lock")
 }
 
-/// The same without its images.
+/// Returns that lock without its images.
 fn without_images() -> Result<String> {
     let text = assembled()?;
     let (before, rest) = text.split_once("\nimages:\n").context("no images")?;
@@ -62,7 +63,7 @@ fn without_images() -> Result<String> {
     Ok(format!("{before}\n# What the release names.\nimages: []\n\n# Written by hand.\nartifacts:\n{artifacts}"))
 }
 
-/// The reference of an image, in the version of the assembled parts.
+/// Returns the reference of an image, in the version of the assembled parts.
 fn versioned(name: &str) -> Result<String> {
     let text = assembled()?;
     let mut references = text.lines().filter_map(|line| line.trim().strip_prefix("- reference: "));
@@ -70,7 +71,7 @@ fn versioned(name: &str) -> Result<String> {
     Ok(references.find(begins).with_context(|| format!("no {name}"))?.to_owned())
 }
 
-/// The definition of a release with a node pack, in which `components` follows.
+/// Returns the definition of a release with a node pack and these `components`.
 pub fn definition(name: &str, version: &str, components: &str) -> Result<String> {
     let roles = NODE_IMAGES.iter().map(|(role, name)| Ok(format!("      {role}: {}\n", versioned(name)?)));
     let roles = roles.collect::<Result<Vec<_>>>()?.concat();
@@ -108,7 +109,7 @@ fn write_release(folder: &Path) -> Result<()> {
     Ok(std::fs::write(folder.join("images.lock"), without_images()?)?)
 }
 
-/// A field of each element of a list.
+/// Returns a field of each element of a list.
 fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
     list.as_array().into_iter().flatten().filter_map(|element| element[field].as_str()).collect()
 }
@@ -132,7 +133,7 @@ fn a_chart_a_custom_resource_and_a_lock_without_images_become_a_bundle() -> Resu
     let [busybox, valkey, pgvector] = [BUSYBOX, VALKEY, PGVECTOR].map(versioned);
     let (busybox, valkey, pgvector) = (busybox?, valkey?, pgvector?);
 
-    // What the known fields name is added; what only sounds like an image is not.
+    // Images in known fields are added; a text that only resembles an image is not.
     let dry = Outcome::success(lock().args(["--dry-run", "--json"]))?.json()?;
     let asked = each(&dry["requests"], "entry");
     ensure!(asked.contains(&busybox.as_str()) && asked.contains(&valkey.as_str()), "{asked:?}");
@@ -182,7 +183,7 @@ fn a_chart_a_custom_resource_and_a_lock_without_images_become_a_bundle() -> Resu
         ensure!(carried.contains(&image.as_str()), "{image} is not among {carried:?}");
     }
 
-    // What the release no longer names stays in the lock, and is reported.
+    // An entry that the release no longer names stays in the lock, and is reported.
     std::fs::write(release.join("rows/kustomization.yaml"), "resources: [kind.yaml, own.yaml]\n")?;
     let report = Outcome::success(lock().arg("--json"))?.json()?;
     ensure!(each(&report["found"]["unused"], "entry").contains(&valkey.as_str()), "{}", report["found"]);
@@ -192,7 +193,7 @@ fn a_chart_a_custom_resource_and_a_lock_without_images_become_a_bundle() -> Resu
     Ok(())
 }
 
-/// The artifacts of the lock that this release does not use: what the starter's pods mount.
+/// Returns the lock's artifacts that this release does not use: those that the starter's pods mount.
 fn unused_artifacts() -> Result<Vec<Value>> {
     let text = without_images()?;
     let references = text.lines().filter_map(|line| line.trim().strip_prefix("- reference: "));

@@ -1,4 +1,4 @@
-//! A stick that is full, before a build or in the middle of it.
+//! A stick that is full before a build, or becomes full in the middle of it.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,8 +9,8 @@ use super::outcome::Outcome;
 use super::starter::starter;
 use super::tools::sums;
 
-/// Runs a command with a small filesystem of its own at `$1`, of `$2` bytes, which `$3` helps to fill; lists what is
-/// left there in `$4`. The mount ends with the process.
+/// Script that runs a command with a separate small filesystem at `$1`, of `$2` bytes. `$3` helps to fill it, and `$4`
+/// receives a list of the remaining files. The mount ends with the process.
 const WITH_SMALL_STICK: &str = r#"
 stick=$1 bytes=$2 fill=$3 listing=$4; shift 4
 mount -t tmpfs -o "size=$bytes" stick "$stick" || exit 99
@@ -32,7 +32,7 @@ ls -A "$stick" > "$listing"
 exit $code
 "#;
 
-/// Builds onto a small stick; returns the outcome and the names of what is left there.
+/// Builds onto a small stick. Returns the outcome and the names of the remaining files.
 fn build_onto(bytes: u64, fill: &str, folder: &Path, more: &[&str]) -> Result<(Outcome, Vec<String>)> {
     let stick = folder.join("stick");
     std::fs::create_dir(&stick)?;
@@ -64,7 +64,8 @@ fn a_stick_that_is_too_small_is_refused_before_anything_is_written() -> Result<(
     Ok(())
 }
 
-/// Room for the whole bundle is taken before its first byte, so what fills the rest takes nothing away from it.
+/// Space for the whole bundle is allocated before its first byte, so another program that fills the rest takes nothing
+/// from it.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn a_stick_that_is_filled_by_another_program_takes_the_bundle() -> Result<()> {

@@ -1,5 +1,6 @@
-//! Upstreams that mean harm, or are broken, through the program: each fault has its own code, and neither the content store nor the lock has
-//! anything of it. A chart with a look-up is in `charts.rs`, a model whose archives are not what it states in `model_archives.rs`.
+//! Malicious or broken upstreams, used through the program. Each fault has its own code, and leaves nothing in the
+//! content store or the lock. A chart with a look-up is in `charts.rs`; a model whose archives differ from its
+//! statements is in `model_archives.rs`.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeMap;
@@ -24,48 +25,49 @@ const FILE: &str = "application/octet-stream";
 const REPOSITORY: &str = "hostile/thing";
 const REFERENCE: &str = "hostile.example/hostile/thing:1";
 
-/// The end of a definition whose last component runs the image.
+/// End of a definition whose last component runs the image.
 const COMPONENT: &str =
     "\n  - {name: hostile, manifests: ../../manifests/hostile, namespace: hostile, podSecurity: restricted}\n";
 
 const POD: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: hostile}\nspec:\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          image: hostile.example/hostile/thing\n          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n";
 
-/// Credentials of the registry, which no other server may have.
+/// Credentials of the registry, which no other server may receive.
 const SECRET: &str = "dmVuZG9yOmNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==";
 
-/// What the release does with the content.
+/// Use of the content in the release.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Image,
-    /// An artifact of this kind.
+    /// As an artifact of this kind.
     Artifact(&'static str),
 }
 
-/// What an earlier run has brought into the store, and what this one leaves there.
+/// Content that an earlier run has left in the store, and that this run leaves there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Store {
-    /// It has nothing, and stays so.
+    /// The store is empty, and stays so.
     Empty,
-    /// It has the manifest and the configuration, and stays so.
+    /// The store has the manifest and the configuration, and no more afterwards.
     Begun,
-    /// The same; then the bytes of the file that came are there, too, which the next run continues.
+    /// The store has the manifest and the configuration. Afterwards, it also has the received bytes of the file, from
+    /// which the next run continues.
     Continued,
 }
 
-/// What an upstream does.
+/// Behavior of an upstream.
 struct Hostile {
     what: &'static str,
     used: Use,
     content: Content,
     faults: fn(&mut Faults),
-    /// What it changes once its content is pinned.
+    /// Change that it makes once its content is pinned.
     then: fn(&Registry, &Content),
     command: &'static str,
     code: (i32, &'static str),
     store: Store,
 }
 
-/// What an upstream publishes: one file or layer.
+/// Content that an upstream publishes: one file or layer.
 struct Content {
     manifest: Vec<u8>,
     configuration: Vec<u8>,
@@ -84,7 +86,7 @@ impl Content {
         Self { manifest: manifest.to_string().into_bytes(), configuration, blob }
     }
 
-    /// An artifact of one file.
+    /// Creates an artifact of one file.
     fn file(name: &str, blob: Vec<u8>) -> Self {
         let annotations = json!({ "org.opencontainers.image.title": name });
         Self::new(&json!({ "of": "the tests" }), blob, json!({ "mediaType": FILE, "annotations": annotations }))
@@ -96,7 +98,7 @@ impl Content {
         registry.add_manifest(REPOSITORY, "1", MANIFEST, &self.manifest);
     }
 
-    /// What the lock pins of it.
+    /// Returns its entry in the lock.
     fn entry(&self) -> String {
         let (digest, size) = (digest(&self.manifest), self.manifest.len());
         format!(
@@ -112,7 +114,7 @@ fn large_file() -> Content {
     )
 }
 
-/// An image whose configuration states another layer than it has.
+/// Returns an image whose configuration states another layer than it has.
 fn lying_image() -> Result<Content> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("file"), "of a layer")?;
@@ -123,7 +125,7 @@ fn lying_image() -> Result<Content> {
     Ok(Content::new(&configuration, layer.stdout, json!({ "mediaType": LAYER })))
 }
 
-/// A wheel whose metadata is of another package than its name.
+/// Returns a wheel whose metadata belongs to another package than its name.
 fn lying_wheel() -> Result<Content> {
     const PROGRAM: &str = "import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1], 'w') as wheel:\n    for name, text in (('a.py', ''), ('a-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nTag: py3-none-any\\n'), ('a-1.0.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: b\\nVersion: 1.0\\n'), ('a-1.0.dist-info/RECORD', '')):\n        wheel.writestr(name, text)\n";
     let folder = tempfile::tempdir()?;
@@ -132,7 +134,7 @@ fn lying_wheel() -> Result<Content> {
     Ok(Content::file("a-1.0-py3-none-any.whl", std::fs::read(&path)?))
 }
 
-/// Weights of which two tensors have bytes in common.
+/// Returns weights in which two tensors share bytes.
 fn overlapping_tensors() -> Content {
     let tensor = |from: u32, to: u32| json!({ "dtype": "U8", "shape": [to - from], "data_offsets": [from, to] });
     let header = json!({ "a": tensor(0, 4), "b": tensor(2, 6) });
@@ -140,12 +142,12 @@ fn overlapping_tensors() -> Content {
     Content::file("model.safetensors", weights)
 }
 
-/// As many answers as a client could ask for.
+/// Returns as many faulty responses as a client could request.
 fn always(fault: &Fault) -> Vec<Fault> {
     vec![fault.clone(); 20]
 }
 
-/// A vendor with a release that uses the content, a store that has all the rest, and the upstream.
+/// A vendor with a release that uses the content, a store with all other content, and the upstream.
 struct Case {
     starter: &'static Starter,
     folder: tempfile::TempDir,
@@ -166,7 +168,7 @@ impl Case {
         let mirrors = std::fs::read_to_string(vendor.registries_file())?;
         let mirror = format!("{mirrors}  - {{host: hostile.example, endpoint: 'http://{}'}}\n", upstream.address());
         std::fs::write(vendor.registries_file(), mirror)?;
-        // Blobs are never changed in place.
+        // Hard links suffice, because blobs are never changed in place.
         let mut copy = Command::new("cp");
         copy.args(["--archive", "--link"]).arg(cache::cache_root()?.join(VENDOR_STORE)).arg(vendor.store());
         Outcome::success(&mut copy)?;
@@ -227,7 +229,7 @@ impl Case {
     }
 }
 
-/// The files of a store with their sizes, by their paths in it.
+/// Returns the files of a store with their sizes, by their paths in it.
 pub fn listed(store: &Path) -> Result<BTreeMap<PathBuf, u64>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![store.to_owned()];
@@ -264,13 +266,13 @@ fn check(hostile: &Hostile) -> Result<()> {
     Ok(())
 }
 
-/// One that does nothing wrong but to be broken in its answers for a file.
+/// Returns an upstream whose only fault is broken responses for a file.
 fn broken(what: &'static str, faults: fn(&mut Faults), code: (i32, &'static str), store: Store) -> Hostile {
     let used = Use::Artifact("files");
     Hostile { what, used, content: large_file(), faults, then: |_, _| (), command: "build", code, store }
 }
 
-/// One whose content is not what it states.
+/// Returns an upstream whose content differs from its statements.
 fn lying(what: &'static str, used: Use, content: Content, code: &'static str) -> Hostile {
     let (code, store) = ((2, code), Store::Empty);
     Hostile { what, used, content, faults: |_| (), then: |_, _| (), command: "build", code, store }

@@ -1,5 +1,5 @@
-//! From manifests and a chart to a bundle, as a new vendor would: `init`, fill in, `lock`, `build`. The examples of this
-//! repository are such manifests.
+//! A bundle from manifests and a chart, as a new vendor would make it: `init`, fill in, `lock`, `build`. The examples
+//! of this repository are such manifests.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::outcome::Outcome;
 use super::starter::{Starter, starter};
 
-/// A service with a volume, as a vendor has it: its own namespace, and a Secret with a value.
+/// A vendor's service with a volume, its own namespace, and a Secret with a value.
 const SHOP: &str = r"apiVersion: v1
 kind: Namespace
 metadata: {name: shop}
@@ -46,7 +46,7 @@ spec:
       spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 ";
 
-/// The same in a kustomization, which keeps what Landfall makes itself.
+/// Kustomization of the shop, which keeps the objects that Landfall creates itself.
 const KUSTOMIZATION: &str = "resources: [shop.yaml]\nnamespace: other\n";
 
 fn init(starter: &Starter, folder: &Path, sources: &[&Path], output: &str) -> Result<Outcome> {
@@ -57,7 +57,7 @@ fn init(starter: &Starter, folder: &Path, sources: &[&Path], output: &str) -> Re
     Outcome::of(&mut command)
 }
 
-/// Fills in what a person would.
+/// Fills in the values that a person would.
 fn fill_in(path: &Path) -> Result<()> {
     let text = std::fs::read_to_string(path)?;
     let filled = text
@@ -67,14 +67,14 @@ fn fill_in(path: &Path) -> Result<()> {
     std::fs::write(path, filled).context("cannot write the definition")
 }
 
-/// Removes the entry of an image that the release does without.
+/// Removes the entry of an image that the release does not use.
 fn without(lock: &Path, name: &str) -> Result<()> {
     let text = std::fs::read_to_string(lock)?;
     let (mut left, mut is_within, mut has_entry) = (String::new(), false, false);
     for line in text.split_inclusive('\n') {
         let is_first = line.starts_with(&format!("  - reference: {name}"));
         has_entry |= is_first;
-        // The lines of an entry are further in than the one with which it begins.
+        // The lines of an entry are indented further than its first line.
         is_within = is_first || (is_within && line.starts_with("    "));
         if !is_within {
             left.push_str(line);
@@ -149,7 +149,7 @@ fn manifests_and_a_chart_become_a_bundle() -> Result<()> {
     Ok(())
 }
 
-/// Every file below a folder.
+/// Returns every file below a folder.
 fn walk(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
     let mut files = Vec::new();
     for entry in folder.read_dir()? {
@@ -187,7 +187,7 @@ fn the_examples_of_this_repository_are_understood() -> Result<()> {
     Ok(())
 }
 
-/// A component of a report, for people.
+/// Formats a component of a report for people.
 fn shown(component: &Value) -> String {
     let images: Vec<_> = component["images"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     format!("{} in {}: {}", component["name"], component["namespace"], images.join(", "))

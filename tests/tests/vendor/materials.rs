@@ -1,4 +1,5 @@
-//! Bills of materials and differences of the real bundle, against what the package managers themselves say about the images' roots.
+//! Bills of materials and differences of the real bundle, compared with the package managers' own output about the
+//! images' root filesystems.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,10 @@ use serde_json::Value;
 use super::outcome::Outcome;
 use super::starter::starter;
 
-/// The repository of the image with packages of Debian and of Python.
+/// Repository of the image with packages of Debian and of Python.
 const PYTHON: &str = "docker.io/library/python";
 
-/// Formats of bills: where their lists are, the schema, and those to which it refers.
+/// Formats of bills: the locations of their lists, the schema, and the schemas to which it refers.
 const FORMATS: [(&str, &str, &str, &[&str]); 2] = [
     ("spdx", "packages", "spdx-2.3.schema.json", &[]),
     (
@@ -26,24 +27,24 @@ const FORMATS: [(&str, &str, &str, &[&str]); 2] = [
     ),
 ];
 
-/// A schema that a format's publisher has, from the data of the inventory's own tests.
+/// Returns a schema of a format's publisher, from the test data of the inventory.
 fn schema(name: &str) -> Result<Value> {
     let path = workspace::root().join("inventory/testdata/schemas").join(name);
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_slice(&bytes).with_context(|| format!("{} is no JSON", path.display()))
 }
 
-/// The file of a blob in a vendor's store.
+/// Returns the path of a blob in a vendor's store.
 fn blob(store: &Path, digest: &str) -> Result<PathBuf> {
     let hex = digest.strip_prefix("sha256:").context("not a digest")?;
     Ok(store.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data"))
 }
 
-/// The root of an image in a vendor's store, unpacked by tar, without what its layers remove.
+/// Unpacks the root filesystem of an image in a vendor's store with tar, without files that its layers remove.
 pub fn unpack(store: &Path, image: &Value, folder: &Path) -> Result<()> {
     for layer in image["layers"].as_array().context("no layers")? {
         let digest = layer["digest"].as_str().context("no digest")?;
-        // Devices need root, and no package is one.
+        // Devices need root, and belong to no package.
         let mut tar = Command::new("tar");
         tar.args(["--extract", "--no-same-owner", "--delay-directory-restore", "--exclude=dev/*", "--file"]);
         Outcome::success(tar.arg(blob(store, digest)?).arg("--directory").arg(folder))?;
@@ -59,7 +60,7 @@ pub fn unpack(store: &Path, image: &Value, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What dpkg-query says about each installed package of an unpacked root, in this format.
+/// Returns the output of dpkg-query about each installed package of an unpacked root filesystem, in this format.
 pub fn installed(root: &Path, format: &str) -> Result<BTreeSet<String>> {
     let mut dpkg = Command::new("dpkg-query");
     dpkg.arg(format!("--admindir={}", root.join("var/lib/dpkg").display()));
@@ -71,14 +72,14 @@ pub fn installed(root: &Path, format: &str) -> Result<BTreeSet<String>> {
     Ok(installed)
 }
 
-/// The image of the bundle with this repository.
+/// Returns the bundle's image with this repository.
 pub fn image(inspection: &Value, repository: &str) -> Result<Value> {
     let images = inspection["release"]["images"].as_array().context("no images")?;
     let is_meant = |image: &&Value| image["reference"].as_str().is_some_and(|name| name.starts_with(repository));
     images.iter().find(is_meant).cloned().with_context(|| format!("the bundle has no {repository}"))
 }
 
-/// Name and version of the components of a bill whose package URL begins so.
+/// Returns name and version of a bill's components whose package URL has this prefix.
 fn components(bill: &Value, purl: &str) -> BTreeSet<String> {
     let all = bill["components"].as_array().into_iter().flatten();
     let meant = all.filter(|component| component["purl"].as_str().is_some_and(|url| url.starts_with(purl)));
@@ -115,7 +116,8 @@ fn the_bill_of_an_image_is_what_dpkg_and_pip_say_about_its_root() -> Result<()> 
     Ok(())
 }
 
-/// Each package of Debian's whose `copyright` is machine-readable has a license, and so have those that get to it by a link.
+/// Checks that each Debian package with a machine-readable `copyright` file has a license, including those that reach
+/// the file through a link.
 fn copyright_files_are_read(bill: &Value, root: &Path) -> Result<()> {
     let (mut read, mut linked) = (0, 0);
     for component in bill["components"].as_array().context("no components")? {
@@ -180,7 +182,7 @@ fn bills_of_the_bundle_and_of_an_image_are_valid_by_the_schemas_of_their_formats
             assert_eq!(faults, Vec::<String>::new(), "{format} of {image:?}");
             let count = bill[list].as_array().context("no list")?.len();
             ensure!(count > 50, "the bill of {image:?} lists {count} parts");
-            // A check that cannot fail is none.
+            // The check must be able to fail.
             bill[list][count - 1]["name"] = Value::from(1);
             assert!(!validator.is_valid(&bill), "{format} of {image:?}");
         }

@@ -1,5 +1,5 @@
-//! The starter's model as `ModelPack` packs folders: layers that are archives, one of them compressed, pushed to a real registry, and unpacked by
-//! `build`. A model whose configuration states something else about them is refused.
+//! The starter's model as packed by `ModelPack`: archives as layers, one of them compressed, pushed to a real registry,
+//! and unpacked by `build`. A model whose configuration contradicts them is refused.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ fn curl(arguments: &[&str]) -> Result<Outcome> {
     Outcome::success(curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*"]).args(arguments))
 }
 
-/// A registry that takes what is pushed.
+/// A registry that accepts pushes.
 struct Pushing<'a> {
     registry: Registry,
     folder: &'a Path,
@@ -39,7 +39,7 @@ impl Pushing<'_> {
         format!("http://{}/v2/{REPOSITORY}/{path}", self.registry.address())
     }
 
-    /// Pushes a blob; returns how a manifest describes it.
+    /// Pushes a blob. Returns its descriptor for a manifest.
     fn blob(&self, media_type: &str, bytes: &[u8]) -> Result<Value> {
         let file = self.folder.join("blob");
         std::fs::write(&file, bytes)?;
@@ -71,7 +71,7 @@ impl Pushing<'_> {
     }
 }
 
-/// An archive of these files of the model.
+/// Creates an archive of these files of the model.
 fn archive(folder: &Path, name: &str, files: &[&str]) -> Result<PathBuf> {
     let path = folder.join(name);
     let mut tar = Command::new("tar");
@@ -80,7 +80,7 @@ fn archive(folder: &Path, name: &str, files: &[&str]) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The lock of assembled parts with this tag of the model.
+/// Returns the lock of assembled parts with this tag of the model.
 fn lock(starter: &Starter, tag: &str) -> Result<String> {
     let text = std::fs::read_to_string(starter.lock_file())?;
     let entry = format!(
@@ -132,7 +132,7 @@ fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> 
     };
     let refused = build("lying")?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2157")), "{}", refused.stderr);
-    // Neither the archives stay nor what was in them.
+    // Neither the archives nor their contents stay.
     let all = listed(vendor.store())?;
     let has =
         |digest: &str| all.keys().any(|path| path.to_string_lossy().contains(digest.trim_start_matches("sha256:")));
@@ -142,7 +142,7 @@ fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> 
     let whole = build("true")?;
     assert_eq!(whole.code, 0, "{}", whole.stderr);
 
-    // The site gets the files of the plain model, and recognizes them.
+    // The site gets the files of the plain model, under the same digests.
     let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path("stick")))?.json()?;
     assert_eq!(names(&files_of_model(starter, &shown)?), names(&files));
     let blobs = shown["blobs"].as_array().context("no blobs")?;

@@ -1,5 +1,5 @@
-//! The starter's model from a bucket of a real server of S3, through the program: locked by its list, read once, continued by Range,
-//! and signed with keys that are nowhere in what is written.
+//! The starter's model from a bucket of a real S3 server, through the program. It is locked by its list, read once, and
+//! resumed with Range requests. The keys that sign requests appear in no written file.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ struct World {
     starter: &'static Starter,
     vendor: Vendor,
     server: BucketServer,
-    /// The model's files: path, digest, and where their bytes are.
+    /// Files of the model: path, digest, and location of the bytes.
     files: Vec<(String, String, PathBuf)>,
     folder: tempfile::TempDir,
 }
@@ -62,7 +62,7 @@ impl World {
         Outcome::success(curl.arg(address.as_str())).map(drop)
     }
 
-    /// The lock of assembled parts, with the model from the bucket.
+    /// Returns the lock of assembled parts, with the model from the bucket.
     fn lock_text(&self) -> Result<String> {
         let lock = std::fs::read_to_string(workspace::root().join("tests/images/assembled.lock"))?;
         let reference = model_entry(&lock)?.lines().next().context("no reference")?;
@@ -74,7 +74,7 @@ impl World {
         with_model(&lock, &entry)
     }
 
-    /// A registries file with this secret for the server, or with none for it.
+    /// Writes a registries file with this secret for the server, or without one.
     fn registries(&self, name: &str, secret: Option<&str>) -> Result<PathBuf> {
         let (endpoint, keys) = (self.server.endpoint(), format!("{name}.keys"));
         let host = endpoint.replace("http://", "");
@@ -90,7 +90,7 @@ impl World {
         Ok(path)
     }
 
-    /// A `landfall lock` of the release, with a store of its own.
+    /// Returns a `landfall lock` command for the release, with its own store.
     fn lock(&self, lock: &Path, registries: &Path) -> Command {
         let mut command = self.starter.landfall_lock();
         command.arg(release()).arg("--lock").arg(lock).arg("--registries").arg(registries);
@@ -101,14 +101,14 @@ impl World {
         command
     }
 
-    /// A check of the resolved lock with the keys of the environment.
+    /// Checks the resolved lock with the keys in the environment.
     fn check(&self, registries: &Path) -> Result<Outcome> {
         let mut command = self.lock(&self.vendor.lock_file(), registries);
         command.arg("--check").env("AWS_ENDPOINT_URL_S3", self.server.endpoint());
         Outcome::of(command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET))
     }
 
-    /// Puts the first half of the weights where an interrupted build leaves them; returns their digest.
+    /// Stores the first half of the weights like an interrupted build. Returns their digest.
     fn interrupt(&self) -> Result<&str> {
         let weights = self.files.iter().find(|(path, ..)| path == "model.safetensors").context("no weights")?;
         let (_, digest, stored) = weights;
@@ -161,13 +161,13 @@ fn a_model_of_a_bucket_is_locked_by_its_list_and_built() -> Result<()> {
         ensure!(!is_small || !holds(&entry, ACCESS_KEY)?, "the keys are in {}", entry.display());
     }
 
-    // An object that was replaced is named; it is not read.
+    // A replaced object is named, but not read.
     world.put("vocab.txt", &world.vendor.registries_file())?;
     let moved = world.check(&none)?;
     assert_eq!((moved.code, moved.error()), (4, Some("LF2019")), "{}", moved.stderr);
     ensure!(moved.stderr.contains("`vocab.txt` of ") && moved.stderr.contains("with the ETag"), "{}", moved.stderr);
 
-    // What is in the store is not requested.
+    // Content in the store is not requested.
     world.server.kill()?;
     let again = world.vendor.build_arguments(&release(), &world.path("again"), &[]);
     Outcome::success(&mut world.starter.command(&world.vendor, &again))?;

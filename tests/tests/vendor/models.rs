@@ -1,5 +1,5 @@
-//! The starter's model from a gated repository on a hub, through the program: locked by its branch, fetched by its commit,
-//! with a broken connection on the way.
+//! The starter's model from a gated repository on a hub, through the program. It is locked by its branch, and
+//! downloaded by its commit, with a broken connection in between.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -14,17 +14,17 @@ use super::outcome::Outcome;
 use super::starter::{Starter, release, starter};
 
 const REPOSITORY: &str = "sentence-transformers/all-MiniLM-L6-v2";
-/// The commit that the checked-in lock names.
+/// Commit in the checked-in lock.
 const COMMIT: &str = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41";
-/// The token that opens the repository.
+/// Token that gives access to the repository.
 pub const TOKEN: &str = "hf_tokenOfTheTests";
 
-/// The model's files in the bundle.
+/// Returns the model's files in the bundle.
 pub fn files_of_model(starter: &Starter, inspection: &Value) -> Result<Vec<(String, String, PathBuf)>> {
     files_of(starter, inspection, "minilm")
 }
 
-/// The files of an artifact in the bundle: path, digest, and where the registry of the parts stores the bytes.
+/// Returns the files of an artifact in the bundle: path, digest, and location of the bytes in the parts' registry.
 pub fn files_of(starter: &Starter, inspection: &Value, name: &str) -> Result<Vec<(String, String, PathBuf)>> {
     let artifacts = inspection["release"]["artifacts"].as_array().context("no artifacts")?;
     let artifact = artifacts.iter().find(|artifact| artifact["name"] == name).context("no such artifact")?;
@@ -37,14 +37,14 @@ pub fn files_of(starter: &Starter, inspection: &Value, name: &str) -> Result<Vec
     files.collect::<Option<_>>().context("a file has no digest")
 }
 
-/// Paths and digests of files, in the order of the paths.
+/// Returns paths and digests of files, sorted by path.
 pub fn names(files: &[(String, String, PathBuf)]) -> Vec<(String, String)> {
     let mut names: Vec<_> = files.iter().map(|(path, digest, _)| (path.clone(), digest.clone())).collect();
     names.sort();
     names
 }
 
-/// A hub with the model under its public name, beside a file that no entry takes.
+/// Starts a hub with the model under its public name, and a file that no entry uses.
 fn public_hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
     let hub = Hub::start()?;
     let mut content = Vec::new();
@@ -59,7 +59,7 @@ fn public_hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
     Ok(hub)
 }
 
-/// The same, open only to the token.
+/// Like [`public_hub`], but accessible only with the token.
 pub fn gated_hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
     let hub = public_hub(files)?;
     let mut state = hub.state();
@@ -71,8 +71,8 @@ pub fn gated_hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
     Ok(hub)
 }
 
-/// The lock of assembled parts, with the model from its hub as the checked-in lock has it, but by its branch, and with what its card says as its
-/// license.
+/// Returns the lock of assembled parts, with the model from its hub as in the checked-in lock. The entry names its
+/// branch, and its license comes from the model card.
 fn lock() -> Result<String> {
     let read = |path: &str| std::fs::read_to_string(workspace::root().join(path)).context("a lock is missing");
     let (assembled, upstream) = (read("tests/images/assembled.lock")?, read("images.lock")?);
@@ -81,26 +81,26 @@ fn lock() -> Result<String> {
     with_model(&assembled, &hub)
 }
 
-/// The entry of the model in the text of a lock.
+/// Returns the entry of the model in the text of a lock.
 pub fn model_entry(lock: &str) -> Result<&str> {
     let from = lock.find("  - reference: huggingface.co/").context("no model")?;
     let to = lock[from + 1..].find("\n  - reference: ").map_or(lock.len(), |at| from + 1 + at + 1);
     Ok(&lock[from..to])
 }
 
-/// The text of a lock without the digests of the model's files that are known from elsewhere: no stand-in has them.
+/// Returns the text of a lock without externally known digests of the model's files, which no stand-in has.
 pub fn without_digests(lock: &str) -> String {
     let is_other =
         |line: &&str| !line.starts_with("      digests:") && !line.starts_with("        model.safetensors: ");
     lock.split_inclusive('\n').filter(is_other).collect()
 }
 
-/// The text of a lock with this entry in place of that of the model.
+/// Returns the text of a lock with this entry in place of the model's.
 pub fn with_model(lock: &str, entry: &str) -> Result<String> {
     Ok(lock.replacen(model_entry(lock)?, entry, 1))
 }
 
-/// Whether a file holds these bytes.
+/// Returns true if a file contains these bytes.
 pub fn holds(path: &Path, wanted: &str) -> Result<bool> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(bytes.windows(wanted.len()).any(|window| window == wanted.as_bytes()))
@@ -147,7 +147,7 @@ fn a_model_of_a_gated_repository_is_locked_by_its_branch_and_built() -> Result<(
     let elsewhere: Vec<_> = seen.iter().filter(|seen| seen.host == "localhost").collect();
     assert!(elsewhere.len() >= 2 && elsewhere.iter().all(|seen| seen.authorization.is_none()), "{elsewhere:?}");
 
-    // The bundle has the same files as that of the registry, and says what they are.
+    // The bundle has the same files as one from the registry, and describes them.
     let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path("stick")))?.json()?;
     let found = files_of_model(starter, &shown)?;
     assert_eq!(names(&found), names(&files));
@@ -160,7 +160,7 @@ fn a_model_of_a_gated_repository_is_locked_by_its_branch_and_built() -> Result<(
         }
     }
 
-    // What the store has is asked of nobody, and no token is needed for it.
+    // Content in the store is not requested again, and needs no token.
     hub.forget();
     let mut again = starter.command(&vendor, &vendor.build_arguments(&release(), &path("again"), &[]));
     Outcome::success(again.stdin(Stdio::null()))?;

@@ -1,6 +1,6 @@
-//! A bundle of a later format: it requires what no Landfall knows, its head has unknown fields and files, and its root names
-//! keys of unknown kinds. `install` hands over to the program that the bundle carries once the bundle is trusted, and nothing
-//! else does.
+//! A bundle of a later format. It requires a feature that no Landfall knows, its head has unknown fields and files, and
+//! its root names keys of unknown kinds. Only `install` hands over to the carried program, and only once the bundle is
+//! trusted.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::fs::File;
@@ -18,20 +18,20 @@ use tempfile::TempDir;
 
 use super::outcome::Outcome;
 
-/// The program that such a bundle carries here: it prints its arguments, which no `landfall` does.
+/// Program in the bundle. It prints its arguments, which no `landfall` does.
 const PROGRAM: &str = "/bin/echo";
 
-/// Shows a program that another one handed over already.
+/// Variable that tells a program that another one has already handed over.
 const HANDED: &str = "LANDFALL_HANDED_OVER";
 
-/// What the bundle requires, and the version that understands it.
+/// Required feature, and the version that supports it.
 const REQUIRED: [&str; 2] = ["`parity`", "2.0.0"];
 
 /// A bundle of a later format.
 struct Newer {
     folder: TempDir,
     fingerprint: String,
-    /// Where the carried program begins.
+    /// Offset of the carried program.
     program_offset: u64,
 }
 
@@ -42,7 +42,7 @@ impl Newer {
         Self::of(&vendor, forgery)
     }
 
-    /// The same without a `landfall` that could take over.
+    /// Creates such a bundle without a `landfall` that could take over.
     fn without_a_program() -> Result<Self> {
         let vendor = Vendor::of_the_future(KeyKind::EcdsaP256)?;
         let forgery = Forgery::of(&Sample::tiny(&vendor)?).of_the_future()?;
@@ -51,7 +51,7 @@ impl Newer {
         Self::of(&vendor, forgery.with("landfall.json", &serde_json::to_vec_pretty(&landfall)?))
     }
 
-    /// The bundle, signed, with unknown files in its area, too; beside it one without those.
+    /// Signs the bundle, with unknown files in its area as well, and writes another one without those files.
     fn of(vendor: &Vendor, forgery: Forgery) -> Result<Self> {
         let plain = forgery.sign(&vendor.key)?;
         let forgery = plain.clone().insert_before("trust/", "signatures/zz.ml-dsa.json", b"{}");
@@ -135,7 +135,7 @@ fn nothing_else_runs_what_a_bundle_carries() -> Result<()> {
     let distrusted = Outcome::of(&mut dry_run(&newer.folder.path().join("plain/sample.landfall"), &stranger)?)?;
     assert_eq!((distrusted.code, distrusted.error()), (3, Some("LF1103")), "{}", distrusted.stderr);
     assert!(distrusted.stdout.is_empty(), "the program of an untrusted bundle ran");
-    // A file that could not be read is named first: it may be the reason.
+    // An unreadable file is named first, because it may be the reason.
     let distrusted = Outcome::of(&mut dry_run(&newer.bundle(), &stranger)?)?;
     assert_eq!(distrusted.code, 3, "{}", distrusted.stderr);
     assert!(distrusted.stderr.contains("signatures/zz.ml-dsa.json"), "{}", distrusted.stderr);
@@ -170,7 +170,8 @@ fn a_bundle_of_the_future_that_carries_no_landfall_is_refused_by_name() -> Resul
 fn a_carried_program_that_knows_no_more_ends_with_the_refusal() -> Result<()> {
     let script = Newer::carrying(b"#!/bin/sh\necho it ran\n".to_vec())?;
     refused("a script", &script.run("install", &script.bundle(), &["--dry-run"])?);
-    // The very landfall that runs, and one that differs from it and knows as little: it is handed the bundle once.
+    // The same `landfall` as the running one, and one with other bytes but the same abilities: the latter is handed the
+    // bundle once.
     let mut program = std::fs::read(workspace::landfall()?).context("cannot read landfall")?;
     let same = Newer::carrying(program.clone())?;
     let outcome = same.run("install", &same.bundle(), &["--dry-run"])?;

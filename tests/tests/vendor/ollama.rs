@@ -1,5 +1,5 @@
-//! Ollama itself on both sides: it writes a store, which becomes an artifact of a bundle byte for byte, and it reads what a site makes of that,
-//! mounted read-only as in a pod.
+//! Ollama itself at both ends. It writes a store, which becomes an artifact of a bundle byte for byte. It also reads
+//! the store that a site makes of the artifact, mounted read-only as in a pod.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeMap;
@@ -36,13 +36,13 @@ use super::found_images::definition;
 use super::outcome::Outcome;
 use super::starter::{Starter, starter};
 
-/// How long Ollama may take until it listens.
+/// Time limit until Ollama listens.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Mounts a store over itself with these options, and becomes Ollama.
+/// Script that mounts a store over itself with these options, and executes Ollama.
 const SERVE: &str = r#"mount --bind "$1" "$1"; mount -o "remount,bind,$2" "$1"; exec "$3" serve"#;
 
-/// The model, and the parameters of its weights.
+/// Name of the model, and the parameters of its weights.
 const MODEL: &str = "tiny:1b";
 const PARAMETERS: u64 = 64 * 2 + 64;
 
@@ -58,7 +58,7 @@ components:
   - {name: reader, manifests: reader, namespace: reader, podSecurity: baseline, mounts: [{artifact: models, claim: models}]}
 ";
 
-/// A pod that mounts the store. Its image is another one than Ollama's, which is not among the assembled ones.
+/// A pod that mounts the store. Its image is not Ollama's, which is not an assembled one.
 const POD: &str = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: reader}
@@ -128,7 +128,7 @@ impl Ollama {
         bail!("ollama did not listen within {} s:\n{}", PATIENCE.as_secs(), std::fs::read_to_string(log)?)
     }
 
-    /// What it answers, to a request with this body if there is one.
+    /// Returns the response to a request, with this body if there is one.
     fn ask(&self, path: &str, body: Option<&Value>) -> Result<Value> {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*"]);
@@ -138,7 +138,7 @@ impl Ollama {
         Outcome::success(curl.arg(format!("http://{}/api/{path}", self.address)))?.value()
     }
 
-    /// The one model that it lists, and what it shows of that.
+    /// Returns the only listed model, and its details.
     fn model(&self) -> Result<(Value, Value)> {
         let listed = self.ask("tags", None)?;
         let [model] = listed["models"].as_array().context("no models")?.as_slice() else { bail!("it lists {listed}") };
@@ -158,7 +158,7 @@ impl Drop for Ollama {
     }
 }
 
-/// The weights of a very small model.
+/// Returns the weights of a very small model.
 fn weights() -> Result<Vec<u8>> {
     let text = |text: &str| GgufValue::Text(text.to_owned());
     let metadata = [
@@ -178,7 +178,7 @@ fn weights() -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Ollama makes the model from weights and a Modelfile; returns what it then says of it.
+/// Creates the model in Ollama from weights and a Modelfile. Returns Ollama's description of it.
 fn create(folder: &Path, store: &Path) -> Result<(Value, Value)> {
     std::fs::create_dir(store)?;
     std::fs::write(folder.join("tiny.gguf"), weights()?)?;
@@ -195,13 +195,13 @@ fn digest(path: &Path) -> Result<String> {
     Ok(format!("sha256:{}", hex::encode(Sha256::digest(bytes))))
 }
 
-/// The digest of each file below a folder.
+/// Returns the digest of each file below a folder.
 fn files(folder: &Path) -> Result<BTreeMap<String, String>> {
     let found = Outcome::success(Command::new("find").arg(folder).args(["-type", "f", "-printf", "%P\n"]))?;
     found.text()?.lines().map(|path| Ok((path.to_owned(), digest(&folder.join(path))?))).collect()
 }
 
-/// Locks the store and builds a release with it; returns the folder with the bundle.
+/// Locks the store and builds a release with it. Returns the folder of the bundle.
 fn pack(starter: &Starter, vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     let (release, stick) = (folder.join("release"), folder.join("stick"));
     std::fs::create_dir_all(release.join("reader"))?;
@@ -220,13 +220,13 @@ fn pack(starter: &Starter, vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     Ok(stick)
 }
 
-/// The head of the bundle in a folder.
+/// Returns the head of the bundle in a folder.
 fn head(stick: &Path) -> Result<PathBuf> {
     let entries = stick.read_dir()?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     entries.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "head")).context("no head")
 }
 
-/// A host below this folder, which has the bundle of this stick at hand.
+/// Returns a host below this folder, with the bundle of this stick.
 fn site(root: &Path, stick: &Path, anchor: &Path) -> Result<Site> {
     let anchor = TrustAnchor::Root(std::fs::read(anchor)?);
     let verified = Verified::read(BufReader::new(File::open(head(stick)?)?), &anchor)?;
@@ -249,7 +249,7 @@ fn site(root: &Path, stick: &Path, anchor: &Path) -> Result<Site> {
     })
 }
 
-/// The steps of an install that make the folder which pods mount; returns that folder.
+/// Runs the steps of an install that create the folder that pods mount. Returns the folder.
 fn placed(mut site: Site) -> Result<PathBuf> {
     let release = Arc::clone(&site.release);
     let artifact = release.artifacts.iter().find(|artifact| artifact.name == "models").context("no models")?;
@@ -282,7 +282,7 @@ fn ollama_reads_what_a_site_makes_of_the_store_that_it_wrote() -> Result<()> {
     let mounted = placed(site(&root, &stick, &vendor.keys().join("1.root.json"))?)?;
     assert_eq!(files(&mounted)?, written);
 
-    // Ollama names the model by the digest of its manifest, and shows all that the Modelfile says of it.
+    // Ollama identifies the model by its manifest's digest, and shows everything in the Modelfile.
     let ollama = Ollama::serve(&mounted, "ro", &folder.path().join("home-of-pod"))?;
     let (found, details) = ollama.model()?;
     let manifest = &written["manifests/registry.ollama.ai/library/tiny/1b"];
@@ -306,10 +306,10 @@ fn ollama_reads_what_a_site_makes_of_the_store_that_it_wrote() -> Result<()> {
     let weights = digest(&folder.path().join("tiny.gguf"))?.replace(':', "-");
     let from = format!("\nFROM {}/blobs/{weights}\n", mounted.display());
     ensure!(details["modelfile"].as_str().is_some_and(|text| text.contains(&from)), "{}", details["modelfile"]);
-    // The manifest has the path of the vendor's store, as docs/VENDOR.md says.
+    // The manifest contains the path of the vendor's store, as docs/VENDOR.md says.
     assert_eq!(details["details"]["parent_model"], json!(format!("{}/blobs/{weights}", store.display())));
 
-    // Nothing of it can be changed, and nothing was.
+    // The store cannot be changed, and was not.
     let removed = ollama.run(&["rm", MODEL])?;
     ensure!(removed.code != 0 && removed.stderr.contains("read-only file system"), "{}", removed.stderr);
     drop(ollama);

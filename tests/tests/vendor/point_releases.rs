@@ -1,5 +1,5 @@
-//! Two bundles whose images are two states of a Debian release: the difference lists exactly the packages that changed, as dpkg says about the
-//! images' roots, and as the archive's own lists say about what it has.
+//! Two bundles with images of two states of a Debian release. Their difference lists exactly the changed packages, as
+//! reported by dpkg for the images' root filesystems, and by the archive's own lists.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ use super::starter::{Starter, starter};
 const COMPONENTS: &str =
     "components:\n  - {name: debian, manifests: debian, namespace: debian, podSecurity: baseline}\n";
 
-/// A pod of the image, in the version that the lock has.
+/// A pod of the image, in the lock's version.
 const POD: &str = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: debian}
@@ -32,17 +32,18 @@ spec:
     spec: {containers: [{name: debian, image: example.internal/debian}]}
 ";
 
-/// Name and architecture of a package, and its versions before and after; none where it is not there.
+/// Name and architecture of a package, with its versions before and after; None if it is absent.
 type Changes = BTreeMap<(String, String), [Option<String>; 2]>;
 
-/// A bundle with one image, and the store that it was built from.
+/// A bundle with one image, and the store from which it was built.
 struct Packed {
     stick: PathBuf,
     reference: String,
     root: PathBuf,
 }
 
-/// Locks and builds a release with this image alone, beside the parts of the node, and unpacks the image from the vendor's store.
+/// Locks and builds a release with only this image and the parts of the node, and unpacks the image from the vendor's
+/// store.
 fn packed(starter: &Starter, vendor: &Vendor, folder: &Path, image_of: &Reference, version: &str) -> Result<Packed> {
     let folder = folder.join(version);
     let (release, stick, root) = (folder.join("release"), folder.join("stick"), folder.join("root"));
@@ -63,7 +64,7 @@ fn packed(starter: &Starter, vendor: &Vendor, folder: &Path, image_of: &Referenc
     Ok(Packed { stick, reference: image_of.reference.clone(), root })
 }
 
-/// What changed between two roots, as dpkg-query says.
+/// Returns the changes between two root filesystems, as reported by dpkg-query.
 fn changes_of_roots(from: &Path, to: &Path) -> Result<Changes> {
     let mut changes = Changes::new();
     for (side, root) in [from, to].into_iter().enumerate() {
@@ -77,7 +78,7 @@ fn changes_of_roots(from: &Path, to: &Path) -> Result<Changes> {
     Ok(changes)
 }
 
-/// What the difference says changed. Each of them must be a Debian package of this image.
+/// Returns the changes listed in a difference. Fails unless each is a Debian package of this image.
 fn changes_of_bundles(packages: &Value, image: &str) -> Result<Changes> {
     let mut changes = Changes::new();
     for package in
@@ -123,7 +124,8 @@ fn the_difference_of_two_states_of_a_debian_release_is_exactly_what_changed() ->
     let truth = changes_of_roots(&from.root, &to.root)?;
     assert_eq!(changes_of_bundles(&document["packages"], &to.reference)?, truth);
 
-    // The archive says the same: its lists have these packages in these versions, and no other package of the image in a newer one.
+    // The archive agrees: its lists have these packages in these versions, and no newer version of any other package of
+    // the image.
     let both = truth
         .iter()
         .filter_map(|((name, _), versions)| Some((name.clone(), versions[0].as_ref().and(versions[1].clone())?)));
@@ -131,7 +133,7 @@ fn the_difference_of_two_states_of_a_debian_release_is_exactly_what_changed() ->
     let same = &installed(&from.root, "${Package} ${Version}")? & &installed(&to.root, "${Package} ${Version}")?;
     ensure!(made.newer.len() > 2 && same.len() > 2, "{} packages changed, {} did not", made.newer.len(), same.len());
 
-    // People read each of them in a line of its own.
+    // The output for people has a line for each of them.
     let said = Outcome::success(&mut diff()?)?;
     let shown: BTreeSet<_> =
         said.text()?.lines().filter(|line| line.starts_with("~ deb ")).map(str::to_owned).collect();

@@ -1,4 +1,5 @@
-//! What a bundle was built of: the statement beside it, judged by cosign, which does not know Landfall, and by `landfall`.
+//! The provenance of a bundle: the statement next to it, verified by cosign, which does not know Landfall, and by
+//! `landfall`.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeSet;
@@ -31,7 +32,7 @@ fn cosign_accepts_the_provenance_of_the_bundle_and_no_other() -> Result<()> {
 
     let mut altered: Value = serde_json::from_slice(&std::fs::read(&envelope)?)?;
     let payload = altered["payload"].as_str().context("no payload")?;
-    // One letter of base64 in the middle of the statement.
+    // One Base64 letter in the middle of the statement.
     let (begin, end) = payload.split_at(payload.len() / 2);
     let letter = if end.starts_with('A') { 'B' } else { 'A' };
     altered["payload"] = format!("{begin}{letter}{}", &end[1..]).into();
@@ -69,7 +70,7 @@ fn the_provenance_names_every_input_of_the_lock_that_travels() -> Result<()> {
     let lock = std::fs::read(starter.lock_file())?;
     let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(lock));
     assert_eq!(found["lock"]["digest"], format!("sha256:{digest}"));
-    // The head alone is enough; without the file, that is what is missing.
+    // The head alone is sufficient. Without the file, the error says that it is missing.
     let folder = starter.scratch()?;
     let head = folder.path().join("mailed.head");
     std::fs::copy(starter.file(".head")?, &head)?;

@@ -1,4 +1,4 @@
-//! The same inputs give the same bytes, wherever they are written; and what must stay secret does.
+//! Tests that equal inputs give equal bytes in any folder, and that secrets stay secret.
 
 use std::io::Read;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn a_second_build_differs_in_nothing_but_the_ecdsa_signature() -> Result<()> {
     let mut again = starter.rebuild(&output.display().to_string(), &["--part-size", PART_SIZE, "--json"])?;
     let again = Outcome::success(&mut again)?.json()?;
     starter.same_but_for_the_signature(&output, &again)?;
-    // Another moment is another bundle: the time is not left out.
+    // Another time gives another bundle, because the time is part of it.
     let mut later = starter.rebuild(&folder.path().join("later").display().to_string(), &["--json"])?;
     let later = Outcome::success(later.env("SOURCE_DATE_EPOCH", "1793491201"))?.json()?;
     assert_ne!(later["id"], starter.report["id"]);
@@ -94,7 +94,7 @@ fn the_private_key_and_its_password_are_nowhere_in_what_is_written_or_said() -> 
     let outcome = Outcome::success(command.env("LANDFALL_LOG", "trace"))?;
     let key = String::from_utf8(read(&starter.keys().join("cosign.key"))?)?;
     let body: String = key.lines().filter(|line| !line.starts_with("-----")).collect();
-    // Any window of the key that a copy in another line length would still hold.
+    // Parts of the key that a copy with other line lengths would still contain.
     let pieces: Vec<&str> = (0..4).map(|index| &body[index * 64..index * 64 + 32]).collect();
     let mut small = vec![outcome.stdout, outcome.stderr.into_bytes()];
     for entry in output.read_dir()? {
@@ -110,7 +110,7 @@ fn the_private_key_and_its_password_are_nowhere_in_what_is_written_or_said() -> 
             assert!(!text.contains(piece), "a piece of the private key was written");
         }
     }
-    // The word is also one of Landfall's, for a root; as a password it would be a word of its own.
+    // The word also occurs in Landfall's output about a root; a password would appear as a separate word.
     let spoken = String::from_utf8_lossy(&small[1]);
     assert!(
         !spoken.contains(&format!("\"{KEY_PASSWORD}\"")) && !spoken.to_lowercase().contains("password"),

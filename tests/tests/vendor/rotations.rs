@@ -1,5 +1,5 @@
-//! A root whose roles have keys of their own, two of three of which must sign: rotated a hundred times by `landfall trust`,
-//! and walked by `landfall verify` and `landfall license inspect` from the document that a site pinned first.
+//! A root whose roles have separate keys, two of three of which must sign. `landfall trust` rotates it a hundred times.
+//! `landfall verify` and `landfall license inspect` process the chain from the document that a site pinned first.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -19,42 +19,42 @@ use tempfile::TempDir;
 
 use super::outcome::Outcome;
 
-/// How often the root is rotated.
+/// Number of rotations of the root.
 const ROTATIONS: usize = 100;
 
-/// After how many rotations a bundle and a license are made.
+/// Number of rotations after which a bundle and a license are made.
 const STRIDE: usize = 10;
 
-/// How long all of it may take: more than twice the 69 s that it took beside a full load of two processors. It is there for a rotation that
-/// costs more with every one before it.
+/// Time limit of the whole test, more than twice the 69 s that it took under full load of two processors. It detects
+/// rotations whose cost grows with the number of earlier ones.
 const LIMIT: Duration = Duration::from_mins(3);
 
-/// The document that the site pinned, from the vendor's folder.
+/// Path of the document that the site pinned, relative to the vendor's folder.
 const PINNED: &str = "roots/1.root.json";
 
-/// Too few keys of the role have signed.
+/// Error code if too few keys of the role have signed.
 const TOO_FEW: &str = "LF1107";
 
-/// No key of the role has signed.
+/// Error code if no key of the role has signed.
 const FOREIGN: &str = "LF1105";
 
-/// A root document does not follow the one before it.
+/// Error code if a root document does not follow the previous one.
 const BROKEN: &str = "LF1108";
 
-/// A description of a license, without its id.
+/// Description of a license, without its ID.
 const DESCRIPTION: &str =
     "vendor: Example\ncustomer: Acme\ncontact: a@example.com\nrelease: sample\nentitlements: {}\n";
 
-/// A vendor with three people for each role, of whom one leaves with each rotation.
+/// A vendor with three people for each role, one of whom leaves with each rotation.
 struct Vendor {
     folder: TempDir,
     program: PathBuf,
-    /// For each role the keys in the order in which they got it.
+    /// Keys of each role, in the order in which they were added.
     keys: Vec<(Role, Vec<SigningKey>)>,
 }
 
 impl Vendor {
-    /// Makes every key and document 1, which two root keys have signed.
+    /// Creates every key and document 1, which two root keys have signed.
     fn begin(program: PathBuf) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder")?;
         let mut keys = Vec::new();
@@ -84,26 +84,26 @@ impl Vendor {
         self.folder.path().join(name)
     }
 
-    /// `landfall` in the vendor's folder.
+    /// Returns a `landfall` command in the vendor's folder.
     fn landfall(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(self.folder.path()).args(arguments).env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD);
         command
     }
 
-    /// The three keys of a role in the document of this number.
+    /// Returns the three keys of a role in the document with this number.
     fn keys_of(&self, role: Role, number: usize) -> Result<&[SigningKey]> {
         let (_, keys) = self.keys.iter().find(|(of, _)| *of == role).context("a role without keys")?;
         keys.get(number - 1..number + 2).context("a number without keys")
     }
 
-    /// Two of the three, which are the two that stay with the next rotation.
+    /// Returns two of the three keys: those that stay in the next rotation.
     fn signers(&self, role: Role, number: usize) -> Result<[&SigningKey; 2]> {
         let keys = self.keys_of(role, number)?;
         Ok([&keys[1], &keys[2]])
     }
 
-    /// Makes the document of this number from the one before: in every role one key comes and one goes.
+    /// Creates the document with this number from the previous one. In every role, one key is added and one removed.
     fn rotate(&self, number: usize) -> Result<()> {
         let mut rotate = self.landfall(&["trust", "rotate", "--roots", "roots"]);
         for role in Role::ALL {
@@ -113,7 +113,7 @@ impl Vendor {
         self.sign_root(number)
     }
 
-    /// Signs a root document with two keys that are in the one before it, too.
+    /// Signs a root document with two keys that are also in the previous one.
     fn sign_root(&self, number: usize) -> Result<()> {
         let name = format!("roots/{}", root_file_name(number as u64));
         let root = self.root(number)?;
@@ -121,7 +121,7 @@ impl Vendor {
         self.sign(&name, root.message(), [&keys[0], &keys[1]])
     }
 
-    /// Adds signatures that were made elsewhere, which must complete the document.
+    /// Adds signatures that were made elsewhere. Fails unless they complete the document.
     fn sign(&self, document: &str, message: &[u8], signers: [&SigningKey; 2]) -> Result<()> {
         let mut sign = self.landfall(&["trust", "sign", document, "--json"]);
         for (index, key) in signers.into_iter().enumerate() {
@@ -139,7 +139,7 @@ impl Vendor {
         Ok(Root::read(&name, &read(&self.path(&format!("roots/{name}")))?)?)
     }
 
-    /// A revocation of this number of rotations, signed by two keys of its role.
+    /// Returns a revocation after this number of rotations, signed by two keys of its role.
     fn revoke(&self, number: usize) -> Result<Vec<u8>> {
         let version = format!("{number}.0.0");
         let revoke = ["trust", "revoke", "other", &version, "--roots", "roots", "--reason", "it loses data"];
@@ -150,14 +150,14 @@ impl Vendor {
         read(&self.path(name))
     }
 
-    /// A bundle under the root of this number, which carries all documents and the revocation.
+    /// Returns a bundle under the root with this number, which carries all documents and the revocation.
     fn bundle(&self, number: usize) -> Result<Forgery> {
         let chain = (1..=number).map(|number| self.root(number)).collect::<Result<Vec<_>>>()?;
         let sample = Sample::signed_by(&self.signers(Role::Release, number)?, &chain, vec![vec![7; 600]])?;
         Ok(Forgery::of(&sample).insert_before("blobs.json", "trust/revocation.json", &self.revoke(number)?))
     }
 
-    /// A license that `landfall` issues under the root of this number.
+    /// Returns a license that `landfall` issues under the root with this number.
     fn license(&self, number: usize) -> Result<Value> {
         let id = format!("acme-{number}");
         write(&self.path("license.yaml"), format!("id: {id}\n{DESCRIPTION}").as_bytes())?;
@@ -171,20 +171,20 @@ impl Vendor {
         json_of(&read(&self.path(&format!("{id}.license")))?)
     }
 
-    /// `landfall verify` of a bundle, by what a site was given.
+    /// Returns a `landfall verify` command for a bundle, with a site's anchor.
     fn verify(&self, bundle: &Forgery, trust: &str) -> Result<Command> {
         write(&self.path("sample.landfall"), &bundle.stream())?;
         Ok(self.landfall(&["verify", "sample.landfall", "--trust", trust]))
     }
 
-    /// `landfall license inspect` of a license, by the document that the site pinned first.
+    /// Returns a `landfall license inspect` command for a license, with the document that the site pinned first.
     fn inspect(&self, license: &Value) -> Result<Command> {
         write(&self.path("changed.license"), &to_canonical("a license", license)?)?;
         Ok(self.landfall(&["license", "inspect", "changed.license", "--trust", PINNED]))
     }
 }
 
-/// A bundle and a license under the root of one number.
+/// A bundle and a license under the root with one number.
 struct Delivery<'a> {
     vendor: &'a Vendor,
     number: usize,
@@ -197,7 +197,7 @@ impl<'a> Delivery<'a> {
         Ok(Self { vendor, number, bundle: vendor.bundle(number)?, license: vendor.license(number)? })
     }
 
-    /// Fails unless a site that was given the first document accepts both, by the keys that signed.
+    /// Fails unless a site with the first document accepts both, with the keys that signed.
     fn expect_accepted(&self) -> Result<()> {
         let fingerprint = self.vendor.root(1)?.fingerprint().to_string();
         for trust in [PINNED, &fingerprint] {
@@ -216,11 +216,11 @@ impl<'a> Delivery<'a> {
         Ok(json!(ids))
     }
 
-    /// Fails unless each document is refused that one key of its role has signed, or two keys of another role, or two
-    /// that had the role before.
+    /// Fails unless each document is refused with other signatures than those required. They are of one key of its
+    /// role, of two keys of another role, or of two that had the role earlier.
     fn expect_refusals(&self) -> Result<()> {
         for role in Role::ALL {
-            // A root document that follows another one is part of a chain, and is refused as that.
+            // A root document that follows another one is part of a chain, and is refused as such.
             let follows = role == Role::Root && self.number > 1;
             let (too_few, foreign) = if follows { (BROKEN, BROKEN) } else { (TOO_FEW, FOREIGN) };
             let own = self.vendor.signers(role, self.number)?;
@@ -235,7 +235,7 @@ impl<'a> Delivery<'a> {
         Ok(())
     }
 
-    /// Fails unless the document of this role is refused with this code once these keys alone have signed it.
+    /// Fails unless the document of this role is refused with this code after only these keys have signed it.
     fn expect_refused(&self, role: Role, signers: &[&SigningKey], code: &str) -> Result<()> {
         let root = format!("trust/{}", root_file_name(self.number as u64));
         let mut command = match role {
@@ -264,19 +264,19 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// A bundle that these keys alone have signed.
+/// Returns the bundle, signed by only these keys.
 fn signed_by(bundle: Forgery, signers: &[&SigningKey]) -> Result<Forgery> {
     let (first, others) = signers.split_first().context("no key signs")?;
     Ok(others.iter().try_fold(bundle.sign(first)?, |bundle, key| bundle.sign_beside(key))?)
 }
 
-/// A bundle with a file of its trust area that these keys alone have signed.
+/// Returns the bundle with a file of its trust area that only these keys have signed.
 fn with_signatures(bundle: &Forgery, name: &str, signers: &[&SigningKey]) -> Result<Forgery> {
     let signed = signed_envelope(name, &json_of(bundle.contents(name))?, signers)?;
     Ok(bundle.clone().edit(name, |value| *value = signed)?)
 }
 
-/// The same envelope with the signatures of these keys alone.
+/// Returns the envelope with only the signatures of these keys.
 fn signed_envelope(name: &str, envelope: &Value, signers: &[&SigningKey]) -> Result<Value> {
     let message = to_canonical(name, &envelope["signed"])?;
     let mut signatures = Map::new();
@@ -286,7 +286,7 @@ fn signed_envelope(name: &str, envelope: &Value, signers: &[&SigningKey]) -> Res
     Ok(json!({ "signatures": signatures, "signed": envelope["signed"] }))
 }
 
-/// A role and the file of one of its public keys, as arguments have them.
+/// Returns a role and the file of one of its public keys, as an argument.
 fn public(role: Role, index: usize) -> String {
     format!("{role}={role}-{index}.pub", role = role.name())
 }
@@ -306,7 +306,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn roles_with_keys_of_their_own_rotate_a_hundred_times() -> Result<()> {
-    // Building it is not what is measured.
+    // The time of building the program is not measured.
     let program = workspace::landfall()?;
     let begun = Instant::now();
     let vendor = Vendor::begin(program)?;

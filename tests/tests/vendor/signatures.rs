@@ -1,4 +1,5 @@
-//! Images that the real cosign signed in a real registry: what the lock believes, and what the bundle carries to a site.
+//! Images that the real cosign has signed in a real registry: signatures that the lock accepts, and those that the
+//! bundle carries to a site.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -14,18 +15,18 @@ use serde_json::Value;
 use super::outcome::Outcome;
 use super::starter::{Starter, release, starter};
 
-/// The repository of the image that is signed: the only one of its host, so that its mirror can be another registry.
+/// Repository of the signed image. It is the only one of its host, so that its mirror can be another registry.
 const REPOSITORY: &str = "ghcr.io/flannel-io/flannel";
 
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
-/// A vendor whose release has an image of a registry that takes signatures.
+/// A vendor whose release has an image from a registry that accepts signatures.
 struct Case {
     starter: &'static Starter,
     folder: tempfile::TempDir,
-    /// What has all other images.
+    /// Registry of all other images.
     _others: Registry,
-    /// What has the image.
+    /// Registry of the signed image.
     registry: Registry,
     cosign: Publisher,
     tag: String,
@@ -64,7 +65,7 @@ impl Case {
         self.folder.path().join(name)
     }
 
-    /// The image as cosign names it.
+    /// Returns the image's reference for cosign.
     fn image(&self) -> String {
         format!("{}/{REPOSITORY}@{}", self.registry.address(), self.digest)
     }
@@ -163,7 +164,7 @@ fn what_cosign_signed_and_attested_is_verified_and_travels_to_where_cosign_verif
         (&"signature".into(), &Value::from(PROVENANCE))
     );
 
-    // A site that has nothing but the bundle.
+    // A site that has only the bundle.
     let name = built.json()?["files"]
         .as_array()
         .into_iter()
@@ -201,7 +202,7 @@ fn bundles_that_cosign_attaches_are_found_among_the_referrers() -> Result<()> {
     let text = case.text()?;
     let found = text.lines().find(|line| line.contains("kind: signature")).context("nothing was recorded")?;
     assert!(found.contains(REPOSITORY) && !found.contains("tag: "), "{found}");
-    // A second lock needs no answer about signatures: the store has them.
+    // A second lock requests no signatures, because the store has them.
     let again = case.lock()?;
     assert_eq!((again.code, case.text()?), (0, text), "{}", again.stderr);
     Ok(())

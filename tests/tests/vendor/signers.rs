@@ -15,7 +15,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Two key pairs, and a root document that asks for both.
+/// Creates two key pairs, and a root document that requires both.
 fn keys_of_two(starter: &Starter, folder: &Path) -> Result<[PathBuf; 2]> {
     let keys = ["first", "second"].map(|name| folder.join(name));
     let mut signing = Vec::new();
@@ -35,7 +35,7 @@ fn keys_of_two(starter: &Starter, folder: &Path) -> Result<[PathBuf; 2]> {
     Ok(keys.map(|key| key.join("cosign.key")))
 }
 
-/// A build from the warm store under these roots, with these keys.
+/// Returns a build from the warm store, with these roots and keys.
 pub fn build(starter: &Starter, roots: &Path, output: &Path, keys: &[&PathBuf]) -> Result<Command> {
     let mut command = starter.landfall(&["build"]);
     command.arg(super::starter::release()).arg("--output").arg(output).arg("--json");
@@ -57,7 +57,7 @@ fn a_release_that_two_keys_must_sign_is_signed_by_two() -> Result<()> {
     let [first, second] = keys_of_two(starter, folder.path())?;
     let (roots, stick) = (folder.path().join("roots"), folder.path().join("stick"));
     let build = |keys: &[&PathBuf]| build(starter, &roots, &stick, keys);
-    // One key alone, or one twice, is refused before anything is written.
+    // One key alone, or the same key twice, is refused before anything is written.
     for too_few in [vec![&first], vec![&second, &second]] {
         let refused = Outcome::of(&mut build(&too_few)?)?;
         assert_eq!(refused.code, 2, "{}", refused.stderr);

@@ -1,4 +1,4 @@
-//! A build of the real starter release never keeps its user waiting without a word.
+//! Test that a build of the real starter release never stays silent for too long.
 
 use anyhow::{Context, Result};
 use landfall_tests::silence;

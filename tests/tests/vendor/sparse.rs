@@ -1,4 +1,4 @@
-//! A bundle with a blob of 9 GiB that is all holes: as large as a model's weights, and made in no time.
+//! A bundle with a sparse blob of 9 GiB, as large as a model's weights, which is created instantly.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::fs::File;
@@ -15,19 +15,19 @@ use landfall_bundle_spec::{Blake3, Sha256};
 
 use super::tools::Lister;
 
-/// More than the 8 GiB that a header's octal digits can say.
+/// Size of the blob. It exceeds 8 GiB, the limit of a tar header's octal digits.
 const BLOB_BYTES: u64 = (9 << 30) + 12_345;
 
-/// Where the stream is stored, and the head that it begins with.
+/// The file of the stream, and the head at its beginning.
 pub struct SparseBundle {
-    /// The one file.
+    /// Path of the only file.
     pub path: PathBuf,
-    /// Its head.
+    /// Head of the bundle.
     pub head: SignedHead,
 }
 
-/// Writes the stream as the layout has it, leaving out what is zero. The digests of the large blob are invented: no test
-/// reads it.
+/// Writes the stream in its layout, with holes in place of zeros. The digests of the large blob are invented, because
+/// no test reads it.
 pub fn sparse_bundle(folder: &Path) -> Result<SparseBundle> {
     let chunks = vec![[9; 32]; usize::try_from(chunk_count(BLOB_BYTES))?];
     let blake3: Blake3 = root_of_chunks(BLOB_BYTES, &chunks).context("no root")?;

@@ -15,19 +15,19 @@ use serde_json::Value;
 use super::outcome::Outcome;
 use super::tools::digest_in_a_row;
 
-/// Small enough for several parts.
+/// Part size that gives several parts.
 pub const PART_SIZE: &str = "256MiB";
 
-/// A bundle of the starter release, and everything to build it again.
+/// A bundle of the starter release, and everything needed to rebuild it.
 pub struct Starter {
     folder: PathBuf,
     landfall: PathBuf,
     parts: Parts,
-    /// What `landfall build --json` reported.
+    /// Report of `landfall build --json`.
     pub report: Value,
 }
 
-/// The starter bundle. Where it cannot be built, every test that needs it fails with the reason.
+/// Returns the starter bundle. If it cannot be built, every test that needs it fails with the reason.
 pub fn starter() -> Result<&'static Starter> {
     static STARTER: OnceLock<Result<Starter, String>> = OnceLock::new();
     let built = STARTER.get_or_init(|| Starter::build().map_err(|error| format!("{error:#}")));
@@ -41,7 +41,7 @@ impl Starter {
             std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
         }
         std::fs::create_dir_all(folder.join("docker")).context("cannot create the folder of the tests")?;
-        // A copy: the program travels in the bundle, and must not change between two builds.
+        // A copy, because the program becomes part of the bundle and must not change between two builds.
         let landfall = workspace::copy_landfall(&folder)?;
         let parts = images::ensure_all()?;
         let mut starter = Self { folder, landfall, parts, report: Value::Null };
@@ -58,8 +58,8 @@ impl Starter {
         Vendor::with_registry(folder, store, &self.landfall, &self.parts.binaries, registry)
     }
 
-    /// Another vendor with the same keys and lock, a folder, a store and a registry of its own. The registry lives as
-    /// long as the vendor, and no longer than the test.
+    /// Creates another vendor with the same keys and lock, and its own folder, store and registry. The registry lives
+    /// as long as the vendor.
     pub fn vendor(&self, folder: &Path, registry: Registry) -> Result<Vendor> {
         let keys = folder.join("keys");
         std::fs::create_dir_all(&keys)?;
@@ -70,12 +70,12 @@ impl Starter {
         self.vendor_at(folder, &folder.join("store"), registry)
     }
 
-    /// A registry with the parts of the release.
+    /// Starts a registry with the parts of the release.
     pub fn registry(&self) -> Result<Registry> {
         Registry::start(self.tree())
     }
 
-    /// A `landfall` of this vendor whose builds can be repeated, far from the credentials of the tests' user.
+    /// Returns a reproducible `landfall` command of this vendor, isolated from the credentials of the tests' user.
     pub fn command(&self, vendor: &Vendor, arguments: &[String]) -> Command {
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let mut command = vendor.command(&arguments);
@@ -83,7 +83,7 @@ impl Starter {
         command
     }
 
-    /// A `landfall` for commands that need no vendor.
+    /// Returns a `landfall` command that needs no vendor.
     pub fn landfall(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.landfall);
         command.args(arguments);
@@ -91,7 +91,7 @@ impl Starter {
         command
     }
 
-    /// A `landfall lock` with the kubectl of the node pack.
+    /// Returns a `landfall lock` command with the node pack's kubectl.
     pub fn landfall_lock(&self) -> Command {
         let mut command = self.landfall(&["lock"]);
         command.arg("--kubectl").arg(self.parts.binaries.join("kubectl"));
@@ -105,12 +105,12 @@ impl Starter {
             .env_remove("LANDFALL_LOG");
     }
 
-    /// A build from the store that is warm already, without a registry.
+    /// Returns a build from the warm store, without a registry.
     pub fn rebuild(&self, output: &str, more: &[&str]) -> Result<Command> {
         self.rebuild_with_keys(&self.keys(), output, more)
     }
 
-    /// The same, signed by the keys in another folder.
+    /// Like [`rebuild`](Self::rebuild), signed with the keys in another folder.
     pub fn rebuild_with_keys(&self, keys: &Path, output: &str, more: &[&str]) -> Result<Command> {
         let store = cache::cache_root()?.join("vendor-store");
         let kubectl = self.parts.binaries.join("kubectl");
@@ -130,50 +130,50 @@ impl Starter {
         Ok(command)
     }
 
-    /// Folder of the node pack's programs, `kubectl` among them.
+    /// Returns the folder of the node pack's programs, which include `kubectl`.
     pub fn binaries(&self) -> &Path {
         &self.parts.binaries
     }
 
-    /// The registry's storage, from which the parts of the release are served.
+    /// Returns the registry's storage, from which the parts of the release are served.
     pub fn tree(&self) -> &Path {
         &self.parts.tree.root
     }
 
-    /// The folder with the parts, the head, `SHA256SUMS`, the transfer sheet and the provenance.
+    /// Returns the folder with the parts, the head, `SHA256SUMS`, the transfer sheet and the provenance.
     pub fn stick(&self) -> PathBuf {
         self.folder.join("stick")
     }
 
-    /// Folder of the keys.
+    /// Returns the folder of the keys.
     pub fn keys(&self) -> PathBuf {
         self.folder.join("keys")
     }
 
-    /// The resolved lock.
+    /// Returns the path of the resolved lock.
     pub fn lock_file(&self) -> PathBuf {
         self.folder.join("assembled.lock")
     }
 
-    /// An empty folder for one test, on the same disk, removed when dropped.
+    /// Creates an empty folder for one test, on the same disk, removed when dropped.
     pub fn scratch(&self) -> Result<tempfile::TempDir> {
         tempfile::tempdir_in(&self.folder).context("cannot make a folder for a test")
     }
 
-    /// Names of the files that the build reported.
+    /// Returns the names of the files in the build's report.
     pub fn file_names(&self) -> Vec<&str> {
         let files = self.report["files"].as_array().into_iter().flatten();
         files.filter_map(|file| file["name"].as_str()).collect()
     }
 
-    /// The parts, in order.
+    /// Returns the parts, in order.
     pub fn part_paths(&self) -> Vec<PathBuf> {
         let parts = self.file_names().into_iter().filter(|name| name.contains(".landfall"));
         parts.map(|name| self.stick().join(name)).collect()
     }
 
-    /// Fails unless a report and its stick are the starter bundle again in every byte but those that an ECDSA signature
-    /// changes: the signature itself, and the digests of the files that hold it. A nonce makes each signature another.
+    /// Fails unless a report and its stick equal the starter bundle, except for the ECDSA signature and the digests of
+    /// the files that contain it. Each signature has another nonce.
     pub fn same_but_for_the_signature(&self, stick: &Path, report: &Value) -> Result<()> {
         for field in ["id", "totalBytes", "fingerprint"] {
             assert_eq!(report[field], self.report[field], "{field}");
@@ -188,7 +188,7 @@ impl Starter {
         let name = self.file(PROVENANCE)?.file_name().map(|name| stick.join(name)).context("provenance has a name")?;
         let [first, second] = [self.file(PROVENANCE)?, name].map(|path| payload(&path));
         assert_eq!(first?, second?, "the statement about the build");
-        // The head, file by file, as tar extracts it; the signature is one of them.
+        // The head, file by file, as extracted by tar; the signature is one of them.
         let [first, second] = [&self.stick(), stick].map(|stick| self.extract_head(stick));
         let (first, second) = (first?, second?);
         let difference =
@@ -208,50 +208,50 @@ impl Starter {
     fn extract_head(&self, stick: &Path) -> Result<tempfile::TempDir> {
         let folder = self.scratch()?;
         let name = self.file(".head")?.file_name().map(|name| stick.join(name)).context("a head has a name")?;
-        // tar says that the archive ends early: a head is its beginning.
+        // tar reports an unexpected end of the archive, because a head is only its beginning.
         let _ = Command::new("tar").arg("--extract").arg("--file").arg(name).current_dir(folder.path()).output()?;
         anyhow::ensure!(folder.path().join("chunks.b3").is_file(), "tar extracted no head");
         Ok(folder)
     }
 
-    /// The one reported file whose name ends so.
+    /// Returns the reported file whose name has this suffix.
     pub fn file(&self, extension: &str) -> Result<PathBuf> {
         let name = self.file_names().into_iter().find(|name| name.ends_with(extension));
         Ok(self.stick().join(name.with_context(|| format!("no file of the bundle ends with {extension}"))?))
     }
 
-    /// Bytes of the whole stream.
+    /// Returns the size of the whole stream in bytes.
     pub fn total_bytes(&self) -> Result<u64> {
         self.report["totalBytes"].as_u64().context("the report has no total")
     }
 
-    /// The fingerprint of root document 1, computed from the file.
+    /// Returns the fingerprint of root document 1, computed from the file.
     pub fn fingerprint(&self) -> Result<String> {
         let root = std::fs::read(self.keys().join("1.root.json")).context("there is no root document")?;
         Ok(format!("sha256:{}", hex::encode(<sha2::Sha256 as sha2::Digest>::digest(root))))
     }
 
-    /// What `landfall inspect --json` says of the bundle.
+    /// Returns the report of `landfall inspect --json` about the bundle.
     pub fn inspection(&self) -> Result<Value> {
         Outcome::success(self.landfall(&["inspect", "--json"]).arg(self.stick()))?.json()
     }
 }
 
-/// The end of the name of the file with the provenance.
+/// Suffix of the file with the provenance.
 pub const PROVENANCE: &str = ".provenance.json";
 
 fn is_provenance(name: &Value) -> bool {
     name.as_str().is_some_and(|name| name.ends_with(PROVENANCE))
 }
 
-/// What is signed in the envelope of a file with provenance, in base64.
+/// Returns the signed payload in the envelope of a provenance file, in Base64.
 fn payload(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let envelope: Value = serde_json::from_slice(&bytes).context("the provenance is no JSON")?;
     Ok(envelope["payload"].as_str().context("the provenance has no payload")?.to_owned())
 }
 
-/// The definition of the starter release.
+/// Returns the folder of the starter release's definition.
 pub fn release() -> PathBuf {
     workspace::root().join("releases/starter")
 }

@@ -1,4 +1,5 @@
-//! A registry with TLS that leads to a place without: no manifest is taken from there, and no credentials go there.
+//! A TLS registry that redirects to a server without TLS: no manifest is accepted from there, and no credentials are
+//! sent there.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -9,7 +10,7 @@ use anyhow::{Context, Result};
 use super::outcome::Outcome;
 use super::starter::{Starter, release, starter};
 
-/// A server with TLS and one without, on loopback. Each request is a line on standard output, after the two ports.
+/// Script with a TLS server and a plain server on loopback. It prints the two ports, and then a line for each request.
 const SERVERS: &str = r#"
 import http.server, json, ssl, sys, threading
 
@@ -61,14 +62,14 @@ print(tls.server_port, plain.server_port, flush=True)
 tls.serve_forever()
 "#;
 
-/// What makes the registries file trust the server with TLS.
+/// Line of the registries file that makes it trust the TLS server.
 const AUTHORITIES: &str = "authorities: [certificate.pem]";
 
-/// The servers, for as long as the test runs.
+/// The servers, which run as long as the test.
 struct Servers(Child);
 
 impl Servers {
-    /// Kills them and returns what they were asked.
+    /// Kills them and returns the requests that they received.
     fn asked(mut self, mut said: impl BufRead) -> Result<String> {
         self.0.kill()?;
         let mut asked = String::new();
@@ -89,8 +90,8 @@ fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Locks one image of this repository, which the servers have, with these lines of a registries file; returns the outcome
-/// and what they were asked.
+/// Locks one image of this repository on the servers, with these lines of a registries file. Returns the outcome and
+/// the received requests.
 fn lock(starter: &Starter, repository: &str, authorities: &str) -> Result<(Outcome, String)> {
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);
@@ -129,8 +130,8 @@ fn lock(starter: &Starter, repository: &str, authorities: &str) -> Result<(Outco
 #[ignore = "needs cargo xtask test"]
 fn nothing_is_asked_of_a_place_without_tls_that_a_registry_with_it_leads_to() -> Result<()> {
     let starter = starter()?;
-    // It leads there for the manifest of a tag, for a manifest whose digest an index names, and for a token, which the password
-    // would be sent for.
+    // It redirects requests for a tag's manifest, for a manifest whose digest an index names, and for a token. For the
+    // token, the password would be sent.
     for repository in ["led-away/image", "index-only/image", "closed/image"] {
         let (refused, asked) = lock(starter, repository, AUTHORITIES)?;
         assert_eq!((refused.code, refused.error()), (2, Some("LF2106")), "{repository}: {}", refused.stderr);

@@ -1,4 +1,4 @@
-//! Other people's tools over a bundle, and what they say brought into one form.
+//! Third-party tools applied to a bundle, with their output in a common form.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,16 +9,16 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use landfall_tests::workspace;
 
-/// A file of an archive, as every lister shows it.
+/// A file of an archive, in the common form of all listers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listed {
-    /// Type and permissions, as `-rw-r--r--`.
+    /// Type and permissions, such as `-rw-r--r--`.
     pub mode: String,
     /// Numeric owner and group.
     pub owner: (u64, u64),
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Name.
+    /// Name of the file.
     pub name: String,
 }
 
@@ -27,16 +27,16 @@ pub struct Listed {
 pub enum Lister {
     /// GNU tar.
     Gnu,
-    /// libarchive's.
+    /// The `bsdtar` of libarchive.
     Bsd,
     /// `tarfile` of Python's standard library.
     Python,
-    /// `archive/tar` of Go's.
+    /// `archive/tar` of Go's standard library.
     Go,
 }
 
 impl Lister {
-    /// All of them.
+    /// All listers.
     pub const ALL: [Self; 4] = [Self::Gnu, Self::Bsd, Self::Python, Self::Go];
 
     /// Lists a file, in which the lister may seek.
@@ -47,7 +47,7 @@ impl Lister {
         self.parse(&String::from_utf8(output.stdout).context("a listing is not UTF-8")?)
     }
 
-    /// Lists what `cat` makes of some files, in a pipe.
+    /// Lists the concatenation of some files, through a pipe.
     pub fn pipe(self, paths: &[PathBuf]) -> Result<Vec<Listed>> {
         let mut lister = self.command(Path::new("-"));
         let mut lister = lister.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -56,7 +56,7 @@ impl Lister {
             let cat = scope.spawn(move || -> io::Result<()> {
                 for path in paths {
                     match io::copy(&mut File::open(path)?, &mut input) {
-                        // GNU tar hangs up after the end of the archive where it reads in larger records.
+                        // GNU tar closes the pipe after the end of the archive if it reads larger records.
                         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
                         _ => {}
                     }
@@ -107,7 +107,7 @@ impl Lister {
     }
 }
 
-/// What `b3sum` or `sha256sum` says of the regular files of a folder, by name.
+/// Returns the sums of a folder's regular files, by name, as printed by `b3sum` or `sha256sum`.
 pub fn sums(program: &str, folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut names = Vec::new();
     for entry in folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))? {
@@ -120,14 +120,14 @@ pub fn sums(program: &str, folder: &Path) -> Result<BTreeMap<String, String>> {
     text.lines().map(|line| pair(line).with_context(|| format!("{program} says {line:?}"))).collect()
 }
 
-/// SHA-256 and length of everything that a reader gives.
+/// Returns SHA-256 and length of a reader's data.
 pub fn digest(mut reader: impl Read) -> Result<(String, u64)> {
     let mut hasher = <sha2::Sha256 as sha2::Digest>::new();
     let bytes = io::copy(&mut reader, &mut hasher)?;
     Ok((hex::encode(sha2::Digest::finalize(hasher)), bytes))
 }
 
-/// The same of files in a row, from a byte of the first on.
+/// Returns SHA-256 and length of concatenated files, from a byte offset in the first one.
 pub fn digest_in_a_row(paths: &[PathBuf], from: u64) -> Result<(String, u64)> {
     let mut stream: Box<dyn Read> = Box::new(io::empty());
     for (index, path) in paths.iter().enumerate() {

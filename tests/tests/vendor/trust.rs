@@ -1,4 +1,4 @@
-//! A key ceremony of three people, each with a signer of another kind: `landfall` itself, cosign, and a hardware token.
+//! A key ceremony of three people, each with another kind of signer: `landfall` itself, cosign, and a hardware token.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::outcome::Outcome;
 use super::signers;
 use super::starter::starter;
 
-/// Where Debian puts the token's library.
+/// Path of the token's library in Debian.
 const TOKEN_LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
 /// Three people, their public keys and the vendor's roots, in a folder.
@@ -66,7 +66,7 @@ impl Ceremony {
         Ok((outcome.code, outcome.stderr))
     }
 
-    /// A token with an EC key, whose public half is written as PEM.
+    /// Creates a token with an EC key, whose public key is written as PEM.
     fn make_token(&self) -> Result<()> {
         std::fs::create_dir(self.path("tokens"))?;
         let settings =
@@ -97,7 +97,7 @@ impl Ceremony {
         Ok(())
     }
 
-    /// How carol signs: with a key that never leaves the token.
+    /// Returns the command with which carol signs, using a key that never leaves the token.
     fn token_command() -> &'static str {
         "openssl dgst -sha256 -engine pkcs11 -keyform engine \
          -sign 'pkcs11:token=carol;object=k;pin-value=1234' -out \"$SIGNATURE\" \"$DOCUMENT\""
@@ -124,7 +124,7 @@ fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() ->
     let init = [&["trust", "init", "--output", "roots", "--threshold", "all=2"][..], &all].concat();
     ceremony.landfall(&init)?;
     let first = "roots/1.root.json";
-    // Alice signs where her key is, bob with cosign alone: both hand over files.
+    // Alice signs where her key is, bob with only cosign. Both hand over files.
     ceremony.landfall(&["trust", "sign", first, "--key", "alice/cosign.key", "--detached", "alice.sig"])?;
     ceremony.landfall(&["trust", "show", first, "--message", "1.to-sign"])?;
     let mut bob = Command::new("sh");
@@ -139,7 +139,7 @@ fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() ->
     verify.args(["verify-blob", "--insecure-ignore-tlog=true", "--key", "alice/cosign.pub", "--bundle", "alice.sig"]);
     ceremony.run(verify.arg("1.to-sign"))?;
 
-    // Alice leaves: bob and carol's token sign the next document, in one run of commands.
+    // Alice leaves: bob and carol's token sign the next document, with one command.
     ceremony.landfall(&["trust", "rotate", "--roots", "roots", "--remove", "all=alice/cosign.pub"])?;
     let cosign = ceremony.cosign_command();
     let token = Ceremony::token_command();
@@ -158,7 +158,7 @@ fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() ->
     is_a_chain(&ceremony.path("roots"))
 }
 
-/// The two documents are what a bundle may carry, and what a site walks.
+/// Fails unless the two documents form a chain that a bundle may carry and a site accepts.
 fn is_a_chain(roots: &Path) -> Result<()> {
     use landfall_bundle_spec::trust::{Revocation, Root, TrustAnchor, walk};
     let read = |name: &str| std::fs::read(roots.join(name)).with_context(|| name.to_owned());
@@ -196,7 +196,7 @@ fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
         let refused = Outcome::of(&mut build(&[too_few])?)?;
         ensure!(refused.code == 2 && refused.stderr.contains("LF2013") && !stick.exists(), "{}", refused.stderr);
     }
-    // One of them signs twice: that is known only once it has signed.
+    // One of them signs twice, which is known only afterwards.
     let twice = Outcome::of(&mut build(&[token, token])?)?;
     ensure!(twice.code == 3 && twice.stderr.contains("LF1107"), "one key was enough: {}", twice.stderr);
     let report = Outcome::success(&mut build(&[&cosign, token])?)?.json()?;
@@ -204,7 +204,7 @@ fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
     let verified = ceremony.landfall(&["verify", &stick, "--trust", first])?;
     ensure!(verified["verified"] == true && verified["id"] == report["id"], "{verified}");
     ensure!(verified["signedBy"].as_array().is_some_and(|signers| signers.len() == 2), "{verified}");
-    // Each of them signed what the bundle was built of, too.
+    // Each of them also signed the provenance.
     let provenance = ceremony.landfall(&["provenance", &stick, "--trust", first])?;
     ensure!(provenance["statedBy"] == verified["signedBy"], "{provenance}");
     Ok(())

@@ -1,4 +1,5 @@
-//! Entries of a lock that are updated by name, from a server of files on loopback. No registry is there: no other entry is asked for.
+//! Entries of a lock that are updated by name, from a file server on loopback. There is no registry, so no other entry
+//! can be requested.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::process::Command;
@@ -13,13 +14,13 @@ use super::starter::{release, starter};
 const FIRST: &str = "as upstream says\n";
 const SECOND: &str = "as upstream says now\n";
 
-/// `printf 'as upstream says\n' | sha256sum`, and of the other text.
+/// SHA-256 of `as upstream says\n`, and of the other text.
 const DIGESTS: [&str; 2] = [
     "sha256:9a39e5bc9afecd421c2e2e48f506548a55cdb5f9e745211499f62ea5e01e88b9",
     "sha256:5df81b6aed5d37c47e9601d6992959829a1b557f9424051d693af5bf061e2bdd",
 ];
 
-/// The checked-in lock with runc as one file.
+/// Returns the checked-in lock with runc as one file.
 fn lock() -> Result<String> {
     let lock = std::fs::read_to_string(workspace::root().join("tests/images/assembled.lock"))?;
     let (before, rest) = lock.split_once("  - reference: github.com/opencontainers/runc:").context("no runc")?;

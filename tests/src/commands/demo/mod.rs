@@ -189,8 +189,8 @@ fn printed_token(said: &str) -> Option<&str> {
     said.lines().find_map(|line| line.strip_prefix("token ")?.split_whitespace().next())
 }
 
-/// Waits until a browser would reach the console with the printed certificate, and shows its URL and token. Returns
-/// both.
+/// Prints the access to the console. Fails unless the console, also for a browser on this host, is reachable with the
+/// printed certificate. Returns the access.
 fn open_console(machine: &Machine) -> Result<WayIn> {
     printer::note("site# landfall console");
     let said = machine.run("/media/stick/landfall console")?.stdout;

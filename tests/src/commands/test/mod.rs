@@ -78,7 +78,7 @@ impl Arguments {
         }
     }
 
-    /// Saves the results of the parts, and the total if the run included everything that CI runs.
+    /// Saves the results of the parts, and the total if the run was exactly what CI runs.
     fn keep(&self, run: &Run, rows: &[Row]) -> Result<()> {
         let outcomes: Vec<Outcome> = rows.iter().map(Row::outcome).collect();
         if outcomes.iter().any(|outcome| outcome.name == pages::NAME && outcome.has_passed) {
@@ -162,7 +162,7 @@ fn run_parts(parts: &[&'static Part], keep_going: bool) -> Vec<Row> {
             is_built |= part.name == BUILD;
         }
         rows.extend(running.map(Beside::join).unwrap_or_default());
-        // No other part ran that they would have to wait for.
+        // No part followed the build, so they were not started in the background.
         if keep_going || rows.iter().all(|row| !row.has_failed()) {
             rows.extend(waiting.into_iter().map(run_part));
         }

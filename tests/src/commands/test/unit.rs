@@ -9,8 +9,8 @@ use super::invocation::built_launcher;
 use crate::workspace::{self, cargo};
 use crate::{dependencies, setup};
 
-/// Tests of whole crates that need no machine: byte counters, the frozen vectors, a hundred roots, memory of a backup,
-/// programs of containers, and every verb of the command line.
+/// Tests of whole crates that need no machine. They cover byte counters, the frozen vectors, a hundred roots, memory of
+/// a backup, programs of containers, and every verb of the command line.
 const UNIT_TESTS: [&str; 24] = [
     "--test",
     "counters",

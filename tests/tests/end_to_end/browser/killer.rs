@@ -1,4 +1,4 @@
-//! What kills the console while an upgrade runs.
+//! A thread that kills the console during an upgrade.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +10,14 @@ use landfall_tests::proofs::administered;
 use landfall_tests::seed::Seeded;
 use landfall_tests::site::Machine;
 
-/// How often the console is killed in each of two upgrades, how often at least in one that is undone, and how long it lives in between.
+/// Maximum number of kills in each of two upgrades, minimum number in one that is undone, and the console's lifetime
+/// between kills.
 pub(super) const KILLS: u32 = 25;
 pub(super) const LEAST_KILLS: u32 = 10;
 const LIFE_MILLISECONDS: (u64, u64) = (500, 5000);
 
-/// Kills the console at seeded instants, each time with its pod: the kubelet would let a container that ends often wait for minutes.
+/// Kills the console with its pod at seeded instants. If only the container ended, the kubelet would delay its restart
+/// for minutes.
 pub(super) struct Killer {
     is_over: Arc<AtomicBool>,
     thread: JoinHandle<Result<u32>>,
@@ -36,18 +38,18 @@ impl Killer {
         Ok(Self { is_over, thread })
     }
 
-    /// Kills no more; how often it has.
+    /// Stops killing, and returns the number of kills.
     pub(super) fn end(self) -> Result<u32> {
         self.is_over.store(true, Ordering::Relaxed);
         self.thread.join().map_err(|_| anyhow::anyhow!("the thread that kills the console has panicked"))?
     }
 }
 
-/// Ends the console's process at once, and no other one of the same program: a backup is tried in a copy of the console. False where none
-/// runs.
+/// Kills the console's process, but no other process of the same program: a drill runs in a copy of the console.
+/// Returns false if no console runs.
 pub(super) fn kill(machine: &Machine) -> Result<bool> {
     let uid = "kubectl --namespace landfall-console get pod console-0 --output jsonpath='{.metadata.uid}'";
-    // The pod may be gone for a moment.
+    // The pod may be missing for a moment.
     let Ok(uid) = administered(machine, uid) else { return Ok(false) };
     let pod = uid.trim().replace('-', "[-_]");
     let line = format!(

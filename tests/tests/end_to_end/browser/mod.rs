@@ -1,6 +1,7 @@
-//! A customer runs a real site from a real browser: enters it with the token, makes a user, imports a license, changes a setting, restores
-//! data, takes the next release while the console is killed again and again, returns to the one before through a power cut, reads why another
-//! release was undone, and sees that the API server, the agent, or the host, does not run.
+//! A customer administers a real site in a real browser. The customer enters the console with the token, creates a
+//! user, imports a license, changes a setting, and restores data. Then the customer upgrades while the console is
+//! killed repeatedly, and rolls back through a power cut. The customer also reads why another upgrade was undone, and
+//! sees when the API server, the agent or the host's API is down.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 mod killer;
@@ -27,20 +28,20 @@ use super::fixture::{self, files_with, fixture};
 use super::installed::installed_machine;
 use super::later_releases::ensure_later_releases;
 
-/// How long the host may take to plan: it asks the API server about each object.
+/// Time limit of a plan on the host, which queries the API server about each object.
 const PLAN_LIMIT: Duration = Duration::from_mins(5);
-/// How long a change may take, with its backup and its undo.
+/// Time limit of a change, with its backup and its undo.
 const CHANGE_LIMIT: Duration = Duration::from_mins(15);
-/// How long a backup with its trial restore may take.
+/// Time limit of a backup with its drill.
 const BACKUP_LIMIT: Duration = Duration::from_mins(5);
 
-/// How long a return to a release has run when its power is cut.
+/// Range of times after the start of a rollback at which the power is cut.
 const CUT_MILLISECONDS: (u64, u64) = (2000, 20_000);
 
-/// What the customer lets the cache take, which 1.1.0 does not have any more.
+/// Memory limit that the customer sets for the cache, which 1.1.0 lacks.
 const MEMORY: &str = "64mb";
 
-/// What the vendor sells.
+/// Description of the license that the vendor sells.
 const DESCRIPTION: &str = "\
 id: acme-browser
 vendor: Example
@@ -51,7 +52,7 @@ ends: 2090-01-01
 entitlements: {nodes: 3}
 ";
 
-/// Pages of the real site that are looked at in light and dark and on a phone.
+/// Pages of the real site that are checked in light and dark colors and on a phone.
 const PAGES: [&str; 20] = [
     "/",
     "/components",
@@ -75,11 +76,11 @@ const PAGES: [&str; 20] = [
     "/api-reference",
 ];
 
-/// Whether an upgrade is so far that there is something to undo.
+/// Script that returns true if an upgrade has progressed far enough for an undo.
 const HAS_CHANGED: &str =
     "const bar = document.querySelector('#live .bar progress'); return bar !== null && 3 * bar.value >= bar.max";
 
-/// The choice of a backup.
+/// Selector of the section in which a backup is chosen.
 const FROM_BACKUP: &str = "section[aria-labelledby=from-backup]";
 
 #[test]
@@ -91,7 +92,7 @@ fn a_customer_runs_a_site_from_a_browser() -> Result<()> {
     let token = console.token.clone().context("the console has no token")?;
     let forward = machine.forward(console.port)?;
     let origin = format!("https://{}", forward.address()?);
-    // It ends with the process.
+    // The thread ends with the process.
     std::thread::spawn(move || forward.run());
     let runtime = tokio::runtime::Runtime::new().context("cannot wait for a browser")?;
     runtime.block_on(async {
@@ -111,7 +112,7 @@ fn a_customer_runs_a_site_from_a_browser() -> Result<()> {
         customer.read_why_a_release_was_undone().await?;
         customer.upgrade("browser-upgrade-again").await?;
         customer.see_what_does_not_answer().await?;
-        // The rest is what a console that was killed leaves in the browser.
+        // All other errors in the browser result from killing the console.
         let elsewhere: Vec<String> =
             faults(&browser).await?.into_iter().filter(|fault| fault.starts_with("request to")).collect();
         ensure!(elsewhere.is_empty(), "a request left the console: {elsewhere:?}");
@@ -123,11 +124,11 @@ fn hostname(machine: &Machine) -> Result<String> {
     Ok(machine.run("hostname")?.stdout.trim().to_owned())
 }
 
-/// An administrator of the site, who has a browser and nothing else. The engineer looks at what came of it.
+/// An administrator of the site who has only a browser. The engineer checks the results.
 struct Customer<'a> {
     engineer: Engineer<'a>,
     browser: &'a Browser,
-    /// The name that a person types to approve a plan.
+    /// Name that a person types to approve a plan.
     site: String,
 }
 
@@ -195,7 +196,7 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// A table that is lost after a backup comes back from it.
+    /// Restores a table that was lost after a backup.
     async fn restore(&self) -> Result<()> {
         let browser = self.browser;
         sql(self.machine(), "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
@@ -229,7 +230,7 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// An upgrade that has changed something is undone because its administrator wants that.
+    /// Undoes an upgrade that has already changed something, as its administrator requests.
     async fn undo_an_upgrade(&self) -> Result<()> {
         self.begin_upgrade("1.1.0").await?;
         until_within(CHANGE_LIMIT, "a third of the steps are done", async || {
@@ -245,7 +246,7 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// The console is killed in it, and replaced by its own next version; the page stays open all the time.
+    /// Upgrades while the console is killed, and replaced by its own next version. The page stays open all the time.
     async fn upgrade(&self, seed: &str) -> Result<()> {
         self.begin_upgrade("1.1.0").await?;
         self.mark_page().await?;
@@ -261,7 +262,7 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// What no page has that is loaded again.
+    /// Sets a property of the page that a reload would lose.
     async fn mark_page(&self) -> Result<()> {
         self.browser.driver.execute("window.landfallStays = true", Vec::new()).await.map(drop)
     }
@@ -272,7 +273,7 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// Every page is legible, whatever the real site has to say on it.
+    /// Checks that every page of the real site is legible and accessible.
     async fn look_at_pages(&self) -> Result<()> {
         let axe = std::fs::read_to_string(npm::axe()?).context("cannot read axe-core")?;
         let mut found = Vec::new();
@@ -294,7 +295,7 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// The power of the host is cut while the site returns to 1.0.0. The page stays open all the time.
+    /// Cuts the host's power while the site rolls back to 1.0.0. The page stays open all the time.
     async fn return_through_a_power_cut(&self) -> Result<()> {
         let browser = self.browser;
         browser.open("/releases").await?;
@@ -313,7 +314,7 @@ impl Customer<'_> {
         browser.expect_within(CHANGE_LIMIT, "#live", "is done").await?;
         self.expect_marked_page().await?;
         self.expect_release("1.0.0").await?;
-        // 1.1.0 lacks it, and it counts again.
+        // 1.1.0 lacks this setting, which now applies again.
         self.expect_setting()?;
         printer::note(format!(
             "proved: a return from a browser, whose power was cut after {wait} ms, is seen to its end"
@@ -321,7 +322,8 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// A bundle comes from the browser, in all of its parts, while the console and the host's API are ended: it is whole, and is planned.
+    /// Uploads all parts of a bundle while the console and the host's API are ended. The bundle is complete, and is
+    /// planned.
     async fn upload_a_release(&self) -> Result<()> {
         let browser = self.browser;
         let stick = fixture()?.stick.join("next");
@@ -348,7 +350,8 @@ impl Customer<'_> {
         self.bring_hostile_files(&files[0]).await
     }
 
-    /// Files that are spoiled end in the browser with the code that the command line has for them, and the host keeps nothing of them.
+    /// Uploads damaged files. The browser shows the same error codes as the command line, and the host keeps nothing of
+    /// them.
     async fn bring_hostile_files(&self, delta: &Path) -> Result<()> {
         let folder = tempfile::tempdir_in(fixture::folder()).context("cannot make a folder")?;
         let whole = std::fs::read(delta).with_context(|| format!("cannot read {}", delta.display()))?;
@@ -361,7 +364,7 @@ impl Customer<'_> {
             bytes[at] ^= 1;
             bytes
         };
-        // Behind the root documents: how many of them are looked at depends on the root that is trusted.
+        // The flips lie after the root documents, because the trusted root determines how many of these are read.
         let spoiled = [
             ("head.delta", flipped(head_bytes / 10 * 9)),
             ("payload.delta", flipped(whole.len() / 4 * 3)),
@@ -371,7 +374,7 @@ impl Customer<'_> {
         ];
         let mut hostile: Vec<PathBuf> = Vec::new();
         for (name, bytes) in spoiled {
-            // Files of one folder may be parts of one bundle.
+            // Files in one folder might be parts of one bundle.
             let alone = folder.path().join(name.replace('.', "-"));
             std::fs::create_dir(&alone).with_context(|| format!("cannot make a folder for {name}"))?;
             std::fs::write(alone.join(name), bytes).with_context(|| format!("cannot write {name}"))?;
@@ -391,7 +394,7 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// Begins to upload these files.
+    /// Starts to upload these files.
     async fn choose(&self, files: &[PathBuf]) -> Result<()> {
         let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
         self.browser.open("/upgrade").await?;
@@ -410,9 +413,9 @@ impl Customer<'_> {
         browser.expect_within(PLAN_LIMIT, ".notice.good", "removed").await
     }
 
-    /// Chooses to make a plan in the row that has these words.
+    /// Requests a plan in the row with these words.
     async fn click_plan(&self, words: &str) -> Result<()> {
-        // While the host looks again, what it found before is shown, and not offered.
+        // While the host searches again, earlier results are shown but cannot be selected.
         until_within(PLAN_LIMIT, "the host has looked", async || {
             Ok(self.browser.count("#live tbody button").await? > 0)
         })
@@ -442,7 +445,7 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// From a look at the stick to the approval of the plan to become this version.
+    /// Finds the stick, plans an upgrade to this version, and approves the plan.
     async fn begin_upgrade(&self, version: &str) -> Result<()> {
         let browser = self.browser;
         browser.open("/upgrade").await?;
@@ -451,7 +454,7 @@ impl Customer<'_> {
         self.click_plan(&format!("starter {version}")).await?;
         browser.expect_within(PLAN_LIMIT, "h1", version).await?;
         if version == "1.1.0" {
-            // A setting of a component that goes is named, and is no obstacle.
+            // A setting of a removed component is named, but does not block the upgrade.
             browser.expect("main", "valkey.maxmemory").await?;
         }
         browser.picture(&format!("site-plan-{version}")).await?;
@@ -466,7 +469,7 @@ impl Customer<'_> {
         .await
     }
 
-    /// Approves the plan that is shown, from one of the pages of changes.
+    /// Approves the displayed plan on one of the pages of changes.
     async fn approve(&self, page: &str) -> Result<()> {
         self.browser.fill("#confirm", &self.site).await?;
         self.browser.click(&format!("form[action='{page}/approve'] button")).await?;
@@ -474,7 +477,7 @@ impl Customer<'_> {
     }
 
     async fn expect_release(&self, version: &str) -> Result<()> {
-        // A console that was killed just now answers again in a moment.
+        // A console that has just been killed answers again soon.
         until_within(PLAN_LIMIT, "the console opens", async || self.browser.open("/").await.map(|()| true)).await?;
         self.browser.expect("h1", &format!("starter {version}")).await?;
         self.engineer.wait_ready(&format!("the change to {version}"))?;

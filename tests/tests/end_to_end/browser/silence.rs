@@ -1,4 +1,4 @@
-//! What the console says while a part of its site does not answer.
+//! The console while a part of its site does not respond.
 
 use std::time::Duration;
 
@@ -8,17 +8,18 @@ use landfall_tests::printer;
 
 use super::Customer;
 
-/// How long it may take until the console says what does not answer, or that it does again.
+/// Time limit until the console reports a failed or recovered part.
 const SILENCE_LIMIT: Duration = Duration::from_mins(2);
 
-/// Where the API server is run from, and where it waits while it is stopped.
+/// Path of the API server's static pod, and its path while it is stopped.
 const API_SERVER: [&str; 2] = ["/etc/kubernetes/manifests/kube-apiserver.yaml", "/root/kube-apiserver.yaml"];
 
-/// What the overview says while the host's agent is stopped.
+/// Text on the overview while the host's agent is stopped.
 const AGENT_IS_STOPPED: &str = "Agent. The unit landfall-agent.service is inactive";
 
 impl Customer<'_> {
-    /// Without the API server, without the agent, and without the host's API, the console says so, and what still answers.
+    /// Checks that the console reports a stopped API server, agent and host API, and still shows data of the other
+    /// parts.
     pub(super) async fn see_what_does_not_answer(&self) -> Result<()> {
         let [manifest, aside] = API_SERVER;
         self.machine().run(&format!("mv {manifest} {aside}"))?;

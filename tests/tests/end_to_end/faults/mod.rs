@@ -1,6 +1,6 @@
-//! Faults strike in the middle of upgrades. Each row of the table says which, when, and how that must end; after each, the site is exactly
-//! one of the two releases with that release's data, and every row that its database has acknowledged is there, or in the data that the undo
-//! of a change in use has replaced, and kept.
+//! Faults in the middle of upgrades. Each row of the table has a fault, its moment, and the expected end. After each,
+//! the site is exactly one of the two releases, with that release's data. Every acknowledged row must be in the
+//! database or in the replaced data of an undo.
 
 mod replaced;
 mod strike;
@@ -43,7 +43,7 @@ fn every_fault_of_even_rows_ends_as_the_table_says() -> Result<()> {
     strike_by_table("e2e-even-faults", CHEAP.iter().chain(&OTHERS).skip(1).step_by(2).collect())
 }
 
-/// The rows one after another, on one machine.
+/// Runs the rows one after another, on one machine.
 fn strike_by_table(site: &str, rows: Vec<&Row>) -> Result<()> {
     ensure_later_releases()?;
     let (_site, machine) = installed_machine(site)?;
@@ -69,8 +69,8 @@ fn begin_to_write(engineer: Engineer<'_>) -> Result<()> {
     writer::start(engineer.machine())
 }
 
-/// One row: the upgrade with its fault, what a person does then, and what is true afterwards. `removed` are rows of the writer's that went
-/// with replaced data.
+/// Runs one row: the upgrade with its fault, the actions of a person, and the checks afterwards. `removed` are the
+/// writer's rows that were removed with replaced data.
 fn withstand(engineer: Engineer<'_>, row: &Row, removed: &mut BTreeSet<u64>) -> Result<()> {
     let machine = engineer.machine();
     let rows = another_row(engineer)?;
@@ -99,7 +99,7 @@ fn withstand(engineer: Engineer<'_>, row: &Row, removed: &mut BTreeSet<u64>) -> 
     remove_replaced_data(engineer)
 }
 
-/// The command ended with the code of the table.
+/// Fails unless the command ended with the code in the table.
 fn expect_end(said: &Said, ends: Ends) -> Result<()> {
     match ends {
         Ends::Refused(code, exit) => said.refused("upgrade", code, exit).map(drop),
@@ -114,8 +114,8 @@ fn expect_end(said: &Said, ends: Ends) -> Result<()> {
     }
 }
 
-/// Every row that the writer's database has acknowledged is in the database, or where the end says. What is there goes with the data that
-/// was replaced, as soon as the row of the table is proved.
+/// Fails unless every acknowledged row of the writer is in the database, or where the expected end says. Replaced data,
+/// with its rows, is removed once the row of the table is proved.
 fn expect_rows(engineer: Engineer<'_>, ends: Ends, removed: &mut BTreeSet<u64>) -> Result<()> {
     let machine = engineer.machine();
     let acknowledged = writer::next_acknowledged(machine)?;
@@ -144,7 +144,7 @@ fn go_on(engineer: Engineer<'_>, then: Then) -> Result<()> {
     }
 }
 
-/// What the upgrade said that was struck.
+/// Runs the upgrade with its fault. Returns its result and output.
 fn upgrade_struck(engineer: Engineer<'_>, row: &Row) -> Result<Said> {
     let (machine, arguments) = (engineer.machine(), ["upgrade", row.bundle]);
     if row.when == When::Before {
@@ -173,7 +173,7 @@ fn upgrade_struck(engineer: Engineer<'_>, row: &Row) -> Result<Said> {
     })
 }
 
-/// Strikes while the operation stands still, which continues when this returns.
+/// Applies the fault while the operation is paused. The operation continues when this returns.
 fn strike_while_paused(engineer: Engineer<'_>, fault: Fault, found: Found) -> Result<()> {
     if matches!(fault, Fault::FillUntilHelperEnds(_)) {
         return fault.strike(engineer.machine(), Some(found));
@@ -182,7 +182,7 @@ fn strike_while_paused(engineer: Engineer<'_>, fault: Fault, found: Found) -> Re
     fault.strike(engineer.machine(), None)
 }
 
-/// No fault has damaged a backup.
+/// Fails if a fault has damaged a backup.
 fn expect_backups(engineer: Engineer<'_>) -> Result<()> {
     let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
     if listed["backups"].as_array().is_none_or(Vec::is_empty) {
@@ -193,7 +193,7 @@ fn expect_backups(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What failed upgrades have made of data would fill the machine.
+/// Removes the data that failed upgrades have left, which would otherwise fill the machine.
 fn remove_replaced_data(engineer: Engineer<'_>) -> Result<()> {
     let name = engineer.machine().run("hostname")?.stdout.trim().to_owned();
     let listed = engineer.landfall(&["replaced-data", "list"])?.report("replaced-data list")?;

@@ -1,4 +1,5 @@
-//! The data that an undo has replaced: what clients wrote to it can be read with the vendor's own software, on a copy.
+//! The data that an undo has replaced: rows that clients wrote to it can be read from a copy, with the vendor's own
+//! software.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +14,13 @@ use crate::end_to_end::engineer::Engineer;
 /// Replaced data of the database, in the folder of volumes.
 const REPLACED: &str = "/var/lib/landfall/storage/after-upgrade.*_postgres_*";
 
-/// Where a copy of it is looked at.
+/// Path of a copy of it.
 const COPY: &str = "/var/lib/landfall-copy";
 
-/// The pod that looks.
+/// Name of the pod that reads the copy.
 const POD: &str = "look-at-replaced-data";
 
-/// Numbers of the writer's rows in it; none where nothing was replaced.
+/// Returns the IDs of the writer's rows in it; empty if nothing was replaced.
 pub(super) fn rows(engineer: Engineer<'_>) -> Result<BTreeSet<u64>> {
     let machine = engineer.machine();
     let listed = machine.run(&format!("ls -d {REPLACED} 2> /dev/null || true"))?.stdout;
@@ -32,7 +33,7 @@ pub(super) fn rows(engineer: Engineer<'_>) -> Result<BTreeSet<u64>> {
     Ok(rows)
 }
 
-/// What the database says of its rows, run on the copy for one question and without a network.
+/// Returns the database's output about its rows. The database runs on the copy for one query, without a network.
 fn said_by_database(machine: &Machine) -> Result<String> {
     let database = sql(machine, "SELECT current_database()")?;
     let ask = format!("echo 'SELECT id FROM written' | exec postgres --single -D /data/pgdata {database}");
@@ -49,7 +50,7 @@ fn said_by_database(machine: &Machine) -> Result<String> {
     run_pod(machine, POD, &spec)
 }
 
-/// Those of lines like `1: id = "17"\t(typeid = 20, len = 8, typmod = -1, byval = t)`.
+/// Parses the IDs in lines such as `1: id = "17"\t(typeid = 20, len = 8, typmod = -1, byval = t)`.
 fn numbers(said: &str) -> impl Iterator<Item = u64> {
     said.lines().filter_map(|line| line.split_once("id = \"")?.1.split_once('"')?.0.parse().ok())
 }

@@ -1,4 +1,4 @@
-//! What strikes, and how its cause is removed afterwards.
+//! The faults, and the removal of their causes.
 
 use std::time::Duration;
 
@@ -10,48 +10,50 @@ use super::watch::{Found, program};
 use crate::end_to_end::ballast::{self, Left};
 use crate::end_to_end::engineer::{Engineer, STICK};
 
-/// The folder of backups, which may be a disk of its own.
+/// Folder of backups, which may be a separate disk.
 const BACKUPS: &str = "/var/lib/landfall/backups";
 
-/// The repository in it.
+/// Repository in that folder.
 const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
 
-/// The volume of the database: there is one.
+/// Path of the database's volume, of which there is one.
 const VOLUME: &str = "/var/lib/landfall/storage/pvc-*_postgres_*";
 
-/// A folder in it, which a person has made to look at something.
+/// Folder in the volume, which a person has created for an inspection.
 const MOUNTED: &str = "inspected";
 
-/// Where the stick is while it is pulled.
+/// Path of the stick while it is disconnected.
 const PULLED: &str = "/run/pulled-stick";
 
-/// What systemd does before it starts the operation: the stick is gone once the command has looked at it, and before anything is copied.
+/// systemd drop-in that disconnects the stick before the operation starts: after the command has read it, and before
+/// anything is copied.
 const DROP_IN: &str = "/run/systemd/system/landfall-operation.service.d/pulled.conf";
 
-/// How long a process may take to end.
+/// Time limit for a process to end.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
-/// A schema that is changed for 1.1.0 waits ten seconds in each attempt, so that the fault falls into the migration.
+/// Statements that make a schema change for 1.1.0 wait ten seconds in each attempt, so that the fault meets the
+/// migration.
 const SLOW: [&str; 2] = [
     "CREATE FUNCTION slow_migration() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN IF current_query() LIKE ''%schema_version%'' \
      THEN PERFORM pg_sleep(10); END IF; END'",
     "CREATE EVENT TRIGGER slow_migration ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION slow_migration()",
 ];
 
-/// What strikes.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Nothing: the release itself does not work.
+    /// No external fault: the release itself is broken.
     OfTheRelease,
-    /// The data folder's filesystem has no more than this left, until the command has ended.
+    /// The data folder's filesystem has only this space left, until the command has ended.
     Fill(Left),
-    /// The same until the program of the operation has ended that met it.
+    /// Like [`Fault::Fill`], until the program that the operation runs has failed.
     FillUntilHelperEnds(Left),
-    /// The same until a step has failed, before its undo begins.
+    /// Like [`Fault::Fill`], until a step has failed, before its undo begins.
     FillUntilStepFails(Left),
-    /// The process of this name ends by SIGKILL.
+    /// The process of this name is killed with SIGKILL.
     Kill(&'static str),
-    /// The stick is gone when the operation begins, after the command has found it.
+    /// The stick is removed when the operation begins, after the command has found it.
     PullStick,
     /// The disk of the backups is not mounted.
     HideRepository,
@@ -62,16 +64,16 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// What must be there before the command is typed.
+    /// Prepares the site before the command is typed.
     pub(super) fn prepare(self, engineer: Engineer<'_>) -> Result<()> {
         match self {
-            // A site that has never made a backup would make a repository where none is.
+            // A site that has never made a backup would create a repository if none exists.
             Self::HideRepository => engineer.landfall(&["backup", "run", "--no-drill"])?.report("backup run").map(drop),
             _ => Ok(()),
         }
     }
 
-    /// Strikes. When this returns it has happened, and the operation continues.
+    /// Applies the fault. When this returns, it has happened, and the operation continues.
     pub(super) fn strike(self, machine: &Machine, found: Option<Found>) -> Result<()> {
         match self {
             Self::OfTheRelease => Ok(()),
@@ -93,12 +95,12 @@ impl Fault {
         }
     }
 
-    /// Whether its cause is gone as soon as a step has failed, while the command goes on.
+    /// Returns true if its cause is removed once a step has failed, while the command continues.
     pub(super) fn ends_with_its_step(self) -> bool {
         matches!(self, Self::FillUntilStepFails(_))
     }
 
-    /// Removes the cause, once the command has ended.
+    /// Removes the cause once the command has ended.
     pub(super) fn end(self, machine: &Machine) -> Result<()> {
         match self {
             Self::OfTheRelease | Self::Kill(_) => Ok(()),
@@ -111,7 +113,8 @@ impl Fault {
     }
 }
 
-/// The program runs into the full disk while the operation that waits for it stands still. There is room again before it looks.
+/// Fills the disk until the program fails, while the operation that waits for it is paused. There is space again before
+/// the operation continues.
 fn fill_for_helper(machine: &Machine, left: Left, found: Found) -> Result<()> {
     let Found { mut paused, helper } = found;
     let helper = helper.context("the operation runs no program")?;

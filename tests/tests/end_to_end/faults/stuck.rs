@@ -1,4 +1,4 @@
-//! An undo that cannot end: what is true meanwhile, and the handbook's page that ends it.
+//! An undo that cannot end: the state meanwhile, and the handbook's page that resolves it.
 
 use std::time::Duration;
 
@@ -10,19 +10,21 @@ use landfall_tests::site::wait_until;
 use crate::end_to_end::engineer::Engineer;
 use crate::end_to_end::handbook;
 
-/// The handbook's page.
+/// Heading of the handbook's page.
 const PAGE: &str = "### An undo that failed\n";
 
-/// The agent tries the undo again from time to time, and the status says so while it does.
+/// Time limit until the status says that the site is stuck. The agent retries the undo from time to time, and the
+/// status says so meanwhile.
 const LOOK_LIMIT: Duration = Duration::from_mins(2);
 
-/// The step that cannot be undone, by the beginning of its id.
+/// Prefix of the step that cannot be undone.
 const STEP: &str = "keep-copy/pvc-";
 
-/// What the name of data from before an upgrade begins with, in the folder of volumes.
+/// Prefix of data from before an upgrade, in the folder of volumes.
 const BEFORE: &str = "before-upgrade.";
 
-/// While the cause is there: only a person can remove it, the status names it, and the data from before the upgrade is beside its volume.
+/// Checks the stuck state. Only a person can remove the cause, the status names it, and the data from before the
+/// upgrade is next to its volume.
 pub(super) fn expect_stuck(engineer: Engineer<'_>) -> Result<()> {
     let [look, ..] = page()?;
     let status = wait_until("the status of a change that is stuck", LOOK_LIMIT, || {
@@ -44,7 +46,7 @@ pub(super) fn expect_stuck(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Once the cause is gone: the undo ends, and everything runs as before.
+/// Follows the page once the cause is removed: the undo ends, and everything runs as before.
 pub(super) fn end_by_the_page(engineer: Engineer<'_>) -> Result<()> {
     let [_look, resume, look, prove] = page()?;
     let undone = engineer.follow(&resume, &[])?.refused("resume of an undo", "LF4032", 4)?;

@@ -1,4 +1,4 @@
-//! The table of faults: what strikes when during which upgrade from 1.0.0, and how that must end.
+//! The table of faults: each with its upgrade from 1.0.0, its moment, and the expected end.
 
 use std::time::Duration;
 
@@ -7,42 +7,44 @@ use super::watch::When;
 use crate::end_to_end::ballast::Left;
 use crate::end_to_end::later_releases::{BROKEN, HALF, NEXT, UNPROVED};
 
-/// Less than Landfall leaves free for databases, and more than the kubelet does, which would remove pods.
+/// Less than the space that Landfall leaves free for databases, and more than the threshold at which the kubelet evicts
+/// pods.
 const BELOW_THE_RESERVE: Left = Left::ForAll(1150 << 20);
 
-/// One fault.
+/// A fault and its expected end.
 pub(super) struct Row {
-    /// What a person would call it.
+    /// Short description for people.
     pub(super) name: &'static str,
-    /// The bundle that the site is upgraded to.
+    /// Bundle to which the site is upgraded.
     pub(super) bundle: &'static str,
     pub(super) when: When,
     pub(super) fault: Fault,
     pub(super) ends: Ends,
-    /// What is said to the person, somewhere on standard error.
+    /// Text that must appear on standard error.
     pub(super) says: &'static str,
 }
 
-/// How the command ends, and the site.
+/// Expected end of the command and state of the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ends {
-    /// The upgrade is refused with this code and exit code before anything begins.
+    /// The upgrade is refused with this error code and exit code before anything begins.
     Refused(&'static str, i32),
-    /// The upgrade goes back by itself: LF4032.
+    /// The upgrade is undone automatically: LF4032.
     Undone,
-    /// The same after clients may have written to the changed data: at least this number of their rows is in the data that the undo
-    /// replaced, and kept.
+    /// The upgrade is undone after clients may have written to the changed data. The replaced data, which is kept, has
+    /// at least this number of their rows.
     UndoneInUse(usize),
-    /// The upgrade stops, since nothing has changed yet: LF4031. Once the cause is gone, a person does this.
+    /// The upgrade stops, because nothing has changed yet: LF4031. Once the cause is removed, a person takes this
+    /// action.
     Stopped(Then),
-    /// The upgrade goes back, and its undo cannot end: LF4008, and the site is stuck. Once the cause is gone, a person follows the
-    /// handbook's page.
+    /// The upgrade is undone, but its undo cannot end: LF4008, and the site is stuck. Once the cause is removed, a
+    /// person follows the handbook's page.
     Stuck,
-    /// The upgrade succeeds all the same.
+    /// The upgrade succeeds despite the fault.
     Committed,
 }
 
-/// What a person does with an upgrade that has stopped.
+/// Action of a person after an upgrade has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     /// `landfall upgrade --abort`.
@@ -52,7 +54,7 @@ pub(super) enum Then {
 }
 
 impl Ends {
-    /// The version that is installed in the end.
+    /// Returns the version that is installed in the end.
     pub(super) fn version(self) -> &'static str {
         match self {
             Self::Refused(..) | Self::Undone | Self::UndoneInUse(_) | Self::Stuck | Self::Stopped(Then::Abort) => {
@@ -63,7 +65,7 @@ impl Ends {
     }
 }
 
-/// The rows that fit CI, for the part `site`. All of them leave 1.0.0 and its objects alone.
+/// Rows that fit CI, for the part `site`. All of them leave 1.0.0 and its objects unchanged.
 pub(super) static CHEAP: [Row; 3] = [
     Row {
         name: "the stick is pulled while staging begins",
@@ -91,7 +93,7 @@ pub(super) static CHEAP: [Row; 3] = [
     },
 ];
 
-/// The others, of which those that end as 1.1.0 come last: the machine starts over after each of these.
+/// All other rows. Those that end as 1.1.0 come last, because the machine starts over after each of them.
 pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "the backup repository becomes read-only in the backup",

@@ -1,4 +1,4 @@
-//! The moment of a fault: what is looked at while an upgrade runs, and who stands still meanwhile.
+//! The moment of a fault: the observed events of an upgrade, and the processes that are paused meanwhile.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,26 +13,26 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::end_to_end::journal::Follow;
 use crate::end_to_end::process::pod_logs;
 
-/// Between two looks at the journal and at the processes of the operation.
+/// Time between two checks of the journal and of the operation's processes.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// Between two questions to the database.
+/// Time between two queries to the database.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
-/// The step in which the job of 1.1.0 migrates the database.
+/// Step in which the job of 1.1.0 migrates the database.
 const MIGRATING: &str = "ready/postgres";
 
-/// How many sessions wait in the migration, which [`super::strike::slow_migration`] makes slow.
+/// Query for the number of sessions that wait in the migration, which [`super::strike::slow_migration`] makes slow.
 const SLEEPING: &str = "-c \"SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'\"";
 
-/// When a fault strikes.
+/// Moment of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     /// Before the command is typed.
     Before,
     /// Once the journal says that this step begins.
     Step(&'static str),
-    /// The same, and this long afterwards.
+    /// This long after the journal says that this step begins.
     Into(&'static str, Duration),
     /// Once the journal says that the undo begins.
     Undo,
@@ -40,21 +40,21 @@ pub(super) enum When {
     Program(&'static str),
     /// Once the operation itself runs a program of this name.
     Helper(&'static str),
-    /// Once a pod of this namespace begins that was not there before.
+    /// Once a new pod begins in this namespace.
     PodOf(&'static str),
     /// While the database's schema is changed.
     Migration,
 }
 
-/// What was found.
+/// The processes found at the moment.
 pub(super) struct Found {
-    /// The operation, which stands still until [`Found::release`].
+    /// The operation, which is paused until [`Found::release`].
     pub(super) paused: Paused,
     /// The program of [`When::Helper`].
     pub(super) helper: Option<ProcessId>,
 }
 
-/// Looks for one moment.
+/// Watches for one moment.
 pub(super) struct Watch<'a> {
     machine: &'a Machine,
     when: When,
@@ -64,7 +64,7 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// From now on.
+    /// Starts to watch from now on.
     pub(super) fn begin(machine: &'a Machine, when: When) -> Result<Self> {
         let known_pods = match when {
             When::PodOf(namespace) => pod_logs(machine, namespace)?,
@@ -73,7 +73,7 @@ impl<'a> Watch<'a> {
         Ok(Self { machine, when, journal: Follow::of(machine)?, operation: None, known_pods })
     }
 
-    /// Returns at the moment, while the operation stands still; none if the command ended before.
+    /// Returns at the moment, while the operation is paused; None if the command ended before.
     pub(super) fn wait(&mut self, ended: &AtomicBool) -> Result<Option<Found>> {
         let (mut is_migrating, mut begun) = (false, None);
         loop {
@@ -109,7 +109,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Stops the operation once the journal shows that a step has failed.
+    /// Pauses the operation once the journal shows that a step has failed.
     pub(super) fn wait_for_failure(&mut self, ended: &AtomicBool) -> Result<Paused> {
         loop {
             let is_last_look = ended.load(Ordering::Acquire);
@@ -121,9 +121,9 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Stops the operation, if one runs by now.
+    /// Pauses the operation if one is running.
     fn paused(&mut self) -> Result<Paused> {
-        // It may have started since the look before.
+        // It may have started since the last check.
         self.find_operation()?;
         Ok(self.operation.as_ref().map(Paused::of).transpose()?.unwrap_or_default())
     }
@@ -133,7 +133,8 @@ impl<'a> Watch<'a> {
         Ok(self.journal.news()?.iter().any(is_begin))
     }
 
-    /// The process that runs the operation; looked for until there is one, since that takes long.
+    /// Finds the process that runs the operation. The search is repeated only until there is one, because it takes
+    /// long.
     fn find_operation(&mut self) -> Result<()> {
         if !self.operation.as_ref().is_some_and(ProcessId::is_alive) {
             self.operation = self.machine.first()?.descendants().into_iter().find(is_operation);
@@ -145,7 +146,8 @@ impl<'a> Watch<'a> {
         Ok(!pod_logs(self.machine, namespace)?.is_subset(&self.known_pods))
     }
 
-    /// A database that does not answer does not sleep.
+    /// Returns true if a session of the database waits in the migration. A database that does not answer counts as
+    /// false.
     fn database_sleeps(&self) -> Result<bool> {
         std::thread::sleep(ASK_EVERY);
         let asked = psql(self.machine, SLEEPING)?;
@@ -153,7 +155,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// The first process of that name on a machine, in its pods, too.
+/// Returns the first process of this name on a machine, including its pods.
 pub(super) fn program(machine: &Machine, name: &str) -> Result<Option<ProcessId>> {
     Ok(machine.first()?.descendants().into_iter().find(|process| is_named(process, name)))
 }
@@ -168,12 +170,12 @@ fn is_operation(process: &ProcessId) -> bool {
     words.windows(2).any(|pair| pair == [&b"node"[..], b"operate"])
 }
 
-/// Processes that stand still until this is dropped.
+/// Processes that are paused until this value is dropped.
 #[derive(Default)]
 pub(super) struct Paused(Vec<ProcessId>);
 
 impl Paused {
-    /// A process, and then whatever it runs.
+    /// Pauses a process, and then its helper processes.
     fn of(process: &ProcessId) -> Result<Self> {
         let mut paused = Self::default();
         signal(process, Signal::STOP).context("cannot stop the operation")?;
@@ -186,7 +188,7 @@ impl Paused {
         Ok(paused)
     }
 
-    /// Lets one of them continue.
+    /// Lets one of the processes continue.
     pub(super) fn release(&mut self, process: &ProcessId) {
         let _ = signal(process, Signal::CONT);
         self.0.retain(|paused| paused != process);

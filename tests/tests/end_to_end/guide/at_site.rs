@@ -1,4 +1,4 @@
-//! The end of the guide: a person at the site types its commands, on a machine that has nothing but the stick.
+//! The end of the guide: a person at the site types its commands, on a machine that has only the stick.
 
 use std::path::Path;
 
@@ -12,18 +12,19 @@ use super::turns::{Turns, created};
 use crate::end_to_end::engineer::{Engineer, VERB_LIMIT};
 use crate::end_to_end::later_releases::NEXT;
 
-/// Where the guide leaves the fingerprint of the letter out.
+/// Placeholder of the fingerprint in the guide.
 const LETTER: &str = "sha256:…";
 
-/// Where the chart's pods are, and how kubectl finds one of them.
+/// Namespace of the chart's pods, and kubectl's name for one of them.
 pub(super) const NAMESPACE: &str = "hello";
 const POD: &str = "deployment/hello";
 
-/// Installs the wheels from the index that the pod's environment names, and prints their total.
+/// Script that installs the wheels from the index that the pod's environment names, and prints their total.
 const INSTALL: &str = "folder=$(mktemp -d); pip install --quiet --no-cache-dir --require-hashes --target \"$folder\" \
     --requirement /shared/wheels/requirements.txt; PYTHONPATH=$folder python3 -c 'import packaging, tally; print(packaging.TOTAL + tally.TOTAL)'; rm -r \"$folder\"";
 
-/// Types the commands at a machine with the stick. Then the bundle's software is ready and of use, and an uninstall leaves nothing of it.
+/// Types the commands on a machine with the stick. Afterwards, the bundle's software must be ready and usable, and an
+/// uninstall must remove all of it.
 pub(super) fn land(commands: &[String], stick: &Path, shown: &Value) -> Result<()> {
     let [install, prove] = commands else { bail!("the guide does not have two commands for the site: {commands:?}") };
     ensure!(install.contains(LETTER), "the guide installs without a fingerprint: {install}");
@@ -45,7 +46,7 @@ pub(super) fn land(commands: &[String], stick: &Path, shown: &Value) -> Result<(
     Ok(())
 }
 
-/// The chart's Jobs run at the install, at an upgrade to the next version, and again on the way back.
+/// Checks that the chart's Jobs run at the install, at an upgrade to the next version, and again at the rollback.
 fn changes(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let first = Turns::read(machine, "0-1-0")?;
@@ -61,13 +62,13 @@ fn changes(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Types a command of the guide, which must succeed; returns its document.
+/// Types a command of the guide, and returns its document. Fails if the command fails.
 fn typed(machine: &Machine, command: &str) -> Result<Value> {
     let output = machine.run(&format!("timeout --signal=KILL {VERB_LIMIT} {command} --json"))?;
     documents::read(&output.stdout).with_context(|| format!("`{command}`"))
 }
 
-/// Every proof that the guide's release declares has passed.
+/// Fails unless every proof of the guide's release has passed.
 fn expect_proved(report: &Value, expected: &Expected) -> Result<()> {
     let proofs = report["proofs"].as_array().context("no proofs")?;
     let names: Vec<_> = proofs.iter().filter_map(|proof| proof["name"].as_str()).collect();
@@ -75,7 +76,8 @@ fn expect_proved(report: &Value, expected: &Expected) -> Result<()> {
     Ok(())
 }
 
-/// A pod reads the model and the wheels, cannot change them, and installs the wheel from the site's index.
+/// Fails unless a pod can read the model and the wheels but not change them, and can install the wheel from the site's
+/// index.
 fn expect_use(machine: &Machine, expected: &Expected) -> Result<()> {
     let script = |script: &str| in_pod(machine, NAMESPACE, POD, script);
     let read = script(&format!("sha256sum /shared/model/{}", expected.weights_path))?;

@@ -1,4 +1,5 @@
-//! The vendor's desk: a folder in which the guide is followed, and around it the programs, the store and the home of the vendor.
+//! The vendor's environment: a folder in which the guide is followed, with the vendor's programs, store and home folder
+//! next to it.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -16,27 +17,28 @@ use super::proxy::Proxy;
 use super::walk::{Step, steps};
 use crate::end_to_end::fixture;
 
-/// The chapter of VENDOR.
+/// Title of the chapter in VENDOR.
 const CHAPTER: &str = "From an empty folder";
 
-/// The folder that is empty at first, and beside it the one for `PATH`.
+/// Name of the folder that is initially empty, and of the folder for `PATH` next to it.
 const WORK: &str = "work";
 const PROGRAMS: &str = "programs";
 
-/// A part of the chart that the guide does not show: Jobs that Helm runs before and after all else, two of them one after the other.
+/// A part of the chart that the guide does not show: Jobs that Helm runs before and after everything else, two of them
+/// one after another.
 const HOOKS: &str = include_str!("hooks.yaml");
 
-/// What the guide calls the folder of the bundle.
+/// Name of the bundle's folder in the guide.
 const STICK: &str = "stick";
 
-/// The folder and what is around it, which end with this value.
+/// The folder and its surroundings, which are removed with this value.
 pub(super) struct Desk {
     around: TempDir,
     path: String,
 }
 
 impl Desk {
-    /// An empty one, on the disk of the tests.
+    /// Creates an empty one, on the disk of the tests.
     pub(super) fn new() -> Result<Self> {
         let folder = fixture::folder();
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -48,7 +50,7 @@ impl Desk {
         Ok(Self { around, path })
     }
 
-    /// The folder around the one in which the guide is followed.
+    /// Returns the parent of the folder in which the guide is followed.
     pub(super) fn around(&self) -> &Path {
         self.around.path()
     }
@@ -57,13 +59,13 @@ impl Desk {
         self.around().join(name)
     }
 
-    /// The folder that becomes the stick.
+    /// Returns the folder that becomes the stick.
     pub(super) fn stick(&self) -> PathBuf {
         self.beside(WORK).join(STICK)
     }
 
-    /// Fills the folder for `PATH`: Landfall's programs as the vendor installs them, kubectl, Helm, and a uv that asks the company's index
-    /// through its proxy.
+    /// Fills the folder for `PATH`: Landfall's programs as installed by the vendor, kubectl, Helm, and a uv that uses
+    /// the company's index through its proxy.
     pub(super) fn bring_programs(&self, kubectl: &Path, proxy: &Proxy) -> Result<()> {
         let folder = self.beside(PROGRAMS);
         workspace::copy_landfall(&folder)?;
@@ -82,7 +84,7 @@ impl Desk {
         Ok(())
     }
 
-    /// A shell in the folder for a line of the guide.
+    /// Returns a shell command for a line of the guide, in the folder.
     pub(super) fn shell(&self, line: &str) -> Command {
         let mut shell = Command::new("sh");
         shell.arg("-euc").arg(with_assembled_parts(line)).current_dir(self.beside(WORK));
@@ -92,7 +94,7 @@ impl Desk {
         shell
     }
 
-    /// Builds the next version, into a folder beside the bundle.
+    /// Builds the next version into a folder next to the bundle.
     pub(super) fn build_next(&self) -> Result<()> {
         for (from, to) in NEXT {
             let replace =
@@ -129,11 +131,11 @@ impl Desk {
     }
 }
 
-/// What makes the guide's release the next version of itself.
+/// Replacements that turn the guide's release into its next version.
 const NEXT: [(&str, &str); 2] =
     [("version: 0.1.0\n# Monotonic", "version: 0.2.0\n# Monotonic"), ("counter: 1\n", "counter: 2\n")];
 
-/// A line of the guide with what assembled parts need besides: their versions, and a key that may sign them.
+/// Adds to a line of the guide what assembled parts need: their lock, and a key that may sign them.
 fn with_assembled_parts(line: &str) -> String {
     if line.starts_with("landfall init ") {
         let lock = workspace::root().join("tests/images/assembled.lock");
@@ -145,7 +147,7 @@ fn with_assembled_parts(line: &str) -> String {
     }
 }
 
-/// What the guide's registries file is here: everything is behind the proxy, under the names that it knows.
+/// Returns the registries file for this test: everything is behind the proxy, under the names that the proxy knows.
 fn registries(proxy: &Proxy) -> String {
     let port = proxy.port;
     format!(
@@ -155,7 +157,7 @@ fn registries(proxy: &Proxy) -> String {
     )
 }
 
-/// The facts of a machine that a customer sends, by a clock that is later than the build.
+/// Returns the facts that a customer sends, with a clock later than the build.
 fn facts() -> Result<String> {
     let sample = workspace::root().join("rules/samples/small.json");
     let mut facts: Value = serde_json::from_slice(&std::fs::read(sample)?)?;

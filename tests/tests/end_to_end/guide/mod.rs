@@ -1,5 +1,6 @@
-//! The guide of VENDOR, from an empty folder to a site, word by word: through a company's proxy with an authority of its own, from a
-//! registry whose tokens end after 30 seconds, a hub and a package index, onto a machine that has nothing but the stick.
+//! The guide of VENDOR, from an empty folder to a site, followed literally. It uses a company's proxy with its own
+//! certificate authority, a registry whose tokens expire after 30 seconds, a hub and a package index. The target is a
+//! machine that has only the stick.
 
 mod at_site;
 mod desk;
@@ -23,18 +24,18 @@ use serde_json::Value;
 use self::desk::Desk;
 use self::proxy::Proxy;
 
-/// The model's repository in the guide, and a commit.
+/// Repository of the guide's model, and a commit.
 const REPOSITORY: &str = "sentence-transformers/all-MiniLM-L6-v2";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// Seconds for which a token of the registry counts.
+/// Validity of a registry token, in seconds.
 const TOKEN_SECONDS: u32 = 30;
 
-/// File names of wheels that no other part of this repository has: the one that the guide asks for, in a version of the company's own,
-/// and one that it requires.
+/// File names of wheels that no other part of this repository has. One is named by the guide, in a version of the
+/// company's own, and the other is its dependency.
 const WHEEL_NAMES: [&str; 2] = ["packaging-99.0-py3-none-any.whl", "tally-1.0-py3-none-any.whl"];
 
-/// Makes a wheel in the file that is named, with these lines of metadata besides.
+/// Script that writes a wheel to the named file, with these additional lines of metadata.
 const WHEEL: &str = r#"
 import os, sys, zipfile
 path, more = sys.argv[1:]
@@ -52,13 +53,13 @@ with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, text)
 "#;
 
-/// Weights of one tensor with two numbers.
+/// Returns weights of one tensor with two numbers.
 fn weights() -> Vec<u8> {
     let header = br#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
     [&(header.len() as u64).to_le_bytes()[..], header, &[0; 8]].concat()
 }
 
-/// A hub with the model of the guide.
+/// Starts a hub with the model of the guide.
 fn hub() -> Result<Hub> {
     let hub = Hub::start()?;
     let card = b"---\nlicense: apache-2.0\n---\n";
@@ -66,7 +67,7 @@ fn hub() -> Result<Hub> {
     Ok(hub)
 }
 
-/// A package index with the wheels, and their digests.
+/// Starts a package index with the wheels, and returns their digests.
 fn index(folder: &Path) -> Result<(PackageServer, [String; 2])> {
     let server = PackageServer::start()?;
     let put = |name: &str, more: &str| -> Result<String> {
@@ -79,7 +80,7 @@ fn index(folder: &Path) -> Result<(PackageServer, [String; 2])> {
     Ok((server, digests))
 }
 
-/// An address such as `http://127.0.0.1:5000`, as a socket's.
+/// Converts a URL such as `http://127.0.0.1:5000` to a socket address.
 fn address(endpoint: &str) -> Result<std::net::SocketAddr> {
     endpoint.trim_start_matches("http://").parse().with_context(|| format!("{endpoint} is no address"))
 }
@@ -110,7 +111,7 @@ fn the_guide_leads_from_an_empty_folder_to_a_site() -> Result<()> {
     at_site::land(&for_the_site, &desk.stick(), &shown)
 }
 
-/// Whatever the store has is not asked for again.
+/// Fails if a build downloads content that is already in the store.
 fn expect_nothing_to_ask(desk: &Desk, proxy: &Proxy) -> Result<()> {
     let asked = proxy.log()?.len();
     let again =
@@ -122,7 +123,7 @@ fn expect_nothing_to_ask(desk: &Desk, proxy: &Proxy) -> Result<()> {
     Ok(())
 }
 
-/// The release has the chart with its hooks, the model, and the wheel of the guide with what it requires.
+/// Fails unless the release has the chart with its hooks, the model, and the guide's wheel with its dependency.
 fn expect_release(shown: &Value, wheels: &[String]) -> Result<()> {
     assert_eq!(shown["name"], "hello");
     let release = &shown["release"];
@@ -143,7 +144,8 @@ fn expect_release(shown: &Value, wheels: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Everything came through the proxy, under the names that it knows, and tokens ended in the middle of the pull.
+/// Fails unless everything came through the proxy, under the names that it knows, and tokens expired in the middle of
+/// the pull.
 fn expect_way(log: &[String]) -> Result<()> {
     let count = |beginning: &str| log.iter().filter(|line| line.starts_with(beginning)).count();
     for server in ["registry.test", "tokens.test", "hub.test", "packages.test"] {

@@ -1,4 +1,5 @@
-//! A company's proxy between a vendor and the world: everything goes through it, under certificates of its own authority.
+//! A company's proxy between a vendor and the Internet. All requests go through it, under certificates of its own
+//! authority.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -10,17 +11,17 @@ use landfall_tests::authority::certify;
 
 const PROGRAM: &str = include_str!("proxy.py");
 
-/// The running proxy, which ends with this value.
+/// A running proxy, which ends when this value is dropped.
 pub struct Proxy {
     child: Child,
     log: PathBuf,
-    /// Its port on loopback.
+    /// Port on loopback.
     pub port: u16,
 }
 
 impl Proxy {
-    /// Starts it before servers with these names, with a certificate of an authority whose own is then in `authority.pem` of the
-    /// folder. Tokens of `registry.test` end after so many seconds.
+    /// Starts a proxy for servers with these names. Its authority's certificate is then in the folder's
+    /// `authority.pem`. Tokens of `registry.test` expire after this many seconds.
     pub fn start(folder: &Path, token_seconds: u32, servers: &[(&str, SocketAddr)]) -> Result<Self> {
         let names: Vec<_> = servers.iter().map(|(name, _)| *name).collect();
         certify(folder, &names)?;
@@ -36,7 +37,7 @@ impl Proxy {
         Ok(Self { child, log, port: port.trim().parse().context("the proxy names no port")? })
     }
 
-    /// What it has handed on, or refused, one line each.
+    /// Returns the forwarded and refused requests, one line each.
     pub fn log(&self) -> Result<Vec<String>> {
         let text = std::fs::read_to_string(&self.log).context("the proxy was asked for nothing")?;
         Ok(text.lines().map(str::to_owned).collect())

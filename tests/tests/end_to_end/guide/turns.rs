@@ -1,4 +1,4 @@
-//! When the Jobs of a chart's hooks ran. Times of one form are in the order of their letters.
+//! Run times of a chart's hook Jobs. Timestamps of one format sort alphabetically.
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::proofs::administered;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::at_site::NAMESPACE;
 
-/// When the Jobs of one version ran: one before the pods, and two after them, one after the other.
+/// Run times of one version's Jobs: one before the pods, and two after them, one after another.
 #[derive(Debug)]
 pub(super) struct Turns {
     began: String,
@@ -18,7 +18,7 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// Those of a version, as it is in the Jobs' names. Jobs of no other version are left.
+    /// Reads the times of a version, as named in the Jobs. Fails if Jobs of another version remain.
     pub(super) fn read(machine: &Machine, version: &str) -> Result<Self> {
         let jobs = read(machine, "jobs")?;
         let jobs = jobs["items"].as_array().context("no list of Jobs")?;
@@ -41,21 +41,21 @@ impl Turns {
         Ok(turns)
     }
 
-    /// Fails unless the pods were made between the Job before and those after.
+    /// Fails unless the pods were created between the first Job and the later ones.
     pub(super) fn expect_around(&self, created: &str) -> Result<()> {
         let is_between = self.prepared.as_str() <= created && created <= self.first.as_str();
         ensure!(is_between, "the pods were made at {created}, and Jobs ran as {self:?}");
         Ok(())
     }
 
-    /// Fails unless all of them ran after those of another version.
+    /// Fails unless all Jobs ran after those of another version.
     pub(super) fn expect_after(&self, earlier: &Self) -> Result<()> {
         ensure!(earlier.ended <= self.began, "Jobs ran as {self:?}, before those of {earlier:?} had ended");
         Ok(())
     }
 }
 
-/// When the chart's workload was made.
+/// Returns the creation time of the chart's workload.
 pub(super) fn created(machine: &Machine) -> Result<String> {
     let deployment = read(machine, "deployment/hello")?;
     Ok(deployment["metadata"]["creationTimestamp"].as_str().context("the workload has no time")?.to_owned())

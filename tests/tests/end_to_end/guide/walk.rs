@@ -1,4 +1,4 @@
-//! Follows a chapter of the handbook as a reader does: writes the files that it shows, changes them as it says, and runs its commands.
+//! Follows a chapter of the handbook like a reader: writes its files, edits them as described, and runs its commands.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use landfall_tests::outcome::Outcome;
 
-/// One thing that a reader does.
+/// One action of a reader.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// Writes a file.
@@ -16,7 +16,7 @@ pub enum Step {
     Below { line: String, path: String, text: String },
     /// Adds lines to the end of a file.
     End { path: String, text: String },
-    /// Replaces a text, which the file has once.
+    /// Replaces a text that occurs once in the file.
     Replace { from: String, to: String, path: String },
     /// Runs a command.
     Run(String),
@@ -24,7 +24,7 @@ pub enum Step {
     AtSite(String),
 }
 
-/// The steps of a chapter.
+/// Returns the steps of a chapter.
 pub fn steps(handbook: &str, chapter: &str) -> Result<Vec<Step>> {
     let (_, text) = handbook.split_once(&format!("\n## {chapter}\n")).context("no such chapter")?;
     let text = text.split("\n## ").next().unwrap_or_default();
@@ -47,13 +47,13 @@ pub fn steps(handbook: &str, chapter: &str) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// What is typed in a line of an example, at whose prompt.
+/// Parses a typed command in an example, by its prompt.
 fn typed(line: &str) -> Option<Step> {
     let by_vendor = line.strip_prefix("vendor$ ").map(|command| Step::Run(command.to_owned()));
     by_vendor.or_else(|| line.strip_prefix("site# ").map(|command| Step::AtSite(command.to_owned())))
 }
 
-/// The quoted words of a sentence.
+/// Returns the quoted words of a sentence.
 fn quoted(sentence: &str) -> Vec<String> {
     sentence.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
@@ -63,7 +63,7 @@ fn replacement(line: &str) -> Option<Step> {
     Some(Step::Replace { from: words.next()?, to: words.next()?, path: words.next()? })
 }
 
-/// What a block of text is for, by the last sentence before it.
+/// Returns the step of a block of text, as described by the last sentence before it.
 fn of_block(said: &str, text: String) -> Result<Step> {
     let sentence = said.rsplit(". ").next().unwrap_or_default();
     let words = quoted(sentence);
@@ -76,7 +76,7 @@ fn of_block(said: &str, text: String) -> Result<Step> {
 }
 
 impl Step {
-    /// Does it in the vendor's folder; `command` makes a shell for what is run.
+    /// Performs the step in the vendor's folder. `command` creates a shell for a command line.
     pub fn take(&self, folder: &Path, command: impl FnOnce(&str) -> Command) -> Result<()> {
         let read = |path: &str| std::fs::read_to_string(folder.join(path)).with_context(|| format!("no {path}"));
         let write = |path: &str, text: String| -> Result<()> {

@@ -1,4 +1,4 @@
-//! What a run may print and leave, whatever a stick says.
+//! Checks that a run prints and leaves only harmless data, whatever a stick contains.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,25 +9,27 @@ use landfall_error_codes::{ExitClass, codes};
 
 use crate::vendor::outcome::Outcome;
 
-/// What shows that a string reached the terminal at all, in a form without effect.
+/// Text that shows that a string reached the terminal at all, in harmless form.
 pub const MARK: &str = "hostile";
 
-/// Sets the window's title, clears the screen, returns to the line's start, colors (in two ways), deletes, tabs, rings, changes
-/// direction (in four ways), hides, separates, tags, and begins a line of its own.
+/// Characters with effects on a terminal. They set the window's title, clear the screen, return to the line's start,
+/// color (in two ways), delete, tab, and ring. They change direction (in four ways), hide, separate, tag, and begin a
+/// new line.
 pub const ESCAPES: &str = "\u{1b}]0;title\u{7}\u{1b}[2J\r\u{9b}31m\u{1b}[32m\u{8}\u{7f}\t\u{b}\u{85}\u{90}\u{202e}\u{2067}\
                            \u{61c}\u{200f}\u{200b}\u{ad}\u{feff}\u{2028}\u{e0041}\nerror[LF0000]: forged";
 
-/// Maximum length of a line for a person, in bytes: 1,000 characters of 10 bytes each, escaped, and what surrounds them.
+/// Maximum length of a line for a person, in bytes: 1,000 characters of 10 bytes each, escaped, and the surrounding
+/// text.
 const LINE_BYTES: usize = 16 << 10;
 
-/// Maximum length of everything that one run prints for a person, in bytes.
+/// Maximum length of the output of one run for a person, in bytes.
 const TEXT_BYTES: usize = 1 << 20;
 
-/// How many bytes of JSON one byte of a head can become, at most: six for a control character, and the indentation around it.
+/// Maximum bytes of JSON per byte of a head: six for a control character, and the indentation around it.
 const JSON_GROWTH: usize = 12;
 
-/// Fails if what was printed can do anything to a terminal, forges a line or floods the screen, or if the program ended in any way
-/// but success or an error of the registry. `head_bytes` is how much the stick said.
+/// Fails if the output could affect a terminal, forge a line or flood the screen. Also fails if the program ended with
+/// anything but success or a registered error. `head_bytes` is the size of the stick's texts.
 pub fn expect(what: &str, outcome: &Outcome, head_bytes: usize) -> Result<()> {
     let (stdout, stderr) = (outcome.text()?, outcome.stderr.as_str());
     let is_document = what.ends_with("--json");
@@ -42,12 +44,12 @@ pub fn expect(what: &str, outcome: &Outcome, head_bytes: usize) -> Result<()> {
     expect_code(what, outcome)
 }
 
-/// Fails unless the program succeeded, or its error is one of the registry and its exit code is that of the error.
+/// Fails unless the program succeeded, or its error is registered and its exit code is that of the error.
 fn expect_code(what: &str, outcome: &Outcome) -> Result<()> {
     if outcome.code == 0 {
         return Ok(());
     }
-    // A preflight that found blockers has answered: its findings are its report.
+    // A preflight that found blockers has succeeded: its findings are its report.
     if what.starts_with("preflight ") && outcome.stderr.is_empty() {
         return expect_findings(what, outcome);
     }
@@ -62,7 +64,7 @@ fn expect_code(what: &str, outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless a report of findings ended with the code of blockers, and names some of the registry.
+/// Fails unless a report of findings ended with the blockers' exit code, and names registered errors.
 fn expect_findings(what: &str, outcome: &Outcome) -> Result<()> {
     let report = outcome.text()?;
     let blockers = ExitClass::NotReady.exit_code();
@@ -72,8 +74,8 @@ fn expect_findings(what: &str, outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Whether a terminal, or a reader's eye, does something else with a character than seeing it: controls, C1 included, changes of
-/// direction, what has no width, separators of lines, tags.
+/// Returns true if a terminal or a reader would not simply show a character: controls including C1, changes of
+/// direction, zero-width characters, line separators, tags.
 fn is_active(letter: char) -> bool {
     let ranges = [
         '\u{200b}'..='\u{200f}',
@@ -87,7 +89,7 @@ fn is_active(letter: char) -> bool {
         || ranges.iter().any(|range| range.contains(&letter))
 }
 
-/// Everything below some folders by path, with the time of its last change and its size; a folder that is missing has nothing.
+/// Returns everything below some folders by path, with its modification time and size. A missing folder has no entries.
 pub fn listing(folders: &[&Path]) -> Result<BTreeMap<String, String>> {
     let existing = folders.iter().filter(|folder| folder.exists());
     let mut find = Command::new("find");

@@ -1,6 +1,6 @@
-//! A stick that tries to write to the terminal of its reader: escape codes, control characters and very long names in every
-//! string that it carries and in every name of a field, signed by its vendor or not. No verb that reads it changes anything
-//! but the store that it was given.
+//! A stick that tries to write to its reader's terminal. Escape codes, control characters and very long names are in
+//! every string and field name that it carries, signed by its vendor or not. No verb that reads it changes anything but
+//! the given store.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeSet;
@@ -26,21 +26,22 @@ mod stick;
 /// Length of a very long name, in bytes.
 const LONG_BYTES: usize = 1 << 20;
 
-/// What fits into the name of a file of the head, beside its own.
+/// Number of characters that fit into a file name of the head, in addition to its own.
 const NAME_CHARACTERS: usize = 30;
 
-/// How many different strings must have been seen in harmless form, so that the test cannot pass on refusals alone.
+/// Minimum number of different strings that must appear in harmless form, so that the test cannot pass by refusals
+/// alone.
 const SEEN_AT_LEAST: usize = 20;
 
-/// Where Landfall writes on a host.
+/// Folders in which Landfall writes on a host.
 const OF_THE_HOST: [&str; 4] = ["/var/lib/landfall", "/etc/landfall", "/etc/kubernetes", "/var/log/landfall"];
 
-/// How many of the places of a head a run takes.
+/// Share of a head's places that a run covers.
 #[derive(Clone, Copy)]
 enum Share {
-    /// Every fourth, from one that the seed names.
+    /// Every fourth place, from a seeded start.
     Fourth,
-    /// All of them.
+    /// All places.
     All,
 }
 
@@ -54,7 +55,8 @@ impl Share {
     }
 }
 
-/// Does something for a share of the head's places, each thread with a folder of its own; returns the places for which it said so.
+/// Calls a function for a share of the head's places, with a folder for each thread. Returns the places for which it
+/// returned true.
 fn for_each_place(
     stick: &Stick,
     share: Share,
@@ -82,7 +84,7 @@ fn for_each_place(
     Ok((places.len(), seen.into_iter().flatten().collect()))
 }
 
-/// Fails unless all of it was harmless; returns whether the text was seen.
+/// Fails unless all output was harmless. Returns true if the text appeared.
 fn expect_all(runs: &[Run], head: &Path) -> Result<bool> {
     let head_bytes = usize::try_from(head.metadata()?.len())?;
     let mut seen = false;
@@ -93,7 +95,7 @@ fn expect_all(runs: &[Run], head: &Path) -> Result<bool> {
     Ok(seen)
 }
 
-/// Fails if a run changed the host or what was on the stick.
+/// Fails if a run changed the host or the content of the stick.
 fn unchanged(stick: &Path, runs: impl FnOnce() -> Result<()>) -> Result<()> {
     let folders: Vec<_> = OF_THE_HOST.iter().map(Path::new).chain([stick]).collect();
     let before = listing(&folders)?;
@@ -122,7 +124,7 @@ fn every_string_of_a_stick_is_harmless() -> Result<()> {
     long_strings_are_harmless(Share::All)
 }
 
-/// Escape codes are printed in harmless form.
+/// Checks that escape codes are printed in harmless form.
 fn escapes_are_harmless(share: Share) -> Result<()> {
     let stick = Stick::new()?;
     let hostile = format!("{MARK}{ESCAPES}");
@@ -142,7 +144,7 @@ fn escapes_are_harmless(share: Share) -> Result<()> {
     Ok(())
 }
 
-/// A very long string is not printed at its length.
+/// Checks that a very long string is not printed in full.
 fn long_strings_are_harmless(share: Share) -> Result<()> {
     let stick = Stick::new()?;
     let half = LONG_BYTES / 2;
@@ -158,7 +160,7 @@ fn long_strings_are_harmless(share: Share) -> Result<()> {
     Ok(())
 }
 
-/// Names are strings, too: of the head's files, of the bundle, of the folder that it is in.
+/// Checks names, which are strings as well: of the head's files, of the bundle, and of the folder that contains it.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn no_name_on_a_stick_reaches_the_terminal_as_it_is() -> Result<()> {
@@ -179,11 +181,11 @@ fn no_name_on_a_stick_reaches_the_terminal_as_it_is() -> Result<()> {
         std::fs::write(&path, head).with_context(|| format!("cannot write {}", path.display()))?;
         expect_all(&stick.read_by_every_verb(&path)?, &path)?;
     }
-    // Several bundles in one folder, each of them named.
+    // Several bundles in one folder, each of which is named.
     expect_all(&stick.read_by_every_verb(&folder)?, &folder).map(drop)
 }
 
-/// A list of sums, and a license, which the same stick may carry as files beside the bundle.
+/// A list of checksums, and a license, which the same stick may carry as files next to the bundle.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn what_is_beside_a_bundle_is_not_printed() -> Result<()> {
@@ -214,7 +216,7 @@ fn what_is_beside_a_bundle_is_not_printed() -> Result<()> {
     Ok(())
 }
 
-/// A document that a person is handed on a stick, and looks at.
+/// A document that a person receives on a stick, and displays.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn no_string_of_a_root_a_revocation_or_a_license_reaches_the_terminal_as_it_is() -> Result<()> {
@@ -241,7 +243,7 @@ fn no_string_of_a_root_a_revocation_or_a_license_reaches_the_terminal_as_it_is()
     Ok(())
 }
 
-/// An index, a manifest and a configuration are blobs: they are checked and copied, and never printed.
+/// An index, a manifest and a configuration are blobs: they are checked and copied, but never printed.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn what_the_payload_of_a_bundle_says_is_not_printed() -> Result<()> {
@@ -276,7 +278,7 @@ fn what_the_payload_of_a_bundle_says_is_not_printed() -> Result<()> {
     Ok(())
 }
 
-/// The starter's index, and the manifest and the configuration of one of its images.
+/// Returns the starter's index, and the manifest and the configuration of one of its images.
 fn oci_documents() -> Result<[Value; 3]> {
     let starter = starter()?;
     let image = &starter.inspection()?["release"]["images"][0];
@@ -290,7 +292,7 @@ fn oci_documents() -> Result<[Value; 3]> {
     Ok([index(starter)?, blob("manifest")?, blob("config")?])
 }
 
-/// `index.json` follows `landfall` in the first part.
+/// Returns `index.json`, which follows `landfall` in the first part.
 fn index(starter: &Starter) -> Result<Value> {
     let first = starter.part_paths().first().cloned().context("the bundle has no parts")?;
     for entry in tar::Archive::new(std::fs::File::open(first)?).entries()? {

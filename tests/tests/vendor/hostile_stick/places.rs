@@ -1,20 +1,20 @@
-//! Every place of a document at which a stranger may write a text: its strings, and the names of its fields. Documents are
-//! walked as they are, so that fields that are added later are covered, too.
+//! All places of a document where an attacker may write a text: its strings, and the names of its fields. Actual
+//! documents are walked, so that fields added later are covered as well.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// What is replaced at a place.
+/// The replaced part of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// The string.
     Text,
-    /// The name of the first field of the object.
+    /// The name of the object's first field.
     Name,
 }
 
-/// What places have in common: a path without indexes, and whether it is of the name of a field.
+/// Kind of a place: its path without indexes, and true if it is the name of a field.
 pub type Kind = (String, bool);
 
 /// One place of a document.
@@ -26,12 +26,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// One place of each kind: those at the same path of a list's elements are of one kind.
+    /// Returns one place of each kind. Places at the same path within a list's elements have the same kind.
     pub fn of(document: &Value) -> Vec<Self> {
         Self::new_in(document, &mut BTreeSet::new())
     }
 
-    /// The same without kinds that are known, from other documents of the same form; those of this one are known afterwards.
+    /// Like [`of`](Self::of), without kinds in `known`, which come from other documents of the same form. Adds this
+    /// document's kinds to it.
     pub fn new_in(document: &Value, known: &mut BTreeSet<Kind>) -> Vec<Self> {
         let mut places = Vec::new();
         find(document, "", &mut places);
@@ -52,7 +53,7 @@ impl Place {
         }
     }
 
-    /// What it is called in a failure.
+    /// Describes the place in an error message.
     pub fn describe(&self, document: &str) -> String {
         match self.part {
             Part::Text => format!("{document}{}", self.pointer),

@@ -1,4 +1,4 @@
-//! Heads in which one text is hostile, and the verbs that read them.
+//! Heads with one hostile text, and the verbs that read them.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use super::places::Place;
 use crate::vendor::outcome::Outcome;
 use crate::vendor::starter::starter;
 
-/// The starter's head with the root and a revocation of a vendor whose key is at hand.
+/// The starter's head with the root and a revocation of a vendor whose key is available.
 pub struct Stick {
     vendor: Vendor,
     pub fingerprint: String,
@@ -27,20 +27,20 @@ pub struct Stick {
 
 /// Heads that differ from the starter's in one text.
 pub struct Heads {
-    /// Its signatures are those of the head before.
+    /// Head with the signatures of the original head.
     pub forged: PathBuf,
-    /// Its vendor has signed it.
+    /// Head signed by its vendor, if that is possible.
     pub signed: Option<PathBuf>,
 }
 
-/// Where a head has the objects of components, a document for each.
+/// Folder of a head with the objects of components, one document for each.
 const OBJECTS: &str = "documents/objects/";
 
-/// The description of a license.
+/// Description of a license.
 const LICENSE: &str = "id: acme-1\nvendor: Example\ncustomer: Acme\ncontact: a@example.com\nrelease: starter\n\
     ends: 2030-01-01\nsupersedes: [acme-0]\nentitlements: {components: [analytics], features: [reports], nodes: 3}\n";
 
-/// A run of a verb: its arguments, and what came of it.
+/// A run of a verb: its arguments, and its outcome.
 pub type Run = (String, Outcome);
 
 impl Stick {
@@ -63,7 +63,8 @@ impl Stick {
         Ok(Self { vendor, fingerprint, files, payload_bytes, folder })
     }
 
-    /// A file with the facts of this machine: it is looked at once, and not by each of thousands of runs.
+    /// Returns the path of a file with this machine's facts, which are collected once rather than in each of thousands
+    /// of runs.
     fn facts(&self) -> Result<String> {
         let path = self.folder.path().join("facts.json");
         if !path.exists() {
@@ -73,24 +74,24 @@ impl Stick {
         Ok(path.display().to_string())
     }
 
-    /// The head before it is changed. The payload is only counted: no test reads it.
+    /// Returns the unmodified head. The payload has only its size, because no test reads it.
     pub fn forgery(&self) -> Forgery {
         Forgery { files: self.files.clone(), payload: vec![0; self.payload_bytes] }
     }
 
-    /// A file of the head before it is changed.
+    /// Returns a file of the unmodified head.
     pub fn file(&self, name: &str) -> Result<Vec<u8>> {
         let found = self.files.iter().find(|(file, _)| file == name);
         found.map(|(_, contents)| contents.clone()).with_context(|| format!("the head has no {name}"))
     }
 
-    /// A license of the same vendor, with a text in every field that may have one.
+    /// Returns a license of the same vendor, with a text in every field that may have one.
     pub fn license(&self) -> Result<Vec<u8>> {
         let folder = self.folder.path();
         let write = |name: &str, bytes: &[u8]| {
             std::fs::write(folder.join(name), bytes).with_context(|| format!("cannot write {name}"))
         };
-        // `trust show` reads the document before the one that it is asked for.
+        // `trust show` also reads the document before the requested one.
         write("1.root.json", &self.file("trust/1.root.json")?)?;
         write("revocation.json", &self.file("trust/revocation.json")?)?;
         write("license.yaml", LICENSE.as_bytes())?;
@@ -101,7 +102,8 @@ impl Stick {
         std::fs::read(folder.join("acme-1.license")).context("no license was issued")
     }
 
-    /// Every place of every document of the head, with the name of its document. The objects of all components have one form.
+    /// Returns every place of every document of the head, with the name of its document. The objects of all components
+    /// have one form.
     pub fn places(&self) -> Result<Vec<(&str, Place)>> {
         let mut places = Vec::new();
         let mut of_objects = BTreeSet::new();
@@ -117,10 +119,11 @@ impl Stick {
         Ok(places)
     }
 
-    /// Heads with a hostile text at a place, in a folder: as an attacker can change it, and as its vendor can sign it, if that can be.
+    /// Writes heads with a hostile text at a place into a folder. One is as an attacker can change it. The other is as
+    /// its vendor can sign it, if that is possible.
     pub fn heads(&self, document: &str, place: &Place, hostile: &str, folder: &Path) -> Result<Heads> {
         let change = |value: &mut Value| place.write(value, hostile);
-        // Made twice: a clone would copy a payload of a gigabyte.
+        // Created twice, because a clone would copy a payload of a gigabyte.
         let forged = self.forgery().edit(document, change)?;
         let signed = self.forgery().edit(document, change);
         let signed = if document == "landfall.json" { signed } else { signed.and_then(Forgery::bind) };
@@ -135,14 +138,15 @@ impl Stick {
         })
     }
 
-    /// Runs the verbs that read a head whose signatures do not fit: one prints it as it is, and one refuses it where all others do.
+    /// Runs the verbs that read a head whose signatures do not match: one that prints it anyway, and one that refuses
+    /// it like all others.
     pub fn read_by_verbs_without_trust(&self, head: &Path) -> Result<Vec<Run>> {
         let head = head.display().to_string();
         let verify = ["verify", &head, "--trust", &self.fingerprint];
         [run(&["inspect", &head]), run(&["inspect", &head, "--json"]), run(&verify)].into_iter().collect()
     }
 
-    /// Runs every verb that reads a stick, for a person and for a program.
+    /// Runs every verb that reads a stick, with output for people and for programs.
     pub fn read_by_every_verb(&self, head: &Path) -> Result<Vec<Run>> {
         let head = head.display().to_string();
         let store = format!("{head}.store");
@@ -161,7 +165,7 @@ impl Stick {
         forms.map(|arguments| run(&arguments)).collect()
     }
 
-    /// Runs those that print the most of it.
+    /// Runs the verbs that print the most of a head.
     pub fn read_by_printing_verbs(&self, head: &Path) -> Result<Vec<Run>> {
         let head = head.display().to_string();
         let trust = ["--trust", self.fingerprint.as_str()];
@@ -186,7 +190,7 @@ pub fn is_json(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "json")
 }
 
-/// A revocation of another release, signed.
+/// Returns a signed revocation of another release.
 fn revocation(vendor: &Vendor) -> Result<Vec<u8>> {
     let revoked = RevokedRelease {
         name: "other".to_owned(),
@@ -199,7 +203,7 @@ fn revocation(vendor: &Vendor) -> Result<Vec<u8>> {
     Ok(revocation.with_signature(vendor.key.public().id(), &signature)?.bytes().to_vec())
 }
 
-/// Bytes after the head.
+/// Returns the number of bytes after the head.
 fn payload_bytes(files: &[(String, Vec<u8>)]) -> Result<usize> {
     let landfall: Value = serde_json::from_slice(&files.first().context("an empty head")?.1)?;
     let total = usize::try_from(landfall["payload_bytes"].as_u64().context("no payload_bytes")?)?;

@@ -1,5 +1,5 @@
-//! The starter release as a vendor locks and builds it: from upstream's hosts, at upstream's addresses, all of which one server plays.
-//! What `landfall lock --dry-run` lists is what is asked, and nothing else is.
+//! The starter release, locked and built like by a vendor: from upstream's hosts and URLs, all of which one server
+//! simulates. Exactly the URLs listed by `landfall lock --dry-run` are requested.
 
 mod server;
 mod stand_ins;
@@ -19,16 +19,16 @@ use super::models::{TOKEN, files_of, names, without_digests};
 use super::outcome::Outcome;
 use super::starter::{Starter, release, starter};
 
-/// The file that names the wheels, from the project's root and from the lock.
+/// Path of the file that names the wheels, relative to the project's root and to the lock.
 const REQUIREMENTS: &str = "releases/starter/requirements.txt";
 
-/// The artifacts that are made of programs.
+/// Artifacts that are made of programs.
 const OF_PROGRAMS: [&str; 5] = ["kubernetes", "containerd", "runc", "cni", "etcd"];
 
-/// The words of the list for what is not known before.
+/// Placeholders in the list for parts that are not known in advance.
 const WORDS: [&str; 4] = ["NAME", "DIGEST", "COMMIT", "PATH"];
 
-/// A vendor of the starter release, whose only way leads to the server.
+/// A vendor of the starter release who can reach only this server.
 struct Case {
     starter: &'static Starter,
     folder: tempfile::TempDir,
@@ -37,11 +37,11 @@ struct Case {
     upstream: Upstream,
 }
 
-/// What a dry run lists.
+/// The list of a dry run.
 struct List {
-    /// Whole addresses.
+    /// Complete URLs.
     addresses: Vec<String>,
-    /// Addresses with words for what is not known before.
+    /// URLs with placeholders for parts that are not known in advance.
     forms: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ impl Case {
             "packageIndex: https://{INDEX_HOST}/simple\nproxies: {{http: '{proxy}', https: '{proxy}'}}\nauthorities: [authority.pem]\n"
         );
         durable::write_file(&vendor.registries_file(), registries.as_bytes(), 0o644)?;
-        // The file is read beside each lock that names it.
+        // The file is read from the folder of each lock that names it.
         let requirements = std::fs::read(workspace::root().join(REQUIREMENTS)).context("no requirements")?;
         let copy = folder.path().join(REQUIREMENTS);
         std::fs::create_dir_all(copy.parent().context("no folder")?)?;
@@ -70,7 +70,7 @@ impl Case {
         self.folder.path().join(name)
     }
 
-    /// A `landfall lock` of the release as it is in this repository.
+    /// Returns a `landfall lock` command for the release as it is in this repository.
     fn lock(&self) -> Command {
         let mut lock = self.starter.landfall_lock();
         lock.arg(release()).arg("--registries").arg(self.vendor.registries_file());
@@ -78,7 +78,7 @@ impl Case {
         lock
     }
 
-    /// What a dry run lists, which asks nothing.
+    /// Returns the list of a dry run. Fails if the dry run sends a request.
     fn list(&mut self) -> Result<List> {
         let listed = Outcome::success(self.lock().args(["--dry-run", "--json"]))?.json()?;
         ensure!(self.upstream.asked()?.addresses.is_empty(), "a dry run asked");
@@ -98,7 +98,7 @@ impl Case {
 }
 
 impl List {
-    /// Fails where something was asked that is not on the list, not at one of these addresses, and not where an answer led.
+    /// Fails if a requested URL is not on the list, not accepted by `known`, and not the target of a redirect.
     fn has_all(&self, asked: &Asked, known: impl Fn(&str) -> bool) -> Result<()> {
         let is_expected = |address: &&String| {
             self.addresses.contains(address)
@@ -112,7 +112,7 @@ impl List {
     }
 }
 
-/// Whether an address is of a form.
+/// Returns true if a URL matches a form.
 fn fits(form: &str, address: &str) -> bool {
     let form = WORDS.iter().fold(form.to_owned(), |form, word| form.replace(word, "*"));
     let mut pieces = form.split('*');
@@ -126,8 +126,8 @@ fn fits(form: &str, address: &str) -> bool {
     rest.len() > last.len() && rest.ends_with(last)
 }
 
-/// The digests that upstream has published, which the lock has before it is resolved; not that of the model, whose files are compared once all
-/// else was as the lock says.
+/// Returns the digests published by upstream, which the lock has before it is resolved. The digests of the model's
+/// files are excluded, because they are compared only after everything else matches the lock.
 fn published(lock: &str) -> Vec<&str> {
     let fields = ["index: sha256:", "digest: sha256:"];
     let is_pinned = |line: &&str| fields.iter().any(|field| line.starts_with(field));
@@ -144,7 +144,8 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
     let published = published(&lock);
     ensure!(published.len() >= 5, "{published:?}");
 
-    // The lock as it is in this repository: everything that is listed is asked, and what upstream has published is compared.
+    // The lock as it is in this repository: everything on the list is requested, and compared with upstream's published
+    // digests.
     let first = case.path("first.lock");
     let refused = Outcome::of(case.lock().arg("--output").arg(&first))?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2104")), "{}", refused.stderr);
@@ -157,7 +158,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
     let silent: Vec<_> = list.addresses.iter().filter(|address| !asked.addresses.contains(*address)).collect();
     ensure!(silent.is_empty(), "listed, and not asked: {silent:#?}");
 
-    // No stand-in has a digest of upstream's, so the rest is as if it were not published.
+    // No stand-in has upstream's digests, so these are treated as unpublished.
     let second = case.path("second.lock");
     let text = without_digests(&std::fs::read_to_string(&first)?);
     let text = published.iter().fold(text, |text, digest| text.replace(digest, "unresolved"));
@@ -171,7 +172,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
     let arguments = case.vendor.build_arguments(&release(), &case.path("stick"), &["--json"]);
     Outcome::success(case.starter.command(&case.vendor, &arguments).env("HF_TOKEN", TOKEN))?;
     let asked = case.upstream.asked()?;
-    // What pages of the index name is in the lock by now.
+    // URLs from the index's pages are in the lock by now.
     list.has_all(&asked, |address| locked.contains(&format!("url: '{address}'")))?;
     ensure!(asked.addresses.iter().any(|address| address.contains("/blobs/")), "no image was fetched");
     case.the_token_stays_with_the_hub()?;
@@ -179,7 +180,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
 }
 
 impl Case {
-    /// The hub answers nothing without its token; the host that has its large files never sees it.
+    /// Checks that the hub answers nothing without its token, and the host of its large files never receives it.
     fn the_token_stays_with_the_hub(&self) -> Result<()> {
         let seen = self.stand_ins.hub.seen();
         let elsewhere: Vec<_> = seen.iter().filter(|seen| seen.path.starts_with("/large/")).collect();
@@ -188,7 +189,7 @@ impl Case {
         Ok(())
     }
 
-    /// The bundle has the parts that stand in, under upstream's names.
+    /// Fails unless the bundle has the stand-in parts under upstream's names.
     fn expect_parts(&self, stick: &Path) -> Result<()> {
         let starter = self.starter;
         let (known, built) = (starter.inspection()?, inspected(starter, stick)?);
@@ -215,7 +216,7 @@ fn inspected(starter: &Starter, stick: &Path) -> Result<Value> {
     Outcome::success(starter.landfall(&["inspect", "--json"]).arg(stick))?.json()
 }
 
-/// The digest of an image's manifest in a bundle.
+/// Returns the digest of an image's manifest in a bundle.
 fn manifest(inspection: &Value, reference: &str) -> Result<Value> {
     let images = inspection["release"]["images"].as_array().context("no images")?;
     let image = images.iter().find(|image| image["reference"] == reference);

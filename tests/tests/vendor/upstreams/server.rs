@@ -1,4 +1,4 @@
-//! The server that plays every upstream host, and what it was asked.
+//! The server that simulates every upstream host, and the requests it received.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 const PROGRAM: &str = include_str!("server.py");
 
-/// What is at which address; the program explains it.
+/// Contents by URL, in the form that the server's program documents.
 #[derive(Debug, Serialize)]
 pub struct Routes {
     pub registry: String,
@@ -24,7 +24,7 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Every host.
+    /// Returns the names of all hosts.
     fn hosts(&self) -> BTreeSet<&str> {
         let of_files = self.files.keys().filter_map(|address| address.split('/').nth(2));
         of_files
@@ -34,26 +34,26 @@ impl Routes {
     }
 }
 
-/// The running server, which ends with this value.
+/// A running server, which ends when this value is dropped.
 pub struct Upstream {
     child: Child,
     log: PathBuf,
     seen: usize,
-    /// Its port on loopback.
+    /// Port on loopback.
     pub port: u16,
 }
 
-/// What was asked in a while.
+/// Requests in a period of time.
 #[derive(Debug, Default)]
 pub struct Asked {
-    /// Addresses, in their order; one for each request.
+    /// URLs in their order, one for each request.
     pub addresses: Vec<String>,
-    /// Where answers led.
+    /// Targets of redirects.
     pub led: BTreeSet<String>,
 }
 
 impl Upstream {
-    /// Starts it, with a certificate of an authority whose own is then in `authority.pem` of the folder.
+    /// Starts the server. The certificate of its authority is then in the folder's `authority.pem`.
     pub fn start(folder: &Path, routes: &Routes) -> Result<Self> {
         certify(folder, &routes.hosts().into_iter().collect::<Vec<_>>())?;
         let (log, file) = (folder.join("upstream.log"), folder.join("routes.json"));
@@ -69,7 +69,7 @@ impl Upstream {
         Ok(Self { child, log, seen: 0, port: port.trim().parse().context("the server names no port")? })
     }
 
-    /// What was asked since the last call. An error names a host that is not upstream's.
+    /// Returns the requests since the last call. Fails if a host that is not upstream's was requested.
     pub fn asked(&mut self) -> Result<Asked> {
         let text = std::fs::read_to_string(&self.log).context("the log cannot be read")?;
         let mut asked = Asked::default();

@@ -1,4 +1,5 @@
-//! What upstream's addresses bring here: the parts that the tests assemble, under the names and in the form that upstream gives them.
+//! Stand-ins for the content of upstream's URLs: the parts that the tests assemble, under upstream's names and in
+//! upstream's form.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -20,13 +21,13 @@ use super::super::outcome::Outcome;
 use super::super::starter::Starter;
 use super::server::Routes;
 
-/// The host of the package index that the registries file names.
+/// Host of the package index in the registries file.
 pub const INDEX_HOST: &str = "packages.example.com";
 
-/// The host to which the hub leads for large files.
+/// Host to which the hub redirects for large files.
 const LARGE_FILES_HOST: &str = "large-files.example.com";
 
-/// A lock, as far as it says what is where.
+/// The names and locations in a lock.
 #[derive(Deserialize)]
 struct Lock {
     images: Vec<Entry>,
@@ -41,7 +42,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Name and tag.
+    /// Returns name and tag.
     fn parts(&self) -> Option<(&str, &str)> {
         self.reference.rsplit_once(':')
     }
@@ -52,28 +53,28 @@ struct File {
     url: String,
     #[serde(default)]
     path: Option<String>,
-    /// Where its project publishes its digest.
+    /// URL at which its project publishes its digest.
     #[serde(default)]
     sums: Option<String>,
     #[serde(default)]
     members: BTreeMap<String, String>,
 }
 
-/// Everything that stands in for upstream. Its servers end with this value.
+/// All stand-ins for upstream. Their servers end when this value is dropped.
 pub struct StandIns {
-    /// The hub, open to a token alone.
+    /// The hub, which is accessible only with a token.
     pub hub: Hub,
     index: PackageServer,
     upstream: Lock,
     assembled: Lock,
-    /// Files by their addresses.
+    /// Files by URL.
     files: BTreeMap<String, PathBuf>,
-    /// The SHA-256 of each program, by its path in its artifact.
+    /// SHA-256 of each program, by its path in its artifact.
     pub programs: BTreeMap<String, String>,
 }
 
 impl StandIns {
-    /// Makes them in a folder, of the parts of the starter bundle that is inspected.
+    /// Creates the stand-ins in a folder, from the parts of the inspected starter bundle.
     pub fn make(folder: &Path, starter: &Starter, inspection: &Value) -> Result<Self> {
         let hub = gated_hub(&files_of_model(starter, inspection)?)?;
         let index = PackageServer::start()?;
@@ -104,12 +105,12 @@ impl StandIns {
         Ok(Self { hub, index, upstream, assembled, files, programs })
     }
 
-    /// Where each of them is.
+    /// Returns the locations of all stand-ins.
     pub fn routes(&self, registry: &Registry) -> Result<Routes> {
         let (mut registries, mut tags) = (BTreeMap::new(), BTreeMap::new());
         for (name, tag, assembled) in self.images()? {
             let host = name.split('/').next().unwrap_or_default();
-            // Docker's registry answers under another name than its images have.
+            // Docker's registry has another host name than its images.
             let asked = if host == "docker.io" { "index.docker.io" } else { host };
             registries.insert(asked.to_owned(), host.to_owned());
             tags.insert(format!("{name}:{tag}"), assembled.to_owned());
@@ -130,7 +131,7 @@ impl StandIns {
         })
     }
 
-    /// Each image: its name, its tag upstream, and the tag of what stands in for it.
+    /// Returns each image: its name, its upstream tag, and the tag of its stand-in.
     pub fn images<'a>(&'a self) -> Result<Vec<(&'a str, &'a str, &'a str)>> {
         let assembled: BTreeMap<_, _> = self.assembled.images.iter().filter_map(Entry::parts).collect();
         let of_image = |entry: &'a Entry| {
@@ -143,16 +144,18 @@ impl StandIns {
 }
 
 impl File {
-    /// The name under which the project publishes it.
+    /// Returns the name under which the project publishes the file.
     fn published_name(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Makes the file that upstream would publish; returns its path, and adds what is taken of it.
+    /// Creates the file that upstream would publish, and returns its path. Adds the program taken from it to
+    /// `programs`.
     fn publish(&self, folder: &Path, binaries: &Path, programs: &mut BTreeMap<String, String>) -> Result<PathBuf> {
         let path = folder.join("file");
         if let Some(name) = &self.path {
-            // The tests have one program under several names, which upstream publishes each by itself: their ends differ.
+            // The tests have one program under several names, which upstream publishes separately. So a different
+            // suffix is appended to each.
             let script = format!("cat '{}' > file && printf '%s' '{name}' >> file", binaries.join(name).display());
             Outcome::success(Command::new("sh").args(["-euc", &script]).current_dir(folder))?;
             programs.insert(name.clone(), sha256(&path)?);
@@ -171,7 +174,7 @@ impl File {
     }
 }
 
-/// A lock of this repository.
+/// Reads a lock of this repository.
 fn lock(path: &str) -> Result<Lock> {
     let text = std::fs::read_to_string(workspace::root().join(path)).with_context(|| format!("cannot read {path}"))?;
     serde_saphyr::from_str(&text).with_context(|| format!("{path} is not a lock"))
@@ -181,7 +184,7 @@ fn sha256(path: &Path) -> Result<String> {
     Ok(format!("sha256:{}", digits(path)?))
 }
 
-/// The SHA-256 of a file, in hexadecimal.
+/// Returns the SHA-256 of a file in hexadecimal.
 fn digits(path: &Path) -> Result<String> {
     let shown = Outcome::success(Command::new("sha256sum").arg(path))?;
     let digest = shown.text()?.split_whitespace().next().unwrap_or_default().to_owned();

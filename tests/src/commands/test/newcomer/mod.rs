@@ -1,7 +1,7 @@
 //! The part "newcomer": a fresh clone on a machine that lacks things. The launcher must name all missing items before
 //! any part of the project is compiled. It must install what it may install, and then continue.
 //!
-//! The tests use this machine's own tools: a folder of links replaces `PATH`, hard links replace the toolchain, and
+//! The tests use this machine's own tools. A folder of links replaces `PATH`, hard links replace the toolchain, and
 //! system files are covered in a mount namespace. The machine itself is not changed.
 
 use std::path::Path;
