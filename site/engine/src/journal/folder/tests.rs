@@ -312,7 +312,7 @@ fn an_unknown_event_or_field_is_newer_and_other_nonsense_is_damage() {
     let code_of = |payload: &[u8]| {
         let tail = crate::journal::record::decode(&first).unwrap().tail;
         let bytes = [&first[..], &crate::journal::record::encode(payload, tail).0].concat();
-        Replay::<Outline>::of(&bytes, path).unwrap_err().code()
+        Replay::<Outline>::to_continue(&bytes, path).unwrap_err().code()
     };
     let at = "\"at\":\"2026-11-21T08:00:00Z\"";
     assert_eq!(code_of(format!("{{{at},\"event\":\"paused\"}}").as_bytes()), codes::JOURNAL_NEWER);
