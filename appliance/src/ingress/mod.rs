@@ -1,10 +1,10 @@
 //! Use behind an ingress: proxies that forward requests of browsers. Off by default: the headers of a request then
 //! change neither its address nor the console's name.
 //!
-//! Threats: a browser that claims another address, to evade rate limits and mislead the audit log (only addresses that
-//! a trusted proxy has appended itself are believed: the list is read from its end); a client that bypasses the proxy
-//! (its address is not a trusted one, so its headers are ignored); a header that names another host (none is read: the
-//! host is a setting).
+//! Threats and defenses. A browser may claim another address, to evade rate limits and mislead the audit log. Only
+//! addresses that a trusted proxy has appended itself are believed: the list is read from its end. A client may bypass
+//! the proxy, but its address is not a trusted one, so its headers are ignored. A header may name another host, but
+//! none is read: the host is a setting.
 
 mod chain;
 mod network;

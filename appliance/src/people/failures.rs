@@ -1,5 +1,5 @@
 //! Failures of unauthenticated clients in the audit log. The first one of each kind from an address in an hour has an
-//! entry; after the hour, one more entry has the number of the others. Therefore no such client can fill the disk, and
+//! entry. After the hour, one more entry has the number of the others. Therefore no such client can fill the disk, and
 //! the log stays readable for people.
 
 use std::collections::{BTreeSet, HashMap};

@@ -1,11 +1,11 @@
-//! Estimate of the guesses needed for a password by an attacker who first tries common choices: leaked passwords, names
-//! and words by frequency, their usual variants, keyboard rows, dates and repetitions. zxcvbn counts them, and contains
-//! the lists.
+//! Estimate of the guesses needed for a password by an attacker who tries common choices first. These are leaked
+//! passwords, frequent names and words, their usual variants, keyboard rows, dates and repetitions. The library zxcvbn
+//! counts the guesses, and contains the lists.
 
 use zxcvbn::zxcvbn;
 
-/// Minimum number of guesses for a password. A combination of one frequent word, some digits and a symbol needs fewer;
-/// three randomly chosen words, or twelve characters that are not words, need a hundred times as many.
+/// Minimum number of guesses for a password. A combination of one frequent word, some digits and a symbol needs fewer.
+/// Three randomly chosen words, or twelve characters that are not words, need a hundred times as many.
 const FEWEST: u64 = 10_000_000_000;
 
 /// Number of leading characters that are judged: after such a beginning, any end is acceptable. The time grows with

@@ -1,4 +1,4 @@
-//! A thousand secrets that people and programs send to the console: none appears in its log, on its pages, in its
+//! A thousand secrets that people and programs send to the console. None appears in its log, on its pages, in its
 //! answers or in its database, in any form.
 
 use std::collections::BTreeSet;

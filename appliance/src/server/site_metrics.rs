@@ -1,5 +1,5 @@
 //! Metrics of the site on `/metrics`: the host's status as gauges. They are created for each scrape, so that data which
-//! the host no longer reports has no value: an old one would look like a new one.
+//! the host no longer reports has no value. An old one would look like a new one.
 
 use std::collections::BTreeSet;
 

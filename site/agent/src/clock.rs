@@ -102,7 +102,7 @@ pub fn evidence(paths: &SitePaths) -> Evidence {
     Evidence { authority_begins, authority_ends, seen: seen(paths) }
 }
 
-/// Returns the newest time that the site has seen. Journals count only until there is a file for it: a person who
+/// Returns the newest time that the site has seen. Journals count only until there is a file for it. A person who
 /// confirms the clock with `touch` is right even if a journal was written while the clock was ahead.
 fn seen(paths: &SitePaths) -> Option<Timestamp> {
     let journals = fs_err::read_dir(paths.journal()).into_iter().flatten().flatten().map(|entry| entry.path());

@@ -25,7 +25,7 @@ type Doubtful = BTreeMap<Id, Vec<IndexBlob>>;
 
 impl Repository {
     /// Makes damaged index files, and packs with failed reads, no longer count, except for their intact blobs. The
-    /// caller must hold the writers' lock alone ([`crate::writers::Writers`]). All changes are durable on return.
+    /// caller must hold the writers' lock exclusively ([`crate::writers::Writers`]). All changes are durable on return.
     pub(crate) fn mend(&self) -> Result<()> {
         let damaged_indexes = self.view_of_whole_indexes()?.hidden;
         let suspects = suspects::listed(&**self.store())?;

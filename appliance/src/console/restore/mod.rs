@@ -1,4 +1,4 @@
-//! Restores: a person chooses a backup or a point in time, reads and approves the host's plan, and follows the change
+//! Restores. A person chooses a backup or a point in time, reads and approves the host's plan, and follows the change
 //! to its end, or undoes it.
 
 mod choice;

@@ -134,7 +134,7 @@ async fn receive(
     }
 }
 
-/// Sends the input and its end. Returns only if the feeder vanished before the end: [`receive`] alone detects the
+/// Sends the input and its end. Returns only if the feeder vanished before the end: only [`receive`] detects the
 /// program's end and a broken connection.
 async fn send(
     mut sink: impl Sink<Message> + Unpin,
