@@ -1,4 +1,4 @@
-//! Headers of every response. `Strict-Transport-Security` is not among them: the certificate comes from the site's own
+//! Headers of every response. `Strict-Transport-Security` is not among them. The certificate comes from the site's own
 //! authority, and the header would lock out everyone who has not installed that yet. No page is served without TLS.
 
 use axum::extract::Request;

@@ -44,7 +44,7 @@ pub enum Plausibility {
     Ahead(Timestamp),
 }
 
-/// Evaluates the clock. The lower limit is fixed: if it moved with the newest time seen, one boot with the clock ahead
+/// Evaluates the clock. The lower limit is fixed. If it moved with the newest time seen, one boot with the clock ahead
 /// would forbid every repair until that time.
 pub fn plausibility(now: Timestamp, evidence: &Evidence) -> Plausibility {
     if let Some(begins) = evidence.authority_begins.filter(|begins| now < *begins) {

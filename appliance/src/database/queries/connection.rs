@@ -158,7 +158,7 @@ impl Pool {
 }
 
 /// Interprets the timeout of acquiring a connection for reading. Reading is quick, so no connection to the server could
-/// be made: sqlx retries while the server starts, or has as many connections as it accepts. Writers may instead wait
+/// be made. sqlx retries while the server starts, or has as many connections as it accepts. Writers may instead wait
 /// for each other.
 pub(super) fn unanswered(error: sqlx::Error) -> sqlx::Error {
     match error {

@@ -42,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Time that a statement waits for a lock.
 const LOCK_TIMEOUT: &str = if cfg!(test) { "2s" } else { "10s" };
 /// Settings by which the server notices that a console is gone, as after a power cut, and releases its locks. Its
-/// system would wait for two hours. The limit is a minute: the console may read a long log only as fast as its disk
+/// system would wait for two hours. The limit is a minute. The console may read a long log only as fast as its disk
 /// accepts it, and waiting data is also unacknowledged.
 const NOTICED: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_user_timeout", "60000")];

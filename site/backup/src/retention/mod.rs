@@ -111,7 +111,7 @@ impl Repository {
         Ok(self.forget_those(|all| retention.part(all, Scope::Needed), &options)?.dropped)
     }
 
-    /// Drops these backups, each of which has lost data, whatever the retention, and removes data that no other backup
+    /// Drops these backups, each of which has lost data, whatever the retention. Also removes data that no other backup
     /// needs: while they exist, nothing is freed. Fails, without dropping any, if one of them has lost nothing.
     pub fn forget_lost(&self, named: &BTreeSet<BackupId>) -> Result<Forgotten> {
         let lost: BTreeSet<BackupId> = self.lost()?.into_iter().map(|taken| taken.backup).collect();

@@ -20,7 +20,7 @@ const PROGRAM: &str = "landfall-gpu";
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Returns the path of the program. It is next to this one, as on a stick, or else among the files of the installed
-/// release, which has it if it needs GPUs.
+/// release. A release has it if it needs GPUs.
 pub(super) fn program(paths: &SitePaths) -> PathBuf {
     let beside = std::env::current_exe().map_or_else(|_| PROGRAM.into(), |this| this.with_file_name(PROGRAM));
     if beside.exists() { beside } else { installed(paths).unwrap_or(beside) }
