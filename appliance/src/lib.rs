@@ -1,13 +1,13 @@
 //! The appliance: shows a site's state in a browser and as an API, and asks the host to act.
 //!
-//! The host is the only source of what is shown (`host`); the database holds people, keys and the audit log, and what the
-//! console saw in the last 24 hours (`trend`), by which nothing decides. Each request passes one table of rights (`access`)
-//! before a page (`console`) or the API (`api`) answers it.
+//! The host is the only source of the displayed state (`host`). The database holds people, keys and the audit log, and
+//! the console's observations of the last 24 hours (`trend`), on which no decision depends. Each request is checked
+//! against one table of rights (`access`) before a page (`console`) or the API (`api`) answers it.
 //!
-//! Software asks what the license allows at a listener of its own, which passes signed answers on and has no other route
+//! Software asks what the license permits on a separate listener, which forwards signed answers and has no other route
 //! (`answers`).
 //!
-//! The same program serves the package index of a site (`packages`), in pods of its own, without any of that.
+//! The same program serves the package index of a site (`packages`), in separate pods, without any of the above.
 
 mod access;
 mod answers;
@@ -41,7 +41,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// Runs the command that the process's arguments name. Returns the exit code that its error's class has.
+/// Runs the command that the process's arguments name. Returns the exit code of the error's class.
 pub fn run() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     if let Some(code) = container::as_container_program(&arguments) {

@@ -1,4 +1,4 @@
-//! The only place that prints: results to standard output, errors to standard error. The server logs instead.
+//! The only module that prints: results to standard output, errors to standard error. The server logs instead.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this module is the printer")]
 
 use landfall_error_codes::Coded as _;
@@ -10,12 +10,12 @@ pub fn line(text: &str) {
     println!("{text}");
 }
 
-/// Prints what a person should know and what stops nothing.
+/// Prints a note for people that blocks nothing.
 pub fn note(text: &str) {
     eprintln!("note: {text}");
 }
 
-/// Prints an error with its causes, its code and what to do next.
+/// Prints an error with its causes, its code and the next step.
 pub fn error(error: &Error) {
     eprintln!("error[{}]: {error}", error.code().id);
     let mut cause = std::error::Error::source(error);

@@ -1,4 +1,4 @@
-//! Why a request is refused: the same reasons for pages and for the API, which show them differently.
+//! Reasons for refusing a request, shared by pages and the API, which show them differently.
 
 use axum::http::StatusCode;
 use landfall_error_codes::{Code, Coded as _, codes};
@@ -10,71 +10,71 @@ use crate::error::Error;
 use crate::host::{HostError, Unavailable};
 use crate::people::Role;
 
-/// Why a request is refused.
+/// Reason for refusing a request.
 #[derive(Debug)]
 pub enum Refusal {
     /// A user must sign in first.
     SignInNeeded,
-    /// The last proof of who is at the browser is too old; who judges the next one.
+    /// The last proof of identity is too old; with the judge of the next one.
     ProofNeeded(Prover),
     /// The role is too low.
     Role(Role),
     /// The API key lacks the scope.
     Scope(&'static str),
-    /// API keys may not do this at all.
+    /// API keys never permit this.
     NotByKey,
-    /// The request came from another origin, or without the form's token.
+    /// The request came from another origin, or without the form token.
     Foreign,
-    /// A field cannot be used, and why.
+    /// A field is invalid, for this reason.
     Invalid(String),
     /// Nothing has this name.
     NotThere(String),
-    /// The address is not for this method; the methods that it is for.
+    /// The address does not support this method; with the supported ones.
     Method(String),
-    /// The host keeps no plan of this digest.
+    /// The host keeps no plan with this digest.
     PlanGone,
-    /// Too many failed sign-ins; seconds until the next one is looked at.
+    /// Too many failed sign-ins; with the seconds until the next attempt is checked.
     TooManyAttempts(u64),
     /// The user exists.
     NameTaken(String),
-    /// It would leave no administrator.
+    /// The change would leave no administrator.
     LastAdministrator,
-    /// The password is too easy to guess, and why.
+    /// The password is too easy to guess, for this reason.
     Password(&'static str),
     /// The host did not accept the token.
     Token,
     /// Name or password is wrong.
     SignIn,
-    /// The user's role and password are a directory's.
+    /// The user's role and password belong to a directory.
     FromDirectory,
-    /// A directory, or what is known of the person here, says no, and why.
+    /// A directory, or the console's knowledge of the person, refuses, for this reason.
     Directory(String),
     /// A directory does not answer; the reason is logged.
     DirectorySilent,
-    /// A second person has to approve, and what waits for one.
+    /// A second person must approve; with what waits.
     TwoPeople(String),
-    /// The user cannot approve this as one of two people, and why.
+    /// The user cannot approve this as one of two people, for this reason.
     NotCounted(String),
-    /// The request speaks no version of the upload protocol that is known here.
+    /// The request uses no supported version of the upload protocol.
     Protocol,
-    /// The body is of another kind than this one.
+    /// The body has another content type than this one.
     ContentType(&'static str),
     /// Another request sends to the upload.
     Arriving,
     /// Too many programs listen to the operation.
     Listeners,
-    /// The host did not do it.
+    /// The host refused or failed.
     Host(HostError),
     /// The request took too long.
     Late,
-    /// A fault of the appliance, which is logged; its code is shown, and nothing else of it.
+    /// A fault of the appliance, which is logged; only its code is shown.
     Internal(Error),
 }
 
-/// Who judges that the person at a browser is the user.
+/// Judge of the proof that the person at a browser is the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prover {
-    /// The console or a directory server, by the own password.
+    /// The console or a directory server, by the user's own password.
     Password,
     /// The identity provider, at which the user signs in.
     Provider,
@@ -133,7 +133,7 @@ pub struct Problem {
     pub hint: String,
 }
 
-/// The HTTP status of a fault: one that passes is no reason to give up.
+/// Returns the HTTP status of a fault: a transient one is no reason to give up.
 fn status_of(code: Code) -> StatusCode {
     let passing = [codes::APPLIANCE_DATABASE_LOCKED, codes::APPLIANCE_DATABASE_FULL, codes::APPLIANCE_SERVER_SILENT];
     let passes = passing.contains(&code);
@@ -141,7 +141,7 @@ fn status_of(code: Code) -> StatusCode {
 }
 
 impl Refusal {
-    /// The HTTP status and the registry's entry.
+    /// Returns the HTTP status and the registry's code.
     fn class(&self) -> (StatusCode, Code) {
         match self {
             Self::SignInNeeded => (StatusCode::UNAUTHORIZED, codes::SIGN_IN_NEEDED),
@@ -173,7 +173,7 @@ impl Refusal {
         }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub fn status(&self) -> StatusCode {
         self.class().0
     }
@@ -213,7 +213,7 @@ impl Refusal {
         }
     }
 
-    /// What the API answers, and what a page shows.
+    /// Returns the problem document for the API, which pages also show.
     pub fn problem(&self) -> Problem {
         let (status, code) = self.class();
         let status = status.as_u16();

@@ -5,7 +5,7 @@ use std::future::Future;
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-/// Begins a task on behalf of the request that is being answered, whose id its log lines carry. `tokio::spawn` would lose it.
+/// Spawns a task on behalf of the current request, whose ID its log lines carry. `tokio::spawn` would lose it.
 pub fn spawn_for_request<F>(task: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -32,7 +32,7 @@ mod tests {
         }
     }
 
-    /// What these files begin is of no request: servers, watchers and connections.
+    /// Tasks spawned in these files belong to no request: servers, watchers and connections.
     #[test]
     fn whatever_a_request_begins_is_begun_on_its_behalf() {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -28,7 +28,7 @@ use crate::host::fake::FakeHost;
 use crate::people::{NewKey, PROOF, Proven, Role, Scope, begin_session, create_user, make_key};
 use crate::server::serve_on;
 
-/// A password that is good enough.
+/// A sufficiently strong password.
 pub const PASSWORD: &str = "gravel tuba cinnamon orbit";
 
 /// A running console.
@@ -38,10 +38,10 @@ pub struct Site {
     pub host: Arc<FakeHost>,
     pub address: SocketAddr,
     pub tls: TlsConnector,
-    /// Where the data is.
+    /// Storage of the data.
     pub storage: Storage,
     handle: Handle<SocketAddr>,
-    /// The database of a server, for as long as the console runs.
+    /// Database of a server, for as long as the console runs.
     _lease: Option<Lease>,
 }
 
@@ -51,7 +51,7 @@ impl Drop for Site {
     }
 }
 
-/// What came back.
+/// Reply to a request.
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
@@ -68,7 +68,7 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The value of a cookie that the reply sets.
+    /// Returns the value of a cookie that the reply sets.
     pub fn cookie(&self, name: &str) -> Option<String> {
         let all = self.headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut found = all.filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.split(';').next());
@@ -88,9 +88,9 @@ pub struct Visitor {
     pub cookies: String,
     pub csrf: String,
     pub key: Option<String>,
-    /// What the browser says of where a request comes from.
+    /// Origin that the browser states for a request.
     pub origin: Option<String>,
-    /// The address that connections come from, one of the loopback.
+    /// Source address of connections, on loopback.
     pub from: Ipv4Addr,
 }
 
@@ -99,7 +99,7 @@ impl Visitor {
         self.send(Method::GET, path, &[], "").await
     }
 
-    /// The page that a reply leads to.
+    /// Requests the page to which a reply redirects.
     pub async fn follow(&self, reply: &Reply) -> Reply {
         assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.body);
         self.get(reply.header("location")).await
@@ -120,7 +120,7 @@ impl Visitor {
         self.send(method, path, &headers, body).await
     }
 
-    /// A connection, for whoever sends what no client would.
+    /// Opens a connection, for data that no client would send.
     pub async fn connect(&self) -> TlsStream<TcpStream> {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((self.from, 0).into()).unwrap();
@@ -152,13 +152,13 @@ impl Visitor {
     }
 }
 
-/// Certificate and key, as PEM, of an authority for servers of the loopback.
+/// Returns certificate and key, as PEM, of an authority for servers on loopback.
 pub fn authority_on_loopback(name: &str) -> (String, String) {
     let servers = &["127.0.0.1".to_owned()];
     Authority::generate(Terms { name, servers, begin: (2020, 1, 1), end: (2040, 1, 1) }).unwrap()
 }
 
-/// An author of tests.
+/// Returns an author for tests.
 pub fn author() -> Author {
     Author { name: "test".to_owned(), from: "192.0.2.7".to_owned(), correlation: "test".to_owned() }
 }
@@ -170,7 +170,7 @@ pub async fn note(database: &Database, text: &str) {
     write.commit().await.unwrap();
 }
 
-/// Writes a new certificate with its key, and returns what a client pins.
+/// Writes a new certificate with its key, and returns the certificate for a client to pin.
 pub fn new_certificate(files: &ServerFiles) -> Certificate {
     let (certificate, key) = Identity::generate("console").unwrap();
     for (path, text) in [(&files.certificate, &certificate), (&files.key, &key)] {
@@ -179,17 +179,17 @@ pub fn new_certificate(files: &ServerFiles) -> Certificate {
     Certificate::from_pem(certificate.as_bytes()).unwrap()
 }
 
-/// A client that trusts exactly this certificate.
+/// Returns a client that trusts exactly this certificate.
 pub fn pinning(certificate: Certificate) -> TlsConnector {
     let (own, key) = Identity::generate("browser").unwrap();
     let own = Identity::from_pem(own.as_bytes(), key.as_bytes()).unwrap();
     TlsConnector::from(Arc::new(landfall_peer::client(&own, certificate).unwrap()))
 }
 
-/// Names the database of a whole run of tests: `postgresql`. Otherwise it is a file.
+/// Variable that names the database of a whole test run: `postgresql`. Otherwise it is a file.
 const DATABASE: &str = "LANDFALL_TEST_DATABASE";
 
-/// Where a test's console keeps its data, without any yet. The lease must outlive it.
+/// Returns an empty storage for a test's console. The lease must outlive it.
 pub async fn ground() -> (Storage, Option<Lease>) {
     match std::env::var(DATABASE).as_deref() {
         Ok("postgresql") => {
@@ -202,17 +202,17 @@ pub async fn ground() -> (Storage, Option<Lease>) {
 }
 
 impl Site {
-    /// A console without users.
+    /// Starts a console without users.
     pub async fn empty() -> Self {
         Self::at(0).await
     }
 
-    /// A console without users at this port of the loopback.
+    /// Starts a console without users on this loopback port.
     pub async fn at(port: u16) -> Self {
         Self::of(tempfile::tempdir().unwrap(), port).await
     }
 
-    /// A console with what is in this data folder.
+    /// Starts a console with the content of this data folder.
     pub async fn with(data: tempfile::TempDir) -> Self {
         Self::of(data, 0).await
     }
@@ -222,7 +222,7 @@ impl Site {
         Self::made(data, port, (storage, lease)).await
     }
 
-    /// A console whose data is in PostgreSQL, with the users of [`Self::begin`].
+    /// Starts a console whose data is in PostgreSQL, with the users of [`Self::begin`].
     pub async fn of_server(lease: Lease) -> Self {
         let storage = lease.storage();
         Self::made(tempfile::tempdir().unwrap(), 0, (storage, Some(lease))).await.with_users().await
@@ -242,7 +242,7 @@ impl Site {
         Self { data, context, host, address, tls: pinning(certificate), storage, handle, _lease: lease }
     }
 
-    /// A console with an administrator `root`, an operator `olga` and a viewer `vera`.
+    /// Starts a console with an administrator `root`, an operator `olga` and a viewer `vera`.
     pub async fn begin() -> Self {
         Self::empty().await.with_users().await
     }
@@ -254,7 +254,7 @@ impl Site {
         self
     }
 
-    /// A visitor without anything.
+    /// Returns a visitor without credentials.
     pub fn visitor(&self) -> Visitor {
         let (address, tls) = (self.address, self.tls.clone());
         let origin = Some(format!("https://{address}"));
@@ -262,7 +262,7 @@ impl Site {
         Visitor { address, tls, cookies, csrf, key: None, origin, from: Ipv4Addr::LOCALHOST }
     }
 
-    /// A browser whose user is signed in.
+    /// Returns a browser whose user is signed in.
     pub async fn sign_in(&self, user: &str) -> Visitor {
         let proven = Proven::without_password(&self.context, user).await;
         let secret = begin_session(&self.context, &author(), &proven, ("test", None)).await.unwrap();
@@ -270,14 +270,14 @@ impl Site {
         Visitor { cookies, csrf: secret.form_token(), ..self.visitor() }
     }
 
-    /// A browser whose user signed in so long ago that this is no proof any longer.
+    /// Returns a browser whose user signed in so long ago that this is no longer a recent proof.
     pub async fn sign_in_long_ago(&self, user: &str) -> Visitor {
         let browser = self.sign_in(user).await;
         self.age_proofs(user).await;
         browser
     }
 
-    /// Lets the proofs of a user's sessions be too old.
+    /// Makes the proofs of a user's sessions too old.
     pub async fn age_proofs(&self, user: &str) {
         let mut write = self.context.database.write().await.unwrap();
         let old = i64::try_from(PROOF.as_millis()).unwrap();
@@ -286,7 +286,7 @@ impl Site {
         write.commit().await.unwrap();
     }
 
-    /// A browser that has opened a page with a form, but has not signed in.
+    /// Returns a browser that has opened a page with a form, but has not signed in.
     pub async fn at_the_door(&self, path: &str) -> Visitor {
         let page = self.visitor().get(path).await;
         let form = page.cookie("__Host-form").unwrap();
@@ -294,7 +294,7 @@ impl Site {
         Visitor { cookies: format!("__Host-form={form}"), csrf, ..self.visitor() }
     }
 
-    /// A program with a key of this user.
+    /// Returns a program with a key of this user.
     pub async fn program(&self, user: &str, scopes: &[Scope]) -> Visitor {
         let new = NewKey { label: "test".to_owned(), scopes: scopes.to_vec(), days: 1 };
         let (_, text) = make_key(&self.context, &author(), user, new).await.unwrap();
@@ -302,7 +302,7 @@ impl Site {
     }
 }
 
-/// A file that takes all the space that is left on a disk.
+/// Creates a file that takes all free space of a disk.
 pub fn fill(disk: &Path) -> PathBuf {
     let path = disk.join("rest");
     let mut rest = landfall_media::durable::create_file(&path, 0o600).unwrap();
@@ -310,13 +310,14 @@ pub fn fill(disk: &Path) -> PathBuf {
     path
 }
 
-/// The value of a hidden field of a page.
+/// Returns the value of a hidden field of a page.
 pub fn hidden(page: &str, name: &str) -> String {
     let begin = format!("name=\"{name}\" value=\"");
     page.split(&begin).nth(1).unwrap_or_else(|| panic!("no {name}: {page}")).split('"').next().unwrap().to_owned()
 }
 
-/// The words of a page's content, a line for each element that has some. How long ago something was changes from day to day.
+/// Returns the texts of a page's content, one line per element with text. Relative times are left out, because they
+/// change from day to day.
 pub fn words_of(page: &str) -> String {
     let content = page.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
     let content = content.replace("<bdi>", "").replace("</bdi>", "");
@@ -327,7 +328,7 @@ pub fn words_of(page: &str) -> String {
     words.filter(|words| !words.is_empty() && !words.starts_with("Made ")).collect::<Vec<_>>().join("\n")
 }
 
-/// Waits until something holds, for a minute at most: machines and compilers may run beside the tests.
+/// Waits until a condition holds, for at most a minute: other machines and compilers may be running during the tests.
 pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
     for _ in 0..600 {
         if holds().await {

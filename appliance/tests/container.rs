@@ -1,4 +1,4 @@
-//! The program as the `sh` and the `sleep` of its image: what Landfall has them do, and nothing else.
+//! Tests of the program as the `sh` and the `sleep` of its image: only what Landfall runs with them.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
@@ -31,7 +31,7 @@ fn waiting_ends_well_by_a_request_and_badly_by_its_limit() {
     let mut waiting = called("/bin/sh", &["-c", WAIT_FOR_END, "60"]).spawn().unwrap();
     let begun = Instant::now();
     let pid = rustix::process::Pid::from_child(&waiting);
-    // Before its handler is there, the request ends it as a signal does.
+    // Before its handler is installed, the request would end it like any signal.
     std::thread::sleep(Duration::from_millis(500));
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(waiting.wait().unwrap().code(), Some(0));

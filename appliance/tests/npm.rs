@@ -1,4 +1,5 @@
-//! Real npm, and pnpm and Yarn where a person has them, against the registry as a program: no other source, and locks of other registries.
+//! Tests with real npm, and pnpm and Yarn if installed, against the registry as a program: no other source, and locks
+//! of other registries.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -14,7 +15,7 @@ mod program;
 /// The registry that the locks name, which does not exist.
 const ELSEWHERE: &str = "registry.example.com";
 
-/// The registry of a set of packages, which ends with the test.
+/// Registry of a set of packages, which ends with the test.
 struct Running {
     folder: tempfile::TempDir,
     program: Program,
@@ -22,7 +23,7 @@ struct Running {
 }
 
 impl Running {
-    /// `tool` needs `small` and, on another system alone, `other`.
+    /// Starts a registry in which `tool` needs `small` and, only on another system, `other`.
     fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tool = json!({
@@ -62,7 +63,7 @@ impl Running {
         self.packages.iter().find(|package| package.name == name && package.version == version).unwrap()
     }
 
-    /// A folder with a project that needs `tool`, and `small` in its older version.
+    /// Creates a folder with a project that needs `tool`, and `small` in its older version.
     fn project(&self, name: &str) -> PathBuf {
         let folder = self.folder.path().join(name);
         durable::create_folder(&folder).unwrap();
@@ -70,7 +71,7 @@ impl Running {
         folder
     }
 
-    /// A lock of the project as npm writes it at another registry, with these packages' integrity.
+    /// Returns a lock of the project as npm writes it with another registry, with the integrity of these packages.
     fn lock(&self) -> Value {
         let locked = |name: &str, version: &str, more: Value| {
             let package = self.package(name, version);
@@ -92,7 +93,7 @@ impl Running {
         } })
     }
 
-    /// Runs a client in a folder. Settings of the machine do not count.
+    /// Runs a client in a folder, without the settings of the machine.
     fn run(&self, program: &str, folder: &Path, arguments: &[&str]) -> Output {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars() {
@@ -117,7 +118,7 @@ impl Running {
         command.output().unwrap_or_else(|error| panic!("{program} cannot be started, which this test needs: {error}"))
     }
 
-    /// Runs npm with the registry as its only source: the script that `LANDFALL_NPM` names, or what is in `PATH`.
+    /// Runs npm with the registry as its only source: the script that `LANDFALL_NPM` names, or the one in `PATH`.
     fn npm(&self, folder: &Path, arguments: &[&str]) -> Output {
         let (registry, cache) = (self.registry(), self.folder.path().join(folder.with_extension("cache")));
         let usual =
@@ -142,7 +143,7 @@ fn said(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).join("\n")
 }
 
-/// Whether the project has what it needs, and nothing of another system.
+/// Checks that the project has its dependencies, and nothing for another system.
 fn expect_installed(folder: &Path, output: &Output) {
     assert!(output.status.success(), "{}", said(output));
     let modules = folder.join("node_modules");
@@ -157,7 +158,7 @@ fn expect_installed(folder: &Path, output: &Output) {
 #[test]
 fn npm_installs_what_a_lock_of_another_registry_names() {
     let index = Running::begin();
-    // The first is what npm does by default with addresses of the public registry.
+    // The first value is npm's default behavior for addresses of the public registry.
     for replaced in [ELSEWHERE, "always"] {
         let folder = index.project(&format!("ci-{replaced}"));
         write(&folder, "package-lock.json", &index.lock());
@@ -191,7 +192,7 @@ fn npm_installs_by_names_and_writes_the_listed_integrity_into_its_lock() {
         assert_eq!(entry["integrity"], json!(package.integrity), "{name}");
         assert_eq!(entry["resolved"], json!(format!("{}{}", index.registry(), package.address())), "{name}");
     }
-    // What npm wrote, it installs again.
+    // npm can install again by its own lock.
     std::fs::remove_dir_all(folder.join("node_modules")).unwrap();
     let output = index.npm(&folder, &["ci"]);
     expect_installed(&folder, &output);
@@ -200,7 +201,7 @@ fn npm_installs_by_names_and_writes_the_listed_integrity_into_its_lock() {
     assert_eq!(shown, json!({ "versions": ["1.0.0", "1.1.0", "2.0.0"], "dist-tags.latest": "2.0.0" }));
 }
 
-/// A client resolves a project, and installs it again by the lock that it wrote.
+/// Makes a client resolve a project, and install it again by its own lock.
 fn works_with(program: &str, first: &[&str], frozen: &[&str]) {
     let index = Running::begin();
     let folder = index.project(program);

@@ -1,4 +1,4 @@
-//! Real pip and real uv against the index as a program: no other source, and hashes required.
+//! Tests with real pip and real uv against the index as a program: no other source, and required hashes.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use program::Program;
 
 mod program;
 
-/// The index of a set of wheels, which ends with the test.
+/// Index of a set of wheels, which ends with the test.
 struct Running {
     folder: tempfile::TempDir,
     program: Program,
@@ -20,7 +20,7 @@ struct Running {
 }
 
 impl Running {
-    /// `small` needs `other-one`; a later `small` wants a Python that no machine has.
+    /// Starts an index in which `small` needs `other-one`; a later `small` requires a Python that no machine has.
     fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let wheels = [
@@ -55,7 +55,7 @@ impl Running {
         path
     }
 
-    /// Installs into a folder, with a program's own words before these. Settings of the machine do not count.
+    /// Installs to a folder, with a program's own arguments first, without the settings of the machine.
     fn installed(&self, program: &[&str], into: &str, arguments: &[&str]) -> (Output, PathBuf) {
         let target = self.folder.path().join(into);
         let mut command = Command::new(program[0]);
@@ -88,7 +88,7 @@ fn expect_refused((output, target): (Output, PathBuf), why: &str) {
     assert!(!target.join("small.py").exists());
 }
 
-/// What every client can do with the index.
+/// Tests what every client can do with the index.
 fn works_with(client: &[&str], of_wrong_hash: &str) {
     let index = Running::begin();
     let path = |path: &Path| path.to_str().unwrap().to_owned();
@@ -96,7 +96,7 @@ fn works_with(client: &[&str], of_wrong_hash: &str) {
     let hashed = ["--require-hashes", "--no-deps", "--requirement", &requirements];
     expect_installed(index.installed(client, "hashed", &hashed), &["small.py", "other_one.py"]);
 
-    // The later version wants another Python; what it needs is found under another spelling of its name.
+    // The later version requires another Python; the dependency is found under another spelling of its name.
     expect_installed(index.installed(client, "resolved", &["Small"]), &["small.py", "other_one.py"]);
     let version = std::fs::read_to_string(index.folder.path().join("resolved/small.py")).unwrap();
     assert_eq!(version, "VERSION = \"1.0\"\n");

@@ -2,7 +2,7 @@
 //! questions to the host and signed answers back, and has no other route.
 //!
 //! It uses plain HTTP without sign-in. An answer states one fact about one name, and the host signs it for one
-//! question: the software, which has the host's key, detects any change in transit. Nothing of the console is reachable
+//! question. The software has the host's key, so it detects any change in transit. Nothing of the console is reachable
 //! from here, and the console cannot create an answer.
 
 mod allowance;

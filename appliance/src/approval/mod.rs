@@ -1,5 +1,5 @@
-//! Approval by two people: an upgrade, a rollback or a restore that one person has approved waits for another person
-//! before it is sent to the host.
+//! Approval by two people. An upgrade, a rollback or a restore that one person has approved waits for another person;
+//! only then is it sent to the host.
 //!
 //! Attacks by a single administrator, and their prevention: turning it off also waits for a second person. A created
 //! account, or one whose password was set, does not count until two people, or the host's token, say so. An API key

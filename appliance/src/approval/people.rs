@@ -1,6 +1,6 @@
 //! Users who count as a person. A directory vouches for its users. A local user counts from the time when two approvals
-//! became required, or later if two people or the host's token said so, as long as no one else can sign in as that
-//! user.
+//! became required, or later if two people or the host's token said so. The user counts only as long as no one else can
+//! sign in as that user.
 
 use jiff::Timestamp;
 
@@ -73,7 +73,7 @@ pub(super) async fn can_count(connection: &mut Connection, name: &str) -> Result
     }
 }
 
-/// Returns true if two names belong to one person, as far as names show it: one account of a directory may be
+/// Returns true if two names belong to one person, as far as names show it. One account of a directory may be
 /// `ada@example.org`, and one of another directory, or a local one, `ada`.
 pub fn is_same_person(one: &str, other: &str) -> bool {
     let person = |name: &str| name.split('@').next().unwrap_or_default().to_lowercase();

@@ -66,8 +66,8 @@ pub async fn is_new_key(connection: &mut Connection, key: &str) -> Result<bool> 
     Ok(row.try_get::<i64, _>(0)? > 0 && row.try_get::<i64, _>(1)? == 0)
 }
 
-/// Returns the next entries after one: as many as fit into one request for a checkpoint, or a single longer one; `None`
-/// at the end of the log. The text of an entry that is too long for any request is not even read.
+/// Returns the next entries after one; `None` at the end of the log. These are as many as fit into one request for a
+/// checkpoint, or a single longer one. The text of an entry that is too long for any request is not even read.
 pub async fn entries_behind(connection: &mut Connection, begin: Head) -> Result<Option<(Vec<String>, Head)>> {
     let select = "SELECT CASE WHEN octet_length(entry) <= $3 THEN entry END, hash \
                   FROM audit WHERE number > $1 ORDER BY number LIMIT $2";

@@ -68,7 +68,7 @@ fn id(action: &str) -> String {
     if id.is_empty() { "-".to_owned() } else { id }
 }
 
-/// Escapes control characters, which could end a message in transit: each is written as `#` with its number in octal,
+/// Escapes control characters, which could end a message in transit. Each is written as `#` with its number in octal,
 /// as servers do, and so are Unicode line separators.
 fn plain(text: &str) -> String {
     let mut written = String::with_capacity(text.len());

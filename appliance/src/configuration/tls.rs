@@ -67,7 +67,7 @@ fn end_of(file: &Path) -> Option<Timestamp> {
 }
 
 /// Describes why a text is not PEM. The parser's own reasons quote the invalid line, which is the whole key if its line
-/// ends were lost; logs and pages show this description instead.
+/// ends were lost. Logs and pages show this description instead.
 pub fn pem_fault(error: &pem::Error) -> String {
     match error {
         pem::Error::Io(error) => error.to_string(),

@@ -1,5 +1,5 @@
-//! Common parts of the pages of upgrades, restores and settings: the latest change in words, the current request to the
-//! host, and the actions of their forms.
+//! Common parts of the pages of upgrades, restores and settings: the latest change, the current request to the host,
+//! and the actions of their forms.
 
 use axum::extract::State;
 use axum::http::HeaderValue;

@@ -1,4 +1,4 @@
-//! Sentences of the host and of the code registry, formatted for a page: text between backticks is code, and times are
+//! Sentences of the host and of the code registry, formatted for a page. Text between backticks is code, and times are
 //! written as everywhere else on the page. The text itself is escaped, because it may come from a stick.
 
 use std::fmt::{self, Write as _};

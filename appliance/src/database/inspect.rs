@@ -1,9 +1,9 @@
 //! Inspection of a file that should be a valid database of the appliance.
 //!
-//! A snapshot may come from anywhere. Threats of a hostile one, and the defenses: inconsistent pages
-//! (`integrity_check`), rows without their parent (`foreign_key_check`), triggers, views or columns with later effects
-//! (the schema must be exactly the text that this program writes), functions in the schema (`trusted_schema` is off).
-//! An edited audit log is reported, but not refused: it is evidence, and everything else is valid.
+//! A snapshot may come from anywhere. The checks find inconsistent pages (`integrity_check`) and rows without their
+//! parent (`foreign_key_check`). Triggers, views or columns with later effects are impossible, because the schema must
+//! be exactly the text that this program writes. Functions in the schema are disabled (`trusted_schema` is off). An
+//! edited audit log is reported, but not refused: it is evidence, and everything else is valid.
 
 use std::path::Path;
 

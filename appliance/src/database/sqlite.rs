@@ -47,7 +47,7 @@ pub fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Returns a pool of at most this many connections, each of which lasts as long as the pool. A file does not need new
-/// ones, and sqlx 0.9.0 looks for old ones with a count that may wrap around: its task then keeps a processor busy
+/// ones, and sqlx 0.9.0 looks for old ones with a count that may wrap around. Its task then keeps a processor busy
 /// forever, and tasks on the same thread do not continue (sqlx, issue 3645).
 ///
 /// On a full disk SQLite itself ends a transaction, while sqlx still counts it as open: such a connection is replaced.

@@ -1,6 +1,6 @@
 //! Users from a directory: by `OpenID` Connect from an identity provider, by LDAP from a directory server, or both.
 //!
-//! No single part decides who may sign in: a directory identifies a person and the person's groups, `roles` maps groups
+//! No single part decides who may sign in. A directory identifies a person and the person's groups, `roles` maps groups
 //! to a role, and `people` keeps the account. Faults of the settings and a silent directory never affect local users or
 //! the token from the host.
 

@@ -1,10 +1,10 @@
 //! Forwarding of new audit entries to a syslog server: RFC 5424 over TLS (RFC 5425) or TCP with octet counting (RFC
 //! 6587).
 //!
-//! The log itself is the queue: the number of the last entry that the server has received, in the same database,
+//! The log itself is the queue. The number of the last entry that the server has received, in the same database,
 //! determines what is sent next. Therefore nothing is lost while the server is down, nothing waits in memory, and no
 //! request waits for the server. Syslog has no receipts: an entry counts as received once the server's TCP has
-//! acknowledged its bytes; later ones are sent again over the next connection. A server may therefore get an entry
+//! acknowledged its bytes. Later ones are sent again over the next connection. A server may therefore get an entry
 //! twice, and recognizes it by its number and hash.
 
 mod link;

@@ -1,4 +1,4 @@
-//! The addresses that proxies have appended to a header, the last one first.
+//! Addresses that proxies have appended to a header, last one first.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 
 use super::settings::Chain;
 
-/// Most proxies in a row that are looked at.
+/// Maximum number of consecutive proxies examined.
 const HOPS: usize = 16;
 
 impl Chain {
@@ -17,9 +17,10 @@ impl Chain {
         }
     }
 
-    /// The addresses, the last one first, up to the first that cannot be read: what is before that is not believed.
+    /// Returns the addresses, last one first, up to the first unreadable one: earlier elements are not believed.
     pub fn addresses(self, headers: &HeaderMap) -> Vec<IpAddr> {
-        // Bytes that are no text spoil their own element alone: a browser must not hide the address that a proxy appended to its line.
+        // Invalid bytes spoil only their own element: a browser must not hide the address that a proxy appended to its
+        // line.
         let lines = headers.get_all(self.name()).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         let list = lines.collect::<Vec<_>>().join(",");
         list.rsplit(',').take(HOPS).map_while(|element| self.address(element)).collect()
@@ -37,7 +38,7 @@ impl Chain {
     }
 }
 
-/// An address, which may have a port, and brackets where it is one of IPv6.
+/// Parses an address, which may have a port, and brackets for IPv6.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|rest| rest.split(']').next()).unwrap_or(text);

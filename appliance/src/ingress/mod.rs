@@ -1,9 +1,10 @@
-//! Use behind an ingress: proxies that pass requests of browsers on. Off by default: the headers of a request then change neither its address
-//! nor the console's name.
+//! Use behind an ingress: proxies that forward requests of browsers. Off by default: the headers of a request then
+//! change neither its address nor the console's name.
 //!
-//! Threats: a browser that names another address for itself, to be counted as someone else by rate limits and in the audit log (only what
-//! a trusted proxy has added itself counts: the list is read from its end); a client that bypasses the proxy (its address
-//! is not a trusted one, so its headers are ignored); a header that names another host (none is read: the host is a setting).
+//! Threats and defenses. A browser may claim another address, to evade rate limits and mislead the audit log. Only
+//! addresses that a trusted proxy has appended itself are believed: the list is read from its end. A client may bypass
+//! the proxy, but its address is not a trusted one, so its headers are ignored. A header may name another host, but
+//! none is read: the host is a setting.
 
 mod chain;
 mod network;
@@ -20,12 +21,12 @@ use axum::http::{HeaderMap, header};
 pub use settings::{Settings, State};
 pub use watch::watch;
 
-/// The proxies that are trusted now.
+/// The currently trusted proxies.
 #[derive(Debug, Default)]
 pub struct Ingress(Mutex<Arc<State>>);
 
 impl Ingress {
-    /// What is known now.
+    /// Returns the current state.
     pub fn state(&self) -> Arc<State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -36,7 +37,7 @@ impl Ingress {
 }
 
 impl State {
-    /// The settings, if the peer of a connection is a trusted proxy.
+    /// Returns the settings, if the peer of a connection is a trusted proxy.
     fn of_proxy(&self, peer: IpAddr) -> Option<&Settings> {
         match self {
             Self::On(settings) if settings.trusts(peer) => Some(settings),
@@ -44,7 +45,7 @@ impl State {
         }
     }
 
-    /// The address that a request came from: the peer's own, or the last one that no trusted proxy has.
+    /// Returns the address that a request came from: the peer's own, or the last one that is not a trusted proxy's.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let Some(settings) = self.of_proxy(peer) else { return peer };
         let mut client = peer;
@@ -57,7 +58,7 @@ impl State {
         client
     }
 
-    /// The host and port of the console as its browsers have them.
+    /// Returns the console's host and port, as its browsers show them.
     pub fn host<'a>(&'a self, peer: IpAddr, headers: &'a HeaderMap) -> Option<&'a str> {
         let own = || headers.get(header::HOST).and_then(|value| value.to_str().ok());
         self.of_proxy(peer).map(|settings| settings.host.as_str()).or_else(own)

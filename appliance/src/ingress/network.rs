@@ -1,12 +1,12 @@
-//! Addresses of a network, as `192.0.2.0/24` or one address alone.
+//! Addresses of a network, such as `192.0.2.0/24`, or a single address.
 
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Shortest prefixes: a shorter one would trust a large part of the internet.
+/// Minimum prefix lengths: a shorter prefix would trust a large part of the internet.
 const SHORTEST: [u32; 2] = [8, 16];
 
-/// The addresses that begin with the same bits.
+/// Addresses that share a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -14,7 +14,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether an address is one of them.
+    /// Returns true if the network contains an address.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
@@ -33,7 +33,7 @@ impl Network {
 impl FromStr for Network {
     type Err = String;
 
-    /// An address of IPv4 within one of IPv6 is the one of IPv4: connections are known by that.
+    /// Parses a network. An IPv4 address within IPv6 becomes the IPv4 address, as connections report it.
     fn from_str(text: &str) -> Result<Self, String> {
         let unread = || format!("{text} is not an address or a network, such as 192.0.2.7 or 10.244.0.0/16");
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));

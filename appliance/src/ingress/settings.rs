@@ -1,4 +1,5 @@
-//! The settings: a file of a Secret that an administrator makes. All faults are found at once; none keeps the console from starting.
+//! Settings of an ingress: a file of a Secret that an administrator creates. All faults are reported together; none
+//! keeps the console from starting.
 
 use std::net::IpAddr;
 
@@ -7,13 +8,13 @@ use serde::Deserialize;
 use super::network::Network;
 use crate::directory::Files;
 
-/// The file.
+/// Name of the file.
 const SETTINGS: &str = "ingress.yaml";
-/// Every file that is read.
+/// All files that are read.
 pub const NAMES: [&str; 1] = [SETTINGS];
-/// Most proxies and networks.
+/// Maximum number of proxies and networks.
 const PROXIES: usize = 32;
-/// Longest host with its port.
+/// Maximum length of the host with its port.
 const HOST_LENGTH: usize = 255;
 
 #[derive(Deserialize)]
@@ -25,8 +26,8 @@ struct Text {
     header: Chain,
 }
 
-/// The header to which the proxies append the address of their client. Only one counts: a proxy passes the other one on as a browser has
-/// written it.
+/// Header to which the proxies append their client's address. Only one is used: a proxy forwards the other one as a
+/// browser has written it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chain {
@@ -37,37 +38,37 @@ pub enum Chain {
     Forwarded,
 }
 
-/// The trusted proxies, and how browsers name the console.
+/// Trusted proxies, and the console's name in browsers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Host, and port where it is not 443, as browsers show them.
+    /// Host, and port unless it is 443, as browsers show them.
     pub host: String,
-    /// Where connections of trusted proxies come from.
+    /// Networks of trusted proxies.
     pub proxies: Vec<Network>,
-    /// Where they name their client.
+    /// Header in which they name their client.
     pub chain: Chain,
 }
 
-/// What the file holds.
+/// State of the file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum State {
-    /// There is none.
+    /// There is no file.
     #[default]
     Off,
-    /// It cannot be used, and all reasons. Nothing is believed of a request, as without one.
+    /// The file is unusable, for all these reasons. No header is believed, as without a file.
     Faulty(Vec<String>),
-    /// It can be used.
+    /// The file is usable.
     On(Settings),
 }
 
 impl Settings {
-    /// Whether connections from this address are a trusted proxy's.
+    /// Returns true if connections from this address come from a trusted proxy.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.proxies.iter().any(|network| network.contains(address))
     }
 }
 
-/// Judges the file.
+/// Checks the file.
 pub fn read(files: &Files) -> State {
     if files.is_empty() {
         return State::Off;
@@ -109,7 +110,7 @@ fn check(text: &Text, faults: &mut Vec<String>) -> Settings {
     Settings { host: origin_of(&text.host), proxies, chain: text.header }
 }
 
-/// The host as browsers write it in an origin: in lower case, and without the port that HTTPS has anyway.
+/// Returns the host as browsers write it in an origin: in lower case, and without HTTPS's default port.
 fn origin_of(host: &str) -> String {
     let bare = host.strip_suffix(":443").filter(|bare| !bare.contains(':') || bare.ends_with(']'));
     bare.unwrap_or(host).to_ascii_lowercase()

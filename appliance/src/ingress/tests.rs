@@ -118,7 +118,7 @@ fn the_host_is_what_browsers_write_in_an_origin() {
     }
 }
 
-/// The whole console: a proxy at one address of the loopback, a stranger at another.
+/// Tests the whole console: a proxy at one loopback address, an untrusted client at another.
 #[tokio::test]
 async fn behind_a_proxy_the_browser_is_the_author_and_its_origin_is_the_name_of_the_console() {
     let site = Site::begin().await;
@@ -146,7 +146,8 @@ async fn behind_a_proxy_the_browser_is_the_author_and_its_origin_is_the_name_of_
     watching.abort();
 }
 
-/// The handbook's object for an ingress leads to the service of the console, by a name of its certificate, and lets a piece of an upload through.
+/// The handbook's Ingress object leads to the console's service, by a name of its certificate, and admits a piece of an
+/// upload.
 #[test]
 fn the_object_of_the_handbook_leads_to_the_console() {
     let read = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).unwrap();

@@ -1,4 +1,4 @@
-//! The settings are read again when their file changes: the kubelet replaces it, and nothing is restarted.
+//! Reloading of the settings when their file changes: the kubelet replaces it, and nothing is restarted.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::settings::{NAMES, State, read};
 use crate::context::Context;
 use crate::directory::{Files, follow};
 
-/// Looks at the folder, for as long as the process runs.
+/// Watches the folder while the process runs.
 pub async fn watch(context: Context, folder: PathBuf) {
     let take = |files: &Files| {
         let state = read(files);
@@ -18,7 +18,7 @@ pub async fn watch(context: Context, folder: PathBuf) {
     follow(&folder, &NAMES, take).await;
 }
 
-/// One line for each state, with all faults.
+/// Logs one line for each state, with all faults.
 fn report(state: &State, folder: &Path) {
     match state {
         State::Off => tracing::info!("browsers connect to the console itself: there are no settings of an ingress"),

@@ -1,4 +1,4 @@
-//! Files of a list, whole and in parts. A name is looked up in the list, never made into a path.
+//! Files of a list, completely and in parts. A name is looked up in the list, never turned into a path.
 
 use std::fs::File;
 use std::io;
@@ -20,20 +20,20 @@ use super::router::text;
 
 const BINARY: &str = "application/octet-stream";
 
-/// Bytes of a file that are held for one connection.
+/// Number of bytes of a file buffered per connection.
 const PIECE: usize = 64 << 10;
 
-/// Archives that are looked into at the same time. With the limits of what is read of them, this bounds the memory for it.
+/// Maximum number of archives read at the same time. Together with the limits on each, this bounds the memory.
 const ARCHIVES: usize = 4;
 
-/// A file, as a list has it.
+/// A file of a list.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// Its path in the folder.
+    /// Path in the folder.
     pub path: String,
     /// Its digest.
     pub sha256: Sha256,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
@@ -49,23 +49,23 @@ impl From<&NpmPackage> for Listed {
     }
 }
 
-/// The folder with everything that is served.
+/// Folder with all served files.
 #[derive(Debug, Clone)]
 pub struct Files {
     folder: Arc<Folder>,
     archives: Arc<Semaphore>,
 }
 
-/// A place for looking into archives, for as long as it is held.
+/// Slot for reading archives, for as long as it is held.
 pub type Place = OwnedSemaphorePermit;
 
 impl Files {
-    /// Of a folder.
+    /// Creates the files of a folder.
     pub fn new(folder: Folder) -> Self {
         Self { folder: Arc::new(folder), archives: Arc::new(Semaphore::new(ARCHIVES)) }
     }
 
-    /// The bytes of a file, or a part of them.
+    /// Responds with the bytes of a file, or a part of them.
     pub async fn send(&self, listed: Listed, headers: &HeaderMap) -> Response {
         let tag = tag_of(listed.sha256);
         if has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag) {
@@ -87,7 +87,8 @@ impl Files {
         }
     }
 
-    /// Work on files of the folder, in one of the places for looking into archives. The place stays held until it is dropped.
+    /// Runs work on files of the folder, in one of the slots for reading archives. The slot is held until it is
+    /// dropped.
     pub async fn look<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
@@ -115,12 +116,13 @@ fn answer(status: StatusCode, file: File, range: Range<u64>, size: u64, tag: Str
     response
 }
 
-/// Work on files, on a thread that may wait for the disk.
+/// Runs work on files on a thread that may wait for the disk.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// A part of a file, piece by piece. A file that has become shorter ends the connection, so that the client sees it.
+/// Returns part of a file, piece by piece. A file that has become shorter ends the connection, so that the client
+/// notices.
 fn pieces(file: Arc<File>, range: Range<u64>) -> Body {
     let pieces = stream::try_unfold((file, range), |(file, range)| async move {
         if range.is_empty() {
@@ -139,7 +141,7 @@ fn pieces(file: Arc<File>, range: Range<u64>) -> Body {
     Body::from_stream(pieces)
 }
 
-/// A file that was listed and is not there as it was: a client takes no other for it.
+/// Responds that a listed file is missing or changed, so that a client takes no other file for it.
 pub fn unreadable(path: &str, error: &io::Error) -> Response {
     tracing::error!(file = path, %error, "a listed file cannot be read");
     (StatusCode::INTERNAL_SERVER_ERROR, "The file cannot be read; the log of the index says why.\n").into_response()

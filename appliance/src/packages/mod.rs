@@ -1,8 +1,9 @@
-//! The package index of a site: wheels of the release over HTTP, for pip and uv, and npm packages for npm, pnpm and Yarn. It needs no
-//! host, no database and no rights, writes nothing and asks nothing; what it serves is in `landfall-packages`.
+//! Package index of a site: wheels of the release over HTTP, for pip and uv, and npm packages for npm, pnpm and Yarn.
+//! It needs no host, database or rights, and neither writes nor queries anything; `landfall-packages` produces its
+//! content.
 //!
-//! It speaks plain HTTP. What it serves is public within the cluster, and a client that requires hashes checks each byte by
-//! the digest that it brings itself.
+//! It uses plain HTTP. Its content is public within the cluster, and a client that requires hashes verifies each byte
+//! against its own digest.
 
 mod files;
 mod npm;

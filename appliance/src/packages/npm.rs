@@ -1,5 +1,5 @@
-//! The registry of npm packages: documents, and tarballs. Documents are made of each tarball's `package.json` when they are asked for,
-//! within limits, and of nothing that has another digest than the list.
+//! Registry of npm packages: documents, and tarballs. A document is built from each tarball's `package.json` on
+//! request, within limits, and only from files whose digest matches the list.
 
 use std::io;
 use std::sync::Arc;
@@ -17,22 +17,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::files::unreadable;
 use super::router::{Npm, negotiated, text};
 
-/// All documents that are on their way to clients at one time, in KiB. A slow client cannot take the memory of the others.
+/// Maximum size of all documents being sent at one time, in KiB. A slow client cannot use up the memory of the others.
 const ROOM_KIB: usize = 16 << 10;
 
-/// Where one document is made at most.
+/// Returns the room for documents.
 pub fn room() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(ROOM_KIB))
 }
 
-/// `GET /npm/…`. Clients that replace the host of an address alone ask here for a tarball of the package `npm`, without the address's `/npm`.
+/// Handles `GET /npm/…`. Clients that replace only the host of an address request tarballs of the package `npm` here,
+/// without the address's `/npm`.
 pub async fn registry(State(served): State<Npm>, Path(path): Path<String>, headers: HeaderMap) -> Response {
     let below_npm = format!("npm/{path}");
     let own = || Request::read(&below_npm).filter(|request| matches!(request, Request::Tarball(..)));
     answer(&served, Request::read(&path).or_else(own), &headers).await
 }
 
-/// `GET /…`: a tarball alone. Clients that replace the host of an address in a lock keep its path, which has no `/npm` at a public registry.
+/// Handles `GET /…` for tarballs only. Clients that replace the host of an address in a lock keep its path, which has
+/// no `/npm` at a public registry.
 pub async fn tarball(State(served): State<Npm>, Path(path): Path<String>, headers: HeaderMap) -> Response {
     let request = Request::read(&path).filter(|request| matches!(request, Request::Tarball(..)));
     answer(&served, request, &headers).await
@@ -64,15 +66,15 @@ fn version_of(registry: &Registry, name: &str, version: &str) -> Option<Wanted> 
     Some(Wanted::One(registry.versions(name)?.version(version)?.clone()))
 }
 
-/// What a document is about.
+/// Subject of a document.
 enum Wanted {
-    /// All versions of this name.
+    /// All versions of a package with this name.
     All(String),
     /// One version.
     One(NpmPackage),
 }
 
-/// How a client wants its document.
+/// The form of document that a client wants.
 struct Asked {
     form: NpmForm,
     base: String,
@@ -111,7 +113,7 @@ fn one(folder: &Folder, package: &NpmPackage, asked: &Asked) -> io::Result<Strin
     manifest(package, &package_json, asked.form, &asked.base).map_err(io::Error::other).map_err(failed)
 }
 
-/// A text with its room, which is free again once the last byte was sent.
+/// A text with its room, which is released after the last byte was sent.
 struct Held {
     text: String,
     _room: OwnedSemaphorePermit,

@@ -8,12 +8,13 @@ use landfall_packages::{Page, normalized};
 
 use super::router::{Wheels, negotiated, not_found, text};
 
-/// `GET /simple/`: the projects.
+/// Handles `GET /simple/`: the projects.
 pub async fn projects(State(served): State<Wheels>, headers: HeaderMap) -> Response {
     answer(served.index.projects(), &headers)
 }
 
-/// `GET /simple/PROJECT/`: the files of a project. Another spelling of its name leads to the usual one.
+/// Handles `GET /simple/PROJECT/`: the files of a project. Another spelling of its name redirects to the normalized
+/// one.
 pub async fn project(State(served): State<Wheels>, Path(project): Path<String>, headers: HeaderMap) -> Response {
     if let Some(page) = served.index.project(&project) {
         return answer(page, &headers);
@@ -21,17 +22,17 @@ pub async fn project(State(served): State<Wheels>, Path(project): Path<String>, 
     redirect_known(&served, &project, "../")
 }
 
-/// `GET /simple`: addresses of pages end with a slash.
+/// Handles `GET /simple`: addresses of pages end with a slash.
 pub async fn redirect_to_projects() -> Response {
     redirect("simple/")
 }
 
-/// `GET /simple/PROJECT`.
+/// Handles `GET /simple/PROJECT`.
 pub async fn redirect_to_project(State(served): State<Wheels>, Path(project): Path<String>) -> Response {
     redirect_known(&served, &project, "")
 }
 
-/// Only names that the index has are repeated in a header.
+/// Redirects to a known project. Only names in the index are repeated in a header.
 fn redirect_known(served: &Wheels, project: &str, up: &str) -> Response {
     let name = normalized(project);
     if served.index.project(&name).is_none() {
@@ -40,12 +41,12 @@ fn redirect_known(served: &Wheels, project: &str, up: &str) -> Response {
     redirect(&format!("{up}{name}/"))
 }
 
-/// To a relative address: behind whatever name and path a client reaches the index, it stays there.
+/// Redirects to a relative address: whatever name and path a client uses for the index, the redirect stays there.
 fn redirect(to: &str) -> Response {
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to.to_owned())]).into_response()
 }
 
-/// The page in the form that the client wants, unless it has that already.
+/// Responds with the page in the form that the client wants, unless it already has it.
 fn answer(page: &Page, headers: &HeaderMap) -> Response {
     let Some(form) = negotiate(text(headers, header::ACCEPT).as_deref()) else {
         let forms = [Form::Json, Form::Html, Form::PlainHtml].map(Form::media_type).join("\n");
@@ -53,7 +54,7 @@ fn answer(page: &Page, headers: &HeaderMap) -> Response {
             .into_response();
     };
     let body = if form == Form::Json { &page.json } else { &page.html };
-    // Two forms of HTML are the same bytes, and not the same answer.
+    // The two HTML forms have the same bytes, but are different answers.
     let tag = if form == Form::Html { body.tag.replacen('"', "\"html-", 1) } else { body.tag.clone() };
     negotiated(headers, tag, form.media_type(), body.bytes.clone())
 }

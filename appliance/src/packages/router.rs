@@ -1,4 +1,4 @@
-//! The routes of the index, and the layers that every request passes, the outermost last.
+//! Routes of the index, and the layers around every request, outermost last.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use tower_http::timeout::TimeoutLayer;
 use super::files::Files;
 use super::{npm, pages, wheels};
 
-/// Longest time until the answer to a request begins.
+/// Time limit until the answer to a request begins.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Nothing in an answer is a page that runs anything; what changes is revalidated by its tag.
+/// Headers of every answer: no answer is a page that runs anything, and changing content is revalidated by its tag.
 const ALWAYS: [(&str, &str); 3] = [
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("x-content-type-options", "nosniff"),
@@ -39,13 +39,13 @@ pub struct Served {
 }
 
 impl Served {
-    /// What is served of a folder: wheels, npm packages, or both.
+    /// Creates the content of a folder: wheels, npm packages, or both.
     pub fn new(folder: Folder, wheels: Option<Index>, npm: Option<Registry>) -> Self {
         Self { files: Files::new(folder), wheels: wheels.map(Arc::new), npm: npm.map(Arc::new) }
     }
 }
 
-/// What the routes of wheels share.
+/// State shared by the routes of wheels.
 #[derive(Clone)]
 pub struct Wheels {
     /// The pages.
@@ -54,7 +54,7 @@ pub struct Wheels {
     pub files: Files,
 }
 
-/// What the routes of npm packages share.
+/// State shared by the routes of npm packages.
 #[derive(Clone)]
 pub struct Npm {
     /// Names, versions and files.
@@ -65,7 +65,7 @@ pub struct Npm {
     pub room: Arc<Semaphore>,
 }
 
-/// Everything that is answered.
+/// Returns the router.
 pub fn router(served: Served) -> Router {
     let Served { files, wheels, npm } = served;
     let mut router = Router::new().route("/health/live", get(|| async { "live\n" }));
@@ -95,12 +95,12 @@ fn of_npm() -> Router<Npm> {
     Router::new().route("/npm/{*path}", get(npm::registry)).route("/{*path}", get(npm::tarball))
 }
 
-/// The answer where the list has nothing of a name.
+/// Responds that the list has nothing with a name.
 pub fn not_found() -> Response {
     (StatusCode::NOT_FOUND, "The index does not have this.\n").into_response()
 }
 
-/// A document in the form that was negotiated, unless the client has that already.
+/// Responds with a document in the negotiated form, unless the client already has it.
 pub fn negotiated(headers: &HeaderMap, tag: String, media_type: &'static str, body: impl Into<Body>) -> Response {
     let is_known = has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag);
     let common = [(header::ETAG, tag), (header::VARY, "accept".to_owned())];
@@ -110,13 +110,13 @@ pub fn negotiated(headers: &HeaderMap, tag: String, media_type: &'static str, bo
     (common, [(header::CONTENT_TYPE, media_type)], body.into()).into_response()
 }
 
-/// A header as a text, where it is one. Several of one name count as one list.
+/// Returns a header as text. Several headers with one name count as one list.
 pub fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     (!values.is_empty()).then(|| values.join(", "))
 }
 
-/// Logs each request that is not a probe's, and completes the headers.
+/// Logs each request except probes, and adds the headers.
 async fn observe(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).await;

@@ -1,4 +1,4 @@
-//! From checked settings to a running index, and to its end.
+//! Life of the index, from checked settings to its end.
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::settings::Settings;
 use crate::error::{Context as _, Result};
 use crate::server::{Limits, end_on_signal, serve_plain};
 
-/// uv opens fifty connections for an installation, and npm fifteen; each holds a piece of a file.
+/// Limits: uv opens fifty connections for an installation, and npm fifteen; each holds a piece of a file.
 const LIMITS: Limits = Limits { head: Duration::from_secs(30), buffer: 16 << 10, connections: 250, stalled_ms: 60_000 };
 
 /// Serves until a signal ends the process.
@@ -30,7 +30,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     serve_on(listener, Served::new(folder, wheels, npm), handle).await
 }
 
-/// Serves on a listener until the handle says otherwise.
+/// Serves on a listener until the handle ends it.
 pub async fn serve_on(listener: TcpListener, index: Served, handle: Handle<SocketAddr>) -> Result<()> {
     serve_plain(listener, router(index), LIMITS, handle).await
 }

@@ -1,4 +1,4 @@
-//! What the index needs to know, checked at its start: an index that cannot serve does not become ready.
+//! Settings of the index, checked at its start: an index that cannot serve does not become ready.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,23 @@ use landfall_packages::{Folder, Index, WheelList, limits};
 use crate::cli::PackagesArguments;
 use crate::error::{Context as _, Error, Result};
 
-/// What was checked and opened.
+/// Checked and opened settings.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where connections are accepted.
+    /// Address at which connections are accepted.
     pub listen: SocketAddr,
-    /// The folder with the files.
+    /// Folder with the files.
     pub folder: Folder,
-    /// The pages of wheels.
+    /// Pages of wheels.
     pub wheels: Option<Index>,
-    /// The npm packages.
+    /// npm packages.
     pub npm: Option<Registry>,
 }
 
 const UNUSABLE: Code = codes::PACKAGE_INDEX_UNUSABLE;
 
 impl Settings {
-    /// Reads the lists, and opens the folder. No file is opened yet.
+    /// Reads the lists, and opens the folder, but no file in it.
     pub fn check(arguments: PackagesArguments) -> Result<Self> {
         let PackagesArguments { folder, list, digest, npm_list, npm_digest, listen } = arguments;
         let listen =
@@ -46,7 +46,7 @@ impl Settings {
     }
 }
 
-/// The bytes of a list, within its limit.
+/// Reads the bytes of a list, within its size limit.
 fn read(argument: &str, list: &Path) -> Result<Vec<u8>> {
     let failed = || format!("{argument}: {} cannot be read", list.display());
     let bytes = fs_err::metadata(list).context(UNUSABLE, failed)?.len();
@@ -56,7 +56,7 @@ fn read(argument: &str, list: &Path) -> Result<Vec<u8>> {
     fs_err::read(list).context(UNUSABLE, failed)
 }
 
-/// A list has the digest that is wanted. A pod may begin before the node has the release's own list.
+/// Checks that a list has the expected digest. A pod may start before the node has the release's own list.
 fn check_digest(argument: &str, found: Sha256, wanted: Option<&str>) -> Result<()> {
     match wanted.filter(|wanted| *wanted != found.to_string()) {
         Some(wanted) => Err(Error::new(UNUSABLE, format!("{argument}: the list is {found} where {wanted} is wanted"))),

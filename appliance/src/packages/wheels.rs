@@ -12,12 +12,12 @@ use landfall_packages::{FileReader, Wheel, metadata_of};
 use super::files::{Files, unreadable};
 use super::router::{Wheels, not_found, text};
 
-/// What follows the name of a wheel where its `METADATA` is meant.
+/// Suffix of a wheel's name that requests its `METADATA`.
 const METADATA: &str = ".metadata";
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// `GET /files/NAME` and `GET /files/NAME.metadata`.
+/// Handles `GET /files/NAME` and `GET /files/NAME.metadata`.
 pub async fn file(State(served): State<Wheels>, Path(name): Path<String>, headers: HeaderMap) -> Response {
     if let Some(wheel) = served.index.wheel(&name) {
         return served.files.send(wheel.into(), &headers).await;
@@ -28,7 +28,7 @@ pub async fn file(State(served): State<Wheels>, Path(name): Path<String>, header
     }
 }
 
-/// The `METADATA` of a wheel, which must be what the list says.
+/// Responds with the `METADATA` of a wheel, which must match the list.
 async fn metadata(files: &Files, wheel: &Wheel, headers: &HeaderMap) -> Response {
     let tag = tag_of(wheel.metadata);
     if has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag) {

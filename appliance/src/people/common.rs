@@ -1,6 +1,6 @@
-//! Which passwords are common by rules: a few roots that concern this product or several languages, with what people do to them.
+//! Common passwords by rules: a few roots that concern this product or several languages, with the usual modifications.
 
-/// Words that people build passwords from.
+/// Words from which people build passwords.
 const ROOTS: &[&str] = &[
     "password",
     "passwort",
@@ -101,7 +101,7 @@ const ROOTS: &[&str] = &[
     "xyz",
 ];
 
-/// Rows of keyboards and of the alphabet, which people type along.
+/// Rows of keyboards and of the alphabet, along which people type.
 const WALKS: &[&str] = &[
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890123456789",
@@ -115,10 +115,10 @@ const WALKS: &[&str] = &[
     "!@#$%^&*()",
 ];
 
-/// Fewest characters that must remain once everything common was taken out.
+/// Minimum number of characters that must remain after everything common was removed.
 const UNCOMMON: usize = 4;
 
-/// Why a password is common, if it is.
+/// Returns why a password is common, if it is.
 pub fn reason(password: &str, name: &str) -> Option<&'static str> {
     let plain = plain(password);
     let mut kinds: Vec<char> = plain.chars().collect();
@@ -135,7 +135,7 @@ pub fn reason(password: &str, name: &str) -> Option<&'static str> {
     is_common.then_some("it is built from words and rows of keys that are guessed first")
 }
 
-/// Small letters, with digits and signs that stand for letters turned back.
+/// Returns lower-case letters, with digits and symbols converted to the letters that they stand for.
 fn plain(text: &str) -> String {
     let letter = |character| match character {
         '@' | '4' => 'a',
@@ -149,7 +149,7 @@ fn plain(text: &str) -> String {
     text.to_lowercase().chars().map(letter).collect()
 }
 
-/// How many letters remain without roots, walks, digits and signs.
+/// Returns the number of letters that remain without roots, rows, digits and symbols.
 fn remainder(plain: &str) -> usize {
     let mut rest = plain.to_owned();
     let mut roots: Vec<_> = ROOTS.to_vec();
@@ -166,7 +166,7 @@ fn remainder(plain: &str) -> usize {
     rest.chars().filter(|character| character.is_alphabetic()).count()
 }
 
-/// Takes out stretches of four or more characters that follow a row.
+/// Removes sequences of four or more characters that follow a row.
 fn without_walks(text: &str, row: &str) -> String {
     let mut rest = text.to_owned();
     let row: Vec<char> = row.chars().collect();

@@ -1,5 +1,6 @@
-//! Failures of strangers in the audit log: the first one of each kind that an address makes in an hour has an entry, and when the hour is
-//! over, one more has the number of the others. So no stranger can fill the disk, and the log stays one that a person reads.
+//! Failures of unauthenticated clients in the audit log. The first one of each kind from an address in an hour has an
+//! entry. After the hour, one more entry has the number of the others. Therefore no such client can fill the disk, and
+//! the log stays readable for people.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -11,44 +12,44 @@ use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::error::Result;
 
-/// For how long failures are counted together.
+/// Period for which failures are counted together.
 const HOUR: Duration = Duration::from_hours(1);
-/// Kinds of failures of an address and an hour that have an entry each: reasons may have words of whoever fails.
+/// Maximum number of kinds of failures with an entry, per address and hour: reasons may contain the client's own words.
 const KINDS: usize = 4;
-/// Addresses that are counted apart. Those of all further ones are counted together.
+/// Maximum number of addresses counted separately. All further ones are counted together.
 const MOST: usize = 250;
-/// Names that the entry of an hour has.
+/// Maximum number of names in the entry of an hour.
 const NAMES: usize = 5;
-/// Between two looks for hours that are over.
+/// Interval of checks for hours that have ended.
 const PAUSE: Duration = Duration::from_mins(1);
 
-/// Counts the failures of each address.
+/// Counter of the failures of each address.
 #[derive(Debug, Default)]
 pub struct Failures(Mutex<HashMap<Option<IpAddr>, Count>>);
 
-/// What an address has done in an hour.
+/// Failures of an address in an hour.
 #[derive(Debug)]
 struct Count {
     begun: Instant,
-    /// What has an entry.
+    /// Kinds with an entry.
     kinds: BTreeSet<String>,
     more: u64,
     names: BTreeSet<String>,
 }
 
-/// What becomes of a failure.
+/// Handling of a failure.
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
-    /// It has an entry.
+    /// It is recorded.
     Written,
-    /// It is counted; the number has an entry when the hour is over.
+    /// It is counted; the number is recorded when the hour ends.
     Counted,
 }
 
 /// Failures of an hour that have no entry yet.
 #[derive(Debug, PartialEq, Eq)]
 struct Rest {
-    /// None of all further addresses together.
+    /// The address; `None` for all further ones together.
     from: Option<IpAddr>,
     more: u64,
     names: BTreeSet<String>,
@@ -74,7 +75,7 @@ impl Failures {
         Fate::Counted
     }
 
-    /// Takes the hours that are over.
+    /// Takes the hours that have ended.
     fn take_over(&self, now: Instant) -> Vec<Rest> {
         self.take(|count| now.duration_since(count.begun) >= HOUR)
     }
@@ -95,7 +96,7 @@ pub async fn record_failure(context: &Context, author: &Author, event: Event<'_>
     }
 }
 
-/// Records the numbers of failures of each hour that is over, again and again.
+/// Repeatedly records the numbers of failures of each hour that has ended.
 pub async fn record_hours(context: Context) {
     loop {
         tokio::time::sleep(PAUSE).await;

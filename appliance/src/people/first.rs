@@ -1,4 +1,4 @@
-//! The first administrator, and the way back in for a site that lost its last one: the host vouches, with a one-use token.
+//! The first administrator, and recovery for a site that lost its last one: the host vouches, with a one-use token.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -18,9 +18,9 @@ use crate::error::Context as _;
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
-/// Makes an administrator of this name, or makes the user of this name one with this password. The host consumes the token,
-/// once; name and password are checked before, so that a typing error does not cost the token. A browser that is gone
-/// meanwhile does not, either: once the host is asked, all of it is done.
+/// Creates an administrator with this name, or makes an existing user one, with this password. The host consumes the
+/// token once; name and password are checked before, so that a typing error does not cost the token. A browser that
+/// disconnects does not either: once the host is asked, all of it is done.
 pub async fn make_administrator(
     context: &Context,
     author: &Author,
@@ -41,14 +41,14 @@ pub async fn make_administrator(
     claimed.context(codes::BUG, || "the claim of a token was interrupted".to_owned())?
 }
 
-/// A user from a directory cannot have a password. Checked before the token counts.
+/// Refuses a user from a directory, who cannot have a password. This precedes the use of the token.
 async fn refuse_vouched(context: &Context, name: &str) -> Result<(), Refusal> {
     let source = query_scalar("SELECT source FROM users WHERE name = $1").bind(name);
     let source: Option<String> = source.fetch_optional(context.database.read()).await?;
     if source.is_none_or(|source| source == Source::Local.text()) { Ok(()) } else { Err(Refusal::FromDirectory) }
 }
 
-/// A claim whose parts are suitable.
+/// A claim whose parts are valid.
 struct Claim {
     author: Author,
     token: String,
@@ -59,7 +59,7 @@ struct Claim {
 impl Claim {
     async fn make(self, context: Context) -> Result<Proven, Refusal> {
         let Self { author, token, name, password } = self;
-        // A database that is locked or full must not cost the token.
+        // A locked or full database must not cost the token.
         context.database.try_to_write().await?;
         if !context.site.claim(&token).await? {
             let event = Event::refused("administrator.claim", &name, "the host refused the token");

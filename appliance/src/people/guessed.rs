@@ -1,19 +1,22 @@
-//! How many guesses a password takes of one who tries first what people choose first: leaked passwords, names and words by how
-//! frequent they are, their usual variants, rows of keys, dates and repetitions. zxcvbn counts them, and carries the lists.
+//! Estimate of the guesses needed for a password by an attacker who tries common choices first. These are leaked
+//! passwords, frequent names and words, their usual variants, keyboard rows, dates and repetitions. The library zxcvbn
+//! counts the guesses, and contains the lists.
 
 use zxcvbn::zxcvbn;
 
-/// Fewest guesses that a password must take. What is made of one frequent word, some digits and a sign takes fewer; three words that
-/// were drawn by lot, or twelve characters that are no words, take a hundred times as many.
+/// Minimum number of guesses for a password. A combination of one frequent word, some digits and a symbol needs fewer.
+/// Three randomly chosen words, or twelve characters that are not words, need a hundred times as many.
 const FEWEST: u64 = 10_000_000_000;
 
-/// Characters from the beginning that are judged: what begins so well may end as it likes. The time grows with the square of them.
+/// Number of leading characters that are judged: after such a beginning, any end is acceptable. The time grows with
+/// their square.
 const JUDGED: usize = 32;
 
-/// Names of the product and of its parts, which one who guesses tries here before other words.
+/// Names of the product and of its parts, which an attacker tries here before other words.
 const OWN: [&str; 4] = ["landfall", "console", "appliance", "administrator"];
 
-/// Whether a password for a user is guessed soon. Takes up to a tenth of a second, so it is not for threads that serve.
+/// Returns true if a user's password is guessed soon. Takes up to a tenth of a second, so it must not run on serving
+/// threads.
 pub fn is_guessed_soon(password: &str, name: &str) -> bool {
     let beginning: String = password.chars().take(JUDGED).collect();
     let parts = name.split(|character: char| !character.is_alphanumeric()).filter(|part| part.chars().count() > 2);

@@ -1,4 +1,5 @@
-//! API keys: for programs, with scopes and an end. A key belongs to a user, and never permits more than its user may.
+//! API keys for programs, with scopes and an expiry. A key belongs to a user, and never permits more than its user's
+//! role.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,17 +16,17 @@ use crate::context::Context;
 use crate::database::{Row, query};
 use crate::refusal::Refusal;
 
-/// What a key's text begins with, so that scanners of leaked secrets recognize it.
+/// Prefix of a key's text, by which scanners of leaked secrets recognize it.
 const PREFIX: &str = "lfk_";
-/// Longest life of a key, in days.
+/// Maximum lifetime of a key, in days.
 const MOST_DAYS: i64 = 400;
-/// For how long after the last sign-in of a user from a directory the user's keys work: a directory says nothing of who has left.
-/// In milliseconds.
+/// Time for which keys of a user from a directory work after the user's last sign-in, because a directory does not
+/// report who has left. In milliseconds.
 const VOUCHED: i64 = 30 * 24 * 3600 * 1000;
-/// How exactly the last use is stored.
+/// Precision of the stored last use.
 const EXACTNESS: SignedDuration = SignedDuration::from_mins(1);
 
-/// What a key may be used for.
+/// Permitted use of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Read status, releases, backups and license.
@@ -47,7 +48,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All of them.
+    /// All scopes.
     pub const ALL: [Self; 8] = [
         Self::Read,
         Self::Backup,
@@ -59,7 +60,7 @@ impl Scope {
         Self::Support,
     ];
 
-    /// As it is stored and shown.
+    /// Returns the stored and displayed text.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -93,32 +94,32 @@ impl FromStr for Scope {
 /// A key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// Names it in lists and in the audit log.
+    /// ID in lists and in the audit log.
     pub id: String,
-    /// What its owner calls it.
+    /// Label given by its owner.
     pub label: String,
-    /// Whose it is.
+    /// Owner of the key.
     pub user: String,
-    /// What its user may do now.
+    /// Current role of its owner.
     pub role: Role,
-    /// What it may be used for.
+    /// Permitted uses.
     pub scopes: Vec<Scope>,
-    /// When it was made.
+    /// Time of creation.
     pub created: Timestamp,
-    /// When it ends.
+    /// Time of expiry.
     pub ends: Timestamp,
-    /// When it was last used, to the minute.
+    /// Time of the last use, to the minute.
     pub used: Option<Timestamp>,
 }
 
-/// A wish for a key.
+/// Request for a key.
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    /// What its owner calls it.
+    /// Label given by its owner.
     pub label: String,
-    /// What it may be used for.
+    /// Permitted uses.
     pub scopes: Vec<Scope>,
-    /// For how many days.
+    /// Lifetime in days.
     pub days: i64,
 }
 
@@ -139,14 +140,14 @@ fn key(row: &Row) -> Result<Key, sqlx::Error> {
     })
 }
 
-/// All keys, those that ended included.
+/// Returns all keys, including expired ones.
 pub async fn keys(context: &Context) -> Result<Vec<Key>, Refusal> {
     let rows = query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY k.ends DESC, k.id")));
     let rows = rows.fetch_all(context.database.read()).await?;
     Ok(rows.iter().map(key).collect::<Result<_, _>>()?)
 }
 
-/// Makes a key for a user. Returns it with its text, which is never shown again.
+/// Creates a key for a user. Returns it with its text, which is never shown again.
 pub async fn make_key(context: &Context, author: &Author, user: &str, new: NewKey) -> Result<(Key, String), Refusal> {
     let label = new.label.trim().to_owned();
     if label.is_empty() || label.chars().count() > 64 || label.chars().any(is_hidden) {
@@ -176,7 +177,7 @@ pub async fn make_key(context: &Context, author: &Author, user: &str, new: NewKe
     Ok((key, shown))
 }
 
-/// The key that a request brought, if there is one and it has not ended. One of a user from a directory rests when the directory has not
+/// Returns the key of a request, if it is valid. A key of a user from a directory is inactive if the directory has not
 /// vouched for the user for a while.
 pub async fn open_key(context: &Context, text: &str) -> Result<Option<Key>, Refusal> {
     let Some((id, secret)) = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')) else { return Ok(None) };
@@ -195,7 +196,7 @@ pub async fn open_key(context: &Context, text: &str) -> Result<Option<Key>, Refu
     Ok(found)
 }
 
-/// Whether a key still works.
+/// Returns true if a key still works.
 pub async fn has_key(context: &Context, id: &str) -> Result<bool, Refusal> {
     let found = "SELECT k.id FROM api_keys k JOIN users u ON u.name = k.user_name \
          WHERE k.id = $1 AND k.ends > $2 AND u.disabled IS NULL";

@@ -1,18 +1,18 @@
-//! Passwords that have leaked elsewhere and are long enough for the console: some 44,000 of the most frequent 1,000,000 of a list of
-//! ten million. `assets/leaked-passwords.bin` has the first four bytes of the SHA-256 of each, in small letters, in their order.
+//! Leaked passwords that are long enough for the console: some 44,000 of the most frequent 1,000,000 in a list of ten
+//! million. `assets/leaked-passwords.bin` has the first four bytes of the SHA-256 of each, in lower case, sorted.
 //!
-//! So the program holds no password in plain, and finds one without unpacking anything. Of other passwords, one in 100,000 looks
-//! like one of them, and its user chooses another one.
+//! The program therefore contains no password in plain text, and needs no unpacking for a lookup. One in 100,000 other
+//! passwords looks like one of them, and its user must choose another one.
 
 use sha2::{Digest as _, Sha256};
 
-/// What is stored of each password, in their order.
+/// Stored bytes of each password, sorted.
 static LEAKED: &[u8] = include_bytes!("../../assets/leaked-passwords.bin");
 
-/// Bytes of a hash that are stored.
+/// Number of stored bytes per hash.
 const STORED: usize = 4;
 
-/// Whether a password has leaked, as it is or in other letters, or with digits and signs around it.
+/// Returns true if a password has leaked, in this or another case, or with digits and symbols around it.
 pub fn is_leaked(password: &str) -> bool {
     let small = password.to_lowercase();
     let inner = small.trim_matches(|character: char| !character.is_alphabetic());
@@ -60,7 +60,8 @@ mod tests {
         assert!(stored.len() > 40_000);
     }
 
-    /// Of the list's maker: SHA-256 `eac6323842b3261da0ef4c180c8e23f4d056522ea97c2925b8687f453b40a2be`.
+    /// Checks the list against its source, with the SHA-256
+    /// `eac6323842b3261da0ef4c180c8e23f4d056522ea97c2925b8687f453b40a2be`.
     #[test]
     #[ignore = "needs the list itself, as the file that LEAKED_PASSWORDS names"]
     fn the_list_is_made_of_its_source() {

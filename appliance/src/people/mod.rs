@@ -1,4 +1,4 @@
-//! People and what they prove themselves with: passwords, sessions, API keys, and the host's one-use token.
+//! People and their credentials: passwords, sessions, API keys, and the host's one-use token.
 
 mod common;
 mod failures;

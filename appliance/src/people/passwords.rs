@@ -1,6 +1,6 @@
-//! Passwords: what is accepted, and Argon2id with the parameters that OWASP recommends.
+//! Passwords: acceptance rules, and Argon2id with the parameters that OWASP recommends.
 //!
-//! Both take time, which whoever asks for them chooses. So both are computed outside the threads that serve, two at once, from a
+//! Clients determine the time that both take. Therefore both run outside of the serving threads, two at a time, from a
 //! queue of bounded length.
 
 use std::sync::Arc;
@@ -18,24 +18,25 @@ use super::leaked::is_leaked;
 use crate::error::{Context as _, Error, Result};
 use crate::refusal::Refusal;
 
-/// Fewest characters of a password.
+/// Minimum number of characters of a password.
 pub const LEAST_CHARACTERS: usize = 12;
-/// Most bytes of a password, so that hashing one is bounded.
+/// Maximum number of bytes of a password, which bounds the time of hashing it.
 pub const MOST_BYTES: usize = 1024;
 /// Memory of one hash, in KiB. OWASP: 19 MiB with two passes and one lane.
 const MEMORY_KIB: u32 = if cfg!(test) { 64 } else { 19 * 1024 };
-/// Hashes that are computed at once; more wait, so that sign-ins cannot fill the memory.
+/// Number of hashes computed at once; more wait, so that sign-ins cannot fill the memory.
 const AT_ONCE: usize = 2;
-/// Hashes that are computed or waited for; further ones are refused, so that a flood of sign-ins makes no queue of minutes.
+/// Maximum number of hashes computed or waiting; further ones are refused, so that a flood of sign-ins does not create
+/// a queue of minutes.
 const MOST: usize = AT_ONCE + 16;
-/// Seconds after which a person who found the queue full tries again.
+/// Seconds after which a person who found the queue full may retry.
 const LATER: u64 = 5;
 
-/// A place in the queue of hashes.
+/// Slot in the queue of hashes.
 #[derive(Debug)]
 pub struct Place(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
 
-/// Computes hashes outside the threads that serve.
+/// Computes hashes outside of the serving threads.
 #[derive(Debug, Clone)]
 pub struct Hasher {
     turns: Arc<Semaphore>,
@@ -45,26 +46,26 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// A hasher.
+    /// Creates a hasher.
     pub fn new() -> Self {
         let decoy = compute("a password that no one has").unwrap_or_default();
         let (turns, places) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(MOST)));
         Self { turns, places, decoy: decoy.into() }
     }
 
-    /// A place in the queue, if it is not full.
+    /// Takes a slot in the queue, if it is not full.
     pub fn enter(&self) -> Result<Place, Refusal> {
         let place = self.places.clone().try_acquire_owned();
         place.map(Place).map_err(|_| Refusal::TooManyAttempts(LATER))
     }
 
-    /// A place in the queue, however long that takes: for whoever the host vouches for, and not for sign-ins.
+    /// Waits for a slot in the queue: only for callers for whom the host vouches, never for sign-ins.
     pub async fn wait(&self) -> Result<Place> {
         let ended = || "the queue of passwords has ended".to_owned();
         self.places.clone().acquire_owned().await.map(Place).context(codes::BUG, ended)
     }
 
-    /// Whether a new password for a user is good enough.
+    /// Returns an error if a new password for a user is not good enough.
     pub async fn judge(&self, _place: Place, password: &str, name: &str) -> Result<(), Refusal> {
         judge_length(password)?;
         let (password, name) = (password.to_owned(), name.to_owned());
@@ -81,19 +82,19 @@ impl Hasher {
         done.await.context(codes::BUG, || "the hashing of a password was interrupted".to_owned())
     }
 
-    /// The hash of a new password, in PHC's form.
+    /// Returns the hash of a new password, in PHC format.
     pub async fn hash(&self, password: &str) -> Result<String, Refusal> {
         let _place = self.enter()?;
         Ok(self.hash_surely(password).await?)
     }
 
-    /// The same, however long the queue is: for what was paid for with a one-use token.
+    /// Like [`Self::hash`], however long the queue is: for a caller who has spent a one-use token.
     pub async fn hash_surely(&self, password: &str) -> Result<String> {
         let password = password.to_owned();
         self.run(move || compute(&password)).await?
     }
 
-    /// Whether a password has this hash. Without a hash it is compared with the decoy, and is wrong.
+    /// Returns true if a password has this hash. Without a hash it is compared with the decoy, and is wrong.
     pub async fn verify(&self, _place: Place, password: &str, hash: Option<&str>) -> Result<bool> {
         if password.len() > MOST_BYTES {
             return Ok(false);
@@ -131,7 +132,7 @@ fn judge_length(password: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Why a password of a suitable length is not good enough, if it is not.
+/// Returns why a password of a valid length is not good enough, if so.
 fn reason(password: &str, name: &str) -> Option<&'static str> {
     common::reason(password, name)
         .or_else(|| {
@@ -170,7 +171,7 @@ mod tests {
         assert_eq!(reason("gravel tuba cinnamon orbit", "alice"), None);
     }
 
-    /// Of the characters that stand for most letters each, and of other costly ones.
+    /// Tests with the characters that stand for the most letters each, and other expensive ones.
     #[test]
     fn the_longest_password_is_judged_soon() {
         reason("the lists are read once", "alice");

@@ -1,4 +1,4 @@
-//! What a person may do.
+//! Roles of people.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,10 +19,10 @@ pub enum Role {
 }
 
 impl Role {
-    /// All of them, the least one first.
+    /// All roles, lowest first.
     pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Administrator];
 
-    /// As it is stored and shown.
+    /// Returns the stored and displayed text.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",

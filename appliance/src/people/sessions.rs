@@ -1,4 +1,4 @@
-//! Sessions: what a browser has after its user signed in.
+//! Sessions: the state of a browser after its user signed in.
 
 use std::time::Duration;
 
@@ -15,45 +15,44 @@ use crate::database::{Connection, Row, query, query_scalar};
 use crate::error::Error;
 use crate::refusal::Refusal;
 
-/// A session ends after this long without a request. Pages that refresh themselves do not count.
+/// Idle time after which a session ends. Requests of self-refreshing pages do not count.
 pub const IDLE: Duration = Duration::from_hours(1);
-/// A session ends after this long in any case.
+/// Maximum lifetime of a session.
 pub const ABSOLUTE: Duration = Duration::from_hours(12);
-/// For this long after a proof, a session may do what a thief of its cookie would begin with.
+/// Time after a proof for which a session may perform the actions with which a thief of its cookie would begin.
 pub const PROOF: Duration = Duration::from_mins(15);
-/// How exactly the last request is stored, so that not every request writes.
+/// Precision of the stored last request, so that not every request writes.
 const EXACTNESS: SignedDuration = SignedDuration::from_mins(1);
-/// Most sessions of one user; the oldest one ends.
+/// Maximum number of sessions of one user; the oldest one ends.
 const MOST: i64 = 20;
 
-/// A session that has not ended.
+/// An active session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Names it in lists; worthless to a thief.
+    /// ID in lists; worthless to a thief.
     pub id: String,
-    /// Whose it is.
+    /// User of the session.
     pub user: String,
-    /// What its user may do now.
+    /// Current role of the user.
     pub role: Role,
-    /// Where its user comes from, and who judges a proof.
+    /// Source of the user, which judges a proof.
     pub source: Source,
-    /// When it began.
+    /// Time of its beginning.
     pub created: Timestamp,
-    /// When its latest request came, to the minute.
+    /// Time of its latest request, to the minute.
     pub seen: Timestamp,
-    /// When it ends in any case.
+    /// Time of its unconditional end.
     pub ends: Timestamp,
-    /// When its user last proved to be the user.
+    /// Time of the user's last proof of identity.
     pub proven: Timestamp,
-    /// Where it began.
+    /// Address at its beginning.
     pub address: String,
-    /// What the browser called itself.
+    /// The browser's own name.
     pub browser: String,
 }
 
 impl Session {
-    /// Whether the last proof is so recent that the person at the browser is taken for the user. One of the future is none: the clock
-    /// was set back.
+    /// Returns true if the last proof is recent enough. A proof in the future is invalid: the clock was set back.
     pub fn is_proven(&self, now: Timestamp) -> bool {
         let age = now.duration_since(self.proven);
         !age.is_negative() && age.unsigned_abs() < PROOF
@@ -64,7 +63,7 @@ const COLUMNS: &str = "SELECT s.id, s.user_name, u.role, u.source, s.created, s.
      s.address, s.browser \
      FROM sessions s JOIN users u ON u.name = s.user_name";
 
-/// Sessions that have not ended, of users who are not disabled, with a condition of their own.
+/// Returns a query for active sessions of users who are not disabled, with a further condition.
 fn having(condition: &str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!(
         "{COLUMNS} WHERE s.seen > $1 AND s.ends > $2 AND u.disabled IS NULL AND {condition} ORDER BY s.seen DESC"
@@ -87,14 +86,14 @@ fn session(row: &Row) -> Result<Session, sqlx::Error> {
     })
 }
 
-/// The two limits at a time: the earliest last request, and the earliest end.
+/// Returns both limits at a time: the earliest last request, and the earliest end.
 fn limits(now: Timestamp) -> (i64, i64) {
     let idle = i64::try_from(IDLE.as_millis()).unwrap_or(i64::MAX);
     (now.as_millisecond().saturating_sub(idle), now.as_millisecond())
 }
 
-/// Begins a session for a user who has proven to be one. Returns what the browser keeps. The one that it had before, if any,
-/// ends: a word that was known before the sign-in is worth nothing after it.
+/// Begins a session for a user who has proven the identity. Returns the secret for the browser. Any previous session of
+/// the browser ends: a secret from before the sign-in is worthless after it.
 pub async fn begin_session(
     context: &Context,
     author: &Author,
@@ -130,7 +129,8 @@ pub async fn begin_session(
     Ok(secret)
 }
 
-/// The session of a secret, if it has not ended. `is_active` says that a person did something, which moves the idle end.
+/// Returns the session of a secret, if it is active. `is_active` states that a person acted, which extends the idle
+/// time.
 pub async fn find_session(context: &Context, secret: &Secret, is_active: bool) -> Result<Option<Session>, Refusal> {
     let now = Timestamp::now();
     let (seen, end) = limits(now);
@@ -143,7 +143,8 @@ pub async fn find_session(context: &Context, secret: &Secret, is_active: bool) -
     Ok(found)
 }
 
-/// Notes that the user of a session has proven again to be the user. Refused where the session has ended meanwhile, or is another user's.
+/// Records that the user of a session has proven the identity again. Refused if the session has ended, or belongs to
+/// another user.
 pub async fn prove_session(context: &Context, author: &Author, id: &str, proven: &Proven) -> Result<(), Refusal> {
     let mut write = context.database.write().await?;
     proven.counts(&mut write).await?;
@@ -159,7 +160,7 @@ pub async fn prove_session(context: &Context, author: &Author, id: &str, proven:
     Ok(())
 }
 
-/// Stores when something was last used, if that is possible: a full disk must not lock out those who would free it.
+/// Stores the time of a last use, if possible: a full disk must not lock out those who would free it.
 pub async fn touch(context: &Context, update: &'static str, id: &str, now: Timestamp) {
     let touched = async {
         let mut write = context.database.write().await?;
@@ -171,14 +172,14 @@ pub async fn touch(context: &Context, update: &'static str, id: &str, now: Times
     }
 }
 
-/// Whether a session has not ended.
+/// Returns true if a session is active.
 pub async fn has_session(context: &Context, id: &str) -> Result<bool, Refusal> {
     let (seen, end) = limits(Timestamp::now());
     let found = query(having("s.id = $3")).bind(seen).bind(end).bind(id);
     Ok(found.fetch_optional(context.database.read()).await?.is_some())
 }
 
-/// Sessions of a user that have not ended, the latest first.
+/// Returns active sessions of a user, latest first.
 pub async fn sessions_of(context: &Context, user: &str) -> Result<Vec<Session>, Refusal> {
     let (seen, end) = limits(Timestamp::now());
     let rows = query(having("s.user_name = $3")).bind(seen).bind(end).bind(user);
@@ -186,14 +187,14 @@ pub async fn sessions_of(context: &Context, user: &str) -> Result<Vec<Session>, 
     Ok(rows.iter().map(session).collect::<Result<_, _>>()?)
 }
 
-/// All sessions that have not ended, the latest first.
+/// Returns all active sessions, latest first.
 pub async fn all_sessions(context: &Context) -> Result<Vec<Session>, Refusal> {
     let (seen, end) = limits(Timestamp::now());
     let rows = query(having("1 = 1")).bind(seen).bind(end).fetch_all(context.database.read()).await?;
     Ok(rows.iter().map(session).collect::<Result<_, _>>()?)
 }
 
-/// Ends a session, whose ever it is.
+/// Ends a session of any user.
 pub async fn end_session(context: &Context, author: &Author, id: &str) -> Result<(), Refusal> {
     end(context, author, id, None).await
 }
@@ -217,7 +218,7 @@ async fn owner(connection: &mut Connection, id: &str) -> Result<Option<String>, 
     query_scalar("SELECT user_name FROM sessions WHERE id = $1").bind(id).fetch_optional(connection).await
 }
 
-/// Ends all sessions of a user but one.
+/// Ends all sessions of a user except one.
 pub async fn end_sessions_but(context: &Context, author: &Author, user: &str, kept: &str) -> Result<(), Refusal> {
     let mut write = context.database.write().await?;
     let ended = query("DELETE FROM sessions WHERE user_name = $1 AND id <> $2").bind(user).bind(kept);

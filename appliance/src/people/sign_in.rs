@@ -1,4 +1,4 @@
-//! Proving to be a user: with a password, here or at a directory server, as often as the throttle allows.
+//! Proof of a user's identity with a password, here or at a directory server, as often as the throttle permits.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -14,8 +14,8 @@ use crate::database::{Connection, query_scalar};
 use crate::directory::{DirectoryError, Ldap, Name, Vouched};
 use crate::refusal::{Prover, Refusal};
 
-/// A user who has proven to be one, and the hash of the password that proved it, which is empty for one for whom a directory vouched. It
-/// counts for as long as that is the user's.
+/// A user who has proven the identity, with the hash of the password used, which is empty if a directory vouched. It is
+/// valid while the user has that password.
 #[derive(Debug, Clone)]
 pub struct Proven {
     name: String,
@@ -27,19 +27,20 @@ impl Proven {
         Self { name, hash }
     }
 
-    /// As a test has it: whatever the password is.
+    /// Creates a proof for tests, without a password.
     #[cfg(test)]
     pub async fn without_password(context: &Context, name: &str) -> Self {
         let hash = query_scalar("SELECT password FROM users WHERE name = $1").bind(name);
         Self { name: name.to_owned(), hash: hash.fetch_one(context.database.read()).await.unwrap() }
     }
 
-    /// The user's name.
+    /// Returns the user's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Refuses where the password has been replaced since, or the user removed or disabled. In the transaction of what follows from the proof.
+    /// Returns an error if the password has been replaced since, or the user removed or disabled. Runs in the
+    /// transaction that relies on the proof.
     pub(super) async fn counts(&self, connection: &mut Connection) -> Result<(), Refusal> {
         let present = "SELECT password FROM users WHERE name = $1 AND disabled IS NULL";
         let present = query_scalar(present).bind(&self.name);
@@ -48,7 +49,7 @@ impl Proven {
     }
 }
 
-/// Compares a password. Who finds the queue full has not tried.
+/// Checks a password. Finding the queue full does not count as an attempt.
 async fn check_password(context: &Context, (name, address): (&str, IpAddr), password: &str) -> Result<Proven, Refusal> {
     let place = context.hasher.enter()?;
     let wait = context.throttle.attempt(name, address, Instant::now());
@@ -61,7 +62,8 @@ async fn check_password(context: &Context, (name, address): (&str, IpAddr), pass
     Ok(Proven::new(name.to_owned(), hash))
 }
 
-/// Checks name and password. A failure is recorded; what the throttle refuses is not, so that no attacker can fill the log.
+/// Checks name and password. A failure is recorded; an attempt that the throttle refuses is not, so that no attacker
+/// can fill the log.
 pub async fn sign_in(
     context: &Context,
     author: &Author,
@@ -84,8 +86,8 @@ pub async fn sign_in(
     checked
 }
 
-/// Proves again that the person at a session's browser is its user, with the own password; it is subject to the throttle of sign-ins, and
-/// so is what is recorded of a wrong one. A user of an identity provider proves it there.
+/// Proves again, with the user's own password, that the person at a session's browser is its user. The throttle of
+/// sign-ins applies, also to the recording of failures. A user of an identity provider proves it there.
 pub async fn prove_again(
     context: &Context,
     author: &Author,
@@ -99,14 +101,16 @@ pub async fn prove_again(
     prove_session(context, author, &session.id, &proven).await
 }
 
-/// Whether a name is a user's who does not come from a directory server: the passwords of such users are not sent there.
+/// Returns true if a name belongs to a user from elsewhere than a directory server: passwords of such users are not
+/// sent there.
 async fn is_of_another_place(context: &Context, name: &str) -> Result<bool, Refusal> {
     let source = query_scalar("SELECT source FROM users WHERE name = $1").bind(name);
     let source: Option<String> = source.fetch_optional(context.database.read()).await?;
     Ok(source.is_some_and(|source| source != Source::Ldap.text()))
 }
 
-/// Lets a directory server judge name and password, as often as the throttle allows. An outage is no failure of whoever tries.
+/// Lets a directory server check name and password, as often as the throttle permits. An outage does not count as a
+/// failed attempt.
 async fn check_at_server(
     context: &Context,
     author: &Author,
@@ -136,7 +140,7 @@ async fn check_at_server(
     admit(context, author, &Person { source: Source::Ldap, subject, name, role, directory }).await
 }
 
-/// Changes one's own password, which needs the present one. All sessions end; the caller begins a new one.
+/// Changes the user's own password, which requires the current one. All sessions end; the caller begins a new one.
 pub async fn change_own_password(
     context: &Context,
     author: &Author,

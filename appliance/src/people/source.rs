@@ -1,4 +1,4 @@
-//! Where a user comes from.
+//! Source of a user.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ pub enum Source {
 impl Source {
     const ALL: [Self; 3] = [Self::Local, Self::Oidc, Self::Ldap];
 
-    /// As it is stored.
+    /// Returns the stored text.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -31,7 +31,7 @@ impl Source {
     }
 }
 
-/// As a person reads it.
+/// Formats the source for people.
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

@@ -1,5 +1,5 @@
-//! Failed sign-ins slow down further ones, of one name from one address, and of all names from one address. So an attacker elsewhere
-//! locks no user out, and the host's one-use token is subject to a limit of its own alone.
+//! Throttle of sign-ins. Failures slow down further sign-ins with one name from one address, and with all names from
+//! one address. An attacker elsewhere therefore locks no user out, and the host's one-use token only has its own limit.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,16 +7,17 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failures that cost nothing: people mistype.
+/// Number of failures without a delay: people mistype.
 const FREE: u32 = 5;
-/// Longest delay.
+/// Maximum delay.
 const LONGEST: Duration = Duration::from_mins(15);
-/// Without a failure for this long, everything is forgiven.
+/// Time without a failure after which all earlier ones are forgotten.
 const FORGIVEN: Duration = Duration::from_hours(1);
-/// Most pairs of name and address, and most addresses, that are remembered. One without a delay is forgotten first, then the oldest.
+/// Maximum number of remembered pairs of name and address, and of addresses. One without a delay is forgotten first,
+/// then the oldest.
 const MOST: usize = 10_000;
 
-/// Counts failures in memory: a restart forgives, and no attacker can restart the console.
+/// Counter of failures in memory: a restart forgets them, and no attacker can restart the console.
 #[derive(Debug, Default)]
 pub struct Throttle {
     pairs: Mutex<HashMap<(String, IpAddr), Failures>>,
@@ -42,22 +43,22 @@ impl Failures {
     }
 }
 
-/// How many tries an address has at once, and how fast they come back.
+/// Number of attempts that an address has at once, and their rate of return.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
     burst: u32,
     each: Duration,
 }
 
-/// Failed sign-ins of all names. Many people may share an address.
+/// Rate of failed sign-ins with any name. Many people may share an address.
 const SIGN_INS: Rate = Rate { burst: 100, each: Duration::from_secs(3) };
-/// Tries with a one-use token, each of which asks the host.
+/// Rate of attempts with a one-use token, each of which asks the host.
 const CLAIMS: Rate = Rate { burst: 30, each: Duration::from_secs(6) };
 
-/// Sign-ins that begin at an identity provider.
+/// Rate of sign-ins that begin at an identity provider.
 const DEPARTURES: Rate = Rate { burst: 100, each: Duration::from_secs(3) };
 
-/// When each address has all of its tries again.
+/// Time at which each address has all of its attempts again.
 #[derive(Debug, Default)]
 struct Addresses(HashMap<IpAddr, Instant>);
 
@@ -84,7 +85,7 @@ impl Addresses {
     }
 }
 
-/// What counts as one address: a network's device has a whole /64 of IPv6.
+/// Returns the unit that counts as one address: a device in a network has a whole /64 of IPv6.
 pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -100,8 +101,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Throttle {
-    /// How long this name must wait at this address. Counts as a failure until [`Self::succeeded`] or [`Self::was_not_judged`] says
-    /// otherwise, so that parallel tries do not pass together.
+    /// Registers an attempt; fails with the wait if one is required for this name at this address. It counts as a
+    /// failure until [`Self::succeeded`] or [`Self::was_not_judged`] is called, so that parallel attempts do not all
+    /// pass.
     pub fn attempt(&self, name: &str, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let address = network(address);
         let (mut known, mut addresses) = (lock(&self.pairs), lock(&self.sign_ins));
@@ -122,7 +124,7 @@ impl Throttle {
         Ok(())
     }
 
-    /// Forgives a name at an address, after it was right.
+    /// Forgets the failures of a name at an address after a success.
     pub fn succeeded(&self, name: &str, address: IpAddr) {
         let address = network(address);
         let mut known = lock(&self.pairs);
@@ -130,7 +132,8 @@ impl Throttle {
         known.remove(&(name.to_owned(), address));
     }
 
-    /// Takes back an attempt whose password no server judged. Earlier failures still count, and their delay starts again.
+    /// Takes back an attempt whose password no server judged. Earlier failures still count, and their delay starts
+    /// again.
     pub fn was_not_judged(&self, name: &str, address: IpAddr) {
         let address = network(address);
         let mut known = lock(&self.pairs);
@@ -142,7 +145,7 @@ impl Throttle {
         }
     }
 
-    /// How long this address must wait until it may try a one-use token.
+    /// Registers an attempt with a one-use token; fails with the wait if one is required.
     pub fn claim(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut addresses = lock(&self.claims);
         addresses.left(network(address), CLAIMS, now)?;
@@ -150,7 +153,7 @@ impl Throttle {
         Ok(())
     }
 
-    /// How long this address must wait until it may begin a sign-in at an identity provider.
+    /// Registers the beginning of a sign-in at an identity provider; fails with the wait if one is required.
     pub fn depart(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut addresses = lock(&self.departures);
         addresses.left(network(address), DEPARTURES, now)?;

@@ -1,4 +1,4 @@
-//! The host receives the number of users, which a license may limit: it does not know them.
+//! Reports of the number of users to the host. A license may limit them, but the host does not know them.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use crate::context::Context;
 use crate::database::query_scalar;
 use crate::refusal::Refusal;
 
-/// Between two words, and before the first one. The host takes one in a minute.
+/// Time between two reports, and before the first one. The host accepts one per minute.
 const PAUSE: Duration = Duration::from_mins(10);
 
-/// Reports it to the host again and again, until the process ends.
+/// Repeatedly reports the number to the host, until the process ends.
 pub async fn keep_told(context: Context) {
     loop {
         tokio::time::sleep(PAUSE).await;
@@ -19,7 +19,7 @@ pub async fn keep_told(context: Context) {
     }
 }
 
-/// Reports to the host how many users can sign in.
+/// Reports to the host the number of users who can sign in.
 async fn tell(context: &Context) -> Result<(), Refusal> {
     let users = "SELECT count(*) FROM users WHERE disabled IS NULL";
     let users: i64 = query_scalar(users).fetch_one(context.database.read()).await?;

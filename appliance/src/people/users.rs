@@ -1,4 +1,4 @@
-//! Users: made, changed and removed, each in one transaction with its audit entry.
+//! Users: their creation, change and removal, each in one transaction with its audit entry.
 
 use jiff::Timestamp;
 
@@ -10,47 +10,47 @@ use crate::context::Context;
 use crate::database::{Connection, Row, query, query_scalar};
 use crate::refusal::Refusal;
 
-/// Most characters of a user's name.
+/// Maximum number of characters of a user's name.
 const MOST_CHARACTERS: usize = 64;
 
 /// A user, without the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The name, which is unique.
+    /// Unique name.
     pub name: String,
-    /// What the user may do.
+    /// Role of the user.
     pub role: Role,
-    /// When the user was made.
+    /// Time of creation.
     pub created: Timestamp,
-    /// When the password was last set; that of a user from a directory, never.
+    /// Time when the password was last set; never for a user from a directory.
     pub password_changed: Timestamp,
-    /// Where the user comes from.
+    /// Source of the user.
     pub source: Source,
-    /// Whether the user is kept out, and by whom.
+    /// Reason why the user is disabled, if so.
     pub disabled: Option<Disabled>,
-    /// When a directory last vouched for the user.
+    /// Time when a directory last vouched for the user.
     pub confirmed: Option<Timestamp>,
 }
 
-/// By whom a user is kept out.
+/// Origin of a user's disabling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disabled {
-    /// By an administrator, until an administrator says otherwise.
+    /// An administrator, until one decides otherwise.
     Here,
-    /// By the directory, in which no group of the person has a role.
+    /// The directory, in which no group of the person has a role.
     Directory,
 }
 
 const COLUMNS: &str = "SELECT name, role, created, password_changed, source, disabled, confirmed FROM users";
 
 impl User {
-    /// Whether the site may depend on this administrator.
+    /// Returns true if the site may depend on this administrator.
     fn is_local_administrator(&self) -> bool {
         self.role == Role::Administrator && self.source == Source::Local && self.disabled.is_none()
     }
 }
 
-/// A time of the database. One that no calendar has becomes the earliest.
+/// Converts a time of the database. One outside of the calendar becomes the earliest.
 pub fn time(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MIN)
 }
@@ -69,7 +69,7 @@ fn read(row: &Row) -> Result<User, sqlx::Error> {
     })
 }
 
-/// A name as it is stored: trimmed, in small letters. Letters, digits and `.`, `-`, `_`, `@` may be in it.
+/// Returns a name in its stored form: trimmed, in lower case. It may contain letters, digits and `.`, `-`, `_`, `@`.
 pub fn canonical_name(name: &str) -> Result<String, Refusal> {
     let name = name.trim().to_lowercase();
     let is_allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | '@');
@@ -82,40 +82,40 @@ pub fn canonical_name(name: &str) -> Result<String, Refusal> {
     Err(Refusal::Invalid(why.to_owned()))
 }
 
-/// All users by name.
+/// Returns all users by name.
 pub async fn users(context: &Context) -> Result<Vec<User>, Refusal> {
     let rows = query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY name")));
     let rows = rows.fetch_all(context.database.read()).await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-/// One user.
+/// Returns one user.
 pub async fn user(context: &Context, name: &str) -> Result<User, Refusal> {
     let mut connection = context.database.read().acquire().await?;
     find_user(&mut connection, name).await
 }
 
-/// Whether there is a user at all.
+/// Returns true if there is any user.
 pub async fn any_user(context: &Context) -> Result<bool, Refusal> {
     let found: Option<i64> =
         query_scalar("SELECT created FROM users LIMIT 1").fetch_optional(context.database.read()).await?;
     Ok(found.is_some())
 }
 
-/// The user of this name.
+/// Returns the user with this name.
 pub async fn find_user(connection: &mut Connection, name: &str) -> Result<User, Refusal> {
     let found = query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = $1"))).bind(name);
     let found = found.fetch_optional(connection).await?;
     found.as_ref().map(read).transpose()?.ok_or_else(|| Refusal::NotThere(format!("user {name}")))
 }
 
-/// The local user of this name: role and password of another one are the directory's.
+/// Returns the local user with this name: role and password of any other user come from the directory.
 async fn find_local(connection: &mut Connection, name: &str) -> Result<User, Refusal> {
     let user = find_user(connection, name).await?;
     if user.source == Source::Local { Ok(user) } else { Err(Refusal::FromDirectory) }
 }
 
-/// Makes a user.
+/// Creates a user.
 pub async fn create_user(
     context: &Context,
     author: &Author,
@@ -150,7 +150,8 @@ pub async fn insert(connection: &mut Connection, name: &str, role: Role, hash: &
         .map(drop)
 }
 
-/// Refuses a change that would leave the site without an administrator who can sign in whatever a directory does.
+/// Returns an error if a change would leave the site without an administrator who can sign in whatever a directory
+/// does.
 async fn keep_an_administrator(connection: &mut Connection, name: &str) -> Result<(), Refusal> {
     let others = "SELECT count(*) FROM users \
          WHERE role = 'administrator' AND source = 'local' AND disabled IS NULL AND name <> $1";
@@ -158,7 +159,7 @@ async fn keep_an_administrator(connection: &mut Connection, name: &str) -> Resul
     if others == 0 { Err(Refusal::LastAdministrator) } else { Ok(()) }
 }
 
-/// Gives a user another role.
+/// Changes a user's role.
 pub async fn set_role(context: &Context, author: &Author, name: &str, role: Role) -> Result<User, Refusal> {
     let mut write = context.database.write().await?;
     let changed = put_role(&mut write, author, name, role).await?;
@@ -183,8 +184,8 @@ pub async fn store_role(connection: &mut Connection, name: &str, role: Role) -> 
     update.execute(connection).await.map(drop)
 }
 
-/// Stores a password's hash, and ends everything that the old one made: every session and every API key of the user. Whoever knew the
-/// password keeps nothing.
+/// Stores a password's hash, and ends everything created with the old one: all sessions and API keys of the user.
+/// Anyone who knew the password keeps nothing.
 pub async fn store_password(connection: &mut Connection, name: &str, hash: &str) -> Result<(), sqlx::Error> {
     let now = Timestamp::now().as_millisecond();
     let update = query("UPDATE users SET password = $2, password_changed = $3 WHERE name = $1");
@@ -198,23 +199,24 @@ pub async fn end_sessions(connection: &mut Connection, name: &str) -> Result<(),
     query("DELETE FROM sessions WHERE user_name = $1").bind(name).execute(connection).await.map(drop)
 }
 
-/// Gives another user a new password. The user's sessions and API keys end.
+/// Sets another user's password. The user's sessions and API keys end.
 pub async fn set_password(context: &Context, author: &Author, name: &str, password: &str) -> Result<(), Refusal> {
     change_user(context, author, name, UserChange { password: Some(password), ..UserChange::default() }).await
 }
 
-/// Keeps a user out, or no longer.
+/// Disables or enables a user.
 pub async fn set_disabled(context: &Context, author: &Author, name: &str, disabled: bool) -> Result<(), Refusal> {
     change_user(context, author, name, UserChange { disabled: Some(disabled), ..UserChange::default() }).await
 }
 
-/// Lets a user in again. Keys of one from a directory rest until the directory has vouched again.
+/// Enables a user. Keys of a user from a directory stay inactive until the directory has vouched again.
 pub async fn enable(connection: &mut Connection, name: &str) -> Result<(), sqlx::Error> {
     let update = query("UPDATE users SET disabled = NULL, confirmed = NULL WHERE name = $1").bind(name);
     update.execute(connection).await.map(drop)
 }
 
-/// Keeps a user out: sessions end, keys rest, and no directory lets the user in again. Or lets the user in again.
+/// Disables a user, or enables the user again. When disabled, sessions end, keys are inactive, and no directory can
+/// enable the user.
 async fn put_disabled(write: &mut Connection, author: &Author, name: &str, disabled: bool) -> Result<(), Refusal> {
     let user = find_user(&mut *write, name).await?;
     if disabled && user.is_local_administrator() {
@@ -236,18 +238,18 @@ async fn put_disabled(write: &mut Connection, author: &Author, name: &str, disab
     Ok(())
 }
 
-/// What changes of a user.
+/// Changes of a user.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UserChange<'a> {
     /// The new role.
     pub role: Option<Role>,
     /// The new password.
     pub password: Option<&'a str>,
-    /// Whether the user is kept out from now on.
+    /// True to disable, false to enable.
     pub disabled: Option<bool>,
 }
 
-/// Changes another user; all of it or nothing. Role and password of a user from a directory are not changed here.
+/// Changes another user, completely or not at all. Role and password of a user from a directory cannot be changed here.
 pub async fn change_user(
     context: &Context,
     author: &Author,
@@ -287,7 +289,7 @@ pub async fn put_password(write: &mut Connection, author: &Author, name: &str, h
     Ok(())
 }
 
-/// Removes a user with sessions and keys. What the audit log says of the user stays.
+/// Removes a user with sessions and keys. The user's audit log entries stay.
 pub async fn remove_user(context: &Context, author: &Author, name: &str) -> Result<(), Refusal> {
     let mut write = context.database.write().await?;
     if find_user(&mut write, name).await?.is_local_administrator() {

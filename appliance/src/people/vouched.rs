@@ -1,5 +1,5 @@
-//! Accounts of people for whom a directory vouches. They are rows like any other, without a password, and their role is the directory's
-//! word of the latest sign-in.
+//! Accounts of people for whom a directory vouches. They are rows like any other, without a password; their role is the
+//! one stated by the directory at the latest sign-in.
 
 use jiff::Timestamp;
 
@@ -13,30 +13,30 @@ use crate::context::Context;
 use crate::database::{Connection, Row, query};
 use crate::refusal::Refusal;
 
-/// What a directory says of a person who has just signed in there.
+/// A directory's statement about a person who has just signed in there.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// The kind of directory.
+    /// Kind of the directory.
     pub source: Source,
-    /// Who it is there, forever, whatever the person is called: unique among all people of this kind of directory.
+    /// Permanent identity there, independent of the person's name: unique among all people of this kind of directory.
     pub subject: String,
-    /// What the person is called.
+    /// Name of the person.
     pub name: String,
-    /// What the groups permit; none if no group has a role.
+    /// Role of the groups; `None` if no group has one.
     pub role: Option<Role>,
     /// The directory, for the audit log.
     pub directory: String,
 }
 
-/// An account of a person, as it is stored.
+/// A person's stored account.
 struct Account {
     name: String,
     role: Role,
     is_disabled_here: bool,
 }
 
-/// Lets a person in for whom a directory has vouched: makes the account at the first sign-in, and brings the role up to date at each. Who is
-/// disabled here stays out, and so does a person whose name is another user's.
+/// Admits a person for whom a directory has vouched: creates the account at the first sign-in, and updates the role at
+/// each. A user disabled here is refused, and so is a person whose name is another user's.
 pub async fn admit(context: &Context, author: &Author, person: &Person) -> Result<Proven, Refusal> {
     let admitted = write_account(context, author, person).await;
     if let Err(Refusal::Directory(why)) = &admitted {
@@ -109,7 +109,7 @@ async fn make(
     Ok(())
 }
 
-/// Brings an account up to date. With a lesser role, sessions that began with the greater one end.
+/// Updates an account. With a lower role, sessions that began with the higher one end.
 async fn renew(
     write: &mut Connection,
     author: &Author,
@@ -130,7 +130,8 @@ async fn renew(
     Ok(())
 }
 
-/// A person who has no role any longer is out at once, with all sessions and keys, until the directory says otherwise.
+/// Disables a person who no longer has a role immediately, with all sessions and keys, until the directory states
+/// otherwise.
 async fn withdraw(write: &mut Connection, author: &Author, name: &str) -> Result<(), Refusal> {
     let update = "UPDATE users SET disabled = 'directory' WHERE name = $1 AND disabled IS NULL";
     let is_new = query(update).bind(name).execute(&mut *write).await?.rows_affected() > 0;

@@ -1,4 +1,5 @@
-//! Files that pages load, part of the program. Their names carry a hash of their contents, so browsers may keep them without a limit.
+//! Files that pages load, embedded in the program. Their names contain a hash of their content, so browsers may cache
+//! them without a limit.
 
 use std::sync::LazyLock;
 
@@ -9,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::refusal::Refusal;
 
-/// One file.
+/// An embedded file.
 pub struct Asset {
     name: String,
     kind: &'static str,
@@ -22,13 +23,13 @@ impl Asset {
         Self { name: format!("{stem}.{}.{extension}", &hash[..16]), kind, bytes }
     }
 
-    /// Where browsers find it.
+    /// Returns its path for browsers.
     pub fn path(&self) -> String {
         format!("/assets/{}", self.name)
     }
 }
 
-/// The design.
+/// Style sheet.
 pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("console", "css", "text/css; charset=utf-8", include_bytes!("../../assets/console.css"))
 });
@@ -36,27 +37,27 @@ pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
 pub static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("htmx", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/htmx.min.js"))
 });
-/// Says so when the console itself no longer answers.
+/// Script that reports when the console itself no longer answers.
 pub static OWN_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("console", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/console.js"))
 });
-/// Uploads a bundle, on the page that has a card for it.
+/// Script that uploads a bundle, on the page with the upload card.
 pub static UPLOAD_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("upload", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/upload.js"))
 });
-/// Reads a file into a field, on the page of settings.
+/// Script that reads a file into a field, on the page of settings.
 pub static SECRET_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("secret", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/secret.js"))
 });
-/// Opens the list of pages by a key.
+/// Script that opens the list of pages by a key.
 pub static PALETTE_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("palette", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/palette.js"))
 });
-/// The picture in the browser's tab.
+/// Icon of the browser's tab.
 pub static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")));
 
-/// `GET /assets/{name}`. The name is compared, never opened.
+/// Handles `GET /assets/{name}`. The name is compared, never opened.
 pub async fn asset(Path(name): Path<String>) -> Result<Response, Refusal> {
     let all = [&STYLE, &SCRIPT, &OWN_SCRIPT, &UPLOAD_SCRIPT, &SECRET_SCRIPT, &PALETTE_SCRIPT, &ICON];
     let found = all.into_iter().find(|asset| asset.name == name);

@@ -1,5 +1,5 @@
-//! A thousand secrets that people and programs send to the console: none of them is in its log, on its pages, in its answers or in its
-//! database, in any form.
+//! A thousand secrets that people and programs send to the console. None appears in its log, on its pages, in its
+//! answers or in its database, in any form.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -17,9 +17,9 @@ use crate::access::RULES;
 use crate::people::Scope;
 use crate::testing::{Reply, Site, Visitor};
 
-/// What each secret begins with that people type.
+/// Prefix of secrets that people type.
 const TYPED: &str = "k4n4ri3nv0g3l";
-/// What each secret begins with that has the form of one of the console's own.
+/// Prefix of secrets in the form of the console's own.
 const DRAWN: &str = "ca9a71e5b12d5ca9a71e5b12d5";
 
 /// A log in memory.
@@ -27,7 +27,7 @@ const DRAWN: &str = "ca9a71e5b12d5ca9a71e5b12d5";
 pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// What was logged.
+    /// Returns the logged text.
     pub(super) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
@@ -44,7 +44,7 @@ impl Write for Log {
     }
 }
 
-/// Draws secrets, each of them once.
+/// Generator of secrets, each of them unique.
 #[derive(Default)]
 struct Planted(BTreeSet<String>);
 
@@ -63,17 +63,17 @@ impl Planted {
     }
 }
 
-/// A visitor at an address of its own: no rate limit applies.
+/// Returns a visitor at a separate address, to which no rate limit applies.
 fn at(number: u8, visitor: &Visitor) -> Visitor {
     Visitor { from: Ipv4Addr::new(127, 2, 0, number), ..visitor.clone() }
 }
 
-/// Sends a user to the API in a body that cannot be read, or can.
+/// Sends a user to the API in a valid or malformed body.
 async fn send_user(root: &Visitor, body: &str) -> Reply {
     root.call(Method::POST, "/api/v1/users", body).await
 }
 
-/// Passwords of people: of new users, wrong ones, those of bodies that are broken.
+/// Sends passwords of people: of new users, wrong ones, and those in malformed bodies.
 async fn plant_passwords(site: &Site, planted: &mut Planted) -> Vec<Reply> {
     let (root, door) = (site.sign_in("root").await, site.at_the_door("/sign-in").await);
     let mut replies = Vec::new();
@@ -102,7 +102,7 @@ async fn plant_passwords(site: &Site, planted: &mut Planted) -> Vec<Reply> {
     replies
 }
 
-/// Tokens of the host, keys, sessions and words of forms.
+/// Sends tokens of the host, keys, sessions and form tokens.
 async fn plant_words(site: &Site, planted: &mut Planted) -> Vec<Reply> {
     let (door, root) = (site.at_the_door("/first").await, site.sign_in("root").await);
     let mut replies = Vec::new();
@@ -127,7 +127,7 @@ async fn plant_words(site: &Site, planted: &mut Planted) -> Vec<Reply> {
     replies
 }
 
-/// Values of secrets that the site gives: those that go to the host, and those that are refused before.
+/// Sends values of site secrets: some go to the host, others are refused before.
 async fn plant_values(site: &Site, planted: &mut Planted) -> Vec<Reply> {
     let root = site.sign_in("root").await;
     let mut replies = Vec::new();
@@ -142,7 +142,7 @@ async fn plant_values(site: &Site, planted: &mut Planted) -> Vec<Reply> {
     replies
 }
 
-/// Codes of identity providers in addresses, and headers that some programs put secrets into.
+/// Sends codes of identity providers in addresses, and headers into which some programs put secrets.
 async fn plant_elsewhere(site: &Site, planted: &mut Planted) -> Vec<Reply> {
     let visitor = site.visitor();
     let mut replies = Vec::new();
@@ -158,7 +158,7 @@ async fn plant_elsewhere(site: &Site, planted: &mut Planted) -> Vec<Reply> {
     replies
 }
 
-/// Everything that the console shows to an administrator and to a program.
+/// Returns everything that the console shows to an administrator and to a program.
 async fn everything_shown(site: &Site) -> Vec<Reply> {
     let (root, program) = (site.sign_in("root").await, site.program("root", &Scope::ALL).await);
     let mut shown = Vec::new();
@@ -169,13 +169,13 @@ async fn everything_shown(site: &Site) -> Vec<Reply> {
     shown
 }
 
-/// Answers with their headers.
+/// Returns answers with their headers as text.
 fn text_of(replies: &[Reply]) -> String {
     let texts = replies.iter().map(|reply| format!("{:?}\n{}\n", reply.headers, reply.body));
     texts.collect::<Vec<_>>().concat()
 }
 
-/// What is in the data folder: a snapshot of the database, and each file as it is.
+/// Returns the content of the data folder: a snapshot of the database, and each file unchanged.
 async fn everything_stored(site: &Site) -> String {
     let mut bytes = Vec::new();
     crate::database::save(site.data.path(), &site.storage, &mut bytes).await.unwrap();
@@ -185,12 +185,12 @@ async fn everything_stored(site: &Site) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Forms in which the beginning of a secret could be written: as it is, in base64 behind anything, in hexadecimal.
+/// Returns forms in which the beginning of a secret could appear: plain, in base64 after any prefix, in hexadecimal.
 fn forms(beginning: &str) -> Vec<String> {
     let mut forms = vec![beginning.to_owned(), hex::encode(beginning), hex::encode_upper(beginning)];
     for before in 0..3 {
         let text = STANDARD.encode(format!("{}{beginning}", "x".repeat(before)));
-        // What depends on the letters around it is left out.
+        // Characters that depend on their neighbors are left out.
         forms.push(text[4..text.len() - 4].to_owned());
     }
     forms
@@ -213,7 +213,7 @@ async fn none_of_a_thousand_secrets_is_logged_shown_or_stored() {
     let log = Log::default();
     let filter = EnvFilter::new("info,landfall_appliance=trace,sqlx=warn");
     let sink = log.clone();
-    // With one subscriber alone, tracing lets the thread of any other test turn its events off.
+    // With a single subscriber, tracing lets the thread of any other test disable its events.
     let _second = tracing::Dispatch::new(logger(EnvFilter::new("off"), std::io::sink));
     let _logging = tracing::subscriber::set_default(logger(filter, move || sink.clone()));
     let site = Site::begin().await;
@@ -228,7 +228,7 @@ async fn none_of_a_thousand_secrets_is_logged_shown_or_stored() {
     let (shown, stored) = (text_of(&everything_shown(&site).await), everything_stored(&site).await);
     let logged = log.text();
     let answered = text_of(&replies);
-    // Whoever looks at nothing finds nothing.
+    // The search must not pass because there was nothing to search.
     assert!(logged.matches("\"answered\"").count() >= 1000 && logged.contains("what-a-path-says"), "{logged}");
     assert!(stored.contains("$argon2id$") && stored.contains("session.begin") && stored.contains("user-49"));
     assert!(shown.contains("user-49") && shown.contains("session.begin") && shown.len() > 100_000, "{}", shown.len());

@@ -1,5 +1,5 @@
-//! The console's certificates are read again when their files change: the kubelet replaces them, and nothing is restarted. One that the
-//! site supplies takes the place of the one that its own authority issued, for as long as it can be used.
+//! Reloading of the console's certificates when their files change: the kubelet replaces them, and nothing is
+//! restarted. A certificate that the site supplies replaces the one of its own authority, as long as it is usable.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,15 +11,15 @@ use tokio::time::sleep;
 
 use crate::configuration::{Certificates, ServerFiles, Supplied};
 
-/// Between two looks. The kubelet itself takes about a minute to replace the files.
+/// Interval of checks. The kubelet itself takes about a minute to replace the files.
 const INTERVAL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
-/// What the last look found of the certificate that the site supplies, for pages.
+/// State of the supplied certificate at the last check, for pages.
 #[derive(Debug, Default)]
 pub struct CertificateStanding(Mutex<Supplied>);
 
 impl CertificateStanding {
-    /// As it is now.
+    /// Returns the current state.
     pub fn supplied(&self) -> Supplied {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -36,8 +36,8 @@ fn contents(certificates: &Certificates) -> Contents {
     files.flat_map(|ServerFiles { certificate, key }| [certificate, key]).map(|file| fs_err::read(file).ok()).collect()
 }
 
-/// Looks at the files, for as long as the process runs. What cannot be used is logged once; where no other can be used, the certificate in
-/// use stays.
+/// Watches the files while the process runs. An unusable certificate is logged once; if no other is usable, the current
+/// one stays.
 pub async fn renew(certificates: Certificates, tls: RustlsConfig, standing: Arc<CertificateStanding>) {
     let mut seen: Option<Contents> = None;
     loop {
@@ -65,7 +65,7 @@ fn take(
                 let code = codes::CERTIFICATE_UNUSABLE.id;
                 tracing::error!(code, why, "the certificate that the site supplies cannot be used; the issued one is");
             }
-            // At the first look, too: between it and the start, a database may have moved for minutes.
+            // This also applies to the first look: since the start, a database may have been moved for minutes.
             tls.reload_from_config(config);
             if is_new {
                 let is_supplied = matches!(supplied, Supplied::Used { .. });

@@ -1,16 +1,18 @@
-//! Headers of every response. `Strict-Transport-Security` is not among them: the certificate comes from the site's own authority,
-//! and the header would lock out whoever has not installed that yet. No page is served without TLS.
+//! Headers of every response. `Strict-Transport-Security` is not among them. The certificate comes from the site's own
+//! authority, and the header would lock out everyone who has not installed that yet. No page is served without TLS.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// Scripts, styles and pictures come from the console's own files alone; nothing is inline, framed or sent elsewhere.
+/// Content security policy: scripts, styles and pictures come only from the console's own files; nothing is inline,
+/// framed or sent elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// `same-origin` rather than `no-referrer`, with which browsers would send forms without their origin.
+/// Fixed headers. The referrer policy is `same-origin`, because with `no-referrer` browsers would send forms without
+/// their origin.
 const ALWAYS: &[(&str, &str)] = &[
     ("content-security-policy", POLICY),
     ("x-content-type-options", "nosniff"),
@@ -21,7 +23,7 @@ const ALWAYS: &[(&str, &str)] = &[
     ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
 
-/// Adds them. What a handler does not declare cacheable is not cached.
+/// Adds the headers. Responses that a handler does not declare cacheable are not cached.
 pub async fn add_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

@@ -1,4 +1,4 @@
-//! What probes and programs ask: does the process live, and what works.
+//! Health checks of probes and programs: liveness, and the state of the parts.
 
 use std::time::Duration;
 
@@ -21,16 +21,16 @@ use crate::host::{History, Status, Topic, Usage};
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
-/// How long metrics wait for what the host says: less than a scrape, which gives up after 10 s.
+/// Time that metrics wait for the host: less than the timeout of a scrape, which is 10 s.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// What works and what does not.
+/// State of the parts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Health {
     kind: &'static str,
     schema: u32,
-    /// Whether the console can do its work. Without the host it still answers and says so.
+    /// True if the console can do its work. Without the host it still answers and reports that.
     ready: bool,
     version: &'static str,
     started: Timestamp,
@@ -42,11 +42,11 @@ struct Health {
 struct Check {
     name: &'static str,
     works: bool,
-    /// Since when it does not.
+    /// Time since which the part does not work.
     since: Option<Timestamp>,
 }
 
-/// `GET /health`: 200 while the database works, 503 otherwise.
+/// Handles `GET /health`: 200 while the database works, 503 otherwise.
 pub async fn health(State(context): State<Context>) -> Response {
     let asked: Result<i64, _> = query_scalar("SELECT CAST(1 AS BIGINT)").fetch_one(context.database.read()).await;
     let silent = context.site.silent_since();
@@ -59,12 +59,13 @@ pub async fn health(State(context): State<Context>) -> Response {
     (status, Json(Health { kind: "health", schema: 1, ready: asked.is_ok(), version, started, checks })).into_response()
 }
 
-/// `GET /health/live`: the process answers.
+/// Handles `GET /health/live`: the process answers.
 pub async fn live() -> &'static str {
     "live\n"
 }
 
-/// `GET /metrics`: what the console counts, then what the host reports. What the host does not report in time is left out.
+/// Handles `GET /metrics`: the console's own counters, then the host's reports. Reports that do not arrive in time are
+/// left out.
 pub async fn metrics(State(context): State<Context>) -> Result<Response, Refusal> {
     let (usage, status, history) = tokio::join!(
         soon::<Usage>(&context, Topic::Usage),
@@ -77,7 +78,8 @@ pub async fn metrics(State(context): State<Context>) -> Result<Response, Refusal
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
-/// The question goes on where metrics no longer wait for it, so that the next ones have the answer of a slow host.
+/// Requests a document. The request continues after metrics stop waiting, so that the next ones have the answer of a
+/// slow host.
 async fn soon<T: DeserializeOwned + Send + 'static>(context: &Context, topic: Topic) -> Option<T> {
     let site = context.site.clone();
     let asked = spawn_for_request(async move { site.read::<T>(topic).await });

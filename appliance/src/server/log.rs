@@ -1,17 +1,17 @@
-//! Logs: one JSON object a line on standard error, with the request's id.
+//! Logs: one JSON object per line on standard error, with the request's ID.
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Begins to log. `RUST_LOG` chooses what; without it, what a person may need.
+/// Starts logging. `RUST_LOG` selects the events; by default, those that people may need.
 pub fn begin_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
     let _already = logger(filter, std::io::stderr).try_init();
 }
 
-/// What writes the log.
+/// Returns the subscriber that writes the log.
 pub(super) fn logger<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
@@ -38,7 +38,7 @@ mod tests {
     use crate::server::canaries::Log;
     use crate::testing::{PASSWORD, Reply, Site, Visitor};
 
-    /// Requests whose work goes on where their sender is gone.
+    /// Sends requests whose work continues after their sender is gone.
     async fn ask(number: usize, root: &Visitor, door: &Visitor) -> Option<Reply> {
         let id = "0f0f0f0f-0f0f-0f0f-0f0f-0f0f0f0f0f0f";
         let call = async |path: &str, body: &str| root.call(Method::POST, path, body).await;
@@ -59,7 +59,7 @@ mod tests {
         })
     }
 
-    /// Lines with this message.
+    /// Returns lines with this message.
     fn lines(log: &Log, message: &str) -> Vec<Value> {
         let lines = log.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
         lines.into_iter().filter(|line| line["message"] == message).collect()
@@ -69,7 +69,7 @@ mod tests {
     async fn what_a_request_leaves_to_a_task_is_logged_with_its_id() {
         let (log, filter) = (Log::default(), EnvFilter::new("info,sqlx=warn"));
         let sink = log.clone();
-        // With one subscriber alone, tracing lets the thread of any other test turn its events off.
+        // With a single subscriber, tracing lets the thread of any other test disable its events.
         let _second = tracing::Dispatch::new(logger(EnvFilter::new("off"), io::sink));
         let _logging = tracing::subscriber::set_default(logger(filter, move || sink.clone()));
         let site = Site::begin().await;

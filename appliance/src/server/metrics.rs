@@ -1,4 +1,4 @@
-//! What `/metrics` shows, in the text format of Prometheus.
+//! Metrics of `/metrics`, in the text format of Prometheus.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -39,16 +39,16 @@ struct Limited {
 /// Requests that the process has answered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// All of them.
+    /// Number of requests.
     pub requests: u64,
-    /// Those with a status of 500 or above.
+    /// Number of requests with a status of 500 or above.
     pub failed: u64,
-    /// What they took together.
+    /// Their total duration in microseconds.
     pub microseconds: u64,
 }
 
 impl Tally {
-    /// What was added since an earlier count.
+    /// Returns the difference to an earlier count.
     pub const fn since(self, before: Self) -> Self {
         Self {
             requests: self.requests.saturating_sub(before.requests),
@@ -58,7 +58,7 @@ impl Tally {
     }
 }
 
-/// The word for a method in labels and logs.
+/// Returns the name of a method in labels and logs.
 pub fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -89,7 +89,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counters that begin at zero.
+    /// Creates counters that begin at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("landfall_console");
         let requests = Family::<Request, Counter>::default();
@@ -132,8 +132,8 @@ impl Metrics {
         }
     }
 
-    /// Counts a request. The route is the router's pattern, so that paths make no labels.
-    /// Neither do methods that no route takes: a label is kept until the process ends, and whoever reaches the port chooses the word.
+    /// Counts a request. The route is the router's pattern, so that paths do not become labels. Unknown methods do not
+    /// either: a label is kept until the process ends, and any client that reaches the port chooses the method.
     pub fn answered(&self, method: &Method, route: &str, status: u16, took: Duration) {
         let label = Request { method: known(method), route: route.to_owned(), status };
         self.requests.get_or_create(&label).inc();
@@ -144,7 +144,7 @@ impl Metrics {
         tally.microseconds = tally.microseconds.saturating_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// Requests so far.
+    /// Returns the requests so far.
     pub fn tally(&self) -> Tally {
         *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,8 +154,8 @@ impl Metrics {
         self.sign_ins.get_or_create(&Outcome { outcome: if is_done { "done" } else { "refused" } }).inc();
     }
 
-    /// Writes all of them as text, with whether the host answers, what it says of the license, and how far it has signed the audit
-    /// log, as of this moment. More may follow.
+    /// Writes all metrics as text, with the current state of the host: its availability, its report on the license, and
+    /// its signatures of the audit log. More may follow.
     pub fn write(
         &self,
         text: &mut String,
@@ -174,7 +174,7 @@ impl Metrics {
         encode_registry(text, &self.registry)
     }
 
-    /// What is not known has no value: an old one would look like a new one.
+    /// Sets the usage of the license. Unknown values are removed: an old one would look like a new one.
     fn show_usage(&self, usage: Option<&Usage>) {
         self.license_used.clear();
         self.license_limit.clear();

@@ -1,4 +1,4 @@
-//! The server: TLS, the layers around every request, what probes ask for, and the end.
+//! The server: TLS, the layers around every request, health checks, and shutdown.
 
 mod assets;
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Listeners without TLS, for programs within the cluster: what they receive is signed, or has a hash that they know.
+//! Listeners without TLS, for programs within the cluster: the data that they receive is signed, or has a hash that
+//! they know.
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -12,20 +13,20 @@ use landfall_peer::{Bounded, one_host, read_rest};
 
 use crate::error::{Context as _, Result};
 
-/// What a listener allows its clients.
+/// Limits of a listener's clients.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// For the head of each request to arrive, the wait for a next one on the same connection included.
+    /// Time limit for the head of each request, including the wait for the next one on the same connection.
     pub head: Duration,
-    /// Longest head of a request, in bytes; at least 8 KiB.
+    /// Maximum size of a request's head, in bytes; at least 8 KiB.
     pub buffer: usize,
-    /// Connections at the same time.
+    /// Maximum number of concurrent connections.
     pub connections: usize,
-    /// After this time, a connection ends whose client takes no byte, in milliseconds.
+    /// Time after which a connection whose client takes no byte ends, in milliseconds.
     pub stalled_ms: u32,
 }
 
-/// Serves on a listener until the handle says otherwise. Handlers can ask for the client's address.
+/// Serves on a listener until the handle ends it. Handlers can read the client's address.
 pub async fn serve_plain(
     listener: TcpListener,
     router: Router,
@@ -34,7 +35,7 @@ pub async fn serve_plain(
 ) -> Result<()> {
     let failed = || "the server ended".to_owned();
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
-    // Connections have it from the listener.
+    // Connections inherit it from the listener.
     rustix::net::sockopt::set_tcp_user_timeout(&listener, limits.stalled_ms)
         .context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;

@@ -1,4 +1,4 @@
-//! How a refusal looks: a problem document for programs, a page for people.
+//! Form of a refusal: a problem document for programs, a page for people.
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 /// Media type of RFC 9457.
 const PROBLEM: &str = "application/problem+json";
 
-/// A refusal of a page's handler.
+/// A refusal by a page's handler.
 pub struct Page(pub Refusal);
 
 impl<E: Into<Refusal>> From<E> for Page {
@@ -23,7 +23,7 @@ impl<E: Into<Refusal>> From<E> for Page {
     }
 }
 
-/// A refusal on its way out of a handler, for the layer that knows whom it is for.
+/// A refusal returned by a handler, for the layer that knows its audience.
 #[derive(Clone)]
 struct Pending(std::sync::Arc<std::sync::Mutex<Option<Refusal>>>);
 
@@ -35,7 +35,7 @@ impl IntoResponse for Page {
     }
 }
 
-/// Draws the page of a refusal that a page's handler returned.
+/// Renders the page of a refusal that a page's handler returned.
 pub async fn draw_refusals(request: Request, next: Next) -> Response {
     let caller = request.extensions().get::<Caller>().cloned();
     let response = next.run(request).await;
@@ -47,13 +47,13 @@ pub async fn draw_refusals(request: Request, next: Next) -> Response {
     }
 }
 
-/// Draws what no handler did: a request that took too long, or one whose handler panicked.
+/// Renders faults outside of handlers: a request that took too long, or one whose handler panicked.
 pub async fn draw_faults(request: Request, next: Next) -> Response {
     let (request, caller, audience) = stranger(request);
     with_code(next.run(request).await, &caller, audience)
 }
 
-/// The answer, or one with a code in place of a bare status.
+/// Returns the answer, or one with a code in place of a bare status.
 pub fn with_code(response: Response, caller: &Caller, audience: Audience) -> Response {
     if response.headers().contains_key(header::CONTENT_TYPE) {
         return response;
@@ -81,7 +81,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// A fault of the appliance is logged here, once; the answer says only that there was one.
+/// Logs a fault of the appliance, once; the answer only states that there was one.
 fn log(refusal: &Refusal) {
     if let Refusal::Internal(error) = refusal {
         let mut causes = Vec::new();
@@ -94,12 +94,12 @@ fn log(refusal: &Refusal) {
     }
 }
 
-/// Whom a refusal is for.
+/// Audience of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
     /// A program.
     Program,
-    /// A page that refreshes a part of itself.
+    /// A page that refreshes part of itself.
     LivePart,
     /// A person who opened a page.
     Reader,
@@ -107,7 +107,7 @@ pub enum Audience {
     Sender,
 }
 
-/// The answer to a request that the guard refused.
+/// Returns the answer to a request that the guard refused.
 pub fn refuse(refusal: Refusal, caller: &Caller, audience: Audience) -> Response {
     match (audience, refusal) {
         (Audience::Program, refusal) => refusal.into_response(),
@@ -127,7 +127,7 @@ fn page(refusal: &Refusal, caller: &Caller) -> Response {
     response
 }
 
-/// What a client's program reads of a refusal, whoever it is drawn for.
+/// Adds headers for the client's program, whatever the audience.
 pub fn add_advice(response: &mut Response, refusal: &Refusal) {
     match refusal {
         Refusal::TooManyAttempts(seconds) => {
@@ -138,7 +138,7 @@ pub fn add_advice(response: &mut Response, refusal: &Refusal) {
     }
 }
 
-/// An answer that a method is wrong names the others (RFC 9110, section 15.5.6).
+/// Adds the supported methods to the refusal of a method (RFC 9110, section 15.5.6).
 fn allow(response: &mut Response, methods: &str) {
     if let Ok(methods) = HeaderValue::from_str(methods) {
         response.headers_mut().insert(header::ALLOW, methods);

@@ -1,4 +1,4 @@
-//! The routes, and the layers that every request passes, the outermost last.
+//! Routes of the console, and the layers around every request, outermost last.
 
 use std::time::{Duration, Instant};
 
@@ -20,13 +20,13 @@ use crate::access::guard;
 use crate::context::Context;
 use crate::{api, console};
 
-/// Longest time that a request takes. The host's answers are awaited for less.
+/// Time limit of a request. Waits for the host's answers are shorter.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Longest path in the log, in characters.
+/// Maximum length of a path in the log, in characters.
 const LOGGED: usize = 200;
 
-/// Everything that the console answers.
+/// Returns the router of the console.
 pub fn router(context: Context) -> Router {
     Router::new()
         .route("/health", get(health::health))
@@ -50,7 +50,7 @@ pub fn router(context: Context) -> Router {
         .with_state(context)
 }
 
-/// The id of a request is the console's own: a sender must not choose what the logs say.
+/// Removes a request ID from outside: the console sets its own, because a sender must not control the logs.
 async fn forget_foreign_id(mut request: Request, next: Next) -> Response {
     request.headers_mut().remove("x-request-id");
     next.run(request).await
@@ -74,7 +74,7 @@ async fn observe(State(context): State<Context>, request: Request, next: Next) -
     async move {
         let mut response = next.run(request).await;
         if route.starts_with("/live/") {
-            // A page that said that the host is silent learns from its live part that this is over.
+            // A page that reported a silent host learns from its live part when the host answers again.
             let answers = if context.site.silent_since().is_none() { "true" } else { "false" };
             response.headers_mut().insert("x-host-answers", HeaderValue::from_static(answers));
         }

@@ -1,4 +1,4 @@
-//! From checked settings to a running server, and to its end.
+//! Life of the server, from checked settings to its end.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -27,16 +27,16 @@ use crate::trend;
 
 /// Time for requests to end after the signal; the kubelet waits longer.
 const FAREWELL: Duration = Duration::from_secs(8);
-/// For the first request of a connection to arrive, so that idle ones are closed.
+/// Time limit for the first request of a connection, so that idle ones are closed.
 const FIRST_REQUEST: Duration = Duration::from_secs(30);
-/// For the head of each request to arrive, the wait for a next one on the same connection included.
+/// Time limit for the head of each request, including the wait for the next one on the same connection.
 const HEAD: Duration = Duration::from_secs(30);
-/// Longest head of a request, in bytes, and most that is held of a body.
+/// Maximum size of a request's head, in bytes, and of the buffered part of a body.
 const BUFFER: usize = 64 << 10;
 
-/// After this time, a connection ends whose client takes no byte, in milliseconds.
+/// Time after which a connection whose client takes no byte ends, in milliseconds.
 const STALLED_MS: u32 = 60_000;
-/// Connections at the same time, those of programs that listen to an operation included.
+/// Maximum number of concurrent connections, including those of programs that listen to an operation.
 const CONNECTIONS: usize = 800;
 
 /// Serves until a signal ends the process.
@@ -65,14 +65,14 @@ pub async fn serve(configuration: Configuration) -> Result<()> {
     let (ending, site) = (end_on_signal(handle.clone(), "console")?, context.site.clone());
     tokio::spawn(async move {
         ending.await;
-        // Their connections would otherwise last to the end of the farewell.
+        // Their connections would otherwise last until the time for ending requests is over.
         site.end_listeners();
     });
     tracing::info!(address = %configuration.listen, version = env!("CARGO_PKG_VERSION"), "the console accepts connections");
     serve_on(listener, tls, context, handle).await
 }
 
-/// Serves on a listener until the handle says otherwise, then closes the database.
+/// Serves on a listener until the handle ends it, then closes the database.
 pub async fn serve_on(
     listener: TcpListener,
     tls: RustlsConfig,
@@ -89,7 +89,7 @@ pub async fn serve_on(
     let counting = tokio::spawn(people::record_hours(context.clone()));
     let observing = tokio::spawn(trend::watch(context.clone()));
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
-    // Connections have it from the listener.
+    // Connections inherit it from the listener.
     rustix::net::sockopt::set_tcp_user_timeout(&listener, STALLED_MS).context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
     let mut server = server.acceptor(Bounded::new(RustlsAcceptor::new(tls), CONNECTIONS)).http1_only();
@@ -109,7 +109,7 @@ pub async fn serve_on(
     result
 }
 
-/// Ends a server at SIGTERM or SIGINT: requests that run may end, new connections are refused.
+/// Ends a server at SIGTERM or SIGINT: running requests may end, new connections are refused.
 pub fn end_on_signal(handle: Handle<SocketAddr>, server: &'static str) -> Result<impl Future<Output = ()>> {
     let failed = || "signals cannot be received".to_owned();
     let mut terminate = signal(SignalKind::terminate()).context(codes::BUG, failed)?;

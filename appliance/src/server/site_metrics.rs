@@ -1,5 +1,5 @@
-//! What `/metrics` shows of the site: the host's status as gauges. They are made for each scrape, so that what the host no longer
-//! reports has no value: an old one would look like a new one.
+//! Metrics of the site on `/metrics`: the host's status as gauges. They are created for each scrape, so that data which
+//! the host no longer reports has no value. An old one would look like a new one.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::host::{History, OperationOutcome, Running, Status, Verdict};
 /// Labels with their values.
 type Labels = Vec<(&'static str, String)>;
 
-/// Writes them as text. More may follow.
+/// Writes the metrics as text. More may follow.
 pub fn write(
     text: &mut String,
     status: &Status,
@@ -37,7 +37,7 @@ struct Scrape {
 }
 
 impl Scrape {
-    /// One value, if there is one.
+    /// Adds a value, if there is one.
     fn one(&mut self, name: &str, help: &str, value: Option<i64>) {
         if let Some(value) = value {
             let gauge: Gauge = Gauge::default();
@@ -46,7 +46,7 @@ impl Scrape {
         }
     }
 
-    /// A value for each text of a label.
+    /// Adds a value for each text of a label.
     fn each(&mut self, name: &str, help: &str, label: &'static str, values: impl IntoIterator<Item = (String, i64)>) {
         let family = Family::<Labels, Gauge>::default();
         for (text, value) in values {
@@ -139,7 +139,8 @@ impl Scrape {
         self.one("operation_steps", "Steps of the running operation", now.map(|(_, steps)| gauge(steps as u64)));
     }
 
-    /// The latest operation of each kind that has ended. So one that ended between two scrapes is seen, whatever ran since.
+    /// Adds the latest ended operation of each kind, so that one that ended between two scrapes is seen, whatever ran
+    /// since.
     fn add_ends(&mut self, history: Option<&History>) {
         let (ends, durations) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
         let mut seen = BTreeSet::new();
@@ -160,7 +161,7 @@ impl Scrape {
     }
 }
 
-/// What became of an operation that has ended.
+/// Returns the label of an ended operation's outcome.
 const fn end(outcome: OperationOutcome) -> Option<&'static str> {
     match outcome {
         OperationOutcome::Committed => Some("committed"),
@@ -175,7 +176,7 @@ fn gauge(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// A time of a document.
+/// Parses a time of a document.
 fn seconds(text: Option<&str>) -> Option<i64> {
     text?.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }

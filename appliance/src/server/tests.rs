@@ -338,7 +338,7 @@ async fn an_audit_entry_that_cannot_be_read_keeps_its_place() {
     assert!(page.is_success() && page.body.contains("Entry 2 cannot be read."), "{}", page.body);
 }
 
-/// What a server answers to these bytes, up to its end or 4 KiB.
+/// Returns a server's answer to these bytes, up to its end or 4 KiB.
 async fn answer_to(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, bytes: &[u8]) -> Vec<u8> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let _closed = stream.write_all(bytes).await;
@@ -351,7 +351,7 @@ async fn answer_to(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-/// A listener without TLS, with short limits.
+/// Starts a listener without TLS, with short limits.
 fn plain() -> (std::net::SocketAddr, axum_server::Handle<std::net::SocketAddr>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, handle) = (listener.local_addr().unwrap(), axum_server::Handle::new());

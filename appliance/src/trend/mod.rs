@@ -1,5 +1,5 @@
-//! The last 24 hours of the site: a point every five minutes, for a site without Prometheus. It is what the console saw, kept for a
-//! person to look at; nothing decides by it, and the host's present answer is the only truth.
+//! The last 24 hours of the site: a point every five minutes, for a site without Prometheus. It contains the console's
+//! observations, kept for people; no decision depends on it, and only the host's current answer is the truth.
 
 mod point;
 mod store;
@@ -13,9 +13,9 @@ pub use store::keep;
 pub use store::recent;
 pub use watch::watch;
 
-/// Between two points.
+/// Time between two points.
 pub const PERIOD: SignedDuration = SignedDuration::from_mins(5);
-/// How long a point is kept.
+/// Time for which a point is kept.
 pub const SPAN: SignedDuration = SignedDuration::from_hours(24);
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Where points are kept: in the console's database, so that they outlast a new pod. There are never more than a day has.
+//! Storage of points: the console's database, so that they survive a new pod. Their number never exceeds that of one
+//! day.
 
 use jiff::Timestamp;
 use landfall_error_codes::codes;
@@ -7,8 +8,8 @@ use super::{PERIOD, Point, SPAN};
 use crate::database::{Database, Pool, query};
 use crate::error::{Context as _, Result};
 
-/// Stores a point, and removes those that are older than a day. After a clock was set back, it also removes points of the future, so
-/// that their number stays bounded.
+/// Stores a point, and removes those older than a day. After a clock was set back, it also removes points in the
+/// future, so that their number stays bounded.
 pub async fn keep(database: &Database, point: &Point) -> Result<()> {
     let text = serde_json::to_string(point).context(codes::BUG, || "a point cannot be written".to_owned())?;
     let mut write = database.write().await?;
@@ -25,7 +26,7 @@ pub async fn keep(database: &Database, point: &Point) -> Result<()> {
     Ok(write.commit().await?)
 }
 
-/// Points of the day before a time, the oldest first. One that another version wrote, and that cannot be read, is left out.
+/// Returns points of the day before a time, oldest first. Unreadable ones of another version are left out.
 pub async fn recent(pool: &Pool, now: Timestamp) -> Result<Vec<Point>> {
     let rows = query("SELECT point FROM trend WHERE at > $1 AND at <= $2 ORDER BY at")
         .bind((now - SPAN).as_second())

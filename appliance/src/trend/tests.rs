@@ -62,7 +62,7 @@ async fn a_day_of_points_is_kept_and_none_of_the_future() {
     keep(database, &Point { requests: 7, ..point(last) }).await.unwrap();
     let kept = recent(database.read(), last).await.unwrap();
     assert_eq!((kept.len(), kept.last().map(|point| point.requests)), (288, Some(7)));
-    // The clock is set back by ten hours: what was later is gone, and nothing grows.
+    // The clock is set back by ten hours: later points are removed, and their number does not grow.
     let back = last - SignedDuration::from_hours(10);
     keep(database, &point(back)).await.unwrap();
     let kept: i64 = query_scalar("SELECT count(*) FROM trend").fetch_one(database.read()).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_point_of_another_version_is_left_out() {
 async fn points_are_five_minutes_apart_also_after_a_restart_and_a_silent_host_makes_a_gap() {
     let site = Site::empty().await;
     let Taken::Now(tally) = take(&site.context, Tally::default()).await.unwrap() else { panic!("no point") };
-    // A console that starts again counts from zero, and has the point of the one before.
+    // A restarted console counts from zero, and has the previous console's point.
     let again = take(&site.context, Tally::default()).await.unwrap();
     assert!(matches!(again, Taken::Early(pause) if pause.as_secs() > 240), "a second point was taken at once");
     let points = recent(site.context.database.read(), Timestamp::now()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Takes the points, from a few seconds after the start on.
+//! Recording of the points, from a few seconds after the start.
 
 use std::time::Duration;
 
@@ -13,12 +13,13 @@ use crate::error::Result;
 use crate::host::{Status, Topic};
 use crate::server::Tally;
 
-/// Before the first point: the host may not have been asked for anything yet.
+/// Wait before the first point: the host may not have been queried yet.
 const FIRST: Duration = Duration::from_secs(5);
-/// After one that could not be stored.
+/// Wait after a point that could not be stored.
 const RETRY: Duration = Duration::from_mins(1);
 
-/// Takes a point every five minutes, until the process ends. A console that starts again soon continues the row of the one before.
+/// Records a point every five minutes, until the process ends. A console that restarts soon continues the series of the
+/// previous one.
 pub async fn watch(context: Context) {
     let mut before = Tally::default();
     tokio::time::sleep(FIRST).await;
@@ -38,15 +39,15 @@ pub async fn watch(context: Context) {
     }
 }
 
-/// What became of a try.
+/// Result of an attempt.
 pub enum Taken {
-    /// The point before is too young; how long to wait.
+    /// The previous point is too recent; with the remaining wait.
     Early(Duration),
     /// A point was stored, with the requests until now.
     Now(Tally),
 }
 
-/// Takes a point, if the one before is old enough.
+/// Records a point, if the previous one is old enough.
 pub async fn take(context: &Context, before: Tally) -> Result<Taken> {
     let now = Timestamp::now();
     let newest = recent(context.database.read(), now).await?.last().map(|point| point.at);
@@ -54,7 +55,7 @@ pub async fn take(context: &Context, before: Tally) -> Result<Taken> {
     if let Some(seconds) = u64::try_from(early).ok().filter(|seconds| *seconds > 0) {
         return Ok(Taken::Early(Duration::from_secs(seconds)));
     }
-    // An answer that takes longer than usual is awaited: the point is of the time at which the question was asked.
+    // A late answer is awaited: the point has the time at which the question was asked.
     let answer = context.site.fresh(Topic::Status).await.ok().flatten();
     let status = answer.and_then(|value| Status::deserialize(&*value).ok());
     let tally = context.metrics.tally();

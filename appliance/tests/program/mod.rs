@@ -1,11 +1,11 @@
-//! The package index as a program of its own.
+//! The package index as a separate program.
 
 use std::ffi::OsString;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// It ends with the test.
+/// The program, which ends with the test.
 pub struct Program {
     child: Child,
     /// Host and port.

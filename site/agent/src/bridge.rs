@@ -1,7 +1,7 @@
 //! Configuration of the bridge network, derived from the subnet file of flannel's daemon. Flannel's own CNI plugin does
 //! the same at every call; writing the result once saves one program on the host.
 //!
-//! It sets neither `ipMasq` nor port mappings, which require `nft` or `iptables` on the host: flannel's daemon
+//! It sets neither `ipMasq` nor port mappings, which require `nft` or `iptables` on the host. Flannel's daemon
 //! masquerades addresses from its own image, and kube-proxy serves node ports.
 
 use std::net::IpAddr;
@@ -37,7 +37,7 @@ pub fn keep(paths: &SitePaths) -> Result<bool, StepError> {
 }
 
 /// Returns the configuration for a subnet file; `None` if the file is incomplete. `leases` is on a filesystem that a
-/// boot empties, because no pod's network outlives a boot: otherwise, addresses in use at a power cut would stay
+/// boot empties, because no pod's network outlives a boot. Otherwise, addresses in use at a power cut would stay
 /// reserved.
 fn configuration(subnet: &str, leases: &str) -> Option<Value> {
     let field = |name: &str| subnet.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));

@@ -44,7 +44,7 @@ pub enum Plausibility {
     Ahead(Timestamp),
 }
 
-/// Evaluates the clock. The lower limit is fixed: if it moved with the newest time seen, one boot with the clock ahead
+/// Evaluates the clock. The lower limit is fixed. If it moved with the newest time seen, one boot with the clock ahead
 /// would forbid every repair until that time.
 pub fn plausibility(now: Timestamp, evidence: &Evidence) -> Plausibility {
     if let Some(begins) = evidence.authority_begins.filter(|begins| now < *begins) {
@@ -102,7 +102,7 @@ pub fn evidence(paths: &SitePaths) -> Evidence {
     Evidence { authority_begins, authority_ends, seen: seen(paths) }
 }
 
-/// Returns the newest time that the site has seen. Journals count only until there is a file for it: a person who
+/// Returns the newest time that the site has seen. Journals count only until there is a file for it. A person who
 /// confirms the clock with `touch` is right even if a journal was written while the clock was ahead.
 fn seen(paths: &SitePaths) -> Option<Timestamp> {
     let journals = fs_err::read_dir(paths.journal()).into_iter().flatten().flatten().map(|entry| entry.path());

@@ -1,5 +1,5 @@
 //! Containers whose control group was left frozen. runc freezes a group while it changes the group's settings. If it is
-//! killed in that moment, as when containerd is replaced while a container starts, the group stays frozen: with control
+//! killed in that moment, as when containerd is replaced while a container starts, the group stays frozen. With control
 //! groups of version 1, its processes cannot even be killed, and their pod never ends. Nothing in Kubernetes pauses a
 //! container, so a group frozen for half a minute is such a leftover.
 

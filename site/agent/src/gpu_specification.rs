@@ -1,6 +1,5 @@
-//! Access of containers to GPUs: a CDI specification that NVIDIA's own tool derives from its driver's report, in a
-//! folder that only the site's containerd reads and that a boot empties. A node pack without that tool gives containers
-//! no GPUs.
+//! Access of containers to GPUs: a CDI specification that NVIDIA's own tool derives from its driver's report. Only the
+//! site's containerd reads its folder, which a boot empties. A node pack without that tool gives containers no GPUs.
 //!
 //! Threats: the tool loads the driver's library, which may hang or crash with a broken GPU. Therefore it runs within
 //! limits, and never in the agent's loop. The driver's own files are not read there either, because such reads wait for

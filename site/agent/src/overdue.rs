@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::units::{BACKUP, BACKUP_TIMER, FOLDER, RANDOM_DELAY_HOURS, UnitState, systemctl};
 
-/// Time from the scheduled time of each day's backup until it is overdue: the timer's own delay is an hour, and a
+/// Time from the scheduled time of each day's backup until it is overdue. The timer's own delay is an hour, and a
 /// backup takes its time.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(3);
 /// Time after its start for which the agent leaves a machine alone.

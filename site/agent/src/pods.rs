@@ -1,5 +1,6 @@
 //! Pods of this host, replaced by deletion: their controllers immediately create new ones. The name of a pod and the
-//! restarts of its containers are in the names of its log folders and files, so only the deletion needs the API server.
+//! restarts of its containers are in the names of its log folders and files. Therefore only the deletion needs the API
+//! server.
 
 use std::path::PathBuf;
 use std::time::Duration;

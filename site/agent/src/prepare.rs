@@ -22,7 +22,7 @@ use landfall_host::paths::SitePaths;
 const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(500);
 
-/// Prepares the host for containerd: checks that the data folder is this site's, binds it to the paths that Kubernetes
+/// Prepares the host for containerd. Checks that the data folder is this site's, binds it to the paths that Kubernetes
 /// expects, and creates the folder of GPU specifications.
 pub fn containerd(paths: &SitePaths) -> Result<(), StepError> {
     wait(PATIENCE, || boot::check_identity(paths))?;

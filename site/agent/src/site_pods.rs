@@ -6,7 +6,7 @@ use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
-/// Pods and containers of this site, by the names from its kubelet and its containerd: the host may run pods of another
+/// Pods and containers of this site, by the names from its kubelet and its containerd. The host may run pods of another
 /// Kubernetes, for example in containers.
 #[derive(Debug)]
 pub struct SitePods {
@@ -41,8 +41,8 @@ impl SitePods {
     }
 }
 
-/// Returns the pod's UID or the container's ID in the name of a control group, as the kubelet and containerd create it
-/// with and without systemd: `podUID`, `kubepods-burstable-podUID.slice`, `ID` and `cri-containerd-ID.scope`.
+/// Returns the pod's UID or the container's ID in the name of a control group. The kubelet and containerd create these
+/// names with and without systemd: `podUID`, `kubepods-burstable-podUID.slice`, `ID` and `cri-containerd-ID.scope`.
 fn name_of_group(group: &str) -> String {
     if let Some(slice) = group.strip_suffix(".slice") {
         // systemd treats a dash as a level of the hierarchy, so the kubelet writes underscores.

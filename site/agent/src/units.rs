@@ -7,7 +7,7 @@ use landfall_host::command::{CommandRunner, HostCommand};
 
 /// Folder of the units of the host's administrator.
 pub const FOLDER: &str = "/etc/systemd/system";
-/// Maximum delay of each day's backup in hours, if the site sets no time of its own.
+/// Maximum delay of each day's backup in hours, if the site sets no time.
 pub const RANDOM_DELAY_HOURS: u8 = 1;
 /// Service that runs the site's containers.
 pub const CONTAINERD: &str = "landfall-containerd.service";

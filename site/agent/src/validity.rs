@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use x509_cert::Certificate;
 use x509_cert::der::DecodePem;
 
-// The first certificate of a file is located by these lines instead of a PEM parser: kubeadm and the kubelet write
-// keys, chains and texts next to it, and a torn end must not hide it. The library decodes the lines in between.
+// The first certificate of a file is located by these lines, not by a PEM parser. kubeadm and the kubelet write keys,
+// chains and texts next to it, and a torn end must not hide it. The library decodes the lines in between.
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 

@@ -1,8 +1,9 @@
 //! A backup, and its representation as a snapshot of restic.
 //!
 //! Facts and the mark of a proof are tags, which every command of restic shows and keeps. The snapshot's description, a
-//! field of `rustic_core`, has what restic has no place for: digests of the streams and the report of the proof. restic
-//! drops it when it rewrites a snapshot (`tag`, `copy`); then names and sizes of streams come from the trees.
+//! field of `rustic_core`, has what restic has no place for: digests of the streams and the report of the proof. When
+//! restic rewrites a snapshot (`tag`, `copy`), it drops the description; then names and sizes of streams come from the
+//! trees.
 
 use std::collections::BTreeMap;
 use std::fmt;

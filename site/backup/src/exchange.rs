@@ -2,7 +2,7 @@
 //!
 //! An exchange has two halves, so that a key held by a person opens the repository at every instant. First the new key
 //! opens it in addition to the former one; once a person has the new key, the former one is shut out. Data is not
-//! re-encrypted: the master key stays, so anyone who read it with a former key can still read any part of the
+//! re-encrypted, and the master key stays. Anyone who read that with a former key can still read any part of the
 //! repository that they obtain.
 
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Files of a repository as one session of the library sees them, in the layout of restic: a file for each pack, index,
-//! snapshot and key, named by the SHA-256 of its bytes. The [`Store`] decides where they are.
+//! Files of a repository as one session of the library sees them, in the layout of restic. There is a file for each
+//! pack, index, snapshot and key, named by the SHA-256 of its bytes. The [`Store`] decides where they are.
 
 use std::collections::BTreeSet;
 use std::io;

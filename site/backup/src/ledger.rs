@@ -1,5 +1,5 @@
 //! The ledger: a list of the snapshots and index files that must exist. restic has no such list, so a deleted file
-//! would go unnoticed. restic ignores the ledger's folder.
+//! would go unnoticed. The ledger's folder is ignored by restic.
 //!
 //! Only the check needs it. A lost ledger costs no backup: the next change rebuilds it from the existing files.
 

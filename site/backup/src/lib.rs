@@ -2,7 +2,7 @@
 //! in the format of restic. It knows nothing of clusters, releases or journals.
 //!
 //! **One backup is one snapshot of restic.** `rustic_core` archives several readers at once, so no backup is spread
-//! over snapshots, and plain `restic` can list, restore and prune its content. Three parts are Landfall's own, because
+//! over snapshots. Plain `restic` can list, restore and prune its content. Three parts are Landfall's own, because
 //! `rustic_core` lacks them:
 //!
 //! - *The place* (`store/`): a folder, or a bucket of an S3 server. Upstream's backend syncs files but not the names of

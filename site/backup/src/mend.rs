@@ -1,8 +1,8 @@
 //! Mending: damaged data no longer counts as stored, and intact data in a damaged file stays readable.
 //!
 //! The library trusts the index: data that it names is not stored again. Therefore a damaged pack is removed from the
-//! index, after its readable blobs were moved to another pack, and a damaged index file is rebuilt from the headers of
-//! the packs. The next backup of data that still exists is then intact, and so is every earlier one that lacks nothing
+//! index, after its readable blobs were moved to another pack. A damaged index file is rebuilt from the headers of the
+//! packs. The next backup of data that still exists is then intact, and so is every earlier one that lacks nothing
 //! else.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,7 @@ type Doubtful = BTreeMap<Id, Vec<IndexBlob>>;
 
 impl Repository {
     /// Makes damaged index files, and packs with failed reads, no longer count, except for their intact blobs. The
-    /// caller must hold the writers' lock alone ([`crate::writers::Writers`]). All changes are durable on return.
+    /// caller must hold the writers' lock exclusively ([`crate::writers::Writers`]). All changes are durable on return.
     pub(crate) fn mend(&self) -> Result<()> {
         let damaged_indexes = self.view_of_whole_indexes()?.hidden;
         let suspects = suspects::listed(&**self.store())?;

@@ -341,7 +341,7 @@ impl Repository {
         }
     }
 
-    /// Returns a view without damaged index files, at which the library would stop: data that they name counts as
+    /// Returns a view without damaged index files, at which the library would stop. Data that they name counts as
     /// missing, and the rest can be read and extended.
     pub(crate) fn view_of_whole_indexes(&self) -> Result<View> {
         let files = Folder::new(&self.store, View::default()).listed(FileType::Index)?;

@@ -1,9 +1,9 @@
 //! Server-side apply: the API server merges the declared fields and records that Landfall owns them.
 //!
 //! No other manager is overruled unless a person requests it ([`Edits::Overwrite`](super::Edits)). A field that another
-//! manager set to another value is a conflict for a person to decide: the API server does not record whether the change
+//! manager set to another value is a conflict for a person to decide. The API server does not record whether the change
 //! was intended. Fields that Landfall set by other requests than an apply, such as a number of replicas, belong to
-//! another manager only in the eyes of the API server; Landfall overrules itself.
+//! another manager only in the eyes of the API server. Landfall overrules itself.
 
 use std::fmt;
 use std::time::{Duration, Instant};

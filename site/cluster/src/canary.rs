@@ -1,8 +1,9 @@
-//! Canaries in the cluster: one pod of a workload's new form, with copies of the objects that it reads and that the
-//! cluster lacks in that form. The objects that running pods read stay unchanged.
+//! Canaries in the cluster. A canary is one pod of a workload's new form, with copies of the objects that it reads and
+//! that the cluster lacks in that form. The objects that running pods read stay unchanged.
 //!
-//! The pod has the labels of the workload's pods, so that network policies and Services treat it alike, but a readiness
-//! gate keeps requests of Services away until it is proved. No controller owns it, so none replaces it silently.
+//! The pod has the labels of the workload's pods, so that network policies and Services treat it alike. A readiness
+//! gate, however, keeps requests of Services away until it is proved. No controller owns it, so none replaces it
+//! silently.
 
 use std::time::{Duration, Instant};
 

@@ -12,13 +12,13 @@ use super::{Cluster, ClusterError, ObjectName};
 
 impl Cluster {
     /// Deletes one of Landfall's objects with all dependents, and waits until it is gone. A missing object is not an
-    /// error. Leaves an object that is not Landfall's alone, and returns false.
+    /// error. Leaves any other object unchanged, and returns false.
     pub fn delete(&self, object: &ObjectName, limit: Duration) -> Result<bool, ClusterError> {
         self.delete_if(object, limit, is_managed)
     }
 
     /// Like [`Self::delete`], but only for an object of this component. Leaves an object that another component has
-    /// taken over alone, and returns false.
+    /// taken over unchanged, and returns false.
     pub fn delete_of(&self, owner: &Owner, object: &ObjectName, limit: Duration) -> Result<bool, ClusterError> {
         self.delete_if(object, limit, |live| owner.owns(live))
     }

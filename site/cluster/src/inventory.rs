@@ -84,8 +84,8 @@ impl Inventory {
         self
     }
 
-    /// Returns the objects of the inventory that are no longer wanted: first those that may be deleted, in reverse
-    /// order; then those that must stay, because deleting them would delete data or other people's objects.
+    /// Splits the objects of the inventory that are no longer wanted. The first list, in reverse order, may be deleted.
+    /// The second one must stay, because deleting these objects would delete data or other people's objects.
     pub fn surplus(&self, wanted: &[ObjectName]) -> (Vec<ObjectName>, Vec<ObjectName>) {
         let surplus = self.objects.iter().rev().filter(|object| !wanted.iter().any(|name| name.is_same_object(object)));
         surplus.cloned().partition(|object| !object.is_never_pruned())

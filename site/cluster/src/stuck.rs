@@ -1,7 +1,7 @@
 //! Stuck pods, which a `StatefulSet` never replaces.
 //!
 //! With its usual order, a `StatefulSet` whose template changed waits for each pod to become ready before it replaces
-//! the next. A pod that never became ready therefore stays, even if the new template would fix it: Kubernetes documents
+//! the next. A pod that never became ready therefore stays, even if the new template would fix it. Kubernetes documents
 //! this and expects an administrator to delete the pod ("forced rollback").
 
 use std::time::{Duration, Instant};

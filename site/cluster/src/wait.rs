@@ -15,7 +15,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// Time between reports of unready objects.
 const NOTE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Time that an object must stay failed before the wait ends: after a power cut, a controller may briefly report an old
+/// Time that an object must stay failed before the wait ends. After a power cut, a controller may briefly report an old
 /// failure before it looks again.
 const FAILED_FOR: Duration = Duration::from_secs(20);
 

@@ -1,4 +1,4 @@
-//! The operation engine: a plan is data, a journal is written before every act, and an engine that decides nothing
+//! The operation engine. A plan is data, and a journal is written before every act. An engine that decides nothing
 //! executes the plan through the journal. Other crates define what the steps do.
 
 pub mod causes;

@@ -2,7 +2,7 @@
 //!
 //! Landfall's types refuse unknown fields, because a program that continues an operation must understand all of it.
 //! Documents about closed operations are only looked up, even by an older program after a rollback. In those, unknown
-//! fields are found and dropped: the type reports an unknown field together with those that it knows, and a probe under
+//! fields are found and dropped. The type reports an unknown field together with those that it knows, and a probe under
 //! another name shows which object has it. This also works through tagged and flattened types, whose contents serde
 //! buffers.
 

@@ -81,8 +81,8 @@ impl From<landfall_media::durable::DurableError> for StepError {
 
 /// Context that can be made durable.
 pub trait Durable {
-    /// Makes everything found in the context durable, including what another process wrote: a process that died before
-    /// its own sync may have left data only in the kernel's memory.
+    /// Makes everything found in the context durable, including data that another process wrote. A process that died
+    /// before its own sync may have left data only in the kernel's memory.
     fn sync(&mut self) -> Result<(), StepError>;
 }
 

@@ -1,7 +1,7 @@
 //! Queue of requests for a change. One is processed at a time, while a support bundle and an undo may run concurrently.
 //! Each is known by its ID, and a plan can be approved once.
 //!
-//! Its content is bounded and lasts as long as the process: an upgrade restarts the API, and then every plan must be
+//! Its content is bounded and lasts as long as the process. An upgrade restarts the API, and then every plan must be
 //! made and approved again. The journal is the truth about changes.
 
 use std::collections::VecDeque;

@@ -14,8 +14,8 @@ const USERS_BYTES: u64 = 1 << 20;
 /// Longest name, in bytes.
 const NAME_BYTES: usize = 96;
 
-/// Returns the name of the user who runs this process, from before `sudo`; `user 1000` if the host has no name for the
-/// ID, as for users of a directory. `None` if no one has signed in.
+/// Returns the name of the user who runs this process, from before `sudo`. It is `user 1000` if the host has no name
+/// for the ID, as for users of a directory. `None` if no one has signed in.
 pub fn invoker(paths: &SitePaths) -> Option<String> {
     found(paths, std::env::var("SUDO_USER").ok())
 }

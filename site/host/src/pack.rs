@@ -11,8 +11,8 @@ use sha2::Digest;
 const DIGITS: usize = 12;
 
 /// Name of the folder of a node pack's programs: the version of Kubernetes, and a digest of the pack's files. Two packs
-/// of one Kubernetes version, such as with different versions of containerd, have separate folders, so that placing or
-/// removing one never touches the programs of the other.
+/// of one Kubernetes version, such as with different versions of containerd, have separate folders. Placing or removing
+/// one thus never touches the programs of the other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PackId(String);
@@ -23,8 +23,9 @@ pub struct PackId(String);
 pub struct InvalidPackId(String);
 
 impl PackId {
-    /// Returns the ID of a pack with this version of Kubernetes, such as `v1.36.3`, and these files: each path relative
-    /// to the pack's folder, its digest, and the names of symbolic links to it. Their order does not matter.
+    /// Returns the ID of a pack with this version of Kubernetes, such as `v1.36.3`, and these files. Each file has a
+    /// path relative to the pack's folder, a digest, and the names of symbolic links to it. Their order does not
+    /// matter.
     pub fn of<'a>(
         kubernetes: &str,
         files: impl IntoIterator<Item = (&'a str, &'a Sha256, &'a [String])>,

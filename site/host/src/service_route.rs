@@ -1,5 +1,5 @@
 //! Route to the cluster's services over loopback. A packet for a service needs a route before kube-proxy can send it to
-//! a pod; until kube-proxy has done so, it must not leave the host. The agent restores it at every boot.
+//! a pod. Until kube-proxy has done so, it must not leave the host. The agent restores it at every boot.
 
 use std::net::IpAddr;
 

@@ -223,8 +223,8 @@ mod tests {
         assert_eq!(read(&paths, &later).unwrap(), None);
     }
 
-    /// Returns the clocks of look number `count`, an hour after the previous one, with a boot before every hundredth:
-    /// right, at their end, in the past, frozen, or dead.
+    /// Returns the clocks of look number `count`, an hour after the previous one, with a boot before every hundredth.
+    /// They are right, at their end, in the past, frozen, or dead.
     fn wild(count: u64) -> MachineClocks {
         let (boot, uptime) = (count / 100, Duration::from_hours(count % 100));
         let right: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();

@@ -1,5 +1,5 @@
-//! Small document that a site keeps in two places, on the data disk and on the operating system's disk, so that it
-//! survives the loss of either.
+//! Small document that a site keeps on the data disk and on the operating system's disk, so that it survives the loss
+//! of either.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! The site's own certificate authority for the certificate that browsers see, and its issuing.
 //!
 //! People make their browsers trust it, and its key is on the site. Therefore its own certificate has critical name
-//! constraints, which permit only servers with the site's names and addresses: a stolen key can impersonate only the
+//! constraints, which permit only servers with the site's names and addresses. A stolen key can impersonate only the
 //! site.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 
 use super::pace::{Pace, Rate, SLOWEST};
 
-/// Slots for connections. An address holds at most as many as are free, so that a single one takes half of them, a
-/// second one a quarter, and an address without a connection finds a slot until the last one is taken.
+/// Slots for connections. An address holds at most as many as are free, so that a single one takes half of them, and a
+/// second one a quarter. An address without a connection finds a slot until the last one is taken.
 #[derive(Clone)]
 struct Places {
     most: usize,
@@ -108,7 +108,7 @@ where
     type Service = A::Service;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
-    /// Accepts a connection whose answers are sent without delay: otherwise their last part would wait for the
+    /// Accepts a connection whose answers are sent without delay. Otherwise their last part would wait for the
     /// acknowledgment of the first, which the other side delays by 40 ms.
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         // Without this option the answer is only late.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-/// Returns true if a character is invisible, or changes how others are shown: controls, the format characters of
-/// Unicode (`Cf`), and the separators of lines and paragraphs. U+202E, for example, shows the following text from right
-/// to left, so that a page reads differently.
+/// Returns true if a character is invisible, or changes how others are shown. These are controls, the format characters
+/// of Unicode (`Cf`), and the separators of lines and paragraphs. U+202E, for example, shows the following text from
+/// right to left, so that a page reads differently.
 pub fn is_hidden(letter: char) -> bool {
     letter.is_control() || is_format(letter)
 }

@@ -8,7 +8,7 @@ use crate::people::Scope;
 
 /// A line end, followed by text that would be a header.
 const PLAIN: &str = "x\r\nInjected: yes\r\nSet-Cookie: injected=yes\r\n\r\n<b>injected</b>";
-/// The same attack as part of an address.
+/// Same attack as part of an address.
 const ENCODED: &str = "x%0d%0aInjected:%20yes%0d%0aSet-Cookie:%20injected=yes%0d%0a%0d%0a%3cb%3einjected%3c/b%3e";
 /// Line ends that some programs take for one.
 const OTHERS: [&str; 4] =

@@ -1,4 +1,4 @@
-//! Tests of paths that would lead out of a folder of static files, if there were one: the name is only compared, and
+//! Tests of paths that would lead out of a folder of static files, if there were one. The name is only compared, and
 //! nothing is opened.
 
 use super::*;

@@ -1,5 +1,5 @@
-//! OpenAPI 3.1 document of the API: paths from the routes, rights from the one table, and forms from the types and from
-//! the host's own JSON Schemas.
+//! OpenAPI 3.1 document of the API. Paths come from the routes, rights from the one table, and forms from the types and
+//! from the host's own JSON Schemas.
 
 mod operation;
 mod schemas;

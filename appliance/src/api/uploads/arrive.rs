@@ -151,8 +151,8 @@ impl Pieces {
         }
     }
 
-    /// Reads the rest of the body, within limits. An earlier answer would close a connection that still receives bytes:
-    /// the sender might lose the answer, send the piece again, and learn only that its upload is gone, not why.
+    /// Reads the rest of the body, within limits. An earlier answer would close a connection that still receives bytes.
+    /// The sender might lose the answer and send the piece again; it would learn only that its upload is gone, not why.
     async fn forget_rest(&mut self) {
         let mut left = FORGOTTEN_BYTES;
         while left > 0

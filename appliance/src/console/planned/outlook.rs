@@ -1,5 +1,5 @@
-//! Outlook on a plan before its approval: the effects on each component and its data, the required space, the point of
-//! no return, and conflicting edits by administrators.
+//! Outlook on a plan before its approval: effects on each component and its data, required space, the point of no
+//! return, and conflicting edits by administrators.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

@@ -1,5 +1,5 @@
-//! Restores: a person chooses a backup or a point in time, reads and approves the host's plan, and follows the change
-//! to its end, or undoes it.
+//! Restores. A person chooses a backup or a point in time, and reads and approves the host's plan. The person then
+//! follows the change to its end, or undoes it.
 
 mod choice;
 mod plan;

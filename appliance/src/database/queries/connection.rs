@@ -158,7 +158,7 @@ impl Pool {
 }
 
 /// Interprets the timeout of acquiring a connection for reading. Reading is quick, so no connection to the server could
-/// be made: sqlx retries while the server starts, or has as many connections as it accepts. Writers may instead wait
+/// be made. sqlx retries while the server starts, or has as many connections as it accepts. Writers may instead wait
 /// for each other.
 pub(super) fn unanswered(error: sqlx::Error) -> sqlx::Error {
     match error {
@@ -170,8 +170,8 @@ pub(super) fn unanswered(error: sqlx::Error) -> sqlx::Error {
 /// Begins a transaction of PostgreSQL, which is rolled back even if the caller has given up.
 ///
 /// sqlx 0.9.0 counts a transaction once the server has answered. A caller that is dropped before that would leave the
-/// connection in a transaction unknown to sqlx, and its next reader would see the same moment forever. Therefore a
-/// separate task waits.
+/// connection in a transaction unknown to sqlx. Its next reader would see the same moment forever. Therefore a separate
+/// task waits.
 pub(in crate::database) async fn begin(
     pool: &PgPool,
     statement: &'static str,

@@ -28,7 +28,7 @@ fn time_of(name: &str) -> Option<Timestamp> {
 }
 
 /// Returns the time of the next schema. Of two in one second, and under a clock that was set back, the later one still
-/// gets the later name: it would otherwise be removed as the oldest.
+/// gets the later name. Otherwise it would be removed as the oldest.
 fn next(now: Timestamp, newest: Option<Timestamp>) -> Timestamp {
     let second = SignedDuration::from_secs(1);
     let earliest = newest.map_or(Timestamp::MIN, |newest| newest.saturating_add(second).unwrap_or(newest));

@@ -1,4 +1,4 @@
-//! PostgreSQL, if a site names a server. One console writes at a time: each writing transaction holds a lock of the
+//! PostgreSQL, if a site names a server. One console writes at a time. Each writing transaction holds a lock of the
 //! database, so that the audit log has one end, whatever else is connected.
 
 #[cfg(test)]
@@ -41,9 +41,9 @@ const WRITER: i64 = sqlite::APPLICATION_ID;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Time that a statement waits for a lock.
 const LOCK_TIMEOUT: &str = if cfg!(test) { "2s" } else { "10s" };
-/// Settings by which the server notices that a console is gone, as after a power cut, and releases its locks; its
-/// system would wait for two hours. The limit is a minute: the console may read a long log only as fast as its disk
-/// accepts it, and waiting data is unacknowledged as well.
+/// Settings by which the server notices that a console is gone, as after a power cut, and releases its locks. Its
+/// system would wait for two hours. The limit is a minute. The console may read a long log only as fast as its disk
+/// accepts it, and waiting data is also unacknowledged.
 const NOTICED: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_user_timeout", "60000")];
 /// With another isolation level, data read after taking the lock could be from before it.

@@ -1,4 +1,4 @@
-//! Move of a site's people and log to the server that it names: the content of the data folder's file moves to the
+//! Move of a site's people and log to the server that it names. The content of the data folder's file moves to the
 //! server's database, if that is unused.
 
 use std::path::Path;

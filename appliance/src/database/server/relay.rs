@@ -1,8 +1,8 @@
-//! Relay of connections to the server: a loopback port that gives each of them a connection to the server, over TLS
+//! Relay of connections to the server: a loopback port that gives each of them a connection to the server. It uses TLS
 //! unless the settings disable it.
 //!
 //! sqlx has its own TLS. It would trust the public authorities in addition to the site's, with a list of them in the
-//! program, and its connections would wait a quarter of an hour for a server that lost power.
+//! program. Its connections would wait a quarter of an hour for a server that lost power.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};

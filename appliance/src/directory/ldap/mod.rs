@@ -1,9 +1,10 @@
 //! LDAP: a directory server judges a person's password, and returns the person's groups.
 //!
-//! Threats and defenses: a password in clear text (TLS before anything else, from one authority); an empty password,
-//! which servers accept from any client (refused before a connection); characters in a name that would change a query
-//! (names have few characters, and are escaped as well); several entries with one name (refused); referrals to other
-//! servers (not followed); a server that never answers (limits on the duration and the number of sign-ins).
+//! Threats and defenses. No password is sent in clear text: TLS, with one authority, comes before anything else. An
+//! empty password, which servers accept from any client, is refused before a connection. A name cannot change a query:
+//! names have few characters, and are escaped as well. Several entries with one name are refused, and referrals to
+//! other servers are not followed. Limits on the duration and the number of sign-ins handle a server that never
+//! answers.
 
 mod name;
 mod session;
@@ -31,7 +32,7 @@ const AT_ONCE: usize = 8;
 const MOST_BYTES: usize = 1024;
 
 /// Tracks whether the server has a person's password but has not yet judged it. A server may answer late, or with an
-/// unusual error, if a password is wrong: that must not pass for an outage, in which nothing is judged.
+/// unusual error, if a password is wrong. That must not pass for an outage, in which nothing is judged.
 #[derive(Debug, Default)]
 struct PasswordQuestion(AtomicBool);
 

@@ -1,10 +1,10 @@
 //! `OpenID` Connect: the authorization code flow with PKCE, at one provider.
 //!
-//! The provider is trusted to identify a person; the browser and the network in between are not. Threats and defenses:
-//! a code of another person's sign-in (state and nonce are derived from a cookie of this browser, and each cookie works
-//! once), a stolen code (PKCE), a token of another provider, for another program, old or unsigned (`token`), another
-//! provider's answer (`iss`), an impersonated provider (one authority, no redirects, no proxy), an answer that never
-//! comes or never ends (`web`).
+//! The provider is trusted to identify a person; the browser and the network in between are not. Threats and defenses.
+//! A code of another person's sign-in is refused: state and nonce are derived from a cookie of this browser, and each
+//! cookie works once. PKCE makes a stolen code worthless. `token` refuses a token of another provider, for another
+//! program, old or unsigned; `iss` reveals another provider's answer. Against an impersonated provider, there is one
+//! authority, and no redirects or proxies. `web` bounds an answer that never comes or never ends.
 
 mod pending;
 mod token;

@@ -147,7 +147,7 @@ async fn dozen(site: &Site, name: &str, directory: State) -> Vec<u16> {
 async fn an_outage_is_no_wrong_password_and_what_a_server_leaves_open_is() {
     let (site, listener) = (Site::begin().await, Listener::begin(UNWILLING).await);
     assert_eq!(dozen(&site, "paula", state(&format!("ldap://{}", listener.address), DIRECT)).await, [502; 12]);
-    // An attacker with the password hash might answer like this for a wrong password, and only then.
+    // The server, which receives the password, might answer like this only for a wrong one.
     for (name, answer) in [("paul", BUSY), ("peter", b"nonsense")] {
         let (address, authority) = over_tls(answer).await;
         let settings = format!("ldap:\n  url: ldaps://{address}\n{DIRECT}  roles: {{viewer: ['cn=staff,dc=x']}}\n");

@@ -1,4 +1,4 @@
-//! The index as a client sees it, on loopback.
+//! Tests of the index from a client's side, on loopback.
 
 mod npm;
 mod settings;
@@ -16,7 +16,7 @@ use reqwest::{Client, Method, Response};
 use super::router::Served;
 use super::serve::serve_on;
 
-/// A folder with files, and their index on loopback.
+/// A folder with files, and its index on loopback.
 struct Site {
     folder: tempfile::TempDir,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! npm packages: documents and tarballs.
+//! Tests of npm packages: documents and tarballs.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use super::{Site, header, placed, wheels, write};
 
 const ABBREVIATED: &str = "application/vnd.npm.install-v1+json";
 
-/// What npm sends.
+/// Header that npm sends.
 const ACCEPT: (&str, &str) = ("accept", "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*");
 
-/// Two packages, one of them in two versions.
+/// Returns two packages, one of them in two versions.
 pub fn packages() -> Vec<(String, Vec<u8>)> {
     let more = json!({ "dependencies": { "small": "^1.0.0" }, "bin": "index.js", "description": "A tool" });
     vec![
@@ -106,7 +106,7 @@ async fn tarballs_are_where_documents_say_whatever_the_host_is_called() {
         assert!(!answer.text().await.unwrap().contains(host));
     }
     let (_, bytes) = packages().swap_remove(0);
-    // Below the registry; where a lock of another registry has it; with the slash encoded.
+    // Below the registry; at the path in a lock of another registry; with the slash encoded.
     for path in [
         "/npm/@scope/tool/-/tool-1.0.0.tgz",
         "/@scope/tool/-/tool-1.0.0.tgz",
@@ -179,7 +179,7 @@ async fn a_tarball_that_changed_makes_no_document() {
     let missing = site.get("/npm/small/1.0.0", &[]).await;
     assert_eq!(missing.status(), 500);
     assert!(missing.text().await.unwrap().contains("the log of the index says why"));
-    // The packument needs each version, and the other one does not.
+    // The packument needs each version, but the other version's document does not.
     assert_eq!(site.get("/npm/small", &[]).await.status(), 500);
     assert_eq!(site.get("/npm/small/1.1.0", &[]).await.status(), 200);
     write(&path, &vec![0; bytes.len()]);
@@ -190,7 +190,7 @@ async fn a_tarball_that_changed_makes_no_document() {
     write(&path, &other);
     let answer = site.get("/npm/small/1.0.0", &[]).await;
     assert_eq!(answer.status(), 500, "another package.json");
-    // A client that has the integrity refuses these bytes.
+    // A client with the integrity value refuses these bytes.
     assert_eq!(site.get("/npm/small/-/small-1.0.0.tgz", &[]).await.bytes().await.unwrap(), other);
 }
 

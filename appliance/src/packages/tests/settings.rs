@@ -1,4 +1,4 @@
-//! What an index does not begin with.
+//! Tests of settings with which an index does not start.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded as _, codes};

@@ -1,4 +1,4 @@
-//! Wheels: pages and files.
+//! Tests of wheels: pages and files.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub fn listed(folder: &Path, wheels: &[(String, Vec<u8>)]) -> WheelList {
     WheelList::new(placed(folder, "set", wheels, inspect)).unwrap()
 }
 
-/// An index of two wheels, and the bytes of the first one.
+/// Starts an index of two wheels, and returns the bytes of the first one.
 fn begin() -> (Site, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let wheels = [sample::wheel("small", "1.0", "Requires-Python: >=3.8\n"), sample::wheel("Other_One", "2.0+cpu", "")];

@@ -22,11 +22,12 @@ fn first<'a>(token: &'a str, name: &'a str) -> [(&'a str, &'a str); 4] {
     [("token", token), ("name", name), ("password", PASSWORD), ("again", PASSWORD)]
 }
 
-/// How many claim one token.
+/// Number of clients that claim one token.
 const CLAIMS: u16 = 1000;
-/// How many of them are connected at once: fewer than the console takes.
+/// Number of concurrent clients: fewer than the console accepts.
 const AT_ONCE: usize = 400;
-/// How often one claims again that the host did not answer in time: each of those that come at once waits for a connection to it.
+/// Number of attempts by a client whose claim the host did not answer in time: concurrent clients wait for a connection
+/// to it.
 const ATTEMPTS: usize = 5;
 
 /// Claims the token, and again if the host was too slow.
@@ -44,7 +45,7 @@ async fn claimed(door: &Visitor, name: &str) -> StatusCode {
 async fn a_token_claimed_a_thousand_times_from_as_many_addresses_makes_one_administrator() {
     let site = Site::empty().await;
     let door = site.at_the_door("/first").await;
-    // No address has claimed before, so none is told to wait: each claim asks the host.
+    // No address has claimed before, so none must wait: each claim asks the host.
     let claim = |number: u16| {
         let [high, low] = number.to_be_bytes();
         let door = Visitor { from: Ipv4Addr::new(127, 1, high, low), ..door.clone() };

@@ -1,4 +1,4 @@
-//! What a password may be, and that it is compared as it was typed.
+//! Tests of accepted passwords, and of their exact comparison.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a stolen cookie cannot do: the person at the browser proves again to be the user.
+//! Tests of actions that a stolen cookie does not permit: the person at the browser must prove the identity again.
 
 use axum::http::Method;
 
@@ -8,7 +8,7 @@ use crate::testing::hidden;
 
 const CARL: [(&str, &str); 3] = [("name", "carl"), ("role", "administrator"), ("password", PASSWORD)];
 
-/// The fields of a form with an own password.
+/// Returns the fields of a form with the user's own password.
 fn with(own: &str) -> [(&'static str, &str); 4] {
     let [name, role, password] = CARL;
     [name, role, password, ("own_password", own)]

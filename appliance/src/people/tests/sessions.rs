@@ -1,10 +1,10 @@
-//! Who ends whose sessions.
+//! Tests of the end of sessions by their users and by others.
 
 use axum::http::Method;
 
 use super::*;
 
-/// Ids of a user's sessions, the latest first.
+/// Returns IDs of a user's sessions, latest first.
 async fn ids(site: &Site, user: &str) -> Vec<String> {
     sessions_of(&site.context, user).await.unwrap().into_iter().map(|session| session.id).collect()
 }
@@ -13,7 +13,7 @@ async fn ids(site: &Site, user: &str) -> Vec<String> {
 async fn a_user_has_twenty_sessions_and_the_oldest_one_ends() {
     let site = Site::begin().await;
     let first = site.sign_in("vera").await;
-    // Of two that began in one millisecond, either is the older one.
+    // Of two that began in one millisecond, either could be the older one.
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     for _ in 0..19 {
         site.sign_in("vera").await;

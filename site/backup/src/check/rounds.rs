@@ -1,5 +1,5 @@
-//! Selection of packs for the next round of a check: those that follow the last one of the previous round, in the order
-//! of their names.
+//! Selection of packs for the next round of a check. They follow the last one of the previous round, in the order of
+//! their names.
 
 use std::collections::HashMap;
 use std::io;

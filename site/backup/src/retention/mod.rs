@@ -19,11 +19,11 @@ use crate::repository::{Backups, Repository, latest_of};
 use crate::writers::Writers;
 
 /// Number of backups to keep: the newest of each hour, day, week and month (UTC) that has one, counted back from the
-/// newest; and in addition the same for proven ones. Always kept are the newest backup, everything made after the
-/// newest proven one, and the newest proven one of each of the newest two versions (the fact `version`), because an
+/// newest. The same applies separately to proven ones. Always kept are the newest backup and everything made after the
+/// newest proven one. So is the newest proven one of each of the newest two versions (the fact `version`), because an
 /// upgrade begins with a backup of the previous version. A backup that lacks streams ([`Backup::lacking`]) counts for
-/// no period and never as proven: it stays until a proven one follows. Log backups are kept for a number of days, with
-/// the backup from which the oldest of these days begins, and with every backup that begins a log (the fact
+/// no period and never as proven: it stays until a proven one follows. Log backups are kept for a number of days. With
+/// them are kept the backup from which the oldest of these days begins, and every backup that begins a log (the fact
 /// `begins-log`).
 ///
 /// [`Backup::order`] determines which backup is newest: the one made last, whatever the clock was. Times only determine
@@ -100,10 +100,10 @@ impl Repository {
     }
 
     /// Makes room on a full disk, which accepts no newer backup. Drops what [`Repository::forget`] drops, and every
-    /// unproven backup that is neither the newest nor followed by log backups, even if it was made after the newest
-    /// proven one. Unneeded data is removed immediately. Partly needed packs are rewritten within half of the space
-    /// outside the reserve, because old and new packs coexist for a while. A reader that began before may miss data,
-    /// such as another machine's restic. Returns the dropped backups, oldest first.
+    /// unproven backup that is neither the newest nor followed by log backups. This includes backups made after the
+    /// newest proven one. Unneeded data is removed immediately. Partly needed packs are rewritten within half of the
+    /// space outside the reserve, because old and new packs coexist for a while. A reader that began before may miss
+    /// data, such as another machine's restic. Returns the dropped backups, oldest first.
     pub fn make_room(&self, retention: Retention) -> Result<Vec<Backup>> {
         let spare = LimitOption::Size(ByteSize(self.reserve().spare_bytes(self.folder()) / 2));
         let options = PruneOptions::default().instant_delete(true).max_repack(spare);
@@ -111,7 +111,7 @@ impl Repository {
         Ok(self.forget_those(|all| retention.part(all, Scope::Needed), &options)?.dropped)
     }
 
-    /// Drops these backups, each of which has lost data, whatever the retention, and removes data that no other backup
+    /// Drops these backups, each of which has lost data, whatever the retention. Also removes data that no other backup
     /// needs: while they exist, nothing is freed. Fails, without dropping any, if one of them has lost nothing.
     pub fn forget_lost(&self, named: &BTreeSet<BackupId>) -> Result<Forgotten> {
         let lost: BTreeSet<BackupId> = self.lost()?.into_iter().map(|taken| taken.backup).collect();
@@ -292,9 +292,9 @@ impl Retention {
     }
 }
 
-/// Returns the time between two consecutive backups, by clocks that may have been wrong: zero if the clock was set
-/// back, and one hour if it appears to exceed a day, because the clock was set forward or the site was off. Therefore
-/// no clock shortens the days of point-in-time recovery by more than one each time it is set.
+/// Returns the time between two consecutive backups, by clocks that may have been wrong. It is zero if the clock was
+/// set back. It is one hour if it appears to exceed a day, because the clock was set forward or the site was off.
+/// Therefore no clock shortens the days of point-in-time recovery by more than one each time it is set.
 fn elapsed(earlier: &Backup, later: &Backup) -> SignedDuration {
     let found = later.time.duration_since(earlier.time).max(SignedDuration::ZERO);
     if found > SignedDuration::from_hours(24) { SignedDuration::from_hours(1) } else { found }

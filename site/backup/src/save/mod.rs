@@ -58,7 +58,7 @@ impl Repository {
     }
 
     /// Like [`Self::save`], but a failed stream does not prevent the others from being stored. After every stream was
-    /// read completely or failed, `judge` receives the failed ones, in order: it returns further facts, or the failure
+    /// read completely or failed, `judge` receives the failed ones, in order. It returns further facts, or the failure
     /// for which no backup is made.
     pub fn save_what_is_read(
         &self,
@@ -86,8 +86,8 @@ impl Repository {
     }
 
     /// Waits until the backup may be stored. A backup of all data uses intact data of earlier ones. Therefore it begins
-    /// alone, mends damage, and gets its number: log backups stored in the meantime come after it. A log backup looks
-    /// up no stored data, so its cost does not depend on their number.
+    /// under the exclusive lock, mends damage, and gets its number: log backups stored in the meantime come after it. A
+    /// log backup looks up no stored data, so its cost does not depend on their number.
     fn begin(&self, kind: BackupKind) -> Result<(Writers, Begun)> {
         let written = Written::default();
         if kind == BackupKind::Log {

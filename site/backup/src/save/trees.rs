@@ -1,4 +1,4 @@
-//! Trees of a new backup. The archiver stores streams in reading order, below one root; the trees that name them are
+//! Trees of a new backup. The archiver stores streams in reading order, below one root. The trees that name them are
 //! sorted, and have sizes that were unknown when the streams began.
 
 use std::collections::BTreeMap;

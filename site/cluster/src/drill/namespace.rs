@@ -30,9 +30,9 @@ pub struct DrillNamespace<'a> {
 }
 
 impl DrillNamespace<'_> {
-    /// Returns its objects in the order of their creation: the namespace, its default account without a token, its
-    /// quota, a policy that forbids all traffic, and the runtime class whose pods reach only their node. The cluster's
-    /// network decides whether policies are enforced; that of the node pack enforces none.
+    /// Returns its objects in the order of their creation. They are the namespace, its default account without a token,
+    /// its quota, a policy that forbids all traffic, and the runtime class. The pods of that class reach only their
+    /// node. The cluster's network decides whether policies are enforced; that of the node pack enforces none.
     pub fn objects(&self) -> Vec<Value> {
         let mut objects = vec![self.namespace(), self.account()];
         objects.extend(quota(self.name, self.quota));

@@ -1,7 +1,7 @@
 //! Live logs of a component's pods, including pods and containers that start later.
 //!
-//! A watch reports the pods; each run of a container has a stream of its own. A stream that breaks off while its
-//! container runs is reopened after the last line passed on.
+//! A watch reports the pods; each run of a container has its own stream. A stream that breaks off while its container
+//! runs is reopened after the last line passed on.
 
 mod containers;
 mod recent;

@@ -26,8 +26,8 @@ pub struct RecentLines {
 }
 
 impl Cluster {
-    /// Returns the last lines of each container of a component's pods: at most this many of a run, and of these the
-    /// newest that fit into 256 KiB, or less if the component has many containers. Containers without a log are left
+    /// Returns the last lines of each container of a component's pods, at most this many of a run. Of these, the newest
+    /// that fit into 256 KiB are kept, or fewer if the component has many containers. Containers without a log are left
     /// out.
     pub fn recent_logs(
         &self,
@@ -112,7 +112,7 @@ mod tests {
     use crate::connection::tests::at;
     use crate::{ObjectName, Owner};
 
-    /// Answers as an API server with a pod of three containers: one runs after a restart, one waits after a crash, and
+    /// Answers as an API server with a pod of three containers. One runs after a restart, one waits after a crash, and
     /// one has run since its start.
     fn answer(connection: &mut TcpStream) {
         let mut lines = BufReader::new(connection.try_clone().unwrap()).lines().map(Result::unwrap);

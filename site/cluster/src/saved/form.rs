@@ -27,8 +27,8 @@ pub(super) fn saved(mut object: Value, is_added: bool) -> Value {
     object
 }
 
-/// Returns a saved object as it can be applied to a cluster that lacks it: without its ties to the objects of that
-/// time, which would make the API server refuse or delete it.
+/// Returns a saved object in a form that can be applied to a cluster that lacks it. Its ties to the objects of that
+/// time are removed, because they would make the API server refuse or delete it.
 #[must_use]
 pub fn applicable(mut object: Value) -> Value {
     // The owner has a new ID, and the controllers that finalizers wait for may not run.

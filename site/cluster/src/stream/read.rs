@@ -10,7 +10,7 @@ use crate::execute::Running;
 
 /// Standard output of a program that runs in a container.
 ///
-/// End of file means that the program succeeded and that its whole output was read; any other end is a read error with
+/// End of file means that the program succeeded and that its whole output was read. Any other end is a read error with
 /// a [`StreamError`] inside. Dropping it closes the connection. Like [`Cluster`](crate::Cluster), it must not be used
 /// or dropped inside an asynchronous runtime.
 pub struct OutputStream {

@@ -2,9 +2,9 @@
 //!
 //! Order of a step, each record durable before what follows it: observe → `Prepared` (the state before, once) →
 //! `Started` → act → `Done`. After a crash or a failure the engine observes first. A complete step is synced and
-//! recorded as done; a missing or partial one is done again with the recorded state before; an object that is not
-//! Landfall's stops the operation as stuck. Undo goes through the steps in the reverse order of their `Started`, the
-//! unfinished one included, after each had the chance to rescue what the undo of later steps needs.
+//! recorded as done. A missing or partial one is done again with the recorded state before. An object that is not
+//! Landfall's stops the operation as stuck. Undo goes through the steps in the reverse order of their `Started`,
+//! including the unfinished one. Before that, each step has the chance to rescue what the undo of later steps needs.
 
 mod error;
 mod pace;

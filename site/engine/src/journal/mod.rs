@@ -133,7 +133,7 @@ impl<P: Pinned, S: Storage> Journal<P, S> {
                 .truncate(valid_bytes)
                 .map_err(|source| JournalError::io("truncate the torn record of", &path, source))?;
         }
-        // Required even without a torn record: an earlier process may have died between its write and its sync, and
+        // Required even without a torn record. An earlier process may have died between its write and its sync, and
         // records trusted from here on must survive a power cut.
         storage.sync().map_err(|source| JournalErrorKind::Sync { path: path.clone(), source })?;
         Ok(Self { storage, path, state, tail, poisoned: false })
@@ -186,8 +186,8 @@ impl<P: Pinned, S: Storage> Journal<P, S> {
     }
 }
 
-/// Returns true if records may follow even on a full disk: those of an open operation, and those of the uninstall,
-/// which undoes the install in the same journal.
+/// Returns true if records may follow even on a full disk. These are the records of an open operation, and those of the
+/// uninstall, which undoes the install in the same journal.
 fn may_grow<P: Pinned>(state: &State<P>) -> bool {
     let is_install = state.pins.as_ref().is_some_and(|pins| pins.operation() == Operation::Install);
     !state.is_closed() || (is_install && state.phase == Phase::Committed)

@@ -157,7 +157,7 @@ impl Disk {
         self.0.borrow().files.get(name).map(|file| file.durable.clone()).unwrap_or_default()
     }
 
-    /// Makes the operation with this number, if it is a sync, fail like a broken disk: the data is not durable, and
+    /// Makes the operation with this number, if it is a sync, fail like a broken disk. The data is not durable, and
     /// later syncs claim success.
     pub fn fail_sync(&self, operation: usize) {
         self.0.borrow_mut().failing_sync = Some(operation);

@@ -54,7 +54,7 @@ fn thousandths(text: &str) -> Option<i64> {
     Some(sign * whole.checked_mul(1000)?.checked_add(fraction)?)
 }
 
-/// Returns the time of the hardware clock from which the kernel set its own at boot, in seconds after 1970; `None`
+/// Returns the time of the hardware clock from which the kernel set its own at boot, in seconds after 1970. `None`
 /// without one, or if it was never set.
 fn hardware_seconds(paths: &SitePaths) -> Option<i64> {
     let clocks = fs_err::read_dir(paths.host(HARDWARE_CLOCKS)).ok()?;

@@ -100,8 +100,8 @@ fn saved(text: &str) -> Vec<ClosedChain> {
     [("INPUT", ClosedHook::Input), ("FORWARD", ClosedHook::Forward)].into_iter().filter_map(closed).collect()
 }
 
-/// Returns the outcome for packets in a chain of `iptables-save`'s output, which names their source interfaces and
-/// ranges with `-i` and `-s`, their destinations with `-o` and `-d`. Rules with any other condition are ignored.
+/// Returns the outcome for packets in a chain of `iptables-save`'s output. Options `-i` and `-s` name their source
+/// interfaces and ranges, `-o` and `-d` their destinations. Rules with any other condition are ignored.
 fn outcome(text: &str, chain: &str, by_policy: bool) -> Outcome {
     let mut found = Outcome { drops_rest: by_policy, ..Outcome::default() };
     for line in text.lines() {

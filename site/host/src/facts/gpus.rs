@@ -19,8 +19,8 @@ const PROGRAM: &str = "landfall-gpu";
 /// Time limit of the program. It limits the library to half a second less on its own.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Returns the path of the program: next to this one, as on a stick, or else among the files of the installed release,
-/// which has it if it needs GPUs.
+/// Returns the path of the program. It is next to this one, as on a stick, or else among the files of the installed
+/// release. A release has it if it needs GPUs.
 pub(super) fn program(paths: &SitePaths) -> PathBuf {
     let beside = std::env::current_exe().map_or_else(|_| PROGRAM.into(), |this| this.with_file_name(PROGRAM));
     if beside.exists() { beside } else { installed(paths).unwrap_or(beside) }
@@ -89,7 +89,7 @@ impl KernelFacts {
 }
 
 /// Refuses a program that users other than root and the caller could have replaced: it runs as the caller, who is often
-/// root. A copy next to `this` program, which the caller already runs, is trusted as much as `this`: on a stick that a
+/// root. A copy next to `this` program, which the caller already runs, is trusted as much as `this`. On a stick that a
 /// desktop mounted, every file belongs to the desktop's user.
 fn check_owner(program: &Path, this: Option<&Path>) -> Result<PathBuf, String> {
     let program = fs_err::canonicalize(program).map_err(|error| error.to_string())?;

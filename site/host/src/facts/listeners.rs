@@ -1,4 +1,4 @@
-//! TCP ports with listeners, and the program behind each: the kernel lists the inode of each socket, and the open files
+//! TCP ports with listeners, and the program behind each. The kernel lists the inode of each socket, and the open files
 //! of a process name the inodes of its sockets.
 
 use std::collections::{BTreeMap, BTreeSet};

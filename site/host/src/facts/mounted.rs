@@ -22,7 +22,7 @@ pub(super) struct Mounted {
     pub(super) options: Vec<String>,
 }
 
-/// Returns the mount that holds a path, given below the root of `paths`, or that will hold it once it exists; `None` if
+/// Returns the mount that holds a path, given below the root of `paths`, or that will hold it once it exists. `None` if
 /// the kernel lists none.
 pub(super) fn holding(paths: &SitePaths, path: &Path) -> Option<Mounted> {
     let existing = nearest(path);

@@ -189,8 +189,8 @@ pub fn delete_interface(name: &str) -> io::Result<()> {
 
 /// Deletes a bridge with the host's ends of its `veth` pairs. A missing bridge is not an error.
 ///
-/// The kernel deletes a pair only when the other end's network namespace is gone, and a connection that waits for its
-/// peer keeps a namespace for minutes after its last process.
+/// The kernel deletes a pair only when the other end's network namespace is gone. A connection that waits for its peer
+/// keeps a namespace for minutes after its last process.
 pub fn delete_bridge(name: &str) -> io::Result<()> {
     let found = interfaces()?;
     let Some(bridge) = found.iter().find(|interface| interface.name == name) else { return Ok(()) };

@@ -80,9 +80,9 @@ impl DrillPod<'_> {
         Ok(pod)
     }
 
-    /// Returns a pod that is first a loader, then a server, so that the server finds the data loaded into an empty
-    /// volume, which lives only as long as its pod. The init container [`LOADER`] waits until [`END_LOADING`] is run in
-    /// it; then the server starts. The image must contain `sh` and `sleep`.
+    /// Returns a pod that is first a loader, then a server. The server thus finds the data loaded into an empty volume,
+    /// which lives only as long as its pod. The init container [`LOADER`] waits until [`END_LOADING`] is run in it;
+    /// then the server starts. The image must contain `sh` and `sleep`.
     pub fn loader_before_server(&self) -> Result<Value, ClusterError> {
         let command = json!(["sh", "-c", WAIT_FOR_END, self.seconds().to_string()]);
         let mut loader = container::loader(&self.container()?, command);

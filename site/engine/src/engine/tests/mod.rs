@@ -147,7 +147,7 @@ fn after_a_failed_sync_of_a_step_nothing_is_written() {
     assert_eq!(world.disk.contents(), world.goal());
 }
 
-/// The disk fails one sync and claims success from then on: the journal must not be used again, and no step may act on
+/// The disk fails one sync and claims success from then on. The journal must not be used again, and no step may act on
 /// a record that is not durable.
 #[test]
 fn a_failed_sync_ends_the_operation_at_once() {

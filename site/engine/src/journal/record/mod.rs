@@ -3,18 +3,19 @@
 //! ```text
 //! magic 4 · version 1 · payload length 4 · sequence 8 · previous hash 32 · CRC32C 4 · payload · CRC32C 4
 //! ```
-//! Numbers are little-endian. The previous hash is the SHA-256 of the whole record before, zeros for record 0. Each CRC
-//! covers all of the record that precedes it; the first one says whether the length can be trusted. This framing is
-//! frozen: a later version may change what payloads mean, never how a record is found and checked, so that a flipped
-//! version byte is damage and not a newer journal.
+//! Numbers are little-endian. The previous hash is the SHA-256 of the whole previous record, zeros for record 0. Each
+//! CRC covers all of the record that precedes it; the first one says whether the length can be trusted. This framing is
+//! frozen. A later version may change what payloads mean, never how a record is found and checked. Therefore a flipped
+//! version byte is damage, not a newer journal.
 //!
 //! Threats, and the defense against each:
-//! - a power cut in the middle of an append: the last record is incomplete and nothing follows it: torn, cut off;
-//! - a flipped bit, also in a length: whatever is invalid is torn only if no valid record begins anywhere after it, and
-//!   if an intact header does not say that the record ends before the file does; the magic holds a byte that UTF-8
-//!   never has, so no payload looks like a record;
-//! - a record removed, repeated or moved: sequence and previous hash do not fit: corrupt;
-//! - record 0 is put in place by a rename after its sync, so it cannot be torn: corrupt.
+//! - a power cut in the middle of an append: the last record is incomplete and nothing follows it, so it is torn and
+//!   cut off;
+//! - a flipped bit, even in a length. Invalid bytes are torn only if no valid record begins after them, and if no
+//!   intact header says that the record ends before the file does. The magic has a byte that never occurs in UTF-8, so
+//!   no payload looks like a record;
+//! - a removed, repeated or moved record: sequence and previous hash do not fit, so the journal is corrupt;
+//! - a damaged record 0: a rename puts it in place after its sync, so it cannot be torn, and the journal is corrupt.
 
 use sha2::{Digest, Sha256};
 

@@ -98,7 +98,7 @@ pub struct State<P> {
     pub phase: Phase,
     /// Pins of the operation, once opened.
     pub pins: Option<Arc<P>>,
-    /// Steps in the order of the plan. Shared with the previous state where an event does not concern them.
+    /// Steps in the order of the plan. An event shares the steps that it does not concern with the previous state.
     pub steps: Vec<Arc<StepState>>,
     /// Cause of the undo, once it began.
     pub undo_cause: Option<UndoCause>,
