@@ -1,4 +1,4 @@
-//! The command line: arguments only, nothing is decided here.
+//! Command line: only arguments; nothing is decided here.
 
 use std::path::PathBuf;
 

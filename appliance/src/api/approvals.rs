@@ -1,4 +1,4 @@
-//! First approvals that wait for a second person, and the second ones.
+//! First approvals that wait for a second person, and second approvals.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::host::{PlanPage, Request, is_id};
 use crate::refusal::Refusal;
 
-/// A plan whose approval names the site.
+/// Returns a plan if the approval names its site.
 pub async fn confirmed_plan(context: &Context, digest: &str, confirm: &str) -> Result<PlanPage, Refusal> {
     let page = plan_of(context, digest).await?;
     if confirm == page.site {
@@ -26,15 +26,15 @@ pub async fn confirmed_plan(context: &Context, digest: &str, confirm: &str) -> R
     Err(Refusal::Invalid(format!("the site is named {}; nothing was changed", page.site)))
 }
 
-/// Approves a plan as the second person, and has the host begin it. The plan must be at the host, so that a first approval is not used
-/// up in vain; the change is that of the plan.
+/// Approves a plan as the second person, and makes the host begin it. The host must have the plan, so that a first
+/// approval is not used up in vain; the change is that of the plan.
 pub async fn approve_second(
     context: &Context,
     caller: &Caller,
     id: &str,
     (request, confirm): (Option<String>, String),
 ) -> Result<Request, Refusal> {
-    // Before the first approval is used up.
+    // This check precedes the use of the first approval.
     let sent = match &request {
         Some(request) if is_id(request) => context.site.request(request).await?,
         Some(_) => return Err(unusable_id()),

@@ -1,4 +1,4 @@
-//! The audit log as JSON lines or syslog, read page by page while it is sent.
+//! The audit log as JSON lines or syslog messages, read page by page while it is sent.
 
 use axum::body::Body;
 use axum::extract::State;

@@ -1,5 +1,5 @@
-//! Changes of the site: media, plans, approvals, undo. The host works on one request at a time, beside which a support bundle and an undo
-//! may go, and each has an id by which it is recognized if it is sent again.
+//! Changes of the site: media, plans, approvals, undo. The host processes one request at a time, while a support bundle
+//! and an undo may run concurrently. Each request has an ID, by which it is recognized if it is repeated.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,24 +25,24 @@ use crate::host::{Change, DataFate, MediaPage, OperationPage, PlanPage, Request,
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
-/// Between two looks at a request that the host works on.
+/// Polling interval of a request that the host processes.
 const POLL: Duration = Duration::from_secs(1);
-/// How long its end is waited for; the host's own limits are shorter.
+/// Time limit for its end; the host's own limits are shorter.
 const PATIENCE: Duration = Duration::from_mins(25);
-/// Longest name of a person that the host takes, in bytes.
+/// Maximum length of a person's name that the host accepts, in bytes.
 const NAME_BYTES: usize = 96;
 
-/// An id of a request that is none.
+/// Returns the refusal of a malformed request ID.
 pub(super) fn unusable_id() -> Refusal {
     Refusal::Invalid("request: 8 to 96 lower-case hexadecimal digits and hyphens".to_owned())
 }
 
-/// An id for a request.
+/// Creates a request ID.
 pub fn new_request() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// Hands a wish over to the host, and records it before and what came of it afterwards, whether or not the browser still waits.
+/// Sends a request to the host, and records it before and its outcome afterwards, even if the browser no longer waits.
 pub async fn ask(
     context: &Context,
     caller: &Caller,
@@ -64,7 +64,7 @@ async fn ask_host(
     intent: Intent,
 ) -> Result<Request, Refusal> {
     let ((wanted, became), object) = (intent.actions(), intent.object());
-    // One that the host knows was sent before: its end is recorded already, under the name of who sent it first.
+    // A request that the host already knows is a repetition: its end is recorded under the name of its first sender.
     let known = match &request {
         Some(id) => context.site.request(id).await.ok().flatten(),
         None => None,
@@ -100,7 +100,7 @@ async fn ask_host(
     Ok(asked)
 }
 
-/// The author's name, as the host takes it.
+/// Returns the author's name in the form that the host accepts.
 pub(super) fn host_name_of(author: &Author) -> String {
     let letters = author.name.chars().filter(|letter| !landfall_peer::is_hidden(*letter));
     let short = letters.scan(0, |bytes, letter| {
@@ -110,13 +110,13 @@ pub(super) fn host_name_of(author: &Author) -> String {
     short.collect()
 }
 
-/// What the audit log says of a request that the host has already.
+/// Returns the audit detail for a request that the host already has.
 fn sent_again(first: &Request) -> String {
     format!("sent again: {}, first sent by {}", first.request, first.by)
 }
 
-/// Records what became of a request. One that the host forgets, because its API starts again, is recorded as begun alone.
-/// A plan that is made voids what was approved of the same change by another plan.
+/// Records the outcome of a request. If the host forgets it, because its API restarts, only its beginning is recorded.
+/// A new plan voids approvals of the same change by another plan.
 async fn record_end(
     context: Context,
     author: Author,
@@ -152,7 +152,7 @@ async fn record_end(
 
 async fn void(context: &Context, author: &Author, change: &Change, plan: &str) {
     if let Err(refusal) = void_others(context, author, change, plan).await {
-        // The host compares once more before it begins.
+        // The host compares again before it begins.
         tracing::warn!(?refusal, "first approvals of an earlier plan are not voided");
     }
 }
@@ -305,7 +305,7 @@ pub async fn plan(State(context): State<Context>, caller: Caller, Body(sent): Bo
     accept(&context, &caller, sent.request, Intent::Plan(sent.change)).await
 }
 
-/// Has the host begin a change that one person has approved.
+/// Makes the host begin a change that one person has approved.
 async fn approve(
     context: &Context,
     caller: &Caller,
@@ -473,7 +473,7 @@ pub async fn one_plan(State(context): State<Context>, Path(digest): Path<String>
     plan_of(&context, &digest).await.map(Json)
 }
 
-/// A plan that can be approved. The digest goes into a path of the host's API, so it must be one.
+/// Returns a plan that can be approved. The digest becomes part of a path of the host's API, so its form is checked.
 pub async fn plan_of(context: &Context, digest: &str) -> Result<PlanPage, Refusal> {
     let found = if is_id(digest) { context.site.plan(digest).await? } else { None };
     found.ok_or(Refusal::PlanGone)

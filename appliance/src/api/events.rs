@@ -1,4 +1,4 @@
-//! The events of the latest operation as they come, for programs: server-sent events.
+//! Live events of the latest operation, for programs: server-sent events.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,15 +16,16 @@ use crate::host::{Heard, Listener};
 use crate::people::{has_key, has_session};
 use crate::refusal::Refusal;
 
-/// How long a program listens with one request: with the next one, its rights are looked at again.
+/// Time limit of one request: with the next one, the program's rights are checked again.
 const TIME: Duration = Duration::from_mins(1);
-/// Programs and pages that listen at the same time. Each has a connection, of which others need some, too.
+/// Maximum number of concurrent listeners, programs and pages. Each uses a connection, of which other clients also need
+/// some.
 pub const LISTENERS: usize = 512;
-/// Between two looks at whether the session still is: what ends one, such as a sign-out, does not know who listens.
+/// Interval of session checks: an action that ends a session, such as a sign-out, does not know the listeners.
 const LOOK: Duration = Duration::from_secs(2);
-/// The number of the event that a client heard last.
+/// Header with the number of the last event that a client received.
 const LAST_HEARD: &str = "last-event-id";
-/// A proxy must not collect events.
+/// Header that keeps a proxy from buffering events.
 const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
 
 /// Events of the running operation
@@ -51,8 +52,8 @@ pub async fn follow(State(context): State<Context>, caller: Caller, headers: Hea
     streamed(&context, caller, unfold(listener, next))
 }
 
-/// Answers with these events, which have a place among all who listen until they end: at the latest soon after the caller's session or key.
-/// Refused where none is free.
+/// Answers with these events. The answer takes a listener slot until it ends, at the latest soon after the caller's
+/// session or key. Refused without a free slot.
 pub fn streamed(
     context: &Context,
     caller: Caller,
@@ -72,7 +73,7 @@ pub fn streamed(
     Ok(([UNBUFFERED], Sse::new(events).keep_alive(KeepAlive::default())).into_response())
 }
 
-/// Returns whether a caller's session or key is still valid. A database that cannot be read changes nothing.
+/// Returns true if a caller's session or key is still valid. An unreadable database is ignored.
 async fn still_is(context: &Context, identity: &Identity) -> bool {
     let found = match identity {
         Identity::Anonymous => return false,
@@ -94,7 +95,8 @@ fn event(heard: Heard) -> Event {
     }
 }
 
-/// The run and the number of the event that a client heard last. One that is no id of this console counts as none.
+/// Returns the run and the number of the last event that a client received; `None` if the header is not an ID of this
+/// console.
 fn heard(headers: &HeaderMap) -> Option<(u64, u64)> {
     let (run, number) = headers.get(LAST_HEARD)?.to_str().ok()?.split_once('-')?;
     Some((run.parse().ok()?, number.parse().ok()?))
@@ -115,13 +117,13 @@ mod tests {
         NumberedEvent { number, event: Event::Note(format!("note {number}")) }
     }
 
-    /// What a listener gets of the notes with these numbers, and of the end.
+    /// Returns the stream for the notes with these numbers, and the end.
     fn stream(numbers: std::ops::RangeInclusive<u64>) -> String {
         let event = |number| format!("id: 3-{number}\ndata: {{\"event\":\"note\",\"text\":\"note {number}\"}}\n\n");
         numbers.map(event).chain(["event: ended\ndata: {}\n\n".to_owned()]).collect()
     }
 
-    /// A site on which an upgrade runs that has reported two notes.
+    /// Returns a site with a running upgrade that has reported two notes.
     async fn upgrading() -> Site {
         let site = Site::begin().await;
         let operation = Some("upgrade".to_owned());

@@ -20,15 +20,15 @@ use crate::refusal::Refusal;
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "{T}List")]
 pub struct List<T> {
-    /// What is listed.
+    /// Kind of the entries.
     kind: &'static str,
-    /// Number of the form, which changes when a field changes its meaning.
+    /// Version of the form, which changes when a field changes its meaning.
     schema: u32,
     /// The entries.
     items: Vec<T>,
 }
 
-/// A list of the first form.
+/// Creates a list with version 1 of the form.
 pub fn list<T>(kind: &'static str, items: Vec<T>) -> Json<List<T>> {
     Json(List { kind, schema: 1, items })
 }

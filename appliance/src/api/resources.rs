@@ -1,4 +1,4 @@
-//! What a component asks for and uses.
+//! Requests and usage of a component.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -37,7 +37,7 @@ pub async fn of_component(
     }
 }
 
-/// Whether the host says that no component has the name.
+/// Returns true if the host reports that no component has the name.
 fn is_unknown(error: &HostError) -> bool {
     matches!(error, HostError::Refused(problem) if problem.code.as_deref() == Some(codes::UNKNOWN_COMPONENT.id))
 }

@@ -1,4 +1,5 @@
-//! Values of secrets that the site gives. One goes to the host, and the console does not store it; later requests name it by its id.
+//! Values of site secrets. A value goes to the host, and the console does not store it; later requests name it by its
+//! ID.
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -29,8 +30,8 @@ pub struct NewSecretValue {
 impl<S: Send + Sync> FromRequest<S> for NewSecretValue {
     type Rejection = Refusal;
 
-    /// Reads the body. The reason of a refusal quotes nothing of it, as derived code would quote a number or a value alone: programs log
-    /// refusals.
+    /// Reads the body. Refusals quote nothing of it, although derived code would quote a lone number or value: programs
+    /// log refusals.
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let why = match Json::<Self>::from_request(request, state).await {
             Ok(Json(given)) => return Ok(given),
@@ -68,7 +69,7 @@ pub async fn give(
     give_secret(&context, &caller, &secret.name, value).await.map(Json)
 }
 
-/// What the host lists of a secret. Names that the release does not ask for reach neither host nor audit log.
+/// Returns the host's listing of a secret. Names that the release does not declare reach neither host nor audit log.
 pub async fn known_secret(context: &Context, name: &str) -> Result<SecretSetting, Refusal> {
     let settings = context.site.read::<Settings>(Topic::Settings).await?;
     let secrets = settings.map(|settings| settings.secrets).unwrap_or_default();
@@ -76,8 +77,8 @@ pub async fn known_secret(context: &Context, name: &str) -> Result<SecretSetting
     found.ok_or_else(|| Refusal::NotThere("secret of that name in this release".to_owned()))
 }
 
-/// Hands a value of a secret to the host, which keeps it in memory for an hour, and returns the id by which a change names it. The audit log has
-/// the secret's name, and nothing else has the value.
+/// Sends a value of a secret to the host, which keeps it in memory for an hour, and returns the ID by which a change
+/// names it. The audit log contains only the secret's name; the value is stored nowhere else.
 pub async fn give_secret(context: &Context, caller: &Caller, name: &str, value: String) -> Result<KeptSecret, Refusal> {
     if value.is_empty() {
         return Err(Refusal::Invalid(format!("{name}: enter a value")));

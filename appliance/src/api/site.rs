@@ -1,4 +1,4 @@
-//! What the host reports, at most two seconds old.
+//! Reports of the host, at most two seconds old.
 
 use axum::Json;
 use axum::extract::State;
@@ -180,7 +180,7 @@ pub async fn usage(State(context): State<Context>) -> Result<Response, Refusal> 
 pub async fn usage_report(State(context): State<Context>) -> Result<Response, Refusal> {
     let found = context.site.fresh(Topic::UsageReport).await?;
     let found = found.ok_or_else(|| Refusal::NotThere("report of usage".to_owned()))?;
-    // A person reads it, too: one field in a line.
+    // People also read it: one field per line.
     let text = serde_json::to_string_pretty(&*found)
         .context(codes::BUG, || "the report of usage cannot be written".to_owned())?;
     let headers = [
@@ -220,8 +220,8 @@ pub async fn import(
     import_license(&context, &caller, license).await.map(|()| StatusCode::NO_CONTENT)
 }
 
-/// Hands a license to the host, which verifies it. As for backups, the wish is recorded before, and what came of it afterwards,
-/// whether or not the browser still waits.
+/// Sends a license to the host, which verifies it. As for backups, the request is recorded before, and its outcome
+/// afterwards, even if the browser no longer waits.
 pub async fn import_license(context: &Context, caller: &Caller, license: String) -> Result<(), Refusal> {
     if license.trim().is_empty() {
         return Err(Refusal::Invalid("license: give the text of the file that the vendor sent".to_owned()));
@@ -257,8 +257,8 @@ pub async fn begin_backup(State(context): State<Context>, caller: Caller) -> Res
     back_up_now(&context, &caller).await.map(|()| StatusCode::ACCEPTED)
 }
 
-/// Asks the host for a backup. The wish is recorded before, and what came of it afterwards, for the host acts and not the database.
-/// Both happen whether or not the browser still waits.
+/// Requests a backup from the host. The request is recorded before, and its outcome afterwards, because the host acts
+/// outside of the database. Both happen even if the browser no longer waits.
 pub async fn back_up_now(context: &Context, caller: &Caller) -> Result<(), Refusal> {
     let (context, author) = (context.clone(), caller.author());
     let asking = spawn_for_request(async move {
@@ -286,7 +286,7 @@ pub async fn begin_drill(State(context): State<Context>, caller: Caller) -> Resu
     drill_now(&context, &caller).await.map(|()| StatusCode::ACCEPTED)
 }
 
-/// Asks the host for a drill. As for backups, the wish is recorded before, and what came of it afterwards.
+/// Requests a drill from the host. As for backups, the request is recorded before, and its outcome afterwards.
 pub async fn drill_now(context: &Context, caller: &Caller) -> Result<(), Refusal> {
     let (context, author) = (context.clone(), caller.author());
     let asking = spawn_for_request(async move {
@@ -296,7 +296,8 @@ pub async fn drill_now(context: &Context, caller: &Caller) -> Result<(), Refusal
     asking.await.context(codes::BUG, || "the request for a drill was interrupted".to_owned())?
 }
 
-/// Records a wish about the site, asks the host, and records what came of it. Nothing is asked before `question` is awaited here.
+/// Records a request about the site, asks the host, and records the outcome. Nothing is asked before `question` is
+/// awaited here.
 async fn asked<T>(
     context: &Context,
     author: &Author,
@@ -317,7 +318,7 @@ pub(super) async fn note(context: &Context, author: &Author, event: Event<'_>) -
     Ok(())
 }
 
-/// Records what became of something that the host was asked for.
+/// Records the outcome of a request to the host.
 pub(super) async fn note_outcome<T>(
     context: &Context,
     author: &Author,

@@ -1,4 +1,4 @@
-//! The support bundle: the host collects it, and it passes through here in pieces of bounded size.
+//! Support bundle: the host collects it, and it passes through here in pieces of bounded size.
 
 use axum::Json;
 use axum::body::Body as Sending;
@@ -68,7 +68,7 @@ pub async fn collect(State(context): State<Context>, caller: Caller, Body(sent):
     accept(&context, &caller, sent.request, of_hours(sent.hours)?).await
 }
 
-/// The wish for a bundle with logs of so many hours.
+/// Returns the request for a bundle with logs of this many hours.
 pub fn of_hours(hours: u32) -> Result<Intent, Refusal> {
     if SUPPORT_HOURS.contains(&hours) {
         return Ok(Intent::Collect(hours));
@@ -99,11 +99,11 @@ pub async fn download(
     send_support(&context, &caller, &id).await
 }
 
-/// Sends a support bundle. That it leaves the site is recorded before.
+/// Sends a support bundle. Its leaving the site is recorded before.
 pub async fn send_support(context: &Context, caller: &Caller, id: &str) -> Result<Response, Refusal> {
     let found = context.site.support().await?.bundle.filter(|bundle| bundle.id == id);
     let bundle = found.ok_or_else(|| Refusal::NotThere("such support bundle; collect another one".to_owned()))?;
-    // A host that keeps it no longer says so before anything is sent.
+    // If the host no longer keeps it, it reports that before anything is sent.
     let first = context.site.support_piece(&bundle.id, 0).await?;
     let detail = format!("collected at {} for {}", bundle.collected, bundle.by);
     note(context, &caller.author(), Event::done("support.download", &bundle.id).with(&detail)).await?;
@@ -116,13 +116,14 @@ pub async fn send_support(context: &Context, caller: &Caller, id: &str) -> Resul
     Ok((headers, pieces(context, bundle, first)).into_response())
 }
 
-/// The file's name, with the time as digits: `support-20261120T080000Z.tar.gz`.
+/// Returns the file's name, with the time as digits: `support-20261120T080000Z.tar.gz`.
 fn file_name(bundle: &SupportBundle) -> String {
     let time: String = bundle.collected.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("support-{time}.tar.gz")
 }
 
-/// The bytes, of which the first ones are there. An error ends the connection, and the file is then shorter than announced.
+/// Returns the bytes, of which the first piece is already here. An error ends the connection, and the file is then
+/// shorter than announced.
 fn pieces(context: &Context, bundle: SupportBundle, first: Bytes) -> Sending {
     let context = context.clone();
     let SupportBundle { id, size_bytes, .. } = bundle;

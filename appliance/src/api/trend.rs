@@ -1,4 +1,4 @@
-//! The last 24 hours, as the console saw them.
+//! The last 24 hours, as observed by the console.
 
 use axum::Json;
 use axum::extract::State;

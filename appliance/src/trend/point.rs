@@ -1,4 +1,4 @@
-//! What a point says: a status of the host in a few numbers, and what the console answered since the point before.
+//! Content of a point: a status of the host in a few numbers, and the console's answers since the previous point.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -65,7 +65,7 @@ impl Share {
 }
 
 impl Reading {
-    /// Of a status, as of a time.
+    /// Summarizes a status as of a time.
     pub fn of(status: &Status, now: Timestamp) -> Self {
         let ready = status.components.iter().filter(|component| component.ready == component.total).count();
         let ends = status.certificates.as_ref().and_then(|certificates| certificates.soonest_end.as_deref());
@@ -85,7 +85,7 @@ impl Reading {
 }
 
 impl Point {
-    /// The site at this time, with the requests between two counts of them.
+    /// Creates a point for the site at this time, with the requests between two counts.
     pub fn new(at: Timestamp, site: Option<Reading>, before: Tally, now: Tally) -> Self {
         let since = now.since(before);
         let mean_microseconds = since.microseconds.checked_div(since.requests);

@@ -20,10 +20,10 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Every kind.
+    /// All kinds of operations.
     pub const ALL: [Self; 5] = [Self::Install, Self::Configure, Self::Upgrade, Self::Rollback, Self::Restore];
 
-    /// Its name: the verb, and part of the names of its journals.
+    /// Returns the operation's name: its verb, and part of the names of its journals.
     pub fn name(self) -> &'static str {
         match self {
             Self::Install => "install",
@@ -94,24 +94,24 @@ pub struct Plan<A> {
     pub on_failure: OnFailure,
 }
 
-/// No steps after the commit.
+/// Returns an empty list of steps after the commit.
 fn none<A>() -> Vec<PlannedStep<A>> {
     Vec::new()
 }
 
 impl<A> Plan<A> {
-    /// A plan that ends with its commit, and stops where a step fails.
+    /// Creates a plan that ends with its commit, and that stops when a step fails.
     pub fn new(operation: Operation, release: &str, version: &str, steps: Vec<PlannedStep<A>>) -> Self {
         let (release, version) = (release.to_owned(), version.to_owned());
         Self { operation, release, version, steps, closing: Vec::new(), on_failure: OnFailure::Stop }
     }
 
-    /// The step with this index, counted through both lists.
+    /// Returns the step with this index, counted through both lists.
     pub fn step(&self, index: usize) -> Option<&PlannedStep<A>> {
         self.all().nth(index)
     }
 
-    /// Every step, in order, those after the commit included.
+    /// Returns every step in order, including those after the commit.
     pub fn all(&self) -> impl Iterator<Item = &PlannedStep<A>> {
         self.steps.iter().chain(&self.closing)
     }
@@ -133,7 +133,7 @@ pub enum OnFailure {
 }
 
 impl OnFailure {
-    /// Whether it is the default.
+    /// Returns true for the default.
     fn is_stop(&self) -> bool {
         *self == Self::Stop
     }

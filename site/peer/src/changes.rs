@@ -1,7 +1,7 @@
-//! Documents of the host's API about changes that a person approves: media, plans, wishes and what became of them.
+//! Documents of the host's API about changes that a person approves: media, plans, requests and their outcomes.
 //!
-//! Nothing in a wish becomes a path, an argument or a word of a shell. A wish names what the host itself has found, kept or planned; the host
-//! looks that up, and uses its own values from then on.
+//! Nothing in a request becomes a path, an argument or a shell word. A request names objects that the host itself has
+//! found, kept or planned; the host looks them up, and uses its own values from then on.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use serde_json::Value;
 
 use crate::Problem;
 
-/// Longest name of a person, and longest id, in bytes.
+/// Maximum length of a person's name and of an ID, in bytes.
 const TEXT_BYTES: usize = 96;
 
-/// Who wants something, and what the wish is recognized by if it is sent again.
+/// Requester, with the ID by which a repeated request is recognized.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asking {
-    /// Id of the request, made by the console: lower-case hexadecimal digits and `-`.
+    /// ID of the request, created by the console: lower-case hexadecimal digits and `-`.
     pub request: String,
-    /// The user's name.
+    /// Name of the user.
     pub by: String,
-    /// Id that leads to the request in the appliance's log.
+    /// ID that leads to the request in the appliance's log.
     pub correlation: String,
-    /// The user who approved it first, where the console has two people approve.
+    /// Name of the user who approved it first, if the console requires two approvals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
 }
 
 impl Asking {
-    /// Whether its parts are short and without characters that mean something elsewhere.
+    /// Returns true if its parts are short and without characters that have a special meaning elsewhere.
     pub fn is_sound(&self) -> bool {
         let is_visible = |text: &str| text.len() <= TEXT_BYTES && !text.chars().any(crate::is_hidden);
         let is_first_visible = self.first.as_deref().is_none_or(is_visible);
@@ -37,20 +37,22 @@ impl Asking {
     }
 }
 
-/// What [`is_id`] accepts, as a pattern of JSON Schema.
+/// JSON Schema pattern for [`is_id`].
 pub const ID_PATTERN: &str = "^(sha256:)?[0-9a-f-]{8,96}$";
 
-/// Whether a text can be an id or a digest: 8 to 96 lower-case hexadecimal digits, `-` and the prefix `sha256:`.
+/// Returns true if a text can be an ID or a digest: 8 to 96 lower-case hexadecimal digits, `-` and the prefix
+/// `sha256:`.
 pub fn is_id(text: &str) -> bool {
     let rest = text.strip_prefix("sha256:").unwrap_or(text);
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
     (8..=TEXT_BYTES).contains(&rest.len()) && rest.bytes().all(is_digit)
 }
 
-/// What [`is_backup_time`] accepts, as a pattern of JSON Schema.
+/// JSON Schema pattern for [`is_backup_time`].
 pub const BACKUP_TIME_PATTERN: &str = "^(default|([01][0-9]|2[0-3]):[0-5][0-9])$";
 
-/// Whether a text can be the time of each day's backup: a time of day such as `03:15`, or `default` for the usual one.
+/// Returns true if a text can be the time of each day's backup: a time of day such as `03:15`, or `default` for the
+/// usual one.
 pub fn is_backup_time(text: &str) -> bool {
     let is_below = |digits: &str, limit: u8| {
         let are_two = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -116,7 +118,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// The verb.
+    /// Returns the verb.
     pub const fn verb(&self) -> &'static str {
         match self {
             Self::Upgrade { .. } => "upgrade",
@@ -127,32 +129,32 @@ impl Change {
     }
 }
 
-/// A wish for a look at the media.
+/// Request for a look at the media.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookWish {
-    /// Who wants it.
+    /// The requester.
     #[serde(flatten)]
     pub asking: Asking,
 }
 
-/// A wish for a plan.
+/// Request for a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanWish {
-    /// Who wants it.
+    /// The requester.
     #[serde(flatten)]
     pub asking: Asking,
-    /// What is planned.
+    /// The change to plan.
     #[serde(flatten)]
     pub change: Change,
 }
 
-/// An approved change. Its parts must be those of the plan that was approved.
+/// Approval of a change. Its parts must match the approved plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovedWish {
-    /// Who wants it.
+    /// The requester.
     #[serde(flatten)]
     pub asking: Asking,
-    /// What changes.
+    /// The change.
     #[serde(flatten)]
     pub change: Change,
     /// Digest of the plan that the person saw.
@@ -161,13 +163,13 @@ pub struct ApprovedWish {
     pub confirm: String,
 }
 
-/// A wish that the open change goes back.
+/// Request to undo the open change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AbortWish {
-    /// Who wants it.
+    /// The requester.
     #[serde(flatten)]
     pub asking: Asking,
-    /// Number of the operation that the person saw: another one is not touched.
+    /// Number of the operation that the person saw: no other operation is affected.
     pub operation: u64,
 }
 
@@ -231,12 +233,12 @@ pub struct Blocker {
     pub next: String,
 }
 
-/// Why a question about a change has no answer.
+/// Reason why a request about a change failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What failed.
+    /// The problem.
     pub problem: Box<Problem>,
-    /// Every blocker, where there are several.
+    /// Every blocker, if there are several.
     pub blockers: Vec<Blocker>,
 }
 

@@ -1,4 +1,5 @@
-//! A bundle arrives from a browser, by tus 1.0.0. It passes through to the host, which keeps and judges it; then it is a medium like others.
+//! Upload of a bundle from a browser, by tus 1.0.0. It passes through to the host, which keeps and checks it; then it
+//! is a medium like others.
 
 mod arrive;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use crate::host::{RemovalWish, Upload, UploadWish, UploadsPage, is_id};
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
-/// The routes with what the document says of each.
+/// Returns the routes with their documentation.
 pub(super) fn documented() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(describe, list, begin))
@@ -203,7 +204,7 @@ fn unknown(id: &str) -> Refusal {
     Refusal::NotThere(format!("upload {id}"))
 }
 
-/// The id goes into a path of the host's API, so it must be one.
+/// Checks the form of an ID, which becomes part of a path of the host's API.
 fn known(id: &str) -> Result<(), Refusal> {
     if is_id(id) { Ok(()) } else { Err(unknown(id)) }
 }
@@ -213,7 +214,8 @@ fn asking(author: &Author) -> Asking {
     Asking { request: new_request(), by, correlation, first: None }
 }
 
-/// The wish is recorded before, and what came of it afterwards, for the host acts and not the database.
+/// Begins an upload. The request is recorded before, and its outcome afterwards, because the host acts outside of the
+/// database.
 async fn ask_to_begin(context: Context, author: Author, announced: Announced) -> Result<Upload, Refusal> {
     let Announced { size_bytes, name } = announced;
     let object = format!("{size_bytes} bytes, {name}");
@@ -223,7 +225,7 @@ async fn ask_to_begin(context: Context, author: Author, announced: Announced) ->
     Ok(begun?)
 }
 
-/// Has the host remove an upload. It happens and is recorded whether or not the browser still waits.
+/// Makes the host remove an upload, and records that, even if the browser no longer waits.
 pub async fn remove_upload(context: &Context, caller: &Caller, id: String) -> Result<(), Refusal> {
     known(&id)?;
     let asking = spawn_for_request(ask_to_remove(context.clone(), caller.author(), id));

@@ -1,6 +1,6 @@
-//! What is true of a host, measured before anything is changed. Everything that differs from site to site is decided by
-//! these facts, and the plan is a pure function of them. They serialize, so a vendor can plan a customer's site
-//! remotely. What decides nothing, such as the operating system and the packet filter's tables, a plan shows to the person who reads it.
+//! Facts of a host, measured before anything is changed. They decide everything that differs from site to site, and the
+//! plan is a pure function of them. They are serializable, so a vendor can plan a customer's site remotely. Facts that
+//! decide nothing, such as the operating system and the packet filter's tables, are shown in a plan for its reader.
 
 mod clock;
 mod data_folder;
@@ -339,13 +339,13 @@ pub struct NodeAddress {
     pub prefix: u8,
 }
 
-/// Collects the facts of this host and measures its speeds, for at most three seconds. Changes nothing: what is written meanwhile has
-/// no name, and is gone when this returns.
+/// Collects the facts of this host and measures its speeds, for at most three seconds. Changes nothing: files written
+/// in between have no name, and are gone on return.
 pub fn collect_measured(paths: &SitePaths, gpus: &ProbedGpus) -> Result<Facts, StepError> {
     Ok(Facts { speeds: speed::measure(paths), ..collect(paths, gpus)? })
 }
 
-/// Collects the facts of this host, its speeds aside; those about its GPUs were found before. Changes nothing.
+/// Collects the facts of this host except its speeds, with GPU facts found earlier. Changes nothing.
 pub fn collect(paths: &SitePaths, gpus: &ProbedGpus) -> Result<Facts, StepError> {
     let system = System::read();
     let modules = host::modules(paths);
