@@ -14,7 +14,7 @@ use crate::workspace;
 /// Seconds after which the broken database counts as failed.
 const BROKEN_SECONDS: u32 = 40;
 
-/// The same of the database whose migration fails: time for it to start, and to be written to.
+/// Seconds after which the database with the failing migration counts as failed: time to start, and for writes.
 const HALF_SECONDS: u32 = 75;
 
 /// A component that only the later releases have. It writes to a volume of its own without pause.
@@ -41,7 +41,7 @@ const BULLETIN: &str = "
             arguments: [python3, /program/server.py, check]
 ";
 
-/// What shows that it can be used.
+/// Proof that the component can be used.
 const PROOF: &str = "
   - name: bulletin
     component: bulletin
@@ -49,12 +49,12 @@ const PROOF: &str = "
     request: {service: bulletin, port: 80, path: /, expect: {status: 200}}
 ";
 
-/// How 1.1.0 tries the cluster's nameserver: its pods serve two at a time there, and the new form is asked for its figures.
+/// Canary of the cluster's nameserver in 1.1.0: two of its pods serve at a time, and the new one is asked for metrics.
 const CANARY: &str = "
     canary: {workload: Deployment/coredns, proofs: [nameserver], soakSeconds: 6}
 ";
 
-/// What the canary must pass.
+/// Proof that the canary must pass.
 const CANARY_PROOF: &str = "
   - name: nameserver
     component: dns
@@ -87,8 +87,8 @@ const GPU_TOOLS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Writes the definition of 1.0.1 below a folder, which differs from 1.0.0 by its node pack alone, with later parts and with NVIDIA's tools;
-/// returns its folder.
+/// Writes the definition of 1.0.1 below a folder, and returns its folder. It differs from 1.0.0 only by its node pack, with
+/// later parts and NVIDIA's tools.
 pub fn define_node(folder: &Path) -> Result<PathBuf> {
     let text = replaced(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.0.1\ncounter: 2\n")?;
     let text = GPU_TOOLS.iter().try_fold(text, |text, (from, to)| replaced(&text, from, to))?;
@@ -100,14 +100,14 @@ pub fn define_half(folder: &Path) -> Result<PathBuf> {
     written(folder, "half", &half()?)
 }
 
-/// What makes the component ask what the license allows.
+/// Fields that make the component ask for the limits of the license.
 const LICENSED: &str = "    needs: [dns, storage, console]
     entitlement: bulletin
     licenseCheck: [init, sidecar]
 ";
 
-/// Writes the definitions of two releases below a folder that have one component more, whose pods ask what the license allows; returns the
-/// folder of each with its name. The second one is 1.1.0, and differs by nothing else.
+/// Writes the definitions of two releases below a folder, and returns each folder with its name. They have one more
+/// component, whose pods ask for the limits of the license. The second release is 1.1.0 and does not differ otherwise.
 pub fn define_licensed(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
     let asking = replaced(BULLETIN, "    needs: [dns, storage, postgres]\n", LICENSED)?;
     let text = with_component(&starter()?, &asking)?;
@@ -117,8 +117,8 @@ pub fn define_licensed(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
     Ok([first?, later?])
 }
 
-/// What makes the component ask a site for a password and for a certificate with its key. It counts as failed after two minutes: a slow
-/// host needs a part of that, and the test waits for one failure.
+/// Fields that make the component ask a site for a password, and for a certificate with its key. The component counts as
+/// failed after two minutes: a slow host needs a part of that, and the test waits for one failure.
 const GIVEN: &str = "    needs: [dns, storage]
     readySeconds: 120
     siteSecrets:
@@ -130,7 +130,8 @@ const GIVEN: &str = "    needs: [dns, storage]
         value: {tls: {}}
 ";
 
-/// Writes the definition of a release below a folder that has one component more, which asks the site for secrets; returns its folder.
+/// Writes the definition of a release below a folder, and returns its folder. It has one more component, which asks the
+/// site for secrets.
 pub fn define_given(folder: &Path) -> Result<PathBuf> {
     let asking = replaced(BULLETIN, "    needs: [dns, storage, postgres]\n", GIVEN)?;
     let asking = replaced(&asking, "BASE/bulletin\n", "BASE/bulletin-given\n")?;
@@ -143,7 +144,7 @@ const RUNTIME: &str = "github.com/containerd/containerd:";
 const DATABASE: &str = "docker.io/pgvector/pgvector:";
 const MODEL: &str = "huggingface.co/sentence-transformers/all-minilm-l6-v2:";
 
-/// Resolves the lock of 1.1.0 or a later release, which has a later containerd, a later minor version of the database and a later model.
+/// Resolves the lock of 1.1.0 or a later release, with a later containerd, minor version of the database, and model.
 pub fn lock(vendor: &Vendor, release: &Path) -> Result<()> {
     vendor.lock_with_later(
         release,
@@ -162,7 +163,8 @@ pub fn lock_node(vendor: &Vendor, release: &Path, parts: &RegistryTree) -> Resul
     vendor.lock_with_later(release, is_of_the_node, &entry)
 }
 
-/// The minor version of the database in 1.0.0 and in 1.1.0, such as `17.11`. They are equal where Debian's archive has only one.
+/// Returns the minor versions of the database in 1.0.0 and 1.1.0, such as `17.11`. They are equal if Debian's archive has
+/// only one.
 pub fn server_versions() -> Result<[String; 2]> {
     postgres::server_versions(&Workshop::open()?)
 }
@@ -172,7 +174,8 @@ pub fn model_weights() -> Result<[String; 2]> {
     python::weights(&Workshop::open()?)
 }
 
-/// Each part of the starter that 1.1.0 lacks, from its first line to the line that follows it: the cache, its settings and its proof.
+/// Parts of the starter that 1.1.0 lacks, each with its first line and the line after it: the cache, its settings, its
+/// proof.
 const REMOVED: [(&str, &str); 3] = [
     ("  - name: valkey\n", "  - name: assistant\n"),
     ("  - name: valkey.storage\n", "  # Computed at the site from facts and ranges; a site cannot set them.\n"),
@@ -182,8 +185,8 @@ const REMOVED: [(&str, &str); 3] = [
 /// The memory that the database may use where the site sets nothing, in 1.0.0 and in 1.1.0.
 pub const DEFAULT_MEMORY: [&str; 2] = ["1Gi", "1280Mi"];
 
-/// 1.1.0: another database, of a later minor version, whose schema a job changes and which may use more memory; a later model, whose new pod
-/// answers before the one before ends; one component more, and one less.
+/// Returns the definition of 1.1.0. Its database has a later minor version, more memory, and a job that changes the schema.
+/// Its later model has a new pod that answers before the previous one ends. One component is added, and one removed.
 fn next() -> Result<String> {
     let text = replaced(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\nsoakSeconds: 6\n")?;
     let text = replaced(&text, "manifests: ../../manifests/postgres\n", "manifests: BASE/postgres-next\n")?;
@@ -202,24 +205,25 @@ fn next() -> Result<String> {
     Ok(located(&text))
 }
 
-/// 1.2.0: its migration destroys the database, which never starts then; that is known after less than a minute.
+/// Returns the definition of 1.2.0, whose migration destroys the database. It never starts then, which is known after less
+/// than a minute.
 fn broken() -> Result<String> {
     failing("version: 1.2.0\ncounter: 3\n", "postgres-broken", BROKEN_SECONDS)
 }
 
-/// 1.4.0: a job changes a part of the schema beside the running database, and then fails.
+/// Returns the definition of 1.4.0, whose job changes a part of the schema of the running database, and then fails.
 fn half() -> Result<String> {
     failing("version: 1.4.0\ncounter: 5\n", "postgres-half", HALF_SECONDS)
 }
 
-/// 1.1.0 under another version, whose database is that of a folder, and counts as failed after so many seconds.
+/// Returns 1.1.0 under another version, with the database of a folder, which counts as failed after this many seconds.
 fn failing(version: &str, folder: &str, seconds: u32) -> Result<String> {
     let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", version)?;
     let database = format!("/{folder}\n    readySeconds: {seconds}\n    namespace: postgres\n");
     replaced(&text, "/postgres-next\n    namespace: postgres\n", &database)
 }
 
-/// 1.3.0: another form of the nameserver, of which the canary finds that it answers otherwise than the release promises.
+/// Returns the definition of 1.3.0, whose nameserver answers otherwise than the release promises, as its canary finds.
 fn unproved() -> Result<String> {
     let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.3.0\ncounter: 4\n")?;
     let text = replaced(&text, "/dns-next\n", "/dns-unproved\n")?;

@@ -35,12 +35,12 @@ impl Vendor {
         Self::with_store(folder, &cache_root()?.join(VENDOR_STORE))
     }
 
-    /// The same with a content store of its own.
+    /// Like [`open`](Self::open), with a separate content store.
     pub fn with_store(folder: &Path, store: &Path) -> Result<Self> {
         Self::with_parts(folder, store, &workspace::landfall()?)
     }
 
-    /// The same as [`open`](Self::open) with another `landfall`.
+    /// Like [`open`](Self::open), with another `landfall`.
     pub fn with_program(folder: &Path, landfall: &Path) -> Result<Self> {
         Self::with_parts(folder, &cache_root()?.join(VENDOR_STORE), landfall)
     }
@@ -51,7 +51,7 @@ impl Vendor {
         Self::with_registry(folder, store, landfall, &parts.binaries, registry)
     }
 
-    /// The same from existing parts: `landfall`, the folder of `kubectl`, and a running registry.
+    /// Makes a vendor from existing parts: `landfall`, the folder of `kubectl`, and a running registry.
     pub fn with_registry(
         folder: &Path,
         store: &Path,
@@ -109,7 +109,7 @@ impl Vendor {
         self.folder.join("assembled.lock")
     }
 
-    /// Where mirrors are configured.
+    /// Path of the configuration of mirrors.
     pub fn registries_file(&self) -> PathBuf {
         self.folder.join("registries.yaml")
     }
@@ -145,7 +145,7 @@ impl Vendor {
         self.lock_with(release, &workspace::root().join(CHECKED_IN_LOCK))
     }
 
-    /// The same with those parts of a later release whose references are wanted, and with entries of further artifacts.
+    /// Like [`lock`](Self::lock), with the selected parts of a later release, and with entries of further artifacts.
     #[expect(clippy::disallowed_methods, reason = "a file of the tests, which ends with them")]
     pub fn lock_with_later(&self, release: &Path, is_wanted: impl Fn(&str) -> bool, artifacts: &str) -> Result<()> {
         let mut text = std::fs::read_to_string(workspace::root().join(CHECKED_IN_LOCK))? + artifacts;

@@ -1,4 +1,5 @@
-//! A backup of a large database while its log grows fast: log backups go on beside it, and the log leads to a time shortly before its end.
+//! A backup of a large database whose log grows fast. Log backups go on meanwhile, and the log restores a time shortly
+//! before the end of the backup.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -42,7 +43,7 @@ struct Batch {
     acknowledged: Timestamp,
 }
 
-/// What was seen while the backup was made.
+/// Observations during the backup.
 struct Seen {
     /// Log backups that stored something before the backup was there.
     logged: usize,
@@ -89,8 +90,8 @@ fn fill(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Does something while batches are written, one each second, until it says that it is enough, and returns both. Fails if the log grew too
-/// slowly.
+/// Runs a function while batches are written, one each second, until it reports that they suffice. Returns the batches and
+/// the result. Fails if the log grew too slowly.
 fn write_while<T>(machine: &Machine, run: impl FnOnce(&AtomicBool) -> Result<T>) -> Result<(Vec<Batch>, T)> {
     let enough = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -121,7 +122,8 @@ fn write_until(machine: &Machine, enough: &AtomicBool) -> Result<Vec<Batch>> {
     Ok(batches)
 }
 
-/// Makes a backup while logs are saved. It has no drill: the time that is restored lies before its end, and needs the one before.
+/// Makes a backup while logs are saved. It needs no drill, because the restored time is before its end and uses the backup
+/// before it.
 fn back_up(engineer: Engineer<'_>, enough: &AtomicBool) -> Result<Seen> {
     let known = backups(engineer)?;
     std::thread::scope(|scope| {

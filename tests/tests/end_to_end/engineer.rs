@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::fixture::fixture;
 
-/// Where the stick is on every machine.
+/// Mount point of the stick on every machine.
 pub(crate) const STICK: &str = "/media/stick";
 
 /// How long any one verb may take.
@@ -49,7 +49,7 @@ impl Said {
         documents::status(self.status.code().map(i64::from), &self.data).with_context(|| self.lines.join("\n"))
     }
 
-    /// What was said to a person: notes, and titles of steps.
+    /// Messages for people: notes, and titles of steps.
     pub(crate) fn notes(&self) -> Result<Vec<String>> {
         let documents = documents::lines(&self.lines.join("\n"))?;
         let said = documents.iter().filter_map(|line| line["text"].as_str().or(line["title"].as_str()));
@@ -87,7 +87,7 @@ impl<'a> Engineer<'a> {
         Self { machine, program: None }
     }
 
-    /// The same with this `landfall`.
+    /// Returns the engineer with this `landfall`.
     pub(crate) fn with_program(self, program: &'a str) -> Self {
         Self { program: Some(program), ..self }
     }

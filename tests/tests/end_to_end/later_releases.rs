@@ -16,7 +16,7 @@ use super::roots;
 /// The desk at which the later releases are signed.
 const LATER_VENDOR: &str = "later-vendor";
 
-/// Where the releases are on every stick.
+/// Folder of 1.1.0 on every stick.
 pub(crate) const NEXT: &str = "/media/stick/next";
 
 /// The release that goes back by itself.
@@ -63,7 +63,7 @@ pub(crate) fn ensure_later_releases() -> Result<()> {
     later_root().map(drop)
 }
 
-/// The same; returns the fingerprint of their newest root document, which the starter does not have.
+/// Builds these releases, and returns the fingerprint of their newest root document, which the starter lacks.
 pub(crate) fn later_root() -> Result<String> {
     static BUILT: OnceLock<Result<String, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));

@@ -1,5 +1,5 @@
-//! The part "figures": the performance table in the release profile, which compiles every dependency again, and its limits. And the console:
-//! its answers under load, its memory, and its first page.
+//! The part `figures`: the performance table in the release profile, and its limits. It also measures the console: its
+//! answers under load, its memory, and its first page.
 
 use anyhow::{Context, Result, ensure};
 use landfall_launcher::packages;

@@ -8,63 +8,63 @@ use super::invocation::{run_end_to_end, turn_on_this_host};
 use super::pages::ensure_browser;
 use crate::setup;
 
-/// How many sites run at a time: one alone leaves two processors idle for two thirds of the time.
+/// Number of sites that run at a time. One alone leaves two processors idle for two thirds of the time.
 const LANES: &str = "2";
 
-/// The test of the part `large`, by a part of its name.
+/// Part of the name of the test of `large`.
 const LARGE: &str = "twenty_gibibytes";
 
-/// What it takes of the disk: the release on its stick, the store that it is staged to, and a site.
+/// Its disk space in bytes: the release on its stick, the store with the staged release, and a site.
 const LARGE_BYTES: u64 = 36_000_000_000;
 
-/// That of the part `busy-log`.
+/// Part of the name of the test of `busy-log`.
 const BUSY_LOG: &str = "busy_log::";
 
-/// What it takes of the disk: the database with its log twice, and its backups.
+/// Its disk space in bytes: the database with its log twice, and its backups.
 const BUSY_LOG_BYTES: u64 = 30_000_000_000;
 
-/// Those of the part `cuts`, one for each lane.
+/// Tests of the part `cuts`, one for each lane.
 const CUTS: &str = "all_instants";
 
-/// Those of the part `faults`, one for each lane; `site` has a few rows of the same table.
+/// Tests of the part `faults`, one for each lane; `site` has a few rows of the same table.
 const FAULTS: &str = "every_fault";
 
-/// Those of the part `drills`, one for each lane.
+/// Tests of the part `drills`, one for each lane.
 const DRILLS: &str = "drills_under_load";
 
-/// Those of the part `recovery`: installs and uninstalls that are cut, data that is kept, and whatever interrupts a restore. `upgrades`
-/// has changes that are cut, which the same engine continues, and `node` restores without a cut. The first one runs alone: it compares
-/// the time of each step with the plan's.
+/// Tests of the part `recovery`: interrupted installs, uninstalls and restores, and kept data. Interrupted changes are in
+/// `upgrades`, which continue in the same engine, and plain restores in `node`. The first test runs alone, because it
+/// compares the time of each step with the plan.
 const RECOVERY: [&str; 4] = ["kept_data::rows_survive", "power_cut::", "uninstall::after_a_cut", "restores::"];
 
-/// Those of the part `administration`: what a host's administrator does to a site that runs. The first one runs alone: it measures how soon
-/// services answer.
+/// Tests of the part `administration`: an administrator's changes to the host of a running site. The first test runs
+/// alone, because it measures how soon services answer.
 const ADMINISTRATION: [&str; 6] =
     ["firewall::", "full_disk::", "runbooks::", "units::", "site_configuration::", "site_secrets::"];
 
-/// Those of the part `licensed`: software of a site with a license asks what it allows. In the other lane: an upgrade, which is to be tried
-/// more often than in one turn.
+/// Tests of the part `licensed`: software that asks for the limits of its license. The other lane has an upgrade, so that
+/// upgrades run in more than one turn.
 const LICENSED: [&str; 2] = ["license_check::", "another_release::"];
 
-/// Those of the part `upgrades`: a site becomes another release and goes back, also with a program of its own, and its power is cut at an
-/// instant of each kind.
+/// Tests of the part `upgrades`: upgrades and rollbacks, also with another program, and power cuts at an instant of each
+/// kind.
 const UPGRADES: [&str; 3] = ["another_release::", "cut_upgrades::an_instant", "two_programs::"];
 
-/// The test of a real site from a real browser.
+/// Test of a real site from a real browser.
 const CUSTOMER: &str = "browser::a_customer";
 
-/// Those of the part `browser`. In the other lane: what is refused, found or reported, on machines that nothing is installed on or that need
-/// no change.
+/// Tests of the part `browser`. The other lane has refusals, findings and reports of machines without a release, or without
+/// a change.
 const BROWSER: [&str; 5] = [CUSTOMER, "damage::", "host_pack::", "refusals::", "spoiled::"];
 
-/// Those of the part `node`: the node pack of a site changes, which takes a quarter of an hour. In the other lane: backups, to the landing on
-/// an empty machine.
+/// Tests of the part `node`: an upgrade of the node pack, which takes a quarter of an hour. The other lane has backups, up
+/// to a restore on an empty machine.
 const NODE: [&str; 2] = ["node_upgrade::", "backups::"];
 
-/// Those that take a part of their own: they are long, or need much of the disk.
+/// Tests with a part of their own, because they are long or need much disk space.
 const LONG: [&str; 5] = [LARGE, BUSY_LOG, CUTS, FAULTS, DRILLS];
 
-/// What is left: a release lands and leaves, settings change, faults strike, and the handbook's first chapter is true.
+/// The remaining tests: install and uninstall, changes of settings, a few faults, and the handbook's first chapter.
 pub(super) fn site() -> Result<()> {
     let parts: [&[&str]; 7] = [&LONG, &RECOVERY, &ADMINISTRATION, &LICENSED, &UPGRADES, &BROWSER, &NODE];
     sites(&parts.concat().into_iter().flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
@@ -74,7 +74,7 @@ pub(super) fn upgrades() -> Result<()> {
     sites(&UPGRADES)
 }
 
-/// Tests with machines and real clusters, which these arguments of the test program choose.
+/// Runs the tests with machines and real clusters that these arguments of the test program select.
 fn sites(chosen: &[&str]) -> Result<()> {
     sites_in_lanes(LANES, chosen)
 }
@@ -94,7 +94,7 @@ pub(super) fn administration() -> Result<()> {
     alone_then_others(&ADMINISTRATION)
 }
 
-/// The first of these tests alone, since it measures, and then the others.
+/// Runs the first of these tests alone, because it measures, and then the others.
 fn alone_then_others(names: &[&str]) -> Result<()> {
     let (measured, others) = names.split_at(1);
     sites_in_lanes("1", measured)?;
