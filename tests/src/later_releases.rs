@@ -1,5 +1,5 @@
-//! Later releases of the starter, written from its definition and from `tests/releases`: one that works, one whose database
-//! destroys its data and never starts, and one whose canary does not pass its proof.
+//! Later releases of the starter, written from its definition and from `tests/releases`: one that works, one whose
+//! database destroys its data and never starts, and one whose canary does not pass its proof.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -87,8 +87,8 @@ const GPU_TOOLS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Writes the definition of 1.0.1 below a folder, and returns its folder. It differs from 1.0.0 only by its node pack, with
-/// later parts and NVIDIA's tools.
+/// Writes the definition of 1.0.1 below a folder, and returns its folder. It differs from 1.0.0 only by its node pack,
+/// with later parts and NVIDIA's tools.
 pub fn define_node(folder: &Path) -> Result<PathBuf> {
     let text = replaced(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.0.1\ncounter: 2\n")?;
     let text = GPU_TOOLS.iter().try_fold(text, |text, (from, to)| replaced(&text, from, to))?;
@@ -117,8 +117,8 @@ pub fn define_licensed(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
     Ok([first?, later?])
 }
 
-/// Fields that make the component ask a site for a password, and for a certificate with its key. The component counts as
-/// failed after two minutes: a slow host needs a part of that, and the test waits for one failure.
+/// Fields that make the component ask a site for a password, and for a certificate with its key. The component counts
+/// as failed after two minutes: a slow host needs a part of that, and the test waits for one failure.
 const GIVEN: &str = "    needs: [dns, storage]
     readySeconds: 120
     siteSecrets:
@@ -163,8 +163,8 @@ pub fn lock_node(vendor: &Vendor, release: &Path, parts: &RegistryTree) -> Resul
     vendor.lock_with_later(release, is_of_the_node, &entry)
 }
 
-/// Returns the minor versions of the database in 1.0.0 and 1.1.0, such as `17.11`. They are equal if Debian's archive has
-/// only one.
+/// Returns the minor versions of the database in 1.0.0 and 1.1.0, such as `17.11`. They are equal if Debian's archive
+/// has only one.
 pub fn server_versions() -> Result<[String; 2]> {
     postgres::server_versions(&Workshop::open()?)
 }
@@ -185,8 +185,9 @@ const REMOVED: [(&str, &str); 3] = [
 /// The memory that the database may use where the site sets nothing, in 1.0.0 and in 1.1.0.
 pub const DEFAULT_MEMORY: [&str; 2] = ["1Gi", "1280Mi"];
 
-/// Returns the definition of 1.1.0. Its database has a later minor version, more memory, and a job that changes the schema.
-/// Its later model has a new pod that answers before the previous one ends. One component is added, and one removed.
+/// Returns the definition of 1.1.0. Its database has a later minor version, more memory, and a job that changes the
+/// schema. Its later model has a new pod that answers before the previous one ends. One component is added, and one
+/// removed.
 fn next() -> Result<String> {
     let text = replaced(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\nsoakSeconds: 6\n")?;
     let text = replaced(&text, "manifests: ../../manifests/postgres\n", "manifests: BASE/postgres-next\n")?;
@@ -205,8 +206,8 @@ fn next() -> Result<String> {
     Ok(located(&text))
 }
 
-/// Returns the definition of 1.2.0, whose migration destroys the database. It never starts then, which is known after less
-/// than a minute.
+/// Returns the definition of 1.2.0, whose migration destroys the database. It never starts then, which is known after
+/// less than a minute.
 fn broken() -> Result<String> {
     failing("version: 1.2.0\ncounter: 3\n", "postgres-broken", BROKEN_SECONDS)
 }

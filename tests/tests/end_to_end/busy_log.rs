@@ -90,8 +90,8 @@ fn fill(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Runs a function while batches are written, one each second, until it reports that they suffice. Returns the batches and
-/// the result. Fails if the log grew too slowly.
+/// Runs a function while batches are written, one each second, until it reports that they suffice. Returns the batches
+/// and the result. Fails if the log grew too slowly.
 fn write_while<T>(machine: &Machine, run: impl FnOnce(&AtomicBool) -> Result<T>) -> Result<(Vec<Batch>, T)> {
     let enough = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -122,8 +122,8 @@ fn write_until(machine: &Machine, enough: &AtomicBool) -> Result<Vec<Batch>> {
     Ok(batches)
 }
 
-/// Makes a backup while logs are saved. It needs no drill, because the restored time is before its end and uses the backup
-/// before it.
+/// Makes a backup while logs are saved. It needs no drill, because the restored time is before its end and uses the
+/// backup before it.
 fn back_up(engineer: Engineer<'_>, enough: &AtomicBool) -> Result<Seen> {
     let known = backups(engineer)?;
     std::thread::scope(|scope| {

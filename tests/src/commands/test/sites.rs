@@ -32,9 +32,9 @@ const FAULTS: &str = "every_fault";
 /// Tests of the part `drills`, one for each lane.
 const DRILLS: &str = "drills_under_load";
 
-/// Tests of the part `recovery`: interrupted installs, uninstalls and restores, and kept data. Interrupted changes are in
-/// `upgrades`, which continue in the same engine, and plain restores in `node`. The first test runs alone, because it
-/// compares the time of each step with the plan.
+/// Tests of the part `recovery`: interrupted installs, uninstalls and restores, and kept data. Interrupted changes are
+/// in `upgrades`, which continue in the same engine, and plain restores in `node`. The first test runs alone, because
+/// it compares the time of each step with the plan.
 const RECOVERY: [&str; 4] = ["kept_data::rows_survive", "power_cut::", "uninstall::after_a_cut", "restores::"];
 
 /// Tests of the part `administration`: an administrator's changes to the host of a running site. The first test runs
@@ -42,23 +42,23 @@ const RECOVERY: [&str; 4] = ["kept_data::rows_survive", "power_cut::", "uninstal
 const ADMINISTRATION: [&str; 6] =
     ["firewall::", "full_disk::", "runbooks::", "units::", "site_configuration::", "site_secrets::"];
 
-/// Tests of the part `licensed`: software that asks for the limits of its license. The other lane has an upgrade, so that
-/// upgrades run in more than one turn.
+/// Tests of the part `licensed`: software that asks for the limits of its license. The other lane has an upgrade, so
+/// that upgrades run in more than one turn.
 const LICENSED: [&str; 2] = ["license_check::", "another_release::"];
 
-/// Tests of the part `upgrades`: upgrades and rollbacks, also with another program, and power cuts at an instant of each
-/// kind.
+/// Tests of the part `upgrades`: upgrades and rollbacks, also with another program, and power cuts at an instant of
+/// each kind.
 const UPGRADES: [&str; 3] = ["another_release::", "cut_upgrades::an_instant", "two_programs::"];
 
 /// Test of a real site from a real browser.
 const CUSTOMER: &str = "browser::a_customer";
 
-/// Tests of the part `browser`. The other lane has refusals, findings and reports of machines without a release, or without
-/// a change.
+/// Tests of the part `browser`. The other lane has refusals, findings and reports of machines without a release, or
+/// without a change.
 const BROWSER: [&str; 5] = [CUSTOMER, "damage::", "host_pack::", "refusals::", "spoiled::"];
 
-/// Tests of the part `node`: an upgrade of the node pack, which takes a quarter of an hour. The other lane has backups, up
-/// to a restore on an empty machine.
+/// Tests of the part `node`: an upgrade of the node pack, which takes a quarter of an hour. The other lane has backups,
+/// up to a restore on an empty machine.
 const NODE: [&str; 2] = ["node_upgrade::", "backups::"];
 
 /// Tests with a part of their own, because they are long or need much disk space.
