@@ -246,7 +246,7 @@ fn a_download_on_a_failing_disk_is_never_called_whole_too_early() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn a_failed_sync_is_fatal_and_says_so() {
+fn failed_sync_is_fatal() {
     let disk = ThinDisk::with_room(2);
     let bytes = vec![7; 8 << 20];
     let error = durable::write_file(&disk.path().join("file"), &bytes, 0o644).unwrap_err();
@@ -259,7 +259,7 @@ fn a_failed_sync_is_fatal_and_says_so() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn changes_are_on_the_disk_when_durable_calls_return() {
+fn durable_changes_survive_power_cut() {
     let disk = ThinDisk::with_room_and(100, "has_journal");
     let path = |name: &str| disk.path().join(name);
     let bytes = vec![7; 3 << 20];
@@ -279,7 +279,7 @@ fn changes_are_on_the_disk_when_durable_calls_return() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn reading_back_sees_the_disk_and_not_memory() {
+fn read_back_bypasses_page_cache() {
     let sound = tempfile::tempdir().unwrap();
     let vendor = ContentStore::at(sound.path().join("vendor"));
     let payload = signed(&vendor, &[1, 2, 3, 5 * MIB]);
