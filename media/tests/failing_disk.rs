@@ -203,7 +203,7 @@ const ORDERS: [&[Then]; 4] =
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn large_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
+fn failing_disk_never_completes_large_blobs_early() {
     for order in ORDERS {
         fail_and_resume(&[1, 2, 3, 40 * MIB], order);
     }
@@ -211,7 +211,7 @@ fn large_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn small_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
+fn failing_disk_never_completes_small_blobs_early() {
     // Small enough to go through the page cache.
     for order in ORDERS {
         fail_and_resume(&[200_000; 150], order);
@@ -220,7 +220,7 @@ fn small_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn a_download_on_a_failing_disk_is_never_called_whole_too_early() {
+fn failing_disk_never_completes_downloads_early() {
     let blob: Vec<u8> = (0..25 * MIB).map(|index| index.to_be_bytes()[5] ^ index.to_be_bytes()[6]).collect();
     let mut hasher = BlobHasher::new();
     hasher.update(&blob);
