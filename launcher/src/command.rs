@@ -133,7 +133,11 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
 /// Returns true if `--only TEXT` selects this part. It selects the part of that name or, if there is none, every part
 /// whose name contains the text.
 pub fn is_asked_for(only: &str, part: &str) -> bool {
-    if TEST_PARTS.iter().any(|(name, _)| *name == only) { part == only } else { part.contains(only) }
+    if TEST_PARTS.iter().any(|(name, _)| *name == only) {
+        part == only
+    } else {
+        part.contains(only)
+    }
 }
 
 /// Returns the work of `cargo xtask test`. `--full` adds the parts that CI omits.

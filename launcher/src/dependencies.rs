@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{TARGET, cache};
+use crate::{cache, TARGET};
 
 /// Target of programs that load a library of the host.
 pub const GLIBC_TARGET: &str = "x86_64-unknown-linux-gnu";

@@ -7,9 +7,9 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::TARGET;
 use crate::collect::cargo;
 use crate::facts::Unreachable;
+use crate::TARGET;
 
 /// Maximum time for a source to answer.
 const PATIENCE: Duration = Duration::from_secs(40);

@@ -177,7 +177,7 @@ fn hung_library_ends_within_five_seconds() {
 }
 
 #[test]
-fn a_missing_library_is_named() {
+fn missing_library_is_named() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
     let output =
         Command::new(PROGRAM).arg("--root").arg(tree.path()).args(["--nvml", "/no/such.so"]).output().expect("runs");

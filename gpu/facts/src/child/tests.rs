@@ -77,7 +77,7 @@ fn closed_output_is_still_limited() {
 }
 
 #[test]
-fn a_missing_program_is_an_error() {
+fn missing_program_is_error() {
     let limits = Limits { time: Duration::from_secs(1), output_bytes: 1 };
     assert!(run(&mut Command::new("/no/such/program"), limits).is_err());
 }

@@ -8,7 +8,7 @@ const H200: u32 = 0x2335;
 const GPU_CLASS: u32 = 0x03_0200;
 
 #[test]
-fn an_empty_tree_shows_nothing() {
+fn empty_tree_shows_nothing() {
     let tree = Tree::empty();
     assert_eq!(tree.root().hardware(), crate::hardware::Hardware::default());
     let driver = tree.root().driver();
