@@ -207,7 +207,7 @@ fn earlier_refusal_is_asked_again() {
 }
 
 #[test]
-fn unanswered_software_still_starts() {
+fn software_starts_without_answer() {
     let site = Site::begin(Manner::Lies);
     let took = site.wait();
     assert!(took < Duration::from_secs(30), "{took:?}");

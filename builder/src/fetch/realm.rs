@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_come_from_trusted_realms() {
+    fn trusted_realms_get_credentials() {
         for (registry, place) in [
             ("docker.io", "https://auth.docker.io/token"),
             ("index.docker.io", "https://auth.docker.io/token"),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_realms_are_refused() {
+    fn foreign_realms_get_no_credentials() {
         for (registry, place) in [
             ("ghcr.io", "https://ghcr.io.evil.example/token"),
             ("ghcr.io", "https://evilghcr.io/token"),

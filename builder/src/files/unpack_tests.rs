@@ -149,7 +149,7 @@ fn archives_unpack_into_files() {
 }
 
 #[test]
-fn oras_archives_unpack_plain_artifacts_stay() {
+fn only_oras_archives_are_unpacked() {
     let bench = Bench::new();
     let plain = [Pushed("application/x", b"tool".to_vec(), json!({ "org.opencontainers.image.title": "tool" }))];
     let found = bench.unpacked(("application/vnd.oci.empty.v1+json", &none()), &plain).expect("as it is");

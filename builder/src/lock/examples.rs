@@ -150,7 +150,7 @@ fn example_requirements_can_be_pinned() {
 }
 
 #[test]
-fn example_requests_are_listed_offline() {
+fn example_requests_are_listed() {
     let asked = |name: &str| -> Vec<String> {
         let source = SourceOptions { release: root().join("examples").join(name), lock: None, registries: None };
         let found = requests_of_lock(&source).expect(name);

@@ -129,7 +129,7 @@ async fn provenance_is_reproducible() {
 }
 
 #[tokio::test]
-async fn altered_provenance_is_replaced() {
+async fn damaged_provenance_forces_rebuild() {
     let bench = locked().await;
     let first = bench.build().await.expect("built");
     let (mut bytes, bundle) = written(&bench, "out", &first);

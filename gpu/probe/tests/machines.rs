@@ -105,7 +105,7 @@ fn eight_b200() -> Tree {
 }
 
 #[test]
-fn driverless_machines_have_facts() {
+fn machines_without_driver_have_facts() {
     check(&Tree::empty(), "two-l4", "none");
     check(
         &tree(&[(ONE, 0x27b8)]).held_by(ONE, "nouveau").file("sys/module/nouveau/refcnt", "4\n"),
@@ -119,7 +119,7 @@ fn driverless_machines_have_facts() {
 }
 
 #[test]
-fn driver_machines_have_facts() {
+fn machines_with_driver_have_facts() {
     let one = |device, version| tree(&[(ONE, device)]).nvidia_driver(version, &[ONE]);
     let two = |first, second| tree(&[(ONE, first), (TWO, second)]).nvidia_driver("580.159.04", &[ONE, TWO]);
     check(&one(0x1eb8, "470.256.02"), "old-driver", "old-driver");
@@ -132,7 +132,7 @@ fn driver_machines_have_facts() {
 }
 
 #[test]
-fn switch_machines_have_facts() {
+fn machines_with_switches_have_facts() {
     check(&eight_h100().file("proc/99/comm", "nv-fabricmanage\n"), "h100-nvswitch", "h100-nvswitch");
     check(&eight_h100(), "h100-nvswitch", "h100-nvswitch-no-fabric-manager");
     check(&eight_b200().file("proc/99/comm", "nv-fabricmanage\n"), "b200-nvswitch", "b200-nvswitch");

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_fixed() {
+    fn collection_arguments_are_fixed() {
         let file = Path::new("/var/lib/landfall/console-support/next.tar.gz");
         let expected = ["support", "collect", "--output=/var/lib/landfall/console-support/next.tar.gz", "--since=24h"];
         assert_eq!(arguments(file, 24), expected);

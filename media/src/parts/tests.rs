@@ -282,7 +282,7 @@ fn space_check_includes_extra_files() {
 
 /// Simulates a stick that other software fills between the last part and the files beside it.
 #[test]
-fn complete_parts_survive_full_stick() {
+fn complete_parts_survive_failed_publish() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };

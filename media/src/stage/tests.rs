@@ -277,7 +277,7 @@ fn resume_reads_only_unsynced_end() {
 }
 
 #[test]
-fn unkept_sync_is_detected() {
+fn lost_synced_bytes_are_read_again() {
     let (fixture, store, file) = half_staged();
     // The disk reports a sync that it did not do: everything after 3 MiB is lost, except the length.
     let length = file.metadata().unwrap().len();

@@ -58,7 +58,7 @@ fn fault(require: &str) -> String {
 }
 
 #[test]
-fn sample_inputs_are_read() {
+fn two_sample_inputs_are_built() {
     assert_eq!(Inputs::samples(&ReleaseView::from(&release())).len(), 2);
 }
 

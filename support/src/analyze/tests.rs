@@ -114,7 +114,7 @@ fn running(pod: Value) -> Sample {
 }
 
 #[test]
-fn rules_find_their_problem() {
+fn rules_match_only_their_problem() {
     let not_ready = json!({"ready": false, "reason": "for a reason"});
     let waiting = |reason: &str| container(&json!({"waiting": {"reason": reason, "message": "m"}}), &json!({}));
     let mut closed = healthy();

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn crashed_look_is_retried() {
+    fn only_crashed_look_is_retried() {
         let folder = tempfile::tempdir().unwrap();
         let look = |script: &str| {
             let mut command = Command::new("/bin/sh");

@@ -218,7 +218,7 @@ fn valkey(folder: &Path, choose: impl Fn(&BackupRule) -> Vec<String>) -> Command
 const SLOW_SNAPSHOT: &str = "#!/bin/sh\nfor file; do :; done\nprintf REDIS > \"$file\"\nuntil [ -e go ]; do sleep 0.05; done\nprintf rest >> \"$file\"\n";
 
 #[test]
-fn valkey_writes_during_slow_snapshot() {
+fn slow_snapshot_keeps_valkey_writable() {
     let folder = tempfile::tempdir().expect("folder");
     let at = |name: &str| folder.path().join(name);
     write_program(&at("valkey-cli"), SLOW_SNAPSHOT);

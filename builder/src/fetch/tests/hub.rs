@@ -317,7 +317,7 @@ async fn quantizations_share_common_files() {
 }
 
 #[test]
-fn misplaced_hub_fields_are_refused() {
+fn malformed_hub_entries_are_refused() {
     let refusal = |text: &str| {
         let error = Lock::parse(Path::new("images.lock"), text.to_owned()).expect_err(text);
         assert_eq!(error.code(), codes::LOCK_UNREADABLE);

@@ -87,7 +87,7 @@ const IDENTITY: &str = r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}
 /// Registries that many companies run respond to `/v2/` with 200 for everyone, and require authentication for each
 /// repository.
 #[tokio::test]
-async fn repository_challenge_opens_open_registry() {
+async fn repository_challenge_is_answered() {
     for docker in ["{}", WITH_PASSWORD, IDENTITY] {
         let asked = Asked::new(docker, |faults| {
             faults.open_itself();

@@ -54,7 +54,7 @@ fn added(report: &LockReport) -> Vec<(&str, String)> {
 }
 
 #[tokio::test]
-async fn release_and_lock_gain_images() {
+async fn missing_images_are_locked_and_built() {
     let bench = Bench::new(false, false).await;
     without_images(&bench);
     name_versions(&bench);

@@ -423,7 +423,7 @@ proptest! {
 
     /// More memory never makes a fit worse.
     #[test]
-    fn memory_never_shortens_context(weights in 0_u64..1 << 38, memory in 0_u64..1 << 38, more in 0_u64..1 << 38) {
+    fn more_memory_never_shortens_context(weights in 0_u64..1 << 38, memory in 0_u64..1 << 38, more in 0_u64..1 << 38) {
         let model = model("any", "BF16", weights, figures(32, 4096, 32, 8, 131_072));
         let mut host = gpus("H100", 1, (9, 0));
         let mut context = |memory| {
