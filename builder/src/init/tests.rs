@@ -234,7 +234,7 @@ fn nested_manifests_join_component() {
 }
 
 #[test]
-fn nested_charts_and_kustomizations_are_named() {
+fn nested_sources_must_be_named() {
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
     let case = Case::new(&[
         ("k8s/a.yaml", map),

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn layer_listings_are_reused() {
+    async fn inventory_record_avoids_layer_reads() {
         let bench = Bench::new(true, false).await;
         let layers = [layer(&[("var/lib/dpkg/status", &status(&[("libc6", "2.41-12")]))])];
         let first = built(&bench, &layers).await;

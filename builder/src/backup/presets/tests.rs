@@ -254,7 +254,7 @@ const NOTING_CLIENT: &str = "#!/bin/sh\nwhile IFS= read -r line; do case $line i
     *) printf '%s\\n' \"$line\" >> asked ;; esac; done\n";
 
 #[test]
-fn own_slot_keeps_backup_log() {
+fn base_backup_reserves_own_slot() {
     let folder = tempfile::tempdir().expect("folder");
     let at = |name: &str| folder.path().join(name);
     write_program(&at("psql"), NOTING_CLIENT);

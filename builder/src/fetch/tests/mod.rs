@@ -147,7 +147,7 @@ async fn dropped_connection_resumes_by_range() {
 }
 
 #[tokio::test]
-async fn partial_blob_survives_processes() {
+async fn partial_blob_is_resumed() {
     let blob = bytes(500_000);
     let registry = Registry::start(|_| ()).await;
     registry.add_blob(&blob);
