@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_events_and_fields_are_tolerated() {
+    fn newer_events_are_tolerated() {
         let read = |json| serde_json::from_str::<Event>(json).unwrap();
         assert_eq!(read(r#"{"event":"nodeJoined","node":"b","since":{"seconds":5}}"#), Event::Unknown);
         assert_eq!(read(r#"{"event":"advanced","bytes":5,"of":"weights"}"#), Event::Advanced { bytes: 5 });
