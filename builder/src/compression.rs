@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn all_frames_are_read_and_those_without_data_are_skipped() {
+    fn empty_frames_are_skipped() {
         let frame = |bytes: &[u8]| compress_to_vec(bytes, CompressionLevel::Fastest);
         let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"abc"].concat();
         let long = vec![7; 3_000_000];
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_are_known_by_their_first_bytes() {
+    fn layers_are_recognized_by_magic_bytes() {
         let gzip = [0x1f, 0x8b, 8, 0];
         let (zstd, skipped) = ([0x28, 0xb5, 0x2f, 0xfd], [0x57, 0x2a, 0x4d, 0x18]);
         for media_type in [
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_are_known_by_type_and_archives_by_name() {
+    fn compression_follows_type_or_file_name() {
         assert_eq!(Compression::of_layer("application/x", &[0x1f, 0x8b, 8, 0]), None);
         for (media_type, compression) in [
             ("application/vnd.cncf.model.weight.v1.tar", Some(Compression::None)),

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_read_once_and_again_when_it_changed() {
+    fn changed_program_is_read_again() {
         let (_folder, store, program) = store_and_program(b"one");
         remember(&store, &program);
         let again = Digests::of(&store);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_just_changed_is_not_remembered_and_nothing_is_before_it_is_kept() {
+    fn recent_changes_are_not_remembered() {
         let (_folder, store, program) = store_and_program(b"one");
         let digests = Digests::of(&store);
         digests.program(&program).expect("read");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_record_is_replaced() {
+    fn torn_record_is_replaced() {
         let (_folder, store, program) = store_and_program(b"one");
         remember(&store, &program);
         let digests = Digests::of(&store);

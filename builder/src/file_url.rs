@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_message_has_the_user_of_an_address() {
+    fn messages_hide_address_users() {
         for (text, shown) in [
             ("ftp://user:secret@dl.example/kubelet", "ftp://…@dl.example/kubelet"),
             ("https://user:sec@ret@dl.example:port/x", "https://…@dl.example:port/x"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_addresses_of_files_are_taken() {
+    fn only_plain_addresses_are_accepted() {
         let url: FileUrl = "https://dl.example:8443/v1/kubelet".parse().expect("good");
         assert_eq!((url.host().as_str(), url.path(), url.name()), ("dl.example:8443", "/v1/kubelet", "kubelet"));
         let refusals: Vec<_> = [

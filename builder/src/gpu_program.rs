@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_program_gives_the_same_artifact_and_another_one_another() {
+    fn artifact_depends_on_program_alone() {
         let folder = tempfile::tempdir().unwrap();
         let made = |store: &str, bytes: &[u8]| {
             let store = ContentStore::at(folder.path().join(store));

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_file_says_counts_for_the_packages_that_link_to_it() {
+    fn linked_packages_share_license_files() {
         let listed = |path: &str, entry| Listed { path: path.into(), entry };
         let says = Found::License("MIT".to_owned());
         let entries = vec![

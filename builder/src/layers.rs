@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_is_counted_once_and_its_name_is_checked() {
+    fn layer_is_counted_once() {
         let unpacked = archive();
         let diff_id = Sha256::of(&unpacked);
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_compressed_with_zstd_is_counted_like_any_other() {
+    fn zstd_layer_is_counted() {
         let unpacked = archive();
         let diff_id = Sha256::of(&unpacked);
         // Some writers split such layers into frames.
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_are_counted_in_a_phase_of_their_own_each_once_and_with_every_byte_shown() {
+    fn layer_counting_reports_progress() {
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path());
         let layers: Vec<_> = (0..9_usize).map(|number| [archive(), vec![0; 512 * number]].concat()).collect();
@@ -313,7 +313,7 @@ mod tests {
 
     /// Real-world layers with a wrong media type, all of which containerd unpacks.
     #[test]
-    fn a_mislabeled_layer_is_counted_by_its_bytes() {
+    fn mislabeled_layer_is_counted() {
         const DOCKER: &str = "application/vnd.docker.image.rootfs.diff.tar";
         let unpacked = archive();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_that_cannot_be_unpacked_names_its_image() {
+    fn corrupt_layer_names_image() {
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path());
         let gzip = [0x1f, 0x8b, 8, 0, 7];
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_compression_is_refused_by_name() {
+    fn unknown_compression_is_refused() {
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path());
         let layer = store.ingest_bytes(b"x").expect("ingested").sha256;

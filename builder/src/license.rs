@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_license_needs_as_many_license_keys_as_the_root_says() {
+    fn license_meets_key_threshold() {
         let [one, two] = [(); 2].map(|()| SigningKey::generate(KeyKind::Ed25519).expect("key"));
         let (folder, root) = folder(&[&one, &two]);
         let options = IssueOptions {

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_read_again_and_a_torn_one_is_not() {
+    fn torn_listing_is_not_read() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("ab/abcd");
         assert_eq!(read_record(&path), None);

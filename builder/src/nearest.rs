@@ -17,7 +17,7 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn a_slip_is_recognized_and_another_name_is_not() {
+    fn typos_are_recognized() {
         let names = ["postgres", "network", "dns"];
         assert_eq!(nearest("netwrok", names), Some("network"));
         assert_eq!(nearest("postgers", names), Some("postgres"));

@@ -292,7 +292,7 @@ mod tests {
     use crate::pack::program_for_tests;
 
     #[test]
-    fn only_the_bare_name_means_it() {
+    fn own_images_are_matched_by_name() {
         let meant = |text: &str| is_meant(&text.parse().unwrap());
         assert_eq!(meant("landfall.internal/appliance"), Ok(true));
         assert_eq!(meant("landfall.internal/validator"), Ok(true));
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_program_gives_the_same_image_and_another_one_another() {
+    fn image_depends_on_program_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("program");
         let made = |recipe: &Recipe, store: &str, content: &[u8]| {
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_is_stated_as_it_was_packed() {
+    fn packed_program_is_stated() {
         let folder = tempfile::tempdir().unwrap();
         let path = fs_err::canonicalize(folder.path()).unwrap().join("program");
         let store = ContentStore::at(folder.path().join("store"));
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_missing_or_for_another_processor_is_refused() {
+    fn unusable_program_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("program");
         let store = ContentStore::at(folder.path().join("store"));

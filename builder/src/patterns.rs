@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_taken_by_name_and_the_rest_is_left() {
+    fn patterns_select_files() {
         let all = patterns(&[], &[]).expect("good");
         assert!(all.takes("model.safetensors") && all.takes("onnx/model.onnx") && !all.takes(".gitattributes"));
         let some = patterns(&["*.json", "model*.safetensors"], &["onnx/*"]).expect("good");

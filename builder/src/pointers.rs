@@ -65,7 +65,7 @@ mod tests {
     use crate::render::Origin;
 
     #[test]
-    fn a_pointer_in_an_object_is_refused_by_its_field() {
+    fn pointer_in_object_is_refused() {
         let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n", "0".repeat(64));
         let component = |text: &str| Rendered {
             index: 0,
@@ -81,7 +81,7 @@ mod tests {
     }
     /// A pointer pushed as a file of a model, which no inference engine could load.
     #[tokio::test]
-    async fn a_build_refuses_an_artifact_with_a_pointer_in_place_of_a_file() {
+    async fn pointer_in_artifact_is_refused() {
         let bench = Bench::new(false, false).await;
         let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n", "0".repeat(64));
         let (reference, file) = ARTIFACTS[1];

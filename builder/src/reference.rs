@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn abbreviations_are_made_full() {
+    fn abbreviations_are_expanded() {
         for (short, full) in [
             ("redis", "docker.io/library/redis"),
             ("redis:8.10.1", "docker.io/library/redis:8.10.1"),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reference_is_refused() {
+    fn invalid_references_are_refused() {
         for bad in ["", "a b", "UPPER", "a:", "a:b:c", "a/", "/a", "a@sha256:00", "http://x.y/z", "x.y:port/z", "a//b"]
         {
             assert!(bad.parse::<Reference>().is_err(), "{bad}");

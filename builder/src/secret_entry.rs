@@ -120,7 +120,7 @@ mod tests {
     use crate::definition::SecretDefinition;
 
     #[test]
-    fn a_secret_without_values_hides_nothing() {
+    fn empty_secret_has_no_values() {
         for fields in ["{}", "{data: null}", "{stringData: }", "{data: {}, stringData: null}"] {
             assert!(!has_values(&serde_saphyr::from_str(fields).expect("fields")), "{fields}");
         }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_read_back_with_all_keys() {
+    fn secret_entry_round_trips() {
         let secret = json!({"kind": "Secret", "metadata": {"name": "db"}, "data": {"admin-user": "YWRtaW4=", "0": "eA=="},
             "stringData": {"password": "hunter2", "it's": "a", "username": "on"}});
         let mut entry = SecretEntry::of_object(&secret);

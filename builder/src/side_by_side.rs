@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_in_the_order_of_what_they_are_of() {
+    fn results_keep_input_order() {
         let numbers: Vec<u32> = (0..100).collect();
         let doubled: Vec<u32> = (0..200).step_by(2).collect();
         assert_eq!(side_by_side(&numbers, |number| number * 2).unwrap(), doubled);
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_dies_is_an_error() {
+    fn dead_thread_is_error() {
         let died = side_by_side(&[0], |divisor| 1_u32.checked_div(*divisor).unwrap()).unwrap_err();
         assert!(died.to_string().contains("a thread died"), "{died}");
     }

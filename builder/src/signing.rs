@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_command_writes_counts_only_if_it_verifies() {
+    fn command_signature_must_verify() {
         let [key, other] = [(); 2].map(|()| SigningKey::generate(KeyKind::Ed25519).expect("key"));
         let right = STANDARD.encode(key.sign(b"a message").expect("signature"));
         let says =

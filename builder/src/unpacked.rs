@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_precedes_an_entry_is_bounded_and_what_is_skipped_is_not() {
+    fn long_names_are_bounded() {
         let found = read(&long_name(300)[..], |_| Ok(())).expect("a long name");
         assert_eq!((found.unpacked_bytes, found.inodes), ((3 << 20) + 1, 2));
         let error = read(&long_name(2 << 20)[..], |_| Ok(())).expect_err("refused");
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_of_any_size_are_counted_without_overflow() {
+    fn huge_holes_do_not_overflow() {
         assert_eq!(read(&sparse(1, 4096)[..], |_| Ok(())).expect("one hole").unpacked_bytes, 4096);
         let found = read(&sparse(3, 1 << 63)[..], |_| Ok(())).expect("three holes");
         assert_eq!((found.unpacked_bytes, found.inodes), (u64::MAX, 3));

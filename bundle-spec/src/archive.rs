@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_read_only_as_it_is_written() {
+    fn altered_header_is_not_read() {
         let good = header("documents/release.json", 1234, 0o644);
         assert_eq!(read_header(&good), Some(("documents/release.json".to_owned(), 1234)));
         for index in 0..good.len() {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_change_their_encoding_at_8_gib() {
+    fn size_encoding_changes_at_8_gib() {
         let octal = header("a", OCTAL_SIZE, 0o644);
         assert_eq!(&octal[SIZE], b"77777777777\0");
         let binary = header("a", OCTAL_SIZE + 1, 0o644);

@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_alphabets_are_read_and_no_mixture_of_them() {
+    fn base64_alphabets_cannot_be_mixed() {
         let bytes = [0xfb, 0xff, 0xbf, 0xfe];
         for text in ["+/+//g==", "+/+//g", "-_-__g==", "-_-__g"] {
             assert_eq!(decode_either_alphabet(text).unwrap(), bytes, "{text}");

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn order_and_uniqueness_are_part_of_the_document() {
+    fn blob_order_and_uniqueness_are_enforced() {
         let mut entries = placed();
         entries.push(entry(b"a", None));
         let document = BlobsDocument::new(entries.clone()).unwrap();

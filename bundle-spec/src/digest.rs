@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_back_what_it_writes_and_nothing_else() {
+    fn digest_text_round_trips() {
         let digest = Sha256([0xab; 32]);
         assert_eq!(digest.to_string().parse(), Ok(digest));
         for bad in ["", "sha256:", "sha256:AB", "blake3:00", &digest.to_string().to_uppercase(), &format!("{digest}0")]

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn who_signed_is_found_by_the_signature_and_never_by_the_name() {
+    fn signer_is_identified_by_signature() {
         let [key, other] = [(); 2].map(|()| SigningKey::generate(KeyKind::EcdsaP256).unwrap());
         let bytes = envelope(&key, b"{}", &other.public().envelope_key_id()).to_string().into_bytes();
         let read = DsseEnvelope::read("an attestation", &bytes, 1 << 20).unwrap();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn other_payloads_too_many_bytes_and_too_many_signatures_are_refused() {
+    fn invalid_envelopes_are_refused() {
         let key = SigningKey::generate(KeyKind::Ed25519).unwrap();
         let code = |value: &Value, limit| {
             DsseEnvelope::read("an attestation", value.to_string().as_bytes(), limit).unwrap_err().code().id

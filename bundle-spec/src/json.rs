@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_encoding_is_read() {
+    fn noncanonical_json_is_refused() {
         assert_eq!(code(r#"{"a":[1,"é\n"],"type":"t"}"#), "accepted");
         let refused = [
             (r#"{"type":"t","a":1}"#, "LF1011"),
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn many_tiny_values_are_refused_before_they_cost_memory() {
+    fn excessive_values_are_refused_early() {
         let objects = format!(r#"{{"a":[{}],"type":"t"}}"#, vec![r#"{"":0}"#; limits::CONTAINERS - 1].join(","));
         assert_eq!(code(&objects), "LF1014");
         let zeros = format!(r#"{{"a":[{}],"type":"t"}}"#, vec!["0"; limits::VALUES - 2].join(","));
@@ -366,7 +366,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(value in values()) {
+        fn canonical_json_round_trips(value in values()) {
             let document = json!({ "type": "t", "value": value });
             let bytes = to_canonical("x.json", &document).unwrap();
             prop_assert_eq!(&to_canonical_with_fractions("x.json", &document).unwrap(), &bytes);
@@ -374,14 +374,14 @@ mod tests {
         }
 
         #[test]
-        fn any_fraction_is_read_as_written(fraction in prop::num::f64::NORMAL | prop::num::f64::ZERO) {
+        fn fractions_round_trip(fraction in prop::num::f64::NORMAL | prop::num::f64::ZERO) {
             let bytes = to_canonical_with_fractions("x.json", &fraction).unwrap();
             let read: f64 = serde_json::from_slice(&bytes).unwrap();
             prop_assert_eq!(read.to_bits(), fraction.to_bits());
         }
 
         #[test]
-        fn any_bytes_are_refused_or_mean_one_thing(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn accepted_bytes_are_canonical(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(value) = read_canonical::<Value>("x.json", "t", &bytes) {
                 prop_assert_eq!(to_canonical("x.json", &value).unwrap(), bytes);
             }

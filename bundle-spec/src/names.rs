@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_versions() {
+    fn names_and_versions_are_validated() {
         for good in ["1.0.0-rc.1+b", "v1.36.3", "1"] {
             assert!(is_version(good), "{good}");
         }
@@ -64,7 +64,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_relative_path_stays_in_its_folder(text in "[a./\\\\\u{1b}\0é]{0,12}") {
+        fn relative_path_stays_in_folder(text in "[a./\\\\\u{1b}\0é]{0,12}") {
             if is_relative_path(&text) {
                 prop_assert!(Path::new(&text).components().all(|part| matches!(part, Component::Normal(_))));
                 prop_assert_eq!(Path::new("/folder").join(&text).components().count(), 2 + text.split('/').count());

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_read_back() {
+    fn bundle_names_round_trip() {
         let name = BundleName::new("starter", "1.0.0-rc.1", Sha256([0xab; 32]));
         assert_eq!(name.parts(1), ["starter-1.0.0-rc.1-abababababab.landfall"]);
         assert_eq!(name.parts(2)[1], "starter-1.0.0-rc.1-abababababab.landfall.002");

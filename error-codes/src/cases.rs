@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_case_is_well_formed_and_unique() {
+    fn cases_are_unique() {
         let mut seen = HashSet::new();
         for case in ALL {
             assert!(seen.insert(case.when) && seen.insert(case.next), "{case:?}");
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn files_have_cases_by_what_the_kernel_says() {
+    fn file_errors_map_to_cases() {
         let case = |number| of_file(&io::Error::from_raw_os_error(number)).map(|case| case.when);
         for (number, when) in [
             (2, Some(FILE_MISSING)),

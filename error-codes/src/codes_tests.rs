@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use crate::codes::ALL;
 
 #[test]
-fn codes_are_well_formed_and_unique() {
+fn codes_are_unique() {
     let mut seen = HashSet::new();
     let mut titles = HashSet::new();
     for code in ALL.iter() {
@@ -30,7 +30,7 @@ fn named(text: &str) -> HashSet<&str> {
 }
 
 #[test]
-fn the_guide_of_vendors_has_every_code_of_releases_and_fetching_and_no_unknown_one() {
+fn vendor_guide_covers_its_codes() {
     let named = named(VENDOR);
     let ids: HashSet<&str> = ALL.iter().map(|code| code.id).collect();
     let is_of_vendors = |id: &&str| id.starts_with("LF20") || id.starts_with("LF21");

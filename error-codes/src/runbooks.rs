@@ -34,7 +34,7 @@ mod tests {
     const OPERATE: &str = include_str!("../../docs/OPERATE.md");
 
     #[test]
-    fn every_runbook_is_a_section_of_the_handbook() {
+    fn runbooks_are_handbook_sections() {
         for (heading, _) in RUNBOOKS {
             let is_it = |line: &str| line.trim_start_matches('#') == format!(" {heading}");
             assert_eq!(OPERATE.lines().filter(|line| is_it(line)).count(), 1, "{heading}");

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn every_argument_is_read() {
+    fn arguments_are_parsed() {
         assert_eq!(read(&[]), Ok(Request::Facts(Arguments::default())));
         let both = Arguments { json: true, output: Some("facts.json".into()), mounts: None };
         assert_eq!(read(&["--output", "facts.json", "--json"]), Ok(Request::Facts(both)));
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_arguments_are_refused() {
+    fn invalid_arguments_are_refused() {
         for wrong in [&["--what"][..], &["facts.json"], &["--output"], &["--output", ""], &["--jso"], &["--mounts"]] {
             assert_eq!(read(wrong), Err("LF9003"), "{wrong:?}");
         }

@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_that_quotes_a_stick_prints_neither_escape_codes_nor_lines_of_its_own() {
+    fn error_text_is_escaped() {
         let fake = "x\u{1b}[2K\u{1b}[32mverified\u{1b}[0m\nverified: shop 1.0\u{202e}";
         let failure = Failure::new(codes::NOT_A_BUNDLE, fake).because(&std::io::Error::other(fake)).next(fake);
         let text = failure.text();

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escape_codes_are_seen_and_not_obeyed() {
+    fn control_characters_are_escaped() {
         assert_eq!(line("\u{1b}[32mok\u{9b}0m\r\n"), "\\u{1b}[32mok\\u{9b}0m\\u{d}\\u{a}");
         assert_eq!(block("a\nb\tc"), "a\nb\\u{9}c");
         assert_eq!(paragraph("it failed\nverified: all\n"), "it failed\n    | verified: all");
@@ -103,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_invisible_is_printed(text in hostile()) {
+        fn printed_text_has_no_invisible_characters(text in hostile()) {
             prop_assert!(!line(&text).chars().any(is_invisible));
             let shown = block(&text);
             prop_assert!(!shown.chars().any(|letter| letter != '\n' && is_invisible(letter)));
@@ -113,7 +113,7 @@ mod tests {
         }
 
         #[test]
-        fn json_means_the_same(text in hostile()) {
+        fn escaped_json_means_same(text in hostile()) {
             let document = serde_json::to_string_pretty(&serde_json::json!({ &text: [&text] })).unwrap();
             let shown = json(&document);
             prop_assert!(!shown.chars().any(|letter| letter != '\n' && is_invisible(letter)));

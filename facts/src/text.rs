@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fact_has_a_line_below_its_topic() {
+    fn facts_take_one_line() {
         let text = text(&sample());
         assert!(text.starts_with("node-1, 2026-01-01T00:00:00Z\n\nMachine\n  Platform: linux/amd64\n"), "{text}");
         for shown in ["\n\nStorage\n", "\n  Processor cores: 4\n", "\n  Memory: 16.00 GiB\n", "\n\nNetwork\n"] {
@@ -35,13 +35,13 @@ mod tests {
     }
 
     #[test]
-    fn a_user_learns_what_only_root_sees() {
+    fn missing_root_is_noted() {
         assert!(!text(&sample()).contains("without root"));
         assert!(text(&Facts { root: false, ..sample() }).contains("\nCollected without root: "));
     }
 
     #[test]
-    fn a_hostile_name_neither_forges_a_line_nor_moves_the_cursor() {
+    fn hostile_name_forges_no_line() {
         let evil = "x\u{1b}[2J\n  Memory: 1 TiB\u{202e}".to_owned();
         let facts = Facts { hostname: evil.clone(), leftovers: vec![evil.clone()], kernel: evil, ..sample() };
         let text = text(&facts);

@@ -50,7 +50,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_printed_document_holds_the_facts_of_this_host() {
+fn printed_document_matches_host() {
     let paths = SitePaths::default();
     let here = facts::collect_measured(&paths, &ProbedGpus::now(&paths)).unwrap();
     for arguments in [&[] as &[&str], &["--json"]] {
@@ -69,7 +69,7 @@ fn the_printed_document_holds_the_facts_of_this_host() {
 
 /// The file's mode must not depend on the umask of the person who sends it.
 #[test]
-fn the_file_has_the_document_that_was_printed() {
+fn written_file_matches_output() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("facts.json");
     let with_umask = ["-c", "umask 077; exec \"$0\" --json --output \"$1\"", PROGRAM];
@@ -84,7 +84,7 @@ fn the_file_has_the_document_that_was_printed() {
 
 /// Not even root can write to this path.
 #[test]
-fn a_file_that_cannot_be_written_is_an_error_with_a_code() {
+fn unwritable_file_is_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("missing/facts.json");
     let text = error_of(&run(&["--output", file.to_str().unwrap()]), codes::MEDIA_IO.class.exit_code());
@@ -98,7 +98,7 @@ fn a_file_that_cannot_be_written_is_an_error_with_a_code() {
 }
 
 #[test]
-fn a_folder_in_place_of_the_file_stays_and_nothing_is_left_beside_it() {
+fn existing_folder_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let taken = folder.path().join("taken");
     std::fs::create_dir(&taken).unwrap();
@@ -109,7 +109,7 @@ fn a_folder_in_place_of_the_file_stays_and_nothing_is_left_beside_it() {
 }
 
 #[test]
-fn half_a_document_on_standard_output_is_an_error() {
+fn truncated_output_is_error() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = Command::new(PROGRAM).stdin(Stdio::null()).stdout(full).output().unwrap();
     let text = error_of(&output, codes::NO_SPACE.class.exit_code());
@@ -117,7 +117,7 @@ fn half_a_document_on_standard_output_is_an_error() {
 }
 
 #[test]
-fn wrong_arguments_are_refused_before_anything_is_written() {
+fn invalid_arguments_write_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("facts.json");
     let output = run(&["--output", file.to_str().unwrap(), "--what"]);
@@ -127,7 +127,7 @@ fn wrong_arguments_are_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_terminal_gets_text_and_json_where_it_is_asked_for() {
+fn terminal_gets_text_unless_json() {
     let on_terminal = |arguments: &[&str]| {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let terminal = openpt(flags).unwrap();
@@ -146,7 +146,7 @@ fn a_terminal_gets_text_and_json_where_it_is_asked_for() {
 }
 
 #[test]
-fn it_is_static_and_small_enough_for_a_mail() {
+fn program_is_static_and_small() {
     let program = std::fs::read(PROGRAM).unwrap();
     let length = u64::try_from(program.len()).unwrap();
     assert!(length <= PROGRAM_BYTES, "{length} bytes, at most {PROGRAM_BYTES}");
@@ -161,7 +161,7 @@ fn it_is_static_and_small_enough_for_a_mail() {
 }
 
 #[test]
-fn it_is_made_of_nothing_that_makes_landfall_large() {
+fn heavy_dependencies_are_excluded() {
     let mut tree = Command::new(env!("CARGO"));
     tree.args(["tree", "--offline", "--package", "landfall-facts", "--edges", "normal", "--prefix", "none"]);
     let output = tree.args(["--format", "{p}"]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();

@@ -14,7 +14,7 @@ fn said(output: &Output) -> String {
 /// An empty `/etc` hides the real one, as a container's own does.
 #[test]
 #[ignore = "needs root, with which `cargo xtask test` runs it"]
-fn with_the_mounts_of_another_process_the_facts_are_its_own() {
+fn facts_follow_given_mounts() {
     let folder = tempfile::tempdir().unwrap();
     let hidden = |arguments: &str| {
         let script = format!("mount --bind \"$1\" /etc && exec \"$2\" {arguments}");
@@ -31,7 +31,7 @@ fn with_the_mounts_of_another_process_the_facts_are_its_own() {
 }
 
 #[test]
-fn a_file_that_names_no_mounts_is_refused() {
+fn invalid_mounts_file_is_refused() {
     for file in ["/dev/null", "/nonexistent"] {
         let refused = Command::new(PROGRAM).args(["--mounts", file]).output().unwrap();
         assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(2), &b""[..]));

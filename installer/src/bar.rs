@@ -118,7 +118,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[test]
-    fn a_bar_does_not_take_a_skip_for_speed() {
+    fn skipped_bytes_do_not_count_as_speed() {
         let bar = Bar::draw("staging", Some(1000 * MIB), None);
         bar.drawn.set_draw_target(ProgressDrawTarget::hidden());
         bar.skip_to(900 * MIB);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phase_without_bytes_shows_none_and_each_shows_what_is_left_of_all() {
+    fn bar_templates_show_total_remaining() {
         assert!(!WITHOUT_BYTES.contains("bytes") && WITH_BYTES.contains("bytes"));
         assert!([OF_TOTAL, WITHOUT_BYTES, WITH_BYTES].iter().all(|template| template.ends_with("{all}")));
     }

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_shrinks_between_two_events() {
+    fn countdown_shrinks_between_events() {
         let begun = Instant::now();
         let countdown = Countdown::new(Duration::from_mins(7), begun).unwrap();
         let after = |seconds| countdown.text(begun + Duration::from_secs(seconds));

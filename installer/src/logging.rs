@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logs_are_bounded_in_size_and_number() {
+    fn log_files_are_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("logs/upgrade.log");
         let mut log = LogFile::open(&path, 100).unwrap();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_the_id_of_the_request_as_its_first_field_and_stays_json() {
+    fn correlation_id_is_first_field() {
         let line = b"{\"timestamp\":\"2026-11-27T00:00:00Z\",\"level\":\"INFO\",\"message\":\"committed\"}\n";
         let with = marked(line, Some("2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a"));
         let read: serde_json::Value = serde_json::from_slice(&with).unwrap();

@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn verdicts_win_over_reports_that_were_not_written() {
+    fn verdict_wins_over_unwritten_report() {
         let printer = Printer::new(false);
         let unwritten = || Err(Failure::new(codes::NO_SPACE, "standard output is full"));
         let code = |done: Result<ExitCode, Failure>| match done {

@@ -270,7 +270,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[test]
-    fn what_was_present_before_is_no_speed() {
+    fn present_bytes_do_not_count_as_speed() {
         let drawn = Drawn::new(Printer::new(true).quiet(true));
         let mut phase = drawn.start("staging".to_owned(), Some(1000 * MIB), None);
         phase.skip(940 * MIB);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_gets_every_byte_in_few_lines_and_every_other_event() {
+    fn program_events_are_batched() {
         let begun = Instant::now();
         let mut gathered = Gathered::default();
         let mut lines = Vec::new();
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_gets_a_line_before_five_seconds_have_passed() {
+    fn pipe_gets_timely_lines() {
         let drawn = Drawn { note: Box::new(|_: &str| ()), bars: false, ..Drawn::new(Printer::new(false)) };
         let mut phase = drawn.start("writing".to_owned(), Some(1000 * MIB), None);
         assert_eq!(phase.advance(MIB), None, "a line for each chunk is too much");
@@ -329,7 +329,7 @@ mod tests {
 
     /// The events of a real install; a test of landfall-lifecycle compares them with those of another one.
     #[test]
-    fn an_install_in_a_pipe() {
+    fn piped_install_matches_snapshot() {
         let kept = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../progress/samples/install.jsonl"));
         let said = in_a_pipe(kept.lines().map(|line| serde_json::from_str(line).unwrap()));
         insta::with_settings!({ filters => speeds() }, {
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_present_predictions_and_notes_in_a_pipe() {
+    fn piped_notes_and_predictions_match_snapshot() {
         let step = |index, title: &str, seconds| Event::StepStarted {
             index,
             count: 3,
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phase_without_bytes_says_nothing_of_them() {
+    fn phase_without_bytes_omits_them() {
         let drawn = Drawn { bars: true, ..Drawn::new(Printer::new(false)) };
         let ended = |bytes: u64| {
             let mut phase = drawn.start("signing".to_owned(), None, None);
@@ -380,7 +380,7 @@ mod tests {
 
     /// On a terminal, the step's own bar or the bar of its phase counts down the remaining time.
     #[test]
-    fn something_moves_in_every_step_that_takes_time() {
+    fn long_steps_show_movement() {
         let drawn = Drawn { note: Box::new(|_: &str| ()), bars: true, ..Drawn::new(Printer::new(false)) };
         let step = |seconds| Event::StepStarted {
             index: 1,

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_named_with_its_file_or_alone() {
+    fn secret_argument_has_optional_file() {
         let read = |text: &str| argument(text).map(|read| (read.name, read.file));
         assert_eq!(read("a=/b=c"), Ok(("a".to_owned(), Some("/b=c".into()))));
         assert_eq!(read("a"), Ok(("a".to_owned(), None)));

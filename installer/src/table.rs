@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
+    fn columns_fit_widest_cell() {
         let row = |cells: [&str; 3]| cells.map(str::to_owned);
         let rows = [row(["1", "a longer one", ""]), row(["22", "b\nforged", "last"])];
         insta::assert_snapshot!(aligned(["id", "what", "end"], rows), @r"
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_in_their_largest_unit() {
+    fn ages_use_largest_unit() {
         let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
         for (time, shown) in [
             ("2026-11-22T09:59:59.9Z", "0 s"),

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn long_line_breaks_between_words() {
+    fn long_lines_break_between_words() {
         let text = "agent     not ready: the unit landfall-agent.service is inactive, and nobody knows";
         assert_eq!(
             laid_out(text, false),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn color_is_on_the_worst_word() {
+    fn worst_word_is_colored() {
         assert_eq!(laid_out("agent  not ready: x", true), "agent  \u{1b}[31mnot ready\u{1b}[0m: x");
         assert_eq!(laid_out("agent  ready", true), "agent  \u{1b}[32mready\u{1b}[0m");
         assert_eq!(laid_out("agent  ready", false), "agent  ready");

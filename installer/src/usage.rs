@@ -35,7 +35,7 @@ fn field(text: &str, name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_kernel_counts_this_process() {
+    fn process_usage_is_measured() {
         let usage = super::of_this_process();
         assert!(usage.read_bytes > 0 && usage.peak_memory_bytes > 1 << 20, "{usage:?}");
     }

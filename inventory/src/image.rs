@@ -90,7 +90,7 @@ mod tests {
     use crate::read::{Source, read};
 
     #[test]
-    fn packages_of_debian_have_the_licenses_of_their_copyright_files() {
+    fn debian_licenses_come_from_copyright_files() {
         let read = |source, text: &str| read(source, text.len() as u64, text.as_bytes()).expect("bytes in memory");
         let status = "Package: libgcc-s1\nVersion: 14\n\nPackage: silent\nVersion: 1\n";
         let copyright = "Format: x\n\nFiles: *\nLicense: GPL-3+\n";

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn package_urls_are_those_of_the_specification() {
+    fn package_urls_match_specification() {
         let of_debian = Package {
             architecture: Some("amd64".to_owned()),
             distribution: Some("debian".to_owned()),

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_read_as_kubernetes_means_them() {
+    fn amounts_parse_as_in_kubernetes() {
         for (text, cores) in
             [("500m", 500), ("2", 2000), ("0.1", 100), (".5", 500), ("1.", 1000), ("1500u", 2), ("1n", 1), ("0", 0)]
         {
@@ -105,12 +105,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_ends_the_program(text in "\\PC{0,40}") {
+        fn arbitrary_text_never_panics(text in "\\PC{0,40}") {
             let _read = (whole(&text), thousandths(&text));
         }
 
         #[test]
-        fn what_is_written_is_read(bytes in 0..u64::MAX) {
+        fn integers_round_trip(bytes in 0..u64::MAX) {
             prop_assert_eq!(whole(&bytes.to_string()), Some(bytes));
             prop_assert_eq!(whole(&format!("{bytes}000m")), Some(bytes));
         }

@@ -77,7 +77,7 @@ mod tests {
     use super::is_amount;
 
     #[test]
-    fn amounts_are_numbers_with_units() {
+    fn amounts_need_number_and_unit() {
         for amount in ["1", "0", "500m", "2Gi", "1.5", ".5", "1.", "-1", "+3k", "1e3", "12E6", "1E", "5e-3", "0.1Ti"] {
             assert!(is_amount(amount), "{amount}");
         }

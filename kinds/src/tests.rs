@@ -23,7 +23,7 @@ fn fault(pointer: &str, value: Value) -> String {
 }
 
 #[test]
-fn values_of_another_type_and_amounts_that_are_none_are_found() {
+fn wrong_types_and_amounts_are_found() {
     assert_eq!(check(&deployment()), Ok(()));
     let replicas = fault("/spec/replicas", json!("two"));
     assert_eq!(replicas, "/spec/replicas: invalid type: string \"two\", expected i32");
@@ -42,7 +42,7 @@ fn values_of_another_type_and_amounts_that_are_none_are_found() {
 }
 
 #[test]
-fn a_kind_that_a_version_does_not_have_is_named_with_those_that_it_has() {
+fn unknown_kind_gets_suggestions() {
     let object = json!({"apiVersion": "batch/v1", "kind": "Jobb", "metadata": {"name": "a"}});
     let Err(Fault::UnknownKind { version, kind, known }) = check(&object) else { panic!("there is no such kind") };
     assert_eq!((version.as_str(), kind.as_str(), known), ("batch/v1", "Jobb", &["CronJob", "Job"][..]));
@@ -51,7 +51,7 @@ fn a_kind_that_a_version_does_not_have_is_named_with_those_that_it_has() {
 }
 
 #[test]
-fn a_version_that_kubernetes_no_longer_serves_is_named_with_the_one_that_it_does() {
+fn removed_version_names_successor() {
     let of = |version: &str| check(&json!({"apiVersion": version, "kind": "Thing"})).map_err(|fault| fault.to_string());
     for (version, served) in [
         ("policy/v1beta1", "policy/v1"),
@@ -69,7 +69,7 @@ fn a_version_that_kubernetes_no_longer_serves_is_named_with_the_one_that_it_does
 }
 
 #[test]
-fn a_chart_learns_of_every_kind_of_every_version() {
+fn charts_see_all_served_kinds() {
     let served = served();
     for kind in [
         "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy",
@@ -89,7 +89,7 @@ fn a_chart_learns_of_every_kind_of_every_version() {
 }
 
 #[test]
-fn objects_of_every_version_are_checked() {
+fn all_versions_are_checked() {
     let of = |object: Value| check(&object).map_err(|fault| fault.to_string());
     let request = |usages: &str| {
         json!({
@@ -119,14 +119,14 @@ fn objects_of_every_version_are_checked() {
 }
 
 #[test]
-fn the_minor_version_is_that_of_the_types() {
+fn minor_version_matches_types() {
     let workspace = include_str!("../../Cargo.toml");
     let types = workspace.lines().find(|line| line.starts_with("k8s-openapi = ")).unwrap();
     assert!(types.contains(&format!("\"{}\"", MINOR.replace('.', "_"))), "{types}");
 }
 
 #[test]
-fn a_defined_field_may_be_called_max() {
+fn defined_field_may_be_called_max() {
     let schema = json!({"type": "object", "properties": {"max": {"type": "string", "maxLength": 64}, "limits": {"type": "object", "maxProperties": 2}}});
     let versions = json!([{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]);
     let names = json!({"kind": "Thing", "listKind": "ThingList", "plural": "things", "singular": "thing"});

@@ -35,7 +35,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn the_own_variable_wins_then_the_desktops_then_the_home_folder() {
+    fn cache_variables_have_precedence() {
         let from = |set: &'static [(&'static str, &'static str)]| {
             root_from(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value)))
         };

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_stays_but_what_was_there_and_what_packages_brought() {
+    fn cleanup_keeps_existing_settings() {
         let etc = std::env::temp_dir().join(format!("landfall-no-cluster-{}", std::process::id()));
         let settings = etc.join("postgresql-common");
         fs::create_dir(&etc).unwrap();
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_database_needs_it() {
+    fn only_database_packages_need_it() {
         assert!(NoCluster::during(["gcc", "openssl"].iter().copied()).unwrap().is_none());
     }
 }

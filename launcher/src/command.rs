@@ -173,21 +173,21 @@ mod tests {
     }
 
     #[test]
-    fn unit_tests_need_no_machines_and_no_parts() {
+    fn unit_tests_need_no_machines() {
         for line in ["test --only unit", "test --only=unit", "test --keep-going --only unit"] {
             assert_eq!(work(line), BTreeSet::from([Work::Compile, Work::Program, Work::Tests]), "{line}");
         }
     }
 
     #[test]
-    fn help_needs_the_commands_alone() {
+    fn help_needs_only_compiling() {
         for line in ["", "--help", "help", "demo --help", "test -h", "demo --down"] {
             assert_eq!(work(line), BTreeSet::from([Work::Compile]), "{line}");
         }
     }
 
     #[test]
-    fn all_tests_need_everything_and_more_when_full() {
+    fn full_tests_need_everything() {
         let ordinary = work("test");
         let extraordinary = [Work::Fuzz, Work::Ollama, Work::Emulator, Work::VirtualMachines, Work::LargeRelease];
         assert!(extraordinary.iter().all(|work| !ordinary.contains(work)));
@@ -196,21 +196,21 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_with_a_gpu_needs_what_builds_a_program_alone() {
+    fn gpu_command_needs_only_program() {
         for line in ["gpu", "gpu --keep h200", "gpu --kept h200"] {
             assert_eq!(work(line), BTreeSet::from([Work::Compile, Work::Program]), "{line}");
         }
     }
 
     #[test]
-    fn a_name_that_another_one_contains_is_that_of_its_own_part() {
+    fn exact_part_name_wins() {
         assert!(!work("test --only figures").contains(&Work::Machines));
         assert!(work("test --only figure").contains(&Work::Machines));
         assert!(work("test --only site-figures").contains(&Work::Machines));
     }
 
     #[test]
-    fn unknown_commands_may_do_anything() {
+    fn unknown_commands_need_everything() {
         for line in ["appliance", "test --only appliance"] {
             assert_eq!(work(line).len(), ALL.len(), "{line}");
         }

@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lints_comments_and_own_profiles_change_no_dependency() {
+    fn lints_and_comments_change_no_dependency() {
         let manifest = "[workspace]\nresolver = \"3\"\n# a word\n[workspace.dependencies]\na = \"1\"\n";
         let more =
             "[workspace.lints.rust]\nunsafe_code = \"forbid\"\n[profile.dev.package.landfall-media]\nopt-level = 1\n";
@@ -256,12 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_that_of_sha256() {
+    fn digest_matches_sha256() {
         assert_eq!(digest(b"abc").as_deref(), Ok("ba7816bf8f01cfea414140de5dae2223"));
     }
 
     #[test]
-    fn the_material_of_this_clone_is_complete() {
+    fn material_of_clone_is_complete() {
         let clone = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let Material { exact, of_family } = material(clone).unwrap();
         for text in [&exact, &of_family].map(|material| String::from_utf8_lossy(material)) {

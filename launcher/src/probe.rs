@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_that_hangs_is_ended_and_named() {
+    fn hanging_client_is_stopped() {
         let mut sleep = Command::new("sleep");
         let begun = Instant::now();
         assert!(within(Duration::from_millis(100), sleep.arg("30")).unwrap().is_none());
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_fails_is_quoted_and_one_that_is_missing_is_not() {
+    fn failing_client_is_quoted() {
         let mut shell = Command::new("sh");
         let found =
             ask("crates", "cargo info", shell.args(["-c", "echo one >&2; echo 'two: no route' >&2; exit 1"])).unwrap();

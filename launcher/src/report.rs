@@ -31,7 +31,7 @@ mod tests {
     use crate::checks::Remedy;
 
     #[test]
-    fn every_finding_is_reported_with_its_command() {
+    fn findings_are_reported_with_help() {
         let finding =
             |what: &str| Finding { what: what.to_owned(), help: vec![format!("get {what}")], remedy: Remedy::Person };
         let text = missing(&[finding("one"), finding("two")]);

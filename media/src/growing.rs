@@ -61,7 +61,7 @@ mod tests {
     use crate::testing::random_bytes;
 
     #[test]
-    fn pieces_of_any_length_follow_each_other_and_what_was_not_known_is_dropped() {
+    fn growing_file_drops_unknown_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let bytes = random_bytes(9 << 20, 3);
@@ -82,8 +82,8 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_reported_and_the_file_is_continued() {
-        let test = "growing::tests::a_full_disk_is_reported_and_the_file_is_continued";
+    fn growing_file_resumes_after_full_disk() {
+        let test = "growing::tests::growing_file_resumes_after_full_disk";
         let Some(disk) = crate::mounted::on_tmpfs(test, "size=4m") else { return };
         let path = disk.join("file");
         let bytes = random_bytes(6 << 20, 5);

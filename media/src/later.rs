@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_have_one_field_more() {
+    fn documents_gain_later_field() {
         let extended = |text: &str| extended(text.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
         let one = r#"{"a":1,"later":{"program":true}}"#;
         assert_eq!(extended("{\"a\":1}\n"), Some(format!("{one}\n")));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn content_keeps_its_bytes() {
+    fn only_own_documents_are_extended() {
         assert!(is_own_document(Path::new("/var/lib/landfall/marks.json")));
         for other in
             ["/etc/cni/net.d/10-site.conflist", "/var/lib/landfall/registry/docker/index", "/root/landfall/key.json"]
@@ -116,7 +116,7 @@ mod tests {
 
     /// Programs and tests alike, unless somebody changes the mark.
     #[test]
-    fn this_program_is_no_later_one() {
+    fn current_build_has_no_later_mark() {
         let bytes = br#"{"a":1}"#;
         assert_eq!(*document(Path::new("/var/lib/landfall/marks.json"), bytes), bytes[..]);
         assert_eq!(payload(bytes.to_vec()), bytes);

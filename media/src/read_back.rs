@@ -62,7 +62,7 @@ mod tests {
     use crate::durable;
 
     #[test]
-    fn a_file_reads_back_as_it_was_written_whatever_its_length() {
+    fn read_back_digest_matches_written_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         for length in [0, 1, 511, 512, PIECE_BYTES, PIECE_BYTES + 7, 3 * PIECE_BYTES] {

@@ -203,7 +203,7 @@ const ORDERS: [&[Then]; 4] =
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn large_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
+fn failing_disk_never_completes_large_blobs_early() {
     for order in ORDERS {
         fail_and_resume(&[1, 2, 3, 40 * MIB], order);
     }
@@ -211,7 +211,7 @@ fn large_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn small_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
+fn failing_disk_never_completes_small_blobs_early() {
     // Small enough to go through the page cache.
     for order in ORDERS {
         fail_and_resume(&[200_000; 150], order);
@@ -220,7 +220,7 @@ fn small_blobs_on_a_failing_disk_are_never_called_whole_too_early() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn a_download_on_a_failing_disk_is_never_called_whole_too_early() {
+fn failing_disk_never_completes_downloads_early() {
     let blob: Vec<u8> = (0..25 * MIB).map(|index| index.to_be_bytes()[5] ^ index.to_be_bytes()[6]).collect();
     let mut hasher = BlobHasher::new();
     hasher.update(&blob);
@@ -246,7 +246,7 @@ fn a_download_on_a_failing_disk_is_never_called_whole_too_early() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn a_failed_sync_is_fatal_and_says_so() {
+fn failed_sync_is_fatal() {
     let disk = ThinDisk::with_room(2);
     let bytes = vec![7; 8 << 20];
     let error = durable::write_file(&disk.path().join("file"), &bytes, 0o644).unwrap_err();
@@ -259,7 +259,7 @@ fn a_failed_sync_is_fatal_and_says_so() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn changes_are_on_the_disk_when_durable_calls_return() {
+fn durable_changes_survive_power_cut() {
     let disk = ThinDisk::with_room_and(100, "has_journal");
     let path = |name: &str| disk.path().join(name);
     let bytes = vec![7; 3 << 20];
@@ -279,7 +279,7 @@ fn changes_are_on_the_disk_when_durable_calls_return() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn reading_back_sees_the_disk_and_not_memory() {
+fn read_back_bypasses_page_cache() {
     let sound = tempfile::tempdir().unwrap();
     let vendor = ContentStore::at(sound.path().join("vendor"));
     let payload = signed(&vendor, &[1, 2, 3, 5 * MIB]);

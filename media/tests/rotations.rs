@@ -76,7 +76,7 @@ fn read(path: &Path, trusted: &Root) -> Result<Verified, Error> {
 }
 
 #[test]
-fn a_hundred_rotations_reach_a_site_through_bundles() {
+fn hundred_rotations_reach_site() {
     let keys = Keys::new();
     let folder = tempfile::tempdir().expect("a folder");
     let mut chain = vec![first(&keys)];

@@ -152,7 +152,7 @@ fn media(payload: &Payload, folder: &Path) -> BundleMedia {
 
 #[test]
 #[ignore = "needs root: run by `cargo xtask test --only unit`"]
-fn a_block_that_cannot_be_read_is_listed_with_all_other_damage() {
+fn unreadable_block_is_listed_with_damage() {
     let sound = tempfile::tempdir().unwrap();
     let vendor = ContentStore::at(sound.path().join("vendor"));
     let payload = signed(&vendor, &[1, 2, 3, 5 * MIB, 700_000, 3 * MIB]);

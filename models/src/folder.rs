@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_and_files_are_found() {
+    fn folder_models_are_found() {
         let folder = tempfile::tempdir().expect("folder");
         let weights = || gguf(&[], &[("a", 24, &[64], 64)]);
         for name in ["q4.gguf", "q8-00001-of-00002.gguf", "q8-00002-of-00002.gguf"] {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_too_many_entries_is_refused() {
+    fn oversized_folder_is_refused() {
         let folder = tempfile::tempdir().expect("folder");
         for number in 0..=ENTRIES {
             std::fs::create_dir(folder.path().join(number.to_string())).expect("folder");

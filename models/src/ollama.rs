@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn names_lead_to_manifests_and_back() {
+    fn ollama_names_map_to_manifest_paths() {
         for (text, path, shown) in [
             ("llama3.2", "manifests/registry.ollama.ai/library/llama3.2/latest", "llama3.2:latest"),
             ("team/a:1b", "manifests/registry.ollama.ai/team/a/1b", "team/a:1b"),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_names_each_blob_once() {
+    fn manifest_blobs_are_unique() {
         let weights = "application/vnd.ollama.image.model";
         let found = read(&manifest(&[layer(weights, 1, 7), layer(LICENSE, 2, 3), layer("other", 1, 7)])).expect("good");
         let shown: Vec<_> =
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_manifest_of_one_model_is_refused() {
+    fn invalid_manifests_are_refused() {
         let list = json!({ "schemaVersion": 2, "mediaType": "list", "manifests": [] });
         let cases = [
             list,

@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pointers_are_known_and_texts_about_them_are_not() {
+    fn lfs_pointers_are_recognized() {
         let oid = format!("oid sha256:{}\nsize 12345\n", "0".repeat(64));
         assert!(is_pointer(format!("version https://git-lfs.github.com/spec/v1\n{oid}").as_bytes()));
         assert!(is_pointer(

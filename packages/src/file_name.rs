@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wheels_are_known_by_their_file_names() {
+    fn wheel_names_are_parsed() {
         let read = |name| WheelName::read(name).map(|read| (read.project, read.version)).ok();
         let of = |name: &str, version: &str| Some((name.to_owned(), version.to_owned()));
         assert_eq!(read("numpy-2.5.5-cp313-cp313-manylinux_2_28_x86_64.whl"), of("numpy", "2.5.5"));
@@ -77,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_a_wheels_name_is_no_path_and_no_markup(name in "\\PC{0,60}|[a-z0-9._/-]{1,30}-1-py3-none-any.whl") {
+        fn wheel_names_contain_no_markup(name in "\\PC{0,60}|[a-z0-9._/-]{1,30}-1-py3-none-any.whl") {
             if WheelName::read(&name).is_ok() {
                 prop_assert!(!name.contains(['/', '\\', '<', '>', '"', '&', '%', '#', '?']) && !name.starts_with('.'));
             }

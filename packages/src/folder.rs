@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_outside_the_folder_and_no_link_is_opened() {
+    fn links_and_outside_files_are_refused() {
         let outer = tempfile::tempdir().unwrap();
         let inner = outer.path().join("wheels");
         std::fs::create_dir_all(inner.join("set")).unwrap();

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_are_read_up_to_the_first_empty_line() {
+    fn fields_end_at_empty_line() {
         let text = "Metadata-Version: 2.4\r\nname: Small.Wheel\r\nVERSION: 1.0\r\nRequires-Python: >=3.9,<4\r\n\r\nName: other\n";
         let read = Metadata::read(text.as_bytes()).unwrap();
         assert_eq!((read.name.as_str(), read.version.as_str()), ("Small.Wheel", "1.0"));
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_readers_would_read_differently_is_refused() {
+    fn ambiguous_metadata_is_refused() {
         assert!(refusal("Name: a\nName: b\nVersion: 1\n").contains("has the field Name twice"));
         assert!(refusal("Version: 1\n").contains("has no field Name"));
         assert!(refusal("Name: a\n\nVersion: 1\n").contains("has no field Version"));

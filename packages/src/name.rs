@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_normalized_as_pep_503_says() {
+    fn names_normalize_per_pep_503() {
         for name in ["Friendly-Bard", "friendly.bard", "FRIENDLY_BARD", "friendly--bard", "FrIeNdLy-._.-bArD"] {
             assert_eq!(normalized(name), "friendly-bard", "{name}");
         }
@@ -40,7 +40,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_normalized_name_stays_as_it_is(name in "[A-Za-z0-9._-]{1,40}") {
+        fn normalization_is_idempotent(name in "[A-Za-z0-9._-]{1,40}") {
             let once = normalized(&name);
             prop_assert_eq!(normalized(&once), once.clone());
             prop_assert!(!once.contains("--"));

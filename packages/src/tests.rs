@@ -34,7 +34,7 @@ fn list() -> WheelList {
 }
 
 #[test]
-fn a_wheel_is_listed_with_what_its_metadata_says() {
+fn wheel_is_listed_from_metadata() {
     let (file, bytes) = wheel("small", "1.0", "Requires-Python: >=3.9\n");
     let found = inspected(&format!("a/{file}"), &bytes).unwrap();
     assert_eq!((found.file_name(), found.version.as_str()), (FILE, "1.0"));
@@ -45,7 +45,7 @@ fn a_wheel_is_listed_with_what_its_metadata_says() {
 }
 
 #[test]
-fn wheels_that_nobody_could_install_are_refused_with_their_reason() {
+fn uninstallable_wheels_are_refused() {
     let good = metadata("small", "1.0", "");
     let good = good.as_bytes();
     let (code, why) = refusal(FILE, &[("small.py", b"")]);
@@ -72,7 +72,7 @@ fn wheels_that_nobody_could_install_are_refused_with_their_reason() {
 }
 
 #[test]
-fn a_huge_metadata_is_refused_without_being_unpacked() {
+fn huge_metadata_is_refused() {
     let bomb = [metadata("small", "1.0", "").as_bytes(), &vec![b'a'; 64 << 20]].concat();
     let bytes = archive(&[(INFO, &bomb)]);
     assert!(bytes.len() < 1 << 20, "it is small in the archive");
@@ -83,7 +83,7 @@ fn a_huge_metadata_is_refused_without_being_unpacked() {
 }
 
 #[test]
-fn an_archive_that_lies_about_its_metadata_is_refused() {
+fn false_archive_directory_is_refused() {
     let (_, bytes) = wheel("small", "1.0", "");
     let directory = bytes.windows(4).rposition(|four| four == b"PK\x01\x02").unwrap();
     let of_metadata = bytes.windows(4).enumerate().filter(|(_, four)| four == b"PK\x01\x02").nth(1).unwrap().0;
@@ -101,7 +101,7 @@ fn an_archive_that_lies_about_its_metadata_is_refused() {
 }
 
 #[test]
-fn the_pages_are_what_the_specifications_prescribe() {
+fn pages_match_specifications() {
     let index = Index::new(&list()).unwrap();
     assert_eq!(index.counts(), (2, 3));
     let text = |body: &Body| String::from_utf8(body.bytes.to_vec()).unwrap();
@@ -120,7 +120,7 @@ fn the_pages_are_what_the_specifications_prescribe() {
 }
 
 #[test]
-fn a_list_is_read_as_it_was_written_and_refused_otherwise() {
+fn altered_list_is_refused() {
     let bytes = list().to_bytes().unwrap();
     assert_eq!(WheelList::read(&bytes).unwrap(), list());
     let text = String::from_utf8(bytes).unwrap();
@@ -144,7 +144,7 @@ fn a_list_is_read_as_it_was_written_and_refused_otherwise() {
 
 proptest! {
     #[test]
-    fn whatever_is_changed_in_a_wheel_there_is_an_answer(at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
+    fn altered_wheels_never_panic(at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
         let (_, mut bytes) = wheel("small", "1.0", "Requires-Python: >=3.9\n");
         let at = at.index(bytes.len());
         bytes[at] = to;
@@ -154,12 +154,12 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_are_no_archive_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+    fn arbitrary_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         prop_assert!(inspected(FILE, &bytes).is_err());
     }
 
     #[test]
-    fn every_wheel_of_a_list_is_on_its_projects_page(names in prop::collection::btree_set("[A-Z]?[a-z0-9]{1,6}([._][a-z]{1,3})?", 1..8)) {
+    fn listed_wheels_are_on_project_pages(names in prop::collection::btree_set("[A-Z]?[a-z0-9]{1,6}([._][a-z]{1,3})?", 1..8)) {
         let wheels: Vec<Wheel> = names.iter().map(|name| {
             let (file, bytes) = wheel(name, "1.0+a", "");
             inspected(&file, &bytes).unwrap()

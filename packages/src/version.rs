@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_version_are_the_same() {
+    fn equivalent_spellings_are_equal() {
         let same = [
             ("1.0", "1.0.0"),
             ("v2.1", "2.1"),
@@ -51,7 +51,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_compared_there_is_an_answer(one in "\\PC{0,30}", other in "[0-9a-z.+!_-]{0,30}") {
+        fn comparison_is_symmetric(one in "\\PC{0,30}", other in "[0-9a-z.+!_-]{0,30}") {
             prop_assert!(is_same(&one, &one));
             prop_assert_eq!(is_same(&one, &other), is_same(&other, &one));
         }

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_event_has_a_json_form_that_reads_back() {
+    fn events_round_trip_as_json() {
         let events = [
             (
                 Event::PhaseStarted { phase: "staging".into(), total_bytes: Some(7) },
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn events_and_fields_of_a_newer_version_do_not_stop_a_reader() {
+    fn newer_events_are_tolerated() {
         let read = |json| serde_json::from_str::<Event>(json).unwrap();
         assert_eq!(read(r#"{"event":"nodeJoined","node":"b","since":{"seconds":5}}"#), Event::Unknown);
         assert_eq!(read(r#"{"event":"advanced","bytes":5,"of":"weights"}"#), Event::Advanced { bytes: 5 });

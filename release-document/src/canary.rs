@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_canary_of_a_deployment_with_proofs_of_its_component_is_read() {
+    fn deployment_canary_is_read() {
         for data in ["none", "kept"] {
             let read = release(&canary("Deployment/web", &["answers"], 60), data).unwrap();
             let canary = read.components[0].canary.as_ref().unwrap();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_canary_is_refused_with_its_reason() {
+    fn invalid_canaries_are_refused() {
         let many = vec!["answers"; 17];
         for (canary, data, what) in [
             (canary("StatefulSet/web", &["answers"], 0), "none", "a canary of StatefulSet/web"),

@@ -14,7 +14,7 @@ fn fields<T: DeserializeOwned>() -> Vec<String> {
 }
 
 #[test]
-fn the_format_names_every_field_of_a_release() {
+fn format_documentation_names_all_fields() {
     let described = FORMAT.split("**`documents/release.json`**").nth(1).unwrap();
     let all = [
         fields::<ReleaseDocument>(),

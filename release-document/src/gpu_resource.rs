@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_nvidias_device_plugin() {
+    fn gpu_names_match_device_plugin() {
         let names = [
             "gpu",
             "mig-1g.5gb",
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn values_mean_strategies_and_numbers() {
+    fn plugin_values_are_parsed() {
         for strategy in MigStrategy::ALL {
             assert_eq!(GpuPlugin::strategy_of(&json!(strategy.name())), Some(strategy));
             assert_eq!(serde_json::to_value(strategy).unwrap(), json!(strategy.name()));

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recipe_is_found_by_the_version_or_its_beginning() {
+    fn recipe_matches_version_prefix() {
         let pack = pack();
         let file = |system: &str| pack.recipe(system).map(|recipe| recipe.packages[0].file.clone());
         assert_eq!(file("debian 12").as_deref(), Some("driver.deb"));
@@ -238,7 +238,7 @@ mod tests {
     type Edit = fn(&mut HostPackDocument);
 
     #[test]
-    fn a_document_comes_back_and_what_is_not_what_it_claims_is_refused() {
+    fn invalid_host_packs_are_refused() {
         let bytes = |pack: &HostPackDocument| serde_json::to_vec(pack).unwrap();
         assert_eq!(HostPackDocument::read(&bytes(&pack())).unwrap(), pack());
         let edits: [(&str, Edit); 12] = [

@@ -49,14 +49,14 @@ mod tests {
     }
 
     #[test]
-    fn one_node_pack_or_one_for_each_minor_version_is_right() {
+    fn node_packs_cover_consecutive_versions() {
         for versions in ["", "v1.36.3", "v1", "v1.36 v1.37", "v1.36.3 v1.37.0 v1.38.1"] {
             assert_eq!(check(versions), Ok(()), "{versions}");
         }
     }
 
     #[test]
-    fn what_cannot_follow_is_named_with_its_entry() {
+    fn misordered_node_packs_are_named() {
         for (versions, index, what) in [
             ("v1.36.3 v1.38.0", 1, "v1.38.0 after v1.36.3, and Kubernetes cannot skip v1.37"),
             ("v1.36 v1.37 v1.37", 2, "v1.37 twice"),

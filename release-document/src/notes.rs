@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notes_are_plain_text_within_bounds() {
+    fn notes_are_bounded_plain_text() {
         let text = "# 1.1.0\n\n- faster\n\t- twice as fast, ✓ é 漢\n";
         assert_eq!(check_notes(text.as_bytes()), Ok(text));
         assert_eq!(notes_title(text), "1.1.0");
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_seen_is_refused_with_its_line() {
+    fn invisible_characters_are_located() {
         for letter in ['\u{1b}', '\0', '\r', '\u{202e}', '\u{200b}', '\u{feff}', '\u{2028}', '\u{e0041}'] {
             let fault = check_notes(format!("fine\n\nodd{letter}").as_bytes()).unwrap_err();
             assert_eq!(fault.line, Some(3), "{letter:?}");

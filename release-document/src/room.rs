@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn every_blob_counts_once_and_layers_once_more_when_unpacked() {
+    fn blobs_count_once_unless_unpacked() {
         let requirements = Requirements { cores: 1, memory_bytes: 1, data_bytes: 1000, gpus: None };
         let program = BlobEntry { place: Some(Place::ALL[0]), ..entry(10, None) };
         let blobs = [program, entry(10, None), entry(20, Some(50)), entry(30, Some(70))];

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_site_gives_has_keys_and_bounds_of_its_own() {
+    fn site_secrets_have_keys_and_bounds() {
         let secrets = json!([
             {"name": "directory", "meaning": "The account that reads the directory", "fixed": {"username": "reader"},
                 "value": {"password": {"minimum": 12}}},
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_site_could_give_is_refused_with_its_reason() {
+    fn impossible_site_secrets_are_refused() {
         let password = |more: Value| secret("a", &json!({ "password": more }));
         for (secrets, what) in [
             (json!([secret("A b", &json!({"password": {}}))]), "not the name of an object"),

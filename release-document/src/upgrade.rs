@@ -122,12 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_list_every_version_is_upgraded_directly() {
+    fn missing_list_allows_direct_upgrades() {
         assert_eq!(release(&Value::Null).upgrade_path("1.0.0"), UpgradeRoute::Direct);
     }
 
     #[test]
-    fn with_a_list_only_its_versions_are_upgraded_on_the_way_that_it_names() {
+    fn upgrade_list_restricts_paths() {
         let release = release(&json!([{ "from": "2.0.0" }, { "from": "1.0.0", "through": "2.0.0" }]));
         let routes = ["2.0.0", "1.0.0", "1.0", "2.0.1", ""].map(|from| release.upgrade_path(from));
         let none = UpgradeRoute::NotAllowed;
@@ -135,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_upgrades_nothing() {
+    fn empty_list_allows_no_upgrades() {
         assert_eq!(release(&json!([])).upgrade_path("1.0.0"), UpgradeRoute::NotAllowed);
     }
 
     #[test]
-    fn faults_name_their_entry() {
+    fn upgrade_faults_name_entry() {
         let many = (0..=UPGRADES).map(|number| json!({ "from": format!("1.{number}") })).collect();
         for (list, index, field, what) in [
             (json!([{ "from": "a b" }]), 0, UpgradeField::From, "`a b`, which is not a version"),

@@ -134,7 +134,7 @@ fn tests_of(shown: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 #[test]
-fn every_item_of_the_standard_is_there_once() {
+fn standard_items_appear_once() {
     let expected = ITEMS.iter().flat_map(|(section, numbers)| numbers.iter().map(move |n| format!("{section}.{n}")));
     let found: Vec<String> = rows().into_iter().flat_map(|row| row.items).collect();
     assert_eq!(found, expected.collect::<Vec<_>>());
@@ -142,7 +142,7 @@ fn every_item_of_the_standard_is_there_once() {
 }
 
 #[test]
-fn every_item_has_a_test_that_exists_or_a_reason() {
+fn items_have_existing_test_or_reason() {
     let mut named = 0;
     for Row { items, shown } in rows() {
         let has_reason = REASONS.iter().any(|reason| shown.starts_with(reason));
@@ -159,7 +159,7 @@ fn every_item_has_a_test_that_exists_or_a_reason() {
 }
 
 #[test]
-fn every_open_item_says_who_decides() {
+fn open_items_name_decider() {
     for Row { items, shown } in rows().into_iter().filter(|row| row.shown.starts_with("open: ")) {
         let decided = DECIDES.iter().any(|who| shown.ends_with(who));
         assert!(decided, "{items:?} does not end with who decides: {shown}");
@@ -175,7 +175,7 @@ fn is_test(source: &str, function: &str) -> bool {
 }
 
 #[test]
-fn a_function_without_the_mark_of_a_test_is_none() {
+fn unmarked_function_is_no_test() {
     let source =
         "#[test]\nfn one() {\n}\n\nfn two() {\n}\n\n#[tokio::test]\n#[ignore = \"x\"]\nasync fn three() {\n}\n";
     assert_eq!(["one", "two", "three", "four"].map(|name| is_test(source, name)), [true, false, true, false]);

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_kept_by_component() {
+    fn answers_are_grouped_by_component() {
         let line = |second: u8, component: &str| format!("2026-11-22T02:00:{second:02}Z stdout F {component}\n");
         let logs = [line(1, "dns"), line(2, "postgres"), line(3, "dns"), line(9, "dns"), "2026-11-22T02:0".to_owned()];
         let answers = Answers::of(&logs.concat());

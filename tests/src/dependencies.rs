@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_built_for_the_host_comes_back_beside_the_rest() {
+    fn kept_dependencies_are_restored() {
         let folder = tempfile::tempdir().unwrap();
         let (first, cache) = (folder.path().join("first"), folder.path().join("cache"));
         let first = built(&first, &cache);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relative_fills_a_new_build_folder_and_no_other() {
+    fn related_build_fills_only_new_folder() {
         let folder = tempfile::tempdir().unwrap();
         let (first, cache) = (folder.path().join("first"), folder.path().join("cache"));
         let first = built(&first, &cache);
@@ -183,12 +183,12 @@ mod tests {
     }
 
     #[test]
-    fn the_launcher_computes_the_keys_of_the_cache() {
+    fn launcher_digest_matches_cache_key() {
         assert_eq!(kept::digest(b"some material").unwrap(), Key::of(b"some material").digest());
     }
 
     #[test]
-    fn the_projects_own_files_are_distinguished_from_dependencies() {
+    fn own_files_differ_from_dependencies() {
         let own = ["landfall".to_owned(), "landfall-media".to_owned(), "end-to-end".to_owned()];
         for name in
             ["landfall-0123456789abcdef", "liblandfall_media-0123456789abcdef.rmeta", "end_to_end-0123456789abcdef.d"]

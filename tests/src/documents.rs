@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_that_is_not_of_its_kind_is_found() {
+    fn mismatched_documents_are_found() {
         let progress = json!({ "kind": "progress", "schema": 1, "event": "phaseDone" });
         check(&progress).unwrap();
         assert!(check(&json!({ "kind": "progress", "schema": 2, "event": "phaseDone" })).is_err());

@@ -273,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_release_has_the_differences_and_nothing_of_the_cache() {
+    fn next_release_has_expected_differences() {
         let next = next().unwrap();
         for part in [
             "version: 1.1.0\n",
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_out_ends_before_the_line_that_follows() {
+    fn removal_ends_before_next_line() {
         let text = "a\nb\nc\nd\n";
         assert_eq!(without(text, "b\n", "d\n").unwrap(), "a\nd\n");
         assert!(without(text, "x\n", "d\n").is_err() && without(text, "c\n", "b\n").is_err());

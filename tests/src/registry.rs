@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_found_in_the_log() {
+    fn listening_address_is_parsed() {
         let log = "time=\"2026-11-20T08:00:00Z\" level=info msg=\"listening on 127.0.0.1:41234\" go.version=go1.26\n";
         assert_eq!(listening_address(log), Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 41234))));
         assert_eq!(listening_address("msg=\"listening on 127.0.0.1:4"), None);

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cold_run_of_a_command_does_not_replace_a_warm_one() {
+    fn cold_and_warm_runs_are_kept() {
         let mut kept = Kept::default();
         for (temperature, ran) in [(Temperature::Warm, "one"), (Temperature::Cold, "two"), (Temperature::Warm, "three")]
         {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_keeps_its_latest_run_in_the_order_of_the_parts() {
+    fn parts_keep_latest_run() {
         let warm = |name, passed, ran| row(name, Temperature::Warm, passed, ran);
         let mut kept = Kept::default();
         kept.put_parts(
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_can_be_read_again() {
+    fn results_round_trip() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tests.json");
         assert_eq!(Kept::read(&path).unwrap(), Kept::default(), "there was no run yet");

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_that_is_no_number_is_refused() {
+    fn non_numeric_seed_is_refused() {
         assert_eq!(seed_of(None).unwrap(), USUAL);
         assert_eq!(seed_of(Some("7")).unwrap(), 7);
         assert!(seed_of(Some("seven")).is_err());

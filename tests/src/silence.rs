@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_counts_before_the_first_line_and_after_the_last() {
+    fn silence_includes_start_and_end() {
         // A line is read shortly after it was written, so the silence after it appears shorter than the sleep.
         for script in ["sleep 0.6; echo a >&2", "echo a >&2; sleep 0.6", "echo a >&2; sleep 0.6; echo b >&2"] {
             let silence = longest(script, &mut shell(script)).unwrap();

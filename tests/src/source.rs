@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_is_named_by_the_commit_that_it_was_made_from() {
+    fn build_is_named_by_commit() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         assert_eq!(Source::of(root).unwrap().commit, "an unknown commit", "it has no history yet");

@@ -113,7 +113,7 @@ mod tests {
 
     /// A crate that the profile does not name is optimized like a dependency, which takes several times as long.
     #[test]
-    fn the_profile_names_each_crate_of_the_project() {
+    fn profile_names_project_crates() {
         let mut metadata = cargo();
         let output = metadata.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).output().unwrap();
         let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -127,7 +127,7 @@ mod tests {
     /// One additional feature makes another build of a crate and of everything that needs it, so it would be compiled
     /// twice.
     #[test]
-    fn programs_and_tests_are_built_of_the_same_crates() {
+    fn programs_and_tests_share_crate_features() {
         let programs = features("normal,build", &["--features", &TEST_FEATURES.join(",")]);
         let tests = features("normal,build,dev", &[]);
         let differing = |(package, features): (&String, &BTreeSet<String>)| {

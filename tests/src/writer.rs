@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn acknowledgments_are_read_and_torn_lines_are_not() {
+    fn torn_acknowledgments_are_ignored() {
         let (time, number) = row("2026-11-22T02:00:00.5Z stdout F 17").unwrap();
         assert_eq!((time.to_string().as_str(), number), ("2026-11-22T02:00:00.5Z", 17));
         for torn in ["", "2026-11-22T02:00:00.5Z stdout F ", "2026-11-22T02", "2026-11-22T02:00:00Z stderr F no 1"] {

@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_has_a_boot_and_has_run() {
+    fn machine_clocks_are_read() {
         let clocks = machine_clocks();
         assert!(clocks.boot.len() == 36 && clocks.uptime > Duration::ZERO, "{} {:?}", clocks.boot, clocks.uptime);
     }

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_name_what_is_asked_for() {
+    fn paths_name_subjects() {
         let named = |path: &str| subject(path).map(|subject| subject.to_string());
         assert_eq!(named("/v1/entitlements/analytics").as_deref(), Some("entitlement analytics"));
         assert_eq!(named("/v1/features/export").as_deref(), Some("feature export"));

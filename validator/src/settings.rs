@@ -83,14 +83,14 @@ mod tests {
     }
 
     #[test]
-    fn what_build_writes_is_read() {
+    fn settings_from_build_are_read() {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.entitlement, Subject::Entitlement("analytics".to_owned()));
         assert_eq!(settings.listen, "127.0.0.1:8445".parse().unwrap());
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
+    fn invalid_settings_are_named() {
         for (variable, value) in [
             ("LANDFALL_LICENSE_CONSOLE", "console"),
             ("LANDFALL_LICENSE_CONSOLE", ""),

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_age_of_what_is_kept_is_stored_while_the_site_is_silent_and_counts_at_the_next_start() {
+    fn kept_answer_ages_across_restarts() {
         let folder = tempfile::tempdir().unwrap();
         let (validator, subject) = validator(folder.path());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

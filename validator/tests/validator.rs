@@ -164,7 +164,7 @@ impl Sidecar {
 }
 
 #[test]
-fn an_init_container_writes_what_the_site_answers() {
+fn init_container_writes_site_answer() {
     let site = Site::begin(Manner::Answers);
     site.wait();
     let report = site.report();
@@ -182,7 +182,7 @@ fn an_init_container_writes_what_the_site_answers() {
 /// The license was renewed, or a wrong date corrected, while an init container slept. An earlier refusal must not
 /// survive that only because the pod starts before the console.
 #[test]
-fn what_was_refused_earlier_is_asked_again_while_software_may_wait() {
+fn earlier_refusal_is_asked_again() {
     let site = Site::begin(Manner::Answers);
     site.wait();
     site.set(Manner::Silent);
@@ -207,7 +207,7 @@ fn what_was_refused_earlier_is_asked_again_while_software_may_wait() {
 }
 
 #[test]
-fn without_an_answer_software_begins_all_the_same() {
+fn software_starts_without_answer() {
     let site = Site::begin(Manner::Lies);
     let took = site.wait();
     assert!(took < Duration::from_secs(30), "{took:?}");
@@ -220,7 +220,7 @@ fn without_an_answer_software_begins_all_the_same() {
 }
 
 #[test]
-fn a_sidecar_answers_software_while_the_site_does_and_after() {
+fn sidecar_answers_during_outage() {
     let site = Site::begin(Manner::Answers);
     let sidecar = Sidecar::begin(&site);
     assert_eq!(sidecar.report("/v1/entitlements/analytics").state, ReportState::Current);
@@ -239,7 +239,7 @@ fn a_sidecar_answers_software_while_the_site_does_and_after() {
 }
 
 #[test]
-fn the_answers_of_another_key_are_forgotten() {
+fn answers_of_other_key_are_forgotten() {
     let site = Site::begin(Manner::Answers);
     site.wait();
     assert_eq!(site.report().state, ReportState::Current);

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_preset_reads_must_be_set_by_the_container_or_its_image() {
+    fn preset_variables_must_be_set() {
         let text = include_str!("../definition/good.yaml").replacen(
             "    needs: [network]\n",
             "    needs: [network]\n    data: kept\n    backup:\n      - name: rows\n        workload: StatefulSet/database\n        \
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_are_found_through_links_and_not_where_a_layer_removed_them() {
+    fn programs_resolve_links_and_whiteouts() {
         use tar::EntryType::{Directory, Link, Regular, Symlink};
         let mut files = ImageFiles::default();
         let base = [

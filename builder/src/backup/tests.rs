@@ -53,7 +53,7 @@ fn good() -> Definition {
 }
 
 #[test]
-fn misdeclared_data_and_rules_are_refused_with_their_line() {
+fn misdeclared_data_and_rules_are_refused() {
     let refusal = |from: &str, to: &str| {
         let text = changed(from, to);
         said(&read_text(&text).expect_err("refused"), &text)
@@ -100,7 +100,7 @@ fn misdeclared_data_and_rules_are_refused_with_their_line() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn omitted_fields_get_defaults() {
     let definition = good();
     let index = definition.order[1];
     let (data, rules) = rules(&definition, index).expect("rules");
@@ -145,7 +145,7 @@ fn of(definition: &Definition, name: &str, object: Value) -> Rendered {
 }
 
 #[test]
-fn volumes_that_components_bring_must_be_declared_as_data() {
+fn component_volumes_must_be_declared() {
     let refusal = |text: &str, more: &[(&str, Value)]| {
         let definition = read_text(text).expect("good by itself");
         let mut components = rendered(&definition);
@@ -181,7 +181,7 @@ fn volumes_that_components_bring_must_be_declared_as_data() {
 }
 
 #[test]
-fn what_a_component_does_not_render_cannot_be_saved() {
+fn unrendered_workloads_cannot_be_saved() {
     let refusal = |from: &str, to: &str| {
         let text = changed(from, to);
         let definition = read_text(&text).expect("good by itself");
@@ -204,7 +204,7 @@ fn what_a_component_does_not_render_cannot_be_saved() {
 }
 
 #[test]
-fn data_that_is_not_in_one_volume_cannot_be_saved() {
+fn data_outside_one_volume_is_refused() {
     let text = text();
     let definition = read_text(&text).expect("good by itself");
     let refusal = |pointer: &str, value: Value| {
@@ -229,7 +229,7 @@ fn data_that_is_not_in_one_volume_cannot_be_saved() {
 }
 
 #[test]
-fn two_rules_of_one_claim_are_refused() {
+fn duplicate_claim_rules_are_refused() {
     let rule = DATA.split_once("      - name: rows").expect("a rule").1;
     let text = text().replacen(DATA, &format!("{DATA}      - name: again{rule}"), 1);
     let definition = read_text(&text).expect("good by itself");
@@ -238,7 +238,7 @@ fn two_rules_of_one_claim_are_refused() {
 }
 
 #[test]
-fn claim_that_daemons_mount_is_refused() {
+fn daemon_mounted_claim_is_refused() {
     let text = text();
     let definition = read_text(&text).expect("good by itself");
     let mut components = rendered(&definition);
@@ -250,7 +250,7 @@ fn claim_that_daemons_mount_is_refused() {
 }
 
 #[test]
-fn the_starter_release_saves_what_it_keeps() {
+fn starter_release_backs_up_kept_data() {
     let (definition, components) = starter();
     check_rendered(&definition, &components).expect("its rules fit its manifests");
     let of = |component: &Rendered| {

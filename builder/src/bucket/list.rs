@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_below_the_prefix_are_read_a_page_at_a_time() {
+    fn object_pages_are_read_below_prefix() {
         let objects = [
             object("llama/", "0", "\"d4\""),
             object("llama/b%2Bc+d.gguf", "7", "&quot;ab-2&quot;"),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_without_an_end_are_refused() {
+    fn endless_pages_are_refused() {
         let mut listing = ObjectListing::default();
         let endless = ObjectPage { objects: Vec::new(), next: Some("again".to_owned()) };
         let added: Vec<_> = (0..PAGES).map(|_| listing.add(&name(), endless.clone())).collect();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_taken_by_name_and_an_idle_pattern_is_named() {
+    fn objects_match_include_patterns() {
         let objects = [object("llama/b.gguf", "1", "\"a\""), object("llama/a.json", "2", "\"b\"")].concat();
         let listing = listing(&objects);
         let taken = |include: &[&str]| {

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_in_the_path_or_in_the_host() {
+    fn bucket_addresses_use_path_or_host() {
         let key = "llama/8b/a%20b/%C3%BC%2B%281%29.gguf";
         assert_eq!(
             addresses(PARTS),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_bucket_is_refused_by_field() {
+    fn invalid_bucket_names_are_refused() {
         let refused = |parts: BucketParts<'_>| BucketName::new(parts).expect_err("refused").field;
         for endpoint in ["s3.example", "ftp://s3.example", "https://s3.example/models", "https://a:b@s3.example"] {
             assert_eq!(refused(BucketParts { endpoint, ..PARTS }), "endpoint", "{endpoint}");

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_is_known_by_its_address_its_tag_and_its_size_while_the_store_has_it() {
+    fn seen_object_requires_stored_blob() {
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path());
         let url: FileUrl = "https://s3.example/models/a".parse().expect("address");

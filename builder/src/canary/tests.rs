@@ -44,7 +44,7 @@ fn refusal(component: &str, canary: &str) -> String {
 }
 
 #[test]
-fn a_canary_is_written_as_it_is_declared() {
+fn canary_matches_declaration() {
     let of = |written: &str| {
         let definition = read_text(&text("assistant", written)).expect("good");
         let index = definition.release.components.iter().position(|one| one.name.value == "assistant").expect("there");
@@ -58,7 +58,7 @@ fn a_canary_is_written_as_it_is_declared() {
 }
 
 #[test]
-fn misdeclared_canaries_are_refused_with_their_line() {
+fn misdeclared_canaries_are_refused() {
     let assistant = |from: &str, to: &str| refusal("assistant", &CANARY.replacen(from, to, 1));
     let refusals = [
         assistant("Deployment/assistant", "Deploymnet/assistant"),
@@ -98,7 +98,7 @@ fn checked(definition: &Definition, objects: Vec<Value>) -> Result<(), BuildErro
 }
 
 #[test]
-fn what_cannot_run_in_two_forms_at_once_is_refused_with_its_reason() {
+fn unsafe_canaries_are_refused() {
     let definition = read_text(&text("assistant", CANARY)).expect("good");
     let good = service(&json!({"app": "assistant"}), &json!("http"));
     let claim = |modes: &Value| json!({"kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": {"accessModes": modes}});
@@ -136,7 +136,7 @@ fn what_cannot_run_in_two_forms_at_once_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_default_value_counts_as_the_number_of_pods() {
+fn default_value_sets_replica_count() {
     let value = "  - name: assistant.replicas\n    schema: {type: integer}\n    default: 3\n    targets: \
          [{component: assistant, kind: Deployment, name: assistant, path: /spec/replicas}]\n";
     let with = text("assistant", CANARY).replacen("\nvalues:\n", &format!("\nvalues:\n{value}"), 1);

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_quotes_counts_where_it_is_an_action() {
+    fn quoted_text_counts_within_actions() {
         let text = "{{ tpl (print `a {{ now }}` \"{{ \\\"b\\\" | now }}\") . }} {{ \"now }}\" }}";
         let calls = calls(text, "now");
         assert_eq!(calls.len(), 2, "{calls:?}");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn any_text_has_places_of_its_own() {
+    fn malformed_templates_yield_valid_offsets() {
         for text in ["{{ \"{{ é", "{{ '\\", "{{ `{{ now", "{{ \"\\é{{ now }}\" }}", "{{ \"{{ \"{{ now"] {
             for at in calls(text, "now").into_iter().chain(calls_in_data(text, "now")) {
                 assert!(text[at..].starts_with("now"), "{text}");

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn templates_and_values_have_another_day_and_no_other_file_has() {
+    fn clock_shifts_in_templates_and_values() {
         let text = "{{ now | date \"2006\" }} {{ tpl `{{ now }}` . }} {{ .now }} now";
         let another = format!(
             "{{{{ {ANOTHER_DAY} | date \"2006\" }}}} {{{{ tpl `{{{{ {ANOTHER_DAY} }}}}` . }}}} {{{{ .now }}}} now"

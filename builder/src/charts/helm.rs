@@ -273,14 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn helm_gets_no_environment_and_all_that_it_must_know() {
+    fn helm_environment_is_isolated() {
         let said = run("echo \"$@\" | sed \"s#$HOME#HOME#g; s#${HOME%/home}#FOLDER#g\"; /usr/bin/env | /usr/bin/sed \"s#$HOME#HOME#g\" | /usr/bin/sort | /usr/bin/grep -v '^_=\\|^PWD=\\|^SHLVL=\\|^OLDPWD='")
             .expect("rendered");
         insta::assert_snapshot!(said);
     }
 
     #[test]
-    fn what_helm_refuses_is_reported_as_what_it_is() {
+    fn helm_refusals_are_classified() {
         let refusals: Vec<_> = [
             "echo 'Error: execution error at (shop/templates/a.yaml:3:4): set a host\u{1b}[31m' >&2; exit 1",
             "echo 'Error: template: shop/templates/a.yaml:1:3: executing \"x\" at <include \"y\" .>: error calling include: template: shop/charts/b/templates/_helpers.tpl:7:9: executing \"y\" at <fail>: wrong number of args for fail: want 1 got 4' >&2; echo; echo 'Use --debug flag to render out invalid YAML' >&2; exit 1",
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_helm_only_remarks_is_no_refusal() {
+    fn helm_warnings_are_ignored() {
         for remark in
             ["WARNING: This chart is deprecated", "coalesce.go:237: warning: skipped value for shop.args: Not a table."]
         {
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_is_asked_for_and_named_where_it_is_refused() {
+    fn upgrade_rendering_names_refusals() {
         let asked = "case \"$*\" in *--is-upgrade*) echo upgrade;; *) echo install;; esac";
         assert_eq!(run(asked).expect("rendered"), "install\n");
         assert_eq!(run_for(asked, true).expect("rendered"), "upgrade\n");
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn current_passwords_are_named_with_what_ends_the_refusal() {
+    fn password_refusals_get_hint() {
         let said = "Error: execution error at (shop/templates/NOTES.txt:1:2):\nPASSWORDS ERROR: You must provide your current passwords when upgrading the release.\n    \u{27}auth.password\u{27} must not be empty, please add it\n    \u{27}auth.rootPassword\u{27} must not be empty";
         let hint = current_passwords(said).expect("known");
         assert!(
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn output_without_end_is_cut_off() {
+    fn endless_output_is_cut_off() {
         let error = run("exec yes").expect_err("endless");
         assert_eq!(error.code(), codes::CHART_LIMIT, "{error}");
     }

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_get_their_places_and_names() {
+    fn hook_jobs_get_places_and_names() {
         let all = "pre-install,pre-upgrade,post-install,post-upgrade";
         let service = json!({ "kind": "Service", "metadata": { "name": "a" } });
         let foreign = json!({ "apiVersion": "batch.example/v1", "kind": "Job", "metadata": { "name": "foreign" } });
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_of_one_time_follow_one_another_by_weight_and_name() {
+    fn hook_jobs_order_by_weight_and_name() {
         let weighed = |name: &str, events: &str, weight: &str| {
             let mut sourced = hook("Job", name, events);
             sourced.object["metadata"]["annotations"][WEIGHT] = json!(weight);
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_job_that_names_an_earlier_one_is_refused() {
+    fn reference_to_renamed_job_is_refused() {
         let mut waits = hook("Job", "second", "pre-install,pre-upgrade");
         waits.object["spec"] = json!({ "args": ["wait", "job/first"] });
         let error = run(vec![hook("Job", "first", "pre-install,pre-upgrade"), waits]).map(|_| ()).expect_err("refused");
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn all_jobs_of_one_time_are_named_in_one_refusal() {
+    fn single_refusal_names_all_jobs() {
         let jobs = ["a", "b"].map(|name| hook("Job", name, "post-upgrade"));
         let once = hook("Job", "once", "pre-install");
         let error = run(jobs.into_iter().chain([once]).collect()).map(|_| ()).expect_err("refused");
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_crds_comes_before_all_jobs() {
+    fn crds_folder_precedes_jobs() {
         let object = |name: &str| json!({ "kind": "CustomResourceDefinition", "metadata": { "name": name } });
         let objects = || {
             vec![
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_and_late_hooks_that_a_release_does_without_are_named() {
+    fn idle_tests_and_hooks_are_named() {
         let component: ComponentDefinition =
             serde_saphyr::from_str("{name: shop, namespace: shop, chart: {folder: shop}}").expect("component");
         let asks = |name: &str, command: [&str; 3]| {
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_without_a_place_is_refused_by_name() {
+    fn unplaceable_hooks_are_refused() {
         let waiting = json!({ "kind": "Pod", "metadata": { "name": "p" }, "spec": { "args": ["job/create"] } });
         let refusals: Vec<_> = [
             vec![hook("Job", "cleanup", "pre-delete")],

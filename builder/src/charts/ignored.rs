@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_ignored_as_helm_ignores_them() {
+    fn ignore_rules_match_helm() {
         for (text, path, is_folder, expected) in [
             ("*.bin\n", "files/big.bin", false, true),
             ("files/*.bin", "files/big.bin", false, true),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_helm_refuses_is_named() {
+    fn invalid_ignore_rule_is_located() {
         for text in ["# a\n**/b\n", "a\n[\n"] {
             let error = rules(text).expect_err("refused");
             assert_eq!(error.code(), codes::CHART_UNREADABLE);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_has_no_ignored_file_or_link() {
+    fn ignored_files_and_links_are_skipped() {
         let folder = tempfile::tempdir().expect("folder");
         for (name, text) in [(FILE, "*.bin\nlink\n"), ("Chart.yaml", "name: a\n"), ("big.bin", "too large")] {
             landfall_media::durable::write_file(&folder.path().join(name), text.as_bytes(), 0o644).expect("file");

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_versions_have_the_same_name() {
+    fn versioned_job_names_are_distinct() {
         let versions = ["2.0.0", "2.0.0+b", "2.0.0-b", "2.0.0-B", "2.0.0-b.1", "2.0.0-b-1", "2.0.0+b.1", "2.0.0-2"];
         let names: BTreeSet<_> = versions.iter().map(|version| versioned("a", version)).collect();
         assert_eq!(names.len(), versions.len(), "{names:?}");
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_a_job_that_is_renamed_is_refused_with_its_field() {
+    fn fields_naming_renamed_jobs_are_found() {
         let role = |resource: &str| json!({ "kind": "Role", "metadata": { "name": "r" }, "rules": [{ "resources": [resource], "resourceNames": ["shop-migrate"] }] });
         let waits = |args: Value| json!({ "kind": "Deployment", "metadata": { "name": "d" }, "spec": { "initContainers": [{ "name": "wait", "args": args }] } });
         let account = json!({ "kind": "ServiceAccount", "metadata": { "name": "shop-migrate", "annotations": { "a": "kubectl wait job/shop-migrate" } } });

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_call_in_a_template_is_trapped_and_no_other_word() {
+    fn lookup_calls_are_trapped() {
         for text in [
             "{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}",
             "a: {{- (lookup \"v1\" \"Secret\" .Release.Namespace \"b\").data }}",
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_files_that_may_become_templates_must_not_call_it() {
+    fn lookups_outside_templates_are_refused() {
         let texts = ["'{{ lookup \"v1\" \"Secret\" }}'", "\"{{ \\\"v1\\\" | lookup }}\""];
         for (path, text) in
             ["values.yaml", "files/config.tpl", "charts/b/values.yaml"].into_iter().zip(texts.iter().cycle())
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trap_that_is_printed_is_the_text_that_it_was() {
+    fn printed_traps_restore_original_text() {
         for (rendered, restored) in [
             ("a: '{{ fail   \"v1\" }}'\n", "a: '{{ lookup \"v1\" }}'\n"),
             ("a: \"{{ \\\"v1\\\" | fail   }}\"\n", "a: \"{{ \\\"v1\\\" | lookup }}\"\n"),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_may_look_up_what_reaches_no_site() {
+    fn notes_may_call_lookup() {
         let lookup = "{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}";
         let notes = ("templates/NOTES.txt", lookup.to_owned());
         let inner = ("charts/b/templates/NOTES.txt", lookup.to_owned());

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_is_the_one_that_the_lock_names() {
+    fn chart_matches_lock_reference() {
         let is = |chart: &str, reference: &str| {
             let metadata = check("shop", &files(&[("Chart.yaml", chart)])).expect("whole");
             metadata.check_reference("shop", &reference.parse().expect("reference")).map_err(|error| error.to_string())
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_states_its_license_in_an_annotation_and_those_within_theirs() {
+    fn chart_licenses_come_from_annotations() {
         let shop = "{name: shop, version: 1.0.0, annotations: {artifacthub.io/license: MIT, other: x}}";
         let cache = (
             "charts/cache/Chart.yaml",
@@ -212,7 +212,7 @@ mod tests {
     const NEEDS: &str = "{name: shop, version: 1.0.0, dependencies: [{name: db, version: ^2.0.0, repository: x}]}";
 
     #[test]
-    fn a_chart_has_every_chart_that_it_needs_in_the_version_that_it_locks() {
+    fn chart_dependencies_match_lock() {
         let db = ("charts/db-2.1.0/Chart.yaml", "{name: db, version: v2.1.0}");
         let lock = "{dependencies: [{name: db, version: 2.1.0}], digest: x, generated: 2026-01-01}";
         let good = check("shop", &files(&[("Chart.yaml", NEEDS), db, ("Chart.lock", lock)])).expect("whole");

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_are_read_as_helm_reads_them() {
+    fn objects_parse_as_in_helm() {
         let printed = "---\n# Source: shop/crds/a.yaml\nkind: A\n---\nkind: B\n---\n# Source: shop/charts/db/templates/c.yaml\n# nothing\n---\n# Source: shop/templates/d.yaml\nkind: D\nmode: 0644\nkind: E\ntext: |\n  # Source: x\n  ---\n";
         let found = objects("charts/shop", printed).expect("objects");
         let found: Vec<_> = found.iter().map(|found| format!("{}: {}", found.file.display(), found.object)).collect();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_its_objects() {
+    fn lists_are_flattened() {
         let list = "---\n# Source: shop/templates/a.yaml\napiVersion: v1\nkind: List\nitems:\n- {kind: A}\n- {apiVersion: v1, kind: ConfigMapList, items: [{metadata: {name: b}}]}\n- {kind: AllowList}\n---\n{kind: List, items: []}\n";
         let found = objects("shop", list).expect("objects");
         let found: Vec<_> = found.iter().map(|found| found.object.to_string()).collect();

@@ -162,7 +162,7 @@ fn secrets(bench: &Bench, component: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn charts_of_every_place_are_locked_and_built() {
+async fn charts_from_all_sources_build() {
     let bench = bench().await;
     let report = bench.lock().await.expect("locked");
     assert_eq!(report.helm.map(|helm| helm.version).as_deref(), Some("v3.21.4"));
@@ -199,7 +199,7 @@ async fn charts_of_every_place_are_locked_and_built() {
 }
 
 #[tokio::test]
-async fn numbers_of_objects_travel_as_go_reads_them() {
+async fn numbers_parse_as_in_go() {
     let bench = bench().await;
     let schema = "{type: object, properties: {a: {type: number, maximum: 0.5, default: 9007199254740993, enum: [1e+06, 72044e0711, 0o7]}}}";
     let crd = CRD.replace("{type: object}", schema);
@@ -213,7 +213,7 @@ async fn numbers_of_objects_travel_as_go_reads_them() {
 }
 
 #[tokio::test]
-async fn look_ups_find_nothing_where_the_vendor_says_so() {
+async fn lookups_return_empty_when_declared() {
     let bench = bench().await;
     bench.write("release/v.yaml", b"a: '{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}'\n", 0o644);
     let from = "{reference: charts.example/own/database}";
@@ -235,7 +235,7 @@ async fn look_ups_find_nothing_where_the_vendor_says_so() {
 }
 
 #[tokio::test]
-async fn current_passwords_are_not_asked_for_where_look_ups_are_empty() {
+async fn empty_lookups_skip_password_checks() {
     let bench = bench().await;
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: drawn}\nstringData: {key: RANDOM}\n";
     bench.write("release/charts/database.tgz", &chart_of("database", &[("templates/current-a.yaml", secret)]), 0o644);
@@ -248,7 +248,7 @@ async fn current_passwords_are_not_asked_for_where_look_ups_are_empty() {
 }
 
 #[tokio::test]
-async fn what_is_in_crds_is_served_and_comes_before_hooks() {
+async fn crds_folder_precedes_hooks() {
     let bench = bench().await;
     let template = format!("{HOOK}---\n{}", map("assistant").replace("a: b", "a: 'SERVED'"));
     publish(&bench, &chart_of("assistant", &[("crds/own.yaml", CRD), ("templates/a.yaml", &template)]));
@@ -260,7 +260,7 @@ async fn what_is_in_crds_is_served_and_comes_before_hooks() {
 }
 
 #[tokio::test]
-async fn what_an_api_service_of_a_needed_component_serves_is_known_to_a_chart() {
+async fn api_services_extend_known_versions() {
     let service = "apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: v1beta1.metrics.k8s.io}\n\
         spec: {group: metrics.k8s.io, version: v1beta1, groupPriorityMinimum: 100, versionPriority: 100, service: {name: a, namespace: database}}\n";
     let bench = bench().await;
@@ -273,7 +273,7 @@ async fn what_an_api_service_of_a_needed_component_serves_is_known_to_a_chart() 
 }
 
 #[tokio::test]
-async fn a_chart_of_another_name_or_version_is_refused() {
+async fn mismatched_chart_is_refused() {
     let bench = bench().await;
     publish(&bench, &chart("other", &map("assistant")));
     let refused = said(&bench, bench.lock().await);
@@ -310,7 +310,7 @@ async fn a_chart_of_another_name_or_version_is_refused() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_hostile_chart_is_locked_or_kept() {
+async fn hostile_charts_are_not_kept() {
     let bench = bench().await;
     let good = chart("assistant", &map("assistant"));
     let hostile = archive(&[("assistant/Chart.yaml", b"{name: a, version: 2.0.0}"), ("assistant/../../x", b"x")]);
@@ -335,7 +335,7 @@ async fn nothing_of_a_hostile_chart_is_locked_or_kept() {
 }
 
 #[tokio::test]
-async fn a_chart_that_a_build_or_a_lock_refuses_is_forgotten_unless_an_earlier_build_accepted_it() {
+async fn refused_charts_are_forgotten_unless_accepted() {
     let with_values = |bench: &Bench| {
         bench.write("release/v.yaml", b"a: b\n", 0o644);
         let from = "{reference: charts.example/stable/assistant}";
@@ -372,7 +372,7 @@ async fn a_chart_that_a_build_or_a_lock_refuses_is_forgotten_unless_an_earlier_b
 }
 
 #[tokio::test]
-async fn what_a_chart_renders_to_is_checked_as_a_release_has_it() {
+async fn rendered_charts_are_checked() {
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: drawn}\nstringData: {password: RANDOM, user: app}\n";
     let constant = "apiVersion: v1\nkind: Secret\nmetadata: {name: constant}\nstringData: {password: hunter2}\n";
     let elsewhere = MAP.replace("{name: NAME}", "{name: a, namespace: kube-system}");
@@ -425,7 +425,7 @@ async fn what_a_chart_renders_to_is_checked_as_a_release_has_it() {
 }
 
 #[tokio::test]
-async fn all_keys_that_a_declared_secret_lacks_are_named() {
+async fn missing_secret_keys_are_all_named() {
     let secret = |name: &str| {
         format!(
             "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{password: a, admin-user: root, key: b}}\n"
@@ -462,7 +462,7 @@ async fn all_keys_that_a_declared_secret_lacks_are_named() {
 }
 
 #[tokio::test]
-async fn what_a_chart_has_at_upgrades_alone_is_refused_unless_the_release_names_it() {
+async fn upgrade_only_objects_must_be_declared() {
     let job = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: moves, annotations: {helm.sh/hook: pre-upgrade}}\n";
     let from = "{reference: charts.example/own/database}";
     for (more, expected) in [
@@ -507,7 +507,7 @@ fn needs(bench: &Bench) -> BTreeMap<String, Vec<String>> {
 }
 
 #[tokio::test]
-async fn several_jobs_of_a_time_become_components_one_after_the_other() {
+async fn hook_jobs_become_ordered_components() {
     let bench = bench().await;
     let jobs = [
         job("second", "pre", 5, "quay.io/a/none:2"),
@@ -549,7 +549,7 @@ async fn several_jobs_of_a_time_become_components_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_hook_names_its_undeclared_image_by_the_component_of_its_chart() {
+async fn undeclared_hook_image_names_component() {
     let bench = bench().await;
     let jobs = [job("first", "pre", 0, "a"), job("second", "pre", 5, "quay.io/a/none:2")];
     bench.write("release/charts/database.tgz", &chart("database", &jobs.join("---\n")), 0o644);
@@ -559,7 +559,7 @@ async fn a_hook_names_its_undeclared_image_by_the_component_of_its_chart() {
 }
 
 #[tokio::test]
-async fn what_hooks_before_a_component_name_exists_by_then_or_is_refused() {
+async fn hook_dependencies_must_exist_before_hook() {
     let bench = bench().await;
     let asks = |job: &str| job.replace("args: [a]", "envFrom: [{secretRef: {name: search-license}}]");
     let jobs = [job("first", "pre", 0, "b"), asks(&job("second", "pre", 5, "a"))];

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn each_test_is_a_proof_and_what_tests_use_is_left_out() {
+    fn chart_tests_become_proofs() {
         let component: ComponentDefinition =
             serde_saphyr::from_str("{name: shop, namespace: web, chart: {folder: shop}}").expect("component");
         let test = |kind: &str, name: &str, command: &[&str]| {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn one_request_to_a_service_is_a_proof_and_nothing_else_is() {
+    fn single_service_request_is_proof() {
         let command = |words: &[&str]| found(&json!({ "command": words }));
         assert_eq!(command(&["curl", "--fail", "--silent", "shop:8080"]).as_deref(), Some("shop:8080/"));
         assert_eq!(

@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_differs_is_generated_at_the_site() {
+    fn differing_secret_is_generated_on_site() {
         let pod = |sum: &str| json!({ "kind": "Deployment", "metadata": { "name": "a" }, "spec": { "template": { "metadata": { "annotations": { "checksum/secret": sum, "b": "c" } } } } });
         let own =
             |value: &str| json!({ "kind": "Secret", "metadata": { "name": "own" }, "stringData": { "a": value } });
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_differs_is_refused_with_object_and_field() {
+    fn other_differences_are_refused() {
         let plain = |value: &str| secret(&json!({ "key": value }));
         let map = |value: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a/b" }, "data": { "a/b": value } });
         let named = |name: &str| json!({ "kind": "ConfigMap", "metadata": { "name": name } });

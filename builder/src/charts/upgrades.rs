@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_of_one_time_alone_are_refused_by_name() {
+    fn install_or_upgrade_only_objects_are_refused() {
         let (install, upgrade) = (objects(&["Service/a", "Job/first"]), objects(&["Service/a", "Job/move", "Pod/b"]));
         let error = added(&chart(""), &install, &upgrade).expect_err("refused");
         assert_eq!(error.code(), codes::CHART_UPGRADE);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_release_names_is_added_or_left_out() {
+    fn declared_differences_are_added_or_dropped() {
         let (mut install, upgrade) = (objects(&["Service/a", "Job/first"]), objects(&["Service/a", "Job/move"]));
         let left_out = chart("leaveOut: [Job/move, Job/first]");
         let found = added(&left_out, &install, &upgrade).expect("named");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_an_install_alone_is_taken() {
+    fn install_only_secret_is_taken() {
         let (install, upgrade) = (objects(&["Secret/key", "Service/a"]), objects(&["Service/a"]));
         assert!(added(&chart(""), &install, &upgrade).expect("taken").is_empty());
         added(&chart(""), &upgrade, &install).expect_err("one of an upgrade alone is made from what a site has");

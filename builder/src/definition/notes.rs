@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_are_in_the_definition_or_in_a_file() {
+    fn notes_come_inline_or_from_file() {
         let text = |text: &str| Ok(Some(text.to_owned()));
         assert_eq!(notes("", b""), Ok(None));
         assert_eq!(notes("notes: \"# 1.2.3\\n\\n- faster\"", b""), text("# 1.2.3\n\n- faster"));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_that_no_site_would_show_are_refused_where_they_are() {
+    fn invalid_notes_are_located() {
         let refused = |line: &str, file: &[u8]| notes(line, file).unwrap_err();
         let file = "notes: {file: NOTES.md}";
         assert_eq!(

@@ -42,7 +42,7 @@ mod tests {
     use super::Quantity;
 
     #[test]
-    fn reads_whole_numbers_with_units() {
+    fn quantities_parse_units() {
         for (text, bytes) in [("0", 0), ("12", 12), ("4Gi", 4 << 30), ("500M", 500_000_000), ("1Ti", 1 << 40)] {
             assert_eq!(Quantity::parse(text), Some(Quantity(bytes)), "{text}");
         }

@@ -23,7 +23,7 @@ fn refusal(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_file_has_the_same_name_on_every_machine() {
+fn stated_paths_are_machine_independent() {
     let folder = tempfile::tempdir().expect("folder");
     let root = folder.path();
     let path = root.join("release/release.yaml");
@@ -55,7 +55,7 @@ fn a_file_has_the_same_name_on_every_machine() {
 }
 
 #[test]
-fn a_path_of_an_image_field_that_cannot_be_one_is_refused() {
+fn invalid_image_field_paths_are_refused() {
     for (path, what) in [
         ("spec/image", "`spec/image` is not a JSON Pointer: it begins with `/`"),
         ("/spec//image", "`/spec//image` has the segment ``: write a key, a number, `*` or `[name=NAME]`"),
@@ -92,7 +92,7 @@ fn rules_and_gpus_reach_the_release() {
 }
 
 #[test]
-fn a_good_definition_is_read_and_ordered() {
+fn definition_is_read_and_ordered() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("release.yaml");
     fs_err::File::create(&path).and_then(|mut file| file.write_all(GOOD.as_bytes())).expect("file");
@@ -104,7 +104,7 @@ fn a_good_definition_is_read_and_ordered() {
 }
 
 #[test]
-fn a_list_of_upgrades_is_refused_where_it_contradicts_itself() {
+fn contradictory_upgrade_lists_are_refused() {
     let with = |list: &str| format!("counter: 7\nupgrades: {list}");
     let refused = |list: &str| refusal("counter: 7", &with(list));
     let refusals = [
@@ -125,7 +125,7 @@ fn a_list_of_upgrades_is_refused_where_it_contradicts_itself() {
 }
 
 #[test]
-fn node_packs_go_through_every_minor_version_once() {
+fn node_packs_cover_each_minor_version() {
     let (start, end) =
         (GOOD.find("  - kubernetes: v1.36").expect("a pack"), GOOD.find("artifacts:\n").expect("its end"));
     let pack = |version: &str| GOOD[start..end].replace("v1.36", version);
@@ -148,7 +148,7 @@ fn node_packs_go_through_every_minor_version_once() {
 }
 
 #[test]
-fn an_entitlement_is_a_name() {
+fn entitlement_must_be_name() {
     let with = |name: &str| format!("needs: [network]\n    entitlement: {name}");
     let refused = refusal("needs: [network]", &with("Reports"));
     assert!(refused.contains(".entitlement: `Reports` is not a name"), "{refused}");
@@ -159,7 +159,7 @@ fn an_entitlement_is_a_name() {
 }
 
 #[test]
-fn a_component_has_one_source_and_a_chart_one_place() {
+fn components_have_exactly_one_source() {
     let chart = |text: &str| refusal("manifests: manifests/network", text);
     let more = |text: &str| chart(&format!("chart: {{folder: charts/a, {text}}}"));
     let refusals = [
@@ -182,7 +182,7 @@ fn a_component_has_one_source_and_a_chart_one_place() {
 }
 
 #[test]
-fn figures_are_of_models_that_the_release_has() {
+fn model_figures_require_model_artifact() {
     let refused = refusal("database.storage", "models.modell.context");
     let said = "`models.modell.context` is a figure of `modell`, which is not an artifact of kind model; did you mean `model`?";
     assert!(refused.contains(said) && refused.contains("values[0].name"), "{refused}");
@@ -193,7 +193,7 @@ fn figures_are_of_models_that_the_release_has() {
 }
 
 #[test]
-fn refusals_name_file_line_and_field() {
+fn refusals_name_line_and_field() {
     let refusals = [
         refusal("needs: [network]", "needs: [netwrok]"),
         refusal("data: 10Gi}", "data: 10Gi, gpus: {count: 0}}"),
@@ -225,7 +225,7 @@ fn refusals_name_file_line_and_field() {
 }
 
 #[test]
-fn a_secret_of_a_site_has_one_name_and_bounds_that_a_person_can_meet() {
+fn invalid_site_secrets_are_refused() {
     let refused = |text: &str| refusal("    secrets:\n", &format!("    siteSecrets: [{text}]\n    secrets:\n"));
     for (text, why) in [
         ("{name: Directory, meaning: a, value: {password: {}}}", "not the name of an object"),
@@ -242,7 +242,7 @@ fn a_secret_of_a_site_has_one_name_and_bounds_that_a_person_can_meet() {
 }
 
 #[test]
-fn the_values_of_a_device_plugin_allow_what_it_understands_alone() {
+fn device_plugin_values_are_restricted() {
     let with = |plugin: &str, values: &str| {
         let text = GOOD.replacen("data: 10Gi}", &format!("data: 10Gi, gpus: {{count: 1, plugin: {plugin}}}}}"), 1);
         text.replacen("values:\n", &format!("values:\n{values}"), 1)

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_of_a_file_is_chosen_and_errors_quote_no_secret() {
+    fn profile_errors_quote_no_secret() {
         let plain = keys_in(FILE, "default").expect("good");
         assert_eq!((plain.key(), plain.secret(), plain.token()), ("AKIAPLAIN", "plain/secret=", None));
         let models = keys_in(FILE, "models").expect("good");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_go_to_the_server_that_they_are_for() {
+    fn bucket_keys_are_bound_to_host() {
         let keys = keys_in(FILE, "default").expect("good");
         let of_host = HostKeys { host: "s3.example:9000".to_owned(), keys: keys.clone() };
         for (asked, is_meant) in [
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_registries_file_names_keys_and_nothing_shows_a_secret() {
+    fn bucket_credentials_stay_hidden() {
         let folder = tempfile::tempdir().expect("folder");
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);

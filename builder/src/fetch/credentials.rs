@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stored_credentials_are_found_under_every_key_docker_uses() {
+    async fn docker_credentials_match_all_key_forms() {
         let auth = STANDARD.encode("user:pass:word");
         let text = format!(
             r#"{{"auths": {{"https://index.docker.io/v1/": {{"auth": "{auth}"}}, "https://ghcr.io": {{"username": "a", "password": "b"}}}}, "HttpHeaders": {{}}}}"#
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_file_is_anonymous_and_an_identity_token_is_known_as_one() {
+    async fn missing_docker_configuration_is_anonymous() {
         let none = DockerConfiguration::read(Path::new("/nonexistent/config.json")).expect("none");
         assert_eq!(none.credentials("docker.io").await.expect("none"), Credentials::Anonymous);
         let token = configuration(r#"{"auths": {"x.example": {"identitytoken": "t"}}}"#);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helper_is_run_and_its_refusals_are_distinguished() {
+    async fn helper_refusals_are_distinguished() {
         let folder = tempfile::tempdir().expect("folder");
         let helper = folder.path().join("docker-credential-test");
         let script = "#!/bin/sh\nread -r key || true\ncase \"$key\" in\n\

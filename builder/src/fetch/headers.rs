@@ -70,7 +70,7 @@ mod tests {
     use super::super::registries::Registries;
 
     #[test]
-    fn a_value_comes_from_a_file_and_is_shown_nowhere() {
+    fn header_values_stay_hidden() {
         let folder = tempfile::tempdir().expect("folder");
         let read = |text: &str| {
             let path = folder.path().join("registries.yaml");

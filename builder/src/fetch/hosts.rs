@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_has_what_is_said_about_it_and_no_other_host_does() {
+    fn host_settings_apply_to_that_host() {
         let registries = read(
             "proxies: {https: 'http://all.example:3128'}\nauthorities: [one.pem]\nhosts:\n\
              - {host: 'registry.corp.example:8443', proxy: 'http://user:word@corp.example:3128', authorities: [two.pem]}\n\
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_refused_by_its_field() {
+    fn unusable_host_settings_are_refused() {
         let host = |rest: &str| format!("hosts:\n- {{host: a.example, {rest}}}\n");
         for (text, field, why) in [
             (host("proxy: 'socks5://user:word@p.example:1080'"), "hosts[0].proxy", "socks5"),

@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_null_counts_as_empty() {
+    fn null_counts_as_empty() {
         let digest = format!("sha256:{}", "0".repeat(64));
         let config =
             format!(r#"{{"mediaType": "a", "digest": "{digest}", "size": 1, "annotations": null, "platform": null}}"#);
@@ -209,7 +209,7 @@ mod tests {
         assert!(serde_json::from_str::<IndexDocument>("{}").is_err());
     }
     #[test]
-    fn a_platform_is_compared_by_all_of_its_key() {
+    fn platforms_normalize_to_key() {
         let normal = |os: &str, architecture: &str, variant: &str| {
             let platform = serde_json::json!({ "os": os, "architecture": architecture, "variant": variant });
             serde_json::from_value::<Platform>(platform).expect("platform").to_string()
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_baseline_is_chosen_wherever_it_stands() {
+    fn baseline_platform_is_chosen() {
         let entry = |number: u8, platform: serde_json::Value| {
             let digest = landfall_bundle_spec::Sha256([number; 32]);
             serde_json::json!({ "mediaType": OCI_MANIFEST, "digest": digest, "size": 1, "platform": platform })

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_byte_now_and_then_is_no_progress() {
+    async fn trickle_counts_as_stall() {
         let (bytes, error) = arrived(&[LEAST_BYTES, 1, 1, 1, 1, 1]).await;
         assert!((LEAST_BYTES + 1..LEAST_BYTES + 4).contains(&bytes), "{bytes}");
         let error = error.expect("stalled");
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_body_that_brings_enough_is_read_to_its_end() {
+    async fn slow_body_is_read_whole() {
         let (bytes, error) = arrived(&[LEAST_BYTES; 8]).await;
         assert_eq!((bytes, error.map(|error| error.to_string())), (8 * LEAST_BYTES, None));
     }

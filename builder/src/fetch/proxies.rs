@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_and_what_is_named_is_reached_without() {
+    fn loopback_and_exceptions_bypass_proxy() {
         let proxies = of(&[
             ("HTTP_PROXY", "http://user:word@proxy.example:3128"),
             ("https_proxy", "http://tls.example:8080"),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_no_address_is_named_without_its_password() {
+    fn bad_proxy_is_named_without_password() {
         let refused = of(&[("HTTP_PROXY", "ht tp://user:word@proxy example")]).apply(reqwest::Client::builder());
         let refused = refused.expect_err("refused").to_string();
         assert!(refused.contains("proxy example") && !refused.contains("word"), "{refused}");

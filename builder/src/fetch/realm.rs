@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_go_to_the_registry_its_domain_and_the_servers_that_are_named() {
+    fn trusted_realms_get_credentials() {
         for (registry, place) in [
             ("docker.io", "https://auth.docker.io/token"),
             ("index.docker.io", "https://auth.docker.io/token"),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_server_gets_them() {
+    fn foreign_realms_get_no_credentials() {
         for (registry, place) in [
             ("ghcr.io", "https://ghcr.io.evil.example/token"),
             ("ghcr.io", "https://evilghcr.io/token"),

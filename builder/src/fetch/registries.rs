@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_of_its_own_wins_over_the_mirror_of_all() {
+    fn specific_mirror_wins_over_wildcard() {
         let registries = read(
             "mirrors:\n- {host: docker.io, endpoint: 'http://127.0.0.1:5000/hub'}\n- {host: '*', endpoint: 'https://proxy.example'}\n",
         )
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn without_mirrors_only_loopback_is_plain() {
+    fn only_loopback_defaults_to_plain_http() {
         let registries = Registries::default();
         assert_eq!(registries.endpoint("ghcr.io"), endpoint("ghcr.io", "", false));
         assert_eq!(registries.endpoint("127.0.0.1:5000"), endpoint("127.0.0.1:5000", "", true));
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_fetched_where_their_host_is_mirrored_and_never_in_plain_from_elsewhere() {
+    fn plain_http_files_need_mirror() {
         let file = |registries: &Registries, url: &str| registries.file(&url.parse().expect("url"));
         let none = Registries::default();
         for url in ["https://dl.example/v1/kubelet", "http://127.0.0.1:8000/kubelet", "https://[::1]/kubelet"] {
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_index_is_named_as_pip_is_given_it() {
+    fn package_index_rejects_credentials() {
         let registries = read("packageIndex: https://packages.example/simple/\n").expect("good");
         assert_eq!(registries.package_index().expect("named").to_string(), "https://packages.example/simple");
         assert!(Registries::default().package_index().is_none());
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_elsewhere_needs_a_word() {
+    fn plain_http_mirror_must_be_declared() {
         let refused = read("mirrors:\n- {host: '*', endpoint: 'http://proxy.example'}\n").expect_err("refused");
         assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED);
         read("mirrors:\n- {host: '*', endpoint: 'http://proxy.example', plainHttp: true}\n").expect("allowed");

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_the_longest_differ_by_chance_and_outlast_a_restart() {
+    fn waits_double_with_jitter() {
         let found = waits(|tries| tries.next(None));
         assert_eq!(found.len(), 8);
         for (wait, least) in found.iter().zip([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]) {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_asks_for_is_kept_and_who_cannot_be_reached_is_given_up_soon() {
+    fn excessive_waits_are_given_up() {
         assert!(waits(|tries| tries.next(Some(Duration::from_secs(7))))[0] >= Duration::from_secs(7));
         assert!(waits(|tries| tries.next(Some(Duration::from_hours(6)))).is_empty());
         let short = waits(|tries| tries.next(Some(Duration::from_secs(50))));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn stalls_are_counted_apart_from_other_failures() {
+    fn stalls_are_counted_separately() {
         let mut tries = Retry::default().start();
         assert!(tries.next(None).is_some() && tries.next(None).is_some());
         assert!(tries.next_stalled().is_some() && tries.next_stalled().is_some());

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_tokens_is_read() {
+    fn token_realm_is_parsed() {
         let scope = Some("repository:x:pull,push".into());
         let realm = Realm { address: "https://auth.example/token".into(), service: Some("a b".into()), scope };
         let text = r#"bearer realm="https://auth.example/token",service="a b",scope="repository:x:pull,push""#;
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_never_sent_without_tls_from_a_place_with_it() {
+    fn tls_registry_needs_tls_realm() {
         let ask = |registry: &str, realm: &str| address(&registry.parse().expect("address"), realm);
         assert!(ask("https://registry.example/v2/", "https://auth.example/token?x=1").is_ok());
         for realm in ["http://registry.example/token", "http://127.0.0.1/token", "file:///etc/passwd"] {

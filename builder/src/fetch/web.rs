@@ -309,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_tls_is_gone_only_from_there_and_not_to_another_machine() {
+    fn redirects_never_weaken_tls() {
         let may = |from: &str, to: &str| may_lead(&from.parse().expect("address"), &to.parse().expect("address"));
         assert!(may("https://a.example/1", "https://b.example/2"));
         assert!(may("http://127.0.0.1/1", "https://b.example/2"));
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_read_in_both_forms() {
+    fn retry_after_has_two_forms() {
         let asked = |retry_after: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, retry_after.parse().expect("header"));
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_of_a_registry_is_reported_in_plain_letters() {
+    fn registry_reasons_are_escaped() {
         let body = br#"{"errors": [{"code": "DENIED", "message": "no\u001b[31m"}, {"code": "OTHER"}]}"#;
         assert_eq!(reason(body).as_deref(), Some("DENIED no\\u{1b}[31m"));
         assert_eq!(reason(b"<html>"), None);

@@ -72,7 +72,7 @@ impl Bench {
 }
 
 #[test]
-fn named_members_are_taken_once_and_remembered() {
+fn members_are_taken_once() {
     let bench = Bench::new();
     let archive = bench.archive(good);
     let found = bench.take(archive, &["bin/ctr"]).expect("taken");
@@ -93,7 +93,7 @@ fn named_members_are_taken_once_and_remembered() {
 }
 
 #[test]
-fn archives_that_are_not_what_the_lock_expects_are_refused() {
+fn unexpected_archives_are_refused() {
     use tar::EntryType::{Directory, Link, Regular, Symlink};
     let bench = Bench::new();
     let with = |name: &str, kind, bytes: &[u8]| {
@@ -136,7 +136,7 @@ fn archives_that_are_not_what_the_lock_expects_are_refused() {
 }
 
 #[test]
-fn a_sparse_member_is_refused() {
+fn sparse_member_is_refused() {
     let bench = Bench::new();
     let archive = bench.archive(|archive| {
         archive.append_pax_extensions([("GNU.sparse.major", &b"1"[..]), ("GNU.sparse.minor", &b"0"[..])]).expect("pax");

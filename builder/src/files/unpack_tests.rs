@@ -99,7 +99,7 @@ fn none() -> Value {
 }
 
 #[test]
-fn every_archive_becomes_files_and_what_the_model_states_follows() {
+fn archives_unpack_into_files() {
     let bench = Bench::new();
     let weights = of_files(&[("./a.safetensors", b"first"), ("sub/b.safetensors", b"second")]);
     let configs = of_files(&[("config.json", b"{}")]);
@@ -149,7 +149,7 @@ fn every_archive_becomes_files_and_what_the_model_states_follows() {
 }
 
 #[test]
-fn an_artifact_without_archives_stays_as_it_is_and_one_of_oras_becomes_plain_files() {
+fn only_oras_archives_are_unpacked() {
     let bench = Bench::new();
     let plain = [Pushed("application/x", b"tool".to_vec(), json!({ "org.opencontainers.image.title": "tool" }))];
     let found = bench.unpacked(("application/vnd.oci.empty.v1+json", &none()), &plain).expect("as it is");
@@ -165,7 +165,7 @@ fn an_artifact_without_archives_stays_as_it_is_and_one_of_oras_becomes_plain_fil
 }
 
 #[test]
-fn a_layer_that_is_not_what_the_artifact_states_is_refused() {
+fn mismatched_layer_is_refused() {
     let bench = Bench::new();
     let weights = of_files(&[("a.gguf", b"weights")]);
     let kind = format!("{WEIGHTS}.tar+gzip");
@@ -188,7 +188,7 @@ fn a_layer_that_is_not_what_the_artifact_states_is_refused() {
 }
 
 #[test]
-fn a_file_of_a_model_that_is_not_what_its_configuration_states_is_refused() {
+fn mismatched_model_file_is_refused() {
     let bench = Bench::new();
     let (file, folder) = (b"weights".to_vec(), of_files(&[("config.json", b"{}")]));
     let (of_file, of_folder, wrong) = (Sha256::of(&file), Sha256::of(&folder), Sha256([9; 32]));
@@ -215,7 +215,7 @@ fn a_file_of_a_model_that_is_not_what_its_configuration_states_is_refused() {
 }
 
 #[test]
-fn a_file_that_oras_calls_an_archive_is_refused_with_the_way_to_push_it() {
+fn untyped_oras_file_gets_hint() {
     let bench = Bench::new();
     let hint = |kind: &str, notes: Value| {
         let layers = [Pushed(kind, b"a program, pushed without a type".to_vec(), notes)];
@@ -234,7 +234,7 @@ fn a_file_that_oras_calls_an_archive_is_refused_with_the_way_to_push_it() {
 }
 
 #[test]
-fn a_record_of_an_empty_file_by_an_earlier_version_hides_it_no_longer() {
+fn old_empty_record_is_ignored() {
     let bench = Bench::new();
     let empty = bench.stored(b"");
     let hex = empty.digest.to_hex();
@@ -256,7 +256,7 @@ fn long_name(bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn one_bad_member_refuses_the_whole_layer() {
+fn bad_member_refuses_layer() {
     let one = |name: &'static str, kind| archive(move |archive| add(archive, name, kind, b""));
     let regular = |name| one(name, tar::EntryType::Regular);
     let twice = of_files(&[("a", b"1"), ("./a", b"2")]);
@@ -294,7 +294,7 @@ fn one_bad_member_refuses_the_whole_layer() {
 }
 
 #[test]
-fn a_layer_is_bounded_in_bytes_members_and_names() {
+fn layer_limits_are_enforced() {
     let bench = Bench::new();
     let limits = Limits { entries: 3, member_bytes: 5000, unpacked_bytes: 60_000 };
     let take = |bytes: &[u8]| -> Result<layer::Layer, BuildError> {

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_with_their_digests_and_the_license_of_the_card() {
+    fn listing_has_digests_and_license() {
         let large = json!({ "rfilename": "model.safetensors", "size": 9, "blobId": COMMIT, "lfs": { "sha256": "ab".repeat(32), "size": 9, "pointerSize": 134 } });
         let small = json!({ "rfilename": "config.json", "size": 2, "blobId": COMMIT });
         let listing = read(&answer(&json!([large, small]), &json!({ "license": "apache-2.0" }))).expect("good");
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_fits_nothing_is_named() {
+    fn unmatched_pattern_is_named() {
         let listing = read(&answer(&json!([{ "rfilename": "config.json", "size": 1 }]), &json!({}))).expect("good");
         let name = HubName::new("https://hub.example", "a/b", "main").expect("good");
         let patterns = |include: &str| Patterns::new(&[include.to_owned()], &[]).expect("good");

@@ -157,14 +157,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_in_the_place_of_a_repository_is_refused_without_its_password() {
+    fn address_as_repository_hides_password() {
         let address = "https://user:canary@hub.example/owner/model";
         let refused = HubName::new("https://hub.example", address, "main").expect_err("an address");
         assert!(refused.what.starts_with("`https://…@hub.example/owner/model` is not "), "{}", refused.what);
     }
 
     #[test]
-    fn addresses_are_escaped_segment_by_segment() {
+    fn address_segments_are_escaped() {
         let name = HubName::new("https://hub.example/mirror/", "owner/model", "refs/pr/1").expect("good");
         assert_eq!(name.to_string(), "https://hub.example/mirror/owner/model@refs/pr/1");
         let list = name.list_url().expect("address").to_string();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_elsewhere_are_refused_by_field() {
+    fn misleading_names_are_refused() {
         let field =
             |address, repository, revision| HubName::new(address, repository, revision).map_err(|bad| bad.field);
         for address in ["hub.example", "ftp://hub.example", "https://u:p@hub.example", "https://hub.example?a=b"] {

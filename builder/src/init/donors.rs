@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_taken_with_its_lines_and_nothing_of_its_neighbors() {
+    fn donor_entry_is_taken_alone() {
         let donors = Donors::read(None).expect("the starter's lock");
         let entry = |list, text: &str| donors.entry(list, &text.parse().expect("reference"));
         let (reference, text) = entry(List::Images, "registry.k8s.io/etcd").expect("etcd");

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operators_images_are_listed_by_names_and_prefixes() {
+    fn operator_images_become_image_fields() {
         let container = json!({
             "name": "operator",
             "args": ["--port=80", "--reloader=quay.io/a/reloader:v1", "default/metrics:9090", "quay.io/a/whole:2"],

@@ -91,7 +91,7 @@ mod tests {
     use crate::lock::Lock;
 
     #[test]
-    fn an_image_of_the_platform_gets_its_tag_beside_another_one() {
+    fn platform_image_gets_distinct_tag() {
         let donors = Donors::read(None).expect("the starter's lock");
         let guess = |images: &[&str]| {
             let mut guess = Guess::new("a", "manifests/a".to_owned(), false);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_beside_a_tag_is_kept() {
+    fn digest_beside_tag_is_kept() {
         let digest = format!("sha256:{}", "7".repeat(64));
         let named = |text: &str| {
             let mut guess = Guess::new("a", "manifests/a".to_owned(), false);

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_made_by_a_program_that_is_told_its_name_and_may_create_it() {
+    fn created_secret_needs_named_job() {
         let job = |args: Value| {
             let spec = json!({ "containers": [{ "args": args, "env": [{ "name": "A", "valueFrom": { "secretKeyRef": { "name": "other" } } }] }] });
             json!({ "kind": "Job", "spec": { "template": { "spec": spec } } })

@@ -76,7 +76,7 @@ impl Case {
 
 /// A vendor's folder often contains files of other programs next to the manifests.
 #[test]
-fn files_of_other_programs_are_refused_by_the_vendors_own_path() {
+fn foreign_files_are_refused_by_path() {
     for (name, text, has) in [
         ("docker-compose.yml", "services:\n  web: {image: 'ghcr.io/shop/web:2.3.0'}\n", "the fields services"),
         ("values.yaml", "- a\n- b\n", "no fields"),
@@ -94,7 +94,7 @@ fn files_of_other_programs_are_refused_by_the_vendors_own_path() {
 
 /// Manifests are copied into a folder that no longer exists when a person reads the message.
 #[test]
-fn what_kubectl_refuses_is_said_of_the_vendors_own_file() {
+fn kubectl_errors_name_vendor_file() {
     let case = Case::new(&[("k8s/web.yaml", WEB)]);
     case.write("kubectl", "#!/bin/sh\necho \"error: $2/web.yaml cannot be used\" >&2\nexit 1\n", 0o755);
     let error = case.run(&["k8s"]).expect_err("refused");
@@ -105,7 +105,7 @@ fn what_kubectl_refuses_is_said_of_the_vendors_own_file() {
 }
 
 #[test]
-fn plain_manifests_become_a_release_that_lock_refuses_until_it_is_filled_in() {
+fn plain_manifests_become_release() {
     let case = Case::new(&[("k8s/web.yaml", WEB), ("k8s/database.yml", DATABASE), ("k8s/README.md", "hunter2")]);
     let report = case.run(&["k8s"]).expect("made");
     assert_eq!((report.name.as_str(), report.components.len()), ("shop", 1));
@@ -146,7 +146,7 @@ fn plain_manifests_become_a_release_that_lock_refuses_until_it_is_filled_in() {
 }
 
 #[test]
-fn the_console_is_in_a_release_unless_it_is_left_out_or_a_source_has_its_place() {
+fn console_is_included_by_default() {
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n";
     let made = |folder: &str, console: bool| {
         let path = format!("{folder}/map.yaml");
@@ -173,7 +173,7 @@ fn the_console_is_in_a_release_unless_it_is_left_out_or_a_source_has_its_place()
 }
 
 #[test]
-fn a_folder_of_folders_becomes_a_component_for_each() {
+fn subfolders_become_components() {
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
     let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: owns.own.example}\nspec: {group: own.example, names: {kind: Own}, scope: Namespaced}\n";
     let own = "apiVersion: own.example/v1\nkind: Own\nmetadata: {name: one}\n";
@@ -199,7 +199,7 @@ fn a_folder_of_folders_becomes_a_component_for_each() {
 }
 
 #[test]
-fn kinds_whose_group_only_sounds_like_kubernetes_have_a_component_that_is_needed() {
+fn crd_providers_become_needs() {
     let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: gateways.gateway.networking.k8s.io}\n\
         spec: {group: gateway.networking.k8s.io, names: {kind: Gateway}, scope: Namespaced}\n";
     let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: one}\n";
@@ -210,7 +210,7 @@ fn kinds_whose_group_only_sounds_like_kubernetes_have_a_component_that_is_needed
 }
 
 #[test]
-fn manifests_in_folders_of_a_folder_are_part_of_its_component() {
+fn nested_manifests_join_component() {
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
     let case = Case::new(&[
         ("k8s/web.yaml", WEB),
@@ -234,7 +234,7 @@ fn manifests_in_folders_of_a_folder_are_part_of_its_component() {
 }
 
 #[test]
-fn a_chart_or_a_kustomization_among_manifests_is_a_component_that_is_named() {
+fn nested_sources_must_be_named() {
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
     let case = Case::new(&[
         ("k8s/a.yaml", map),
@@ -258,7 +258,7 @@ fn a_chart_or_a_kustomization_among_manifests_is_a_component_that_is_named() {
 }
 
 #[test]
-fn what_cannot_be_used_is_named_and_nothing_is_left() {
+fn unusable_sources_leave_nothing() {
     let case = Case::new(&[
         ("k8s/web.yaml", WEB),
         ("bad/a.yaml", "a: [\n"),
@@ -294,7 +294,7 @@ fn what_cannot_be_used_is_named_and_nothing_is_left() {
 }
 
 #[test]
-fn a_chart_that_needs_values_becomes_a_component_with_the_reason() {
+fn chart_needing_values_reports_problem() {
     let case = Case::new(&[
         ("charts/web/Chart.yaml", "{name: web, version: 1.0.0}\n"),
         ("charts/web/templates/a.yaml", "a: b\n"),
@@ -315,7 +315,7 @@ const TESTED: &str = "---\n# Source: web/templates/a.yaml\napiVersion: v1\nkind:
     # Source: web/templates/cleanup.yaml\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: web-cleanup, annotations: {helm.sh/hook: pre-delete}}\n";
 
 #[test]
-fn tests_and_late_hooks_of_a_chart_are_left_out_by_name() {
+fn chart_tests_and_hooks_are_omitted() {
     let case = Case::new(&[
         ("charts/web/Chart.yaml", "{name: web, version: 1.0.0}\n"),
         ("charts/web/templates/a.yaml", "a: b\n"),
@@ -333,7 +333,7 @@ fn tests_and_late_hooks_of_a_chart_are_left_out_by_name() {
 }
 
 #[test]
-fn the_starters_parts_are_found() {
+fn starter_parts_are_found() {
     let (images, artifacts) = starter::references().expect("read");
     assert_eq!((images.len(), artifacts.len()), (11, 5));
     let donors = Donors::read(None).expect("lock");

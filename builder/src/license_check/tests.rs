@@ -74,7 +74,7 @@ fn refusal(components: &str) -> String {
 }
 
 #[test]
-fn license_checks_that_nothing_would_answer_are_refused_with_their_line() {
+fn unanswerable_license_checks_are_refused() {
     let changed = |from: &str, to: &str| {
         assert!(CHECKED.contains(from), "{from}");
         format!("{CONSOLE}{}", CHECKED.replacen(from, to, 1))
@@ -92,7 +92,7 @@ fn license_checks_that_nothing_would_answer_are_refused_with_their_line() {
 }
 
 #[tokio::test]
-async fn one_line_gives_pods_what_asks_and_the_bundle_its_image() {
+async fn license_check_adds_containers_and_image() {
     let bench = bench(&format!("{CONSOLE}{CHECKED}"), SERVICE, REPORTS).await;
     let report = bench.build().await.expect("built");
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).unwrap());
@@ -116,7 +116,7 @@ async fn one_line_gives_pods_what_asks_and_the_bundle_its_image() {
 }
 
 #[tokio::test]
-async fn pods_that_cannot_have_it_are_refused() {
+async fn unsuitable_pods_are_refused() {
     let bench = bench(&format!("{CONSOLE}{CHECKED}"), "", REPORTS).await;
     let mut refusals = vec![bench.refusal().await];
     bench.write("release/manifests/console/objects.yaml", SERVICE.as_bytes(), 0o644);
@@ -135,7 +135,7 @@ async fn pods_that_cannot_have_it_are_refused() {
 
 /// The variables are those that the validator reads.
 #[tokio::test]
-async fn an_init_container_alone_has_no_port() {
+async fn init_container_alone_has_no_port() {
     let bench = bench(&format!("{CONSOLE}{}", CHECKED.replace("[sidecar, init]", "[init]")), SERVICE, REPORTS).await;
     let report = bench.build().await.expect("built");
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).unwrap());

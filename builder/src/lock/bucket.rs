@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_is_written_below_the_key_and_read_again() {
+    fn bucket_pins_survive_rereading() {
         let text = resolved();
         let digest = "07".repeat(32);
         let expected = OPEN.replace(
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_part_of_a_bucket_is_refused_by_field() {
+    fn invalid_bucket_fields_are_refused() {
         for (from, to, field) in [
             ("https://s3.example:9000", "s3.example", "artifacts[0].s3.endpoint"),
             ("bucket: models", "bucket: 'a/b'", "artifacts[0].s3.bucket"),

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_holds_is_quiet_and_what_moved_or_is_gone_is_named() {
+    async fn moved_or_missing_pins_are_reported() {
         let (registry, hub) = (Registry::start(|_| ()).await, Hub::start().expect("hub"));
         registry.add_manifest("a", "1", MANIFEST, &manifest("one"));
         registry.add_file("tool", b"tool");
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sums_that_state_something_else_or_are_gone_are_named() {
+    async fn changed_checksums_are_reported() {
         let registry = Registry::start(|_| ()).await;
         let file = registry.add_file("tool", b"tool");
         let line = |bytes: &[u8]| format!("{} *tool\n", digest(bytes).to_hex()).into_bytes();
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn wheels_that_an_index_lists_otherwise_or_not_at_all_are_named() {
+    async fn changed_wheel_listings_are_reported() {
         let (server, folder) = (PackageServer::start().expect("server"), tempfile::tempdir().expect("folder"));
         let requirements = "by hand\n";
         let file = folder.path().join("requirements.txt");

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_named_by_the_end_of_its_reference() {
+    fn entries_match_reference_ends() {
         for (names, expected) in [
             (&[][..], "images[0] images[1] images[2] artifacts[0] charts[0]"),
             (&["grafana"], "images[0]"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_means_no_entry_or_several_is_refused_with_near_names() {
+    fn ambiguous_names_get_suggestions() {
         let refusals: Vec<_> = [&["grafna"][..], &["loki", "postgres"], &["lokki:3.0"], &["", "a\u{1b}"]]
             .into_iter()
             .map(|names| shown(names).expect_err("refused"))

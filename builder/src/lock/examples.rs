@@ -48,7 +48,7 @@ fn has(lock: &Lock, list: List, reference: &str) {
 }
 
 #[test]
-fn the_lock_of_each_example_has_all_that_its_definition_names() {
+fn example_locks_cover_definitions() {
     for name in EXAMPLES.into_iter().chain([GPU]) {
         let (definition, lock) = example(name);
         let release = &definition.release;
@@ -69,7 +69,7 @@ fn the_lock_of_each_example_has_all_that_its_definition_names() {
 
 /// A vendor who copies an example starts with the versions with which this Landfall is tested.
 #[test]
-fn the_examples_name_the_versions_of_the_starter() {
+fn examples_use_starter_versions() {
     let starter = Lock::read(&root().join("images.lock")).expect("lock");
     for name in EXAMPLES {
         let (_, lock) = example(name);
@@ -87,7 +87,7 @@ fn the_examples_name_the_versions_of_the_starter() {
 
 /// Besides the starter's versions, it only has parts of NVIDIA.
 #[test]
-fn the_example_of_gpus_adds_nvidias_parts_alone() {
+fn gpu_example_adds_only_nvidia_parts() {
     let starter = Lock::read(&root().join("images.lock")).expect("lock");
     let (_, lock) = example(GPU);
     let names = |lock: &Lock, list| -> Vec<String> {
@@ -104,7 +104,7 @@ fn the_example_of_gpus_adds_nvidias_parts_alone() {
 
 /// A number without a configuration would prevent the device plugin from starting.
 #[test]
-fn each_number_of_containers_that_share_a_gpu_has_its_configuration() {
+fn gpu_sharing_counts_have_configurations() {
     let (definition, _) = example(GPU);
     let value = definition.release.values.iter().find(|value| value.name.value == "gpu.replicas").expect("declared");
     let allowed: Vec<&str> =
@@ -123,7 +123,7 @@ fn each_number_of_containers_that_share_a_gpu_has_its_configuration() {
 }
 
 #[test]
-fn the_chart_of_the_example_is_whole() {
+fn example_chart_is_complete() {
     let (definition, _) = example("charts");
     let charts = definition.release.components.iter().filter_map(|component| component.chart.as_ref());
     let folders: Vec<_> = charts.filter_map(|chart| chart.folder.as_ref()).collect();
@@ -132,7 +132,7 @@ fn the_chart_of_the_example_is_whole() {
 }
 
 #[test]
-fn the_requirements_of_the_example_can_be_pinned() {
+fn example_requirements_can_be_pinned() {
     let (_, lock) = example("packages");
     let sets = lock.list(List::Artifacts).iter().filter_map(|entry| match &entry.content {
         Content::Set(set) => Some(set.as_ref()),
@@ -150,7 +150,7 @@ fn the_requirements_of_the_example_can_be_pinned() {
 }
 
 #[test]
-fn what_each_example_would_ask_is_listed_without_asking() {
+fn example_requests_are_listed() {
     let asked = |name: &str| -> Vec<String> {
         let source = SourceOptions { release: root().join("examples").join(name), lock: None, registries: None };
         let found = requests_of_lock(&source).expect(name);

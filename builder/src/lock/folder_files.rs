@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_are_pinned_by_digest_and_taken_from_the_folder_or_the_store() {
+    async fn folder_files_are_pinned_by_digest() {
         let bench = Bench::new();
         let resolution = bench.resolved(LOCK).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_changed_since_it_was_pinned_is_named() {
+    async fn changed_folder_files_are_reported() {
         let bench = Bench::new();
         let text = bench.resolved(LOCK).await.text;
         bench.write("weights/model.gguf", b"longer weights");
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pointers_in_place_of_files_are_refused_by_name() {
+    async fn lfs_pointers_are_refused() {
         for name in ["model.gguf", "tokenizer/vocab.txt", "pytorch_model.bin"] {
             let bench = Bench::new();
             let oid = "0".repeat(64);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn links_odd_names_and_idle_patterns_are_refused() {
+    async fn links_and_unmatched_patterns_are_refused() {
         let bench = Bench::new();
         let (code, what) = bench.refusal(&LOCK.replace("path: weights", "path: nothing")).await;
         assert!(code == "LF2159" && what.contains("nothing cannot be listed"), "{what}");

@@ -109,7 +109,7 @@ mod tests {
     use super::git_name_of;
 
     #[test]
-    fn the_name_of_a_content_is_gits() {
+    fn content_names_match_git() {
         // `printf 'hello\n' | git hash-object --stdin`
         assert_eq!(hex::encode(git_name_of(b"hello\n")), "ce013625030ba8dba906f756967f9e9ca394464a");
     }

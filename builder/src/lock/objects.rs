@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_replaced_removed_or_added_is_named() {
+    fn changed_objects_are_named() {
         let pinned = pinned(&[("a", "1", 3), ("b", "2", 4)]);
         let object = |path: &str, tag: &str, size| ListedObject { path: path.to_owned(), size, tag: tag.to_owned() };
         let (a, b, c) = (object("a", "1", 3), object("b", "2", 4), object("c", "9", 9));

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn models_are_pinned_with_all_of_their_blobs_and_travel_as_a_store() {
+    async fn ollama_models_become_store() {
         let bench = Bench::new();
         let resolution = bench.resolved(LOCK).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_model_that_was_pulled_again_is_named() {
+    async fn repulled_model_is_reported() {
         let bench = Bench::new();
         let text = bench.resolved(LOCK).await.text;
         bench.add("manifests/registry.ollama.ai/team/other/latest", &[("model", &weights(128))]);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_with_damage_is_refused_by_the_file() {
+    async fn damaged_store_is_refused() {
         let bench = Bench::new();
         let blob = Bench::blob(&weights(64));
         let mut other = weights(64);
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_models_takes_the_place_of_patterns() {
+    fn models_exclude_patterns() {
         let refused = |from: &str, to: &str| {
             let lock = Lock::parse(Path::new("images.lock"), LOCK.replace(from, to));
             lock.map(|_| ()).expect_err("refused").to_string()

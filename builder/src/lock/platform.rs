@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_baseline_is_pinned_and_a_variant_alone_is_refused() {
+    async fn baseline_is_pinned_and_variant_refused() {
         let mut bench = Bench::new().await;
         let configuration = platform("linux", "amd64", "");
         bench.add(Some(platform("linux", "amd64", "v3")), &configuration);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_entry_without_platform_is_chosen_by_its_configuration() {
+    async fn configuration_supplies_missing_platform() {
         let mut bench = Bench::new().await;
         bench.add(None, &platform("linux", "arm64", "v8"));
         bench.add(None, &platform("linux", "amd64", "v2"));

@@ -307,12 +307,12 @@ mod tests {
     }
 
     #[test]
-    fn every_address_that_the_starters_lock_asks_is_listed() {
+    fn starter_requests_are_listed() {
         insta::assert_snapshot!(shown(None));
     }
 
     #[test]
-    fn what_follows_is_listed_once_for_each_registry() {
+    fn blob_requests_are_listed_per_registry() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let folder = tempfile::tempdir().expect("folder");
         let registries = folder.path().join("registries.yaml");
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn the_index_of_the_registries_file_is_named_where_the_lock_names_none() {
+    fn registries_file_names_listed_index() {
         let folder = tempfile::tempdir().expect("folder");
         let file = folder.path().join("registries.yaml");
         let text = "packageIndex: https://packages.example/simple\n";
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_is_named_beside_the_address() {
+    fn mirrors_are_shown_beside_addresses() {
         let folder = tempfile::tempdir().expect("folder");
         let file = folder.path().join("registries.yaml");
         let text = "mirrors: [{host: registry.k8s.io, endpoint: 'https://mirror.example/k8s'}, {host: dl.k8s.io, endpoint: 'https://mirror.example/files'}]\n";

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_of_a_file_is_found_in_each_form() {
+    fn checksum_line_formats_are_recognized() {
         let (own, other) = (Sha256([0xab; 32]), Sha256([1; 32]));
         let (hex, other_hex) = (own.to_hex(), other.to_hex());
         let sha512 = "cd".repeat(64);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_state_one_sha_256_of_the_file_says_why() {
+    fn ambiguous_checksums_are_explained() {
         let (hex, other) = (Sha256([0xab; 32]).to_hex(), Sha256([1; 32]).to_hex());
         for (text, why) in [
             (String::new(), "no line"),
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_is_pinned_with_the_sums_that_confirm_it() {
+    async fn confirming_checksums_are_recorded() {
         let case = Case::new(line(b"kubelet").as_bytes()).await;
         let resolution = case.resolved(&case.text()).await;
         assert_eq!((resolution.resolved, resolution.failures.len()), (1, 0), "{:?}", resolution.failures);
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_sums_than_the_bytes_or_the_pin_are_refused_with_both_digests() {
+    async fn mismatched_checksums_show_both_digests() {
         let case = Case::new(line(b"other").as_bytes()).await;
         let (own, other) = (digest(b"kubelet"), digest(b"other"));
         let open = case.text();
@@ -353,7 +353,7 @@ mod tests {
 
     /// Example: a digest pinned by another project, next to a size that was not.
     #[tokio::test]
-    async fn what_the_server_sends_is_compared_with_the_pin_before_the_sums_are() {
+    async fn pin_is_compared_before_checksums() {
         let case = Case::new(line(b"kubelet").as_bytes()).await;
         let open = case.text();
         let pinned = |bytes: &[u8]| open.replacen("digest: unresolved", &format!("digest: {}", digest(bytes)), 1);
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sums_without_the_file_or_without_an_end_are_refused() {
+    async fn useless_checksum_files_are_refused() {
         let case = Case::new(b"# nothing\n").await;
         let (code, said) = refusal(&case.resolved(&case.text()).await);
         assert!(code == "LF2149" && said.contains(&case.address("SHA256SUMS")), "{code} {said}");
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_sums_and_sums_at_no_address_are_refused() {
+    fn invalid_checksum_fields_are_refused() {
         let text = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/node:1\n    files:\n      - {url: 'https://dl.example/a', FIELD, digest: unresolved, size: unresolved, path: a}\n";
         for (field, named) in [
             ("confirmed: 'https://dl.example/b'", "artifacts[0].files[0].confirmed"),

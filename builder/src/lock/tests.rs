@@ -38,7 +38,7 @@ fn find(lock: &Lock, reference: &str) -> Result<String> {
 }
 
 #[test]
-fn a_repository_alone_must_mean_one_entry() {
+fn bare_repository_needs_single_entry() {
     let lock = lock(TEXT).expect("good");
     assert_eq!(find(&lock, "ghcr.io/a/one").expect("one"), "ghcr.io/a/one:1");
     assert_eq!(find(&lock, "ghcr.io/a/two:2").expect("two"), "ghcr.io/a/two:2");
@@ -52,7 +52,7 @@ fn a_repository_alone_must_mean_one_entry() {
 
 /// Charts have their own scheduler, in addition to that of the node pack.
 #[test]
-fn a_node_pack_means_the_tag_of_its_version() {
+fn node_pack_selects_matching_tag() {
     let entry =
         |tag: &str| format!("  - {{reference: 'ghcr.io/a/b:{tag}', digest: unresolved, mediaType: m, size: 1}}\n");
     let named = |tags: &[&str], kubernetes: &str| {
@@ -71,7 +71,7 @@ fn a_node_pack_means_the_tag_of_its_version() {
 }
 
 #[test]
-fn a_name_without_tag_means_latest_among_several() {
+fn untagged_name_means_latest() {
     let entry = |tag: &str| {
         format!("  - {{reference: 'docker.io/library/busybox:{tag}', digest: unresolved, mediaType: m, size: 1}}\n")
     };
@@ -82,7 +82,7 @@ fn a_name_without_tag_means_latest_among_several() {
 }
 
 #[test]
-fn another_digest_beside_a_tag_is_refused_with_what_to_write() {
+fn other_digest_beside_tag_gets_hint() {
     let [pinned, index, other] = [1, 2, 3].map(|number| Sha256([number; 32]));
     let text = format!(
         "assembled: false\nplatform: linux/amd64\nimages:\n  - {{reference: 'ghcr.io/a/b:1', index: '{index}', digest: '{pinned}', mediaType: m, size: 1}}\n"
@@ -96,7 +96,7 @@ fn another_digest_beside_a_tag_is_refused_with_what_to_write() {
 }
 
 #[test]
-fn bad_locks_are_refused_by_line_and_unresolved_entries_all_at_once() {
+fn invalid_locks_are_refused_by_line() {
     let refusal = |from: &str, to: &str| {
         let error = lock(&TEXT.replacen(from, to, 1)).expect_err("refused");
         format!("{} {error}", error.code().id)
@@ -117,7 +117,7 @@ fn bad_locks_are_refused_by_line_and_unresolved_entries_all_at_once() {
 }
 
 #[tokio::test]
-async fn resolving_keeps_everything_else_as_it_was() {
+async fn resolving_preserves_other_text() {
     let registry = Registry::start(|_| ()).await;
     let manifest = |name: &str| {
         let text = format!(
@@ -209,7 +209,7 @@ fn refused_for_build(lock: &Lock) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn a_changed_tag_makes_its_digest_stale_for_build_and_is_resolved_again_by_lock() {
+async fn changed_tag_makes_digest_stale() {
     let (registry, client, [first, second]) = two_tags().await;
     let good = locked(&registry, "1", Some("1"), first);
     assert_eq!(refused_for_build(&good), None);
@@ -226,7 +226,7 @@ async fn a_changed_tag_makes_its_digest_stale_for_build_and_is_resolved_again_by
 }
 
 #[tokio::test]
-async fn a_digest_written_by_hand_must_be_what_its_tag_names() {
+async fn given_digest_must_match_tag() {
     let (registry, client, [first, second]) = two_tags().await;
     let unconfirmed = locked(&registry, "1", None, first);
     assert_eq!(refused_for_build(&unconfirmed), Some("LF2030"));
@@ -239,7 +239,7 @@ async fn a_digest_written_by_hand_must_be_what_its_tag_names() {
 }
 
 #[tokio::test]
-async fn a_tag_that_moved_is_reported_and_the_pin_stays() {
+async fn moved_tag_is_reported() {
     let (registry, client, [first, second]) = two_tags().await;
     let moved = locked(&registry, "2", Some("2"), first);
     let resolution = resolved(&moved, &client).await;
@@ -250,7 +250,7 @@ async fn a_tag_that_moved_is_reported_and_the_pin_stays() {
 }
 
 #[tokio::test]
-async fn an_image_with_a_foreign_layer_is_not_locked() {
+async fn foreign_layer_image_is_not_locked() {
     let registry = Registry::start(|_| ()).await;
     let layer = Sha256([7; 32]);
     let manifest = serde_json::json!({ "mediaType": MANIFEST, "layers": [{
@@ -273,7 +273,7 @@ async fn an_image_with_a_foreign_layer_is_not_locked() {
 }
 
 #[test]
-fn an_image_is_found_by_the_digest_of_its_index() {
+fn index_digest_finds_image() {
     let (index, manifest) = (Sha256([1; 32]), Sha256([2; 32]));
     let lock = lock(&format!(
         "assembled: false\nplatform: linux/amd64\nimages:\n  - {{reference: 'ghcr.io/a/one:1', index: '{index}', digest: '{manifest}', mediaType: m, size: 1}}\n  - {{reference: 'ghcr.io/a/one:latest', index: '{index}', digest: '{manifest}', mediaType: m, size: 1}}\n"
@@ -293,7 +293,7 @@ fn files_lock(server: &str) -> String {
 }
 
 #[test]
-fn bad_files_are_refused_by_line_and_field() {
+fn invalid_files_are_refused_by_line() {
     let refusal = |from: &str, to: &str| {
         let text = files_lock("https://dl.example");
         assert!(text.contains(from), "{from}");
@@ -327,7 +327,7 @@ fn bad_files_are_refused_by_line_and_field() {
 }
 
 #[tokio::test]
-async fn files_are_measured_and_what_is_pinned_must_match() {
+async fn measured_files_must_match_pins() {
     let registry = Registry::start(|_| ()).await;
     let (kubelet, tools) = (b"kubelet".repeat(100), b"tools".repeat(70));
     registry.add_file("kubelet", &kubelet);

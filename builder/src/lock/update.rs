@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_is_named_changes_and_without_a_name_everything_does() {
+    async fn update_changes_only_named_entries() {
         let bench = Bench::new(false, false).await;
         bench.lock().await.expect("locked");
         let before = text(&bench);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_program_that_renders_is_updated_with_everything_alone() {
+    async fn renderer_is_updated_with_everything() {
         let bench = Bench::new(false, false).await;
         bench.lock().await.expect("locked");
         let kubectl = fs_err::read_to_string(bench.path("kubectl")).expect("kubectl").replace("v1.36.3", "v1.36.4");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_written_where_a_name_is_wrong_or_an_entry_cannot_be_resolved() {
+    async fn failed_update_writes_nothing() {
         let bench = Bench::new(false, false).await;
         bench.lock().await.expect("locked");
         bench.edit(LOCK, DATABASE, "ghcr.io/small/database:gone");
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_models_and_packages_are_compared_one_by_one() {
+    async fn update_compares_inputs_individually() {
         let (server, hub) = (PackageServer::start().expect("server"), Hub::start().expect("hub"));
         let folder = tempfile::tempdir().expect("folder");
         let write = |text: &str| {

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packages_of_the_target_are_known_by_their_names() {
+    fn target_packages_are_recognized_by_name() {
         for (name, cpu) in [
             ("@esbuild/linux-x64", Some(Cpu::X64)),
             ("@esbuild/linux-arm64", Some(Cpu::Arm64)),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_that_differ_by_the_c_library_stand_for_one_another() {
+    fn libc_variants_are_interchangeable() {
         let names = [
             "@img/sharp-linux-x64",
             "@img/sharp-linuxmusl-x64",

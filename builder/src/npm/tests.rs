@@ -25,7 +25,7 @@ fn with(mut entry: Value, field: &str, value: Value) -> Value {
 }
 
 #[test]
-fn each_package_of_a_registry_has_a_path_of_its_own() {
+fn npm_packages_have_distinct_paths() {
     let host = "https://registry.example";
     let packages = json!({
         "": { "name": "shop", "version": "1.0.0" },
@@ -48,7 +48,7 @@ fn each_package_of_a_registry_has_a_path_of_its_own() {
 }
 
 #[test]
-fn packages_are_left_out_as_npm_leaves_them_out() {
+fn omitted_packages_match_npm() {
     let named = |name: &str| at(&format!("https://registry.example/{name}/-/{name}-1.0.0.tgz"));
     let flags = ["dev", "optional", "peer", "devOptional"];
     let mut packages = json!({ "node_modules/plain": named("plain") });
@@ -67,7 +67,7 @@ fn packages_are_left_out_as_npm_leaves_them_out() {
 }
 
 #[test]
-fn another_registry_takes_the_place_of_the_stated_one() {
+fn other_registry_replaces_stated_one() {
     for (registry, resolved, expected) in [
         (
             "https://packages.example.com",
@@ -106,7 +106,7 @@ fn another_registry_takes_the_place_of_the_stated_one() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_said_by_place() {
+fn package_lock_faults_are_listed() {
     let good = "https://registry.example/a/-/a-1.0.0.tgz";
     let cases = json!({
         "node_modules/a": at("git+ssh://git@git.example/a.git#0123"),
@@ -141,7 +141,7 @@ fn everything_that_is_wrong_is_said_by_place() {
 
 /// npm omits them if it writes a file next to modules of another system, and refuses the file at the site.
 #[test]
-fn a_file_without_packages_of_the_target_is_refused_with_the_command() {
+fn missing_target_packages_are_reported() {
     let names =
         json!({ "@esbuild/darwin-arm64": "1.0.0", "@esbuild/linux-arm64": "1.0.0", "@esbuild/linux-x64": "1.0.0" });
     let native = |name: &str| at(&format!("https://registry.example/@esbuild/{name}/-/{name}-1.0.0.tgz"));
@@ -168,7 +168,7 @@ fn a_file_without_packages_of_the_target_is_refused_with_the_command() {
 
 /// Paths of registries below another path, and of those that repeat the scope before the file name.
 #[test]
-fn a_tarball_is_taken_where_the_index_of_a_site_has_it() {
+fn tarball_addresses_must_fit_index() {
     for (name, resolved) in [
         ("a", "https://art.example/api/npm/own/a/-/a-1.0.0.tgz"),
         ("@scope/a", "https://registry.example/@scope%2fa/-/a-1.0.0.tgz"),
@@ -186,7 +186,7 @@ fn a_tarball_is_taken_where_the_index_of_a_site_has_it() {
 }
 
 #[test]
-fn sha_512_alone_counts() {
+fn only_sha_512_counts() {
     let empty: [u8; 64] = <sha2::Sha512 as sha2::Digest>::digest(b"").into();
     for text in [EMPTY.to_owned(), format!("sha1-x {EMPTY}?a"), format!("{EMPTY} sha512-{}A==", "A".repeat(85))] {
         assert!(Integrity::read(&text).expect(&text).is_of(&empty), "{text}");
@@ -198,7 +198,7 @@ fn sha_512_alone_counts() {
 }
 
 #[test]
-fn a_bill_reads_name_and_version_of_each_path() {
+fn tarball_paths_parse_back() {
     for (name, version) in [("left-pad", "1.3.0"), ("@a/b.c", "1.0.0-rc.1"), ("JSONStream", "1.3.5")] {
         let path = name::tarball(name, version).expect(name);
         let read = landfall_packages::npm::package_of_path(&format!("web-packages/{path}"));
@@ -207,7 +207,7 @@ fn a_bill_reads_name_and_version_of_each_path() {
 }
 
 #[test]
-fn names_that_lead_elsewhere_have_no_path() {
+fn misleading_names_have_no_path() {
     assert_eq!(name::tarball("@a/b.c", "1.0.0-rc.1+x").as_deref(), Ok("@a/b.c/-/b.c-1.0.0-rc.1+x.tgz"));
     let long = "a".repeat(300);
     for name in [

@@ -98,13 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn a_multi_call_program_has_links() {
+    fn multi_call_program_has_links() {
         let file = file(ArtifactKind::Node, &layer(Some("kubernetes"), Some("kubelet,kubeadm"), "x")).expect("good");
         assert_eq!(file.links, ["kubelet", "kubeadm"]);
     }
 
     #[test]
-    fn unsafe_names_archives_and_stray_links_are_refused() {
+    fn unsafe_layers_are_refused() {
         for path in ["", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a\0"] {
             assert!(file(ArtifactKind::Files, &layer(Some(path), None, "x")).is_err(), "{path:?}");
         }

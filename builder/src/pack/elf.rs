@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_of_symbols_are_compared_as_numbers() {
+    fn symbol_versions_compare_as_numbers() {
         let of = |version: &str| Glibc::of_symbols(version).map(|glibc| glibc.to_string());
         assert_eq!(of("GLIBC_2.2.5").as_deref(), Some("2.2"));
         assert_eq!(of("GLIBC_2.34").as_deref(), Some("2.34"));

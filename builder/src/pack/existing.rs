@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_is_read_than_the_limit_whatever_size_is_reported() {
+    fn reading_stops_at_limit() {
         // The kernel reports a size of zero for its own files.
         let endless = Path::new("/proc/self/status");
         assert_eq!(endless.metadata().expect("metadata").len(), 0);

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_definition_becomes_a_document_that_a_site_reads() {
+    fn definition_becomes_readable_document() {
         let document = read(DEFINITION).expect("good");
         let package = &document.recipes[0].packages[0];
         assert_eq!((package.file.as_str(), package.blob.size), ("gpu-driver.deb", 9));
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_the_file() {
+    fn invalid_definition_names_file() {
         for (from, to) in [
             ("counter: 1", "counter: 1\nsurprise: 1"),
             ("name: gpu-driver\nversion", "name: GPU\nversion"),

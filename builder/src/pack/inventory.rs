@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_head_lists_the_packages_of_the_topmost_databases() {
+    async fn topmost_package_databases_are_listed() {
         let bench = Bench::new(true, false).await;
         let site = "usr/lib/python3/dist-packages";
         let python = |name: &str, version: &str| format!("Name: {name}\nVersion: {version}\n\n");
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn layers_are_not_read_again() {
+    async fn inventory_record_avoids_layer_reads() {
         let bench = Bench::new(true, false).await;
         let layers = [layer(&[("var/lib/dpkg/status", &status(&[("libc6", "2.41-12")]))])];
         let first = built(&bench, &layers).await;
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_bundles_that_differ_in_a_package_differ_in_nothing_else() {
+    async fn package_change_is_only_difference() {
         let bench = Bench::new(true, false).await;
         let database = |version| layer(&[("var/lib/dpkg/status", &status(&[("libc6", version), ("zlib1g", "1.3")]))]);
         let (old, old_release) = built(&bench, &[database("2.41-12")]).await;
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_states_its_license_in_its_configuration_or_its_readme() {
+    fn model_license_is_found() {
         let configuration = br#"{"descriptor": {"licenses": ["Apache-2.0", "MIT"]}}"#;
         assert_eq!(license_of_configuration(configuration).as_deref(), Some("Apache-2.0 AND MIT"));
         assert_eq!(license_of_configuration(b"{}"), None);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_again_and_a_torn_one_is_not() {
+    fn torn_inventory_record_is_not_read() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("ab/abcd");
         assert_eq!(read_record(&path), None);

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wheels_and_npm_packages_declare_their_licenses() {
+    fn package_licenses_are_listed() {
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path());
         let artifact = |kind, files: Vec<(String, Vec<u8>)>| {

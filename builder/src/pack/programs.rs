@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dynamic_linker_and_libraries_are_seen() {
+    fn dynamic_dependencies_are_detected() {
         let linker = "/lib64/ld-linux-x86-64.so.2";
         let found = of(&program(&[(PT_LOAD, b"code"), (PT_INTERP, format!("{linker}\0").as_bytes())]));
         assert_eq!(found.expect("read"), Needs::Other(format!("the dynamic linker {linker}")));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn glibc_alone_is_seen_with_its_newest_version_and_anything_beside_it_by_name() {
+    fn newest_glibc_version_is_found() {
         let needs = |linker: &str, libraries: &[&str], versions: &[&str]| match of(&linked_program(
             linker, libraries, versions,
         )) {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_static_or_no_program_needs_nothing() {
+    fn static_programs_need_nothing() {
         // A static position-independent program also has a dynamic section.
         let entries = dynamic(&[DT_SONAME, DT_NULL]);
         let this = fs_err::read(std::env::current_exe().expect("this program")).expect("its bytes");
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_traveling_landfall_must_run_at_the_site() {
+    fn bundled_landfall_must_run_on_site() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("landfall");
         let good = program(&[(PT_LOAD, b"code")]);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_traveling_program_about_gpus_needs_the_glibc_that_preflight_asks_for() {
+    fn gpu_program_needs_supported_glibc() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("landfall-gpu");
         let linked = |libraries: &[&str], version: &str| {
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_cut_off_is_not_taken_for_a_static_one() {
+    fn truncated_program_is_error() {
         let whole = program(&[(PT_LOAD, b"code"), (PT_INTERP, b"/lib/ld.so\0")]);
         for length in [20, 64, 100, whole.len() - 1] {
             assert!(of(&whole[..length]).is_err(), "{length} bytes");

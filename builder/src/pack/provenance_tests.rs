@@ -46,7 +46,7 @@ fn materials<'a>(statement: &'a Statement, kind: &str) -> Vec<&'a Material> {
 }
 
 #[tokio::test]
-async fn it_names_every_input_with_its_digest() {
+async fn provenance_names_all_inputs() {
     let bench = locked().await;
     let index = Sha256([0xab; 32]);
     let resolved = "resolved: 'ghcr.io/small/database:1', index: ";
@@ -92,7 +92,7 @@ async fn it_names_every_input_with_its_digest() {
 }
 
 #[tokio::test]
-async fn a_file_with_notes_is_stated() {
+async fn notes_file_is_stated() {
     let bench = locked().await;
     bench.write("release/NOTES.md", b"faster", 0o644);
     bench.edit("release/release.yaml", "counter: 7", "counter: 7\nnotes: {file: NOTES.md}");
@@ -103,7 +103,7 @@ async fn a_file_with_notes_is_stated() {
 }
 
 #[tokio::test]
-async fn the_same_inputs_give_the_same_bytes_and_other_inputs_another_statement() {
+async fn provenance_is_reproducible() {
     let bench = locked().await;
     let mut files = Vec::new();
     for output in ["one", "two"] {
@@ -129,7 +129,7 @@ async fn the_same_inputs_give_the_same_bytes_and_other_inputs_another_statement(
 }
 
 #[tokio::test]
-async fn a_file_that_was_altered_or_is_missing_is_not_taken_for_the_bundles_own() {
+async fn damaged_provenance_forces_rebuild() {
     let bench = locked().await;
     let first = bench.build().await.expect("built");
     let (mut bytes, bundle) = written(&bench, "out", &first);
@@ -167,7 +167,7 @@ fn sources_of(statement: &Statement) -> BTreeMap<String, Sha256> {
 }
 
 #[tokio::test]
-async fn every_file_that_a_kustomization_reads_is_stated_without_a_path_of_this_machine() {
+async fn kustomization_files_are_stated() {
     let bench = locked().await;
     let network = "configMapGenerator: [{name: a, files: [key=settings.conf]}]\nresources: [../../../base]\n\
                    transformers: ['{apiVersion: builtin, kind: PatchTransformer, path: patch.yaml}']\n";
@@ -202,7 +202,7 @@ async fn every_file_that_a_kustomization_reads_is_stated_without_a_path_of_this_
 }
 
 #[tokio::test]
-async fn a_kustomization_is_read_once_and_stated_as_it_was_read() {
+async fn kustomization_is_read_once() {
     let bench = Bench::new(true, false).await;
     // A kubectl that writes another kustomization: if it were read again, it would be refused.
     let kubectl = fs_err::read_to_string(bench.path("kubectl")).expect("script");
@@ -231,7 +231,7 @@ impl Progress for Replacing<'_> {
 }
 
 #[tokio::test]
-async fn the_installer_is_stated_as_it_was_packed() {
+async fn packed_installer_is_stated() {
     let bench = locked().await;
     let new = program_for_tests(&[(object::elf::PT_LOAD, b"replaced while the build fetched")]);
     let report =
@@ -244,7 +244,7 @@ async fn the_installer_is_stated_as_it_was_packed() {
 }
 
 #[tokio::test]
-async fn an_address_is_stated_with_host_and_path_and_can_have_nothing_else() {
+async fn stated_addresses_hide_secrets() {
     let bench = Bench::new(false, false).await;
     let text = composed(&bench, &tools());
     bench.write("release/images.lock", text.as_bytes(), 0o644);

@@ -34,7 +34,7 @@ async fn bench(hub: &Hub) -> Bench {
 }
 
 #[tokio::test]
-async fn a_rebuild_with_nothing_changed_asks_no_server_for_anything_and_is_soon_done() {
+async fn unchanged_rebuild_makes_no_requests() {
     let hub = Hub::start().expect("hub");
     let bench = bench(&hub).await;
     bench.lock().await.expect("locked");
@@ -56,7 +56,7 @@ async fn a_rebuild_with_nothing_changed_asks_no_server_for_anything_and_is_soon_
 
 /// Tags and branches are requested, because they may have moved. Pinned content is in the store, and is not requested.
 #[tokio::test]
-async fn a_second_lock_asks_what_names_mean_and_for_no_bytes() {
+async fn second_lock_fetches_no_content() {
     let hub = Hub::start().expect("hub");
     let bench = bench(&hub).await;
     bench.lock().await.expect("locked");

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn every_license_has_a_line_with_whose_it_is() {
+    fn licenses_list_their_packages() {
         let license = FileLicense {
             artifact: "python".to_owned(),
             path: "a-1.0-py3-none-any.whl".to_owned(),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn charts_have_lines_with_those_that_came_with_them() {
+    fn subcharts_are_listed_with_licenses() {
         let chart = |name: &str, path: Option<&str>, license: Option<&str>| ChartEntry {
             component: "web".to_owned(),
             name: name.to_owned(),

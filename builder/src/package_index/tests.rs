@@ -50,7 +50,7 @@ fn refusal(component: &str) -> String {
 }
 
 #[test]
-fn misdeclared_package_indexes_are_refused_with_their_line() {
+fn misdeclared_package_indexes_are_refused() {
     let refusals = [
         "  - {name: packages, namespace: packages, packageIndex: []}\n",
         "  - {name: packages, namespace: packages, packageIndex: [wheals]}\n",
@@ -65,7 +65,7 @@ fn misdeclared_package_indexes_are_refused_with_their_line() {
 }
 
 #[tokio::test]
-async fn one_line_becomes_a_component_with_the_list_of_its_wheels() {
+async fn package_index_becomes_component() {
     let (small, bytes) = sample::wheel("small", "1.0", "Requires-Python: >=3.9\n");
     let (other, of_other) = sample::wheel("other", "2.0", "");
     let both = "  - {name: packages, namespace: packages, packageIndex: [wheels, more]}\n";
@@ -99,7 +99,7 @@ async fn one_line_becomes_a_component_with_the_list_of_its_wheels() {
 }
 
 #[tokio::test]
-async fn wheels_that_nobody_could_install_are_refused_before_anything_is_written() {
+async fn unusable_wheels_are_refused() {
     let (small, bytes) = sample::wheel("small", "1.0", "");
     let (_, other) = sample::wheel("other", "1.0", "");
     let without = sample::archive(&[("small.py", b"")]);
@@ -121,7 +121,7 @@ async fn wheels_that_nobody_could_install_are_refused_before_anything_is_written
 }
 
 #[tokio::test]
-async fn packages_that_are_only_mounted_are_read_as_well() {
+async fn mounted_packages_are_checked() {
     let (small, bytes) = sample::wheel("small", "1.0", "");
     let (_, other) = sample::wheel("other", "1.0", "");
     let (tarball, packed) = npm::sample::package("plain", "2.0.0", &json!({}));
@@ -160,7 +160,7 @@ async fn refusals_of(bench: &Bench, artifacts: &[&str], component: impl Fn(&str)
 }
 
 #[tokio::test]
-async fn wheels_and_npm_packages_are_served_by_one_component() {
+async fn component_serves_wheels_and_npm() {
     let (small, bytes) = sample::wheel("small", "1.0", "");
     let more = json!({ "scripts": { "install": "node install.js" } });
     let (scoped, of_scoped) = npm::sample::package("@scope/tool", "1.0.0", &more);
@@ -198,7 +198,7 @@ async fn wheels_and_npm_packages_are_served_by_one_component() {
 }
 
 #[test]
-fn a_long_list_has_a_map_for_each_part() {
+fn long_npm_list_is_split() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("release.yaml");
     let text = include_str!("../definition/good.yaml").replacen(
@@ -239,7 +239,7 @@ fn a_long_list_has_a_map_for_each_part() {
 }
 
 #[tokio::test]
-async fn npm_packages_that_nobody_could_install_are_refused_before_anything_is_written() {
+async fn unusable_npm_packages_are_refused() {
     let (_, bytes) = npm::sample::package("small", "1.0.0", &json!({}));
     let without = npm::sample::archive(&[("package/index.js", b"")]);
     let unnamed = npm::sample::archive(&[("package/package.json", br#"{"name":"../small","version":"1.0.0"}"#)]);

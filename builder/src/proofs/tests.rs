@@ -66,7 +66,7 @@ fn refusal(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn misdeclared_proofs_are_refused_with_their_line() {
+fn misdeclared_proofs_are_refused() {
     let refusals = [
         refusal("component: database\n    shows", "component: databse\n    shows"),
         refusal("- name: weights", "- name: rows"),
@@ -113,7 +113,7 @@ fn rendered(definition: &Definition) -> Vec<Rendered> {
 }
 
 #[test]
-fn what_a_component_does_not_render_cannot_be_proved() {
+fn unrendered_objects_cannot_be_proved() {
     let definition = read("counter: 7", "counter: 7").expect("good");
     check_rendered(&definition, &rendered(&definition)).expect("everything exists");
     let refusal = |from: &str, to: &str| {
@@ -145,7 +145,7 @@ fn artifact(files: &[&str]) -> ArtifactEntry {
 }
 
 #[test]
-fn digests_of_files_are_filled_in() {
+fn file_digests_are_filled_in() {
     let definition = read("counter: 7", "counter: 7").expect("good");
     let made = proofs(&definition, &[artifact(&["config.json", "model.bin"])]).expect("proofs");
     let ProofTrial::Command(command) = &made[1].trial else { panic!("a command") };
@@ -162,7 +162,7 @@ fn digests_of_files_are_filled_in() {
 }
 
 #[test]
-fn a_release_without_proofs_has_none() {
+fn proofs_are_optional() {
     let definition = read_text(GOOD).expect("good");
     assert_eq!(proofs(&definition, &[]).expect("none"), []);
 }

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_elsewhere_is_refused_even_through_a_base() {
+    fn remote_bases_are_refused() {
         for entry in [
             "https://github.com/a/b//config?ref=v1",
             "https://raw.example/crds.yaml",
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_that_kubectl_reads_is_found() {
+    fn kustomization_sources_are_found() {
         let files = [
             (
                 "a/kustomization.yaml",
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_might_name_a_file_unseen_is_refused() {
+    fn unknown_kustomization_fields_are_refused() {
         // kubectl accepts `Resources` for `resources`.
         for text in ["Resources: ['https://a.example/b']\n", "later: [x.yaml]\n"] {
             let refused = checked(&[("a/kustomization.yaml", text)]).expect_err(text);
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absolute_path_into_the_folder_is_named_relative_to_it() {
+    fn absolute_path_becomes_relative() {
         let folder = tempfile::tempdir().expect("folder");
         durable::write_file(&folder.path().join("x.yaml"), b"", 0o644).expect("file");
         let text = format!("resources: ['{}']\n", folder.path().join("x.yaml").display());

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_means_any_element_one_by_its_number_or_one_by_its_name() {
+    fn image_paths_select_elements() {
         let deployment = json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "operator" },
             "spec": { "template": { "spec": { "containers": [{
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_both_tables_have_is_found_once_and_the_core_group_has_no_name() {
+    fn table_overlap_is_found_once() {
         let cluster = json!({
             "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": { "name": "a" },
             "spec": { "imageName": "ghcr.io/cloudnative-pg/postgresql:17" },

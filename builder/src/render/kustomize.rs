@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_of_kubectl_is_not_repeated() {
+    fn kubectl_log_lines_are_dropped() {
         let log = "W1129 10:00:00.000000   12 yaml.go:7] deprecated";
         assert_eq!(without_log(&format!("{log}\nerror: x is no object\n{log}")), "error: x is no object");
         assert_eq!(without_log("Error: W is unknown"), "Error: W is unknown");
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn pointer_among_sources_is_refused_by_its_file() {
+    fn pointer_among_sources_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let text = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n", "0".repeat(64));
         let write = |name: &str, text: &str| {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_a_copy_name_the_original() {
+    fn errors_in_copy_name_original() {
         let folder = tempfile::tempdir().unwrap();
         let (copy, original) = (folder.path().join("copy"), folder.path().join("original"));
         fs_err::create_dir(&original).unwrap();

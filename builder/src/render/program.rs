@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_of_a_relative_path_runs_in_any_folder() {
+    fn relative_program_runs_in_any_folder() {
         let here = std::env::current_dir().expect("folder");
         let folder = tempfile::tempdir_in(&here).expect("folder");
         write_program(&folder.path().join("helm"), "#!/bin/sh\n");
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn no_helm_but_3_is_taken() {
+    fn only_helm_3_is_accepted() {
         let folder = tempfile::tempdir().expect("folder");
         let lock =
             Lock::parse(Path::new("images.lock"), "assembled: false\nplatform: linux/amd64\nimages: []\n".into());

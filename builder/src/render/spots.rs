@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_custom_resource_names_images_where_the_table_says_so() {
+    fn image_table_covers_custom_resources() {
         let cluster = json!({
             "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": { "name": "a" },
             "spec": { "imageName": "ghcr.io/cloudnative-pg/postgresql:17", "image": "a picture.png", "logoImage": "x" },
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_of_kubernetes_name_images_in_containers_and_image_volumes_alone() {
+    fn builtin_kinds_name_known_image_fields() {
         let rbd = json!({ "monitors": ["a:6789"], "pool": "kube", "image": "disk-1" });
         let pod = json!({
             "initContainers": [{ "name": "a", "image": "ghcr.io/a/a:1" }],
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_no_table_knows_is_doubtful_rather_than_taken() {
+    fn unknown_image_fields_are_doubtful() {
         let thing = json!({
             "apiVersion": "example.com/v1", "kind": "Thing", "metadata": { "name": "a", "annotations": { "image": "x" } },
             "spec": { "image": "a picture", "sidecarImage": "ghcr.io/a/b:1", "name": "c" },
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_and_a_tag_below_an_image_name_one_together() {
+    fn repository_and_tag_form_image() {
         let thing = json!({
             "apiVersion": "qdrantoperator.io/v1alpha1", "kind": "QdrantCluster", "metadata": { "name": "a" },
             "spec": { "image": { "repository": "qdrant/qdrant", "tag": "v1.17.0" },
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_the_releases_table_is_an_image_and_what_is_beside_it_is_in_doubt() {
+    fn release_table_adds_image_fields() {
         let thing = json!({
             "apiVersion": "example.com/v1", "kind": "Thing", "metadata": { "name": "a" },
             "spec": { "image": "ghcr.io/a/b:1", "sidecarImage": "ghcr.io/a/c:1", "url": "docker://ghcr.io/a/d:1" },

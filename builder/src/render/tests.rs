@@ -101,7 +101,7 @@ fn refusal(definition: &Definition, text: &str) -> String {
 }
 
 #[test]
-fn images_are_bound_to_platform_digests_wherever_they_are_named() {
+fn images_are_bound_to_platform_digests() {
     let found = run(&definition("name: small", "name: small"), STATEFUL_SET).expect("good");
     let object = &found.objects[0];
     let image = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).expect("image").to_owned();
@@ -114,7 +114,7 @@ fn images_are_bound_to_platform_digests_wherever_they_are_named() {
 }
 
 #[test]
-fn a_declared_reference_in_a_text_is_bound_and_an_undeclared_one_is_refused() {
+fn undeclared_references_are_refused() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata:\n  pod.yaml: |\n    containers:\n    - image: busybox\n";
     let declared = "    references:\n      - {kind: ConfigMap, name: helper, path: /data/pod.yaml, reference: busybox, text: busybox}\n    secrets:";
     let declared = definition("    secrets:", declared);
@@ -175,7 +175,7 @@ fn a_declared_reference_in_a_text_is_bound_and_an_undeclared_one_is_refused() {
 }
 
 #[test]
-fn a_custom_resource_may_name_an_image_where_only_a_vendor_knows() {
+fn custom_resource_images_need_declaration() {
     let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.example.com}\nspec: {group: example.com, names: {kind: Thing}, scope: Namespaced}\n---\n";
     let thing = format!(
         "{crd}apiVersion: example.com/v1\nkind: Thing\nmetadata: {{name: a}}\nspec: {{image: 'logo.png', other: 1}}\n"
@@ -197,7 +197,7 @@ fn a_custom_resource_may_name_an_image_where_only_a_vendor_knows() {
 }
 
 #[test]
-fn the_releases_table_finds_images_in_arguments_and_config_maps() {
+fn release_table_finds_argument_images() {
     let table = "imageFields:\n  - {group: apps, kind: StatefulSet, path: '/spec/template/spec/containers/*/args/*', prefix: --reloader=}\n  \
                  - {kind: ConfigMap, name: helper, path: /data/image}\nvalues:";
     let declared = definition("values:", table);
@@ -223,7 +223,7 @@ fn the_releases_table_finds_images_in_arguments_and_config_maps() {
 }
 
 #[test]
-fn what_is_in_doubt_is_all_told_before_anything_is_bound() {
+fn doubtful_images_are_listed() {
     let declared = "    references:\n      - {kind: ConfigMap, name: helper, path: /data/pod, reference: busybox, text: busybox}\n    \
                     notImages: ['default/metrics:9090']\n    secrets:";
     let definition = definition("    secrets:", declared);
@@ -243,7 +243,7 @@ fn what_is_in_doubt_is_all_told_before_anything_is_bound() {
 }
 
 #[test]
-fn descriptions_of_a_definition_name_no_image() {
+fn schema_descriptions_name_no_image() {
     let schema = "{openAPIV3Schema: {type: object, properties: {args: {type: string, description: \"The image's own; ghcr.io/a/b:1 by default\"}}}}";
     let text = format!(
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: owns.own.example}}\nspec: {{group: own.example, \
@@ -253,7 +253,7 @@ fn descriptions_of_a_definition_name_no_image() {
 }
 
 #[test]
-fn what_only_looks_like_an_image_can_be_declared_to_be_none() {
+fn lookalikes_can_be_declared_harmless() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata: {ports: 'default/metrics:9090'}\n";
     let plain = definition("name: small", "name: small");
     let refused = run(&plain, text).expect_err("undeclared");
@@ -273,7 +273,7 @@ fn what_only_looks_like_an_image_can_be_declared_to_be_none() {
 }
 
 #[test]
-fn a_namespace_of_a_cluster_object_is_dropped() {
+fn cluster_object_namespace_is_dropped() {
     let plain = definition("name: small", "name: small");
     let text = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a, namespace: other}\nrules: []\n";
     let mut components = [component(&plain, "database", text)];
@@ -284,7 +284,7 @@ fn a_namespace_of_a_cluster_object_is_dropped() {
 }
 
 #[test]
-fn all_missing_kinds_are_refused_at_once() {
+fn missing_kinds_are_refused_together() {
     let plain = definition("name: small", "name: small");
     let object =
         |group: &str, kind: &str| format!("---\napiVersion: {group}/v1\nkind: {kind}\nmetadata: {{name: a}}\n");
@@ -306,7 +306,7 @@ fn all_missing_kinds_are_refused_at_once() {
 }
 
 #[test]
-fn a_secret_without_values_travels_as_it_is() {
+fn empty_secret_is_accepted() {
     let plain = definition("name: small", "name: small");
     let secret = |values: &str| format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: filled}}\n{values}\n");
     for values in ["stringData:", "data: {}"] {
@@ -318,7 +318,7 @@ fn a_secret_without_values_travels_as_it_is() {
 }
 
 #[test]
-fn a_missing_kind_is_refused_with_what_brings_it() {
+fn missing_kind_gets_software_hint() {
     let plain = definition("name: small", "name: small");
     for (group, software) in
         [("cert-manager.io", "cert-manager"), ("own.example", "the software that owns own.example")]
@@ -332,7 +332,7 @@ fn a_missing_kind_is_refused_with_what_brings_it() {
 }
 
 #[test]
-fn objects_that_cannot_be_applied_as_they_are_are_refused() {
+fn inapplicable_objects_are_refused() {
     let plain = definition("name: small", "name: small");
     let object = |head: &str, metadata: &str| format!("{head}\nmetadata: {{{metadata}}}\n");
     let refusals = [
@@ -353,7 +353,7 @@ fn objects_that_cannot_be_applied_as_they_are_are_refused() {
 }
 
 #[test]
-fn objects_are_sorted_so_that_each_finds_what_it_needs() {
+fn objects_sort_by_dependency() {
     let kinds = [
         "apps/v1 StatefulSet",
         "v1 Service",
@@ -384,7 +384,7 @@ fn objects_are_sorted_so_that_each_finds_what_it_needs() {
 }
 
 #[test]
-fn values_must_fit_their_schemas_and_the_rendered_objects() {
+fn values_fit_schemas_and_objects() {
     let check = |from: &str, to: &str| {
         let definition = definition(from, to);
         let components = [component(&definition, "database", STATEFUL_SET)];
@@ -459,7 +459,7 @@ fn editable_fields_must_exist() {
 }
 
 #[test]
-fn the_file_that_a_person_corrects_is_named() {
+fn source_file_of_object_is_found() {
     let folder = tempfile::tempdir().expect("folder");
     let write = |name: &str, text: &str| {
         landfall_media::durable::write_file(&folder.path().join(name), text.as_bytes(), 0o644).expect("file");
@@ -480,7 +480,7 @@ fn the_file_that_a_person_corrects_is_named() {
 
 /// A script replaces kubectl, because only the error matters; the tests crate renders with the real one.
 #[test]
-fn a_folder_that_kubectl_refuses_is_named_with_what_it_said() {
+fn kubectl_refusal_names_folder() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().expect("folder");
     let write = |name: &str, text: &str| {
@@ -510,7 +510,7 @@ fn a_folder_that_kubectl_refuses_is_named_with_what_it_said() {
 }
 
 #[test]
-fn without_a_kubectl_the_error_names_the_one_that_the_lock_records() {
+fn missing_kubectl_names_recorded_version() {
     let hint = |lock: &Lock| {
         let missing = Program::find(Tool::Kubectl, Path::new("kubectl-that-nobody-has"), lock).expect_err("missing");
         assert_eq!(missing.code().id, "LF2015");

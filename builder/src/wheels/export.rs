@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_wheel_is_a_requirement_with_its_hash() {
+    fn wheels_become_hashed_requirements() {
         let digest = Sha256([1; 32]);
         let wheels = [
             ("Friendly_Bard-1.0-py3-none-any.whl", digest),

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_joined_as_pip_joins_them() {
+    fn continuation_lines_join_as_in_pip() {
         let text = "# head\na==1 \\\n    --hash=x \\\n    --hash=y\n    # via b\n\nb==2 # why\nc==3 \\\n# ends it\nurl#fragment\nd==4 \\";
         let lines = logical_lines(text);
         let shown: Vec<_> = lines.iter().map(|(number, line)| (*number, line.as_str())).collect();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_only_say_where_to_look_are_passed_over() {
+    fn index_options_are_ignored() {
         for line in ["--index-url https://packages.example.com/simple", "-ihttps://packages.example.com", "--pre"] {
             assert_eq!(option(line), Ok(()), "{line}");
         }

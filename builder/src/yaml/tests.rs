@@ -8,7 +8,7 @@ use super::*;
 const GO: &str = include_str!("go.json");
 
 #[test]
-fn every_scalar_is_what_go_reads() {
+fn scalars_parse_as_in_go() {
     let cases: Vec<(String, Option<String>)> = serde_json::from_str(GO).expect("cases");
     assert!(cases.len() > 120);
     for (text, expected) in cases {
@@ -26,19 +26,19 @@ fn every_scalar_is_what_go_reads() {
 }
 
 #[test]
-fn documents_are_separate_and_anchors_too() {
+fn anchors_end_with_document() {
     assert_eq!(read("a: &x 1\n---\n---\n# nothing\n---\nb: 2\n"), Ok(vec![json!({ "a": 1 }), json!({ "b": 2 })]));
     assert!(read("a: &x 1\n---\nb: *x\n").is_err());
 }
 
 #[test]
-fn a_merge_may_have_its_tag() {
+fn merge_key_may_be_tagged() {
     let merged = Ok(vec![json!({ "a": { "b": 1 }, "c": { "b": 1, "d": 2 } })]);
     assert_eq!(read("a: &a {b: 1}\nc:\n  !!merge <<: *a\n  d: 2\n"), merged);
 }
 
 #[test]
-fn an_error_names_its_line() {
+fn errors_name_line() {
     for (text, said) in [
         ("a: 1\nb: .inf\n", "line 2: `.inf` is a number that JSON does not have: write it in quotes if it is text"),
         ("a: 1\n~: 1\n", "line 2: a key is null: write it in quotes"),
@@ -50,7 +50,7 @@ fn an_error_names_its_line() {
 }
 
 #[test]
-fn many_values_are_read_up_to_the_limit() {
+fn value_limits_are_enforced() {
     let list = |values: usize| format!("a:\n{}", "- 1\n".repeat(values));
     assert!(read(&list(300_000)).is_ok());
     let error = read(&list(VALUES)).expect_err("too many");
@@ -61,7 +61,7 @@ fn many_values_are_read_up_to_the_limit() {
 }
 
 #[test]
-fn aliases_of_aliases_end_at_the_limit() {
+fn nested_aliases_hit_limit() {
     let mut text = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1]\n".to_owned();
     for level in 1..9 {
         let below = vec![format!("*a{}", level - 1); 8].join(", ");

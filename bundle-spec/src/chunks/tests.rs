@@ -17,7 +17,7 @@ fn sums(blob: &[u8], piece: usize) -> BlobSums {
 }
 
 #[test]
-fn agrees_with_plain_hashes_at_every_edge() {
+fn hashes_match_at_chunk_edges() {
     for size in [0, 1, 511, 1024, 1025, MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 1, 3 * MIB, 5 * MIB + 7, 8 * MIB] {
         let blob = bytes(size, 1);
         let sums = sums(&blob, 70_001);
@@ -34,7 +34,7 @@ fn agrees_with_plain_hashes_at_every_edge() {
 }
 
 #[test]
-fn a_chunk_passes_only_in_its_own_place() {
+fn chunk_matches_only_its_index() {
     let blob = bytes(3 * MIB + 9, 2);
     let sums = sums(&blob, MIB);
     let check = |index, bytes: &[u8]| chunk_matches(sums.size, sums.blake3, &sums.chunks, index, bytes);
@@ -50,7 +50,7 @@ fn a_chunk_passes_only_in_its_own_place() {
 }
 
 #[test]
-fn an_empty_blob_is_one_empty_chunk() {
+fn empty_blob_has_one_chunk() {
     let sums = sums(&[], 1);
     assert_eq!((chunk_count(0), chunk_len(0, 0)), (1, 0));
     assert!(chunk_matches(0, sums.blake3, &[], 0, &[]));
@@ -61,7 +61,7 @@ fn an_empty_blob_is_one_empty_chunk() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
-    fn any_size_in_any_pieces(size in 0usize..(4 * MIB), piece in 1usize..(2 * MIB), seed: u64) {
+    fn hashing_ignores_piece_size(size in 0usize..(4 * MIB), piece in 1usize..(2 * MIB), seed: u64) {
         let blob = bytes(size, seed);
         let sums = sums(&blob, piece);
         prop_assert_eq!(sums.blake3.0, *blake3::hash(&blob).as_bytes());

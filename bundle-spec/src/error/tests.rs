@@ -69,7 +69,7 @@ fn all() -> Vec<Error> {
 }
 
 #[test]
-fn messages() {
+fn messages_match_snapshot() {
     let lines = all().into_iter().fold(String::new(), |mut lines, error| {
         let (code, source) = (error.code(), std::error::Error::source(&error));
         writeln!(lines, "{} {} {error}", code.id, code.class.exit_code()).unwrap();
@@ -83,7 +83,7 @@ fn messages() {
 }
 
 #[test]
-fn every_error_has_a_code_of_its_own_and_refuses() {
+fn error_codes_are_unique() {
     let used: BTreeSet<_> = all().iter().map(|error| error.code().id).collect();
     assert_eq!(used.len(), all().len());
     assert!(used.iter().all(|id| id.starts_with("LF10") || id.starts_with("LF11") || *id == "LF9002"));

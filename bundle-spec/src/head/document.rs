@@ -310,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_times_and_versions() {
+    fn names_and_timestamps_are_validated() {
         for good in ["documents/release.json", "documents/objects/postgres-17.json", "documents/a"] {
             assert!(is_document_name(good), "{good}");
         }

@@ -55,7 +55,7 @@ fn rich() -> Rich {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn head_round_trips() {
     let rich = rich();
     let head = rich.sample.head.bytes();
     let verified = check(head, &TrustAnchor::Fingerprint(rich.first.fingerprint())).unwrap();
@@ -78,7 +78,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn every_flipped_byte_of_a_head_is_refused() {
+fn flipped_head_bytes_are_refused() {
     let rich = rich();
     let head = rich.sample.head.bytes();
     let anchor = TrustAnchor::Fingerprint(rich.first.fingerprint());
@@ -100,7 +100,7 @@ fn every_flipped_byte_of_a_head_is_refused() {
 }
 
 #[test]
-fn every_truncation_of_a_head_is_refused() {
+fn truncated_heads_are_refused() {
     let rich = rich();
     let head = rich.sample.head.bytes();
     for length in 0..head.len() {
@@ -111,7 +111,7 @@ fn every_truncation_of_a_head_is_refused() {
 }
 
 #[test]
-fn other_files_are_refused_as_not_a_bundle() {
+fn foreign_files_are_not_bundles() {
     for bytes in [&b""[..], b"x", b"PK\x03\x04", &[0; 4096], b"landfall.jso\0"] {
         assert_eq!(code(Opened::read_file(bytes)), "LF1002");
     }
@@ -119,7 +119,7 @@ fn other_files_are_refused_as_not_a_bundle() {
 }
 
 #[test]
-fn trust_is_never_assumed() {
+fn untrusted_heads_are_refused() {
     let (vendor, stranger) = (vendor(), vendor());
     let sample = Sample::tiny(&vendor).unwrap();
     let head = sample.head.bytes();
@@ -148,7 +148,7 @@ fn thresholds_count_distinct_keys() {
 }
 
 #[test]
-fn documents_that_break_rules_are_refused_though_signed() {
+fn signed_rule_violations_are_refused() {
     let vendor = vendor();
     let forgery = Forgery::of(&Sample::with_blobs(&vendor, vec![vec![1; MIB + 1], vec![2]]).unwrap());
     let resign = |forgery: Forgery| check(&forgery.sign(&vendor.key).unwrap().head(), &vendor.anchor());
@@ -189,7 +189,7 @@ fn documents_that_break_rules_are_refused_though_signed() {
 }
 
 #[test]
-fn an_unknown_requirement_is_reported_only_for_a_trusted_bundle() {
+fn unknown_requirement_needs_trusted_bundle() {
     let (vendor, stranger) = (vendor(), vendor());
     let require = |value: &mut Value| value["requires"] = json!([{ "feature": "deltas", "landfall": "2.0.0" }]);
     let forgery = Forgery::of(&Sample::tiny(&vendor).unwrap()).edit("landfall.json", require).unwrap();
@@ -200,7 +200,7 @@ fn an_unknown_requirement_is_reported_only_for_a_trusted_bundle() {
 }
 
 #[test]
-fn files_of_the_area_have_their_order_and_limits() {
+fn area_files_have_order_and_limits() {
     let vendor = vendor();
     let forgery = Forgery::of(&Sample::tiny(&vendor).unwrap());
     let refused = |change: &dyn Fn(&mut Files)| {
@@ -223,7 +223,7 @@ fn files_of_the_area_have_their_order_and_limits() {
 }
 
 #[test]
-fn a_bundle_takes_sixteen_signatures() {
+fn head_accepts_sixteen_signatures() {
     let keys: Vec<SigningKey> = (0..17).map(|_| SigningKey::generate(KeyKind::Ed25519).unwrap()).collect();
     let public: Vec<_> = keys.iter().map(|key| key.public().clone()).collect();
     let contents = RootContents { release: (public, 1), ..RootContents::single(keys[0].public(), true) };
@@ -238,7 +238,7 @@ fn a_bundle_takes_sixteen_signatures() {
 }
 
 #[test]
-fn the_trust_area_is_limited_in_files_and_bytes() {
+fn trust_area_size_is_limited() {
     let vendor = vendor();
     let forgery = Forgery::of(&Sample::tiny(&vendor).unwrap());
     let padded = |count: usize, size: usize| {
@@ -254,7 +254,7 @@ fn the_trust_area_is_limited_in_files_and_bytes() {
 }
 
 #[test]
-fn surplus_signatures_of_strangers_are_ignored() {
+fn stranger_signatures_are_ignored() {
     let rich = rich();
     let anchor = TrustAnchor::Fingerprint(rich.first.fingerprint());
     let strangers: Vec<_> = (0..3).map(|_| SigningKey::generate(KeyKind::Ed25519).unwrap()).collect();
@@ -271,7 +271,7 @@ fn surplus_signatures_of_strangers_are_ignored() {
 }
 
 #[test]
-fn a_signed_bundle_of_the_future_hands_over_or_is_refused_by_name() {
+fn future_bundle_hands_over() {
     let (vendor, stranger) = (vendor(), vendor());
     let sample = Sample::carrying(&vendor, b"the program of a later version".to_vec()).unwrap();
     let future = Forgery::of(&sample).of_the_future().unwrap();
@@ -309,7 +309,7 @@ fn a_signed_bundle_of_the_future_hands_over_or_is_refused_by_name() {
 }
 
 #[test]
-fn every_flipped_byte_of_a_future_landfall_document_is_refused_before_it_is_read() {
+fn flipped_bytes_of_future_document_are_refused() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let signed = Forgery::of(&Sample::tiny(&vendor).unwrap()).of_the_future().unwrap().sign(&vendor.key).unwrap();
     let head = signed.head();
@@ -322,7 +322,7 @@ fn every_flipped_byte_of_a_future_landfall_document_is_refused_before_it_is_read
 }
 
 #[test]
-fn what_a_bundle_requires_can_be_written() {
+fn bundle_requirements_are_written() {
     let vendor = vendor();
     let sample = Sample::tiny(&vendor).unwrap();
     let verified = sample.head.verified();
@@ -340,7 +340,7 @@ fn what_a_bundle_requires_can_be_written() {
 }
 
 #[test]
-fn a_revocation_is_carried_and_obeyed() {
+fn revocation_is_carried_and_obeyed() {
     let vendor = vendor();
     let forgery = Forgery::of(&Sample::tiny(&vendor).unwrap());
     let sign = |number: u64, name: &str, key: &SigningKey| {
@@ -422,7 +422,7 @@ fn failing_sources_are_named() {
 }
 
 #[test]
-fn random_bytes_never_panic() {
+fn patched_heads_never_panic() {
     use proptest::prelude::*;
     let rich = rich();
     let head = rich.sample.head.bytes().to_vec();

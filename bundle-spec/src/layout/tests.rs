@@ -37,7 +37,7 @@ fn segments_cover_the_stream_without_gaps() {
 }
 
 #[test]
-fn parts_end_on_chunks_and_fit() {
+fn parts_end_on_chunks() {
     let layout = layout(&[5 * GIB, 10, 9 * GIB + 1, 0, 7]);
     let parts = layout.parts(limits::FAT32_PART_BYTES).unwrap();
     assert_eq!(parts.len(), 4);
@@ -47,7 +47,7 @@ fn parts_end_on_chunks_and_fit() {
 }
 
 #[test]
-fn sizes_that_cannot_be_are_refused() {
+fn impossible_part_sizes_are_refused() {
     let layout = layout(&[5 * GIB]);
     for size in [0, 1, 512, 6000, MIB] {
         assert_eq!(layout.parts(size).unwrap_err().code().id, "LF1021", "{size}");
@@ -72,7 +72,7 @@ fn check(layout: &Layout, parts: &[Range<u64>], part_bytes: u64) {
 
 proptest! {
     #[test]
-    fn any_parts_are_legal(
+    fn arbitrary_parts_are_valid(
         sizes in prop::collection::vec(prop_oneof![0u64..2000, 0..(20 * MIB)], 0..12),
         part_bytes in (MIB + 20_000)..(30 * MIB),
     ) {

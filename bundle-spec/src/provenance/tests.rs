@@ -54,14 +54,14 @@ fn envelope(key: &SigningKey, payload: &str) -> Value {
 }
 
 #[test]
-fn the_encoding_that_is_signed_is_that_of_the_specification() {
+fn signed_encoding_matches_specification() {
     let encoded = pre_authentication_encoding("http://example.com/HelloWorld", b"hello world");
     assert_eq!(encoded, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
 }
 
 /// The expected values are the output of `ssh-keygen -lf` for these keys.
 #[test]
-fn keys_are_named_as_openssh_names_them() {
+fn key_ids_match_openssh() {
     for (body, expected) in [
         (
             "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEMlFJuVrjlK5JhLqIoX38o7UsWgiguhPaj/hbXQitXF/O4Viohzz5a83iLMYbY9OxVVerAdcksq4yhxSlT6bapw==",
@@ -78,7 +78,7 @@ fn keys_are_named_as_openssh_names_them() {
 }
 
 #[test]
-fn what_was_signed_is_verified_and_the_same_statement_gives_the_same_bytes() {
+fn provenance_verifies_and_is_reproducible() {
     for kind in [KeyKind::EcdsaP256, KeyKind::Ed25519] {
         let vendor = Vendor::new(kind).unwrap();
         let bundle = bundle(&vendor);
@@ -117,7 +117,7 @@ fn check_uri(uri: &Value) {
 
 /// Checks the published rules of in-toto's Statement v1 and SLSA's Provenance v1 for each field.
 #[test]
-fn every_field_is_as_the_specifications_require() {
+fn provenance_fields_match_specifications() {
     let vendor = vendor();
     let bundle = bundle(&vendor);
     let bytes = signed(&[&vendor.key], &statement(&bundle), &bundle).unwrap();
@@ -144,7 +144,7 @@ fn every_field_is_as_the_specifications_require() {
 }
 
 #[test]
-fn each_way_to_change_it_has_a_code_of_its_own() {
+fn altered_provenance_has_specific_codes() {
     let vendor = vendor();
     let bundle = bundle(&vendor);
     let good: Value = serde_json::from_slice(&signed(&[&vendor.key], &statement(&bundle), &bundle).unwrap()).unwrap();
@@ -181,7 +181,7 @@ fn each_way_to_change_it_has_a_code_of_its_own() {
 }
 
 #[test]
-fn the_provenance_of_another_bundle_is_refused() {
+fn provenance_of_other_bundle_is_refused() {
     let vendor = vendor();
     let (one, other) = (bundle(&vendor), Sample::with_blobs(&vendor, vec![b"other".to_vec()]).unwrap());
     let other = other.head.into_verified();
@@ -198,7 +198,7 @@ fn the_provenance_of_another_bundle_is_refused() {
 }
 
 #[test]
-fn a_threshold_counts_here_too_and_strangers_do_not() {
+fn provenance_meets_signature_threshold() {
     let keys = [(); 3].map(|()| SigningKey::generate(KeyKind::EcdsaP256).unwrap());
     let [one, two, stranger] = &keys;
     let public = vec![one.public().clone(), two.public().clone()];
@@ -221,7 +221,7 @@ fn a_threshold_counts_here_too_and_strangers_do_not() {
 
 /// `cosign attest-blob` writes such an envelope: without key names, and in another encoding.
 #[test]
-fn an_envelope_without_names_of_keys_is_read() {
+fn envelope_may_omit_key_ids() {
     let vendor = vendor();
     let bundle = bundle(&vendor);
     let text = serde_json::to_string_pretty(&statement(&bundle)).unwrap();
@@ -236,7 +236,7 @@ fn an_envelope_without_names_of_keys_is_read() {
 
 /// DSSE leaves the choice of the base64 alphabet to the signer.
 #[test]
-fn an_envelope_in_either_alphabet_is_read() {
+fn envelope_accepts_both_base64_alphabets() {
     let vendor = vendor();
     let bundle = bundle(&vendor);
     // The base64 of this name has characters in which the two alphabets differ.
@@ -266,7 +266,7 @@ fn an_envelope_in_either_alphabet_is_read() {
 
 /// The message of provenance is not a document of a bundle, and vice versa.
 #[test]
-fn a_signature_of_a_bundle_is_none_of_its_provenance() {
+fn bundle_signature_does_not_cover_provenance() {
     let vendor = vendor();
     let bundle = bundle(&vendor);
     let message = UnsignedProvenance::new(&statement(&bundle)).unwrap();
@@ -281,7 +281,7 @@ fn a_signature_of_a_bundle_is_none_of_its_provenance() {
 
 proptest! {
     #[test]
-    fn a_changed_byte_is_refused_or_changes_nothing_that_is_stated(place in any::<prop::sample::Index>(), bits in 1..=255_u8) {
+    fn changed_byte_never_alters_statement(place in any::<prop::sample::Index>(), bits in 1..=255_u8) {
         let vendor = vendor();
         let bundle = bundle(&vendor);
         let mut bytes = signed(&[&vendor.key], &statement(&bundle), &bundle).unwrap();
@@ -293,7 +293,7 @@ proptest! {
     }
 
     #[test]
-    fn the_same_inputs_give_the_same_statement(digest in any::<[u8; 32]>(), name in "[a-z]{1,20}", count in 0..20_usize) {
+    fn statements_are_reproducible(digest in any::<[u8; 32]>(), name in "[a-z]{1,20}", count in 0..20_usize) {
         let vendor = vendor();
         let bundle = bundle(&vendor);
         let message = || {

@@ -22,7 +22,7 @@ fn refusal(sample: &Sample, payload: &[u8]) -> &'static str {
 }
 
 #[test]
-fn pieces_cover_the_stream_without_gaps_and_hold_every_entry() {
+fn pieces_cover_stream_and_entries() {
     let sample = sample(&[0, 1, 511, 512, 513, MIB - 1, MIB, MIB + 1, 3 * MIB + 77]);
     let (verified, stream) = (sample.head.verified(), sample.stream());
     let pieces: Vec<_> = verified.head_pieces().chain(verified.pieces_from_entry(0)).collect();
@@ -47,7 +47,7 @@ fn pieces_cover_the_stream_without_gaps_and_hold_every_entry() {
 }
 
 #[test]
-fn every_flipped_byte_after_the_head_is_refused() {
+fn flipped_payload_bytes_are_refused() {
     let sample = sample(&[0, 1, 600]);
     let stream = sample.stream();
     let payload = &stream[sample.head.bytes().len()..];
@@ -63,7 +63,7 @@ fn every_flipped_byte_after_the_head_is_refused() {
 }
 
 #[test]
-fn every_truncation_and_every_addition_is_refused() {
+fn changed_payload_length_is_refused() {
     let sample = sample(&[0, 1, 600]);
     let stream = sample.stream();
     let payload = &stream[sample.head.bytes().len()..];
@@ -77,7 +77,7 @@ fn every_truncation_and_every_addition_is_refused() {
 }
 
 #[test]
-fn a_damaged_chunk_is_named_and_no_piece_passes_for_another() {
+fn damaged_chunk_fails_check() {
     let sample = sample(&[3 * MIB]);
     let verified = sample.head.verified();
     let mut blob = sample.contents[3].clone();
@@ -95,7 +95,7 @@ fn a_damaged_chunk_is_named_and_no_piece_passes_for_another() {
 }
 
 #[test]
-fn a_pool_can_check_chunks_in_any_order() {
+fn chunks_verify_in_any_order() {
     let sample = sample(&[2 * MIB + 5, 3]);
     let verified = sample.head.verified();
     let blob = &sample.contents[3];
@@ -112,7 +112,7 @@ fn a_pool_can_check_chunks_in_any_order() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn any_bundle_reads_back(
+    fn generated_bundles_round_trip(
         sizes in prop::collection::vec(prop_oneof![0usize..1500, (MIB - 2)..(MIB + 3), 0usize..(3 * MIB)], 0..6),
     ) {
         let mut sizes = sizes;

@@ -50,7 +50,7 @@ fn keys_survive_encryption_and_pem() {
 }
 
 #[test]
-fn a_public_key_has_one_encoding() {
+fn public_key_has_one_encoding() {
     let key = key();
     let der = key.public().der().to_vec();
     let mut compressed = der[..27].to_vec();
@@ -63,7 +63,7 @@ fn a_public_key_has_one_encoding() {
 }
 
 #[test]
-fn fingerprints_are_typed_strictly() {
+fn fingerprints_are_parsed_strictly() {
     let text = format!("sha256:{}", "ab".repeat(32));
     assert!(TrustAnchor::fingerprint(&text).is_ok() && TrustAnchor::fingerprint(&format!(" {text}\n")).is_ok());
     for bad in ["", "ab", &text[..70], &text.to_uppercase(), &text[7..], &text.replace("sha256", "sha512")] {
@@ -72,7 +72,7 @@ fn fingerprints_are_typed_strictly() {
 }
 
 #[test]
-fn a_hundred_rotations_are_walked() {
+fn hundred_rotations_are_followed() {
     let keys: Vec<SigningKey> = (0..101).map(|_| SigningKey::generate(KeyKind::Ed25519).unwrap()).collect();
     let mut chain = vec![root(&contents(1, &[&keys[0]], 1), &[&keys[0]], None).unwrap()];
     for number in 1..=100 {
@@ -102,7 +102,7 @@ fn a_hundred_rotations_are_walked() {
 }
 
 #[test]
-fn a_rotation_needs_both_thresholds_and_distinct_keys() {
+fn rotation_needs_both_thresholds() {
     let [one, two, three, four] = [key(), key(), key(), key()];
     let first = root(&contents(1, &[&one, &two, &three], 2), &[&one, &two], None).unwrap();
     let next = |signers: &[&SigningKey]| root(&contents(2, &[&three, &four], 2), signers, Some(&first));
@@ -119,7 +119,7 @@ fn a_rotation_needs_both_thresholds_and_distinct_keys() {
 }
 
 #[test]
-fn another_root_of_the_same_number_is_refused() {
+fn conflicting_root_is_refused() {
     let [one, two] = [key(), key()];
     let first = root(&contents(1, &[&one], 1), &[&one], None).unwrap();
     let second = root(&contents(2, &[&one], 1), &[&one], Some(&first)).unwrap();
@@ -153,7 +153,7 @@ fn twin(signature: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_root_that_is_signed_otherwise_is_the_same_root() {
+fn resigned_root_counts_as_same() {
     let [one, two] = [key(), key()];
     let first = root(&contents(1, &[&one], 1), &[&one], None).unwrap();
     let said = contents(2, &[&one, &two], 1);
@@ -172,7 +172,7 @@ fn a_root_that_is_signed_otherwise_is_the_same_root() {
 }
 
 #[test]
-fn roots_that_contradict_themselves_are_refused() {
+fn contradictory_roots_are_refused() {
     let [one, two] = [key(), key()];
     for bad in
         [contents(0, &[&one], 1), contents(1, &[&one], 0), contents(1, &[&one, &one], 2), contents(1, &[&one], 2)]
@@ -200,7 +200,7 @@ fn roots_that_contradict_themselves_are_refused() {
 }
 
 #[test]
-fn every_flipped_bit_of_a_chain_is_refused() {
+fn flipped_chain_bits_are_refused() {
     let keys = [key(), key()];
     let first = root(&contents(1, &[&keys[0]], 1), &[&keys[0]], None).unwrap();
     let second = root(&contents(2, &[&keys[1]], 1), &[&keys[0], &keys[1]], Some(&first)).unwrap();
@@ -262,7 +262,7 @@ fn of_the_future(key: &SigningKey, threshold: u64) -> (Root, KeyId) {
 }
 
 #[test]
-fn keys_of_unknown_kinds_and_unknown_roles_are_kept_and_do_not_count() {
+fn unknown_keys_and_roles_do_not_count() {
     let [one, two] = [key(), key()];
     let (first, unknown) = of_the_future(&one, 1);
     assert!(first.key(unknown).is_none() && first.role(Role::Release).keys.contains(&unknown));
@@ -285,7 +285,7 @@ fn keys_of_unknown_kinds_and_unknown_roles_are_kept_and_do_not_count() {
 }
 
 #[test]
-fn a_change_drops_keys_that_no_role_names() {
+fn unused_keys_are_dropped() {
     let [one, two] = [key(), key()];
     let first = root(&contents(1, &[&one], 1), &[&one], None).unwrap();
     let mut change = RootChange::following(&first).unwrap();
@@ -305,7 +305,7 @@ fn a_change_drops_keys_that_no_role_names() {
 }
 
 #[test]
-fn detached_signatures_are_known_by_their_key_whatever_their_form() {
+fn detached_signatures_identify_their_key() {
     for kind in [KeyKind::EcdsaP256, KeyKind::Ed25519] {
         let [key, other] = [kind, kind].map(|kind| SigningKey::generate(kind).unwrap());
         let message = b"a document";
@@ -327,7 +327,7 @@ fn detached_signatures_are_known_by_their_key_whatever_their_form() {
 }
 
 #[test]
-fn revocations_say_each_release_once() {
+fn revoked_releases_are_unique() {
     let release = |name: &str, version: &str| RevokedRelease {
         name: name.to_owned(),
         version: version.to_owned(),
@@ -354,7 +354,7 @@ fn revocations_say_each_release_once() {
 }
 
 #[test]
-fn sigstore_bundles_have_one_encoding_and_those_of_other_signers_are_imported() {
+fn sigstore_bundles_are_canonical_or_imported() {
     let key = key();
     let message = b"{}";
     let file = SignatureFile::sign(&key, message).unwrap();

@@ -89,7 +89,7 @@ fn read(file: &str, trust: &str) -> Result<Sha256> {
 }
 
 #[test]
-fn every_vector_has_its_stated_result() {
+fn vectors_have_stated_results() {
     let index = index();
     for vector in &index.vectors {
         let result = read(&vector.file, &vector.trust).map_err(|error| error.code().id.to_owned());
@@ -116,7 +116,7 @@ fn every_vector_has_its_stated_result() {
 }
 
 #[test]
-fn every_refusal_of_the_reader_has_a_vector() {
+fn reader_refusals_have_vectors() {
     let index = index();
     let codes: Vec<&str> = index.vectors.iter().filter_map(|vector| vector.code.as_deref()).collect();
     // The first two need a broken source and no trust anchor; the last one needs a site that knows a revocation.
@@ -135,7 +135,7 @@ fn every_refusal_of_the_reader_has_a_vector() {
 }
 
 #[test]
-fn the_python_reader_agrees() {
+fn python_reader_agrees() {
     let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/read_bundle.py");
     let output = Command::new("python3").arg("-B").arg(reader).arg("--vectors").arg(folder()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
@@ -146,7 +146,7 @@ fn the_python_reader_agrees() {
 }
 
 #[test]
-fn signatures_by_cosign_are_imported() {
+fn cosign_signatures_are_imported() {
     let head = fs::read(folder().join("good/two-signers.head")).unwrap();
     let opened = Opened::read_file(&head).unwrap();
     let message = fs::read(folder().join("cosign/landfall.json")).unwrap();

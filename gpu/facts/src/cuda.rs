@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_in_order() {
+    fn tables_are_sorted() {
         assert!(NATIVE.windows(2).all(|pair| pair[0].0 > pair[1].0 && pair[0].1 > pair[1].1));
         for (major, oldest) in COMPATIBLE {
             let first = NATIVE.iter().rfind(|(cuda, _)| cuda.major == *major).expect("a first minor version");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_cuda_of_a_driver_is_that_of_the_release_notes() {
+    fn newest_cuda_matches_release_notes() {
         for (version, newest) in [
             ("590.44.01", Some((13, 1))),
             ("580.159.04", Some((13, 0))),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_of_the_same_major_version_runs_machine_code_alone() {
+    fn older_driver_runs_machine_code_only() {
         let wanted = CudaVersion::new(12, 9);
         assert_eq!(cuda_fit(wanted, &driver("580.65.06"), None), CudaFit::Full);
         assert_eq!(cuda_fit(wanted, &driver("535.104.05"), None), CudaFit::MachineCodeOnly);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_drivers_own_answer_precedes_the_table() {
+    fn driver_answer_overrides_table() {
         let future = CudaVersion::new(14, 2);
         assert_eq!(cuda_fit(future, &driver("700.10"), Some(future)), CudaFit::Full);
         assert_eq!(cuda_fit(future, &driver("700.10"), Some(CudaVersion::new(14, 1))), CudaFit::NotKnown);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn machine_code_runs_within_its_major_number_and_ptx_from_its_device_on() {
+    fn code_fits_compatible_devices() {
         assert_eq!(Code::Machine(cc(8, 0)).fit(cc(8, 9)), CodeFit::AsItIs);
         assert_eq!(Code::Machine(cc(8, 9)).fit(cc(8, 0)), CodeFit::Nothing);
         assert_eq!(Code::Machine(cc(8, 0)).fit(cc(9, 0)), CodeFit::Nothing);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_as_good_as_its_best_code_and_ptx_needs_the_whole_cuda() {
+    fn best_code_of_image_counts() {
         let image = [Code::Machine(cc(8, 0)), Code::Machine(cc(9, 0)), Code::Ptx(cc(9, 0))];
         assert_eq!(code_fit(&image, cc(8, 6), CudaFit::Full), CodeFit::AsItIs);
         assert_eq!(code_fit(&image, cc(12, 0), CudaFit::Full), CodeFit::Compiled);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn cuda_13_left_devices_before_turing() {
+    fn cuda_13_drops_devices_before_turing() {
         assert_eq!(supports_device(CudaVersion::new(13, 0), cc(7, 0)), Some(false));
         assert_eq!(supports_device(CudaVersion::new(13, 0), cc(7, 5)), Some(true));
         assert_eq!(supports_device(CudaVersion::new(12, 9), cc(6, 1)), Some(true));

@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_of_an_address_are_the_same_address() {
+    fn address_forms_are_equal() {
         let kernel: PciAddress = "0000:3b:00.0".parse().expect("kernel");
         let nvml: PciAddress = "00000000:3B:00.0".parse().expect("nvml");
         assert_eq!(kernel, nvml);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_print_as_the_kernel_prints_them() {
+    fn numbers_print_as_in_kernel() {
         assert_eq!(String::from(Hexadecimal(0x10de)), "0x10de");
         assert_eq!(String::from(Hexadecimal(0x03_0200)), "0x30200");
         assert_eq!("0x030200".parse(), Ok(Hexadecimal(0x03_0200)));

@@ -33,7 +33,7 @@ mod tests {
 
     /// The sizes are from the output of `nvidia-smi mig -lgip`, the names from NVIDIA's MIG user guide.
     #[test]
-    fn names_are_those_of_the_user_guide() {
+    fn profile_names_match_user_guide() {
         let a100 = 40_960 * MIB;
         assert_eq!(profile_name(0, 1, 4_864, a100).as_deref(), Some("1g.5gb"));
         assert_eq!(profile_name(7, 1, 4_864, a100).as_deref(), Some("1g.5gb+me"));

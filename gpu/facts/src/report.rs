@@ -128,13 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_read_as_it_was_written() {
+    fn document_round_trips() {
         let text = sample().to_json().expect("written");
         assert_eq!(GpuReport::read(text.as_bytes()).expect("read"), sample());
     }
 
     #[test]
-    fn another_schema_is_refused_by_its_number_whatever_the_rest() {
+    fn unknown_schema_is_refused() {
         for schema in ["0", "2", "1.5", "-1", "99999999999999999999999"] {
             let text = format!(r#"{{"schema": {schema}, "entirely": "different"}}"#);
             let error = GpuReport::read(text.as_bytes()).expect_err(schema);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_refused() {
+    fn invalid_documents_are_refused() {
         let unknown = sample().to_json().expect("written").replacen('{', r#"{"surprise": 1,"#, 1);
         let twice = sample().to_json().expect("written").replacen('{', r#"{"schema": 1,"#, 1);
         for text in ["", "null", "[]", "{}", r#"{"schema": 1}"#, r#"{"schema": "1"}"#, &unknown, &twice] {
@@ -158,12 +158,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = GpuReport::read(&bytes);
         }
 
         #[test]
-        fn a_damaged_document_is_refused_or_read_and_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        fn damaged_document_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
             let mut bytes = sample().to_json().expect("written").into_bytes();
             let at = at.index(bytes.len());
             bytes[at] = byte;

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn driver_versions_compare_by_number_and_print_as_they_were_read() {
+    fn driver_versions_compare_numerically() {
         let read = |text: &str| text.parse::<DriverVersion>().expect(text);
         assert!(read("580.159.04") > read("580.95.05"), "159 is more than 95");
         assert!(read("1000.1") > read("580.159.04"));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn compute_capabilities_order_by_both_numbers() {
+    fn compute_capabilities_are_ordered() {
         assert!(ComputeCapability::new(8, 9) < ComputeCapability::new(9, 0));
         assert!(ComputeCapability::new(12, 0) > ComputeCapability::new(9, 0));
     }

@@ -99,13 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn without_arguments_it_is_this_machine() {
+    fn defaults_describe_this_machine() {
         let arguments = Arguments { root: "/".into(), library: None, time_limit: TIME_LIMIT };
         assert_eq!(read(&[]), Ok(Request::Facts(arguments)));
     }
 
     #[test]
-    fn every_argument_is_read() {
+    fn arguments_are_parsed() {
         let given = ["nvml", "--root", "/tree", "--nvml", "/stub.so", "--time-limit", "61"];
         let arguments =
             Arguments { root: "/tree".into(), library: Some("/stub.so".into()), time_limit: Duration::from_secs(61) };
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_arguments_are_refused() {
+    fn invalid_arguments_are_refused() {
         for wrong in
             [&["--what"][..], &["--root"], &["--time-limit", "0"], &["--time-limit", "601"], &["x"], &["--nvml"]]
         {

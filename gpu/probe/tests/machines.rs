@@ -105,7 +105,7 @@ fn eight_b200() -> Tree {
 }
 
 #[test]
-fn machines_without_a_driver() {
+fn machines_without_driver_have_facts() {
     check(&Tree::empty(), "two-l4", "none");
     check(
         &tree(&[(ONE, 0x27b8)]).held_by(ONE, "nouveau").file("sys/module/nouveau/refcnt", "4\n"),
@@ -119,7 +119,7 @@ fn machines_without_a_driver() {
 }
 
 #[test]
-fn machines_with_a_driver() {
+fn machines_with_driver_have_facts() {
     let one = |device, version| tree(&[(ONE, device)]).nvidia_driver(version, &[ONE]);
     let two = |first, second| tree(&[(ONE, first), (TWO, second)]).nvidia_driver("580.159.04", &[ONE, TWO]);
     check(&one(0x1eb8, "470.256.02"), "old-driver", "old-driver");
@@ -132,7 +132,7 @@ fn machines_with_a_driver() {
 }
 
 #[test]
-fn machines_with_switches() {
+fn machines_with_switches_have_facts() {
     check(&eight_h100().file("proc/99/comm", "nv-fabricmanage\n"), "h100-nvswitch", "h100-nvswitch");
     check(&eight_h100(), "h100-nvswitch", "h100-nvswitch-no-fabric-manager");
     check(&eight_b200().file("proc/99/comm", "nv-fabricmanage\n"), "b200-nvswitch", "b200-nvswitch");
@@ -140,7 +140,7 @@ fn machines_with_switches() {
 }
 
 #[test]
-fn machines_with_a_driver_that_fails() {
+fn failing_drivers_have_facts() {
     let one = || tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
     let two = tree(&[(ONE, 0x27b8), (TWO, 0x27b8)]).nvidia_driver("580.159.04", &[ONE, TWO]);
     check(&two.file(&format!("sys/bus/pci/devices/{TWO}/config"), [0xff; 64]), "lost", "lost");
@@ -152,7 +152,7 @@ fn machines_with_a_driver_that_fails() {
 }
 
 #[test]
-fn a_library_that_hangs_is_given_up_within_its_time() {
+fn hung_library_respects_time_limit() {
     let begun = Instant::now();
     check(&tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]), "hangs", "hangs");
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
@@ -161,7 +161,7 @@ fn a_library_that_hangs_is_given_up_within_its_time() {
 /// Apart from the wait, half a second remains. Because a machine's processors may be busy, one of three attempts must
 /// succeed.
 #[test]
-fn a_library_that_hangs_takes_less_than_five_seconds_by_default() {
+fn hung_library_ends_within_five_seconds() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
     let taken = || {
         let begun = Instant::now();
@@ -177,7 +177,7 @@ fn a_library_that_hangs_takes_less_than_five_seconds_by_default() {
 }
 
 #[test]
-fn a_missing_library_is_named() {
+fn missing_library_is_named() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
     let output =
         Command::new(PROGRAM).arg("--root").arg(tree.path()).args(["--nvml", "/no/such.so"]).output().expect("runs");
@@ -188,20 +188,20 @@ fn a_missing_library_is_named() {
 }
 
 #[test]
-fn a_tree_of_another_machine_does_not_get_this_machines_library() {
+fn foreign_tree_ignores_local_library() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
     let output = Command::new(PROGRAM).arg("--root").arg(tree.path()).output().expect("runs");
     assert_eq!(GpuReport::read(&output.stdout).expect("facts").nvml, NvmlState::NotAsked(NotAsked::OtherRoot));
 }
 
 #[test]
-fn this_machine_has_facts_too_and_within_the_time() {
+fn local_machine_has_facts() {
     let outcome = landfall_gpu_facts::probe(Path::new(PROGRAM), Duration::from_secs(20));
     assert!(matches!(&outcome, Outcome::Facts(_)), "{outcome:?}");
 }
 
 #[test]
-fn the_inner_process_dies_with_the_outer_one() {
+fn inner_process_dies_with_outer() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
     let mut outer = Command::new(PROGRAM)
         .arg("--root")
@@ -243,7 +243,7 @@ fn is_running(pid: u32) -> bool {
 }
 
 #[test]
-fn wrong_arguments_end_with_2_and_print_no_facts() {
+fn invalid_arguments_exit_with_2() {
     let output = Command::new(PROGRAM).arg("--what").output().expect("runs");
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no argument --what"));

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn every_typed_command_has_an_example() {
+    fn typed_commands_have_examples() {
         let mut all = Vec::new();
         typed(&command(), "", &mut all);
         assert!(all.len() > 75, "only {} commands were found", all.len());
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn every_example_is_understood() {
+    fn examples_parse() {
         for (words, examples) in EXAMPLES {
             for example in *examples {
                 assert!(example.starts_with(&format!("landfall {words}")), "{example}");

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_listed_command_is_in_a_group() {
+    fn listed_commands_are_grouped() {
         let program = crate::cli::command();
         let groups = grouped(&program);
         assert!(
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn long_explanations_are_wrapped_and_indented() {
+    fn explanations_are_wrapped() {
         assert_eq!(wrapped("one two three four", 9, 4), "one two\n    three\n    four");
         assert_eq!(wrapped("", 9, 4), "");
     }

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_name_comes_first_and_a_far_one_never() {
+    fn nearest_name_is_suggested() {
         let install = said("landfall instal stick");
         assert!(install.contains("'install'") && !install.contains("'uninstall'"), "{install}");
         let restore = said("landfall backup chekc");

@@ -17,7 +17,7 @@ fn helps(command: &clap::Command, words: &str, found: &mut Vec<(String, String)>
 }
 
 #[test]
-fn every_help() {
+fn help_matches_snapshots() {
     let mut command = super::help::command_within(100);
     command.build();
     let mut found = Vec::new();
@@ -40,7 +40,7 @@ fn verbs(command: &clap::Command, words: &str, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_verb_has_a_row_of_tests() {
+fn verbs_have_test_rows() {
     let mut found = BTreeSet::new();
     verbs(&super::Cli::command(), "", &mut found);
     let rows: BTreeSet<_> = table::ROWS.iter().map(|(verb, ..)| (*verb).to_owned()).collect();
@@ -57,7 +57,7 @@ fn every_verb_has_a_row_of_tests() {
 }
 
 #[test]
-fn whatever_follows_kubectl_is_kubectls() {
+fn arguments_after_kubectl_are_passed_on() {
     let passed = |words: &[&str]| {
         let arguments = super::with_kubectl_apart(words.iter().map(Into::into));
         let cli = super::parse(arguments).unwrap();
@@ -76,7 +76,7 @@ fn whatever_follows_kubectl_is_kubectls() {
 }
 
 #[test]
-fn updates_of_a_lock_take_any_number_of_names() {
+fn lock_update_takes_any_names() {
     let update = |words: &str| {
         let words = ["landfall", "lock", "releases/shop"].into_iter().chain(words.split_whitespace());
         let super::Command::Lock(lock) = super::parse(words).expect("arguments").command else { panic!("not a lock") };
@@ -107,7 +107,7 @@ fn examples(document: &str) -> Vec<Vec<&str>> {
 }
 
 #[test]
-fn commands_of_the_handbooks_are_understood() {
+fn handbook_commands_parse() {
     let handbooks = [
         include_str!("../../../docs/OPERATE.md"),
         include_str!("../../../docs/CONSOLE.md"),

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_is_shown_with_who_asked_and_its_plan() {
+    fn waiting_approvals_are_shown() {
         let waiting = WaitingChange {
             plan: format!("sha256:{}", "ab".repeat(32)),
             change: Change::Rollback { version: "1.0.0".to_owned(), data: None },

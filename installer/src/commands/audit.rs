@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn the_report_says_what_is_signed_and_what_is_not() {
+    fn report_states_signed_extent() {
         let at = "2026-11-19T08:00:00Z".parse().unwrap();
         let restart = Restart { abandoned: head(1250), at, kept: head(880) };
         let text = |report: &Report| verified_text(&Verified::from(report)).replace(&"0".repeat(64), "HASH");
@@ -355,7 +355,7 @@ mod tests {
 
     /// A log without entries, checked without a key.
     #[test]
-    fn without_a_key_the_check_fails_unless_only_the_chain_is_wanted() {
+    fn missing_key_fails_unless_chain_only() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("audit.jsonl");
         let line = format!(
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn before_the_first_question_nothing_is_shown_and_that_is_no_failure() {
+    fn empty_record_shows_nothing() {
         let shown = shown(None);
         assert!(shown_text(&shown).starts_with("nothing has been recorded yet: "));
         let document = serde_json::to_value(&shown).unwrap();
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_a_file_with_the_key() {
+    fn shown_text_contains_site_key() {
         let key = landfall_audit::SiteKey::generate().unwrap();
         let at = "2026-11-19T08:00:00Z".parse().unwrap();
         let restart = Restart { abandoned: head(1250), at, kept: head(880) };

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stick_of_fat32_is_meant_unless_said_otherwise() {
+    fn fat32_parts_are_default() {
         assert_eq!(parts(&["stick"]), Some(("stick".into(), Some(FAT32_PART_BYTES))));
         assert_eq!(parts(&["stick", "--part-size", "none"]), Some(("stick".into(), None)));
         assert_eq!(parts(&["stick", "--part-size", "64MiB"]), Some(("stick".into(), Some(64 << 20))));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn part_sizes_are_read() {
+    fn part_sizes_are_parsed() {
         for (text, bytes) in [
             ("fat32", 4_294_901_760),
             ("7", 7),

@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_from_a_stick_moves_no_cursor_and_is_short() {
+    fn hostile_names_are_escaped_and_shortened() {
         assert_eq!(shown_name("starter-1.1.0-ab12"), "starter-1.1.0-ab12");
         assert_eq!(shown_name("a\u{1b}[2Jb\u{202e}c"), r"a\u{1b}[2Jb\u{202e}c");
         assert_eq!(shown_name("<script>alert(1)</script>"), "<script>alert(1)</script>", "pages escape what is seen");

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_that_is_not_hidden_is_completed() {
+    fn visible_commands_are_completed() {
         let command = cli::command();
         let names = command.get_subcommands().filter(|below| !below.is_hide_set()).map(clap::Command::get_name);
         let names: Vec<_> = names.collect();

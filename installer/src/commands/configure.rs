@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_change_names_the_setting_both_values_and_the_field() {
+    fn changes_show_both_values() {
         let change = |from: Option<Value>, to: Option<Value>| FieldChange {
             component: "assistant".to_owned(),
             value: "assistant.replicas".to_owned(),

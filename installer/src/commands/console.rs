@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_way_in_is_named_with_what_proves_it() {
+    fn address_is_shown_with_fingerprints() {
         let address = ConsoleAddress {
             addresses: vec!["https://192.0.2.7:31443/".to_owned()],
             reason: None,

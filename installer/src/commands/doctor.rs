@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_are_listed_with_their_next_steps() {
+    fn problems_show_next_steps() {
         let text = text(&diagnosis());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "starter 1.0.0: 1 blocker, 1 warning, as of 2026-11-20T08:00:00Z; nothing was changed");
@@ -104,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn site_without_problems_says_so() {
+    fn healthy_site_says_so() {
         let well = Diagnosis { problems: Vec::new(), blockers: 0, warnings: 0, ready: true, ..diagnosis() };
         assert_eq!(text(&well), "starter 1.0.0: nothing is wrong, as of 2026-11-20T08:00:00Z");
         assert_eq!(well.exit_code(), 0);
     }
 
     #[test]
-    fn document_is_what_its_schema_says() {
+    fn document_matches_schema() {
         let (_, schema) = crate::document::schema_of::<Diagnosis>();
         let document: serde_json::Value = serde_json::from_str(&crate::document::line(&diagnosis())).unwrap();
         assert!(jsonschema::is_valid(&schema, &document));

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_has_every_code_once() {
+    fn codes_are_listed_once() {
         let (list, text) = (listed(), text(&listed()));
         assert_eq!(list.codes.len(), ALL.len());
         for code in ALL.iter() {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_has_an_area_and_is_in_the_document() {
+    fn codes_have_area_and_documentation() {
         let document = document();
         for code in ALL.iter() {
             assert!(document.contains(&format!("| {} |", code.id)), "{} has no area", code.id);

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn each_event_is_one_line() {
+    fn events_take_one_line() {
         insta::assert_snapshot!(text(&events()), @r"
         AGE  COUNT  TYPE     REASON   OBJECT          MESSAGE
         ?    1      Warning  BackOff  Pod shop/web-0  it restarts\u{a}  now     1  Normal   forged
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn document_is_what_its_schema_says() {
+    fn document_matches_schema() {
         let (_, schema) = crate::document::schema_of::<SiteEvents>();
         let document: serde_json::Value = serde_json::from_str(&crate::document::line(&events())).unwrap();
         assert!(jsonschema::is_valid(&schema, &document));

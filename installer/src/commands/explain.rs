@@ -153,14 +153,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_found_however_they_are_typed() {
+    fn code_spellings_are_accepted() {
         for typed in ["LF4408", "lf4408", "4408", " Lf4408 "] {
             assert_eq!(known(typed).expect(typed), codes::ROLLBACK_NOWHERE);
         }
     }
 
     #[test]
-    fn unknown_codes_name_the_nearest() {
+    fn unknown_codes_name_nearest() {
         let refused = |typed| known(typed).expect_err(typed);
         let next = refused("LF4480").next_step().to_owned();
         assert!(next.starts_with("The nearest ones are LF44"), "{next}");
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_is_explained_with_its_cases_and_its_runbook() {
+    fn codes_are_explained() {
         for code in ALL.iter() {
             let explanation = explanation(*code);
             let text = text(&explanation);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn sections_end_at_the_next_heading() {
+    fn sections_end_at_next_heading() {
         let document = "# One\n\ntext\n\n## Two\n\nmore\n\n### Deep\n\nstill\n\n## Three\nlast";
         assert_eq!(section(document, "Two"), Some("more\n\n### Deep\n\nstill"));
         assert_eq!(section(document, "Three"), Some("last"));

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_added_comes_first_and_what_stays_last() {
+    fn added_images_precede_unused() {
         let digest = format!("sha256:{}", "07".repeat(32));
         let found = LockFindings {
             added: vec![AddedImage {

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn help_has_pages_completions_and_handbooks() {
+    fn help_files_are_complete() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path()).unwrap();
         let read = |name: &str| fs_err::read_to_string(folder.path().join(name)).unwrap();
@@ -72,7 +72,7 @@ mod tests {
 
     /// Links between handbooks work on the host.
     #[test]
-    fn handbooks_on_a_host_lead_to_each_other() {
+    fn handbook_links_resolve() {
         let names: Vec<String> = all().unwrap().into_iter().map(|(name, _)| name).collect();
         for (name, text) in HANDBOOKS {
             let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());

@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stick_that_writes_to_the_terminal_is_shown_and_not_obeyed() {
+    fn hostile_bundles_are_escaped() {
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let forgery = Forgery::of(&Sample::tiny(&vendor).unwrap());
         let canonical = |value: &Value| to_canonical("a document", value).unwrap();
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_that_a_site_gives_are_listed_with_what_is_needed() {
+    fn site_secrets_are_listed() {
         let read = |document: &Value| ReleaseDocument::read(document.to_string().as_bytes()).unwrap();
         let mut document = release();
         assert_eq!(secrets_table(&read(&document)), "");

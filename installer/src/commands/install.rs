@@ -179,12 +179,12 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_summary_as_a_person_reads_it() {
+    fn summary_matches_snapshot() {
         insta::assert_snapshot!(summary(&installed()));
     }
 
     #[test]
-    fn the_summary_is_what_its_schema_says() {
+    fn summary_matches_schema() {
         let (kind, schema) = document::schema_of::<Installed>();
         let document: Value = serde_json::from_str(&document::pretty(&installed())).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();

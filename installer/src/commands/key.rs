@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_advice_says_to_remove_an_existing_key() {
+    fn existing_key_is_never_overwritten() {
         let folder = tempfile::tempdir().expect("folder");
         let key = folder.path().join("cosign.key");
         refuse_to_overwrite(&key).expect("none exists yet");

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_lists_what_it_found_below_what_holds() {
+    fn check_lists_findings_below_result() {
         let unused = UnusedEntry { kind: ChangedKind::Image, entry: "docker.io/valkey/valkey:1".to_owned() };
         let found = LockFindings { unused: vec![unused], ..LockFindings::default() };
         let check = LockCheck { lock: "images.lock".into(), asked: 3, found };
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dry_run_says_what_follows_from_the_answers() {
+    fn dry_run_lists_follow_up_requests() {
         let request = LockRequest {
             entry: "ghcr.io/a/one:1".to_owned(),
             what: RequestKind::Manifest,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_names_each_state_of_what_changed() {
+    fn update_lists_changed_inputs() {
         let named = |name: &str, before, after| InputChange { name: Some(name.to_owned()), before, after };
         let commit = |digit: &str| PinnedInput { version: Some(digit.repeat(40)), digest: None, size_bytes: None };
         let program = |version, digit| PinnedInput { size_bytes: None, ..pinned(Some(version), digit, 0) };

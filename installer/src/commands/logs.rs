@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn kubectl_is_asked_for_all_that_was_wanted() {
+    fn log_options_become_kubectl_arguments() {
         let words = |line: &str| {
             let one = |name: &str, has_previous| PodContainer { name: name.to_owned(), has_previous };
             let containers = vec![one("postgres", true), one("metrics", false)];
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_earlier_run_is_refused_by_name() {
+    fn missing_previous_run_is_refused() {
         let pod = PodContainers { namespace: "db".to_owned(), pod: "postgres-0".to_owned(), containers: Vec::new() };
         let failure = wanted(&arguments("landfall logs postgres --previous"), &[pod]).unwrap_err();
         assert_eq!(failure.code().id, "LF4042");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_followed_line_looks_as_kubectl_prints_it() {
+    fn followed_lines_match_kubectl_format() {
         let text = |text: &str| text.to_owned();
         let source = LogSource { namespace: text("db"), pod: text("postgres-0"), container: text("postgres") };
         assert_eq!(line(&source, b"ready\n"), b"[pod/postgres-0/postgres] ready\n");

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_has_a_page_that_says_what_it_does() {
+    fn commands_have_manual_pages() {
         let pages = pages().unwrap();
         let text = |name: &str| {
             let (_, text) = pages.iter().find(|(file, _)| file == name).unwrap();

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_may_have_models_or_none_and_bad_ones_are_refused() {
+    fn invalid_models_are_refused() {
         let model = json!({"name": "m", "format": "gguf", "files": 1, "weights": {}, "figures": {"unknown": "why"}});
         let text = json!({"type": "landfall.dev/models/1", "models": [model]}).to_string();
         let document = of(Some(&text)).unwrap();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_weights_has_no_models() {
+    fn folder_without_weights_has_no_models() {
         let folder = tempfile::tempdir().unwrap();
         let arguments = ModelsFitArguments { bundle: None, model: vec![folder.path().to_owned()], facts: None };
         assert_eq!(document(&arguments).unwrap_err().code(), codes::NO_MODELS);

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_that_cannot_be_written_are_wrong_usage() {
+    fn unwritable_files_are_usage_errors() {
         let folder = tempfile::tempdir().unwrap();
         let next = |path: &Path| {
             let refused = refuse_unwritable(path).unwrap_err();

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn each_node_is_told_and_a_reason_forges_no_line() {
+    fn node_results_forge_no_line() {
         let shown = text(&report(None));
         assert!(shown.starts_with("1 of 2 nodes of https://10.0.0.1:6443/ have facts\n"), "{shown}");
         assert!(shown.contains("\nnode-1: debian 12, kernel 6.1.0-18-amd64, 4 cores, 16.00 GiB, no GPU"), "{shown}");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_and_the_file_of_a_node_are_what_their_readers_expect() {
+    fn documents_and_node_files_are_readable() {
         let report = report(None);
         let validator = jsonschema::validator_for(&document::schema_of::<ProbeReport>().1).unwrap();
         let document: Value = serde_json::from_str(&document::pretty(&report)).unwrap();

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_proof_names_what_was_expected_and_what_came() {
+    fn failed_proof_shows_mismatch() {
         let failure =
             Mismatch { expected: "exit code 0".to_owned(), found: "exit code 1; standard error `no\nrole`".to_owned() };
         let report = report(vec![result("rows", None), result("keys", Some(failure))]);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_said_forges_no_line() {
+    fn program_output_forges_no_line() {
         let hostile = "\u{1b}[32m`\npassed  keys (0.0 s): all is well\n";
         let failure = Mismatch { expected: "exit code 0".to_owned(), found: hostile.to_owned() };
         let text = text(&report(vec![result("keys", Some(failure))]));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_without_proofs_says_so() {
+    fn missing_proofs_are_stated() {
         assert_eq!(text(&report(Vec::new())), "release shop 1.0.0 declares no proofs");
     }
 }

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_statement_is_printed_only_once_it_is_verified() {
+    fn only_verified_statement_is_printed() {
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let bundle = Sample::tiny(&vendor).unwrap().head.into_verified();
         let image = Material::new("docker.io/a/b:1", Sha256([3; 32])).of_kind("image");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_missing_is_named() {
+    fn missing_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let refused = named(&folder.path().join("no.provenance.json")).unwrap_err();
         assert_eq!(refused.code(), codes::PROVENANCE_MISSING);

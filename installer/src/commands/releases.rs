@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_names_the_way_back() {
+    fn list_shows_rollback_differences() {
         let release = |version: &str, installed| KeptReleaseStatus {
             name: "starter".to_owned(),
             version: version.to_owned(),

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_names_claim_path_and_size() {
+    fn list_shows_claim_path_and_size() {
         let name = "after-upgrade.0f12ab34.pvc-1_postgres_data-postgres-0";
         let replaced = ReplacedData {
             name: name.to_owned(),

@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_says_what_goes_and_what_could_come_back() {
+    fn plan_shows_overwritten_and_lost_data() {
         let stream = |stream: &str, present_bytes, saved_until: Option<&str>| OverwrittenStream {
             stream: stream.to_owned(),
             present_bytes: Some(present_bytes),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_names_the_time_and_the_streams() {
+    fn summary_names_times_and_streams() {
         let restored = Restored {
             release: "starter".to_owned(),
             version: "1.0.0".to_owned(),

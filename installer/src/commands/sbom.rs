@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_has_an_inventory_or_the_bill_is_refused() {
+    fn invalid_inventory_is_refused() {
         let package = json!({"kind": "deb", "name": "a\\b", "version": "1"});
         let image = json!({"reference": "docker.io/a/b:1", "packages": [0]});
         let inventory = |packages: Value, image: &Value| {

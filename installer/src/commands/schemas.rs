@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schemas_in_docs_are_those_of_the_code() {
+    fn documented_schemas_are_current() {
         let folder = repository().join("docs/schemas");
         let mut expected = BTreeSet::new();
         for (kind, schema) in all() {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_in_the_page_for_programs() {
+    fn kinds_are_documented() {
         let page = fs_err::read_to_string(repository().join("docs/JSON.md")).unwrap();
         for (kind, _) in all() {
             assert!(page.contains(&format!("`{kind}`")), "docs/JSON.md does not say what prints {kind}");
@@ -212,7 +212,7 @@ mod tests {
 
     /// Every kind in the sources of this crate has a schema.
     #[test]
-    fn every_document_has_a_schema() {
+    fn documents_have_schemas() {
         fn kinds(folder: &Path, found: &mut BTreeSet<String>) {
             for entry in fs_err::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn results_errors_and_progress_are_what_their_schemas_say() {
+    fn printed_documents_match_schemas() {
         let uninstalled =
             || Uninstalled { release: None, kept: vec!["/var/lib".into()], volumes: Vec::new(), host_pack: None };
         check(&uninstalled());
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_fields_are_camel_case_and_every_document_names_itself() {
+    fn fields_are_camel_case() {
         for (kind, schema) in all() {
             let mut found = BTreeSet::new();
             fields(&schema, &mut found);

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_setting_says_what_it_is_and_what_it_would_be_by_itself() {
+    fn settings_show_value_and_default() {
         let setting = |name: &str, value: Option<Value>, default: Option<Value>| Setting {
             name: name.to_owned(),
             components: vec!["postgres".to_owned()],
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn each_secret_has_a_number_and_no_value() {
+    fn secrets_show_number_without_value() {
         let secret = |name: &str, state: SecretState, number: Option<u64>, reason: Option<&str>| SecretSetting {
             name: name.to_owned(),
             component: "bulletin".to_owned(),

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_collection_names_what_it_lacks() {
+    fn collection_names_gaps() {
         let collected = CollectedSupport {
             file: "/root/support.tar.gz".into(),
             size_bytes: 3 << 20,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_analysis_names_places_and_pages_and_a_hostile_quotation_makes_no_line_of_its_own() {
+    fn analysis_escapes_quotations() {
         let observation = Observation {
             rule: "image",
             severity: Severity::Error,

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn use_is_shown_by_node_component_and_pod() {
+    fn usage_is_shown_by_level() {
         insta::assert_snapshot!(text(&used()), @r"
         NODE    CPU         MEMORY
         node-1  - of 4.000  - of 8.00 GiB
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn document_is_what_its_schema_says() {
+    fn document_matches_schema() {
         let (_, schema) = crate::document::schema_of::<SiteUse>();
         let document: serde_json::Value = serde_json::from_str(&crate::document::line(&used())).unwrap();
         assert!(jsonschema::is_valid(&schema, &document));

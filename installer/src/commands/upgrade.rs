@@ -376,7 +376,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_names_every_component_object_and_image() {
+    fn plan_lists_components_objects_images() {
         let change = |component: &str, fate, objects: &[(&str, Fate)], images: [&[&str]; 2]| ComponentChange {
             component: component.to_owned(),
             fate,
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_names_what_changes_of_the_node() {
+    fn plan_shows_node_changes() {
         let change = NodeChange {
             kubernetes_before: "v1.36.3".to_owned(),
             kubernetes_after: "v1.36.4".to_owned(),
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_says_what_stops_what_it_takes_and_what_does_not_go_back() {
+    fn plan_shows_interruptions_and_space() {
         let component = |component: &str, interruption, expected: Option<(u64, bool)>, data| ComponentOutlook {
             component: component.to_owned(),
             interruption,
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_names_the_way_back() {
+    fn summary_names_rollback() {
         let upgraded = Upgraded {
             release: "starter".to_owned(),
             version: "1.1.0".to_owned(),

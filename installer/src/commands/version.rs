@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn version_names_commit_format_and_kubernetes() {
+    fn version_names_commit_format_kubernetes() {
         let version = Version { commit: Some("0123abc"), landfall: "1.2.3", architecture: "x86_64", ..version() };
         insta::assert_snapshot!(text(&version), @r"
         landfall 1.2.3

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pipe_gets_a_line_for_each_change() {
+    fn pipe_gets_line_per_change() {
         let (mut shown, printer) = (Shown::default(), Printer::new(false));
         let mut report = installed();
         let first = shown.next(&report, printer, None).unwrap();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn program_gets_a_document_each_time() {
+    fn program_gets_document_per_update() {
         let (mut shown, printer) = (Shown::default(), Printer::new(true));
         for _ in 0..2 {
             let line = shown.next(&installed(), printer, None).unwrap();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn screen_shows_no_more_than_fits() {
+    fn screen_is_truncated_to_height() {
         assert_eq!(screen("a\nb\nc", 4), format!("{CLEARED}a\nb\nc\n"));
         assert_eq!(screen("a\nb\nc\nd", 4), format!("{CLEARED}a\nb\n… 2 more lines: `landfall status`\n"));
     }

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_begins_once_the_host_has_approved_it_and_not_after_a_refusal() {
+    fn change_waits_for_host_approval() {
         let root = tempfile::tempdir().unwrap();
         let approvals = HostApprovals::of(&SitePaths::below(root.path()));
         let notes = Mutex::default();

@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_host_has_found_or_keeps_can_be_named() {
+    fn only_known_media_and_backups_are_accepted() {
         let root = tempfile::tempdir().unwrap();
         let changes = changes(root.path());
         for medium in ["3f0c9a1b", "../../etc/shadow", "/media/stick", "--license=/etc/shadow"] {
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_of_a_place_and_a_file() {
+    fn id_depends_on_source_and_file() {
         let (one, other) = (Source::Mounted("/media/a".into()), Source::Device("/media/a".to_owned()));
         let file = Path::new("next/a.landfall");
         assert_eq!(one.id(file), one.id(file));

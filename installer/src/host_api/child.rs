@@ -220,7 +220,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(20);
 
     #[test]
-    fn an_answer_is_read_and_an_argument_arrives_as_it_is() {
+    fn answers_and_arguments_are_preserved() {
         assert_eq!(say(r#"printf '["%s"]' "$1""#, LIMIT).unwrap(), json!(["/media/a b; reboot"]));
         assert_eq!(say("cat", LIMIT).unwrap(), json!({ "replicas": 3 }));
         assert_eq!(say(r#"printf '["%s"]' "$LANDFALL_CORRELATION""#, LIMIT).unwrap(), json!(["0123abcd"]));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_keeps_its_code_its_causes_its_blockers_and_its_next_step() {
+    fn error_keeps_code_causes_and_blockers() {
         let error = json!({
             "kind": "error", "schema": 1, "code": "LF3020", "class": "not-ready", "exitCode": 4, "what": "not ready",
             "causes": ["one", "two"], "next": "do it",
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_nonsense_and_waiting_are_errors_of_their_own() {
+    fn unusable_answers_are_errors() {
         let code = |script: &str, limit| say(script, limit).unwrap_err().problem.code.unwrap();
         assert_eq!(code("exit 1", LIMIT), "LF4808");
         assert_eq!(code("echo nonsense", LIMIT), "LF4808");

@@ -239,14 +239,14 @@ mod tests {
     }
 
     #[test]
-    fn no_word_of_the_console_becomes_an_argument() {
+    fn collection_arguments_are_fixed() {
         let file = Path::new("/var/lib/landfall/console-support/next.tar.gz");
         let expected = ["support", "collect", "--output=/var/lib/landfall/console-support/next.tar.gz", "--since=24h"];
         assert_eq!(arguments(file, 24), expected);
     }
 
     #[test]
-    fn the_newest_bundle_is_kept_with_what_it_lacks_and_read_in_pieces() {
+    fn newest_bundle_is_kept() {
         let root = tempfile::tempdir().unwrap();
         let shelf = shelf(root.path());
         assert_eq!(shelf.kept(), None);
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_try_that_fails_leaves_nothing_and_the_bundle_before_stays() {
+    fn failed_attempt_keeps_previous_bundle() {
         let root = tempfile::tempdir().unwrap();
         let shelf = shelf(root.path());
         collect(&shelf, "0123abcd", b'a');
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_is_gone_after_a_day_and_when_the_process_starts_again() {
+    fn bundle_expires_after_day_or_restart() {
         let root = tempfile::tempdir().unwrap();
         let shelf = shelf(root.path());
         collect(&shelf, "0123abcd", b'a');

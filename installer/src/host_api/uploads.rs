@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn no_word_of_the_sender_becomes_an_argument() {
+    fn arguments_name_path_and_sizes_only() {
         let path = Path::new("/var/lib/landfall/uploads/bundle.landfall");
         let arrived = ArrivedBundle { path, checked_bytes: 7, size_bytes: 9 };
         let expected = ["check-upload", "/var/lib/landfall/uploads/bundle.landfall", "--checked=7", "--size=9"];
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upload_is_no_medium_before_it_is_whole_and_is_not_removed_while_media_are_used() {
+    fn incomplete_upload_is_not_medium() {
         let root = tempfile::tempdir().unwrap();
         let changes = changes(root.path());
         let (request, by) = ("0123abcd".to_owned(), "ada".to_owned());

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_read_by_its_name_and_id_until_it_is_used_or_too_old() {
+    fn secret_needs_matching_name_and_id() {
         let vault = Vault::default();
         let KeptSecret { id } = vault.keep(wish("directory", VALUE)).unwrap();
         assert!(landfall_peer::is_id(&id) && !id.contains("canary"));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn two_values_are_two_approvals_and_the_plan_itself_stays_what_is_compared() {
+    fn secrets_distinguish_plan_digests() {
         let (vault, inner) = (Vault::default(), Sha256::of("a plan"));
         assert_eq!(vault.bind(inner, &BTreeMap::new()), inner);
         let [one, other] = ["0000000a", "0000000b"].map(|id| vault.bind(inner, &named("directory", id)));
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn secrets_are_bounded() {
         let vault = Vault::default();
         for value in [String::new(), "x".repeat(SECRET_BYTES + 1)] {
             assert_eq!(

@@ -63,7 +63,7 @@ fn bytes(bytes: u64) -> String {
 }
 
 #[test]
-fn the_one_package_that_differs_is_listed() {
+fn changed_package_is_listed() {
     let old = Bundle::new(OLD, 1, &[("libc6", "2.41-12"), ("zlib1g", "1.3"), ("old", "1")], 1, 10);
     let new = Bundle::new(NEW, 3, &[("libc6", "2.41-13"), ("zlib1g", "1.3"), ("new", "1")], 2, 11);
     let diff = diff(&old.side(), &new.side());
@@ -82,7 +82,7 @@ fn the_one_package_that_differs_is_listed() {
 }
 
 #[test]
-fn bundles_that_are_the_same_differ_in_nothing() {
+fn identical_bundles_do_not_differ() {
     let bundle = Bundle::new(OLD, 1, &[("libc6", "2.41-12")], 1, 10);
     let same = diff(&bundle.side(), &bundle.side());
     assert!(same.images.is_none() && same.objects.is_none() && same.artifacts.is_none());
@@ -94,7 +94,7 @@ fn bundles_that_are_the_same_differ_in_nothing() {
 }
 
 #[test]
-fn an_image_that_is_new_does_not_fill_the_text_with_its_packages() {
+fn packages_of_new_images_are_summarized() {
     let old = Bundle::new(OLD, 1, &[("libc6", "2.41-12")], 1, 10);
     let new = Bundle::new("ghcr.io/other/thing:1", 3, &[("musl", "1"), ("busybox", "2")], 1, 10);
     let diff = diff(&old.side(), &new.side());

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_licenses_of_all_files_count_in_the_words_of_spdx() {
+    fn licenses_become_spdx_expressions() {
         let text = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nSource: somewhere\n\n\
                     Files: *\nCopyright: 2020 A\nLicense: GPL-2+\n\nFiles: lib/*\nLicense: Expat or LGPL-2.1\n Text: License: x\n\n\
                     Files: debian/*\nLicense: Expat, and GPL-2+\n\nLicense: GPL-2+\n On Debian systems, /usr/share/common-licenses/GPL-2 has it.\n\n\
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_ends_a_choice() {
+    fn comma_ends_choice() {
         for (debian, spdx) in [
             ("Expat, and GPL-2+", "MIT AND GPL-2.0-or-later"),
             ("GPL-2+ or Artistic, and BSD-3-clause", "(GPL-2.0-or-later OR Artistic) AND BSD-3-Clause"),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn prose_names_the_texts_that_it_is_under() {
+    fn prose_names_license_texts() {
         let text = "This is Debian's package of x.\nLicense: see below\n\nOn Debian systems, the texts are in \
                     `/usr/share/common-licenses/GPL-2' and /usr/share/common-licenses/LGPL-2.1.\nAll are in /usr/share/common-licenses/ itself.\n";
         assert_eq!(license_in(text).as_deref(), Some("texts: GPL-2, LGPL-2.1"));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_debian_become_those_of_spdx_where_there_are_any() {
+    fn debian_names_become_spdx_names() {
         for (debian, spdx) in [
             ("GPL-3", "GPL-3.0-only"),
             ("GPL-2.0+", "GPL-2.0-or-later"),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_as_many_as_it_has_room_for() {
+    fn joined_licenses_fit_limit() {
         let names = |count: usize| (0..count).map(|index| format!("license-{index:03}")).collect::<BTreeSet<_>>();
         let line = joined(&names(100)).expect("a line");
         assert!(line.len() <= limits::TEXT_BYTES && line.ends_with(" and 85 more"), "{line}");
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_file_of_a_package_names_one() {
+    fn package_follows_copyright_path() {
         assert_eq!(package_of("/usr/share/doc/libc6/copyright"), Some("libc6"));
         for path in [
             "/usr/share/doc/libc6/a/copyright",

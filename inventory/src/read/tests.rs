@@ -22,7 +22,7 @@ fn pair(name: &str, version: &str) -> (String, String) {
 }
 
 #[test]
-fn only_files_that_record_packages_are_read() {
+fn package_records_are_recognized() {
     for (path, source) in [
         ("/var/lib/dpkg/status", Some(Source::Dpkg)),
         ("/var/lib/dpkg/status.d/base-files", Some(Source::Dpkg)),
@@ -54,7 +54,7 @@ fn only_files_that_record_packages_are_read() {
 }
 
 #[test]
-fn dpkg_lists_what_is_installed_and_nothing_else() {
+fn dpkg_lists_installed_packages() {
     let status = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.41-12\nDescription: GNU\n \
                   Version: 9\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: half\nStatus: \
                   install ok half-installed\nVersion: 1\n\nPackage: tzdata\nVersion: 2025b-4";
@@ -67,14 +67,14 @@ fn dpkg_lists_what_is_installed_and_nothing_else() {
 }
 
 #[test]
-fn apk_lists_packages_with_licenses() {
+fn apk_lists_packages() {
     let installed = "C:Q1\nP:musl\nV:1.2.5-r9\nA:x86_64\nL:MIT\nF:lib\nR:libc.so\n\nP:busybox\nV:1.37.0-r12\nA:x86_64\n\
                      L:GPL-2.0-only\n";
     assert_eq!(packages(Source::Apk, installed), [pair("musl", "1.2.5-r9"), pair("busybox", "1.37.0-r12")]);
 }
 
 #[test]
-fn python_metadata_ends_at_the_first_empty_line() {
+fn python_metadata_ends_at_empty_line() {
     let text = "Metadata-Version: 2.4\r\nName: Typing_.Extensions\nVersion: 4.15.0\nLicense: UNKNOWN\nClassifier: License :: OSI \
                 Approved :: MIT License\n\nName: other\nVersion: 9\n";
     assert_eq!(packages(Source::Python, text), [pair("typing-extensions", "4.15.0")]);
@@ -85,7 +85,7 @@ fn python_metadata_ends_at_the_first_empty_line() {
 }
 
 #[test]
-fn npm_manifests_may_be_of_a_folder_or_broken() {
+fn npm_manifests_may_lack_name() {
     let text = r#"{"name": "@types/node", "version": "24.0.1", "license": {"type": "MIT"}, "bin": [1]}"#;
     assert_eq!(packages(Source::Npm, text), [pair("@types/node", "24.0.1")]);
     assert_eq!(packages(Source::Npm, r#"{"type": "module"}"#), []);
@@ -93,7 +93,7 @@ fn npm_manifests_may_be_of_a_folder_or_broken() {
 }
 
 #[test]
-fn what_is_too_large_or_of_another_form_is_reported_as_not_read() {
+fn unreadable_sources_are_reported() {
     let found = read(Source::Npm, 2 << 20, io::empty()).expect("read");
     assert_eq!(found, Found::Unread("it has 2097152 bytes, more than 1048576".to_owned()));
     assert_eq!(reason(Source::Rpm, "x"), "it is not a database of SQLite");
@@ -112,7 +112,7 @@ fn what_is_too_large_or_of_another_form_is_reported_as_not_read() {
 }
 
 #[test]
-fn the_distribution_is_what_os_release_says() {
+fn distribution_comes_from_os_release() {
     let system = |text: &str| read(Source::OsRelease, 1, text.as_bytes()).expect("read");
     let debian = System { distribution: "debian".to_owned(), version: Some("13".to_owned()) };
     assert_eq!(system("PRETTY_NAME=\"Debian\"\nVERSION_ID=\"13\"\nID=debian\n"), Found::System(debian));
@@ -121,7 +121,7 @@ fn the_distribution_is_what_os_release_says() {
 
 proptest! {
     #[test]
-    fn whatever_is_read_fits_the_document(text in "(Package|Version|P|V|Name|Status|A)?(: ?)?[ -~\\n\u{0}-\u{1f}]{0,200}") {
+    fn results_fit_document(text in "(Package|Version|P|V|Name|Status|A)?(: ?)?[ -~\\n\u{0}-\u{1f}]{0,200}") {
         let copyright = format!("Format: x\n\n{}", text.replace("Name", "License"));
         for (source, text) in [
             (Source::Dpkg, &text),

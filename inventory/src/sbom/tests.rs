@@ -116,7 +116,7 @@ fn check(validator: &jsonschema::Validator, bill: &Value) {
 }
 
 #[test]
-fn bills_are_valid_by_the_schema_of_spdx() {
+fn spdx_bills_match_schema() {
     let validator = jsonschema::validator_for(&schema("spdx-2.3.schema.json")).expect("schema");
     for bill in bills(Format::Spdx) {
         check(&validator, &bill);
@@ -126,7 +126,7 @@ fn bills_are_valid_by_the_schema_of_spdx() {
 }
 
 #[test]
-fn bills_are_valid_by_the_schema_of_cyclonedx() {
+fn cyclonedx_bills_match_schema() {
     let mut registry = jsonschema::Registry::new();
     for name in ["spdx.SNAPSHOT.schema.json", "jsf-0.82.SNAPSHOT.schema.json"] {
         registry = registry.add(format!("http://cyclonedx.org/schema/{name}"), schema(name)).expect("schema");
@@ -140,14 +140,14 @@ fn bills_are_valid_by_the_schema_of_cyclonedx() {
 }
 
 #[test]
-fn bills_are_what_they_were() {
+fn bills_match_snapshots() {
     insta::assert_json_snapshot!("cyclonedx", bills(Format::CycloneDx)[0]);
     insta::assert_json_snapshot!("spdx_of_an_image", bills(Format::Spdx)[1]);
     assert_eq!(bills(Format::Spdx), bills(Format::Spdx));
 }
 
 #[test]
-fn a_name_means_one_image() {
+fn image_names_are_unambiguous() {
     let release = release();
     let find = |name| find_image(&release, name).map(|image| image.reference.as_str());
     assert_eq!(find("docker.io/library/web:1.0"), Ok("docker.io/library/web:1.0"));

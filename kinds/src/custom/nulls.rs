@@ -34,7 +34,7 @@ mod tests {
     use super::dropped;
 
     #[test]
-    fn nulls_stay_only_where_they_are_allowed() {
+    fn disallowed_nulls_are_dropped() {
         let text = json!({"type": "string"});
         let schema = json!({"properties": {"spec": {"properties": {
             "credential": {"type": "object"}, "kept": {"type": "string", "nullable": true},

@@ -8,7 +8,7 @@ use super::rules::{CustomRules, pointer};
 use crate::corpus::{cases_of_rules, expect_verdicts};
 
 #[test]
-fn each_object_of_the_corpus_is_taken_or_refused_by_its_field() {
+fn custom_corpus_has_expected_verdicts() {
     let (definition, cases) = cases_of_rules();
     let kinds = CustomKinds::among([&definition]);
     expect_verdicts(&cases, |object| kinds.check(object));
@@ -26,7 +26,7 @@ fn said(rule: &Value, number: i64) -> Option<String> {
 }
 
 #[test]
-fn a_refusal_has_the_words_of_the_definition_and_the_rule() {
+fn refusal_quotes_rule_and_message() {
     let with_message = json!({"rule": "self > 0", "message": "there must be one"});
     let told = "/number: a rule of its definition is not met: there must be one (self > 0)";
     assert_eq!(said(&with_message, 0).as_deref(), Some(told));
@@ -40,7 +40,7 @@ fn a_refusal_has_the_words_of_the_definition_and_the_rule() {
 }
 
 #[test]
-fn what_cannot_be_judged_is_left_to_the_api_server() {
+fn unjudgeable_rules_are_skipped() {
     for rule in ["self >", "nobody.knows(self)", "self + 1", "self > 'text'", ""] {
         assert_eq!(said(&json!({ "rule": rule }), 0), None, "{rule}");
     }
@@ -49,7 +49,7 @@ fn what_cannot_be_judged_is_left_to_the_api_server() {
 }
 
 #[test]
-fn a_hostile_rule_is_not_parsed_and_keeps_no_other_from_being_judged() {
+fn hostile_rule_is_not_parsed() {
     let deep = |levels: usize| format!("{}self{} > 0", "(".repeat(levels), ")".repeat(levels));
     assert!(said(&json!({"rule": deep(DEPTH)}), 0).is_some());
     let long = format!("self > 0 {}", "|| self > 0 ".repeat(BYTES));
@@ -64,7 +64,7 @@ fn a_hostile_rule_is_not_parsed_and_keeps_no_other_from_being_judged() {
 }
 
 #[test]
-fn a_rule_that_never_seems_to_end_ends_with_the_deadline() {
+fn endless_rule_stops_at_deadline() {
     let loops = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| ["self.all(", name, ", "].concat()).concat();
     let schema =
         json!({"type": "array", "x-kubernetes-validations": [{"rule": format!("{loops}true{}", ")".repeat(8))}]});
@@ -75,7 +75,7 @@ fn a_rule_that_never_seems_to_end_ends_with_the_deadline() {
 }
 
 #[test]
-fn a_path_becomes_a_pointer_to_what_is_there() {
+fn paths_become_pointers() {
     let object = json!({"spec": {"hosts": [{"name": "a"}], "labels": {"a.example.com/b": "c", "a": {"example": 1}}}});
     for (path, expected) in [
         ("", ""),
@@ -104,7 +104,7 @@ fn of_spec(schema: &Value, spec: &Value) -> String {
 }
 
 #[test]
-fn patterns_of_go_are_read_as_go_does() {
+fn patterns_follow_go_syntax() {
     // Months of an AlertmanagerConfig.
     let months = r"^((?i)january|february|[1-9]|1[0-2])(?:((:((?i)january|february|[1-9]|1[0-2]))$)|$)";
     let of = |pattern: &str| json!({"type": "object", "properties": {"month": {"type": "string", "pattern": pattern}}});
@@ -121,7 +121,7 @@ fn patterns_of_go_are_read_as_go_does() {
 }
 
 #[test]
-fn a_null_counts_as_missing() {
+fn null_counts_as_missing() {
     let schema = json!({"type": "object", "required": ["a"], "properties": {
         "a": {"type": "string"}, "credential": {"type": "object", "properties": {"name": {"type": "string"}}}}});
     assert_eq!(of_spec(&schema, &json!({"a": "b", "credential": null})), "");

@@ -49,7 +49,7 @@ mod tests {
     use super::is_schedule;
 
     #[test]
-    fn schedules_are_five_fields_or_a_word() {
+    fn schedules_are_validated() {
         for schedule in [
             "* * * * *",
             "*/5 0 1-15 jan,JUN mon-fri",

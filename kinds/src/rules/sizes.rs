@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn values_beyond_a_mebibyte_are_refused() {
+    fn config_map_size_is_limited() {
         let map = |bytes: usize| {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "x".repeat(bytes - 3)},
                    "binaryData": {"b": "AAAA"}})
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn annotations_are_counted_together() {
+    fn annotations_are_summed() {
         let map = |bytes: usize| {
             json!({"apiVersion": "v1", "kind": "ConfigMap",
                    "metadata": {"name": "a", "annotations": {"a": "x".repeat(bytes - 2), "b": ""}}})
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn custom_resources_have_metadata_and_a_size_too() {
+    fn custom_resource_size_is_limited() {
         let definition = json!({
             "kind": "CustomResourceDefinition",
             "spec": {"group": "example.com", "names": {"kind": "Thing"}, "versions": [{"name": "v1", "schema": {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn names_leave_room_for_what_controllers_add() {
+    fn names_leave_room_for_suffixes() {
         let pod = json!({"containers": [{"name": "a", "image": "a"}]});
         let template = json!({"metadata": {"labels": {"app": "a"}}, "spec": pod});
         let selector = json!({"matchLabels": {"app": "a"}});
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jobs_name_is_a_label_and_a_host_of_its_pods() {
+    fn job_name_is_label_and_host() {
         let pod = json!({"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]});
         let job = |name: &str, more: &Value| {
             let mut spec = json!({"template": {"spec": pod}});

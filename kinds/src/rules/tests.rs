@@ -4,12 +4,12 @@ use crate::check;
 use crate::corpus::{cases, expect_verdicts};
 
 #[test]
-fn each_object_of_the_corpus_is_taken_or_refused_by_its_field() {
+fn corpus_has_expected_verdicts() {
     expect_verdicts(&cases(), check);
 }
 
 #[test]
-fn a_refusal_says_what_was_found_and_what_is_allowed() {
+fn refusal_states_found_and_allowed() {
     let said = |object: serde_json::Value| check(&object).unwrap_err().to_string();
     let pod = |container: serde_json::Value| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [container]}});
     assert_eq!(

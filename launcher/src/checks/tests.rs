@@ -93,12 +93,12 @@ const MISSING: &[(Change, &str, &[Work])] = &[
 ];
 
 #[test]
-fn a_machine_with_everything_lacks_nothing() {
+fn ready_machine_lacks_nothing() {
     assert_eq!(found(&ready(), &ALL), []);
 }
 
 #[test]
-fn each_thing_that_is_missing_is_named_alone_and_with_help() {
+fn missing_items_have_help() {
     for (change, words, _) in MISSING {
         let findings = found(&but(change), &ALL);
         assert_eq!(findings.len(), 1, "{words}: {findings:?}");
@@ -108,14 +108,14 @@ fn each_thing_that_is_missing_is_named_alone_and_with_help() {
 }
 
 #[test]
-fn work_that_can_do_without_is_not_kept_from_it() {
+fn unaffected_work_is_allowed() {
     for (change, words, works) in MISSING.iter().filter(|(_, _, works)| !works.is_empty()) {
         assert_eq!(found(&but(change), works), [], "{words}");
     }
 }
 
 #[test]
-fn everything_that_is_missing_is_named_at_once() {
+fn missing_items_are_named_together() {
     let worst = but(|facts| {
         facts.is_root = false;
         facts.system.has_apt_sources = false;
@@ -133,7 +133,7 @@ fn everything_that_is_missing_is_named_at_once() {
 }
 
 #[test]
-fn the_launcher_installs_only_as_root_or_with_rustup() {
+fn installing_needs_root_or_rustup() {
     let packages = but(|facts| facts.missing_packages = BTreeSet::from(["gcc"]));
     assert_eq!(found(&packages, &ALL)[0].remedy, Remedy::Packages(BTreeSet::from(["gcc"])));
     let person = Facts { is_root: false, ..packages };
@@ -149,7 +149,7 @@ fn the_launcher_installs_only_as_root_or_with_rustup() {
 }
 
 #[test]
-fn a_browser_is_installed_on_debian_and_named_on_ubuntu() {
+fn browser_remedy_depends_on_distribution() {
     let debian = but(|facts| facts.missing_browser = BTreeSet::from(["chromium", "chromium-driver", "npm"]));
     let findings = found(&debian, &ALL);
     assert_eq!(findings.len(), 1, "{findings:?}");
@@ -176,13 +176,13 @@ fn supported_systems_are_accepted() {
 }
 
 #[test]
-fn an_old_go_that_may_fetch_a_newer_one_suffices() {
+fn old_go_with_toolchain_suffices() {
     let facts = but(|facts| facts.go = Some(Go { version: (1, 22, 1), toolchain: "auto".to_owned() }));
     assert_eq!(found(&facts, &ALL), []);
 }
 
 #[test]
-fn a_filled_cache_and_a_disk_of_its_own_need_less() {
+fn warm_cache_needs_less_space() {
     let warm = but(|facts| {
         facts.is_warm = true;
         facts.disks[0].free_bytes = 20 * GIB;

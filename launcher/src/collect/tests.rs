@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn versions_are_found_in_the_output_of_programs() {
+fn versions_are_parsed_from_output() {
     for (text, version) in [
         ("rustc 1.95.0 (59807616e 2026-04-14)", (1, 95, 0)),
         ("rustc 1.97.0-nightly (abc 2026-05-01)", (1, 97, 0)),
@@ -15,7 +15,7 @@ fn versions_are_found_in_the_output_of_programs() {
 }
 
 #[test]
-fn the_project_itself_states_the_required_rust_and_go() {
+fn required_versions_come_from_project() {
     let clone = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let manifest = fs::read_to_string(clone.join("Cargo.toml")).unwrap();
     assert!(rust_wanted(&manifest).unwrap() >= (1, 95, 0));
@@ -23,7 +23,7 @@ fn the_project_itself_states_the_required_rust_and_go() {
 }
 
 #[test]
-fn systems_are_read_with_and_without_quotes() {
+fn systems_are_parsed_with_quotes() {
     let text = "PRETTY_NAME=\"Ubuntu 24.04.3 LTS\"\nNAME='Ubuntu'\nVERSION_ID=\"24.04\"\nID=ubuntu\nID_LIKE=debian\n";
     let system = parse_system(text);
     assert_eq!((system.id.as_str(), system.version.as_str()), ("ubuntu", "24.04"));
@@ -31,14 +31,14 @@ fn systems_are_read_with_and_without_quotes() {
 }
 
 #[test]
-fn a_list_of_comments_is_no_source() {
+fn commented_source_does_not_count() {
     assert!(!names_a_source("# deb http://a/debian bookworm main\n"));
     assert!(names_a_source("deb [arch=amd64] http://a/debian bookworm main\n"));
     assert!(names_a_source("Types: deb\nURIs: http://a/debian\n"));
 }
 
 #[test]
-fn modules_are_found_by_name_whatever_their_folder_and_compression() {
+fn modules_are_found_by_name() {
     let list = "kernel/drivers/net/vxlan/vxlan.ko.xz: kernel/net/ipv6/ip6_udp_tunnel.ko.xz\n\
                 kernel/net/bridge/br_netfilter.ko: kernel/net/bridge/bridge.ko\nkernel/net/nf-tables.ko\n";
     for module in ["vxlan", "br_netfilter", "nf_tables"] {
@@ -48,7 +48,7 @@ fn modules_are_found_by_name_whatever_their_folder_and_compression() {
 }
 
 #[test]
-fn a_proxy_takes_loopback_unless_exempted() {
+fn proxy_covers_loopback_unless_exempted() {
     let proxy = |set: &'static [(&'static str, &'static str)]| {
         loopback_proxy(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
     };
@@ -60,7 +60,7 @@ fn a_proxy_takes_loopback_unless_exempted() {
 }
 
 #[test]
-fn the_last_mount_over_a_folder_counts() {
+fn last_mount_counts() {
     let mounts = "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\ncgroup2 /sys/fs/cgroup cgroup2 ro,nosuid 0 0\n";
     assert!(is_read_only(mounts, "/sys/fs/cgroup"));
     assert!(!is_read_only("cgroup2 /sys/fs/cgroup cgroup2 rw,relatime 0 0", "/sys/fs/cgroup"));

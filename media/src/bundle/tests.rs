@@ -31,7 +31,7 @@ fn rename(from: &Path, to: &Path) {
 }
 
 #[test]
-fn is_found_by_any_of_its_files_and_by_its_folder() {
+fn files_and_folder_locate_bundle() {
     let fixture = Fixture::small();
     let parts = fixture.parts();
     assert!(parts.len() > 3, "{parts:?}");
@@ -60,7 +60,7 @@ fn is_found_by_any_of_its_files_and_by_its_folder() {
 }
 
 #[test]
-fn reads_across_parts_as_one_stream() {
+fn parts_read_as_one_stream() {
     let fixture = Fixture::small();
     fixture.parts();
     let media = fixture.find(&fixture.stick()).unwrap();
@@ -73,7 +73,7 @@ fn reads_across_parts_as_one_stream() {
 }
 
 #[test]
-fn several_bundles_in_a_folder_are_distinguished() {
+fn bundles_in_folder_are_distinguished() {
     let (one, other) = (Fixture::small(), Fixture::with_blobs(&[3 << 20]));
     one.parts();
     let path = other.pack(None).map(|files| other.stick().join(&files[0].name)).unwrap();
@@ -121,7 +121,7 @@ fn swapped_and_foreign_parts_are_named() {
 }
 
 #[test]
-fn parts_of_other_names_are_known_by_their_bytes() {
+fn renamed_parts_are_recognized() {
     let fixture = Fixture::small();
     let mut parts = fixture.parts();
     for (index, part) in parts.iter_mut().enumerate() {
@@ -165,7 +165,7 @@ fn truncated_and_lengthened_parts_are_refused() {
 }
 
 #[test]
-fn a_part_that_ends_before_anything_proves_it_is_cut_and_not_foreign() {
+fn short_part_is_truncated_not_foreign() {
     for length in [1, 100, 400] {
         let fixture = Fixture::small();
         let parts = fixture.parts();
@@ -193,7 +193,7 @@ fn trailing_data_is_refused() {
 }
 
 #[test]
-fn a_flip_of_any_kind_of_byte_is_found_and_named() {
+fn flipped_bytes_are_located() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     let head = Fixture::small().payload.layout().head_bytes();
@@ -213,7 +213,7 @@ fn a_flip_of_any_kind_of_byte_is_found_and_named() {
 }
 
 #[test]
-fn damage_at_the_beginning_of_a_part_is_damage_and_not_a_foreign_part() {
+fn damaged_part_start_is_not_foreign() {
     let fixture = Fixture::small();
     let parts = fixture.parts();
     flip(&parts[1], 10);
@@ -223,7 +223,7 @@ fn damage_at_the_beginning_of_a_part_is_damage_and_not_a_foreign_part() {
 }
 
 #[test]
-fn a_head_sent_ahead_needs_its_parts_only_for_the_payload() {
+fn lone_head_defers_missing_parts() {
     let fixture = Fixture::small();
     fixture.parts();
     let head = fixture.folder.path().join("sent-ahead");
@@ -258,7 +258,7 @@ fn exit_code(path: &Path, fixture: &Fixture) -> u8 {
 }
 
 #[test]
-fn damage_and_truncation_of_the_head_are_refusals_too() {
+fn head_damage_is_refusal() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let whole = stick.join(&fixture.pack(None).unwrap()[0].name);
@@ -278,7 +278,7 @@ fn damage_and_truncation_of_the_head_are_refusals_too() {
 }
 
 #[test]
-fn other_than_regular_files_are_neither_opened_nor_followed() {
+fn special_files_are_skipped() {
     let fixture = Fixture::small();
     let parts = fixture.parts();
     let stick = fixture.stick();
@@ -362,7 +362,7 @@ mod any_change {
     }
 
     #[test]
-    fn to_the_files_of_a_bundle_is_refused() {
+    fn modified_files_are_refused() {
         let fixture = Fixture::with_blobs(&[1, 700, 1_050_000]);
         let name = fixture.payload.verified().bundle_name();
         let stick = fixture.stick();

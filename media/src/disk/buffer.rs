@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_length_is_aligned_and_a_block_is_on_one_huge_page() {
+    fn buffers_are_aligned() {
         let mut buffer = AlignedBuffer::default();
         for length in [1, 4096, 300_000, 1 << 20, (1 << 20) + 1, 1 << 21, (1 << 21) + 1, 5 << 20, 7] {
             buffer.resize(length);

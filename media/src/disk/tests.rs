@@ -200,7 +200,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     /// After kills, power cuts and failures in any order, a blob reported as whole is on the disk.
     #[test]
-    fn nothing_is_accepted_that_is_not_on_the_disk(
+    fn accepted_blob_is_on_disk(
         runs in prop::collection::vec(any_run(), 0..5),
         takes_direct: bool,
         luck: u64,
@@ -226,7 +226,7 @@ proptest! {
 }
 
 #[test]
-fn after_a_failed_sync_memory_is_not_believed() {
+fn failed_sync_discards_cached_bytes() {
     for takes_direct in [false, true] {
         let file = FakeFile::default();
         // The second sync of the run fails; the kernel continues to show the bytes that it lost.
@@ -247,7 +247,7 @@ fn after_a_failed_sync_memory_is_not_believed() {
 }
 
 #[test]
-fn a_power_cut_costs_no_more_than_the_last_16_mib() {
+fn power_cut_costs_at_most_16_mib() {
     let file = FakeFile::default();
     assert!(!attempt(&file, 40 * MIB).unwrap());
     file.disk().reboot();
@@ -256,7 +256,7 @@ fn a_power_cut_costs_no_more_than_the_last_16_mib() {
 }
 
 #[test]
-fn a_disk_that_lost_synced_data_is_checked_from_its_beginning() {
+fn lost_synced_data_restarts_check() {
     let file = FakeFile::default();
     file.disk().takes_direct = true;
     assert!(!attempt(&file, 40 * MIB).unwrap());
@@ -265,7 +265,7 @@ fn a_disk_that_lost_synced_data_is_checked_from_its_beginning() {
 }
 
 #[test]
-fn reserved_space_is_taken_on_the_disk_and_the_length_stays() {
+fn reserving_allocates_without_growing_file() {
     use std::os::unix::fs::MetadataExt as _;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
@@ -279,7 +279,7 @@ fn reserved_space_is_taken_on_the_disk_and_the_length_stays() {
 }
 
 #[test]
-fn any_bytes_at_any_place_come_back_from_a_real_file() {
+fn real_file_reads_back_exactly() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let file = crate::durable::create_file(&path, 0o644).unwrap();

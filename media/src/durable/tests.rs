@@ -14,7 +14,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn writes_replaces_and_leaves_nothing_else() {
+fn write_replaces_file_atomically() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
     write_file(&path, b"one", 0o600).unwrap();
@@ -25,7 +25,7 @@ fn writes_replaces_and_leaves_nothing_else() {
 }
 
 #[test]
-fn threads_may_write_one_path() {
+fn concurrent_writes_share_path() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("link");
     std::thread::scope(|scope| {
@@ -46,7 +46,7 @@ fn writer_of(path: &Path) -> File {
 }
 
 #[test]
-fn other_writer_of_a_file_is_waited_for() {
+fn writer_waits_for_other_writer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report");
     let mut other = writer_of(&path);
@@ -64,7 +64,7 @@ fn other_writer_of_a_file_is_waited_for() {
 }
 
 #[test]
-fn one_of_many_writers_makes_a_new_file() {
+fn new_file_has_one_winner() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
     let results: Vec<_> = std::thread::scope(|scope| {
@@ -83,7 +83,7 @@ fn one_of_many_writers_makes_a_new_file() {
 }
 
 #[test]
-fn unfinished_link_of_a_locked_file_is_replaced() {
+fn unfinished_hard_link_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let (path, blob) = (folder.path().join("name"), folder.path().join("blob"));
     let file = create_file(&blob, 0o644).unwrap();
@@ -94,7 +94,7 @@ fn unfinished_link_of_a_locked_file_is_replaced() {
 }
 
 #[test]
-fn a_leftover_of_a_crash_is_replaced_or_removed() {
+fn crash_leftovers_are_replaced_or_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/file");
     create_folder(path.parent().unwrap()).unwrap();
@@ -110,7 +110,7 @@ fn a_leftover_of_a_crash_is_replaced_or_removed() {
 }
 
 #[test]
-fn a_failed_write_names_path_and_operation_and_leaves_nothing() {
+fn failed_write_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("taken");
     std::fs::create_dir(&path).unwrap();
@@ -127,7 +127,7 @@ fn a_failed_write_names_path_and_operation_and_leaves_nothing() {
 }
 
 #[test]
-fn folders_have_the_requested_mode_and_may_exist() {
+fn folder_creation_sets_mode() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a/b/c");
     create_folder_with_mode(&path, 0o700).unwrap();
@@ -145,7 +145,7 @@ fn folders_have_the_requested_mode_and_may_exist() {
 }
 
 #[test]
-fn links_replace_and_are_idempotent() {
+fn linking_is_idempotent() {
     let folder = tempfile::tempdir().unwrap();
     let (file, link) = (folder.path().join("file"), folder.path().join("link"));
     write_file(&file, b"content", 0o644).unwrap();
@@ -168,7 +168,7 @@ fn links_replace_and_are_idempotent() {
 }
 
 #[test]
-fn a_folder_is_removed_by_who_made_it_and_only_when_empty() {
+fn own_folder_is_removed_when_empty() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     create_own_folder(&path("deep/own")).unwrap();
@@ -190,7 +190,7 @@ fn a_folder_is_removed_by_who_made_it_and_only_when_empty() {
 }
 
 #[test]
-fn a_crash_while_a_folder_is_made_leaves_nothing_for_good() {
+fn interrupted_folder_creation_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("own");
     std::fs::create_dir(temporary_sibling(&path)).unwrap();
@@ -204,8 +204,8 @@ fn a_crash_while_a_folder_is_made_leaves_nothing_for_good() {
 }
 
 #[test]
-fn a_mount_point_stays_even_if_the_folder_is_marked() {
-    let test = "durable::tests::a_mount_point_stays_even_if_the_folder_is_marked";
+fn mounted_folder_is_not_removed() {
+    let test = "durable::tests::mounted_folder_is_not_removed";
     let Some(root) = crate::mounted::on_tmpfs(test, "size=4m") else { return };
     let path = root.join("own");
     create_own_folder(&path).unwrap();
@@ -219,8 +219,8 @@ fn a_mount_point_stays_even_if_the_folder_is_marked() {
 }
 
 #[test]
-fn a_filesystem_without_inodes_is_told_from_a_full_one() {
-    let test = "durable::tests::a_filesystem_without_inodes_is_told_from_a_full_one";
+fn missing_inodes_differ_from_full_disk() {
+    let test = "durable::tests::missing_inodes_differ_from_full_disk";
     let Some(root) = crate::mounted::on_tmpfs(test, "size=4m,nr_inodes=6") else { return };
     let mut made = (0..8).map(|number| write_file(&root.join(number.to_string()), b"x", 0o644));
     let error = made.find_map(Result::err).expect("no inodes are left");

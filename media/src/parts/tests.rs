@@ -32,7 +32,7 @@ fn names(folder: &Path) -> Vec<String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
-    fn parts_of_any_size_join_to_the_stream(part_bytes in 1_100_000_u64..9_000_000) {
+    fn parts_join_to_stream(part_bytes in 1_100_000_u64..9_000_000) {
         let fixture = Fixture::small();
         let files = fixture.pack(Some(part_bytes)).unwrap();
         let mut joined = Vec::new();
@@ -52,7 +52,7 @@ proptest! {
 }
 
 #[test]
-fn the_list_of_digests_is_what_sha256sum_checks() {
+fn sums_pass_sha256sum() {
     let fixture = Fixture::small();
     let files = fixture.pack(Some(3 << 20)).unwrap();
     let check =
@@ -65,7 +65,7 @@ fn the_list_of_digests_is_what_sha256sum_checks() {
 }
 
 #[test]
-fn other_files_are_made_from_what_was_written_and_are_in_the_list() {
+fn extra_files_are_listed_in_sums() {
     let fixture = Fixture::small();
     let folder = fixture.stick();
     let others = |files: &[WrittenFile]| vec![("sheet.html".to_owned(), files[0].name.clone().into_bytes())];
@@ -90,7 +90,7 @@ fn other_files_are_made_from_what_was_written_and_are_in_the_list() {
 }
 
 #[test]
-fn lines_of_other_files_stay_in_the_list() {
+fn foreign_sums_lines_are_kept() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     fs::create_dir(&stick).unwrap();
@@ -118,7 +118,7 @@ fn lines_of_other_files_stay_in_the_list() {
 }
 
 #[test]
-fn a_list_that_cannot_be_kept_is_refused_before_anything_is_written() {
+fn unusable_sums_file_is_refused_first() {
     let fixture = Fixture::small();
     let list = fixture.stick().join(SUMS_NAME);
     fs::create_dir_all(&list).unwrap();
@@ -130,7 +130,7 @@ fn a_list_that_cannot_be_kept_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_build_cut_off_while_files_get_their_names_does_not_stop_the_next() {
+fn interrupted_naming_allows_next_build() {
     // Number of parts that already have their names, and whether the sheet and the list exist.
     for (named, listed) in [(0, false), (1, false), (4, false), (4, true)] {
         let fixture = Fixture::small();
@@ -180,7 +180,7 @@ impl Write for Full {
 }
 
 #[test]
-fn a_stream_gets_the_same_bytes() {
+fn stream_matches_file() {
     let fixture = Fixture::small();
     let mut bytes = Vec::new();
     let counters = Counters::new();
@@ -192,7 +192,7 @@ fn a_stream_gets_the_same_bytes() {
 }
 
 #[test]
-fn a_store_without_or_with_a_damaged_blob_leaves_nothing_on_the_stick() {
+fn damaged_store_leaves_stick_empty() {
     let fixture = Fixture::small();
     let path = fixture.vendor_store.path(fixture.payload.blob(5).sha256);
     flip(&path, 2_000_000);
@@ -215,7 +215,7 @@ fn existing_files_are_not_replaced() {
 }
 
 #[test]
-fn leftovers_of_a_killed_build_are_removed_and_foreign_files_stay() {
+fn killed_build_leftovers_are_removed() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     fs::create_dir(&stick).unwrap();
@@ -240,7 +240,7 @@ fn begun(fixture: &Fixture, output: &Output<'_>) -> PartWriter {
 }
 
 #[test]
-fn a_stick_that_changes_data_is_detected_before_any_file_has_its_name() {
+fn corrupting_stick_is_detected_before_naming() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
@@ -259,7 +259,7 @@ fn a_stick_that_changes_data_is_detected_before_any_file_has_its_name() {
 }
 
 #[test]
-fn a_folder_without_space_is_refused_before_anything_is_written() {
+fn full_folder_is_refused_before_writing() {
     let folder = tempfile::tempdir().unwrap();
     let error = check_space(folder.path(), u64::MAX, 1).unwrap_err();
     assert_eq!(error.code().id, "LF1202");
@@ -267,8 +267,8 @@ fn a_folder_without_space_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written() {
-    let test = "parts::tests::a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written";
+fn space_check_includes_extra_files() {
+    let test = "parts::tests::space_check_includes_extra_files";
     let fixture = Fixture::small();
     // Enough space for the stream, but not for the head, sheet and list beside it.
     let room = format!("size={}", fixture.stream.len() + 200_000);
@@ -282,7 +282,7 @@ fn a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written(
 
 /// Simulates a stick that other software fills between the last part and the files beside it.
 #[test]
-fn parts_that_are_whole_stay_on_a_stick_that_is_full() {
+fn complete_parts_survive_failed_publish() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
@@ -297,7 +297,7 @@ fn parts_that_are_whole_stay_on_a_stick_that_is_full() {
 }
 
 #[test]
-fn parts_too_small_for_the_bundle_are_refused() {
+fn tiny_parts_are_refused() {
     let fixture = Fixture::small();
     for part_bytes in [0, 1, 600_000] {
         assert_eq!(fixture.pack(Some(part_bytes)).unwrap_err().code().id, "LF1021");
@@ -359,7 +359,7 @@ fn sparse_fixture(root: &Path) -> (ContentStore, Payload) {
 }
 
 #[test]
-fn a_blob_of_9_gib_goes_through_file_and_parts() {
+fn blob_of_9_gib_round_trips() {
     let folder = tempfile::tempdir().unwrap();
     let (store, payload) = sparse_fixture(folder.path());
     let whole = folder.path().join("sparse.tar");

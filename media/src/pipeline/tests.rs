@@ -40,7 +40,7 @@ fn padding(count: usize) -> Vec<Piece> {
 }
 
 #[test]
-fn a_check_that_panics_ends_it_with_an_error() {
+fn panicking_check_is_error() {
     let fixture = Fixture::small();
     let reader = Zeros { panics_at: usize::MAX, reads: AtomicUsize::new(0) };
     // A block with fewer bytes than its pieces: checking it panics.
@@ -52,7 +52,7 @@ fn a_check_that_panics_ends_it_with_an_error() {
 }
 
 #[test]
-fn a_reader_that_panics_ends_it_with_an_error() {
+fn panicking_reader_is_error() {
     let said = outcome(Zeros { panics_at: 2, reads: AtomicUsize::new(0) }, padding(200));
     assert!(said.starts_with("media: reading or checking block ") && said.ends_with(" panicked"), "{said}");
 }
@@ -75,7 +75,7 @@ impl PieceReader for Together {
 }
 
 #[test]
-fn the_disk_gets_several_requests_at_once_and_the_taker_every_piece_in_order() {
+fn reads_overlap_and_pieces_keep_order() {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let fixture = Fixture::small();

@@ -25,7 +25,7 @@ fn surely(states: &[Left]) -> Vec<&Left> {
 }
 
 #[test]
-fn a_durable_write_leaves_one_form_of_its_file_or_the_other() {
+fn durable_write_is_atomic() {
     let states = after(|root| durable::write_file(&root.join("file"), b"after it", 0o600).unwrap());
     assert!(states.len() > 3, "{states:?}");
     for left in &states {
@@ -41,7 +41,7 @@ fn a_durable_write_leaves_one_form_of_its_file_or_the_other() {
 }
 
 #[test]
-fn what_is_not_synced_is_lost_or_torn() {
+fn unsynced_changes_may_be_lost() {
     let states = after(|root| {
         let made = durable::create_file(&root.join("new"), 0o600).unwrap();
         (&made).write_all(b"bytes").unwrap();
@@ -62,7 +62,7 @@ fn what_is_not_synced_is_lost_or_torn() {
 }
 
 #[test]
-fn names_of_one_file_and_links_are_left_as_they_were() {
+fn links_survive_power_cut() {
     let states = after(|root| {
         durable::set_mode(&root.join("file"), 0o555).unwrap();
         durable::hard_link(&root.join("file"), &root.join("second")).unwrap();
@@ -91,7 +91,7 @@ fn sets_of_names(states: &[Left]) -> BTreeSet<Vec<String>> {
 }
 
 #[test]
-fn any_subset_of_unsynced_names_may_be_left() {
+fn unsynced_names_survive_in_any_subset() {
     let states = after(|root| {
         for name in ["a", "b", "c"] {
             drop(durable::create_file(&root.join(name), 0o600).unwrap());
@@ -103,7 +103,7 @@ fn any_subset_of_unsynced_names_may_be_left() {
 }
 
 #[test]
-fn a_tree_may_be_half_removed() {
+fn interrupted_removal_leaves_partial_tree() {
     let root = tempfile::tempdir().unwrap();
     for name in ["tree/a", "tree/below/b", "tree/below/c"] {
         durable::create_folder(root.path().join(name).parent().unwrap()).unwrap();
@@ -122,7 +122,7 @@ fn a_tree_may_be_half_removed() {
 
 /// The file has its old or its new name, and its bytes are those that were synced.
 #[test]
-fn a_rename_loses_no_file_and_syncs_no_bytes() {
+fn rename_keeps_file_without_syncing_bytes() {
     let states = after(|root| {
         let made = durable::create_file(&root.join("new"), 0o600).unwrap();
         (&made).write_all(b"bytes").unwrap();
@@ -139,7 +139,7 @@ fn a_rename_loses_no_file_and_syncs_no_bytes() {
 }
 
 #[test]
-fn what_was_synced_before_an_append_is_not_torn() {
+fn torn_append_keeps_synced_prefix() {
     assert_eq!(*torn(b"known and more", b"known"), *b"known and");
     assert_eq!(*torn(b"new", b""), *b"n");
     assert_eq!(*torn(b"other", b"known"), *b"ot");
@@ -148,7 +148,7 @@ fn what_was_synced_before_an_append_is_not_torn() {
 
 /// Until the filesystem is synced, any part of another program's files may be lost.
 #[test]
-fn a_tree_of_another_program_is_durable_once_the_filesystem_is_synced() {
+fn filesystem_sync_makes_foreign_tree_durable() {
     let states = after(|root| {
         std::fs::create_dir(root.join("tree")).unwrap();
         let made = std::fs::File::options().write(true).create_new(true).open(root.join("tree/rows")).unwrap();

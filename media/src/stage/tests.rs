@@ -62,7 +62,7 @@ fn stage_until(media: &BundleMedia, store: &ContentStore, bytes: usize) {
 }
 
 #[test]
-fn stages_everything_once_and_then_nothing() {
+fn restaging_copies_nothing() {
     let fixture = Fixture::small();
     fixture.parts();
     let store = fixture.site_store();
@@ -80,7 +80,7 @@ fn stages_everything_once_and_then_nothing() {
 }
 
 #[test]
-fn rotten_blobs_of_right_length_are_copied_again() {
+fn rotten_blobs_are_copied_again() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
@@ -134,7 +134,7 @@ fn progress_counts_every_byte_once() {
 }
 
 #[test]
-fn damage_stops_staging_and_good_blobs_stay() {
+fn damage_stops_staging_keeping_good_blobs() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     let store = fixture.site_store();
@@ -162,7 +162,7 @@ fn damage_stops_staging_and_good_blobs_stay() {
 }
 
 #[test]
-fn a_stick_pulled_out_in_the_middle_is_no_damage() {
+fn removed_stick_is_not_damage() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     let media = fixture.find(&path).unwrap();
@@ -172,7 +172,7 @@ fn a_stick_pulled_out_in_the_middle_is_no_damage() {
 }
 
 #[test]
-fn a_blob_that_occurs_twice_is_staged_once() {
+fn duplicate_blob_is_staged_once() {
     let fixture = Fixture::small();
     let index = fixture.payload.blob(2).clone();
     fixture.pack(None).unwrap();
@@ -183,7 +183,7 @@ fn a_blob_that_occurs_twice_is_staged_once() {
 }
 
 #[test]
-fn a_download_left_in_the_store_is_not_believed() {
+fn corrupt_partial_download_is_discarded() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
@@ -202,7 +202,7 @@ proptest! {
     /// Staging is cut at any byte, the end of the unfinished file is damaged as an unsynced one may be, and staging
     /// resumes. The result is equal, and only lost bytes are read from the media again.
     #[test]
-    fn cut_anywhere_and_resumed_it_ends_equal(cut in 0_usize..10_000_000, kept in 0.0..1.0_f64, zeroed in 0_u64..3_000_000) {
+    fn interrupted_staging_resumes_identically(cut in 0_usize..10_000_000, kept in 0.0..1.0_f64, zeroed in 0_u64..3_000_000) {
         let fixture = Fixture::small();
         fixture.parts();
         let store = fixture.site_store();
@@ -250,7 +250,7 @@ fn stage_rest(fixture: &Fixture, store: &ContentStore) -> (u64, u64) {
 }
 
 #[test]
-fn at_most_64_mib_are_read_again_from_media_and_disk_together() {
+fn resume_reads_at_most_64_mib() {
     let (fixture, store, file) = half_staged();
     // A power cut keeps at least the bytes that were synced behind the writer.
     let written = file.metadata().unwrap().len();
@@ -265,7 +265,7 @@ fn at_most_64_mib_are_read_again_from_media_and_disk_together() {
 }
 
 #[test]
-fn of_a_blob_cut_off_in_the_middle_only_the_end_is_read() {
+fn resume_reads_only_unsynced_end() {
     let (fixture, store, file) = half_staged();
     let length = file.metadata().unwrap().len();
     // Old bytes remain where a sync had begun but not ended.
@@ -277,7 +277,7 @@ fn of_a_blob_cut_off_in_the_middle_only_the_end_is_read() {
 }
 
 #[test]
-fn a_disk_that_did_not_keep_its_word_is_not_believed() {
+fn lost_synced_bytes_are_read_again() {
     let (fixture, store, file) = half_staged();
     // The disk reports a sync that it did not do: everything after 3 MiB is lost, except the length.
     let length = file.metadata().unwrap().len();
@@ -290,7 +290,7 @@ fn a_disk_that_did_not_keep_its_word_is_not_believed() {
 }
 
 #[test]
-fn many_small_blobs_cut_anywhere_end_equal() {
+fn small_blobs_resume_after_cut() {
     let fixture = Fixture::with_blobs(&[3000; 150]);
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
@@ -330,7 +330,7 @@ impl BlobSink for Full {
 }
 
 #[test]
-fn the_reason_is_reported_even_when_nothing_can_be_kept() {
+fn damage_is_reported_despite_full_disk() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     flip(&path, fixture.payload.layout().entries()[4].offset() + 5);
@@ -341,8 +341,8 @@ fn the_reason_is_reported_even_when_nothing_can_be_kept() {
 }
 
 #[test]
-fn a_full_disk_is_reported_and_whole_blobs_are_continued() {
-    let test = "stage::tests::a_full_disk_is_reported_and_whole_blobs_are_continued";
+fn staging_resumes_after_full_disk() {
+    let test = "stage::tests::staging_resumes_after_full_disk";
     let Some(disk) = crate::mounted::on_tmpfs(test, "size=4m") else { return };
     let fixture = Fixture::with_blobs(&[3000, 2 << 20, 3 << 20]);
     fixture.pack(None).unwrap();
@@ -364,7 +364,7 @@ fn a_full_disk_is_reported_and_whole_blobs_are_continued() {
 }
 
 #[test]
-fn stages_into_one_store_take_turns() {
+fn concurrent_stages_take_turns() {
     for _ in 0..13 {
         let fixture = Fixture::with_blobs(&[30, 5000, 2 << 20, 60, 700]);
         fixture.pack(None).unwrap();

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_stays_as_it_is_and_everything_else_goes() {
+    fn collection_removes_unkept_content() {
         let root = tempfile::tempdir().unwrap();
         let store = ContentStore::at(root.path());
         let ingest = |text: &str| store.ingest_bytes(text.as_bytes()).unwrap().sha256;
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_goes_with_its_last_blob() {
+    fn empty_group_is_collected() {
         let root = tempfile::tempdir().unwrap();
         let store = ContentStore::at(root.path());
         let digests: Vec<Sha256> =
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn no_power_cut_leaves_an_empty_group_after_the_next_run() {
+    fn power_cut_leaves_no_empty_group() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("store");
         let store = ContentStore::at(&root);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn no_group_goes_while_another_process_may_fill_it() {
+    fn locked_group_is_not_collected() {
         let root = tempfile::tempdir().unwrap();
         let store = ContentStore::at(root.path());
         let digest = store.ingest_bytes(b"blob").unwrap().sha256;
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_moved_away_and_back_is_kept() {
+    fn tag_moved_back_is_kept() {
         let root = tempfile::tempdir().unwrap();
         let store = ContentStore::at(root.path());
         let ingest = |text: &str| store.ingest_bytes(text.as_bytes()).unwrap().sha256;
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_leaves_no_trace_and_may_come_again() {
+    fn forgetting_leaves_no_trace() {
         let root = tempfile::tempdir().unwrap();
         let store = ContentStore::at(root.path());
         let ingest = |text: &str| store.ingest_bytes(text.as_bytes()).unwrap().sha256;
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_was_never_written_holds_nothing_to_collect() {
+    fn collecting_absent_store_does_nothing() {
         let root = tempfile::tempdir().unwrap();
         let store = ContentStore::at(root.path().join("none"));
         assert_eq!(store.collect(&BTreeSet::new(), &[]).unwrap(), Collected::default());

@@ -40,7 +40,7 @@ fn partial_files(store: &ContentStore) -> Vec<PathBuf> {
 }
 
 #[test]
-fn ingests_once_and_remembers_the_sums() {
+fn repeated_ingest_reads_nothing() {
     let (_folder, store) = store();
     for length in [0, 1, 1 << 20, (1 << 20) + 1, 3_500_000] {
         let blob = bytes(length, length as u64);
@@ -62,7 +62,7 @@ fn ingests_once_and_remembers_the_sums() {
 }
 
 #[test]
-fn other_bytes_than_expected_never_get_a_name() {
+fn unexpected_bytes_are_not_stored() {
     let (_folder, store) = store();
     let blob = bytes(2_000_000, 1);
     let wanted = expected(&blob);
@@ -81,7 +81,7 @@ fn other_bytes_than_expected_never_get_a_name() {
 }
 
 #[test]
-fn a_source_that_fails_leaves_nothing() {
+fn failing_source_leaves_nothing() {
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -95,7 +95,7 @@ fn a_source_that_fails_leaves_nothing() {
 }
 
 #[test]
-fn threads_may_take_in_the_same_and_different_blobs() {
+fn threads_ingest_blobs_concurrently() {
     let (_folder, store) = store();
     let blobs: Vec<_> = (0..4).map(|seed| bytes(1_500_000, seed)).collect();
     std::thread::scope(|scope| {
@@ -118,7 +118,7 @@ fn threads_may_take_in_the_same_and_different_blobs() {
 }
 
 #[test]
-fn a_second_worker_on_one_download_waits_and_finds_it_done() {
+fn second_download_waits_for_first() {
     let (_folder, store) = store();
     let blob = bytes(100_000, 5);
     let mut first = store.partial(expected(&blob)).unwrap().unwrap();
@@ -135,7 +135,7 @@ fn a_second_worker_on_one_download_waits_and_finds_it_done() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn a_download_cut_anywhere_continues_and_ends_equal(length in 1_usize..3_000_000, cuts in prop::collection::vec(0.0..1.0_f64, 0..4)) {
+    fn interrupted_download_resumes_identically(length in 1_usize..3_000_000, cuts in prop::collection::vec(0.0..1.0_f64, 0..4)) {
         let (_folder, store) = store();
         let blob = bytes(length, 9);
         for cut in cuts {
@@ -154,7 +154,7 @@ proptest! {
 }
 
 #[test]
-fn a_damaged_download_is_refused_and_restarts() {
+fn damaged_download_restarts() {
     let (_folder, store) = store();
     let blob = bytes(500_000, 2);
     let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
@@ -176,7 +176,7 @@ fn a_damaged_download_is_refused_and_restarts() {
 }
 
 #[test]
-fn too_few_bytes_are_kept_for_later_and_too_many_are_not() {
+fn short_download_is_kept_and_excess_discarded() {
     let (_folder, store) = store();
     let blob = bytes(500_000, 2);
     let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
@@ -193,7 +193,7 @@ fn too_few_bytes_are_kept_for_later_and_too_many_are_not() {
 }
 
 #[test]
-fn leftovers_are_swept_and_work_in_progress_is_not() {
+fn sweep_spares_active_downloads() {
     let (_folder, store) = store();
     let (mine, left) = (bytes(10, 1), bytes(20, 2));
     let _working = store.partial(expected(&mine)).unwrap().unwrap();
@@ -207,7 +207,7 @@ fn leftovers_are_swept_and_work_in_progress_is_not() {
 }
 
 #[test]
-fn a_sweep_waits_for_a_record_that_another_process_writes() {
+fn sweep_waits_for_record_writer() {
     let (_folder, store) = store();
     let digest = store.ingest_bytes(b"blob").unwrap().sha256;
     let folder = store.record_path(digest).parent().unwrap().to_owned();
@@ -225,7 +225,7 @@ fn a_sweep_waits_for_a_record_that_another_process_writes() {
 }
 
 #[test]
-fn damage_in_the_store_is_found() {
+fn store_damage_is_found() {
     let (_folder, store) = store();
     let blob = bytes(2_000_000, 7);
     let digest = store.ingest_bytes(&blob).unwrap().sha256;
@@ -246,7 +246,7 @@ fn damage_in_the_store_is_found() {
 }
 
 #[test]
-fn repositories_are_linked_as_distribution_has_them() {
+fn repository_links_follow_distribution_layout() {
     let (_folder, store) = store();
     let manifest = store.ingest_bytes(b"{}").unwrap().sha256;
     let layer = store.ingest_bytes(b"layer").unwrap().sha256;
@@ -282,7 +282,7 @@ fn repositories_are_linked_as_distribution_has_them() {
 }
 
 #[test]
-fn a_download_cut_off_by_the_power_loses_its_end_and_not_the_rest() {
+fn power_cut_costs_only_unsynced_end() {
     let (_folder, store) = store();
     let blob = bytes(20 << 20, 4);
     let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
@@ -300,7 +300,7 @@ fn a_download_cut_off_by_the_power_loses_its_end_and_not_the_rest() {
 }
 
 #[test]
-fn a_mark_never_claims_more_than_the_file_has() {
+fn sync_mark_never_exceeds_file() {
     let (_folder, store) = store();
     let blob = bytes(3 << 20, 4);
     let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
@@ -328,8 +328,8 @@ impl Read for Unread {
 }
 
 #[test]
-fn a_blob_for_which_there_is_no_space_fails_before_its_first_byte() {
-    let test = "store::tests::a_blob_for_which_there_is_no_space_fails_before_its_first_byte";
+fn oversized_blob_fails_before_first_byte() {
+    let test = "store::tests::oversized_blob_fails_before_first_byte";
     let Some(disk) = crate::mounted::on_tmpfs(test, "size=4m") else { return };
     let store = ContentStore::at(disk.join("store"));
     let expected = Expected { digest: sums(b"large").sha256, size: 64 << 20 };

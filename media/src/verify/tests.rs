@@ -6,7 +6,7 @@ use crate::stage::stage;
 use crate::testing::{Fixture, flip};
 
 #[test]
-fn all_damage_of_a_bundle_is_listed_in_one_pass() {
+fn bundle_damage_is_listed_in_one_pass() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     let entries = fixture.payload.layout().entries();
@@ -51,7 +51,7 @@ impl PieceReader for BadByte<'_> {
 }
 
 #[test]
-fn what_cannot_be_read_is_listed_together_with_what_differs() {
+fn read_errors_are_listed_with_damage() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     let entries = fixture.payload.layout().entries();
@@ -86,7 +86,7 @@ fn located_bytes(fixture: &Fixture) -> u64 {
 }
 
 #[test]
-fn a_store_is_checked_against_the_signed_values() {
+fn store_is_verified_against_bundle() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
@@ -112,7 +112,7 @@ fn a_store_is_checked_against_the_signed_values() {
 }
 
 #[test]
-fn a_blob_with_another_blobs_record_does_not_match_the_signed_values() {
+fn swapped_record_is_detected() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
@@ -134,7 +134,7 @@ fn a_blob_with_another_blobs_record_does_not_match_the_signed_values() {
 }
 
 #[test]
-fn little_is_read_of_other_files_beside_a_bundle() {
+fn foreign_files_are_barely_read() {
     let fixture = Fixture::small();
     fixture.pack(None).unwrap();
     for index in 0..50 {
@@ -147,7 +147,7 @@ fn little_is_read_of_other_files_beside_a_bundle() {
 }
 
 #[test]
-fn what_has_arrived_is_checked_piece_by_piece_wherever_it_ends() {
+fn arriving_bundle_is_checked_in_pieces() {
     let fixture = Fixture::small();
     let (payload, path) = (&fixture.payload, fixture.folder.path().join("arriving"));
     let (head, total) = (payload.layout().head_bytes(), payload.layout().total_bytes());

@@ -47,7 +47,7 @@ fn quantized() -> (Vec<u8>, u64) {
 }
 
 #[test]
-fn parts_of_a_model_are_added_and_copies_are_not() {
+fn shards_are_summed_without_copies() {
     let files = Files::default()
         .with("model-00001-of-00002.safetensors", weights(10))
         .with("model-00002-of-00002.safetensors", weights(20))
@@ -71,7 +71,7 @@ fn reason(files: &Files) -> String {
 }
 
 #[test]
-fn folders_count_unless_one_above_has_weights() {
+fn nested_weights_belong_to_outer_folder() {
     let files = Files::default()
         .with("one/model.safetensors", weights(10))
         .with("one/2_Dense/model.safetensors", weights(1))
@@ -82,7 +82,7 @@ fn folders_count_unless_one_above_has_weights() {
 }
 
 #[test]
-fn the_index_decides_between_copies() {
+fn index_resolves_duplicate_weights() {
     let files = |index: Option<&str>| {
         let files = Files::default()
             .with("model-00001-of-00002.safetensors", weights(10))
@@ -114,7 +114,7 @@ fn the_index_decides_between_copies() {
 
 /// Covers both forms of weights that libraries write in several files.
 #[test]
-fn an_index_that_names_a_missing_file_is_refused_by_it() {
+fn missing_index_entry_is_named() {
     let map = |names: &[&str]| {
         let entries = names.iter().enumerate().map(|(number, name)| (number.to_string(), serde_json::json!(name)));
         serde_json::json!({ "weight_map": entries.collect::<serde_json::Map<_, _>>() }).to_string()
@@ -139,7 +139,7 @@ fn an_index_that_names_a_missing_file_is_refused_by_it() {
 }
 
 #[test]
-fn a_pointer_in_place_of_a_file_is_refused_by_its_name() {
+fn lfs_pointers_are_refused() {
     let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n", "0".repeat(64));
     for name in ["model.safetensors", "model.gguf", "pytorch_model.bin", "tokenizer.json"] {
         let files = Files::default().with("one/model.safetensors", weights(10)).text(name, &pointer);
@@ -150,7 +150,7 @@ fn a_pointer_in_place_of_a_file_is_refused_by_its_name() {
 }
 
 #[test]
-fn several_models_are_named_by_their_paths() {
+fn models_are_named_by_path() {
     let files = Files::default()
         .with("q4.gguf", quantized())
         .with("q8-00001-of-00002.gguf", quantized())
@@ -167,7 +167,7 @@ fn several_models_are_named_by_their_paths() {
 }
 
 #[test]
-fn weights_that_lie_are_refused_and_what_is_missing_or_odd_leaves_no_figures() {
+fn false_weights_are_refused() {
     let (header, bytes) = weights(10);
     let short = Files::default().with("model.safetensors", (header, bytes - 1));
     let missing = Files::default().with("model-00001-of-00002.safetensors", weights(10));
@@ -199,7 +199,7 @@ fn weights_that_lie_are_refused_and_what_is_missing_or_odd_leaves_no_figures() {
 }
 
 #[test]
-fn weights_of_no_model_are_refused_where_they_lie() {
+fn stray_weights_are_checked() {
     let (header, bytes) = weights(10);
     for path in [
         "adapter_model.safetensors",
@@ -222,7 +222,7 @@ fn weights_of_no_model_are_refused_where_they_lie() {
 proptest! {
     /// For any configuration and name, the resulting document can be written and read.
     #[test]
-    fn what_was_collected_can_travel(family in ".{0,40}", method in ".{0,40}", name in "[^/]{1,40}") {
+    fn collected_models_round_trip(family in ".{0,40}", method in ".{0,40}", name in "[^/]{1,40}") {
         let config = serde_json::json!({
             "model_type": family, "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4,
             "max_position_embeddings": 64, "quantization_config": {"quant_method": method},
@@ -265,7 +265,7 @@ fn store() -> Files {
 }
 
 #[test]
-fn models_of_a_store_of_ollama_have_the_names_of_their_manifests() {
+fn ollama_models_use_manifest_names() {
     let found = store().models().expect("read");
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].name.as_str(), found[0].format, found[0].files), ("artifact", WeightsFormat::Gguf, 2));
@@ -277,7 +277,7 @@ fn models_of_a_store_of_ollama_have_the_names_of_their_manifests() {
 }
 
 #[test]
-fn weights_of_a_store_that_lie_are_refused_by_their_path() {
+fn invalid_ollama_weights_are_refused() {
     let path = format!("blobs/sha256-{}", "a".repeat(64));
     let error = store().with(&path, (b"GGML".to_vec(), 4)).models().expect_err("refused");
     assert_eq!(error.code(), codes::MODEL_HEADER);

@@ -24,7 +24,7 @@ fn with(changes: &Value) -> Value {
 }
 
 #[test]
-fn a_plain_decoder_has_its_figures() {
+fn plain_decoder_has_figures() {
     let found = figures(&llama()).expect("figures");
     assert_eq!((found.layers, found.heads, found.kv_heads, found.head_dim), (32, 32, 8, 128));
     assert_eq!((found.kind, found.context, found.intermediate), (ModelKind::Decoder, 131_072, 14_336));
@@ -33,7 +33,7 @@ fn a_plain_decoder_has_its_figures() {
 }
 
 #[test]
-fn mixtures_windows_and_latents_are_understood() {
+fn mixtures_windows_and_latents_are_parsed() {
     let experts = figures(&with(&json!({"num_local_experts": 8, "num_experts_per_tok": 2}))).expect("mixture");
     assert_eq!(experts.experts, Some(Experts { count: 8, active: 2 }));
     let mistral = figures(&with(&json!({"model_type": "mistral", "sliding_window": 4096}))).expect("mistral");
@@ -55,7 +55,7 @@ fn mixtures_windows_and_latents_are_understood() {
 }
 
 #[test]
-fn encoders_keep_nothing_and_parts_for_text_count() {
+fn encoders_and_text_parts_are_parsed() {
     let bert = json!({
         "model_type": "bert", "architectures": ["BertModel"], "num_hidden_layers": 6, "hidden_size": 384,
         "num_attention_heads": 12, "max_position_embeddings": 512, "vocab_size": 30_522,
@@ -67,7 +67,7 @@ fn encoders_keep_nothing_and_parts_for_text_count() {
 }
 
 #[test]
-fn heads_of_keys_have_several_names() {
+fn kv_heads_have_several_names() {
     let heads = |changes: Value| {
         let mut value = with(&changes);
         value.as_object_mut().expect("object").remove("num_key_value_heads");
@@ -103,7 +103,7 @@ fn quantizations_are_named() {
 }
 
 #[test]
-fn what_is_not_understood_has_no_figures() {
+fn unknown_architectures_have_no_figures() {
     let said = [
         json!({}),
         json!({"model_type": "x"}),

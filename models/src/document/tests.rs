@@ -27,7 +27,7 @@ fn read(value: &Value) -> Result<ModelsDocument, String> {
 }
 
 #[test]
-fn a_document_is_read_as_it_was_written() {
+fn document_round_trips() {
     let document = read(&sample()).expect("read");
     assert_eq!(ModelsDocument::read(&document.to_bytes().expect("written")).expect("read"), document);
     assert_eq!(document.models[0].quantization(), "awq 4-bit");
@@ -36,7 +36,7 @@ fn a_document_is_read_as_it_was_written() {
 }
 
 #[test]
-fn absurd_documents_are_refused() {
+fn invalid_documents_are_refused() {
     let changes: [fn(&mut Value); 7] = [
         |value| value["type"] = "landfall.dev/models/2".into(),
         |value| value["surprise"] = 1.into(),
@@ -54,7 +54,7 @@ fn absurd_documents_are_refused() {
 }
 
 #[test]
-fn an_images_environment_names_cuda_and_devices() {
+fn image_environment_names_cuda() {
     let image =
         |lines: &[&str]| engine_image("a/b:c", &lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
     let found = image(&["PATH=/bin", "CUDA_VERSION=12.9.1", "TORCH_CUDA_ARCH_LIST=7.5 9.0a;12.0+PTX"]).expect("CUDA");

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_readable() {
+    fn numbers_are_formatted() {
         assert_eq!([gib(0), gib(16_060_522_496), gib(u64::MAX)], ["0.0 GiB", "15.0 GiB", "17179869184.0 GiB"]);
         assert_eq!([grouped(0), grouped(999), grouped(444_622)], ["0", "999", "444,622"]);
     }

@@ -44,7 +44,7 @@ fn figures_and_weights_are_read() {
 }
 
 #[test]
-fn an_unknown_type_leaves_the_bytes_and_no_figures() {
+fn unknown_tensor_type_has_no_figures() {
     // The types are `NVFP4`, an unknown one, and `Q1_0`.
     let tensors: [(&str, u32, &[u64], u64); 3] = [("a", 40, &[128], 72), ("b", 99, &[7], 64), ("c", 41, &[128, 2], 36)];
     let (header, file_bytes) = gguf(&metadata(), &tensors);
@@ -59,7 +59,7 @@ fn an_unknown_type_leaves_the_bytes_and_no_figures() {
 }
 
 #[test]
-fn latents_count_only_where_the_file_has_their_sizes() {
+fn latents_need_stated_sizes() {
     let mut metadata = metadata();
     metadata.push(("llama.attention.kv_lora_rank", GgufValue::U32(512)));
     metadata.push(("llama.rope.dimension_count", GgufValue::U32(64)));
@@ -75,7 +75,7 @@ fn latents_count_only_where_the_file_has_their_sizes() {
 }
 
 #[test]
-fn headers_that_lie_are_refused() {
+fn false_headers_are_refused() {
     let (good, file_bytes) = gguf(&metadata(), &TENSORS);
     let with = |at: usize, bytes: &[u8]| {
         let mut header = good.clone();
@@ -125,7 +125,7 @@ fn headers_that_lie_are_refused() {
 }
 
 #[test]
-fn endless_arrays_and_texts_are_refused_at_the_limit() {
+fn endless_metadata_is_refused() {
     let entry = |kind: u32, rest: &[u8]| {
         let mut bytes = b"GGUF\x03\0\0\0".to_vec();
         bytes.extend(0_u64.to_le_bytes());
@@ -158,13 +158,13 @@ fn endless_arrays_and_texts_are_refused_at_the_limit() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in any::<u64>()) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in any::<u64>()) {
         let _ = read(&bytes[..], size);
         let _ = read(&[b"GGUF\x03\0\0\0", &bytes[..]].concat()[..], size);
     }
 
     #[test]
-    fn a_changed_byte_is_refused_or_read_and_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn changed_byte_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let (mut header, file_bytes) = gguf(&metadata(), &TENSORS);
         let at = at.index(header.len());
         header[at] = byte;

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_those_of_whole_blocks() {
+    fn sizes_count_whole_blocks() {
         let kind = TensorType::of(12).expect("known");
         assert_eq!((kind.name, kind.bytes(&[512, 10])), ("Q4_K", Some(2 * 144 * 10)));
         assert_eq!(kind.bytes(&[100, 10]), None);

@@ -36,7 +36,7 @@ fn tensors_are_counted_by_type() {
 }
 
 #[test]
-fn an_unknown_type_leaves_the_bytes_and_no_figures() {
+fn unknown_tensor_type_is_counted() {
     let (header, file_bytes) =
         safetensors(&[("a", "U7", &[1], 3), ("b", "F8_E4M3FNUZ", &[2], 2), ("c", "F8_E5M2FNUZ", &[1], 1)]);
     let found = read(&header[..], file_bytes).expect("read");
@@ -57,7 +57,7 @@ impl Read for Endless {
 }
 
 #[test]
-fn a_long_header_is_refused_before_it_is_read() {
+fn long_header_is_refused_unread() {
     for length in [limits::SAFETENSORS_HEADER_BYTES + 1, 1 << 40, u64::MAX] {
         let mut rest = Endless(0);
         let said = read(length.to_le_bytes().chain(&mut rest), u64::MAX).expect_err("refused").to_string();
@@ -67,7 +67,7 @@ fn a_long_header_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn many_tensors_are_refused_within_their_limit() {
+fn excessive_tensors_are_refused() {
     let tensor = |number| format!("\"{number}\":{{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}");
     let tensors: Vec<_> = (0..=limits::TENSORS).map(tensor).collect();
     let said = refused(&format!("{{{}}}", tensors.join(",")), 0);
@@ -75,7 +75,7 @@ fn many_tensors_are_refused_within_their_limit() {
 }
 
 #[test]
-fn headers_that_lie_are_refused() {
+fn false_headers_are_refused() {
     let tensor = |name: &str, shape: &str, begin: u64, end: u64| {
         format!("\"{name}\":{{\"dtype\":\"U8\",\"shape\":{shape},\"data_offsets\":[{begin},{end}]}}")
     };
@@ -138,12 +138,12 @@ fn streamed(begin: &str, byte: u8, end: &str) -> Result<SafetensorsHeader, Heade
 
 /// The test runs in its own process, so that no other test adds to the measured memory.
 #[test]
-fn no_text_number_or_nesting_takes_memory_in_its_size() {
+fn hostile_headers_use_little_memory() {
     const INSIDE: &str = "LANDFALL_TEST_MEMORY";
     const MEMORY_KIB: u64 = 4 << 10;
     if std::env::var_os(INSIDE).is_none() {
         let mut command = std::process::Command::new(std::env::current_exe().expect("this test"));
-        let name = "safetensors::tests::no_text_number_or_nesting_takes_memory_in_its_size";
+        let name = "safetensors::tests::hostile_headers_use_little_memory";
         command.args(["--exact", name, "--nocapture"]).env(INSIDE, "yes");
         let output = command.output().expect("it runs");
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -170,14 +170,14 @@ fn no_text_number_or_nesting_takes_memory_in_its_size() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in any::<u64>()) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in any::<u64>()) {
         let _ = read(&bytes[..], size);
         let _ = read(&with_length(&bytes)[..], size);
     }
 
     /// Any written tensors are read with the same total.
     #[test]
-    fn any_tensors_that_fill_the_data_are_read(
+    fn generated_tensors_are_read(
         sizes in proptest::collection::vec((0_u64..50, 0_u64..50), 0..20),
     ) {
         let names: Vec<_> = (0..sizes.len()).map(|number| number.to_string()).collect();
@@ -196,7 +196,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_is_refused_or_changes_the_contents_and_never_panics(
+    fn changed_byte_never_panics(
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
     ) {

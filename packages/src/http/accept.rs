@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_get_the_form_that_they_want_most() {
+    fn preferred_form_is_negotiated() {
         let pip = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01";
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
         let table: &[(Option<&str>, Option<Form>)] = &[
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn npm_clients_get_the_form_that_they_want_most() {
+    fn preferred_npm_form_is_negotiated() {
         let npm = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*";
         let table: &[(Option<&str>, NpmForm)] = &[
             (None, NpmForm::Full),
@@ -193,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_client_sends_there_is_an_answer(accept in "\\PC{0,200}|[a-z*/;,=q0-9. +-]{0,200}") {
+        fn arbitrary_accept_headers_never_panic(accept in "\\PC{0,200}|[a-z*/;,=q0-9. +-]{0,200}") {
             let _some_or_none = negotiate(Some(&accept));
             let _form = negotiate_npm(Some(&accept));
         }

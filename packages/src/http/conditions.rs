@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_recognized_in_a_list_and_as_a_weak_one() {
+    fn weak_and_listed_tags_match() {
         let tag = tag_of(Sha256([7; 32]));
         assert!(has_already(Some(&tag), &tag));
         assert!(has_already(Some(&format!("\"a\", W/{tag}")), &tag));

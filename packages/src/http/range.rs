@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_range_is_understood_and_all_else_is_the_whole_file() {
+    fn only_single_ranges_are_supported() {
         let table = [
             ("bytes=0-9", Part::Bytes(0..10)),
             ("bytes=90-", Part::Bytes(90..100)),
@@ -91,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_part_is_within_the_file(header in "bytes=[0-9,-]{0,30}|\\PC{0,30}", size in any::<u64>()) {
+        fn range_stays_within_file(header in "bytes=[0-9,-]{0,30}|\\PC{0,30}", size in any::<u64>()) {
             if let Part::Bytes(range) = part(Some(&header), None, "\"t\"", size) {
                 prop_assert!(range.start < range.end && range.end <= size);
             }

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_become_addresses() {
+    fn hosts_become_base_addresses() {
         for host in
             ["packages.packages.svc.cluster.local", "127.0.0.1:4873", "localhost", "[::1]:80", "[fd00::1]", "a_b:1"]
         {
@@ -61,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_address_needs_no_escape(host in "\\PC{0,40}|[a-z0-9.:@/\\[\\]-]{0,30}") {
+        fn base_address_needs_no_escaping(host in "\\PC{0,40}|[a-z0-9.:@/\\[\\]-]{0,30}") {
             if let Some(base) = base(&host) {
                 prop_assert_eq!(base.matches('/').count(), 4);
                 prop_assert!(!base.contains(['"', '\\', '<', '@', '?', '#', '%', ' ']) && base.is_ascii());

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_that_npm_has() {
+    fn names_match_npm_rules() {
         for name in [
             "left-pad",
             "lodash.merge",
@@ -92,7 +92,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_is_no_path_that_leads_up_and_no_markup(name in "\\PC{0,40}|@?[a-z./~_-]{1,20}") {
+        fn valid_name_is_safe_path(name in "\\PC{0,40}|@?[a-z./~_-]{1,20}") {
             if is_name(&name) {
                 prop_assert!(!name.contains(['\\', '<', '>', '"', '&', '%', '#', '?', ' ']));
                 prop_assert!(name.split('/').all(|segment| !matches!(segment, "" | "." | ".." | "-")));

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_have_the_type_that_clients_expect() {
+    fn fields_have_expected_types() {
         let package = read(&json!({
             "name": "@scope/tool", "version": "v1.0.0", "bin": "./cli.js", "dependencies": { "a": "^1", "b": 2 },
             "engines": ["node"], "os": "linux", "cpu": ["x64", 1], "optionalDependencies": null, "deprecated": false,
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_that_run_are_found() {
+    fn install_scripts_are_found() {
         let scripts = |scripts: Value| read(&json!({ "name": "a", "version": "1.0.0", "scripts": scripts })).unwrap();
         assert!(scripts(json!({ "postinstall": "node build.js" })).has_install_script(false));
         assert!(!scripts(json!({ "test": "node test.js", "install": "" })).has_install_script(false));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_client_could_install_is_refused() {
+    fn uninstallable_packages_are_refused() {
         assert!(refusal(&json!([])).contains("is not an object"));
         assert!(refusal(&json!({ "version": "1.0.0" })).contains("no name"));
         assert!(refusal(&json!({ "name": "../a", "version": "1.0.0" })).contains("no name"));

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_those_that_clients_ask_for() {
+    fn client_paths_are_recognized() {
         let table = [
             ("left-pad", Some(Request::Packument("left-pad"))),
             ("@types/node", Some(Request::Packument("@types/node"))),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_a_registrys_folders_is_known_by_its_path() {
+    fn package_follows_tarball_path() {
         let of = |name: &str, version: &str| Some((name.to_owned(), version.to_owned()));
         assert_eq!(package_of_path("left-pad/-/left-pad-1.3.0.tgz"), of("left-pad", "1.3.0"));
         assert_eq!(package_of_path("set/@types/node/-/node-1.0.0-rc.1.tgz"), of("@types/node", "1.0.0-rc.1"));
@@ -133,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_client_asks_there_is_an_answer(path in "\\PC{0,60}|(@?[a-z.-]{0,3}/?){0,5}") {
+        fn arbitrary_requests_never_panic(path in "\\PC{0,60}|(@?[a-z.-]{0,3}/?){0,5}") {
             if let Some(Request::Packument(name) | Request::Version(name, _) | Request::Tarball(name, _)) = Request::read(&path) {
                 prop_assert!(is_name(name));
             }

@@ -65,7 +65,7 @@ fn integrity() -> String {
 }
 
 #[test]
-fn a_package_is_listed_with_what_its_tarball_says() {
+fn package_is_listed_from_tarball() {
     let more = json!({ "scripts": { "postinstall": "node index.js" } });
     let (path, bytes) = package("@scope/tool", "1.0.0-rc.1", &more);
     assert_eq!(path, "@scope/tool/-/tool-1.0.0-rc.1.tgz");
@@ -86,7 +86,7 @@ fn a_package_is_listed_with_what_its_tarball_says() {
 }
 
 #[test]
-fn tarballs_that_nobody_could_install_are_refused_with_their_reason() {
+fn uninstallable_tarballs_are_refused() {
     let small = small();
     let one = |path: &str| refusal(&archive(&[(path, &small)]));
     for path in ["package.json", "package/sub/package.json", "package/../package.json", "package/package.json.txt"] {
@@ -124,7 +124,7 @@ fn tarballs_that_nobody_could_install_are_refused_with_their_reason() {
 }
 
 #[test]
-fn headers_of_their_own_name_a_file_and_nothing_else() {
+fn extended_headers_only_rename_files() {
     let small = small();
     let extension = |text: &str| format!("{} {text}\n", text.len() + 4).into_bytes();
     let hidden = extension("path=package/package.json");
@@ -162,7 +162,7 @@ fn headers_of_their_own_name_a_file_and_nothing_else() {
 }
 
 #[test]
-fn a_tarball_that_unpacks_without_end_is_refused_within_bounds() {
+fn tarball_bomb_is_refused() {
     // A member that claims eight exabytes, of which a gigabyte exists.
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(EntryType::Regular);
@@ -190,7 +190,7 @@ fn a_tarball_that_unpacks_without_end_is_refused_within_bounds() {
 }
 
 #[test]
-fn a_package_json_that_is_not_the_listed_one_is_refused() {
+fn changed_package_json_is_refused() {
     let (_, bytes) = package("small", "1.0.0", &json!({}));
     let found = inspected("small.tgz", &bytes).unwrap();
     let (_, other) = package("small", "1.0.0", &json!({ "dependencies": { "other": "1.0.0" } }));
@@ -201,7 +201,7 @@ fn a_package_json_that_is_not_the_listed_one_is_refused() {
 }
 
 #[test]
-fn documents_are_what_clients_expect() {
+fn documents_match_client_expectations() {
     let packages = [
         ("@scope/tool", "1.10.0", json!({ "bin": "cli.js", "dependencies": { "small": "^1.0.0" }, "os": "linux" })),
         (
@@ -216,7 +216,7 @@ fn documents_are_what_clients_expect() {
 }
 
 #[test]
-fn the_latest_version_is_the_highest_stable_one() {
+fn latest_version_is_highest_stable() {
     let latest = |versions: &[&str]| {
         let packages = versions.iter().map(|version| listed("small", version)).collect();
         let registry = Registry::new(NpmList::new(packages).unwrap()).unwrap();
@@ -238,7 +238,7 @@ fn list() -> NpmList {
 }
 
 #[test]
-fn a_list_is_read_as_it_was_written_and_refused_otherwise() {
+fn altered_list_is_refused() {
     let parts = list().to_parts().unwrap();
     assert_eq!(parts.len(), 1);
     assert_eq!(NpmList::read(&parts).unwrap(), list());
@@ -267,7 +267,7 @@ fn a_list_is_read_as_it_was_written_and_refused_otherwise() {
 }
 
 #[test]
-fn a_long_list_travels_in_parts_and_an_endless_one_does_not() {
+fn long_list_is_split_into_parts() {
     let one = NpmPackage { name: String::new(), ..listed("small", "1.0.0") };
     let many = |count: usize| {
         let name = |number| format!("@scope/package-{number}");
@@ -298,7 +298,7 @@ fn a_long_list_travels_in_parts_and_an_endless_one_does_not() {
 
 proptest! {
     #[test]
-    fn whatever_is_changed_in_a_tarball_there_is_an_answer(at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
+    fn altered_tarballs_never_panic(at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
         let (_, bytes) = package("small", "1.0.0", &json!({ "bin": "a" }));
         let mut changed = bytes.clone();
         let at = at.index(changed.len());
@@ -308,13 +308,13 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_are_no_tarball_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+    fn arbitrary_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         prop_assert!(inspected("small.tgz", &bytes).is_err());
         prop_assert!(inspected("small.tgz", &packed(&bytes)).is_err());
     }
 
     #[test]
-    fn every_listed_package_is_found_where_its_document_says(
+    fn listed_packages_are_found(
         names in prop::collection::btree_set("(@[a-z]{1,3}/)?[A-Za-z0-9][a-z0-9._~-]{0,6}", 1..8),
         versions in prop::collection::btree_set("[0-9]{1,2}[.]0[.]1(-[a-z]{1,3})?", 1..4),
     ) {

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_cleaned_as_a_registry_does() {
+    fn versions_are_cleaned_like_registry() {
         let clean = |text| cleaned(text).map(|version| version.to_string());
         for (text, wanted) in [
             ("1.2.3", "1.2.3"),
@@ -65,7 +65,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cleaned_version_stays_as_it_is(text in "v?[0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}(-[a-z0-9.-]{1,8})?([+][a-z0-9.]{1,5})?|\\PC{0,20}") {
+        fn cleaning_is_idempotent(text in "v?[0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}(-[a-z0-9.-]{1,8})?([+][a-z0-9.]{1,5})?|\\PC{0,20}") {
             if let Some(version) = cleaned(&text) {
                 let text = version.to_string();
                 prop_assert_eq!(exact(&text), Some(version));

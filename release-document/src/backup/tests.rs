@@ -31,7 +31,7 @@ fn without(fields: &[&str]) -> Value {
 }
 
 #[test]
-fn good_rules_are_read_written_and_accepted() {
+fn valid_rules_round_trip() {
     for document in [
         good(),
         without(&["container"]),
@@ -50,7 +50,7 @@ fn good_rules_are_read_written_and_accepted() {
 }
 
 #[test]
-fn every_field_is_what_it_claims_to_be() {
+fn rule_fields_are_validated() {
     use BackupField as Field;
     let long = |bytes: usize| Value::from("a".repeat(bytes));
     let checks: Vec<Value> = (0..33).map(|_| good()["checks"][0].clone()).collect();
@@ -98,13 +98,13 @@ fn every_field_is_what_it_claims_to_be() {
 }
 
 #[test]
-fn a_rule_shows_whether_a_restore_worked() {
+fn rule_needs_marker_or_checks() {
     let fault = read(&without(&["marker", "checks"])).unwrap().check().expect_err("nothing is shown");
     assert_eq!(fault.field, BackupField::Checks);
 }
 
 #[test]
-fn what_is_counted_needs_a_time_as_of_which_it_is_true() {
+fn counts_need_log_or_hold() {
     let fault = read(&without(&["log", "hold"])).unwrap().check().expect_err("no time");
     assert_eq!(fault.field, BackupField::Counts);
 }
@@ -132,18 +132,18 @@ fn unknown_fields_and_kinds_are_refused() {
 }
 
 #[test]
-fn the_word_stands_wherever_the_marker_names_it() {
+fn marker_word_is_substituted() {
     let marker = read(&good()).unwrap().marker.unwrap();
     assert_eq!(marker.write_word("k3y"), ["set", "word=k3y;k3y", "now"]);
 }
 
 #[test]
-fn the_time_stands_wherever_the_log_names_it() {
+fn recovery_time_is_substituted() {
     let log = read(&good()).unwrap().log.unwrap();
     assert_eq!(log.recover_to("2026-11-22T12:00:00.000000+00:00"), ["to", "<2026-11-22T12:00:00.000000+00:00>"]);
 }
 
 #[test]
-fn the_seconds_stand_wherever_a_hold_names_them() {
+fn hold_seconds_are_substituted() {
     assert_eq!(read(&good()).unwrap().hold.unwrap().begin(), ["stop", "for=30s"]);
 }

@@ -114,7 +114,7 @@ const PLACES: &[&str] = &[
 ];
 
 #[test]
-fn no_name_leaves_its_place_or_reaches_a_terminal() {
+fn hostile_names_are_refused() {
     assert_eq!(refusal(&good()), None);
     let long = "a".repeat(1 << 20);
     for place in PLACES {
@@ -128,7 +128,7 @@ fn no_name_leaves_its_place_or_reaches_a_terminal() {
 }
 
 #[test]
-fn what_contradicts_itself_is_refused() {
+fn contradictory_documents_are_refused() {
     for (place, value, expected) in [
         ("/artifacts/0/files/1/path", json!("bin/tool"), "the path `bin/tool` twice"),
         ("/artifacts/0/files/1/path", json!("bin/alias"), "the path `bin/alias` twice"),
@@ -196,14 +196,14 @@ fn what_contradicts_itself_is_refused() {
 
 /// Fuzzing begins with this seed, so that it reaches every field.
 #[test]
-fn the_seed_of_the_fuzz_target_is_good() {
+fn fuzz_seed_is_valid() {
     let seed = include_bytes!("../../../fuzz/seeds/release.json");
     assert_eq!(refusal(&serde_json::from_slice(seed).unwrap()), None);
 }
 
 proptest! {
     #[test]
-    fn what_is_read_joins_inside(path in "[a-z./]{0,10}", link in "[a-z./]{0,6}") {
+    fn accepted_paths_stay_in_folder(path in "[a-z./]{0,10}", link in "[a-z./]{0,6}") {
         let mut document = good();
         document["artifacts"][0]["files"][0]["path"] = path.clone().into();
         document["artifacts"][0]["files"][0]["links"][0] = link.clone().into();
@@ -218,7 +218,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_in_any_place_is_refused_or_plain(place in prop::sample::select(PLACES), text in "\\PC{0,12}|.{0,8}") {
+    fn accepted_text_has_no_control_characters(place in prop::sample::select(PLACES), text in "\\PC{0,12}|.{0,8}") {
         let mut document = good();
         *document.pointer_mut(place).unwrap() = text.clone().into();
         if refusal(&document).is_none() {

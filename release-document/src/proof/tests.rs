@@ -29,7 +29,7 @@ fn read(document: &Value) -> Result<Proof, String> {
 }
 
 #[test]
-fn a_good_proof_is_read_written_and_accepted() {
+fn valid_proof_round_trips() {
     for document in [command(), request()] {
         let proof = read(&document).unwrap();
         assert_eq!(proof.check(), Ok(()));
@@ -38,7 +38,7 @@ fn a_good_proof_is_read_written_and_accepted() {
 }
 
 #[test]
-fn every_field_is_what_it_claims_to_be() {
+fn proof_fields_are_validated() {
     let long = |bytes: usize| Value::from("a".repeat(bytes));
     let many: Vec<Value> = (0..65).map(|_| "a".into()).collect();
     for (good, place, value, field) in [
@@ -79,7 +79,7 @@ fn every_field_is_what_it_claims_to_be() {
 }
 
 #[test]
-fn unknown_fields_kinds_and_methods_are_refused() {
+fn unknown_fields_and_methods_are_refused() {
     for (good, place, value) in [
         (command(), "/trial/command/workload/kind", json!("Pod")),
         (command(), "/trial/command/expect", json!({ "exit_code": 0, "stderr": "" })),
@@ -98,7 +98,7 @@ fn unknown_fields_kinds_and_methods_are_refused() {
 
 proptest! {
     #[test]
-    fn what_passes_can_be_sent(path in "[ -~\\n\\r]{0,8}", name in "[ -~\\r]{0,8}", value in "[ -~\\r\\n]{0,8}") {
+    fn accepted_request_is_valid_http(path in "[ -~\\n\\r]{0,8}", name in "[ -~\\r]{0,8}", value in "[ -~\\r\\n]{0,8}") {
         let mut document = request();
         document["trial"]["request"]["path"] = path.clone().into();
         document["trial"]["request"]["headers"] = json!({ &name: &value });

@@ -49,7 +49,7 @@ fn with_field(field: &str, cel: &str) -> Rule {
 }
 
 #[test]
-fn an_explosion_in_any_field_is_refused_by_the_name_of_its_rule_and_spoils_no_other() {
+fn hostile_rule_spoils_no_other() {
     for (what, cel) in explosions() {
         for field in ["require", "message", "measured", "threshold", "fix", "commands"] {
             let rules = [rule("facts.cores > 1"), with_field(field, &cel), rule("facts.cores > 1000")];
@@ -72,7 +72,7 @@ fn an_explosion_in_any_field_is_refused_by_the_name_of_its_rule_and_spoils_no_ot
 
 /// The file of facts may also be hostile: the inputs of rules are larger than those of any real host.
 #[test]
-fn rules_over_hostile_facts_are_judged_or_refused_in_time() {
+fn hostile_facts_are_judged_in_time() {
     let mut hostile = inputs();
     let many: Vec<String> = (0..200_000).map(|number| format!("module-{number}")).collect();
     hostile.facts["modules"] = json!(many);
@@ -104,11 +104,11 @@ fn peak_kib() -> u64 {
 
 /// The test runs in its own process, so that no other test adds to the measured memory.
 #[test]
-fn no_rule_takes_all_memory() {
+fn hostile_rules_use_bounded_memory() {
     const INSIDE: &str = "LANDFALL_TEST_MEMORY";
     if std::env::var_os(INSIDE).is_none() {
         let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "tests::hostile::no_rule_takes_all_memory", "--nocapture"]).env(INSIDE, "yes");
+        command.args(["--exact", "tests::hostile::hostile_rules_use_bounded_memory", "--nocapture"]).env(INSIDE, "yes");
         let output = command.output().unwrap();
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success() && said.contains("1 passed"), "{said}");

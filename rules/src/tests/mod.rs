@@ -58,7 +58,7 @@ fn fault(require: &str) -> String {
 }
 
 #[test]
-fn both_samples_are_read() {
+fn two_sample_inputs_are_built() {
     assert_eq!(Inputs::samples(&ReleaseView::from(&release())).len(), 2);
 }
 
@@ -84,7 +84,7 @@ fn rules_read_facts_release_and_site() {
 }
 
 #[test]
-fn texts_are_made_where_the_rule_is_not_met() {
+fn texts_are_evaluated_for_unmet_rules() {
     let rule = Rule {
         message: made("'Only ' + string(facts.cores) + ' cores'"),
         measured: Some(made("facts.cores")),
@@ -104,7 +104,7 @@ fn texts_are_made_where_the_rule_is_not_met() {
 }
 
 #[test]
-fn a_build_names_the_rule_the_field_and_what_is_wrong() {
+fn check_names_rule_and_field() {
     let begins = "`require` of rule `some`: ";
     for (require, part) in [
         ("facts.memroyBytes > 1", "`facts` has no field `memroyBytes`; did you mean `facts.memoryBytes`?"),
@@ -129,7 +129,7 @@ fn a_build_names_the_rule_the_field_and_what_is_wrong() {
 
 /// Each of these would take all time or all memory if it were evaluated.
 #[test]
-fn a_hostile_rule_is_refused_before_it_is_evaluated() {
+fn hostile_rules_are_refused_quickly() {
     let ten = "[1,2,3,4,5,6,7,8,9,0]";
     let nested = (0..9).fold("true".to_owned(), |inner, level| format!("{ten}.all(v{level}, {inner})"));
     let doubled = (0..60).fold("['aaaaaaaaaaaaaaaa']".to_owned(), |list, _| format!("{list}.map(a,a+a)"));
@@ -148,13 +148,13 @@ fn a_hostile_rule_is_refused_before_it_is_evaluated() {
 
 /// The parser removes pairs of negations.
 #[test]
-fn a_long_run_of_negations_needs_no_stack() {
+fn long_negations_need_no_stack() {
     assert!(is_met(&format!("{}true", "!".repeat(2000))));
     assert!(!is_met(&format!("{}true", "!".repeat(2001))));
 }
 
 #[test]
-fn a_rule_that_fails_is_its_own_outcome() {
+fn failing_rule_is_unusable() {
     let rules = [rule("facts.cores > 1"), rule("facts.none.such"), rule("1 / 0 == 1"), rule("facts.cores > 1000")];
     let outcomes: Vec<Outcome> = judge(&rules, &inputs()).into_iter().map(|judgment| judgment.outcome).collect();
     assert!(
@@ -167,7 +167,7 @@ fn a_rule_that_fails_is_its_own_outcome() {
 }
 
 #[test]
-fn all_rules_of_a_release_share_a_bound() {
+fn rules_share_evaluation_budget() {
     let costly = rule(
         "facts.modules.all(a, facts.modules.all(b, facts.modules.all(c, facts.modules.all(d, a != b || c != d))))",
     );
@@ -182,7 +182,7 @@ fn all_rules_of_a_release_share_a_bound() {
 }
 
 #[test]
-fn no_rules_come_to_nothing() {
+fn empty_rules_yield_nothing() {
     assert_eq!(judge(&[], &inputs()), []);
     assert_eq!(check(&[], &[]), Ok(()));
 }
@@ -190,12 +190,12 @@ fn no_rules_come_to_nothing() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
-    fn any_text_comes_to_an_outcome(require in ".{0,80}") {
+    fn arbitrary_text_never_panics(require in ".{0,80}") {
         let _any = outcome(rule(&require));
     }
 
     #[test]
-    fn anything_that_looks_like_an_expression_comes_to_an_outcome(
+    fn arbitrary_expressions_end_in_time(
         parts in proptest::collection::vec(prop::sample::select(vec![
             "facts", ".cores", ".modules", ".map(a,", ".filter(a,", ".all(a,", "a", "+", "==", "(", ")", "[", "]", "1",
             "'x'", "?", ":", "!", "-", "&&", "||", "in", "size(", "string(", ",", "{", "}", "has(", "site", ".?x", "[?0]",

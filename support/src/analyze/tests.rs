@@ -91,7 +91,7 @@ fn rules(analysis: &Analysis) -> Vec<&str> {
 }
 
 #[test]
-fn a_healthy_site_has_no_observations() {
+fn healthy_site_has_no_observations() {
     assert_eq!(analyzed(healthy()).observations, []);
 }
 
@@ -114,7 +114,7 @@ fn running(pod: Value) -> Sample {
 }
 
 #[test]
-fn each_rule_finds_what_it_is_about_and_nothing_else_does() {
+fn rules_match_only_their_problem() {
     let not_ready = json!({"ready": false, "reason": "for a reason"});
     let waiting = |reason: &str| container(&json!({"waiting": {"reason": reason, "message": "m"}}), &json!({}));
     let mut closed = healthy();
@@ -197,7 +197,7 @@ fn evidence_names_the_line() {
 }
 
 #[test]
-fn documents_of_any_form_are_analyzed_without_a_panic() {
+fn malformed_documents_never_panic() {
     for odd in [
         json!(null),
         json!([]),
@@ -217,7 +217,7 @@ fn documents_of_any_form_are_analyzed_without_a_panic() {
 }
 
 #[test]
-fn a_failed_proof_is_named_with_what_came_of_it_at_its_own_line() {
+fn failed_proof_is_located() {
     let mut sample = healthy();
     sample.proofs["proofs"][1] = proof("keys", false);
     let text = serde_json::to_string_pretty(&sample.proofs).unwrap();
@@ -232,7 +232,7 @@ fn a_failed_proof_is_named_with_what_came_of_it_at_its_own_line() {
 }
 
 #[test]
-fn what_has_a_runbook_leads_to_it() {
+fn rules_link_to_runbooks() {
     let page = |name: &str| RULES.iter().find(|rule| rule.name == name).map(|rule| rule.page);
     for (rule, runbook) in [
         ("disk-full", "OPERATE.md#a-full-disk"),
@@ -245,7 +245,7 @@ fn what_has_a_runbook_leads_to_it() {
 }
 
 #[test]
-fn pages_exist() {
+fn linked_pages_exist() {
     let operate = include_str!("../../../docs/OPERATE.md");
     let headings = operate.lines().filter_map(|line| line.strip_prefix("##")).map(|line| line.trim_matches(['#', ' ']));
     let anchors: Vec<_> = headings.map(|heading| heading.to_ascii_lowercase().replace(' ', "-")).collect();

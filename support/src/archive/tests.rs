@@ -28,7 +28,7 @@ fn head() -> Head {
 }
 
 #[test]
-fn what_is_written_is_read_and_names_are_plain() {
+fn archive_round_trips_with_plain_names() {
     let mut writer = writer(&["canary-value-0"]);
     writer
         .add_text("logs/a b\u{1b}[2K/../canary-value-0.log", b"one canary-value-0\n", Some(Truncation::Beginning))
@@ -52,7 +52,7 @@ fn what_is_written_is_read_and_names_are_plain() {
 }
 
 #[test]
-fn a_long_text_keeps_its_newest_whole_lines() {
+fn long_text_keeps_newest_lines() {
     let mut writer = writer(&[]);
     writer.add_text("a.log", "a line of some length\n".repeat(MAX_FILE_BYTES / 20).as_bytes(), None).unwrap();
     let (_, index) = writer.finish(head()).unwrap();
@@ -85,7 +85,7 @@ fn zipped(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_hostile_archive_is_refused() {
+fn hostile_archives_are_refused() {
     use tar::EntryType as Kind;
     let regular = |name: &'static [u8]| archive(&[(Kind::Regular, name, 1, b"x")]);
     let index = br#"{"kind":"support","schema":1,"collectedAt":"","landfall":"","sinceSeconds":0,"redaction":{"knownValues":0,"unknown":[]},"collectors":[],"files":[{"name":"a","sizeBytes":1,"sha256":"00"}]}"#;
@@ -126,7 +126,7 @@ fn a_hostile_archive_is_refused() {
 }
 
 #[test]
-fn a_changed_byte_or_a_lost_end_never_passes() {
+fn damaged_archive_never_passes() {
     let mut writer = writer(&[]);
     writer.add_text("a.log", b"some lines of a log\n", None).unwrap();
     let (bytes, _) = writer.finish(head()).unwrap();

@@ -27,7 +27,7 @@ fn site() -> Vendor {
 }
 
 #[test]
-fn what_a_site_signed_is_read_and_verified_by_its_key_alone() {
+fn manifest_is_verified_by_site_key() {
     let [site, other] = [site(), site()];
     let written = manifest(&site, |_| {});
     let read = CarryManifest::read(MANIFEST, &written.to_bytes().unwrap()).unwrap();
@@ -45,7 +45,7 @@ fn what_a_site_signed_is_read_and_verified_by_its_key_alone() {
 }
 
 #[test]
-fn each_kind_of_part_is_named_once_and_judged_by_size_and_digest() {
+fn parts_are_unique_and_checked() {
     let site = site();
     let code = |change: fn(&mut CarryManifest)| {
         manifest(&site, change).verify(&[site.key.public().id()]).map_or_else(|error| error.code().id, |_| "verified")
@@ -62,7 +62,7 @@ fn each_kind_of_part_is_named_once_and_judged_by_size_and_digest() {
 }
 
 #[test]
-fn an_inventory_is_read_as_it_was_written_and_nothing_else_is() {
+fn inventory_round_trips() {
     let mut inventory = SiteInventory::of("site".to_owned(), "0.1.0".to_owned(), "0123".to_owned());
     let (number, fingerprint) = (2, Sha256::of("root"));
     inventory.root = Some(PinnedRoot { number, fingerprint, development: false });
@@ -78,7 +78,7 @@ proptest! {
 
     /// With any byte changed, the manifest is refused, or means what the site signed.
     #[test]
-    fn no_changed_byte_of_a_manifest_passes(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn changed_manifest_byte_never_passes(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let site = site();
         let written = manifest(&site, |_| {});
         let mut bytes = written.to_bytes().unwrap();

@@ -155,7 +155,7 @@ fn values() -> Vec<String> {
 }
 
 #[test]
-fn known_values_vanish_in_every_writing() {
+fn known_values_are_redacted_in_any_encoding() {
     let values = values();
     let redactor = redactor_of(&values.iter().map(String::as_str).collect::<Vec<_>>());
     let (mut forms, mut left) = (0, Vec::new());
@@ -337,7 +337,7 @@ fn shapes(drawn: &dyn Fn(usize) -> String) -> Vec<(String, String)> {
 }
 
 #[test]
-fn secrets_by_name_and_shape_vanish() {
+fn secrets_are_redacted_by_name_and_shape() {
     let redactor = redactor_of(&[]);
     let (mut forms, mut left) = (0, Vec::new());
     let mut judge = |text: &str, secret: &str| {
@@ -364,7 +364,7 @@ fn secrets_by_name_and_shape_vanish() {
 }
 
 #[test]
-fn arguments_and_variables_of_documents_vanish() {
+fn secret_arguments_and_variables_are_redacted() {
     let redactor = redactor_of(&[]);
     for (document, place) in [
         (json!({"args": ["--password", "x"]}), "/args/1"),
@@ -416,7 +416,7 @@ fn evidence_stays_readable() {
 }
 
 #[test]
-fn secrets_within_secrets_of_many_lines_are_known() {
+fn embedded_secrets_are_redacted() {
     let random = drawn("within", 24, ALPHANUMERIC);
     let body = [drawn("first", 64, ALPHANUMERIC), drawn("last", 30, ALPHANUMERIC)];
     let key = format!("-----BEGIN PRIVATE KEY-----\n{}\n{}\n-----END PRIVATE KEY-----\n", body[0], body[1]);
@@ -446,7 +446,7 @@ fn secrets_within_secrets_of_many_lines_are_known() {
 
 /// Texts that repeat the beginning of a secret.
 #[test]
-fn repeated_words_take_linear_time() {
+fn redaction_takes_linear_time() {
     for piece in [
         "password=",
         "\\u0026",

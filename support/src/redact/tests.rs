@@ -27,7 +27,7 @@ fn left(text: &str) -> String {
 }
 
 #[test]
-fn what_looks_like_a_secret_is_replaced() {
+fn secret_patterns_are_redacted() {
     for (text, expected) in [
         ("password=hunter2 user=bob", "password=* user=bob"),
         ("POSTGRES_PASSWORD: hunter2", "POSTGRES_PASSWORD: *"),
@@ -61,7 +61,7 @@ fn what_looks_like_a_secret_is_replaced() {
 }
 
 #[test]
-fn one_value_has_one_token_in_all_its_forms_and_another_one_under_another_key() {
+fn value_keeps_token_across_forms() {
     let secret = "s3cr3t/with + signs&\"more\"";
     let redactor = redactor(&[secret]);
     let token = redactor.text(secret);
@@ -90,7 +90,7 @@ fn one_value_has_one_token_in_all_its_forms_and_another_one_under_another_key() 
 }
 
 #[test]
-fn names_that_everyone_knows_are_no_secrets_and_short_values_are_not_looked_for() {
+fn public_and_short_values_are_kept() {
     let mut known = KnownValues::default();
     for value in ["postgres", "abc", "", "s3cr3t-value\n"] {
         known.add(value.as_bytes());
@@ -102,7 +102,7 @@ fn names_that_everyone_knows_are_no_secrets_and_short_values_are_not_looked_for(
 }
 
 #[test]
-fn keys_of_several_lines_are_found_line_by_line_and_documents_by_their_texts() {
+fn multiline_keys_and_documents_are_redacted() {
     let pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQDX\n-----END PRIVATE KEY-----\n";
     let docker = r#"{"auths":{"registry":{"username":"bob","password":"registry-password-1"}}}"#;
     let redactor = redactor(&[pem, docker, "apiVersion: v1\nclient-key-data: TFMwdExTMUNSVWRKVGlCU1UwRQ==\n"]);
@@ -118,7 +118,7 @@ fn keys_of_several_lines_are_found_line_by_line_and_documents_by_their_texts() {
 }
 
 #[test]
-fn documents_stay_documents() {
+fn redacted_documents_keep_structure() {
     let redactor = redactor(&["12345678", "p\"w\nd-long"]);
     let mut value = json!({
         "size": 12_345_678, "other": 12_345_679, "note": "p\"w\nd-long here",
@@ -165,7 +165,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn how_a_text_is_split_changes_nothing(text in texts(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8)) {
+    fn stream_chunking_does_not_matter(text in texts(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8)) {
         let redactor = redactor(&["canary-value-1", "canary-value-12", "value-12canary"]);
         let whole = redactor.bytes(text.as_bytes());
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
@@ -185,7 +185,7 @@ proptest! {
     }
 
     #[test]
-    fn a_secret_that_is_split_between_two_reads_is_found(before in 0..200_000_usize, cut in 0..30_usize) {
+    fn split_secret_is_redacted(before in 0..200_000_usize, cut in 0..30_usize) {
         let redactor = redactor(&["canary-value-that-is-long-enough"]);
         let mut stream = redactor.stream();
         let text = format!("{}canary-value-that-is-long-enough tail", ". ".repeat(before / 2));
@@ -198,7 +198,7 @@ proptest! {
 }
 
 #[test]
-fn none_of_a_thousand_known_values_is_left_and_each_has_a_token_of_its_own() {
+fn thousand_values_get_distinct_tokens() {
     const BEGINNING: &str = "k4n4ri3nv0g3l";
     let values: Vec<String> = (0..1000).map(|number| format!("{BEGINNING}-{number:04}")).collect();
     let redactor = redactor(&values.iter().map(String::as_str).collect::<Vec<_>>());

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_has_its_limit() {
+    fn figures_have_limits() {
         assert!(figure(ANSWERS, 20.1, Unit::Milliseconds).is_missed());
         assert!(!figure(ANSWERS, 20.0, Unit::Milliseconds).is_missed());
         assert_eq!(figure("requests", 10_000.0, Unit::Share).at_most, None);

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_pair_is_compared_and_the_median_counts() {
+    fn median_of_pair_ratios_counts() {
         let second = Duration::from_secs;
         let pairs = [(second(30), second(10)), (second(2), second(1)), (second(1), second(2))];
         let ratio = Ratio::of("cp", &pairs, true).unwrap();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_meets_a_limit_or_does_not() {
+    fn median_is_judged_against_limit() {
         let of = |rival, milliseconds: [u64; 3]| {
             let pairs = milliseconds.map(|spent| (Duration::from_millis(spent), Duration::from_secs(1)));
             let ratio = Ratio::of(rival, &pairs, true).unwrap();

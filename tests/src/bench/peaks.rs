@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_count_and_services_do_not() {
+    fn commands_count_but_services_do_not() {
         let line = |text: &str| is_command_line(text.replace(' ', "\0").as_bytes());
         assert!(line("/media/stick/landfall --json upgrade /media/stick/next"));
         assert!(line("/var/lib/landfall/releases/0f/landfall node operate"));

@@ -371,7 +371,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stays_free_is_not_taken() {
+    fn reserved_space_is_not_counted() {
         let part = |purpose: &str, bytes: u64| json!({"purpose": purpose, "bytes": bytes});
         let peak = json!({"parts": [part("for a backup", 7), part(STAYS_FREE, 100), part("for its drill", 5)]});
         assert_eq!(planned_bytes(&json!({"space": [peak]})).unwrap(), 12);
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_has_the_goal_of_its_row() {
+    fn figures_have_row_goals() {
         let figures = || vec![Figure::new(PROVEN, 901.0, Unit::Seconds), Figure::bytes(MEMORY, 1 << 20)];
         let goals = |row: Row| row.figures.iter().map(|figure| figure.at_most).collect::<Vec<_>>();
         assert_eq!(goals(row(UPGRADE, figures(), Vec::new())), [Some(900.0), Some(MEMORY_BYTES)]);
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undo_is_seen_in_the_progress() {
+    fn undo_is_recognized_in_progress() {
         assert!(is_undo(r#"{"kind":"progress","event":"stepStarted","title":"undo: stop postgres"}"#));
         assert!(!is_undo(r#"{"kind":"progress","event":"stepStarted","title":"stop postgres"}"#));
         assert!(!is_undo("undo: something"));

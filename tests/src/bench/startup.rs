@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_of_a_small_program_is_its_own() {
+    fn memory_excludes_parent_process() {
         let ballast = std::hint::black_box(vec![1_u8; 64 << 20]);
         let bytes = memory_bytes(Path::new("/bin/true"), &[]).unwrap();
         assert!((100_000..16 << 20).contains(&bytes), "{bytes} bytes beside {}", ballast.len());

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missed_goal_is_named_with_its_row() {
+    fn missed_goal_names_row() {
         let seconds = |value| Figure::new("until it is committed", value, Unit::Seconds).at_most(900.0);
         let row =
             |name, value| Row { name, figures: vec![seconds(value), Figure::bytes("memory", 3 << 20)], ratios: vec![] };

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_built_once_even_by_many() {
+    fn concurrent_entries_build_once() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path()).unwrap();
         let builds = AtomicU32::new(0);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_build_leaves_no_entry() {
+    fn failed_build_leaves_no_entry() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path()).unwrap();
         let key = Key::new().with("recipe", "1");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_do_not_collide_by_concatenation() {
+    fn concatenated_keys_do_not_collide() {
         let one = Key::new().with("ab", "c").digest();
         let two = Key::new().with("a", "bc").digest();
         assert_ne!(one, two);

@@ -162,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn the_long_unused_go_and_then_the_longest_unused_of_too_many() {
+    fn unused_and_excess_entries_are_pruned() {
         assert_eq!(names(vec![item("new", 2, 10), item("old", 31, 10)]), ["old"]);
         assert_eq!(names(vec![item("a", 5, 60), item("b", 3, 60), item("c", 4, 40)]), ["a"]);
     }
 
     #[test]
-    fn entries_that_may_be_in_use_stay_whatever_their_size() {
+    fn recent_entries_stay() {
         assert_eq!(names(vec![item("huge", 0, 1000), item("next", 2, 10)]), ["next"]);
         let mut future = item("future", 0, 10);
         future.used = SystemTime::now() + DAY * 365;
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_of_a_dead_build_are_removed_after_a_day() {
+    fn dead_builds_are_removed_after_day() {
         let (mut dead, mut running) = (item("dead", 2, 1), item("running", 0, 1));
         (dead.is_finished, running.is_finished) = (false, false);
         assert_eq!(names(vec![dead, running]), ["dead"]);

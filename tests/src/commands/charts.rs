@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_keep_the_order_of_their_items() {
+    fn results_keep_item_order() {
         let items: Vec<usize> = (0..20).collect();
         let doubled = at_once(&items, |item| Ok(item * 2)).expect("all");
         assert_eq!(doubled, items.iter().map(|item| item * 2).collect::<Vec<_>>());

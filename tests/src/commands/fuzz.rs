@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_target_is_run() {
+    fn fuzz_targets_are_all_run() {
         let manifest = std::fs::read_to_string(workspace::root().join("fuzz/Cargo.toml")).unwrap();
         let built = manifest.matches("[[bin]]").count();
         assert_eq!(built, TARGETS.len());
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn every_target_has_the_modules_that_its_files_name() {
+    fn fuzz_targets_have_named_modules() {
         let (folder, mut taken) = (workspace::root().join("fuzz/targets"), 0);
         for target in TARGETS {
             let text = std::fs::read_to_string(folder.join(target).with_extension("rs")).unwrap();

@@ -17,7 +17,7 @@ fn kept(machine: &str) -> Printed {
 }
 
 #[test]
-fn a_real_gpu_is_told_as_nvidias_own_program_tells_it() {
+fn recorded_gpus_agree_with_nvidia_smi() {
     for machine in MACHINES {
         let fields = kept(machine).compared().unwrap();
         let differ: Vec<_> = fields.iter().filter(|field| !field.agrees).collect();
@@ -28,7 +28,7 @@ fn a_real_gpu_is_told_as_nvidias_own_program_tells_it() {
 }
 
 #[test]
-fn another_value_of_any_compared_field_is_seen() {
+fn altered_fields_are_noticed() {
     let machine = kept("h200-held");
     let fields = machine.compared().unwrap();
     let altered = |path: &str, text: &str| {
@@ -67,7 +67,7 @@ fn another_value_of_any_compared_field_is_seen() {
 }
 
 #[test]
-fn processes_and_divisions_that_only_one_of_both_tells_are_seen() {
+fn unmatched_processes_and_profiles_are_noticed() {
     let mut machine = kept("h200-held");
     machine.before = machine.before.replace("<pid>", "<pid>1");
     machine.profiles = machine.profiles.replace("MIG 2g.35gb", "MIG 2g.36gb");
@@ -87,7 +87,7 @@ fn differing(change: impl Fn(&mut Value)) -> Vec<String> {
 }
 
 #[test]
-fn a_gpu_that_does_not_answer_or_is_not_on_the_bus_is_no_agreement() {
+fn unresponsive_gpu_disagrees() {
     let fails = differing(|facts| {
         let gpu = &mut facts["nvml"]["read"]["gpus"][0];
         let address = gpu["answers"]["pciAddress"].take();
@@ -98,7 +98,7 @@ fn a_gpu_that_does_not_answer_or_is_not_on_the_bus_is_no_agreement() {
 }
 
 #[test]
-fn memory_of_a_division_is_rounded_and_not_cut_off() {
+fn profile_memory_is_rounded() {
     // Profiles `2g.12gb` and `4g.24gb` of an A30, and `3g.20gb` of an A100, which lies halfway between two values.
     for (mib, gib) in [(11_968, "11.69"), (24_000, "23.44"), (20_096, "19.62")] {
         let mut machine = kept("h200-held");
@@ -112,7 +112,7 @@ fn memory_of_a_division_is_rounded_and_not_cut_off() {
 }
 
 #[test]
-fn a_gpu_without_an_average_of_its_power_is_compared_by_what_it_has() {
+fn missing_average_power_is_tolerated() {
     let without_average = |text: &str| {
         let (before, readings) = text.split_once("<gpu_power_readings>").unwrap();
         let (average, after) = readings.split_once("</average_power_draw>").unwrap();
@@ -127,7 +127,7 @@ fn a_gpu_without_an_average_of_its_power_is_compared_by_what_it_has() {
 }
 
 #[test]
-fn a_driver_that_calls_an_attached_display_a_mode_is_compared_by_that() {
+fn attached_display_counts_as_mode() {
     let [deprecated, attached] = [
         "<display_mode>Requested functionality has been deprecated</display_mode>",
         "<display_attached>Yes</display_attached>",
@@ -144,7 +144,7 @@ fn a_driver_that_calls_an_attached_display_a_mode_is_compared_by_that() {
 }
 
 #[test]
-fn a_process_that_computes_and_draws_is_one() {
+fn computing_and_drawing_process_is_one() {
     let mut facts: Value = serde_json::from_str(&kept("h200-held").facts).unwrap();
     let processes = facts["nvml"]["read"]["gpus"][0]["answers"]["processes"]["value"].as_array_mut().unwrap();
     let mut drawing = processes[0].clone();
@@ -161,7 +161,7 @@ fn a_process_that_computes_and_draws_is_one() {
 }
 
 #[test]
-fn errors_of_a_gpu_before_turing_are_those_of_its_totals() {
+fn older_gpu_errors_use_totals() {
     let bits = |bits: &str, total: u64| {
         format!(
             "<{bits}><device_memory>{total}</device_memory><register_file>0</register_file><l1_cache>0</l1_cache>\

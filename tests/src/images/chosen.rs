@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_changes_the_key_by_version_and_place() {
+    fn choice_changes_key() {
         let folder = || Place::Folder("/a".into());
         let digest = |chosen: Chosen| chosen.key(Key::new()).digest();
         let digests = [
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_chosen_comes_from_the_security_suite() {
+    fn chosen_packages_come_from_security_suite() {
         let chosen = chosen("17.13-0+deb13u1", Place::Security(archive()));
         assert_eq!(chosen.names().collect::<Vec<_>>(), ["a=17.13-0+deb13u1", "b=17.13-0+deb13u1"]);
         let source = chosen.source("trixie").unwrap();
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_packages_is_an_archive_that_any_user_reads() {
+    fn package_folder_becomes_readable_archive() {
         let files = tempfile::tempdir().unwrap();
         let source = chosen("1", Place::Folder(files.path().into())).source("trixie").unwrap();
         let path =

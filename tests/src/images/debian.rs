@@ -286,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_point_release_changes_the_key_of_a_root() {
+    fn point_release_changes_root_key() {
         let keys = ["first", "second"].map(|digest| {
             let folder = tempfile::tempdir().unwrap();
             let cache = crate::setup::index::tests::cache_with(folder.path(), SUITE, digest);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn upstream_versions() {
+    fn upstream_versions_are_extracted() {
         let cases = [
             ("1:1.37.0-6+b3", "1.37.0"),
             ("8.1.1+dfsg1-3", "8.1.1"),
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn no_trace_of_the_builder_stays() {
+    fn builder_traces_are_removed() {
         let mut tree = FileTree::default();
         let text = || Kind::Text(Vec::new());
         for path in REMOVED {

@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_read_from_blocks_and_lines_but_not_from_replacements() {
+    fn required_version_ignores_replacements() {
         let text = "module m\nrequire one.example/a v1.2.3\nrequire (\n\ttwo.example/b v0.1.0 // indirect\n)\n\
                     replace three.example/c => three.example/c v9.9.9\n";
         assert_eq!(required_version(text, "one.example/a").as_deref(), Some("v1.2.3"));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dynamic_program_is_refused() {
+    fn dynamic_program_is_refused() {
         let error = check_static(Path::new("/bin/ls")).unwrap_err().to_string();
         assert!(error.contains("is not static"), "{error}");
     }

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_inside_is_named_with_its_recipe() {
+    fn unlisted_version_names_recipe() {
         let file = tempfile::NamedTempFile::new().unwrap();
         crate::images::layer::put(file.path(), LIST.as_bytes()).unwrap();
         check(file.path(), &[built("host.example/a:1")]).unwrap();
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn an_artifact_listed_as_an_image_is_refused() {
+    fn artifact_listed_as_image_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         crate::images::layer::put(file.path(), LIST.as_bytes()).unwrap();
         let artifact = Reference { image: false, ..built("host.example/a:1") };

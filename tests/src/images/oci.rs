@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_artifact_names_its_type_and_keeps_its_annotations() {
+    fn artifact_keeps_type_and_annotations() {
         let layer = Blob::text("application/x", b"bytes".to_vec()).annotated("org.opencontainers.image.title", "file");
         let published = artifact("recipe", "host.example/files:v1".into(), "application/kind", None, vec![layer]);
         let manifest = parsed(&published);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_has_no_artifact_type() {
+    fn image_has_no_artifact_type() {
         let published = image("recipe", "host.example/image:v1".into(), &[], &Settings::default());
         assert!(parsed(&published).get("artifactType").is_none() && published.image);
     }

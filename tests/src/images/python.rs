@@ -248,7 +248,7 @@ mod tests {
     use crate::images::layer::put;
 
     #[test]
-    fn a_pin_without_a_hash_is_refused() {
+    fn pin_without_hash_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         put(file.path(), b"# comment\none==1.0 --hash=sha256:00\n").unwrap();
         assert_eq!(read_pins(file.path()).unwrap(), [("one".to_owned(), "1.0".to_owned())]);

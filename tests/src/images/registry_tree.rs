@@ -138,7 +138,7 @@ mod tests {
     use crate::cache::Cache;
 
     #[test]
-    fn a_tree_holds_every_blob_and_link_of_its_items() {
+    fn registry_tree_holds_all_blobs() {
         let folder = tempfile::tempdir().unwrap();
         let workshop = Workshop::over(Cache::at(folder.path()).unwrap());
         let item =

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_busybox_lists_its_commands_while_other_threads_start_programs() {
+    fn applets_list_under_concurrent_spawns() {
         let ended = AtomicBool::new(false);
         // Large enough for the write to take a while.
         let program = format!("#!/bin/sh\n#{}\necho busybox; echo ls; echo sh\n", " ".repeat(1 << 16));

@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn only_documented_changes_are_taken_for_equal() {
+    fn only_documented_changes_count_as_equal() {
         let digest = format!("sha256:{}", "7".repeat(64));
         for (helm, built, is_equal) in [
             ("a/b:1", format!("docker.io/a/b:1@{digest}"), true),

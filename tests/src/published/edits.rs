@@ -231,7 +231,7 @@ mod tests {
         needs: [dns]\n    podSecurity: restricted\n    secrets:\n      - {name: key, random: {a: 32}}\nvalues:\n  - name: other\n";
 
     #[test]
-    fn a_definition_is_changed_as_messages_ask() {
+    fn definition_follows_messages() {
         let mut draft = Draft::new(TEXT.to_owned()).expect("a component");
         for error in [
             json!({ "code": "LF2083", "what": "look-up" }),

@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digests_of_images_are_removed_alone() {
+    fn only_image_digests_are_removed() {
         let digest = "0123456789abcdef".repeat(4);
         for (line, kept) in [
             (format!("image: a/b:1@sha256:{digest}\n"), "image: a/b:1\n"),

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_counts_what_was_tried() {
+    fn page_counts_attempts() {
         let attempt = |edits: &[&str], ending| Attempt {
             name: "shop".to_owned(),
             version: Some("1.0".to_owned()),

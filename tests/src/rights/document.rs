@@ -51,7 +51,7 @@ fn has_token(objects: &[Value]) -> bool {
 }
 
 #[test]
-fn the_table_of_rights_is_that_of_the_manifests() {
+fn rights_table_matches_manifests() {
     let root = workspace::root();
     let text = read(&root.join("docs/THREATS.md"));
     let (_, section) = text.split_once(SECTION).expect("the section is there");

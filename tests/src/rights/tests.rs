@@ -98,7 +98,7 @@ fn with(planted: &[(Option<&str>, Value)]) -> Option<Vec<Step>> {
 }
 
 #[test]
-fn a_sound_cluster_has_no_way() {
+fn sound_cluster_allows_no_escalation() {
     assert_eq!(with(&[]), None);
     let cluster = cluster(&sound());
     let [start] = cluster.starts() else { panic!("{:?}", cluster.starts()) };
@@ -222,7 +222,7 @@ fn bad_on_identities() -> Vec<Bad> {
 }
 
 #[test]
-fn each_bad_right_is_found() {
+fn bad_rights_are_found() {
     let all = [bad_on_pods(), bad_on_secrets_and_roles(), bad_on_identities()].concat();
     for (act, planted) in all {
         let path = with(&planted).unwrap_or_else(|| panic!("{act}: {planted:?} leads nowhere"));
@@ -238,7 +238,7 @@ fn each_bad_right_is_found() {
 }
 
 #[test]
-fn a_right_that_gives_nothing_is_no_way() {
+fn harmless_rights_are_not_reported() {
     let (apps, kube, quiet, tools) = (Some("apps"), Some("kube-system"), Some("quiet"), Some("tools"));
     for planted in [
         vec![(quiet, rule("", "pods", &["create"], &[]))],
@@ -267,7 +267,7 @@ fn a_right_that_gives_nothing_is_no_way() {
 }
 
 #[test]
-fn a_way_of_more_steps_is_none() {
+fn path_length_is_limited() {
     let mut objects = sound();
     let names = ["web", "one", "two", "three", "root"];
     for pair in names.windows(2) {
@@ -282,7 +282,7 @@ fn a_way_of_more_steps_is_none() {
 }
 
 #[test]
-fn groups_of_an_account_count() {
+fn account_groups_count() {
     for group in ["system:authenticated", "system:serviceaccounts", "system:serviceaccounts:apps"] {
         let mut objects = sound();
         let rules = json!([rule("", "nodes/proxy", &["create"], &[])]);
@@ -299,7 +299,7 @@ fn groups_of_an_account_count() {
 }
 
 #[test]
-fn pods_that_reach_their_host_are_known() {
+fn pods_reaching_host_are_found() {
     let mounts = |path: &str, read_only: bool| {
         json!({
             "containers": [{ "volumeMounts": [{ "name": "v", "readOnly": read_only }] }],
@@ -347,7 +347,7 @@ fn with_provisioner(rules: &[Value], everywhere: &[Value], more: &[Value]) -> an
 }
 
 #[test]
-fn a_policy_confines_who_cannot_lift_it() {
+fn policy_confines_unless_lifted() {
     let create = [rule("", "pods", &["get", "list", "watch", "create", "delete"], &[])];
     let volumes = [rule("", "persistentvolumes", &["*"], &[])];
     let policies = admission::at_a_site();
@@ -375,7 +375,7 @@ fn a_policy_confines_who_cannot_lift_it() {
 }
 
 #[test]
-fn a_policy_confines_its_own_account_alone() {
+fn policy_confines_only_own_account() {
     let mut objects = sound();
     objects.extend(admission::at_a_site());
     let rules = json!([rule("", "pods", &["create"], &[])]);
@@ -384,7 +384,7 @@ fn a_policy_confines_its_own_account_alone() {
 }
 
 #[test]
-fn a_policy_that_differs_is_an_error() {
+fn differing_policy_is_error() {
     for (index, pointer, value) in [
         (0, "/spec/failurePolicy", json!("Ignore")),
         (0, "/spec/matchConstraints/matchPolicy", json!("Exact")),

@@ -166,7 +166,7 @@ pub(crate) mod tests {
     const DIGEST: &str = "7778d3e3f303b7ddb8ce0fe7c8d57473a076c6bf2e8f241f75421d2396352498";
 
     #[test]
-    fn the_digest_is_the_one_of_the_right_list_and_length() {
+    fn digest_matches_list_and_length() {
         let index = format!(
             "Suite: stable\nMD5Sum:\n 2d47057a46b268c5f031facecf74b20a  9678380 {LIST}\nSHA256:\n {0}  1 main/Contents\n \
              {DIGEST}  9678380 {LIST}\n",
@@ -177,7 +177,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_newest_version_of_a_package_counts() {
+    fn newest_package_version_counts() {
         let list = "Package: a\nVersion: 9\n\nPackage: b\nSource: a\nVersion: 17.9-0+deb13u1\n\n\
                     Package: b\nVersion: 17.10-0+deb13u1\n\nPackage: b-doc\nVersion: 18\n\n\
                     Package: b\nVersion: 17.10~rc1\n";
@@ -187,7 +187,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_not_answered_is_unknown_and_asked_again() {
+    fn unanswered_query_is_repeated() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path()).unwrap();
         let ask = |said: Option<&str>| {
@@ -197,7 +197,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_recent_answer_is_not_asked_for_again() {
+    fn recent_answer_is_reused() {
         let folder = tempfile::tempdir().unwrap();
         // No archive has a suite of this name, so the answer must come from the cache.
         let cache = cache_with(folder.path(), "no-such-suite", DIGEST);

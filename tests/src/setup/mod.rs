@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_third_party_source_of_the_same_suite_is_not_chosen() {
+    fn third_party_source_is_not_chosen() {
         let text = "deb https://vendor.example/apt bookworm main\n\
                     deb [signed-by=/keys/debian.gpg] https://mirror.example/debian bookworm main\n";
         let found =
@@ -261,7 +261,7 @@ mod tests {
 
     /// Debian's own program finds the setting, like its package during installation.
     #[test]
-    fn postgresql_is_installed_without_a_cluster() {
+    fn postgresql_is_installed_without_cluster() {
         let etc = tempfile::tempdir().unwrap();
         let settings = etc.path().join("createcluster.conf");
         let text = format!("include_dir '{}'\n", etc.path().join("createcluster.d").display());
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn debian_and_ubuntu_are_known_and_no_other_system_is() {
+    fn only_debian_and_ubuntu_are_known() {
         let parsed = |text: &str| System::parse(text).map(|system| (system.id, system.codename));
         let ubuntu = "PRETTY_NAME=\"Ubuntu 22.04.5 LTS\"\nVERSION_CODENAME=jammy\nID=ubuntu\nID_LIKE=debian\n";
         assert_eq!(parsed(ubuntu), Some(("ubuntu".to_owned(), "jammy".to_owned())));
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_mirror_is_read_from_mmdebstraps_program() {
+    fn default_mirror_is_read_from_mmdebstrap() {
         let program = "sub x {\n    my $mirror    = 'http://mirror.example/debian';\n    my $secmirror = 'http://s';\n";
         assert_eq!(default_mirror(program, "my $mirror").as_deref(), Some("http://mirror.example/debian"));
         assert_eq!(default_mirror(program, "my $secmirror").as_deref(), Some("http://s"));
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_matching_source_nothing_is_chosen() {
+    fn unmatched_source_is_not_chosen() {
         let found = sources::parse_lines("deb https://mirror.example/debian bookworm-updates main\n");
         assert_eq!(choose(&found, &["https://mirror.example/debian/".into()], "bookworm"), None);
     }

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_one_line_format_with_and_without_options() {
+    fn one_line_format_is_parsed() {
         let text = "# comment\ndeb-src http://a/debian bookworm main\n\
                     deb http://a/debian bookworm main contrib # tail\n\
                     deb [arch=amd64 signed-by=/k.gpg] http://b/debian bookworm-updates main\n";
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stanza_format_with_comments_continuations_and_disabled_ones() {
+    fn stanza_format_is_parsed() {
         let text = "Types: deb deb-src\n# inside\nURIs: http://a/debian\n http://b/debian\nSuites: bookworm\n\
                     Components: main\nSigned-By: /k.gpg\n\nEnabled: no\nTypes: deb\nURIs: http://c/\nSuites: x\n";
         let sources = parse_stanzas(text);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_written_into_the_source_is_no_path() {
+    fn inline_key_is_no_path() {
         let text = "Types: deb\nURIs: http://a/debian\nSuites: s\nComponents: main\nSigned-By:\n -----BEGIN PGP\n .\n";
         assert_eq!(parse_stanzas(text)[0].keyring, None);
     }

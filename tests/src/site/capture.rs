@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_is_read_and_a_half_written_one_waits() {
+    fn truncated_packet_is_postponed() {
         let mut content = recording(&[&ping(), &ping()]);
         assert_eq!(parse(&content).unwrap().len(), 2);
         content.truncate(content.len() - 1);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_to_a_nameserver_is_read() {
+    fn nameserver_question_is_parsed() {
         let mut frame = vec![0; 12];
         frame.extend([0x08, 0x00, 0x45, 0, 0, 60, 0, 0, 0, 0, 64, 17, 0, 0, 10, 99, 0, 11, 10, 99, 0, 1]);
         frame.extend([0x80, 0, 0, 53, 0, 40, 0, 0, 1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_an_error_and_not_silence() {
+    fn malformed_capture_is_error() {
         assert!(parse(&recording(&[&[0; 14]])).is_err());
         assert!(parse(&[0; 64]).is_err());
     }

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_settings_a_kubelet_changes_are_among_them() {
+    fn kubelet_settings_are_included() {
         let settings = HostSettings::read();
         for name in ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"] {
             assert!(settings.values.contains_key(name), "{name} is missing");
@@ -169,7 +169,7 @@ mod tests {
 
     /// A folder stands for the kernel's settings, which only root may write; `tests/site.rs` checks the kernel's own.
     #[test]
-    fn a_changed_setting_is_restored_and_then_forgotten() {
+    fn changed_setting_is_restored_once() {
         let folder = tempfile::tempdir().unwrap();
         let (kernel, path) = (folder.path().join("sys"), folder.path().join("settings.json"));
         std::fs::create_dir_all(kernel.join("vm")).unwrap();

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn only_random_names_are_compared_by_their_pattern() {
+    fn only_random_names_are_reduced() {
         assert!(Rules::checked_in().unwrap().0.iter().all(|rule| rule.reason.split(' ').count() >= 3));
         let certificate = "/var/lib/landfall/kubelet/pki/kubelet-client-2026-11-20-11-50-31.pem";
         assert_eq!(reduced(certificate).unwrap(), "/var/lib/landfall/kubelet/pki/kubelet-client-*.pem");
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a file of the test")]
-    fn every_name_below_a_folder_is_found() {
+    fn names_below_folder_are_found() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("etc/a/b")).unwrap();
         std::fs::File::create(folder.path().join("etc/a/b/file")).unwrap();

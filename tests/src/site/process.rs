@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_alive_until_killed_and_a_recycled_number_is_another() {
+    fn recycled_process_number_is_distinguished() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let id = ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap();
         assert!(id.is_alive());

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_that_crashes_is_tried_again_and_one_that_fails_is_not() {
+    fn only_crashed_look_is_retried() {
         let folder = tempfile::tempdir().unwrap();
         let look = |script: &str| {
             let mut command = Command::new("/bin/sh");

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn another_head_or_another_program_is_another_bundle() {
+    fn changed_inputs_make_other_bundle() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let root = folder.join("keys/1.root.json");
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn only_another_input_is_another_starter_release() {
+    fn changed_inputs_make_other_release() {
         let folder = tempfile::tempdir().unwrap();
         let (tree, program) = (folder.path().join("tree"), folder.path().join("landfall"));
         let (release, manifest) =

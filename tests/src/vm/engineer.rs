@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_found_among_progress_on_either_output() {
+    fn error_is_found_on_either_output() {
         let blocked = "{\"code\": \"LF3020\", \"blockers\": []}";
         for (stdout, stderr) in [
             (String::new(), format!("{{\"event\": \"phase\"}}\nnot JSON {{\n{blocked}\n")),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_without_an_address_or_a_port_is_none() {
+    fn incomplete_service_is_ignored() {
         let item = |address: &str, protocol: &str| {
             serde_json::json!({
                 "metadata": { "namespace": "kube-system", "name": "dns" },

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_point_release_changes_the_keys_of_image_and_tree() {
+    fn point_release_changes_image_keys() {
         let keys = ["first", "second"].map(|digest| {
             let folder = tempfile::tempdir().unwrap();
             let cache = index::tests::cache_with(folder.path(), SUITE, digest);

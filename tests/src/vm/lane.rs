@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_that_is_made_again_is_another_base() {
+    fn recreated_disk_is_another_base() {
         let folder = tempfile::tempdir().unwrap();
         let disk = folder.path().join("disk.qcow2");
         let digest = || over(&disk, Key::new().with("birth", "2")).map(|key| key.digest());

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scenario_has_its_line_and_keeps_it() {
+    fn scenarios_keep_their_rows() {
         let row = |scenario: &str, ran: &str, passed| Row {
             scenario: scenario.to_owned(),
             ran: ran.to_owned(),

@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_known_by_all_but_its_time() {
+    fn file_description_ignores_time() {
         let line = "f\t644\t0:0\t5\t77-1793491200.5\t\t/etc/a b";
         let later = "f\t644\t0:0\t5\t77-1793491300.5\t\t/etc/a b";
         let (one, two) = (Listed::parse(line).unwrap(), Listed::parse(later).unwrap());
@@ -254,20 +254,20 @@ mod tests {
     }
 
     #[test]
-    fn neither_the_look_nor_a_worker_counts_as_a_process() {
+    fn inspection_processes_are_excluded() {
         let text = "/sbin/init\n(udev-worker)\n/bin/bash -c ps --ppid 2\nps --ppid 2 -p 2\nkubelet\nkubelet\n";
         let items = processes(text);
         assert_eq!(items, [("/sbin/init", "1"), ("kubelet", "2")].map(|(a, b)| (a.to_owned(), b.to_owned())).into());
     }
 
     #[test]
-    fn several_mounts_on_one_point_are_distinguished() {
+    fn stacked_mounts_are_distinguished() {
         let items = mounts("/a tmpfs tmpfs rw\n/a ext4 /dev/vda rw\n");
         assert_eq!(items.keys().collect::<Vec<_>>(), ["/a", "/a (2)"]);
     }
 
     #[test]
-    fn an_automount_is_the_same_after_a_boot() {
+    fn automount_is_stable_across_boots() {
         let mounted =
             |pipe: &str| mounts(&format!("/b autofs systemd-1 rw,fd=41,pgrp=1,maxproto=5,direct,pipe_ino={pipe}\n"));
         assert_eq!(mounted("511"), mounted("645"));
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_of_iptables_are_part_of_the_filter() {
+    fn iptables_tables_are_included() {
         let rules = "table ip mangle {\n\tchain KUBE-KUBELET-CANARY {\n\t}\n}\ntable inet mine {\n}\n";
         assert_eq!(tables(rules).keys().collect::<Vec<_>>(), ["table inet mine", "table ip mangle"]);
     }

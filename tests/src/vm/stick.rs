@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bundle_with_the_same_inputs_is_built_once() {
+    fn same_bundle_inputs_build_once() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path()).unwrap();
         let mut builds = 0;

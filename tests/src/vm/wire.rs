@@ -149,7 +149,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(5);
 
     #[test]
-    fn late_answers_and_halves_of_lines_are_skipped_by_a_synchronization() {
+    fn synchronization_skips_late_answers() {
         let noise = b"{\"return\": 7}\n{\"retu\xff{\"return\": 1}\n";
         let (_folder, mut wire) = wire(vec![noise, b"{\"return\": {\"pid\": 3}}\n"]);
         wire.synchronize(LIMIT).unwrap();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_before_the_answer_is_kept() {
+    fn early_event_is_kept() {
         let lines = b"{\"event\": \"DEVICE_DELETED\"}\n{\"return\": {}}\n";
         let (_folder, mut wire) = wire(vec![lines]);
         wire.ask("device_del", &json!({}), LIMIT).unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_has_its_reason_and_silence_ends_in_time() {
+    fn refusal_has_reason_and_silence_ends() {
         let (_folder, mut wire) = wire(vec![b"{\"error\": {\"desc\": \"no such device\"}}\n", b""]);
         let refused = wire.ask("device_del", &json!({}), LIMIT).unwrap_err().to_string();
         assert_eq!(refused, "device_del was refused: no such device");

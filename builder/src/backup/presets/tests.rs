@@ -62,7 +62,7 @@ const WAYS: [&str; 8] = [
 ];
 
 #[test]
-fn every_preset_makes_a_rule_whose_scripts_a_shell_reads() {
+fn preset_scripts_are_valid_shell() {
     for name in names() {
         assert_eq!(WAYS.iter().filter(|lines| lines.contains(&format!("preset: {name}\n"))).count(), 2, "{name}");
     }
@@ -79,7 +79,7 @@ fn every_preset_makes_a_rule_whose_scripts_a_shell_reads() {
 }
 
 #[test]
-fn parameters_reach_every_script_that_they_concern() {
+fn parameters_reach_preset_scripts() {
     let rule = rule(WAYS[3]);
     for script in scripts(&rule) {
         let begin =
@@ -96,7 +96,7 @@ fn parameters_reach_every_script_that_they_concern() {
 }
 
 #[test]
-fn checks_of_the_release_come_before_those_that_take_long() {
+fn release_checks_precede_slow_ones() {
     let own = "        checks: [{shows: It answers, arguments: [ask]}]\n";
     let rule = rule(&format!("{}{own}", WAYS[2]));
     let shown: Vec<&str> = rule.checks.iter().map(|check| check.shows.as_str()).collect();
@@ -112,7 +112,7 @@ fn checks_of_the_release_come_before_those_that_take_long() {
 }
 
 #[test]
-fn what_does_not_fit_a_preset_is_refused_with_its_line() {
+fn misfit_presets_are_refused() {
     let refusal = |lines: &str| {
         let text = text(lines);
         said(&read_text(&text).expect_err("refused"), &text)
@@ -140,7 +140,7 @@ fn what_does_not_fit_a_preset_is_refused_with_its_line() {
 }
 
 #[test]
-fn values_mean_themselves() {
+fn preset_values_are_validated() {
     let with = |name: &str, value: Value| fill("postgresql", &BTreeMap::from([(name.to_owned(), value)]));
     for (name, value) in
         [("user", json!("app_1.x-y")), ("port", json!(1)), ("port", json!("65535")), ("data", json!("/a/b.c"))]
@@ -168,7 +168,7 @@ fn values_mean_themselves() {
 }
 
 #[test]
-fn files_of_a_preset_must_be_on_the_volume_of_its_rule() {
+fn preset_files_need_rule_volume() {
     let database = json!({
         "kind": "StatefulSet", "metadata": { "name": "database" }, "spec": {
             "volumeClaimTemplates": [{ "metadata": { "name": "data" } }],
@@ -192,7 +192,7 @@ fn files_of_a_preset_must_be_on_the_volume_of_its_rule() {
 }
 
 #[test]
-fn a_preset_without_a_hold_takes_that_of_the_release() {
+fn release_hold_fills_preset_hold() {
     let own = "        hold: {begin: [hold, '%{seconds}'], end: [free], limitSeconds: 7}\n";
     let hold = rule(&format!("{}{own}", WAYS[0])).hold.expect("a hold");
     assert_eq!(
@@ -218,7 +218,7 @@ fn valkey(folder: &Path, choose: impl Fn(&BackupRule) -> Vec<String>) -> Command
 const SLOW_SNAPSHOT: &str = "#!/bin/sh\nfor file; do :; done\nprintf REDIS > \"$file\"\nuntil [ -e go ]; do sleep 0.05; done\nprintf rest >> \"$file\"\n";
 
 #[test]
-fn writers_of_valkey_go_on_while_a_slow_snapshot_is_read() {
+fn slow_snapshot_keeps_valkey_writable() {
     let folder = tempfile::tempdir().expect("folder");
     let at = |name: &str| folder.path().join(name);
     write_program(&at("valkey-cli"), SLOW_SNAPSHOT);
@@ -254,7 +254,7 @@ const NOTING_CLIENT: &str = "#!/bin/sh\nwhile IFS= read -r line; do case $line i
     *) printf '%s\\n' \"$line\" >> asked ;; esac; done\n";
 
 #[test]
-fn slot_of_its_own_keeps_the_log_of_a_base_backup() {
+fn base_backup_reserves_own_slot() {
     let folder = tempfile::tempdir().expect("folder");
     let at = |name: &str| folder.path().join(name);
     write_program(&at("psql"), NOTING_CLIENT);
@@ -279,7 +279,7 @@ fn slot_of_its_own_keeps_the_log_of_a_base_backup() {
 }
 
 #[test]
-fn keys_of_valkey_that_may_end_are_not_counted() {
+fn expiring_valkey_keys_are_not_counted() {
     let folder = tempfile::tempdir().expect("folder");
     let program = folder.path().join("valkey-cli");
     let keyspace = "#!/bin/sh\nprintf '# Keyspace\\r\\ndb0:keys=7,expires=3,avg_ttl=1,subexpiry=0\\r\\ndb12:keys=2,expires=0,avg_ttl=0\\r\\n'\n";
@@ -291,7 +291,7 @@ fn keys_of_valkey_that_may_end_are_not_counted() {
 }
 
 #[test]
-fn data_is_counted_where_there_is_a_time_as_of_which_it_is_true() {
+fn point_in_time_rules_count_data() {
     let counts = |lines: &str| rule(lines).counts;
     let postgresql = counts(WAYS[2]).expect("a log leads to the cut");
     assert!(postgresql[2].contains("SELECT 'from='") && postgresql[2].contains("NOWAIT"), "{postgresql:?}");
@@ -339,7 +339,7 @@ fn run(folder: &Path, choose: impl Fn(&BackupRule) -> Vec<String>, input: &[u8])
 }
 
 #[test]
-fn files_come_back_with_their_digests_and_what_changed_is_found() {
+fn files_restore_with_digest_check() {
     let (volume, empty) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
     let (from, to) = (volume.path(), empty.path());
     durable::create_folder(&from.join(".hidden/deep")).expect("folder");
@@ -403,7 +403,7 @@ fn many_files() -> tempfile::TempDir {
 }
 
 #[test]
-fn files_that_vanish_while_saved_are_counted() {
+fn vanishing_files_are_counted() {
     let (volume, empty) = (many_files(), tempfile::tempdir().expect("folder"));
     let (saved, archive) = save_slowly(volume.path(), || {
         for number in 0..200 {
@@ -417,7 +417,7 @@ fn files_that_vanish_while_saved_are_counted() {
 }
 
 #[test]
-fn files_that_change_while_saved_fail_the_stream() {
+fn changing_files_fail_stream() {
     let volume = many_files();
     let (saved, _) = save_slowly(volume.path(), || {
         for number in 0..200 {
@@ -429,7 +429,7 @@ fn files_that_change_while_saved_fail_the_stream() {
 }
 
 #[test]
-fn flat_folder_takes_time_linear_in_its_files() {
+fn flat_folder_saves_in_linear_time() {
     let volume = tempfile::tempdir().expect("folder");
     // The names exceed the length of an argument list, and are so many that a quadratic loop would take more than an
     // hour.

@@ -85,7 +85,7 @@ impl Case {
 }
 
 #[tokio::test]
-async fn objects_are_listed_read_once_and_fetched_by_their_digests() {
+async fn bucket_objects_are_fetched_by_digest() {
     let case = Case::new();
     let resolution = case.resolve(&client(), &case.lock()).await;
     assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
@@ -129,7 +129,7 @@ async fn objects_are_listed_read_once_and_fetched_by_their_digests() {
 }
 
 #[tokio::test]
-async fn what_a_server_refuses_or_lies_about_is_named_and_kept_nowhere() {
+async fn bucket_server_faults_are_reported() {
     let other = PackageServer::start().expect("server");
     let elsewhere = other.put("/weights", Resource::File(b"weights".to_vec()));
     for (path, resource, code) in [
@@ -158,7 +158,7 @@ async fn what_a_server_refuses_or_lies_about_is_named_and_kept_nowhere() {
 }
 
 #[tokio::test]
-async fn requests_are_signed_with_keys_that_no_message_shows() {
+async fn bucket_requests_are_signed_secretly() {
     let case = Case::new();
     let host = case.server.endpoint().replace("http://", "");
     let write = |name: &str, text: &str| {

@@ -35,7 +35,7 @@ async fn fetch_one(store: &ContentStore, pin: ArtifactPin, notes: &Notes) -> cra
 }
 
 #[tokio::test]
-async fn measuring_resumes_by_range_and_joins_what_belongs_together() {
+async fn measuring_resumes_by_range() {
     let bytes = bytes(1_000_000);
     let server =
         Registry::start(|faults| faults.on_files([Fault::DropAfter(1_500_000), Fault::DropAfter(700_000)])).await;
@@ -49,7 +49,7 @@ async fn measuring_resumes_by_range_and_joins_what_belongs_together() {
 }
 
 #[tokio::test]
-async fn bytes_of_two_versions_are_never_joined() {
+async fn versions_are_never_joined() {
     let (old, new) = (bytes(500_000), vec![9; 3_000_000]);
     let server = Registry::start(|faults| faults.on_files([Fault::ChangeAfter(1_000_000, vec![9; 3_000_000])])).await;
     let changed = url(&server.add_file("kubelet", &old));
@@ -67,7 +67,7 @@ async fn bytes_of_two_versions_are_never_joined() {
 }
 
 #[tokio::test]
-async fn a_server_that_always_breaks_off_is_given_up() {
+async fn repeated_drops_are_given_up() {
     let server = Registry::start(|faults| {
         faults.no_versions();
         faults.on_files(vec![Fault::DropAfter(1000); 10]);
@@ -80,7 +80,7 @@ async fn a_server_that_always_breaks_off_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_pinned_file_is_resumed_into_the_store_and_composed() {
+async fn pinned_file_resumes_into_store() {
     let bytes = bytes(1_000_000);
     let server = Registry::start(|faults| faults.on_files([Fault::DropAfter(1_500_000)])).await;
     let url = url(&server.add_file("kubelet", &bytes));
@@ -111,7 +111,7 @@ async fn a_pinned_file_is_resumed_into_the_store_and_composed() {
 }
 
 #[tokio::test]
-async fn what_servers_do_wrong_is_said_with_address_and_place() {
+async fn file_server_faults_are_located() {
     let bytes = bytes(1000);
     let size = bytes.len() as u64;
     let other = Sha256([7; 32]);
@@ -144,7 +144,7 @@ async fn what_servers_do_wrong_is_said_with_address_and_place() {
 }
 
 #[tokio::test]
-async fn a_redirection_on_this_machine_is_followed() {
+async fn loopback_redirect_is_followed() {
     let bytes = bytes(1000);
     let target = Registry::start(|_| ()).await;
     let address = target.add_file("elsewhere", &bytes);

@@ -22,7 +22,7 @@ fn always(fault: &Fault) -> Vec<Fault> {
 }
 
 #[tokio::test]
-async fn a_manifest_without_an_end_and_one_that_stalls_are_given_up() {
+async fn faulty_manifests_are_given_up() {
     for (fault, code) in [
         (Fault::Endless, codes::BODY_TOO_LONG),
         (Fault::StallAfter(5), codes::BODY_STALLED),
@@ -39,7 +39,7 @@ async fn a_manifest_without_an_end_and_one_that_stalls_are_given_up() {
 
 /// The lock of an earlier version may pin such an image.
 #[tokio::test]
-async fn a_pinned_image_with_a_foreign_layer_is_refused_before_any_layer_is_fetched() {
+async fn foreign_layer_is_refused_before_fetch() {
     let registry = Registry::start(|_| ()).await;
     let pin = image(&registry, "library/thing", &[&bytes(10)]);
     let folder = tempfile::tempdir().expect("folder");
@@ -56,7 +56,7 @@ async fn a_pinned_image_with_a_foreign_layer_is_refused_before_any_layer_is_fetc
 }
 
 #[tokio::test]
-async fn a_blob_without_an_end_is_not_kept_and_one_that_stalls_is_continued_later() {
+async fn endless_blobs_are_refused() {
     let blob = bytes(500_000);
     for (fault, code) in [
         (Fault::Endless, codes::BODY_TOO_LONG),
@@ -84,7 +84,7 @@ async fn a_blob_without_an_end_is_not_kept_and_one_that_stalls_is_continued_late
 }
 
 #[tokio::test]
-async fn a_transfer_that_stalls_now_and_then_but_brings_much_is_continued_to_its_end() {
+async fn productive_stalls_are_resumed() {
     let blob = bytes(1_600_000);
     let stalls = [1_100_000, 1_100_000, 1_100_000, 1_100_000].map(Fault::StallAfter);
     let registry = Registry::start(|faults| faults.on_blobs(stalls)).await;
@@ -99,7 +99,7 @@ async fn a_transfer_that_stalls_now_and_then_but_brings_much_is_continued_to_its
 }
 
 #[tokio::test]
-async fn half_of_the_rest_of_a_blob_is_refused() {
+async fn half_range_of_blob_is_refused() {
     let blob = bytes(500_000);
     let registry = Registry::start(|faults| faults.on_blobs([Fault::DropAfter(700_000), Fault::HalfRange])).await;
     registry.add_blob(&blob);
@@ -117,7 +117,7 @@ async fn half_of_the_rest_of_a_blob_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_that_stalls_is_given_up_and_nothing_of_it_is_kept() {
+async fn stalled_file_is_not_kept() {
     for fault in [Fault::StallAfter(1000), Fault::Trickle] {
         let server = Registry::start(|faults| faults.on_files(always(&fault))).await;
         let url: FileUrl = server.add_file("kubelet", &bytes(500_000)).parse().expect("address");
@@ -132,7 +132,7 @@ async fn a_file_that_stalls_is_given_up_and_nothing_of_it_is_kept() {
 }
 
 #[tokio::test]
-async fn a_server_that_gives_a_file_by_halves_is_asked_for_the_rest() {
+async fn half_range_of_file_is_resumed() {
     let bytes = bytes(500_000);
     let server = Registry::start(|faults| faults.on_files([Fault::DropAfter(700_000), Fault::HalfRange])).await;
     let url: FileUrl = server.add_file("kubelet", &bytes).parse().expect("address");
@@ -143,7 +143,7 @@ async fn a_server_that_gives_a_file_by_halves_is_asked_for_the_rest() {
 }
 
 #[tokio::test]
-async fn images_of_schema_1_are_refused_by_name() {
+async fn schema_1_images_are_refused() {
     let signed = br#"{"schemaVersion": 1, "name": "library/thing", "tag": "1", "fsLayers": [], "history": [], "signatures": []}"#;
     let plain = br#"{"schemaVersion": 1, "name": "library/thing", "tag": "1", "fsLayers": [], "history": []}"#;
     for (kind, bytes) in [("prettyjws", &signed[..]), ("json", &plain[..])] {

@@ -131,7 +131,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn images_and_files_of_a_host_come_through_its_proxy_and_by_its_authority() {
+async fn host_uses_own_proxy_and_authority() {
     let world = World::new(|_| ()).await;
     world.registry.add_file("kubelet", &bytes(1000));
     let layer = bytes(2000);
@@ -152,7 +152,7 @@ async fn images_and_files_of_a_host_come_through_its_proxy_and_by_its_authority(
 }
 
 #[tokio::test]
-async fn an_authority_of_one_host_certifies_no_other_one_not_even_where_it_leads() {
+async fn authority_is_limited_to_its_host() {
     let world = World::new(|faults| faults.on_files([Fault::Redirect(format!("https://{OTHER}/files/kubelet"))])).await;
     world.registry.add_file("kubelet", &bytes(1000));
     let text = format!("proxies: {{https: PROXY}}\nhosts: [{{host: {NAMED}, authorities: [corp.pem]}}]\n");

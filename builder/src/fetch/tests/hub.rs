@@ -85,7 +85,7 @@ impl Case {
 }
 
 #[tokio::test]
-async fn a_digest_that_a_person_wrote_must_be_what_the_hub_has() {
+async fn given_digests_must_match_hub() {
     let case = Case::new();
     let with = |path: &str, digest: Sha256| {
         let known = format!("      digests: {{{path}: '{digest}'}}\n      pinned: unresolved");
@@ -114,7 +114,7 @@ async fn a_digest_that_a_person_wrote_must_be_what_the_hub_has() {
 }
 
 #[tokio::test]
-async fn a_branch_is_pinned_by_commit_digest_and_size_and_fetched_once() {
+async fn branch_is_pinned_and_fetched_once() {
     let case = Case::new();
     let text = case.resolved(&client()).await;
     let address = case.hub.endpoint();
@@ -151,7 +151,7 @@ async fn a_branch_is_pinned_by_commit_digest_and_size_and_fetched_once() {
 }
 
 #[tokio::test]
-async fn weights_are_resumed_by_range_and_several_come_at_once() {
+async fn weights_resume_by_range() {
     let case = Case::new();
     let text = case.resolved(&client()).await;
     case.hub.state().faults.extend([Fault::DropAfter(500_000), Fault::DropAfter(300_000)]);
@@ -164,7 +164,7 @@ async fn weights_are_resumed_by_range_and_several_come_at_once() {
 }
 
 #[tokio::test]
-async fn a_token_opens_a_gated_repository_and_goes_nowhere_else() {
+async fn hub_token_stays_with_hub() {
     let case = Case::new();
     case.hub.state().token = Some(TOKEN.to_owned());
     let refused = case.resolve(&client(), &case.lock()).await;
@@ -186,7 +186,7 @@ async fn a_token_opens_a_gated_repository_and_goes_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_revision_that_moved_is_reported_and_the_pinned_commit_is_fetched() {
+async fn moved_revision_is_reported() {
     let case = Case::new();
     let text = case.resolved(&client()).await;
     case.hub.push("owner/model", SECOND, &[("model.gguf", b"other", true), ("config.json", b"{}", false)]);
@@ -208,7 +208,7 @@ async fn a_revision_that_moved_is_reported_and_the_pinned_commit_is_fetched() {
 }
 
 #[tokio::test]
-async fn each_fault_of_a_hostile_hub_has_its_code_and_leaves_nothing() {
+async fn hub_faults_leave_nothing() {
     let faults: [(&str, Fault, landfall_error_codes::Code); 5] = [
         ("other bytes under the digest", Fault::OtherBytes, codes::FETCH_MISMATCH),
         ("a body without an end", Fault::Endless, codes::BODY_TOO_LONG),
@@ -227,7 +227,7 @@ async fn each_fault_of_a_hostile_hub_has_its_code_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn half_of_a_range_is_refused() {
+async fn wrong_range_is_refused() {
     let case = Case::new();
     let text = case.resolved(&client()).await;
     case.hub.state().faults.extend([Fault::DropAfter(900_000), Fault::OtherRange]);
@@ -239,7 +239,7 @@ async fn half_of_a_range_is_refused() {
 }
 
 #[tokio::test]
-async fn another_commit_than_the_pinned_one_is_refused_before_its_bytes() {
+async fn wrong_commit_is_refused_before_fetch() {
     let case = Case::new();
     let text = case.resolved(&client()).await;
     case.hub.state().other_commit = Some(SECOND.to_owned());
@@ -253,7 +253,7 @@ async fn another_commit_than_the_pinned_one_is_refused_before_its_bytes() {
 }
 
 #[tokio::test]
-async fn a_realm_elsewhere_gets_no_token() {
+async fn foreign_realm_gets_no_token() {
     let case = Case::new();
     let elsewhere = Hub::start().expect("hub");
     {
@@ -270,7 +270,7 @@ async fn a_realm_elsewhere_gets_no_token() {
 }
 
 #[tokio::test]
-async fn a_small_file_that_is_not_of_the_commit_is_refused() {
+async fn altered_small_file_is_refused() {
     let case = Case::new();
     // The length equals that in the list.
     case.hub.state().small_bytes = Some(b"[]".to_vec());
@@ -283,7 +283,7 @@ async fn a_small_file_that_is_not_of_the_commit_is_refused() {
 }
 
 #[tokio::test]
-async fn quantizations_of_one_repository_share_what_they_have_in_common() {
+async fn quantizations_share_common_files() {
     let case = Case::new();
     let (q4, q8) = (bytes(2000), bytes(4000));
     case.hub.push(
@@ -317,7 +317,7 @@ async fn quantizations_of_one_repository_share_what_they_have_in_common() {
 }
 
 #[test]
-fn a_hub_is_written_line_by_line_and_only_for_artifacts() {
+fn malformed_hub_entries_are_refused() {
     let refusal = |text: &str| {
         let error = Lock::parse(Path::new("images.lock"), text.to_owned()).expect_err(text);
         assert_eq!(error.code(), codes::LOCK_UNREADABLE);

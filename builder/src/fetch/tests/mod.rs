@@ -121,7 +121,7 @@ fn image(registry: &Registry, name: &str, layers: &[&[u8]]) -> Pin {
 }
 
 #[tokio::test]
-async fn a_dropped_connection_is_resumed_by_range() {
+async fn dropped_connection_resumes_by_range() {
     let blob = bytes(1_000_000);
     let registry =
         Registry::start(|faults| faults.on_blobs([Fault::DropAfter(1_500_000), Fault::DropAfter(700_000)])).await;
@@ -147,7 +147,7 @@ async fn a_dropped_connection_is_resumed_by_range() {
 }
 
 #[tokio::test]
-async fn what_an_earlier_process_fetched_is_not_fetched_again() {
+async fn partial_blob_is_resumed() {
     let blob = bytes(500_000);
     let registry = Registry::start(|_| ()).await;
     registry.add_blob(&blob);
@@ -165,7 +165,7 @@ async fn what_an_earlier_process_fetched_is_not_fetched_again() {
 }
 
 #[tokio::test]
-async fn a_registry_that_ignores_ranges_is_read_from_the_start() {
+async fn ignored_range_restarts_transfer() {
     let blob = bytes(200_000);
     let registry = Registry::start(|faults| {
         faults.ignore_ranges();
@@ -182,7 +182,7 @@ async fn a_registry_that_ignores_ranges_is_read_from_the_start() {
 }
 
 #[tokio::test]
-async fn transient_errors_are_retried_and_permanent_ones_are_reported() {
+async fn transient_errors_are_retried() {
     let blob = bytes(10);
     let registry = Registry::start(|faults| faults.on_blobs([Fault::Status(503), Fault::Status(429)])).await;
     registry.add_blob(&blob);
@@ -209,7 +209,7 @@ async fn transient_errors_are_retried_and_permanent_ones_are_reported() {
 }
 
 #[tokio::test]
-async fn other_bytes_than_the_digest_names_never_enter_the_store() {
+async fn mismatched_blob_is_not_stored() {
     let blob = bytes(1000);
     let registry = Registry::start(|_| ()).await;
     let mut wrong = blob.clone();
@@ -225,7 +225,7 @@ async fn other_bytes_than_the_digest_names_never_enter_the_store() {
 }
 
 #[tokio::test]
-async fn images_come_with_all_their_blobs_each_once() {
+async fn shared_blobs_are_fetched_once() {
     let registry = Registry::start(|_| ()).await;
     let shared = bytes(5000);
     let pins = [("a", bytes(10)), ("b", bytes(20))].map(|(name, own)| image(&registry, name, &[&shared, &own]));
@@ -254,7 +254,7 @@ async fn images_come_with_all_their_blobs_each_once() {
 }
 
 #[tokio::test]
-async fn https_is_spoken_where_it_is_configured_and_its_absence_is_an_error() {
+async fn missing_tls_is_error() {
     let registry = Registry::start(|_| ()).await;
     let folder = tempfile::tempdir().expect("folder");
     let file = folder.path().join("registries.yaml");

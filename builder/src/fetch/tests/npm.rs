@@ -63,7 +63,7 @@ impl Case {
 }
 
 #[tokio::test]
-async fn each_tarball_is_fetched_once_pinned_and_composed_with_the_file() {
+async fn tarballs_are_pinned_and_composed() {
     let case = Case::new();
     let resolution = case.bench.resolve(&case.text()).await;
     assert_eq!((resolution.resolved, resolution.failures.len()), (1, 0), "{:?}", resolution.failures);
@@ -111,7 +111,7 @@ async fn each_tarball_is_fetched_once_pinned_and_composed_with_the_file() {
 }
 
 #[tokio::test]
-async fn everything_that_a_registry_does_wrong_is_said_at_once() {
+async fn registry_faults_are_reported_together() {
     let case = Case::new();
     let mut document = Case::document();
     let hostile = [
@@ -135,7 +135,7 @@ async fn everything_that_a_registry_does_wrong_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn other_bytes_than_the_pinned_ones_are_refused() {
+async fn changed_tarballs_are_refused() {
     let case = Case::new();
     let text = case.bench.resolve(&case.text()).await.text;
     let (name, version, bytes) = PACKAGES[0];
@@ -153,7 +153,7 @@ async fn other_bytes_than_the_pinned_ones_are_refused() {
 }
 
 #[test]
-fn a_set_of_npm_packages_is_written_line_by_line() {
+fn malformed_npm_entries_are_refused() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("images.lock.yaml");
     let lock = |fields: &str| {

@@ -20,17 +20,17 @@ async fn fetch_two(together: &[&str]) -> crate::error::Result<Fetched> {
 }
 
 #[tokio::test]
-async fn manifests_of_several_images_come_at_the_same_time() {
+async fn manifests_are_fetched_in_parallel() {
     assert_eq!(fetch_two(&["/v2/a/manifests/", "/v2/b/manifests/"]).await.expect("fetched").images.len(), 2);
 }
 
 #[tokio::test]
-async fn blobs_of_several_images_come_at_the_same_time() {
+async fn blobs_of_two_images_are_parallel() {
     assert_eq!(fetch_two(&["/v2/a/blobs/", "/v2/b/blobs/"]).await.expect("fetched").images.len(), 2);
 }
 
 #[tokio::test]
-async fn several_blobs_of_one_image_come_at_the_same_time() {
+async fn blobs_of_one_image_are_parallel() {
     for layers in [["/blobs/A1", "/blobs/A2"], ["/blobs/B1", "/blobs/B2"]] {
         assert_eq!(fetch_two(&layers).await.expect("fetched").images.len(), 2);
     }

@@ -46,7 +46,7 @@ fn said(error: &crate::BuildError) -> String {
 const WITH_PASSWORD: &str = r#"{"auths": {"REGISTRY": {"username": "user", "password": "word"}}}"#;
 
 #[tokio::test]
-async fn where_a_registry_leads_gets_no_credentials_and_is_believed_by_digest_only() {
+async fn redirect_target_gets_no_credentials() {
     for (bytes, is_right) in [(bytes(1000), true), (vec![7; 4000], false)] {
         let target = Registry::start(|_| ()).await;
         let blob = target.add_file("blob", &bytes);
@@ -67,7 +67,7 @@ async fn where_a_registry_leads_gets_no_credentials_and_is_believed_by_digest_on
 /// The target of a redirect may also ask for credentials, but its challenge is not one of the registry, which alone
 /// receives the user's credentials.
 #[tokio::test]
-async fn a_place_that_a_registry_leads_to_is_not_asked_for_tokens() {
+async fn redirect_target_is_not_asked_for_tokens() {
     for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {
         let target = Registry::start(|faults| faults.ask_for_token("http://SELF/token")).await;
         let asked = Asked::new(docker, |faults| {
@@ -87,7 +87,7 @@ const IDENTITY: &str = r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}
 /// Registries that many companies run respond to `/v2/` with 200 for everyone, and require authentication for each
 /// repository.
 #[tokio::test]
-async fn a_registry_that_opens_itself_is_asked_by_the_challenge_of_the_repository() {
+async fn repository_challenge_is_answered() {
     for docker in ["{}", WITH_PASSWORD, IDENTITY] {
         let asked = Asked::new(docker, |faults| {
             faults.open_itself();
@@ -119,7 +119,7 @@ async fn a_registry_that_opens_itself_is_asked_by_the_challenge_of_the_repositor
 }
 
 #[tokio::test]
-async fn a_token_is_had_whatever_else_a_registry_asks_for() {
+async fn bearer_challenge_is_found_among_others() {
     let bearer = r#"Bearer realm="REALM",service="it""#;
     let (in_one, scoped) =
         (format!(r#"Basic realm="it", {bearer}"#), format!(r#"{bearer},scope="repository:other:pull""#));
@@ -143,7 +143,7 @@ async fn a_token_is_had_whatever_else_a_registry_asks_for() {
 }
 
 #[tokio::test]
-async fn credentials_are_not_sent_to_a_server_that_a_repository_names() {
+async fn foreign_repository_realm_gets_no_credentials() {
     let asked = Asked::new(WITH_PASSWORD, |faults| {
         faults.open_itself();
         faults.ask_for_token(&format!("https://{ELSEWHERE}/token"));
@@ -157,7 +157,7 @@ async fn credentials_are_not_sent_to_a_server_that_a_repository_names() {
 }
 
 #[tokio::test]
-async fn an_identity_token_is_exchanged_for_one_that_pulls() {
+async fn identity_token_is_exchanged() {
     let docker = r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#;
     let asked = Asked::new(docker, |faults| faults.ask_for_token("http://SELF/token")).await;
     asked.manifest.expect("opened");
@@ -167,7 +167,7 @@ async fn an_identity_token_is_exchanged_for_one_that_pulls() {
 }
 
 #[tokio::test]
-async fn a_token_is_had_once_for_a_repository_with_the_credentials_of_the_registry() {
+async fn token_is_requested_once_per_repository() {
     let asked = Asked::new(WITH_PASSWORD, |faults| faults.ask_for_token("http://SELF/token")).await;
     asked.manifest.expect("opened");
     asked.blob.expect("opened");
@@ -176,7 +176,7 @@ async fn a_token_is_had_once_for_a_repository_with_the_credentials_of_the_regist
 }
 
 #[tokio::test]
-async fn credentials_are_not_sent_in_plain_http_elsewhere() {
+async fn plain_http_realm_gets_no_credentials() {
     let asked = Asked::new(WITH_PASSWORD, |faults| faults.ask_for_token(&format!("http://{ELSEWHERE}/token"))).await;
     for refused in asked.refusals() {
         assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED, "{}", said(&refused));
@@ -185,7 +185,7 @@ async fn credentials_are_not_sent_in_plain_http_elsewhere() {
 
 /// The URL has TLS and does not respond: a request would fail with another error than the refusal.
 #[tokio::test]
-async fn credentials_are_not_sent_to_a_server_that_is_not_of_the_registry() {
+async fn foreign_realm_gets_no_credentials() {
     let elsewhere = format!("https://{ELSEWHERE}/token");
     for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {
         let asked = Asked::new(docker, |faults| faults.ask_for_token(&elsewhere)).await;
@@ -200,7 +200,7 @@ async fn credentials_are_not_sent_to_a_server_that_is_not_of_the_registry() {
 }
 
 #[tokio::test]
-async fn a_password_is_sent_only_to_a_registry_that_asks_for_one() {
+async fn password_is_sent_on_request() {
     let asked = Asked::new(WITH_PASSWORD, |_| ()).await;
     asked.manifest.expect("open to everyone");
     asked.blob.expect("open to everyone");

@@ -59,7 +59,7 @@ impl Case {
 }
 
 #[tokio::test]
-async fn a_uv_lock_is_pinned_by_its_own_addresses_and_becomes_a_file_of_requirements() {
+async fn uv_lock_becomes_requirements() {
     let case = Case::new();
     let text = case.resolved(&Case::text("      extras: [Music]\n")).await;
     assert_eq!(case.bench.asked(), [""; 0], "the file states everything");
@@ -102,7 +102,7 @@ async fn a_uv_lock_is_pinned_by_its_own_addresses_and_becomes_a_file_of_requirem
 }
 
 #[tokio::test]
-async fn sizes_that_the_file_lacks_are_asked_for_and_an_index_takes_the_place_of_addresses() {
+async fn missing_sizes_are_requested() {
     let case = Case::new();
     case.bench.write("uv.lock", &case.project(|_| String::new()));
     let text = case.resolved(&Case::text("")).await;
@@ -124,7 +124,7 @@ async fn sizes_that_the_file_lacks_are_asked_for_and_an_index_takes_the_place_of
 }
 
 #[tokio::test]
-async fn a_project_that_declares_something_else_is_refused_and_nothing_is_pinned() {
+async fn outdated_project_lock_is_refused() {
     let case = Case::new();
     case.bench.write("pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"bard\", \"harp\"]\n");
     let resolution = case.bench.resolve(&Case::text("")).await;
@@ -140,7 +140,7 @@ async fn a_project_that_declares_something_else_is_refused_and_nothing_is_pinned
 }
 
 #[test]
-fn what_does_not_belong_together_is_refused_where_the_lock_is_read() {
+fn contradictory_project_fields_are_refused() {
     let case = Case::new();
     let refusal = |text: &str| {
         let path = case.bench.folder.path().join("images.lock");

@@ -64,7 +64,7 @@ fn said(error: &crate::BuildError) -> String {
 }
 
 #[tokio::test]
-async fn loopback_is_never_asked_through_a_proxy() {
+async fn loopback_bypasses_proxy() {
     let registry = Registry::start(|_| ()).await;
     registry.add_manifest("library/thing", "1", MANIFEST, br#"{"schemaVersion": 2, "layers": []}"#);
     let client = client_with(DEAD);
@@ -77,7 +77,7 @@ async fn loopback_is_never_asked_through_a_proxy() {
 
 /// The registry's root is requested for a challenge, and identity tokens are exchanged.
 #[tokio::test]
-async fn loopback_is_asked_for_tokens_without_a_proxy() {
+async fn loopback_tokens_bypass_proxy() {
     for secret in [r#""username": "user", "password": "word""#, r#""identitytoken": "who I am""#] {
         let registry = Registry::start(|faults| faults.ask_for_token("http://SELF/token")).await;
         registry.add_manifest("library/thing", "1", MANIFEST, br#"{"schemaVersion": 2, "layers": []}"#);
@@ -90,7 +90,7 @@ async fn loopback_is_asked_for_tokens_without_a_proxy() {
 
 /// Files, challenges, and the exchange of an identity token: each has its own HTTP client.
 #[tokio::test]
-async fn a_proxy_is_used_for_files_and_tokens_of_other_machines() {
+async fn files_and_tokens_use_proxy() {
     let (address, asked) = proxy(NOT_FOUND).await;
     let folder = tempfile::tempdir().expect("folder");
     let url = "https://dl.example/kubelet".parse().expect("address");
@@ -111,7 +111,7 @@ async fn a_proxy_is_used_for_files_and_tokens_of_other_machines() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_used_for_other_machines() {
+async fn manifests_use_proxy() {
     let (address, asked) = proxy(NOT_FOUND).await;
     let client = client_with(&elsewhere(address));
     let refused = client.manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &Notes::default()).await;
@@ -122,7 +122,7 @@ async fn a_proxy_is_used_for_other_machines() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_does_not_answer_is_named_soon_and_once() {
+async fn dead_proxy_is_reported_once() {
     let client = client_with(
         "mirrors: [{host: '*', endpoint: 'https://192.0.2.1'}]\nproxies: {https: 'http://user:word@127.0.0.1:9'}\n",
     );
@@ -142,7 +142,7 @@ async fn a_proxy_that_does_not_answer_is_named_soon_and_once() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_known_is_given_up_soon() {
+async fn unknown_host_is_given_up_soon() {
     let client = client_with("mirrors: [{host: '*', endpoint: 'https://registry.invalid'}]\n");
     let (notes, begun) = (Notes::default(), Instant::now());
     let refused =
@@ -188,7 +188,7 @@ fn expect_wait<T: std::fmt::Debug>(
 }
 
 #[tokio::test]
-async fn a_server_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too_long() {
+async fn file_server_wait_is_bounded() {
     let bytes = bytes(1000);
     for wait in WAITS {
         let server = Registry::start(|faults| faults.on_files([Fault::Wait(wait.0, wait.1)])).await;
@@ -202,7 +202,7 @@ async fn a_server_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too_long(
 }
 
 #[tokio::test]
-async fn a_registry_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too_long() {
+async fn registry_wait_is_bounded() {
     for wait in WAITS {
         let fault = || [Fault::Wait(wait.0, wait.1)];
         let registry = Registry::start(|faults| {
@@ -228,7 +228,7 @@ async fn a_registry_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too_lon
 }
 
 #[tokio::test]
-async fn a_token_server_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too_long() {
+async fn token_server_wait_is_bounded() {
     for wait in WAITS {
         let registry = Registry::start(|faults| {
             faults.ask_for_token("http://SELF/token");
@@ -243,7 +243,7 @@ async fn a_token_server_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too
 }
 
 #[tokio::test]
-async fn a_token_servers_limit_is_reported_as_one_and_a_login_helps_only_without_one() {
+async fn token_rate_limit_suggests_login() {
     for (status, secret, code, says_login) in [
         (429, None, codes::RATE_LIMITED, true),
         (429, Some(r#""username": "user", "password": "word""#), codes::RATE_LIMITED, false),
@@ -275,7 +275,7 @@ async fn a_token_servers_limit_is_reported_as_one_and_a_login_helps_only_without
 }
 
 #[tokio::test]
-async fn a_limit_of_tokens_that_has_passed_is_no_failure() {
+async fn passed_token_limit_is_no_failure() {
     let registry = Registry::start(|faults| {
         faults.ask_for_token("http://SELF/token");
         faults.on_tokens([Fault::Status(429)]);

@@ -79,7 +79,7 @@ impl Case {
 
 /// Without an index in the lock, the same definition builds against any vendor's index.
 #[tokio::test]
-async fn requirements_without_an_index_are_looked_up_at_the_one_of_the_registries_file() {
+async fn registries_file_supplies_package_index() {
     let case = Case::new();
     let server = case.bench.server.endpoint();
     let text = case.text().replacen(&format!("      index: {server}/simple/\n"), "", 1);
@@ -104,7 +104,7 @@ async fn requirements_without_an_index_are_looked_up_at_the_one_of_the_registrie
 }
 
 #[tokio::test]
-async fn each_wheel_is_pinned_by_the_page_of_its_project_and_composed_with_the_requirements() {
+async fn wheels_are_pinned_from_project_pages() {
     let case = Case::new();
     let text = case.resolved().await;
     let seen = case.bench.server.seen();
@@ -149,7 +149,7 @@ async fn each_wheel_is_pinned_by_the_page_of_its_project_and_composed_with_the_r
 }
 
 #[tokio::test]
-async fn an_index_that_has_only_html_is_read_and_sizes_are_asked_for() {
+async fn html_only_index_is_read() {
     let case = Case::new();
     let of_json = case.resolved().await;
     for (number, (name, bytes)) in case.wheels.iter().enumerate() {
@@ -171,7 +171,7 @@ async fn an_index_that_has_only_html_is_read_and_sizes_are_asked_for() {
 }
 
 #[tokio::test]
-async fn a_changed_file_of_requirements_makes_the_pins_stale() {
+async fn changed_requirements_make_pins_stale() {
     let case = Case::new();
     let text = case.resolved().await;
     let stale = |text: &str| {
@@ -199,7 +199,7 @@ async fn a_changed_file_of_requirements_makes_the_pins_stale() {
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_is_said_at_once_by_line() {
+async fn wheel_problems_are_reported_together() {
     let case = Case::new();
     let hash = digest(b"other");
     let more = format!(
@@ -222,7 +222,7 @@ async fn everything_that_is_wrong_is_said_at_once_by_line() {
 }
 
 #[tokio::test]
-async fn each_fault_of_a_hostile_index_has_its_code_and_leaves_nothing() {
+async fn index_faults_leave_nothing() {
     let wheel = |url: &str, case: &Case| {
         let (name, bytes) = &case.wheels[0];
         let file = json!({ "filename": name, "url": url, "size": 9, "hashes": { "sha256": digest(bytes).to_hex() } });
@@ -256,7 +256,7 @@ async fn each_fault_of_a_hostile_index_has_its_code_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_redirected_page_is_what_its_links_are_relative_to() {
+async fn redirected_page_resolves_relative_links() {
     let case = Case::new();
     let elsewhere = PackageServer::start().expect("server");
     let (name, bytes) = &case.wheels[0];
@@ -269,7 +269,7 @@ async fn a_redirected_page_is_what_its_links_are_relative_to() {
 }
 
 #[tokio::test]
-async fn a_secret_goes_to_the_index_alone() {
+async fn index_secret_stays_with_index() {
     let case = Case::new();
     let host = case.bench.server.endpoint().replace("http://", "");
     case.bench.write("token", "opened\n");
@@ -294,7 +294,7 @@ async fn a_secret_goes_to_the_index_alone() {
 }
 
 #[tokio::test]
-async fn other_bytes_than_the_pinned_ones_are_refused() {
+async fn changed_wheels_are_refused() {
     let case = Case::new();
     let text = case.resolved().await;
     let (name, bytes) = &case.wheels[0];
@@ -324,7 +324,7 @@ async fn other_bytes_than_the_pinned_ones_are_refused() {
 }
 
 #[tokio::test]
-async fn a_withdrawn_wheel_is_pinned_with_a_note() {
+async fn withdrawn_wheel_is_noted() {
     let case = Case::new();
     let (name, bytes) = &case.wheels[0];
     let page = format!("<a href=\"/files/{name}#sha256={}\" data-yanked=\"\">{name}</a>", digest(bytes).to_hex());
@@ -338,7 +338,7 @@ async fn a_withdrawn_wheel_is_pinned_with_a_note() {
 }
 
 #[test]
-fn a_set_of_wheels_is_written_line_by_line_and_for_the_platform_of_the_lock() {
+fn malformed_wheel_entries_are_refused() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("images.lock.yaml");
     let refusal = |text: &str| {

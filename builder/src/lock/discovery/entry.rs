@@ -153,7 +153,7 @@ mod tests {
 
     /// Each text with its parts before and after the new entry.
     #[test]
-    fn an_entry_comes_behind_the_last_one_and_nothing_else_changes() {
+    fn new_entry_follows_last_one() {
         let inline =
             "  - {reference: 'ghcr.io/a/one:1', digest: unresolved, mediaType: unresolved, size: unresolved}\n";
         let block = "  # why\n  - license: MIT\n    reference: ghcr.io/a/one:1  # tag\n    digest: unresolved\n    mediaType: unresolved\n    size: unresolved\n    # its own\n";
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_without_entries_gets_its_first_one() {
+    fn empty_list_gets_first_entry() {
         for (list, expected) in [
             ("images: []\nartifacts: []\n", format!("images:\n{}artifacts: []\n", new("  "))),
             ("images: []  # none yet\n", format!("images:  # none yet\n{}", new("  "))),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_within_brackets_is_left_to_a_person() {
+    fn inline_list_is_refused() {
         let list =
             "images: [{reference: 'ghcr.io/a/one:1', digest: unresolved, mediaType: unresolved, size: unresolved}]\n";
         for list in [list.to_owned(), list.replace("images: [", "images:\n  ["), "images:\n  []\n".to_owned()] {

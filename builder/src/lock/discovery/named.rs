@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_lock_has_is_used_and_what_it_lacks_is_new_once() {
+    fn missing_images_become_new_entries() {
         let named = taken(&[
             ("ghcr.io/a/one", "web"),
             ("ghcr.io/a/one:2", "web"),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_that_one_object_names_counts_for_all_and_two_digests_are_for_a_person() {
+    fn conflicting_digests_are_reported() {
         let (one, other) = (Sha256([2; 32]), Sha256([3; 32]));
         let bound = |digest: Sha256| format!("ghcr.io/a/three:1@{digest}");
         let (first, second) = (bound(one), bound(other));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_tag_or_a_tag_that_is_taken_is_for_a_person() {
+    fn untagged_images_are_reported() {
         let digest = Sha256([2; 32]);
         let (alone, other) = (format!("ghcr.io/a/four@{digest}"), format!("ghcr.io/a/one:1@{digest}"));
         let named =

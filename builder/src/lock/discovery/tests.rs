@@ -54,7 +54,7 @@ fn added(report: &LockReport) -> Vec<(&str, String)> {
 }
 
 #[tokio::test]
-async fn a_release_and_a_lock_without_images_become_a_bundle() {
+async fn missing_images_are_locked_and_built() {
     let bench = Bench::new(false, false).await;
     without_images(&bench);
     name_versions(&bench);
@@ -83,7 +83,7 @@ async fn a_release_and_a_lock_without_images_become_a_bundle() {
 }
 
 #[tokio::test]
-async fn an_image_of_another_version_is_added_and_the_one_before_it_stays() {
+async fn new_image_version_is_added() {
     let bench = Bench::new(false, false).await;
     bench.lock().await.expect("locked");
     let before = text(&bench);
@@ -101,7 +101,7 @@ async fn an_image_of_another_version_is_added_and_the_one_before_it_stays() {
 }
 
 #[tokio::test]
-async fn an_image_that_is_named_by_an_index_is_pinned_by_it_wherever_its_tag_is_now() {
+async fn index_digest_pins_despite_moved_tag() {
     const INDEX: &str = "application/vnd.oci.image.index.v1+json";
     const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
     let bench = Bench::new(false, false).await;
@@ -143,7 +143,7 @@ async fn an_image_that_is_named_by_an_index_is_pinned_by_it_wherever_its_tag_is_
 }
 
 #[tokio::test]
-async fn what_is_not_certain_is_told_and_never_added() {
+async fn uncertain_images_are_never_added() {
     let bench = Bench::new(false, false).await;
     let set = objects("ghcr.io/small/unknown").replace(
         "          resources:",
@@ -194,7 +194,7 @@ async fn what_is_not_certain_is_told_and_never_added() {
 }
 
 #[tokio::test]
-async fn an_image_that_its_registry_does_not_have_is_named_where_it_is_written() {
+async fn missing_image_names_its_object() {
     let bench = Bench::new(false, false).await;
     bench.push_image("ghcr.io/small/sidecar:1", false);
     let set = objects("ghcr.io/small/database:gone");
@@ -216,7 +216,7 @@ async fn an_image_that_its_registry_does_not_have_is_named_where_it_is_written()
 }
 
 #[tokio::test]
-async fn a_dry_run_lists_what_would_be_added_and_asks_nothing() {
+async fn dry_run_makes_no_requests() {
     let bench = Bench::new(false, false).await;
     without_images(&bench);
     name_versions(&bench);
@@ -230,7 +230,7 @@ async fn a_dry_run_lists_what_would_be_added_and_asks_nothing() {
 }
 
 #[tokio::test]
-async fn a_check_names_the_images_that_the_lock_lacks_and_the_entries_that_nothing_uses() {
+async fn check_names_missing_and_unused_entries() {
     let bench = Bench::new(false, false).await;
     bench.lock().await.expect("locked");
     let before = text(&bench);
@@ -262,7 +262,7 @@ async fn a_check_names_the_images_that_the_lock_lacks_and_the_entries_that_nothi
 }
 
 #[tokio::test]
-async fn a_check_names_what_moved_and_what_is_missing_in_one_error() {
+async fn check_combines_moved_and_missing() {
     let bench = Bench::new(false, false).await;
     bench.lock().await.expect("locked");
     bench.push_image_of("registry.k8s.io/pause:3.10.2", false, &[b"another layer".to_vec()]);

@@ -167,7 +167,7 @@ fn list_of(manifests: &[&[u8]]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_is_signed_is_recorded_and_travels_and_is_not_asked_for_again() {
+async fn signatures_are_recorded_and_packed() {
     let case = Case::with_rule("    attestations: ['https://slsa.dev/provenance/v1']\n").await;
     case.sign(&case.key, case.subject, REPOSITORY);
     case.push(&case.tag(".att"), &[attestation(&case.key, case.subject, PROVENANCE)], None);
@@ -198,7 +198,7 @@ async fn what_is_signed_is_recorded_and_travels_and_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn every_way_in_which_a_signature_can_be_wrong_has_its_code() {
+async fn signature_faults_have_codes() {
     let case = Case::with_rule("").await;
     let other = SigningKey::generate(KeyKind::Ed25519).expect("key");
     let (key, subject) = (&case.key, case.subject);
@@ -231,7 +231,7 @@ async fn every_way_in_which_a_signature_can_be_wrong_has_its_code() {
 }
 
 #[tokio::test]
-async fn sizes_are_limited_before_anything_is_fetched_and_no_body_is_endless() {
+async fn signature_sizes_are_limited() {
     let case = Case::with_rule("").await;
     let manifest = |size: u64| {
         let layer = json!({ "mediaType": SIMPLE, "digest": Sha256([9; 32]), "size": size });
@@ -248,7 +248,7 @@ async fn sizes_are_limited_before_anything_is_fetched_and_no_body_is_endless() {
 }
 
 #[tokio::test]
-async fn an_attestation_that_is_required_must_be_there_and_about_the_image() {
+async fn required_attestation_must_match_image() {
     let case = Case::with_rule("    attestations: ['https://slsa.dev/provenance/v1']\n").await;
     case.sign(&case.key, case.subject, REPOSITORY);
     assert_eq!(case.lock().await, "LF2145");
@@ -265,7 +265,7 @@ async fn an_attestation_that_is_required_must_be_there_and_about_the_image() {
 }
 
 #[tokio::test]
-async fn referrers_are_found_through_the_interface_and_under_the_tag_and_travel_as_a_list() {
+async fn referrers_come_from_api_or_tag() {
     for has_interface in [true, false] {
         let case = Case::with_rule("").await;
         let manifest = case.push("unused", &[bundle(&case.key, case.subject)], Some(case.subject));
@@ -284,7 +284,7 @@ async fn referrers_are_found_through_the_interface_and_under_the_tag_and_travel_
 }
 
 #[tokio::test]
-async fn a_list_of_referrers_is_not_believed() {
+async fn referrers_list_is_verified() {
     let case = Case::with_rule("").await;
     let registry = &case.bench.registry;
     // The bundle is signed with the right key and about the image, but attached to another one.
@@ -304,7 +304,7 @@ async fn a_list_of_referrers_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_signature_of_the_index_counts_for_the_manifest_that_it_names() {
+async fn index_signature_covers_manifest() {
     let case = Case::new().await;
     let platform = json!({ "architecture": "amd64", "os": "linux" });
     let listed = json!({ "mediaType": MANIFEST, "digest": case.subject, "size": 1, "platform": platform });
@@ -321,7 +321,7 @@ async fn a_signature_of_the_index_counts_for_the_manifest_that_it_names() {
 }
 
 #[tokio::test]
-async fn the_build_believes_neither_an_unchecked_nor_an_edited_lock() {
+async fn build_refuses_edited_signatures() {
     let case = Case::with_rule("").await;
     assert!(case.bench.refusal().await.starts_with("LF2147 "), "not checked");
     assert_eq!(case.check().await, "LF2019");
@@ -345,7 +345,7 @@ async fn the_build_believes_neither_an_unchecked_nor_an_edited_lock() {
 }
 
 #[tokio::test]
-async fn a_rule_may_name_another_repository_and_may_require_nothing() {
+async fn rules_allow_identities_and_optional_signatures() {
     let case = Case::with_rule("    identities: [docker.io/publisher/database]\n").await;
     case.sign(&case.key, case.subject, "index.docker.io/publisher/database:1");
     assert_eq!(case.lock().await, "locked");
@@ -360,7 +360,7 @@ async fn a_rule_may_name_another_repository_and_may_require_nothing() {
 }
 
 #[tokio::test]
-async fn a_dry_run_lists_what_would_be_asked_about_signatures() {
+async fn dry_run_lists_signature_requests() {
     let case = Case::with_rule("").await;
     let asked = |case: &Case| {
         let found = crate::lock::requests_of_lock(&case.bench.source()).expect("read");
@@ -374,7 +374,7 @@ async fn a_dry_run_lists_what_would_be_asked_about_signatures() {
 }
 
 #[tokio::test]
-async fn rules_that_cannot_be_meant_are_refused() {
+async fn invalid_signature_rules_are_refused() {
     let case = Case::new().await;
     let before = case.text();
     for (rule, expected) in [

@@ -11,7 +11,7 @@ fn output(bench: &Bench) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_rebuild_with_nothing_changed_keeps_the_bundle_and_reads_nothing_of_it() {
+async fn unchanged_rebuild_keeps_bundle() {
     let bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
     let first = bench.build().await.expect("built");
@@ -31,7 +31,7 @@ async fn a_rebuild_with_nothing_changed_keeps_the_bundle_and_reads_nothing_of_it
 }
 
 #[tokio::test]
-async fn a_changed_release_of_the_same_version_takes_the_place_of_its_bundle() {
+async fn changed_release_supersedes_bundle() {
     let bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
     let first = bench.build().await.expect("built");
@@ -61,7 +61,7 @@ async fn a_changed_release_of_the_same_version_takes_the_place_of_its_bundle() {
 }
 
 #[tokio::test]
-async fn notes_reach_the_head_as_they_are_shown() {
+async fn notes_reach_head() {
     let bench = Bench::new(false, false).await;
     bench.lock().await.expect("locked");
     bench.write("release/NOTES.md", b"# 1.2.3\r\n- faster\r\n", 0o644);

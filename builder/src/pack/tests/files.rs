@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn files_of_upstream_travel_as_an_artifact_that_a_site_reads() {
+async fn upstream_files_become_artifact() {
     let bench = Bench::new(false, false).await;
     let archive = tools();
     bench.write("release/images.lock", composed(&bench, &archive).as_bytes(), 0o644);
@@ -26,7 +26,7 @@ async fn files_of_upstream_travel_as_an_artifact_that_a_site_reads() {
 }
 
 #[tokio::test]
-async fn a_program_for_the_node_that_needs_libraries_of_the_host_is_refused() {
+async fn dynamic_node_program_is_refused() {
     let dynamic = crate::pack::programs::program(&[(object::elf::PT_INTERP, b"/lib64/ld-linux-x86-64.so.2\0")]);
     let bench = Bench::new(true, false).await;
     bench.write("release/images.lock", composed_of(&bench, &dynamic, &tools()).as_bytes(), 0o644);
@@ -66,7 +66,7 @@ async fn a_program_for_the_node_that_needs_libraries_of_the_host_is_refused() {
 
 /// Upstream's kubelet is such a program. The glibc of a host is checked at the site.
 #[tokio::test]
-async fn the_glibc_that_programs_for_the_node_need_is_in_the_head() {
+async fn required_glibc_is_in_head() {
     let bench = Bench::new(true, false).await;
     let versions = ["GLIBC_2.2.5", "GLIBC_2.34"];
     let kubelet = crate::pack::programs::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &versions);
@@ -81,7 +81,7 @@ async fn the_glibc_that_programs_for_the_node_need_is_in_the_head() {
 }
 
 #[tokio::test]
-async fn the_head_says_what_the_headers_of_models_say() {
+async fn model_headers_reach_head() {
     let bench = Bench::new(true, false).await;
     let (mut weights, file_bytes) = landfall_models::sample::safetensors(&[("a", "BF16", &[1000, 8], 16_000)]);
     weights.resize(usize::try_from(file_bytes).expect("small"), 7);
@@ -106,7 +106,7 @@ async fn the_head_says_what_the_headers_of_models_say() {
 }
 
 #[tokio::test]
-async fn a_lock_of_files_that_do_not_fit_is_refused_before_anything_is_written() {
+async fn mismatched_files_are_refused_before_writing() {
     let bench = Bench::new(true, false).await;
     bench.write("release/images.lock", composed(&bench, &tools()).as_bytes(), 0o644);
     let mut refusals = vec![bench.refusal().await];

@@ -49,7 +49,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn nothing_of_a_lying_image_is_kept_but_what_an_honest_one_has_too() {
+async fn lying_image_is_not_kept() {
     let bench = Bench::new(true, false).await;
     let (shared, own) = (tar_of(IMAGES[6]), tar_of("of the lying image alone"));
     let manifest = push_lying_image(&bench, &[shared.clone(), own.clone()]);
@@ -73,7 +73,7 @@ async fn nothing_of_a_lying_image_is_kept_but_what_an_honest_one_has_too() {
 }
 
 #[tokio::test]
-async fn a_lying_image_costs_no_release_that_was_built_its_blobs() {
+async fn lying_image_spares_built_release() {
     let bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
     let report = bench.build().await.expect("built");
@@ -92,7 +92,7 @@ async fn a_lying_image_costs_no_release_that_was_built_its_blobs() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_model_with_a_refused_header_is_kept() {
+async fn refused_model_is_not_kept() {
     let bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
     bench.build().await.expect("built");

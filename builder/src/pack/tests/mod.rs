@@ -269,7 +269,7 @@ pub(crate) fn head(folder: &Path, report: &BuildReport, anchor: &TrustAnchor) ->
 }
 
 #[tokio::test]
-async fn a_release_becomes_a_bundle_that_a_site_can_read() {
+async fn release_becomes_readable_bundle() {
     let bench = Bench::new(false, false).await;
     assert_eq!(bench.lock().await.expect("locked").resolved, 10);
     let report = bench.build().await.expect("built");
@@ -310,7 +310,7 @@ async fn a_release_becomes_a_bundle_that_a_site_can_read() {
 }
 
 #[tokio::test]
-async fn a_release_that_offers_gpus_to_pods_brings_nvidias_tools() {
+async fn gpu_pods_require_nvidia_tools() {
     let bench = Bench::new(false, false).await;
     bench.edit("release/release.yaml", "data: 10Gi}", "data: 10Gi, gpus: {count: 1, plugin: {}}}");
     bench.lock().await.expect("locked");
@@ -323,7 +323,7 @@ async fn a_release_that_offers_gpus_to_pods_brings_nvidias_tools() {
 }
 
 #[tokio::test]
-async fn a_release_that_needs_gpus_brings_the_program_that_reads_their_facts() {
+async fn gpu_release_packs_gpu_program() {
     let bench = Bench::new(false, false).await;
     bench.edit("release/release.yaml", "data: 10Gi}", "data: 10Gi, gpus: {count: 1}}");
     bench.lock().await.expect("locked");
@@ -360,7 +360,7 @@ fn with_claims() -> String {
 }
 
 #[tokio::test]
-async fn backup_rules_and_upgrades_reach_the_site() {
+async fn backup_rules_and_upgrades_are_packed() {
     let rule = "    data: migrated\n    backup:\n      - name: rows\n        workload: StatefulSet/database\n        \
                 volume: data\n        save: [sh, -c, dump]\n        load: [/bin/sh, -c, fill]\n        \
                 checks: [{shows: It answers, arguments: [ask]}]\n    secrets:";

@@ -39,7 +39,7 @@ fn turn_to(bench: &Bench, architecture: &str) {
 }
 
 #[tokio::test]
-async fn two_platforms_of_one_release_are_built_into_one_folder() {
+async fn platforms_share_output_folder() {
     let bench = Bench::new(false, false).await;
     push_indexes(&bench);
     bench.lock().await.expect("locked");
@@ -72,7 +72,7 @@ async fn two_platforms_of_one_release_are_built_into_one_folder() {
 }
 
 #[tokio::test]
-async fn an_image_for_another_platform_is_refused() {
+async fn image_of_other_platform_is_refused() {
     let bench = Bench::new(false, false).await;
     push_indexes(&bench);
     let manifest = bench.manifest_of("amd64", false, &[tar_of("a lie")]);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn bad_releases_are_refused_before_anything_is_written() {
+async fn bad_releases_are_refused_before_writing() {
     let unlocked = Bench::new(true, false).await;
     let bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
@@ -43,7 +43,7 @@ async fn bad_releases_are_refused_before_anything_is_written() {
 
 /// All checks of rendered objects and of the installer are part of a build, and precede large fetches.
 #[tokio::test]
-async fn what_cannot_run_at_a_site_is_refused_before_anything_is_fetched() {
+async fn unrunnable_objects_are_refused_before_fetching() {
     let bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
     let fetched = bench.registry.ranges().len();
@@ -80,7 +80,7 @@ async fn what_cannot_run_at_a_site_is_refused_before_anything_is_fetched() {
 }
 
 #[tokio::test]
-async fn what_was_assembled_for_tests_needs_a_development_key() {
+async fn assembled_release_needs_development_key() {
     let by_lock = Bench::new(false, false).await;
     by_lock.write("release/images.lock", lock_text(true).as_bytes(), 0o644);
     by_lock.lock().await.expect("locked");
@@ -97,7 +97,7 @@ async fn what_was_assembled_for_tests_needs_a_development_key() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_roots_do_not_name_is_refused() {
+async fn unknown_signing_key_is_refused() {
     let mut bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
     bench.key = SigningKey::generate(KeyKind::Ed25519).expect("key");
@@ -105,7 +105,7 @@ async fn a_key_that_the_roots_do_not_name_is_refused() {
 }
 
 #[tokio::test]
-async fn another_kubectl_than_the_locks_does_not_render() {
+async fn unpinned_kubectl_does_not_render() {
     let bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
     bench.build().await.expect("built");
@@ -117,7 +117,7 @@ async fn another_kubectl_than_the_locks_does_not_render() {
 }
 
 #[tokio::test]
-async fn an_entry_that_is_not_resolved_is_named_by_its_line_after_the_others_were() {
+async fn unresolved_entry_is_named_by_line() {
     let bench = Bench::new(false, false).await;
     bench.edit("release/images.lock", "small/database:1", "small/database:2");
     let refused = bench.lock().await.expect_err("no such tag").to_string();
@@ -128,7 +128,7 @@ async fn an_entry_that_is_not_resolved_is_named_by_its_line_after_the_others_wer
 }
 
 #[tokio::test]
-async fn too_little_room_is_reported_before_anything_large_is_fetched() {
+async fn full_store_is_reported_before_fetching() {
     let bench = Bench::new(false, false).await;
     let huge = |number: u8, size: u64| {
         json!({
@@ -150,8 +150,8 @@ async fn too_little_room_is_reported_before_anything_large_is_fetched() {
 
 /// The store has space, but the output does not: packing alone would detect that only after hours of fetching.
 #[tokio::test]
-async fn too_little_room_for_the_output_is_reported_before_anything_is_fetched() {
-    let test = "pack::tests::refusals::too_little_room_for_the_output_is_reported_before_anything_is_fetched";
+async fn full_output_is_reported_before_fetching() {
+    let test = "pack::tests::refusals::full_output_is_reported_before_fetching";
     let Some(small) = landfall_media::mounted::on_tmpfs(test, "size=1m") else { return };
     let bench = Bench::new(false, false).await;
     bench.lock().await.expect("locked");
@@ -166,7 +166,7 @@ async fn too_little_room_for_the_output_is_reported_before_anything_is_fetched()
 
 /// A file named by mistake is reported immediately, not after an hour of fetching.
 #[tokio::test]
-async fn an_output_in_which_nothing_can_be_written_is_refused_first() {
+async fn unwritable_output_is_refused_first() {
     let bench = Bench::new(false, false).await;
     bench.write("taken", b"another file", 0o644);
     let file = bench.path("taken");
@@ -184,7 +184,7 @@ async fn an_output_in_which_nothing_can_be_written_is_refused_first() {
 }
 
 #[tokio::test]
-async fn what_was_assembled_for_tests_is_refused_before_its_blobs_are_fetched() {
+async fn assembled_images_are_refused_before_fetching() {
     let bench = Bench::new(false, true).await;
     bench.lock().await.expect("locked");
     assert!(bench.refusal().await.starts_with(codes::ASSEMBLED_UNDER_RELEASE_KEY.id));

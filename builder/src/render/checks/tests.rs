@@ -59,7 +59,7 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
 }
 
 #[test]
-fn fields_of_kubernetes_own_kinds_are_checked_strictly() {
+fn builtin_fields_are_checked_strictly() {
     checked(&plain(), &[("database", POD)]).expect("good");
     let claims = "  serviceName: a\n  volumeClaimTemplates:\n    - metadata: {name: a}\n      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n  selector:";
     let with_claims = replaced(&replaced(POD, "kind: Deployment", "kind: StatefulSet"), "  selector:", claims);
@@ -80,7 +80,7 @@ fn fields_of_kubernetes_own_kinds_are_checked_strictly() {
 }
 
 #[test]
-fn custom_resources_fit_the_schemas_that_the_release_brings() {
+fn custom_resources_fit_release_schemas() {
     let with_crd = |thing: &str| format!("{CRD}---\n{thing}");
     checked(&plain(), &[("database", &with_crd(THING))]).expect("good");
     let refusals: Vec<_> = [
@@ -99,7 +99,7 @@ fn custom_resources_fit_the_schemas_that_the_release_brings() {
 }
 
 #[test]
-fn a_custom_resource_whose_kind_nobody_brings_is_refused() {
+fn unknown_kind_is_refused() {
     let refused = refusal(&plain(), THING);
     assert!(refused.starts_with("LF2034") && refused.ends_with("its kind comes with no component"), "{refused}");
     let declared =
@@ -113,7 +113,7 @@ fn a_custom_resource_whose_kind_nobody_brings_is_refused() {
 }
 
 #[test]
-fn a_custom_resource_needs_the_component_that_brings_its_kind() {
+fn custom_resource_needs_defining_component() {
     let network = [("network", CRD)];
     let things = |name: &'static str| [network[0], (name, THING)];
     checked(&plain(), &things("database")).expect("needed");
@@ -128,7 +128,7 @@ fn a_custom_resource_needs_the_component_that_brings_its_kind() {
 }
 
 #[test]
-fn pods_keep_the_level_of_their_namespace() {
+fn pods_match_namespace_security_level() {
     let levels = |from: &str, to: &str| {
         let text = replaced(POD, from, to);
         ["restricted", "baseline", "privileged"].map(|level| {
@@ -167,7 +167,7 @@ fn pods_keep_the_level_of_their_namespace() {
 }
 
 #[test]
-fn a_pods_refusal_names_the_level_that_allows_it() {
+fn pod_refusal_names_sufficient_level() {
     for (from, to, level) in
         [("runAsNonRoot: true, ", "", "baseline"), ("emptyDir: {sizeLimit: 64Mi}", "hostPath: {path: /}", "privileged")]
     {
@@ -178,7 +178,7 @@ fn a_pods_refusal_names_the_level_that_allows_it() {
 }
 
 #[test]
-fn what_pods_name_is_in_the_release_or_declared() {
+fn pod_references_must_exist() {
     let settings = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: b}\n";
     let from_settings = |key: &str| {
         let variable =
@@ -213,7 +213,7 @@ fn what_pods_name_is_in_the_release_or_declared() {
 }
 
 #[test]
-fn pods_are_found_in_every_kind_that_has_them() {
+fn pods_are_found_in_all_kinds() {
     let template = json!({ "metadata": {}, "spec": { "containers": [] } });
     for (version, kind, spec) in [
         ("apps/v1", "DaemonSet", json!({ "template": template })),
@@ -228,13 +228,13 @@ fn pods_are_found_in_every_kind_that_has_them() {
 }
 
 #[test]
-fn the_starter_release_fits() {
+fn starter_release_passes() {
     let (definition, components) = starter();
     check(&definition, &components).expect("fits");
 }
 
 #[test]
-fn a_secret_that_a_site_gives_is_named_by_its_component_and_brought_by_no_object() {
+fn site_secrets_are_used_not_rendered() {
     let declared =
         "    siteSecrets:\n      - {name: directory, meaning: A password, value: {password: {}}}\n    secrets:";
     let asked = definition("    secrets:", declared);
@@ -254,7 +254,7 @@ fn a_secret_that_a_site_gives_is_named_by_its_component_and_brought_by_no_object
 }
 
 #[test]
-fn a_default_with_which_its_object_is_unfit_is_refused_by_its_line() {
+fn invalid_defaults_are_refused_by_line() {
     let judged = |path: &str| {
         let target = "{component: database, kind: StatefulSet, name: database, path: /spec/template/spec/containers/0/resources/limits/memory}";
         let other = format!("{{component: database, kind: Deployment, name: a, path: {path}}}");
@@ -277,7 +277,7 @@ fn a_default_with_which_its_object_is_unfit_is_refused_by_its_line() {
 }
 
 #[test]
-fn gpus_are_asked_for_as_a_site_can_offer_them() {
+fn gpu_requests_must_be_satisfiable() {
     let gpus = |gpus: &str| definition("data: 10Gi}", &format!("data: 10Gi{gpus}}}"));
     let declared = gpus(", gpus: {count: 1, plugin: {}}");
     let asking = |resources: &str| replaced(POD, "{limits: {cpu: 1, memory: 64Mi}}", resources);
@@ -314,7 +314,7 @@ fn gpus_are_asked_for_as_a_site_can_offer_them() {
 }
 
 #[test]
-fn a_node_port_is_in_the_range_and_of_one_service() {
+fn node_ports_are_unique_and_in_range() {
     let service = |name: &str, port: &str| {
         format!(
             "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{type: NodePort, ports: [{port}]}}\n"

@@ -81,7 +81,7 @@ fn lock() -> String {
 }
 
 #[test]
-fn a_uv_lock_gives_what_the_project_needs_on_the_target() {
+fn uv_lock_selects_target_packages() {
     let of_python = |python: &str| shown(ProjectForm::Uv, &lock(), &target(python), &selection(&[], None));
     let cases = [
         ("nothing chosen", uv(&lock(), &[], &[])),
@@ -98,7 +98,7 @@ fn a_uv_lock_gives_what_the_project_needs_on_the_target() {
 }
 
 #[test]
-fn a_project_lock_that_depends_on_the_patch_version_needs_one() {
+fn patch_dependent_lock_needs_patch_version() {
     let of = |text: &str, python: &str| shown(ProjectForm::Uv, text, &target(python), &selection(&[], None));
     let range = lock().replace(">=3.11", ">=3.12.1");
     assert!(
@@ -121,7 +121,7 @@ fn titled(cases: &[(&str, String)]) -> String {
 }
 
 #[test]
-fn what_no_index_has_is_refused_by_name() {
+fn unindexed_sources_are_refused() {
     let project = "version = 1\n[[package]]\nname = \"shop\"\nsource = { virtual = \".\" }\ndependencies = [\n";
     let names = ["git", "url", "direct", "path", "folder", "member", "flat", "sdist", "hashless", "versionless", "bad"];
     let edges: Vec<String> = names.iter().map(|name| format!("    {{ name = \"{name}\" }},\n")).collect();
@@ -164,7 +164,7 @@ fn what_no_index_has_is_refused_by_name() {
 }
 
 #[test]
-fn files_that_cannot_be_followed_are_refused() {
+fn unfollowable_locks_are_refused() {
     let one = |text: &str| uv(text, &[], &[]);
     let project = "version = 1\n[[package]]\nname = \"shop\"\nsource = { editable = \".\" }\n";
     let needs = |edge: &str| {
@@ -253,7 +253,7 @@ fn pylock() -> String {
 }
 
 #[test]
-fn a_pylock_gives_the_packages_whose_markers_hold() {
+fn pylock_selects_by_marker() {
     let read = |text: &str, extras: &[&str], groups: Option<&[&str]>| {
         shown(ProjectForm::Pylock, text, &target("3.12"), &selection(extras, groups))
     };
@@ -279,7 +279,7 @@ fn a_pylock_gives_the_packages_whose_markers_hold() {
 }
 
 #[test]
-fn a_file_is_known_by_its_name() {
+fn lock_form_follows_file_name() {
     for (name, form) in [
         ("requirements.txt", Form::Requirements),
         ("requirements-cu128.in.txt", Form::Requirements),
@@ -298,7 +298,7 @@ fn a_file_is_known_by_its_name() {
 }
 
 #[test]
-fn a_lock_is_outdated_once_its_project_declares_something_else() {
+fn changed_project_outdates_lock() {
     let outdated_by = |declared: &str| {
         let fault = outdated((Path::new("uv.lock"), &lock()), (Path::new("pyproject.toml"), declared));
         fault.map(|fault| format!("{} {fault}", fault.code().id))
@@ -340,7 +340,7 @@ fn pinned(form: ProjectForm, text: &str, python: &str, selection: &Selection) ->
 }
 
 #[test]
-fn what_uv_wrote_is_read_as_uv_exports_it() {
+fn real_lock_matches_uv_export() {
     let [uv_lock, pylock, pyproject] = REAL;
     let of_312 = "anyio==4.16.0 coverage==7.17.4 idna==3.7 six==1.16.0 typing-extensions==4.16.0";
     let of_310 = "anyio==4.16.0 coverage==7.16.2 exceptiongroup==1.3.2 idna==3.7 iniconfig==2.3.1 markupsafe==2.1.5 \
@@ -369,7 +369,7 @@ fn what_uv_wrote_is_read_as_uv_exports_it() {
 }
 
 #[test]
-fn each_wheel_of_a_real_file_can_be_chosen() {
+fn real_wheels_can_be_chosen() {
     let target = target("3.12");
     let (locked, _) =
         read(ProjectForm::Uv, Path::new("uv.lock"), REAL[0], &target, &selection(&["both"], Some(&["docs"])));

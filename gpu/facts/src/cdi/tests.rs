@@ -63,7 +63,7 @@ fn read(specification: &Value) -> Result<Specification, String> {
 }
 
 #[test]
-fn each_machine_has_the_devices_that_its_containers_can_get() {
+fn machines_expose_expected_devices() {
     let counts = MACHINES.map(|machine| (machine, uuids(&report(machine)).len()));
     let with_devices: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
     let expected = [
@@ -83,7 +83,7 @@ fn each_machine_has_the_devices_that_its_containers_can_get() {
 }
 
 #[test]
-fn a_specification_of_each_machine_is_read_and_lacks_nothing() {
+fn specifications_cover_machine_devices() {
     for machine in MACHINES {
         let (report, names) = (report(machine), uuids(&report(machine)));
         if names.is_empty() {
@@ -98,7 +98,7 @@ fn a_specification_of_each_machine_is_read_and_lacks_nothing() {
 }
 
 #[test]
-fn what_a_container_must_not_get_is_refused() {
+fn unsafe_specifications_are_refused() {
     let names = BTreeSet::from(["GPU-1".to_owned()]);
     let refused = |pointer: &str, other: Value| {
         let mut changed = specification(&names);
@@ -141,7 +141,7 @@ fn what_a_container_must_not_get_is_refused() {
 }
 
 #[test]
-fn what_nvidias_tool_wrote_on_a_real_machine_is_read_and_lacks_nothing() {
+fn real_specification_is_complete() {
     let kept = |name: &str| {
         let path = format!("{}/testdata/real/h200-idle/{name}.json", env!("CARGO_MANIFEST_DIR"));
         std::fs::read(path).expect("kept")

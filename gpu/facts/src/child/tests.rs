@@ -11,7 +11,7 @@ fn shell(script: &str, milliseconds: u64, output_bytes: usize) -> Ended {
 }
 
 #[test]
-fn the_output_of_a_program_is_read() {
+fn program_output_is_captured() {
     let Ended::ByItself { status, output, errors } = shell("echo out; echo err >&2; exit 3", 20_000, 100) else {
         panic!("it ends by itself")
     };
@@ -19,14 +19,14 @@ fn the_output_of_a_program_is_read() {
 }
 
 #[test]
-fn output_up_to_the_limit_is_read_and_one_byte_more_is_not() {
+fn output_limit_is_exact() {
     let exact = shell("head -c 200000 /dev/zero", 20_000, 200_000);
     assert!(matches!(exact, Ended::ByItself { output, .. } if output.len() == 200_000));
     assert!(matches!(shell("head -c 200001 /dev/zero", 20_000, 200_000), Ended::TooMuchOutput));
 }
 
 #[test]
-fn a_program_that_hangs_is_killed_with_all_that_it_started() {
+fn hung_program_is_killed_with_children() {
     let folder = tempfile::tempdir().expect("a folder");
     let pid_file = folder.path().join("pid");
     let begun = Instant::now();
@@ -53,7 +53,7 @@ fn is_gone(pid: &str) -> bool {
 }
 
 #[test]
-fn a_program_that_floods_is_killed() {
+fn flooding_program_is_killed() {
     assert!(matches!(shell("exec yes", 20_000, 1 << 20), Ended::TooMuchOutput));
     let Ended::ByItself { errors, .. } = shell("head -c 300000 /dev/zero | tr '\\0' x >&2", 20_000, 100) else {
         panic!("errors without end do not end a program")
@@ -62,7 +62,7 @@ fn a_program_that_floods_is_killed() {
 }
 
 #[test]
-fn an_end_is_seen_although_another_process_keeps_the_output_open() {
+fn exit_is_seen_despite_open_output() {
     let begun = Instant::now();
     let Ended::ByItself { output, .. } = shell("setsid sleep 20 & echo done", 15_000, 100) else {
         panic!("the program itself ended")
@@ -72,12 +72,12 @@ fn an_end_is_seen_although_another_process_keeps_the_output_open() {
 }
 
 #[test]
-fn a_program_that_closes_its_output_is_still_limited() {
+fn closed_output_is_still_limited() {
     assert!(matches!(shell("exec >&- 2>&-; sleep 300", 300, 100), Ended::TimeOver));
 }
 
 #[test]
-fn a_missing_program_is_an_error() {
+fn missing_program_is_error() {
     let limits = Limits { time: Duration::from_secs(1), output_bytes: 1 };
     assert!(run(&mut Command::new("/no/such/program"), limits).is_err());
 }

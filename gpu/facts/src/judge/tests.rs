@@ -29,7 +29,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_kept_machine_has_its_verdict() {
+fn recorded_machines_have_verdicts() {
     let at = |text: &str| text.parse().expect(text);
     for (name, expected) in [
         ("none", HostState::NoGpu),
@@ -59,7 +59,7 @@ fn every_kept_machine_has_its_verdict() {
 }
 
 #[test]
-fn every_kept_document_is_written_as_it_was_read() {
+fn recorded_documents_round_trip() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/machines");
     let mut count = 0;
     for entry in folder.read_dir().expect("documents") {
@@ -73,7 +73,7 @@ fn every_kept_document_is_written_as_it_was_read() {
 }
 
 #[test]
-fn each_obstacle_has_a_code_and_no_gpu_is_none() {
+fn obstacles_have_codes() {
     assert_eq!(state("none").code(), None);
     assert_eq!(state("two-l4").code(), None);
     assert_eq!(state("no-driver").code(), Some(codes::GPU_NO_DRIVER));
@@ -83,7 +83,7 @@ fn each_obstacle_has_a_code_and_no_gpu_is_none() {
 }
 
 #[test]
-fn a_driver_is_too_old_only_for_software_that_needs_a_newer_one() {
+fn driver_age_depends_on_needs() {
     let old = machine("old-driver");
     let HostState::DriverTooOld { driver, oldest } = host_state(&old, &needs_cuda(12, 9)) else { panic!("too old") };
     assert_eq!((driver.to_string().as_str(), oldest), ("470.256.02", [525, 60, 13]));
@@ -96,7 +96,7 @@ fn a_driver_is_too_old_only_for_software_that_needs_a_newer_one() {
 }
 
 #[test]
-fn a_gpu_that_the_driver_holds_and_the_library_does_not_list_is_lost() {
+fn unlisted_gpu_is_lost() {
     let mut report = machine("two-l4");
     let NvmlState::Read(facts) = &mut report.nvml else { panic!("facts") };
     facts.gpus.pop();
@@ -111,7 +111,7 @@ fn a_gpu_that_the_driver_holds_and_the_library_does_not_list_is_lost() {
 }
 
 #[test]
-fn gpus_that_are_kept_from_this_process_are_not_lost() {
+fn denied_gpus_are_not_lost() {
     let mut report = machine("two-l4");
     report.driver.device_files.retain(|file| file.name == "nvidiactl");
     let NvmlState::Read(facts) = &mut report.nvml else { panic!("facts") };
@@ -128,7 +128,7 @@ fn gpus_that_are_kept_from_this_process_are_not_lost() {
 }
 
 #[test]
-fn gpus_that_another_kernel_driver_holds_lack_a_driver_although_nvidias_is_loaded() {
+fn foreign_kernel_driver_counts_as_missing() {
     let mut report = machine("two-l4");
     for device in &mut report.hardware.devices {
         device.kernel_driver = Some("vfio-pci".to_owned());
@@ -139,14 +139,14 @@ fn gpus_that_another_kernel_driver_holds_lack_a_driver_although_nvidias_is_loade
 }
 
 #[test]
-fn a_gpu_of_another_vendor_is_not_no_gpu() {
+fn other_vendors_gpu_is_reported() {
     let mut report = machine("no-driver");
     report.hardware.devices[0].vendor = crate::hardware::Hexadecimal(crate::hardware::AMD);
     assert_eq!(host_state(&report, &Needs::default()), HostState::OtherVendor);
 }
 
 #[test]
-fn a_driver_that_answers_is_believed_where_the_bus_is_hidden() {
+fn responding_driver_overrides_hidden_bus() {
     let mut report = machine("two-l4");
     report.hardware.devices.clear();
     assert_eq!(host_state(&report, &Needs::default()), HostState::Ready);
@@ -156,7 +156,7 @@ fn a_driver_that_answers_is_believed_where_the_bus_is_hidden() {
 }
 
 #[test]
-fn fabric_manager_that_cannot_be_seen_is_judged_by_the_links() {
+fn hidden_fabric_manager_is_judged_by_links() {
     let mut report = machine("h100-nvswitch-no-fabric-manager");
     report.driver.fabric_manager = FabricManager::NotSeen;
     assert_eq!(host_state(&report, &Needs::default()), HostState::Ready, "the links are up");
@@ -172,7 +172,7 @@ fn fabric_manager_that_cannot_be_seen_is_judged_by_the_links() {
 }
 
 #[test]
-fn warnings_name_problems_of_working_gpus() {
+fn warnings_name_gpu_problems() {
     let errors = [(0, Warning::UncorrectedErrors), (0, Warning::MemoryRepairPending)];
     assert_eq!(warnings(&machine("ecc-errors")), errors);
     assert_eq!(warnings(&machine("two-l4")), [(0, Warning::MemoryHeld)]);
@@ -200,7 +200,7 @@ fn warnings_name_problems_of_working_gpus() {
 }
 
 #[test]
-fn an_image_is_held_against_each_gpu() {
+fn image_is_checked_against_gpus() {
     let report = machine("mixed");
     let volta = ComputeCapability::new(7, 0);
     assert_eq!(unfit_gpus(&report, &needs_cuda(13, 0)), [(1, Unfit::DroppedByCuda(volta))]);
@@ -216,7 +216,7 @@ fn an_image_is_held_against_each_gpu() {
 
 /// Checks a unique property of each machine, so that rewritten documents are checked.
 #[test]
-fn facts_of_the_kept_machines() {
+fn recorded_machines_have_facts() {
     let gpu = |name: &str| gpus(&machine(name)).next().expect("a GPU").clone();
     let old = gpu("old-driver");
     assert_eq!(old.memory.absence().map(|absence| absence.reason), Some(AbsenceReason::NotInDriver));

@@ -8,7 +8,7 @@ const H200: u32 = 0x2335;
 const GPU_CLASS: u32 = 0x03_0200;
 
 #[test]
-fn an_empty_tree_shows_nothing() {
+fn empty_tree_shows_nothing() {
     let tree = Tree::empty();
     assert_eq!(tree.root().hardware(), crate::hardware::Hardware::default());
     let driver = tree.root().driver();
@@ -17,7 +17,7 @@ fn an_empty_tree_shows_nothing() {
 }
 
 #[test]
-fn gpus_accelerators_and_switches_are_distinguished_from_other_functions() {
+fn gpus_and_switches_are_distinguished() {
     let tree = Tree::empty()
         .pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS)
         .pci("0000:02:00.0", NVIDIA, 0x22a3, 0x06_8000)
@@ -38,7 +38,7 @@ fn gpus_accelerators_and_switches_are_distinguished_from_other_functions() {
 
 /// Two adapters of one model: one for the network, and one that manages switches.
 #[test]
-fn switches_that_are_not_on_the_bus_are_known_by_the_adapters_that_manage_them() {
+fn hidden_switches_are_found_by_adapters() {
     let adapter = |tree: Tree, address: &str, product: &[u8]| {
         tree.pci(address, MELLANOX, 0x1021, 0x02_0700).file(&format!("sys/bus/pci/devices/{address}/vpd"), product)
     };
@@ -52,7 +52,7 @@ fn switches_that_are_not_on_the_bus_are_known_by_the_adapters_that_manage_them()
 }
 
 #[test]
-fn generations_are_supported_by_different_kernel_modules() {
+fn gpu_generations_need_different_modules() {
     let of = |device: u32| {
         let tree = Tree::empty().pci("0000:01:00.0", NVIDIA, device, GPU_CLASS);
         tree.root().hardware().devices[0].supported_by()
@@ -64,7 +64,7 @@ fn generations_are_supported_by_different_kernel_modules() {
 }
 
 #[test]
-fn a_device_that_fell_off_the_bus_no_longer_answers_although_its_vendor_is_kept() {
+fn unreachable_device_does_not_answer() {
     let path = "sys/bus/pci/devices/0000:01:00.0";
     let tree = Tree::empty().pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS).held_by("0000:01:00.0", "nvidia");
     let device = &tree.root().hardware().devices[0];
@@ -77,7 +77,7 @@ fn a_device_that_fell_off_the_bus_no_longer_answers_although_its_vendor_is_kept(
 }
 
 #[test]
-fn the_largest_window_and_the_link_are_read() {
+fn largest_window_and_link_are_read() {
     let path = "sys/bus/pci/devices/0000:01:00.0";
     let tree = Tree::empty()
         .pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS)
@@ -96,7 +96,7 @@ fn the_largest_window_and_the_link_are_read() {
 }
 
 #[test]
-fn the_drivers_two_flavors_are_read() {
+fn driver_flavors_are_read() {
     let tree =
         Tree::empty().pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS).nvidia_driver("580.159.04", &["0000:01:00.0"]);
     let driver = tree.root().driver();
@@ -114,7 +114,7 @@ fn the_drivers_two_flavors_are_read() {
 }
 
 #[test]
-fn fabric_manager_is_missing_only_where_all_processes_are_seen() {
+fn fabric_manager_absence_needs_full_view() {
     let container = Tree::empty().file("proc/1/comm", "python3\n");
     assert_eq!(container.root().driver().fabric_manager, FabricManager::NotSeen);
     let host = container.file("proc/1/comm", "systemd\n").file("proc/77/comm", "nvidia-persiste\n");
@@ -124,7 +124,7 @@ fn fabric_manager_is_missing_only_where_all_processes_are_seen() {
 }
 
 #[test]
-fn a_system_on_a_chip_is_known_by_its_device_tree() {
+fn system_on_chip_comes_from_device_tree() {
     let tree = Tree::empty()
         .file("proc/device-tree/compatible", "nvidia,p3737-0000+p3701-0005\0nvidia,p3701-0005\0nvidia,tegra234\0")
         .file("proc/device-tree/model", "NVIDIA Jetson AGX Orin Developer Kit\0");
@@ -135,7 +135,7 @@ fn a_system_on_a_chip_is_known_by_its_device_tree() {
 }
 
 #[test]
-fn strange_files_are_left_out() {
+fn malformed_files_are_ignored() {
     let tree = Tree::empty()
         .pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS)
         .file("sys/bus/pci/devices/0000:01:00.0/class", "what\n")
@@ -149,7 +149,7 @@ fn strange_files_are_left_out() {
 }
 
 #[test]
-fn what_decides_which_devices_containers_get_follows_gpus_and_their_parts() {
+fn gpu_layout_follows_gpus_and_parts() {
     assert_eq!(Tree::empty().root().gpu_layout(), None, "no driver");
     let tree =
         Tree::empty().pci("0000:01:00.0", NVIDIA, H200, GPU_CLASS).nvidia_driver("580.159.04", &["0000:01:00.0"]);

@@ -33,7 +33,7 @@ fn facts_are_read() {
 }
 
 #[test]
-fn a_hanging_program_leaves_the_facts_of_the_bus() {
+fn hung_probe_leaves_bus_facts() {
     let begun = Instant::now();
     let outcome = run("echo '{'; exec sleep 300", Duration::from_millis(400));
     assert!(matches!(&outcome, Outcome::TimedOut { .. }), "{outcome:?}");
@@ -43,7 +43,7 @@ fn a_hanging_program_leaves_the_facts_of_the_bus() {
 }
 
 #[test]
-fn garbage_floods_and_failures_are_malformed_each_with_its_reason() {
+fn malformed_output_has_reason() {
     for (script, expected) in [
         ("echo garbage", "not a document of schema 1: expected value"),
         (":", "not a document of schema 1: EOF"),
@@ -62,7 +62,7 @@ fn garbage_floods_and_failures_are_malformed_each_with_its_reason() {
 }
 
 #[test]
-fn a_missing_program_is_reported_as_not_run() {
+fn missing_program_is_not_run() {
     let outcome = super::probe(std::path::Path::new("/no/such/landfall-gpu"), LONG);
     assert!(matches!(&outcome, Outcome::NotRun { .. }), "{outcome:?}");
     assert_eq!(outcome.code(), Some(codes::GPU_PROBE_NOT_RUN));

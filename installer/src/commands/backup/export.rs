@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exported_objects_come_with_the_way_to_apply_them() {
+    fn exported_objects_show_apply_command() {
         let counts = [("v1 ConfigMap", 2), ("v1 Namespace", 1)].map(|(kind, count)| (kind.to_owned(), count));
         let exported = ExportedObjects {
             backup: "01".repeat(32),

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loss_names_each_backup_and_what_is_gone() {
+    fn loss_names_backups() {
         let lost = LostBackup {
             backup: "01".repeat(32),
             time: Some("2026-11-20T02:00:00Z".to_owned()),

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exchange_of_keys_says_what_the_former_one_still_opens() {
+    fn key_change_warns_about_old_key() {
         let shut_out = ShutOut { other_passwords: 1, waiting: vec!["/mnt/vault".into()] };
         insta::assert_snapshot!(shut_out_text(&shut_out), @"
         the former key no longer opens the backups of this site, except for the copies in /mnt/vault

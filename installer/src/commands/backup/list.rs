@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn state_names_a_failed_drill_and_a_future_date() {
+    fn state_names_failed_drill_and_future_date() {
         let failed = BackupSummary { disproved: Some("2026-11-22T02:09:00Z".to_owned()), ..backup(None) };
         assert_eq!(state_text(&failed), "its drill failed 2026-11-22T02:09:00Z");
         let ahead = BackupSummary { of_future: true, ..backup(None) };
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_says_which_backups_are_proven() {
+    fn list_shows_proven_backups() {
         let points_in_time = vec![PointsInTime {
             stream: "postgres/database".to_owned(),
             from: "2026-11-22T02:00:09Z".to_owned(),

@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_says_what_it_holds_and_what_proved_it() {
+    fn backup_shows_streams_and_drill() {
         let copies = vec![BackupCopies {
             repository: "/mnt/disk/landfall-backups-node-1".into(),
             copied: vec![backup(None)],
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_adopts_backups_learns_the_way_on() {
+    fn adopted_backups_show_next_commands() {
         let proven = backup(Some("2026-11-22T02:01:00Z"));
         let settings = Some("/var/lib/landfall/backups/site.yaml".into());
         insta::assert_snapshot!(adopted_text(&AdoptedBackups { backups: vec![proven.clone()], used: proven, settings }), @"
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_backup_says_how_far_points_in_time_lead() {
+    fn log_backup_shows_point_in_time_range() {
         let log =
             |outcome| landfall_lifecycle::operations::SavedLog { stream: "postgres/database".to_owned(), outcome };
         let stored = LogOutcome::Stored { until: "2026-11-22T12:00:00Z".to_owned(), size_bytes: 16 << 20 };
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_named() {
+    fn damages_are_listed() {
         let report = |damages: &[&str]| BackupCheckReport {
             backups: 2,
             damages: damages.iter().map(|damage| (*damage).to_owned()).collect(),

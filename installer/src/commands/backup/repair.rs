@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repair_says_what_is_whole_and_what_is_lost() {
+    fn repair_lists_healed_and_lost() {
         let mut repaired = RepairedBackups {
             damages: vec!["data/0f/0f is missing: takes a/b of the backup of 2026-11-20T02:00:00Z".to_owned()],
             healed: Vec::new(),

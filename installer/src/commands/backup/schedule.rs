@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_names_what_did_not_begin_and_a_drill_that_failed() {
+    fn schedule_names_failures() {
         let tried = |at: &str, code: &str, what: &str| BackupTry {
             at: at.to_owned(),
             failure: Some(BackupFailure { code: code.to_owned(), what: what.to_owned() }),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_names_what_comes_next_and_what_became_of_the_latest() {
+    fn schedule_shows_next_and_latest() {
         let keep = KeptBackups { hourly: 0, daily: 14, weekly: 0, monthly: 6, point_in_time_days: 7 };
         let (what, code) = ("postgres/database broke off".to_owned(), "LF4608".to_owned());
         let mut schedule = ScheduledBackups {

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_reads_how_much_smaller_it_is_and_for_whom() {
+    fn delta_shows_savings() {
         let release =
             |version: &str| DeltaRelease { name: "starter".into(), version: version.into(), bundle: Sha256([7; 32]) };
         let file = |name: &str| DeltaFile { name: name.into(), size_bytes: 1 << 20, sha256: Sha256([8; 32]) };

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_thing_that_was_taken_has_a_line() {
+    fn taken_items_have_lines() {
         let bundle = TakenBundle {
             path: "/media/stick".into(),
             name: "starter".to_owned(),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_keeps_its_own_code_and_advice() {
+    fn refused_file_keeps_code_and_hint() {
         let error = StepError::new(codes::LICENSE_REVOKED, "the license acme-1 is revoked").into();
         let refused = blocking(RefusedFile { path: "/media/stick/acme-1.license".into(), error });
         assert_eq!((refused.code, refused.why.as_str()), ("LF4705", "the license acme-1 is revoked"));

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_there_and_what_is_not_is_named_with_its_reason() {
+    fn missing_parts_have_reasons() {
         let part = |kind, size_bytes| PartRecord { kind, size_bytes, sha256: Sha256([7; 32]) };
         let carried = CarriedOut {
             folder: "/media/stick/landfall-7b6f4a52-20261120T080000Z".into(),

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_site_wrote_is_shown_and_nothing_that_was_changed() {
+    fn changed_parts_are_refused() {
         let [site, other] = [(); 2].map(|()| Vendor::new(KeyKind::EcdsaP256).unwrap());
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_file_on_the_stick_forges_no_line() {
+    fn file_name_forges_no_line() {
         let (site, folder) = carried_by_a_site();
         durable::write_file(&folder.path().join("a\nsigned by   B"), b"", 0o644).unwrap();
         let page = text(&read(folder.path(), None, vec![site.key.public().id()]).unwrap());
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_names_the_site_and_what_is_missing() {
+    fn page_names_site_and_missing_parts() {
         let (site, folder) = carried_by_a_site();
         durable::write_file(&folder.path().join("autorun.inf"), b"", 0o644).unwrap();
         let key = site.key.public().id();

@@ -53,7 +53,7 @@ fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_fact_is_shown_once_under_the_name_that_rules_use() {
+fn facts_are_shown_once() {
     for facts in [sample(), with_gpus()] {
         let mut expected = BTreeSet::new();
         leaves(&serde_json::to_value(&facts).unwrap(), "facts", &mut expected);
@@ -64,7 +64,7 @@ fn every_fact_is_shown_once_under_the_name_that_rules_use() {
 }
 
 #[test]
-fn a_fact_names_the_findings_that_judge_it() {
+fn facts_name_judging_findings() {
     let page = page::page(&sample()).unwrap();
     for shown in [
         "<dt>Processor cores</dt><dd>4<span><code>facts.cores</code>, judged by cores</span></dd>",
@@ -79,7 +79,7 @@ fn a_fact_names_the_findings_that_judge_it() {
 }
 
 #[test]
-fn gpus_are_listed_with_what_models_get() {
+fn gpus_are_listed_with_measurements() {
     let page = page::page(&with_gpus()).unwrap();
     assert!(page.contains("0000:01:00.0 (held by nvidia); 0000:02:00.0 (held by nvidia)"), "{page}");
     assert!(page.contains("2 × NVIDIA L4, ") && page.contains("580.159.04"), "{page}");
@@ -93,7 +93,7 @@ fn gpus_are_listed_with_what_models_get() {
 }
 
 #[test]
-fn a_page_asks_for_nothing_and_shows_hostile_texts_as_text() {
+fn page_is_self_contained_and_escaped() {
     let user = Facts { root: false, speeds: None, cpu: None, security: None, ..sample() };
     for facts in [sample(), with_gpus(), hostile(), user] {
         let page = page::page(&facts).unwrap();

@@ -215,12 +215,12 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn each_operation_is_a_row_with_who_asked_and_no_reason_forges_another() {
+    fn operations_take_one_row() {
         insta::assert_snapshot!(text(&history(), "2026-11-22T09:00:00Z".parse().unwrap()));
     }
 
     #[test]
-    fn the_document_is_what_its_schema_says() {
+    fn document_matches_schema() {
         let (_, schema) = crate::document::schema_of::<OperationHistory>();
         let validator = jsonschema::validator_for(&schema).unwrap();
         let document: serde_json::Value = serde_json::from_str(&crate::document::line(&history())).unwrap();

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn each_step_is_a_line_with_its_times() {
+    fn steps_take_one_line() {
         let text = text(&details(), "2026-11-22T08:00:00Z".parse().unwrap());
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].starts_with("2   upgrade"), "{text}");
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn document_is_what_its_schema_says() {
+    fn document_matches_schema() {
         let (_, schema) = crate::document::schema_of::<OperationDetails>();
         let document: serde_json::Value = serde_json::from_str(&crate::document::line(&details())).unwrap();
         assert!(jsonschema::is_valid(&schema, &document));

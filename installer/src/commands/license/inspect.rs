@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_verified_says_so_first() {
+    fn unverified_license_is_marked_first() {
         assert!(text(&inspection(false)).starts_with("NOT VERIFIED: "));
         insta::assert_snapshot!(text(&inspection(true)), @r"
         license    acme-1

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vendor_checks_a_report_by_the_license_or_by_a_key_and_against_an_earlier_one() {
+    fn report_is_checked_by_license_or_key() {
         let desk = Desk::new();
         let key = || Some(desk.vendor.key.public().id().to_string());
         desk.report("first.json", 30, 4);
@@ -371,19 +371,19 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_passes_is_summed_up_for_each_license() {
+    fn checked_report_is_summarized() {
         let checked = report_of("Acme");
         insta::assert_snapshot!(checked_text(&checked));
     }
 
     #[test]
-    fn what_a_site_signed_forges_no_line_of_the_check() {
+    fn signed_text_forges_no_line() {
         let text = checked_text(&report_of("Acme\nsigned by 9999"));
         assert_eq!(text.lines().filter(|line| line.starts_with("signed by")).count(), 1, "{text}");
     }
 
     #[test]
-    fn a_written_report_is_named_with_its_key() {
+    fn written_report_names_key() {
         let reported = Reported {
             file: "/root/usage.json".into(),
             license: "acme-1".to_owned(),
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_named_by_its_id_alone() {
+    fn key_must_be_plain_id() {
         assert!(keys(&["ab".repeat(32)]).is_ok());
         let refused = keys(&["sha256:ab".to_owned()]).unwrap_err();
         assert_eq!(refused.code(), codes::BAD_ARGUMENT);

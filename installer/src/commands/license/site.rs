@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_site_shows_its_license_and_what_identifies_it() {
+    fn site_shows_license_and_identifiers() {
         let identifiers = vec!["cluster:00112233445566778899aabbccddeeff".to_owned()];
         let mut report = LicenseReport { license: Some(sample::license()), identifiers, site_key: None };
         insta::assert_snapshot!(report_text(&report), @r"
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_of_status_names_what_cannot_be_upgraded() {
+    fn status_line_names_blocked_components() {
         let mut status = sample::license();
         insta::assert_snapshot!(line(&status), @"acme-1 for Acme: valid; it ends in 11 days, on 2026-12-01T00:00:00Z");
         (status.terms, status.needs[0].granted) = (None, false);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_confirmation_names_both_dates() {
+    fn confirmation_names_both_dates() {
         let date = |text: &str| Some(text.to_owned());
         let confirmed = ConfirmedDate { before: date("A"), after: date("B") };
         assert_eq!(confirmed_text(&confirmed), "licenses are judged by B from now on; before, by A");

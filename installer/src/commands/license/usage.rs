@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_limit_is_a_line_with_its_peak_and_the_days_above_it() {
+    fn limits_show_peak_and_overage_days() {
         let mut usage = sample();
         insta::assert_snapshot!(text(&usage));
         (usage.measured, usage.components) = (None, Vec::new());

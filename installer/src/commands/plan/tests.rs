@@ -87,7 +87,7 @@ fn with(facts: &Facts, accepted: &[AcceptedWarning], look: impl FnOnce(&DryRun<'
 }
 
 #[test]
-fn the_plan_as_a_person_reads_it() {
+fn text_matches_snapshot() {
     let mut facts = facts::sample::sample();
     with(&facts, &[accepted("swap", "2.0 GiB of swap")], |plan| insta::assert_snapshot!("text", text::text(plan)));
     facts.swap_bytes = 2 << 30;
@@ -107,14 +107,14 @@ fn the_plan_as_a_person_reads_it() {
 }
 
 #[test]
-fn the_page_as_a_browser_gets_it() {
+fn page_matches_snapshot() {
     with(&facts::sample::sample(), &[accepted("swap", "2.0 GiB of swap")], |plan| {
         insta::assert_snapshot!("page", page::page(plan).unwrap());
     });
 }
 
 #[test]
-fn a_page_asks_for_nothing_and_shows_hostile_texts_as_text() {
+fn page_is_self_contained_and_escaped() {
     let evil = "x\u{1b}[2J\nhost: other\u{202e}<script>alert('1')</script>";
     let mut facts = facts::sample::sample();
     (facts.hostname, facts.cpu.as_mut().unwrap().model) = (evil.to_owned(), evil.to_owned());
@@ -136,7 +136,7 @@ fn a_page_asks_for_nothing_and_shows_hostile_texts_as_text() {
 }
 
 #[test]
-fn the_document_is_what_its_schema_says() {
+fn documents_match_schemas() {
     let facts = facts::sample::sample();
     with(&facts, &[accepted("swap", "")], |plan| {
         let documents = [

@@ -92,7 +92,7 @@ fn good() -> PreflightReport {
 }
 
 #[test]
-fn the_text_as_a_person_reads_it() {
+fn text_matches_snapshots() {
     insta::assert_snapshot!("text", text::text(&spoiled()));
     insta::assert_snapshot!("text_good", text::text(&good()));
     let text = text::text(&hostile());
@@ -105,7 +105,7 @@ fn the_text_as_a_person_reads_it() {
 }
 
 #[test]
-fn what_must_be_accepted_is_named_until_it_is() {
+fn required_acceptances_are_named() {
     let must = |accepted| Finding {
         must_accept: true,
         accepted,
@@ -125,12 +125,12 @@ fn what_must_be_accepted_is_named_until_it_is() {
 }
 
 #[test]
-fn the_page_as_a_browser_gets_it() {
+fn page_matches_snapshot() {
     insta::assert_snapshot!("page", page::page(&spoiled()).unwrap());
 }
 
 #[test]
-fn a_page_asks_for_nothing_and_shows_hostile_texts_as_text() {
+fn page_is_self_contained_and_escaped() {
     for report in [spoiled(), hostile(), good()] {
         let page = page::page(&report).unwrap();
         for outside in
@@ -147,7 +147,7 @@ fn a_page_asks_for_nothing_and_shows_hostile_texts_as_text() {
 }
 
 #[test]
-fn the_document_is_what_its_schema_says() {
+fn document_matches_schema() {
     let (kind, schema) = document::schema_of::<PreflightReport>();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for report in [spoiled(), hostile(), good()] {
@@ -172,13 +172,13 @@ fn run_script(script: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_script_as_a_person_reads_it() {
+fn script_matches_snapshots() {
     insta::assert_snapshot!("script", script::script(&spoiled()));
     insta::assert_snapshot!("script_hostile", script::script(&hostile()));
 }
 
 #[test]
-fn a_script_runs_nothing_but_what_its_reader_names() {
+fn script_runs_only_named_fixes() {
     let printed = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
     let report = report(vec![
         Finding { commands: vec!["echo one".to_owned()], ..finding(Topic::Machine, "a", Severity::Blocker, "LF3006") },
@@ -196,7 +196,7 @@ fn a_script_runs_nothing_but_what_its_reader_names() {
 }
 
 #[test]
-fn a_hostile_text_in_a_script_stays_text() {
+fn script_escapes_hostile_text() {
     let text = script::script(&hostile());
     assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
     let listed = run_script(&text, &[]);

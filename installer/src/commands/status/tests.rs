@@ -5,12 +5,12 @@ use landfall_lifecycle::operations::{CertificateStatus, ModelFigure, ModelStatus
 use super::*;
 
 #[test]
-fn ready() {
+fn ready_site_is_shown() {
     insta::assert_snapshot!(text(&installed()));
 }
 
 #[test]
-fn ready_site_without_a_backup_says_so() {
+fn ready_site_without_backup_says_so() {
     let mut report = installed();
     report.backups = None;
     report.no_backup = Some("no backup exists: if this machine is lost, so is all data".to_owned());
@@ -21,7 +21,7 @@ fn ready_site_without_a_backup_says_so() {
 }
 
 #[test]
-fn certificates_take_one_short_line_a_day() {
+fn certificates_share_lines_by_day() {
     let mut report = installed();
     let certificates = &mut report.certificates.as_mut().unwrap().certificates;
     let first = certificates[0].clone();
@@ -33,7 +33,7 @@ fn certificates_take_one_short_line_a_day() {
 }
 
 #[test]
-fn not_ready() {
+fn unready_site_is_shown() {
     let mut report = installed();
     (report.ready, report.verdict) = (false, Verdict::NotReady);
     report.components[1].ready = 3;
@@ -53,7 +53,7 @@ fn not_ready() {
 }
 
 #[test]
-fn models_are_shown_with_how_they_run_or_why_they_do_not() {
+fn models_show_profile_or_reason() {
     let mut report = installed();
     assert!(!text(&report).contains("model     "));
     let model = |name: &str, profile: Option<&str>, reason: Option<&str>| ModelStatus {
@@ -77,7 +77,7 @@ fn models_are_shown_with_how_they_run_or_why_they_do_not() {
 }
 
 #[test]
-fn gpus_are_shown_with_holders_and_problems() {
+fn gpus_show_holders_and_problems() {
     let holder = GpuHolder {
         pid: 4242,
         program: Some("vllm".to_owned()),
@@ -116,12 +116,12 @@ fn gpus_are_shown_with_holders_and_problems() {
 }
 
 #[test]
-fn unfinished() {
+fn unfinished_operation_is_shown() {
     insta::assert_snapshot!(text(&interrupted()));
 }
 
 #[test]
-fn stuck() {
+fn stuck_operation_is_shown() {
     let mut report = interrupted();
     report.verdict = Verdict::Stuck;
     if let Some(step) = report.operation.as_mut().and_then(|operation| operation.step.as_mut()) {
@@ -138,14 +138,14 @@ fn stuck() {
 }
 
 #[test]
-fn nothing_installed() {
+fn absent_site_is_shown() {
     let mut report = absent();
     report.notes.push("data of starter 1.0.0 is kept in /var/lib/landfall".to_owned());
     insta::assert_snapshot!(text(&report));
 }
 
 #[test]
-fn every_status_is_what_its_schema_says() {
+fn statuses_match_schema() {
     let (kind, schema) = crate::document::schema_of::<StatusReport>();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for report in [absent(), installed(), interrupted()] {

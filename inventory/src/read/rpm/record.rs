@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_read_by_their_types() {
+    fn columns_are_decoded_by_type() {
         // Types: nothing, one byte, two bytes, 0, 1, a text of two, a blob of one.
         let row = [8, 0, 1, 2, 8, 9, 17, 14, 0xff, 0x01, 0x00, b'a', b'b', 7];
         let read: Result<Vec<_>, _> = columns(&row).expect("a row").collect();

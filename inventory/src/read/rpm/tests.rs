@@ -7,7 +7,7 @@ use super::*;
 const DATABASE: &[u8] = include_bytes!("../../../testdata/rpmdb.sqlite");
 
 #[test]
-fn packages_of_a_real_database_are_listed_and_keys_are_not() {
+fn real_database_lists_packages() {
     let packages = read(DATABASE).expect("readable");
     let shown: Vec<_> = packages.iter().map(|package| (package.name.as_str(), package.version.as_str())).collect();
     let expected = [
@@ -29,7 +29,7 @@ fn packages_of_a_real_database_are_listed_and_keys_are_not() {
 }
 
 #[test]
-fn what_is_no_such_database_is_refused() {
+fn invalid_databases_are_refused() {
     let changed = |at: usize, bytes: &[u8]| {
         let mut database = DATABASE.to_vec();
         database[at..at + bytes.len()].copy_from_slice(bytes);
@@ -53,7 +53,7 @@ fn what_is_no_such_database_is_refused() {
 }
 
 #[test]
-fn no_torn_byte_is_a_panic_or_a_long_wait() {
+fn corrupt_bytes_never_panic() {
     let begun = std::time::Instant::now();
     for at in (0..DATABASE.len()).step_by(5) {
         for byte in [0, 0xff] {
@@ -69,7 +69,7 @@ fn no_torn_byte_is_a_panic_or_a_long_wait() {
 
 proptest! {
     #[test]
-    fn whatever_follows_the_header_is_read_or_refused(tail in prop::collection::vec(any::<u8>(), 0..2048)) {
+    fn arbitrary_pages_never_yield_packages(tail in prop::collection::vec(any::<u8>(), 0..2048)) {
         let mut bytes = DATABASE[..100].to_vec();
         bytes.extend(tail);
         if let Ok(packages) = read(&bytes) {

@@ -38,7 +38,7 @@ fn hold(fixture: &Fixture, held: &[usize]) {
 }
 
 #[test]
-fn a_delta_has_what_the_site_lacks_and_the_site_has_all_of_it_then() {
+fn delta_completes_site_store() {
     for (held, part_bytes) in [
         (&[5_usize][..], None),
         (&[0, 1, 2, 4], None),
@@ -66,7 +66,7 @@ fn a_delta_has_what_the_site_lacks_and_the_site_has_all_of_it_then() {
 }
 
 #[test]
-fn a_delta_is_a_tar_that_has_its_head_and_only_its_blobs() {
+fn delta_contains_head_and_missing_blobs() {
     let fixture = Fixture::small();
     let files = delta(&fixture, &[5], None);
     let listed =
@@ -81,7 +81,7 @@ fn a_delta_is_a_tar_that_has_its_head_and_only_its_blobs() {
 }
 
 #[test]
-fn a_site_that_holds_less_refuses_it_before_the_first_byte() {
+fn site_lacking_blobs_refuses_delta() {
     let fixture = Fixture::small();
     delta(&fixture, &[3, 5, 6], None);
     hold(&fixture, &[3, 6]);
@@ -98,7 +98,7 @@ fn a_site_that_holds_less_refuses_it_before_the_first_byte() {
 }
 
 #[test]
-fn rotten_blob_that_a_delta_lacks_is_named_and_stays() {
+fn rotten_blob_outside_delta_is_named() {
     let fixture = Fixture::small();
     delta(&fixture, &[3, 5], None);
     hold(&fixture, &[3, 5]);
@@ -112,7 +112,7 @@ fn rotten_blob_that_a_delta_lacks_is_named_and_stays() {
 }
 
 #[test]
-fn every_region_of_a_delta_is_checked() {
+fn delta_damage_is_found_everywhere() {
     let fixture = Fixture::small();
     let files = delta(&fixture, &[3, 5], None);
     hold(&fixture, &[3, 5]);
@@ -133,7 +133,7 @@ fn every_region_of_a_delta_is_checked() {
 }
 
 #[test]
-fn a_delta_that_was_cut_or_reordered_is_refused() {
+fn cut_or_reordered_delta_is_refused() {
     let fixture = Fixture::small();
     let files = delta(&fixture, &[5], None);
     let path = fixture.stick().join(&files[0].name);
@@ -154,7 +154,7 @@ fn a_delta_that_was_cut_or_reordered_is_refused() {
 }
 
 #[test]
-fn a_delta_that_continues_after_its_end_is_refused_whatever_its_name_is() {
+fn trailing_delta_data_is_refused() {
     let fixture = Fixture::small();
     let files = delta(&fixture, &[5], None);
     let path = fixture.stick().join(&files[0].name);
@@ -168,7 +168,7 @@ fn a_delta_that_continues_after_its_end_is_refused_whatever_its_name_is() {
 }
 
 #[test]
-fn a_delta_that_arrives_is_checked_piece_by_piece_wherever_it_ends() {
+fn arriving_delta_is_checked_in_pieces() {
     let fixture = Fixture::small();
     let files = delta(&fixture, &[3, 4], None);
     let (payload, path) = (&fixture.payload, fixture.folder.path().join("arriving"));
@@ -199,7 +199,7 @@ fn a_delta_that_arrives_is_checked_piece_by_piece_wherever_it_ends() {
 }
 
 #[test]
-fn a_missing_part_of_a_delta_is_named() {
+fn missing_delta_part_is_named() {
     let fixture = Fixture::small();
     let files = delta(&fixture, &[5], Some(1_500_000));
     let deltas: Vec<_> = files.iter().filter(|file| file.name.contains(".delta.")).collect();
@@ -219,7 +219,7 @@ fn a_missing_part_of_a_delta_is_named() {
 }
 
 #[test]
-fn the_end_of_a_part_is_not_taken_for_that_of_a_delta() {
+fn part_end_is_not_delta_end() {
     // The first part ends with an entry of 512 bytes: as long as a header plus the end would be.
     let fixture = Fixture::with_blobs(&[2 << 20, 512, 3 << 20]);
     let entry = &fixture.payload.layout().entries()[4];

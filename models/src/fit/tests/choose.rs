@@ -17,7 +17,7 @@ fn of(choice: &Choice) -> (Engine, u32, u64) {
 }
 
 #[test]
-fn without_a_wish_the_best_profile_is_chosen() {
+fn best_profile_is_default() {
     let large = chosen(llama_70b(), &gpus("H100", 4, (9, 0)), Wish::default()).unwrap();
     assert_eq!(of(&large), (Engine::Vllm, 4, 131_072));
     let report = report(vec![llama_7b_q4()], &Host { cores: 8, memory_bytes: 64 * GIB, ..Host::default() });
@@ -27,7 +27,7 @@ fn without_a_wish_the_best_profile_is_chosen() {
 }
 
 #[test]
-fn a_wish_is_fulfilled_where_the_engine_accepts_it() {
+fn accepted_wish_is_fulfilled() {
     let host = gpus("H100", 4, (9, 0));
     let wish = Wish { tensor_parallel: Some(2), context: Some(8192), sequences: Some(500) };
     let choice = chosen(llama_70b(), &host, wish).unwrap();
@@ -39,7 +39,7 @@ fn a_wish_is_fulfilled_where_the_engine_accepts_it() {
 }
 
 #[test]
-fn a_wish_that_the_engine_refuses_is_refused_with_its_reason() {
+fn refused_wish_has_reason() {
     let host = gpus("H100", 4, (9, 0));
     let refused = |model: Model, wish: Wish| {
         let refusal = chosen(model, &host, wish).unwrap_err();
@@ -62,7 +62,7 @@ fn a_wish_that_the_engine_refuses_is_refused_with_its_reason() {
 }
 
 #[test]
-fn models_share_the_gpus_and_the_memory_of_a_host() {
+fn models_share_host_resources() {
     let report = report(vec![llama_70b(), llama_8b(), llama_8b()], &gpus("H100", 4, (9, 0)));
     let mut taken = Taken::default();
     let two = Wish { tensor_parallel: Some(2), context: Some(4096), sequences: None };
@@ -81,7 +81,7 @@ fn models_share_the_gpus_and_the_memory_of_a_host() {
 }
 
 #[test]
-fn what_is_left_is_used_for_the_longest_context() {
+fn remaining_gpus_maximize_context() {
     // With 32 heads of keys and values, each additional GPU makes room for a longer context.
     let wide = model("wide", "BF16", 16_060_522_496, figures(32, 4096, 32, 32, 131_072));
     let one = Wish { tensor_parallel: Some(1), ..Wish::default() };
@@ -98,7 +98,7 @@ fn what_is_left_is_used_for_the_longest_context() {
 }
 
 #[test]
-fn fewer_sequences_and_a_shorter_context_leave_memory_to_the_next_model() {
+fn smaller_wishes_leave_memory() {
     let host = Host { cores: 8, memory_bytes: 24 * GIB, ..Host::default() };
     let report = report(vec![llama_7b_q4()], &host);
     let whole = Taken::default().choose(&report, &report.models[0], Wish::default()).unwrap();
@@ -120,7 +120,7 @@ fn fewer_sequences_and_a_shorter_context_leave_memory_to_the_next_model() {
 }
 
 #[test]
-fn a_wish_does_not_hide_why_a_place_is_refused() {
+fn wish_keeps_underlying_refusal() {
     let degree = |degree: u64| Wish { tensor_parallel: Some(degree), ..Wish::default() };
     let old = chosen(llama_8b(), &gpus("L4", 2, (6, 1)), degree(2)).unwrap_err();
     assert_eq!(old.reason, Reason::ComputeCapability, "{}", old.text);

@@ -88,7 +88,7 @@ fn near(found: u64, published: u64) -> bool {
 }
 
 #[test]
-fn published_cases_agree_within_three_percent() {
+fn published_cases_match_within_three_percent() {
     let one = on(&llama_8b(), &gpus("H100", 1, (9, 0))).profile.expect("fits");
     assert!(near(one.kv_cache_tokens.expect("cache"), 444_000), "{one:?}");
     assert_eq!((one.tensor_parallel, one.context), (1, 131_072));
@@ -114,7 +114,7 @@ fn published_cases_agree_within_three_percent() {
 }
 
 #[test]
-fn three_gpus_share_no_64_heads() {
+fn three_gpus_cannot_split_64_heads() {
     let host = gpus("H100", 3, (9, 0));
     let model = llama_70b();
     let refusal = OnGpus::new(&model, known(&model)).profile(&host.groups[0], 3).expect_err("refused");
@@ -132,7 +132,7 @@ fn three_gpus_share_no_64_heads() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_with_its_bytes() {
+fn oversized_model_is_refused_with_bytes() {
     let refusal = on(&llama_70b(), &gpus("L4", 2, (8, 9))).refusal.expect("refused");
     assert_eq!(refusal.reason, Reason::Memory);
     // 141,107,412,992 / 2 + 3 GiB, against 0.90 × 23,616,028,672.
@@ -151,7 +151,7 @@ fn what_does_not_fit_is_refused_with_its_bytes() {
 }
 
 #[test]
-fn gpus_that_are_too_old_for_weights_or_images_are_refused() {
+fn old_gpus_are_refused() {
     let volta = gpus("H100", 1, (7, 0));
     let plain = on(&llama_8b(), &volta).profile.expect("plain weights run");
     assert!(plain.settings.contains(&"--dtype=half".to_owned()), "{plain:?}");
@@ -207,7 +207,7 @@ fn gpus_that_are_too_old_for_weights_or_images_are_refused() {
 }
 
 #[test]
-fn groups_of_quantized_weights_stay_whole() {
+fn quantization_groups_stay_whole() {
     let quantization = Some(Quantization { method: "gptq".to_owned(), bits: 4, group: 128 });
     let figures = Architecture { quantization, intermediate: 18_944, ..figures(28, 3584, 32, 8, 32_768) };
     let model = model("gptq", "I32", 6_000_000_000, figures);
@@ -219,7 +219,7 @@ fn groups_of_quantized_weights_stay_whole() {
 }
 
 #[test]
-fn blocks_of_experts_stay_whole() {
+fn expert_blocks_stay_whole() {
     let quantization = Some(Quantization { method: "fp8".to_owned(), bits: 8, group: 128 });
     let figures = Architecture { quantization, intermediate: 1536, ..figures(94, 4096, 64, 4, 40_960) };
     let model = model("fp8", "F8_E4M3", 30_000_000_000, figures);
@@ -230,7 +230,7 @@ fn blocks_of_experts_stay_whole() {
 }
 
 #[test]
-fn families_and_devices_that_vllm_lacks_are_refused() {
+fn unsupported_families_and_devices_are_refused() {
     let mpnet = Architecture { family: "mpnet".to_owned(), kind: ModelKind::Encoder, ..figures(12, 768, 12, 12, 512) };
     let mpnet = model("mpnet", "F32", 400_000_000, mpnet);
     let report = fit(&ModelsDocument::new(vec![mpnet], Vec::new()), &gpus("L4", 1, (8, 9)));
@@ -247,7 +247,7 @@ fn families_and_devices_that_vllm_lacks_are_refused() {
 }
 
 #[test]
-fn images_are_known_by_their_repository() {
+fn engines_are_recognized_by_repository() {
     let of = Engine::of_image;
     let digest = format!("docker.io/vllm/vllm-openai:v1@sha256:{}", "0".repeat(64));
     assert_eq!((of(&digest), of("ollama/ollama:0.9")), (Some(Engine::Vllm), Some(Engine::Ollama)));
@@ -255,7 +255,7 @@ fn images_are_known_by_their_repository() {
 }
 
 #[test]
-fn gpus_with_slightly_different_memory_are_one_group() {
+fn similar_gpus_form_one_group() {
     let path = format!("{}/../gpu/facts/testdata/machines/two-l4.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).expect("facts");
     let changed = text.replacen("\"reservedBytes\": 536870912", "\"reservedBytes\": 536875008", 1);
@@ -267,7 +267,7 @@ fn gpus_with_slightly_different_memory_are_one_group() {
 }
 
 #[test]
-fn windows_make_room_for_more_sequences() {
+fn attention_windows_allow_more_sequences() {
     let whole = figures(32, 4096, 32, 8, 32_768);
     let windowed = Architecture { window: Some(Window { layers: 32, tokens: 4096 }), ..whole.clone() };
     let host = gpus("L4", 1, (8, 9));
@@ -279,7 +279,7 @@ fn windows_make_room_for_more_sequences() {
 }
 
 #[test]
-fn encoders_need_no_cache_and_floats_are_shortened() {
+fn encoders_need_no_cache() {
     let bert = Architecture { kind: ModelKind::Encoder, head_dim: 32, value_dim: 32, ..figures(6, 384, 12, 12, 512) };
     let model = model("minilm", "F32", 90_000_000, bert);
     let report = fit(&ModelsDocument::new(vec![model], Vec::new()), &gpus("L4", 1, (8, 9)));
@@ -291,7 +291,7 @@ fn encoders_need_no_cache_and_floats_are_shortened() {
 }
 
 #[test]
-fn the_states_of_hosts_are_reported() {
+fn host_states_are_reported() {
     let said: Vec<_> = [
         "none",
         "no-driver",
@@ -326,7 +326,7 @@ fn the_states_of_hosts_are_reported() {
 }
 
 #[test]
-fn parts_of_a_gpu_are_proposed_and_mig_devices_are_not_joined() {
+fn mig_parts_are_proposed_but_not_joined() {
     let mut host = gpus("H100", 2, (9, 0));
     let profile =
         |name: &str, gib: u64, instances| ProfileSize { name: name.to_owned(), memory_bytes: gib * GIB, instances };
@@ -347,7 +347,7 @@ fn parts_of_a_gpu_are_proposed_and_mig_devices_are_not_joined() {
 }
 
 #[test]
-fn the_table_is_aligned_and_names_every_reason() {
+fn table_names_all_reasons() {
     let unknown = Model { figures: Figures::Unknown("why".to_owned()), ..llama_8b() };
     let image = EngineImage {
         reference: "docker.io/vllm/vllm-openai:v0.20.0".to_owned(),
@@ -399,7 +399,7 @@ fn the_table_is_aligned_and_names_every_reason() {
 proptest! {
     /// Whatever the figures, nothing overflows, and no profile exceeds the memory, the context or the heads.
     #[test]
-    fn a_profile_keeps_every_limit(
+    fn profile_respects_limits(
         layers in 1_u32..200, heads in 1_u32..200, kv_heads in 1_u32..200, context in 1_u64..1 << 32,
         weights in 0_u64..1 << 42, memory in 0_u64..1 << 42, count in 1_u32..17,
     ) {
@@ -423,7 +423,7 @@ proptest! {
 
     /// More memory never makes a fit worse.
     #[test]
-    fn more_memory_is_never_worse(weights in 0_u64..1 << 38, memory in 0_u64..1 << 38, more in 0_u64..1 << 38) {
+    fn more_memory_never_shortens_context(weights in 0_u64..1 << 38, memory in 0_u64..1 << 38, more in 0_u64..1 << 38) {
         let model = model("any", "BF16", weights, figures(32, 4096, 32, 8, 131_072));
         let mut host = gpus("H100", 1, (9, 0));
         let mut context = |memory| {

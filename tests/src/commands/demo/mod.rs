@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_into_the_console_is_read_from_what_is_printed() {
+    fn console_token_is_parsed() {
         let said = "console      https://192.0.2.7:31443/\ntoken        K7QF2M-9XRT4B (counts once, until 2026-11-23T10:00:00Z)\n";
         let token = printed_token(said).unwrap().to_owned();
         assert_eq!(token, "K7QF2M-9XRT4B");
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_of_the_demo_has_results_of_its_own() {
+    fn demo_variants_have_separate_results() {
         let listed = |line: &str| Line::try_parse_from(line.split(' ')).map(|line| line.arguments.listed());
         assert_eq!(listed("demo --report").unwrap(), "cargo xtask demo");
         assert_eq!(listed("demo --upgrade --report").unwrap(), "cargo xtask demo --upgrade");

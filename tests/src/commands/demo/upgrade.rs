@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_component_that_one_release_lacks_has_no_downtime() {
+    fn missing_component_has_no_downtime() {
         let downtimes_of = BTreeMap::from([("dns", 0.52), ("postgres", 12.0)]);
         let row = Row { act: &ACTS[0], seconds: 1.0, pause_seconds: 1.0, downtimes: downtimes_of };
         let lines = downtimes(&[row]);

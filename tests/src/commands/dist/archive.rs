@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_archive_depends_on_content_and_the_given_time_alone() {
+    fn archive_is_reproducible() {
         let entry = |mode| Entry { bytes: b"content".to_vec(), mode };
         let entries = BTreeMap::from([("b".to_owned(), entry(0o644)), ("a".to_owned(), entry(0o755))]);
         let packed = pack(&entries, "landfall-1", 7).unwrap();

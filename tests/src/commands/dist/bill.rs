@@ -179,7 +179,7 @@ mod tests {
     use crate::commands::dist::names;
 
     #[test]
-    fn the_bill_of_this_tree_is_valid_has_what_ships_and_nothing_of_the_tests() {
+    fn bill_is_valid_and_complete() {
         let programs: Vec<_> = names().map(|name| Shipped { name, sha256: "ab".repeat(32) }).collect();
         let bytes = of_this_tree(&programs, crate::workspace::TARGET, "1.2.3", 7).unwrap();
         assert_eq!(bytes, of_this_tree(&programs, crate::workspace::TARGET, "1.2.3", 7).unwrap());

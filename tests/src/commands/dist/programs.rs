@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_of_the_building_machine_is_found() {
+    fn build_paths_are_refused() {
         let refused = |bytes: &[u8]| refuse_paths("landfall", bytes, [Path::new("/home/a/tree")].into_iter());
         refused(b"\0/landfall/src/main.rs\0").unwrap();
         let error = refused(b"\0/home/a/tree/src/main.rs\0").unwrap_err().to_string();

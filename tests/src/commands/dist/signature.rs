@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signature_is_of_these_sums_by_this_key() {
+    fn signature_covers_sums() {
         let folder = tempfile::tempdir().unwrap();
         let key = SigningKey::generate(KeyKind::EcdsaP256).unwrap();
         write(&key, folder.path(), b"sums").unwrap();

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_pass_only_if_each_limit_is_met_by_cold_runs() {
+    fn figures_need_met_cold_limits() {
         judge(&rows()).unwrap();
         for index in 1..=LIMITS.len() {
             for (field, value) in [("met", false), ("cold", false), ("limit", false), ("met", true)] {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_judged_for_every_verb() {
+    fn memory_of_each_verb_is_judged() {
         let row = |verb: &str, bytes: u64| json!({ "name": verb, "figures": [{ "name": MEMORY, "value": bytes }] });
         let rows = |stage: u64| [row("build", 40 << 20), row("verify", 20 << 20), row("stage", stage)];
         judge_memory(&rows(64 << 20)).unwrap();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_of_the_start_is_judged() {
+    fn startup_limits_are_judged() {
         let row = |name: &str, time: f64, memory: f64, size: f64| {
             let figures = [(startup::TIME, time), (startup::MEMORY, memory), (startup::SIZE, size)];
             json!({ "name": name, "figures": figures.map(|(name, value)| json!({ "name": name, "value": value })) })
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_console_is_judged_by_every_limit() {
+    fn console_limits_are_judged() {
         let row = |factor: f64| {
             let figures = console::LIMITS.iter();
             let figures = figures.map(|limit| json!({ "name": limit.figure, "value": limit.at_most * factor }));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn every_exceeded_limit_is_named() {
+    fn exceeded_limits_are_named() {
         let mut rows = rows();
         rows[1..].iter_mut().for_each(|row| row["ratios"][0]["met"] = false.into());
         let said = judge(&rows).unwrap_err().to_string();

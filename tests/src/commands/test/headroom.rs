@@ -119,13 +119,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn available_memory_is_read() {
+    fn available_memory_is_parsed() {
         assert_eq!(available("MemTotal: 9 kB\nMemAvailable:   24117248 kB\nBuffers: 1 kB\n"), Some(24_117_248 * 1024));
         assert_eq!(available("MemTotal: 9 kB\n"), None);
     }
 
     #[test]
-    fn the_least_of_a_part_counts_from_the_last_look_before_it() {
+    fn least_free_includes_previous_look() {
         let begun = Instant::now();
         let at = |seconds| begun + Duration::from_secs(seconds);
         let free = |memory, disk| Free { memory, disk };
@@ -139,14 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_would_fill_the_disk_does_not_begin() {
+    fn oversized_part_does_not_begin() {
         require_disk(0).unwrap();
         let refusal = require_disk(u64::MAX).unwrap_err().to_string();
         assert!(refusal.starts_with("this part takes 18446744073.7 GB of the disk"), "{refusal}");
     }
 
     #[test]
-    fn what_was_free_is_printed_in_gigabytes() {
+    fn free_space_is_printed_in_gigabytes() {
         let free = Free { memory: 9_140_000_000, disk: 287_000_000 };
         assert_eq!(free.to_string(), "least free: memory 9.1 GB, disk 0.2 GB");
     }

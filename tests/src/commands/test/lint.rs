@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn examples_that_nothing_compiles_are_found() {
+    fn uncompiled_examples_are_found() {
         let block =
             |language: &str| format!("fn a() {{}}\n    /// ```{language}\n    /// a\n    /// ```\nfn b() {{}}\n");
         for plain in PLAIN {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_release_that_the_project_names_denies_warnings() {
+    fn only_stated_release_denies_warnings() {
         assert!(is_of_release("rustc 1.95.1 (59807616e 2026-04-14)", "1.95"));
         for other in ["rustc 1.96.0 (abc 2026-05-01)", "rustc 1.95.0-nightly (abc 2026-02-01)", "rustc 1.950.0", ""] {
             assert!(!is_of_release(other, "1.95"), "{other}");

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_launcher_knows_what_each_part_needs() {
+    fn launcher_knows_all_parts() {
         for part in PARTS {
             assert!(
                 TEST_PARTS.iter().any(|(name, _)| *name == part.name),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_for_full_runs_is_left_out_unless_it_is_named() {
+    fn full_part_runs_only_when_named() {
         let part = when_full("slow", || Ok(()));
         let asks = |only: Option<&str>, full| {
             let arguments = Arguments { only: only.map(str::to_owned), full, keep_going: false, report: false };
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_another_one_contains_asks_for_its_own_part() {
+    fn exact_part_name_wins() {
         let names = |only: &str| -> Vec<&str> {
             let only = Some(only.to_owned());
             let arguments = Arguments { only, full: false, keep_going: false, report: false };

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_document_shows_each_picture_that_is_kept_and_no_other() {
+    fn documented_pictures_match_kept_ones() {
         let text = std::fs::read_to_string(workspace::root().join("docs/CONSOLE.md")).unwrap();
         let shown = text.split("](console/").skip(1).filter_map(|rest| rest.split_once(".png)")).map(|(name, _)| name);
         let mut shown: Vec<&str> = shown.collect();

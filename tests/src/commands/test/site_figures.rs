@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_passes_if_each_goal_is_met() {
+    fn site_must_meet_goals() {
         judge(&rows(1.0)).and_then(|()| judge_rates(&rows(1.0))).unwrap();
         let said = said(&rows(1.01));
         for goal in GOALS {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_was_not_measured_fails() {
+    fn unmeasured_figure_fails() {
         assert!(said(&rows(0.0)).contains("was not measured"));
         assert!(said(&[]).contains("was not measured"));
         for index in 0..rows(1.0).len() {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rival_that_was_not_measured_fails() {
+    fn unmeasured_rival_fails() {
         for name in WITH_RATES {
             for (index, rival) in RIVALS.into_iter().enumerate() {
                 let mut rows = rows(1.0);

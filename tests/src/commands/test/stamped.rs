@@ -66,21 +66,21 @@ mod tests {
     }
 
     #[test]
-    fn both_streams_are_printed_with_minutes() {
+    fn both_streams_are_stamped() {
         let (lines, outcome) = lines_of("echo one; echo two >&2; printf three");
         outcome.unwrap();
         assert_eq!(lines, ["  0.0 one", "  0.0 two", "  0.0 three"]);
     }
 
     #[test]
-    fn a_failure_is_one_after_its_output() {
+    fn failure_follows_output() {
         let (lines, outcome) = lines_of("echo why; exit 3");
         assert_eq!(lines, ["  0.0 why"]);
         assert!(outcome.unwrap_err().to_string().ends_with("ended with exit status: 3"));
     }
 
     #[test]
-    fn what_is_left_running_holds_nothing_up() {
+    fn background_process_does_not_block() {
         let begun = Instant::now();
         let (lines, outcome) = lines_of("sleep 30 & echo $!");
         outcome.unwrap();

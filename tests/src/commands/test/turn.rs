@@ -45,12 +45,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hash_chooses_the_turn() {
+    fn hash_chooses_turn() {
         assert_eq!([Turn::of("0000007f"), Turn::of("0000004\n"), Turn::of("")], [Turn(2), Turn(4), Turn(0)]);
     }
 
     #[test]
-    fn every_turn_has_a_part_of_its_own() {
+    fn turns_have_own_parts() {
         let turns = PARTS.iter().filter_map(|part| match part.runs {
             Runs::InTurns(turns) => Some(turns),
             Runs::Always | Runs::WhenFull => None,

@@ -9,7 +9,7 @@ fn names(tree: &FileTree) -> Vec<&str> {
 }
 
 #[test]
-fn equal_trees_have_equal_bytes_whatever_the_order_of_adding() {
+fn equal_trees_have_equal_layers() {
     let folder = tempfile::tempdir().unwrap();
     let (mut one, mut two) = (FileTree::default(), FileTree::default());
     one.add("usr/bin/b", 0o755, text("b"));
@@ -25,7 +25,7 @@ fn equal_trees_have_equal_bytes_whatever_the_order_of_adding() {
 }
 
 #[test]
-fn a_changed_byte_mode_or_owner_changes_the_digest() {
+fn changed_metadata_changes_digest() {
     let folder = tempfile::tempdir().unwrap();
     let digest = |owner, mode, content: &str| {
         let mut tree = FileTree::default();
@@ -39,7 +39,7 @@ fn a_changed_byte_mode_or_owner_changes_the_digest() {
 }
 
 #[test]
-fn a_layer_reads_back_with_its_hard_links() {
+fn layer_preserves_hard_links() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("source");
     put(&source, b"shared").unwrap();
@@ -62,7 +62,7 @@ fn a_layer_reads_back_with_its_hard_links() {
 }
 
 #[test]
-fn a_difference_holds_the_new_the_changed_and_whiteouts() {
+fn difference_holds_changes_and_whiteouts() {
     let (mut base, mut whole) = (FileTree::default(), FileTree::default());
     for tree in [&mut base, &mut whole] {
         tree.add("same", 0o644, text("same"));

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_covers_what_it_names_and_no_more() {
+    fn expected_list_matches_exactly() {
         assert!(is_expected(Category::Runtime, "/run/systemd/transient"));
         assert!(!is_expected(Category::Runtime, "/run/systemd/transient/left.scope"));
         assert!(is_expected(Category::File, "/var/log/journal/id/system.journal"));

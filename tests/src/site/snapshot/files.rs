@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "throw-away files of a test")]
-    fn a_changed_byte_of_the_same_size_is_seen_through_the_known_digests() {
+    fn changed_byte_defeats_known_digests() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let look = |known: Option<&Hashes>| {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_the_machine_are_below_its_root() {
+    fn machine_paths_are_relative_to_root() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("run/a")).unwrap();
         let mut walk = Walk { items: Items::new(), known: None, hashes: Hashes::default() };

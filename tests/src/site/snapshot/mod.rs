@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn additions_removals_and_changes_are_distinguished() {
+    fn additions_removals_changes_are_distinguished() {
         let before = snapshot(&[("/a", "1"), ("/b", "1"), ("/c", "1")]);
         let after = snapshot(&[("/a", "1"), ("/b", "2"), ("/d", "1")]);
         let difference = Difference::between(&before, &after);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_takes_whole_names_only() {
+    fn outside_takes_whole_names() {
         let after = snapshot(&[("/var/lib/landfall", "1"), ("/var/lib/landfall/x", "1"), ("/var/lib/landfall-x", "1")]);
         let difference = Difference::between(&snapshot(&[]), &after).outside(&["/var/lib/landfall"]);
         assert_eq!(difference.to_string(), "+ file /var/lib/landfall-x: 1\n");

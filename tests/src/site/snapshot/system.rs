@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mount_is_the_same_on_every_boot() {
+    fn mount_description_is_stable_across_boots() {
         let one = parse_mount("22 1 7:0 / / rw,relatime shared:1 - ext4 /dev/loop0 rw").unwrap();
         let two = parse_mount("93 8 7:3 / / rw,relatime shared:7 - ext4 /dev/loop3 rw").unwrap();
         assert_eq!(one.description, two.description);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_of_a_cgroup_is_the_same_in_every_site() {
+    fn cgroup_mount_is_same_across_sites() {
         let line = |site: &str, above: &str| {
             let root = format!("{above}/landfall-{site}-node-1");
             parse_mount(&format!("30 22 0:28 {root} /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory")).unwrap()

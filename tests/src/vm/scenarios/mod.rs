@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scenarios_are_found_by_name_alone() {
+    fn scenarios_are_found_by_name() {
         let names: std::collections::BTreeSet<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
         assert_eq!(names.len(), SCENARIOS.len());
         assert!(names.iter().all(|name| find(name).is_ok_and(|scenario| scenario.name == *name)));

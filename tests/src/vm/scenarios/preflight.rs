@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn advice_that_opens_the_firewall_is_followed_and_advice_to_turn_it_off_is_not() {
+    fn only_opening_firewall_advice_is_followed() {
         let advice =
             "Run `ufw route allow from 10.244.0.0/16` and `ufw allow in on cni0`; or turn it off with `ufw disable`.";
         assert_eq!(commands(advice, "ufw"), ["ufw route allow from 10.244.0.0/16", "ufw allow in on cni0"]);

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_whose_line_has_no_end_does_not_count() {
+    fn unterminated_number_does_not_count() {
         assert_eq!(acknowledged(""), 0);
         assert_eq!(acknowledged("1\n2\n3"), 2);
         assert_eq!(acknowledged("1\n2\n30\n"), 30);
