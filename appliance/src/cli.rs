@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// The console of a site.
+/// Console of a site.
 #[derive(Debug, Parser)]
 #[command(name = "landfall-appliance", version, about, max_term_width = 110)]
 pub struct Arguments {
@@ -25,7 +25,7 @@ pub enum Command {
     /// Read the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Work with the directory that people come from
+    /// Check the directory of the console's users
     #[command(subcommand)]
     Directory(DirectoryCommand),
     /// Serve wheels and npm packages as a package index
@@ -39,16 +39,17 @@ pub struct ServeArguments {
     /// Folder for the database, the only one that is written to
     #[arg(long, env = "LANDFALL_APPLIANCE_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
-    /// Folder with the settings of a PostgreSQL server that the data is in; without any, it is in a file of the data folder
+    /// Folder with the settings of a PostgreSQL server for the data; without settings, the data is in a file of the
+    /// data folder
     #[arg(long, env = "LANDFALL_APPLIANCE_DATABASE", value_name = "FOLDER")]
     pub database: Option<PathBuf>,
-    /// Namespace of the pod, which says whether this is a drill: a drill keeps a file in any case
+    /// Namespace of the pod, which shows if this is a drill: a drill always keeps its data in a file
     #[arg(long, env = "LANDFALL_APPLIANCE_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,
-    /// Address and port to accept connections at
+    /// Address and port at which connections are accepted
     #[arg(long, env = "LANDFALL_APPLIANCE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
     pub listen: String,
-    /// Address and port to answer software at that asks about the license, in plain HTTP with signed answers; nowhere by default
+    /// Address and port for license questions of software, in plain HTTP with signed answers; none by default
     #[arg(long, env = "LANDFALL_APPLIANCE_ANSWERS", value_name = "ADDRESS")]
     pub answers: Option<String>,
     /// Certificate chain of the console in PEM; read again when it changes
@@ -57,7 +58,8 @@ pub struct ServeArguments {
     /// Private key of the console's certificate in PEM
     #[arg(long, env = "LANDFALL_APPLIANCE_KEY", value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Folder with a certificate that the site supplies, `tls.crt` and `tls.key`, used in place of the other; read again when it changes, and it may be missing
+    /// Folder with a certificate that the site supplies, `tls.crt` and `tls.key`, used instead of the console's; read
+    /// again when it changes, and may be missing
     #[arg(long, env = "LANDFALL_APPLIANCE_SUPPLIED_CERTIFICATE", value_name = "FOLDER")]
     pub supplied_certificate: Option<PathBuf>,
     /// Address and port of the host's API
@@ -66,32 +68,33 @@ pub struct ServeArguments {
     /// The host's certificate in PEM; only a server that holds its key is trusted
     #[arg(long, env = "LANDFALL_APPLIANCE_HOST_CERTIFICATE", value_name = "FILE")]
     pub host_certificate: Option<PathBuf>,
-    /// The appliance's certificate for the host's API, in PEM
+    /// Certificate of the appliance for the host's API, in PEM
     #[arg(long, env = "LANDFALL_APPLIANCE_CLIENT_CERTIFICATE", value_name = "FILE")]
     pub client_certificate: Option<PathBuf>,
     /// Private key of the client certificate in PEM
     #[arg(long, env = "LANDFALL_APPLIANCE_CLIENT_KEY", value_name = "FILE")]
     pub client_key: Option<PathBuf>,
-    /// Folder with the settings of a directory that people come from; read again when it changes, and it may be missing
+    /// Folder with the settings of a directory of users; read again when it changes, and may be missing
     #[arg(long, env = "LANDFALL_APPLIANCE_DIRECTORY", value_name = "FOLDER")]
     pub directory: Option<PathBuf>,
-    /// Folder with the settings of a syslog server that audit entries are forwarded to; read again when it changes, and it may be missing
+    /// Folder with the settings of a syslog server that receives audit entries; read again when it changes, and may be
+    /// missing
     #[arg(long, env = "LANDFALL_APPLIANCE_SYSLOG", value_name = "FOLDER")]
     pub syslog: Option<PathBuf>,
-    /// Folder with the settings of an ingress whose proxies are trusted; read again when it changes, and it may be missing
+    /// Folder with the settings of an ingress whose proxies are trusted; read again when it changes, and may be missing
     #[arg(long, env = "LANDFALL_APPLIANCE_INGRESS", value_name = "FOLDER")]
     pub ingress: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Write all of it to standard output as JSON lines, with the host's checkpoints; the server may run
+    /// Write the whole audit log to standard output as JSON lines, with the host's checkpoints; the server may run
     Export(DataArguments),
 }
 
 #[derive(Debug, Subcommand)]
 pub enum DirectoryCommand {
-    /// Check the settings, and whether the directory answers
+    /// Check the settings, and that the directory answers
     Check(DirectoryArguments),
 }
 
@@ -104,13 +107,13 @@ pub struct DirectoryArguments {
 
 #[derive(Debug, Subcommand)]
 pub enum PackagesCommand {
-    /// Serve the files of lists over HTTP: wheels to pip and uv, packages to npm, pnpm and Yarn
+    /// Serve listed files over HTTP: wheels to pip and uv, packages to npm, pnpm and Yarn
     Serve(PackagesArguments),
 }
 
 #[derive(Debug, Args)]
 pub struct PackagesArguments {
-    /// Folder with the files; it is only read
+    /// Folder with the files, which is only read
     #[arg(long, env = "LANDFALL_PACKAGES_FOLDER", value_name = "FOLDER")]
     pub folder: PathBuf,
     /// List of the wheels that `landfall build` wrote
@@ -119,13 +122,13 @@ pub struct PackagesArguments {
     /// Digest that the list of wheels must have, such as `sha256:…`
     #[arg(long, env = "LANDFALL_PACKAGES_DIGEST", value_name = "DIGEST")]
     pub digest: Option<String>,
-    /// List of the npm packages that `landfall build` wrote; given again for each further part
+    /// List of the npm packages that `landfall build` wrote; repeat it for each further part
     #[arg(long, env = "LANDFALL_PACKAGES_NPM_LIST", value_name = "FILE")]
     pub npm_list: Vec<PathBuf>,
-    /// Digest that all parts of the list of npm packages must have together
+    /// Digest that all parts of the npm list must have together
     #[arg(long, env = "LANDFALL_PACKAGES_NPM_DIGEST", value_name = "DIGEST")]
     pub npm_digest: Option<String>,
-    /// Address and port to accept connections at
+    /// Address and port at which connections are accepted
     #[arg(long, env = "LANDFALL_PACKAGES_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub listen: String,
 }
@@ -145,10 +148,10 @@ pub struct DataArguments {
     /// Folder of the database
     #[arg(long, env = "LANDFALL_APPLIANCE_DATA", value_name = "FOLDER")]
     pub data: PathBuf,
-    /// Folder with the settings of a PostgreSQL server that the data is in, as `serve` has it
+    /// Folder with the settings of a PostgreSQL server for the data, as for `serve`
     #[arg(long, env = "LANDFALL_APPLIANCE_DATABASE", value_name = "FOLDER", default_value = "/run/secrets/database")]
     pub database: PathBuf,
-    /// Namespace of the pod, which says whether this is a drill
+    /// Namespace of the pod, which shows if this is a drill
     #[arg(long, env = "LANDFALL_APPLIANCE_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,
 }

@@ -4,21 +4,21 @@ use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApprovalsCommand {
-    /// Print whether this host is asked, and which changes wait for its word.
+    /// Print if changes from the console need this host's approval, and list the waiting ones.
     List,
-    /// From now on, changes that the console asks for wait until root approves them on this host.
+    /// Make changes from the console wait, from now on, until root approves them on this host.
     Require,
-    /// From now on, changes begin as soon as the console's users have approved them.
+    /// Let changes begin, from now on, as soon as the console's users have approved them.
     Waive,
-    /// Let a change that waits begin.
+    /// Approve a waiting change, which then begins.
     Approve {
-        /// The digest of its plan, or its first eight digits.
+        /// Digest of the change's plan, or at least its first eight digits.
         #[arg(value_name = "DIGEST")]
         plan: String,
     },
-    /// End a change that waits.
+    /// Refuse a waiting change, which then ends.
     Refuse {
-        /// The digest of its plan, or its first eight digits.
+        /// Digest of the change's plan, or at least its first eight digits.
         #[arg(value_name = "DIGEST")]
         plan: String,
     },

@@ -9,27 +9,30 @@ use jiff::Timestamp;
 pub(crate) enum BackupCommand {
     /// Save all data of the installed release, and prove the backup by a trial restore.
     Run(BackupRunArguments),
-    /// Save what was written since the previous backup, so that any point in time can be restored; a timer does this every four minutes.
+    /// Save data written since the previous backup, so that any point in time can be restored; a timer runs this every
+    /// four minutes.
     Log,
-    /// Print every backup, which of them are proven, and the points in time that can be restored.
+    /// Print all backups, each proven or not, and the points in time that can be restored.
     List,
-    /// Read all data of all backups, and report all damage and what can no longer be restored because of it.
+    /// Read all data of all backups; report all damage, and everything that can no longer be restored because of it.
     Check(BackupCheckArguments),
-    /// Repair damaged backups, from a copy if one is named, and report what is lost.
+    /// Repair damaged backups, from a copy if one is named, and report all losses.
     Repair(BackupRepairArguments),
-    /// Remove backups that have lost data: until they are gone, no removed backup frees space. Asks for the name of the site.
+    /// Remove backups that have lost data; while any of them exists, no removed backup frees space. Asks for the name
+    /// of the site.
     Forget(BackupForgetArguments),
-    /// Print when backups are made and proven, the next and the latest of them, and how many are kept; or set the time.
+    /// Print the schedule of backups and drills, the next and latest of them, and the number of kept backups; or set
+    /// the time.
     Schedule(BackupScheduleArguments),
     /// Copy every proven backup to other disks and buckets that lack it.
     Copy(BackupCopyArguments),
-    /// Print the key without which no backup can be read: store it in a safe place, away from this machine.
+    /// Print the key of all backups, without which none can be read; store it in a safe place, away from this machine.
     Key(BackupKeyArguments),
     /// Adopt a lost site's backups on an empty machine.
     Adopt(BackupAdoptArguments),
-    /// Write objects of the cluster that a backup has into a file for `kubectl apply`, without those of the release.
+    /// Write the cluster's objects in a backup to a file for `kubectl apply`, except those of the release.
     Objects(BackupObjectsArguments),
-    /// Write a stream of a backup into a file, as it was saved.
+    /// Write a stream of a backup to a file, as it was saved.
     Export(BackupExportArguments),
 }
 
@@ -37,13 +40,13 @@ pub(crate) enum BackupCommand {
 pub(crate) enum ReplacedDataCommand {
     /// Print all replaced data, with claim, folder and size.
     List,
-    /// Remove one item of it; asks for the name of the site.
+    /// Remove one item of replaced data; asks for the name of the site.
     Remove(ReplacedDataRemoveArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplacedDataRemoveArguments {
-    /// Its name, as `landfall replaced-data list` prints it.
+    /// Name of the item, as printed by `landfall replaced-data list`.
     pub(crate) name: String,
     /// Name of the site, for scripts without a terminal.
     #[arg(long, value_name = "NAME")]
@@ -58,27 +61,27 @@ pub(crate) struct BackupKeyArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupKeyCommand {
-    /// Exchange the key for a new one, print it, and shut the former one out, here and in every copy that can be reached.
+    /// Replace the key, print the new one, and shut out the former one, here and in every reachable copy.
     Rotate,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupCheckArguments {
-    /// Read the copies in this folder instead, or in a bucket of the site's settings (`s3:NAME`).
+    /// Folder of copies to read instead, or a bucket of the site's settings (`s3:NAME`).
     #[arg(value_name = "PLACE")]
     pub(crate) copy: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupRepairArguments {
-    /// Take lost data from the copies in this folder, or in a bucket of the site's settings (`s3:NAME`).
+    /// Folder of copies that replace lost data, or a bucket of the site's settings (`s3:NAME`).
     #[arg(value_name = "PLACE")]
     pub(crate) copy: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupForgetArguments {
-    /// Every backup that has lost data, as `landfall backup repair` names them; what they still have goes, too.
+    /// Remove every backup that has lost data, as listed by `landfall backup repair`, including its remaining data.
     #[arg(long, required = true)]
     pub(crate) lost: bool,
     /// Name of the site, for scripts without a terminal.
@@ -88,8 +91,8 @@ pub(crate) struct BackupForgetArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupScheduleArguments {
-    /// Make each day's backup, and the drill that proves it, at this time of the host, such as `03:15`; `default` returns to a time between
-    /// 01:30 and 02:30. Other settings stay.
+    /// Host time of the daily backup and of the drill that proves it, such as `03:15`. `default` returns to a time
+    /// between 01:30 and 02:30. Other settings stay.
     #[arg(long, value_name = "TIME")]
     pub(crate) time: Option<String>,
     /// Print what would change, and change nothing.
@@ -99,48 +102,48 @@ pub(crate) struct BackupScheduleArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupCopyArguments {
-    /// Folders on other disks, and buckets of the site's settings (`s3:NAME`), each of which gets a repository; by default all that the
-    /// settings name.
+    /// Folders on other disks and buckets of the site's settings (`s3:NAME`), each of which gets a repository; by
+    /// default, all that the settings name.
     #[arg(value_name = "PLACE")]
     pub(crate) folders: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupAdoptArguments {
-    /// The repository's folder, or a file that describes a bucket as the site's settings do; it is copied.
+    /// Folder of the repository, or a file that describes a bucket as the site's settings do; the repository is copied.
     pub(crate) repository: PathBuf,
-    /// The file that holds its key, as `landfall backup key` printed it.
+    /// File with the repository's key, as printed by `landfall backup key`.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupObjectsArguments {
-    /// The file to write, which must not exist.
+    /// File to write, which must not exist.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// The beginning of a backup's id, as `landfall backup list` prints it; the newest proven backup without one.
+    /// Beginning of a backup's ID, as printed by `landfall backup list`; by default, the newest proven backup.
     #[arg(long, value_name = "BACKUP")]
     pub(crate) backup: Option<String>,
-    /// Only what is in this namespace, and the namespace itself; may be repeated.
+    /// Write only objects of this namespace, and the namespace itself; may be repeated.
     #[arg(long = "namespace", short = 'n', value_name = "NAME")]
     pub(crate) namespaces: Vec<String>,
-    /// Only objects of this kind, such as `ConfigMap`; may be repeated.
+    /// Write only objects of this kind, such as `ConfigMap`; may be repeated.
     #[arg(long = "kind", value_name = "KIND")]
     pub(crate) kinds: Vec<String>,
-    /// Only objects of this name; may be repeated.
+    /// Write only objects with this name; may be repeated.
     #[arg(long = "name", value_name = "NAME")]
     pub(crate) names: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupExportArguments {
-    /// The stream, as `landfall backup list --json` names it, such as `cluster/etcd`.
+    /// Stream, as named by `landfall backup list --json`, such as `cluster/etcd`.
     pub(crate) stream: String,
-    /// The file to write, which must not exist.
+    /// File to write, which must not exist.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// The beginning of a backup's id, as `landfall backup list` prints it; the newest proven backup without one.
+    /// Beginning of a backup's ID, as printed by `landfall backup list`; by default, the newest proven backup.
     #[arg(long, value_name = "BACKUP")]
     pub(crate) backup: Option<String>,
 }
@@ -154,18 +157,19 @@ pub(crate) struct BackupRunArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DrillArguments {
-    /// The beginning of a backup's id, as `landfall backup list` prints it; by default, the newest backup.
+    /// Beginning of a backup's ID, as printed by `landfall backup list`; by default, the newest backup.
     #[arg(value_name = "BACKUP")]
     pub(crate) backup: Option<String>,
 }
 
-/// Which data returns.
+/// Selection of the data to restore.
 #[derive(Debug, Args)]
 pub(crate) struct RestoreSelection {
-    /// The beginning of a backup's id, as `landfall backup list` prints it; by default, the newest proven backup.
+    /// Beginning of a backup's ID, as printed by `landfall backup list`; by default, the newest proven backup.
     #[arg(long, value_name = "BACKUP")]
     pub(crate) backup: Option<String>,
-    /// Restore data as of this time, such as `2026-11-22T06:00:00Z`. Data without a log returns as of the last backup before it.
+    /// Restore data as of this time, such as `2026-11-22T06:00:00Z`. Data without a log is restored as of the last
+    /// backup before it.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<Timestamp>,
     /// Restore this component only; may be repeated.
@@ -177,7 +181,8 @@ pub(crate) struct RestoreSelection {
 pub(crate) struct RestoreArguments {
     #[command(flatten)]
     pub(crate) selection: RestoreSelection,
-    /// Take the backup from the copies in this folder, or in a bucket of the site's settings (`s3:NAME`), into the site's own backups first.
+    /// Folder of copies, or a bucket of the site's settings (`s3:NAME`), from which the backup is first copied to the
+    /// site's own backups.
     #[arg(long, value_name = "PLACE", conflicts_with = "dry_run")]
     pub(crate) copy: Option<PathBuf>,
     /// Print what would be done, and change nothing.

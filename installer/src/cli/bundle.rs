@@ -14,10 +14,10 @@ pub(crate) struct InspectArguments {
 pub(crate) struct SbomArguments {
     /// A bundle, one of its parts, the folder that holds them, or a head.
     pub(crate) bundle: PathBuf,
-    /// The bill of this image alone: its reference, or the end of it, with or without the tag.
+    /// Print only the bill of this image: its reference, or the end of it, with or without the tag.
     #[arg(long, value_name = "NAME")]
     pub(crate) image: Option<String>,
-    /// The format of the bill.
+    /// Format of the bill.
     #[arg(long, value_enum)]
     pub(crate) format: SbomFormat,
 }
@@ -32,9 +32,9 @@ pub(crate) enum SbomFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArguments {
-    /// The first bundle, one of its parts, the folder that holds them, or a head.
+    /// First bundle, one of its parts, the folder that holds them, or a head.
     pub(crate) from: PathBuf,
-    /// The second one.
+    /// Second bundle, in any of the same forms.
     pub(crate) to: PathBuf,
 }
 
@@ -52,12 +52,12 @@ pub(crate) struct ModelsFitArguments {
     /// A GGUF file, or a folder with safetensors files and `config.json`, instead of a release's models.
     #[arg(long, value_name = "FILE|FOLDER")]
     pub(crate) model: Vec<PathBuf>,
-    /// Compute for the host that this file describes, instead of this one: what `landfall facts` printed there.
+    /// Compute for another host, whose facts are in this file, as printed there by `landfall facts`.
     #[arg(long)]
     pub(crate) facts: Option<PathBuf>,
 }
 
-/// Where trust comes from: never from the stick.
+/// Source of trust, which is never the stick.
 #[derive(Debug, Args)]
 pub(crate) struct TrustArguments {
     /// A root document, or the fingerprint of root document 1 as `sha256:…`, from a source other than the stick.
@@ -70,7 +70,7 @@ pub(crate) struct VerifyArguments {
     /// A bundle, one of its parts, or the folder that holds them.
     #[arg(required_unless_present = "installed")]
     pub(crate) bundle: Option<PathBuf>,
-    /// Check everything that is staged on this machine instead.
+    /// Check everything that is staged on this machine, instead of a bundle.
     #[arg(long, conflicts_with = "bundle")]
     pub(crate) installed: bool,
     #[command(flatten)]
@@ -81,7 +81,7 @@ pub(crate) struct VerifyArguments {
 pub(crate) struct ProvenanceArguments {
     /// A bundle, one of its parts, the folder that holds them, or a head.
     pub(crate) bundle: PathBuf,
-    /// The file with the provenance; by default, the one that `landfall build` wrote beside the bundle.
+    /// File with the provenance; by default, the one that `landfall build` wrote next to the bundle.
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]

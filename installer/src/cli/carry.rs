@@ -10,30 +10,33 @@ use super::look::time;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CarryCommand {
-    /// Write what the vendor needs onto a stick: inventory, usage, audit log and a support bundle, signed and without secrets.
+    /// Write data for the vendor to a stick: inventory, usage, audit log and a support bundle, signed and without
+    /// secrets.
     Out(CarryOutArguments),
-    /// Take what the vendor sent back: a license, a revocation, a bundle or a delta of one; all of it or, if anything is refused, nothing.
+    /// Import the vendor's reply: a license, a revocation, a bundle or a delta; all of it or, if anything is refused,
+    /// nothing.
     In(CarryInArguments),
-    /// Verify what a site has carried out, and show it; works on any machine, and needs no site.
+    /// Verify and show the data that a site has carried out; works on any machine, and needs no site.
     Read(CarryReadArguments),
-    /// Write of a bundle only what a site lacks that keeps an earlier release; at the vendor's desk.
+    /// Write only those blobs of a bundle that a site with an earlier release lacks; for a vendor's desk.
     Delta(CarryDeltaArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CarryDeltaArguments {
-    /// The bundle of the release that the site is to become, whole.
+    /// Complete bundle of the site's next release.
     pub(crate) bundle: PathBuf,
-    /// A release that the site keeps, as a bundle or its head; several for a site that keeps several.
+    /// Release that the site keeps, as a bundle or its head; repeat it for a site that keeps several.
     #[arg(long, value_name = "BUNDLE", required = true)]
     pub(crate) from: Vec<PathBuf>,
-    /// The `inventory.json` that the site has carried out: a release that it does not name is refused.
+    /// The `inventory.json` that the site has carried out; a kept release that it does not name is refused.
     #[arg(long, value_name = "FILE")]
     pub(crate) inventory: Option<PathBuf>,
-    /// The folder that receives the delta: on the stick, as a rule.
+    /// Folder that receives the delta, usually on the stick.
     #[arg(long, short, value_name = "FOLDER")]
     pub(crate) output: PathBuf,
-    /// Maximum file size: `fat32` (the default: 4,294,901,760 bytes), `none`, or a number with an optional KiB, MiB or GiB.
+    /// Maximum file size: `fat32` (the default: 4,294,901,760 bytes), `none`, or a number with an optional KiB, MiB or
+    /// GiB.
     #[arg(long, value_name = "SIZE")]
     pub(crate) part_size: Option<String>,
     #[command(flatten)]
@@ -42,10 +45,10 @@ pub(crate) struct CarryDeltaArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct CarryOutArguments {
-    /// A folder on the stick, which must exist; it receives a new folder.
+    /// Folder on the stick, which must exist; it receives a new folder.
     #[arg(long, short, value_name = "FOLDER")]
     pub(crate) output: PathBuf,
-    /// How far back logs of the support bundle reach, such as `15m`, `2h` or `72h`.
+    /// Maximum age of logs in the support bundle, such as `15m`, `2h` or `72h`.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "24h")]
     pub(crate) since: Duration,
 }
@@ -58,13 +61,13 @@ pub(crate) struct CarryInArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct CarryReadArguments {
-    /// The folder that `landfall carry out` made.
+    /// Folder that `landfall carry out` created.
     pub(crate) folder: PathBuf,
-    /// The license that the site has; it may name the site's key. `--trust` verifies it.
+    /// License of the site, which may name the site's key; `--trust` verifies it.
     #[arg(long, value_name = "FILE", requires = "trust", required_unless_present = "site_key")]
     pub(crate) license: Option<PathBuf>,
-    /// Id of the site's key, as `landfall license show` prints it there; several for a site whose key has changed. Without
-    /// one, the key that the license names counts.
+    /// ID of the site's key, as printed there by `landfall license show`; repeat it for a site whose key has changed.
+    /// By default, the key that the license names.
     #[arg(long, value_name = "ID")]
     pub(crate) site_key: Vec<String>,
     #[command(flatten)]

@@ -20,18 +20,18 @@ pub(crate) struct SchemasArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ErrorsArguments {
-    /// Print docs/ERRORS.md, with what to do about each.
+    /// Print docs/ERRORS.md, with the next step for each code.
     #[arg(long)]
     pub(crate) markdown: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// The code, such as `LF4408`; case does not matter, nor does a missing `LF`.
+    /// Error code, such as `LF4408`; case does not matter, and `LF` may be omitted.
     pub(crate) code: String,
 }
 
-/// Names of a site that a shell completes.
+/// Kinds of names that a shell completes.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum ValueKind {
     /// Components of the installed release.

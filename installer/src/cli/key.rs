@@ -28,7 +28,7 @@ pub(crate) struct KeyNewArguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum KeyKind {
-    /// What cosign makes by default.
+    /// ECDSA P-256, cosign's default.
     EcdsaP256,
     /// Ed25519.
     Ed25519,

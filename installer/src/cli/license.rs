@@ -10,37 +10,38 @@ use super::TrustArguments;
 pub(crate) enum LicenseCommand {
     /// Make a license from its description, signed by the vendor's license keys.
     Issue(LicenseIssueArguments),
-    /// Revoke a license in the next revocation; it is then signed with `trust sign`.
+    /// Revoke a license in the next revocation, which is then signed with `trust sign`.
     Revoke(LicenseRevokeArguments),
-    /// Show what a license file says; verifies it only with `--trust`.
+    /// Show the content of a license file; verifies it only with `--trust`.
     Inspect(LicenseInspectArguments),
-    /// Import a license at an installed site; running software is not touched.
+    /// Import a license at an installed site; running software is not affected.
     Import(LicenseImportArguments),
-    /// Show the license of this site, what the installed release needs, and what identifies this site to its vendor.
+    /// Show this site's license, the entitlements that the installed release needs, and the identifiers for the site's
+    /// vendor.
     Show,
-    /// Show what this site uses of its license: now, at its peak, and on how many days above a limit.
+    /// Show this site's use of its license: the present, the peak, and the number of days above a limit.
     Usage,
-    /// Write the report of usage for the vendor, signed by this site's key; a person can read it.
+    /// Write the usage report for the vendor, readable by a person and signed with this site's key.
     Report(LicenseReportArguments),
-    /// Check a report of usage: the site's signature, the record of its days, and its sums.
+    /// Check a usage report: the site's signature, the record of its days, and its sums.
     CheckReport(LicenseCheckReportArguments),
-    /// Confirm that the machine's clock is right, after it was wrong: licenses are judged by this date from now on.
+    /// Confirm that the machine's clock is right again after an error; from now on, licenses are judged by this date.
     ConfirmDate,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LicenseIssueArguments {
-    /// The description of the license, in YAML.
+    /// Description of the license, in YAML.
     pub(crate) description: PathBuf,
-    /// A cosign private key of the role license; repeat it for as many keys as the root requires. The password comes from
-    /// `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`, one for all, or is typed for each.
+    /// Cosign private key with the role license; repeat it for as many keys as the root requires. The password comes
+    /// from `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`, one for all, or is typed for each.
     #[arg(long, required_unless_present = "sign_command")]
     pub(crate) key: Vec<PathBuf>,
-    /// A command that also signs. It reads the file $DOCUMENT and writes its signature to the file $SIGNATURE, as a Sigstore
-    /// bundle, bytes or base64.
+    /// Command that also signs. It reads the file $DOCUMENT and writes its signature to the file $SIGNATURE, as a
+    /// Sigstore bundle, bytes or base64.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) sign_command: Vec<String>,
-    /// Folder with the root documents, `N.root.json`, and `revocation.json` where there is one: all of them travel.
+    /// Folder with the root documents, `N.root.json`, and `revocation.json` if there is one; all of them are included.
     #[arg(long)]
     pub(crate) roots: PathBuf,
     /// Folder that receives `ID.license`; nothing there is overwritten.
@@ -50,19 +51,19 @@ pub(crate) struct LicenseIssueArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LicenseRevokeArguments {
-    /// Id of the license.
+    /// ID of the license.
     pub(crate) id: String,
     /// Folder with the root documents and `revocation.json`, which is replaced by the next one.
     #[arg(long)]
     pub(crate) roots: PathBuf,
-    /// The reason, in a sentence that the site shows.
+    /// Reason, in a sentence that the site shows.
     #[arg(long)]
     pub(crate) reason: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LicenseInspectArguments {
-    /// The license file.
+    /// License file.
     pub(crate) license: PathBuf,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
@@ -70,29 +71,29 @@ pub(crate) struct LicenseInspectArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LicenseImportArguments {
-    /// The license file.
+    /// License file.
     pub(crate) license: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LicenseReportArguments {
-    /// The file to write; nothing that exists is overwritten.
+    /// File to write; an existing file is not overwritten.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LicenseCheckReportArguments {
-    /// The report.
+    /// Usage report.
     pub(crate) report: PathBuf,
-    /// The license that the report must be about, with the key and the site that it names; `--trust` verifies it.
+    /// License that the report must be about, with the key and the site that it names; `--trust` verifies it.
     #[arg(long, value_name = "FILE", requires = "trust", required_unless_present = "site_key")]
     pub(crate) license: Option<PathBuf>,
-    /// Id of the site's key, as `landfall license show` prints it there; several for a site whose key has changed. Without
-    /// one, the key that the license names counts.
+    /// ID of the site's key, as printed there by `landfall license show`; repeat it for a site whose key has changed.
+    /// By default, the key that the license names.
     #[arg(long, value_name = "ID")]
     pub(crate) site_key: Vec<String>,
-    /// An earlier report of the site, whose days this one must contain.
+    /// Earlier report of the site, whose days this one must contain.
     #[arg(long, value_name = "FILE")]
     pub(crate) earlier: Option<PathBuf>,
     #[command(flatten)]

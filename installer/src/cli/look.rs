@@ -11,28 +11,30 @@ use super::HistoryCommand;
 
 #[derive(Debug, Args)]
 pub(crate) struct FactsArguments {
-    /// A file with facts of another host, which are printed instead of those of this one.
+    /// File with facts of another host, which are printed instead of this host's.
     pub(crate) file: Option<PathBuf>,
     /// Write the facts to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Write the facts as one self-contained page, too.
+    /// Also write the facts as one self-contained page.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ProbeArguments {
-    /// The kubeconfig of the cluster; its current context is used.
+    /// Kubeconfig of the cluster; its current context is used.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: PathBuf,
-    /// An image with `landfall-facts` in its root, and `landfall-gpu` beside it for GPUs; each node must be able to get it.
+    /// Image with `landfall-facts` in its root, and `landfall-gpu` next to it for GPUs; each node must be able to pull
+    /// it.
     #[arg(long)]
     pub(crate) image: String,
-    /// Write the facts of each node to NODE.json in this folder as soon as they are there, for `--facts` of other commands.
+    /// Write the facts of each node to NODE.json in this folder as soon as they are known, for `--facts` of other
+    /// commands.
     #[arg(long, short, value_name = "FOLDER")]
     pub(crate) output: Option<PathBuf>,
-    /// How long each node may take, such as `90s` or `5m`.
+    /// Time limit for each node, such as `90s` or `5m`.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
     pub(crate) timeout: Duration,
 }
@@ -53,21 +55,21 @@ pub(crate) struct KubectlArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
-    /// Name of the component, as `landfall status` lists it.
+    /// Name of the component, as listed by `landfall status`.
     pub(crate) component: String,
-    /// Keep printing new lines as they are logged, including those of pods that start meanwhile.
+    /// Keep printing new lines as they are logged, including those of pods that start later.
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// Only what was logged within this time before now, such as `15m`, `2h` or `90s`.
+    /// Print only lines that were logged within this time before now, such as `15m`, `2h` or `90s`.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) since: Option<Duration>,
-    /// Only so many of the last lines of each container.
+    /// Print only this number of last lines of each container.
     #[arg(long, value_name = "COUNT")]
     pub(crate) tail: Option<u32>,
-    /// The logs of each container's run before its last restart.
+    /// Print the logs of each container's run before its last restart.
     #[arg(short, long, conflicts_with = "follow")]
     pub(crate) previous: bool,
-    /// Only containers of this name.
+    /// Print only the logs of containers with this name.
     #[arg(short, long, value_name = "NAME")]
     pub(crate) container: Option<String>,
 }
@@ -85,7 +87,7 @@ fn count(text: &str) -> Result<NonZeroUsize, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReleasesArguments {
-    /// Print the notes of each release, and what differs between the two, as well.
+    /// Also print the notes of each release, and the differences between the two.
     #[arg(long)]
     pub(crate) details: bool,
 }
@@ -102,13 +104,13 @@ pub(crate) struct HistoryArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConsoleArguments {
-    /// Make no token: earlier ones stay valid.
+    /// Make no token, so that earlier ones stay valid.
     #[arg(long)]
     pub(crate) no_token: bool,
 }
 
-/// The arguments of this process, with those that follow `kubectl` set apart by `--`: all of them are kubectl's, whatever
-/// they are called.
+/// Returns the arguments of this process, with a `--` between `kubectl` and those that follow: all of them are
+/// kubectl's, whatever their names.
 pub(crate) fn with_kubectl_apart(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<_> = arguments.collect();
     let is_option = |argument: &OsString| argument.as_encoded_bytes().starts_with(b"-");

@@ -73,7 +73,7 @@ pub(crate) struct Cli {
     /// Print no progress and no notes: only the result, and errors.
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = help::GLOBAL)]
     pub(crate) quiet: bool,
-    /// Say more on standard error; twice for everything.
+    /// Print more on standard error; twice for everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = help::GLOBAL)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
@@ -85,25 +85,27 @@ pub(crate) enum Command {
     /// Make keys.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Manage who may sign what: root documents, their signatures, and revocations.
+    /// Manage the right to sign: root documents, their signatures, and revocations.
     #[command(subcommand)]
     Trust(TrustCommand),
-    /// Issue licenses, and see what this site's license allows; what runs never depends on it.
+    /// Issue licenses, and show what this site's license allows; running software never depends on it.
     #[command(subcommand)]
     License(LicenseCommand),
-    /// Begin a release: write its folder from manifests and charts, with what a person has to fill in marked.
+    /// Begin a release: write its folder from manifests and charts, and mark the fields that a person must fill in.
     Init(InitArguments),
-    /// Resolve what a release names against its registries, and pin it in the lock.
+    /// Resolve the references of a release in their registries, and pin them in the lock.
     Lock(LockArguments),
     /// Fetch, render and pack a release into one signed bundle.
     Build(BuildArguments),
-    /// Show what a bundle or its head says about itself; verifies nothing and needs no trust.
+    /// Show a bundle, or only its head, as it describes itself; verifies nothing and needs no trust.
     Inspect(InspectArguments),
-    /// Print the bill of materials of a bundle or of one of its images: packages, models, files, licenses; verifies nothing.
+    /// Print the bill of materials of a bundle or of one of its images: packages, models, files, licenses; verifies
+    /// nothing.
     Sbom(SbomArguments),
-    /// Compare two bundles or their heads: images, packages and their versions, models, files, objects; verifies nothing.
+    /// Compare two bundles or their heads: images, packages and their versions, models, files, objects; verifies
+    /// nothing.
     Diff(DiffArguments),
-    /// Verify and print what a bundle was built of, as its vendor signed it; reads only the head.
+    /// Verify and print the inputs of a bundle's build, as signed by its vendor; reads only the head.
     Provenance(ProvenanceArguments),
     /// Check every byte of a bundle against a root from a source other than the stick.
     Verify(VerifyArguments),
@@ -111,94 +113,98 @@ pub(crate) enum Command {
     Stage(StageArguments),
     /// Report everything that would block an installation, and how to fix it; changes nothing on this machine.
     Preflight(PreflightArguments),
-    /// Plan an install, here or for a host whose facts are in a file: steps, time, space over time; changes nothing.
+    /// Plan an install on this host, or on one whose facts are in a file: steps, time, space over time; changes
+    /// nothing.
     Plan(PlanArguments),
     /// Install a bundle on this machine.
     Install(InstallArguments),
-    /// Change the settings of the installed release; a change that fails is undone automatically.
+    /// Change the settings of the installed release; a failed change is undone automatically.
     Configure(ConfigureArguments),
-    /// Replace the installed release with that of a bundle; an upgrade that fails is undone automatically.
+    /// Replace the installed release with that of a bundle; a failed upgrade is undone automatically.
     Upgrade(UpgradeArguments),
-    /// Return to the release that was installed before; the site keeps it, so no media are needed.
+    /// Return to the previously installed release; the site keeps it, so no media are needed.
     Rollback(RollbackArguments),
     /// Save the data of the installed release, and manage its backups.
     #[command(subcommand)]
     Backup(BackupCommand),
-    /// Restore a backup on trial, beside everything that runs; a backup that passes all checks is proven.
+    /// Restore a backup on trial, next to the running software; a backup that passes all checks is proven.
     Drill(DrillArguments),
-    /// Replace data of the installed release with that of a backup; a restore that fails is undone automatically.
+    /// Replace data of the installed release with that of a backup; a failed restore is undone automatically.
     Restore(RestoreArguments),
-    /// List or remove data that an undone change kept beside its volume.
+    /// List or remove data that an undone change kept next to its volume.
     #[command(subcommand)]
     ReplacedData(ReplacedDataCommand),
     /// Print the releases that the site keeps: the installed one, and the one to which it can return.
     Releases(ReleasesArguments),
-    /// Print what operations did to this site, newest first: from which release to which, when, for whom, and how each ended.
+    /// Print the operations of this site, newest first: releases before and after, time, requester, and result of each.
     History(HistoryArguments),
-    /// Print the settings of the installed release: what each is now, and the release's default.
+    /// Print the settings of the installed release, each with its present value and the release's default.
     Settings,
     /// Print the facts of this machine on which an install depends, for planning it elsewhere; changes nothing.
     Facts(FactsArguments),
-    /// Collect the facts of each node of a cluster that exists already, by pods in a namespace that is deleted afterwards.
+    /// Collect the facts of each node of an existing cluster, with pods in a namespace that is deleted afterwards.
     Probe(ProbeArguments),
-    /// Look at the models of a release.
+    /// Examine the models of a release.
     #[command(subcommand)]
     Models(ModelsCommand),
-    /// Continue the operation that was interrupted.
+    /// Continue the interrupted operation.
     Resume(ResumeArguments),
-    /// Report what runs here, and why anything does not; exits with 0 only if everything is ready.
+    /// Report the state of this site, with the reasons for problems; exits with 0 only if everything is ready.
     Status(StatusArguments),
-    /// Examine an installed site and its host: everything that is wrong, the worst first, each with what to do next; changes nothing.
+    /// Examine an installed site and its host, and list all problems, the worst first, with the next steps; changes
+    /// nothing.
     Doctor,
-    /// Run the proofs that the release declares, and report what each of them showed.
+    /// Run the proofs that the release declares, and report the result of each.
     Prove(ProveArguments),
     /// Run the site's own kubectl as the cluster's administrator; all arguments are kubectl's.
     #[command(disable_help_flag = true, disable_version_flag = true)]
     Kubectl(KubectlArguments),
     /// Print the logs of a component's pods.
     Logs(LogsArguments),
-    /// Print what Kubernetes reported of the site's objects lately, newest last.
+    /// Print recent Kubernetes events about the site's objects, newest last.
     Events(EventsArguments),
-    /// Print what nodes, components and their pods use of CPU and memory now, as the kubelets measure it.
+    /// Print the present CPU and memory use of nodes, components and their pods, as measured by the kubelets.
     Top(TopArguments),
-    /// Collect what explains a site's state into one file without secrets, and analyze such a file.
+    /// Collect data that explains a site's state into one file without secrets, and analyze such a file.
     #[command(subcommand)]
     Support(SupportCommand),
-    /// Carry a stick between this site and its vendor: write what the vendor needs, take what comes back, read what a site sent.
+    /// Carry a stick between this site and its vendor: write data for the vendor, import the reply, read a site's data.
     #[command(subcommand)]
     Carry(CarryCommand),
-    /// Print where the console is, how a browser recognizes it, and a one-use token that makes an administrator.
+    /// Print the console's address, the fingerprints that a browser shows, and a one-use token that makes an
+    /// administrator.
     Console(ConsoleArguments),
-    /// Let root on this host approve what the console asks for, and list, approve or refuse what waits.
+    /// Require root's approval on this host for changes from the console, and list, approve or refuse waiting ones.
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
     /// Verify exported audit logs of the console, and show the key that signs them.
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Remove everything that Landfall brought to this machine; keeps data unless asked otherwise.
+    /// Remove everything that Landfall added to this machine; keeps data by default.
     Uninstall(UninstallArguments),
-    /// The host agent.
+    /// Run the host agent.
     #[command(subcommand)]
     Node(NodeCommand),
     /// Print shell completions.
     Completions {
-        /// The shell.
+        /// Shell that runs the completions.
         shell: clap_complete::Shell,
     },
     /// Print names of this site, for completions.
     #[command(hide = true)]
     Values {
-        /// Which names.
+        /// Kind of the names.
         kind: ValueKind,
     },
     /// Write manual pages of all commands.
     Manuals(ManualsArguments),
     /// Write the JSON Schemas of everything that commands print with `--json`.
     Schemas(SchemasArguments),
-    /// Print every code that an error can have, with what it means; `explain` says more about one.
+    /// Print every error code with its meaning; `explain` says more about one.
     Errors(ErrorsArguments),
-    /// Print what the code of an error means, in which cases it occurs, and what to do; needs no site.
+    /// Print the meaning of an error code, its cases, and the next steps; needs no site.
     Explain(ExplainArguments),
-    /// Print this program's version, its commit, the format of bundles and the version of Kubernetes that it knows.
+    /// Print this program's version, commit, architecture and bundle format, and the version of Kubernetes that it
+    /// knows.
     Version,
 }

@@ -10,38 +10,38 @@ use super::{RestoreSelection, RollbackData};
 pub(crate) enum NodeCommand {
     /// Renew certificates, and maintain names, routes and network configuration; run by systemd.
     Run,
-    /// Finish or undo the change that is open; run by systemd.
+    /// Finish or undo the open change; run by systemd.
     #[command(hide = true)]
     Operate,
-    /// Answer the console's pods; run by systemd.
+    /// Serve the host API for the console's pods; run by systemd.
     #[command(hide = true)]
     Serve,
-    /// Measure what the site uses of its license; run by the agent each hour.
+    /// Measure the site's use of its license; run by the agent each hour.
     #[command(hide = true)]
     Measure,
-    /// Answer a question of the host's API about a change, or begin one; run by that API.
+    /// Answer a question of the host API about a change, or begin one; run by that API.
     #[command(hide = true, subcommand)]
     Change(ChangeCommand),
-    /// Write manual pages, completions and handbooks as they are below `/usr/local/share`; run by an install.
+    /// Write manual pages, completions and handbooks, in the layout of `/usr/local/share`; run by an install.
     #[command(hide = true)]
     WriteHelp {
-        /// Folder that receives them.
+        /// Folder that receives the files.
         folder: PathBuf,
     },
     /// Prepare the host for a unit; run by systemd before the unit's program.
     #[command(hide = true)]
     Prepare {
-        /// The unit's program.
+        /// Program of the unit.
         program: PreparedProgram,
     },
 }
 
-/// What the host's API lets a process of its own do.
+/// Tasks that the host API gives to a child process.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ChangeCommand {
     /// List the bundles in folders.
     Look {
-        /// The folders.
+        /// Folders to search.
         folders: Vec<PathBuf>,
     },
     /// Plan an upgrade.
@@ -51,10 +51,10 @@ pub(crate) enum ChangeCommand {
     },
     /// Plan a rollback.
     PlanRollback {
-        /// The version to return to.
+        /// Version to return to.
         #[arg(long)]
         to: String,
-        /// What to do with data that the installed release has changed.
+        /// Treatment of data that the installed release has changed.
         #[arg(long, value_enum)]
         data: Option<RollbackData>,
     },
@@ -63,7 +63,7 @@ pub(crate) enum ChangeCommand {
         #[command(flatten)]
         selection: RestoreSelection,
     },
-    /// Begin an upgrade, if it is what was approved.
+    /// Begin an upgrade, if it matches the approved plan.
     BeginUpgrade {
         /// One of the bundle's files.
         bundle: PathBuf,
@@ -71,19 +71,19 @@ pub(crate) enum ChangeCommand {
         #[arg(long)]
         approved: String,
     },
-    /// Begin a rollback, if it is what was approved.
+    /// Begin a rollback, if it matches the approved plan.
     BeginRollback {
-        /// The version to return to.
+        /// Version to return to.
         #[arg(long)]
         to: String,
-        /// What to do with data that the installed release has changed.
+        /// Treatment of data that the installed release has changed.
         #[arg(long, value_enum)]
         data: Option<RollbackData>,
         /// Digest of the approved plan.
         #[arg(long)]
         approved: String,
     },
-    /// Begin a restore, if it is what was approved.
+    /// Begin a restore, if it matches the approved plan.
     BeginRestore {
         #[command(flatten)]
         selection: RestoreSelection,
@@ -91,28 +91,28 @@ pub(crate) enum ChangeCommand {
         #[arg(long)]
         approved: String,
     },
-    /// Plan a change of settings: the values that change are read from standard input, as JSON.
+    /// Plan a change of settings; the changed values are read from standard input, as JSON.
     PlanConfigure,
-    /// Begin a change of settings, if it is what was approved.
+    /// Begin a change of settings, if it matches the approved plan.
     BeginConfigure {
         /// Digest of the approved plan.
         #[arg(long)]
         approved: String,
     },
-    /// Judge what has arrived of a bundle that a browser uploads.
+    /// Check the received part of a bundle that a browser uploads.
     CheckUpload {
-        /// Its file.
+        /// File with the received part.
         bundle: PathBuf,
-        /// Bytes that an earlier check has passed.
+        /// Number of bytes that an earlier check has passed.
         #[arg(long)]
         checked: u64,
-        /// Bytes of the whole bundle, as announced.
+        /// Announced size of the whole bundle, in bytes.
         #[arg(long)]
         size: u64,
     },
     /// Undo the open change.
     BeginAbort {
-        /// Number of its journal.
+        /// Number of the change's journal.
         operation: u64,
     },
 }

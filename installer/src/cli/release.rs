@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Where a release's inputs come from.
+/// Sources of a release's inputs.
 #[derive(Debug, Args)]
 pub(crate) struct SourceArguments {
-    /// The lock, instead of the one that the release names.
+    /// Lock to use instead of the one that the release names.
     #[arg(long)]
     pub(crate) lock: Option<PathBuf>,
-    /// Mirrors, proxies and private authorities, instead of upstream's registries and the environment.
+    /// File with mirrors, proxies and private authorities, instead of upstream's registries and the environment.
     #[arg(long)]
     pub(crate) registries: Option<PathBuf>,
 }
@@ -20,16 +20,16 @@ pub(crate) struct InitArguments {
     /// A folder with a kustomization or with manifests, a chart's folder or archive, or a folder of such folders.
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<PathBuf>,
-    /// The folder of the release, which must not exist or be empty.
+    /// Folder of the release, which must be empty or not exist.
     #[arg(long, short)]
     pub(crate) output: PathBuf,
-    /// Name of the release, instead of that of the folder.
+    /// Name of the release; by default, that of the folder.
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Leave out Landfall's console, which customers open in a browser.
     #[arg(long)]
     pub(crate) no_console: bool,
-    /// A lock whose entries are taken over, where it has what the release needs.
+    /// Lock whose entries are reused, as far as the release needs them.
     #[arg(long)]
     pub(crate) lock: Option<PathBuf>,
     /// The kubectl that renders manifests.
@@ -46,17 +46,18 @@ pub(crate) struct LockArguments {
     pub(crate) release: PathBuf,
     #[command(flatten)]
     pub(crate) source: SourceArguments,
-    /// File that receives the lock, instead of the one it was read from.
+    /// File that receives the lock; by default, the file from which it was read.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
-    /// Print every address that would be asked; ask none, and write nothing.
+    /// Print every address that would be contacted; contact none, and write nothing.
     #[arg(long, conflicts_with_all = ["output", "check"])]
     pub(crate) dry_run: bool,
-    /// Report what is unresolved, stale, moved, withdrawn or missing; write nothing.
+    /// Report unresolved, stale, moved, withdrawn and missing entries; write nothing.
     #[arg(long, conflicts_with = "output")]
     pub(crate) check: bool,
-    /// Pin what upstream has now for these entries, and print what changed; everything else stays as it is. A NAME is an
-    /// entry's reference, or the end of it, with or without the tag. Without a NAME, update all entries, kubectl and Helm.
+    /// Pin the present upstream content of these entries, and print the changes; all other pins stay. A NAME is an
+    /// entry's reference, or the end of it, with or without the tag. Without a NAME, update all entries, kubectl and
+    /// Helm.
     #[arg(long, value_name = "NAME", num_args = 0.., conflicts_with_all = ["dry_run", "check"])]
     pub(crate) update: Option<Vec<String>>,
     /// The vendor's content store, which keeps the files that are fetched for their digests.
@@ -76,18 +77,18 @@ pub(crate) struct BuildArguments {
     pub(crate) release: PathBuf,
     #[command(flatten)]
     pub(crate) source: SourceArguments,
-    /// The cosign private key that signs; repeat it for as many keys as the root requires. The password comes from
+    /// Cosign private key that signs; repeat it for as many keys as the root requires. The password comes from
     /// `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`, one for all, or is typed for each.
     #[arg(long, required_unless_present = "sign_command")]
     pub(crate) key: Vec<PathBuf>,
-    /// A command that also signs. It reads the file $DOCUMENT and writes its signature to the file $SIGNATURE, as a Sigstore
-    /// bundle, bytes or base64.
+    /// Command that also signs. It reads the file $DOCUMENT and writes its signature to the file $SIGNATURE, as a
+    /// Sigstore bundle, bytes or base64.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) sign_command: Vec<String>,
-    /// Folder with the root documents, `N.root.json`, and `revocation.json` where there is one: all of them travel.
+    /// Folder with the root documents, `N.root.json`, and `revocation.json` if there is one; all of them are included.
     #[arg(long)]
     pub(crate) roots: PathBuf,
-    /// Folder that receives the bundle, its head, SHA256SUMS and the transfer sheet; `-` writes the bundle alone to
+    /// Folder that receives the bundle, its head, SHA256SUMS and the transfer sheet; `-` writes only the bundle, to
     /// standard output.
     #[arg(long, short)]
     pub(crate) output: PathBuf,
@@ -98,16 +99,16 @@ pub(crate) struct BuildArguments {
     /// The vendor's content store; a rebuild fetches only what is new.
     #[arg(long, env = "LANDFALL_STORE")]
     pub(crate) store: Option<PathBuf>,
-    /// The static `landfall` that travels in the bundle, instead of this one.
+    /// Static `landfall` to include in the bundle, instead of this one.
     #[arg(long)]
     pub(crate) installer: Option<PathBuf>,
-    /// The static `landfall-appliance` from which the console's image is made, instead of the one beside this program.
+    /// Static `landfall-appliance` for the console's image, instead of the one next to this program.
     #[arg(long)]
     pub(crate) appliance: Option<PathBuf>,
-    /// The static `landfall-validator` from which the image of license checks is made, instead of the one beside this program.
+    /// Static `landfall-validator` for the image of license checks, instead of the one next to this program.
     #[arg(long)]
     pub(crate) validator: Option<PathBuf>,
-    /// The `landfall-gpu` that travels with a release that needs GPUs, instead of the one beside this program.
+    /// The `landfall-gpu` to include with a release that needs GPUs, instead of the one next to this program.
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) gpu_program: Option<PathBuf>,
     /// The kubectl that renders, which must be the one that the lock records.

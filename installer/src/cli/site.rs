@@ -15,13 +15,13 @@ pub(crate) struct InstallArguments {
     pub(crate) bundle: PathBuf,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
-    /// The site's configuration.
+    /// Configuration of the site.
     #[arg(long)]
     pub(crate) site: Option<PathBuf>,
     /// Use the data that an earlier installation left on this machine.
     #[arg(long, conflicts_with = "facts")]
     pub(crate) adopt_data: bool,
-    /// The vendor's license, where components of the release need one; it is imported with the install.
+    /// The vendor's license, if components of the release need one; it is imported with the install.
     #[arg(long, value_name = "FILE")]
     pub(crate) license: Option<PathBuf>,
     #[command(flatten)]
@@ -34,27 +34,28 @@ pub(crate) struct InstallArguments {
     /// Print the plan and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Write the plan as one self-contained page, too.
+    /// Also write the plan as one self-contained page.
     #[arg(long, value_name = "FILE", requires = "dry_run")]
     pub(crate) html: Option<PathBuf>,
-    /// Plan for the host that this file describes, instead of this one: what `landfall facts` printed there.
+    /// Plan for another host, whose facts are in this file, as printed there by `landfall facts`.
     #[arg(long, requires = "dry_run")]
     pub(crate) facts: Option<PathBuf>,
 }
 
-/// Warnings that are accepted.
+/// Accepted warnings.
 #[derive(Debug, Args)]
 pub(crate) struct AcceptArguments {
-    /// Accept the warning of this name, as `landfall preflight` prints it. Repeat it for several. A blocker cannot be accepted.
+    /// Accept the warning with this name, as printed by `landfall preflight`; may be repeated. A blocker cannot be
+    /// accepted.
     #[arg(long, value_name = "NAME")]
     pub(crate) accept: Vec<String>,
 }
 
-/// Secrets that a release asks a site for.
+/// Values of the secrets that a release declares.
 #[derive(Debug, Args)]
 pub(crate) struct SecretArguments {
-    /// Give a secret that the release asks for, from a file; or type a password, with its name alone. Repeat it for several, and for
-    /// the file with the key of a certificate.
+    /// Give a secret that the release declares, from a file; with only its name, type a password. Repeat it for each
+    /// secret, and for the file with the key of a certificate.
     #[arg(long, value_name = "NAME[=FILE]", value_parser = secrets::argument)]
     pub(crate) secret: Vec<SecretArgument>,
 }
@@ -65,20 +66,20 @@ pub(crate) struct PlanArguments {
     pub(crate) bundle: PathBuf,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
-    /// The site's configuration.
+    /// Configuration of the site.
     #[arg(long, value_name = "FILE")]
     pub(crate) site: Option<PathBuf>,
-    /// The vendor's license, where components of the release need one.
+    /// The vendor's license, if components of the release need one.
     #[arg(long, value_name = "FILE")]
     pub(crate) license: Option<PathBuf>,
-    /// Plan for the host that this file describes, instead of this one: what `landfall facts` printed there.
+    /// Plan for another host, whose facts are in this file, as printed there by `landfall facts`.
     #[arg(long, value_name = "FILE")]
     pub(crate) facts: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) secrets: SecretArguments,
     #[command(flatten)]
     pub(crate) accept: AcceptArguments,
-    /// Write the plan as one self-contained page, too.
+    /// Also write the plan as one self-contained page.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 }
@@ -89,13 +90,13 @@ pub(crate) struct PreflightArguments {
     pub(crate) bundle: PathBuf,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
-    /// The site's configuration.
+    /// Configuration of the site.
     #[arg(long, value_name = "FILE")]
     pub(crate) site: Option<PathBuf>,
-    /// The vendor's license, where components of the release need one.
+    /// The vendor's license, if components of the release need one.
     #[arg(long, value_name = "FILE", requires = "trust")]
     pub(crate) license: Option<PathBuf>,
-    /// Judge the host that this file describes, instead of this one: what `landfall facts` printed there.
+    /// Check another host, whose facts are in this file, as printed there by `landfall facts`.
     #[arg(long, value_name = "FILE")]
     pub(crate) facts: Option<PathBuf>,
     #[command(flatten)]
@@ -105,14 +106,14 @@ pub(crate) struct PreflightArguments {
     /// Write the findings as one self-contained page.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// Write the commands of the fixes as a shell script to read and choose from; it runs nothing by itself.
+    /// Write the commands of the fixes as a shell script to read and choose from; nothing in it runs automatically.
     #[arg(long, value_name = "FILE")]
     pub(crate) fix_script: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ConfigureArguments {
-    /// The complete new site configuration: values that it leaves out return to the release's defaults.
+    /// Complete new configuration of the site; omitted values return to the release's defaults.
     #[arg(long, value_name = "FILE", required_unless_present_any = ["abort", "secret"])]
     pub(crate) site: Option<PathBuf>,
     #[command(flatten)]
@@ -123,17 +124,17 @@ pub(crate) struct ConfigureArguments {
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Undo a change that is open.
+    /// Undo the open change.
     #[arg(long, conflicts_with_all = ["site", "secret", "dry_run", "overwrite_edits"])]
     pub(crate) abort: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct UpgradeArguments {
-    /// The bundle, one of its parts, or the folder that holds them. It is trusted by the root that the site trusts.
+    /// A bundle, one of its parts, or the folder that holds them. It is verified with the root that the site trusts.
     #[arg(required_unless_present = "abort")]
     pub(crate) bundle: Option<PathBuf>,
-    /// The vendor's license, in place of the one that the site has; it is imported with the upgrade.
+    /// The vendor's license, which replaces that of the site; it is imported with the upgrade.
     #[arg(long, value_name = "FILE")]
     pub(crate) license: Option<PathBuf>,
     #[command(flatten)]
@@ -146,17 +147,17 @@ pub(crate) struct UpgradeArguments {
     /// Print what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Undo an upgrade or a rollback that is open.
+    /// Undo the open change, such as an upgrade or a rollback.
     #[arg(long, conflicts_with_all = ["bundle", "license", "secret", "dry_run", "overwrite_edits", "accept"])]
     pub(crate) abort: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArguments {
-    /// The version to return to; by default, that of the release before the installed one.
+    /// Version to return to; by default, that of the release before the installed one.
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<String>,
-    /// What to do with data that the installed release has changed.
+    /// Treatment of data that the installed release has changed.
     #[arg(long, value_enum)]
     pub(crate) data: Option<RollbackData>,
     /// Overwrite edited fields that the release does not let the site change; those edits are lost.
@@ -172,15 +173,15 @@ pub(crate) struct RollbackArguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum RollbackData {
-    /// It stays as it is; if the earlier release's proofs fail, the rollback is undone.
+    /// Keep the data as it is; if the earlier release's proofs fail, the rollback is undone.
     Keep,
-    /// It is that of the newest proven backup of the earlier release; what was written since is lost.
+    /// Restore the newest proven backup of the earlier release; data written since is lost.
     Restore,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArguments {
-    /// Where the bundle is now, if staging is unfinished and its path has changed.
+    /// Present path of the bundle, if staging is unfinished and the path has changed.
     #[arg(long)]
     pub(crate) bundle: Option<PathBuf>,
 }
@@ -195,7 +196,7 @@ pub(crate) struct UninstallArguments {
     pub(crate) confirm: Option<String>,
 }
 
-/// What a change does with edited fields, by the option of this name.
+/// Returns a change's treatment of edited fields, by the option of this name.
 pub(crate) fn edits(overwrite_edits: bool) -> Edits {
     if overwrite_edits { Edits::Overwrite } else { Edits::Refuse }
 }

@@ -11,22 +11,23 @@ use super::look::time;
 pub(crate) enum SupportCommand {
     /// Collect status, logs, journals and objects of this site into one file, without secrets; runs its proofs.
     Collect(SupportCollectArguments),
-    /// Report what a support bundle shows, and which page to read; works on any machine, and needs no site.
+    /// Report the observations in a support bundle, and the page to read for each; works on any machine, and needs no
+    /// site.
     Analyze(SupportAnalyzeArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SupportCollectArguments {
-    /// The file that receives the support bundle, a `.tar.gz`; it must not exist.
+    /// File that receives the support bundle, a `.tar.gz`; it must not exist.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// How far back logs reach, such as `15m`, `2h` or `72h`.
+    /// Maximum age of logs, such as `15m`, `2h` or `72h`.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "24h")]
     pub(crate) since: Duration,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SupportAnalyzeArguments {
-    /// The support bundle.
+    /// Support bundle.
     pub(crate) file: PathBuf,
 }

@@ -6,21 +6,21 @@ use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrustCommand {
-    /// Make root document 1 from several people's public keys; it is then signed with `trust sign`.
+    /// Make root document 1 from several people's public keys; next, sign it with `trust sign`.
     Init(TrustInitArguments),
-    /// Make the next root document, with other keys or thresholds; it is then signed with `trust sign`.
+    /// Make the next root document, with other keys or thresholds; next, sign it with `trust sign`.
     Rotate(TrustRotateArguments),
-    /// Revoke a release in the next revocation; it is then signed with `trust sign`.
+    /// Revoke a release in the next revocation, which is then signed with `trust sign`.
     Revoke(TrustRevokeArguments),
     /// Sign a root document or revocation, or add a signature that was made elsewhere.
     Sign(TrustSignArguments),
-    /// Show what a root document or revocation says, who has signed it, and who must.
+    /// Show the content of a root document or revocation, its signers, and the required signers.
     Show(TrustShowArguments),
-    /// Import a revocation at an installed site; running software is not touched.
+    /// Import a revocation at an installed site; running software is not affected.
     Import(TrustImportArguments),
 }
 
-/// What a key may be for.
+/// Role of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RoleName {
     /// Signs root documents.
@@ -31,11 +31,11 @@ pub(crate) enum RoleName {
     License,
     /// Signs revocations.
     Revocation,
-    /// All four.
+    /// All four roles.
     All,
 }
 
-/// A role and what it gets, written `ROLE=WHAT`.
+/// A role and its value, written `ROLE=WHAT`.
 #[derive(Debug, Clone)]
 pub(crate) struct ForRole {
     pub(crate) role: RoleName,
@@ -53,10 +53,10 @@ impl std::str::FromStr for ForRole {
 
 #[derive(Debug, Args)]
 pub(crate) struct TrustInitArguments {
-    /// A public key and its role: root, release, license, revocation, or all; repeat it for each key.
+    /// Public key and its role: root, release, license, revocation, or all; repeat it for each key.
     #[arg(long = "key", value_name = "ROLE=FILE", required = true)]
     pub(crate) keys: Vec<ForRole>,
-    /// How many keys of a role must sign; by default, 1.
+    /// Number of keys of a role that must sign; by default, 1.
     #[arg(long = "threshold", value_name = "ROLE=NUMBER")]
     pub(crate) thresholds: Vec<ForRole>,
     /// Mark the root as for development: every command names it, and it may sign images assembled for tests.
@@ -72,13 +72,13 @@ pub(crate) struct TrustRotateArguments {
     /// Folder with the root documents; it receives the next one.
     #[arg(long)]
     pub(crate) roots: PathBuf,
-    /// A public key that gets a role.
+    /// Public key that gets a role.
     #[arg(long = "add", value_name = "ROLE=FILE")]
     pub(crate) add: Vec<ForRole>,
-    /// A key that loses a role: the file of its public key, or its id.
+    /// Key that loses a role: the file of its public key, or its ID.
     #[arg(long = "remove", value_name = "ROLE=FILE|ID")]
     pub(crate) remove: Vec<ForRole>,
-    /// How many keys of a role must sign; by default, as many as before.
+    /// Number of keys of a role that must sign; by default, as before.
     #[arg(long = "threshold", value_name = "ROLE=NUMBER")]
     pub(crate) thresholds: Vec<ForRole>,
 }
@@ -87,17 +87,17 @@ pub(crate) struct TrustRotateArguments {
 pub(crate) struct TrustRevokeArguments {
     /// Name of the release.
     pub(crate) name: String,
-    /// Its version.
+    /// Version of the release.
     // An id of its own: `version` is that of the flag that every command has.
     #[arg(id = "release-version", value_name = "VERSION")]
     pub(crate) version: String,
     /// Folder with the root documents and `revocation.json`, which is replaced by the next one.
     #[arg(long)]
     pub(crate) roots: PathBuf,
-    /// The reason, in a sentence that every site shows.
+    /// Reason, in a sentence that every site shows.
     #[arg(long)]
     pub(crate) reason: String,
-    /// Revoke only the bundle with this id, and not every bundle of the version.
+    /// Revoke only the bundle with this ID, not every bundle of the version.
     #[arg(long, value_name = "ID")]
     pub(crate) bundle: Option<String>,
 }
@@ -106,16 +106,16 @@ pub(crate) struct TrustRevokeArguments {
 pub(crate) struct TrustSignArguments {
     /// `N.root.json` or `revocation.json`, with the root documents before it in the same folder.
     pub(crate) document: PathBuf,
-    /// A cosign private key; the password comes from `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`, or is typed.
+    /// Cosign private key; the password comes from `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`, or is typed.
     #[arg(long)]
     pub(crate) key: Vec<PathBuf>,
-    /// A command that reads the file $DOCUMENT and writes its signature to the file $SIGNATURE.
+    /// Command that reads the file $DOCUMENT and writes its signature to the file $SIGNATURE.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) sign_command: Vec<String>,
-    /// A signature that was made elsewhere: a Sigstore bundle, or a signature as bytes or base64.
+    /// Signature that was made elsewhere: a Sigstore bundle, or a signature as bytes or base64.
     #[arg(long, value_name = "FILE")]
     pub(crate) signature: Vec<PathBuf>,
-    /// Write the signature to this file instead, for the person who collects them; the document stays as it is.
+    /// Write the signature to this file, for the person who collects them; the document does not change.
     #[arg(long, value_name = "FILE", conflicts_with = "signature")]
     pub(crate) detached: Option<PathBuf>,
 }

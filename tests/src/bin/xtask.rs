@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use landfall_tests::{commands, printer};
 
-/// Builds, tests and demonstrates Landfall on machines of its own.
+/// Build, test and demonstrate Landfall on machines of its own.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 struct Cli {
@@ -15,27 +15,27 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Prints the performance table with ratios and byte counters, and writes it as JSON.
+    /// Print the performance table with ratios and byte counters, and write it as JSON.
     Bench(commands::bench::Arguments),
-    /// Puts charts of other projects through init, lock and build.
+    /// Put charts of other projects through init, lock and build.
     Charts(commands::charts::Arguments),
-    /// Builds the starter bundle, installs it on a disconnected machine, and proves use.
+    /// Build the starter bundle, install it on a disconnected machine, and prove use.
     Demo(commands::demo::Arguments),
-    /// Makes what a release page holds.
+    /// Build the files of a release page.
     Dist(commands::dist::Arguments),
-    /// Writes the documents that are made from code.
+    /// Write the documents that are generated from code.
     Documents(commands::documents::Arguments),
-    /// Gives every reader of hostile bytes inputs that libFuzzer makes.
+    /// Test every reader of hostile bytes with inputs from libFuzzer.
     Fuzz(commands::fuzz::Arguments),
-    /// Compares what `landfall-gpu` reports about this machine's GPUs with NVIDIA's own program.
+    /// Compare the report of `landfall-gpu` about this machine's GPUs with NVIDIA's own program.
     Gpu(commands::gpu::Arguments),
-    /// Builds the real parts that tests and demo use.
+    /// Build the real parts that tests and demo use.
     Images(commands::images::Arguments),
-    /// Starts, uses and ends test machines.
+    /// Start, use and end test machines.
     Site(commands::site::Arguments),
-    /// Runs everything that CI runs.
+    /// Run everything that CI runs.
     Test(commands::test::Arguments),
-    /// Runs the scenarios that need a stock Debian under its own kernel, on virtual machines.
+    /// Run the scenarios that need a stock Debian under its own kernel, on virtual machines.
     Vm(commands::vm::Arguments),
 }
 

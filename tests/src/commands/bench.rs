@@ -4,14 +4,14 @@ use anyhow::{Context, Result};
 
 use crate::{bench, printer, setup, workspace};
 
-/// Prints the performance table with ratios and byte counters, and writes it as JSON.
+/// Print the performance table with ratios and byte counters, and write it as JSON.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// How many pairs of runs each ratio is computed from.
+    /// Number of pairs of runs for each ratio.
     #[arg(long, default_value_t = 5)]
     pairs: usize,
-    /// Measure backup, restore, undo and upgrade of a site with a gigabyte of data instead, on a test machine: half an
-    /// hour.
+    /// Instead, measure backup, restore, undo and upgrade of a site with a gigabyte of data on a test machine, in half
+    /// an hour.
     #[arg(long, conflicts_with = "pairs")]
     site: bool,
 }

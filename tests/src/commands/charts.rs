@@ -14,16 +14,16 @@ const PAGE: &str = "docs/CHARTS.md";
 /// Number of charts that are processed in parallel.
 const AT_ONCE: usize = 6;
 
-/// Puts charts of other projects through init, lock and build. Not a part of `test`: their repositories are fetched
-/// fresh.
+/// Put charts of other projects through init, lock and build. Not a part of `test`, because their repositories are
+/// fetched fresh.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folder with the projects' repositories, bare, each as OWNER+NAME/repo.
     #[arg(long, value_name = "FOLDER")]
     sources: PathBuf,
-    /// Only charts whose repository or folder has one of these words.
+    /// Words that select charts, each by a part of the repository or folder; by default, all charts.
     words: Vec<String>,
-    /// Write docs/CHARTS.md; with words, only the rows of their charts.
+    /// Write docs/CHARTS.md; with words, only the rows of the selected charts.
     #[arg(long)]
     write: bool,
 }

@@ -19,7 +19,7 @@ const PRINTED: [(&str, &str, &[&str]); 2] = [
     ("docs/openapi.json", "landfall-appliance", &["openapi"]),
 ];
 
-/// Writes the documents that are made from code: error codes, JSON Schemas, the API's document.
+/// Write the documents that are generated from code: error codes, JSON Schemas, the API's document.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {}
 

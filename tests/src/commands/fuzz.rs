@@ -51,13 +51,13 @@ const LANES: usize = 2;
 /// Largest input, in bytes. It exceeds every vector.
 const MAX_BYTES: u64 = 256 << 10;
 
-/// Gives every reader of hostile bytes inputs that libFuzzer makes from the frozen vectors.
+/// Test every reader of hostile bytes with inputs that libFuzzer generates from the frozen vectors.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Run this target alone.
+    /// Run only this target.
     #[arg(value_name = "TARGET", value_parser = TARGETS)]
     target: Option<String>,
-    /// Seconds for each target.
+    /// Duration for each target, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     seconds: u32,
 }

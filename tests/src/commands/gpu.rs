@@ -7,13 +7,13 @@ use anyhow::Result;
 use crate::gpu::{Field, Printed};
 use crate::printer;
 
-/// Compares `landfall-gpu` with `nvidia-smi` on a machine with a GPU, field by field.
+/// Compare `landfall-gpu` with `nvidia-smi` on a machine with a GPU, field by field.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Keep what both programs print in this folder, serial numbers included.
+    /// Keep the output of both programs in this folder, including serial numbers.
     #[arg(long, value_name = "FOLDER", conflicts_with = "kept")]
     keep: Option<PathBuf>,
-    /// Compare what was kept on another machine.
+    /// Compare output from another machine, kept in this folder.
     #[arg(long, value_name = "FOLDER")]
     kept: Option<PathBuf>,
 }

@@ -5,13 +5,13 @@ use anyhow::{Result, bail};
 use crate::images::{self, Workshop, node_pack, nvidia, python, registry_tree, reproducible, starter};
 use crate::printer;
 
-/// Builds the real parts that tests and demo use: only the missing ones.
+/// Build the real parts that tests and demo use: only the missing ones.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Print the existing parts, one reference or program per line, with digest and size.
     #[arg(long)]
     list: bool,
-    /// Build only the Go module, image or artifact of that recipe.
+    /// Build only the Go module, image or artifact with this name.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["list", "check_reproducible"])]
     only: Option<String>,
     /// Build images a second time in another folder and compare digests.

@@ -16,7 +16,7 @@ use crate::{printer, workspace};
 /// Time between two checks that a site still exists.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Starts, uses and ends test machines.
+/// Start, use and end test machines.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -25,11 +25,11 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Makes a site and boots its machines; it ends with this command unless it is kept.
+    /// Make a site and boot its machines; the site ends with this command unless it is kept.
     Up(Up),
-    /// Lists the sites of this host.
+    /// List the sites of this host.
     List,
-    /// Runs a program on a machine; its exit code is passed on.
+    /// Run a program on a machine; its exit code is passed on.
     Run {
         #[command(flatten)]
         target: Target,
@@ -37,66 +37,66 @@ enum Command {
         #[arg(last = true, required = true)]
         program: Vec<String>,
     },
-    /// Opens a shell on a machine.
+    /// Open a shell on a machine.
     Shell(Target),
-    /// Leads a port of this host's loopback to a port of a machine, until the command is interrupted or the site is
+    /// Forward a loopback port of this host to a port of a machine, until the command is interrupted or the site is
     /// ended.
     Forward {
         #[command(flatten)]
         target: Target,
-        /// The machine's port: the console's by default.
+        /// Port of the machine; by default, the console's.
         #[arg(long, default_value_t = 31443)]
         port: u16,
     },
-    /// Cuts the power of a machine: unsynced data is lost.
+    /// Cut the power of a machine: unsynced data is lost.
     Cut(Target),
-    /// Kills the first process of a machine.
+    /// Kill the first process of a machine.
     Crash(Target),
-    /// Boots a machine that is off.
+    /// Boot a machine that is off.
     Boot(Target),
-    /// Prints what has changed on a machine since its birth.
+    /// Print the changes of a machine since its birth.
     Difference(Target),
-    /// Prints every packet for an address outside the site.
+    /// Print every packet for an address outside the site.
     Packets {
-        /// The site.
+        /// Name of the site.
         name: String,
     },
-    /// Waits for the end of standard input, then removes the leftovers of dead makers.
+    /// Wait for the end of standard input, then remove the leftovers of dead makers.
     #[command(hide = true)]
     Sweep,
-    /// Ends a site and removes its disks.
+    /// End a site and remove its disks.
     Down {
-        /// The site.
+        /// Name of the site.
         name: String,
     },
 }
 
 #[derive(Debug, Args)]
 struct Up {
-    /// The name of the new site.
+    /// Name of the new site.
     name: String,
-    /// Leaves the site running after this command has ended.
+    /// Leave the site running after this command has ended.
     #[arg(long)]
     keep: bool,
-    /// How many machines: node-1, node-2…
+    /// Number of machines: node-1, node-2…
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=20))]
     machines: u8,
-    /// A folder that every machine sees read-only at /media/stick.
+    /// Folder that every machine sees read-only at /media/stick.
     #[arg(long)]
     stick: Option<PathBuf>,
-    /// Gives the machines a default route, which leads nowhere.
+    /// Give the machines a default route, which leads nowhere.
     #[arg(long)]
     default_route: bool,
-    /// Size of each disk, which is sparse.
+    /// Size of each disk in GiB; disks are sparse.
     #[arg(long, default_value_t = 14)]
     disk_gib: u32,
 }
 
 #[derive(Debug, Args)]
 struct Target {
-    /// The site.
+    /// Name of the site.
     name: String,
-    /// The machine.
+    /// Name of the machine.
     #[arg(long, default_value = "node-1")]
     machine: String,
 }

@@ -11,13 +11,13 @@ use crate::vm::{self, Bundle, Lane, Outcome, SCENARIOS, report, scenarios};
 /// Time limit of a run without `--full`, as set by CI.
 const BUDGET: Duration = Duration::from_mins(10);
 
-/// Boots stock Debian machines and tests installs on them: quick scenarios by default.
+/// Boot stock Debian machines and test installs on them; by default, quick scenarios.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Run this scenario alone.
+    /// Run only this scenario.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// Run all scenarios, however long that takes.
+    /// Run all scenarios, without a time limit.
     #[arg(long, conflicts_with = "only")]
     full: bool,
     /// Write the result to docs/VM.md.
@@ -26,10 +26,10 @@ pub struct Arguments {
     /// Print the scenarios and run none.
     #[arg(long)]
     list: bool,
-    /// A folder with a bundle and the `landfall` beside it, instead of the starter release.
+    /// Folder with a bundle and the `landfall` next to it, used instead of the starter release.
     #[arg(long, value_name = "FOLDER", requires = "root")]
     bundle: Option<PathBuf>,
-    /// The root document of that bundle's vendor.
+    /// Root document of that bundle's vendor.
     #[arg(long, value_name = "FILE", requires = "bundle")]
     root: Option<PathBuf>,
 }

@@ -23,7 +23,7 @@ pub const SITE: &str = "demo";
 /// Name of the demo's machine.
 pub const MACHINE: &str = "node-1";
 
-/// Builds the starter bundle, installs it on a disconnected machine, and proves use.
+/// Build the starter bundle, install it on a disconnected machine, and prove use.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// End the demo's machine and remove its disk; the bundle stays.
@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Afterwards, upgrade the site, let an upgrade fail, and roll back, while a program writes without pause.
     #[arg(long, conflicts_with = "down")]
     upgrade: bool,
-    /// Write the minutes that it took to docs/TESTS.md.
+    /// Write the duration in minutes to docs/TESTS.md.
     #[arg(long, conflicts_with = "down")]
     report: bool,
 }

@@ -27,21 +27,21 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 /// Environment variable that sets the time of every file, in seconds since 1970.
 const TIME_VARIABLE: &str = "SOURCE_DATE_EPOCH";
 
-/// Makes what a release page holds: programs, completions, manual pages, a bill of materials, checksums and their
+/// Build the files of a release page: programs, completions, manual pages, a bill of materials, checksums and their
 /// signature.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folder that receives the files. [default: target/dist]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// A cosign private key that signs the checksums; the password comes from `LANDFALL_KEY_PASSWORD` or
+    /// Cosign private key that signs the checksums; the password comes from `LANDFALL_KEY_PASSWORD` or
     /// `COSIGN_PASSWORD`.
     #[arg(long)]
     key: Option<PathBuf>,
-    /// What to build for, besides amd64, whose program writes the manual of all; may be given again. [default: all]
+    /// Platform to build for, besides amd64, whose program writes the manual of all; may be repeated. [default: all]
     #[arg(long, conflicts_with = "programs")]
     platform: Vec<Platform>,
-    /// Folder with the programs of this machine's platform, which are packed as they are instead of being built.
+    /// Folder with programs for amd64, which are packed as they are instead of being built.
     #[arg(long)]
     programs: Option<PathBuf>,
 }

@@ -35,7 +35,7 @@ enum Library {
     Glibc,
 }
 
-/// What programs are built for.
+/// Platform for which programs are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Platform {
     /// 64-bit x86.

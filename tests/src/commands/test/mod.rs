@@ -31,10 +31,10 @@ mod stamped;
 mod turn;
 mod unit;
 
-/// Runs everything that CI runs: parts that always run, and those of the commit's turn.
+/// Run everything that CI runs: parts that always run, and those of the commit's turn.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Run only the part of this name or, if there is none, the parts whose name contains this.
+    /// Run only the part with this name or, if there is none, the parts whose names contain it.
     #[arg(long)]
     only: Option<String>,
     /// Also run the parts that take too long for CI or need a larger machine than CI has.
