@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_fingerprints_say_what_is_wrong() {
+    fn malformed_fingerprints_explain_the_fault() {
         let short = "ab".repeat(31);
         for (text, said) in [
             (format!("sha256:{short}"), "62 of 64 digits"),

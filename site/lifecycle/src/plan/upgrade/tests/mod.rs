@@ -196,7 +196,7 @@ fn fates(plan: &UpgradePlan) -> Vec<(&str, Fate)> {
 }
 
 #[test]
-fn a_namespace_is_made_before_its_first_objects() {
+fn namespace_precedes_its_first_objects() {
     let map = |namespace: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": namespace}});
     let mut side = side("1.0.0", 1).with("early", "a", &[]).with("late", "b", &[]);
     for namespace in ["late", "further", "kube-system"] {
@@ -217,7 +217,7 @@ fn a_namespace_is_made_before_its_first_objects() {
 }
 
 #[test]
-fn a_release_that_differs_in_nothing_replaces_only_the_agent() {
+fn identical_release_replaces_only_agent() {
     let before = side("1.0.0", 1).with("web", "web:1", &["model"]);
     let plan = before.upgraded_to(&side("1.0.1", 2).with("web", "web:1", &["model"]), Operation::Upgrade).unwrap();
     assert_eq!(
@@ -240,7 +240,7 @@ fn a_release_that_differs_in_nothing_replaces_only_the_agent() {
 }
 
 #[test]
-fn the_timer_of_backups_follows_the_release_and_the_settings() {
+fn backup_timer_follows_release_and_settings() {
     let before = side("1.0.0", 1).with("web", "web:1", &[]);
     let after = || side("1.0.1", 2).with("web", "web:1", &[]);
     let of_backups = |before: &Side, after: Side| {
