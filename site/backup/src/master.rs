@@ -143,7 +143,7 @@ mod tests {
     use crate::store::Disk;
 
     #[test]
-    fn master_key_opens_intact_with_its_key() {
+    fn changed_master_key_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let store = Disk::new(folder.path());
         let (master, key) = (Master::random(), RepositoryKey::generate());

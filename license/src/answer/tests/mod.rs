@@ -170,7 +170,7 @@ fn kept_answer_expires_in_stages() {
 }
 
 #[test]
-fn reboots_never_prolong_kept_answer() {
+fn kept_answer_ends_despite_clock_changes() {
     let question = question("entitlement", "analytics");
     let sealed = seal(&answer_at(&question, issued()));
     let mut kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "0", 100), Watch::Steady).unwrap();

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn backup_includes_site_identity_files() {
+    fn backup_lists_site_files_despite_damaged_license() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let secret = paths.secrets().join("shop/key.json");

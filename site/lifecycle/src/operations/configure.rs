@@ -378,7 +378,7 @@ mod tests {
 
     /// The console changes single values; other settings stay.
     #[test]
-    fn approved_values_begin_unchanged() {
+    fn ineffective_value_changes_are_refused() {
         let mut document = release(3);
         document["values"] = serde_json::json!([
             { "name": "web.mode", "schema": { "enum": ["fast", "slow"] }, "default": "fast", "targets": [] },

@@ -297,7 +297,7 @@ fn all_unfit_secrets_are_found() {
 }
 
 #[test]
-fn given_secrets_are_kept() {
+fn given_secrets_are_numbered_and_kept() {
     let case = Case::new();
     let brought = BroughtSecrets {
         arguments: vec![case.argument("license", "license")],

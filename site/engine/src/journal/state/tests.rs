@@ -99,7 +99,8 @@ fn transition_table_is_unchanged() {
     insta::assert_snapshot!(table(&pins(2)));
 }
 
-/// Like `transition_table_is_unchanged`, with the second step after the commit, which makes undo impossible from there on.
+/// Like `transition_table_is_unchanged`, with the second step after the commit, which makes undo impossible from there
+/// on.
 #[test]
 fn transition_table_with_closing_step_is_unchanged() {
     insta::assert_snapshot!(table(&Outline { closing: 1, ..pins(2) }));

@@ -232,7 +232,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn chain_reaches_times_inside_logs() {
+    fn chain_reaches_every_covered_time() {
         let logs = [log(5, "a", "b"), log(10, "b", "c"), log(15, "c", "d")];
         let chain = Chain::of(&saved(Some("a")), &LogIndex::of(&logs));
         assert_eq!(chain.until(), Some(time(15)));
