@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn sequence_decides_before_any_clock() {
+    fn sequence_outranks_the_clock() {
         let made = |sequence: Option<u64>, time: &str| {
             Backup { sequence, time: time.parse().unwrap(), ..Backup::of(&snapshot()).unwrap() }.order()
         };

@@ -130,7 +130,7 @@ fn unknown_fields_are_signed_and_ignored() {
 }
 
 #[test]
-fn questions_name_one_thing() {
+fn malformed_questions_are_refused() {
     let refused = |kind: &str, name: &str| Subject::named(kind, name).unwrap_err().to_string();
     insta::assert_snapshot!(
         [refused("entitlement", ""), refused("feature", "a\nb"), refused("component", "a")].join("\n"),

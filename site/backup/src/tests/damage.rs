@@ -166,7 +166,7 @@ fn swapped_snapshots_are_not_listed() {
 }
 
 #[test]
-fn several_damages_are_all_named() {
+fn all_damage_is_named() {
     let (kept, saved) = several();
     let root = kept.repository.folder();
     let all = files(root);

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn typed_fingerprints_tolerate_form() {
+    fn typed_fingerprints_accept_any_form() {
         let digits = "ab".repeat(32);
         let grouped = format!("{} {}", &digits[..32], &digits[32..]);
         let expected = Sha256([0xab; 32]);

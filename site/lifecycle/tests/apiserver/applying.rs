@@ -33,7 +33,7 @@ fn live(cluster: &Cluster, object: &Value) -> Value {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn applies_compares_and_reports_conflicts() {
+fn objects_are_applied_and_compared() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
 

@@ -293,7 +293,7 @@ fn walk(folder: &Path, contents: &mut BTreeMap<PathBuf, String>) {
 }
 
 #[test]
-fn install_status_and_uninstall() {
+fn uninstall_restores_original_contents() {
     let fixture = Fixture::new();
     let operations = &fixture.operations;
     let birth = fixture.contents();
