@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identifiers_are_read_as_they_are_written_and_hide_their_value() {
+    fn identifiers_round_trip_and_hide_values() {
         let disk = Identifier::of(IdentifierKind::Disk, " WD-WX11A1234567\n").unwrap();
         assert_eq!(disk.to_string().parse::<Identifier>(), Ok(disk));
         assert!(!disk.to_string().to_lowercase().contains("wx11"));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_many_machines_share_identifies_none() {
+    fn shared_values_identify_nothing() {
         for shared in [
             "",
             "  ",

@@ -168,7 +168,7 @@ mod tests {
     const LEAST: &str = "id: acme-1\nvendor: V\ncustomer: C\ncontact: a@b\nrelease: starter\nentitlements: {}\n";
 
     #[test]
-    fn a_description_becomes_terms_with_stated_defaults() {
+    fn description_becomes_terms_with_defaults() {
         let text = format!("{LEAST}ends: 2027-12-01\nsupersedes: [b, a]\n");
         let terms = describe("acme.yaml", &text, "2026-11-22T10:00:00.5Z".parse().unwrap(), 3).unwrap();
         insta::assert_snapshot!(serde_json::to_string(&terms).unwrap(), @r#"{"type":"landfall.dev/license/1","id":"acme-1","vendor":"V","customer":"C","contact":"a@b","release":"starter","issued":"2026-11-22T10:00:00Z","notBefore":"2026-11-22T10:00:00Z","ends":"2027-12-01T00:00:00Z","graceDays":30,"overagePercent":10,"entitlements":{},"supersedes":["a","b"],"revocation":3}"#);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_of_a_description_is_named() {
+    fn description_faults_are_named() {
         assert_eq!(said(LEAST), "fine");
         for (more, wrong) in [
             ("ends: tomorrow\n", "`tomorrow` is neither a date"),

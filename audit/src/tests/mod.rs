@@ -130,7 +130,7 @@ fn code_of(lines: &[String], known: &Known) -> Code {
 }
 
 #[test]
-fn a_whole_log_is_whole() {
+fn complete_log_is_accepted() {
     for count in [0, 1, 2, 100] {
         let report = check(&Log::new().write(count, "a").lines(), &Known::default()).unwrap();
         assert_eq!((report.head.number, report.covered), (count, None));
@@ -139,7 +139,7 @@ fn a_whole_log_is_whole() {
 }
 
 #[test]
-fn a_follower_begins_at_the_beginning() {
+fn follower_begins_at_empty_head() {
     assert_eq!(Follower::behind(Head::EMPTY).head(), Head::EMPTY);
     assert_eq!(Head::EMPTY.to_string().parse(), Ok(Head::EMPTY));
     for wrong in ["1", "-1:00", &format!("+1:{}", "0".repeat(64)), &format!("01:{}", "0".repeat(64))] {
@@ -148,7 +148,7 @@ fn a_follower_begins_at_the_beginning() {
 }
 
 #[test]
-fn the_first_broken_entry_is_named() {
+fn first_broken_entry_is_named() {
     let whole = Log::new().write(20, "object").lines();
     let broken = |lines: &[String]| check(lines, &Known::default()).unwrap_err().1;
     let mut lines = whole.clone();
@@ -160,7 +160,7 @@ fn the_first_broken_entry_is_named() {
 }
 
 #[test]
-fn a_removed_end_is_found_by_an_earlier_head() {
+fn earlier_head_reveals_removed_end() {
     let whole = Log::new().write(20, "a");
     let mut cut = whole.lines();
     cut.drain(15..20);
@@ -175,7 +175,7 @@ fn a_removed_end_is_found_by_an_earlier_head() {
 }
 
 #[test]
-fn the_last_checkpoint_says_what_is_covered() {
+fn last_checkpoint_shows_coverage() {
     let key = key();
     let report = check(&sample(&key).lines(), &known(&key)).unwrap();
     let covered = report.covered.unwrap();
@@ -190,7 +190,7 @@ fn the_last_checkpoint_says_what_is_covered() {
 }
 
 #[test]
-fn a_log_that_was_written_anew_is_not_the_signed_one() {
+fn rewritten_log_is_refused() {
     let site = key();
     let signed = sample(&site);
     // The owner of the database writes another log and adds the site's checkpoints to it.
@@ -218,7 +218,7 @@ fn a_log_that_was_written_anew_is_not_the_signed_one() {
 }
 
 #[test]
-fn a_log_without_its_newest_entries_is_found_on_the_host() {
+fn host_finds_truncated_log() {
     let key = key();
     let signed = sample(&key);
     let on_the_host = Known { last: signed.ledger.last.clone(), ..known(&key) };
@@ -240,7 +240,7 @@ fn a_log_without_its_newest_entries_is_found_on_the_host() {
 }
 
 #[test]
-fn the_host_signs_continuations_alone() {
+fn host_signs_only_continuations() {
     let key = key();
     let signed = sample(&key);
     let refused = |log: &Log, wish: &CheckpointWish| log.clone().take(&key, wish).unwrap_err().code();
@@ -262,7 +262,7 @@ fn the_host_signs_continuations_alone() {
 }
 
 #[test]
-fn a_restored_log_goes_on_and_no_later_checkpoint_forgets_it() {
+fn restored_log_continues_with_restart() {
     let key = key();
     let signed = sample(&key);
     let mut restored = signed.restored(7).write(9, "after the restore");
@@ -282,7 +282,7 @@ fn a_restored_log_goes_on_and_no_later_checkpoint_forgets_it() {
 
 /// The host's files are restored from an earlier copy: it continues after the lost checkpoint, without a fork.
 #[test]
-fn a_host_that_has_forgotten_continues_behind_its_own_newest_checkpoint() {
+fn restored_host_continues_after_newer_checkpoint() {
     let key = key();
     let log = sample(&key).restored(7).write(9, "after the restore");
     let mut log = log.clone();
@@ -309,7 +309,7 @@ fn a_host_that_has_forgotten_continues_behind_its_own_newest_checkpoint() {
 }
 
 #[test]
-fn the_latest_checkpoint_is_named_also_where_the_export_lacks_it() {
+fn report_includes_checkpoint_missing_in_export() {
     let key = key();
     let signed = sample(&key);
     let mut log = signed.restored(7).write(9, "after the restore");
@@ -334,7 +334,7 @@ fn the_latest_checkpoint_is_named_also_where_the_export_lacks_it() {
 }
 
 #[test]
-fn of_two_keys_the_later_checkpoint_is_named_and_restarts_of_both_count() {
+fn restarts_of_both_keys_count() {
     let (former, present) = (key(), key());
     let mut log = sample(&former).restored(7).write(9, "after the restore");
     let wish = log.wish(5, Some(log.restart()));
@@ -366,7 +366,7 @@ impl std::io::Read for Endless {
 }
 
 #[test]
-fn an_endless_line_is_refused_and_the_longest_entry_is_not() {
+fn endless_line_is_refused() {
     let endless = verify(std::io::BufReader::new(Endless(0)), &Known::default()).unwrap_err();
     assert_eq!(endless.code(), codes::AUDIT_LINE);
     assert!(endless.to_string().starts_with("line 1 is longer than "), "{endless}");
@@ -379,7 +379,7 @@ fn an_endless_line_is_refused_and_the_longest_entry_is_not() {
 }
 
 #[test]
-fn a_lost_log_begins_again() {
+fn lost_log_begins_again() {
     let key = key();
     let mut lost = sample(&key).restored(0).write(3, "new");
     let wish = lost.wish(0, Some(lost.restart()));
@@ -390,7 +390,7 @@ fn a_lost_log_begins_again() {
 }
 
 #[test]
-fn a_restart_needs_the_hosts_own_checkpoint_and_names_what_it_abandons() {
+fn restart_needs_the_hosts_checkpoint() {
     let (site, stranger) = (key(), key());
     let signed = sample(&site);
     let log = signed.restored(7).write(9, "b");
@@ -413,7 +413,7 @@ fn a_restart_needs_the_hosts_own_checkpoint_and_names_what_it_abandons() {
 }
 
 #[test]
-fn a_host_with_another_key_signs_the_whole_log() {
+fn new_key_signs_the_whole_log() {
     let (former, present) = (key(), key());
     let mut log = sample(&former);
     log.ledger = Ledger::default();
@@ -425,7 +425,7 @@ fn a_host_with_another_key_signs_the_whole_log() {
 }
 
 #[test]
-fn checkpoints_do_not_change_their_order_and_a_key_survives_its_file() {
+fn repeated_checkpoint_is_refused() {
     let key = key();
     let signed = Log::new().write(3, "a").sign(&key);
     let mut twice = signed.clone();

@@ -170,7 +170,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn every_edit_cut_and_restamp_of_an_entry_is_found(tampering in tampering()) {
+    fn tampered_entries_are_found(tampering in tampering()) {
         let signed = &*SIGNED;
         let bytes = signed.tampered(&tampering);
         if bytes != signed.lines.join("\n").into_bytes() {
@@ -205,7 +205,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn every_flipped_bit_is_found_without_a_key(flip in flip()) {
+    fn flipped_bits_are_found_without_key(flip in flip()) {
         static WHOLE: LazyLock<Vec<String>> = LazyLock::new(|| Log::new().write(12, "a").lines());
         let found = verify(&with_flip(&WHOLE, &flip)[..], &Known::default());
         // The time of the export is about the file, not about an entry, and nothing protects it.
@@ -215,7 +215,7 @@ proptest! {
     /// In a signed log, a checkpoint may be changed to look like another key's. Then less is covered, and the report
     /// says so.
     #[test]
-    fn every_flipped_bit_of_a_signed_log_is_found_or_covers_less(flip in flip()) {
+    fn flipped_bits_never_extend_coverage(flip in flip()) {
         let signed = &*SIGNED;
         if let Ok(report) = verify(&with_flip(&signed.lines, &flip)[..], &known(&signed.key)) {
             prop_assert_eq!(report.head, signed.log.head());

@@ -209,7 +209,7 @@ mod tests {
 
     /// Makes 10,000 jumps, with 2,000 reboots between them.
     #[test]
-    fn no_clock_wins_a_day_or_ends_a_grace() {
+    fn clocks_never_change_the_grace() {
         let mut boots = 0;
         for seed in 0..250 {
             let mut machine = Machine::new(seed, WallClock::Off(0));
@@ -233,7 +233,7 @@ mod tests {
 
     /// The clock is dead, or set back at each boot. The grace ends by the machine's running time.
     #[test]
-    fn a_grace_ends_on_a_machine_whose_clock_never_moves_on() {
+    fn grace_ends_despite_stuck_clock() {
         for clock in [WallClock::Dead, WallClock::Off(-1_000_000)] {
             let mut machine = Machine::new(7, clock);
             while machine.stored.age_seconds < GRACE.as_secs().unsigned_abs() {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_night_without_power_counts_and_a_leap_of_years_does_not() {
+    fn only_plausible_pauses_count() {
         let look = Look::first(Receipt { wall: begin(), boot: "a".to_owned(), uptime_seconds: 500 });
         let aged = |watch: Watch, boot: &str, uptime: u64, wall: i64| {
             let wall = begin() + SignedDuration::from_secs(wall);

@@ -35,7 +35,7 @@ fn standing(license: &License, now: Timestamp) -> Standing {
 }
 
 #[test]
-fn a_license_is_written_once_and_read_the_same() {
+fn license_round_trips() {
     let vendor = vendor();
     let sealed = sample::sealed(&vendor, &sample::terms("acme-1", issued()).unwrap(), None).unwrap();
     let read = SealedLicense::read("acme-1.license", sealed.bytes()).unwrap();
@@ -48,7 +48,7 @@ fn a_license_is_written_once_and_read_the_same() {
 }
 
 #[test]
-fn only_license_keys_of_the_trusted_vendor_count() {
+fn only_vendor_license_keys_count() {
     let [license_key, other] = [(); 2].map(|()| SigningKey::generate(KeyKind::Ed25519).unwrap());
     let mut contents = RootContents::single(other.public(), true);
     contents.license = (vec![license_key.public().clone()], 1);
@@ -79,7 +79,7 @@ fn rotated(vendor: &Vendor) -> (Root, SigningKey) {
 }
 
 #[test]
-fn a_license_brings_the_roots_that_it_needs() {
+fn license_carries_needed_roots() {
     let vendor = vendor();
     let (second, key) = rotated(&vendor);
     let terms = sample::terms("acme-2", issued()).unwrap();
@@ -96,7 +96,7 @@ fn a_license_brings_the_roots_that_it_needs() {
 }
 
 #[test]
-fn a_license_stands_by_trusted_time_alone() {
+fn standing_follows_trusted_time() {
     let vendor = vendor();
     let license = license(&vendor, |_| {});
     let ends = license.terms().ends.unwrap();
@@ -118,7 +118,7 @@ fn a_license_stands_by_trusted_time_alone() {
 }
 
 #[test]
-fn revocation_and_a_newer_license_end_it_at_once() {
+fn revoked_and_superseded_licenses_end() {
     let vendor = vendor();
     let license = license(&vendor, |_| {});
     let revoked = RevokedLicense { id: "acme-1".to_owned(), reason: "the key was lost".to_owned() };
@@ -134,7 +134,7 @@ fn revocation_and_a_newer_license_end_it_at_once() {
 }
 
 #[test]
-fn a_file_without_its_revocation_is_refused() {
+fn license_without_its_revocation_is_refused() {
     let vendor = vendor();
     let mut terms = sample::terms("acme-1", issued()).unwrap();
     terms.revocation = 2;
@@ -154,7 +154,7 @@ fn a_file_without_its_revocation_is_refused() {
 }
 
 #[test]
-fn a_replaced_node_stays_licensed_and_another_site_is_not() {
+fn replaced_node_stays_licensed() {
     let vendor = vendor();
     let of = |kind, value| Identifier::of(kind, value).unwrap();
     let before = BTreeSet::from([
@@ -182,7 +182,7 @@ fn a_replaced_node_stays_licensed_and_another_site_is_not() {
 }
 
 #[test]
-fn a_later_form_is_refused_only_if_it_says_so() {
+fn unknown_requirement_refuses_later_form() {
     let mut terms = serde_json::to_value(sample::terms("acme-1", issued()).unwrap()).unwrap();
     terms["laterField"] = 7.into();
     let read = |terms: &serde_json::Value| Terms::read("x", terms.to_string().as_bytes());
@@ -203,7 +203,7 @@ fn needs<'a>(needed: &[&'a str]) -> Vec<Need<'a>> {
 }
 
 #[test]
-fn the_gate_names_what_is_missing_and_whom_to_ask() {
+fn gate_names_shortfall_and_contact() {
     let vendor = vendor();
     let license = license(&vendor, |terms| terms.entitlements.newest_release = Some(issued() + days(30)));
     let (valid, ended) = (Standing::Valid, Standing::Ended);
@@ -226,7 +226,7 @@ fn the_gate_names_what_is_missing_and_whom_to_ask() {
 }
 
 #[test]
-fn every_standing_that_does_not_permit_has_a_code() {
+fn refusing_standings_have_codes() {
     let refusing = [
         Standing::Ended,
         Standing::NotYetValid,

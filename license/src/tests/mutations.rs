@@ -86,7 +86,7 @@ fn none_is_accepted(count: u64) {
 }
 
 #[test]
-fn no_mutated_license_is_accepted() {
+fn mutated_licenses_are_refused() {
     none_is_accepted(4_000);
 }
 

@@ -53,7 +53,7 @@ fn peaks(days: &[Day]) -> Vec<(Date, Option<u64>, u64)> {
 }
 
 #[test]
-fn hours_become_days_that_keep_their_peaks() {
+fn hours_become_days_with_peaks() {
     let log = log_of((0..24 * 12).map(|hour| if hour == 30 { 5 } else { 3 }));
     let days = log.days();
     assert_eq!((days.len(), first_break(&days)), (12, None));
@@ -70,7 +70,7 @@ fn hours_become_days_that_keep_their_peaks() {
 }
 
 #[test]
-fn years_take_little_space_and_the_oldest_days_go() {
+fn old_days_are_dropped() {
     let mut log = UsageLog::default();
     for day in 0..4000 {
         assert!(log.add(measured(at(24 * day), 3)));
@@ -82,7 +82,7 @@ fn years_take_little_space_and_the_oldest_days_go() {
 }
 
 #[test]
-fn a_clock_that_goes_back_makes_no_sample_and_a_confirmed_date_does() {
+fn clock_set_back_makes_no_sample() {
     let mut log = log_of([3, 3]);
     for (hours, minutes, expected) in
         [(1, 0, false), (1, 29, false), (0, 0, false), (-22, 0, false), (1, 30, true), (2, 0, true), (-30, 0, true)]
@@ -97,7 +97,7 @@ fn a_clock_that_goes_back_makes_no_sample_and_a_confirmed_date_does() {
 }
 
 #[test]
-fn a_new_license_begins_a_record_of_its_own_on_the_same_day() {
+fn new_license_begins_new_period() {
     let mut log = log_of([4, 5]);
     let renewed = Sample {
         license: "acme-2".to_owned(),
@@ -126,7 +126,7 @@ fn a_new_license_begins_a_record_of_its_own_on_the_same_day() {
 }
 
 #[test]
-fn days_without_a_sample_are_counted() {
+fn unmeasured_days_are_counted() {
     let mut log = log_of([3]);
     assert!(log.add(measured(at(24 * 5), 4)) && log.add(measured(at(24 * 6), 4)));
     let period = &periods(&log.days())[0];
@@ -147,7 +147,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn a_torn_end_costs_at_most_the_sample_that_was_written(cut in 1_usize..80) {
+    fn torn_end_costs_one_sample(cut in 1_usize..80) {
         let whole = SAMPLE_LOG.clone();
         let days = an_hour_later(&whole[..whole.len() - cut]);
         prop_assert_eq!(first_break(&days), None);
@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn a_line_that_was_cut_out_of_the_middle_is_found_for_good(line in 0_usize..195) {
+    fn missing_line_is_always_found(line in 0_usize..195) {
         let whole = String::from_utf8(SAMPLE_LOG.clone()).unwrap();
         let lines: Vec<&str> = whole.lines().collect();
         prop_assert!(line + 1 < lines.len());
@@ -174,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn an_edited_number_in_the_middle_is_found(line in 0_usize..195, by in 1_u64..100) {
+    fn edited_number_is_found(line in 0_usize..195, by in 1_u64..100) {
         let whole = String::from_utf8(SAMPLE_LOG.clone()).unwrap();
         let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
         prop_assert!(line + 1 < lines.len());
@@ -188,14 +188,14 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_reading_fail(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn random_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let mut log = UsageLog::read(&bytes);
         prop_assert!(log.add(measured(at(0), 1)));
         UsageLog::newest_of(&bytes);
     }
 
     #[test]
-    fn days_have_the_peaks_of_their_samples(nodes in proptest::collection::vec(0_u64..50, 1..400)) {
+    fn days_have_their_samples_peaks(nodes in proptest::collection::vec(0_u64..50, 1..400)) {
         let days = log_of(nodes.iter().copied()).days();
         let expected: Vec<u64> = nodes.chunks(24).map(|day| day.iter().copied().max().unwrap_or_default()).collect();
         prop_assert_eq!(days.iter().filter_map(|day| day.peaks.nodes).collect::<Vec<_>>(), expected);
@@ -204,7 +204,7 @@ proptest! {
 }
 
 #[test]
-fn a_cut_between_days_and_samples_is_found() {
+fn removed_days_are_found() {
     let whole = String::from_utf8(SAMPLE_LOG.clone()).unwrap();
     let kept: Vec<&str> = whole.lines().filter(|line| !line.contains("\"peaks\"")).collect();
     let bytes = kept.join("\n") + "\n";
@@ -253,7 +253,7 @@ impl Customer {
 }
 
 #[test]
-fn a_report_is_read_in_any_layout_and_its_sums_are_those_of_its_days() {
+fn report_is_read_in_any_layout() {
     let customer = Customer::new();
     let bytes = customer.report(|_| {});
     assert_eq!(customer.said(&bytes), "fine");
@@ -269,7 +269,7 @@ fn a_report_is_read_in_any_layout_and_its_sums_are_those_of_its_days() {
 }
 
 #[test]
-fn a_later_report_has_the_days_of_an_earlier_one() {
+fn later_report_continues_earlier_one() {
     let customer = Customer::new();
     let of = |hours: i64, nodes: u64| {
         let log = log_of((0..hours).map(|_| nodes));
@@ -287,7 +287,7 @@ fn a_later_report_has_the_days_of_an_earlier_one() {
 }
 
 #[test]
-fn every_fault_of_a_report_has_its_own_code() {
+fn report_faults_have_own_codes() {
     let customer = Customer::new();
     let signed = |change: fn(&mut UsageReport)| customer.said(&customer.report(change));
     // The site itself signs these changes.

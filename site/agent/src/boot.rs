@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unmounted_disk_is_not_a_fresh_site() {
+    fn unmounted_disk_is_not_fresh_site() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let write = |path: &Path, text: &str| {

@@ -95,7 +95,7 @@ mod tests {
         "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n";
 
     #[test]
-    fn follows_flannel_and_waits_for_a_whole_file() {
+    fn bridge_follows_complete_flannel_file() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         assert!(!keep(&paths).unwrap(), "no subnet yet");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration() {
+    fn bridge_configuration_is_unchanged() {
         insta::assert_json_snapshot!(configuration(SUBNET, "/run/landfall/addresses").unwrap());
     }
 }

@@ -243,7 +243,7 @@ mod tests {
     const EARLY: &str = "2027-01-01T00:00:00Z";
 
     #[test]
-    fn damaged_certificates_are_made_again_and_due_ones_are_renewed() {
+    fn damaged_and_due_certificates_are_found() {
         let host = Host::new();
         assert_eq!(host.work(EARLY), Work::default());
         for late in ["2030-01-01T00:00:00Z", "2040-01-01T00:00:00Z", "2025-01-01T00:00:00Z"] {
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_authority_is_reported_and_never_made_again() {
+    fn lost_authority_is_never_recreated() {
         let host = Host::new();
         check_authorities(&host.paths).unwrap();
         host.write("pki/etcd/ca.key", "");
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_renewed_under_an_implausible_clock() {
+    fn implausible_clock_prevents_renewal() {
         let host = Host::new();
         host.write("manifests/kube-apiserver.yaml", "whole");
         host.write("pki/ca.crt", PEM);

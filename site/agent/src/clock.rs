@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_judged_by_certain_times() {
+    fn clock_is_judged_by_evidence() {
         let installed =
             Evidence { authority_begins: Some(at(2026)), authority_ends: Some(at(2046)), seen: Some(at(2027)) };
         for (now, evidence, expected) in [
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_is_noted_until_a_person_confirms_it() {
+    fn clock_set_back_is_noted_until_confirmed() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let now = Timestamp::now();

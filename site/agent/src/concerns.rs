@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_sync_ends_the_agent_and_nothing_else_does() {
+    fn only_failed_sync_ends_agent() {
         let mut concerns = Concerns::default();
         let sync = SyncFailed { path: "/etc/cni".into(), source: std::io::Error::from_raw_os_error(5) };
         let copy = SyncFailed { path: sync.path.clone(), source: std::io::Error::from_raw_os_error(5) };
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_concern_is_logged_once_with_its_cause_until_it_changes() {
+    fn concern_is_logged_once() {
         let mut concerns = Concerns::default();
         let mut is_news = |outcome| concerns.unless_fatal(outcome, WHAT).unwrap();
         assert!(!is_news(Ok(())));

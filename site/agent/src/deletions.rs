@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_follows_the_beginning_is_known() {
+    fn only_later_deletions_are_known() {
         let [early, then, later] = [1, 2, 3].map(Duration::from_secs);
         let deletions = Deletions::default();
         assert!(!deletions.are_known_after(later), "no thread listens");
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_ends_the_wait_for_it() {
+    fn notice_ends_the_wait() {
         let deletions = Deletions::default();
         let begun = Instant::now();
         assert!(!deletions.wait(0, Duration::from_millis(10)), "there is none");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_counts_for_its_table_and_lost_notices_for_all() {
+    fn lost_notices_count_for_every_table() {
         let [early, then, later] = [1, 2, 3].map(Duration::from_secs);
         let deletions = Deletions::default();
         assert!(!deletions.any_after("kube-proxy", early));

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn certificates_are_looked_at_when_time_or_the_clock_says_so() {
+    fn time_and_clock_decide_certificate_checks() {
         let begin = Clocks { now: "2026-11-21T08:00:00Z".parse().unwrap(), running: Instant::now() };
         // (seconds that passed, seconds by which the clock was set, last check succeeded, due)
         let cases = [

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stays_frozen_is_thawed() {
+    fn only_lasting_freezes_are_thawed() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let file = |place: &str, file: &str, text: &str| {

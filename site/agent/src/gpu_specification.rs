@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_specification_is_what_the_tool_prints_and_is_written_once() {
+    fn specification_is_written_once() {
         let (_tree, paths) = machine();
         make_folder(&paths).unwrap();
         assert!(!paths.gpu_specifications().exists(), "a node pack without the tool writes nothing");
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn it_follows_driver_gpus_and_their_division() {
+    fn specification_follows_driver_and_gpus() {
         let (tree, paths) = machine();
         tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["GPU-1"])));
         let (mut tended, now) = (GpuSpecification::default(), Instant::now());
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn the_drivers_files_are_read_beside_the_agents_loop_and_only_where_there_is_a_driver() {
+    fn driver_files_are_read_on_a_thread() {
         let (tree, paths) = machine();
         tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["GPU-1"])));
         let (mut tended, now) = (GpuSpecification::default(), Instant::now());
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_that_fails_keeps_what_was_written_and_is_tried_again() {
+    fn failed_tool_keeps_earlier_specification() {
         let (_tree, paths) = machine();
         tools(
             &paths,
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_tool_prints_is_judged() {
+    fn unfit_specification_is_refused() {
         let (_tree, paths) = machine();
         let foreign = printed(&paths, &["GPU-1"]).replace("/dev/nvidia0", "/etc/shadow");
         tools(&paths, &format!("[ \"$1\" = system ] || echo '{foreign}'"));

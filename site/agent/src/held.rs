@@ -48,7 +48,7 @@ mod tests {
     use crate::validity::tests::{PEM, kubeconfig};
 
     #[test]
-    fn every_certificate_of_a_node_is_found_in_its_place() {
+    fn node_certificates_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let write = |file: PathBuf, text: &str| {

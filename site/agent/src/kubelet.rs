@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_for_waiting_is_named() {
+    fn waiting_reason_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         // The first address is on lo everywhere; the second one, reserved for documentation, is nowhere.
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_of_a_kubelet_that_ends_repeatedly_is_quoted() {
+    fn crashing_kubelet_error_is_quoted() {
         let (runs, again) = (unit("active", "running", ""), unit("activating", "auto-restart", ""));
         let ends = |error: Option<&str>| status_line(&runs, &again, None, || error.map(str::to_owned));
         assert_eq!(ends(Some("swap")), "the kubelet does not run (auto-restart); its last error: swap");

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_certificate_is_kept_dropped_or_issued_again() {
+    fn client_certificate_repairs_are_decided() {
         let whole = Found::in_pem(Some(PEM.as_bytes()));
         let (missing, torn) = (Found::Missing, Found::Unreadable);
         let holds = Kubeconfig::Holds;
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_serving_pair_is_removed_when_it_is_torn_or_ends_soon() {
+    fn torn_or_ending_pair_is_removed() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let programs = Programs::of(&paths, &pack::sample());

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_with_a_license_is_measured_each_hour_and_one_without_is_not() {
+    fn only_licensed_site_is_measured_hourly() {
         let (root, paths) = machine("echo \"$@\" >> \"$(dirname \"$0\")/calls\"");
         let calls = || fs_err::read_to_string(paths.command().with_file_name("calls")).unwrap_or_default();
         let (mut measuring, begin) = (Measuring::begin(), Instant::now());
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fails_or_hangs_is_reported_and_tried_again() {
+    fn failed_measurement_is_retried() {
         let (_root, paths) = machine("exit 4");
         durable::write_file(&paths.license(), b"{}", 0o600).unwrap();
         let (mut measuring, begin) = (Measuring::begin(), Instant::now() + HOUR);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_is_away_is_no_reason_to_end() {
+    fn missing_command_is_reported() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         durable::create_folder(&paths.data()).unwrap();

@@ -58,7 +58,7 @@ mod tests {
     use crate::settings::sample;
 
     #[test]
-    fn nameservers_come_and_go() {
+    fn nameserver_changes_are_followed() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let settings = sample([10, 99, 0, 11].into());

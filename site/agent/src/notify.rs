@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_reported_when_it_changes() {
+    fn changed_status_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_open_operation_that_ends_by_itself_is_continued() {
+    fn only_open_changes_are_continued() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let journals = JournalFolder::<Outline>::at(paths.journal());

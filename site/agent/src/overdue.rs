@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_and_delay_of_each_days_backup_are_those_of_the_unit() {
+    fn backup_time_comes_from_unit() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         assert_eq!(daily_backup(&paths).unwrap(), None, "there is no timer");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_is_overdue_hours_after_its_time_until_one_succeeds() {
+    fn backup_is_overdue_until_success() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let at = |text: &str| text.parse::<Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_a_timer_is_read() {
+    fn timer_time_is_parsed() {
         let time = |text: &str| time_of_day(text).map(|time| (time.hour(), time.minute()));
         assert_eq!(time("[Timer]\nOnCalendar=*-*-* 03:15\n"), Some((3, 15)));
         assert_eq!(time("OnCalendar=*-*-* 03:15:00\n"), Some((3, 15)));

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_restarted_when_its_written_table_is_lost() {
+    fn lost_table_restarts_program() {
         let mut watched = Watched::new("kube-proxy", "kube-proxy");
         let young = Duration::from_secs(3);
         assert_eq!(watched.judge(Look::Missing, this(), young), Verdict::Fine, "it has just begun");
@@ -226,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_restarted_when_a_table_was_deleted_between_two_looks() {
+    fn deleted_table_restarts_program() {
         let mut watched = Watched::new("kube-proxy", "kube-proxy");
         assert_eq!(watched.judge(Look::Deleted, this(), Duration::ZERO), Verdict::Restart);
         assert_eq!(watched.judge(Look::Missing, this(), Duration::ZERO), Verdict::Fine, "the next one has its time");
     }
 
     #[test]
-    fn a_program_whose_pod_was_deleted_is_given_time_to_end() {
+    fn deleted_pod_gets_time_to_end() {
         let mut watched = Watched::new("kube-proxy", "kube-proxy");
         assert!(!watched.is_leaving(this()));
         let now = process::time_since_boot();
@@ -244,20 +244,20 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_never_wrote_its_table_has_a_minute() {
+    fn first_table_write_has_a_minute() {
         let mut watched = Watched::new("kube-proxy", "kube-proxy");
         assert_eq!(watched.judge(Look::Missing, this(), FIRST_WRITE), Verdict::Fine);
         assert_eq!(watched.judge(Look::Missing, this(), FIRST_WRITE + Duration::from_secs(1)), Verdict::Restart);
     }
 
     #[test]
-    fn a_program_that_is_still_to_write_its_table_has_all_the_time() {
+    fn unwritten_table_has_no_limit() {
         let mut watched = Watched::new("kube-proxy", "kube-proxy");
         assert_eq!(watched.judge(Look::Unwritten, this(), Duration::from_hours(1)), Verdict::Fine);
     }
 
     #[test]
-    fn a_slow_machine_is_given_longer_each_time() {
+    fn limit_doubles_for_slow_machine() {
         let mut watched = Watched::new("kube-proxy", "kube-proxy");
         let second = Duration::from_secs(1);
         for minutes in [1, 2, 4, 8, 16, 16] {
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_without_rules_counts_as_lost() {
+    fn table_without_rules_is_lost() {
         let chain = |table: &str, hook, uses| Chain {
             family: 2,
             table: table.to_owned(),

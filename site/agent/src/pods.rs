@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_is_known_by_its_control_group() {
+    fn pod_is_known_by_control_group() {
         let own = UID.replace('-', "_");
         for group in [
             format!("0::/landfall.slice/kubepods/burstable/pod{UID}/0123\n"),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_in_no_pod_of_the_site_is_not_found() {
+    fn program_outside_pods_is_not_found() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let (programs, runner) = (Programs::of(&paths, &pack::sample()), Recorded::default());
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pod_of_a_group_is_deleted_by_its_name() {
+    fn pod_is_deleted_by_name() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let (programs, runner) = (Programs::of(&paths, &pack::sample()), Recorded::default());
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_container_that_was_never_restarted_restarts_at_once() {
+    fn restarts_are_counted_from_logs() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let (programs, runner) = (Programs::of(&paths, &pack::sample()), Recorded::default());

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_for_missing_things_with_a_limit() {
+    fn wait_ends_at_limit() {
         let mut attempts = 0;
         let lacking = || Err(StepError::new(codes::NODE_WAITS, "the kubelet waits"));
         wait(PATIENCE, || {

@@ -144,7 +144,7 @@ mod tests {
     use landfall_host::pack;
 
     #[test]
-    fn a_whole_copy_is_put_into_place_and_half_a_copy_is_not() {
+    fn only_complete_copy_is_installed() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let programs = Programs::of(&paths, &pack::sample());

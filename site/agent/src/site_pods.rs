@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_pods_of_this_site_are_recognized() {
+    fn only_own_pods_are_recognized() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let (uid, hash, id) =

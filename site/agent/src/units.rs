@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_unit_is_read_from_what_systemd_prints() {
+    fn unit_state_is_parsed() {
         let state = UnitState::parse("ActiveState=activating\nSubState=start-pre\nStatusText=waits: a=b\n");
         assert_eq!((state.sub.as_str(), state.status.as_str()), ("start-pre", "waits: a=b"));
         assert!(!state.is_active() && UnitState::parse("ActiveState=active\n").is_active());
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_is_read_from_what_systemd_prints() {
+    fn timer_state_is_parsed() {
         let timer = TimerState::parse("NextElapseUSecRealtime=Fri 2026-11-27 01:47:12 UTC\nActiveState=active\n");
         assert_eq!(timer, TimerState { is_active: true, next: Some("2026-11-27T01:47:12Z".parse().unwrap()) });
         for text in
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kubelets_last_error_is_found_among_its_other_lines() {
+    fn last_kubelet_error_is_found() {
         let log = "\
 E1120 22:15:33.000001      97 kubelet.go:10] \"an earlier one\"
 I1120 22:15:34.948900      97 server.go:70] \"Started\"

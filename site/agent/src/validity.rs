@@ -127,7 +127,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn due_when_torn_not_yet_valid_at_two_thirds_and_ended() {
+    fn certificate_is_due_at_two_thirds() {
         let found = Found::in_pem(Some(format!("some key\n{PEM}\nmore").as_bytes()));
         assert_eq!(found, Found::in_kubeconfig(Some(kubeconfig().as_bytes())));
         for (now, due, unusable) in [

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_carries_streams_facts_and_proof() {
+    fn snapshot_carries_streams_facts_and_proof() {
         let mut snapshot = snapshot();
         let mut backup = Backup::of(&snapshot).unwrap();
         assert_eq!((backup.id, backup.kind, backup.ended), (BackupId(Id::new([7; 32])), BackupKind::Log, None));
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn latest_drill_replaces_the_earlier_one() {
+    fn latest_drill_replaces_earlier_one() {
         let mut snapshot = snapshot();
         let drill = Proof { time: Timestamp::UNIX_EPOCH, report: "12 tables".into() };
         let backup = Backup { proof: Some(drill.clone()), ..Backup::of(&snapshot).unwrap() };
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn sequence_decides_before_any_clock() {
+    fn sequence_outranks_the_clock() {
         let made = |sequence: Option<u64>, time: &str| {
             Backup { sequence, time: time.parse().unwrap(), ..Backup::of(&snapshot()).unwrap() }.order()
         };
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rewritten_snapshot_is_the_same_backup_and_a_foreign_one_is_none() {
+    fn rewritten_snapshot_keeps_backup_id() {
         let mut snapshot = snapshot();
         snapshot.original = Some(snapshot.id);
         snapshot.id = Id::new([8; 32]).into();

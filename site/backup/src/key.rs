@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_back_from_its_private_file() {
+    fn key_round_trips_through_private_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let key = RepositoryKey::generate();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_and_malformed_keys_are_different_errors() {
+    fn missing_and_malformed_key_errors_differ() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         assert!(matches!(RepositoryKey::read(&path), Err(BackupError::KeyMissing(_))));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_keys_is_read_back_in_its_order() {
+    fn key_list_keeps_its_order() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys");
         assert!(RepositoryKey::read_list(&path).unwrap().is_empty());
@@ -192,7 +192,7 @@ mod tests {
 
     /// A repository created by one version must open with the next one.
     #[test]
-    fn lock_and_name_of_a_key_never_change() {
+    fn key_lock_and_name_are_stable() {
         let key = RepositoryKey::parse(&"0f".repeat(KEY_BYTES)).unwrap();
         assert_eq!(
             (hex::encode(&key.lock().bytes()[..8]), key.name()),

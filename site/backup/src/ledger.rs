@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_changed_byte_of_a_ledger_is_accepted() {
+    fn changed_ledger_is_refused() {
         let mut ledger = Ledger::new(Uuid::nil());
         ledger.indexes = Some(BTreeSet::from(["0f".repeat(32)]));
         let whole = ledger.to_bytes().unwrap();

@@ -143,7 +143,7 @@ mod tests {
     use crate::store::Disk;
 
     #[test]
-    fn a_sealed_master_key_opens_with_its_key_alone_and_no_changed_byte_of_it_is_accepted() {
+    fn changed_master_key_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let store = Disk::new(folder.path());
         let (master, key) = (Master::random(), RepositoryKey::generate());
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_master_key_is_the_same_in_the_librarys_type() {
+    fn master_key_converts_to_library_type() {
         let master = Master::random();
         assert_eq!(Master::of_library(&master.to_library()).unwrap().bytes(), master.bytes());
     }

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_restic_would_understand_otherwise_are_refused() {
+    fn ambiguous_stream_names_are_refused() {
         for good in ["a", "postgres/database", "a-b/c_d/e.f", "0"] {
             assert_eq!(name(good).to_string(), good);
         }
@@ -155,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn names_sort_as_trees_do_not_as_text_does() {
+    fn names_sort_like_trees() {
         let mut names = [name("a-b/x"), name("a/x"), name("a.b"), name("a/w/z")];
         names.sort();
         assert_eq!(names.map(String::from), ["a/w/z", "a/x", "a-b/x", "a.b"]);
     }
 
     #[test]
-    fn a_name_occurs_once_and_is_no_folder() {
+    fn clashing_names_are_refused() {
         let refused = |names: &[StreamName]| refuse_clashes(names.iter()).is_err();
         assert!(!refused(&[name("a/b"), name("a/c"), name("ab"), name("a-")]));
         assert!(refused(&[name("a"), name("b"), name("a")]));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_come_back_from_tags() {
+    fn facts_round_trip_through_tags() {
         let facts = BTreeMap::from([("release".to_owned(), "a=b c".to_owned()), ("version".into(), String::new())]);
         let mut tags = tags_of(&facts).unwrap();
         tags.extend(["landfall".to_owned(), format!("{PROVEN}=2026-01-01T00:00:00Z"), format!("{SEQUENCE}=7")]);

@@ -35,7 +35,7 @@ fn peak_bytes() -> u64 {
 }
 
 #[test]
-fn a_large_stream_takes_little_memory() {
+fn large_stream_takes_little_memory() {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::create(folder.path(), Uuid::nil(), &RepositoryKey::generate()).unwrap();
     let mut stream = Random(StdRng::seed_from_u64(1)).take(STREAM_BYTES);

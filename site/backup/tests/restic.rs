@@ -63,7 +63,7 @@ fn save(repository: &Repository, at: &str, data: &[u8]) -> landfall_backup::Back
 
 #[test]
 #[ignore = "needs restic, which `cargo xtask test` installs"]
-fn restic_lists_checks_dumps_and_restores_every_stream() {
+fn restic_reads_every_stream() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let key = RepositoryKey::generate();
@@ -101,7 +101,7 @@ fn restic_lists_checks_dumps_and_restores_every_stream() {
 
 #[test]
 #[ignore = "needs restic, which `cargo xtask test` installs"]
-fn restic_reads_a_copy_with_the_same_key() {
+fn restic_reads_copy_with_same_key() {
     let folder = tempfile::tempdir().unwrap();
     let (here, there) = (folder.path().join("here"), folder.path().join("there"));
     let key = RepositoryKey::generate();
@@ -127,7 +127,7 @@ fn restic_reads_a_copy_with_the_same_key() {
 
 #[test]
 #[ignore = "needs restic, which `cargo xtask test` installs"]
-fn what_restic_rewrites_is_still_a_backup() {
+fn restic_rewrite_keeps_the_backup() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let key = RepositoryKey::generate();
@@ -167,7 +167,7 @@ fn what_restic_rewrites_is_still_a_backup() {
 
 #[test]
 #[ignore = "needs restic, which `cargo xtask test` installs"]
-fn restic_accepts_the_new_key_and_refuses_the_former_one() {
+fn restic_refuses_the_former_key() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let (former, new) = (RepositoryKey::generate(), RepositoryKey::generate());

@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_manager_and_field_of_each_conflict() {
+    fn conflicts_name_manager_and_field() {
         let status = json!({"code": 409, "reason": "Conflict", "message": "Apply failed with 1 conflict", "details": {"causes": [
             {"reason": "FieldManagerConflict", "message": "conflict with \"kubectl-edit\" using apps/v1", "field": ".spec.replicas"}
         ]}});
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn only_conflicts_with_landfall_are_overruled() {
+    fn only_own_conflicts_are_overruled() {
         let conflicts = |managers: &[&str]| {
             let causes = managers.iter().map(|manager| {
                 let message = format!("conflict with \"{manager}\" with subresource \"scale\" using apps/v1");
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_only_declared_fields() {
+    fn only_declared_fields_are_compared() {
         let live = json!({"metadata": {"name": "a", "resourceVersion": "1", "generation": 1, "managedFields": []}, "spec": {"a": 1}});
         let same = json!({"metadata": {"name": "a", "resourceVersion": "2", "generation": 2, "managedFields": [1]}, "spec": {"a": 1}});
         let other = json!({"metadata": {"name": "a"}, "spec": {"a": 2}});

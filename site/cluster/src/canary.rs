@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_canary_of_what_the_cluster_has_is_one_pod_that_gets_no_requests() {
+    fn unchanged_objects_make_one_pod() {
         let objects = objects();
         let [pod] = <[Value; 1]>::try_from(form(&objects, &[])).unwrap();
         let expected = json!({
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_copied_and_the_pod_reads_the_copies() {
+    fn canary_reads_copies_of_changed_objects() {
         let copies = form(&objects(), &["ConfigMap/settings", "Role/reader"]);
         let names: Vec<String> = copies
             .iter()
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_workload_there_is_no_canary_and_long_names_stay_names() {
+    fn missing_workload_has_no_canary() {
         let workload = ObjectName::new("apps/v1", "Deployment", "shop", "another");
         let objects = objects();
         let form = CanaryForm { component: "web", workload: &workload, objects: &objects };

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_component_has_taken_over_is_left_alone() {
+    fn object_of_another_component_stays() {
         let (_folder, cluster, methods) = server();
         let object = ObjectName::new("v1", "ConfigMap", "default", "moved");
         let limit = Duration::from_secs(5);

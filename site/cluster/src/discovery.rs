@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_preferred_version_of_a_group_comes_first_and_once() {
+    fn preferred_version_comes_first_once() {
         let version = |name: &str| json!({"groupVersion": name});
         let group = json!({"versions": [version("a.dev/v2beta1"), version("a.dev/v1")], "preferredVersion": version("a.dev/v1")});
         assert_eq!(versions(&group), ["a.dev/v1", "a.dev/v2beta1"]);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn subresources_are_no_kinds_and_questions_cannot_be_listed() {
+    fn subresources_are_not_kinds() {
         let read = |name: &str, verbs: &[&str]| {
             resource("apps/v1", &json!({"name": name, "kind": "Deployment", "namespaced": true, "verbs": verbs}))
         };

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_the_api_server_are_found_in_objects() {
+    fn field_names_become_pointers() {
         let found = |field: &str| pointer_of(&object(), field);
         let names = [
             (".spec.replicas", "/spec/replicas"),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_set_with_the_maps_around_it() {
+    fn setting_field_adds_missing_maps() {
         assert!(
             passes_list(&object(), "/spec/containers/0/env/0/value")
                 && passes_list(&object(), "/metadata/finalizers/1")
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_removed_once() {
+    fn field_is_removed_once() {
         let mut object = object();
         assert!(remove(&mut object, "/metadata/annotations/a.b~1c"));
         assert_eq!(object["metadata"]["annotations"], json!({}));

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn prunes_in_reverse_and_never_objects_with_data() {
+    fn pruning_is_reversed_and_spares_data() {
         let names: Vec<ObjectName> = ["ConfigMap", "Secret", "PersistentVolumeClaim", "Service"]
             .iter()
             .map(|kind| ObjectName::new("v1", kind, "web", "old"))
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn grows_without_duplicates() {
+    fn inventory_grows_without_duplicates() {
         let first = ObjectName::new("v1", "Service", "web", "a");
         let second = ObjectName::new("v1", "Service", "web", "b");
         let grown = inventory(std::slice::from_ref(&first)).with(&[second.clone(), first.clone()]);

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_only_the_object_itself() {
+    fn only_the_object_is_marked() {
         let owner = Owner { release: "starter".to_owned(), component: "web".to_owned() };
         let mut object =
             json!({"metadata": {"name": "x"}, "spec": {"template": {"metadata": {"labels": {"app": "x"}}}}});

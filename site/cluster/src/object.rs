@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_and_shows_names() {
+    fn object_names_are_read_and_shown() {
         let deployment =
             json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "web", "name": "front"}});
         let name = ObjectName::of(&deployment).unwrap();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_objects_without_a_name() {
+    fn objects_without_name_are_refused() {
         let error = ObjectName::of(&json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "b"}})).unwrap_err();
         assert!(error.to_string().contains("Secret with the fields apiVersion, data, kind"), "{error}");
     }

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_beginning_of_a_long_output_is_kept() {
+    fn beginning_of_long_output_is_kept() {
         let mut long = Beginning::default();
         assert!(!long.add(&vec![b'a'; KEPT_BYTES - 1]));
         assert!(long.add(&[b'b'; 5001]));

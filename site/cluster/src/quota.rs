@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_of_compute_comes_with_default_requests() {
+    fn compute_quota_adds_default_requests() {
         assert_eq!(kinds(&[("requests.memory", "1Gi"), ("pods", "3")]), ["ResourceQuota", "LimitRange"]);
         assert_eq!(kinds(&[("pods", "3")]), ["ResourceQuota"]);
         assert!(kinds(&[]).is_empty());

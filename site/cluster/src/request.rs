@@ -140,7 +140,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(10);
 
     #[test]
-    fn a_request_is_sent_as_it_is_and_the_answer_is_read() {
+    fn request_is_sent_unchanged() {
         let (answer, request) = answered(b"HTTP/1.1 503 Later\r\ncontent-length: 7\r\n\r\nnot yet", LIMIT);
         let body = Output { text: "not yet".to_owned(), dropped_bytes: 0 };
         assert_eq!(answer.unwrap(), Answer { status: 503, body });
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_says_whether_it_may_pass() {
+    fn missing_answers_are_classified() {
         let (noise, _) = answered(b"SSH-2.0-OpenSSH\r\n", LIMIT);
         assert!(noise.unwrap_err().is_transient());
         let (cut, _) = answered(b"HTTP/1.1 200 OK\r\ncontent-length: 70\r\n\r\nhalf", LIMIT);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_is_not_accepted_is_given_up_early() {
+    fn unaccepted_connection_is_abandoned_early() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         // Once the queue of a listener that accepts nothing is full, the kernel stops answering.
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_answer_is_cut_off() {
+    fn long_answer_is_truncated() {
         let mut bytes = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         bytes.resize(KEPT_BYTES + 300_000, b'a');
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn transient_answers_are_distinguished_from_permanent_ones() {
+    fn transient_and_permanent_answers_differ() {
         for (status, transient) in [
             (json!({"code": 409, "reason": "Conflict", "message": "the object has been modified"}), true),
             (json!({"code": 409, "reason": "AlreadyExists"}), false),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_longer_each_time_and_as_long_as_asked() {
+    fn backoff_grows_and_honors_server() {
         let mut backoff = Backoff::new();
         let delays: Vec<u128> = (0..7).map(|_| backoff.delay(None).as_millis()).collect();
         assert_eq!(delays, [100, 200, 400, 800, 1600, 3000, 3000]);

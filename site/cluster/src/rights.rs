@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_right_is_asked_for_as_it_is_named() {
+    fn right_is_reviewed_as_named() {
         let log = Right { verb: "get", resource: "pods/log", namespace: Some("probe") };
         assert_eq!(log.to_string(), "get pods/log in the namespace probe");
         let asked = &log.review()["spec"]["resourceAttributes"];

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_evicted_pod_is_not_waited_for() {
+    fn ended_pod_is_not_awaited() {
         let pod = |phase: &str| json!({"metadata": {"name": "web-0"}, "status": {"phase": phase}});
         assert!(has_ended(&pod("Failed")) && has_ended(&pod("Succeeded")));
         assert!(!has_ended(&pod("Running")) && !has_ended(&pod("Pending")) && !has_ended(&pod("Unknown")));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_of_a_job_is_recognized_by_its_controller() {
+    fn job_pod_is_recognized_by_controller() {
         let pod = |kind: &str, controller: Value| json!({"metadata": {"ownerReferences": [{"kind": kind, "controller": controller}]}});
         assert!(is_of_job(&pod("Job", json!(true))));
         assert!(!is_of_job(&pod("StatefulSet", json!(true))) && !is_of_job(&pod("Job", Value::Null)));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_may_be_left_out() {
+    fn omitted_replicas_mean_zero() {
         assert_eq!(wanted(&json!({"kind": "Scale", "spec": {}})), 0);
         assert_eq!(wanted(&json!({"kind": "Scale", "spec": {"replicas": 3}, "status": {"replicas": 1}})), 3);
     }

@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_this_boot_does_not_have_does_not_run() {
+    fn container_of_earlier_boot_is_stale() {
         let ended = json!({ "containerID": "containerd://dead", "state": { "terminated": { "exitCode": 0 } } });
         let pods = [
             pod("before", "containerd://old", "2026-11-20T08:00:00Z"),
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_decides_nothing() {
+    fn clock_changes_make_nothing_stale() {
         // The clock was set forward by years since the container started, or set back before its start, both with a
         // boot in between.
         for started_at in ["2001-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unready_pod_of_an_earlier_template_is_stuck() {
+    fn unready_pod_of_earlier_template_is_stuck() {
         let rolling = live(&json!({"type": "RollingUpdate"}));
         assert!(is_stuck(&rolling, &pod("db-0", "db-old", "False")));
         assert!(!is_stuck(&rolling, &pod("db-0", "db-new", "False")), "it is new");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_that_an_update_leaves_out_are_left_alone() {
+    fn pods_outside_update_are_not_stuck() {
         let by_hand = live(&json!({"type": "OnDelete"}));
         assert!(!is_stuck(&by_hand, &pod("db-0", "db-old", "False")));
         let upper = live(&json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revision_counts_once_the_controller_has_seen_the_template() {
+    fn revision_counts_once_template_is_seen() {
         let mut changed = live(&json!({}));
         assert!(is_seen(&changed));
         changed["metadata"]["generation"] = json!(5);

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn suspended_webhooks_refuse_nothing_and_return_as_they_were() {
+    fn suspended_webhooks_return_unchanged() {
         let live = configuration();
         assert_eq!(services_that_refuse(&live), [("shop", "api")]);
         let suspended = patched(&live, &suspension(&live).unwrap());
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_that_changed_meanwhile_keep_their_policies() {
+    fn webhooks_changed_meanwhile_keep_policies() {
         let mut live = patched(&configuration(), &suspension(&configuration()).unwrap());
         live["webhooks"] = json!([webhook("new.shop", "Fail"), webhook("a.shop", "Ignore")]);
         let resumed = patched(&live, &resumption(&live).unwrap());
@@ -225,14 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_suspended_where_no_failure_refuses() {
+    fn ignoring_webhooks_are_not_suspended() {
         let mut live = configuration();
         live["webhooks"] = json!([webhook("b.shop", "Ignore")]);
         assert!(suspension(&live).is_none() && services_that_refuse(&live).is_empty());
     }
 
     #[test]
-    fn service_answers_by_pods_that_have_all_its_labels() {
+    fn service_selects_by_all_labels() {
         let labels = json!({"app": "api", "tier": "web"});
         assert!(selects(&json!({"app": "api"}), &labels));
         assert!(!selects(&json!({"app": "api", "tier": "db"}), &labels));

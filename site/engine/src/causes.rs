@@ -17,7 +17,7 @@ mod tests {
     use crate::step::StepError;
 
     #[test]
-    fn every_cause_is_included() {
+    fn all_causes_are_included() {
         let full = std::io::Error::from_raw_os_error(28);
         let inner = StepError::new(codes::NODE_FILE, "cannot write /etc/hosts").because(full);
         let outer = StepError::new(codes::NODE_FILE, "the name is missing").because(inner);

@@ -264,7 +264,7 @@ mod tests {
 
     /// New names, and names that other types have, which are the most confusable.
     #[test]
-    fn unknown_fields_are_dropped_at_every_level() {
+    fn unknown_fields_are_dropped_everywhere() {
         let expected = read(&sample()).unwrap();
         let mut pointers = Vec::new();
         objects(&sample(), "", &mut pointers);

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_burst_is_allowed_and_then_one_after_each_pause() {
+    async fn allowance_permits_burst_then_pauses() {
         let (allowance, pause, begin) = (Allowance::new(3, PAUSE), PAUSE, Instant::now());
         let taken = |now: Instant| (0..10).take_while(|_| allowance.take(now).is_ok()).count();
         assert_eq!(taken(begin), 3);

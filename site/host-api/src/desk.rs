@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_request_waits_for_is_noted_until_it_ends() {
+    fn notes_last_until_request_ends() {
         let desk = Desk::default();
         let asking =
             Asking { request: "00000001".to_owned(), by: "ada".to_owned(), correlation: "c".to_owned(), first: None };
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_can_be_approved_for_an_hour() {
+    fn plan_expires_after_its_life() {
         let desk = Desk::default();
         let asking =
             Asking { request: "00000001".to_owned(), by: "ada".to_owned(), correlation: "c".to_owned(), first: None };

@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_follow_each_other_and_their_sum_is_bounded() {
+    fn pieces_are_consecutive_and_bounded() {
         let pieces = Pieces::default();
         assert_eq!(status(pieces.add(0, "lost")), 204);
         assert_eq!(status(pieces.add(0, "a")), 204);

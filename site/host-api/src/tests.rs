@@ -245,7 +245,7 @@ impl Served {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn questions_are_answered_with_documents_and_problems_with_their_code() {
+async fn answers_are_documents_or_coded_problems() {
     let served = Served::begin(Remembering::default());
     assert_eq!(served.get("/v1/status").await, (StatusCode::OK, json!({ "kind": "Status" })));
     assert_eq!(served.get("/v1/releases").await, (StatusCode::OK, json!({ "kind": "Releases" })));
@@ -288,7 +288,7 @@ async fn http_2_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn news_are_waited_for() {
+async fn new_events_are_awaited() {
     let served = Served::begin(Remembering::default());
     let (_, page) = served.get("/v1/progress?after=2").await;
     assert_eq!(page["events"][0]["number"], 3, "{page}");
@@ -296,7 +296,7 @@ async fn news_are_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_began_or_ended_between_two_questions_is_news() {
+async fn running_change_ends_the_wait() {
     let served = Served::begin(Remembering::default());
     let begun = std::time::Instant::now();
     let (_, page) = served.get("/v1/progress?run=7&after=99&running=false").await;
@@ -305,7 +305,7 @@ async fn what_began_or_ended_between_two_questions_is_news() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_parallel_claims_one_counts_and_a_second_backup_does_not_begin() {
+async fn repeated_claims_and_backups_are_refused() {
     let served = Served::begin(Remembering { token: Mutex::new(Some("K7".to_owned())), ..Remembering::default() });
     assert_eq!(served.post("/v1/claims", json!({ "token": "K8" })).await, StatusCode::FORBIDDEN);
     let mut counted = 0;
@@ -329,7 +329,7 @@ async fn of_parallel_claims_one_counts_and_a_second_backup_does_not_begin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_number_of_users_is_taken_once_a_minute() {
+async fn user_count_is_accepted_once_a_minute() {
     let begun = Arc::default();
     let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
     let post = async |users: i64| served.post("/v1/usage", json!({ "users": users })).await;
@@ -341,7 +341,7 @@ async fn the_number_of_users_is_taken_once_a_minute() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_license_may_be_longer_than_other_requests() {
+async fn license_may_exceed_request_limit() {
     let begun = Arc::default();
     let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
     let license = |bytes: usize| json!({ "by": "root", "correlation": "1", "license": "\"".repeat(bytes) });
@@ -356,7 +356,7 @@ async fn a_license_may_be_longer_than_other_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_of_a_secret_is_kept_and_only_its_id_is_answered() {
+async fn secret_value_is_accepted_within_limit() {
     let begun = Arc::default();
     let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
     let wish = |bytes: usize| json!({ "by": "ada", "correlation": "1", "name": "mail", "value": "\"".repeat(bytes) });
@@ -367,7 +367,7 @@ async fn a_value_of_a_secret_is_kept_and_only_its_id_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_gets_no_answer() {
+async fn stranger_gets_no_answer() {
     let served = Served::begin(Remembering::default());
     let url = format!("https://{}/v1/status", served.address);
     let stranger = served.client(&identity("console"));
@@ -386,7 +386,7 @@ fn wish(request: &str, more: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_request_is_worked_on_and_the_second_learns_whose_it_is() {
+async fn second_request_names_the_first() {
     let looks_on = Arc::new(AtomicBool::new(true));
     let served = Served::begin(Remembering { looks_on: looks_on.clone(), ..Remembering::default() });
     let look = wish("00000001", json!({}));
@@ -411,7 +411,7 @@ async fn one_request_is_worked_on_and_the_second_learns_whose_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_approval_is_of_one_plan_and_counts_once() {
+async fn approval_counts_once_for_one_plan() {
     let begun = Arc::new(Mutex::new(Vec::new()));
     let served = Served::begin(Remembering { begun: begun.clone(), ..Remembering::default() });
     let change = json!({ "change": "upgrade", "medium": "aaaaaaaa" });
@@ -458,7 +458,7 @@ async fn an_approval_is_of_one_plan_and_counts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_is_begun_by_its_plan_at_its_own_route_and_no_other_way() {
+async fn restore_begins_only_at_its_route() {
     let begun = Arc::new(Mutex::new(Vec::new()));
     let looks_on = Arc::new(AtomicBool::new(false));
     let site = Remembering { begun: begun.clone(), looks_on: looks_on.clone(), ..Remembering::default() };
@@ -503,7 +503,7 @@ async fn a_restore_is_begun_by_its_plan_at_its_own_route_and_no_other_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blockers_are_passed_on_and_odd_wishes_refused() {
+async fn blockers_are_reported_and_odd_requests_refused() {
     let served = Served::begin(Remembering::default());
     let rollback = wish("00000001", json!({ "change": "rollback", "version": "1.0.0" }));
     let failed = served.outcome("/v1/plans", rollback).await;
@@ -523,7 +523,7 @@ async fn blockers_are_passed_on_and_odd_wishes_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_support_bundle_is_collected_beside_other_requests_and_read_in_pieces() {
+async fn support_bundle_is_read_in_pieces() {
     let looks_on = Arc::new(AtomicBool::new(true));
     let served = Served::begin(Remembering { looks_on: Arc::clone(&looks_on), ..Remembering::default() });
     assert_eq!(served.get("/v1/support").await, (StatusCode::OK, json!({})));
@@ -558,7 +558,7 @@ async fn a_support_bundle_is_collected_beside_other_requests_and_read_in_pieces(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collection_that_fails_uses_up_no_pause() {
+async fn failed_collection_starts_no_pause() {
     let served = Served::begin(Remembering::default());
     let hours = |request: &str, hours: u32| wish(request, json!({ "hours": hours }));
     for request in ["00000001", "00000002"] {
@@ -593,7 +593,7 @@ fn entries(begin: Head, bytes: usize) -> CheckpointWish {
 }
 
 #[tokio::test]
-async fn the_audit_log_is_signed_as_far_as_it_continues() {
+async fn only_audit_continuations_are_signed() {
     let served = Served::begin(Remembering::default());
     let post = async |wish: &CheckpointWish| served.send("/v1/audit", serde_json::to_value(wish).unwrap()).await;
     let (status, page) = served.get("/v1/audit").await;
@@ -617,7 +617,7 @@ async fn the_audit_log_is_signed_as_far_as_it_continues() {
 /// A compromised console asks endlessly: the host signs and writes a bounded number of times, and states when it
 /// continues.
 #[tokio::test]
-async fn checkpoints_have_an_allowance_and_a_refusal_says_when_it_ends() {
+async fn checkpoint_refusal_says_when_to_retry() {
     let served = Served::begin(Remembering::default());
     let client = served.client(&served.console);
     let post = async |wish: &CheckpointWish| {
@@ -647,7 +647,7 @@ async fn checkpoints_have_an_allowance_and_a_refusal_says_when_it_ends() {
 
 /// An entry that fits into no request: the console currently writes none, but a database may contain one.
 #[tokio::test]
-async fn a_long_entry_is_signed_in_pieces() {
+async fn long_entry_is_signed_in_pieces() {
     let served = Served::begin(Remembering::default());
     let entry: Entry = serde_json::from_str(&entries(Head::EMPTY, 1).entries[0]).unwrap();
     let text = Entry { object: "\"".repeat(2 * AUDIT_BYTES), ..entry }.canonical().unwrap();
@@ -672,7 +672,7 @@ async fn a_long_entry_is_signed_in_pieces() {
 }
 
 #[tokio::test]
-async fn questions_about_the_license_are_answered_signed_as_often_as_is_allowed() {
+async fn license_answers_are_signed_and_limited() {
     let served = Served::begin(Remembering::default());
     let question = LicenseQuestion { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
     let client = served.client(&served.console);
@@ -716,7 +716,7 @@ impl Served {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bundle_arrives_in_pieces_and_is_among_the_media_once_it_is_whole() {
+async fn complete_upload_becomes_a_medium() {
     let uploads = Arc::new(MemoryUploads::default());
     let served = Served::begin(Remembering { uploads: uploads.clone(), ..Remembering::default() });
     let begin = |request: &str, size: u64| wish(request, json!({ "name": "../a.landfall", "size_bytes": size }));
@@ -752,7 +752,7 @@ async fn a_bundle_arrives_in_pieces_and_is_among_the_media_once_it_is_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn odd_wishes_to_upload_are_refused_and_so_is_what_is_unsigned() {
+async fn odd_and_unsigned_uploads_are_refused() {
     let served = Served::begin(Remembering::default());
     for (name, size) in [("", 5), ("a\u{1b}[2J", 5), ("a", 0), ("a", u64::MAX)] {
         let (status, problem) =

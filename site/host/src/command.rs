@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn feeds_reads_and_quotes_real_programs() {
+    fn real_programs_are_fed_and_read() {
         let shell = |script: &str| HostCommand::new("/bin/sh").argument("-c").argument(script);
         let mut write = |pipe: &mut dyn Write| pipe.write_all(&vec![b'x'; 300_000]);
         let output = Subprocesses.run(&shell("tee /dev/stderr"), Some(&mut write)).unwrap();

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_of_a_file_is_read_than_shows_that_it_is_too_long() {
+    fn limited_read_shows_excess() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         durable::write_file(&path, b"12345", 0o644).unwrap();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_files_get_their_own_next_step() {
+    fn file_errors_have_specific_hints() {
         let next = |number| {
             let error = failed("read", Path::new("/nope"), std::io::Error::from_raw_os_error(number));
             (error.code().id, Coded::hint(&error))

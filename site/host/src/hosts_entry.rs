@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_name_is_restored() {
+    fn removed_name_is_restored() {
         for text in [Some("127.0.0.1 localhost\n"), Some("127.0.0.1 localhost"), Some(MINIMAL), Some(""), None] {
             let (outcome, after) = restored(text);
             assert!(outcome.unwrap());
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn correct_lines_and_other_softwares_lines_stay() {
+    fn correct_and_foreign_lines_stay() {
         for text in [&format!("127.0.0.1 localhost\n{LINE}10.0.0.7 later\n"), "10.99.0.11 api.landfall.internal\n"] {
             let (outcome, after) = restored(Some(text));
             assert_eq!((outcome.unwrap(), after.as_str()), (false, text));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_concurrent_write_of_another_program_is_not_lost() {
+    fn concurrent_write_is_not_lost() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let path = HostsEntry::path(&paths);

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_host_is_called_is_found() {
+    fn host_identifiers_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         assert_eq!(host_identifiers(&paths), BTreeSet::new());

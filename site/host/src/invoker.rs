@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn who_signed_in_is_known_by_the_kernel_and_otherwise_by_sudo() {
+    fn invoker_comes_from_kernel_or_sudo() {
         let found = |login: &str, sudo: Option<&str>| {
             let users = "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\nb\u{1b}d:x:1001:1001::/:/bin/sh\nbroken\n";
             let (_root, paths) = host(login, users);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_without_these_files_knows_no_one() {
+    fn missing_files_name_no_invoker() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(super::found(&SitePaths::below(root.path()), None), None);
     }

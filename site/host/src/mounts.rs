@@ -138,8 +138,8 @@ mod tests {
     }
 
     #[test]
-    fn mounts_in_a_folder_are_named_and_left() {
-        let test = "mounts::tests::mounts_in_a_folder_are_named_and_left";
+    fn foreign_mounts_are_named_and_left() {
+        let test = "mounts::tests::foreign_mounts_are_named_and_left";
         let Some(root) = landfall_media::mounted::on_tmpfs(test, "size=4m") else { return };
         let (storage, link) = (root.join("storage"), root.join("link"));
         let share = storage.join("a/share");
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_is_recognized_in_a_container() {
+    fn mounted_volume_is_recognized() {
         let storage = Path::new("/var/lib/landfall/storage");
         let root = mounts("21 1 8:1 / / rw - ext4 /dev/a rw");
         let disk = mounts("21 1 8:1 / / rw - ext4 /dev/a rw\n40 21 8:17 / /var/lib/landfall rw - ext4 /dev/b rw");

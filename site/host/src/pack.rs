@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_depends_on_every_file_and_not_on_their_order() {
+    fn pack_id_ignores_file_order() {
         let links = ["kubectl".to_owned()];
         let pack = id(&[("kubelet", b"1", &[]), ("runc", b"2", &links)]);
         assert_eq!(pack, id(&[("runc", b"2", &links), ("kubelet", b"1", &[])]));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_name_of_one_folder_is_an_id() {
+    fn only_folder_names_are_pack_ids() {
         let id = "v1.36.3-0123456789ab";
         assert_eq!(id.parse::<PackId>().unwrap().to_string(), id);
         for text in ["", "v1.36.3", "v1.36.3-0123", "v1.36.3-0123456789aB", "../v1-0123456789ab", "v1/..-0123456789ab"]

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_known_by_pid_and_start() {
+    fn process_is_known_by_start_time() {
         let (mut child, process) = shell("trap '' TERM; while :; do sleep 0.1; done");
         assert!(process.is_alive());
         assert!(!ProcessId { started: process.started + 1, ..process }.is_alive());
@@ -192,14 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_heeds_the_request_is_given_its_time() {
+    fn terminating_process_gets_its_time() {
         let (mut child, process) = shell("trap 'sleep 0.5; exit 7' TERM; while :; do sleep 0.1; done");
         assert_eq!(end(&[process], Duration::from_mins(1)), []);
         assert_eq!(child.wait().unwrap().code(), Some(7), "it was killed");
     }
 
     #[test]
-    fn a_process_whose_first_thread_has_ended_lives_on() {
+    fn process_outlives_its_first_thread() {
         // SYS_exit ends only one thread.
         let script = "import ctypes, platform, threading, time\n\
                       threading.Thread(target=time.sleep, args=[60]).start()\n\
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn names_may_hold_anything() {
+    fn process_names_may_hold_anything() {
         let text = format!("12 (a) (b c) D{} 5 0 1234 0", " 0".repeat(16));
         let expected = Stat { command: "a) (b c".to_owned(), state: 'D', threads: 5, started: 1234 };
         assert_eq!(Stat::parse(&text), Some(expected));

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_ranges_and_nothing_else() {
+    fn only_ranges_are_parsed() {
         for good in ["10.244.0.0/16", "0.0.0.0/0", "192.168.1.7/32", "fd00::/8", "::/0"] {
             assert_eq!(good.parse::<IpRange>().unwrap().to_string(), good);
         }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn detects_overlaps() {
+    fn overlapping_ranges_are_detected() {
         let range = |text: &str| text.parse::<IpRange>().unwrap();
         assert!(range("10.0.0.0/8").overlaps(&range("10.244.0.0/16")));
         assert!(range("10.244.0.0/16").overlaps(&range("10.0.0.0/8")));

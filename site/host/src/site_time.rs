@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn trusted_time_is_kept_only_once_something_signed_is_known() {
+    fn trusted_time_needs_signed_time() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let right = clocks("2026-11-22T10:00:00Z", 100);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_clocks_nor_a_lost_copy_keep_a_site_from_its_time() {
+    fn trusted_time_survives_clocks_and_losses() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let lock = LicenseLock::take(&paths).unwrap();
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_brings_what_was_certain_and_nothing_more() {
+    fn backup_restores_only_certain_time() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let ahead = clocks("2031-01-01T00:00:00Z", 100);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_agent_neither_waits_for_a_lock_nor_lends_one_to_users() {
+    fn agent_skips_held_license_lock() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_with_a_license_begins_again_after_damage_and_never_after_a_failed_read() {
+    fn damaged_time_restarts_from_license() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let (vendor, issued) = (Vendor::new(KeyKind::Ed25519).unwrap(), "2026-11-01T00:00:00Z".parse().unwrap());
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_names_its_boot() {
+    fn own_boot_is_named() {
         let clocks = machine_clocks(&SitePaths::default());
         assert!(!clocks.boot.is_empty() && clocks.uptime > Duration::ZERO);
     }

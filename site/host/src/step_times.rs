@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_comes_back_and_a_damaged_one_is_none() {
+    fn step_times_round_trip() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         durable::create_folder(&paths.host("/var/log")).unwrap();

@@ -220,7 +220,7 @@ mod tests {
     const LATER: &str = "2100-01-01T00:00:00Z";
 
     #[test]
-    fn the_host_is_asked_where_that_is_set_and_where_it_cannot_be_known() {
+    fn unreadable_setting_requires_approval() {
         let (root, approvals) = approvals();
         assert!(!approvals.is_required());
         approvals.require(true).unwrap();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_counts_for_one_plan_once() {
+    fn word_counts_once_per_plan() {
         let (_root, approvals) = approvals();
         let [one, other] = [Sha256([0xab; 32]), Sha256([0xac; 32])];
         let asked = approvals.ask(one, &waiting(one, LATER)).unwrap();
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn no_word_is_said_on_what_does_not_wait() {
+    fn only_waiting_plans_take_words() {
         let (_root, approvals) = approvals();
         let (plan, old) = (Sha256([0xab; 32]), Sha256([0xef; 32]));
         let _asked = approvals.ask(plan, &waiting(plan, LATER)).unwrap();

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_revocation_is_kept_in_both_places() {
+    fn newest_revocation_is_kept_twice() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let release = |version: &str| RevokedRelease {
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_newer_programs_are_passed_over() {
+    fn unknown_fields_are_ignored() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         Marks::advance(&paths, "starter", 3, Sha256([1; 32])).unwrap();
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_refuses_going_back_except_to_own_history() {
+    fn mark_refuses_downgrade_outside_history() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let (old, new, other) = (Sha256([1; 32]), Sha256([2; 32]), Sha256([3; 32]));
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_restored_without_losing_a_revocation() {
+    fn restored_mark_keeps_revocation() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         Marks::advance(&paths, "starter", 1, Sha256([1; 32])).unwrap();
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_of_a_backup_are_taken_over_and_never_lower_what_is_here() {
+    fn adopted_marks_never_lower() {
         let (lost, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let [lost, empty] = [&lost, &empty].map(|root| SitePaths::below(root.path()));
         assert_eq!(Marks::document(&lost).unwrap(), None);
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn one_copy_repairs_the_other_and_two_bad_ones_are_an_error() {
+    fn one_copy_repairs_the_other() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         Marks::advance(&paths, "starter", 7, Sha256([1; 32])).unwrap();

@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_is_named_by_what_can_be_a_label() {
+    fn node_names_fit_a_label() {
         let long = "a".repeat(64);
         let parts = format!("{}.{}", "a".repeat(40), "b".repeat(23));
         for wrong in ["", "localhost", "Node", "-a", "a-", "a..b", "a_b", &long, &parts] {

@@ -138,7 +138,7 @@ mod tests {
 
     /// A site may be resumed by the `landfall` that began, and read by a later one: names in its journal never change.
     #[test]
-    fn the_first_record_of_a_journal_keeps_its_names() {
+    fn first_journal_record_keeps_field_names() {
         let digest = format!("sha256:{}", "ab".repeat(32));
         let trust =
             serde_json::json!({"fingerprint": digest, "number": 1, "development": false, "came": "file", "root": "{}"});

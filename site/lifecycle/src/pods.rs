@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pods_must_be_ready_and_remain() {
+    fn ready_pods_must_remain() {
         let pod = |ready: &str, deleted: Value| {
             json!({ "metadata": { "deletionTimestamp": deleted },
                 "status": { "conditions": [{ "type": "Ready", "status": ready }] } })

@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_registry_that_serves_answers() {
+    fn only_serving_registry_answers() {
         assert_eq!(answered(b"HTTP/1.1 200 OK\r\n\r\n{}"), Ok(()));
         let unready = answered(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
         assert_eq!(unready, Err("it answers `HTTP/1.1 503`".to_owned()));

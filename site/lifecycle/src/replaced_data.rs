@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replaced_data_is_found_with_its_claim_and_size() {
+    fn replaced_data_lists_claim_and_size() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         assert_eq!(ReplacedData::all(&paths).unwrap(), []);

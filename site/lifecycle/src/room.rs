@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peak_is_that_of_the_largest_phase_on_each_filesystem() {
+    fn peak_is_the_largest_phase() {
         let (root, disk) = (tempfile::tempdir().unwrap(), other_disk());
         let paths = SitePaths::below(root.path());
         durable::create_folder(&paths.data()).unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guarded_reader_stops_before_its_filesystem_is_full() {
+    fn guarded_reader_stops_at_reserve() {
         let disk = tempfile::tempdir_in("/dev/shm").unwrap();
         let read = |reserve: Space| {
             let mut guarded = Guarded::new(&b"rows"[..], disk.path().join("not-there"), reserve);

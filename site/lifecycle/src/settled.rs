@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_true_before_a_boot_does_not_count() {
+    fn readiness_before_boot_is_ignored() {
         let runs = BTreeSet::from(["new".to_owned()]);
         let found = |pod: Value| unsettled_of(&[pod], &runs);
         assert_eq!(found(pod("a", "new", "True", "StatefulSet")), Vec::<String>::new());

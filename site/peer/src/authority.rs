@@ -159,7 +159,7 @@ mod tests {
     const IN_2027: u64 = 1_800_000_000;
 
     #[test]
-    fn a_browser_that_trusts_the_authority_accepts_what_it_issues() {
+    fn issued_certificates_are_trusted() {
         let names = ["192.0.2.7", "node.example"];
         let own = servers(&names);
         let (authority, key) = Authority::generate(terms(&own)).unwrap();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stolen_authority_poses_as_the_site_alone() {
+    fn stolen_authority_covers_only_site() {
         let own = servers(&["192.0.2.7", "node.example"]);
         let (authority, key) = Authority::generate(terms(&own)).unwrap();
         for name in ["bank.example", "example", "192.0.2.8", "2001:db8::1", "mail.google.com"] {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_authority_is_trusted_by_who_trusts_the_former_one() {
+    fn renewed_authority_keeps_its_trust() {
         let own = servers(&["192.0.2.7", "node.example"]);
         let (former, key) = Authority::generate(terms(&own)).unwrap();
         let renewed = Authority::renew(Terms { end: (2036, 1, 1), ..terms(&own) }, &key).unwrap();

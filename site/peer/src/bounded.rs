@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reader_that_stops_is_cut_within_the_limit() {
+    async fn stopped_reader_is_cut_off() {
         let within = Duration::from_millis(300);
         let (_client, mut held) = connected(1 << 10, within).await;
         let begun = Instant::now();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_trickle_is_cut_and_a_slow_reader_is_served() {
+    async fn only_trickling_reader_is_cut_off() {
         let (mut client, mut held) = connected(8 << 20, Duration::from_millis(500)).await;
         let trickle = tokio::spawn(async move {
             let mut few = [0; 1000];
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_do_not_wait_for_acknowledgments() {
+    async fn connections_use_nodelay() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_leaves_places_for_others() {
+    fn one_address_leaves_room_for_others() {
         let places = Places { most: 800, taken: Arc::default() };
         let of = |text: &str| text.parse::<IpAddr>().unwrap();
         let greedy: Vec<_> = (0..1000).filter_map(|_| places.take(of("192.0.2.1"))).collect();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_address() {
+    fn ipv6_network_counts_as_one_address() {
         let of = |text: &str| network(text.parse().unwrap());
         assert_eq!(of("2001:db8:0:1::1"), of("2001:db8:0:1:ffff::2"));
         assert_ne!(of("2001:db8:0:1::1"), of("2001:db8:0:2::1"));

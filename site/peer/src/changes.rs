@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_digits_and_nothing_else() {
+    fn malformed_ids_are_refused() {
         let sound = ["0123abcd", "sha256:00ff00ff00ff", "2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a"];
         assert!(sound.into_iter().all(is_id));
         let unsound =
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_a_backup_is_written_in_one_way() {
+    fn backup_times_have_one_form() {
         assert!(["00:00", "03:15", "23:59", "default"].into_iter().all(is_backup_time));
         let others =
             ["", "3:15", "24:00", "03:60", "03:15:00", "+3:15", "03:15 --dry-run", "Default", "\u{663}\u{663}:15"];
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_without_a_time_is_read_and_written_as_before_there_was_one() {
+    fn change_without_time_keeps_its_form() {
         let earlier = json!({ "change": "configure", "values": { "a.mode": "slow" } });
         let change: Change = serde_json::from_value(earlier.clone()).unwrap();
         assert_eq!(serde_json::to_value(&change).unwrap(), earlier);
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_is_flat() {
+    fn plan_request_is_flat() {
         let wish = PlanWish {
             asking: Asking { correlation: "c".to_owned(), ..asking("ada", None) },
             change: Change::Rollback { version: "1.0.0".to_owned(), data: Some(DataFate::Keep) },

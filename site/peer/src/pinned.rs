@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_two_that_know_each_other_speak() {
+    async fn only_pinned_peers_connect() {
         let (host, appliance, stranger) = (identity("host"), identity("appliance"), identity("host"));
         let pin = |identity: &Identity| identity.certificate().clone();
         let known = |own: &Identity, peer: &Identity| server(own, pin(peer)).unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_certificate_without_its_key_opens_nothing() {
+    async fn certificate_without_key_is_refused() {
         let (host, appliance, thief) = (identity("host"), identity("appliance"), identity("thief"));
         let stolen = Identity { certificate: appliance.certificate.clone(), key: thief.key.clone_key() };
         let refused = client(&stolen, host.certificate().clone());
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_without_a_certificate_is_refused() {
+    async fn client_without_certificate_is_refused() {
         let (host, appliance) = (identity("host"), identity("appliance"));
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = Arc::new(Pinned::new(host.certificate().clone(), &provider));

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hidden_characters_are_found_and_spelled_out() {
+    fn hidden_characters_are_spelled_out() {
         for letter in "\n\u{1b}\u{7f}\u{85}\u{ad}\u{200b}\u{200d}\u{200e}\u{2028}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{e0041}".chars() {
             assert!(is_hidden(letter), "{:x}", u32::from(letter));
         }

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_odd_name_or_size_is_not_sound() {
+    fn odd_upload_names_are_unsound() {
         let asking =
             Asking { request: "0123abcd".to_owned(), by: "ada".to_owned(), correlation: String::new(), first: None };
         let wish = |name: &str, size_bytes| UploadWish { asking: asking.clone(), name: name.to_owned(), size_bytes };

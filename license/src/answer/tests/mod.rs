@@ -57,7 +57,7 @@ fn seconds(count: i64) -> SignedDuration {
 }
 
 #[test]
-fn an_answer_says_what_was_asked_for_and_nothing_else() {
+fn answer_covers_only_the_question() {
     let text = |kind: &str, name: &str| serde_json::to_string(&answer_at(&question(kind, name), issued())).unwrap();
     insta::assert_snapshot!([text("entitlement", "analytics"), text("entitlement", "billing")].join("\n"));
     assert!(text("feature", "export").contains(r#""granted":true"#));
@@ -69,7 +69,7 @@ fn an_answer_says_what_was_asked_for_and_nothing_else() {
 }
 
 #[test]
-fn a_grant_never_counts_beyond_the_license() {
+fn grant_ends_with_the_license() {
     let question = question("entitlement", "analytics");
     let end = LICENSE.terms().grace_ends().unwrap();
     let before = answer_at(&question, end - seconds(60));
@@ -81,7 +81,7 @@ fn a_grant_never_counts_beyond_the_license() {
 }
 
 #[test]
-fn only_the_sites_answer_to_this_question_is_opened() {
+fn only_own_answer_is_opened() {
     let question = question("entitlement", "analytics");
     let answer = answer_at(&question, issued());
     let sealed = seal(&answer);
@@ -116,7 +116,7 @@ fn only_the_sites_answer_to_this_question_is_opened() {
 }
 
 #[test]
-fn fields_of_later_versions_are_signed_and_ignored() {
+fn unknown_fields_are_signed_and_ignored() {
     let question = question("entitlement", "analytics");
     let answer = answer_at(&question, issued());
     let mut value = serde_json::to_value(&answer).unwrap();
@@ -130,7 +130,7 @@ fn fields_of_later_versions_are_signed_and_ignored() {
 }
 
 #[test]
-fn questions_name_one_thing() {
+fn malformed_questions_are_refused() {
     let refused = |kind: &str, name: &str| Subject::named(kind, name).unwrap_err().to_string();
     insta::assert_snapshot!(
         [refused("entitlement", ""), refused("feature", "a\nb"), refused("component", "a")].join("\n"),
@@ -148,7 +148,7 @@ fn questions_name_one_thing() {
 }
 
 #[test]
-fn a_kept_answer_is_current_then_kept_then_nothing() {
+fn kept_answer_expires_in_stages() {
     let question = question("entitlement", "analytics");
     // On a machine whose clock is years behind, only running time counts.
     let wall: Timestamp = "2001-01-01T00:00:00Z".parse().unwrap();
@@ -170,7 +170,7 @@ fn a_kept_answer_is_current_then_kept_then_nothing() {
 }
 
 #[test]
-fn a_kept_answer_ends_whatever_clocks_do_after_boots_and_never_by_a_leap() {
+fn kept_answer_ends_despite_clock_changes() {
     let question = question("entitlement", "analytics");
     let sealed = seal(&answer_at(&question, issued()));
     let mut kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "0", 100), Watch::Steady).unwrap();
@@ -195,7 +195,7 @@ fn a_kept_answer_ends_whatever_clocks_do_after_boots_and_never_by_a_leap() {
 }
 
 #[test]
-fn files_of_earlier_versions_are_read_and_new_answers_are_written_like_them() {
+fn kept_answer_format_is_unchanged() {
     let question = question("entitlement", "analytics");
     let sealed = seal(&answer_at(&question, issued()));
     let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "a", 100), Watch::Steady).unwrap();
@@ -211,7 +211,7 @@ fn files_of_earlier_versions_are_read_and_new_answers_are_written_like_them() {
 }
 
 #[test]
-fn what_was_kept_and_changed_counts_no_more() {
+fn changed_kept_answer_is_refused() {
     let question = question("entitlement", "billing");
     let sealed = seal(&answer_at(&question, issued()));
     let clocks = clocks(issued(), "a", 100);
@@ -229,7 +229,7 @@ proptest! {
     /// Whatever the clocks do, a kept answer's validity never increases within a boot, and a wrong clock never ends it
     /// early.
     #[test]
-    fn within_a_boot_only_running_time_counts(first in 0..900_000_u64, more in 0..900_000_u64, wall in -4_000_000_000..4_000_000_000_i64) {
+    fn only_running_time_counts_within_boot(first in 0..900_000_u64, more in 0..900_000_u64, wall in -4_000_000_000..4_000_000_000_i64) {
         let question = question("feature", "export");
         let sealed = seal(&answer_at(&question, issued()));
         let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "a", 0), Watch::Steady).unwrap();
@@ -246,7 +246,7 @@ proptest! {
     }
 
     #[test]
-    fn answers_are_read_as_they_are_written(nonce: [u8; 16], name in "[a-z][a-z0-9]{0,20}", later in 0..100_000_000_i64) {
+    fn answers_round_trip(nonce: [u8; 16], name in "[a-z][a-z0-9]{0,20}", later in 0..100_000_000_i64) {
         let question = Question { subject: Subject::named("entitlement", &name).unwrap(), nonce: Nonce(nonce) };
         let answer = answer_at(&question, issued() + seconds(later));
         let sealed = seal(&answer);
@@ -256,7 +256,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic(bytes: Vec<u8>) {
+    fn random_bytes_never_panic(bytes: Vec<u8>) {
         let _ = SealedAnswer::read(&bytes);
     }
 }
@@ -279,7 +279,7 @@ fn none_is_accepted(count: u64) {
 }
 
 #[test]
-fn no_mutated_answer_is_accepted() {
+fn mutated_answers_are_refused() {
     none_is_accepted(4_000);
 }
 

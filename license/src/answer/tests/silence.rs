@@ -221,7 +221,7 @@ impl Machine {
 /// applies for its grace by the machine's running time, except for what reboots cut off, and never beyond the license.
 /// No false lock: it applies until its grace has passed, less at most a day for each boot.
 #[test]
-fn whatever_clock_a_site_begins_with_a_kept_answer_lasts_for_its_grace_and_no_longer() {
+fn kept_answer_lasts_exactly_its_grace() {
     let mut seen = Seen::default();
     for seed in 0..10_000 {
         let watch = if seed % 2 == 0 { Watch::Steady } else { Watch::Once };
@@ -235,7 +235,7 @@ fn whatever_clock_a_site_begins_with_a_kept_answer_lasts_for_its_grace_and_no_lo
 /// The software has no sidecar, and its machine reboots every few days while the site is silent. Each boot costs a day
 /// if clocks name no less. In earlier versions, a kept answer lasted for any number of boots.
 #[test]
-fn without_a_sidecar_a_kept_answer_lasts_seven_boots_and_ten_quick_ones_under_a_right_clock() {
+fn kept_answer_without_sidecar_lasts_seven_boots() {
     let boots_until_the_end = |clock: WallClock, days: i64| {
         let mut machine = Machine::new(7, Watch::Once);
         (machine.clock, machine.time) = (clock, TrustedTime::begin(issued(), &clocks(issued(), "0", 0)));

@@ -260,7 +260,7 @@ fn newest(truth: i64) -> &'static License {
 /// boot. Then a right clock reveals it, and one confirmation corrects it. No outage: releases that need no license are
 /// never questioned.
 #[test]
-fn whatever_clock_a_site_begins_with_no_day_is_won_and_no_license_is_locked_for_good() {
+fn first_clock_neither_extends_nor_locks_license() {
     let mut seen = Seen::default();
     for seed in 0..10_000 {
         let mut site = Site::new(seed);
@@ -278,7 +278,7 @@ fn whatever_clock_a_site_begins_with_no_day_is_won_and_no_license_is_locked_for_
 
 /// Only a first clock within five years after the newest signed time is accepted.
 #[test]
-fn a_first_clock_of_1970_2038_or_ten_years_off_is_not_believed() {
+fn implausible_first_clock_is_not_believed() {
     let signed = first_issue();
     let of = |wall: Timestamp| TrustedTime::begin(signed, &clocks(wall, 0)).now();
     for wrong in ["1970-01-01T00:00:00Z", "2038-01-19T03:14:07Z", "2036-11-22T10:00:00Z", "2016-11-22T10:00:00Z"] {

@@ -154,7 +154,7 @@ fn license() -> License {
 
 /// Makes 10,000 jumps: 250 machines with 40 jumps and up to ten reboots each. Every look is judged.
 #[test]
-fn no_clock_wins_a_day_or_locks_a_site() {
+fn clocks_neither_extend_nor_lock_license() {
     let license = license();
     let mut outlived = 0;
     for seed in 0..250 {
@@ -172,7 +172,7 @@ fn no_clock_wins_a_day_or_locks_a_site() {
 
 /// From the first look on, the clock always shows one time, or dies at each boot; only running time counts.
 #[test]
-fn a_site_with_a_dead_clock_lives_by_the_time_that_it_runs() {
+fn dead_clock_leaves_running_time() {
     let license = license();
     let begin = at("2026-11-22T10:00:00Z");
     for clock in [WallClock::Dead, WallClock::Frozen(begin), WallClock::Frozen(at("2038-01-19T03:14:07Z"))] {

@@ -24,7 +24,7 @@ fn clocks(wall: Timestamp, uptime: u64) -> Clocks<'static> {
 }
 
 #[test]
-fn fields_of_newer_programs_are_passed_over() {
+fn unknown_fields_are_ignored() {
     let begin = at("2026-11-22T10:00:00Z");
     let mut time = TrustedTime::begin(begin, &clocks(begin, 100));
     time.confirm(&clocks(begin + seconds(40 * DAY_SECONDS), 200)).unwrap();
@@ -35,7 +35,7 @@ fn fields_of_newer_programs_are_passed_over() {
 }
 
 #[test]
-fn a_right_clock_is_followed_and_a_wrong_one_is_reported() {
+fn wrong_clock_is_reported() {
     let begin = at("2026-11-22T10:00:00Z");
     let mut time = TrustedTime::begin(begin, &clocks(begin + seconds(40 * DAY_SECONDS), 100));
     assert_eq!(time.now(), at("2027-01-01T10:00:00Z"), "the first clock counts");
@@ -62,7 +62,7 @@ fn a_right_clock_is_followed_and_a_wrong_one_is_reported() {
 }
 
 #[test]
-fn a_date_that_was_confirmed_by_mistake_is_confirmed_again() {
+fn mistaken_confirmation_can_be_corrected() {
     let begin = at("2026-11-22T10:00:00Z");
     let mut time = TrustedTime::begin(begin, &clocks(begin, 0));
     time.confirm(&clocks(begin + seconds(3 * YEAR), 0)).unwrap();
@@ -73,7 +73,7 @@ fn a_date_that_was_confirmed_by_mistake_is_confirmed_again() {
 }
 
 #[test]
-fn signed_times_are_a_floor_and_the_newer_copy_counts() {
+fn signed_times_are_a_floor() {
     let begin = at("2026-11-22T10:00:00Z");
     let mut time = TrustedTime::begin(begin, &clocks(at("1970-01-01T00:00:00Z"), 0));
     assert_eq!(time.now(), begin);
@@ -91,7 +91,7 @@ fn signed_times_are_a_floor_and_the_newer_copy_counts() {
 }
 
 #[test]
-fn clocks_that_were_read_before_the_last_look_add_nothing() {
+fn older_clock_readings_add_nothing() {
     let begin = at("2026-11-22T10:00:00Z");
     let mut time = TrustedTime::begin(begin, &clocks(begin, 5000));
     // The clock uses up the day of this boot, and then is dead.

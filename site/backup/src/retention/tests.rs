@@ -42,7 +42,7 @@ const TIMES: [&str; 8] = [
 ];
 
 #[test]
-fn the_newest_of_each_hour_day_week_and_month_is_kept() {
+fn newest_of_each_period_is_kept() {
     let table = [
         (NONE, vec![7]),
         (Retention { hourly: 2, ..NONE }, vec![5, 7]),
@@ -61,7 +61,7 @@ fn the_newest_of_each_hour_day_week_and_month_is_kept() {
 }
 
 #[test]
-fn thirty_days_are_kept_by_default() {
+fn default_keeps_thirty_days() {
     let day = |index: i64| (Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * index)).to_string();
     let days: Vec<String> = (0..40).map(day).collect();
     let days: Vec<&str> = days.iter().map(String::as_str).collect();
@@ -69,7 +69,7 @@ fn thirty_days_are_kept_by_default() {
 }
 
 #[test]
-fn an_upgrades_backup_outlives_the_next_night_of_the_same_day() {
+fn upgrade_backup_survives_same_night() {
     let times = ["2026-11-21T02:00:00Z", "2026-11-22T18:00:00Z", "2026-11-22T23:30:00Z"];
     let mut full = backups(&times, &[0, 1, 2]);
     for (backup, version) in full.iter_mut().zip(["1.0.0", "1.0.0", "1.1.0"]) {
@@ -81,13 +81,13 @@ fn an_upgrades_backup_outlives_the_next_night_of_the_same_day() {
 }
 
 #[test]
-fn an_unproven_backup_does_not_displace_the_proven_one_of_its_day() {
+fn unproven_backup_displaces_no_proven_one() {
     let times = ["2026-11-20T02:00:00Z", "2026-11-20T12:00:00Z", "2026-11-21T02:00:00Z"];
     assert_eq!(kept(Retention { daily: 9, ..NONE }, &times, &[0, 2]), [0, 1, 2]);
 }
 
 #[test]
-fn backup_that_lacks_a_stream_displaces_no_whole_one() {
+fn incomplete_backup_displaces_no_complete_one() {
     let times = ["2026-11-20T02:00:00Z", "2026-11-20T12:00:00Z", "2026-11-21T02:00:00Z", "2026-11-22T02:00:00Z"];
     let mut full = backups(&times, &[0, 1, 2, 3]);
     let lacking = crate::lacking_facts(["web/files"].into_iter());
@@ -104,7 +104,7 @@ fn backup_that_lacks_a_stream_displaces_no_whole_one() {
 }
 
 #[test]
-fn the_newest_proven_backup_is_kept_whatever_its_age() {
+fn newest_proven_backup_is_kept() {
     assert_eq!(kept(NONE, &TIMES, &[0, 2]), [2, 3, 4, 5, 6, 7], "with everything later");
     assert_eq!(kept(Retention { daily: 2, ..NONE }, &TIMES, &[0]), [0, 1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(kept(NONE, &TIMES, &[0, 6]), [6, 7]);
@@ -133,7 +133,7 @@ fn kept_days(retention: Retention, backups: &Backups) -> (Vec<i8>, Vec<i8>) {
 }
 
 #[test]
-fn every_point_in_time_of_the_days_comes_back() {
+fn points_in_time_stay_restorable() {
     let nights = nights();
     let two = Retention { daily: 1, log_days: 2, ..NONE };
     // Days begin at noon of the 18th: the backup of that night, and all that follow.
@@ -153,7 +153,7 @@ fn every_point_in_time_of_the_days_comes_back() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_drops_no_log_backup() {
+fn wrong_clock_drops_no_log_backup() {
     let two = Retention { daily: 9, log_days: 2, ..NONE };
     let right = kept_days(two, &nights()).1;
     for wrong in ["2036-01-01T02:00:00Z", "2020-01-01T02:00:00Z"] {
@@ -172,7 +172,7 @@ fn sequence(times: &[&str], proven: &[usize]) -> Backups {
 }
 
 #[test]
-fn backup_just_made_survives_a_dead_clock() {
+fn newest_backup_survives_dead_clock() {
     let nights: Vec<String> = (0..31).map(|day| format!("2026-10-{:02}T02:00:00Z", day + 1)).collect();
     let mut times: Vec<&str> = nights.iter().map(String::as_str).collect();
     times.push("2020-01-01T00:03:00Z");
@@ -183,7 +183,7 @@ fn backup_just_made_survives_a_dead_clock() {
 }
 
 #[test]
-fn nights_after_a_clock_that_was_ahead_are_kept() {
+fn nights_after_fast_clock_are_kept() {
     let times = [
         "2026-12-20T02:00:00Z",
         "2026-12-21T02:00:00Z",
@@ -198,7 +198,7 @@ fn nights_after_a_clock_that_was_ahead_are_kept() {
 }
 
 #[test]
-fn clock_that_is_reset_each_night_ends_no_days() {
+fn nightly_clock_resets_drop_nothing() {
     let all = sequence(&["2020-01-01T02:15:09Z", "2020-01-01T02:15:07Z", "2020-01-01T02:15:03Z"], &[0, 1, 2]);
     assert_eq!(Retention { daily: 7, ..NONE }.kept(&all).len(), 3);
 }

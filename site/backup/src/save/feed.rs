@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_reader_fills_the_buffers_of_the_archiver() {
+    fn slow_reader_fills_archiver_buffers() {
         let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(10_000).collect();
         let mut dripping = Dripping(Cursor::new(bytes.clone()));
         let (feeds, entries) = connect(Source::in_order(vec![("a".parse().unwrap(), &mut dripping)], Vec::new()));

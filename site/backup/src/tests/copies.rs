@@ -11,7 +11,7 @@ fn beside(kept: &Kept) -> Repository {
 }
 
 #[test]
-fn a_copy_is_the_same_backup_and_later_ones_add_only_what_is_new() {
+fn copies_add_only_new_data() {
     let kept = empty();
     let other = beside(&kept);
     let rows = random(3, 20 * MIB);
@@ -36,7 +36,7 @@ fn a_copy_is_the_same_backup_and_later_ones_add_only_what_is_new() {
 }
 
 #[test]
-fn a_backup_that_cannot_be_read_whole_is_not_copied() {
+fn unreadable_backup_is_not_copied() {
     let kept = empty();
     let mut other = beside(&kept);
     let first = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &random(3, MIB))]).unwrap();

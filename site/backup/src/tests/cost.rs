@@ -106,7 +106,7 @@ fn counted(kept: &Kept) -> (Arc<Counting>, Repository) {
 }
 
 #[test]
-fn each_snapshot_is_read_once_however_many_there_are() {
+fn snapshots_are_read_once() {
     let kept = empty();
     let full = save(&kept.repository, "2026-11-20T02:00:00Z", &[("postgres/database", b"rows")]).unwrap();
     let (counting, repository) = counted(&kept);
@@ -129,7 +129,7 @@ fn each_snapshot_is_read_once_however_many_there_are() {
 }
 
 #[test]
-fn fortieth_log_backup_costs_what_the_first_did() {
+fn fortieth_log_backup_costs_like_first() {
     let kept = empty();
     save(&kept.repository, "2026-11-20T02:00:00Z", &[("postgres/database", &random(1, MIB))]).unwrap();
     let (counting, repository) = counted(&kept);

@@ -106,7 +106,7 @@ fn part_of(file: &Path) -> Part {
 }
 
 #[test]
-fn two_hundred_damages_are_found_and_named_with_what_they_take() {
+fn damage_is_found_with_affected_streams() {
     let (kept, saved) = several();
     let root = kept.repository.folder();
     assert_eq!(kept.repository.check(&Silent).unwrap(), []);
@@ -150,7 +150,7 @@ fn two_hundred_damages_are_found_and_named_with_what_they_take() {
 }
 
 #[test]
-fn a_snapshot_under_the_name_of_another_is_not_taken_for_that_backup() {
+fn swapped_snapshots_are_not_listed() {
     let (kept, saved) = several();
     let root = kept.repository.folder();
     let of = |backup: &Backup| root.join("snapshots").join(backup.id.to_string());
@@ -166,7 +166,7 @@ fn a_snapshot_under_the_name_of_another_is_not_taken_for_that_backup() {
 }
 
 #[test]
-fn several_damages_are_all_named() {
+fn all_damage_is_named() {
     let (kept, saved) = several();
     let root = kept.repository.folder();
     let all = files(root);
@@ -192,7 +192,7 @@ fn several_damages_are_all_named() {
 }
 
 #[test]
-fn damaged_index_is_written_again_by_the_next_backup() {
+fn next_backup_rewrites_damaged_index() {
     let (kept, saved) = several();
     let root = kept.repository.folder();
     let index = files(root).into_iter().find(|file| part_of(file) == Part::Index).unwrap();
@@ -208,7 +208,7 @@ fn damaged_index_is_written_again_by_the_next_backup() {
 }
 
 #[test]
-fn a_lost_ledger_is_written_again_and_a_lost_backup_stays_named() {
+fn lost_backup_stays_reported() {
     let (kept, saved) = several();
     let root = kept.repository.folder();
     let names = |found: &[Damage]| found.iter().map(|one| one.part).collect::<Vec<_>>();

@@ -15,7 +15,7 @@ fn is_refused(kept: &Kept, key: &RepositoryKey) -> bool {
 }
 
 #[test]
-fn both_keys_open_the_repository_until_the_former_one_is_shut_out() {
+fn both_keys_open_until_shut_out() {
     let (kept, new) = (empty(), new_key());
     let first = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
     assert!(is_refused(&kept, &new));
@@ -41,7 +41,7 @@ fn both_keys_open_the_repository_until_the_former_one_is_shut_out() {
 
 /// A log backup may have opened the repository before the exchange, and store something after it.
 #[test]
-fn who_opened_the_repository_with_a_key_that_is_shut_out_does_not_let_it_in_again() {
+fn open_session_readmits_no_former_key() {
     let (kept, new) = (empty(), new_key());
     let former = opened(&kept, &kept.key);
     kept.repository.admit(&new).unwrap();
@@ -54,7 +54,7 @@ fn who_opened_the_repository_with_a_key_that_is_shut_out_does_not_let_it_in_agai
 
 /// A former key's files give no access, whatever happens to the files of the new key.
 #[test]
-fn a_former_key_is_not_needed_where_files_of_the_new_one_are_lost_before_it_is_shut_out() {
+fn shut_out_survives_lost_new_key_file() {
     let (kept, new) = (empty(), new_key());
     kept.repository.admit(&new).unwrap();
     std::fs::remove_file(kept.repository.folder().join(crate::master::Master::file_of(&new))).unwrap();

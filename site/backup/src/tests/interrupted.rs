@@ -24,8 +24,8 @@ fn assert_only_older(repository: &Repository, older: &Backup, data: &[u8]) {
 }
 
 #[test]
-fn a_full_disk_costs_nothing_older_wherever_it_is_full() {
-    let test = "tests::interrupted::a_full_disk_costs_nothing_older_wherever_it_is_full";
+fn full_disk_keeps_older_backups() {
+    let test = "tests::interrupted::full_disk_keeps_older_backups";
     let Some(disk) = on_tmpfs(test, "size=128m") else { return };
     let (repository, older, data) = with_older(&disk);
     let new = random(51, 20 * MIB);
@@ -72,8 +72,8 @@ fn free_bytes(disk: &Path) -> u64 {
 }
 
 #[test]
-fn a_backup_stops_before_it_fills_the_disk_and_leaves_nothing_of_itself() {
-    let test = "tests::interrupted::a_backup_stops_before_it_fills_the_disk_and_leaves_nothing_of_itself";
+fn backup_stops_at_reserve_without_leftovers() {
+    let test = "tests::interrupted::backup_stops_at_reserve_without_leftovers";
     let Some(disk) = on_tmpfs(test, "size=192m") else { return };
     let (repository, older, data) = with_older(&disk);
     let before = free_bytes(&disk);
@@ -102,8 +102,8 @@ fn a_backup_stops_before_it_fills_the_disk_and_leaves_nothing_of_itself() {
 }
 
 #[test]
-fn a_read_only_folder_is_read_and_not_changed() {
-    let test = "tests::interrupted::a_read_only_folder_is_read_and_not_changed";
+fn read_only_folder_stays_readable() {
+    let test = "tests::interrupted::read_only_folder_stays_readable";
     let Some(disk) = on_tmpfs(test, "size=32m") else { return };
     let (repository, older, data) = with_older(&disk);
     let mounted = std::process::Command::new("mount").args(["-o", "remount,ro"]).arg(&disk).status().unwrap();
@@ -116,7 +116,7 @@ fn a_read_only_folder_is_read_and_not_changed() {
 
 /// State after a power cut before the snapshot was written: its data is stored, and nothing names it.
 #[test]
-fn an_unfinished_backup_is_none_and_its_leftovers_are_removed() {
+fn unfinished_backup_leftovers_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let (repository, older, data) = with_older(folder.path());
     let root = repository.folder();
@@ -140,7 +140,7 @@ fn an_unfinished_backup_is_none_and_its_leftovers_are_removed() {
 
 /// State after a power cut during a mark: both snapshots exist.
 #[test]
-fn an_interrupted_mark_leaves_one_backup() {
+fn interrupted_mark_leaves_one_backup() {
     let folder = tempfile::tempdir().unwrap();
     let (repository, older, data) = with_older(folder.path());
     let path = repository.folder().join("snapshots").join(older.id.to_string());

@@ -9,7 +9,7 @@ fn code_of(folder: &Path, site: Uuid, key: &RepositoryKey) -> Code {
 }
 
 #[test]
-fn each_reason_has_a_code_of_its_own_and_nothing_changes() {
+fn refused_opens_have_distinct_codes() {
     let kept = empty();
     let root = kept.repository.folder();
     save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();
@@ -22,7 +22,7 @@ fn each_reason_has_a_code_of_its_own_and_nothing_changes() {
 }
 
 #[test]
-fn a_damaged_config_is_not_a_wrong_key() {
+fn damaged_config_is_not_wrong_key() {
     let kept = empty();
     let root = kept.repository.folder();
     save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();
@@ -39,7 +39,7 @@ fn a_damaged_config_is_not_a_wrong_key() {
 }
 
 #[test]
-fn either_file_of_the_key_is_enough_and_the_next_backup_writes_the_other_again() {
+fn next_backup_restores_lost_key_file() {
     let kept = empty();
     let root = kept.repository.folder();
     let saved = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
@@ -65,7 +65,7 @@ fn either_file_of_the_key_is_enough_and_the_next_backup_writes_the_other_again()
 }
 
 #[test]
-fn an_occupied_folder_is_not_made_a_repository() {
+fn occupied_folder_is_refused() {
     let kept = empty();
     let key = new_key();
     let code = |folder: &Path| Repository::create(folder, SITE, &key).err().unwrap().code();
@@ -78,7 +78,7 @@ fn an_occupied_folder_is_not_made_a_repository() {
 }
 
 #[test]
-fn an_interrupted_creation_is_finished() {
+fn interrupted_creation_is_finished() {
     let kept = empty();
     let root = kept.repository.folder();
     std::fs::remove_file(root.join("config")).unwrap();
@@ -93,7 +93,7 @@ fn an_interrupted_creation_is_finished() {
 }
 
 #[test]
-fn one_operation_at_a_time_changes_a_repository() {
+fn changes_are_exclusive() {
     let kept = empty();
     let second = Repository::open(kept.repository.folder(), SITE, &kept.key).unwrap();
     let second = second.with_patience(std::time::Duration::from_millis(300));

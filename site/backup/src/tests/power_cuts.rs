@@ -97,8 +97,8 @@ fn days(repository: &Repository, left: &Left) -> Vec<usize> {
 }
 
 #[test]
-fn a_backup_cut_at_every_edge_costs_no_older_one_and_is_made_again() {
-    let test = "tests::power_cuts::a_backup_cut_at_every_edge_costs_no_older_one_and_is_made_again";
+fn cut_backup_keeps_older_ones() {
+    let test = "tests::power_cuts::cut_backup_keeps_older_ones";
     let Some(tmpfs) = on_tmpfs(test, "size=256m") else { return };
     let disk = Disk::new(&tmpfs);
     let first = prove(&disk.backups(), &save_day(&disk.backups(), 0));
@@ -117,8 +117,8 @@ fn a_backup_cut_at_every_edge_costs_no_older_one_and_is_made_again() {
 }
 
 #[test]
-fn an_expiry_cut_at_every_edge_keeps_what_the_retention_keeps() {
-    let test = "tests::power_cuts::an_expiry_cut_at_every_edge_keeps_what_the_retention_keeps";
+fn cut_expiry_keeps_retained_backups() {
+    let test = "tests::power_cuts::cut_expiry_keeps_retained_backups";
     let Some(tmpfs) = on_tmpfs(test, "size=256m") else { return };
     let disk = Disk::new(&tmpfs);
     for day in 0..DAYS.len() {
@@ -145,8 +145,8 @@ fn an_expiry_cut_at_every_edge_keeps_what_the_retention_keeps() {
 }
 
 #[test]
-fn room_that_is_made_with_cuts_at_every_edge_costs_nothing_that_is_needed() {
-    let test = "tests::power_cuts::room_that_is_made_with_cuts_at_every_edge_costs_nothing_that_is_needed";
+fn cut_cleanup_keeps_needed_backups() {
+    let test = "tests::power_cuts::cut_cleanup_keeps_needed_backups";
     let Some(tmpfs) = on_tmpfs(test, "size=256m") else { return };
     let disk = Disk::new(&tmpfs);
     for day in 0..DAYS.len() {
@@ -164,8 +164,8 @@ fn room_that_is_made_with_cuts_at_every_edge_costs_nothing_that_is_needed() {
 }
 
 #[test]
-fn a_copy_cut_at_every_edge_costs_neither_side_a_backup_and_is_made_again() {
-    let test = "tests::power_cuts::a_copy_cut_at_every_edge_costs_neither_side_a_backup_and_is_made_again";
+fn cut_copy_keeps_both_sides() {
+    let test = "tests::power_cuts::cut_copy_keeps_both_sides";
     let Some(tmpfs) = on_tmpfs(test, "size=256m") else { return };
     let disk = Disk::new(&tmpfs);
     Repository::create(&disk.folder.join("copies"), SITE, &disk.key).unwrap();
@@ -187,9 +187,8 @@ fn a_copy_cut_at_every_edge_costs_neither_side_a_backup_and_is_made_again() {
 }
 
 #[test]
-fn a_key_that_is_exchanged_with_cuts_at_every_edge_never_leaves_a_repository_without_one() {
-    let test =
-        "tests::power_cuts::a_key_that_is_exchanged_with_cuts_at_every_edge_never_leaves_a_repository_without_one";
+fn cut_key_exchange_keeps_a_key() {
+    let test = "tests::power_cuts::cut_key_exchange_keeps_a_key";
     let Some(tmpfs) = on_tmpfs(test, "size=256m") else { return };
     let (disk, new) = (Disk::new(&tmpfs), new_key());
     save_day(&disk.backups(), 0);

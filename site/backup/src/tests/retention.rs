@@ -12,7 +12,7 @@ fn proof(report: &str) -> Proof {
 const ONE: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
 
 #[test]
-fn a_mark_stays_with_its_backup() {
+fn mark_stays_with_its_backup() {
     let kept = empty();
     let first = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
     let second = save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", b"more rows")]).unwrap();
@@ -30,7 +30,7 @@ fn a_mark_stays_with_its_backup() {
 }
 
 #[test]
-fn the_last_proven_backup_is_never_dropped_nor_what_is_later() {
+fn last_proven_backup_and_later_stay() {
     let kept = empty();
     let days = ["2026-11-17T12:00:00Z", "2026-11-18T12:00:00Z", "2026-11-19T12:00:00Z", "2026-11-20T12:00:00Z"];
     let saved: Vec<Backup> = (0..4)
@@ -52,7 +52,7 @@ fn the_last_proven_backup_is_never_dropped_nor_what_is_later() {
 }
 
 #[test]
-fn what_no_backup_needs_is_removed_in_two_phases() {
+fn unneeded_data_is_removed_in_two_phases() {
     let kept = empty();
     let root = kept.repository.folder();
     save(&kept.repository, "2026-11-19T12:00:00Z", &[("database", &random(5, 20 * MIB))]).unwrap();
@@ -70,7 +70,7 @@ fn what_no_backup_needs_is_removed_in_two_phases() {
 }
 
 #[test]
-fn snapshots_that_are_not_landfalls_stay() {
+fn foreign_snapshots_stay() {
     let kept = empty();
     let first = save(&kept.repository, "2026-11-19T12:00:00Z", &[("database", b"rows")]).unwrap();
     let (_, mut foreign) = kept.repository.latest_snapshots().unwrap().remove(0);
@@ -85,7 +85,7 @@ fn snapshots_that_are_not_landfalls_stay() {
 }
 
 #[test]
-fn room_is_made_of_unproven_backups_at_once_and_never_of_the_last_proven_one() {
+fn make_room_spares_last_proven_backup() {
     let kept = empty();
     let days = ["2026-11-17T12:00:00Z", "2026-11-18T12:00:00Z", "2026-11-19T12:00:00Z", "2026-11-20T12:00:00Z"];
     let saved: Vec<Backup> = (0..4)
@@ -109,7 +109,7 @@ fn room_is_made_of_unproven_backups_at_once_and_never_of_the_last_proven_one() {
 }
 
 #[test]
-fn newest_is_the_one_made_last_whatever_the_clock() {
+fn newest_backup_ignores_the_clock() {
     let kept = empty();
     let clocks = ["2026-11-20T12:00:00Z", "2031-01-01T00:00:00Z", "2020-01-01T00:00:00Z"];
     let saved: Vec<Backup> =
@@ -125,7 +125,7 @@ fn newest_is_the_one_made_last_whatever_the_clock() {
 }
 
 #[test]
-fn backups_of_an_earlier_version_come_first() {
+fn unnumbered_backups_come_first() {
     let kept = empty();
     let ahead = save(&kept.repository, "2031-01-01T00:00:00Z", &[("database", b"rows")]).unwrap();
     // The state that earlier versions left: the ledger and the snapshot have no number.
@@ -149,7 +149,7 @@ fn backups_of_an_earlier_version_come_first() {
 }
 
 #[test]
-fn numbers_continue_after_those_of_another_repository() {
+fn numbers_continue_after_another_repository() {
     let kept = empty();
     kept.repository.continue_after(40).unwrap();
     assert_eq!(save(&kept.repository, "2026-11-20T12:00:00Z", &[]).unwrap().sequence, Some(41));
@@ -158,7 +158,7 @@ fn numbers_continue_after_those_of_another_repository() {
 }
 
 #[test]
-fn failed_drill_replaces_a_proof_and_a_later_one_proves_again() {
+fn failed_drill_replaces_proof() {
     let kept = empty();
     let saved = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
     kept.repository.mark_proven(saved.id, proof("12 tables")).unwrap();
@@ -173,7 +173,7 @@ fn failed_drill_replaces_a_proof_and_a_later_one_proves_again() {
 }
 
 #[test]
-fn packs_marked_under_a_clock_that_was_ahead_are_removed() {
+fn packs_marked_by_fast_clock_are_removed() {
     let kept = empty();
     let root = kept.repository.folder();
     save(&kept.repository, "2026-11-19T12:00:00Z", &[("database", &random(5, 20 * MIB))]).unwrap();

@@ -61,7 +61,7 @@ fn is_named(found: &[Damage], file: &Path, kind: &str) -> bool {
 }
 
 #[test]
-fn two_hundred_damages_are_found_and_heal() {
+fn damage_is_found_and_healed() {
     let kept = empty();
     let root = kept.repository.folder().to_owned();
     let place = kept.folder.path().join("copies");
@@ -112,7 +112,7 @@ fn two_hundred_damages_are_found_and_heal() {
 }
 
 #[test]
-fn week_of_nights_after_damage_stays_whole() {
+fn nights_after_damage_stay_whole() {
     let kept = empty();
     let root = kept.repository.folder().to_owned();
     let retention = crate::Retention { hourly: 0, daily: 3, weekly: 0, monthly: 0, log_days: 7 };
@@ -133,7 +133,7 @@ fn week_of_nights_after_damage_stays_whole() {
 }
 
 #[test]
-fn lost_backup_holds_up_every_removal_until_it_is_forgotten() {
+fn lost_backup_blocks_removal_until_forgotten() {
     let kept = empty();
     let root = kept.repository.folder().to_owned();
     let saved = |seed, at| save(&kept.repository, at, &[("a/b", &random(seed, 400_000))]).unwrap();
@@ -165,7 +165,7 @@ fn lost_backup_holds_up_every_removal_until_it_is_forgotten() {
 }
 
 #[test]
-fn failed_read_makes_the_next_backup_whole() {
+fn next_backup_heals_failed_read() {
     let kept = empty();
     let root = kept.repository.folder().to_owned();
     let first = save_night(&kept.repository, 0);
@@ -185,7 +185,7 @@ fn failed_read_makes_the_next_backup_whole() {
 }
 
 #[test]
-fn large_repository_is_read_within_seven_rounds() {
+fn seven_rounds_read_the_repository() {
     let kept = empty();
     for index in 0..8 {
         save(&kept.repository, "2026-11-20T02:00:00Z", &[("a/b", &random(300 + index, 400_000))]).unwrap();
@@ -227,7 +227,7 @@ pub(super) fn save_log(repository: &Repository, bytes: &[u8]) -> Backup {
 }
 
 #[test]
-fn log_backup_is_stored_during_a_base_and_nothing_is_removed() {
+fn log_backup_runs_during_base_backup() {
     let kept = empty();
     save_night(&kept.repository, 0);
     let other = || {

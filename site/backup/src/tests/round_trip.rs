@@ -6,7 +6,7 @@ use super::*;
 use crate::OpenBackup;
 
 #[test]
-fn streams_and_documents_come_back_byte_by_byte() {
+fn streams_and_documents_round_trip() {
     let kept = empty();
     let (large, small) = (random(1, 40 * MIB), vec![7; 3 * MIB]);
     let streams: [(&str, &[u8]); 4] = [
@@ -57,7 +57,7 @@ impl Read for Noting<'_> {
 }
 
 #[test]
-fn streams_are_read_in_the_order_in_which_they_are_given_and_facts_are_noted_after_them() {
+fn streams_are_read_in_given_order() {
     let kept = empty();
     let order = RefCell::new(Vec::new());
     let names = ["postgres/database", "cache/keys", "postgres/globals", "a", "LANDFALL/logs/postgres"];
@@ -96,7 +96,7 @@ fn streams_are_read_in_the_order_in_which_they_are_given_and_facts_are_noted_aft
 }
 
 #[test]
-fn what_an_earlier_backup_has_is_not_stored_again() {
+fn unchanged_data_is_stored_once() {
     let kept = empty();
     let mut data = random(2, 40 * MIB);
     save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &data)]).unwrap();
@@ -114,7 +114,7 @@ fn what_an_earlier_backup_has_is_not_stored_again() {
 }
 
 #[test]
-fn a_stream_that_fails_half_way_leaves_no_backup() {
+fn failed_stream_leaves_no_backup() {
     let kept = empty();
     let older = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
     let data = random(4, 30 * MIB);
@@ -142,7 +142,7 @@ fn a_stream_that_fails_half_way_leaves_no_backup() {
 }
 
 #[test]
-fn names_and_facts_that_clash_are_refused_before_anything_is_stored() {
+fn clashing_names_and_facts_are_refused() {
     let kept = empty();
     let before = files(kept.repository.folder());
     let clash = save(&kept.repository, "2026-11-21T12:00:00Z", &[("a", b""), ("a/b", b"")]).unwrap_err();
@@ -161,7 +161,7 @@ fn names_and_facts_that_clash_are_refused_before_anything_is_stored() {
 }
 
 #[test]
-fn an_empty_backup_is_one_too() {
+fn empty_backup_is_listed() {
     let kept = empty();
     let new = NewBackup {
         kind: BackupKind::Full,
@@ -176,7 +176,7 @@ fn an_empty_backup_is_one_too() {
 }
 
 #[test]
-fn stream_that_fails_keeps_no_other_from_being_stored() {
+fn failed_stream_spares_the_others() {
     let kept = empty();
     let (rows, files) = (random(61, 3 * MIB), random(62, 2 * MIB));
     let mut rows_reader = Cursor::new(&rows[..]);
@@ -212,7 +212,7 @@ fn stream_that_fails_keeps_no_other_from_being_stored() {
 }
 
 #[test]
-fn no_backup_is_made_where_a_failure_is_judged_so() {
+fn failure_verdict_can_prevent_backup() {
     let kept = empty();
     let mut broken = Failing(b"half");
     let streams: Vec<(StreamName, &mut dyn Read)> = vec![(name("web/broken"), &mut broken)];

@@ -55,7 +55,7 @@ fn call() -> Call<'static> {
 }
 
 #[test]
-fn a_refusal_passes_until_the_api_server_is_ready() {
+fn refusal_before_readiness_is_retried() {
     let answers =
         [("/x", 403), ("/readyz", 403), ("/x", 401), ("/readyz", 500), ("/x", 403), ("/readyz", 200), ("/x", 200)];
     let (_folder, cluster, serving) = server(&answers);
@@ -64,7 +64,7 @@ fn a_refusal_passes_until_the_api_server_is_ready() {
 }
 
 #[test]
-fn a_refusal_by_a_ready_api_server_is_final() {
+fn refusal_by_ready_server_is_final() {
     let (_folder, cluster, serving) = server(&[("/x", 403), ("/readyz", 200), ("/x", 403)]);
     let error = cluster.call(&call()).unwrap_err();
     assert_eq!((error.code(), error.is_transient()), (codes::CLUSTER_REFUSED, false), "{error}");
@@ -72,7 +72,7 @@ fn a_refusal_by_a_ready_api_server_is_final() {
 }
 
 #[test]
-fn who_asks_once_learns_that_it_is_still_starting() {
+fn single_request_reports_starting_server() {
     let (_folder, cluster, serving) = server(&[("/x", 403), ("/readyz", 403)]);
     let error = cluster.with_patience(Duration::ZERO).call(&call()).unwrap_err();
     assert_eq!((error.code(), error.is_transient()), (codes::CLUSTER_UNREACHABLE, true), "{error}");
@@ -89,7 +89,7 @@ fn silent() -> (tempfile::TempDir, Cluster, TcpListener) {
 }
 
 #[test]
-fn a_server_that_never_answers_holds_no_caller_up_for_longer_than_the_limit() {
+fn silent_server_is_left_at_limit() {
     let (_folder, cluster, _listener) = silent();
     let limit = Duration::from_secs(1);
     let begun = Instant::now();
@@ -105,7 +105,7 @@ fn a_server_that_never_answers_holds_no_caller_up_for_longer_than_the_limit() {
 }
 
 #[test]
-fn a_server_that_is_gone_is_asked_again_until_the_limit() {
+fn absent_server_is_left_at_limit() {
     // Nothing is bound to the address: the listener is dropped immediately.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_folder, cluster) = at(address);
@@ -116,7 +116,7 @@ fn a_server_that_is_gone_is_asked_again_until_the_limit() {
 }
 
 #[test]
-fn a_server_that_is_not_ready_answers_all_the_same() {
+fn unready_server_still_answers() {
     let (_folder, cluster, serving) = server(&[("/readyz", 200)]);
     cluster.answers(Duration::from_secs(5)).unwrap();
     serving.join().unwrap();
@@ -126,7 +126,7 @@ fn a_server_that_is_not_ready_answers_all_the_same() {
 }
 
 #[test]
-fn what_a_node_has_measured_is_asked_of_its_kubelet_through_the_api_server() {
+fn node_statistics_come_through_proxy() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (_folder, cluster) = at(listener.local_addr().unwrap());
     let serving = std::thread::spawn(move || {

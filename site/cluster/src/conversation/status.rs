@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_says_how_a_program_ended() {
+    fn status_gives_exit_code_or_refusal() {
         assert_eq!(code(json!({ "metadata": {}, "status": "Success" })), Ok(0));
         let failed = json!({
             "metadata": {}, "status": "Failure", "reason": "NonZeroExitCode", "message": "command terminated with 3",

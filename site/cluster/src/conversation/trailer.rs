@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shell_writes_the_trailer_behind_a_success_only() {
+    fn shell_adds_trailer_only_on_success() {
         let trailer = Trailer::new();
         let whole = run(&trailer, &["printf", "%s|", "two words", "$HOME", "", "a'b\"c"]);
         assert_eq!(whole.status.code(), Some(0));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trailer_is_found_in_whatever_pieces_it_comes() {
+    fn trailer_is_found_across_pieces() {
         for size in [1, 7, 44, 45, 46, 1000] {
             let mut trailer = Trailer::new();
             let all = [b"the data landfall-end-".as_slice(), trailer.word.clone().as_bytes()].concat();
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_line_is_not_held_back() {
+    fn first_line_is_not_held_back() {
         let mut trailer = Trailer::new();
         assert_eq!(trailer.pass(b"snapshot\n"), &b"snapshot\n"[..]);
         assert_eq!(trailer.pass(b"a land"), &b"a "[..], "the trailer may begin so");
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_was_cut_off_lacks_the_trailer() {
+    fn truncated_output_lacks_trailer() {
         let mut trailer = Trailer::new();
         let half = trailer.word[..20].to_owned();
         let passed = [trailer.pass(b"the data "), trailer.pass(half.as_bytes())].concat();

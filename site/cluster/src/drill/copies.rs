@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_has_the_content_and_the_drills_labels() {
+    fn copy_has_content_and_drill_labels() {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "immutable": true, "data": {"k": "djE="},
             "metadata": {"name": "key", "namespace": "shop", "uid": "1", "resourceVersion": "7",

@@ -206,14 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn a_drills_namespace_is_closed_and_labeled() {
+    fn drill_namespace_is_closed_and_labeled() {
         insta::assert_json_snapshot!(objects(&[("pods", "2"), ("limits.memory", "2Gi")], true));
         let kinds: Vec<Value> = objects(&[], false).iter().map(|object| object["kind"].clone()).collect();
         assert_eq!(kinds, ["Namespace", "ServiceAccount", "NetworkPolicy"]);
     }
 
     #[test]
-    fn a_quota_is_counted_when_every_usage_is_known() {
+    fn quota_is_counted_with_all_usages() {
         let mut quota = json!({"spec": {"hard": {"pods": "2", "limits.memory": "2Gi"}}});
         assert!(!is_counted(&quota));
         quota["status"] = json!({"hard": {"pods": "2", "limits.memory": "2Gi"}, "used": {"pods": "0"}});
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn only_namespaces_of_drills_are_touched() {
+    fn only_drill_namespaces_are_touched() {
         let name = namespace("drill-db");
         let drill = objects(&[], false).remove(0);
         assert!(check_is_drill(&name, &drill).is_ok());

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_place_that_can_refer_is_looked_at() {
+    fn all_references_are_found() {
         let pod = json!({"spec": {
             "imagePullSecrets": [{"name": "pull"}],
             "initContainers": [{"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "first", "key": "k"}}}]}],
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_without_references_has_none() {
+    fn pod_without_references_has_none() {
         assert!(references(&json!({"spec": {"containers": [{"name": "a"}]}})).is_empty());
     }
 }

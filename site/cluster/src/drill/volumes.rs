@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_named_as_the_controller_names_them() {
+    fn claims_are_named_like_the_controllers() {
         let mut workload = workload(&json!([
             {"name": "models", "persistentVolumeClaim": {"claimName": "weights", "readOnly": true}},
             {"name": "data", "emptyDir": {}},
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drill_shares_no_data_with_the_workload() {
+    fn drill_shares_no_data() {
         for (volume, writable, is_free) in [
             (json!({"name": "v", "emptyDir": {}}), true, true),
             (json!({"name": "v"}), true, true),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_left_out() {
+    fn service_account_tokens_are_omitted() {
         let volume = json!({"name": "v", "projected": {"sources": [
             {"serviceAccountToken": {"path": "token"}}, {"secret": {"name": "s"}},
         ]}});
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn volumes_that_do_not_fit_are_refused() {
+    fn unfit_volumes_are_refused() {
         let mounted = BTreeMap::from([("data".to_owned(), true), ("lost".to_owned(), true)]);
         let workload = workload(&json!([]));
         assert_eq!(

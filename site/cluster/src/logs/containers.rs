@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn containers_are_listed_with_their_earlier_runs() {
+    fn containers_show_earlier_runs() {
         let pod = json!({
             "metadata": {"namespace": "shop", "name": "db-0"},
             "spec": {"initContainers": [{"name": "prepare"}], "containers": [{"name": "db"}, {"name": "metrics"}]},

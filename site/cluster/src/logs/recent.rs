@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_lines_are_kept() {
+    fn newest_lines_are_kept() {
         let of = |text: &str, bytes| newest(text.to_owned(), bytes);
         assert_eq!(of("one\ntwo\nthree\n", 2 * LINE_BYTES + 10), "two\nthree\n");
         assert_eq!(of("one\ntwo\nthree\n", 2 * LINE_BYTES + 9), "three\n");
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn many_containers_share_what_there_is() {
+    fn many_containers_share_the_space() {
         let source = |container: usize| LogSource {
             namespace: "web".to_owned(),
             pod: "web-0".to_owned(),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_was_restarted_has_lines_of_both_runs() {
+    fn restarted_container_has_both_runs() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (_folder, cluster) = at(listener.local_addr().unwrap());
         std::thread::spawn(move || listener.incoming().for_each(|connection| answer(&mut connection.unwrap())));

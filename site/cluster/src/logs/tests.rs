@@ -49,7 +49,7 @@ impl Followed {
 const NONE: [String; 0] = [];
 
 #[test]
-fn pods_that_start_and_containers_that_start_again_are_read_and_reported() {
+fn started_and_restarted_pods_are_reported() {
     let mut followed = Followed::default();
     let first = pod("a", "run-1", 0, "running");
     assert_eq!(followed.look(std::slice::from_ref(&first)), (Vec::new(), vec!["run-1!".to_owned()]));
@@ -71,7 +71,7 @@ fn pods_that_start_and_containers_that_start_again_are_read_and_reported() {
 }
 
 #[test]
-fn a_log_that_broke_off_is_read_further_and_a_whole_one_is_not() {
+fn only_interrupted_logs_are_resumed() {
     let mut followed = Followed::default();
     followed.look(&[pod("a", "run-1", 0, "running")]);
     followed.end("a", false);
@@ -90,7 +90,7 @@ fn a_log_that_broke_off_is_read_further_and_a_whole_one_is_not() {
 }
 
 #[test]
-fn lines_lose_their_times_and_nothing_else() {
+fn lines_lose_only_their_times() {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let (time, text) = split(b"2026-11-21T08:00:00.123456789Z two words\n");
     assert_eq!((time, text), (Some(at("2026-11-21T08:00:00.123456789Z")), &b"two words\n"[..]));

@@ -136,7 +136,7 @@ mod tests {
     use crate::drill::DRILL;
 
     #[test]
-    fn only_namespaces_of_probes_are_touched() {
+    fn only_probe_namespaces_are_touched() {
         let name = namespace_name("landfall-probe-1");
         let mut live = pod::namespace("landfall-probe-1");
         assert!(check_is_probe(&name, &live).is_ok());

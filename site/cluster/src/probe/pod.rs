@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_sees_the_node_has_no_account_and_ends_by_itself() {
+    fn probe_pod_mounts_nothing_and_ends() {
         let pod = ProbePod {
             namespace: "landfall-probe-1",
             name: "probe-0",
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_namespace_is_known_as_one_of_a_probe() {
+    fn probe_namespace_is_labeled() {
         let labels = &namespace("landfall-probe-1")["metadata"]["labels"];
         assert_eq!((&labels[MANAGED_BY_LABEL], &labels[TEMPORARY_LABEL]), (&json!(MANAGED_BY), &json!(PROBE)));
         assert_eq!(labels["pod-security.kubernetes.io/enforce"], "privileged");

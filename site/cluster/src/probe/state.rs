@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_waits_says_what_for() {
+    fn waiting_pod_gives_its_reason() {
         assert_eq!(state(&Value::Null), PodState::Waiting(None));
         let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such host"}});
         let pulling = state(&json!({"phase": "Pending", "containerStatuses": container(&waiting)}));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_failed_differs_from_one_that_did_not_run() {
+    fn failed_program_differs_from_unstarted() {
         let failed = |reason: &str, message: &str| {
             let end = json!({"terminated": {"exitCode": 5, "reason": reason, "message": message}});
             state(&json!({"phase": "Failed", "containerStatuses": container(&end)}))

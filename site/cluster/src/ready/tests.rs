@@ -45,7 +45,7 @@ fn deployment() -> Value {
 }
 
 #[test]
-fn deployments() {
+fn deployment_verdicts_match() {
     let exceeded = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "ReplicaSet \"coredns-1\" has timed out progressing."}]);
     let refused = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "pods \"a\" is forbidden: exceeded quota: landfall"}]);
     let unavailable = json!([{"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "message": "Deployment does not have minimum availability."}]);
@@ -99,7 +99,7 @@ fn deployments() {
 }
 
 #[test]
-fn stateful_sets() {
+fn stateful_set_verdicts_match() {
     let set = || {
         json!({
             "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "postgres", "generation": 1},
@@ -153,7 +153,7 @@ fn stateful_sets() {
 }
 
 #[test]
-fn daemon_sets() {
+fn daemon_set_verdicts_match() {
     let set = |status: Value| json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "kube-flannel-ds", "generation": 1}, "spec": {}, "status": status});
     let up = json!({"observedGeneration": 1, "desiredNumberScheduled": 1, "currentNumberScheduled": 1, "updatedNumberScheduled": 1, "numberReady": 1, "numberAvailable": 1, "numberMisscheduled": 0});
     let starting = json!({"observedGeneration": 1, "desiredNumberScheduled": 1, "currentNumberScheduled": 1, "updatedNumberScheduled": 1, "numberReady": 0, "numberUnavailable": 1, "numberMisscheduled": 0});
@@ -171,7 +171,7 @@ fn daemon_sets() {
 }
 
 #[test]
-fn jobs() {
+fn job_verdicts_match() {
     let job = |status: Value| json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "schema", "generation": 1}, "spec": {"completions": 1, "backoffLimit": 3}, "status": status});
     let done = json!({"startTime": "2026-11-20T08:00:00Z", "completionTime": "2026-11-20T08:00:09Z", "succeeded": 1, "conditions": [
         {"type": "SuccessCriteriaMet", "status": "True"}, {"type": "Complete", "status": "True", "message": "Reached expected number of succeeded pods"}]});
@@ -199,7 +199,7 @@ fn jobs() {
 }
 
 #[test]
-fn claims_services_and_definitions() {
+fn claim_service_and_definition_verdicts_match() {
     let claim = |status: Value| json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": {"storageClassName": "local-path"}, "status": status});
     let service = |spec: Value, status: Value| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": spec, "status": status});
     let definition = |conditions: Value| json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "things.example.org", "generation": 1}, "status": {"conditions": conditions}});
@@ -247,7 +247,7 @@ fn claims_services_and_definitions() {
 }
 
 #[test]
-fn other_kinds_are_judged_by_their_conditions() {
+fn other_kinds_are_judged_by_conditions() {
     let custom = |conditions: Value| json!({"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "c", "generation": 1}, "status": {"conditions": conditions}});
     assert_verdicts(&[
         (json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}}), "ready", READY),
@@ -299,7 +299,7 @@ fn main_container(state: &Value, more: &Value) -> Value {
 }
 
 #[test]
-fn pods() {
+fn pod_verdicts_match() {
     let waiting = |reason: &str, message: &str| {
         main_container(&json!({"waiting": {"reason": reason, "message": message}}), &json!({}))
     };
@@ -358,7 +358,7 @@ fn pods() {
 }
 
 #[test]
-fn the_container_that_blocks_the_rest_is_named() {
+fn blocking_container_is_named() {
     let pod = pod(&json!({
         "phase": "Pending",
         "initContainerStatuses": [{"name": "prepare", "ready": false, "restartCount": 2,
@@ -376,7 +376,7 @@ fn event(object: &str, reason: &str, time: &str, message: &str) -> Value {
 }
 
 #[test]
-fn explanations_quote_the_newest_event_and_the_end_of_the_log() {
+fn explanations_quote_newest_event_and_log() {
     let events = [
         event(
             "web-0",
@@ -410,7 +410,7 @@ fn explanations_quote_the_newest_event_and_the_end_of_the_log() {
 }
 
 #[test]
-fn workloads_without_pods_are_explained_by_their_controller() {
+fn controller_explains_missing_pods() {
     let events = [event(
         "postgres",
         "FailedCreate",

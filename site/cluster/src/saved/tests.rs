@@ -9,7 +9,7 @@ fn left_out(group: &str, kind: &str, metadata: &Value) -> bool {
 }
 
 #[test]
-fn what_the_cluster_makes_again_is_left_out_and_secrets_never_are() {
+fn derived_objects_are_left_out() {
     let controlled = json!({"name": "a", "ownerReferences": [{"kind": "ReplicaSet", "name": "b", "controller": true}]});
     let owned = json!({"name": "a", "ownerReferences": [{"kind": "ReplicaSet", "name": "b"}]});
     for (group, kind) in [("", "Pod"), ("apps", "ReplicaSet"), ("batch", "Job"), ("discovery.k8s.io", "EndpointSlice")]
@@ -36,7 +36,7 @@ fn what_the_cluster_makes_again_is_left_out_and_secrets_never_are() {
 }
 
 #[test]
-fn an_object_that_did_not_change_is_saved_as_the_same_bytes() {
+fn unchanged_object_saves_equal_bytes() {
     let live = |version: &str| {
         json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {"a": "Yg=="}, "status": {"at": version},
             "metadata": {"name": "a", "namespace": "b", "labels": {"c": "d"}, "annotations": {"e": "f"}, "uid": version,
@@ -50,7 +50,7 @@ fn an_object_that_did_not_change_is_saved_as_the_same_bytes() {
 }
 
 #[test]
-fn what_ties_an_object_to_a_cluster_that_is_gone_is_not_applied() {
+fn cluster_specific_fields_are_not_applied() {
     let owned = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"},
         "metadata": {"name": "a", "ownerReferences": [{"uid": "1"}], "finalizers": ["example.com/wait"]}});
     assert_eq!(
@@ -87,7 +87,7 @@ fn what_ties_an_object_to_a_cluster_that_is_gone_is_not_applied() {
 }
 
 #[test]
-fn what_another_program_serves_is_its_own_to_keep() {
+fn aggregated_apis_are_not_saved() {
     let service = |service: Value| {
         served_elsewhere(&json!({"spec": {"group": "metrics.k8s.io", "version": "v1beta1", "service": service}}))
     };
@@ -96,7 +96,7 @@ fn what_another_program_serves_is_its_own_to_keep() {
 }
 
 #[test]
-fn namespaces_and_definitions_come_before_what_needs_them() {
+fn namespaces_and_definitions_come_first() {
     let kind = |api_version: &str, kind: &str| Resource {
         api_version: api_version.to_owned(),
         kind: kind.to_owned(),

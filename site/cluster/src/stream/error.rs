@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_quotes_the_end_of_what_was_said() {
+    fn failure_quotes_end_of_output() {
         let failed = |text: &str| {
             let stderr = Output { text: text.to_owned(), dropped_bytes: 0 };
             StreamError::Failed { exit_code: 1, stderr }.to_string()

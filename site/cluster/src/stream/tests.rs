@@ -39,7 +39,7 @@ fn is_connection(error: &StreamError) -> bool {
 }
 
 #[test]
-fn an_output_is_passed_on_with_exit_code_and_standard_error() {
+fn output_comes_with_exit_code() {
     let peer = Peer::new(|mut it| async move {
         assert_eq!(it.asked.path(), "/api/v1/namespaces/shop/pods/db-0/exec");
         assert_eq!((it.asked.all("container"), it.asked.all("stdin")), (vec!["main"], vec![]));
@@ -57,7 +57,7 @@ fn an_output_is_passed_on_with_exit_code_and_standard_error() {
 }
 
 #[test]
-fn a_short_output_is_kept_by_execute() {
+fn execute_keeps_short_output() {
     let peer = Peer::new(|mut it| async move {
         it.print(b"12").await;
         it.exit(0).await;
@@ -68,7 +68,7 @@ fn a_short_output_is_kept_by_execute() {
 }
 
 #[test]
-fn the_trailer_behind_an_output_is_checked_and_removed() {
+fn trailer_is_checked_and_removed() {
     let peer = Peer::new(|mut it| async move {
         let command: Vec<String> = it.asked.all("command").into_iter().map(str::to_owned).collect();
         assert_eq!((command[0].as_str(), &command[4..]), ("sh", ARGUMENTS.as_slice()));
@@ -92,7 +92,7 @@ fn the_trailer_behind_an_output_is_checked_and_removed() {
 }
 
 #[test]
-fn a_success_without_the_trailer_is_no_success() {
+fn success_without_trailer_is_cut_off() {
     let peer = Peer::new(|mut it| async move {
         it.print(b"half of it").await;
         it.exit(0).await;
@@ -110,7 +110,7 @@ fn a_success_without_the_trailer_is_no_success() {
 }
 
 #[test]
-fn a_connection_without_a_status_broke_off() {
+fn connection_without_status_broke_off() {
     let aborted = Peer::new(|mut it| async move {
         it.print(b"half").await;
     });
@@ -134,7 +134,7 @@ fn a_connection_without_a_status_broke_off() {
 }
 
 #[test]
-fn a_refusal_is_distinguished_from_a_broken_connection() {
+fn refusal_is_not_broken_connection() {
     let refused = Peer::new(|mut it| async move {
         let status = serde_json::json!({ "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
             "message": "container not found (\"main\")" });
@@ -146,7 +146,7 @@ fn a_refusal_is_distinguished_from_a_broken_connection() {
 }
 
 #[test]
-fn a_program_that_does_not_end_in_time_is_given_up() {
+fn program_over_time_is_abandoned() {
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let silent = Peer::new(|mut it| async move {
         it.print(b"a little").await;
@@ -164,7 +164,7 @@ fn a_program_that_does_not_end_in_time_is_given_up() {
 }
 
 #[test]
-fn who_reads_slowly_slows_the_program_down() {
+fn slow_reader_slows_the_program() {
     let printed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&printed);
     let peer = Peer::new(|mut it| async move {
@@ -198,7 +198,7 @@ fn who_reads_slowly_slows_the_program_down() {
 }
 
 #[test]
-fn the_end_of_a_stream_is_an_error_unless_the_program_succeeded() {
+fn failed_program_ends_stream_with_error() {
     fn failure(peer: &Peer<()>) -> Error {
         let mut stream = peer.cluster.open_stream(&program(Success::Reported), LIMIT).unwrap();
         let mut bytes = Vec::new();
@@ -225,7 +225,7 @@ fn the_end_of_a_stream_is_an_error_unless_the_program_succeeded() {
 }
 
 #[test]
-fn a_dropped_stream_closes_the_connection() {
+fn dropped_stream_closes_connection() {
     let peer = Peer::new(|mut it| async move {
         it.print(b"a little").await;
         while let Some(Ok(_)) = it.socket.next().await {}
@@ -236,7 +236,7 @@ fn a_dropped_stream_closes_the_connection() {
 }
 
 #[test]
-fn a_target_that_fails_is_named() {
+fn failed_target_is_named() {
     struct Full;
     impl Write for Full {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
@@ -257,7 +257,7 @@ fn a_target_that_fails_is_named() {
 }
 
 #[test]
-fn an_input_is_fed_whole_and_closed() {
+fn input_is_fed_whole_and_closed() {
     let peer = Peer::new(|mut it| async move {
         assert_eq!(it.asked.all("stdin"), ["true"]);
         let mut bytes = 0;
@@ -277,7 +277,7 @@ fn an_input_is_fed_whole_and_closed() {
 }
 
 #[test]
-fn an_empty_input_is_closed_too() {
+fn empty_input_is_closed() {
     let peer = Peer::new(|mut it| async move {
         assert_eq!(it.read().await, None);
         it.exit(0).await;
@@ -287,7 +287,7 @@ fn an_empty_input_is_closed_too() {
 }
 
 #[test]
-fn a_program_may_write_much_before_it_reads() {
+fn program_may_write_before_reading() {
     let peer = Peer::new(|mut it| async move {
         assert!(it.read().await.is_some());
         let piece = vec![1; 32 << 10];
@@ -303,7 +303,7 @@ fn a_program_may_write_much_before_it_reads() {
 }
 
 #[test]
-fn a_program_that_ends_before_its_input_does_failed() {
+fn unread_input_is_a_failure() {
     for exit_code in [0, 2] {
         let peer = Peer::new(move |mut it| async move {
             it.read().await;
@@ -318,7 +318,7 @@ fn a_program_that_ends_before_its_input_does_failed() {
 }
 
 #[test]
-fn an_input_that_fails_is_not_closed() {
+fn failed_input_is_not_closed() {
     struct Torn(usize);
     impl Read for Torn {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -342,7 +342,7 @@ fn an_input_that_fails_is_not_closed() {
 }
 
 #[test]
-fn without_a_way_to_close_it_no_input_is_fed() {
+fn old_protocol_feeds_no_input() {
     let old = Peer::speaking("v4.channel.k8s.io", |mut it| async move { it.read_rest().await });
     let error = write(&old, &b"data"[..]).unwrap_err();
     assert!(with_causes(&error).ends_with("the API server cannot close the standard input of a program"), "{error}");

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_step_names_the_command_that_continues() {
+    fn failed_step_hints_at_resume() {
         for code in [codes::SITE_IO, codes::NO_SPACE, codes::MEDIA_IO, codes::SYNC_FAILED] {
             let hint = failed(StepError::new(code, "it failed")).hint().unwrap();
             assert!(hint.ends_with(". Then run `landfall resume`."), "{hint}");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_undo_names_the_command_that_continues_this_operation() {
+    fn failed_undo_hints_at_continuing_command() {
         let hint = |operation, source: StepError| {
             let (step, title) = (StepId("node".to_owned()), "start the node".to_owned());
             let source = Box::new(source);

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rest_is_predicted_by_what_was_done() {
+    fn pace_predicts_remaining_time() {
         let seconds = Duration::from_secs;
         // (predicted and done, taken, predicted rest, expected rest)
         let cases = [

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_from_an_error() {
+    fn errors_map_to_verdicts() {
         let undo = OnFailure::Undo { from: 1 };
         let again = || Verdict::Again(WAIT);
         let back = || Verdict::Undo(StepId("2".to_owned()));

@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_record_is_read_as_its_general_form() {
+    fn fast_reader_agrees_with_serde() {
         let at = "\"at\":\"2026-11-21T08:00:00Z\"";
         let step = "\"step\":\"component/db\"";
         for event in ["started", "done", "prepared", "undo-started", "undo-done", "committed", "failed", "paused"] {

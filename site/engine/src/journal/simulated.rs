@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_written_in_any_order() {
+    fn unsynced_files_survive_independently() {
         let left = |seed| {
             let disk = Disk::default();
             for name in ["a", "b"] {

@@ -24,7 +24,7 @@ fn prepared() -> Event<Outline> {
 }
 
 #[test]
-fn an_append_is_durable_when_it_returns() {
+fn append_is_durable_on_return() {
     let (disk, mut journal) = created();
     assert_eq!(journal.append(prepared()).unwrap(), 1);
     disk.boot(Unsynced::Lost);
@@ -33,7 +33,7 @@ fn an_append_is_durable_when_it_returns() {
 }
 
 #[test]
-fn an_event_that_the_state_does_not_allow_is_not_written() {
+fn disallowed_event_is_not_written() {
     let (disk, mut journal) = created();
     let before = disk.read(NAME);
     assert_eq!(journal.append(Event::Committed).unwrap_err().code(), codes::BUG);
@@ -42,7 +42,7 @@ fn an_event_that_the_state_does_not_allow_is_not_written() {
 }
 
 #[test]
-fn after_a_failed_sync_the_journal_cannot_be_used() {
+fn failed_sync_poisons_the_journal() {
     let (disk, mut journal) = created();
     disk.fail_sync(disk.operations() + 1);
     let error = journal.append(prepared()).unwrap_err();
@@ -54,7 +54,7 @@ fn after_a_failed_sync_the_journal_cannot_be_used() {
 }
 
 #[test]
-fn a_load_trusts_only_durable_records() {
+fn load_syncs_before_trusting_records() {
     let (disk, mut journal) = created();
     disk.cut_before(disk.operations() + 1);
     journal.append(prepared()).unwrap_err();

@@ -78,7 +78,7 @@ mod tests {
     use crate::facts::sample::host;
 
     #[test]
-    fn files_tell_what_keeps_time() {
+    fn clock_source_and_drift_are_read() {
         let (_folder, paths) = host(&[
             ("/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"),
             ("/var/lib/chrony/drift", "            -12.345678             0.051234\n"),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hardware_clock_is_compared_unless_it_holds_local_time() {
+    fn hardware_clock_in_local_time_is_ignored() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let hour_behind = (now - 3600).to_string();
         let with = |adjustment: &str| {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hardware_clock_is_the_one_that_set_the_systems_clock() {
+    fn hardware_clock_follows_hctosys() {
         let of = |files: &[(&str, &str)]| hardware_seconds(&host(files).1);
         let (first, second) = ("/sys/class/rtc/rtc0/since_epoch", "/sys/class/rtc/rtc1/since_epoch");
         let (is_first, is_second) = ("/sys/class/rtc/rtc0/hctosys", "/sys/class/rtc/rtc1/hctosys");

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mount_must_come_back() {
+    fn data_mount_must_be_permanent() {
         let mounts = ("/proc/self/mountinfo", XFS);
         assert!(facts(&[("/proc/self/mountinfo", ROOT)]).permanent);
         let found = facts(&[mounts]);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn superblocks_of_xfs_say_whether_they_keep_types() {
+    fn xfs_superblock_shows_ftype() {
         assert_eq!(has_ftype(&superblock(5, 0x18a, 0x3)), Some(true));
         assert_eq!(has_ftype(&superblock(5, 0x18a, 0x2)), Some(false));
         assert_eq!(has_ftype(&superblock(4, 0x8a, 0)), Some(false));

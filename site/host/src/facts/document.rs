@@ -111,7 +111,7 @@ mod tests {
     type Change = fn(&mut Value);
 
     #[test]
-    fn facts_of_this_machine_survive_a_file() {
+    fn own_facts_round_trip() {
         let paths = SitePaths::default();
         let facts = collect(&paths, &ProbedGpus::now(&paths)).unwrap();
         assert!(facts.cores > 0 && facts.memory_bytes > 0 && !facts.filesystems.is_empty());
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_facts_get_their_own_next_step() {
+    fn unreadable_facts_have_specific_hints() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -165,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_end_is_refused() {
+    fn endless_file_is_refused() {
         let error = Facts::read(Path::new("/dev/zero")).unwrap_err().to_string();
         assert_eq!(error, "/dev/zero is larger than 16 MiB");
     }
 
     /// A customer's file may contain any bytes: it is read, or refused with a reason on one line.
     #[test]
-    fn a_damaged_file_is_refused_or_read() {
+    fn damaged_facts_are_refused_or_read() {
         let mut document = serde_json::to_value(sample::sample()).unwrap();
         (document["kind"], document["schema"]) = (KIND.into(), SCHEMA.into());
         let whole = serde_json::to_vec(&document).unwrap();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_of_an_older_landfall_are_still_read() {
+    fn older_facts_are_still_read() {
         for schema in [3, 2, 1] {
             let found = Facts::parse(&serde_json::to_vec(&older(schema)).unwrap()).unwrap();
             assert_eq!((found.missing_kernel_options, found.filesystems[0].kind.as_str()), (None, ""), "{schema}");

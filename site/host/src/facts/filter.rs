@@ -200,7 +200,7 @@ mod tests {
     ];
 
     #[test]
-    fn ufw_counts_while_it_is_on() {
+    fn only_enabled_ufw_counts() {
         let (_folder, paths) = host(&UFW);
         let found = ufw(&paths);
         assert_eq!(found.len(), 2);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_that_cannot_be_read_are_not_taken_for_none() {
+    fn unreadable_rules_are_not_empty() {
         let (_folder, paths) = host(&[("/proc/net/ip_tables_names", "nat\nfilter\n")]);
         assert!(legacy(&paths, &Save(None)).is_none() && legacy(&paths, &Save(Some((false, "")))).is_none());
         let closed = legacy(&paths, &Save(Some((true, "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n")))).unwrap();
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_output_of_iptables_save_is_read() {
+    fn iptables_save_output_is_parsed() {
         let text = "*filter\n:INPUT ACCEPT [5:400]\n:FORWARD DROP [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
                     -A FORWARD -d 10.244.0.0/16 -j ACCEPT\n-A FORWARD -i eth0 -p tcp -j ACCEPT\n-A INPUT -i eth1 -j ACCEPT\n-A FORWARD -i eth2 -j DROP\nCOMMIT\n";
         let expected = ClosedChain {
@@ -259,7 +259,7 @@ mod tests {
 
     /// Rules drop by interface or range, in a chain that accepts the rest: the first match decides.
     #[test]
-    fn what_is_dropped_by_name_is_seen_in_a_chain_that_accepts_the_rest() {
+    fn named_drops_in_open_chain_count() {
         let text = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n-A FORWARD -s 10.1.0.0/16 -j ACCEPT\n-A FORWARD -s 10.1.0.0/16 -j DROP\n\
                     -A FORWARD -s 10.0.0.0/8 -j REJECT --reject-with icmp-port-unreachable\n-A FORWARD -o cni+ -j DROP\n-A FORWARD -j ACCEPT\n\
                     -A FORWARD -i eth0 -j DROP\nCOMMIT\n";
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_firewall_that_flushes_counts_when_it_starts_at_boot() {
+    fn only_enabled_flushing_firewall_counts() {
         let enabled = ("/etc/systemd/system/sysinit.target.wants/nftables.service", "");
         let flushes = ("/etc/nftables.conf", "#!/usr/sbin/nft -f\n\nflush ruleset\ntable inet filter {}\n");
         for (files, expected) in [

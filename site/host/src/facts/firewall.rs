@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn it_counts_while_it_runs_or_will_run_after_the_next_boot() {
+    fn enabled_or_running_firewalld_counts() {
         let (folder, paths) = host(&[]);
         assert_eq!(firewalld(&paths, &["filter".to_owned()]), None);
         let link = paths.host(WANTED_AT_BOOT);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_count_in_zones_that_accept_everything() {
+    fn only_accepting_zone_sources_count() {
         let added = TRUSTED.replace(
             "  <forward/>",
             "  <source address=\"10.244.0.0/16\"/>\n  <source address='10.96.0.0/16'/>\n  <!-- <source address=\"10.1.0.0/16\"/> -->\n\
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_zone_that_accepts_everything_lets_pods_through() {
+    fn accepting_default_zone_passes_pods() {
         assert!(
             running(&[("/etc/firewalld/firewalld.conf", "# DefaultZone=public\nDefaultZone=trusted\n")]).passes_all
         );

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_made_up_machine_shows_its_bus_and_no_library_is_asked() {
+    fn other_root_never_asks_library() {
         let device = "/sys/bus/pci/devices/0000:01:00.0";
         let files = [("vendor", "0x10de\n"), ("device", "0x2330\n"), ("class", "0x030200\n")];
         let files: Vec<_> = files.iter().map(|(name, text)| (format!("{device}/{name}"), *text)).collect();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_of_an_installed_release_is_found_if_it_is_one() {
+    fn only_executable_probe_is_found() {
         let (_folder, paths) = super::super::sample::host(&[
             ("/var/lib/landfall/files/ab12/landfall-gpu", "program"),
             ("/var/lib/landfall/files/cd34/landfall-gpu", "a file of a vendor"),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_other_users_may_write_is_not_run() {
+    fn writable_program_is_not_run() {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join(PROGRAM);
         durable::write_file(&program, b"#!/bin/sh\ntouch \"$0.ran\"\n", 0o755).unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_on_a_stick_may_belong_to_whom_this_one_belongs() {
+    fn probe_may_share_programs_owner() {
         let folder = tempfile::tempdir().unwrap();
         let folder = fs_err::canonicalize(folder.path()).unwrap();
         let (program, this) = (folder.join(PROGRAM), folder.join("landfall"));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_programs_report_is_taken_and_its_failures_are_named() {
+    fn probe_failures_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join(PROGRAM);
         let stored = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines/two-l4.json");

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn distinguishes_cgroup_versions_and_drivers() {
+    fn cgroup_versions_and_drivers_are_distinguished() {
         let (_folder, paths) =
             host(&[("/sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n"), ("/run/systemd/system/x", "")]);
         let expected = ["cpu", "memory", "pids"].map(str::to_owned).to_vec();
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_has_seen_its_last_uninstall() {
+    fn host_remembers_last_uninstall_time() {
         let (_folder, paths) = host(&[("/var/lib/landfall/kept.json", "")]);
         let set = |path: PathBuf, time: &str| {
             let times = std::fs::FileTimes::new().set_modified(time.parse::<jiff::Timestamp>().unwrap().into());
@@ -255,8 +255,8 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_that_lets_no_program_run_is_seen() {
-        let name = "facts::host::tests::a_mount_that_lets_no_program_run_is_seen";
+    fn noexec_mount_is_seen() {
+        let name = "facts::host::tests::noexec_mount_is_seen";
         let Some(root) = landfall_media::mounted::on_tmpfs(name, "noexec") else { return };
         let found = filesystems(&SitePaths::below(root), &System::default()).unwrap();
         assert_eq!((found.len(), &found[0].no_exec), (1, &found[0].paths));
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_capabilities_and_modules() {
+    fn capabilities_and_modules_are_read() {
         let (_folder, paths) = host(&[
             ("/proc/self/status", "Name:\tx\nCapEff:\t000001fffeffffff\n"),
             ("/proc/filesystems", "nodev\toverlay\n"),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_loads_no_more_modules_lacks_those_that_are_missing() {
+    fn disabled_module_loading_makes_modules_missing() {
         let release = rustix::system::uname().release().to_string_lossy().into_owned();
         let listed = format!("/lib/modules/{release}/modules.dep");
         let found = |disabled: &str, modules: &[&str]| {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filesystem_has_the_kind_and_the_options_of_its_mount() {
+    fn filesystem_shows_mount_kind_and_options() {
         let mounts = "21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw,nobarrier\n";
         let (_folder, paths) = host(&[("/proc/self/mountinfo", mounts)]);
         let found = filesystems(&paths, &System::default()).unwrap();

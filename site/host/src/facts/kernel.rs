@@ -92,7 +92,7 @@ mod tests {
     use crate::facts::sample::host;
 
     #[test]
-    fn only_what_the_configuration_denies_is_missing() {
+    fn only_denied_options_are_missing() {
         let release = rustix::system::uname().release().to_string_lossy().into_owned();
         let text = "CONFIG_NETFILTER=y\nCONFIG_VXLAN=m\n# CONFIG_NFT_NUMGEN is not set\n# CONFIG_BRIDGE is not set\n\
                     # CONFIG_NFT_NUMGEN_EXTRA is not set\n";
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_running_kernel_s_own_copy_comes_first() {
+    fn running_kernel_configuration_comes_first() {
         let release = rustix::system::uname().release().to_string_lossy().into_owned();
         let kept = format!("/boot/config-{release}");
         let (_folder, paths) = host(&[("/proc/config.gz", ""), (&kept, "# CONFIG_VETH is not set\n")]);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_numbers_that_the_kernel_has() {
+    fn only_numeric_kernel_settings_are_read() {
         let (_folder, paths) = host(&[
             ("/proc/sys/vm/max_map_count", "65530\n"),
             ("/proc/sys/vm/overcommit_memory", "many\n"),

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_and_programs_of_another_kubernetes_are_seen() {
+    fn leftovers_of_another_kubernetes_are_seen() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let system = System { programs: ["k3s", "bash"].map(str::to_owned).into(), ..System::default() };

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn listening_sockets_only() {
+    fn only_listening_sockets_count() {
         assert_eq!(listening(HEADER.trim_end()), None);
         assert_eq!(listening(line("0100007F:1F90", "0A", 77).trim_end()), Some((77, 8080)));
         assert_eq!(listening(line("0100007F:1F90", "01", 77).trim_end()), None);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn each_port_has_the_first_of_the_programs_that_share_it() {
+    fn shared_port_names_first_program() {
         let tcp = [HEADER, &line("00000000:192B", "0A", 70), &line("0100007F:0016", "0A", 71)].concat();
         let tcp6 = [HEADER, &line("00000000000000000000000000000000:192B", "0A", 72)].concat();
         let (_folder, paths) = host(&[
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_behind_a_port_of_this_machine_is_found() {
+    fn program_behind_own_port_is_found() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (ports, listeners) = collect(&SitePaths::default());

@@ -138,7 +138,7 @@ mod tests {
     use crate::facts::sample::host;
 
     #[test]
-    fn a_processor_has_a_level_if_it_has_all_of_it() {
+    fn processor_level_needs_all_flags() {
         let flags = |more: &str| format!("processor\t: 0\nflags\t\t: fpu sse2 {more}\n");
         let system = System { processor: "Some CPU @ 2 GHz".to_owned(), ..System::default() };
         let v2 = "cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3";
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn files_tell_what_guards_a_host() {
+    fn security_software_is_read() {
         let (_folder, paths) =
             host(&[(SECURE_BOOT, "\u{6}\0\0\0\u{1}"), ("/sys/module/apparmor/parameters/enabled", "Y\n")]);
         let programs = ["fapolicyd", "falcon-sensor", "wdavdaemon"].map(str::to_owned).into();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_c_library_says_its_version() {
+    fn glibc_version_is_read() {
         let debian = b"\x7fELF\0\0GNU C Library (Debian GLIBC 2.36-9+deb12u10) stable release version 2.36.\nCopyright";
         assert_eq!(version_in(debian).as_deref(), Some("2.36"));
         assert_eq!(

@@ -394,9 +394,9 @@ mod tests {
 
     /// In a user namespace without a mapping, a process has the overflow user and no rights.
     #[test]
-    fn a_user_learns_everything_but_the_packet_filter() {
+    fn unprivileged_user_lacks_packet_filter_facts() {
         const INSIDE: &str = "LANDFALL_TEST_USER";
-        let test = "facts::tests::a_user_learns_everything_but_the_packet_filter";
+        let test = "facts::tests::unprivileged_user_lacks_packet_filter_facts";
         if std::env::var_os(INSIDE).is_none() {
             let mut command = std::process::Command::new("unshare");
             command.arg("--user").arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);

@@ -59,7 +59,7 @@ mod tests {
     use crate::facts::sample::host;
 
     #[test]
-    fn options_of_mount_and_filesystem_are_read_without_names_and_lists() {
+    fn mount_options_omit_names_and_lists() {
         let line = "40 21 8:17 / /var/lib/a\\040b rw,nosuid,noatime shared:1 master:2 - ext4 /dev/sdb \
                     rw,nobarrier,errors=remount-ro,username=anna";
         let found = mounted(line).unwrap();
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_the_longest_mount_points_holds_a_path() {
+    fn path_belongs_to_last_longest_mount() {
         let mounts = "21 1 8:1 / / rw - ext4 /dev/a rw\n40 21 8:17 / /var/lib rw - xfs /dev/b rw\n\
                       41 21 8:18 / /var/lib rw - btrfs /dev/c rw\n42 21 8:19 / /var/lib/landfall-2 rw - tmpfs none rw\n";
         let (_folder, paths) = host(&[("/proc/self/mountinfo", mounts), ("/var/lib/x", "")]);

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stub_resolver_is_looked_behind() {
+    fn stub_resolver_shows_real_nameservers() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         for (path, text) in [

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn speeds_are_measured_in_time_and_leave_nothing() {
+    fn speed_measurement_leaves_no_files() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         fs_err::create_dir_all(paths.data()).unwrap();
@@ -189,13 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_written_nothing_is_known() {
+    fn unwritable_folder_has_no_speeds() {
         // `/proc` has no files of others, and is not a disk.
         assert_eq!(measure(&SitePaths::below("/proc/self/nothing")), None);
     }
 
     #[test]
-    fn a_rate_is_bytes_by_time() {
+    fn rate_is_bytes_per_second() {
         let moved = |bytes, millis| Moved { bytes, took: Duration::from_millis(millis) }.rate();
         assert_eq!([moved(10 << 20, 500), moved(0, 7), moved(5, 0)], [20 << 20, 0, 5_000_000_000]);
     }

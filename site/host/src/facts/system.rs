@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn running_programs_come_once_in_order() {
+    fn running_programs_are_sorted() {
         let programs = ["kubelet", "bash", "etcd"].map(str::to_owned).into();
         let system = System { programs, ..System::default() };
         assert_eq!(system.running(&["kubelet", "k3s", "etcd"]), ["etcd", "kubelet"]);

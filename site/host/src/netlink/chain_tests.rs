@@ -19,9 +19,9 @@ fn closed_with(accepts: impl Fn(Outcome) -> Vec<String>) -> Vec<(String, Hook, V
 }
 
 #[test]
-fn what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart() {
+fn accepts_by_destination_are_separate() {
     if !in_own_network(
-        "netlink::chain::tests::what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart",
+        "netlink::chain::tests::accepts_by_destination_are_separate",
         "nft 'table inet filter {
                 chain forward {
                     type filter hook forward priority 0; policy drop;
@@ -50,9 +50,9 @@ fn what_a_chain_accepts_to_an_interface_or_a_range_is_seen_apart() {
 }
 
 #[test]
-fn nftables_that_drops_is_seen_with_what_it_accepts() {
+fn closed_nftables_chain_lists_accepts() {
     if !in_own_network(
-        "netlink::chain::tests::nftables_that_drops_is_seen_with_what_it_accepts",
+        "netlink::chain::tests::closed_nftables_chain_lists_accepts",
         "nft 'table inet filter {
                 chain more { iifname \"cni*\" accept; }
                 chain never { iifname \"eth9\" accept; }
@@ -94,9 +94,9 @@ fn nftables_that_drops_is_seen_with_what_it_accepts() {
 
 /// A packet meets rules in their order, also in the chains that are jumped to.
 #[test]
-fn what_is_dropped_by_name_is_seen_up_to_the_rule_that_decides_the_rest() {
+fn named_drops_end_at_deciding_rule() {
     if !in_own_network(
-        "netlink::chain::tests::what_is_dropped_by_name_is_seen_up_to_the_rule_that_decides_the_rest",
+        "netlink::chain::tests::named_drops_end_at_deciding_rule",
         "nft 'table inet guard {
                 chain bogons { ip saddr 10.0.0.0/8 drop; iifname \"eth5\" return; ip daddr 192.168.0.0/16 reject; }
                 chain rest { drop; }
@@ -135,9 +135,9 @@ fn what_is_dropped_by_name_is_seen_up_to_the_rule_that_decides_the_rest() {
 
 /// Many firewalls keep the policy `accept`, and end their chains with a rule that drops or rejects.
 #[test]
-fn a_last_rule_that_drops_closes_a_chain_that_accepts() {
+fn final_drop_rule_closes_chain() {
     if !in_own_network(
-            "netlink::chain::tests::a_last_rule_that_drops_closes_a_chain_that_accepts",
+            "netlink::chain::tests::final_drop_rule_closes_chain",
             "nft 'table inet guard {
                 chain rest { log prefix \"dropped \" counter drop; }
                 chain input {
@@ -168,9 +168,9 @@ fn a_last_rule_that_drops_closes_a_chain_that_accepts() {
 }
 
 #[test]
-fn iptables_over_nftables_is_seen() {
+fn iptables_over_nftables_is_read() {
     if !in_own_network(
-        "netlink::chain::tests::iptables_over_nftables_is_seen",
+        "netlink::chain::tests::iptables_over_nftables_is_read",
         "iptables-nft -N ufw-user-forward; iptables-nft -A FORWARD -j ufw-user-forward; iptables-nft -P FORWARD DROP
              iptables-nft -A ufw-user-forward -i cni0 -j ACCEPT; iptables-nft -A FORWARD -s 10.244.0.0/16 -j ACCEPT
              iptables-nft -A FORWARD -i eth0 -p tcp --dport 22 -j ACCEPT

@@ -87,9 +87,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deleted_table_and_a_deleted_rule_are_noticed() {
+    fn deleted_tables_and_rules_are_noticed() {
         if !in_own_network(
-            "netlink::deletions::tests::a_deleted_table_and_a_deleted_rule_are_noticed",
+            "netlink::deletions::tests::deleted_tables_and_rules_are_noticed",
             "nft 'table ip kube-proxy { chain input { type filter hook input priority 0; counter; }; }
                       table inet other { chain input { counter; }; }'",
         ) {

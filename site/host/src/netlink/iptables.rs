@@ -156,8 +156,8 @@ mod tests {
     /// Runs in its own network namespace, with the iptables of this machine: the kubelet's chains, and another
     /// program's rule next to them.
     #[test]
-    fn chains_of_the_kubelet_are_removed_and_rules_of_other_software_stay() {
-        let test = "netlink::iptables::tests::chains_of_the_kubelet_are_removed_and_rules_of_other_software_stay";
+    fn only_kubelet_chains_are_removed() {
+        let test = "netlink::iptables::tests::only_kubelet_chains_are_removed";
         if !in_own_network(test, "") {
             return;
         }

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_a_table() {
+    fn table_message_is_parsed() {
         let mut body = vec![2, 0, 0, 0];
         body.extend([15, 0, 1, 0]);
         body.extend(b"kube-proxy\0\0");

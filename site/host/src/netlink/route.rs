@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sees_loopback_of_this_machine() {
+    fn own_loopback_is_seen() {
         let interface = interfaces().unwrap().into_iter().find(|interface| interface.name == "lo").unwrap();
         let loopback = addresses().unwrap().into_iter().find(|address| address.address.is_loopback()).unwrap();
         assert_eq!(loopback.index, interface.index);
@@ -241,8 +241,8 @@ mod tests {
     }
 
     #[test]
-    fn a_bridge_is_deleted_with_pairs_whose_namespace_lives_on() {
-        let test = "netlink::route::tests::a_bridge_is_deleted_with_pairs_whose_namespace_lives_on";
+    fn bridge_is_deleted_with_its_pairs() {
+        let test = "netlink::route::tests::bridge_is_deleted_with_its_pairs";
         if !in_own_network(
             test,
             "ip link add bridge0 type bridge; ip link add other0 type veth peer name other1
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_a_default_route_and_skips_local_ones() {
+    fn local_routes_are_skipped() {
         let mut body = vec![FAMILY_4, 0, 0, 0, MAIN_TABLE, 3, 0, UNICAST, 0, 0, 0, 0];
         body.extend([8, 0, 5, 0, 10, 0, 0, 1, 8, 0, 4, 0, 2, 0, 0, 0]);
         let expected = Route {

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checks_have_more_time_the_more_data_there_is() {
+    fn check_time_limit_grows_with_data() {
         assert_eq!(limit_seconds(300, 5 << 20), 300);
         let hour = 60 * 60;
         // At the speed of the slowest measured disk, a terabyte takes most of a day.
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_differ_fail_with_what_was_counted_and_what_was_found() {
+    fn differing_counts_fail_with_both_figures() {
         let counts = |text: &str| Counts::read(text.as_bytes()).unwrap();
         let counted = counts("public.orders=7\n");
         let same = judged(&counted, Ok(counts("public.orders=7\n")));

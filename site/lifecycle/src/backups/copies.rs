@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_gets_each_proven_backup_once_and_keeps_as_many_as_it_should() {
+    fn proven_backups_are_copied_once() {
         let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
         let copies = Copies { paths: &paths, node: "node-1", buckets: &[], retention: ONE_DAY, progress: &Silent };
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn site_adopted_from_an_older_copy_continues_after_the_newer_one() {
+    fn numbers_continue_after_newer_copy() {
         let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
         let copies =
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_on_the_disk_of_the_data_is_refused() {
+    fn copies_on_data_disk_are_refused() {
         let (root, paths) = host();
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
         save(&source, "2026-11-19T12:00:00Z", true);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_that_is_lost_or_of_another_time_keeps_no_other_from_its_copy() {
+    fn lost_backup_blocks_no_other_copy() {
         let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
         let copies =
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_was_away_when_keys_were_exchanged_gets_the_new_key_with_its_next_copy() {
+    fn absent_disk_gets_new_key_later() {
         let ((_root, paths), disk) = (host(), other_disk());
         let folder = BackupFolder::of(&paths);
         let source = folder.open_or_create().unwrap();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_of_another_site_is_left_alone() {
+    fn disk_of_another_site_is_untouched() {
         let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
         save(&source, "2026-11-19T12:00:00Z", true);

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_noted_beside_the_newest_copy_that_there_is() {
+    fn failure_is_noted_beside_newest_copy() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         durable::create_folder(&paths.backups()).unwrap();

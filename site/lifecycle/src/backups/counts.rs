@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_names_what_differs_with_both_numbers() {
+    fn difference_names_both_numbers() {
         let wanted = counts("public.orders=7\npublic.\"a=b\"=2\npublic.empty=0\n");
         assert_eq!(wanted.difference(&counts("from=1\nuntil=2\npublic.orders=7\npublic.\"a=b\"=2\n")), None);
         let expected = ("public.orders: 7".to_owned(), "public.orders: 6".to_owned());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_numbers_is_refused() {
+    fn malformed_counts_are_refused() {
         for text in [
             "orders\n",
             "orders=\n",
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_count_at_a_time_between_the_two_that_their_program_states() {
+    fn counts_hold_only_between_stated_times() {
         let at = |microsecond| Timestamp::from_microsecond(microsecond).unwrap();
         let text = "from=1000\nuntil=3000\nrows=5\n";
         for (time, is_true) in [(999, false), (1000, true), (3000, true), (3001, false)] {

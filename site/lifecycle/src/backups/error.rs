@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_that_broke_off_and_a_pod_that_ended_are_no_fault_of_the_repository() {
+    fn broken_connection_and_ended_pod_have_codes() {
         let code = |source: io::Error| {
             let name = "db/data".parse().unwrap();
             unusable(BackupError::Stream { name, source }).code()

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_backup_takes_as_much_as_the_data_and_a_later_one_what_is_new() {
+    fn later_backup_is_estimated_by_growth() {
         let of = |streams: &[Stream<'_>]| BackupEstimate::of_streams(streams).stored.bytes - LEAST.bytes;
         assert_eq!(of(&[stream("db", 10 * GIB, None)]), 10 * GIB);
         assert_eq!(of(&[stream("db", 10 * GIB, Some(10 * GIB))]), GIB);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drill_takes_what_its_largest_container_does() {
+    fn drill_is_estimated_by_largest_container() {
         let drill = |streams: &[Stream<'_>]| BackupEstimate::of_streams(streams).drill;
         let alone = drill(&[stream("db", 3 * GIB, Some(5 * GIB))]);
         assert_eq!(alone, Space { bytes: 11 * GIB, inodes: 1020 });
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_of_etcd_is_beside_the_backup_while_it_is_saved_and_twice_while_it_is_tried() {
+    fn estimate_includes_etcd_snapshot() {
         let without = BackupEstimate::of_streams(&[]);
         let first = without.with_etcd(GIB, None);
         assert_eq!((first.stored.bytes - LEAST.bytes, first.snapshot.bytes), (GIB, GIB));

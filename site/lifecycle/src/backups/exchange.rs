@@ -114,9 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_a_person_has_opens_the_repository_at_every_instant_of_an_exchange() {
-        let test =
-            "backups::exchange::tests::a_key_that_a_person_has_opens_the_repository_at_every_instant_of_an_exchange";
+    fn cut_exchange_keeps_known_key_valid() {
+        let test = "backups::exchange::tests::cut_exchange_keeps_known_key_valid";
         let Some(tmpfs) = on_tmpfs(test, "size=64m") else { return };
         let root = tmpfs.join("site");
         let paths = SitePaths::below(&root);
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exchange_that_was_interrupted_continues_with_its_key() {
+    fn interrupted_exchange_continues_with_its_key() {
         let (_root, paths) = super::super::folder::tests::host();
         let folder = BackupFolder::of(&paths);
         let repository = folder.open_or_create().unwrap();

@@ -168,7 +168,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_repository_is_made_once_and_outlives_its_site() {
+    fn repository_is_created_once() {
         let (_root, paths) = host();
         let folder = BackupFolder::of(&paths);
         assert!(!folder.exists() && folder.open().unwrap().is_none() && folder.recovery_key().unwrap().is_none());
@@ -186,7 +186,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_repository_whose_disk_is_not_mounted_is_not_replaced() {
+    fn unmounted_repository_is_not_replaced() {
         let (_root, paths) = host();
         let folder = BackupFolder::of(&paths);
         folder.open_or_create().unwrap();
@@ -207,7 +207,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_repository_of_another_site_is_refused_and_left_alone() {
+    fn repository_of_another_site_is_refused() {
         let ((_root, paths), (_other_root, others)) = (host(), host());
         let (folder, other) = (BackupFolder::of(&paths), BackupFolder::of(&others));
         folder.open_or_create().unwrap();
@@ -224,7 +224,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_repository_without_its_key_is_not_replaced() {
+    fn repository_without_key_is_not_replaced() {
         let (_root, paths) = host();
         let folder = BackupFolder::of(&paths);
         folder.open_or_create().unwrap();

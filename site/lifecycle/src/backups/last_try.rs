@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_no_try_and_is_kept_until_the_next_one() {
+    fn refusal_is_kept_until_next_try() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         durable::create_folder(&paths.data()).unwrap();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drill_is_noted_where_it_was_interrupted() {
+    fn interrupted_drill_is_noted() {
         let failed = |code: &str, what: &str| BackupTry {
             at: "2026-11-20T09:00:00Z".to_owned(),
             failure: Some(BackupFailure { code: code.to_owned(), what: what.to_owned() }),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_reported_until_a_later_backup_is_proven() {
+    fn failure_is_reported_until_later_proof() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         durable::create_folder(&paths.data()).unwrap();

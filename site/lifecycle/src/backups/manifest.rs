@@ -190,14 +190,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_differ_and_mean_themselves_to_a_shell() {
+    fn random_words_are_shell_safe() {
         let (one, other) = (word(), word());
         assert_ne!(one, other);
         assert!(one.len() == WORD_LENGTH && one.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
     }
 
     #[test]
-    fn fields_of_newer_programs_are_passed_over() {
+    fn unknown_fields_are_ignored() {
         let stream = json!({
             "component": "db", "namespace": "db", "readySeconds": 60, "workload": {},
             "rule": {"name": "rows", "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workload_is_described_without_its_state() {
+    fn workload_description_omits_state() {
         let live = json!({"kind": "StatefulSet", "spec": {"replicas": 1}, "status": {"replicas": 1},
             "metadata": {"name": "db", "namespace": "shop", "labels": {"a": "b"}, "uid": "1", "managedFields": []}});
         let expected = json!({"kind": "StatefulSet", "spec": {"replicas": 1},

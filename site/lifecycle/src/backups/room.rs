@@ -99,7 +99,7 @@ mod tests {
     use crate::operations::testing::Notes;
 
     #[test]
-    fn what_does_not_fit_is_refused_beforehand() {
+    fn demand_beyond_free_space_is_refused() {
         let (_root, paths) = host();
         let drill = |bytes| {
             let demand = Demand { folder: paths.data(), space: Space { bytes, inodes: 0 }, purpose: "for a drill" };
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn backups_go_only_where_that_can_help() {
+    fn backups_go_only_if_it_helps() {
         let peak = |folder: &str, needed_bytes: u64, needed_inodes: u64| FilesystemPeak {
             folder: folder.to_owned(),
             needed_bytes,
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn unproven_backups_make_room_for_the_next_one() {
+    fn unproven_backups_make_room() {
         let (_root, paths) = host();
         let repository = BackupFolder::of(&paths).open_or_create().unwrap();
         // Words that neither compress nor repeat.

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_the_image_lacks_is_named_and_no_backup_is_made() {
+    fn missing_program_prevents_backup() {
         let (_root, paths) = host();
         let repository = BackupFolder::of(&paths).open_or_create().unwrap();
         let mut lacking = Lacking;

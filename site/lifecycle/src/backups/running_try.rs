@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_is_not_interrupted_and_what_ended_leaves_nothing() {
+    fn running_and_ended_tries_are_not_interrupted() {
         let (_root, paths) = site();
         let lock = JournalFolder::at(paths.journal()).lock("backup").unwrap();
         let running = begin(&paths, Tried::Backup);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_killed_is_found_until_the_next_try() {
+    fn killed_try_is_found_until_next() {
         let (_root, paths) = site();
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-19T02:00:00Z")).unwrap();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_ran_out_is_named_for_the_process_that_it_ended() {
+    fn out_of_memory_kill_is_named() {
         let (_root, paths) = site();
         for tried in Tried::ALL {
             kill(begin(&paths, tried));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn another_operation_under_the_lock_hides_nothing() {
+    fn lock_of_another_operation_hides_nothing() {
         let (_root, paths) = site();
         kill(begin(&paths, Tried::Drill));
         let text = std::fs::read_to_string(paths.drill_running()).unwrap();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_of_a_later_one_takes_its_place() {
+    fn later_result_replaces_interruption() {
         let (_root, paths) = site();
         kill(begin(&paths, Tried::Drill));
         let busy = StepError::new(codes::SITE_BUSY, "an upgrade runs");
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_record_is_none() {
+    fn damaged_record_is_ignored() {
         let (_root, paths) = site();
         durable::write_file(&paths.backup_running(), b"{", 0o600).unwrap();
         assert_eq!(BackupTry::read(&paths), None);

@@ -385,13 +385,13 @@ mod tests {
     }
 
     #[test]
-    fn log_without_a_stored_backup_begins_with_this_one() {
+    fn log_without_base_starts_anew() {
         let known = |has_base| Link::from(WholeLink { word: "a".to_owned(), has_base });
         assert_eq!((known(false), known(true)), (Link::New("a".to_owned()), Link::Known("a".to_owned())));
     }
 
     #[test]
-    fn logs_are_read_first_and_held_streams_last_and_one_stream_needs_no_hold() {
+    fn logs_are_read_before_held_streams() {
         let [cache, files, rows, more] = [
             saved("cache", false, true),
             saved("files", false, false),

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn stream_that_fails_is_named_and_others_are_saved() {
+    fn failed_stream_is_named() {
         let (_root, paths) = host();
         let repository = BackupFolder::of(&paths).open_or_create().unwrap();
         let failed = FailedStreams::default();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn reason_keeps_its_code_and_failed_disk_ends_everything() {
+    fn failed_disk_ends_backup() {
         let failed = FailedStreams::default();
         failed.note("a/b", StepError::new(codes::BACKUP_POD, "no pod"), &Silent).unwrap();
         failed.note("c/d", StepError::new(codes::CLUSTER_UNREACHABLE, "away"), &Silent).unwrap();

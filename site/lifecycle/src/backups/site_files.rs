@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_site_are_opened_one_by_one() {
+    fn site_files_open_one_by_one() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         durable::create_folder(&paths.journal()).unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_has_what_makes_the_site_this_site_and_a_damaged_license_does_not_stop_it() {
+    fn backup_lists_site_files_despite_damaged_license() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let secret = paths.secrets().join("shop/key.json");

@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workloads_whose_data_is_not_in_one_volume_that_stays_are_refused() {
+    fn workloads_without_one_lasting_volume_are_refused() {
         let name = ObjectName::new("apps/v1", "StatefulSet", "shop", "db");
         let fits = |kind: &str, policy: &str, replicas| {
             let live = json!({"kind": kind, "spec": {"persistentVolumeClaimRetentionPolicy": {"whenScaled": policy}}});
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_every_pod_are_written_to_and_those_of_artifacts_are_not() {
+    fn written_claims_exclude_artifacts() {
         let volume = |name: &str, claim: &str, read_only: bool| json!({"name": name, "persistentVolumeClaim": {"claimName": claim, "readOnly": read_only}});
         let mut live = json!({"kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop"}, "spec": {
             "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn volumes_without_a_rule_are_copied_beside_those_with_one() {
+    fn volumes_without_rule_are_copied_too() {
         let volume = |folder: &str, workload: &str, replicas| {
             let workload = ObjectName::new("apps/v1", "StatefulSet", "shop", workload);
             LiveVolume { folder: folder.to_owned(), stop: Stop { workload, pods: "app=shop".to_owned(), replicas } }
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn workload_that_shares_a_claim_is_found_beside_its_own() {
+    fn other_writer_of_claim_is_found() {
         let workload = |name: &str| ObjectName::new("apps/v1", "Deployment", "shop", name);
         let stop = Stop { workload: workload("db"), pods: "app=db".to_owned(), replicas: 1 };
         let volumes = [LiveVolume { folder: "one".to_owned(), stop }];
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn only_folders_of_the_site_are_volumes() {
+    fn only_site_folders_are_volumes() {
         let storage = Path::new("/var/lib/landfall/storage");
         let of = |spec: Value| folder_of(&json!({"spec": spec}), storage);
         let path = "/var/lib/landfall/storage/pvc-1_shop_data";

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_of_day_are_written_in_one_way() {
+    fn times_of_day_have_one_form() {
         for text in ["00:00", "02:30", "23:59"] {
             assert_eq!(text.parse::<TimeOfDay>().unwrap().to_string(), text);
         }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn another_time_leaves_everything_else_that_is_set() {
+    fn backup_time_change_keeps_other_settings() {
         let text = r#"{"node": {"name": "a"}, "backups": {"time": "02:30", "keep": {"daily": 3}}, "accept": ["swap"]}"#;
         let settings: SiteConfiguration = serde_json::from_str(text).unwrap();
         let changed = settings.with_backup_time("03:15").unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_is_as_the_default() {
+    fn unset_settings_use_defaults() {
         let settings: BackupSettings = serde_json::from_str("{}").unwrap();
         assert!(settings.is_default());
         assert_eq!(settings.retention(), Retention::default());

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_has_an_address_and_a_name_but_no_secret() {
+    fn bucket_settings_hold_no_secret() {
         let bucket = offsite();
         assert_eq!(bucket.problems(), Vec::<String>::new());
         assert_eq!((bucket.region.as_str(), bucket.path_style), ("us-east-1", true));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_name_no_bucket_are_refused() {
+    fn malformed_bucket_settings_are_refused() {
         let changes: [fn(&mut BucketSettings); 11] = [
             |bucket| bucket.name = String::new(),
             |bucket| bucket.name = "../offsite".to_owned(),

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_do_not_fit_a_kind_of_the_release_are_named() {
+    fn values_unfit_for_release_kind_are_named() {
         let cluster = || json!({"apiVersion": "example.com/v1", "kind": "Cluster", "metadata": {"name": "web"}, "spec": {"instances": 1}});
         let set = |instances| [patch_of("Cluster", "database.instances", "/spec/instances", instances)];
         judged(cluster(), &set(json!(3))).unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_the_api_server_would_refuse_are_named() {
+    fn values_unfit_for_kubernetes_are_named() {
         let memory = "/spec/template/spec/containers/0/resources/limits/memory";
         judged(
             deployment(),
@@ -114,7 +114,7 @@ mod tests {
 
     /// The vendor's rendered objects were checked by the build, with the kinds of that time.
     #[test]
-    fn an_object_that_is_not_understood_without_the_values_is_not_judged() {
+    fn unknown_objects_are_not_judged() {
         let mut later = deployment();
         later["spec"]["aFieldOfLaterDays"] = json!(true);
         judged(later, &[patch("web.replicas", "/spec/replicas", json!("two"))]).unwrap();

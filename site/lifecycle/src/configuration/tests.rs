@@ -25,7 +25,7 @@ fn refusal(text: &str) -> (&'static str, String) {
 
 /// A new setting needs a place in the file, which also tests the builder's schema.
 #[test]
-fn every_setting_of_the_file_is_read() {
+fn every_setting_is_read() {
     let read = parse(include_str!("every-setting.yaml")).unwrap();
     let SiteConfiguration { node, network, backups, accept, secrets: _, values: _ } = &read;
     let BackupSettings { time, keep, point_in_time_days, copies, buckets } = backups;
@@ -41,7 +41,7 @@ fn every_setting_of_the_file_is_read() {
 }
 
 #[test]
-fn reads_everything_a_site_may_set() {
+fn site_settings_round_trip() {
     let configuration = parse(
         "node: {name: edge-1, address: 192.0.2.7}\n\
          network:\n  podRanges: [10.244.0.0/16]\n  serviceRanges: [10.96.0.0/16]\n\
@@ -56,7 +56,7 @@ fn reads_everything_a_site_may_set() {
 }
 
 #[test]
-fn only_the_meaning_counts() {
+fn formatting_does_not_matter() {
     let one = parse("values: {valkey.replicas: 2, postgres.storage: 5Gi}\nnode: {}").unwrap();
     let other = parse("# a comment\nvalues:\n  postgres.storage: '5Gi'\n  valkey.replicas: 2\n").unwrap();
     assert_eq!(one, other);
@@ -67,7 +67,7 @@ fn only_the_meaning_counts() {
 }
 
 #[test]
-fn values_change_one_by_one_and_what_else_is_set_stays() {
+fn changed_values_keep_other_settings() {
     let before = parse("node: {name: edge-1}\nvalues: {postgres.storage: 5Gi, valkey.replicas: 2}").unwrap();
     let with = |changed: &[(&str, Value)]| {
         let changed = changed.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
@@ -85,7 +85,7 @@ fn values_change_one_by_one_and_what_else_is_set_stays() {
 }
 
 #[test]
-fn a_value_that_the_next_release_does_not_have_stays_for_the_one_before() {
+fn unknown_value_stays_until_removed() {
     let mut before = parse("values: {valkey.replicas: 2}").unwrap();
     before.values.insert("cache.size".to_owned(), json!("64mb"));
     let with = |name: &str, value: Value| {
@@ -99,7 +99,7 @@ fn a_value_that_the_next_release_does_not_have_stays_for_the_one_before() {
 }
 
 #[test]
-fn unknown_keys_are_refused_with_the_nearest() {
+fn unknown_keys_suggest_the_nearest() {
     let (code, message) = refusal("netwrok: {}\nnode: {adress: 10.0.0.1}\nvalues: {postgres.storag: 1Gi}");
     assert_eq!(code, "LF3103");
     assert_eq!(
@@ -113,7 +113,7 @@ fn unknown_keys_are_refused_with_the_nearest() {
 }
 
 #[test]
-fn all_violations_are_reported_at_once() {
+fn all_violations_are_reported() {
     let (code, message) = refusal("values: {postgres.storage: lots, valkey.replicas: 9}\nnode: {address: nowhere}");
     assert_eq!(code, "LF3104");
     for part in ["values.postgres.storage: ", "values.valkey.replicas: ", "node: invalid IP address"] {
@@ -122,7 +122,7 @@ fn all_violations_are_reported_at_once() {
 }
 
 #[test]
-fn impossible_ranges_are_refused() {
+fn impossible_networks_are_refused() {
     for (text, part) in [
         ("node: {name: Edge_1}", "node.name: `Edge_1`"),
         ("node: {address: 127.0.0.1}", "node.address: 127.0.0.1"),
@@ -168,7 +168,7 @@ fn release(values: Vec<SiteValue>) -> ReleaseDocument {
 }
 
 #[test]
-fn site_overrides_default_and_computed_cannot_be_set() {
+fn computed_values_cannot_be_set() {
     let release = release(vec![
         value("postgres.storage", Some(json!("1Gi")), "/spec/a"),
         value("postgres.memory", Some(json!("1Gi")), "/spec/b"),
@@ -195,7 +195,7 @@ fn site_overrides_default_and_computed_cannot_be_set() {
 }
 
 #[test]
-fn values_go_to_declared_fields_only() {
+fn values_reach_only_declared_fields() {
     let objects = || {
         vec![
             json!({"kind": "Service", "metadata": {"name": "postgres"}, "spec": {"replicas": 0}}),
@@ -225,7 +225,7 @@ fn values_go_to_declared_fields_only() {
 }
 
 #[test]
-fn settings_of_backups_are_checked() {
+fn backup_settings_are_checked() {
     let read = |text: &str| SiteConfiguration::parse(text, "site.yaml", b"{}");
     let text = "backups:\n  time: '03:15'\n  keep: {daily: 7, weekly: 4}\n  copies: [/mnt/a, /mnt/b]\n";
     let settings = read(text).unwrap();
@@ -250,7 +250,7 @@ fn settings_of_backups_are_checked() {
 
 /// A person may write the password itself instead of its file: no journal or log may contain it.
 #[test]
-fn secrets_are_named_by_their_files_and_no_problem_quotes_a_value() {
+fn problems_never_quote_secrets() {
     let text =
         "secrets:\n  directory: {fromFile: /root/password}\n  front: {fromFile: /root/a, keyFromFile: /root/b}\n";
     let settings = parse(text).unwrap();

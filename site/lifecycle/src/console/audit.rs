@@ -134,7 +134,7 @@ mod tests {
 
     /// Messages signed for software cannot be read as checkpoints, whose text begins with its context.
     #[test]
-    fn the_same_key_signs_answers_that_are_no_checkpoints() {
+    fn signed_answers_are_not_checkpoints() {
         let root = tempfile::tempdir().unwrap();
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         let record = AuditRecord::ensure(&files).unwrap();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_ask_first_one_makes_the_key() {
+    fn parallel_first_calls_share_key() {
         let root = tempfile::tempdir().unwrap();
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         let keys = std::thread::scope(|scope| {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_is_remembered_with_its_key() {
+    fn signed_checkpoint_is_remembered() {
         let root = tempfile::tempdir().unwrap();
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         assert!(AuditRecord::read(&files).unwrap().is_none());

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn certificate_of_a_newer_program_serves() {
+    fn newer_certificate_file_is_read() {
         let root = tempfile::tempdir().unwrap();
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         let names = vec!["192.0.2.1".to_owned()];
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_issued_again_only_where_it_no_longer_serves() {
+    fn certificate_is_reissued_only_if_needed() {
         let root = tempfile::tempdir().unwrap();
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         let names = |address: &str| vec![address.to_owned(), "node".to_owned()];
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_authority_outlives_what_it_issues_and_keeps_its_key() {
+    fn authority_outlives_issued_certificates() {
         let root = tempfile::tempdir().unwrap();
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         let names = vec!["192.0.2.1".to_owned(), "node".to_owned()];
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_former_authority_serves_to_its_renewal_and_its_key_is_gone_then() {
+    fn renewal_removes_former_authority() {
         let root = tempfile::tempdir().unwrap();
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         let names = vec!["192.0.2.1".to_owned(), "node".to_owned()];
@@ -223,7 +223,7 @@ mod tests {
 
     /// Tests with OpenSSL, which curl and many programs use. Skipped on a machine without it.
     #[test]
-    fn openssl_accepts_the_site_and_refuses_another_name() {
+    fn openssl_accepts_only_the_site() {
         let own = ["192.0.2.7", "node", "console.landfall-console.svc", "localhost"].map(str::to_owned);
         let terms = Terms { name: "Landfall site 1234", servers: &own, begin: (2026, 1, 1), end: (2031, 1, 1) };
         let (authority, key) = Authority::generate(terms).unwrap();

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_counts_once_within_its_time_and_until_the_next_one() {
+    fn token_counts_once_within_its_time() {
         let root = tempfile::tempdir().unwrap();
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         let issue = || OneUseToken::issue(&files, NOW).unwrap().text;
@@ -119,7 +119,7 @@ mod tests {
     const CLAIMS: usize = 1000;
 
     #[test]
-    fn of_a_thousand_parallel_claims_one_counts() {
+    fn one_parallel_claim_counts() {
         let root = tempfile::tempdir().unwrap();
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         for _ in 0..3 {

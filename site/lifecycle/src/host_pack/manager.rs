@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn rpm_is_asked_and_told_without_a_network() {
+    fn rpm_commands_are_exact() {
         let rpm = Rpm::default();
         let manager = Manager::new(PackageFormat::Rpm, &rpm);
         let file = Path::new("/packages/driver.rpm");
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn states_of_dpkg_are_understood() {
+    fn dpkg_states_are_understood() {
         for (said, expected) in [
             ("ii \t1.2-3\n", Present::Installed(vec!["1.2-3".to_owned()])),
             ("it \t1.2-3\n", Present::Installed(vec!["1.2-3".to_owned()])),

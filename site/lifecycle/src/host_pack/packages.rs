@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn only_packages_that_are_missing_are_installed() {
+    fn only_missing_packages_are_installed() {
         let folder = tempfile::tempdir().unwrap();
         let (paths, rpm) = (SitePaths::below(folder.path()), Arc::new(Rpm::default()));
         let mut site = HostSite { paths, media: None, progress: Arc::new(Silent), commands: rpm.clone() };

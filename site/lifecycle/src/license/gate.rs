@@ -322,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_revocation_counts_wherever_it_comes_from() {
+    fn newest_revocation_counts() {
         let [first, second] = [1, 2].map(|number| Revocation::new(number, Vec::new()).unwrap());
         let number = |known| newest(known).map(Revocation::number);
         assert_eq!(number([None; 3]), None);

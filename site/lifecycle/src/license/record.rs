@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_license_never_returns() {
+    fn replaced_license_never_returns() {
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let of = |id, day, supersedes: &[&str]| license(&vendor, id, day, supersedes);
         let first = LicenseRecord::with(&of("a", 0, &[]), None).unwrap();
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_survives_the_loss_of_either_disk_and_is_verified_whenever_it_is_used() {
+    fn record_survives_losing_either_copy() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_brings_license_and_predecessor_to_new_hardware() {
+    fn backup_restores_license_on_new_hardware() {
         let [old, new] = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let [old, new] = [&old, &new].map(|folder| SitePaths::below(folder.path()));
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_no_component_has_is_answered_with_the_nearest() {
+    fn unknown_component_suggests_the_nearest() {
         let known = || ["valkey", "postgres", "assistant"].map(str::to_owned).to_vec();
         let error = unknown("postgress", known());
         assert_eq!(error.to_string(), "the release has no component postgress: did you mean postgres?");
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_container_is_answered_with_the_right_ones() {
+    fn wrong_container_lists_the_right_ones() {
         let pod = |name: &str, containers: &[&str]| PodContainers {
             namespace: "db".to_owned(),
             pod: name.to_owned(),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sites_own_kubectl_is_found_without_its_version_being_known() {
+    fn site_kubectl_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let operations = Operations { paths: paths.clone(), progress: Arc::new(Silent), io: IoCounters::default() };

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_of_components_come_along_and_nothing_is_replaced() {
+    fn adoption_brings_secrets_and_replaces_nothing() {
         let copies = tempfile::tempdir().unwrap();
         let (repository, key) = repository(copies.path());
         let (_root, operations) = operations();
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_key_adopts_nothing() {
+    fn wrong_key_adopts_nothing() {
         let copies = tempfile::tempdir().unwrap();
         let (repository, _key) = repository(copies.path());
         let (wrong, malformed) = (copies.path().join("wrong"), copies.path().join("malformed"));
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn volumes_of_another_site_are_not_mixed_with_adopted_backups() {
+    fn adoption_beside_existing_volumes_is_refused() {
         let copies = tempfile::tempdir().unwrap();
         let (repository, key) = repository(copies.path());
         let (_root, operations) = operations();

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_has_one_digest_whatever_its_token_and_another_with_any_change() {
+    fn plan_digest_ignores_only_the_token() {
         let (one, other) = (Sha256([1; 32]), Sha256([2; 32]));
         let plan = |token: &str, image: &str| format!(r#"[{{"copy":"data.before-{token}","image":"{image}"}}]"#);
         let first = digest(one, other, &plan("0a1b2c3d", "db:1"), "0a1b2c3d");

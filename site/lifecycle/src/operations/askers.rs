@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_console_names_who_asked_and_who_approved() {
+    fn console_names_requester_and_approver() {
         let alone = AskedBy::of_console("ada", None);
         assert_eq!((alone.by.clone(), alone.approved_by.clone()), (account(AccountKind::User, "ada"), None));
         let two = AskedBy::of_console("key:00ff of bob", Some("ada"));
@@ -196,13 +196,13 @@ mod tests {
     }
 
     #[test]
-    fn a_user_of_the_host_is_not_taken_for_one_of_the_console() {
+    fn host_and_console_users_differ() {
         assert_eq!(on_host("root").by.to_string(), "root at the host");
         assert_eq!(AskedBy::of_console("root", None).by.to_string(), "root");
     }
 
     #[test]
-    fn who_asked_is_known_of_each_operation() {
+    fn requester_is_known_per_operation() {
         let (_root, operations) = operations();
         assert_eq!(operations.asker_of(1), None);
         let two = AskedBy::of_console("bob", Some("ada"));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_torn_too_long_or_of_another_operation_says_nothing() {
+    fn damaged_requester_file_says_nothing() {
         let (_root, operations) = operations();
         operations.note_asker(1, Some(on_host("carol")));
         let file = path(&operations.paths.activity(), 1);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_long_ago_are_removed_and_others_stay() {
+    fn old_requester_files_are_removed() {
         let (_root, operations) = operations();
         let folder = operations.paths.activity();
         for number in [1, 2, 500] {

@@ -185,7 +185,7 @@ fn forget(backups: &mut Backups, retention: Retention) {
 }
 
 #[test]
-fn what_counts_survives_every_history() {
+fn protected_backups_survive_random_histories() {
     let fixture = installed(&with_data(), json!({}));
     let history = fixture.operations.history().unwrap();
     let pins = fixture.operations.changeable(&history).unwrap();

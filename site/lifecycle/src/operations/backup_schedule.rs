@@ -114,7 +114,7 @@ mod tests {
     use crate::site_secrets::NO_SECRETS;
 
     #[test]
-    fn a_schedule_says_what_is_set_what_comes_next_and_what_became_of_the_latest() {
+    fn schedule_reports_settings_next_and_latest() {
         let fixture = installed(&with_data(), json!({ "time": "03:15", "keep": { "daily": 14, "monthly": 6 } }));
         let schedule = fixture.operations.schedule_by(&Systemd).unwrap();
         let keep = KeptBackups { hourly: 0, daily: 14, weekly: 0, monthly: 6, point_in_time_days: 7 };
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_names_a_drill_that_was_interrupted() {
+    fn schedule_names_interrupted_drill() {
         let fixture = installed(&with_data(), json!({}));
         let paths = &fixture.operations.paths;
         durable::create_folder(&paths.backup_repository()).unwrap();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_of_nothing_and_a_time_that_is_none_are_refused_and_change_nothing() {
+    fn impossible_schedules_are_refused() {
         let fixture = installed(&release(3), json!({ "copies": ["/mnt/vault"] }));
         let operations = &fixture.operations;
         let journals = operations.journals().list().unwrap().len();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn another_time_is_one_change_and_the_same_time_is_none() {
+    fn only_new_time_is_a_change() {
         let fixture = installed(&release(3), json!({ "copies": ["/mnt/vault"] }));
         let prepare = |time: &str| {
             let change = fixture.operations.at_backup_time(time).unwrap();

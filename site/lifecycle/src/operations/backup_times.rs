@@ -141,7 +141,7 @@ mod tests {
     use crate::operations::testing::{Systemd, installed, operations, with_data};
 
     #[test]
-    fn the_times_are_those_of_the_timers() {
+    fn backup_times_come_from_timers() {
         let (_root, operations) = operations();
         assert_eq!(operations.times_by(&Systemd).unwrap(), None);
         let units = operations.paths.host(FOLDER);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drill_is_noted_beside_the_backups() {
+    fn drill_is_noted_beside_backups() {
         let (_root, operations) = operations();
         durable::create_folder(&operations.paths.data()).unwrap();
         assert_eq!(operations.last_drill(), None);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drill_of_nothing_or_of_a_busy_site_does_not_begin() {
+    fn impossible_drill_is_refused() {
         let fixture = installed(&with_data(), json!({}));
         let code = || fixture.operations.check_drill().unwrap_err().code();
         assert_eq!(code(), codes::BACKUP_UNKNOWN);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_of_nothing_or_of_a_busy_site_does_not_begin() {
+    fn impossible_backup_is_refused() {
         let fixture = installed(&with_data(), json!({}));
         fixture.operations.check_backup().unwrap();
         let lock = fixture.operations.journals().lock("drill").unwrap();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_runs_the_sites_own_command() {
+    fn drill_unit_runs_site_command() {
         let command = drill_unit("/usr/local/bin/landfall").to_string();
         assert!(command.contains("--unit=landfall-drill.service"), "{command}");
         assert!(command.contains(" --property=Nice=10 ") && command.contains(" --property=UMask=0077 "), "{command}");

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_uses_changed_data_is_found_through_others() {
+    fn users_of_data_are_found_transitively() {
         let component = |name: &str, needs: &[&str]| json!({"name": name, "namespace": name, "needs": needs, "objects": name, "pod_security": "restricted", "ready_seconds": 60});
         let release = serde_json::from_value(json!({
             "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,

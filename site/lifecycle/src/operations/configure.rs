@@ -350,7 +350,7 @@ mod tests {
 
     /// No step makes this change, so only the journal can hold it.
     #[test]
-    fn a_warning_that_is_accepted_from_now_on_is_in_the_settings() {
+    fn accepted_warning_is_kept_in_settings() {
         let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
         fixture.prepared().run().unwrap();
         let operations = &fixture.operations;
@@ -378,7 +378,7 @@ mod tests {
 
     /// The console changes single values; other settings stay.
     #[test]
-    fn values_change_one_by_one_and_begin_as_they_were_approved() {
+    fn ineffective_value_changes_are_refused() {
         let mut document = release(3);
         document["values"] = serde_json::json!([
             { "name": "web.mode", "schema": { "enum": ["fast", "slow"] }, "default": "fast", "targets": [] },

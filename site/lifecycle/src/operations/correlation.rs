@@ -75,7 +75,7 @@ mod tests {
     const ID: &str = "2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a";
 
     #[test]
-    fn a_request_is_known_of_its_own_operation_alone() {
+    fn request_id_belongs_to_one_operation() {
         let (_root, operations) = operations();
         assert_eq!(operations.correlation_of(1), None);
         operations.note_asked(1, Some(ID.to_owned()));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_not_passed_on() {
+    fn malformed_request_id_is_dropped() {
         let (_root, operations) = operations();
         for odd in ["", "a\"b", "0123abcd\n", "../../etc/shadow"] {
             operations.note_asked(1, Some(odd.to_owned()));

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verb_in_every_position() {
+    fn decision_table_covers_every_position() {
         let back = |keep_data| Back { keep_data };
         let clear = |keep_data| Clear { keep_data };
         let install = |phase| Some((Operation::Install, phase));

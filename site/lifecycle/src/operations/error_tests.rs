@@ -5,7 +5,7 @@ use landfall_error_codes::{Coded as _, cases};
 use super::error::OperationError;
 
 #[test]
-fn cases_of_one_code_get_their_own_next_step() {
+fn cases_have_specific_hints() {
     let rollback = |kept: &[&str]| OperationError::NoEarlierRelease {
         wanted: Some("9".to_owned()),
         kept: kept.iter().map(|version| (*version).to_owned()).collect(),

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn newest_event_is_last_with_its_component() {
+    fn newest_event_is_last() {
         let read = read(None);
         let found: Vec<_> =
             read.events.iter().map(|one| (one.object.as_str(), one.component.as_deref(), one.count)).collect();
@@ -167,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn events_of_one_component_are_its_own() {
+    fn component_filter_keeps_own_events() {
         let objects: Vec<_> = read(Some("web")).events.into_iter().map(|one| one.object).collect();
         assert_eq!(objects, ["Pod shop/web-7f9-y"]);
     }
 
     #[test]
-    fn event_of_the_future_has_no_age_below_zero() {
+    fn future_event_has_age_zero() {
         let listed = [event("web", &json!({"lastTimestamp": "2026-11-20T09:00:00Z"}))];
         let read = SiteEvents::of(&listed, &[], None, "2026-11-20T08:00:00Z".parse().unwrap());
         assert_eq!(read.events[0].age_seconds, Some(0));

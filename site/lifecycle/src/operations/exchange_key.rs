@@ -143,7 +143,7 @@ mod tests {
     use crate::operations::testing::other_disk;
 
     #[test]
-    fn the_status_names_copies_that_a_former_key_opens_until_it_is_shut_out() {
+    fn status_names_copies_with_former_key() {
         let disk = other_disk();
         let (place, away) = (disk.path().join("vault"), disk.path().join("away"));
         let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));

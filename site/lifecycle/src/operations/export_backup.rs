@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_of_a_namespace_are_written_with_it_and_without_what_the_release_brings() {
+    fn namespace_export_omits_release_objects() {
         let (root, operations) = operations();
         save(&operations, &team(), true);
         let file = root.path().join("team.json");
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_leaves_no_file() {
+    fn failed_export_leaves_no_file() {
         let (root, operations) = operations();
         let file = root.path().join("objects.json");
         let export = |wanted: &ObjectSelection| operations.export_objects(None, wanted, &file).unwrap_err().code();
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn any_stream_is_written_as_it_was_saved_and_without_a_name_only_of_a_proven_backup() {
+    fn unnamed_export_needs_proven_backup() {
         use std::os::unix::fs::PermissionsExt as _;
         let (root, operations) = operations();
         let id = save(&operations, &team(), false);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn each_list_that_is_not_empty_must_fit() {
+    fn selection_lists_must_all_fit() {
         let name = |namespace: &str, kind: &str| ObjectName::new("v1", kind, namespace, "a");
         let wanted = |namespaces: &[&str], kinds: &[&str]| ObjectSelection {
             namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),

@@ -99,7 +99,7 @@ mod tests {
     use crate::operations::testing::operations;
 
     #[test]
-    fn what_could_not_be_undone_counts_more_than_what_failed_first() {
+    fn failed_undo_outranks_first_failure() {
         let error = |what: &str| RecordedError {
             code: "LF4015".to_owned(),
             what: what.to_owned(),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_a_site_has_no_operation_and_nothing_to_undo() {
+    fn empty_machine_has_no_operation() {
         let (_root, operations) = operations();
         assert_eq!(operations.latest_operation().unwrap(), None);
         assert!(operations.begin_abort(1).is_err());

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_answers_by_its_license_and_its_own_time() {
+    fn answer_follows_license_and_site_time() {
         let (_root, operations) = operations();
         let paths = &operations.paths;
         durable::create_folder(&paths.data()).unwrap();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_without_trusted_time_answers_by_the_date_of_its_license_whatever_its_clock_says() {
+    fn missing_trusted_time_falls_back_to_license() {
         // This machine's clock is more than five years ahead of the license, so it is not believed.
         let issued = Timestamp::now() - SignedDuration::from_hours(24 * 365 * 6);
         let (_root, operations, license) = site_with("acme-1", issued);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_license_that_ends_after_the_look_is_not_granted_any_more() {
+    fn license_ended_since_look_is_denied() {
         let (_root, operations, license) = site_with("acme-1", Timestamp::now());
         let end = license.terms().grace_ends().unwrap();
         let before = end - SignedDuration::from_secs(2);

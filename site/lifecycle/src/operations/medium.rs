@@ -85,7 +85,7 @@ mod tests {
     use crate::operations::testing::operations;
 
     #[test]
-    fn nothing_is_looked_at_where_nothing_is_installed() {
+    fn empty_machine_looks_at_no_medium() {
         let (root, operations) = operations();
         let error = operations.look_at(root.path()).unwrap_err();
         assert_eq!(error.code(), codes::NOT_INSTALLED);

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_are_listed_newest_first_with_their_times_and_who_asked() {
+    fn operations_are_listed_newest_first() {
         let fixture = site();
         let operations = &fixture.operations;
         operations.note_asker(2, Some(AskedBy::of_console("bob", Some("ada"))));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_that_cannot_be_read_hides_no_other() {
+    fn unreadable_journal_hides_no_other() {
         let fixture = site();
         let operations = &fixture.operations;
         let folder = operations.paths.journal();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asked_goes_with_the_site() {
+    fn uninstall_removes_requesters() {
         let fixture = site();
         let operations = &fixture.operations;
         operations.note_asker(1, Some(AskedBy::of_console("ada", None)));
@@ -246,13 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_a_site_has_no_operations() {
+    fn empty_machine_has_no_operations() {
         let (_root, operations) = operations();
         assert_eq!(operations.past_operations(10).unwrap(), PastOperations { operations: Vec::new(), earlier: 0 });
     }
 
     #[test]
-    fn an_operation_that_needs_a_person_is_stuck_unless_it_runs() {
+    fn failed_undo_is_stuck_unless_running() {
         let error = RecordedError {
             code: "LF4015".to_owned(),
             what: "cannot write a".to_owned(),

@@ -133,7 +133,7 @@ mod tests {
     use crate::operations::testing::operations;
 
     #[test]
-    fn each_step_of_an_install_is_done_with_its_times() {
+    fn install_steps_are_listed_with_times() {
         let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
         fixture.prepared().run().unwrap();
         let details = fixture.operations.operation_details(1).unwrap();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_attempts_and_undo_of_a_step_are_counted() {
+    fn step_failures_attempts_and_undo_are_counted() {
         let (id, other) = (StepId("stage".to_owned()), StepId("identity".to_owned()));
         let error = RecordedError {
             code: "LF4103".to_owned(),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn machine_without_a_site_has_no_operation() {
+    fn empty_machine_has_no_operation() {
         let (_root, operations) = operations();
         let error = operations.operation_details(1).unwrap_err();
         assert_eq!(error.to_string(), "this site has no operation 1: nothing is installed on this machine");

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_notes_of_a_release_come_with_its_head() {
+    fn release_notes_come_from_head() {
         let listed = |fixture: &Fixture| fixture.operations.releases().unwrap();
         let fixture = site(b"# 1.0.0\n- faster\n");
         let releases = listed(&fixture);

@@ -167,7 +167,7 @@ mod tests {
     use crate::operations::testing::operations;
 
     #[test]
-    fn damage_is_named_before_a_backup_and_lost_data_after_it() {
+    fn damage_and_lost_data_are_named() {
         let (_root, operations) = operations();
         let paths = operations.paths.clone();
         durable::create_folder(&paths.data()).unwrap();

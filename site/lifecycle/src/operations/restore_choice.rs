@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn proven_backup_is_preferred_and_a_disproved_one_never_taken() {
+    fn proven_backup_is_preferred() {
         let fixture = installed(&with_data(), json!({}));
         let history = fixture.operations.history().unwrap();
         let pins = fixture.operations.changeable(&history).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn backup_that_lacks_a_component_restores_others_alone() {
+    fn incomplete_backup_restores_only_its_components() {
         let fixture = installed(&with_data(), json!({}));
         let history = fixture.operations.history().unwrap();
         let pins = fixture.operations.changeable(&history).unwrap();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_reached_by_the_log_or_refused() {
+    fn unreachable_time_is_refused() {
         let logs = [log(10, "a", "b"), log(15, "b", "c")];
         let index = LogIndex::of(&logs);
         let at = |minute: i64| recovery(&full(5, 7), &saved(true), &index, Some(time(minute)));
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_log_is_as_of_its_backup() {
+    fn stream_without_log_uses_backup_time() {
         let none = LogIndex::of(&[]);
         assert!(recovery(&full(5, 7), &saved(false), &none, Some(time(6))).unwrap().is_none());
         assert!(recovery(&full(5, 7), &saved(true), &none, None).unwrap().is_none());

@@ -41,7 +41,7 @@ mod tests {
     use crate::operations::testing::{installed, other_disk, with_data};
 
     #[test]
-    fn backup_that_only_a_copy_has_comes_back() {
+    fn backup_returns_from_copy() {
         let (fixture, disk) = (installed(&with_data(), json!({})), other_disk());
         let operations = &fixture.operations;
         let history = operations.history().unwrap();

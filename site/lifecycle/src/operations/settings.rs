@@ -157,7 +157,7 @@ mod tests {
     const PASSWORD: &str = "canary-password";
 
     #[test]
-    fn a_secret_has_its_number_and_whether_the_site_has_it_and_never_its_value() {
+    fn secret_settings_never_show_values() {
         let mut document = release(3);
         document["components"] = json!([{
             "name": "web", "namespace": "web", "needs": [], "objects": "documents/objects/web.json",
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_has_what_is_set_beside_the_default() {
+    fn settings_show_value_and_default() {
         let target = |component: &str, path: &str| ValueTarget {
             component: component.to_owned(),
             kind: "Deployment".to_owned(),

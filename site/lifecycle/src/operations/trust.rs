@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn typed_fingerprints_tolerate_form() {
+    fn typed_fingerprints_accept_any_form() {
         let digits = "ab".repeat(32);
         let grouped = format!("{} {}", &digits[..32], &digits[32..]);
         let expected = Sha256([0xab; 32]);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_fingerprints_say_what_is_wrong() {
+    fn malformed_fingerprints_explain_the_fault() {
         let short = "ab".repeat(31);
         for (text, said) in [
             (format!("sha256:{short}"), "62 of 64 digits"),

@@ -97,7 +97,7 @@ mod tests {
     use crate::plan::install::tests::release;
 
     #[test]
-    fn a_rollback_that_copies_nothing_needs_no_room() {
+    fn rollback_without_copies_needs_no_room() {
         let (_root, operations) = operations();
         let release = release();
         let plan = Plan::new(Operation::Rollback, "shop", "1.0.0", Vec::new());
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_backup_counts_until_the_end_and_the_drill_until_images_are_unpacked() {
+    fn backup_demand_spans_both_phases() {
         let demand =
             |bytes| Demand { folder: "/data".into(), space: Space { bytes, inodes: 0 }, purpose: "for a test" };
         let sums =

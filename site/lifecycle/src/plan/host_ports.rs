@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn node_ports_with_a_number_are_of_the_host() {
+    fn numbered_node_ports_are_host_ports() {
         let service = json!({"kind": "Service", "spec": {"type": "NodePort", "ports": [
             {"port": 443, "nodePort": 31443},
             {"port": 53, "nodePort": 30053, "protocol": "UDP"},
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn containers_name_ports_of_the_host() {
+    fn container_host_ports_are_found() {
         let containers = json!([
             {"ports": [{"containerPort": 9100, "hostPort": 9100}, {"containerPort": 8080}]},
             {"ports": [{"containerPort": 514, "hostPort": 514, "protocol": "UDP"}]},
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn in_the_network_of_the_host_each_port_of_a_container_is_of_the_host() {
+    fn host_network_exposes_container_ports() {
         let spec = json!({"hostNetwork": true, "containers": [{"ports": [{"containerPort": 9100}]}]});
         let periodic = json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}});
         assert_eq!(said(&periodic), ["TCP 9100"]);

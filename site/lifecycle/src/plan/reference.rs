@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_references_apart() {
+    fn references_are_split() {
         let of = |text| {
             let Reference { host, repository, tag } = Reference::of(text);
             (host, repository, tag)

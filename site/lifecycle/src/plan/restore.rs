@@ -301,7 +301,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn everything_stops_before_anything_is_set_aside_and_starts_before_it_is_checked() {
+    fn restore_steps_are_ordered() {
         let plan = plan();
         let ids = |steps: &[PlannedStep<Action>]| steps.iter().map(|step| step.id.0.clone()).collect::<Vec<_>>();
         insta::assert_snapshot!(ids(&plan.steps).join("\n"), @"

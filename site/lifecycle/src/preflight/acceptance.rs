@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_no_longer_stops_and_is_kept_with_what_was_measured() {
+    fn accepted_findings_no_longer_stop() {
         let mut found = findings();
         let stops = |found: &[Finding]| found.iter().filter(|finding| finding.stops()).count();
         assert_eq!(stops(&found), 2);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blocker_cannot_be_accepted() {
+    fn blocker_cannot_be_accepted() {
         for (command_line, site) in [(&["cores"][..], &[][..]), (&[], &["cores"])] {
             let mut found = findings();
             accept(&mut found, &names(command_line), &names(site)).unwrap();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_a_finding_is_refused_with_the_nearest() {
+    fn unknown_finding_suggests_the_nearest() {
         let error = accept(&mut findings(), &names(&["firewal-flush"]), &[]).unwrap_err();
         assert_eq!(
             (error.code(), error.to_string().as_str()),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_site_configuration_may_name_what_a_finding_can_be() {
+    fn configuration_may_accept_known_names() {
         assert!(refuse_unknown(&names(&["selinux", "license"]), &release()).is_ok());
         let error = refuse_unknown(&names(&["selinus"]), &release()).unwrap_err();
         assert!(hint_of(&error).starts_with("Did you mean `selinux`?"), "{error:?}");

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_kebab_case_and_each_code_and_name_occurs_once() {
+    fn catalog_names_are_unique_kebab_case() {
         let mut seen = BTreeSet::new();
         for (code, name, _) in ENTRIES {
             assert!(
@@ -125,7 +125,7 @@ mod tests {
 
     /// A blocker that the catalog lacks would share the default name.
     #[test]
-    fn every_code_of_preflight_has_a_name_of_its_own() {
+    fn preflight_codes_have_own_names() {
         // Errors of a facts file, a command or the probe itself are not findings.
         let none = [
             codes::NOT_READY,

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_found_by_its_first_numbers() {
+    fn version_prefix_finds_the_entry() {
         let standing = |name: &str| entry(name).map(|found| found.standing);
         assert_eq!(standing("debian 12"), Some(Standing::Supported));
         assert_eq!(standing("rhel 9.6"), Some(Standing::Works));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_old_unknown_or_without_updates_is_a_warning() {
+    fn outdated_distributions_warn() {
         let measured = |facts: &Facts| warning(facts).map(|finding| finding.measured);
         for (name, expected) in [
             ("debian 12", None),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_says_each_thing_once_and_all_days_are_days() {
+    fn distribution_table_is_well_formed() {
         for (index, one) in DISTRIBUTIONS.iter().enumerate() {
             assert!(one.ends.is_none_or(|day| day.parse::<jiff::civil::Date>().is_ok()), "{} {}", one.id, one.version);
             let same = |other: &&Distribution| (other.id, other.version) == (one.id, one.version);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_shows_the_standing() {
+    fn report_shows_the_standing() {
         assert_eq!(standing(&sample()), "debian 12: Landfall's tests install on it; updates until 2028-06-30");
         assert_eq!(standing(&facts("ubuntu 24.04")), "ubuntu 24.04: not among Landfall's own tests");
     }

@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_words_stay_as_they_are() {
+    fn only_special_words_are_quoted() {
         for word in ["/var/lib/landfall", "10.244.0.0/16", "a-b_c.d", "x=y"] {
             assert_eq!(quote(word), word);
         }
@@ -30,7 +30,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         /// The shell itself verifies the result.
         #[test]
-        fn any_text_stays_one_word(word in "[^\u{0}]{0,40}") {
+        fn quoted_text_stays_one_word(word in "[^\u{0}]{0,40}") {
             let script = format!("printf %s {}", quote(&word));
             let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
             prop_assert!(output.status.success());

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_goes_to_the_port_of_the_pod_that_the_service_means() {
+    fn request_uses_service_target_port() {
         let pod = pod(&[json!("http"), json!(9000), Value::Null, json!("metrics")]);
         let address = |port| pod.address(&request("web", port)).map(|address| address.to_string());
         assert_eq!(address(80).as_deref(), Ok("10.0.0.7:8080"));
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_runs_in_the_container_that_it_names() {
+    fn command_runs_in_named_container() {
         let command = |container: Value| {
             let mut command = json!({"workload": {"kind": "Deployment", "name": "web"}, "arguments": ["true"],
                 "expect": {"exit_code": 0}});

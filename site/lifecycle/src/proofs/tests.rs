@@ -40,7 +40,7 @@ fn answered(expect: &Value, status: u16, body: &str) -> Option<String> {
 }
 
 #[test]
-fn a_command_is_judged_by_exit_code_and_output() {
+fn command_is_judged_by_code_and_output() {
     let cases = [
         executed(&json!({ "exit_code": 0 }), 0, output("whatever"), "warning"),
         executed(&json!({ "exit_code": 3 }), 3, output(""), ""),
@@ -63,7 +63,7 @@ fn a_command_is_judged_by_exit_code_and_output() {
 }
 
 #[test]
-fn a_response_is_judged_by_status_and_body() {
+fn response_is_judged_by_status_and_body() {
     let ready = json!({ "status": 200, "body": { "json": { "/ready": true, "/count": 2 } } });
     let cases = [
         answered(&json!({ "status": 200 }), 200, "anything"),
@@ -82,7 +82,7 @@ fn a_response_is_judged_by_status_and_body() {
 }
 
 #[test]
-fn what_is_quoted_is_short() {
+fn quoted_output_is_short() {
     let long = "é".repeat(100_000);
     let said = executed(&json!({ "exit_code": 0 }), 1, output(&long), &format!("{long}the reason")).unwrap();
     assert!(said.chars().count() < 1200 && said.ends_with("the reason`"), "{}", said.chars().count());
@@ -106,7 +106,7 @@ fn release() -> ReleaseDocument {
 }
 
 #[test]
-fn proofs_are_chosen_by_name_and_done_in_the_order_of_the_release() {
+fn chosen_proofs_keep_release_order() {
     let release = release();
     let names = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
@@ -126,7 +126,7 @@ fn proofs_are_chosen_by_name_and_done_in_the_order_of_the_release() {
 }
 
 #[test]
-fn pods_are_found_by_the_whole_selector() {
+fn selector_includes_all_expressions() {
     let whole = json!({
         "matchLabels": { "app": "web", "tier": "front" },
         "matchExpressions": [
@@ -140,7 +140,7 @@ fn pods_are_found_by_the_whole_selector() {
 }
 
 #[test]
-fn a_pod_that_its_kubelet_does_not_know_yet_is_asked_again() {
+fn pod_unknown_to_kubelet_is_retried() {
     let refused = |code| {
         let message = "pod does not exist".to_owned();
         Unanswered::from(NoAnswer::Refused { code, message, transient: false }).transient

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sticks_are_found_and_built_in_disks_are_not() {
+    fn only_removable_devices_are_found() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let write = |path: &str, text: &str| {

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn four_kinds_are_known_by_their_marks_and_their_serial() {
+    fn filesystems_are_recognized_by_signature() {
         let kind = |places: &[(usize, &[u8])]| Filesystem::parse(&with(places)).map(|found| found.kind.name());
         assert_eq!(kind(&[(3, b"EXFAT   ")]), Some("exfat"));
         assert_eq!(kind(&[(510, &[0x55, 0xaa]), (82, b"FAT32   ")]), Some("vfat"));
@@ -118,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_confuse_it(bytes in prop::collection::vec(any::<u8>(), 0..2000), cut in 0_usize..40_000) {
+        fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000), cut in 0_usize..40_000) {
             let mut all = with(&[(0, &bytes), (32_769, b"CD001"), (1080, &[0x53, 0xef])]);
             all.truncate(cut);
             let _ = Filesystem::parse(&all);

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bundles_are_found_one_level_deep_and_links_are_not_followed() {
+    fn bundle_search_follows_no_links() {
         let root = tempfile::tempdir().unwrap();
         let write = |path: &str| {
             let path = root.path().join(path);

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_on_the_shelf_names_its_filesystem_and_another_path_none() {
+    fn shelf_path_names_its_filesystem() {
         let shelf = Shelf::of(&SitePaths::default());
         let path = shelf.place("00ff").join("next/a.landfall");
         assert_eq!(path, Path::new("/run/landfall/media/00ff/next/a.landfall"));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_mount_that_failed_left_is_removed_and_the_needed_place_stays() {
+    fn shelf_removes_only_leftover_places() {
         let root = tempfile::tempdir().unwrap();
         let shelf = Shelf::of(&SitePaths::below(root.path()));
         for id in ["00ff", "11ee"] {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_medium_that_is_not_connected_is_not_mounted() {
+    fn absent_medium_is_not_mounted() {
         let root = tempfile::tempdir().unwrap();
         let shelf = Shelf::of(&SitePaths::below(root.path()));
         assert!(shelf.unmounted().unwrap().is_empty());

@@ -56,7 +56,7 @@ fn certificate(name: &str, last_year: i32, is_authority: bool) -> (String, Strin
 }
 
 #[test]
-fn a_password_is_one_line_within_its_bounds_without_the_line_end_of_its_file() {
+fn password_is_one_bounded_line() {
     let wanted = json!({"password": {"minimum": 8, "maximum": 20, "pattern": "^[a-z0-9-]+$"}});
     for given in ["canary-1", "canary-1\n", "canary-1\r\n"] {
         assert_eq!(reason(&wanted, given.as_bytes()), "");
@@ -87,7 +87,7 @@ fn a_password_is_one_line_within_its_bounds_without_the_line_end_of_its_file() {
 }
 
 #[test]
-fn a_file_is_taken_byte_by_byte() {
+fn file_secret_keeps_its_bytes() {
     let wanted = json!({"file": {"key": "license.bin", "minimum": 2, "maximum": 4}});
     assert_eq!(data(&secret(&wanted), b"\0\xff\n").unwrap()["license.bin"].to_vec(), b"\0\xff\n");
     assert_eq!(reason(&wanted, b"a"), "it is too short");
@@ -95,7 +95,7 @@ fn a_file_is_taken_byte_by_byte() {
 }
 
 #[test]
-fn a_certificate_comes_with_its_key_for_its_name_and_its_time() {
+fn tls_secret_needs_matching_certificate() {
     let wanted = json!({"tls": {"names": ["web.host"]}});
     let (good, key) = certificate("bulletin.example.com", 2030, false);
     let (authority, other_key) = certificate("an authority", 2030, true);
@@ -128,7 +128,7 @@ fn a_certificate_comes_with_its_key_for_its_name_and_its_time() {
 }
 
 #[test]
-fn authorities_are_authorities() {
+fn authorities_must_be_valid() {
     let wanted = json!({"authorities": {}});
     let (authority, _) = certificate("an authority", 2030, true);
     let (leaf, _) = certificate("bulletin.example.com", 2030, false);
@@ -148,7 +148,7 @@ fn stored(kind: &str, value: &[u8]) -> StoredValue {
 }
 
 #[test]
-fn values_are_in_files_of_root_until_nothing_needs_them() {
+fn unneeded_secret_files_are_removed() {
     let root = tempfile::tempdir().unwrap();
     let paths = SitePaths::below(root.path());
     durable::create_folder(&paths.data()).unwrap();
@@ -183,7 +183,7 @@ fn values_are_in_files_of_root_until_nothing_needs_them() {
 }
 
 #[test]
-fn of_a_certificate_with_its_key_only_the_key_is_secret() {
+fn only_the_key_is_secret() {
     let (certificate, key) = certificate("a", 2030, false);
     let whole = stored("tls", format!("{certificate}{key}{certificate}").as_bytes());
     assert_eq!(String::from_utf8(whole.secret_part().to_vec()).unwrap(), key);
@@ -258,7 +258,7 @@ fn codes_of(findings: &[Finding]) -> Vec<&str> {
 }
 
 #[test]
-fn everything_that_is_missing_or_unfit_is_found_at_once() {
+fn all_unfit_secrets_are_found() {
     let case = Case::new();
     let given = case.asked(&NO_SECRETS, None).given();
     assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_MISSING.id; 2]);
@@ -297,7 +297,7 @@ fn everything_that_is_missing_or_unfit_is_found_at_once() {
 }
 
 #[test]
-fn values_come_from_files_and_from_a_terminal_and_a_site_keeps_them() {
+fn given_secrets_are_numbered_and_kept() {
     let case = Case::new();
     let brought = BroughtSecrets {
         arguments: vec![case.argument("license", "license")],
@@ -331,7 +331,7 @@ fn values_come_from_files_and_from_a_terminal_and_a_site_keeps_them() {
 
 /// A value from the console is judged like a file, and never shown.
 #[test]
-fn a_value_in_memory_is_judged_and_numbered_like_any_other() {
+fn sent_secret_is_judged_like_files() {
     let case = Case::new();
     case.store().write(&key("directory", 1), &stored("password", b"canary-typed")).unwrap();
     case.store().write(&key("license", 1), &stored("file", b"canary-license")).unwrap();
@@ -357,7 +357,7 @@ fn a_value_in_memory_is_judged_and_numbered_like_any_other() {
 
 /// A later release may require more than the site has given.
 #[test]
-fn a_kept_value_fits_what_the_release_asks_for_now() {
+fn kept_secret_must_still_fit() {
     let mut case = Case::new();
     case.store().write(&key("directory", 1), &stored("password", b"canary-12")).unwrap();
     case.store().write(&key("license", 4), &stored("password", b"canary-license")).unwrap();
@@ -376,7 +376,7 @@ fn a_kept_value_fits_what_the_release_asks_for_now() {
 
 /// A person removes the file of a password once the site has it. Another path is a mistake.
 #[test]
-fn a_configured_file_that_has_served_may_be_gone() {
+fn used_secret_file_may_be_gone() {
     let case = Case::new();
     case.store().write(&key("directory", 1), &stored("password", b"canary-password\n")).unwrap();
     case.store().write(&key("license", 1), &stored("file", b"canary-license")).unwrap();

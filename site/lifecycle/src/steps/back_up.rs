@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backup_of_another_day_is_made_again() {
+    fn old_backup_is_made_again() {
         let [made, soon, late] =
             ["2026-11-20T08:00:00Z", "2026-11-20T09:30:00Z", "2026-11-21T08:00:00Z"].map(|time| time.parse().unwrap());
         assert!(still_counts(made, made) && still_counts(made, soon));

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_runs_before_it_serves() {
+    fn canary_pod_states_are_read() {
         let address = json!("10.0.0.7");
         assert!(runs(&pod("True", &address, "Running")));
         assert!(!runs(&pod("False", &address, "Running")) && !runs(&pod("True", &Value::Null, "Running")));

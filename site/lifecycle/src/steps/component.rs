@@ -416,7 +416,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pods_are_marked_with_the_settings_that_they_read() {
+    fn pods_are_marked_with_their_settings() {
         let config_map =
             |name: &str, data: &str| json!({"kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": data}});
         let workload = |kind: &str, reference: Value| json!({"kind": kind, "spec": {"template": {"spec": reference}}});
@@ -445,7 +445,7 @@ mod tests {
 
     /// A plan knows only the number of a value.
     #[test]
-    fn pods_are_marked_with_the_number_of_a_secret_that_the_site_gives() {
+    fn pods_are_marked_with_secret_numbers() {
         let workload = |kind: &str, reference: Value| json!({"kind": kind, "spec": {"template": {"spec": reference}}});
         let mounted = json!({"volumes": [{"secret": {"secretName": "directory"}}]});
         let projected = json!({"volumes": [{"projected": {"sources": [{"secret": {"name": "directory"}}]}}]});
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_artifacts_are_read_only_and_of_their_release_wherever_they_are_used() {
+    fn artifact_claims_are_mounted_read_only() {
         let pod = |claim: &str| json!({"spec": {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": claim, "readOnly": false}}]}});
         let mut object = json!({
             "kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": pod("weights")}}}, "other": pod("data"), "third": pod("wheels"),

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_component_that_is_not_ready_names_a_closed_firewall() {
+    fn unready_component_names_closed_firewall() {
         let closed = |accepts: &[&str]| ClosedChain {
             filter: Filter::Nftables,
             name: "inet filter forward".to_owned(),

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_whole_before_it_has_its_name_and_changed_data_stays_when_it_returns() {
+    fn changed_data_stays_when_copy_returns() {
         let (_root, mut site) = site();
         site.commands = Arc::new(Subprocesses);
         let volume = KeepCopy::path(&site, &step().folder);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undo_before_anything_ran_on_copied_data_keeps_no_second_form_of_it() {
+    fn early_undo_keeps_no_second_copy() {
         let (_root, mut site) = site();
         site.commands = Arc::new(Subprocesses);
         let (volume, copy) = (KeepCopy::path(&site, &step().folder), KeepCopy::path(&site, &step().copy()));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_wherever_the_power_is_cut_while_a_copy_returns() {
+    fn cut_return_of_copy_loses_nothing() {
         let (_root, site) = site();
         let [volume, copy, kept] = [step().folder, step().copy(), "after-upgrade.0f.pvc-1_db_data".to_owned()]
             .map(|name| KeepCopy::path(&site, &name));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn data_returns_whole_from_every_state_that_a_power_cut_leaves() {
+    fn data_returns_after_every_power_cut() {
         let (root, site) = site();
         let (step, replaced) = (step(), "after-upgrade.0f.pvc-1_db_data");
         let (aside, note) = (step.aside(), note_of(&site.paths, &step.copy()));

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_change_as_a_whole_and_come_back_byte_by_byte() {
+    fn kubelet_files_return_unchanged() {
         let (_root, mut site) = site();
         let kubeadm = Arc::new(Kubeadm::default());
         site.commands = Arc::clone(&kubeadm) as Arc<dyn CommandRunner>;

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pods_get_the_public_half_alone() {
+    fn pods_get_only_the_public_key() {
         let key = SiteKey::generate().unwrap();
         let owner = Owner { release: "starter".to_owned(), component: "reports".to_owned() };
         let step = LicenseKey { namespace: "reports".to_owned(), owner };

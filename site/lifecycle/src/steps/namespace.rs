@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn closes_networks_and_pins_the_standard() {
+    fn namespace_pins_security_standard() {
         let step = step(&[]);
         assert_eq!(
             kinds(&step),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_comes_with_default_requests() {
+    fn quota_adds_default_requests() {
         let step = step(&[("requests.cpu", "1"), ("limits.memory", "2Gi"), ("persistentvolumeclaims", "3")]);
         let range = step
             .wanted()

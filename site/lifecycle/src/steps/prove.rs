@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proof_that_failed_makes_the_upgrade_go_back() {
+    fn failed_proof_refuses_upgrade() {
         let failure = Mismatch { expected: "exit code 0".to_owned(), found: "exit code 1".to_owned() };
         let passed = ProofResult {
             name: "rows".to_owned(),

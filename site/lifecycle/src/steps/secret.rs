@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn generates_once_and_keeps_existing_values() {
+    fn generated_secrets_are_kept() {
         let mut step = step();
         let first = step.completed(None).unwrap();
         let password = &first.values["password"];
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_or_foreign_file_is_never_replaced() {
+    fn damaged_or_foreign_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postgres.json");
         assert!(step().read(&path).unwrap().is_none());

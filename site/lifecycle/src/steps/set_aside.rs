@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn data_comes_back_wherever_the_power_was_cut() {
+    fn data_returns_after_cut_act() {
         let (_root, site) = site();
         let volume = with_rows(&site);
         let cuts: [&dyn Fn(&Site); 4] = [
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_wrote_to_loaded_data_stays_wherever_the_power_is_cut_in_its_undo() {
+    fn cut_undo_keeps_client_writes() {
         let first = "after-restore.0f.pvc-1_db_data";
         let cuts: [&dyn Fn(&Site); 4] = [
             &|_| {},
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_is_undone_leaves_nothing_and_what_comes_later_is_kept() {
+    fn undone_load_keeps_later_writes() {
         for written in [None, Some(b"written on the way back")] {
             let (_root, site) = site();
             let volume = with_rows(&site);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_begins_with_an_empty_volume_and_until_it_begins_what_is_written_is_kept() {
+    fn writes_before_load_are_kept() {
         for begins in [false, true] {
             let (_root, mut site) = site();
             let volume = with_rows(&site);
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn loaded_data_returns_no_earlier_data_while_its_workload_cannot_be_stopped() {
+    fn running_workload_keeps_loaded_data() {
         let (_root, mut site) = site();
         let volume = in_use(&site, b"loaded");
         // No cluster exists that could stop anything.
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_act_that_is_repeated_keeps_the_data_that_it_set_aside() {
+    fn repeated_act_keeps_data_aside() {
         let (_root, mut site) = site();
         let volume = with_rows(&site);
         for _ in 0..2 {
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_operation_left_is_not_taken_for_its_own() {
+    fn data_of_another_operation_is_ignored() {
         let (_root, mut site) = site();
         with_rows(&site);
         let other = SetAside { token: "other".to_owned(), ..step() };
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_aside_whole_from_every_state_that_a_power_cut_leaves() {
+    fn set_aside_survives_power_cuts() {
         let (root, mut site) = site();
         let (volume, aside) = (with_rows(&site), step().aside().path(&site.paths));
         let recording = Recording::begin(root.path()).unwrap();

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_was_started_again_is_named() {
+    fn restarted_container_is_named() {
         let before = restarts_of(&[pod("a", "ReplicaSet", 3), pod("b", "Job", 0)]);
         assert_eq!(restarted(&before, &[pod("a", "ReplicaSet", 3), pod("b", "Job", 2)]), None, "jobs may try again");
         assert_eq!(restarted(&before, &[pod("c", "ReplicaSet", 0)]), None, "a pod may be replaced");

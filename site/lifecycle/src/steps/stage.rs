@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_way_to_continue() {
+    fn staging_errors_hint_at_resume() {
         let media_path = Path::new("/media/stick");
         let full = || failed("write", Path::new("/var/lib/landfall"), io::Error::from_raw_os_error(28));
         let broken = || failed("read", media_path, io::Error::other("it broke"));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stick_that_was_connected_again_must_be_mounted_again() {
+    fn reconnected_stick_needs_new_mount() {
         for hint in [
             Coded::hint(&absent(Path::new("/media/stick"), MediaError::Bug("nothing there".to_owned()))).unwrap(),
             way(&failed("read", Path::new("/media/stick/1"), io::Error::other("it broke")), Path::new("/media/stick")),

@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_live_pod_may_have_defaults_and_lacks_nothing_that_is_wanted() {
+    fn live_pod_may_have_defaults() {
         let wanted =
             json!([{"name": "etcd", "image": "etcd:2", "command": ["etcd", "--x"], "resources": {}, "env": null}]);
         let live = json!([{

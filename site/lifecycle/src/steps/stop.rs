@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_workload_has_stopped_once_its_controller_says_so() {
+    fn workload_stops_once_controller_agrees() {
         let live = |generation: i64, observed: i64, replicas: Value| {
             let status = json!({"observedGeneration": observed, "replicas": replicas});
             json!({"metadata": {"generation": generation}, "status": status})

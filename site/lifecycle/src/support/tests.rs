@@ -14,7 +14,7 @@ use crate::configuration::BucketSettings;
 use crate::console::AUDIT_FILE;
 
 #[test]
-fn a_program_that_hangs_or_prints_without_end_is_ended_and_one_that_is_missing_is_named() {
+fn runaway_programs_are_ended() {
     let limits = Limits { time: Duration::from_millis(500), bytes: 1000 };
     let begun = Instant::now();
     let ran = run(&["sh", "-c", "echo before; sleep 60"], &[], limits);
@@ -30,7 +30,7 @@ fn a_program_that_hangs_or_prints_without_end_is_ended_and_one_that_is_missing_i
 }
 
 #[test]
-fn the_end_of_a_file_begins_with_a_whole_line_and_links_are_not_followed() {
+fn tail_begins_with_whole_line() {
     let folder = tempfile::tempdir().unwrap();
     let (log, link) = (folder.path().join("0.log"), folder.path().join("1.log"));
     durable::write_file(&log, b"first line\nsecond line\nthird line\n", 0o600).unwrap();
@@ -45,7 +45,7 @@ fn the_end_of_a_file_begins_with_a_whole_line_and_links_are_not_followed() {
 }
 
 #[test]
-fn a_secret_of_the_cluster_is_known_and_described_without_its_values() {
+fn cluster_secret_is_described_without_values() {
     let mut known = KnownValues::default();
     let secret = json!({
         "metadata": {"namespace": "db", "name": "db", "annotations": {"last-applied": "canary-value-9"}},
@@ -61,7 +61,7 @@ fn a_secret_of_the_cluster_is_known_and_described_without_its_values() {
 }
 
 #[test]
-fn secrets_of_the_host_are_known_without_a_cluster() {
+fn host_secrets_are_redacted() {
     let root = tempfile::tempdir().unwrap();
     let paths = SitePaths::below(root.path());
     let write = |path: std::path::PathBuf, bytes: &[u8]| {
@@ -135,7 +135,7 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
 
 /// The key in any part of the file is known, and the whole content if it can no longer be parsed.
 #[test]
-fn the_key_of_the_audit_log_is_known_and_what_it_signed_is_no_secret() {
+fn audit_key_is_redacted() {
     let whole = r#"{"key":"canary-of-audit-key","ledger":{"last":{"site":"site-that-exports-name"},"restarts":[]}}"#;
     let cut = &whole[..40];
     let redacted = |content: &str, text: &str| {

@@ -123,7 +123,7 @@ fn wish(request: &str, size_bytes: u64) -> UploadWish {
 }
 
 #[test]
-fn pieces_become_a_medium_and_no_name_becomes_a_path() {
+fn upload_name_never_becomes_path() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     let begun = place.slot.begin(&wish(ID, 3 * MIB)).unwrap();
@@ -150,7 +150,7 @@ fn pieces_become_a_medium_and_no_name_becomes_a_path() {
 }
 
 #[test]
-fn a_second_upload_learns_whose_the_first_is() {
+fn second_upload_names_first_owner() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     place.slot.begin(&wish(ID, 3 * MIB)).unwrap();
@@ -167,7 +167,7 @@ fn a_second_upload_learns_whose_the_first_is() {
 }
 
 #[test]
-fn what_does_not_follow_or_has_no_end_is_refused_and_changes_nothing() {
+fn misplaced_and_surplus_pieces_are_refused() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     assert_eq!(place.added(0, 1), Err((404, "LF5024".to_owned())));
@@ -185,7 +185,7 @@ fn what_does_not_follow_or_has_no_end_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn what_is_refused_leaves_nothing_but_the_reason() {
+fn refused_upload_leaves_only_reason() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     place.slot.begin(&wish(ID, 100 * MIB)).unwrap();
@@ -201,7 +201,7 @@ fn what_is_refused_leaves_nothing_but_the_reason() {
 }
 
 #[test]
-fn a_judgment_that_fails_is_asked_for_again() {
+fn failed_judgment_is_repeated() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     place.slot.begin(&wish(ID, MIB)).unwrap();
@@ -214,7 +214,7 @@ fn a_judgment_that_fails_is_asked_for_again() {
 }
 
 #[test]
-fn the_head_is_judged_in_small_steps_and_the_payload_in_large_ones() {
+fn judgment_steps_grow_after_head() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     place.slot.begin(&wish(ID, 80 * MIB)).unwrap();
@@ -234,7 +234,7 @@ fn the_head_is_judged_in_small_steps_and_the_payload_in_large_ones() {
 }
 
 #[test]
-fn after_a_restart_counts_what_was_checked() {
+fn restart_keeps_only_checked_bytes() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     place.slot.begin(&wish(ID, 40 * MIB)).unwrap();
@@ -255,7 +255,7 @@ fn after_a_restart_counts_what_was_checked() {
 }
 
 #[test]
-fn a_power_cut_leaves_no_upload_or_one_that_is_continued() {
+fn cut_upload_vanishes_or_continues() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     let size = 2 * MIB + 5;
@@ -288,7 +288,7 @@ fn a_power_cut_leaves_no_upload_or_one_that_is_continued() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_is_no_upload() {
+fn unreadable_record_drops_upload() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     place.slot.begin(&wish(ID, 40 * MIB)).unwrap();
@@ -297,7 +297,7 @@ fn a_record_that_cannot_be_read_is_no_upload() {
 }
 
 #[test]
-fn an_upload_is_removed_in_time_and_never_while_a_change_reads_it() {
+fn upload_expires_unless_in_use() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     let (hour, day) = (Duration::from_hours(1), Duration::from_hours(24));
@@ -326,7 +326,7 @@ fn an_upload_is_removed_in_time_and_never_while_a_change_reads_it() {
 }
 
 #[test]
-fn the_step_that_ends_an_upgrade_removes_what_it_used_and_nothing_else() {
+fn upgrade_removes_only_used_upload() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     remove_used_upload(&place.paths, BUNDLE).unwrap();
@@ -344,8 +344,8 @@ fn the_step_that_ends_an_upgrade_removes_what_it_used_and_nothing_else() {
 }
 
 #[test]
-fn a_bundle_without_room_does_not_begin_and_a_full_disk_keeps_what_has_arrived() {
-    let test = "uploads::tests::a_bundle_without_room_does_not_begin_and_a_full_disk_keeps_what_has_arrived";
+fn full_disk_keeps_arrived_pieces() {
+    let test = "uploads::tests::full_disk_keeps_arrived_pieces";
     let Some(disk) = mounted::on_tmpfs(test, "size=4g,nr_inodes=100k") else { return };
     let place = Place::below(&disk);
     let room = place.slot.page().unwrap().room_bytes;

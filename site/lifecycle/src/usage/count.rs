@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gpu_that_drives_a_screen_counts_only_if_it_also_computes() {
+    fn only_computing_gpus_count() {
         let device = |vendor: u32, class: &str, is_virtual: bool| {
             json!({"address": "0000:01:00.0", "vendor": format!("{vendor:#06x}"), "device": "0x2330", "class": class,
                 "isVirtualFunction": is_virtual})

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_consoles_word_counts_for_a_day_and_a_damaged_one_is_none() {
+    fn user_count_lasts_one_day() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();

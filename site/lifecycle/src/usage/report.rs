@@ -125,7 +125,7 @@ mod tests {
     use crate::operations::status::sample;
 
     #[test]
-    fn a_limit_that_is_exceeded_is_named_with_what_is_tolerated_and_whom_to_ask() {
+    fn exceeded_limit_names_tolerance() {
         let mut terms = sample::license().terms.unwrap();
         terms.overage_percent = 40;
         let newest = |nodes| Sample {

@@ -33,7 +33,7 @@ fn live(cluster: &Cluster, object: &Value) -> Value {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn applies_compares_and_reports_conflicts() {
+fn objects_are_applied_and_compared() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
 
@@ -133,7 +133,7 @@ fn inventories_are_kept(cluster: &Cluster) {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_restarting_api_server_is_waited_for() {
+fn apply_waits_for_restarting_server() {
     let mut plane = ControlPlane::start();
     let cluster = plane.cluster();
     cluster.apply(&deployment(1)).unwrap();
@@ -159,7 +159,7 @@ fn a_restarting_api_server_is_waited_for() {
 /// It serves before it has loaded RBAC, and refuses every request until then.
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn an_api_server_that_starts_refuses_only_for_a_while() {
+fn starting_server_refusal_is_transient() {
     let mut plane = ControlPlane::start();
     plane.kubectl(&["create", "clusterrolebinding", "some", "--clusterrole=cluster-admin", "--group=some"], None);
     let object = ObjectName::new("v1", "ConfigMap", "kube-system", "extension-apiserver-authentication");

@@ -157,7 +157,7 @@ fn expect_earlier_form(plane: &ControlPlane) {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_canary_is_tried_and_leaves_nothing() {
+fn canary_leaves_nothing() {
     let plane = ControlPlane::start();
     let (cluster, node) = (plane.cluster(), Node::new(&plane));
     let site = &mut site(&plane, node.port());

@@ -78,7 +78,7 @@ fn write(path: &std::path::Path, text: &str) {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_kubelet_whose_client_certificate_is_lost_gets_another() {
+fn lost_kubelet_certificate_is_replaced() {
     let host = Host::new();
     let now = Timestamp::now();
     let (kubeconfig, pki) = (host.paths.kubernetes().join("kubelet.conf"), host.paths.kubelet_mount().join("pki"));
@@ -107,7 +107,7 @@ fn a_kubelet_whose_client_certificate_is_lost_gets_another() {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn the_control_planes_certificates_are_renewed_and_made_whole() {
+fn control_plane_certificates_are_renewed() {
     let host = Host::new();
     let now = Timestamp::now();
     assert!(!host.renew(now), "nothing is due");

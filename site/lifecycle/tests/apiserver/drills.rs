@@ -65,7 +65,7 @@ fn pods(cluster: &Cluster) -> Vec<Value> {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn scaling_does_not_stand_against_a_later_apply() {
+fn scaling_yields_to_later_apply() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     let deployment = |replicas| workload("Deployment", "docker.io/library/db:1", replicas);
@@ -98,7 +98,7 @@ fn scaling_does_not_stand_against_a_later_apply() {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_drills_namespace_takes_pods_at_once_and_leaves_nothing() {
+fn drill_namespace_leaves_nothing() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     let owner = owner();
@@ -157,7 +157,7 @@ fn a_drills_namespace_takes_pods_at_once_and_leaves_nothing() {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_pod_that_never_became_ready_is_replaced() {
+fn stuck_pod_is_replaced() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     let set = |image| workload("StatefulSet", image, 2);

@@ -103,7 +103,7 @@ fn component(level: &str, size: &str, edits: Edits) -> Component {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn an_undo_makes_overwritten_edits_again_and_leaves_those_that_came_meanwhile() {
+fn undo_restores_overwritten_edits() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     let documents = [("documents/objects/web.json", json!([object("", "")]))];
@@ -153,7 +153,7 @@ impl Progress for Notes {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_removed_component_returns_with_its_edits_though_what_stays_was_edited_meanwhile() {
+fn removed_component_returns_with_edits() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     let named =
@@ -208,7 +208,7 @@ fn a_removed_component_returns_with_its_edits_though_what_stays_was_edited_meanw
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn an_edit_is_made_again_with_what_was_around_it_or_its_loss_is_named() {
+fn lost_edits_are_named() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     cluster.apply(&settings("info", "1")).unwrap();

@@ -89,7 +89,7 @@ pub fn install(site: &mut Site) -> Result<Vec<Run>, Box<Failed>> {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_component_is_installed_and_removed() {
+fn component_is_installed_and_removed() {
     let plane = ControlPlane::start();
     let site = &mut plane.site(sample_release(), &[("documents/objects/web.json", json!(settings_and_service()))]);
     let names: Vec<String> = plan(site).iter().map(|step| step.id.to_string()).collect();
@@ -118,7 +118,7 @@ fn a_component_is_installed_and_removed() {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_component_that_cannot_start_says_why() {
+fn failed_component_gives_its_reason() {
     let plane = ControlPlane::start();
     // The namespace is restricted and the pod is not: the controller cannot make it, and says why in an event.
     let pod = json!({"containers": [{"name": "web", "image": "docker.io/library/web:1", "securityContext": {"privileged": true}}]});

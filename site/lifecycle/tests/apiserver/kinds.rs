@@ -12,7 +12,7 @@ const TRY: [&str; 6] = ["apply", "--server-side", "--dry-run=server", "--validat
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn the_build_and_the_api_server_take_and_refuse_the_same_objects() {
+fn build_and_server_accept_same_objects() {
     let plane = ControlPlane::start();
     plane.wait_for_account("default");
     let wrong: Vec<String> = cases().iter().filter_map(|case| disagreement(&plane, case, check)).collect();
@@ -33,7 +33,7 @@ fn disagreement(plane: &ControlPlane, case: &Case, judged: impl Fn(&Value) -> Re
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn the_build_and_the_api_server_judge_rules_of_definitions_alike() {
+fn build_and_server_judge_rules_alike() {
     let plane = ControlPlane::start();
     plane.wait_for_account("default");
     let (definition, cases) = cases_of_rules();

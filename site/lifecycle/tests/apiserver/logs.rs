@@ -40,7 +40,7 @@ fn has_pod(cluster: &Cluster, inventory: &Inventory, prefix: &str) -> bool {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn pods_of_jobs_belong_to_the_component_and_new_pods_are_followed() {
+fn job_and_new_pods_are_followed() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     let owner = Owner { release: "sample".to_owned(), component: "web".to_owned() };

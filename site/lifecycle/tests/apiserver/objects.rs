@@ -89,7 +89,7 @@ fn is_settled(cluster: &Cluster) -> bool {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_namespace_that_was_deleted_comes_back_as_it_was_saved() {
+fn deleted_namespace_returns_as_saved() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     let (definition, widget) = widget();
@@ -150,7 +150,7 @@ fn a_namespace_that_was_deleted_comes_back_as_it_was_saved() {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn software_that_does_not_answer_costs_its_own_objects_alone() {
+fn silent_software_hides_only_own_objects() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     let (mut definition, widget) = widget();

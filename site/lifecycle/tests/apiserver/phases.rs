@@ -50,7 +50,7 @@ const CONFIGURATION: (&str, &[&str]) = (
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_phase_is_done_when_all_of_its_results_exist() {
+fn phase_needs_all_results() {
     let plane = ControlPlane::start();
     let site = &mut site(&plane);
     let (rights, group) = ("kubeadm:cluster-admins", "--group=kubeadm:cluster-admins");
@@ -79,7 +79,7 @@ fn a_phase_is_done_when_all_of_its_results_exist() {
 /// kubeadm syncs nothing: a cut leaves any of its files empty, in any order.
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn certificates_are_made_again_whichever_file_was_lost() {
+fn lost_certificate_files_are_recreated() {
     let plane = ControlPlane::without_programs();
     let site = &mut plane.site(release(&json!([]), &json!([]), &json!([])), &[]);
     plane.place_programs(&site.paths);

@@ -66,7 +66,7 @@ fn absent<'a>(report: &'a ProbeReport, name: &str) -> (&'static str, &'a str) {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_probe_leaves_nothing_behind_whether_it_waits_in_vain_is_interrupted_or_is_not_permitted() {
+fn failed_probe_leaves_nothing() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     for node in [node("worker-1", "linux"), node("win-1", "windows")] {

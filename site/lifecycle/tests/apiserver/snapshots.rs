@@ -41,7 +41,7 @@ fn shown(first: &ControlPlane, second: &ControlPlane, wanted: impl Fn(&[String])
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn sites_of_one_release_are_equal_and_planted_differences_are_found() {
+fn site_snapshots_show_planted_differences() {
     let (first, second) = (installed(), installed());
     assert_eq!(shown(&first, &second, <[String]>::is_empty), Vec::<String>::new());
     let (one, two) = (as_on_any_machine(&first), as_on_any_machine(&second));

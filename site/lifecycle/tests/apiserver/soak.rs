@@ -50,7 +50,7 @@ fn report(plane: &ControlPlane, pod: &str, is_ready: bool, restarts: u32) {
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn a_release_that_does_not_stay_healthy_is_lost() {
+fn unhealthy_release_fails_soak() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     durable::create_folder(&SitePaths::below(plane.root()).containers().join(CONTAINER)).unwrap();

@@ -12,7 +12,7 @@ use crate::fixture::ControlPlane;
 
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
-fn nodes_and_namespaces_are_counted_and_those_of_kubernetes_and_of_drills_are_not() {
+fn usage_excludes_system_and_drill_namespaces() {
     let plane = ControlPlane::start();
     let cluster = plane.cluster();
     let counted = || {

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_with_one_profile_is_read_and_no_error_holds_what_it_has() {
+    fn errors_never_quote_credentials() {
         let read = |text: &str| BucketCredentials::parse(text);
         let lines = "aws_access_key_id = AKIA\naws_secret_access_key=s3=cret/\n";
         for good in [lines.to_owned(), format!("# mine\n[default]\n\n{lines}")] {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_can_read_is_refused() {
+    fn credentials_readable_by_others_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("credentials");
         let lines = b"aws_access_key_id = AKIA\naws_secret_access_key = s3cret\n";

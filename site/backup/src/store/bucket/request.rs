@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_answer_has_one_meaning() {
+    fn answers_map_to_failures() {
         let meaning = |status: u16, code: &str| match judge(StatusCode::from_u16(status).unwrap(), code) {
             Failed::Missing => "missing".to_owned(),
             Failed::Short => "short".to_owned(),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_code_of_an_answer_is_kept() {
+    fn only_error_code_is_kept() {
         let body = b"<Error><Code>AccessDenied</Code><Message>AKIA</Message><StringToSign>x</StringToSign></Error>";
         assert_eq!(code_in(body), "AccessDenied");
         for other in [&b""[..], b"<Code>", b"<Code>a b</Code>", b"<html>no</html>", b"\xff<Code></Code>"] {

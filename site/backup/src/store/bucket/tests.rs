@@ -83,7 +83,7 @@ fn trouble_at(address: SocketAddr) -> BackupError {
 }
 
 #[test]
-fn a_server_that_is_away_silent_or_another_one_has_a_code_each() {
+fn server_failures_have_distinct_codes() {
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     assert_eq!(trouble_at(nobody).code(), codes::BUCKET_UNREACHABLE);
     assert_eq!(trouble_at(server(None)).code(), codes::BUCKET_SLOW);
@@ -104,7 +104,7 @@ fn a_server_that_is_away_silent_or_another_one_has_a_code_each() {
 }
 
 #[test]
-fn a_time_for_everything_ends_what_would_go_on() {
+fn total_timeout_ends_request() {
     let bucket = bucket_at(server(None), Limits { total: Duration::ZERO, ..SHORT });
     let error = BackupError::io("list", bucket.place(), bucket.list("index").unwrap_err());
     assert_eq!(error.code(), codes::BUCKET_SLOW);
@@ -112,7 +112,7 @@ fn a_time_for_everything_ends_what_would_go_on() {
 
 /// A silent server must not look like a repository that lost its files.
 #[test]
-fn a_repository_on_a_silent_server_is_neither_missing_nor_damaged() {
+fn silent_server_is_reported_as_slow() {
     let (key, site) = (RepositoryKey::generate(), Uuid::from_u128(7));
     let opened = Repository::open(Place::from(bucket_at(server(None), SHORT)), site, &key);
     assert_eq!(opened.err().unwrap().code(), codes::BUCKET_SLOW);
@@ -121,7 +121,7 @@ fn a_repository_on_a_silent_server_is_neither_missing_nor_damaged() {
 }
 
 #[test]
-fn an_address_that_is_none_is_refused() {
+fn malformed_address_is_refused() {
     let address = |endpoint: &str| BucketAddress {
         endpoint: endpoint.to_owned(),
         region: "us-east-1".to_owned(),
@@ -144,7 +144,7 @@ fn an_address_that_is_none_is_refused() {
 
 /// Object names that lead out of the folder of a copy: as an absolute path, by `..`, and as a folder's own marker.
 #[test]
-fn names_that_no_repository_has_are_in_no_copy() {
+fn escaping_object_names_stay_inside() {
     const NAMES: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<?xml version=\"1.0\"?>\
         <ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>backups</Name>\
         <Prefix></Prefix><KeyCount>5</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>\

@@ -237,7 +237,7 @@ fn each_fault(
 }
 
 #[test]
-fn faults_of_a_disk_are_told_and_cost_nothing() {
+fn disk_faults_are_reported_and_harmless() {
     let disks = TwoDisks::new();
     for operation in &OPERATIONS {
         let faults: Vec<Fault> = Fault::ALL.into_iter().filter(|fault| !fault.is_silent()).collect();
@@ -263,7 +263,7 @@ fn faults_of_a_disk_are_told_and_cost_nothing() {
 
 /// Backups that can still be read are listed; if none can, that is reported.
 #[test]
-fn dead_disk_is_not_taken_for_one_without_backups() {
+fn dead_disk_is_not_listed_empty() {
     let disks = TwoDisks::new();
     let list = |planned: Option<Planned>| {
         let disk = FailingDisk::new(&disks.root(SITE_DISK), planned);
@@ -286,7 +286,7 @@ fn dead_disk_is_not_taken_for_one_without_backups() {
 }
 
 #[test]
-fn writes_that_a_disk_loses_are_found_and_heal() {
+fn lost_writes_are_found_and_healed() {
     let disks = TwoDisks::new();
     let faults = [Fault::Shortens, Fault::Zeroes, Fault::Loses];
     let mut met = BTreeMap::new();

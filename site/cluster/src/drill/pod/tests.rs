@@ -90,7 +90,7 @@ fn made<T>(
 }
 
 #[test]
-fn a_loader_of_a_restore_waits_with_the_workloads_claim() {
+fn restore_loader_waits_with_claim() {
     let pod = made("shop", &database(), None, &claim(), |pod| pod.loader()).unwrap();
     insta::assert_json_snapshot!("restore_loader", pod);
     // Without replacements, a pod in the workload's namespace has the same volumes.
@@ -98,7 +98,7 @@ fn a_loader_of_a_restore_waits_with_the_workloads_claim() {
 }
 
 #[test]
-fn a_server_of_a_drill_finds_nothing_of_the_sites() {
+fn drill_server_shares_no_data() {
     let pod = made("drill", &database(), None, &empty(), |pod| pod.server()).unwrap();
     insta::assert_json_snapshot!("drill_server", pod);
     let mut other = database();
@@ -108,7 +108,7 @@ fn a_server_of_a_drill_finds_nothing_of_the_sites() {
 }
 
 #[test]
-fn a_drill_reserves_next_to_nothing() {
+fn drill_reserves_little() {
     let mut database = database();
     let template = &mut database["spec"]["template"]["spec"];
     let limits = json!({"memory": "2Gi", "cpu": "4", "ephemeral-storage": "1Gi"});
@@ -126,7 +126,7 @@ fn a_drill_reserves_next_to_nothing() {
 }
 
 #[test]
-fn a_loader_may_precede_the_server_in_one_pod() {
+fn loader_precedes_server_in_one_pod() {
     let pod = made("drill", &database(), None, &empty(), |pod| pod.loader_before_server()).unwrap();
     let mut server = made("drill", &database(), None, &empty(), |pod| pod.server()).unwrap();
     let loader = pod["spec"]["initContainers"][0].clone();
@@ -140,7 +140,7 @@ fn a_loader_may_precede_the_server_in_one_pod() {
 }
 
 #[test]
-fn workloads_without_the_parts_are_refused() {
+fn workloads_missing_parts_are_refused() {
     let refused = |workload: &Value, container, volumes: &BTreeMap<String, DataVolume>| {
         made("drill", workload, container, volumes, |pod| pod.server()).unwrap_err().to_string()
     };
@@ -166,7 +166,7 @@ fn waiting(seconds: &str) -> Child {
 }
 
 #[test]
-fn the_server_is_started_only_after_the_loader_was_ended() {
+fn server_starts_after_loader_ends() {
     let mut unended = waiting("0");
     assert_eq!(unended.wait().unwrap().code(), Some(1));
 

@@ -60,7 +60,7 @@ fn assert_installed(world: &World, cuts: usize) {
 }
 
 #[test]
-fn resume_after_a_cut_at_every_edge_equals_an_uninterrupted_run() {
+fn resume_completes_install_after_any_cut() {
     for fate in FATES {
         for cut in 0.. {
             let mut world = World::new(starter(), birth());
@@ -77,7 +77,7 @@ fn resume_after_a_cut_at_every_edge_equals_an_uninterrupted_run() {
 
 /// After a cut between the end of an act and its `Done`, the step is found done and is not started again.
 #[test]
-fn finished_steps_are_not_repeated_after_a_cut() {
+fn finished_steps_run_once_despite_cuts() {
     let mut found = 0;
     for cut in 0.. {
         let mut world = World::new(starter(), birth());
@@ -103,7 +103,7 @@ fn finished_steps_are_not_repeated_after_a_cut() {
 }
 
 #[test]
-fn resume_after_two_cuts_at_every_pair_of_edges() {
+fn resume_completes_install_after_two_cuts() {
     for (first_fate, second_fate) in [(Unsynced::Lost, Unsynced::Lost), (Unsynced::Torn(500), Unsynced::Kept)] {
         for first in 0.. {
             let mut world = World::new(starter(), birth());
@@ -127,7 +127,7 @@ fn resume_after_two_cuts_at_every_pair_of_edges() {
 }
 
 #[test]
-fn undo_after_a_cut_at_every_edge_returns_to_birth() {
+fn undo_restores_birth_after_any_cut() {
     for fate in FATES {
         for cut in 0.. {
             let mut world = World::new(starter(), birth());
@@ -142,7 +142,7 @@ fn undo_after_a_cut_at_every_edge_returns_to_birth() {
 }
 
 #[test]
-fn undo_cut_at_every_edge_continues_to_birth() {
+fn undo_continues_after_any_cut() {
     for fate in FATES {
         for cut in 0.. {
             let mut world = World::new(starter(), birth());
@@ -161,7 +161,7 @@ fn undo_cut_at_every_edge_continues_to_birth() {
 
 /// The unsynced writes of a dead process stay in the kernel's memory, where the next process finds them.
 #[test]
-fn what_a_dead_process_left_is_durable_before_it_counts_as_done() {
+fn leftover_writes_are_synced_before_done() {
     for (syncs, sees) in KINDS {
         for cut in 0.. {
             let mut world = World::new(starter_with(syncs, sees), birth());
@@ -180,7 +180,7 @@ fn what_a_dead_process_left_is_durable_before_it_counts_as_done() {
 /// A complete step that does not look complete runs again with the state before that was recorded first. A fresh one
 /// would contain the step's own writes, and undo would leave those behind.
 #[test]
-fn a_finished_step_that_looks_unfinished_is_done_again_and_undone_to_birth() {
+fn repeated_step_keeps_recorded_prior_state() {
     let mut repeated = 0;
     for (syncs, fate) in KINDS.iter().flat_map(|(syncs, _)| FATES.map(|fate| (*syncs, fate))) {
         for cut in 0.. {
@@ -231,7 +231,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_plan_ends_the_same_with_and_without_cuts(
+    fn cuts_never_change_the_outcome(
         plan in plans(),
         birth in births(),
         cuts in vec((0..60_usize, fates()), 0..6),

@@ -34,7 +34,7 @@ fn causes(world: &World) -> Vec<UndoCause> {
 }
 
 #[test]
-fn a_change_that_succeeds_is_committed_before_it_is_closed() {
+fn commit_precedes_closing_steps() {
     let mut world = world();
     assert_eq!(world.change().unwrap(), End::Committed);
     assert_eq!(world.disk.contents(), world.goal());
@@ -45,7 +45,7 @@ fn a_change_that_succeeds_is_committed_before_it_is_closed() {
 }
 
 #[test]
-fn a_step_that_fails_for_good_makes_it_go_back() {
+fn permanent_failure_undoes_the_change() {
     let mut world = world();
     world.fault = Some(Fault::Act("three"));
     assert_eq!(world.change().unwrap(), End::Undone);
@@ -56,7 +56,7 @@ fn a_step_that_fails_for_good_makes_it_go_back() {
 }
 
 #[test]
-fn a_change_that_cannot_be_undone_is_resumed() {
+fn failed_undo_resumes() {
     let mut world = world();
     world.plan.operation = Operation::Configure;
     world.fault = Some(Fault::Act("three"));
@@ -69,7 +69,7 @@ fn a_change_that_cannot_be_undone_is_resumed() {
 }
 
 #[test]
-fn a_step_before_the_first_change_only_stops_it() {
+fn failure_before_first_change_stops() {
     let mut world = world();
     world.fault = Some(Fault::Act("one"));
     world.change().unwrap_err();
@@ -78,7 +78,7 @@ fn a_step_before_the_first_change_only_stops_it() {
 }
 
 #[test]
-fn a_reason_that_may_pass_is_waited_for_and_then_ends_it() {
+fn transient_failure_retries_then_undoes() {
     let mut world = world();
     world.fault = Some(Fault::Always("two"));
     assert_eq!(world.change().unwrap(), End::Undone);
@@ -87,7 +87,7 @@ fn a_reason_that_may_pass_is_waited_for_and_then_ends_it() {
 }
 
 #[test]
-fn what_fails_after_the_commit_is_done_later() {
+fn closing_failure_resumes_after_commit() {
     let mut world = world();
     world.plan.closing = vec![planned("three", vec!["a".to_owned(), "b".to_owned()], Syncs::Each, Sees::Done)];
     world.plan.steps.pop();
@@ -100,7 +100,7 @@ fn what_fails_after_the_commit_is_done_later() {
 }
 
 #[test]
-fn a_machine_that_goes_down_in_the_same_step_again_and_again_goes_back() {
+fn repeated_power_loss_undoes_the_change() {
     let mut world = world();
     world.fault = Some(Fault::Power("two"));
     for _ in 0..3 {
@@ -116,7 +116,7 @@ fn a_machine_that_goes_down_in_the_same_step_again_and_again_goes_back() {
 
 /// The site ends in exactly one of the two states, after any cut, with and without a fault that triggers the undo.
 #[test]
-fn a_cut_at_every_edge_ends_with_one_of_the_two() {
+fn cut_change_ends_committed_or_undone() {
     for fault in [None, Some(Fault::Act("three"))] {
         for fate in [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn(500)] {
             for cut in 0.. {

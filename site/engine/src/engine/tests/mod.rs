@@ -10,7 +10,7 @@ use self::world::{Fault, World, birth, plan, starter};
 use super::*;
 
 #[test]
-fn an_uninterrupted_run_acts_once_per_step() {
+fn uninterrupted_run_acts_once_per_step() {
     let mut world = World::new(starter(), birth());
     world.install().unwrap();
     assert_eq!(world.disk.contents(), world.goal());
@@ -22,7 +22,7 @@ fn an_uninterrupted_run_acts_once_per_step() {
 }
 
 #[test]
-fn undo_runs_in_reverse_and_restores_the_earlier_state() {
+fn undo_runs_in_reverse() {
     let mut world = World::new(starter(), birth());
     world.install().unwrap();
     world.uninstall(false).unwrap();
@@ -31,7 +31,7 @@ fn undo_runs_in_reverse_and_restores_the_earlier_state() {
 }
 
 #[test]
-fn steps_that_began_bring_back_what_an_undo_needs_before_the_first_undo() {
+fn rescues_precede_first_undo() {
     let mut world = World::new(starter(), birth());
     world.fault = Some(Fault::Act("two"));
     world.install().unwrap_err();
@@ -44,7 +44,7 @@ fn steps_that_began_bring_back_what_an_undo_needs_before_the_first_undo() {
 }
 
 #[test]
-fn a_failed_step_is_reported_and_resumes_with_the_recorded_state_before() {
+fn failed_step_resumes_with_recorded_state() {
     let mut world = World::new(starter(), birth());
     world.fault = Some(Fault::Act("two"));
     let error = world.install().unwrap_err();
@@ -59,7 +59,7 @@ fn a_failed_step_is_reported_and_resumes_with_the_recorded_state_before() {
 }
 
 #[test]
-fn a_step_that_cannot_look_is_reported_and_leaves_nothing_to_undo() {
+fn failed_observation_leaves_nothing_to_undo() {
     let mut world = World::new(starter(), birth());
     world.fault = Some(Fault::Observe("two"));
     let error = world.install().unwrap_err();
@@ -70,7 +70,7 @@ fn a_step_that_cannot_look_is_reported_and_leaves_nothing_to_undo() {
 }
 
 #[test]
-fn foreign_objects_stop_the_operation_as_stuck() {
+fn foreign_objects_leave_operation_stuck() {
     let mut world = World::new(starter(), birth());
     world.disk.place("two.2", b"foreign: a file of other software").unwrap();
     let found = world.disk.contents();
@@ -87,7 +87,7 @@ fn foreign_objects_stop_the_operation_as_stuck() {
 }
 
 #[test]
-fn a_step_that_is_complete_from_the_start_is_recorded_and_undo_leaves_it() {
+fn undo_leaves_initially_complete_steps() {
     let before = [("one.1", "one.1 by landfall"), ("one.2", "one.2 by landfall")];
     let before: world::Contents =
         before.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into_iter().collect();
@@ -99,7 +99,7 @@ fn a_step_that_is_complete_from_the_start_is_recorded_and_undo_leaves_it() {
 }
 
 #[test]
-fn a_failed_undo_is_stuck_beside_the_first_error_and_can_be_tried_again() {
+fn failed_undo_is_stuck_and_retryable() {
     let mut world = World::new(starter(), birth());
     world.fault = Some(Fault::Act("three"));
     world.install().unwrap_err();
@@ -114,7 +114,7 @@ fn a_failed_undo_is_stuck_beside_the_first_error_and_can_be_tried_again() {
 }
 
 #[test]
-fn a_step_that_cannot_be_undone_is_refused_before_anything_is_changed() {
+fn irreversible_step_refuses_undo_unchanged() {
     let mut steps = starter();
     steps.steps[1].undo = Undo::Irreversible;
     let mut world = World::new(steps, birth());
@@ -126,7 +126,7 @@ fn a_step_that_cannot_be_undone_is_refused_before_anything_is_changed() {
 }
 
 #[test]
-fn keep_data_is_recorded_and_can_be_given_up_later() {
+fn keep_data_can_be_revoked() {
     let mut world = World::new(starter(), birth());
     world.install().unwrap();
     world.fault = Some(Fault::Undo("two"));
@@ -137,7 +137,7 @@ fn keep_data_is_recorded_and_can_be_given_up_later() {
 }
 
 #[test]
-fn after_a_failed_sync_of_a_step_nothing_is_written() {
+fn failed_step_sync_stops_all_writes() {
     let mut world = World::new(starter(), birth());
     world.fault = Some(Fault::Sync("two"));
     let error = world.install().unwrap_err();
@@ -150,7 +150,7 @@ fn after_a_failed_sync_of_a_step_nothing_is_written() {
 /// The disk fails one sync and claims success from then on. The journal must not be used again, and no step may act on
 /// a record that is not durable.
 #[test]
-fn a_failed_sync_ends_the_operation_at_once() {
+fn failed_sync_ends_operation() {
     let mut failures = 0;
     for operation in 0.. {
         let mut world = World::new(plan(&["one", "two"]), birth());

@@ -13,7 +13,7 @@ fn pins() -> Outline {
 }
 
 #[test]
-fn journals_are_numbered_kept_and_continued() {
+fn journals_are_numbered_and_continued() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = JournalFolder::<Outline>::at(temporary.path().join("data/journal"));
     assert_eq!(folder.list().unwrap(), []);
@@ -43,7 +43,7 @@ fn journals_are_numbered_kept_and_continued() {
 }
 
 #[test]
-fn a_torn_record_is_cut_off_on_disk() {
+fn torn_record_is_truncated_on_disk() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = JournalFolder::<Outline>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
@@ -61,7 +61,7 @@ fn a_torn_record_is_cut_off_on_disk() {
 }
 
 #[test]
-fn corrupt_and_newer_are_different_errors() {
+fn corrupt_and_newer_errors_differ() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = JournalFolder::<Outline>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
@@ -84,7 +84,7 @@ fn corrupt_and_newer_are_different_errors() {
 }
 
 #[test]
-fn a_valid_record_that_cannot_have_happened_is_corrupt() {
+fn impossible_record_is_corrupt() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("000001-install.journal");
     let mut bytes = first_record(pins(), &path).unwrap();
@@ -98,7 +98,7 @@ fn a_valid_record_that_cannot_have_happened_is_corrupt() {
 
 /// Another process holds the lock: util-linux's `flock`, which writes nothing to the file.
 #[test]
-fn a_second_operation_names_the_first() {
+fn second_operation_names_lock_holder() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = JournalFolder::<Outline>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
@@ -120,7 +120,7 @@ fn a_second_operation_names_the_first() {
 
 /// Between its fork and its exec, a program that another thread starts holds every open file.
 #[test]
-fn a_lock_ends_although_a_program_that_starts_still_has_its_file() {
+fn lock_release_ignores_inherited_descriptor() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = JournalFolder::<Outline>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
@@ -135,8 +135,8 @@ fn a_lock_ends_although_a_program_that_starts_still_has_its_file() {
 /// The lock's text finds no space; the records have reserved space, which no other file can take. The test appends as
 /// many records as two hundred steps write.
 #[test]
-fn an_uninstall_can_be_recorded_on_a_full_disk() {
-    let name = "journal::folder::tests::an_uninstall_can_be_recorded_on_a_full_disk";
+fn uninstall_journals_on_full_disk() {
+    let name = "journal::folder::tests::uninstall_journals_on_full_disk";
     let Some(root) = landfall_media::mounted::on_tmpfs(name, "size=4m") else { return };
     let folder = JournalFolder::<Outline>::at(root.join("journal"));
     let lock = folder.lock("install").unwrap();
@@ -167,7 +167,7 @@ fn an_uninstall_can_be_recorded_on_a_full_disk() {
 }
 
 #[test]
-fn a_lock_of_a_removed_folder_is_no_lock() {
+fn removed_folder_releases_its_lock() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = JournalFolder::<Outline>::at(temporary.path().join("journal"));
     let first = folder.lock("uninstall").unwrap();
@@ -179,7 +179,7 @@ fn a_lock_of_a_removed_folder_is_no_lock() {
 
 /// The next version may have begun an operation that this version does not know.
 #[test]
-fn a_newer_operation_is_seen_and_left_alone() {
+fn newer_operation_is_left_untouched() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = JournalFolder::<Outline>::at(temporary.path());
     let lock = folder.lock("install").unwrap();
@@ -201,7 +201,7 @@ fn a_newer_operation_is_seen_and_left_alone() {
 }
 
 #[test]
-fn a_closed_journal_keeps_no_room() {
+fn closed_journal_frees_reserved_space() {
     use std::os::unix::fs::MetadataExt;
     let temporary = tempfile::tempdir().unwrap();
     let folder = JournalFolder::<Outline>::at(temporary.path());
@@ -235,7 +235,7 @@ fn a_closed_journal_keeps_no_room() {
 
 /// After a rollback, and during one, an older program reads the journals of a newer one. It continues none of them.
 #[test]
-fn unknown_fields_are_read_over_but_not_continued() {
+fn unknown_fields_block_continuation() {
     let path = Path::new("000001-configure.journal");
     let at = "\"at\":\"2026-11-21T08:00:00Z\"";
     let pins = r#"{"operation":"configure","steps":["1"],"later":{"a":1}}"#;
@@ -306,7 +306,7 @@ fn replay_takes_time_in_proportion_to_its_steps() {
 }
 
 #[test]
-fn an_unknown_event_or_field_is_newer_and_other_nonsense_is_damage() {
+fn unknown_events_and_fields_mean_newer() {
     let path = Path::new("000001-install.journal");
     let first = first_record(pins(), path).unwrap();
     let code_of = |payload: &[u8]| {

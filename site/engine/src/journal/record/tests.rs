@@ -26,7 +26,7 @@ fn is_corrupt(result: &Result<Decoded, DecodeError>) -> bool {
 
 proptest! {
     #[test]
-    fn reads_back_what_it_wrote(payloads in payloads()) {
+    fn records_round_trip(payloads in payloads()) {
         let (bytes, _) = journal(&payloads);
         let decoded = decode(&bytes).unwrap();
         prop_assert_eq!(decoded.payloads, payloads);
@@ -34,7 +34,7 @@ proptest! {
     }
 
     #[test]
-    fn a_shorter_journal_is_whole_or_torn(payloads in payloads()) {
+    fn shortened_journal_is_whole_or_torn(payloads in payloads()) {
         let (bytes, starts) = journal(&payloads);
         for length in 0..bytes.len() {
             let result = decode(&bytes[..length]);
@@ -51,7 +51,7 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_byte_is_torn_only_in_the_last_record(payloads in payloads(), flip in 1..=255_u8) {
+    fn flipped_byte_before_last_record_is_corrupt(payloads in payloads(), flip in 1..=255_u8) {
         let (bytes, starts) = journal(&payloads);
         let last = starts[starts.len() - 1];
         for at in 0..bytes.len() {
@@ -69,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn a_last_record_with_zeros_for_its_end_is_torn(payloads in payloads(), share in 0..1000_usize) {
+    fn zeroed_tail_is_torn(payloads in payloads(), share in 0..1000_usize) {
         let (mut bytes, starts) = journal(&payloads);
         let last = starts[starts.len() - 1];
         let from = last + (bytes.len() - last) * share / 1000;
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn records_removed_repeated_or_swapped_are_corrupt(payloads in payloads(), which in any::<prop::sample::Index>()) {
+    fn removed_or_reordered_records_are_corrupt(payloads in payloads(), which in any::<prop::sample::Index>()) {
         let (bytes, starts) = journal(&payloads);
         let index = which.index(starts.len());
         let end = starts.get(index + 1).copied().unwrap_or(bytes.len());
@@ -103,7 +103,7 @@ proptest! {
 }
 
 #[test]
-fn damage_before_a_torn_record_is_corrupt() {
+fn damage_before_torn_record_is_corrupt() {
     let (mut bytes, starts) = journal(&[b"{}".to_vec(), b"{\"a\":1}".to_vec(), b"{\"b\":2}".to_vec()]);
     bytes.truncate(bytes.len() - 1);
     bytes[starts[2] - 1] ^= 1;
@@ -111,7 +111,7 @@ fn damage_before_a_torn_record_is_corrupt() {
 }
 
 #[test]
-fn a_record_of_another_history_is_corrupt() {
+fn record_of_another_history_is_corrupt() {
     let (mut bytes, starts) = journal(&[b"{}".to_vec(), b"{\"a\":1}".to_vec()]);
     let (other, other_starts) = journal(&[b"[]".to_vec(), b"{\"a\":1}".to_vec()]);
     bytes.truncate(starts[1]);
@@ -120,12 +120,12 @@ fn a_record_of_another_history_is_corrupt() {
 }
 
 #[test]
-fn an_empty_file_is_corrupt() {
+fn empty_file_is_corrupt() {
     assert!(is_corrupt(&decode(&[])));
 }
 
 #[test]
-fn a_valid_record_of_a_later_version_is_newer() {
+fn later_version_is_newer() {
     let (mut bytes, _) = encode(b"{}", Tail::default());
     bytes[MAGIC.len()] = VERSION + 1;
     assert!(is_corrupt(&decode(&bytes)), "without its CRC, a changed version is damage");

@@ -95,19 +95,20 @@ fn table(pins: &Outline) -> String {
 
 /// Compares the whole table with the checked-in one.
 #[test]
-fn every_state_by_every_event() {
+fn transition_table_is_unchanged() {
     insta::assert_snapshot!(table(&pins(2)));
 }
 
-/// Like `every_state_by_every_event`, with the second step after the commit, which makes undo impossible from there on.
+/// Like `transition_table_is_unchanged`, with the second step after the commit, which makes undo impossible from there
+/// on.
 #[test]
-fn every_state_by_every_event_with_a_step_after_the_commit() {
+fn transition_table_with_closing_step_is_unchanged() {
     insta::assert_snapshot!(table(&Outline { closing: 1, ..pins(2) }));
 }
 
 /// Invariants, checked by other means than the table.
 #[test]
-fn rules_that_no_transition_breaks() {
+fn transitions_keep_invariants() {
     let both = [pins(2), Outline { closing: 1, ..pins(2) }];
     for (pins, state) in both.iter().flat_map(|pins| every_state(pins).into_values().map(move |state| (pins, state))) {
         let statuses: Vec<StepStatus> = state.steps.iter().map(|step| step.status).collect();
@@ -146,7 +147,7 @@ fn rules_that_no_transition_breaks() {
 }
 
 #[test]
-fn a_refusal_names_event_step_and_reason() {
+fn refusal_names_event_step_and_reason() {
     let open = transition(&State::default(), &Event::Opened { pins: pins(2).into() }).unwrap();
     let refused = |event: &Event<Outline>| transition(&open, event).unwrap_err().to_string();
     insta::assert_snapshot!(refused(&Event::Started { step: step(1) }), @"`started` of step 1 is not allowed: the step is Pending");

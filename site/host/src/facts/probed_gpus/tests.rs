@@ -52,7 +52,7 @@ fn machine(name: &str) -> GpuReport {
 const DRIVER: &str = "580.159.04";
 
 #[test]
-fn the_library_is_asked_once_in_a_minute_and_the_age_is_known() {
+fn library_is_asked_once_a_minute() {
     let (host, first, second) = (Host::new(), machine("two-l4"), machine("lost"));
     let (found, asked) = host.recent(DRIVER, &first);
     assert_eq!((&found.report, found.age, asked), (&first, Duration::ZERO, true));
@@ -68,7 +68,7 @@ fn the_library_is_asked_once_in_a_minute_and_the_age_is_known() {
 type Change = fn(&Host);
 
 #[test]
-fn another_boot_another_driver_and_another_file_do_not_count() {
+fn stale_probe_is_repeated() {
     let (first, second) = (machine("two-l4"), machine("lost"));
     let changes: [(&str, Change); 4] = [
         ("a boot", |host| host.at("ffff", "101.00")),
@@ -88,7 +88,7 @@ fn another_boot_another_driver_and_another_file_do_not_count() {
 }
 
 #[test]
-fn after_a_library_that_hung_the_next_try_is_in_ten_minutes() {
+fn hung_library_waits_ten_minutes() {
     let (host, hung) = (Host::new(), machine("hangs"));
     assert!(matches!(hung.nvml, NvmlState::TimedOut(_)));
     assert!(host.recent(DRIVER, &hung).1);
@@ -99,7 +99,7 @@ fn after_a_library_that_hung_the_next_try_is_in_ten_minutes() {
 }
 
 #[test]
-fn a_query_that_had_little_time_left_is_not_kept_as_a_hang() {
+fn shortened_query_is_no_hang() {
     let (hung, answered) = (machine("hangs").nvml, machine("two-l4").nvml);
     let short = Duration::from_millis(300);
     assert!(is_cut_short(&hung, short, TIME_LIMIT) && !is_cut_short(&answered, short, TIME_LIMIT));
@@ -107,7 +107,7 @@ fn a_query_that_had_little_time_left_is_not_kept_as_a_hang() {
 }
 
 #[test]
-fn a_host_without_a_site_keeps_nothing() {
+fn host_without_site_keeps_nothing() {
     let (_folder, paths) =
         sample::host(&[("/proc/uptime", "100.25 7.00"), ("/proc/sys/kernel/random/boot_id", "0a1b")]);
     let asked = Cell::new(0);
@@ -121,7 +121,7 @@ fn a_host_without_a_site_keeps_nothing() {
 }
 
 #[test]
-fn two_at_once_ask_once() {
+fn concurrent_callers_ask_once() {
     let (host, asked) = (Host::new(), AtomicUsize::new(0));
     let look = || {
         recent(&host.paths, kernel(DRIVER), TIME_LIMIT, |_, _| {
@@ -138,7 +138,7 @@ fn two_at_once_ask_once() {
 }
 
 #[test]
-fn no_one_waits_longer_than_the_limit() {
+fn waiting_ends_at_limit() {
     let host = Host::new();
     let limit = Duration::from_millis(200);
     let held = Turn::take(&host.paths, Instant::now()).unwrap();

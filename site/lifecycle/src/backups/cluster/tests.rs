@@ -42,7 +42,7 @@ fn lines(kinds: Vec<Result<ListedKind, ClusterError>>, piece: usize) -> io::Resu
 }
 
 #[test]
-fn objects_come_back_as_they_were_listed_however_they_are_read() {
+fn listed_objects_round_trip() {
     let kinds = || {
         let unreadable = ListedKind {
             kind: "example.com/v1 Widget".to_owned(),
@@ -68,14 +68,14 @@ fn objects_come_back_as_they_were_listed_however_they_are_read() {
 }
 
 #[test]
-fn a_list_that_fails_ends_the_stream_with_its_error() {
+fn failed_list_ends_the_stream() {
     let failed = ClusterError::UnknownKind { api_version: "v1".to_owned(), kind: "Secret".to_owned() };
     let error = lines(vec![Ok(listed("ConfigMap", &["a"])), Err(failed)], 64).unwrap_err();
     assert!(error.to_string().contains("kind Secret"), "{error}");
 }
 
 #[test]
-fn objects_that_are_lost_or_malformed_are_found() {
+fn lost_and_malformed_objects_are_found() {
     let text = String::from_utf8(lines(vec![Ok(listed("ConfigMap", &["a", "b"]))], 64).unwrap()).unwrap();
     let all: Vec<&str> = text.lines().collect();
     let read = |kept: &[&str]| read_objects(kept.join("\n").as_bytes(), |_| Ok(()));
@@ -164,7 +164,7 @@ fn backup(paths: &SitePaths, bytes: &[u8]) -> OpenBackup {
 }
 
 #[test]
-fn a_snapshot_of_etcd_is_taken_saved_and_opens_and_nothing_of_it_stays() {
+fn etcd_snapshot_opens_and_leaves_nothing() {
     let (_root, paths) = host();
     place_tools(&paths);
     let etcd = Etcd { revision: 42, ..Etcd::default() };
@@ -195,7 +195,7 @@ fn a_snapshot_of_etcd_is_taken_saved_and_opens_and_nothing_of_it_stays() {
 }
 
 #[test]
-fn another_snapshot_than_was_taken_is_found() {
+fn different_etcd_snapshot_is_found() {
     let (_root, paths) = host();
     place_tools(&paths);
     let etcd = Etcd { revision: 42, ..Etcd::default() };
@@ -209,7 +209,7 @@ fn another_snapshot_than_was_taken_is_found() {
 }
 
 #[test]
-fn a_node_pack_without_tools_is_noted_and_what_a_power_cut_left_is_removed() {
+fn missing_etcd_tools_are_noted() {
     let (_root, paths) = host();
     durable::create_folder(&paths.backup_scratch()).unwrap();
     durable::write_file(&paths.backup_scratch().join("snapshot.db.part"), b"half", 0o600).unwrap();
@@ -221,7 +221,7 @@ fn a_node_pack_without_tools_is_noted_and_what_a_power_cut_left_is_removed() {
 }
 
 #[test]
-fn streams_of_the_cluster_have_names_that_a_repository_takes() {
+fn cluster_stream_names_are_valid() {
     for stream in [ETCD, OBJECTS] {
         assert_eq!(name(stream).unwrap().as_str(), stream);
     }

@@ -83,7 +83,7 @@ impl Read for Broken {
 }
 
 #[test]
-fn all_writers_are_held_at_once_and_each_goes_on_when_its_data_is_captured() {
+fn writers_are_held_until_captured() {
     let (asked, read, facts) = made([None, None], false);
     let expected = [
         "kv/keys: hold 30",
@@ -105,7 +105,7 @@ fn all_writers_are_held_at_once_and_each_goes_on_when_its_data_is_captured() {
 }
 
 #[test]
-fn a_hold_that_cannot_begin_costs_the_cut_and_nothing_else() {
+fn failed_hold_costs_only_the_cut() {
     let (asked, read, facts) = made([None, Some("hold")], false);
     // Holds that may have begun are ended, and no log is read without a time.
     let expected = [
@@ -121,7 +121,7 @@ fn a_hold_that_cannot_begin_costs_the_cut_and_nothing_else() {
 }
 
 #[test]
-fn stream_that_fails_lets_go_at_once_and_leaves_the_cut_of_others() {
+fn failed_stream_keeps_cut_of_others() {
     for fails in ["save", "mark"] {
         let (asked, failed) = (Asked::default(), FailedStreams::default());
         let pod = |stream, fails| Played { stream, asked: &asked, fails };
@@ -154,7 +154,7 @@ fn stream_that_fails_lets_go_at_once_and_leaves_the_cut_of_others() {
 }
 
 #[test]
-fn a_hold_that_cannot_be_ended_ends_by_itself_and_a_log_that_cannot_be_read_costs_the_cut() {
+fn unreadable_log_costs_the_cut() {
     let (asked, _, facts) = made([Some("free"), None], false);
     assert_eq!(asked.iter().filter(|line| line.ends_with("kv/keys: free")).count(), 1);
     assert!(facts.contains_key(CUT));
@@ -163,7 +163,7 @@ fn a_hold_that_cannot_be_ended_ends_by_itself_and_a_log_that_cannot_be_read_cost
 }
 
 #[test]
-fn a_backup_that_fails_lets_everybody_go() {
+fn failed_backup_releases_writers() {
     let asked = Asked::default();
     let pod = Played { stream: "files/uploads", asked: &asked, fails: Some("save") };
     let (hold, save) = (hold(HoldUntil::End), ["save".to_owned()]);
@@ -208,7 +208,7 @@ fn counted(prints: &'static str, is_held: bool) -> (String, String) {
 }
 
 #[test]
-fn data_is_counted_as_of_the_cut_and_a_count_that_fails_costs_nothing() {
+fn failed_count_keeps_the_cut() {
     let whole = r#"{"db/rows":{"orders":7}}"#;
     assert_eq!(counted("orders=7\n", true).0, whole);
     // For a log, the program states when its numbers were true, and the cut has that time.
@@ -241,7 +241,7 @@ impl RulePrograms for Limited {
 }
 
 #[test]
-fn a_count_that_hangs_while_writers_are_held_ends_before_their_hold() {
+fn hanging_count_ends_before_hold() {
     let (pod, program, rule) = (Limited::default(), ["count".to_owned()], hold(HoldUntil::End));
     let held = vec![Held { pod: &pod, hold: &rule, source: PodStream::new(&pod, &program, &Silent) }];
     let counting = vec![Counted { pod: &pod, program: &program, is_held: true }];
@@ -257,7 +257,7 @@ fn a_count_that_hangs_while_writers_are_held_ends_before_their_hold() {
 }
 
 #[test]
-fn a_cut_of_logs_alone_is_after_all_of_them() {
+fn log_only_cut_follows_all_logs() {
     let failed = FailedStreams::default();
     let cut = MakingCut::new(Vec::new(), vec!["a/rows".to_owned(), "b/rows".to_owned()], &failed, &Silent);
     assert!(cut.facts().is_empty());

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_of_one_container_are_loaded_together() {
+    fn container_streams_load_together() {
         let streams = [
             saved("db", "db", None, "files"),
             saved("db", "other", None, "files-of-other"),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_that_failed_refuses_the_backup() {
+    fn failed_check_refuses_the_backup() {
         let drilled =
             |checks| DrilledStream { stream: "db/files".to_owned(), size_bytes: Some(7), recovered_to: None, checks };
         let mut report = DrillReport {

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_labels() {
+    fn namespace_names_fit_a_label() {
         assert_eq!(name("postgres"), "landfall-drill-postgres");
         let long = name(&format!("{}-{}", "a".repeat(47), "b".repeat(15)));
         assert_eq!(long, format!("landfall-drill-{}", "a".repeat(47)));

@@ -232,7 +232,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn log_backups_lead_to_every_time_that_one_of_them_began_after() {
+    fn chain_reaches_every_covered_time() {
         let logs = [log(5, "a", "b"), log(10, "b", "c"), log(15, "c", "d")];
         let chain = Chain::of(&saved(Some("a")), &LogIndex::of(&logs));
         assert_eq!(chain.until(), Some(time(15)));
@@ -245,7 +245,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_lost_log_backup_ends_the_way_whatever_the_clocks_said() {
+    fn lost_log_backup_ends_chain() {
         let logs = [log(5, "a", "b"), log(15, "c", "d")];
         assert_eq!(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).until(), Some(time(5)));
         // The clock went back, but the chain did not.
@@ -254,7 +254,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn of_two_that_follow_one_the_way_goes_through_the_one_that_was_noted() {
+    fn chain_prefers_noted_successor() {
         let logs = [log(5, "a", "lost"), log(6, "a", "b"), log(10, "b", "c")];
         assert_eq!(minutes(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).to(time(10)).unwrap()), [6, 10]);
         // The later one was not recorded either.
@@ -262,7 +262,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn chain_of_a_week_of_logs_is_found_in_linear_time() {
+    fn long_chain_is_found_quickly() {
         let logs: Vec<Backup> =
             (0..20_000).map(|minute| log(minute, &minute.to_string(), &(minute + 1).to_string())).collect();
         let begun = std::time::Instant::now();
@@ -272,7 +272,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn idle_log_leads_on_without_log_backups() {
+    fn idle_log_extends_chain() {
         let logs = [log(5, "a", "b")];
         let idle = |link: &str, minute: i64| {
             vec![IdleLog { stream: "db/rows".to_owned(), link: link.to_owned(), until: time(minute) }]
@@ -292,13 +292,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn links_in_a_circle_end() {
+    fn circular_links_end() {
         let logs = [log(5, "a", "b"), log(6, "b", "a")];
         assert_eq!(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).until(), Some(time(6)));
     }
 
     #[test]
-    fn points_in_time_are_proven_as_far_as_a_drill_has_recovered() {
+    fn points_are_proven_up_to_drill() {
         let proof = || Some(landfall_backup::Proof { time: time(50), report: String::new() });
         let mut logs = [log(5, "a", "b"), log(10, "b", "c"), log(15, "c", "d"), log(20, "d", "e")];
         let full = |minute: i64| Backup { ended: Some(time(minute)), kind: BackupKind::Full, ..log(minute, "", "") };
@@ -320,7 +320,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn spans_that_overlap_are_one() {
+    fn overlapping_spans_merge() {
         let logs = [log(5, "a", "b"), log(10, "b", "c"), log(35, "x", "y")];
         let full = |minute: i64| Backup { ended: Some(time(minute)), kind: BackupKind::Full, ..log(minute, "", "") };
         let backups = [full(1), full(7), full(30)];

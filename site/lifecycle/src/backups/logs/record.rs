@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn log_whose_backup_failed_begins_with_the_next_one() {
+    fn log_has_base_after_backup() {
         let (_root, records) = records();
         records.begin("db/rows", "a").unwrap();
         assert_eq!(records.whole_link("db/rows"), Some(WholeLink { word: "a".to_owned(), has_base: false }));
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_advances_from_link_to_link_until_it_begins_again() {
+    fn log_advances_from_link_to_link() {
         let (_root, records) = records();
         assert_eq!(records.link("db/rows").unwrap(), None);
         records.begin("db/rows", "a").unwrap();
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn look_at_an_idle_log_moves_its_time_alone() {
+    fn idle_log_advances_only_its_time() {
         let (_root, records) = records();
         records.begin("db/rows", "a").unwrap();
         assert_eq!(records.idle(), [], "no backup is there");
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_failed_is_remembered_until_one_succeeds() {
+    fn failure_is_kept_until_success() {
         let (_root, records) = records();
         records.begin("db/rows", "a").unwrap();
         records.has_base("db/rows", "a").unwrap();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_record_refuses_log_backups_until_logs_begin_again() {
+    fn damaged_record_refuses_log_backups() {
         let (_root, records) = records();
         records.begin("db/rows", "a").unwrap();
         records.has_base("db/rows", "a").unwrap();

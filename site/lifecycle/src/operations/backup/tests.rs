@@ -6,7 +6,7 @@ use crate::backups::logs::tests::log;
 use crate::operations::testing::{installed, operations, with_data};
 
 #[test]
-fn a_backup_that_is_lost_while_it_is_proven_is_noted_and_a_busy_site_is_no_try() {
+fn busy_site_is_no_try() {
     let (_root, operations) = operations();
     durable::create_folder(&operations.paths.data()).unwrap();
     durable::write_file(&operations.paths.data_uuid(), b"", 0o644).unwrap();
@@ -24,7 +24,7 @@ fn a_backup_that_is_lost_while_it_is_proven_is_noted_and_a_busy_site_is_no_try()
 }
 
 #[test]
-fn backups_that_are_not_found_get_their_own_next_step() {
+fn missing_backups_have_specific_hints() {
     let [first, second] = ["a", "b"].map(|link| log(1, link, link));
     let next = |backups: &[Backup], id: &str| {
         let error = find_in(backups, id).unwrap_err();
@@ -43,7 +43,7 @@ fn backups_that_are_not_found_get_their_own_next_step() {
 }
 
 #[test]
-fn a_backup_that_finds_the_site_busy_is_noted() {
+fn refused_backup_is_noted() {
     let fixture = installed(&with_data(), json!({}));
     let operations = &fixture.operations;
     durable::create_folder(&operations.paths.data()).unwrap();
@@ -57,7 +57,7 @@ fn a_backup_that_finds_the_site_busy_is_noted() {
 }
 
 #[test]
-fn a_drill_that_finds_the_site_busy_is_noted() {
+fn refused_drill_is_noted() {
     let fixture = installed(&with_data(), json!({}));
     let operations = &fixture.operations;
     durable::create_folder(&operations.paths.data()).unwrap();

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_export_reads_the_folder_that_is_backed_up() {
+    fn audit_export_reads_backed_up_folder() {
         let save = ["landfall-appliance", "database", "save", "--data=/var/lib/landfall-appliance"].map(str::to_owned);
         assert_eq!(arguments(&save).join(" "), "landfall-appliance audit export --data=/var/lib/landfall-appliance");
     }

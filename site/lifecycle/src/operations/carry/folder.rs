@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stick_that_is_not_there_becomes_no_folder_and_a_second_one_needs_another_name() {
+    fn missing_stick_is_not_created() {
         let directory = tempfile::tempdir().unwrap();
         let made = folder(directory.path());
         assert!(made.path.ends_with("landfall-7b6f4a52-19700101T000000Z"));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_breaks_or_never_ends_leaves_a_reason_and_no_file() {
+    fn broken_stream_leaves_no_file() {
         let directory = tempfile::tempdir().unwrap();
         let folder = folder(directory.path());
         let bytes = vec![7_u8; 3 * PIECE_BYTES + 5];

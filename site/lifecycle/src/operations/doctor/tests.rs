@@ -33,7 +33,7 @@ fn healthy_site_has_no_problem() {
 }
 
 #[test]
-fn every_spoiled_part_is_named_before_what_follows() {
+fn problems_are_named_in_causal_order() {
     let mut report = healthy();
     report.verdict = Verdict::NotReady;
     let broken = || Some("broken".to_owned());
@@ -71,7 +71,7 @@ fn every_spoiled_part_is_named_before_what_follows() {
 }
 
 #[test]
-fn blocker_of_the_host_fails_a_site_that_runs() {
+fn host_blocker_fails_running_site() {
     let blocker = Finding::new(codes::TOO_LITTLE_SPACE, "1 GiB", "2 GiB");
     let accepted = &healthy().accepted[0];
     let known =
@@ -84,7 +84,7 @@ fn blocker_of_the_host_fails_a_site_that_runs() {
 }
 
 #[test]
-fn stopped_operation_comes_with_its_own_next_step() {
+fn stopped_operation_has_its_next_step() {
     let found = diagnosed(&interrupted());
     assert_eq!((found.problems[0].name.as_str(), found.exit_code()), ("operation", 5));
     assert!(found.problems[0].next.contains("landfall resume"));
@@ -103,7 +103,7 @@ fn stopped_operation_comes_with_its_own_next_step() {
 }
 
 #[test]
-fn machine_without_a_site_is_not_ready() {
+fn empty_machine_is_not_ready() {
     let found = diagnosed(&absent());
     assert_eq!((names(&found), found.exit_code()), (vec!["release"], 4));
     let (_root, operations) = operations();

@@ -22,7 +22,7 @@ fn folded(fixture: &Fixture) -> Folded {
 
 /// The document gives the same answers as the journals.
 #[test]
-fn folded_operations_answer_like_their_journals() {
+fn folded_history_answers_like_journals() {
     let fixture = site_with_changes();
     let operations = &fixture.operations;
     assert_eq!(folded(&fixture).operations().len(), operations.journals().list().unwrap().len());
@@ -40,7 +40,7 @@ fn folded_operations_answer_like_their_journals() {
 }
 
 #[test]
-fn a_damaged_document_is_rebuilt_from_the_journals() {
+fn damaged_document_is_rebuilt_from_journals() {
     let fixture = site_with_changes();
     let operations = &fixture.operations;
     let whole = text(&fixture);
@@ -61,7 +61,7 @@ fn a_damaged_document_is_rebuilt_from_the_journals() {
 
 /// Another program may know more fields of each operation, which this program must preserve.
 #[test]
-fn fields_of_a_newer_program_are_passed_over_and_kept() {
+fn unknown_fields_are_preserved() {
     let fixture = site_with_changes();
     let operations = &fixture.operations;
     let whole = text(&fixture);
@@ -91,7 +91,7 @@ fn fields_of_a_newer_program_are_passed_over_and_kept() {
 
 /// The uninstall continues the journal of the install, which is open again.
 #[test]
-fn a_journal_that_has_grown_is_read_itself() {
+fn grown_journal_is_read_itself() {
     use crate::pins::Event;
     use landfall_engine::journal::{Phase, UndoCause};
     let fixture = site_with_changes();

@@ -158,7 +158,7 @@ fn bundle(vendor: &Vendor, version: &str, document: &Value, mut contents: Vec<Ve
 }
 
 #[test]
-fn packages_come_once_and_leave_with_an_uninstall() {
+fn packages_install_once_and_uninstall() {
     let host = Host::new();
     let pack = host.pack("1", &[(NAME, "1.2-3", host.package(NAME, "1.2-3", ""))]);
     let prepared = host.prepare(&pack).unwrap();
@@ -179,7 +179,7 @@ fn packages_come_once_and_leave_with_an_uninstall() {
 }
 
 #[test]
-fn a_package_that_was_there_before_stays() {
+fn preinstalled_package_stays() {
     let host = Host::new();
     let (own, other) = (host.package(NAME, "1", ""), host.package("landfall-other", "2", ""));
     let first = host.pack("1", &[(NAME, "1", own.clone())]);
@@ -201,7 +201,7 @@ fn a_package_that_was_there_before_stays() {
 }
 
 #[test]
-fn what_fails_leaves_nothing() {
+fn failed_install_leaves_nothing() {
     let host = Host::new();
     let needy = host.package("landfall-needy", "1", "Depends: landfall-missing\n");
     let pack = host.pack("1", &[(NAME, "1", host.package(NAME, "1", "")), ("landfall-needy", "1", needy)]);
@@ -219,7 +219,7 @@ fn what_fails_leaves_nothing() {
 }
 
 #[test]
-fn a_pack_for_other_hosts_and_an_unknown_vendors_are_refused() {
+fn unfit_and_unknown_packs_are_refused() {
     let host = Host::new();
     let pack = host.pack("1", &[(NAME, "1", host.package(NAME, "1", ""))]);
     let system = host.operations.paths.host("/etc/os-release");
@@ -232,7 +232,7 @@ fn a_pack_for_other_hosts_and_an_unknown_vendors_are_refused() {
 
 /// After a power cut, the same command continues, or an uninstall undoes.
 #[test]
-fn what_was_interrupted_is_continued_or_undone() {
+fn interrupted_install_continues_or_is_undone() {
     let host = Host::new();
     let pack = host.pack("1", &[(NAME, "1", host.package(NAME, "1", ""))]);
     let interrupt = || {

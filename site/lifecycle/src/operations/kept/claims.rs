@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claims_of_replicas_and_plain_claims_are_recognized() {
+    fn replica_and_plain_claims_are_recognized() {
         let set = json!({
             "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "data"},
             "spec": {"volumeClaimTemplates": [{

@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_folders_of_claims_are_volumes() {
+    fn only_claim_folders_are_volumes() {
         for name in
             ["pvc-1", "lost+found", "pvc-1_ns", "pvc-1__claim", "pvc-1_ns_", "pvc-1_ns_claim_more", "x_ns_claim"]
         {
@@ -268,7 +268,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_claim_is_read_from_the_name_of_its_folder(
+        fn claims_are_read_from_folder_names(
             volume in "pvc-[0-9a-f-]{1,36}", namespace in "[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?",
             claim in "[a-z0-9]([-a-z0-9.]{0,40}[a-z0-9])?",
         ) {

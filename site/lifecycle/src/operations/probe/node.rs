@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_says_whether_it_is_ready() {
+    fn node_readiness_is_read() {
         let ready = Node { name: "worker-1.corp".to_owned(), unready: None };
         assert_eq!(node(&live("worker-1.corp", "linux", "True")), Ok(ready));
         let silent = node(&live("worker-2", "linux", "Unknown")).unwrap();
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_of_other_systems_and_names_that_lead_elsewhere_get_no_pod() {
+    fn unfit_nodes_get_no_pod() {
         let refused = |live: &Value| {
             let Probed::Absent(absent) = node(live).unwrap_err().probed else { panic!("it has facts") };
             (absent.code, absent.reason)

@@ -11,7 +11,7 @@ fn printed() -> String {
 }
 
 #[test]
-fn what_a_pod_printed_is_facts_or_is_refused_with_a_reason() {
+fn pod_output_without_facts_is_refused() {
     assert_eq!(parse(&printed()), Ok(sample::sample()));
     assert_eq!(parse("{\"kind\": \"status\"}").unwrap_err(), "what it printed is not a document of the kind facts");
     assert_eq!(parse("sh: not found").unwrap_err(), "what it printed does not hold the facts of a host");
@@ -25,7 +25,7 @@ fn not_deleted() -> ClusterError {
 }
 
 #[test]
-fn what_is_left_in_the_cluster_is_named_whatever_else_happened() {
+fn leftover_namespace_is_always_named() {
     let failed = || Err(StepError::new(codes::CLUSTER_UNREACHABLE, "no answer"));
     assert_eq!(finished(Ok(()), None, "landfall-probe-1").unwrap(), None);
     assert_eq!(finished(failed(), None, "landfall-probe-1").unwrap_err().code(), codes::CLUSTER_UNREACHABLE);
@@ -39,7 +39,7 @@ fn what_is_left_in_the_cluster_is_named_whatever_else_happened() {
 }
 
 #[test]
-fn the_exit_code_says_whether_something_is_missing_or_left() {
+fn exit_code_reflects_absences_and_leftovers() {
     let node = |probed| ProbedNode { name: "worker-1".to_owned(), probed };
     let report = |nodes, leftover| ProbeReport { server: "https://10.0.0.1:6443/".to_owned(), nodes, leftover };
     let whole = || node(Probed::Facts(Box::new(sample::sample())));

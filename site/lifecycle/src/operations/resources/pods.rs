@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_has_what_it_asks_for_and_what_was_measured_of_it() {
+    fn containers_show_requests_and_measured_use() {
         let found = read(&pod(), &summary());
         assert_eq!((found.pod.as_str(), found.node.as_deref()), ("db-0", Some("node-1")));
         let names: Vec<&str> = found.containers.iter().map(|container| container.container.as_str()).collect();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_absent_and_zero_is_a_figure() {
+    fn unmeasured_use_is_not_zero() {
         let unknown = read(&pod(), &json!({"pods": []}));
         assert_eq!(unknown.containers[0].amounts.memory_used_bytes, None);
         assert_eq!(unknown.containers[0].amounts.memory_requested_bytes, Some(256 * MIB), "that needs no measurement");
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_total_leaves_nothing_out_that_it_would_have_to_include() {
+    fn total_with_unknown_part_is_unknown() {
         let found = read(&pod(), &summary());
         let sum = total(&[found.clone(), found.clone()]);
         assert_eq!(sum.cpu_requested_millicores, Some(600), "of those that request anything");

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn use_is_counted_by_component_and_node() {
+    fn use_is_counted_per_component_and_node() {
         let owned = vec![(Some("web".to_owned()), vec![pod("web-0")])];
         let rest = others(vec![pod("coredns"), pod("web-0")], &owned);
         let owned = owned.into_iter().chain([(None, rest)]).collect();

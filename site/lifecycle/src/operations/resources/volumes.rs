@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_of_several_pods_is_one_and_names_them() {
+    fn shared_claim_is_counted_once() {
         let found = claims(&[pod("a"), pod("b")]);
         let names: Vec<&str> = found.keys().map(|(_, claim)| claim.as_str()).collect();
         assert_eq!(names, ["a-scratch", "b-scratch", "shared"]);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn temporary_volumes_have_what_the_kubelet_measured_and_nothing_else_is_one() {
+    fn temporary_volumes_show_kubelet_figures() {
         let found = temporary(&pod("a"), summaries().get("node-1"));
         let figures: Vec<_> =
             found.iter().map(|volume| (volume.name.as_str(), volume.size_bytes, volume.used_bytes)).collect();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kubelet_reports_of_a_filesystem_is_not_what_a_folder_takes() {
+    fn folder_volumes_ignore_kubelet_figures() {
         let of = |spec: Value| measured_of_claim(&summaries(), ("shop", "shared"), &json!({"spec": spec}));
         assert_eq!(of(json!({"csi": {"driver": "d"}})), Some(7));
         assert_eq!((of(json!({"local": {"path": "/x"}})), of(json!({"hostPath": {"path": "/x"}}))), (None, None));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_has_the_size_of_its_volume_and_before_that_the_one_it_asks_for() {
+    fn claim_size_prefers_bound_volume() {
         let asked = json!({"spec": {"resources": {"requests": {"storage": "8Gi"}}}});
         let mut bound = asked.clone();
         bound["status"] = json!({"capacity": {"storage": "10Gi"}});
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_counted_in_time_is_not_measured() {
+    fn folder_counted_too_late_is_unmeasured() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("base/1");
         durable::create_folder(&folder.path().join("base")).unwrap();

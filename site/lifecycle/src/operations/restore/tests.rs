@@ -69,7 +69,7 @@ fn journals(fixture: &Fixture) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_is_not_installed_busy_open_or_without_backups_is_not_restored() {
+fn unready_site_is_not_restored() {
     assert_eq!(code(&operations().1), codes::NOT_INSTALLED);
     let fixture = installed();
     let operations = &fixture.operations;
@@ -82,7 +82,7 @@ fn what_is_not_installed_busy_open_or_without_backups_is_not_restored() {
 }
 
 #[test]
-fn an_approval_is_of_one_plan_whatever_its_word_and_nothing_begins_by_another() {
+fn approval_fits_one_plan_only() {
     let fixture = installed();
     let approved = prepared(&fixture, "0a1b2c3d").approval().unwrap();
     assert_eq!(prepared(&fixture, "ffeeddcc").approval().unwrap(), approved);
@@ -99,7 +99,7 @@ fn an_approval_is_of_one_plan_whatever_its_word_and_nothing_begins_by_another() 
 }
 
 #[test]
-fn what_is_overwritten_says_what_another_restore_could_bring_back() {
+fn overwritten_data_names_restorable_time() {
     let (points, own) = (
         [PointsInTime {
             stream: "db/rows".to_owned(),
@@ -118,7 +118,7 @@ fn what_is_overwritten_says_what_another_restore_could_bring_back() {
 }
 
 #[test]
-fn what_a_volume_has_now_and_what_is_loaded_are_measured() {
+fn present_and_loaded_bytes_are_measured() {
     let fixture = installed();
     let operations = &fixture.operations;
     let streams = crate::plan::restore::tests::streams();
@@ -136,7 +136,7 @@ fn what_a_volume_has_now_and_what_is_loaded_are_measured() {
 }
 
 #[test]
-fn a_restore_that_does_not_fit_is_refused_with_what_it_needs_and_changes_nothing() {
+fn restore_without_room_is_refused_unchanged() {
     let fixture = installed();
     let operations = &fixture.operations;
     let mut streams = crate::plan::restore::tests::streams();

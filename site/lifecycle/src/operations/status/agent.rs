@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_went_away_is_reported() {
+    fn missing_node_address_is_reported() {
         // The first is on lo everywhere. The second is reserved for documentation and exists nowhere.
         let [here, nowhere]: [IpAddr; 2] = [[127, 0, 0, 1].into(), [192, 0, 2, 17].into()];
         assert_eq!(lacking(here), None);

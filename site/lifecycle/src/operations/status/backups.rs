@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backup_of_the_future_is_named() {
+    fn future_backup_is_named() {
         let future = ["2031-01-01T00:00:00Z", "2031-01-02T00:00:00Z"].map(str::to_owned).to_vec();
         let status = BackupsStatus { of_future: future, ..BackupsStatus::default() };
         let notes = status.notes("2026-11-29T00:00:00Z".parse().unwrap());
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_without_backups_has_no_such_state_and_one_without_its_key_says_so() {
+    fn missing_backup_key_is_reported() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         assert_eq!(BackupsStatus::of(&paths, &[]), None);

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_end_is_named_and_the_order_is_that_of_ends() {
+    fn certificates_are_ordered_by_end() {
         let found = judged(
             &[("ca", "2036-01-01T00:00:00Z"), ("admin", "2026-03-01T12:00:00Z"), ("api", "2026-03-01T12:00:00Z")],
             "2026-02-01T00:00:00Z",
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_cannot_be_used_is_never_ready() {
+    fn unusable_certificate_is_not_ready() {
         let whole = ("ca", "2036-01-01T00:00:00Z");
         for (bad, now, reason, days) in [
             (("api", "missing"), "2026-02-01T00:00:00Z", "api is missing", 3621),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_without_certificates_has_no_such_status_and_one_that_cannot_be_read_is_not_ready() {
+    fn unreadable_certificates_are_not_ready() {
         let now = at("2026-02-01T00:00:00Z");
         assert_eq!(CertificatesStatus::of(Ok(Vec::new()), now), None);
         let failed = StepError::new(codes::NODE_CERTIFICATE, "cannot read /etc/kubernetes/pki");

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chain_that_drops_what_comes_from_pods_is_named_with_its_commands() {
+    fn chain_dropping_pods_names_commands() {
         let networks = Networks::of(&SiteConfiguration::default()).unwrap();
         let mut network = sample::sample().network;
         assert_eq!(
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_way_in_that_a_person_has_accepted_is_noted_as_accepted() {
+    fn accepted_closed_firewall_is_noted() {
         let mut settings = SiteConfiguration::default();
         let networks = Networks::of(&settings).unwrap();
         let found = |chain: &str| {

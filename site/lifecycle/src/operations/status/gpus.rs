@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_and_a_host_without_gpus_has_none() {
+    fn gpu_faults_are_reported() {
         let lost = status("lost").unwrap();
         assert!(lost.reason.as_ref().unwrap().starts_with("[LF3039] "), "{lost:?}");
         assert_eq!(lost.devices[1].problems, ["does not answer"]);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_node_offers_is_compared_with_what_the_driver_reports() {
+    fn offered_gpus_are_compared_with_driver() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let node = |resources: Value| json!({"status": {"allocatable": resources}});

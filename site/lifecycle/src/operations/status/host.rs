@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_cannot_be_right_is_not_ready() {
+    fn impossible_clock_is_not_ready() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let (now, limit) = (at("2026-11-20T08:00:00Z"), at("2026-12-01T00:00:00Z"));
         let paths = SitePaths::default();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_below_what_the_kubelet_keeps_free_is_not_ready() {
+    fn full_disk_is_not_ready() {
         let disk = |free| DiskStatus::judge("/var/lib/landfall".into(), 100 << 30, free);
         assert!(disk(1 << 30).ready && disk(50 << 30).reason.is_none());
         let full = disk((1 << 30) - 1);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_what_the_kernel_says() {
+    fn memory_matches_the_kernel() {
         let memory = MemoryStatus::read().unwrap();
         let kernel = fs_err::read_to_string("/proc/meminfo").unwrap();
         assert!(kernel.contains(&format!("{} kB", memory.total_bytes / 1024)), "{memory:?}");
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn etcd_is_reported_before_it_is_full_and_not_ready_then() {
+    fn full_etcd_is_not_ready() {
         const MIB: u64 = 1 << 20;
         let etcd = |mebibytes| EtcdStatus::judge(mebibytes * MIB);
         assert!(etcd(100).ready && etcd(100).note().is_none() && etcd(1600).note().is_none());

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_has_the_figures_of_the_plan_and_how_it_runs_with_them() {
+    fn model_shows_planned_figures_and_profile() {
         let planned = [("models.llama.tensorParallel", json!(2)), ("models.llama.context", json!("131072"))];
         let set = [("models.llama.context", json!("8192"))];
         let found = on(&host("two-l4"), &planned, &set);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_whose_gpus_are_gone_says_why_it_does_not_run() {
+    fn model_without_gpus_gives_reason() {
         let without = Facts { gpus: None, ..host("two-l4") };
         let found = on(&without, &[("models.llama.tensorParallel", json!(2))], &[]);
         assert_eq!(found.profile, None);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_no_one_decides_about_has_no_figures_and_the_best_profile() {
+    fn unplanned_model_shows_best_profile() {
         let found = on(&host("two-l4"), &[], &[]);
         assert!(found.figures.is_empty());
         assert!(found.profile.is_some_and(|profile| profile.contains("context 131072")));

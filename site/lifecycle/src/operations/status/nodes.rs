@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_under_pressure_is_not_ready_and_says_which() {
+    fn node_under_pressure_is_not_ready() {
         let node = |conditions: &[(&str, &str)]| {
             let conditions: Vec<_> = conditions
                 .iter()
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_does_not_run_makes_its_node_not_ready() {
+    fn failed_system_pod_makes_node_unready() {
         let doubted = |pods: &[Value]| {
             let mut nodes = [node()];
             let mut components = [component("shop", &[]), component("bank", &["the teller is ill"])];
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_ready_once_the_kubelet_is_silent() {
+    fn silent_kubelet_makes_everything_unready() {
         let now = Timestamp::now();
         let doubted = |seconds: i64| {
             let (mut nodes, mut components) = ([node()], [component("shop", &[])]);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_is_not_ready_before_its_pods_have_started_since_the_boot() {
+    fn component_waits_for_pods_after_boot() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         assert_eq!(containers(&paths), BTreeSet::new());

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nameserver_must_answer_without_an_error() {
+    fn nameserver_error_is_refused() {
         ask(nameserver(0)).unwrap();
         let error = ask(nameserver(2)).unwrap_err();
         assert_eq!(error.to_string(), "it answers with DNS error 2");
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_address_that_is_refused_is_reported() {
+    fn refused_service_address_is_reported() {
         // Nothing listens on port 443 of this loopback address.
         let services = [serde_json::json!({
             "metadata": {"namespace": "default", "name": "kubernetes"},

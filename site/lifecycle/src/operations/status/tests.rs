@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn a_port_of_two_protocols_is_one() {
+fn port_with_two_protocols_is_listed_once() {
     let port = |number: u64, protocol: &str| json!({"port": number, "protocol": protocol});
     let service = json!({
         "metadata": {"name": "kube-dns", "namespace": "kube-system"},
@@ -15,7 +15,7 @@ fn a_port_of_two_protocols_is_one() {
 }
 
 #[test]
-fn site_with_data_and_no_backup_says_so() {
+fn missing_backup_is_reported() {
     use crate::operations::install::tests::release;
     use crate::operations::testing::{installed, with_data};
 

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_state_has_its_verdict_and_exit_code() {
+    fn states_map_to_verdicts_and_codes() {
         let judged = |change: fn(&mut StatusReport)| {
             let mut report = installed();
             change(&mut report);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_not_ready_or_not_known_passes_for_ready() {
+    fn unready_or_unknown_parts_fail_verdict() {
         let spoilers: [fn(&mut StatusReport); 20] = [
             |report| report.agent = None,
             |report| report.agent.as_mut().unwrap().ready = false,
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_must_remove_is_stuck_and_what_resume_tries_again_is_not() {
+    fn only_blocked_operations_are_stuck() {
         let failed = |code: &str| StepState {
             status: StepStatus::Failed,
             failure: Some(RecordedError {

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn each_proof_is_brought_with_what_it_comes_to_now() {
+    fn proofs_are_collected_with_results() {
         let site = site(service("seven"));
         give_cluster(&site, "pvc-1_reports_data");
         let brought = brought(&site.operations);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_site_or_a_cluster_there_is_a_reason_and_no_file() {
+    fn missing_site_or_cluster_gives_reason() {
         let (_root, empty) = operations();
         let (nothing, silent) = (brought(&empty), brought(&site(1).operations));
         assert_eq!(nothing.failures, ["no release is installed on this machine"]);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proof_runs_while_a_change_is_open() {
+    fn open_change_prevents_proofs() {
         // Without proofs, the cluster is not contacted.
         let site = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
         site.prepared().run().unwrap();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_for_which_no_time_is_left_has_neither_passed_nor_failed() {
+    fn late_proof_neither_passes_nor_fails() {
         // The kernel accepts connections, but nothing answers.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let site = site(silent.local_addr().unwrap().port());

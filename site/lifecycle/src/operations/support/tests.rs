@@ -34,7 +34,7 @@ fn percent(text: &str) -> String {
 }
 
 #[test]
-fn a_thousand_secrets_in_logs_and_files_are_in_no_bundle_in_any_form() {
+fn support_bundle_contains_no_secrets() {
     let (root, operations) = operations();
     let paths = &operations.paths;
     let write = |path: std::path::PathBuf, bytes: &[u8]| {
@@ -87,7 +87,7 @@ fn a_thousand_secrets_in_logs_and_files_are_in_no_bundle_in_any_form() {
 /// The key of the audit log is in one file of the host and in a log that quotes it in every usual form. No bundle may
 /// contain it.
 #[test]
-fn the_key_of_the_audit_log_is_in_no_bundle_in_any_form() {
+fn support_bundle_omits_audit_key() {
     let (root, operations) = operations();
     let paths = &operations.paths;
     let files = ConsoleFiles::of(paths);
@@ -135,14 +135,14 @@ fn the_key_of_the_audit_log_is_in_no_bundle_in_any_form() {
 }
 
 #[test]
-fn logs_of_pods_are_named_by_namespace_pod_and_container() {
+fn pod_logs_are_named_by_container() {
     assert_eq!(log_name("pods", "db_postgres-0_1234-5678/postgres/3.log"), "pods/db/postgres-0/postgres-3.log");
     assert_eq!(log_name("operations", "install.log"), "operations/install.log");
     assert_eq!(log_name("operations", "a/events"), "operations/a/events.log");
 }
 
 #[test]
-fn a_collector_for_which_no_time_is_left_does_not_run_and_is_recorded() {
+fn late_collector_is_recorded_as_skipped() {
     let (root, operations) = operations();
     let output = BufWriter::new(durable::create_file(&root.path().join("bundle"), 0o600).unwrap());
     let redactor = Redactor::new(KnownValues::default(), [7; KEY_BYTES]).unwrap();

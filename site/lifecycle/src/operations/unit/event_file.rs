@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_follower_sees_each_event_once_and_a_new_run_from_its_beginning() {
+    fn follower_sees_events_once() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let (notes, mut reader) = (Notes::default(), EventReader::at(&paths));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_still_written_is_not_torn() {
+    fn half_written_event_waits() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let (notes, mut reader) = (Notes::default(), EventReader::at(&paths));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_full_loses_events_and_nothing_else() {
+    fn full_event_file_drops_events() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
         let file = EventFile::begin(&paths);

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_that_could_not_be_undone_says_so_and_not_that_it_is_open() {
+    fn failed_undo_is_not_reported_open() {
         let error = RecordedError {
             code: "LF4015".to_owned(),
             what: "cannot write a".to_owned(),

@@ -65,7 +65,7 @@ fn flipped(bundle: &[u8], place: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_bundle_is_verified_as_it_arrives() {
+fn bundle_is_verified_as_it_arrives() {
     let (fixture, _vendor, next) = site();
     let head = head_bytes(&next);
     for arrived in [1, 100, 511, 512, 700, head - 1] {
@@ -84,7 +84,7 @@ fn a_bundle_is_verified_as_it_arrives() {
 }
 
 #[test]
-fn a_hostile_bundle_ends_as_on_the_command_line() {
+fn hostile_upload_matches_command_line_refusal() {
     let (fixture, vendor, next) = site();
     let stranger = Vendor::new(KeyKind::Ed25519).unwrap();
     let hostile = [
@@ -105,7 +105,7 @@ fn a_hostile_bundle_ends_as_on_the_command_line() {
 }
 
 #[test]
-fn what_is_unsigned_is_refused_before_its_payload_arrives() {
+fn unsigned_upload_is_refused_before_payload() {
     let (fixture, _vendor, next) = site();
     let stranger = bundle(&Vendor::new(KeyKind::Ed25519).unwrap(), 4);
     let area = head_bytes(&stranger) - 1;
@@ -117,7 +117,7 @@ fn what_is_unsigned_is_refused_before_its_payload_arrives() {
 }
 
 #[test]
-fn a_flipped_byte_of_the_payload_is_refused_and_named() {
+fn flipped_payload_byte_is_refused() {
     let (fixture, _vendor, next) = site();
     let head = head_bytes(&next);
     for place in [head + 9, head + 600, head + (2 << 20), next.len() - 1] {
@@ -129,7 +129,7 @@ fn a_flipped_byte_of_the_payload_is_refused_and_named() {
 }
 
 #[test]
-fn a_length_that_is_not_the_bundles_is_refused() {
+fn wrong_bundle_length_is_refused() {
     let (fixture, _vendor, next) = site();
     let head = head_bytes(&next);
     let refusal = check_of(&fixture, &next[..head], next.len() + 1).refusal.unwrap();
@@ -144,7 +144,7 @@ fn a_length_that_is_not_the_bundles_is_refused() {
 }
 
 #[test]
-fn an_upload_is_over_once_its_release_is_installed() {
+fn upload_of_installed_release_is_over() {
     let (fixture, vendor, next) = site();
     let path = write(&fixture, &next);
     let used = |bundle: &[u8]| {
@@ -156,7 +156,7 @@ fn an_upload_is_over_once_its_release_is_installed() {
 }
 
 #[test]
-fn where_nothing_is_installed_the_check_fails_and_the_bundle_is_not_blamed() {
+fn empty_machine_cannot_check_upload() {
     let (root, operations) = crate::operations::testing::operations();
     let path = root.path().join("bundle.landfall");
     durable::write_file(&path, b"anything", 0o600).unwrap();

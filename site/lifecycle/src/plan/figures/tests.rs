@@ -72,13 +72,13 @@ fn of_step<'a>(figures: &'a PlanFigures, id: &str) -> &'a StepFigures {
 }
 
 #[test]
-fn the_figures_of_a_usual_host() {
+fn figures_of_usual_host_are_unchanged() {
     insta::assert_json_snapshot!(Case::new().figures(&sample()));
 }
 
 /// Times of the last install on this machine precede measured speeds. They are scaled if there is more to copy.
 #[test]
-fn times_of_the_last_install_come_first_then_speeds_then_the_reference() {
+fn measured_times_precede_speeds_and_reference() {
     let mut case = Case::new();
     let reference = case.figures(&Facts { speeds: None, ..sample() });
     assert!(reference.steps.iter().all(|step| step.basis == Basis::Reference));
@@ -102,7 +102,7 @@ fn times_of_the_last_install_come_first_then_speeds_then_the_reference() {
 }
 
 #[test]
-fn images_are_unpacked_once_and_their_layers_are_there_twice_meanwhile() {
+fn unpacking_counts_layers_twice_temporarily() {
     let case = Case::new();
     let figures = case.figures(&sample());
     // All images share their first layer.
@@ -123,7 +123,7 @@ fn images_are_unpacked_once_and_their_layers_are_there_twice_meanwhile() {
 
 /// containerd's snapshots are of chains of layers.
 #[test]
-fn a_layer_above_other_ones_is_unpacked_again() {
+fn layer_in_another_chain_is_unpacked_again() {
     let with_a_shared_layer = |is_above_others: bool| {
         let mut release = release();
         let own = release.images[1].layers.pop().unwrap();
@@ -138,7 +138,7 @@ fn a_layer_above_other_ones_is_unpacked_again() {
 
 /// A database with several replicas writes its first files once per replica.
 #[test]
-fn every_replica_claims_volumes_of_its_own() {
+fn replicas_claim_own_volumes() {
     let ready = |replicas: Option<u64>| {
         let mut case = Case::new();
         let objects = case.documents.get_mut("documents/objects/dns.json").unwrap();
@@ -160,7 +160,7 @@ fn every_replica_claims_volumes_of_its_own() {
 }
 
 #[test]
-fn each_filesystem_gets_its_own() {
+fn filesystems_get_their_own_peaks() {
     let filesystem = |paths: &[&str]| Filesystem {
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
         ..sample().filesystems[0].clone()
@@ -181,7 +181,7 @@ fn each_filesystem_gets_its_own() {
 }
 
 #[test]
-fn objects_and_what_nothing_undoes_are_counted() {
+fn figures_name_point_of_no_return() {
     let mut case = Case::new();
     let figures = case.figures(&sample());
     assert_eq!(figures.point_of_no_return, None);

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_are_counted_as_they_run_on_one_node() {
+    fn pods_are_counted_per_node() {
         let template = json!({"spec": {"containers": [container(&json!(2))]}});
         let workload = |kind: &str, spec: Value| {
             let mut object = json!({"kind": kind, "metadata": {"name": "a"}, "spec": spec});
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_of_a_deployment_starts_pods_before_it_ends_others() {
+    fn rolling_updates_need_extra_gpus() {
         let beside = |kind: &str, replicas: u64, strategy: Value| {
             let template = json!({"spec": {"containers": [container(&json!(2))]}});
             let spec = json!({"replicas": replicas, "strategy": strategy, "template": template});
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn init_containers_count_only_beyond_what_runs_after_them() {
+    fn init_containers_count_only_the_excess() {
         let pod = |init: Value| {
             let spec = json!({"initContainers": [init], "containers": [container(&json!("1")), container(&json!(1))]});
             of(&[json!({"kind": "Pod", "metadata": {"name": "a"}, "spec": spec})])

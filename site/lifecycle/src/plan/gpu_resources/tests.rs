@@ -75,7 +75,7 @@ fn offer(machine: &str, strategy: MigStrategy, replicas: u64) -> Result<String, 
 }
 
 #[test]
-fn each_strategy_offers_what_nvidias_plugin_offers() {
+fn strategies_offer_like_nvidias_plugin() {
     use MigStrategy::{Mixed, None as Whole, Single};
     let offers = |machine: &str| [Whole, Single, Mixed].map(|strategy| offer(machine, strategy, 1).unwrap());
     assert_eq!(offers("two-l4"), ["2 of nvidia.com/gpu"; 3], "without MIG, the strategies are the same");
@@ -87,7 +87,7 @@ fn each_strategy_offers_what_nvidias_plugin_offers() {
 }
 
 #[test]
-fn unequal_divisions_have_no_single_name() {
+fn unequal_divisions_lack_single_name() {
     let text =
         fs_err::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines/a100-mig.json"))
             .unwrap();
@@ -107,7 +107,7 @@ fn unequal_divisions_have_no_single_name() {
 }
 
 #[test]
-fn enough_gpus_pass_and_too_few_block() {
+fn too_few_gpus_block() {
     const GPU: &str = GPU_RESOURCE;
     let vllm = "for inference: Deployment/vllm";
     assert_eq!(found("two-l4", GPU, (1, 2), &[]), [format!("Passed LF3072 2 of {GPU}; needed: 2 of {GPU}, {vllm}")]);
@@ -130,7 +130,7 @@ fn enough_gpus_pass_and_too_few_block() {
 
 /// The new pod would wait for the GPU of the earlier one, which stays until the new one is ready.
 #[test]
-fn an_update_that_needs_another_gpu_is_a_warning() {
+fn update_needing_extra_gpu_warns() {
     let (release, mut documents) = asking(GPU_RESOURCE, 1, 2);
     let objects = documents.get_mut("documents/objects/inference.json").unwrap();
     *objects = String::from_utf8(objects.clone()).unwrap().replace("Recreate", "RollingUpdate").into_bytes();
@@ -148,7 +148,7 @@ fn an_update_that_needs_another_gpu_is_a_warning() {
 }
 
 #[test]
-fn names_of_mig_devices_are_those_that_the_strategy_yields() {
+fn mig_names_depend_on_strategy() {
     let part = "nvidia.com/mig-1g.5gb";
     assert!(found("a100-mig", part, (1, 3), &[(STRATEGY, "mixed")])[0].starts_with("Passed "));
     assert!(found("a100-mig", part, (1, 4), &[(STRATEGY, "mixed")])[0].starts_with("Blocker LF3072 "));
@@ -162,7 +162,7 @@ fn names_of_mig_devices_are_those_that_the_strategy_yields() {
 }
 
 #[test]
-fn gpus_that_cannot_be_counted_are_judged_elsewhere() {
+fn uncountable_gpus_are_not_judged() {
     for machine in ["none", "no-driver", "hangs", "denied"] {
         assert_eq!(found(machine, GPU_RESOURCE, (1, 1), &[]), Vec::<String>::new(), "{machine}");
     }
@@ -181,7 +181,7 @@ fn gpus_that_cannot_be_counted_are_judged_elsewhere() {
 
 /// The plugin may offer MIG devices or share GPUs in a way that the older release does not declare.
 #[test]
-fn a_release_of_an_older_build_is_not_judged_by_a_plugin_that_it_does_not_describe() {
+fn release_without_plugin_is_not_judged() {
     for (machine, resource, pods) in [("a100-mig", "nvidia.com/mig-1g.5gb", 3), ("two-l4", GPU_RESOURCE, 8)] {
         let (mut release, documents) = asking(resource, 1, pods);
         let (report, configuration, fitted) = (report(machine), site(&[]), ResolvedValues::new());
@@ -199,7 +199,7 @@ fn a_release_of_an_older_build_is_not_judged_by_a_plugin_that_it_does_not_descri
 }
 
 #[test]
-fn settings_that_offer_gpus_differently_are_known() {
+fn gpu_offer_settings_are_recognized() {
     let (release, _) = asking(GPU_RESOURCE, 1, 1);
     let is_changed = |set: &[(&str, &str)]| super::is_changed(&release, &site(&[]), &site(set));
     assert!(is_changed(&[(REPLICAS, "4")]) && is_changed(&[(STRATEGY, "mixed")]));

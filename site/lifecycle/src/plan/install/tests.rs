@@ -158,7 +158,7 @@ fn bare() -> Facts {
 }
 
 #[test]
-fn the_steps_in_their_order() {
+fn install_steps_are_ordered() {
     let plan = plan_of(&sample(), &release()).unwrap();
     let lines: Vec<String> = plan
         .plan
@@ -170,12 +170,12 @@ fn the_steps_in_their_order() {
 }
 
 #[test]
-fn the_plan_of_a_usual_host() {
+fn plan_of_usual_host_is_unchanged() {
     insta::assert_json_snapshot!(plan_of(&sample(), &release()).unwrap().plan.steps);
 }
 
 #[test]
-fn what_differs_on_a_bare_host() {
+fn plan_of_bare_host_differs() {
     let (usual, bare) = (plan_of(&sample(), &release()).unwrap(), plan_of(&bare(), &release()).unwrap());
     let differing: BTreeMap<_, _> = bare
         .plan
@@ -188,14 +188,14 @@ fn what_differs_on_a_bare_host() {
 }
 
 #[test]
-fn a_plan_survives_the_journal() {
+fn plan_round_trips_through_json() {
     let plan = plan_of(&bare(), &release()).unwrap().plan;
     let text = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan<Action>>(&text).unwrap(), plan);
 }
 
 #[test]
-fn a_release_without_a_part_of_the_node_is_refused() {
+fn release_without_node_part_is_refused() {
     type Break = fn(&mut ReleaseDocument);
     let breaks: [(Break, &str); 6] = [
         (|release| release.node_packs.clear(), "the release lacks a node pack"),
@@ -236,14 +236,14 @@ fn a_release_without_a_part_of_the_node_is_refused() {
 }
 
 #[test]
-fn every_blob_is_counted_once() {
+fn blobs_are_counted_once() {
     let plan = plan_of(&sample(), &release()).unwrap();
     let layers = 30_000_000 + 7 * 4_000_000 + 7 * (700 + 900);
     assert_eq!(plan.plan.steps[0].bytes, layers + 6 * 5_000_000 + 3 * (700 + 2));
 }
 
 #[test]
-fn signatures_are_listed_beside_their_image_and_an_index_only_for_them() {
+fn signatures_are_linked_beside_image() {
     let mut release = release();
     let (reference, subject) = (release.images[5].reference.clone(), release.images[5].manifest.clone());
     let before = staged_bytes(&release);
@@ -271,7 +271,7 @@ fn signatures_are_listed_beside_their_image_and_an_index_only_for_them() {
 
 /// Only Landfall's own program may be executable in that place.
 #[test]
-fn a_file_of_a_vendor_with_the_name_of_landfalls_program_is_not_executable() {
+fn only_landfalls_program_is_executable() {
     let executable = |kind: ArtifactKind, name: &str, reference: &str| {
         let mut release = release();
         let entry = artifact(name, kind, 130, &[("landfall-gpu", &[])]);
@@ -292,7 +292,7 @@ fn a_file_of_a_vendor_with_the_name_of_landfalls_program_is_not_executable() {
 }
 
 #[test]
-fn containers_get_gpus_if_the_node_pack_has_nvidias_tools() {
+fn gpus_need_nvidias_tools() {
     assert_eq!(GPU_TOOLS, [landfall_gpu_facts::cdi::GENERATOR, landfall_gpu_facts::cdi::HOOK]);
     let gpus = |files: &[(&str, &[&str])]| {
         let mut release = release();

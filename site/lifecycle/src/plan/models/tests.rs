@@ -92,7 +92,7 @@ fn blockers(fitted: &Fitted) -> Vec<&str> {
 }
 
 #[test]
-fn the_fit_decides_what_the_site_leaves_open() {
+fn fit_decides_unset_figures() {
     let values = resolved(&host("two-l4"), &[]);
     assert_eq!(values["models.llama.tensorParallel"], json!(2), "not the release's default");
     assert_eq!(values["models.llama.context"], json!("131072"), "as a text, which an environment variable must be");
@@ -105,7 +105,7 @@ fn the_fit_decides_what_the_site_leaves_open() {
 }
 
 #[test]
-fn what_the_site_sets_counts_once_the_engine_accepts_it() {
+fn accepted_site_figures_count() {
     let set = [("models.llama.tensorParallel", json!(1)), ("models.llama.context", json!("8192"))];
     let facts = host("two-l4");
     assert_eq!(blockers(&of(&facts, &set)), Vec::<&str>::new());
@@ -124,7 +124,7 @@ fn what_the_site_sets_counts_once_the_engine_accepts_it() {
 }
 
 #[test]
-fn what_the_site_sets_is_a_whole_number_and_enough_memory() {
+fn malformed_or_small_figures_block() {
     let facts = host("two-l4");
     for (name, content) in [
         ("models.llama.tensorParallel", json!("two")),
@@ -147,7 +147,7 @@ fn what_the_site_sets_is_a_whole_number_and_enough_memory() {
 }
 
 #[test]
-fn a_model_that_does_not_fit_blocks_with_its_bytes() {
+fn unfit_model_blocks() {
     let found = of(&host("none"), &[]);
     assert!(matches!(blockers(&found)[..], [blocker] if blocker.starts_with("llama: llama.cpp reads GGUF")));
     let two = fitted(
@@ -163,7 +163,7 @@ fn a_model_that_does_not_fit_blocks_with_its_bytes() {
 }
 
 #[test]
-fn a_figure_that_the_release_does_not_allow_blocks_unless_the_site_sets_it() {
+fn disallowed_fitted_figure_blocks() {
     let schema = json!({"type": "integer", "maximum": 4096});
     let release = ReleaseDocument { values: vec![value("models.llama.context", schema, None)], ..fitted_release() };
     let of = |set: &[(&str, Value)]| fitted(&release, Some(&document(&["llama"])), &host("two-l4"), &site(set));
@@ -174,7 +174,7 @@ fn a_figure_that_the_release_does_not_allow_blocks_unless_the_site_sets_it() {
 }
 
 #[test]
-fn a_release_without_models_or_values_for_them_gets_nothing() {
+fn release_without_models_gets_nothing() {
     let facts = host("two-l4");
     assert_eq!(fitted(&release(), Some(&document(&["llama"])), &facts, &site(&[])), Fitted::default());
     assert_eq!(fitted(&fitted_release(), None, &facts, &site(&[])), Fitted::default());
@@ -184,12 +184,12 @@ fn a_release_without_models_or_values_for_them_gets_nothing() {
 }
 
 #[test]
-fn the_figures_that_the_builder_knows_are_decided_here() {
+fn builder_figures_are_known() {
     assert!(MODEL_FIGURES.iter().all(|name| Figure::named(name).is_some()));
 }
 
 #[test]
-fn a_change_about_models_is_told_from_others() {
+fn model_changes_are_recognized() {
     let before = site(&[("models.llama.context", json!(4096)), ("web.replicas", json!(1))]);
     assert!(!is_changed(&before, &site(&[("models.llama.context", json!(4096)), ("web.replicas", json!(2))])));
     assert!(is_changed(&before, &site(&[("models.llama.context", json!(8192))])) && is_changed(&before, &site(&[])));

@@ -222,12 +222,12 @@ fn beside(world: &World) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn an_upgrade_cut_at_every_edge_ends_as_one_release_with_its_data() {
+fn cut_upgrade_ends_as_one_release() {
     cut(&change(Operation::Upgrade, copied()));
 }
 
 #[test]
-fn an_upgrade_of_the_node_cut_at_every_edge_ends_with_one_node_pack() {
+fn cut_node_upgrade_ends_with_one_pack() {
     cut(&change_of_node(Operation::Upgrade));
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new(&disk(&folder), &change_of_node(Operation::Upgrade));
@@ -237,27 +237,27 @@ fn an_upgrade_of_the_node_cut_at_every_edge_ends_with_one_node_pack() {
 }
 
 #[test]
-fn a_rollback_of_the_node_cut_at_every_edge_ends_with_one_node_pack() {
+fn cut_node_rollback_ends_with_one_pack() {
     cut(&change_of_node(Operation::Rollback));
 }
 
 #[test]
-fn a_rollback_that_keeps_data_and_is_cut_at_every_edge_ends_as_one_release_with_its_data() {
+fn cut_rollback_keeping_data_stays_consistent() {
     cut(&change(Operation::Rollback, copied()));
 }
 
 #[test]
-fn a_rollback_that_restores_data_and_is_cut_at_every_edge_ends_as_one_release_with_its_data() {
+fn cut_rollback_restoring_data_stays_consistent() {
     cut(&change(Operation::Rollback, restored_volumes()));
 }
 
 #[test]
-fn a_restore_cut_at_every_edge_ends_with_the_data_of_before_or_of_the_backup() {
+fn cut_restore_ends_with_one_data_set() {
     cut(&restore::tests::plan());
 }
 
 #[test]
-fn an_undo_keeps_rows_beside_the_volume_only_where_clients_could_write_them() {
+fn undo_keeps_rows_clients_could_write() {
     for (step, is_kept) in [("load/cache/files", false), ("start/db/db", true), ("check-restored/db/files", true)] {
         let (_folder, world) = undone(&restore::tests::plan(), step);
         let kept = beside(&world);
@@ -266,7 +266,7 @@ fn an_undo_keeps_rows_beside_the_volume_only_where_clients_could_write_them() {
 }
 
 #[test]
-fn what_clients_write_on_the_way_back_from_a_rollback_that_failed_before_its_data_was_used_is_kept() {
+fn undo_of_rollback_keeps_client_writes() {
     for step in ["component/db", "stop-again/db/db", "load/db/files", "load/db/log"] {
         let (_folder, world) = undone(&change(Operation::Rollback, restored_volumes()), step);
         let (kept, noted) = (beside(&world), world.acknowledged());
@@ -278,7 +278,7 @@ fn what_clients_write_on_the_way_back_from_a_rollback_that_failed_before_its_dat
 }
 
 #[test]
-fn a_rollback_that_restores_data_keeps_nothing_of_what_pods_made_on_empty_volumes() {
+fn restoring_rollback_drops_initial_files() {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new(&disk(&folder), &change(Operation::Rollback, restored_volumes()));
     assert_eq!(world.change(), End::Committed);

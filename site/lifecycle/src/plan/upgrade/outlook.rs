@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_earlier_operations_say_how_long_a_component_is_away() {
+    fn earlier_times_predict_downtime() {
         let ids = ["stop/web/web", "stop/db/db", "component/db", "ready/db", "start/web/web", "started/web", "mark"];
         let steps = ids.map(|id| step(id, id, 2, Action::Collect(Collect {}))).to_vec();
         let plan = Plan::new(Operation::Upgrade, "shop", "2.0.0", steps);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_commit_takes_time_as_well() {
+    fn closing_steps_take_time() {
         let one = |id: &str| step(id, id, 2, Action::Collect(Collect {}));
         let plan = Plan::new(Operation::Upgrade, "shop", "2.0.0", vec![one("mark")]);
         let plan = Plan { closing: vec![one("collect")], ..plan };
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_component_is_away_from_its_stop_to_the_wait_for_its_last_workload() {
+    fn restore_downtime_spans_stop_to_start() {
         let plan = crate::plan::restore::tests::plan();
         let components = ["db", "cache"].map(str::to_owned);
         let times = StepTimes::new();
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_takes_longer_than_last_time_where_there_is_more_to_copy() {
+    fn larger_copy_takes_longer() {
         let workload = ObjectName::new("apps/v1", "StatefulSet", "shop", "db");
         let stopped = Stop { workload, pods: "app=db".to_owned(), replicas: 1 };
         let copy = KeepCopy { folder: "pvc-1".to_owned(), token: "7".to_owned(), stopped };
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_stops_is_replaced_or_continues() {
+    fn changes_map_to_interruptions() {
         let found = [
             change("db", Fate::Changed, true),
             change("web", Fate::Unchanged, true),
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_copied_of_the_component_that_stops_for_it() {
+    fn stopped_component_has_its_data_copied() {
         let stop = |name: &str| Stop {
             workload: ObjectName::new("apps/v1", "StatefulSet", "shop", name),
             pods: format!("app={name}"),
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_after_the_commit_is_named() {
+    fn losses_after_commit_are_named() {
         let outlook = |component: &str, data| ComponentOutlook {
             component: component.to_owned(),
             interruption: Interruption::None,

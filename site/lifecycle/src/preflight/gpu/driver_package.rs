@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_are_those_of_the_distribution_and_its_version() {
+    fn driver_packages_fit_the_distribution() {
         for (system, device, expected) in [
             ("ubuntu 24.04", H200, "apt-get install nvidia-driver-580-server-open"),
             ("ubuntu 22.04", V100, "apt-get install nvidia-driver-580-server"),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_that_the_distribution_has_is_taken_only_if_it_is_new_enough() {
+    fn old_distribution_driver_is_not_used() {
         assert_eq!(commands("debian 12", &[H200], Some(535)), "apt-get install nvidia-driver");
         assert_eq!(commands("debian 12", &[H200], Some(550)), "apt-get install nvidia-open");
         assert_eq!(commands("debian 13", &[H200], Some(550)), "apt-get install nvidia-driver");
@@ -221,13 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_gpu_decides_which_modules() {
+    fn newest_gpu_decides_the_modules() {
         assert_eq!(commands("ubuntu 24.04", &[V100, H200], None), "apt-get install nvidia-driver-580-server");
         assert_eq!(commands("ubuntu 24.04", &[V100, B200], None), "apt-get install nvidia-driver-580-server-open");
     }
 
     #[test]
-    fn with_secure_boot_ubuntus_signed_modules_are_named() {
+    fn secure_boot_uses_ubuntus_signed_modules() {
         let mut facts =
             Facts { operating_system: "ubuntu 24.04".to_owned(), kernel: "6.8.0-45-generic".to_owned(), ..sample() };
         facts.security =

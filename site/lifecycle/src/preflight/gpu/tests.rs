@@ -21,7 +21,7 @@ fn text(findings: &[Finding]) -> String {
 
 /// No GPU, a GPU without a driver and a lost one are three findings with three fixes.
 #[test]
-fn every_machine_has_its_own_finding_and_fix() {
+fn machines_have_specific_findings() {
     let machines = [
         "none",
         "no-driver",
@@ -50,7 +50,7 @@ fn every_machine_has_its_own_finding_and_fix() {
 }
 
 #[test]
-fn a_lost_gpu_hides_nothing_that_keeps_the_others_from_being_used() {
+fn lost_gpu_hides_no_other_blocker() {
     let mut facts = host("h100-nvswitch-no-fabric-manager");
     let report = facts.gpus.as_mut().unwrap();
     report.hardware.devices[0].answers = Some(false);
@@ -60,20 +60,20 @@ fn a_lost_gpu_hides_nothing_that_keeps_the_others_from_being_used() {
 }
 
 #[test]
-fn a_release_without_gpus_looks_at_none() {
+fn release_without_gpus_checks_none() {
     for machine in ["none", "no-driver", "lost"] {
         assert_eq!(findings(&host(machine), None), []);
     }
 }
 
 #[test]
-fn facts_that_know_no_gpus_block() {
+fn facts_without_gpus_block() {
     let found = findings(&sample(), Some(&wanted(1)));
     assert_eq!(found.iter().map(|finding| finding.code).collect::<Vec<_>>(), [codes::GPU_NOT_KNOWN.id]);
 }
 
 #[test]
-fn count_memory_and_capability_are_compared_with_each_gpu() {
+fn gpu_count_memory_and_capability_count() {
     let blocks = |machine: &str, wanted: &GpuRequirements| {
         findings(&host(machine), Some(wanted))
             .iter()

@@ -33,7 +33,7 @@ fn room() -> DataRoom {
 
 /// Exact to the byte: a disk ordered by the output of `build` must suffice at the site.
 #[test]
-fn preflight_asks_for_what_the_build_announced_and_the_reserves() {
+fn data_space_is_required_exactly() {
     let room = DataRoom { staged_bytes: 3 << 30, unpacked_bytes: 5 << 30, ..room() };
     let mut facts = sample();
     for (lacking, count) in [(0, 0), (1, 1)] {
@@ -45,13 +45,13 @@ fn preflight_asks_for_what_the_build_announced_and_the_reserves() {
 }
 
 #[test]
-fn a_fit_host_has_no_blocker() {
+fn fit_host_has_no_blocker() {
     let found = blockers(&sample(), &SiteConfiguration::default(), Sizes::default());
     assert_eq!(text(&found), "");
 }
 
 #[test]
-fn all_blockers_are_reported_at_once() {
+fn all_blockers_are_reported() {
     let mut facts = sample();
     facts.root = false;
     facts.platform = "linux/arm64".to_owned();
@@ -89,7 +89,7 @@ fn all_blockers_are_reported_at_once() {
 }
 
 #[test]
-fn a_port_is_named_with_the_program_that_has_it() {
+fn busy_port_names_its_program() {
     let mut facts = sample();
     facts.network.ports_in_use = vec![22, 5000, 6443];
     facts.network.listeners.push(Listener { port: 6443, program: "k3s-server".to_owned(), pid: 812 });
@@ -100,7 +100,7 @@ fn a_port_is_named_with_the_program_that_has_it() {
 
 /// An unchecked item is neither wrong nor passed.
 #[test]
-fn what_facts_do_not_say_is_not_shown_as_passed() {
+fn unknown_facts_are_not_passed() {
     let mut facts = sample();
     let shown = |facts: &Facts| {
         let found = findings(facts, &release(), &SiteConfiguration::default(), Sizes::default());
@@ -129,7 +129,7 @@ fn what_facts_do_not_say_is_not_shown_as_passed() {
 }
 
 #[test]
-fn what_facts_of_an_older_landfall_do_not_say_is_named() {
+fn facts_missing_in_older_schemas_are_named() {
     let unknown = |facts: &Facts| {
         let found = findings(facts, &release(), &SiteConfiguration::default(), Sizes::default());
         let unknown = found.into_iter().filter(|finding| finding.severity == Severity::Unknown);
@@ -146,7 +146,7 @@ fn what_facts_of_an_older_landfall_do_not_say_is_named() {
 }
 
 #[test]
-fn a_port_that_a_component_takes_is_named_with_it() {
+fn busy_port_names_its_component() {
     let mut facts = sample();
     facts.network.ports_in_use = vec![31443, 9100];
     facts.network.listeners.push(Listener { port: 31443, program: "nginx".to_owned(), pid: 812 });
@@ -180,7 +180,7 @@ fn a_port_that_a_component_takes_is_named_with_it() {
 
 /// Upstream's kubelet needs glibc; the release declares the version in its last node pack.
 #[test]
-fn the_glibc_of_the_host_is_compared_with_what_programs_of_the_release_need() {
+fn old_host_glibc_blocks() {
     let mut release = release();
     let mut pack = release.node_packs[0].clone();
     (release.node_packs[0].glibc, pack.glibc) = (Some("2.4".to_owned()), Some("2.34".to_owned()));
@@ -222,7 +222,7 @@ fn the_glibc_of_the_host_is_compared_with_what_programs_of_the_release_need() {
 /// Authorities made under a clock that is years ahead would be invalid after its correction, and they are made only
 /// once.
 #[test]
-fn a_clock_that_is_far_ahead_blocks_until_it_is_set_or_confirmed() {
+fn fast_clock_blocks_until_confirmed() {
     let found = |collected: &str, seen: Option<&str>| {
         let mut facts = sample();
         facts.collected_at = collected.to_owned();
@@ -244,7 +244,7 @@ fn a_clock_that_is_far_ahead_blocks_until_it_is_set_or_confirmed() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_only_warns() {
+fn clock_set_back_only_warns() {
     let mut facts = sample();
     facts.collected_at = "2026-03-01T00:00:00Z".to_owned();
     let newest = |facts: &mut Facts, seen: &str| facts.clock_seen = Some(seen.to_owned());
@@ -262,7 +262,7 @@ fn a_clock_that_was_set_back_only_warns() {
 /// Without an authority, the release's build is the earliest possible time; afterwards it is the start of the
 /// authority's validity.
 #[test]
-fn a_site_that_lost_its_time_waits_until_the_clock_is_set() {
+fn site_clock_must_be_plausible() {
     let folder = tempfile::tempdir().unwrap();
     let paths = landfall_host::paths::SitePaths::below(folder.path());
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
@@ -287,7 +287,7 @@ fn preflight_code(collected_at: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn which_address_is_meant_must_be_clear() {
+fn ambiguous_node_address_blocks() {
     let mut facts = sample();
     let second = landfall_host::facts::NodeAddress {
         interface: "eth1".to_owned(),
@@ -311,7 +311,7 @@ fn which_address_is_meant_must_be_clear() {
 }
 
 #[test]
-fn a_data_disk_of_its_own_is_measured_on_its_own() {
+fn separate_data_disk_is_measured_alone() {
     let mut facts = sample();
     facts.filesystems[0].paths.retain(|path| path != DATA);
     facts.filesystems[0].free_bytes = 300 << 20;
@@ -324,7 +324,7 @@ fn a_data_disk_of_its_own_is_measured_on_its_own() {
 }
 
 #[test]
-fn a_firewall_blocks_until_it_trusts_the_pods() {
+fn firewalld_blocks_until_pods_are_trusted() {
     let mut facts = sample();
     let mut configuration = SiteConfiguration::default();
     let blocks = |facts: &Facts, configuration: &SiteConfiguration| {
@@ -364,7 +364,7 @@ fn chain(filter: Filter, name: &str, hook: ClosedHook, accepts: &[&str]) -> Clos
 }
 
 #[test]
-fn a_chain_that_lets_pods_out_and_nobody_in_warns() {
+fn chain_closed_to_pods_warns() {
     let warned = |accepts: &[&str], to: &[&str], hook| {
         let mut facts = sample();
         let mut chain = chain(Filter::Nftables, "inet filter forward", hook, accepts);
@@ -391,7 +391,7 @@ fn a_chain_that_lets_pods_out_and_nobody_in_warns() {
 /// A rule that drops pods' packets by name does so regardless of the chain's other rules. Rules about other addresses
 /// do not matter.
 #[test]
-fn a_chain_that_accepts_the_rest_blocks_by_what_it_drops() {
+fn named_drops_block_or_warn() {
     let found = |drops: &[&str], drops_to: &[&str]| {
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let mut closed = chain(Filter::Iptables, "FORWARD", ClosedHook::Forward, &["*"]);
@@ -415,7 +415,7 @@ fn a_chain_that_accepts_the_rest_blocks_by_what_it_drops() {
 }
 
 #[test]
-fn what_facts_of_an_older_landfall_do_not_say_is_neither_a_warning_nor_passed() {
+fn older_facts_are_reported_as_unknown() {
     let look = |facts: &Facts| findings(facts, &release(), &SiteConfiguration::default(), Sizes::default());
     let of = |findings: &[Finding], code: landfall_error_codes::Code| {
         let found = findings.iter().filter(|finding| finding.code == code.id);
@@ -449,7 +449,7 @@ fn codes_of(facts: &Facts, configuration: &SiteConfiguration) -> Vec<&'static st
 }
 
 #[test]
-fn a_closed_chain_blocks_until_it_accepts_all_from_pods() {
+fn closed_chain_blocks_until_pods_pass() {
     for (hook, accepts, blocked) in [
         (ClosedHook::Forward, [].as_slice(), true),
         (ClosedHook::Forward, &["cni0"], false),
@@ -470,7 +470,7 @@ fn a_closed_chain_blocks_until_it_accepts_all_from_pods() {
 }
 
 #[test]
-fn a_firewall_that_flushes_only_warns() {
+fn flushing_firewall_only_warns() {
     let mut facts = sample();
     assert!(warnings(&facts).is_empty());
     facts.network.flushes_ruleset = true;
@@ -479,7 +479,7 @@ fn a_firewall_that_flushes_only_warns() {
 }
 
 #[test]
-fn ipv6_is_refused_alone_and_beside_ipv4() {
+fn ipv6_is_refused() {
     let refused = [codes::IPV6_UNSUPPORTED.id];
     let mut facts = sample();
     let mut configuration = SiteConfiguration::default();
@@ -501,7 +501,7 @@ fn ipv6_is_refused_alone_and_beside_ipv4() {
 }
 
 #[test]
-fn selinux_blocks_only_while_it_enforces() {
+fn selinux_blocks_only_when_enforcing() {
     let mut facts = sample();
     facts.selinux = Some("permissive".to_owned());
     assert!(codes_of(&facts, &SiteConfiguration::default()).is_empty());
@@ -510,7 +510,7 @@ fn selinux_blocks_only_while_it_enforces() {
 }
 
 #[test]
-fn the_data_folder_needs_a_local_filesystem_that_survives_a_reboot() {
+fn data_folder_needs_permanent_local_filesystem() {
     for (kind, without_ftype, blocked) in [
         ("ext4", false, false),
         ("xfs", false, false),
@@ -544,7 +544,7 @@ fn the_data_folder_needs_a_local_filesystem_that_survives_a_reboot() {
 }
 
 #[test]
-fn programs_must_run_where_they_will_be_stored() {
+fn noexec_blocks_only_program_folders() {
     let mut facts = sample();
     let codes = |facts: &Facts| -> Vec<&str> {
         let found = blockers(facts, &SiteConfiguration::default(), Sizes::default());
@@ -557,7 +557,7 @@ fn programs_must_run_where_they_will_be_stored() {
 }
 
 #[test]
-fn kernels() {
+fn kernel_versions_are_parsed() {
     for (release, version) in [("6.1.0-18-amd64", (6, 1)), ("5.14.0-427.el9", (5, 14)), ("6.18.44-fc-v657", (6, 18))] {
         assert_eq!(two_numbers(release), Some(version));
     }
@@ -565,7 +565,7 @@ fn kernels() {
 }
 
 #[test]
-fn an_upgrade_is_blocked_by_each_filesystem_that_lacks_its_peak_and_names_the_bytes() {
+fn upgrade_without_peak_space_is_blocked() {
     let peak = |folder: &str, needed_bytes, needed_inodes| FilesystemPeak {
         folder: folder.to_owned(),
         needed_bytes,

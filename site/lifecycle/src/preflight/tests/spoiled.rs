@@ -256,7 +256,7 @@ fn expect(faults: &[&Fault]) {
 }
 
 #[test]
-fn a_good_machine_has_no_finding_that_is_open() {
+fn good_machine_has_no_open_finding() {
     let found = look(&good());
     assert_eq!(open(&found), BTreeSet::new());
     assert!(found.len() > 20, "it shows what was judged");
@@ -265,14 +265,14 @@ fn a_good_machine_has_no_finding_that_is_open() {
 }
 
 #[test]
-fn machines_spoiled_one_by_one() {
+fn single_faults_are_found() {
     for fault in FAULTS {
         expect(&[fault]);
     }
 }
 
 #[test]
-fn machines_spoiled_ten_at_a_time() {
+fn ten_faults_are_found_together() {
     // Every ten consecutive faults, cyclically, so that each fault meets many others.
     for begin in 0..FAULTS.len() {
         let mut faults: Vec<&Fault> = FAULTS.iter().cycle().skip(begin).take(10).collect();
@@ -285,7 +285,7 @@ fn machines_spoiled_ten_at_a_time() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
-    fn any_ten_faults_are_found_in_one_run(
+    fn random_ten_faults_are_found(
         chosen in proptest::sample::subsequence((0..FAULTS.len()).collect::<Vec<_>>(), 10)
     ) {
         let mut seen_gpu = false;
@@ -296,7 +296,7 @@ proptest! {
 }
 
 #[test]
-fn blockers_come_first_and_in_the_order_of_what_to_do() {
+fn blockers_come_first_in_order() {
     let mut facts = good();
     for fault in FAULTS.iter().filter(|fault| !is_of_gpu(fault)) {
         (fault.spoil)(&mut facts);
@@ -312,14 +312,14 @@ fn blockers_come_first_and_in_the_order_of_what_to_do() {
 
 /// The rule may hold or not. It blocks, because no rule of the release is guessed.
 #[test]
-fn a_rule_about_what_facts_of_an_older_landfall_do_not_say_cannot_be_judged() {
+fn rule_on_unknown_facts_blocks() {
     let found = open(&look(&Facts { cpu: None, ..good() }));
     assert_eq!(found, BTreeSet::from([(Severity::Blocker, codes::RULE_UNUSABLE.id)]));
 }
 
 /// The samples for testing rules where a release is built must have the form of host reports.
 #[test]
-fn the_samples_of_rules_are_facts() {
+fn rule_samples_are_facts() {
     for name in ["small", "two-gpus"] {
         let path = format!("{}/../../rules/samples/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let sample: serde_json::Value = serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap();
@@ -330,7 +330,7 @@ fn the_samples_of_rules_are_facts() {
 
 /// The test names all kinds of faults, so that a fault removed from the table is noticed.
 #[test]
-fn the_table_has_every_kind_of_fault() {
+fn fault_table_is_complete() {
     let wanted = "ports disk inodes memory clock nameservers modules swap leftovers overlap noexec read-only cgroups ufw nftables \
                   iptables firewalld glibc filesystem fapolicyd sync distribution kernel-options endpoint-security hardware-clock \
                   barriers";

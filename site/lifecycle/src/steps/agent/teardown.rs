@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processes_that_do_not_end_are_named() {
+    fn lasting_processes_are_named() {
         let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let process = ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap();
         let error = expect_none("the node pack", &[process]).unwrap_err().to_string();

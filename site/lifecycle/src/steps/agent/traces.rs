@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn traces_are_removed_and_files_of_other_software_stay() {
+    fn only_own_traces_are_removed() {
         let host = Host::new();
         fill(&host);
         remove(&host.paths, &[]).unwrap();

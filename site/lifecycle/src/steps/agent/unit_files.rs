@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_of_the_sites_own_is_kept_exactly() {
+    fn own_backup_time_is_exact() {
         let usual = backup_timer(None);
         assert!(usual.contains("OnCalendar=*-*-* 01:30\nRandomizedDelaySec=1h\n"), "{usual}");
         let own = backup_timer(Some("03:15".parse().unwrap()));

@@ -80,7 +80,7 @@ fn expect_only_the_volume(site: &Site, what: &str) {
 }
 
 #[test]
-fn copy_on_a_failing_disk_is_none_and_costs_no_data() {
+fn failed_copy_costs_no_data() {
     for failure in [Failure::NotStarted, Failure::AtOnce, Failure::After(0), Failure::After(1), Failure::After(2)] {
         let (_root, mut site) = site();
         let volume = fill(&site);
@@ -102,8 +102,8 @@ fn copy_on_a_failing_disk_is_none_and_costs_no_data() {
 }
 
 #[test]
-fn copy_on_a_full_disk_says_so_and_costs_no_data() {
-    let test = "steps::tests::failing_copies::copy_on_a_full_disk_says_so_and_costs_no_data";
+fn copy_on_full_disk_costs_no_data() {
+    let test = "steps::tests::failing_copies::copy_on_full_disk_costs_no_data";
     let Some(disk) = on_tmpfs(test, "size=4m") else { return };
     let (_root, mut site) = site();
     (site.paths, site.commands) = (SitePaths::below(&disk), Arc::new(Subprocesses));

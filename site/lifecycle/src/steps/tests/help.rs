@@ -29,7 +29,7 @@ fn helping(files: &'static [(&'static str, &'static str)]) -> Fixture {
 }
 
 #[test]
-fn help_comes_and_goes_with_the_site() {
+fn help_files_are_placed_and_undone() {
     let mut fixture = helping(&[("man/man1/landfall.1", "page"), ("doc/landfall/OPERATE.md", "book")]);
     fixture.folder("/usr/local/share/man");
     fixture.there_and_back(&HelpFiles {}, |fixture| {
@@ -41,7 +41,7 @@ fn help_comes_and_goes_with_the_site() {
 }
 
 #[test]
-fn files_of_others_stay_as_they_are() {
+fn foreign_help_files_stay() {
     let mut fixture = helping(&[("man/man1/landfall.1", "page"), ("man/man1/other.1", "mine")]);
     fixture.write(OTHERS, "theirs");
     let before = HelpFiles {}.prepare(&mut fixture.site).unwrap();
@@ -53,7 +53,7 @@ fn files_of_others_stay_as_they_are() {
 }
 
 #[test]
-fn later_release_replaces_the_help_of_the_earlier() {
+fn later_release_replaces_help_files() {
     let mut fixture = helping(&[("man/man1/landfall.1", "old"), ("man/man1/landfall-gone.1", "old")]);
     HelpFiles {}.act(&mut fixture.site, &Value::Null).unwrap();
     let gone = "/usr/local/share/man/man1/landfall-gone.1";
@@ -71,7 +71,7 @@ fn later_release_replaces_the_help_of_the_earlier() {
 }
 
 #[test]
-fn program_that_fails_places_nothing() {
+fn failed_program_places_nothing() {
     let mut fixture = Fixture::answering(|_| false);
     fixture.folder("/var/lib/landfall/releases/0123456789ab");
     let error = HelpFiles {}.act(&mut fixture.site, &Value::Null).unwrap_err();

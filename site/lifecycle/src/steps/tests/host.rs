@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn identity() {
+fn identity_is_written_and_undone() {
     let mut fixture = Fixture::new();
     fixture.there_and_back(&Identity {}, |fixture| {
         assert_eq!(fixture.read("/etc/landfall/site.uuid"), fixture.read("/var/lib/landfall/site.uuid"));
@@ -14,7 +14,7 @@ fn identity() {
 }
 
 #[test]
-fn host_tuning_restores_the_earlier_state() {
+fn host_tuning_restores_earlier_state() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/modules-load.d");
     fixture.folder("/etc/sysctl.d");
@@ -41,7 +41,7 @@ fn host_tuning_restores_the_earlier_state() {
 
 /// Undo restores unchanged settings, and keeps those that an administrator changed after the install.
 #[test]
-fn undo_restores_only_settings_that_are_still_as_they_were_set() {
+fn undo_keeps_settings_changed_since() {
     let mut fixture = Fixture::new();
     let names = ["net.ipv4.ip_forward", "kernel.panic", "vm.overcommit_memory"];
     for (path, value) in [("net/ipv4/ip_forward", "0"), ("kernel/panic", "0"), ("vm/overcommit_memory", "1")] {
@@ -60,7 +60,7 @@ fn undo_restores_only_settings_that_are_still_as_they_were_set() {
 
 /// Only root may enter the folder of volumes, even if it was open before.
 #[test]
-fn the_folder_of_volumes_is_closed() {
+fn volume_folder_is_root_only() {
     use std::os::unix::fs::PermissionsExt;
     let mut fixture = Fixture::new();
     let storage = fixture.site.paths.storage();
@@ -76,7 +76,7 @@ fn the_folder_of_volumes_is_closed() {
 
 /// The module is loaded now, but would not be after the next boot.
 #[test]
-fn a_loaded_module_is_loaded_at_every_boot_and_stays_afterwards() {
+fn loaded_module_is_loaded_at_boot() {
     let mut fixture = Fixture::new();
     fixture.folder("/sys/module/br_netfilter");
     let step = HostTuning { modules: vec!["br_netfilter".to_owned()], settings: BTreeMap::new() };
@@ -89,7 +89,7 @@ fn a_loaded_module_is_loaded_at_every_boot_and_stays_afterwards() {
 }
 
 #[test]
-fn hosts_entry_keeps_every_other_line() {
+fn hosts_entry_keeps_other_lines() {
     let step = HostsEntry { name: "api.landfall.internal".to_owned(), address: address() };
     for text in ["127.0.0.1 localhost\n", "127.0.0.1 localhost", "# mine\n10.0.0.1 other # not landfall's\n"] {
         let mut fixture = Fixture::new();

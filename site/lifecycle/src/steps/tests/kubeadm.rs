@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn kubeadm_configuration() {
+fn kubeadm_configuration_is_written_and_undone() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/landfall");
     fixture.folder("/var/lib/landfall/node/v1.36.3-0123456789ab");
@@ -28,7 +28,7 @@ fn kubeadm_configuration() {
 }
 
 #[test]
-fn a_phase_runs_again_over_leftovers_of_a_power_cut() {
+fn phase_repeats_over_leftovers() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/kubernetes/manifests");
     let step = KubeadmPhase { pack: pack::sample(), phase: Phase::ControlPlane };
@@ -49,7 +49,7 @@ fn a_phase_runs_again_over_leftovers_of_a_power_cut() {
 
 /// A kubelet that waits for its configuration starts at once.
 #[test]
-fn the_kubelet_is_started_once_it_is_configured() {
+fn kubelet_starts_once_configured() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/kubernetes");
     let step = KubeadmPhase { pack: pack::sample(), phase: Phase::KubeletStart };
@@ -60,7 +60,7 @@ fn the_kubelet_is_started_once_it_is_configured() {
 }
 
 #[test]
-fn half_a_pair_of_key_and_certificate_is_made_again() {
+fn incomplete_key_pair_is_removed() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/kubernetes/pki/etcd");
     let step = KubeadmPhase { pack: pack::sample(), phase: Phase::Certificates };
@@ -76,7 +76,7 @@ fn half_a_pair_of_key_and_certificate_is_made_again() {
 }
 
 #[test]
-fn a_control_plane_that_does_not_start_names_its_own_logs() {
+fn control_plane_timeout_names_logs() {
     let mut fixture = Fixture::answering(|_| false);
     let step = ControlPlaneReady { pack: pack::sample(), seconds: 0 };
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
@@ -93,7 +93,7 @@ fn a_control_plane_that_does_not_start_names_its_own_logs() {
 
 /// After a power cut, a ready API server may end once more and start again.
 #[test]
-fn a_question_that_finds_no_answer_is_asked_again() {
+fn unanswered_query_is_retried() {
     let asked = std::sync::atomic::AtomicUsize::new(0);
     let is_question = |command: &HostCommand| command.to_string().contains("--ignore-not-found");
     let mut fixture = Fixture::answering(move |command| {
@@ -106,7 +106,7 @@ fn a_question_that_finds_no_answer_is_asked_again() {
 }
 
 #[test]
-fn a_kubelet_without_its_kubeconfig_gets_one_before_the_control_plane_is_asked() {
+fn kubelet_gets_missing_kubeconfig_first() {
     let mut fixture = Fixture::new();
     fixture.write("/etc/kubernetes/admin.conf", "whole");
     fixture.write("/etc/kubernetes/kubelet.conf", "");
@@ -125,7 +125,7 @@ fn a_kubelet_without_its_kubeconfig_gets_one_before_the_control_plane_is_asked()
 }
 
 #[test]
-fn phases_have_names_of_their_own() {
+fn phase_ids_are_unique() {
     let names: std::collections::BTreeSet<String> = Phase::ALL.iter().map(|phase| phase.id()).collect();
     assert_eq!(names.len(), Phase::ALL.len());
 }

@@ -227,7 +227,7 @@ fn mode(fixture: &Fixture, path: &str) -> u32 {
 }
 
 #[test]
-fn node_files_and_artifact_files() {
+fn node_and_artifact_files_are_placed() {
     let mut fixture = Fixture::new();
     let files = vec![placed(&fixture, "kubernetes", &["kubelet", "kubectl"]), placed(&fixture, "runc", &[])];
     fixture.there_and_back(&NodeFiles { pack: pack::sample(), files }, |fixture| {
@@ -263,7 +263,7 @@ fn node_files_and_artifact_files() {
 }
 
 #[test]
-fn runtime_configuration() {
+fn runtime_configuration_is_written_and_undone() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/landfall");
     let step = RuntimeConfiguration {
@@ -296,7 +296,7 @@ fn runtime_configuration() {
 }
 
 #[test]
-fn secrets_are_drawn_once() {
+fn cluster_secrets_are_drawn_once() {
     let mut fixture = Fixture::new();
     let step = ClusterSecrets {};
     fixture.there_and_back(&step, |fixture| {
@@ -313,7 +313,7 @@ fn secrets_are_drawn_once() {
 }
 
 #[test]
-fn registry_links() {
+fn registry_links_are_written_and_undone() {
     let mut fixture = Fixture::new();
     let (manifest, layer) = (fixture.ingest(b"a manifest"), fixture.ingest(b"a layer"));
     let link = |repository: &str| PlannedLink {
@@ -331,9 +331,9 @@ fn registry_links() {
 }
 
 #[test]
-fn units() {
+fn units_are_installed_and_undone() {
     // Only root may read the packet filter.
-    if !in_own_network("steps::tests::units", "") {
+    if !in_own_network("steps::tests::units_are_installed_and_undone", "") {
         return;
     }
     let mut fixture = Fixture::new();

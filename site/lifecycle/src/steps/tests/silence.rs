@@ -41,7 +41,7 @@ fn imported_images_are_counted() {
 }
 
 #[test]
-fn a_wait_says_what_it_waits_for() {
+fn wait_reports_its_reason() {
     let mut fixture = Fixture::new();
     let collected = collected(&mut fixture);
     let mut lacks = vec![StepError::new(codes::NODE_TIMEOUT, "it is dark").because("the sun is down")];

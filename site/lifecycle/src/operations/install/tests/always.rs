@@ -152,7 +152,7 @@ fn license_blockers(site: &Fixture) -> Vec<Finding> {
 
 /// A backup and a drill run until they write to the cluster, which rejects all writes.
 #[test]
-fn no_license_and_no_clock_stops_a_rollback_a_restore_an_export_a_backup_or_a_drill() {
+fn license_and_clock_block_only_upgrades() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let site = licensed_site(&vendor);
     put_bundle(&site, "later", &with_node(&vendor, 5));

@@ -56,7 +56,7 @@ fn refused(file: &str, code: &'static str) -> (String, &'static str) {
 }
 
 #[test]
-fn what_is_carried_out_is_signed_whole_and_without_secrets() {
+fn carried_documents_are_signed_without_secrets() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut fixture = machine(&vendor);
     fixture.license = Some(license(&fixture, &vendor, "acme-1", |_| {}));
@@ -100,7 +100,7 @@ fn what_is_carried_out_is_signed_whole_and_without_secrets() {
 }
 
 #[test]
-fn nothing_is_carried_out_where_nothing_is_installed() {
+fn empty_machine_carries_nothing_out() {
     let fixture = Fixture::new();
     let stick = fixture.path("stick");
     let refused = fixture.operations.carry_out(&stick, Duration::from_mins(1)).unwrap_err();
@@ -109,7 +109,7 @@ fn nothing_is_carried_out_where_nothing_is_installed() {
 }
 
 #[test]
-fn a_license_a_revocation_and_a_bundle_are_taken_together() {
+fn license_revocation_and_bundle_come_together() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = installed(&vendor);
     let mut next = release(4);
@@ -127,7 +127,7 @@ fn a_license_a_revocation_and_a_bundle_are_taken_together() {
 
 /// Each of these files is refused, and the files beside it are not taken in.
 #[test]
-fn one_bad_file_changes_nothing_and_all_bad_files_are_named() {
+fn bad_file_refuses_all_others() {
     let [vendor, stranger] = [(); 2].map(|()| Vendor::new(KeyKind::Ed25519).unwrap());
     let fixture = installed(&vendor);
     let before = fixture.contents();
@@ -154,7 +154,7 @@ fn one_bad_file_changes_nothing_and_all_bad_files_are_named() {
 }
 
 #[test]
-fn what_came_is_found_by_name_or_as_the_one_file_that_a_person_names() {
+fn incoming_files_are_found_by_name() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = installed(&vendor);
     let code = |path: &str| Incoming::find(&fixture.path(path)).unwrap_err().code();

@@ -5,7 +5,7 @@ use landfall_media::mounted::on_tmpfs;
 use super::*;
 
 #[test]
-fn an_existing_data_folder_stays() {
+fn existing_data_folder_stays() {
     let fixture = Fixture::new();
     durable::create_folder(&fixture.operations.paths.data()).unwrap();
     durable::create_folder(&fixture.operations.paths.settings()).unwrap();
@@ -18,8 +18,8 @@ fn an_existing_data_folder_stays() {
 }
 
 #[test]
-fn a_disk_of_its_own_is_emptied_and_stays_mounted() {
-    let test = "operations::install::tests::disks::a_disk_of_its_own_is_emptied_and_stays_mounted";
+fn data_disk_is_emptied_and_stays_mounted() {
+    let test = "operations::install::tests::disks::data_disk_is_emptied_and_stays_mounted";
     // The kept running program is this test, with tens of megabytes.
     let Some(disk) = on_tmpfs(test, "size=1g") else { return };
     let fixture = Fixture::new();
@@ -38,7 +38,7 @@ fn a_disk_of_its_own_is_emptied_and_stays_mounted() {
 }
 
 #[test]
-fn a_site_without_its_journal_is_distinguished_from_an_empty_host() {
+fn missing_journal_is_not_empty_host() {
     let fixture = Fixture::new();
     fixture.prepared().run().unwrap();
     durable::remove_tree(&fixture.operations.paths.journal()).unwrap();
@@ -52,7 +52,7 @@ fn a_site_without_its_journal_is_distinguished_from_an_empty_host() {
 }
 
 #[test]
-fn a_data_disk_that_is_not_mounted_is_no_lost_journal() {
+fn unmounted_data_disk_is_not_lost_journal() {
     let fixture = Fixture::new();
     fixture.prepared().run().unwrap();
     let operations = &fixture.operations;

@@ -135,7 +135,7 @@ pub(super) fn save(repository: &Repository, version: &str, mut documents: Vec<(&
 }
 
 #[test]
-fn kept_data_gets_its_own_release_back_and_no_other_one() {
+fn kept_data_reinstalls_only_own_release() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = site(&vendor);
     write_volume(&fixture);
@@ -156,7 +156,7 @@ fn kept_data_gets_its_own_release_back_and_no_other_one() {
 }
 
 #[test]
-fn new_hardware_gets_the_release_of_its_backups_back_and_no_newer_one() {
+fn backups_reinstall_only_their_release() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let lost = site(&vendor);
     let copies = tempfile::tempdir().unwrap();
@@ -239,7 +239,7 @@ fn outcomes(site: &Fixture) -> Vec<(&'static str, Vec<&'static str>)> {
 
 /// The outcomes with a valid and an ended license are equal, except for operations that bring a release to the site.
 #[test]
-fn an_ended_license_refuses_a_new_install_and_an_upgrade_and_nothing_else() {
+fn ended_license_blocks_only_new_releases() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut site = machine_with_stick(&vendor);
     site.license = Some(license(&site, &vendor, "acme-1", |_| {}));

@@ -37,7 +37,7 @@ fn adoption(fixture: &Fixture, adopt: bool) -> Result<Adoption> {
 }
 
 #[test]
-fn kept_data_outlives_the_journal_and_every_plain_uninstall() {
+fn kept_data_outlives_plain_uninstalls() {
     let fixture = with_kept_data();
     let operations = &fixture.operations;
     let birth = fixture.contents();
@@ -55,7 +55,7 @@ fn kept_data_outlives_the_journal_and_every_plain_uninstall() {
 }
 
 #[test]
-fn an_install_names_kept_data_and_refuses_unless_it_may_use_it() {
+fn install_beside_kept_data_is_refused() {
     let fixture = with_kept_data();
     let refused = fixture.operations.prepare_install(&fixture.request()).err().unwrap();
     let blocker = refused.blockers().iter().find(|blocker| blocker.code == "LF4020").unwrap();
@@ -75,7 +75,7 @@ fn an_install_names_kept_data_and_refuses_unless_it_may_use_it() {
 }
 
 #[test]
-fn a_missing_or_doubled_volume_is_never_replaced_by_an_empty_one() {
+fn missing_or_doubled_volume_blocks_adoption() {
     let fixture = with_kept_data();
     let storage = fixture.operations.paths.storage();
     let codes_of = || {
@@ -109,7 +109,7 @@ fn stick_with(vendor: &Vendor, namespace: &str, set: Option<&str>) -> Vec<u8> {
 }
 
 #[test]
-fn no_component_starts_empty_beside_its_kept_volume() {
+fn component_never_ignores_kept_volume() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = Fixture::with_bundle(&vendor, &stick_with(&vendor, "postgres", Some("postgres")));
     keep_data(&fixture);
@@ -153,7 +153,7 @@ fn no_component_starts_empty_beside_its_kept_volume() {
 }
 
 #[test]
-fn missing_data_cannot_be_used() {
+fn missing_data_cannot_be_adopted() {
     let fixture = Fixture::new();
     assert_eq!(adoption(&fixture, true).unwrap_err().code(), codes::NOTHING_KEPT);
     assert!(adoption(&fixture, false).unwrap().blockers.is_empty());
@@ -169,7 +169,7 @@ fn missing_data_cannot_be_used() {
 }
 
 #[test]
-fn data_is_deleted_by_the_name_of_the_site_only() {
+fn deletion_needs_site_name() {
     let fixture = Fixture::new();
     let birth = fixture.contents();
     keep_data(&fixture);
@@ -194,7 +194,7 @@ fn data_is_deleted_by_the_name_of_the_site_only() {
 }
 
 #[test]
-fn a_deletion_that_was_cut_can_be_given_up_before_the_first_volume_only() {
+fn cut_deletion_can_be_abandoned_early() {
     let fixture = with_kept_data();
     let operations = &fixture.operations;
     let rows = operations.paths.storage().join(FOLDER).join("rows");
@@ -216,7 +216,7 @@ fn a_deletion_that_was_cut_can_be_given_up_before_the_first_volume_only() {
 }
 
 #[test]
-fn the_command_is_found_while_an_operation_is_unfinished() {
+fn command_link_exists_during_operation() {
     let mut fixture = Fixture::new();
     let link = fixture.operations.paths.host("/usr/local/bin/landfall");
     durable::create_folder(link.parent().unwrap()).unwrap();

@@ -52,7 +52,7 @@ fn blocked(fixture: &Fixture, license: Option<PathBuf>) -> Vec<&'static str> {
 }
 
 #[test]
-fn an_install_names_the_license_that_is_missing_and_takes_the_one_that_fits() {
+fn install_accepts_only_fitting_license() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = machine(&vendor);
     let birth = fixture.contents();
@@ -86,7 +86,7 @@ fn an_install_names_the_license_that_is_missing_and_takes_the_one_that_fits() {
 }
 
 #[test]
-fn a_license_comes_with_the_install_and_outlives_it_with_the_data() {
+fn license_stays_with_kept_data() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut fixture = machine(&vendor);
     let birth = fixture.contents();
@@ -107,7 +107,7 @@ fn a_license_comes_with_the_install_and_outlives_it_with_the_data() {
 }
 
 #[test]
-fn a_license_that_another_vendor_left_counts_for_nothing() {
+fn license_of_another_vendor_is_ignored() {
     let [vendor, stranger] = [(); 2].map(|()| Vendor::new(KeyKind::Ed25519).unwrap());
     let fixture = machine(&vendor);
     let terms = sample::terms("acme-1", Timestamp::now()).unwrap();
@@ -117,7 +117,7 @@ fn a_license_that_another_vendor_left_counts_for_nothing() {
 }
 
 #[test]
-fn a_license_is_imported_replaced_and_revoked_at_an_installed_site() {
+fn license_is_imported_replaced_and_revoked() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = machine(&vendor);
     let operations = &fixture.operations;
@@ -152,7 +152,7 @@ fn a_license_is_imported_replaced_and_revoked_at_an_installed_site() {
 }
 
 #[test]
-fn a_wrong_clock_is_reported_and_confirmed_by_a_person() {
+fn confirmed_date_corrects_wrong_clock() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut fixture = machine(&vendor);
     fixture.license = Some(license(&fixture, &vendor, "acme-1", |_| {}));
@@ -174,7 +174,7 @@ fn a_wrong_clock_is_reported_and_confirmed_by_a_person() {
 
 /// The first clock that the site saw was three years ahead and was believed. By now it is right.
 #[test]
-fn what_a_believed_first_clock_has_ended_names_its_date_and_the_way_back() {
+fn license_ended_by_wrong_clock_recovers() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = machine(&vendor);
     fixture.prepared().run().unwrap();
@@ -211,7 +211,7 @@ fn what_a_believed_first_clock_has_ended_names_its_date_and_the_way_back() {
 /// Expiry, a lost license and a wrong clock stop only an install and an upgrade of entitled components. Preflight
 /// reports the same as an install. Every caller of the check names it, so the test searches the sources.
 #[test]
-fn nothing_but_an_install_and_an_upgrade_asks_for_a_license() {
+fn only_install_and_upgrade_check_licenses() {
     fn asking(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
         for entry in fs_err::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -230,7 +230,7 @@ fn nothing_but_an_install_and_an_upgrade_asks_for_a_license() {
 }
 
 #[test]
-fn a_site_whose_license_has_ended_is_resumed_reported_and_uninstalled() {
+fn ended_license_allows_resume_and_uninstall() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut fixture = machine(&vendor);
     let birth = fixture.contents();

@@ -23,7 +23,7 @@ fn key(fixture: &Fixture) -> KeyId {
 }
 
 #[test]
-fn a_site_without_a_license_measures_nothing() {
+fn unlicensed_site_measures_nothing() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = machine(&vendor);
     let (operations, birth) = (&fixture.operations, fixture.contents());
@@ -34,7 +34,7 @@ fn a_site_without_a_license_measures_nothing() {
 }
 
 #[test]
-fn use_above_a_limit_is_reported_and_signed_and_stops_nothing() {
+fn excess_use_is_only_reported() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = licensed(&vendor);
     let operations = &fixture.operations;
@@ -67,7 +67,7 @@ fn use_above_a_limit_is_reported_and_signed_and_stops_nothing() {
 }
 
 #[test]
-fn a_record_that_was_edited_is_reported_as_it_is() {
+fn edited_usage_record_is_detected() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = licensed(&vendor);
     let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
@@ -92,7 +92,7 @@ fn a_record_that_was_edited_is_reported_as_it_is() {
 }
 
 #[test]
-fn the_record_stays_with_kept_data_and_goes_with_deleted_data() {
+fn usage_record_follows_the_data() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut fixture = machine(&vendor);
     let birth = fixture.contents();

@@ -293,7 +293,7 @@ fn walk(folder: &Path, contents: &mut BTreeMap<PathBuf, String>) {
 }
 
 #[test]
-fn install_status_and_uninstall() {
+fn uninstall_restores_original_contents() {
     let fixture = Fixture::new();
     let operations = &fixture.operations;
     let birth = fixture.contents();
@@ -348,7 +348,7 @@ fn last_event(fixture: &Fixture) -> Recorded {
 }
 
 #[test]
-fn resume_and_uninstall_after_every_crash() {
+fn crashed_install_resumes_and_uninstalls() {
     for (place, event) in every_crash() {
         for (is_last_lost, is_resumed) in [(false, false), (false, true), (true, false), (true, true)] {
             let mut fixture = Fixture::new();
@@ -375,7 +375,7 @@ fn resume_and_uninstall_after_every_crash() {
 }
 
 #[test]
-fn every_look_at_the_media_and_at_the_store_is_counted() {
+fn media_and_store_reads_are_counted() {
     let mut fixture = Fixture::new();
     let prepared = fixture.prepared();
     let (head, payload) = {
@@ -407,7 +407,7 @@ fn every_look_at_the_media_and_at_the_store_is_counted() {
 }
 
 #[test]
-fn damage_keeps_good_blobs_and_names_the_way_to_continue() {
+fn media_damage_keeps_good_blobs() {
     let fixture = Fixture::new();
     let bundle = fixture.path("stick/tiny.landfall");
     let good = fs_err::read(&bundle).unwrap();
@@ -436,7 +436,7 @@ fn damage_keeps_good_blobs_and_names_the_way_to_continue() {
 }
 
 #[test]
-fn an_incomplete_bundle_is_refused_before_anything_could_be_resumed() {
+fn incomplete_bundle_is_refused_unchanged() {
     let fixture = Fixture::new();
     let birth = fixture.contents();
     let prepared = fixture.prepared();
@@ -451,7 +451,7 @@ fn an_incomplete_bundle_is_refused_before_anything_could_be_resumed() {
 }
 
 #[test]
-fn a_lost_commit_is_committed_again() {
+fn lost_commit_is_repeated() {
     let fixture = Fixture::new();
     fixture.prepared().run().unwrap();
     fixture.drop_last_record();
@@ -461,7 +461,7 @@ fn a_lost_commit_is_committed_again() {
 }
 
 #[test]
-fn staging_finds_the_bundle_where_it_is_now_and_nothing_else() {
+fn resume_finds_only_the_moved_bundle() {
     let mut fixture = Fixture::new();
     let moved = fixture.path("moved");
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
@@ -497,7 +497,7 @@ fn refusals_change_nothing() {
 }
 
 #[test]
-fn a_second_operation_is_refused_and_names_the_first() {
+fn second_operation_names_the_first() {
     let fixture = Fixture::new();
     let lock = fixture.operations.journals().lock("install").unwrap();
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::SITE_BUSY);
@@ -513,7 +513,7 @@ fn a_second_operation_is_refused_and_names_the_first() {
 }
 
 #[test]
-fn uninstall_removes_everything_after_a_cut_before_the_first_record() {
+fn uninstall_cleans_up_without_journal() {
     let fixture = Fixture::new();
     let birth = fixture.contents();
     let prepared = fixture.prepared();
@@ -527,7 +527,7 @@ fn uninstall_removes_everything_after_a_cut_before_the_first_record() {
 }
 
 #[test]
-fn an_operation_of_another_engine_is_not_touched() {
+fn operation_of_another_engine_is_untouched() {
     let fixture = Fixture::new();
     let prepared = fixture.prepared();
     let operations = &fixture.operations;
@@ -544,7 +544,7 @@ fn an_operation_of_another_engine_is_not_touched() {
 }
 
 #[test]
-fn kept_data_stays_even_when_the_end_of_the_uninstall_is_cut() {
+fn cut_uninstall_keeps_data() {
     let fixture = Fixture::new();
     let operations = &fixture.operations;
     fixture.prepared().run().unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn no_verb_mistakes_a_newer_operation_for_an_older_one() {
+fn newer_operation_refuses_every_verb() {
     let fixture = Fixture::new();
     fixture.prepared().run().unwrap();
     let newer = fixture.operations.paths.journal().join("000002-relocate.journal");
@@ -25,7 +25,7 @@ fn no_verb_mistakes_a_newer_operation_for_an_older_one() {
 }
 
 #[test]
-fn an_install_with_a_field_of_a_later_version_is_shown_and_left() {
+fn install_with_unknown_field_is_untouched() {
     let fixture = Fixture::new();
     fixture.prepared().run().unwrap();
     let path = fixture.journal();

@@ -13,7 +13,7 @@ fn release_for(platform: &str, counter: u64, version: &str) -> serde_json::Value
 }
 
 #[test]
-fn of_two_platforms_the_bundle_for_this_host_is_installed() {
+fn bundle_for_own_platform_is_chosen() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let (own, other) =
         if host::platform() == "linux/arm64" { ("linux/arm64", "linux/amd64") } else { ("linux/amd64", "linux/arm64") };

@@ -35,7 +35,7 @@ fn open(report: &PreflightReport) -> Vec<(&str, Severity)> {
 }
 
 #[test]
-fn a_ready_host_passes_with_and_without_trust() {
+fn ready_host_passes_without_trust() {
     let fixture = Fixture::new();
     for is_trusted in [true, false] {
         let report = look(&fixture, &sample(), is_trusted);
@@ -46,7 +46,7 @@ fn a_ready_host_passes_with_and_without_trust() {
 }
 
 #[test]
-fn blockers_of_an_install_are_those_of_preflight() {
+fn install_and_preflight_blockers_match() {
     let fixture = Fixture::new();
     let spoiled = Facts { systemd: false, kernel: "4.18.0".to_owned(), ..sample() };
     let report = look(&fixture, &spoiled, true);
@@ -57,7 +57,7 @@ fn blockers_of_an_install_are_those_of_preflight() {
 }
 
 #[test]
-fn a_license_is_judged_under_trust_alone() {
+fn license_is_judged_only_with_trust() {
     let mut release = release(3);
     release["components"] = json!([{
         "name": "reports", "namespace": "reports", "needs": [], "objects": "documents/objects/reports.json",
@@ -71,7 +71,7 @@ fn a_license_is_judged_under_trust_alone() {
 }
 
 #[test]
-fn rules_of_a_release_are_judged_and_those_that_fail_are_named() {
+fn failed_release_rules_are_named() {
     let rule = |name: &str, severity: &str, require: &str| json!({ "name": name, "severity": severity, "require": require, "message": "Not so", "fix": "Make it so." });
     let mut release = release(3);
     release["rules"] = json!([
@@ -103,7 +103,7 @@ fn to_accept() -> (Fixture, Facts) {
 }
 
 #[test]
-fn a_warning_that_must_be_accepted_stops_an_install_until_it_is() {
+fn unaccepted_warning_stops_install() {
     let (fixture, facts) = to_accept();
     let report = look(&fixture, &facts, true);
     assert_eq!((report.ready, report.blockers, report.unaccepted, report.exit_code()), (false, 0, 2, 4));
@@ -127,7 +127,7 @@ fn a_warning_that_must_be_accepted_stops_an_install_until_it_is() {
 }
 
 #[test]
-fn what_is_accepted_is_in_the_journal_and_in_the_status() {
+fn accepted_warnings_are_recorded() {
     let (fixture, facts) = to_accept();
     let site = fixture.path("site.yaml");
     durable::write_file(&site, b"accept: [no-swap, fapolicyd, selinux]\n", 0o644).unwrap();

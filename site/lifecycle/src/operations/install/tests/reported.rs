@@ -22,7 +22,7 @@ impl Progress for Keeper {
 }
 
 #[test]
-fn the_kept_events_are_those_of_an_install() {
+fn install_events_match_sample() {
     let mut fixture = Fixture::new();
     let keeper = Arc::new(Keeper::default());
     fixture.operations.progress = keeper.clone();

@@ -50,7 +50,7 @@ fn look(fixture: &Fixture, secrets: BroughtSecrets, site: Option<PathBuf>) -> Pr
 }
 
 #[test]
-fn preflight_names_every_secret_that_is_missing_and_none_of_their_values() {
+fn preflight_names_missing_secrets_without_values() {
     let fixture = asked();
     let report = look(&fixture, BroughtSecrets::default(), None);
     let missing = report.findings.iter().filter(|finding| finding.code == codes::SITE_SECRET_MISSING.id);
@@ -84,7 +84,7 @@ fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn values_are_in_one_folder_of_the_site_and_end_with_it() {
+fn secret_values_stay_in_one_folder() {
     let fixture = asked();
     let mut prepared = fixture.prepared();
     let release = prepared.planned.release.release.clone();

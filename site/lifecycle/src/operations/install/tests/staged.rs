@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn damage_of_what_is_staged_is_found_and_mended_as_advised() {
+fn staged_damage_is_found_and_repaired() {
     let fixture = Fixture::new();
     let operations = &fixture.operations;
     assert_eq!(operations.verify_site().unwrap_err().code(), codes::NOTHING_STAGED);

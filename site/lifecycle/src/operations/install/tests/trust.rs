@@ -5,7 +5,7 @@ use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedRelea
 use super::*;
 
 #[test]
-fn what_was_assembled_for_tests_is_for_development_alone() {
+fn assembled_release_needs_development_key() {
     let mut assembled = release(3);
     assembled["assembled"] = true.into();
     let production = Fixture::with(&Vendor::production(KeyKind::Ed25519).unwrap(), &assembled);
@@ -24,7 +24,7 @@ fn what_was_assembled_for_tests_is_for_development_alone() {
 }
 
 #[test]
-fn an_install_that_began_before_its_release_was_revoked_can_only_be_undone() {
+fn revoked_install_can_only_be_undone() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut fixture = Fixture::with(&vendor, &release(3));
     let birth = fixture.contents();

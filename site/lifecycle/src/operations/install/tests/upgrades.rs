@@ -28,7 +28,7 @@ fn refusal(fixture: &Fixture, vendor: &Vendor, change: impl FnOnce(&mut serde_js
 }
 
 #[test]
-fn a_bundle_of_another_release_is_refused() {
+fn bundle_of_another_release_is_refused() {
     let (fixture, vendor) = site();
     let error = refusal(&fixture, &vendor, |later| later["name"] = "other".into());
     assert_eq!(error.code(), codes::UPGRADE_OTHER);
@@ -36,7 +36,7 @@ fn a_bundle_of_another_release_is_refused() {
 }
 
 #[test]
-fn the_same_release_and_an_older_one_are_refused() {
+fn same_and_older_releases_are_refused() {
     let (fixture, vendor) = site();
     durable::create_folder(&fixture.path("same")).unwrap();
     let stick = fs_err::read(fixture.path("stick/tiny.landfall")).unwrap();
@@ -50,7 +50,7 @@ fn the_same_release_and_an_older_one_are_refused() {
 }
 
 #[test]
-fn a_path_that_the_release_does_not_allow_is_refused_with_the_version_in_between() {
+fn disallowed_upgrade_path_names_intermediate_version() {
     let (fixture, vendor) = site();
     let through = refusal(&fixture, &vendor, |later| {
         later["upgrades"] = json!([{"from": "1.0.5"}, {"from": "1.0.0", "through": "1.0.5"}]);
@@ -64,7 +64,7 @@ fn a_path_that_the_release_does_not_allow_is_refused_with_the_version_in_between
 
 /// The mark belongs to the newest release that was ever here, and a rollback does not lower it.
 #[test]
-fn a_counter_below_that_of_a_release_from_which_the_site_went_back_is_refused() {
+fn counter_below_mark_is_refused() {
     let (fixture, vendor) = site();
     Marks::advance(&fixture.operations.paths, "tiny", 9, Sha256([9; 32])).unwrap();
     let older = refusal(&fixture, &vendor, |later| later["counter"] = 8.into());

@@ -13,7 +13,7 @@ fn journals(fixture: &Fixture) -> Vec<JournalFile> {
 }
 
 #[test]
-fn a_flipped_bit_in_an_old_journal_stops_nothing() {
+fn damaged_old_journal_stops_nothing() {
     let fixture = site_with_changes();
     let operations = &fixture.operations;
     let before = operations.status().unwrap();
@@ -44,7 +44,7 @@ fn a_flipped_bit_in_an_old_journal_stops_nothing() {
 /// Without the folded operations, the content of a damaged journal is unknown. Only operations that depend on it are
 /// refused.
 #[test]
-fn what_depends_on_a_lost_journal_is_refused_by_name() {
+fn lost_journal_refuses_dependent_operations() {
     let fixture = site_with_changes();
     let operations = &fixture.operations;
     durable::remove_tree(&operations.paths.activity()).unwrap();
@@ -73,7 +73,7 @@ fn what_depends_on_a_lost_journal_is_refused_by_name() {
 
 /// Both releases of the rollback set are read, and shared blobs only once.
 #[test]
-fn a_check_of_the_site_reads_the_release_before_too() {
+fn site_check_reads_previous_release() {
     let fixture = site_with_changes();
     let operations = &fixture.operations;
     let found = operations.verify_site().unwrap();
@@ -91,7 +91,7 @@ fn a_check_of_the_site_reads_the_release_before_too() {
 }
 
 #[test]
-fn two_hundred_operations_are_looked_up_without_their_journals() {
+fn long_history_is_read_without_journals() {
     let fixture = site_with_changes();
     let operations = &fixture.operations;
     let lock = operations.journals().lock("configure").unwrap();

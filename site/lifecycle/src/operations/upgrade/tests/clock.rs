@@ -30,7 +30,7 @@ fn look(operation: Operation) -> (Result<()>, Vec<String>) {
 }
 
 #[test]
-fn wrong_clock_is_reported_by_what_repairs_a_site() {
+fn repairs_only_report_wrong_clock() {
     for operation in [Operation::Restore, Operation::Rollback] {
         let (looked, notes) = look(operation);
         looked.unwrap();
@@ -41,7 +41,7 @@ fn wrong_clock_is_reported_by_what_repairs_a_site() {
 }
 
 #[test]
-fn wrong_clock_refuses_an_upgrade() {
+fn wrong_clock_refuses_upgrade() {
     let refused = look(Operation::Upgrade).0.unwrap_err();
     assert_eq!(refused.blockers().iter().map(|blocker| blocker.code).collect::<Vec<_>>(), [codes::CLOCK_WRONG.id]);
 }

@@ -216,7 +216,7 @@ fn expect_exactly_the_rollback_set(fixture: &Fixture, first: Sha256, after: &str
 }
 
 #[test]
-fn after_ten_changes_to_and_fro_the_data_folder_holds_what_the_rollback_set_refers_to() {
+fn collection_keeps_exactly_the_rollback_set() {
     let roots = Roots::new(1);
     let fixture = Fixture::with_root(&roots.chain[0], &bundle(&roots, 1));
     fixture.prepared().run().unwrap();
@@ -263,7 +263,7 @@ fn pin_to_its_own(fixture: &Fixture, file: &JournalFile) -> String {
 }
 
 #[test]
-fn of_the_programs_that_operations_were_pinned_to_those_stay_that_one_may_need() {
+fn needed_pinned_programs_stay() {
     let roots = Roots::new(1);
     let fixture = Fixture::with_root(&roots.chain[0], &bundle(&roots, 1));
     fixture.prepared().run().unwrap();

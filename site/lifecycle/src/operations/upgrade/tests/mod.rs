@@ -177,7 +177,7 @@ fn code_of_upgrade(fixture: &Fixture, bundle: &[u8]) -> Code {
 }
 
 #[test]
-fn a_value_that_the_site_leaves_to_the_release_is_named_where_its_default_changes() {
+fn changed_defaults_are_named() {
     let values = |pairs: &[(&str, &str)]| -> ResolvedValues {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
     };
@@ -195,7 +195,7 @@ fn a_value_that_the_site_leaves_to_the_release_is_named_where_its_default_change
 }
 
 #[test]
-fn every_upgrade_pins_the_newest_root_that_it_brings() {
+fn upgrade_pins_newest_root() {
     let roots = Roots::new(8);
     let fixture = roots.installed_under(2);
     assert_eq!(pins(&fixture).trust.number, 2, "document 1 was given, and the bundle has the next one");
@@ -215,7 +215,7 @@ fn every_upgrade_pins_the_newest_root_that_it_brings() {
 }
 
 #[test]
-fn a_rollback_brings_no_older_root_back() {
+fn rollback_keeps_newest_root() {
     let roots = Roots::new(4);
     let fixture = roots.installed_under(2);
     upgrade(&fixture, &roots.bundle(2, 1..=4));
@@ -235,7 +235,7 @@ fn a_rollback_brings_no_older_root_back() {
 }
 
 #[test]
-fn a_site_that_is_not_ready_blocks_an_upgrade_with_every_reason() {
+fn unready_site_blocks_upgrade() {
     assert_eq!(unready(&sample::installed()), None);
     let mut report = sample::installed();
     report.ready = false;

@@ -145,7 +145,7 @@ fn expect_equal(found: &BTreeMap<PathBuf, Vec<u8>>, wanted: &BTreeMap<PathBuf, V
 }
 
 #[test]
-fn an_upgrade_of_real_files_that_is_cut_ends_as_the_later_release() {
+fn cut_upgrade_ends_as_later_release() {
     let roots = Roots::new(1);
     let fixture = site(&roots);
     let change = upgrade_of(&fixture, &roots);
@@ -153,7 +153,7 @@ fn an_upgrade_of_real_files_that_is_cut_ends_as_the_later_release() {
 }
 
 #[test]
-fn a_rollback_of_real_files_that_is_cut_ends_as_the_earlier_release() {
+fn cut_rollback_ends_as_earlier_release() {
     let roots = Roots::new(1);
     let fixture = site(&roots);
     assert_eq!(upgrade_to(&fixture, &roots, 4, false), End::Committed);
@@ -162,7 +162,7 @@ fn a_rollback_of_real_files_that_is_cut_ends_as_the_earlier_release() {
 }
 
 #[test]
-fn an_undo_of_real_files_that_is_cut_ends_as_the_earlier_release() {
+fn cut_undo_ends_as_earlier_release() {
     let roots = Roots::new(1);
     let fixture = site(&roots);
     let earlier = contents(&fixture);

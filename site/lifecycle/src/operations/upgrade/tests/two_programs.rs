@@ -99,7 +99,7 @@ fn answers(fixture: &Fixture) -> Vec<String> {
 }
 
 #[test]
-fn journals_of_a_newer_program_are_read_after_a_rollback() {
+fn newer_journals_are_read_after_rollback() {
     let fixture = site_with_changes();
     let operations = &fixture.operations;
     let before = answers(&fixture);
@@ -136,7 +136,7 @@ fn extend_documents(folder: &std::path::Path) -> Vec<String> {
 }
 
 #[test]
-fn documents_of_a_newer_program_are_read_after_a_rollback() {
+fn newer_documents_are_read_after_rollback() {
     let fixture = site_with_changes();
     let before = answers(&fixture);
     let marks = crate::marks::Marks::read(&fixture.operations.paths).unwrap();
@@ -148,7 +148,7 @@ fn documents_of_a_newer_program_are_read_after_a_rollback() {
 
 /// The daemon of the earlier release starts while the newer program still undoes its own work, and must answer.
 #[test]
-fn an_open_journal_of_a_newer_program_is_shown_and_left() {
+fn newer_open_journal_is_untouched() {
     let fixture = site_with_changes();
     let operations = &fixture.operations;
     let lock = operations.journals().lock("rollback").unwrap();
@@ -174,7 +174,7 @@ fn an_open_journal_of_a_newer_program_is_shown_and_left() {
 
 /// Every kind of action in a plan can be read without its unknown fields.
 #[test]
-fn each_action_is_read_without_unknown_fields() {
+fn actions_are_read_without_unknown_fields() {
     let fixture = site_with_changes();
     let files = fixture.operations.journals().list().unwrap();
     let mut kinds = std::collections::BTreeSet::new();

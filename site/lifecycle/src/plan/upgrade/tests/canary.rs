@@ -44,7 +44,7 @@ fn reason(plan: &UpgradePlan) -> String {
 }
 
 #[test]
-fn a_canary_comes_before_the_change_of_its_component_and_is_undone_after_it() {
+fn canary_precedes_component_change() {
     let plan = before().upgraded_to(&after("web:2"), Operation::Upgrade).unwrap();
     let tried = CanaryChoice::Tried {
         workload: "Deployment/web".to_owned(),
@@ -67,14 +67,14 @@ fn a_canary_comes_before_the_change_of_its_component_and_is_undone_after_it() {
 }
 
 #[test]
-fn what_does_not_change_or_declares_none_has_no_canary() {
+fn unchanged_component_has_no_canary() {
     assert_eq!(choice(&before().upgraded_to(&after("web:1"), Operation::Upgrade).unwrap()), None);
     let undeclared = side("1.0.1", 2).with("web", "web:2", &[]).with_pods("web", 2);
     assert_eq!(choice(&before().upgraded_to(&undeclared, Operation::Upgrade).unwrap()), None);
 }
 
 #[test]
-fn the_plan_says_why_there_is_no_canary() {
+fn plan_explains_missing_canary() {
     let to = |before: Side, after: &Side, operation| reason(&before.upgraded_to(after, operation).unwrap());
     let upgraded = |before: Side, after: Side| to(before, &after, Operation::Upgrade);
     assert_eq!(upgraded(side("1.0.0", 1), after("web:2")), "nothing of it runs yet");
@@ -91,7 +91,7 @@ fn the_plan_says_why_there_is_no_canary() {
 }
 
 #[test]
-fn a_component_that_stops_has_no_canary() {
+fn stopping_component_has_no_canary() {
     let stop =
         Stop { workload: ObjectName::new("apps/v1", "Deployment", "web", "web"), pods: String::new(), replicas: 2 };
     let clients = BTreeMap::from([("web".to_owned(), vec![stop])]);
@@ -100,7 +100,7 @@ fn a_component_that_stops_has_no_canary() {
 }
 
 #[test]
-fn one_pod_by_a_value_of_the_site_leaves_no_room_for_a_canary() {
+fn single_replica_value_prevents_canary() {
     let mut after = after("web:2");
     let value: SiteValue = serde_json::from_value(json!({
         "name": "web.replicas", "schema": {"type": "integer"}, "default": 2,
@@ -139,7 +139,7 @@ fn one_pod_by_a_value_of_the_site_leaves_no_room_for_a_canary() {
 }
 
 #[test]
-fn a_change_of_settings_has_no_canary() {
+fn settings_change_has_no_canary() {
     // The installed release is the same, and its form was already tried.
     let site = after("web:2");
     let made = site.made();

@@ -34,7 +34,7 @@ fn changed(plan: &UpgradePlan) -> Vec<(&Component, &Component)> {
 }
 
 #[test]
-fn objects_that_change_are_known_with_the_fields_that_the_site_may_change() {
+fn changed_objects_list_editable_fields() {
     let before = side("1.0.0", 1).with("web", "web:1", &[]).with("same", "same:1", &[]).with("files", "files:1", &[]);
     let after = side("1.1.0", 2)
         .with("web", "web:2", &[])
@@ -54,7 +54,7 @@ fn objects_that_change_are_known_with_the_fields_that_the_site_may_change() {
 }
 
 #[test]
-fn objects_go_with_their_component_and_by_themselves_unless_they_hold_data() {
+fn removed_objects_exclude_data() {
     let object = |kind: &str, name: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "web"}});
     let mut before = side("1.0.0", 1).with("web", "web:1", &[]).with("old", "old:1", &[]);
     let document = before.documents.get_mut("documents/objects/web.json").unwrap();
@@ -75,7 +75,7 @@ fn objects_go_with_their_component_and_by_themselves_unless_they_hold_data() {
 }
 
 #[test]
-fn only_the_way_forward_overwrites_edits_and_the_way_back_leaves_those_of_both_releases() {
+fn undo_leaves_edits_of_both_releases() {
     let before = side("1.0.0", 1).with("web", "web:1", &[]).editable("/spec/strategy");
     let after = side("1.1.0", 2).with("web", "web:2", &[]).editable("/spec/replicas");
     let mut plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
@@ -89,7 +89,7 @@ fn only_the_way_forward_overwrites_edits_and_the_way_back_leaves_those_of_both_r
 }
 
 #[test]
-fn other_editable_fields_alone_change_no_settings() {
+fn new_editable_fields_change_nothing() {
     let made = side("1.0.0", 1).with("web", "web:1", &[]).made();
     let site = side("1.0.0", 1).with("web", "web:1", &[]).editable("/spec/replicas");
     let values = BTreeMap::new();
@@ -105,7 +105,7 @@ fn other_editable_fields_alone_change_no_settings() {
 }
 
 #[test]
-fn what_is_made_anew_overwrites_edits_and_what_holds_data_keeps_its_editable_fields() {
+fn recreated_objects_overwrite_edits() {
     let claim = |mut side: Side| {
         let document = side.documents.get_mut("documents/objects/web.json").unwrap();
         let mut objects: Vec<Value> = serde_json::from_slice(document).unwrap();

@@ -196,7 +196,7 @@ fn fates(plan: &UpgradePlan) -> Vec<(&str, Fate)> {
 }
 
 #[test]
-fn a_namespace_is_made_before_its_first_objects() {
+fn namespace_precedes_its_first_objects() {
     let map = |namespace: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": namespace}});
     let mut side = side("1.0.0", 1).with("early", "a", &[]).with("late", "b", &[]);
     for namespace in ["late", "further", "kube-system"] {
@@ -217,7 +217,7 @@ fn a_namespace_is_made_before_its_first_objects() {
 }
 
 #[test]
-fn a_release_that_differs_in_nothing_replaces_only_the_agent() {
+fn identical_release_replaces_only_agent() {
     let before = side("1.0.0", 1).with("web", "web:1", &["model"]);
     let plan = before.upgraded_to(&side("1.0.1", 2).with("web", "web:1", &["model"]), Operation::Upgrade).unwrap();
     assert_eq!(
@@ -240,7 +240,7 @@ fn a_release_that_differs_in_nothing_replaces_only_the_agent() {
 }
 
 #[test]
-fn the_timer_of_backups_follows_the_release_and_the_settings() {
+fn backup_timer_follows_release_and_settings() {
     let before = side("1.0.0", 1).with("web", "web:1", &[]);
     let after = || side("1.0.1", 2).with("web", "web:1", &[]);
     let of_backups = |before: &Side, after: Side| {
@@ -254,7 +254,7 @@ fn the_timer_of_backups_follows_the_release_and_the_settings() {
 }
 
 #[test]
-fn an_upgrade_watches_a_release_that_asks_for_it_and_a_rollback_does_not() {
+fn only_upgrades_soak() {
     let before = side("1.0.0", 1).with("web", "web:1", &[]);
     let mut after = side("1.0.1", 2).with("web", "web:2", &[]);
     after.release.soak_seconds = Some(300);
@@ -270,7 +270,7 @@ fn an_upgrade_watches_a_release_that_asks_for_it_and_a_rollback_does_not() {
 }
 
 #[test]
-fn settings_of_backups_change_by_the_timer_alone() {
+fn backup_settings_change_only_the_timer() {
     let site = side("1.0.0", 1).with("web", "web:1", &[]);
     let values = BTreeMap::new();
     let secrets = SecretNumbers::new();
@@ -294,7 +294,7 @@ fn settings_of_backups_change_by_the_timer_alone() {
 }
 
 #[test]
-fn components_are_added_changed_and_removed_in_this_order() {
+fn component_changes_are_ordered() {
     let before =
         side("1.0.0", 1).with("old", "old:1", &["model"]).with("web", "web:1", &[]).with("same", "same:1", &[]);
     let after = side("1.1.0", 2).with("web", "web:2", &[]).with("same", "same:1", &[]).with("new", "new:1", &[]);
@@ -326,7 +326,7 @@ fn components_are_added_changed_and_removed_in_this_order() {
 }
 
 #[test]
-fn the_way_back_is_the_same_plan_without_a_mark() {
+fn rollback_plan_lacks_only_the_mark() {
     let (old, new) = (side("1.0.0", 1).with("web", "web:1", &[]), side("1.1.0", 2).with("web", "web:2", &[]));
     let forth = lines(&old.upgraded_to(&new, Operation::Upgrade).unwrap());
     let back = lines(&new.upgraded_to(&old, Operation::Rollback).unwrap());
@@ -352,7 +352,7 @@ fn lines_of_components(before: &Side, after: &Side) -> Vec<String> {
 
 /// Files of a later release lie beside those of the earlier one until every pod reads them.
 #[test]
-fn a_component_whose_files_change_goes_from_one_claim_to_another() {
+fn changed_files_move_to_new_claim() {
     let (before, after) = with_other_files();
     let expected = [
         "ready-again/web ready-again".to_owned(),
@@ -367,7 +367,7 @@ fn a_component_whose_files_change_goes_from_one_claim_to_another() {
 
 /// A limit that counts claims leaves no room for two. An operator's own fields use the release's name of the claim.
 #[test]
-fn a_claim_of_a_fixed_name_makes_way_and_so_do_its_pods() {
+fn fixed_claim_name_retires_component() {
     let (mut before, mut after) = with_other_files();
     for side in [&mut before, &mut after] {
         side.release.components[0].quota = BTreeMap::from([("persistentvolumeclaims".to_owned(), "1".to_owned())]);
@@ -388,7 +388,7 @@ fn a_claim_of_a_fixed_name_makes_way_and_so_do_its_pods() {
 }
 
 #[test]
-fn a_job_that_reads_other_files_is_made_again() {
+fn job_with_changed_files_is_recreated() {
     let (mut before, mut after) = with_other_files();
     for side in [&mut before, &mut after] {
         let volumes = json!([{"name": "model", "persistentVolumeClaim": {"claimName": "model"}}]);
@@ -408,7 +408,7 @@ fn a_job_that_reads_other_files_is_made_again() {
 }
 
 #[test]
-fn what_cannot_change_in_place_is_refused() {
+fn moved_component_is_refused() {
     let before = side("1.0.0", 1).with("web", "web:1", &[]);
     let mut moved = side("1.1.0", 2).with("web", "web:1", &[]);
     moved.release.components[0].namespace = "elsewhere".to_owned();
@@ -417,7 +417,7 @@ fn what_cannot_change_in_place_is_refused() {
 }
 
 #[test]
-fn another_upstream_host_gets_its_mirror() {
+fn new_upstream_host_gets_mirror() {
     let before = side("1.0.0", 1);
     let mut after = side("1.1.0", 2);
     let mut image = after.release.images[0].clone();
@@ -431,7 +431,7 @@ fn another_upstream_host_gets_its_mirror() {
 }
 
 #[test]
-fn a_plan_survives_the_journal() {
+fn plan_round_trips_through_json() {
     let before = side("1.0.0", 1).with("old", "old:1", &["model"]);
     let plan = before.upgraded_to(&side("1.1.0", 2).with("web", "web:2", &[]), Operation::Upgrade).unwrap().plan;
     let text = serde_json::to_string(&plan).unwrap();
@@ -449,7 +449,7 @@ fn ids(steps: &[PlannedStep<Action>]) -> String {
 }
 
 #[test]
-fn data_that_changes_is_copied_while_its_workload_is_stopped() {
+fn changed_data_is_copied_while_stopped() {
     let (before, after) = (side("1.0.0", 1).with("db", "db:1", &[]), side("1.1.0", 2).with("db", "db:2", &[]));
     let volume = |folder: &str| LiveVolume { folder: folder.to_owned(), stop: stop() };
     let copied = ChangedData::Copied(vec![volume("pvc-1_db_data"), volume("pvc-2_db_log")]);
@@ -469,7 +469,7 @@ fn data_that_changes_is_copied_while_its_workload_is_stopped() {
 }
 
 #[test]
-fn what_uses_changed_data_stops_first_and_starts_in_its_turn() {
+fn clients_of_changed_data_stop_first() {
     let before = side("1.0.0", 1).with("db", "db:1", &[]).with("api", "api:1", &[]).with("old", "old:1", &[]);
     let after = side("1.1.0", 2).with("db", "db:2", &[]).with("api", "api:1", &[]);
     let copied = ChangedData::Copied(vec![LiveVolume { folder: "pvc-1_db_data".to_owned(), stop: stop() }]);
@@ -529,7 +529,7 @@ pub(crate) fn restored() -> ChangedData {
 }
 
 #[test]
-fn a_rollback_loads_data_once_the_earlier_release_has_its_objects() {
+fn rollback_loads_data_after_objects() {
     let (before, after) = (side("1.1.0", 2).with("db", "db:2", &[]), side("1.0.0", 1).with("db", "db:1", &[]));
     let data = BTreeMap::from([("db".to_owned(), restored())]);
     let steps = "stop/db/db set-aside/db/files begin-use-empty/db component/db stop-again/db/db load/db/files begin-use/db start/db/db \
@@ -544,7 +544,7 @@ fn a_rollback_loads_data_once_the_earlier_release_has_its_objects() {
 }
 
 #[test]
-fn a_console_gets_its_secrets_after_its_namespace_and_before_its_objects() {
+fn console_secrets_precede_its_objects() {
     let before = side("1.0.0", 1);
     let mut after = side("1.1.0", 2).with("console", "console:1", &[]);
     after.release.components.iter_mut().for_each(|component| component.console = component.name == "console");

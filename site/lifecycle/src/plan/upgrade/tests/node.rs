@@ -27,7 +27,7 @@ fn node_lines(before: &Side, after: &Side, operation: Operation) -> Vec<String> 
 }
 
 #[test]
-fn another_kubernetes_is_placed_then_the_control_plane_changes_and_then_what_runs_pods() {
+fn kubernetes_upgrade_steps_are_ordered() {
     let before = side("1.0.0", 1).with("web", "web:1", &[]);
     let after = side("1.0.1", 2).with("web", "web:1", &[]).with_kubernetes("v1.36.4");
     let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
@@ -68,7 +68,7 @@ fn another_kubernetes_is_placed_then_the_control_plane_changes_and_then_what_run
 }
 
 #[test]
-fn each_side_of_a_step_has_its_own_node_pack() {
+fn sides_have_their_own_node_pack() {
     let before = side("1.0.0", 1);
     let after = side("1.0.1", 2).with_kubernetes("v1.36.4");
     let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap().plan;
@@ -99,7 +99,7 @@ fn each_side_of_a_step_has_its_own_node_pack() {
 }
 
 #[test]
-fn another_containerd_leaves_the_control_plane_alone() {
+fn containerd_change_spares_control_plane() {
     let (before, after) = (side("1.0.0", 1), side("1.0.1", 2).with_program("containerd"));
     let found = node_lines(&before, &after, Operation::Upgrade);
     assert_eq!(
@@ -116,7 +116,7 @@ fn another_containerd_leaves_the_control_plane_alone() {
 }
 
 #[test]
-fn another_registry_or_sandbox_image_is_imported_before_it_is_used() {
+fn node_images_are_imported_before_use() {
     let before = side("1.0.0", 1);
     let mut registry = side("1.0.1", 2);
     registry.rename("registry:3.1.2", "registry:3.1.3");
@@ -129,7 +129,7 @@ fn another_registry_or_sandbox_image_is_imported_before_it_is_used() {
 }
 
 #[test]
-fn a_rollback_of_the_node_begins_with_what_runs_pods() {
+fn node_rollback_changes_agent_first() {
     let (before, after) = (side("1.0.0", 1), side("1.0.1", 2).with_kubernetes("v1.36.4"));
     let mut forth = node_lines(&before, &after, Operation::Upgrade);
     let back = node_lines(&after, &before, Operation::Rollback);
@@ -146,7 +146,7 @@ fn a_rollback_of_the_node_begins_with_what_runs_pods() {
 }
 
 #[test]
-fn a_node_pack_that_cannot_go_back_is_refused() {
+fn irreversible_node_pack_is_refused() {
     let before = side("1.0.0", 1);
     let mut minor = side("1.1.0", 2).with_kubernetes("v1.37.0");
     minor.release.node_packs[0].kubernetes = "v1.37".to_owned();
@@ -169,7 +169,7 @@ fn a_node_pack_that_cannot_go_back_is_refused() {
 /// The node ends with the last node pack. An earlier pack with the installed minor version enables neither the change
 /// nor its undo.
 #[test]
-fn a_chain_of_node_packs_is_refused_by_name_in_both_directions() {
+fn node_pack_chain_is_refused_both_ways() {
     let before = side("1.0.0", 1);
     let mut after = side("1.1.0", 2).with_kubernetes("v1.37.0");
     after.release.node_packs[0].kubernetes = "v1.37".to_owned();
@@ -190,7 +190,7 @@ fn a_chain_of_node_packs_is_refused_by_name_in_both_directions() {
 }
 
 #[test]
-fn without_its_programs_etcd_is_not_saved() {
+fn missing_etcdutl_skips_snapshot() {
     let mut before = side("1.0.0", 1);
     let containerd = before.release.artifacts.iter_mut().find(|one| one.name == "containerd").unwrap();
     containerd.files.retain(|file| file.path != "etcdutl");

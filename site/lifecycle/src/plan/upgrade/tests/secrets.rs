@@ -18,7 +18,7 @@ impl Side {
 }
 
 #[test]
-fn another_value_changes_the_secret_and_restarts_what_reads_it() {
+fn new_secret_value_restarts_readers() {
     let site = side("1.0.0", 1).with("web", "web:1", &[]).asking("directory").with("other", "other:1", &[]);
     let (made, values) = (site.made(), BTreeMap::new());
     let configured = |number: u64| {
@@ -41,7 +41,7 @@ fn another_value_changes_the_secret_and_restarts_what_reads_it() {
 }
 
 #[test]
-fn an_upgrade_brings_a_secret_before_what_reads_it_and_a_rollback_leaves_it() {
+fn upgrade_creates_secret_before_readers() {
     let before = side("1.0.0", 1).with("web", "web:1", &[]);
     let after = side("1.1.0", 2).with("web", "web:1", &[]).asking("directory");
     let upgrade = lines(&before.upgraded_to(&after, Operation::Upgrade).unwrap());
@@ -52,7 +52,7 @@ fn an_upgrade_brings_a_secret_before_what_reads_it_and_a_rollback_leaves_it() {
 }
 
 #[test]
-fn a_secret_keeps_its_type_and_the_source_of_its_value() {
+fn secret_type_and_source_are_fixed() {
     let plain = || side("1.0.0", 1).with("web", "web:1", &[]);
     let (given, mut generated, mut other) = (plain().asking("directory"), plain(), plain().asking("directory"));
     let secret = json!({"name": "directory", "random": {"password": 32}});
