@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::terms::Entitlements;
 
-/// Something that a license limits by number.
+/// Metric that a license limits by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Metric {
@@ -40,7 +40,7 @@ impl Metric {
     }
 }
 
-/// A number for each metric. One that is missing is not known; of limits, there is none.
+/// Number for each metric. An absent count is not known; an absent limit means that there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Counts {
