@@ -27,7 +27,7 @@ pub struct BackupCopies {
     pub dropped: Vec<BackupSummary>,
     /// Number of backups in it.
     pub count: usize,
-    /// When the data of the newest of them was read, RFC 3339 in UTC; none if it has none.
+    /// Read time of the newest copy's data, RFC 3339 in UTC; null if there is no copy.
     pub newest: Option<String>,
 }
 
