@@ -20,7 +20,7 @@ pub const SCHEMA: u32 = 1;
 #[derive(Debug)]
 pub struct Failure(Box<Parts>);
 
-/// One of several blockers that were found together.
+/// Blocker among several that were found together.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Blocking {
     /// Error code in the registry.

@@ -189,7 +189,7 @@ pub enum Reason {
     Context,
     /// Attention heads cannot be divided.
     Heads,
-    /// That number of GPUs is not joined.
+    /// GPUs are not joined in that number.
     Degree,
     /// Groups of quantized weights would be divided.
     QuantizationGroups,

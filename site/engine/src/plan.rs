@@ -46,7 +46,7 @@ impl std::fmt::Display for StepId {
     }
 }
 
-/// One step of a plan: the parameters of its action `A`, and advance information for a person.
+/// Step of a plan: the parameters of its action `A`, and advance information for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedStep<A> {

@@ -37,8 +37,8 @@ pub(super) struct DryRun<'a> {
     facts: &'a Facts,
     /// Accepted warnings.
     accepted: &'a [AcceptedWarning],
-    /// Figures of the release's models for this host, by the names of its values: from the site configuration if it
-    /// sets them, otherwise from the fit.
+    /// Figures of the release's models for this host, by the names of its values: from the site configuration if set
+    /// there, otherwise from the fit.
     fitted: &'a ResolvedValues,
     /// Time and space that the plan takes.
     figures: &'a PlanFigures,

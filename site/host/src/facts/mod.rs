@@ -116,8 +116,8 @@ pub struct Facts {
     /// Durations of the steps of the last install on this host, by their IDs.
     #[serde(default)]
     pub step_times: StepTimes,
-    /// Options that Kubernetes needs and that the kernel was built without, such as `CONFIG_VXLAN`; null if the
-    /// configuration of the kernel is not on the disk.
+    /// Options that Kubernetes needs and that the kernel was built without, such as `CONFIG_VXLAN`. They are null if
+    /// the configuration of the kernel is not on the disk.
     #[serde(default)]
     pub missing_kernel_options: Option<Vec<String>>,
     /// Current values of further kernel settings that a rule may require, such as `vm.max_map_count`.
@@ -127,8 +127,8 @@ pub struct Facts {
     /// synchronizes it.
     #[serde(default)]
     pub clock_drift_ppb: Option<i64>,
-    /// Seconds by which the system's clock is ahead of the hardware clock, from which the next boot starts; null
-    /// without one, or if it holds local time.
+    /// Seconds by which the system's clock is ahead of the hardware clock, from which the next boot starts. They are
+    /// null without a hardware clock, or if it holds local time.
     #[serde(default)]
     pub ahead_of_hardware_clock_seconds: Option<i64>,
 }
@@ -184,7 +184,7 @@ pub enum CgroupDriver {
     Cgroupfs,
 }
 
-/// One mounted filesystem.
+/// Mounted filesystem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Filesystem {
@@ -206,8 +206,8 @@ pub struct Filesystem {
     /// Mount options of the first of the paths, such as `noatime`, without options that name users or folders.
     #[serde(default)]
     pub options: Vec<String>,
-    /// True if its disk rotates; null if the disk does not report it, as behind RAID or a network, and in facts of
-    /// schema 4 and older.
+    /// True if its disk rotates. It is null if the disk does not report it, as behind RAID or a network, and in facts
+    /// of schema 4 and older.
     #[serde(default)]
     pub rotates: Option<bool>,
 }
