@@ -97,7 +97,7 @@ pub(crate) struct LogLine {
     level: String,
     /// Message.
     text: String,
-    /// Subjects of the message.
+    /// Fields of the message by name, which identify its subject.
     fields: BTreeMap<String, String>,
 }
 

@@ -107,7 +107,7 @@ pub struct Approvals {
 pub struct SentFirst {
     /// Digest of the plan.
     plan: String,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 
@@ -120,7 +120,7 @@ pub struct SentSecond {
     /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 

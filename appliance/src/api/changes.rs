@@ -191,7 +191,7 @@ pub struct SentUpgrade {
     medium: String,
     /// Digest of the plan.
     plan: String,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 
@@ -209,7 +209,7 @@ pub struct SentRollback {
     data: Option<DataFate>,
     /// Digest of the plan.
     plan: String,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 
@@ -231,7 +231,7 @@ pub struct SentRestore {
     components: Vec<String>,
     /// Digest of the plan.
     plan: String,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 
@@ -254,7 +254,7 @@ pub struct SentConfiguration {
     backup_time: Option<String>,
     /// Digest of the plan.
     plan: String,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 

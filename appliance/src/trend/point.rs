@@ -53,7 +53,7 @@ pub struct Reading {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "TrendShare")]
 pub struct Share {
-    /// Bytes in use.
+    /// Used bytes.
     pub used_bytes: u64,
     /// Total bytes.
     pub total_bytes: u64,

@@ -79,7 +79,7 @@ struct RootLine {
     /// Fingerprint that a person compares.
     #[schemars(with = "String")]
     fingerprint: Sha256,
-    /// True if it is for development only.
+    /// True if the root document is for development only.
     development: bool,
 }
 

@@ -42,7 +42,7 @@ struct NewRoot {
     root: PathBuf,
     /// Fingerprint that a person compares.
     fingerprint: String,
-    /// True if it is for development only.
+    /// True if the root document is for development only.
     development: bool,
 }
 

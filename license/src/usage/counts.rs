@@ -44,16 +44,16 @@ impl Metric {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Counts {
-    /// Nodes of the cluster.
+    /// Number of nodes of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<u64>,
-    /// Namespaces other than Kubernetes' own and those of drills.
+    /// Number of namespaces, except those of Kubernetes and of drills.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespaces: Option<u64>,
-    /// GPUs of the site's hosts.
+    /// Number of GPUs of the site's hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpus: Option<u64>,
-    /// Users of the console who can sign in.
+    /// Number of users of the console who can sign in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<u64>,
 }

@@ -126,7 +126,7 @@ pub enum OnFailure {
     #[default]
     Stop,
     /// The operation undoes its steps automatically if it fails at or after the step with index `from`. Earlier steps
-    /// leave the site fully usable: there it stops.
+    /// leave the site as useful as before: there the operation stops.
     Undo {
         /// Index of the first step with automatic undo.
         from: usize,

@@ -37,7 +37,7 @@ const REFUSED: &str = "refused";
 pub struct WaitingChange {
     /// Digest of its plan, which the console's users have approved.
     pub plan: String,
-    /// The change.
+    /// Change that waits.
     #[serde(flatten)]
     pub change: Change,
     /// User of the console who requested it.

@@ -73,7 +73,7 @@ pub struct ContainerResources {
     pub container: String,
     /// Image with its version, as the pod names it.
     pub image: String,
-    /// True if it runs now.
+    /// True if the container runs now.
     pub running: bool,
     /// Number of restarts; null if the node has not reported it yet.
     pub restarts: Option<u64>,

@@ -62,7 +62,7 @@ pub struct PinnedRoot {
     /// Fingerprint of the root document.
     #[schemars(with = "String")]
     pub fingerprint: Sha256,
-    /// True if it is for development only.
+    /// True if the root is for development only.
     pub development: bool,
 }
 

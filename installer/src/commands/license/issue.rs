@@ -27,7 +27,7 @@ pub(crate) struct Issued {
     customer: String,
     /// End of its validity, RFC 3339 in UTC; null if it does not end.
     ends: Option<String>,
-    /// True if it is bound to a site.
+    /// True if the license is bound to a site.
     bound: bool,
     /// IDs of the keys that signed.
     signed_by: Vec<String>,

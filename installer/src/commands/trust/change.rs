@@ -23,7 +23,7 @@ pub(crate) struct Made {
     document: PathBuf,
     /// Number of the document.
     number: u64,
-    /// True if it is for development only.
+    /// True if the root document is for development only.
     development: bool,
 }
 

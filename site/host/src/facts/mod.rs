@@ -64,7 +64,7 @@ pub struct Facts {
     pub hostname: String,
     /// True if systemd is pid 1.
     pub systemd: bool,
-    /// Control groups.
+    /// Control groups of the host.
     pub cgroups: Cgroups,
     /// True if processes may lower their OOM score (`CAP_SYS_RESOURCE`).
     pub lowers_oom_score: bool,
@@ -78,7 +78,7 @@ pub struct Facts {
     pub filesystems: Vec<Filesystem>,
     /// Location of the data folder.
     pub data_folder: DataFolder,
-    /// Network.
+    /// Network of the host.
     pub network: Network,
     /// Kernel modules that Kubernetes needs and that are not built into the kernel: they must be loaded at every boot.
     pub modules: Vec<String>,

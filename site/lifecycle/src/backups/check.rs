@@ -18,9 +18,9 @@ use crate::proofs::judge;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckResult {
-    /// Meaning of a pass.
+    /// Property that a pass demonstrates.
     pub shows: String,
-    /// True if it passed.
+    /// True if the check passed.
     pub passed: bool,
     /// Expected and actual result.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,7 @@ use crate::pins::Pins;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationDetails {
-    /// The operation.
+    /// Operation without its steps.
     pub operation: PastOperation,
     /// Steps in the order of the plan, including steps after the commit.
     pub steps: Vec<PastStep>,

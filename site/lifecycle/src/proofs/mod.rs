@@ -27,7 +27,7 @@ pub struct ProofResult {
     pub name: String,
     /// Component of the proof.
     pub component: String,
-    /// Meaning of a pass.
+    /// Property that a pass demonstrates.
     pub shows: String,
     /// True if the proof passed.
     pub passed: bool,

@@ -32,7 +32,7 @@ use landfall_host::command::Subprocesses;
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackedUp {
-    /// The backup.
+    /// Backup that was made.
     pub backup: BackupSummary,
     /// Report of its drill; null if no drill was requested.
     pub drill: Option<DrillReport>,

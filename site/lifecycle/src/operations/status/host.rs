@@ -97,7 +97,7 @@ impl MemoryStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EtcdStatus {
-    /// True if there is room in it.
+    /// True if there is room in the database.
     pub ready: bool,
     /// Reason why it is not ready.
     pub reason: Option<String>,

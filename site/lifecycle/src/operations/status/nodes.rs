@@ -24,7 +24,7 @@ pub struct NodeStatus {
     pub address: String,
     /// Version of its kubelet.
     pub kubernetes: String,
-    /// True if the node is ready, and its pods that belong to Kubernetes or to the release.
+    /// True if the node is ready, and so are its pods that belong to Kubernetes or to the release.
     pub ready: bool,
     /// Reason why it is not ready.
     pub reason: Option<String>,

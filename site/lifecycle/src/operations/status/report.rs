@@ -184,7 +184,7 @@ pub struct ServiceStatus {
 pub struct RegistryStatus {
     /// Address on which it listens.
     pub address: String,
-    /// True if it answers.
+    /// True if the registry answers.
     pub ready: bool,
     /// Reason why it does not answer.
     pub reason: Option<String>,
