@@ -291,7 +291,7 @@ pub struct MediumRelease {
     pub name: String,
     /// Version of the release.
     pub version: String,
-    /// Build time, RFC 3339; absent if only a newer Landfall can read it.
+    /// Build time, RFC 3339 in UTC; absent if only a newer Landfall can read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built_at: Option<String>,
     /// True if the root that signed it is for development only.
