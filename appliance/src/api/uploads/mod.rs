@@ -112,7 +112,7 @@ pub async fn begin(
     Ok((StatusCode::CREATED, place, tus::progress(&upload), Json(upload)).into_response())
 }
 
-/// Return the upload of this ID
+/// Return an upload by its ID
 ///
 /// `HEAD` answers with the headers only, as in tus, and needs `Tus-Resumable: 1.0.0`.
 #[utoipa::path(
