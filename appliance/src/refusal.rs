@@ -117,19 +117,19 @@ impl From<HostError> for Refusal {
     }
 }
 
-/// A refusal as RFC 9457 has it.
+/// Refusal in the form of RFC 9457.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// Its code in the one registry.
+    /// Error code, such as `LF5041`.
     pub code: String,
-    /// What failed.
+    /// Failure in a few words.
     pub title: String,
-    /// Why, and on what.
+    /// Cause of the failure, and the object that it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What to do next.
+    /// Next step for a person.
     pub hint: String,
 }
 

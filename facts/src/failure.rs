@@ -20,37 +20,37 @@ pub const SCHEMA: u32 = 1;
 #[derive(Debug)]
 pub struct Failure(Box<Parts>);
 
-/// One of several blockers that were found at once.
+/// Blocker among several that were found together.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Blocking {
-    /// Entry of the registry of codes.
+    /// Error code in the registry.
     pub code: &'static str,
-    /// What it is, in a few words.
+    /// Blocker in a few words.
     pub what: String,
-    /// What was found, and what is needed.
+    /// Found value, and needed value.
     pub why: String,
-    /// What to do about it.
+    /// Next step for a person.
     pub next: String,
 }
 
-/// A failure as it is printed with `--json`: the last line of standard error.
+/// Failure in the form of `--json`: the last line of standard error.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorDocument<'a> {
-    /// Entry of the registry of codes, such as `LF1001`; docs/ERRORS.md lists them.
+    /// Error code in the registry, such as `LF1001`; docs/ERRORS.md lists all codes.
     code: &'static str,
-    /// What it means for the process.
+    /// Class of the exit code.
     #[schemars(with = "String")]
     class: ExitClass,
     /// Exit code of the process.
     exit_code: u8,
-    /// What failed, and on what.
+    /// Failure, and the object that it concerns.
     what: &'a str,
-    /// Why, outermost cause first.
+    /// Causes, outermost first.
     causes: &'a [String],
-    /// Every blocker, where there are several.
+    /// All blockers, if there are several.
     blockers: &'a [Blocking],
-    /// What to do next.
+    /// Next step for a person.
     next: &'a str,
 }
 

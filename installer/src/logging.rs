@@ -89,15 +89,15 @@ static KEPT: Mutex<Kept> = Mutex::new(Kept::Nowhere);
 /// ID of the console's request for which this process works.
 static CORRELATION: OnceLock<String> = OnceLock::new();
 
-/// A line of the log, as a line of JSON on standard error.
+/// Line of the log, as a line of JSON on standard error.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogLine {
     /// `error`, `warn`, `info` or `debug`.
     level: String,
-    /// The message.
+    /// Message.
     text: String,
-    /// What the message is about.
+    /// Fields of the message by name, which identify its subject.
     fields: BTreeMap<String, String>,
 }
 

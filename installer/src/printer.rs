@@ -28,7 +28,7 @@ pub(crate) struct Printer {
     quiet: bool,
 }
 
-/// An event of progress, a note for the person among them, as a line of standard error.
+/// Event of progress, including notes for a person, as a line of standard error.
 #[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
 pub(crate) struct ProgressLine<'a>(pub(crate) &'a Event);

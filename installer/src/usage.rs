@@ -8,11 +8,11 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "a unit belongs in each name")]
 pub(crate) struct ProcessUsage {
-    /// Bytes asked for by read calls (`rchar`).
+    /// Bytes requested by read calls (`rchar`).
     pub(crate) read_bytes: u64,
-    /// Bytes given to write calls (`wchar`).
+    /// Bytes passed to write calls (`wchar`).
     pub(crate) written_bytes: u64,
-    /// Largest resident memory (`VmHWM`).
+    /// Peak resident memory (`VmHWM`).
     pub(crate) peak_memory_bytes: u64,
 }
 

@@ -4,15 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
-/// Who manages a package.
+/// Manager of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PackageKind {
-    /// dpkg, of Debian and what is derived from it.
+    /// dpkg, of Debian and its derivatives.
     Deb,
-    /// apk, of Alpine and what is derived from it.
+    /// apk, of Alpine and its derivatives.
     Apk,
-    /// RPM, of Red Hat, SUSE and what is derived from them.
+    /// RPM, of Red Hat, SUSE and their derivatives.
     Rpm,
     /// Python's installers.
     Pypi,

@@ -31,29 +31,29 @@ const OVERAGE_PERCENT: u64 = 1000;
 /// Maximum number of names in a list.
 const NAMES: usize = 1000;
 
-/// What a license entitles a site to. A limit that is missing is none.
+/// Entitlements of a site by its license. An absent limit means that the license does not limit it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Entitlements {
     /// Entitlements that components of a release name, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<String>,
-    /// Features that software asks for, sorted.
+    /// Features that software queries, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
-    /// How many namespaces.
+    /// Maximum number of namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespaces: Option<u64>,
-    /// How many nodes.
+    /// Maximum number of nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<u64>,
-    /// How many GPUs.
+    /// Maximum number of GPUs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpus: Option<u64>,
-    /// How many users.
+    /// Maximum number of users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<u64>,
-    /// Releases that were built later are not included.
+    /// Latest build time of included releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub newest_release: Option<Timestamp>,

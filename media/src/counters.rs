@@ -16,17 +16,17 @@ struct Cells {
     filesystem_syncs: AtomicU64,
 }
 
-/// The values of [`Counters`] at one moment.
+/// Values of [`Counters`] at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
-    /// Read, without reading back.
+    /// Bytes read, without reading back.
     pub read_bytes: u64,
-    /// Written.
+    /// Bytes written.
     pub written_bytes: u64,
-    /// Read again only to check what was written.
+    /// Bytes read again only to check the written ones.
     pub read_back_bytes: u64,
-    /// How often the whole filesystem was synced, other programs' bytes included.
+    /// Number of syncs of the whole filesystem, which include other programs' bytes.
     pub filesystem_syncs: u64,
 }
 

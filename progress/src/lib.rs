@@ -9,23 +9,24 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One thing a person may want to see. Bytes are bytes that reached the disk, not bytes handed to the kernel.
+/// Event of progress that a person may want to see. Bytes are bytes that reached the disk, not bytes handed to the
+/// kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Wire", into = "Wire")]
 pub enum Event {
-    /// A phase begins; `total_bytes` is known where there is a denominator.
+    /// A phase begins; `total_bytes` is present if a total is known.
     PhaseStarted {
-        /// What is done, as a person reads it: `staging`, `control plane`.
+        /// Name of the phase for a person: `staging`, `control plane`.
         phase: String,
-        /// All the bytes of the phase.
+        /// Total bytes of the phase.
         total_bytes: Option<u64>,
     },
-    /// So many bytes of the current phase are present from an earlier run: done, but no measure of this run's speed.
+    /// Bytes of the current phase are present from an earlier run: done, but no measure of this run's speed.
     Present {
-        /// Bytes beside those of other such events.
+        /// Bytes in addition to those of other such events.
         bytes: u64,
     },
-    /// So many more bytes of the current phase are done.
+    /// Further bytes of the current phase are done.
     Advanced {
         /// Bytes since the last such event.
         bytes: u64,
@@ -34,24 +35,24 @@ pub enum Event {
     PhaseDone,
     /// A step of a plan begins: the `index`th of `count`, counted from 1.
     StepStarted {
-        /// 1 for the first.
+        /// Index of the step, from 1.
         index: usize,
-        /// All the steps.
+        /// Total number of steps.
         count: usize,
-        /// What it does, as a person reads it.
+        /// Title of the step for a person.
         title: String,
-        /// How long this step and those after it are predicted to take, where the plan says so.
+        /// Predicted duration of this step and the steps after it, if the plan states it.
         remaining: Option<Duration>,
     },
-    /// Something a person should read; not an error.
+    /// Note for a person; not an error.
     Note(String),
     /// The stick is no longer needed.
     SafeToRemove,
-    /// An event of a newer version.
+    /// Event of a newer version.
     Unknown,
 }
 
-/// The JSON form of an event.
+/// JSON form of an event.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Wire {

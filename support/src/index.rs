@@ -12,67 +12,67 @@ pub const KIND: &str = "support";
 /// Schema version of the index and of the support bundle.
 pub const SCHEMA: u32 = 1;
 
-/// The index of a support bundle.
+/// Index of a support bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
-    /// When it was collected, by the site's clock, RFC 3339 in UTC.
+    /// Collection time by the site's clock, RFC 3339 in UTC.
     pub collected_at: String,
     /// Version of the `landfall` that collected it.
     pub landfall: String,
-    /// How far back logs reach, in seconds.
+    /// Age limit of logs, in seconds.
     pub since_seconds: u64,
-    /// What is known about the redaction.
+    /// Information about the redaction.
     pub redaction: Redaction,
-    /// What was collected, and what could not be.
+    /// Collected data, and data that could not be collected.
     pub collectors: Vec<CollectorRecord>,
-    /// The files, in the order of the archive, without this index.
+    /// Files, in the order of the archive, without this index.
     pub files: Vec<FileRecord>,
 }
 
-/// What is known about the redaction.
+/// Information about the redaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Redaction {
-    /// How many values were known to be secret.
+    /// Number of known secret values.
     pub known_values: usize,
-    /// Why the values of some secrets are not known. Those are found only where they look like secrets.
+    /// Reasons why the values of some secrets are not known. These are found only if they look like secrets.
     pub unknown: Vec<String>,
 }
 
-/// What became of one collector.
+/// Result of one collector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CollectorRecord {
-    /// Its name.
+    /// Name of the collector.
     pub name: String,
-    /// Milliseconds that it took.
+    /// Duration in milliseconds.
     pub milliseconds: u64,
-    /// Why it failed, in whole or in part; empty if it did not.
+    /// Reasons for a complete or partial failure; empty if it did not fail.
     pub failures: Vec<String>,
 }
 
-/// A file of a support bundle.
+/// File of a support bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FileRecord {
-    /// Its name in the archive.
+    /// Name in the archive.
     pub name: String,
-    /// Bytes of it.
+    /// Size in bytes.
     pub size_bytes: u64,
-    /// SHA-256 of it, in hexadecimal.
+    /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// What was left out of it.
+    /// End of the source that was omitted, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncated: Option<Truncation>,
 }
 
-/// Which end of a source was left out, because of a limit.
+/// End of a source that was omitted because of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Truncation {
-    /// What was before: the newest lines are there.
+    /// The beginning was omitted: the newest lines are present.
     Beginning,
-    /// What came after.
+    /// The end was omitted.
     End,
 }

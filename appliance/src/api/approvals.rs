@@ -52,24 +52,25 @@ pub async fn approve_second(
     hand_over(context, caller, request, Intent::Approve { change: page.change, approved, confirm }).await
 }
 
-/// A first approval.
+/// First approval, which waits for a second person.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Approval")]
 pub struct ApprovalItem {
-    /// Names it in requests.
+    /// ID of the approval in requests.
     id: String,
-    /// What was approved: `change`, a plan; `off`, that one person approves again; `count`, that a local user counts as a person.
+    /// Approved action: `change`, a plan; `off`, a return to approval by one person; `count`, counting a local user as
+    /// a person.
     kind: &'static str,
-    /// The same in words.
+    /// Approved action in words.
     title: String,
-    /// Digest of the plan, of a change.
+    /// Digest of the plan, if a change was approved.
     plan: Option<String>,
-    /// The user who approved it first.
+    /// User who approved first.
     by: String,
-    /// When.
+    /// Time of the first approval.
     asked: Timestamp,
-    /// Until when it waits.
+    /// Time at which the first approval expires.
     ends: Timestamp,
 }
 
@@ -84,47 +85,48 @@ impl From<Approval> for ApprovalItem {
     }
 }
 
-/// What waits for a second person.
+/// First approvals that wait for a second person.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Approvals")]
 pub struct Approvals {
-    /// What is listed.
+    /// Kind of the document.
     kind: &'static str,
-    /// Number of the form, which changes when a field changes its meaning.
+    /// Version of the form, which changes when a field changes its meaning.
     schema: u32,
-    /// Whether two people approve on this site.
+    /// True if two people approve on this site.
     two_people: bool,
-    /// The first approvals, the oldest first.
+    /// First approvals, oldest first.
     items: Vec<ApprovalItem>,
 }
 
-/// A first approval of a plan.
+/// First approval of a plan.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "FirstApproval")]
 pub struct SentFirst {
     /// Digest of the plan.
     plan: String,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 
-/// A second approval of a plan.
+/// Second approval of a plan.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "SecondApproval")]
 pub struct SentSecond {
-    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
+    /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 
-/// What waits for a second person
+/// List approvals that wait for a second person
 ///
-/// And whether two people approve on this site.
+/// The answer also says if two people approve on this site.
 #[utoipa::path(
     get,
     path = "/api/v1/approvals",
@@ -140,9 +142,9 @@ pub async fn list(State(context): State<Context>) -> Result<Json<Approvals>, Ref
     Ok(Json(Approvals { kind: "approvals", schema: 1, two_people: setting(&context).await?.is_some(), items }))
 }
 
-/// Approve a plan as the first of two people
+/// Approve a plan as the first person
 ///
-/// It waits eight hours for another person. A plan with another digest voids it.
+/// The approval waits eight hours for another person. A plan with another digest voids it.
 #[utoipa::path(
     post,
     path = "/api/v1/approvals",
@@ -166,7 +168,8 @@ pub async fn ask(
 
 /// Approve a plan as the second person
 ///
-/// The host plans once more, and begins if the plan is the same. Approvals of settings are given in the console's pages alone.
+/// The host plans again, and begins if the plan is unchanged. Approvals of settings can be given only in the console's
+/// pages.
 #[utoipa::path(
     post,
     path = "/api/v1/approvals/{id}",
@@ -191,7 +194,7 @@ pub async fn approve(
 
 /// Withdraw a first approval
 ///
-/// One's own, or as an administrator any.
+/// Users withdraw their own, administrators any.
 #[utoipa::path(
     delete,
     path = "/api/v1/approvals/{id}",

@@ -14,7 +14,8 @@ use crate::refusal::Refusal;
 
 /// Export the audit log
 ///
-/// All entries as JSON lines, this export's included, with the host's checkpoints, and the line of the head. `landfall audit verify` checks it.
+/// The export has all entries as JSON lines, including its own entry, with the host's checkpoints and the line of the
+/// head. `landfall audit verify` checks it.
 #[utoipa::path(
     get,
     path = "/api/v1/audit",
@@ -31,8 +32,8 @@ pub async fn export(State(context): State<Context>, caller: Caller) -> Result<Re
 
 /// Export the audit log as syslog
 ///
-/// All entries as messages of RFC 5424, one a line, each with the number and hash of its entry. They have no checkpoints:
-/// `landfall audit verify` checks the export as JSON lines.
+/// The export has all entries as messages of RFC 5424, one per line, each with the number and hash of its entry. It has
+/// no checkpoints: `landfall audit verify` checks the export as JSON lines.
 #[utoipa::path(
     get,
     path = "/api/v1/audit/syslog",

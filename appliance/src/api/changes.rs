@@ -157,109 +157,116 @@ async fn void(context: &Context, author: &Author, change: &Change, plan: &str) {
     }
 }
 
-/// A wish for a look at the media.
+/// Request to look for media.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Look")]
 pub struct Sent {
-    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
+    /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
 }
 
-/// A wish for a plan.
+/// Request for a plan.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Plan")]
 pub struct SentPlan {
-    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
+    /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
     #[serde(flatten, deserialize_with = "named")]
     change: Change,
 }
 
-/// An approved upgrade.
+/// Approved upgrade.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "UpgradeApproval")]
 pub struct SentUpgrade {
-    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
+    /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
-    /// Id of the medium.
+    /// ID of the medium.
     medium: String,
     /// Digest of the plan.
     plan: String,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 
-/// An approved rollback.
+/// Approved rollback.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "RollbackApproval")]
 pub struct SentRollback {
-    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
+    /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
-    /// Version of the release to return to.
+    /// Version of the target release.
     version: String,
-    /// What becomes of data that the installed release has changed.
+    /// Treatment of data that the installed release has changed.
     data: Option<DataFate>,
     /// Digest of the plan.
     plan: String,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 
-/// An approved restore.
+/// Approved restore.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "RestoreApproval")]
 pub struct SentRestore {
-    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
+    /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
-    /// Id of the backup, as in the request for the plan.
+    /// ID of the backup, as in the request for the plan.
     backup: Option<String>,
-    /// The time as of which data returns, RFC 3339, as in the request for the plan.
+    /// Point in time to restore, RFC 3339, as in the request for the plan.
     #[schemars(extend("format" = "date-time"))]
     at: Option<String>,
-    /// The components, as in the request for the plan.
+    /// Components, as in the request for the plan.
     #[serde(default)]
     components: Vec<String>,
     /// Digest of the plan.
     plan: String,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 
-/// An approved change of settings.
+/// Approved change of settings.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "ConfigurationApproval")]
 pub struct SentConfiguration {
-    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
+    /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
-    /// The values that change, as in the request for the plan.
+    /// Changed values, as in the request for the plan.
     values: BTreeMap<String, Value>,
-    /// Ids of the values of secrets, as in the plan.
+    /// IDs of the values of secrets, by the secret's name, as in the plan.
     #[serde(default)]
     secrets: BTreeMap<String, String>,
-    /// The time of each day's backup, as in the request for the plan.
+    /// Time of the daily backup, as in the request for the plan.
     #[serde(default, rename = "backupTime")]
     #[schemars(regex(pattern = BACKUP_TIME_PATTERN))]
     backup_time: Option<String>,
     /// Digest of the plan.
     plan: String,
-    /// Name of the site.
+    /// Name of the site, which confirms the approval.
     confirm: String,
 }
 
-/// A wish that the open change goes back.
+/// Request to undo the open change.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Abort")]
 pub struct SentAbort {
-    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
+    /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
-    /// Number of the operation, as in `GET /api/v1/operation`: another one is not touched.
+    /// Number of the operation, as in `GET /api/v1/operation`: other operations are not affected.
     operation: u64,
 }
 
@@ -287,9 +294,10 @@ pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Bo
     accept(&context, &caller, sent.request, Intent::Look).await
 }
 
-/// Plan an upgrade, a rollback, a restore or a change of settings
+/// Plan a change of the site
 ///
-/// The host plans and changes nothing. The request names the digest of the plan, or everything that blocks it.
+/// The change is an upgrade, a rollback, a restore or a change of settings. The host only plans, and changes nothing.
+/// The request names the digest of the plan, or everything that blocks it.
 #[utoipa::path(
     post,
     path = "/api/v1/plans",
@@ -319,8 +327,8 @@ async fn approve(
 
 /// Approve an upgrade
 ///
-/// The host plans once more; if that is not the plan of the digest, nothing begins (LF4806). Where two people approve, this is refused
-/// (LF5041): send `POST /api/v1/approvals`.
+/// The host plans again; if that plan has another digest, nothing begins (LF4806). If two people must approve, the
+/// request is refused (LF5041): send `POST /api/v1/approvals`.
 #[utoipa::path(
     post,
     path = "/api/v1/upgrades",
@@ -339,8 +347,8 @@ pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent):
 
 /// Approve a rollback
 ///
-/// The host plans once more; if that is not the plan of the digest, nothing begins (LF4806). Where two people approve, this is refused
-/// (LF5041): send `POST /api/v1/approvals`.
+/// The host plans again; if that plan has another digest, nothing begins (LF4806). If two people must approve, the
+/// request is refused (LF5041): send `POST /api/v1/approvals`.
 #[utoipa::path(
     post,
     path = "/api/v1/rollbacks",
@@ -359,8 +367,8 @@ pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent
 
 /// Approve a restore
 ///
-/// Data becomes what a backup has; what was written since is lost. The host plans once more; if that is not the plan of the digest, nothing
-/// begins (LF4806). Where two people approve, this is refused (LF5041): send `POST /api/v1/approvals`.
+/// The backup replaces the data; later changes to it are lost. The host plans again; if that plan has another digest,
+/// nothing begins (LF4806). If two people must approve, the request is refused (LF5041): send `POST /api/v1/approvals`.
 #[utoipa::path(
     post,
     path = "/api/v1/restores",
@@ -379,8 +387,8 @@ pub async fn restore(State(context): State<Context>, caller: Caller, Body(sent):
 
 /// Approve a change of settings
 ///
-/// The host plans once more; if that is not the plan of the digest, nothing begins (LF4806). A change that fails is undone by itself. Where
-/// two people approve, this is refused (LF5041): send `POST /api/v1/approvals`.
+/// The host plans again; if that plan has another digest, nothing begins (LF4806). A failed change is undone
+/// automatically. If two people must approve, the request is refused (LF5041): send `POST /api/v1/approvals`.
 #[utoipa::path(
     post,
     path = "/api/v1/configurations",
@@ -404,7 +412,8 @@ pub async fn configure(
 
 /// Undo the open change
 ///
-/// Until its commit, after which only a rollback leads back. One person is enough, on every site.
+/// This is possible until its commit; afterwards, only a rollback returns to the earlier release. One person is enough,
+/// on every site.
 #[utoipa::path(
     post,
     path = "/api/v1/operations/abort",
@@ -420,9 +429,9 @@ pub async fn abort(State(context): State<Context>, caller: Caller, Body(sent): B
     accept(&context, &caller, sent.request, Intent::Abort(sent.operation)).await
 }
 
-/// Media that the host found
+/// List media that the host found
 ///
-/// As of its last look.
+/// The list is as of the host's last look.
 #[utoipa::path(
     get,
     path = "/api/v1/media",
@@ -437,9 +446,9 @@ pub async fn media(State(context): State<Context>) -> Result<Json<MediaPage>, Re
     Ok(Json(context.site.media().await?))
 }
 
-/// The latest operation
+/// Return the latest operation
 ///
-/// 404 where there was none.
+/// 404 if there was none.
 #[utoipa::path(
     get,
     path = "/api/v1/operation",
@@ -455,9 +464,9 @@ pub async fn operation(State(context): State<Context>) -> Result<Json<OperationP
     found.map(Json).ok_or_else(|| Refusal::NotThere("operation of this site".to_owned()))
 }
 
-/// A plan
+/// Return a plan
 ///
-/// Kept until it is approved, an hour has passed, or the host's API starts again.
+/// The host keeps a plan until its approval, for an hour, or until its API restarts.
 #[utoipa::path(
     get,
     path = "/api/v1/plans/{id}",
@@ -479,7 +488,7 @@ pub async fn plan_of(context: &Context, digest: &str) -> Result<PlanPage, Refusa
     found.ok_or(Refusal::PlanGone)
 }
 
-/// A request, and what became of it
+/// Return a request and its outcome
 #[utoipa::path(
     get,
     path = "/api/v1/requests/{id}",

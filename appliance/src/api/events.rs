@@ -28,11 +28,12 @@ const LAST_HEARD: &str = "last-event-id";
 /// Header that keeps a proxy from buffering events.
 const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
 
-/// Events of the running operation
+/// Stream events of the running operation
 ///
-/// Server-sent events as they come, from the operation's first one on. The data of each is an object as in `landfall … --json`, with its name in `event`. An event named
-/// `ended` says that the operation has ended; what became of it is in `GET /api/v1/operation`. The stream ends after a minute at the latest. Ask again with the
-/// `Last-Event-ID` that was heard last, as clients of server-sent events do: nothing is lost. 204 where nothing runs, and nothing was missed.
+/// Server-sent events, live, from the operation's first event on. The data of each is an object as in `landfall …
+/// --json`, with its name in `event`. An event named `ended` says that the operation has ended; `GET /api/v1/operation`
+/// has its outcome. The stream ends after a minute at the latest. Ask again with the `Last-Event-ID` of the last
+/// received event, as clients of server-sent events do: nothing is lost. 204 if nothing runs, and nothing was missed.
 #[utoipa::path(
     get,
     path = "/api/v1/operation/events",

@@ -14,25 +14,25 @@ use crate::context::Context;
 use crate::people::{Key, NewKey, keys, make_key, remove_key};
 use crate::refusal::Refusal;
 
-/// An API key.
+/// API key.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Key")]
 pub struct KeyItem {
-    /// Names it in a request that removes it.
+    /// ID of the key in a request that removes it.
     id: String,
-    /// Which program uses it.
+    /// Program that uses the key.
     label: String,
-    /// Name of its user.
+    /// Name of the key's user.
     user: String,
-    /// What it permits.
+    /// Scopes that the key permits.
     scopes: Vec<&'static str>,
-    /// When it was created.
+    /// Time of its creation.
     created: Timestamp,
-    /// When it ends.
+    /// Time at which the key expires.
     ends: Timestamp,
-    /// When it was last used.
+    /// Time of its last use.
     used: Option<Timestamp>,
-    /// The key itself, in the answer to its creation alone.
+    /// The key itself, only in the answer to its creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
 }
@@ -45,25 +45,25 @@ impl KeyItem {
     }
 }
 
-/// An API key to be created.
+/// API key to be created.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewKey")]
 pub struct Create {
-    /// Which program will use it, in at most 64 characters.
+    /// Program that will use the key, in at most 64 characters.
     #[schemars(length(min = 1, max = 64))]
     label: String,
-    /// What it permits: `read`, `backup`, `upgrade`, `license`, `people`, `audit`, `metrics`, `support`.
+    /// Scopes to permit: `read`, `backup`, `upgrade`, `license`, `people`, `audit`, `metrics`, `support`.
     #[schemars(length(min = 1))]
     scopes: Vec<String>,
-    /// For how many days it is valid, at most 400.
+    /// Validity in days, at most 400.
     #[schemars(range(min = 1, max = 400))]
     days: i64,
 }
 
-/// API keys of all users
+/// List API keys of all users
 ///
-/// Without the keys themselves.
+/// The list does not contain the keys themselves.
 #[utoipa::path(
     get,
     path = "/api/v1/keys",
@@ -81,7 +81,7 @@ pub async fn list(State(context): State<Context>) -> Result<Json<List<KeyItem>>,
 
 /// Create an API key
 ///
-/// For the caller's own user. The answer is the only one that has the key itself.
+/// The key belongs to the caller's user. Only this answer contains the key itself.
 #[utoipa::path(
     post,
     path = "/api/v1/keys",
@@ -106,7 +106,7 @@ pub async fn create(
 
 /// Remove an API key
 ///
-/// It stops working at once.
+/// The key stops working immediately.
 #[utoipa::path(
     delete,
     path = "/api/v1/keys/{id}",

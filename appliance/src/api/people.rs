@@ -16,7 +16,7 @@ use crate::people::{
 };
 use crate::refusal::Refusal;
 
-/// A list with its kind.
+/// List with its kind.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "{T}List")]
 pub struct List<T> {
@@ -24,7 +24,7 @@ pub struct List<T> {
     kind: &'static str,
     /// Version of the form, which changes when a field changes its meaning.
     schema: u32,
-    /// The entries.
+    /// Entries of the list.
     items: Vec<T>,
 }
 
@@ -33,24 +33,24 @@ pub fn list<T>(kind: &'static str, items: Vec<T>) -> Json<List<T>> {
     Json(List { kind, schema: 1, items })
 }
 
-/// A user.
+/// User of the console.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "User")]
 pub struct UserItem {
-    /// The name that the user signs in with.
+    /// Name with which the user signs in.
     name: String,
-    /// What the user may do.
+    /// Role of the user.
     role: Role,
-    /// When the user was created.
+    /// Time of the user's creation.
     created: Timestamp,
-    /// When the password was last changed; of a user from a directory, the same as `created`.
+    /// Time of the last password change; for a user from a directory, equal to `created`.
     password_changed: Timestamp,
-    /// Where the user comes from. Role and password of one from a directory cannot be changed here.
+    /// Source of the user. Role and password of a user from a directory cannot be changed here.
     source: Source,
-    /// Whether the user is kept out: by an administrator, or because no group of the person has a role in the directory.
+    /// True if an administrator disabled the user, or if no group of the user has a role in the directory.
     disabled: bool,
-    /// When the directory last vouched for the user.
+    /// Time at which the directory last vouched for the user.
     confirmed: Option<Timestamp>,
 }
 
@@ -60,24 +60,24 @@ impl From<User> for UserItem {
     }
 }
 
-/// A session of a user.
+/// Session of a user.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Session")]
 pub struct SessionItem {
-    /// Names it in a request that ends it.
+    /// ID of the session in a request that ends it.
     id: String,
-    /// The user's name.
+    /// Name of the user.
     user: String,
-    /// When the user signed in.
+    /// Time of the sign-in.
     created: Timestamp,
-    /// When it was last used.
+    /// Time of the session's last use.
     seen: Timestamp,
-    /// When it ends in any case.
+    /// Time at which the session ends at the latest.
     ends: Timestamp,
-    /// The address that the user signed in from.
+    /// Address from which the user signed in.
     address: String,
-    /// What the browser says of itself.
+    /// Browser's description of itself.
     browser: String,
 }
 
@@ -88,36 +88,36 @@ impl From<Session> for SessionItem {
     }
 }
 
-/// A user to be created.
+/// User to be created.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewUser")]
 pub struct Create {
-    /// The name to sign in with: letters, digits, dots, dashes, underscores and @.
+    /// Name for sign-in: letters, digits, dots, dashes, underscores and @.
     #[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"))]
     name: String,
-    /// What the user may do.
+    /// Role of the user.
     role: Role,
-    /// At least 12 characters, and not easy to guess.
+    /// Password: at least 12 characters, and not easy to guess.
     #[schemars(length(min = LEAST_CHARACTERS, max = MOST_BYTES))]
     password: String,
 }
 
-/// What changes of a user: at least one of these.
+/// Changes of a user: at least one field is required.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "UserChange")]
 pub struct Change {
-    /// What the user may do from now on.
+    /// New role of the user.
     role: Option<Role>,
-    /// The new password: at least 12 characters, and not easy to guess.
+    /// New password: at least 12 characters, and not easy to guess.
     #[schemars(length(min = LEAST_CHARACTERS, max = MOST_BYTES))]
     password: Option<String>,
-    /// Whether the user is kept out from now on: sessions end, keys do not work, and no directory lets the user in.
+    /// True to disable the user: sessions end, keys do not work, and no directory lets the user in.
     disabled: Option<bool>,
 }
 
-/// Users
+/// List users
 #[utoipa::path(
     get,
     path = "/api/v1/users",
@@ -155,9 +155,10 @@ pub async fn create(
 
 /// Change a user
 ///
-/// The role, the password, whether the user is disabled, or several at once. A new password ends the user's sessions.
+/// Changes the role, the password, whether the user is disabled, or several of these. A new password ends the user's
+/// sessions.
 ///
-/// Role and password of a user from a directory are the directory's (LF5031).
+/// Role and password of a user from a directory can be changed only there (LF5031).
 #[utoipa::path(
     patch,
     path = "/api/v1/users/{name}",
@@ -186,7 +187,7 @@ pub async fn change(
 
 /// Remove a user
 ///
-/// With the user's sessions and API keys. The last administrator stays (LF5027).
+/// The user's sessions and API keys are removed as well. The last administrator cannot be removed (LF5027).
 #[utoipa::path(
     delete,
     path = "/api/v1/users/{name}",
@@ -206,20 +207,21 @@ pub async fn remove(
     remove_user(&context, &caller.author(), &name).await.map(|()| StatusCode::NO_CONTENT)
 }
 
-/// A proof that the person at a session's browser is its user.
+/// Proof that the person at a session's browser is its user.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "OwnPassword")]
 pub struct Proof {
-    /// The password that the caller signs in with.
+    /// Password with which the caller signs in.
     #[schemars(length(min = 1, max = MOST_BYTES))]
     own_password: String,
 }
 
 /// Prove that it is you
 ///
-/// For sessions, whose last proof must be at most 15 minutes old to create, change or remove users and API keys (LF5068). API keys need none: the scope
-/// `people` permits the changes of users. Wrong passwords count as those of a sign-in do. Who comes from an identity provider opens `/sign-in/directory/again` instead.
+/// A session needs a proof, at most 15 minutes old, to create, change or remove users and API keys (LF5068). API keys
+/// need none: the scope `people` permits the changes of users. Wrong passwords count like those of a sign-in. Users
+/// from an identity provider open `/sign-in/directory/again` instead.
 #[utoipa::path(
     post,
     path = "/api/v1/session/proof",
@@ -241,7 +243,7 @@ pub async fn prove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sessions of all users
+/// List sessions of all users
 #[utoipa::path(
     get,
     path = "/api/v1/sessions",

@@ -8,9 +8,10 @@ use crate::context::Context;
 use crate::host::{ComponentResources, HostError, is_component};
 use crate::refusal::Refusal;
 
-/// Resources of a component
+/// Return the resources of a component
 ///
-/// What its containers request, may use and use now of CPU and memory, and its volumes with their space. A figure that was not measured is `null`, never 0.
+/// CPU and memory that its containers request, may use and use now, and its volumes with their space. A figure that was
+/// not measured is `null`, never 0.
 #[utoipa::path(
     get,
     path = "/api/v1/components/{name}/resources",

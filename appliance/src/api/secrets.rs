@@ -15,14 +15,14 @@ use crate::context::Context;
 use crate::host::{SecretSetting, Settings, Topic};
 use crate::refusal::Refusal;
 
-/// Another value of a secret. No `Debug`: it must not reach a log.
+/// New value of a secret. The type has no `Debug`, so that the value reaches no log.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSecretValue {
     /// Name of the secret, as the settings list it.
     #[schemars(length(min = 1, max = 63))]
     name: String,
-    /// The value as text: a password, or PEM; of a certificate with its key, both, one after the other.
+    /// Value as text: a password, or PEM; for a certificate with its key, both in sequence.
     #[schemars(length(min = 1, max = SECRET_BYTES))]
     value: String,
 }
@@ -46,8 +46,8 @@ impl<S: Send + Sync> FromRequest<S> for NewSecretValue {
 
 /// Give another value of a secret
 ///
-/// The host keeps it in memory for an hour, and nothing else keeps it. The id goes into `secrets` of a plan of the kind `configure`, by the secret's
-/// name, and into that of its approval.
+/// Only the host keeps it, in memory for an hour. The ID goes into `secrets` of a plan of the kind `configure`, by the
+/// secret's name, and into that of its approval.
 #[utoipa::path(
     post,
     path = "/api/v1/secrets",

@@ -25,9 +25,9 @@ async fn document(context: &Context, topic: Topic) -> Result<Response, Refusal> 
     Ok(Json(&*found).into_response())
 }
 
-/// Status of the site
+/// Return the status of the site
 ///
-/// What `landfall status --json` prints, at most two seconds old.
+/// The output of `landfall status --json`, at most two seconds old.
 #[utoipa::path(
     get,
     path = "/api/v1/status",
@@ -42,9 +42,9 @@ pub async fn status(State(context): State<Context>) -> Result<Response, Refusal>
     document(&context, Topic::Status).await
 }
 
-/// GPUs of the host
+/// Return the GPUs of the host
 ///
-/// What the status says of them, at most two seconds old. 404 where the host has no GPU of NVIDIA's, or nothing is installed.
+/// The GPU part of the status, at most two seconds old. 404 if the host has no NVIDIA GPU, or nothing is installed.
 #[utoipa::path(
     get,
     path = "/api/v1/gpus",
@@ -62,9 +62,9 @@ pub async fn gpus(State(context): State<Context>) -> Result<Response, Refusal> {
     Ok(Json(found).into_response())
 }
 
-/// Releases of the site
+/// List the releases of the site
 ///
-/// The installed release, and those that the site keeps to return to.
+/// The installed release, and the releases that the site keeps for a rollback.
 #[utoipa::path(
     get,
     path = "/api/v1/releases",
@@ -79,9 +79,9 @@ pub async fn releases(State(context): State<Context>) -> Result<Response, Refusa
     document(&context, Topic::Releases).await
 }
 
-/// Operations of the site
+/// List the operations of the site
 ///
-/// What `landfall history --json` prints: the latest hundred operations, with who asked for each.
+/// The output of `landfall history --json`: the latest hundred operations, each with the person who requested it.
 #[utoipa::path(
     get,
     path = "/api/v1/history",
@@ -96,9 +96,9 @@ pub async fn history(State(context): State<Context>) -> Result<Response, Refusal
     document(&context, Topic::History).await
 }
 
-/// Backups of the site
+/// List the backups of the site
 ///
-/// What `landfall backup list --json` prints, with the points in time that come back.
+/// The output of `landfall backup list --json`, with the points in time that can be restored.
 #[utoipa::path(
     get,
     path = "/api/v1/backups",
@@ -113,9 +113,9 @@ pub async fn backups(State(context): State<Context>) -> Result<Response, Refusal
     document(&context, Topic::Backups).await
 }
 
-/// Settings of the installed release
+/// List settings of the installed release
 ///
-/// What each is now, its default, and the JSON Schema of what it may be.
+/// Each has its current value, its default, and the JSON Schema of permitted values.
 #[utoipa::path(
     get,
     path = "/api/v1/settings",
@@ -130,9 +130,9 @@ pub async fn settings(State(context): State<Context>) -> Result<Response, Refusa
     document(&context, Topic::Settings).await
 }
 
-/// License of the site
+/// Return the license of the site
 ///
-/// 404 where the site has none and needs none.
+/// 404 if the site has none and needs none.
 #[utoipa::path(
     get,
     path = "/api/v1/license",
@@ -147,9 +147,9 @@ pub async fn license(State(context): State<Context>) -> Result<Response, Refusal
     document(&context, Topic::License).await
 }
 
-/// Use of the license
+/// Return the use of the license
 ///
-/// What the site uses of each limit of its license. 404 where the site has no license.
+/// The site's use of each limit of its license. 404 if the site has no license.
 #[utoipa::path(
     get,
     path = "/api/v1/usage",
@@ -164,9 +164,9 @@ pub async fn usage(State(context): State<Context>) -> Result<Response, Refusal> 
     document(&context, Topic::Usage).await
 }
 
-/// Report of usage
+/// Return the usage report
 ///
-/// The file for the vendor, signed by the site's key. 404 where the site has no license, or has measured nothing yet.
+/// The file for the vendor, signed by the site's key. 404 if the site has no license, or has measured nothing yet.
 #[utoipa::path(
     get,
     path = "/api/v1/usage/report",
@@ -190,17 +190,17 @@ pub async fn usage_report(State(context): State<Context>) -> Result<Response, Re
     Ok((headers, text).into_response())
 }
 
-/// A license to import.
+/// License to import.
 #[derive(Deserialize, JsonSchema)]
 pub struct NewLicense {
-    /// The text of the file that the vendor sent.
+    /// Text of the file from the vendor.
     #[schemars(length(min = 1, max = LICENSE_BYTES))]
     license: String,
 }
 
 /// Import a license
 ///
-/// The host verifies it, and has stored it when this is answered.
+/// The host verifies the license, and has stored it before the answer.
 #[utoipa::path(
     post,
     path = "/api/v1/license",
@@ -242,7 +242,8 @@ pub async fn import_license(context: &Context, caller: &Caller, license: String)
 
 /// Begin a backup
 ///
-/// The host has begun when this is answered; whether it succeeded is in the list of backups. Refused with 409 while another operation runs. Once in ten minutes.
+/// The host has begun before the answer; the list of backups shows its outcome. Refused with 409 while another
+/// operation runs. Limited to once in ten minutes.
 #[utoipa::path(
     post,
     path = "/api/v1/backups",
@@ -270,8 +271,9 @@ pub async fn back_up_now(context: &Context, caller: &Caller) -> Result<(), Refus
 
 /// Begin a drill
 ///
-/// The newest backup of the installed version is restored on trial, with what was logged since; nothing that runs is touched. The host has begun when this is
-/// answered; what became of it is in the list of backups. Once in ten minutes.
+/// The newest backup of the installed version is restored on trial, with the log backups after it; running software is
+/// not touched. The host has begun before the answer; the list of backups shows its outcome. Limited to once in ten
+/// minutes.
 #[utoipa::path(
     post,
     path = "/api/v1/drills",

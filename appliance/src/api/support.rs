@@ -21,21 +21,22 @@ use crate::context::Context;
 use crate::host::{HostError, SupportBundle, SupportPage};
 use crate::refusal::Refusal;
 
-/// A wish for a support bundle.
+/// Request for a support bundle.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "SupportWish")]
 pub struct SentSupport {
-    /// An id of your own, 8 to 96 lower-case hexadecimal digits and hyphens: a request that is sent twice is done once.
+    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
+    /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
     request: Option<String>,
-    /// How far back logs reach, in hours.
+    /// Age limit of collected logs, in hours.
     #[schemars(range(min = 1, max = 168))]
     hours: u32,
 }
 
-/// The support bundle
+/// Return the current support bundle
 ///
-/// The one that the host keeps, if there is one: until the next one, for a day.
+/// The bundle that the host keeps, if any: until the next one, for at most a day.
 #[utoipa::path(
     get,
     path = "/api/v1/support",
@@ -52,7 +53,8 @@ pub async fn page(State(context): State<Context>) -> Result<Json<SupportPage>, R
 
 /// Collect a support bundle
 ///
-/// The host collects it, without secrets, and runs the proofs of the release; nothing else is changed. It takes the place of the one before. Once in a minute.
+/// The host collects it, without secrets, and runs the proofs of the release; nothing else is changed. It replaces the
+/// previous bundle. Limited to once in a minute.
 #[utoipa::path(
     post,
     path = "/api/v1/support",

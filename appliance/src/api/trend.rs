@@ -9,9 +9,10 @@ use crate::context::Context;
 use crate::refusal::Refusal;
 use crate::trend::{Point, recent};
 
-/// The last 24 hours
+/// Return the last 24 hours
 ///
-/// A point every five minutes, the oldest first. The console keeps them for a day; they are what it saw, and no measurement of the host's.
+/// One point every five minutes, oldest first. The console keeps them for a day; they are its own observations, and not
+/// measurements of the host.
 #[utoipa::path(
     get,
     path = "/api/v1/trend",

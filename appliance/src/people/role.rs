@@ -6,15 +6,15 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a person may do; each may do all that the ones before it may.
+/// Role of a user; each role includes the rights of the roles before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Look.
+    /// Views the site.
     Viewer,
-    /// Begin backups, look for media, collect support bundles, and plan changes of the release.
+    /// Begins backups, looks for media, collects support bundles, and plans changes of the release.
     Operator,
-    /// Approve and undo changes of the release, import licenses, change users and keys, and read the audit log.
+    /// Approves and undoes changes of the release, imports licenses, changes users and keys, and reads the audit log.
     Administrator,
 }
 

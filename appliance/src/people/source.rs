@@ -6,15 +6,15 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Where a user comes from.
+/// Source of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// Made here, with a password that is stored here.
+    /// Created in the console, with a password that is stored there.
     Local,
-    /// Vouched for by an identity provider.
+    /// Confirmed by an identity provider.
     Oidc,
-    /// Vouched for by an LDAP server.
+    /// Confirmed by an LDAP server.
     Ldap,
 }
 

@@ -7,54 +7,55 @@ use serde::{Deserialize, Serialize};
 use crate::host::{Status, Verdict};
 use crate::server::Tally;
 
-/// The site at one time.
+/// State of the site at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "TrendPoint")]
 pub struct Point {
-    /// When.
+    /// Time of the point.
     pub at: Timestamp,
-    /// What the host reported; none where it gave no status.
+    /// Report of the host; null if it gave no status.
     pub site: Option<Reading>,
-    /// Requests that the console answered since the point before, or since its start.
+    /// Number of requests that the console answered since the point before, or since its start.
     pub requests: u64,
-    /// Those among them that failed by a fault of the console, or because the host did not answer: the statuses from 500 on.
+    /// Number of these requests that failed by a fault of the console, or because the host did not answer: status 500
+    /// and above.
     pub failed: u64,
-    /// What a request took on average, in microseconds; none without requests.
+    /// Mean duration of a request, in microseconds; null without requests.
     pub mean_microseconds: Option<u64>,
 }
 
-/// What the host reported.
+/// Report of the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "TrendReading")]
 pub struct Reading {
-    /// Whether all that should run is ready.
+    /// True if everything that should run is ready.
     pub ready: bool,
-    /// Components of the release.
+    /// Number of components of the release.
     pub components: u64,
-    /// Those that are ready.
+    /// Number of ready components.
     pub components_ready: u64,
-    /// The filesystem of the data folder.
+    /// Use of the filesystem of the data folder.
     pub disk: Option<Share>,
-    /// The machine's memory.
+    /// Use of the machine's memory.
     pub memory: Option<Share>,
-    /// The file of etcd, of the size from which on it refuses to write.
+    /// Size of etcd's file, out of the size at which it refuses writes.
     pub etcd: Option<Share>,
-    /// Whole days until the first certificate ends; negative once it has.
+    /// Whole days until the first certificate expires; negative once it has expired.
     pub certificate_days: Option<i64>,
-    /// The operation that ran.
+    /// Running operation.
     pub operation: Option<String>,
 }
 
-/// What is used of something.
+/// Used part of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "TrendShare")]
 pub struct Share {
-    /// Bytes in use.
+    /// Used bytes.
     pub used_bytes: u64,
-    /// Bytes in all.
+    /// Total bytes.
     pub total_bytes: u64,
 }
 

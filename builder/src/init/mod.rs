@@ -54,33 +54,33 @@ pub struct InitOptions {
     pub helm: PathBuf,
 }
 
-/// What `landfall init` made.
+/// Result of `landfall init`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InitReport {
-    /// The folder, synced.
+    /// Created folder, synced.
     pub folder: PathBuf,
     /// Name of the release.
     pub name: String,
-    /// The components that were made of the sources, in the order of the definition.
+    /// Components that were created from the sources, in the order of the definition.
     pub components: Vec<InitComponent>,
-    /// Entries of the lock that are unresolved.
+    /// Number of unresolved entries of the lock.
     pub unresolved: usize,
     /// Fields of the definition to fill in, each as `LINE: TEXT`.
     pub fill_in: Vec<String>,
 }
 
-/// A component that was made.
+/// Created component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InitComponent {
-    /// Its name.
+    /// Name of the component.
     pub name: String,
-    /// Its namespace.
+    /// Namespace of the component.
     pub namespace: String,
-    /// The images that its objects name, as they name them.
+    /// Images in its objects, as the objects name them.
     pub images: Vec<String>,
-    /// Why its objects are not known yet, where a chart cannot be rendered with its default values.
+    /// Reason why its objects are not known yet, if a chart cannot be rendered with its default values.
     pub problem: Option<String>,
 }
 

@@ -34,15 +34,16 @@ const WITHDRAWN: [Code; 4] =
 /// Error codes for content that has changed.
 const CHANGED: [Code; 3] = [codes::FETCH_MISMATCH, codes::SUMS_DIFFER, codes::SUMS_WITHOUT_FILE];
 
-/// A lock of which everything is still as it was.
+/// Result of a check that found the lock unchanged upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LockCheck {
-    /// The lock that was read.
+    /// Lock that was read.
     pub lock: PathBuf,
-    /// Manifests, repositories and files that were asked for.
+    /// Number of manifests, repositories and files that were requested.
     pub asked: usize,
-    /// What the release names, compared with the lock. `added` and `unlisted` are empty: an image without an entry is an error.
+    /// Comparison of the release with the lock. `added` and `unlisted` are empty: an image without an entry is an
+    /// error.
     pub found: LockFindings,
 }
 

@@ -20,25 +20,25 @@ use crate::fetch::Client;
 use crate::options::{LockOptions, SourceOptions};
 use crate::render::{Program, Renderer, Tool};
 
-/// What `landfall lock` did.
+/// Result of `landfall lock`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LockReport {
-    /// The file that was written, synced.
+    /// Written file, synced.
     pub lock: PathBuf,
-    /// Manifests and files that were unresolved or stale and are resolved now.
+    /// Number of manifests and files that were unresolved or stale and are resolved now.
     pub resolved: usize,
-    /// Entries whose tags or revisions have moved since they were resolved; the lock keeps what it pins.
+    /// Entries whose tags or revisions have moved since they were resolved; the lock keeps its pins.
     pub moved: Vec<Moved>,
-    /// The kubectl that renders, as the lock records it now.
+    /// kubectl that renders, as the lock now records it.
     pub renderer: Renderer,
-    /// The Helm that renders charts, as the lock records it now; none where the release has no charts.
+    /// Helm that renders charts, as the lock now records it; null if the release has no charts.
     pub helm: Option<Renderer>,
-    /// All manifests and files.
+    /// Total number of manifests and files.
     pub entries: usize,
-    /// Images of which a signature was verified by a rule.
+    /// Number of images with a signature that a rule verified.
     pub signed: usize,
-    /// What the release names: images that were added, and what a person should know.
+    /// Comparison of the release with the lock: added images, and notes for a person.
     pub found: LockFindings,
 }
 

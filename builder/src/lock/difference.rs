@@ -16,17 +16,17 @@ use super::set::{SetFields, SetKind, SetPackage, SetPinned};
 use super::{Content, Field, List, Lock, LockEntry, LockedFile, RendererFields, Resolved, resolved_from};
 use crate::render::Tool;
 
-/// What pins something.
+/// Kind of a pinned object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangedKind {
-    /// A container image.
+    /// Container image.
     Image,
-    /// An artifact: files, a model, a set of packages.
+    /// Artifact: files, a model, a set of packages.
     Artifact,
-    /// A chart.
+    /// Chart.
     Chart,
-    /// A program that renders.
+    /// Program that renders.
     Renderer,
 }
 
@@ -52,45 +52,45 @@ impl From<List> for ChangedKind {
     }
 }
 
-/// An entry of a lock, or a program that renders, whose pins are others than before.
+/// Entry of a lock, or program that renders, whose pins have changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryChange {
-    /// What it is.
+    /// Kind of the entry.
     pub kind: ChangedKind,
-    /// Its reference; of a program, its name.
+    /// Reference of the entry; for a program, its name.
     pub entry: String,
-    /// What is pinned otherwise; at least one.
+    /// Changed pins; at least one.
     pub inputs: Vec<InputChange>,
 }
 
-/// Something that is pinned otherwise than before.
+/// Input with a changed pin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InputChange {
-    /// The address or path of a file, or the name of a package of a set; none for what the entry itself names.
+    /// Address or path of a file, or name of a package of a set; absent for the entry itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What was pinned; none where nothing was.
+    /// Earlier pin; absent if nothing was pinned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<PinnedInput>,
-    /// What is pinned now; none where it is no longer part of the entry.
+    /// Current pin; absent if the input is no longer part of the entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<PinnedInput>,
 }
 
-/// What is pinned of something.
+/// Pin of an input.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PinnedInput {
-    /// The tag, the commit, the address or the version that it was found by.
+    /// Tag, commit, address or version by which it was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// SHA-256; none of a commit, whose files have them.
+    /// SHA-256; absent for a commit, whose files have their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub digest: Option<Sha256>,
-    /// Bytes.
+    /// Size in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
 }

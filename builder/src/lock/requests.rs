@@ -39,87 +39,88 @@ const FORMS: [(FollowUpKind, &str); 3] = [
 /// Placeholder for an index that is not named yet.
 const INDEX: &str = "INDEX";
 
-/// What `landfall lock` would ask.
+/// Requests that `landfall lock` would send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LockRequests {
-    /// The lock that was read.
+    /// Lock that was read.
     pub lock: PathBuf,
-    /// The first request for each thing that is asked for, in the order of the lock. Images that it does not have yet come after those
-    /// that it has.
+    /// First request for each object, in the order of the lock. Images that it does not have yet follow those that it
+    /// has.
     pub requests: Vec<LockRequest>,
-    /// What follows from the answers, in `lock` and in `build`, once for each registry.
+    /// Later requests that depend on the answers, in `lock` and in `build`, once for each registry.
     pub follow_ups: Vec<FollowUp>,
-    /// Components whose objects were not looked at: what they name and the lock does not have would be asked, too.
+    /// Components whose objects were not examined: their images that the lock lacks would also be requested.
     pub unrendered: Vec<UnrenderedComponent>,
 }
 
-/// One request.
+/// First request for an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LockRequest {
-    /// The reference of the entry.
+    /// Reference of the entry.
     pub entry: String,
-    /// What is asked for.
+    /// Kind of the requested object.
     pub what: RequestKind,
-    /// The address upstream.
+    /// Upstream address.
     pub upstream: String,
-    /// The address of the mirror that is asked instead, where one is configured.
+    /// Address of the mirror that is asked instead, if one is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
 }
 
-/// Requests of one form. `NAME` stands for the name of a repository, and `DIGEST` for a digest that an answer or the lock names. A
-/// registry may name a server of tokens, and any server may redirect: no program knows these addresses before.
+/// Requests of one form. `NAME` stands for the name of a repository, and `DIGEST` for a digest that an answer or the
+/// lock names. A registry may name a server of tokens, and any server may redirect: these addresses are not known in
+/// advance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FollowUp {
-    /// What is asked for.
+    /// Kind of the requested object.
     pub what: FollowUpKind,
-    /// The address upstream.
+    /// Upstream address.
     pub upstream: String,
-    /// The address of the mirror that is asked instead, where one is configured.
+    /// Address of the mirror that is asked instead, if one is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
 }
 
-/// What is asked for after the first requests.
+/// Kind of a request after the first requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FollowUpKind {
-    /// Whether a registry needs a token, and whose.
+    /// Query of a registry's need for a token, and of the token's issuer.
     Registry,
-    /// A manifest by its digest: that of the platform, which an index names, and what `build` fetches.
+    /// Manifest by its digest: the platform's manifest that an index names, or a manifest that `build` fetches.
     ManifestByDigest,
-    /// A configuration, a layer or a file of an artifact, which `build` fetches.
+    /// Configuration, layer or file of an artifact, which `build` fetches.
     Blob,
 }
 
-/// What is asked for.
+/// Kind of a first request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RequestKind {
-    /// A manifest; the one of the platform, too, where an index names it.
+    /// Manifest; also the platform's manifest, if an index names it.
     Manifest,
-    /// A file.
+    /// File.
     File,
-    /// A checksum file, which states the SHA-256 of a file.
+    /// Checksum file, which states the SHA-256 of a file.
     Sums,
-    /// The index of a repository of charts, which names the address of the archive.
+    /// Index of a repository of charts, which names the address of the archive.
     ChartIndex,
-    /// The list of a hub, which names the files of a repository of models.
+    /// List of a hub, which names the files of a repository of models.
     ModelList,
-    /// A small file of that list; `COMMIT` and `PATH` stand for what the list names.
+    /// Small file of that list; `COMMIT` and `PATH` stand for names from the list.
     ModelFile,
-    /// A page of the list of a bucket's objects.
+    /// Page of the list of a bucket's objects.
     ObjectList,
-    /// An object of that list, which is read for its SHA-256; `PATH` stands for what the list names.
+    /// Object of that list, which is read for its SHA-256; `PATH` stands for a name from the list.
     Object,
-    /// The signatures of an image, under cosign's tag for them, where a rule is about it; attestations and the list of referrers are
-    /// asked for beside it. `HEX` stands for a digest that is not known yet.
+    /// Signatures of an image under cosign's tag for them, if a rule concerns the image. Attestations and the list of
+    /// referrers are also requested. `HEX` stands for a digest that is not known yet.
     Signatures,
-    /// The page of a project on a package index, which names its wheels. A wheel is asked for where the page states no size of it.
-    /// `INDEX` stands for an index that neither the lock nor the registries file names.
+    /// Page of a project on a package index, which names its wheels. A wheel is requested if the page does not state
+    /// its size. `INDEX` stands for an index that neither the lock nor the registries file names.
     PackagePage,
 }
 

@@ -49,15 +49,15 @@ impl Found {
     }
 }
 
-/// A tag, a branch, an object or a file that is another one since it was resolved. `landfall build` still packs what the lock pins.
+/// Tag, branch, object or file that has changed since it was resolved. `landfall build` still packs the pinned content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Moved {
-    /// The reference.
+    /// Reference of the entry.
     pub reference: String,
-    /// The digest, the commit of a repository of models, or the file that the lock pins.
+    /// Digest, commit of a repository of models, or file that the lock pins.
     pub pinned: String,
-    /// The one that is there now.
+    /// Current upstream counterpart of the pin.
     pub now: String,
 }
 

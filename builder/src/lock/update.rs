@@ -20,15 +20,15 @@ use crate::fetch::Client;
 use crate::options::LockOptions;
 use crate::render::{Renderer, Tool};
 
-/// What an update did.
+/// Result of an update of the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LockUpdate {
-    /// The lock. It was written, synced, if anything changed or if another file receives it.
+    /// Lock. It was written, synced, if anything changed or if another file receives it.
     pub lock: PathBuf,
-    /// Entries that were asked for.
+    /// Number of requested entries.
     pub entries: usize,
-    /// Entries, and programs that render, whose pins are others than before.
+    /// Entries, and programs that render, whose pins have changed.
     pub changed: Vec<EntryChange>,
 }
 

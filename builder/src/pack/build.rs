@@ -45,12 +45,12 @@ use crate::proofs;
 use crate::render::{self, Program, Rendered, Rendering, Tool};
 use crate::signing;
 
-/// A file of the bundle.
+/// File of the bundle.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BuiltFile {
-    /// Its name in the output folder.
+    /// Name in the output folder.
     pub name: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
     /// SHA-256 of its bytes.
     #[schemars(with = "String")]
@@ -63,53 +63,52 @@ impl From<WrittenFile> for BuiltFile {
     }
 }
 
-/// What `landfall build` did.
+/// Result of `landfall build`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildReport {
     /// Name of the release.
     pub name: String,
-    /// Its version.
+    /// Version of the release.
     pub version: String,
-    /// Id of the bundle.
+    /// ID of the bundle.
     #[schemars(with = "String")]
     pub id: landfall_bundle_spec::Sha256,
-    /// The files, synced and read back; none where the bundle went to standard output.
+    /// Files, synced and read back; empty if the bundle went to standard output.
     pub files: Vec<BuiltFile>,
-    /// When the bundle was built, where the output already had one that holds the same: it was kept, and nothing was
-    /// written.
+    /// Build time of an identical bundle in the output, which was kept: nothing was written.
     pub kept: Option<String>,
-    /// Bundles of the same release that held something else, and were removed for the new one.
+    /// Bundles of the same release with other content, which were removed for the new one.
     pub superseded: Vec<String>,
-    /// Bytes of the bundle as one stream.
+    /// Size of the bundle as one stream, in bytes.
     pub total_bytes: u64,
-    /// What the release takes of a site's data folder.
+    /// Space that the release needs in a site's data folder.
     pub site_room: SiteRoom,
-    /// Container images inside.
+    /// Number of container images in the bundle.
     pub images: usize,
-    /// Artifacts inside.
+    /// Number of artifacts in the bundle.
     pub artifacts: usize,
-    /// Fingerprint of the first root document that travels.
+    /// Fingerprint of the first root document in the bundle.
     #[schemars(with = "String")]
     pub fingerprint: landfall_bundle_spec::Sha256,
-    /// Its number: sites that trust this one or a later one accept the bundle.
+    /// Number of that root document: sites that trust it or a later one accept the bundle.
     pub first_root: u64,
-    /// Whether the root is for development only.
+    /// True if the root is for development only.
     pub development: bool,
-    /// What went into the content store before packing: fetched blobs, members of archives and the installer are
-    /// written, layers that were not counted yet and archives that were not unpacked yet are read.
+    /// Input and output of the content store before packing. Written: fetched blobs, members of archives and the
+    /// installer. Read: layers not counted yet and archives not unpacked yet.
     pub ingested_bytes: Totals,
-    /// SHA-256 of the installer that travels inside: a loose copy of it must have the same.
+    /// SHA-256 of the installer in the bundle: a loose copy of it must match.
     #[schemars(with = "String")]
     pub installer_sha256: landfall_bundle_spec::Sha256,
-    /// Bytes of the installer.
+    /// Size of the installer in bytes.
     pub installer_bytes: u64,
-    /// Bytes of the installer and of kubectl that were read for their digests: none where neither has changed since
-    /// they were read last.
+    /// Bytes of the installer and of kubectl that were read for their digests: 0 if neither has changed since the last
+    /// read.
     pub hashed_bytes: u64,
-    /// What packing read from the content store.
+    /// Bytes that packing read from the content store.
     pub store_bytes: Totals,
-    /// What packing wrote to the media, and read back.
+    /// Bytes that packing wrote to the media, and read back.
     pub media_bytes: Totals,
 }
 

@@ -16,20 +16,21 @@ use crate::error::Result;
 use crate::fetch::Manifests;
 use crate::options::BuildOutput;
 
-/// What a release takes of a site's data folder: the sum that a site's preflight asks for, beside what Kubernetes keeps
-/// free. Landfall counts everything by itself except the last part, which `requirements.data` of the release says.
+/// Space that a release needs in a site's data folder. A site's preflight requires this sum in addition to the space
+/// that Kubernetes keeps free. Landfall computes all parts except the bytes of running software, which
+/// `requirements.data` of the release states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SiteRoom {
-    /// Bytes of everything that is staged.
+    /// Bytes of all staged content.
     pub bundle_bytes: u64,
-    /// Bytes of image layers once unpacked.
+    /// Bytes of unpacked image layers.
     pub unpacked_bytes: u64,
-    /// Bytes that unpacking needs while it runs.
+    /// Bytes that unpacking needs temporarily.
     pub unpacking_bytes: u64,
-    /// Bytes for what running software writes.
+    /// Bytes for data that running software writes.
     pub data_bytes: u64,
-    /// Bytes of all of these.
+    /// Sum of these parts, in bytes.
     pub total_bytes: u64,
 }
 

@@ -16,11 +16,11 @@ use crate::lock::{Lock, RendererFields};
 /// Supported major version of Helm.
 const HELM_MAJOR: &str = "3";
 
-/// What a program that renders is: the same program renders the same bytes.
+/// Identity of a program that renders: the same program renders the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Renderer {
-    /// What it says its version is, such as `v1.36.3`, for people.
+    /// Version that the program reports, such as `v1.36.3`, for people.
     pub version: String,
     /// SHA-256 of the program.
     #[schemars(with = "String")]

@@ -14,23 +14,23 @@ use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
 
-/// The setting, and what waits.
+/// Setting for approvals by this host, and waiting changes.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Approvals {
-    /// Whether changes that the console asks for wait for a word of this host.
+    /// True if changes that the console requests wait for a decision on this host.
     required: bool,
-    /// Changes that wait.
+    /// Waiting changes.
     waiting: Vec<WaitingChange>,
 }
 
-/// The word on a change.
+/// Decision on a change.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Approval {
-    /// What was said.
+    /// Decision by root on the host.
     word: Word,
-    /// The change.
+    /// Change that was decided.
     #[serde(flatten)]
     change: WaitingChange,
 }

@@ -18,77 +18,78 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// What a log was found to be.
+/// Result of the verification of an audit log.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Verified {
-    /// Number of its entries, all of which are as they were written.
+    /// Number of entries, all of which are unchanged.
     entries: u64,
-    /// `NUMBER:HASH` of the last one.
+    /// `NUMBER:HASH` of the last entry.
     head: String,
-    /// `NUMBER:HASH` of the last entry that the console dropped for its age, which the first one follows; none where the log is complete.
+    /// `NUMBER:HASH` of the last entry that the console dropped for its age, which the first entry follows; absent if
+    /// the log is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     begins_behind: Option<String>,
-    /// Whether only the chain was checked, and no signature, as `--chain-only` asks.
+    /// True if only the chain was checked, without signatures, as with `--chain-only`.
     chain_only: bool,
-    /// The last entry that the site signed, with a key that is known; none where only the chain was checked.
+    /// Last entry that the site signed with a known key; null if only the chain was checked.
     signed: Option<ShownCheckpoint>,
     /// Number of entries after that one, which no signature covers.
     not_signed: u64,
-    /// How often the log was continued from an earlier entry than the last signed one, under all keys that are known. On the host,
-    /// what it signed last counts.
+    /// Number of times that the log continued from an earlier entry than the last signed one, under all known keys. On
+    /// the host, its own last signature is decisive.
     restarts: u64,
-    /// The latest of these times.
+    /// Latest restart.
     restart: Option<ShownRestart>,
-    /// Number of checkpoints of keys that are not known.
+    /// Number of checkpoints by unknown keys.
     unknown_checkpoints: u64,
-    /// When it was exported, RFC 3339 in UTC, as the file says: no signature covers that.
+    /// Time of the export, RFC 3339 in UTC, as the file states it: no signature covers it.
     exported: String,
-    /// Whether the log ends before what this host signed last, as an export of an earlier time may.
+    /// True if the log ends before the last entry that this host signed, as an export of an earlier time may.
     is_earlier: bool,
 }
 
-/// A checkpoint.
+/// Checkpoint of an audit log.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ShownCheckpoint {
     /// `NUMBER:HASH` of the last entry that it covers.
     head: String,
-    /// When it was signed, RFC 3339 in UTC.
+    /// Time of the signature, RFC 3339 in UTC.
     at: String,
     /// UUID of the site.
     site: String,
-    /// Id of the key.
+    /// ID of the signing key.
     key_id: String,
-    /// How often the log was continued from an earlier entry than the last signed one.
+    /// Number of times that the log continued from an earlier entry than the last signed one.
     restarts: u64,
-    /// The latest of these times.
+    /// Latest restart.
     restart: Option<ShownRestart>,
 }
 
-/// A log was continued from an earlier entry.
+/// Restart of a log from an earlier entry.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ShownRestart {
-    /// When the host learned of it, RFC 3339 in UTC.
+    /// Time at which the host learned of the restart, RFC 3339 in UTC.
     at: String,
-    /// `NUMBER:HASH` of the signed entry behind which the log continued; number 0 for the beginning.
+    /// `NUMBER:HASH` of the signed entry after which the log continued; number 0 for the beginning.
     kept: String,
-    /// `NUMBER:HASH` of what was signed last, and is no longer in the log.
+    /// `NUMBER:HASH` of the last signed entry, which is no longer in the log.
     abandoned: String,
 }
 
-/// What a host has signed.
+/// Signatures of a host on its audit log.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shown {
-    /// Id of the key; none before the console first asks for a checkpoint.
+    /// ID of the key; null until the console first requests a checkpoint.
     key_id: Option<String>,
-    /// The public key, as PEM; none before that, too.
+    /// Public key, as PEM; null until the console first requests a checkpoint.
     public_key: Option<String>,
-    /// The last checkpoint.
+    /// Last checkpoint.
     last: Option<ShownCheckpoint>,
-    /// The newest restarts, oldest first.
+    /// Newest restarts, oldest first.
     restarts: Vec<ShownRestart>,
 }
 

@@ -22,13 +22,13 @@ use crate::usage::{self, ProcessUsage};
 /// One byte more than the largest file on FAT32.
 const FOUR_GIB: u64 = 4 << 30;
 
-/// What was built, and what it took.
+/// Result of a build, and its resource use.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Built {
     #[serde(flatten)]
     report: BuildReport,
-    /// What the kernel counted.
+    /// Figures from the kernel.
     process: ProcessUsage,
 }
 

@@ -21,18 +21,18 @@ use crate::logging;
 use crate::printer::Printer;
 use crate::secrets;
 
-/// What `--dry-run` prints.
+/// Output of `--dry-run`.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConfigureDryRun<'a> {
-    /// What would change in the objects of components.
+    /// Changes to objects of components.
     changes: &'a [FieldChange],
-    /// What would change in Landfall's own settings.
+    /// Changes to Landfall's own settings.
     settings: &'a [SettingChange],
-    /// Fields of what changes that other managers have set otherwise, and whether each edit stays. With one that does not stay, the
-    /// command is refused (LF4036) unless it has `--overwrite-edits`.
+    /// Fields of changing objects that other managers have set to other values, each with the fate of the edit. If an
+    /// edit would not stay, the command is refused (LF4036) unless it has `--overwrite-edits`.
     edits: &'a [ObjectEdit],
-    /// What would be done; each action as the journal would keep it.
+    /// Planned steps, with each action as the journal would keep it.
     #[schemars(with = "Plan<serde_json::Value>")]
     plan: &'a Plan<Action>,
 }

@@ -13,23 +13,23 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// The way into the console.
+/// Access to the console.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConsoleAccess {
     #[serde(flatten)]
     address: ConsoleAddress,
-    /// A token that makes one administrator, once; none where it was not wanted.
+    /// Token that makes one administrator, once; null if it was not requested.
     token: Option<Token>,
 }
 
-/// A one-use token.
+/// One-use token.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Token {
-    /// As it is typed.
+    /// Token as a person types it.
     text: String,
-    /// When it no longer counts, RFC 3339 in UTC.
+    /// Expiry time of the token, RFC 3339 in UTC.
     ends: String,
 }
 

@@ -23,7 +23,7 @@ use crate::printer::Printer;
 /// Maximum values in the objects of one bundle, as a multiple of the largest document.
 const DOCUMENTS: usize = 4;
 
-/// What differs, unverified.
+/// Differences, unverified.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Difference {

@@ -20,46 +20,46 @@ const OPERATE: &str = include_str!("../../../docs/OPERATE.md");
 /// Maximum number of suggestions for an unknown code.
 const NEAREST: usize = 3;
 
-/// What a code means.
+/// Explanation of a code.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Explanation {
     /// The code, such as `LF4408`.
     code: &'static str,
-    /// What failed, in a few words.
+    /// Failure in a few words.
     title: &'static str,
-    /// What it is about.
+    /// Subject area of the code.
     area: &'static str,
-    /// What it means for the process.
+    /// Class of the exit code.
     #[schemars(with = "String")]
     class: ExitClass,
     /// Exit code of the process.
     exit_code: u8,
-    /// What that exit code means.
+    /// Meaning of the exit code.
     meaning: &'static str,
     /// Cases with a next step of their own.
     cases: Vec<ExplainedCase>,
-    /// What to do next in every other case.
+    /// Next step in all other cases.
     next: &'static str,
-    /// The section of the handbook about it.
+    /// Section of the handbook about the code.
     runbook: Option<Runbook>,
 }
 
-/// A case of a code.
+/// Case of a code.
 #[derive(Serialize, JsonSchema)]
 struct ExplainedCase {
-    /// What is the case.
+    /// Condition of the case.
     when: &'static str,
-    /// What to do next.
+    /// Next step in this case.
     next: &'static str,
 }
 
-/// A section of docs/OPERATE.md.
+/// Section of docs/OPERATE.md.
 #[derive(Serialize, JsonSchema)]
 struct Runbook {
-    /// Its heading.
+    /// Heading of the section.
     heading: &'static str,
-    /// Its text, in Markdown.
+    /// Text of the section, in Markdown.
     text: &'static str,
 }
 

@@ -27,42 +27,42 @@ use crate::shown;
 /// many small values.
 const DOCUMENTS: usize = 4;
 
-/// What a head says, unverified.
+/// Content of a head, unverified.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Inspection {
     /// Always false: `landfall verify` is another command.
     verified: bool,
-    /// Id of the bundle.
+    /// ID of the bundle.
     #[schemars(with = "String")]
     id: Sha256,
     /// Name of the release.
     name: String,
-    /// Its version.
+    /// Version of the release.
     version: String,
-    /// Its counter.
+    /// Counter of the release.
     counter: u64,
-    /// When it was built, RFC 3339.
+    /// Build time, RFC 3339.
     built_at: String,
-    /// Bytes of the bundle as one stream.
+    /// Size of the bundle as one stream, in bytes.
     total_bytes: u64,
-    /// Bytes of its head.
+    /// Size of the head in bytes.
     head_bytes: usize,
-    /// The root documents that travel.
+    /// Root documents in the bundle.
     roots: Vec<RootLine>,
-    /// Ids of the keys that claim to have signed.
+    /// IDs of the keys that claim to have signed.
     signed_by: Vec<String>,
-    /// SHA-256 of the `landfall` inside.
+    /// SHA-256 of the `landfall` in the bundle.
     #[schemars(with = "String")]
     installer: Sha256,
-    /// The release document, as the bundle has it.
+    /// Release document, as in the bundle.
     #[schemars(with = "Value")]
     release: ReleaseDocument,
-    /// JSON Schema of `site.yaml`, as the bundle has it.
+    /// JSON Schema of `site.yaml`, as in the bundle.
     site_schema: Value,
-    /// Rendered objects of each component, as the bundle has them, in the order in which they are applied.
+    /// Rendered objects of each component, as in the bundle, in the order in which they are applied.
     objects: BTreeMap<String, Value>,
-    /// Every blob.
+    /// All blobs.
     blobs: Vec<BlobLine>,
 }
 
@@ -70,31 +70,31 @@ impl Document for Inspection {
     const KIND: &'static str = "inspect";
 }
 
-/// A root document.
+/// Root document in a bundle.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct RootLine {
-    /// Its number.
+    /// Number of the root document.
     number: u64,
-    /// What a person compares.
+    /// Fingerprint that a person compares.
     #[schemars(with = "String")]
     fingerprint: Sha256,
-    /// Whether it is for development only.
+    /// True if the root document is for development only.
     development: bool,
 }
 
-/// A blob.
+/// Blob of a bundle.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct BlobLine {
-    /// Its SHA-256.
+    /// SHA-256 of the blob.
     #[schemars(with = "String")]
     digest: Sha256,
-    /// Its BLAKE3.
+    /// BLAKE3 of the blob.
     blake3: String,
-    /// Its bytes.
+    /// Size in bytes.
     size: u64,
-    /// What it is.
+    /// Media type.
     media_type: String,
 }
 

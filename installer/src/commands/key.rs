@@ -16,15 +16,15 @@ use crate::failure::Failure;
 use crate::password;
 use crate::printer::Printer;
 
-/// What was made.
+/// Created key.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewKey {
-    /// The file of the private key.
+    /// File of the private key.
     private_key: PathBuf,
-    /// The file of the public key.
+    /// File of the public key.
     public_key: PathBuf,
-    /// Id of the key.
+    /// ID of the key.
     key_id: String,
     #[serde(flatten)]
     root: Option<NewRoot>,
@@ -34,15 +34,15 @@ impl Document for NewKey {
     const KIND: &'static str = "key";
 }
 
-/// The root document that trusts it.
+/// Root document that trusts the key.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct NewRoot {
-    /// The file of root document 1.
+    /// File of root document 1.
     root: PathBuf,
-    /// What a person compares.
+    /// Fingerprint that a person compares.
     fingerprint: String,
-    /// Whether it is for development only.
+    /// True if the root document is for development only.
     development: bool,
 }
 

@@ -13,10 +13,10 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// What was written.
+/// Written manual pages.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Written {
-    /// The files, such as `landfall-status.1`.
+    /// Files, such as `landfall-status.1`.
     pages: Vec<String>,
 }
 

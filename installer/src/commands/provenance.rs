@@ -26,31 +26,31 @@ use crate::shown;
 /// Shown kind of a material without one.
 const OTHER: &str = "other";
 
-/// What a bundle was built of.
+/// Verified provenance of a bundle.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Provenanced {
-    /// Always true: provenance that is not verified is an error. It is about the statement, not about the bytes of the bundle.
+    /// Always true: unverified provenance is an error. It concerns the statement, not the bytes of the bundle.
     verified: bool,
     #[serde(flatten)]
     trusted: Trusted,
-    /// The file that was checked.
+    /// File that was checked.
     file: PathBuf,
-    /// Ids of the release keys that signed the statement.
+    /// IDs of the release keys that signed the statement.
     stated_by: Vec<String>,
-    /// What ran the build, as a URI.
+    /// Builder, as a URI.
     builder: String,
-    /// Versions of it, by the names of programs.
+    /// Versions of the builder's programs, by name.
     builder_versions: BTreeMap<String, String>,
-    /// When it was built, RFC 3339.
+    /// Build time, RFC 3339.
     built_at: String,
-    /// The release definition.
+    /// Release definition.
     definition: MaterialLine,
-    /// The lock.
+    /// Lock of the release.
     lock: MaterialLine,
-    /// Everything that the build took in.
+    /// All inputs of the build.
     materials: Vec<MaterialLine>,
-    /// The whole statement, as it was signed.
+    /// Whole statement, as it was signed.
     statement: Value,
 }
 
@@ -58,17 +58,17 @@ impl Document for Provenanced {
     const KIND: &'static str = "provenance";
 }
 
-/// Something that the build took in.
+/// Input of the build.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct MaterialLine {
-    /// What it is: `source`, `program`, `chart`, `image`, `image-index`, `artifact`, `file`.
+    /// Kind of the input: `source`, `program`, `chart`, `image`, `image-index`, `artifact`, `file`.
     kind: Option<String>,
-    /// A reference, or the name of a file.
+    /// Reference, or name of a file.
     name: Option<String>,
-    /// Where it comes from, unless it is the vendor's own.
+    /// Origin, unless it is the vendor's own.
     uri: Option<String>,
-    /// Its SHA-256.
+    /// SHA-256 of the input.
     #[schemars(with = "Option<String>")]
     digest: Option<Sha256>,
 }

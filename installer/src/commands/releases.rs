@@ -12,24 +12,24 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// The releases that a site keeps.
+/// Releases that a site keeps.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReleaseList {
-    /// The releases, the installed one first.
+    /// Releases, the installed one first.
     releases: Vec<KeptReleaseStatus>,
-    /// What differs between the two that the site keeps; none where it keeps one.
+    /// Difference between the two kept releases; absent if the site keeps one.
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<ReleaseDifference>,
 }
 
-/// What differs between two releases.
+/// Difference between two releases.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ReleaseDifference {
-    /// The earlier version.
+    /// Earlier version.
     from: String,
-    /// The later version.
+    /// Later version.
     to: String,
     /// Components, by name; a changed one has objects that differ.
     components: Names,

@@ -13,11 +13,11 @@ use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
 
-/// All of it on this site.
+/// All replaced data on this site.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ReplacedDataList {
-    /// In the order of the names.
+    /// Replaced data, in the order of the names.
     replaced_data: Vec<ReplacedData>,
 }
 

@@ -27,25 +27,25 @@ impl Document for Restored {
     const KIND: &'static str = "restore";
 }
 
-/// What `--dry-run` prints.
+/// Output of `--dry-run`.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RestoreDryRun<'a> {
-    /// The backup.
+    /// Backup to restore.
     backup: &'a BackupSummary,
-    /// Whose data would be replaced, in order.
+    /// Components whose data would be replaced, in order.
     components: &'a [String],
-    /// What would be overwritten, stream by stream, and what would be lost of it.
+    /// Streams that would be overwritten, each with the data that would be lost.
     overwrites: Vec<OverwrittenStream>,
-    /// Components that need one of these: they continue to run, and may fail while those stop.
+    /// Components that need one of these: they continue to run, and may fail while the others stop.
     dependents: Vec<String>,
-    /// Whether the console's own data is among it: its users, their sessions and its audit log.
+    /// True if the console's own data would be replaced: its users, their sessions and its audit log.
     replaces_console: bool,
-    /// What stops and for how long, and from when on the data from before does not return.
+    /// Components that stop and their downtime, and the step after which the earlier data cannot return.
     outlook: &'a Outlook,
-    /// What it takes of each filesystem at its peak, beside everything that is there.
+    /// Peak use of each filesystem, in addition to existing data.
     space: &'a [FilesystemPeak],
-    /// What would be done; each action as the journal would keep it.
+    /// Planned steps, with each action as the journal would keep it.
     #[schemars(with = "Plan<serde_json::Value>")]
     plan: &'a Plan<Action>,
 }

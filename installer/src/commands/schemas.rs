@@ -28,10 +28,10 @@ use crate::failure::{ErrorDocument, Failure};
 use crate::logging::LogLine;
 use crate::printer::{Printer, ProgressLine};
 
-/// What was written.
+/// Written schemas.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Written {
-    /// The kinds, each with a schema `KIND.json`.
+    /// Kinds, each with a schema `KIND.json`.
     kinds: Vec<&'static str>,
 }
 

@@ -19,21 +19,21 @@ use crate::printer::Printer;
 use crate::progress::Drawn;
 use crate::usage::{self, ProcessUsage};
 
-/// What was staged, and what it took.
+/// Staged content, and the resource use of the command.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Staged {
     #[serde(flatten)]
     trusted: Trusted,
-    /// All the blobs of the bundle.
+    /// Bytes of all blobs of the bundle.
     bundle_blob_bytes: u64,
-    /// Those that the store lacked.
+    /// Bytes of the blobs that the store lacked.
     lacking_bytes: u64,
-    /// What was read from the media.
+    /// Bytes read from the media.
     media: Totals,
-    /// What was written to the store.
+    /// Bytes written to the store.
     store: Totals,
-    /// What the kernel counted.
+    /// Figures from the kernel.
     process: ProcessUsage,
 }
 

@@ -30,37 +30,37 @@ use crate::logging;
 use crate::printer::Printer;
 use crate::{secrets, shown};
 
-/// What `--dry-run` prints.
+/// Output of `--dry-run`.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UpgradeDryRun<'a> {
     /// Name and version of the installed release.
     from: String,
-    /// Name and version of the release that would be there.
+    /// Name and version of the target release.
     to: String,
-    /// What its vendor says is new in it, as Markdown.
+    /// Vendor's release notes, as Markdown.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<&'a str>,
     /// Bytes that would be copied from the media.
     missing_bytes: u64,
-    /// What would change of the node, if anything would.
+    /// Change of the node, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<&'a NodeChange>,
-    /// What would change, component by component.
+    /// Changes by component.
     components: &'a [ComponentChange],
-    /// The backup that the data would come from, if any would.
+    /// Backup that would supply the data, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     backup: Option<&'a BackupSummary>,
-    /// Fields of what changes that other managers have set otherwise, and whether each edit stays. With one that does not stay, the
-    /// command is refused (LF4036) unless it has `--overwrite-edits`.
+    /// Fields of changing objects that other managers have set to other values, each with the fate of the edit. If an
+    /// edit would not stay, the command is refused (LF4036) unless it has `--overwrite-edits`.
     edits: &'a [ObjectEdit],
-    /// Values of the installed release that have another result in the one that would be there: another default, or none.
+    /// Values of the installed release that would differ in the target release: another default, or none.
     values: &'a [SettingChange],
-    /// What stops and for how long, what becomes of data, and from when on nothing goes back by itself.
+    /// Components that stop and their downtime, the fate of data, and the step after which undo is no longer automatic.
     outlook: &'a Outlook,
-    /// What it takes of each filesystem at its peak, beside everything that is there.
+    /// Peak use of each filesystem, in addition to existing data.
     space: &'a [FilesystemPeak],
-    /// What would be done; each action as the journal would keep it.
+    /// Planned steps, with each action as the journal would keep it.
     #[schemars(with = "Plan<serde_json::Value>")]
     plan: &'a Plan<Action>,
 }
@@ -73,7 +73,7 @@ impl Document for Upgraded {
     const KIND: &'static str = "upgrade";
 }
 
-/// The result of a rollback.
+/// Result of a rollback.
 #[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
 pub(super) struct RolledBack(Upgraded);

@@ -17,23 +17,23 @@ use crate::printer::Printer;
 use crate::progress::Drawn;
 use crate::usage::{self, ProcessUsage};
 
-/// What was verified, and what it took.
+/// Result of a verification, and its resource use.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Verification {
-    /// Always true: a bundle that is not verified is an error.
+    /// Always true: an unverified bundle is an error.
     verified: bool,
     #[serde(flatten)]
     trusted: Trusted,
-    /// Files of the bundle.
+    /// Number of files of the bundle.
     parts: usize,
     /// Bytes of the bundle, or of the delta.
     bytes: u64,
-    /// Blobs that a delta leaves out; 0 for a whole bundle.
+    /// Number of blobs that a delta omits; 0 for a whole bundle.
     left_out_blobs: usize,
-    /// What was read from the media.
+    /// Bytes read from the media.
     media: Totals,
-    /// What the kernel counted.
+    /// Figures from the kernel.
     process: ProcessUsage,
 }
 
@@ -41,27 +41,27 @@ impl Document for Verification {
     const KIND: &'static str = "verify";
 }
 
-/// Who a bundle is from, once its head was verified.
+/// Origin of a bundle with a verified head.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Trusted {
-    /// Id of the bundle.
+    /// ID of the bundle.
     #[schemars(with = "String")]
     id: Sha256,
     /// Name of the release.
     name: String,
-    /// Its version.
+    /// Version of the release.
     version: String,
-    /// Its counter.
+    /// Counter of the release.
     counter: u64,
-    /// Number of the root document that is trusted.
+    /// Number of the trusted root document.
     root: u64,
-    /// Fingerprint of the root document from which trust began.
+    /// Fingerprint of the root document with which trust began.
     #[schemars(with = "String")]
     root_fingerprint: Sha256,
-    /// Whether the root is for development only.
+    /// True if the root is for development only.
     development: bool,
-    /// Ids of the keys that signed.
+    /// IDs of the keys that signed.
     signed_by: Vec<String>,
 }
 

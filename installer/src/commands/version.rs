@@ -11,19 +11,19 @@ use crate::printer::Printer;
 /// Commit of the build; `None` if the build did not set it.
 const COMMIT: Option<&str> = option_env!("LANDFALL_COMMIT");
 
-/// What this program is.
+/// Version of this program.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Version {
     /// Version of Landfall.
     landfall: &'static str,
-    /// The commit of its source; none if it was built outside of a release.
+    /// Commit of its source; null if it was built outside of a release.
     commit: Option<&'static str>,
-    /// The processor architecture that it runs on.
+    /// Processor architecture of the program.
     architecture: &'static str,
-    /// The format of bundles that it writes and reads.
+    /// Format of bundles that it writes and reads.
     bundle_format: u64,
-    /// The minor version of Kubernetes by whose kinds it judges a release. A release brings its own version.
+    /// Minor version of Kubernetes whose kinds it applies to a release. A release brings its own version.
     kubernetes: &'static str,
 }
 

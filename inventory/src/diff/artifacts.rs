@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::{Changes, Side};
 
-/// An artifact of one bundle.
+/// Artifact of one bundle.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ArtifactState {
-    /// Its name.
+    /// Name of the artifact.
     pub name: String,
-    /// What it is for: `node`, `model`, `wheels`, `npm`, `files`.
+    /// Purpose: `node`, `model`, `wheels`, `npm`, `files`.
     pub kind: String,
     /// Full upstream reference.
     pub reference: String,
@@ -26,27 +26,27 @@ pub struct ArtifactState {
     pub bytes: u64,
 }
 
-/// An artifact of both bundles.
+/// Artifact of both bundles.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ArtifactChange {
-    /// As the first bundle has it.
+    /// State in the first bundle.
     pub from: ArtifactState,
-    /// As the second one has it.
+    /// State in the second bundle.
     pub to: ArtifactState,
-    /// Its files that differ.
+    /// Files that differ.
     pub files: Vec<FileChange>,
 }
 
-/// A file that differs.
+/// File that differs.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FileChange {
-    /// Its path.
+    /// Path of the file.
     pub path: String,
-    /// Its bytes in the first bundle; none where it was added.
+    /// Size in the first bundle, in bytes; null if the file was added.
     pub from_bytes: Option<u64>,
-    /// Its bytes in the second one; none where it was removed.
+    /// Size in the second bundle, in bytes; null if the file was removed.
     pub to_bytes: Option<u64>,
 }
 

@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use super::Side;
 
-/// Bytes of blobs.
+/// Bytes of blobs in two bundles.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Bytes {
-    /// Of blobs that both bundles have.
+    /// Bytes of blobs that both bundles have.
     pub shared_bytes: u64,
-    /// Of blobs that only the second one has.
+    /// Bytes of blobs that only the second bundle has.
     pub new_bytes: u64,
-    /// Of blobs that only the first one has.
+    /// Bytes of blobs that only the first bundle has.
     pub dropped_bytes: u64,
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Changes, Side};
 use crate::purl::split_tag;
 
-/// An image of one bundle.
+/// Image of one bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageState {
@@ -23,13 +23,13 @@ pub struct ImageState {
     pub bytes: u64,
 }
 
-/// An image of both bundles.
+/// Image of both bundles.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageChange {
-    /// As the first bundle has it.
+    /// State in the first bundle.
     pub from: ImageState,
-    /// As the second one has it.
+    /// State in the second bundle.
     pub to: ImageState,
 }
 

@@ -44,19 +44,19 @@ pub struct Side<'a> {
     pub blobs: &'a [BlobEntry],
 }
 
-/// What differs between two bundles.
+/// Differences between two bundles.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BundleDiff {
-    /// The first bundle.
+    /// First bundle.
     pub from: Named,
-    /// The second one.
+    /// Second bundle.
     pub to: Named,
-    /// What the second bundle needs beyond the first.
+    /// Bytes of blobs that the second bundle shares with the first, adds, or drops.
     pub bytes: Bytes,
     /// Images, by repository.
     pub images: Changes<ImageState, ImageChange>,
-    /// Packages of images; missing where a bundle does not list them.
+    /// Packages of images; null if a bundle does not list them.
     pub packages: Option<Changes<PackageChange, PackageChange>>,
     /// Components, by name; a changed one has objects that differ.
     pub components: Names,
@@ -68,33 +68,33 @@ pub struct BundleDiff {
     pub values: Names,
 }
 
-/// A bundle, as people name it.
+/// Bundle, as people name it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Named {
-    /// Id of the bundle.
+    /// ID of the bundle.
     #[schemars(with = "String")]
     pub id: Sha256,
     /// Name of the release.
     pub name: String,
-    /// Its version.
+    /// Version of the release.
     pub version: String,
-    /// Its counter.
+    /// Counter of the release.
     pub counter: u64,
-    /// Bytes of the bundle as one stream.
+    /// Size of the bundle as one stream, in bytes.
     pub total_bytes: u64,
 }
 
-/// What the second bundle has and the first has not, and so on.
+/// Entries that were added, removed or changed from the first bundle to the second.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "ChangesOf{One}And{Change}")]
 pub struct Changes<One, Change> {
-    /// Only in the second bundle.
+    /// Entries only in the second bundle.
     pub added: Vec<One>,
-    /// Only in the first bundle.
+    /// Entries only in the first bundle.
     pub removed: Vec<One>,
-    /// In both, and different.
+    /// Entries that are in both bundles and differ.
     pub changed: Vec<Change>,
 }
 
@@ -109,15 +109,15 @@ impl<One, Change> Changes<One, Change> {
     }
 }
 
-/// Names of what differs.
+/// Names of added, removed and changed entries.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Names {
-    /// Only in the second bundle.
+    /// Names only in the second bundle.
     pub added: Vec<String>,
-    /// Only in the first bundle.
+    /// Names only in the first bundle.
     pub removed: Vec<String>,
-    /// In both, and different.
+    /// Names in both bundles whose entries differ.
     pub changed: Vec<String>,
 }
 

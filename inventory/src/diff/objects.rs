@@ -11,23 +11,23 @@ use super::Changes;
 /// Maximum number of fields of one object to name; others are only counted.
 const FIELDS: usize = 100;
 
-/// An object that differs.
+/// Object that differs.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectChange {
     /// Name of the component.
     pub component: String,
-    /// Its `apiVersion`.
+    /// `apiVersion` of the object.
     pub api_version: String,
-    /// Its kind.
+    /// Kind of the object.
     pub kind: String,
-    /// Its namespace, where it has one.
+    /// Namespace of the object, if it has one.
     pub namespace: Option<String>,
-    /// Its name.
+    /// Name of the object.
     pub name: String,
-    /// Fields that differ, as JSON Pointers, at most 100; none where the object was added or removed.
+    /// Fields that differ, as JSON Pointers, at most 100; empty if the object was added or removed.
     pub fields: Vec<String>,
-    /// How many more fields differ.
+    /// Number of further fields that differ.
     pub more_fields: usize,
 }
 

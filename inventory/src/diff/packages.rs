@@ -9,21 +9,22 @@ use super::{Changes, images};
 use crate::document::InventoryDocument;
 use crate::package::PackageKind;
 
-/// A package that differs.
+/// Package that differs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PackageChange {
-    /// Who manages it.
+    /// Manager of the package.
     pub kind: PackageKind,
-    /// Its name.
+    /// Name of the package.
     pub name: String,
-    /// Its architecture, where it has one.
+    /// Architecture of the package, if it has one.
     pub architecture: Option<String>,
-    /// Its versions in the first bundle; none where it was added.
+    /// Versions in the first bundle; empty if the package was added.
     pub from: Vec<String>,
-    /// Its versions in the second one; none where it was removed.
+    /// Versions in the second bundle; empty if the package was removed.
     pub to: Vec<String>,
-    /// The images in which it differs: as the second bundle names them, or the first one where the second has them no longer.
+    /// Images in which it differs, by their names in the second bundle, or in the first if the second no longer has
+    /// them.
     pub images: Vec<String>,
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::terms::Entitlements;
 
-/// Something that a license limits by number.
+/// Metric that a license limits by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Metric {
@@ -40,20 +40,20 @@ impl Metric {
     }
 }
 
-/// A number for each metric. One that is missing is not known; of limits, there is none.
+/// Number for each metric. An absent count is not known; an absent limit means that there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Counts {
-    /// Nodes of the cluster.
+    /// Number of nodes of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<u64>,
-    /// Namespaces other than Kubernetes' own and those of drills.
+    /// Number of namespaces, except those of Kubernetes and of drills.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespaces: Option<u64>,
-    /// GPUs of the site's hosts.
+    /// Number of GPUs of the site's hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpus: Option<u64>,
-    /// Users of the console who can sign in.
+    /// Number of users of the console who can sign in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<u64>,
 }

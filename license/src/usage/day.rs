@@ -16,34 +16,34 @@ pub(super) const DAYS: usize = 3660;
 /// Predecessor hash of the first link of a chain.
 pub(super) const BEGIN: Sha256 = Sha256([0; 32]);
 
-/// What a site used on a day, under one license. A day on which the license changed is in two records.
+/// Use of a site on a day, under one license. A day on which the license changed is in two records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Day {
-    /// Its number, from 1, without gaps.
+    /// Number of the day, from 1, without gaps.
     pub number: u64,
-    /// The day in UTC, by the site's trusted date.
+    /// Day in UTC, by the site's trusted date.
     #[schemars(with = "String")]
     pub day: Date,
-    /// Id of the license that the site had.
+    /// ID of the site's license.
     pub license: String,
-    /// Its limits.
+    /// Limits of the license.
     pub limits: Counts,
-    /// By how much a limit may be exceeded, in percent.
+    /// Tolerated overage of a limit, in percent.
     pub overage_percent: u64,
-    /// The greatest number of each that was counted.
+    /// Peak of each metric.
     pub peaks: Counts,
     /// Entitlements that installed components need.
     pub components: BTreeSet<String>,
-    /// Those of them that the license does not include.
+    /// Needed entitlements that the license does not include.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lacking: BTreeSet<String>,
-    /// How often usage was measured.
+    /// Number of measurements.
     pub samples: u64,
-    /// How many of these did not follow the one before: something was edited or cut out.
+    /// Number of measurements that did not follow the one before: the record was edited or cut.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub breaks: u64,
-    /// SHA-256 of the record before.
+    /// SHA-256 of the previous record.
     #[schemars(with = "String")]
     pub previous: Sha256,
 }

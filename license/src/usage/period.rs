@@ -9,60 +9,60 @@ use serde::{Deserialize, Serialize};
 use super::counts::{Counts, Metric};
 use super::day::Day;
 
-/// What a site used under one license, with the same limits.
+/// Use of a site under one license, with unchanged limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Period {
-    /// Id of the license.
+    /// ID of the license.
     pub license: String,
-    /// The first day on which usage was measured.
+    /// First day on which usage was measured.
     #[schemars(with = "String")]
     pub from: Date,
-    /// The last one.
+    /// Last day on which usage was measured.
     #[schemars(with = "String")]
     pub until: Date,
-    /// On how many days it was measured.
+    /// Number of days on which usage was measured.
     pub days: u64,
-    /// On how many days between the two it was not: the site was off, or its record lost them.
+    /// Number of days between the two without a measurement: the site was off, or its record lost them.
     pub unmeasured_days: u64,
-    /// By how much a limit may be exceeded, in percent.
+    /// Tolerated overage of a limit, in percent.
     pub overage_percent: u64,
-    /// What is limited by number.
+    /// Use of each limit.
     pub limits: Vec<LimitUse>,
     /// Entitlements that installed components needed.
     pub components: Vec<ComponentUse>,
 }
 
-/// What was used of a limit.
+/// Use of a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LimitUse {
-    /// What is limited.
+    /// Limited metric.
     pub metric: Metric,
-    /// The limit; none if the license has none.
+    /// Limit; null if the license has none.
     pub limit: Option<u64>,
-    /// The limit with the overage that the license tolerates.
+    /// Limit with the overage that the license tolerates.
     pub most: Option<u64>,
-    /// The greatest number that was counted; none where it is not known.
+    /// Peak; null if it is not known.
     pub peak: Option<u64>,
-    /// The first day with that number.
+    /// First day with that peak.
     #[schemars(with = "Option<String>")]
     pub peak_on: Option<Date>,
-    /// On how many days the limit was exceeded.
+    /// Number of days on which the limit was exceeded.
     pub overage_days: u64,
-    /// On how many of these the tolerated overage was exceeded, too.
+    /// Number of these days on which the tolerated overage was also exceeded.
     pub excess_days: u64,
 }
 
-/// The use of an entitlement.
+/// Use of an entitlement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ComponentUse {
-    /// The entitlement that an installed component needed.
+    /// Entitlement that an installed component needed.
     pub entitlement: String,
-    /// On how many days.
+    /// Number of days on which it was needed.
     pub days: u64,
-    /// On how many of these the license did not include it.
+    /// Number of these days on which the license did not include it.
     pub lacking_days: u64,
 }
 

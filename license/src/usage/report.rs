@@ -56,36 +56,36 @@ pub struct ReportContents<'a> {
     pub days: Vec<Day>,
 }
 
-/// A report of usage. Its file is the document that `landfall license report` writes.
+/// Report of usage. Its file is the document that `landfall license report` writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UsageReport {
     /// Always `landfall.dev/usage-report/1`.
     #[serde(rename = "type")]
     document_type: String,
-    /// The site's UUID.
+    /// UUID of the site.
     pub site: String,
-    /// What identifies the site, as `landfall license show` prints it.
+    /// Identifiers of the site, as `landfall license show` prints them.
     #[schemars(with = "Vec<String>")]
     pub identifiers: BTreeSet<Identifier>,
-    /// Id of the license that the site has.
+    /// ID of the site's license.
     pub license: String,
-    /// Who issued it.
+    /// Vendor that issued the license.
     pub vendor: String,
-    /// For whom.
+    /// Customer to whom the license was issued.
     pub customer: String,
-    /// Name of the release that it is for.
+    /// Name of the licensed release.
     pub release: String,
-    /// When the report was made, by the site's trusted date, RFC 3339 in UTC.
+    /// Creation time of the report, by the site's trusted date, RFC 3339 in UTC.
     #[schemars(with = "String")]
     pub made: Timestamp,
-    /// What the days come to: one for each license that the site had, and for each change of its limits.
+    /// Sums of the days: one for each license of the site, and for each change of its limits.
     pub periods: Vec<Period>,
-    /// The days, oldest first, each with the hash of the one before it. The last one may not be over.
+    /// Days, oldest first, each with the hash of the previous one. The last day may be incomplete.
     pub days: Vec<Day>,
-    /// The public key of the site, as PEM.
+    /// Public key of the site, as PEM.
     pub key: String,
-    /// The signature of everything else, in base64.
+    /// Signature of all other fields, in base64.
     signature: String,
 }
 

@@ -10,7 +10,7 @@ use super::report::{Reason, Refusal};
 use crate::architecture::{Architecture, Quantization};
 use crate::document::EngineImage;
 
-/// A program that runs models.
+/// Program that runs models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Engine {
@@ -20,7 +20,7 @@ pub enum Engine {
     Ollama,
     /// llama.cpp or Ollama, for GGUF on the CPU.
     LlamaCpp,
-    /// The component that mounts the model: encoders are small enough for a library.
+    /// Component that mounts the model: encoders are small enough for a library.
     Component,
 }
 

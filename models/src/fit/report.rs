@@ -5,177 +5,177 @@ use serde::Serialize;
 
 use super::engine::Engine;
 
-/// How each model runs on a host, or why it does not.
+/// Fit of each model on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FitReport {
-    /// What the host offers.
+    /// Resources of the host.
     pub host: HostSummary,
-    /// Each model.
+    /// Fit of each model.
     pub models: Vec<ModelFit>,
-    /// Images with CUDA on each group of GPUs.
+    /// Fit of images with CUDA on each group of GPUs.
     pub images: Vec<ImageFit>,
 }
 
-/// What a host offers.
+/// Resources of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostSummary {
-    /// Processor cores.
+    /// Number of processor cores.
     pub cores: u32,
-    /// Bytes of memory.
+    /// Memory in bytes.
     pub memory_bytes: u64,
-    /// The version of NVIDIA's driver.
+    /// Version of NVIDIA's driver.
     pub driver: Option<String>,
-    /// The newest CUDA that the driver supports.
+    /// Newest CUDA version that the driver supports.
     pub cuda: Option<String>,
     /// Groups of equal GPUs.
     pub gpus: Vec<GpuSummary>,
-    /// What keeps GPUs from being used, for people.
+    /// Reasons why GPUs cannot be used, for people.
     pub notes: Vec<String>,
 }
 
-/// A group of equal GPUs or MIG devices.
+/// Group of equal GPUs or MIG devices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GpuSummary {
-    /// The group in words.
+    /// Group in words.
     pub place: String,
-    /// How many there are.
+    /// Number of GPUs or MIG devices.
     pub count: u32,
-    /// Memory of each that programs can have, in bytes.
+    /// Memory of each that programs can use, in bytes.
     pub memory_bytes: u64,
-    /// Their compute capability.
+    /// Compute capability of the group.
     pub compute_capability: Option<String>,
 }
 
-/// A model on a host.
+/// Fit of a model on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelFit {
-    /// Its name.
+    /// Name of the model.
     pub name: String,
-    /// Its family, such as `llama`, if its figures are known.
+    /// Family of the model, such as `llama`, if its figures are known.
     pub family: Option<String>,
-    /// Its quantization, or the type of most weights.
+    /// Quantization, or type of most weights.
     pub quantization: String,
-    /// Bytes of its weights in files.
+    /// Size of its weights in files, in bytes.
     pub weights_bytes: u64,
-    /// The most tokens of a sequence.
+    /// Maximum number of tokens of a sequence.
     pub context: Option<u64>,
-    /// Each group of GPUs, then the CPU.
+    /// Fit on each group of GPUs, then on the CPU.
     pub places: Vec<PlaceFit>,
 }
 
-/// A model on a group of GPUs, or on the CPU.
+/// Fit of a model on a group of GPUs, or on the CPU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceFit {
-    /// The place in words: `4 × NVIDIA L4`, or `CPU`.
+    /// Place in words: `4 × NVIDIA L4`, or `CPU`.
     pub place: String,
-    /// How it runs there best.
+    /// Best profile for this place.
     pub profile: Option<Profile>,
-    /// Why it does not run there.
+    /// Reason why the model does not run there.
     pub refusal: Option<Refusal>,
-    /// The same on a part of an undivided GPU.
+    /// Fit on a part of an undivided GPU.
     pub mig: Option<MigProfileFit>,
-    /// Every degree of tensor parallelism that was considered.
+    /// All degrees of tensor parallelism that were considered.
     pub degrees: Vec<DegreeFit>,
 }
 
-/// How a model runs.
+/// Way in which a model runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
-    /// The program.
+    /// Program that runs the model.
     pub engine: Engine,
-    /// GPUs that work on it together; 0 on the CPU.
+    /// Number of GPUs that work on it together; 0 on the CPU.
     pub tensor_parallel: u32,
-    /// How many such programs the place has room for.
+    /// Number of such programs for which the place has room.
     pub copies: u32,
-    /// Tokens of a sequence, at most.
+    /// Maximum number of tokens of a sequence.
     pub context: u64,
-    /// Sequences of that length that one program holds at once.
+    /// Number of sequences of that length that one program holds concurrently.
     pub sequences: u64,
-    /// Sequences of at most 4,096 tokens that one program holds at once.
+    /// Number of sequences of at most 4,096 tokens that one program holds concurrently.
     pub short_sequences: u64,
-    /// Tokens in the KV cache; none for an encoder.
+    /// Number of tokens in the KV cache; null for an encoder.
     pub kv_cache_tokens: Option<u64>,
-    /// Bytes that a token takes there, on each GPU.
+    /// Size of a token in the KV cache, in bytes on each GPU.
     pub kv_bytes_per_token: u64,
     /// Bytes of weights on each GPU, or in memory.
     pub weights_bytes: u64,
-    /// Bytes that one program takes on each GPU, or of memory: what a limit must allow.
+    /// Memory that one program takes, in bytes on each GPU or of the host: a limit must allow it.
     pub memory_bytes: u64,
-    /// Arguments or variables of the engine that set all of this.
+    /// Arguments or variables of the engine that set these figures.
     pub settings: Vec<String>,
 }
 
-/// A degree of tensor parallelism.
+/// Degree of tensor parallelism.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DegreeFit {
-    /// How many GPUs.
+    /// Number of GPUs.
     pub degree: u32,
-    /// How the model runs on them.
+    /// Profile of the model on these GPUs.
     pub profile: Option<Profile>,
-    /// Why it does not.
+    /// Reason why the model does not run on them.
     pub refusal: Option<Refusal>,
 }
 
-/// The smallest part of an undivided GPU on which a model is of use.
+/// Smallest part of an undivided GPU on which a model is useful.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MigProfileFit {
-    /// The profile, such as `1g.18gb`.
+    /// Name of the profile, such as `1g.18gb`.
     pub name: String,
-    /// How many fit on one GPU.
+    /// Number of instances that fit on one GPU.
     pub instances: u32,
-    /// Tokens of a sequence, at most.
+    /// Maximum number of tokens of a sequence.
     pub context: u64,
-    /// Sequences of that length at once.
+    /// Number of concurrent sequences of that length.
     pub sequences: u64,
-    /// Tokens in the KV cache; none for an encoder.
+    /// Number of tokens in the KV cache; null for an encoder.
     pub kv_cache_tokens: Option<u64>,
 }
 
-/// An image with CUDA.
+/// Fit of an image with CUDA.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageFit {
-    /// Its reference.
+    /// Reference of the image.
     pub reference: String,
-    /// The CUDA that it was built with.
+    /// CUDA version with which it was built.
     pub cuda: String,
-    /// Each group of GPUs.
+    /// Fit on each group of GPUs.
     pub places: Vec<ImagePlace>,
 }
 
-/// An image on a group of GPUs.
+/// Fit of an image on a group of GPUs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImagePlace {
-    /// The group in words.
+    /// Group in words.
     pub place: String,
-    /// Why it does not run there; none where it does.
+    /// Reason why the image does not run there; null if it runs.
     pub refusal: Option<Refusal>,
 }
 
-/// Why something does not fit.
+/// Reason why a model or an image does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
-    /// The kind of reason.
+    /// Kind of the reason.
     pub reason: Reason,
-    /// The reason for people.
+    /// Reason for people.
     pub text: String,
-    /// Bytes that are needed, where memory is the reason.
+    /// Needed bytes, if memory is the reason.
     pub needed_bytes: Option<u64>,
-    /// Bytes that are available, where memory is the reason.
+    /// Available bytes, if memory is the reason.
     pub available_bytes: Option<u64>,
 }
 
-/// Kinds of reasons.
+/// Kind of a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Reason {
@@ -185,11 +185,11 @@ pub enum Reason {
     Format,
     /// Weights and overhead do not fit.
     Memory,
-    /// Weights fit, and too few tokens do.
+    /// Weights fit, but too few tokens do.
     Context,
-    /// Heads cannot be divided.
+    /// Attention heads cannot be divided.
     Heads,
-    /// So many GPUs are not joined.
+    /// GPUs are not joined in that number.
     Degree,
     /// Groups of quantized weights would be divided.
     QuantizationGroups,

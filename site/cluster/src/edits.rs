@@ -46,21 +46,22 @@ pub struct Edited<'a> {
     pub edits: Edits,
 }
 
-/// A field that another manager has set to another value than the release.
+/// Field that another manager has set to another value than the release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldEdit {
-    /// The field, as the API server names it, such as `.spec.replicas`.
+    /// Field, as the API server names it, such as `.spec.replicas`.
     pub field: String,
-    /// The manager that has set it, such as `kubectl-edit`.
+    /// Manager that has set the field, such as `kubectl-edit`.
     pub manager: String,
-    /// What it is now; none where it is not found, or secret.
+    /// Current value; null if it is not found, or secret.
     pub now: Option<Value>,
-    /// What the release would set; none where it is secret, or where the release has no such object.
+    /// Value that the release would set; null if it is secret, or if the release has no such object.
     pub new: Option<Value>,
-    /// Whether it stays, because the release lets the site change it.
+    /// True if the edit stays, because the release lets the site change the field.
     pub stays: bool,
-    /// JSON Pointer to the field if no list is on the way, so that it can be restored even if its parents are missing.
+    /// JSON Pointer to the field if its path crosses no list. With it, the field can be restored even if its parents
+    /// are missing.
     #[serde(skip)]
     #[schemars(skip)]
     pub pointer: Option<String>,

@@ -22,21 +22,21 @@ pub struct ObjectStatus {
     live: Option<Value>,
 }
 
-/// The state of a component.
+/// State of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
     /// Name of the component.
     pub component: String,
-    /// Its namespace.
+    /// Namespace of the component.
     pub namespace: String,
-    /// Its release.
+    /// Release of the component.
     pub release: String,
-    /// Objects that are ready, of those that can be.
+    /// Number of ready objects.
     pub ready: usize,
-    /// Objects that can be ready: workloads, claims, services and the like.
+    /// Number of objects that can be ready: workloads, claims, services and the like.
     pub total: usize,
-    /// Why the rest are not, for a person.
+    /// Reasons why the other objects are not ready, for a person.
     pub reasons: Vec<String>,
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What an operation does to a site.
+/// Operation of a plan on a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
@@ -13,9 +13,9 @@ pub enum Operation {
     Configure,
     /// Another release takes the place of the installed one.
     Upgrade,
-    /// A release that the site had before, and keeps, takes the place of the installed one.
+    /// A kept earlier release takes the place of the installed one.
     Rollback,
-    /// Data of the installed release is replaced by that of a backup.
+    /// Data of a backup replaces data of the installed release.
     Restore,
 }
 
@@ -35,7 +35,7 @@ impl Operation {
     }
 }
 
-/// Identifies a step within its plan, such as `stage` or `component/postgres`. Stable across runs of one plan.
+/// ID of a step within its plan, such as `stage` or `component/postgres`. It is stable across runs of one plan.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct StepId(pub String);
@@ -46,31 +46,31 @@ impl std::fmt::Display for StepId {
     }
 }
 
-/// One step of a plan: the parameters of its action `A`, and what a person wants to know about it beforehand.
+/// Step of a plan: the parameters of its action `A`, and advance information for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedStep<A> {
-    /// Unique within the plan.
+    /// ID of the step, unique within the plan.
     pub id: StepId,
-    /// What it does, for a person: `start the control plane`.
+    /// Title of the step, for a person: `start the control plane`.
     pub title: String,
-    /// Everything the step needs to know; no choice is left to execution.
+    /// All parameters of the step; no choice is left to execution.
     pub action: A,
-    /// Bytes it writes, where that is known.
+    /// Bytes that the step writes, if that is known.
     pub bytes: u64,
     /// Predicted duration in seconds on the reference machine.
     pub seconds: u64,
-    /// Whether it can be undone.
+    /// Reversibility of the step.
     pub undo: Undo,
 }
 
-/// Whether a step can be undone.
+/// Reversibility of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Undo {
-    /// It can.
+    /// The step can be undone.
     Reversible,
-    /// It cannot, and the plan says so.
+    /// The step cannot be undone, and the plan says so.
     Irreversible,
 }
 
@@ -78,18 +78,19 @@ pub enum Undo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plan<A> {
-    /// What it does to the site.
+    /// Operation on the site.
     pub operation: Operation,
     /// Name of the release.
     pub release: String,
     /// Version of the release.
     pub version: String,
-    /// The steps, in order. Once all of them are done, the operation is committed.
+    /// Steps, in order. Once all of them are done, the operation is committed.
     pub steps: Vec<PlannedStep<A>>,
-    /// What follows the commit, in order: the removal of what only the release before it needed. It is never undone.
+    /// Steps after the commit, in order, which remove objects that only the earlier release needed. They are never
+    /// undone.
     #[serde(default = "none::<A>", skip_serializing_if = "Vec::is_empty")]
     pub closing: Vec<PlannedStep<A>>,
-    /// What follows from a failed step.
+    /// Reaction to a failed step.
     #[serde(rename = "onFailure", default, skip_serializing_if = "OnFailure::is_stop")]
     pub on_failure: OnFailure,
 }
@@ -117,17 +118,17 @@ impl<A> Plan<A> {
     }
 }
 
-/// What follows from a step that failed for good before the commit.
+/// Reaction to a step that failed permanently before the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
     /// The operation stops; a person resumes or undoes it.
     #[default]
     Stop,
-    /// The operation goes back by itself, from the step with index `from` on. Steps before that leave the site as useful
-    /// as it was: there it stops.
+    /// The operation undoes its steps automatically if it fails at or after the step with index `from`. Earlier steps
+    /// leave the site as useful as before: there the operation stops.
     Undo {
-        /// Index of the first such step.
+        /// Index of the first step with automatic undo.
         from: usize,
     },
 }

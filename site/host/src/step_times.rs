@@ -14,13 +14,13 @@ use crate::paths::SitePaths;
 /// Maximum number of bytes of the record: no install writes a larger one.
 const RECORD_BYTES: u64 = 1 << 20;
 
-/// How long a step took.
+/// Duration of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StepTime {
-    /// Milliseconds.
+    /// Duration in milliseconds.
     pub milliseconds: u64,
-    /// Bytes that it was planned to write.
+    /// Planned size of its writes in bytes.
     pub bytes: u64,
 }
 

@@ -31,33 +31,33 @@ const WAITING: &str = "waiting";
 const APPROVED: &str = "approved";
 const REFUSED: &str = "refused";
 
-/// A change that waits for the host's word.
+/// Change that waits for a decision on the host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitingChange {
     /// Digest of its plan, which the console's users have approved.
     pub plan: String,
-    /// The change.
+    /// Change that waits.
     #[serde(flatten)]
     pub change: Change,
-    /// Who asked for it in the console.
+    /// User of the console who requested it.
     pub by: String,
-    /// Who approved it first, where two people approve.
+    /// User who approved it first, if two people approve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
-    /// Until when it waits, RFC 3339 in UTC.
+    /// Time at which it expires, RFC 3339 in UTC.
     pub until: String,
-    /// The plan, as this host has made it: what the command of the change prints with `--dry-run --json`.
+    /// Plan of this host: the output of the change's command with `--dry-run --json`.
     pub document: Value,
 }
 
-/// What a person at the host says.
+/// Decision of a person at the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Word {
-    /// It may begin.
+    /// The change may begin.
     Approved,
-    /// It may not.
+    /// The change may not begin.
     Refused,
 }
 

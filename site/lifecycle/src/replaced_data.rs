@@ -14,17 +14,17 @@ use crate::preflight::size;
 use crate::steps::action::Action;
 use crate::steps::aside::{Aside, is_replaced};
 
-/// The data of a volume that an undo replaced.
+/// Data of a volume that an undo replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplacedData {
     /// Name of its folder, by which it is removed.
     pub name: String,
-    /// Its folder.
+    /// Path of its folder.
     pub path: PathBuf,
-    /// Bytes that it takes.
+    /// Size in bytes.
     pub size_bytes: u64,
-    /// The claim of the volume that it was in, as `NAMESPACE/CLAIM`; none where the name does not show it.
+    /// Claim of its volume, as `NAMESPACE/CLAIM`; null if the name does not show it.
     pub claim: Option<String>,
 }
 

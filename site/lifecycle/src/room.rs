@@ -35,30 +35,30 @@ pub(crate) struct Demand {
     pub(crate) purpose: &'static str,
 }
 
-/// What an operation takes of one filesystem at its peak, beside everything that is there.
+/// Peak use of one filesystem by an operation, in addition to existing data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FilesystemPeak {
-    /// The folder on it that is written to.
+    /// Folder on it that is written to.
     pub folder: String,
-    /// Bytes that must be free, those that stay free included.
+    /// Required free bytes, including the reserve.
     pub needed_bytes: u64,
-    /// Bytes that are free.
+    /// Free bytes.
     pub free_bytes: u64,
-    /// Inodes that must be free, those that stay free included.
+    /// Required free inodes, including the reserve.
     pub needed_inodes: u64,
-    /// Inodes that are free; none if the filesystem makes them as needed.
+    /// Number of free inodes; null if the filesystem creates them as needed.
     pub free_inodes: Option<u64>,
-    /// What the bytes are for.
+    /// Purposes of the bytes.
     pub parts: Vec<PeakPart>,
 }
 
-/// A part of what is needed.
+/// Part of the required space.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PeakPart {
-    /// What it is for, as `for a backup`.
+    /// Purpose, as in `for a backup`.
     pub purpose: String,
-    /// Bytes.
+    /// Size in bytes.
     pub bytes: u64,
 }
 

@@ -62,55 +62,56 @@ pub fn is_backup_time(text: &str) -> bool {
     text == "default" || text.split_once(':').is_some_and(is_time)
 }
 
-/// What becomes of data that the installed release has changed, in a rollback.
+/// Treatment, in a rollback, of data that the installed release has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataFate {
-    /// It stays as it is.
+    /// The data stays as it is.
     Keep,
-    /// It is that of the newest proven backup of the earlier release.
+    /// The newest proven backup of the earlier release replaces the data.
     Restore,
 }
 
-/// A change of the site that a person plans and approves.
+/// Change of the site that a person plans and approves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum Change {
     /// The release on a medium takes the place of the installed one.
     Upgrade {
-        /// Id of the medium, as the host issued it.
+        /// ID of the medium, as the host issued it.
         medium: String,
     },
     /// A release that the site keeps takes the place of the installed one.
     Rollback {
-        /// Its version.
+        /// Version of the target release.
         version: String,
-        /// What becomes of data that the installed release has changed.
+        /// Treatment of data that the installed release has changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         data: Option<DataFate>,
     },
-    /// Data of the installed release becomes what a backup has. The release stays.
+    /// Data of a backup replaces data of the installed release. The release stays.
     Restore {
-        /// Id of the backup, as the host lists it; without one, the newest proven one, or the newest from which the time can be reached.
+        /// ID of the backup, as the host lists it; by default the newest proven one, or the newest from which the time
+        /// can be reached.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         backup: Option<String>,
-        /// The time as of which data returns, RFC 3339. Data without a log returns as of its backup.
+        /// Point in time to restore, RFC 3339. Data without a log returns as of its backup.
         #[schemars(extend("format" = "date-time"))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<String>,
-        /// The components whose data it is; with none, all that the backup has.
+        /// Components whose data to restore; if empty, all components of the backup.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         components: Vec<String>,
     },
     /// Settings of the installed release change. The release stays.
     Configure {
-        /// The values that change, by name; null returns to the release's default. The others stay as they are.
+        /// Changed values, by name; null returns to the release's default. Others stay as they are.
         values: BTreeMap<String, Value>,
-        /// Other values of secrets that the site gives: by the secret's name, the id under which the host keeps the value. Values themselves are in
-        /// no change.
+        /// New values of site secrets: by the secret's name, the ID under which the host keeps the value. A change
+        /// contains no values themselves.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         secrets: BTreeMap<String, String>,
-        /// Another time of each day's backup, in the host's time zone, such as `03:15`; `default` returns to the usual one.
+        /// New time of the daily backup, in the host's time zone, such as `03:15`; `default` returns to the usual one.
         #[schemars(regex(pattern = BACKUP_TIME_PATTERN))]
         #[serde(default, rename = "backupTime", skip_serializing_if = "Option::is_none")]
         backup_time: Option<String>,
@@ -173,63 +174,64 @@ pub struct AbortWish {
     pub operation: u64,
 }
 
-/// How far a request is.
+/// State of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RequestState {
-    /// The host works on it.
+    /// The host processes the request.
     Running,
-    /// It is done: the plan is there, or the change has begun.
+    /// The request is done: the plan exists, or the change has begun.
     Done,
-    /// It was refused, or failed.
+    /// The request was refused, or failed.
     Failed,
-    /// Of a newer version.
+    /// State of a newer version.
     #[serde(other)]
     Unknown,
 }
 
-/// A request, and what became of it. The host forgets it when its API starts again.
+/// Request and its outcome. The host forgets it when its API restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
-    /// Its id, as it was sent.
+    /// Request ID, as it was sent.
     pub request: String,
-    /// What was wanted: `look`, `plan`, `upgrade`, `rollback`, `restore`, `configure`, `abort`.
+    /// Requested action: `look`, `plan`, `upgrade`, `rollback`, `restore`, `configure`, `abort`.
     pub verb: String,
-    /// The user's name.
+    /// Name of the user.
     pub by: String,
-    /// The user who approved it first, where two people approve.
+    /// User who approved it first, if two people approve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
-    /// When it began, RFC 3339 in UTC.
+    /// Start time, RFC 3339 in UTC.
     pub begun: String,
-    /// How far it is.
+    /// State of the request.
     pub state: RequestState,
-    /// Digest of the plan, where one was made.
+    /// Digest of the plan, if one was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
-    /// Why it failed.
+    /// Reason for its failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub problem: Option<Problem>,
-    /// Every blocker, where several were found at once.
+    /// All blockers, if several were found together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<Blocker>,
-    /// What a person should read: what it waits for while the host works on it, and what could not be saved before what has begun.
+    /// Notes for a person: the cause of waiting while the host processes the request, and data that was not saved
+    /// before a begun change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// One of several reasons against a change.
+/// Blocker of a change, among several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blocker {
-    /// Entry of the registry of codes.
+    /// Error code in the registry.
     pub code: String,
-    /// What it is, in a few words.
+    /// Blocker in a few words.
     pub what: String,
-    /// What was found, and what is needed.
+    /// Found value, and needed value.
     pub why: String,
-    /// What to do about it.
+    /// Next step for a person.
     pub next: String,
 }
 
@@ -248,146 +250,147 @@ impl From<Problem> for Refusal {
     }
 }
 
-/// What the host found when it last looked.
+/// Result of the host's last look at the media.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MediaPage {
-    /// When it looked, RFC 3339 in UTC; none where it has not since its API started.
+    /// Time of the look, RFC 3339 in UTC; null if there was none since its API started.
     pub looked: Option<String>,
-    /// The bundles, and media that cannot be read.
+    /// Bundles, and media that cannot be read.
     pub media: Vec<Medium>,
 }
 
-/// A bundle on a medium, or a medium that cannot be used.
+/// Bundle on a medium, or a medium that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Medium {
-    /// What the host knows it by.
+    /// ID that the host issued.
     pub id: String,
-    /// Where it is, for a person: `USB stick sdb1`, `/media/stick`. Not trusted: names on a stick are its writer's.
+    /// Location for a person: `USB stick sdb1`, `/media/stick`. Not trusted: the writer of a stick chooses its names.
     pub place: String,
     /// Name of the bundle's files. Not trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<String>,
-    /// The release, once its signatures were verified by the root that the site trusts.
+    /// Release, once its signatures were verified by the root that the site trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<MediumRelease>,
-    /// Bytes of its files.
+    /// Size of its files in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
-    /// Why it cannot be used; none where it can be planned with.
+    /// Reason why it cannot be used; absent if it can be planned with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub problem: Option<Problem>,
 }
 
-/// A release whose signatures were verified.
+/// Release with verified signatures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MediumRelease {
-    /// Name.
+    /// Name of the release.
     pub name: String,
-    /// Version.
+    /// Version of the release.
     pub version: String,
-    /// When it was built, RFC 3339 in UTC; none where only a newer Landfall can read that.
+    /// Build time, RFC 3339 in UTC; absent if only a newer Landfall can read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built_at: Option<String>,
-    /// Whether the root that signed it is for development only.
+    /// True if the root that signed it is for development only.
     pub development: bool,
-    /// Whether it needs a newer Landfall than the site's. It carries that one, which then plans.
+    /// True if it needs a newer Landfall than the site's. It contains that version, which then plans.
     pub newer: bool,
-    /// Its place among the releases of its name: the later one has the higher; none where only a newer Landfall can read that.
+    /// Counter of the release: a later release of the same name has a higher one; absent if only a newer Landfall can
+    /// read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counter: Option<u64>,
 }
 
-/// A plan that the host keeps until it is approved, an hour has passed, or its API starts again.
+/// Plan that the host keeps until its approval, for an hour, or until its API restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanPage {
-    /// What an approval names: SHA-256 over what would be done, with which bundle, from which release.
+    /// Digest that an approval names: SHA-256 over the planned steps, the bundle and the earlier release.
     pub digest: String,
-    /// What is planned.
+    /// Planned change.
     #[serde(flatten)]
     pub change: Change,
     /// Name of the site, which a person types to approve.
     pub site: String,
-    /// When it was made, RFC 3339 in UTC.
+    /// Creation time, RFC 3339 in UTC.
     pub made: String,
-    /// What `landfall upgrade --dry-run --json` prints; of a restore or a change of settings, what `landfall restore` or `landfall
-    /// configure` prints with these options.
+    /// Output of `landfall upgrade --dry-run --json`; for a restore or a change of settings, of `landfall restore` or
+    /// `landfall configure` with these options.
     pub document: Value,
 }
 
-/// The state of an operation.
+/// State of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OperationState {
-    /// It does its steps.
+    /// The operation executes its steps.
     Forward,
-    /// It undoes its steps.
+    /// The operation undoes its steps.
     Back,
-    /// It is done.
+    /// The operation is committed.
     Committed,
-    /// Everything is as it was before.
+    /// The operation is undone: everything is as before.
     Undone,
-    /// Of a newer version.
+    /// State of a newer version.
     #[serde(other)]
     Unknown,
 }
 
-/// The latest operation, by its journal.
+/// Latest operation, by its journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationPage {
-    /// Its number: what an abort names.
+    /// Number of the operation, which an abort names.
     pub number: u64,
-    /// What it does: `upgrade`, `rollback`, `restore`, `configure` …
+    /// Operation: `upgrade`, `rollback`, `restore`, `configure` …
     pub operation: String,
-    /// Name and version of the release before, where it changes that.
+    /// Name and version of the earlier release, if the operation changes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Name and version of the release that is there once it is committed.
+    /// Name and version of the release after the commit.
     pub to: String,
-    /// Its state.
+    /// State of the operation.
     pub state: OperationState,
-    /// Whether a process works on it now.
+    /// True if a process executes it now.
     pub running: bool,
-    /// Whether it may still be undone on request.
+    /// True if it can still be undone on request.
     pub can_abort: bool,
-    /// When its last record was written, RFC 3339 in UTC.
+    /// Time of its last record, RFC 3339 in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
-    /// Who asked for the undo, or what else it followed from.
+    /// User who requested the undo, or another cause of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone_because: Option<String>,
-    /// Why a step failed.
+    /// Failure of a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<OperationFailure>,
-    /// Who asked for it: a user or an API key of the console, or a user of the host; none where that is not known.
+    /// Requester: a user or an API key of the console, or a user of the host; absent if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Who approved it, where that is somebody else.
+    /// Approver, if it is another person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
-    /// Id of the console's request that asked for it: the logs of the console and of the host have it, and so has the audit log. None where a
+    /// ID of the console's request for it, which is in the logs of console and host, and in the audit log. Absent if a
     /// person at the host began it, or before the host last booted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation: Option<String>,
 }
 
-/// Why a step failed.
+/// Failure of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OperationFailure {
-    /// What the step does.
+    /// Title of the step.
     pub step: String,
-    /// Its code.
+    /// Error code.
     pub code: String,
-    /// What failed.
+    /// Failure in words.
     pub what: String,
-    /// Why, outermost cause first.
+    /// Causes, outermost first.
     pub causes: Vec<String>,
-    /// What to do next.
+    /// Next step for a person.
     pub hint: String,
 }
 

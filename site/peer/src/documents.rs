@@ -47,10 +47,10 @@ pub struct SecretWish {
     pub value: String,
 }
 
-/// A value that the host keeps in its memory until an approved change uses it.
+/// Value that the host keeps in its memory until an approved change uses it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeptSecret {
-    /// What a change names it by; it says nothing about the value.
+    /// ID by which a change names the value; it reveals nothing about it.
     pub id: String,
 }
 
@@ -107,49 +107,49 @@ pub const ANSWER_BURST: u32 = 300;
 /// Time between two further ones after that.
 pub const ANSWER_PAUSE: Duration = Duration::from_millis(200);
 
-/// What the running operation reported after a number.
+/// Events of the running operation after a given number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProgressPage {
-    /// Whether an operation runs.
+    /// True if an operation runs.
     pub running: bool,
-    /// What it does: `upgrade`, `configure` …
+    /// Operation: `upgrade`, `configure` …
     pub operation: Option<String>,
-    /// What distinguishes this run of an operation from others: numbers of events belong to it.
+    /// ID that distinguishes this run of an operation from others: numbers of events belong to it.
     #[serde(default)]
     pub run: u64,
-    /// Its news, oldest first. A run that begins starts again with number 1.
+    /// New events, oldest first. A new run begins again with number 1.
     pub events: Vec<NumberedEvent>,
 }
 
-/// An event of progress with its number.
+/// Event of progress with its number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NumberedEvent {
-    /// From 1.
+    /// Number of the event, from 1.
     pub number: u64,
-    /// The event.
+    /// Event of progress.
     pub event: Event,
 }
 
-/// The last lines that a component's containers wrote.
+/// Last log lines of a component's containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ComponentLogs {
-    /// The component.
+    /// Name of the component.
     pub component: String,
     /// Lines in the order in which they were written, as far as each container's own order goes.
     pub lines: Vec<LogLine>,
 }
 
-/// One line of a log.
+/// Line of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogLine {
-    /// Its pod.
+    /// Name of the pod.
     pub pod: String,
-    /// Its container.
+    /// Name of the container.
     pub container: String,
-    /// Whether the container's previous run wrote it, before the container was restarted.
+    /// True if the container's previous run wrote it, before the container was restarted.
     #[serde(default)]
     pub previous: bool,
-    /// The line without its end.
+    /// Text of the line without its end.
     pub text: String,
 }
 

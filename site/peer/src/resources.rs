@@ -4,23 +4,23 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a component asks for and uses.
+/// Requests and usage of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentResources {
-    /// The component.
+    /// Name of the component.
     pub component: String,
-    /// When it was looked at, RFC 3339.
+    /// Time of measurement, RFC 3339.
     pub at: String,
-    /// What the containers of all pods come to that have not ended.
+    /// Sum over the containers of all pods that have not ended.
     pub total: Amounts,
-    /// Bytes that the volumes take together; none where one of them was not measured, or there is none.
+    /// Used space of all volumes in bytes; null if one of them was not measured, or there is none.
     pub used_space_bytes: Option<u64>,
-    /// Its pods, by namespace and name.
+    /// Pods of the component, by namespace and name.
     pub pods: Vec<PodResources>,
-    /// The volumes in which its pods write, each once.
+    /// Volumes to which its pods write, each once.
     pub volumes: Vec<VolumeResources>,
-    /// Why figures are missing, for a person.
+    /// Reasons why figures are missing, for a person.
     pub notes: Vec<String>,
 }
 
@@ -28,33 +28,33 @@ pub struct ComponentResources {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Amounts {
-    /// Thousandths of a core that are reserved; none where nothing is requested.
+    /// Requested CPU in thousandths of a core; null if nothing is requested.
     pub cpu_requested_millicores: Option<u64>,
-    /// Thousandths of a core that it may use at most; none where there is no limit.
+    /// CPU limit in thousandths of a core; null if there is no limit.
     pub cpu_limit_millicores: Option<u64>,
-    /// Thousandths of a core that it uses; none where that was not measured.
+    /// CPU usage in thousandths of a core; null if it was not measured.
     pub cpu_used_millicores: Option<u64>,
-    /// Bytes of memory that are reserved; none where nothing is requested.
+    /// Requested memory in bytes; null if nothing is requested.
     pub memory_requested_bytes: Option<u64>,
-    /// Bytes of memory that it may use at most; none where there is no limit.
+    /// Memory limit in bytes; null if there is no limit.
     pub memory_limit_bytes: Option<u64>,
-    /// Bytes of memory that it uses and the kernel could not take back; none where that was not measured.
+    /// Memory in use that the kernel could not reclaim, in bytes; null if it was not measured.
     pub memory_used_bytes: Option<u64>,
 }
 
-/// A pod with its containers.
+/// Pod with its containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodResources {
-    /// Its namespace.
+    /// Namespace of the pod.
     pub namespace: String,
-    /// Its name.
+    /// Name of the pod.
     pub pod: String,
-    /// Kubernetes' word for where it is in its life: `Pending`, `Running`, `Succeeded`, `Failed`, `Unknown`.
+    /// Phase of the pod, by Kubernetes' name: `Pending`, `Running`, `Succeeded`, `Failed`, `Unknown`.
     pub phase: String,
-    /// The node that it is on, once it is on one.
+    /// Node of the pod, once it is scheduled.
     pub node: Option<String>,
-    /// The containers that are to run as long as the pod.
+    /// Containers that run as long as the pod.
     pub containers: Vec<ContainerResources>,
 }
 
@@ -65,46 +65,46 @@ impl PodResources {
     }
 }
 
-/// A container.
+/// Requests and usage of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerResources {
-    /// Its name.
+    /// Name of the container.
     pub container: String,
-    /// Its image with its version, as the pod names it.
+    /// Image with its version, as the pod names it.
     pub image: String,
-    /// Whether it runs now.
+    /// True if the container runs now.
     pub running: bool,
-    /// How many times it was started again; none where the node has not reported it yet.
+    /// Number of restarts; null if the node has not reported it yet.
     pub restarts: Option<u64>,
-    /// What it asks for and uses.
+    /// Requests, limits and usage.
     pub amounts: Amounts,
 }
 
-/// What a volume is.
+/// Kind of a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum VolumeKind {
-    /// Its data stays when the pod goes.
+    /// The data stays when the pod is deleted.
     Claim,
-    /// Its data goes with the pod.
+    /// The data is deleted with the pod.
     Temporary,
 }
 
-/// A volume in which pods write.
+/// Volume to which pods write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeResources {
-    /// What it is.
+    /// Kind of the volume.
     pub kind: VolumeKind,
-    /// Its namespace.
+    /// Namespace of the volume.
     pub namespace: String,
-    /// The claim's name, or the volume's name in its pod.
+    /// Name of the claim, or name of the volume in its pod.
     pub name: String,
-    /// The pods that have it.
+    /// Pods that mount it.
     pub pods: Vec<String>,
-    /// Bytes that it was made for; none where it has no size.
+    /// Size in bytes; null if it has no size.
     pub size_bytes: Option<u64>,
-    /// Bytes that it takes; none where that was not measured.
+    /// Used space in bytes; null if it was not measured.
     pub used_bytes: Option<u64>,
 }

@@ -31,36 +31,36 @@ impl SupportWish {
     }
 }
 
-/// What the host has of support bundles.
+/// Support bundle of the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SupportPage {
-    /// The bundle, if there is one.
+    /// Support bundle, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<SupportBundle>,
 }
 
-/// A support bundle, which can be downloaded.
+/// Support bundle, which can be downloaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SupportBundle {
-    /// Names it.
+    /// ID of the support bundle.
     pub id: String,
-    /// The user who asked for it.
+    /// User who requested it.
     pub by: String,
-    /// When it was collected, RFC 3339 in UTC.
+    /// Collection time, RFC 3339 in UTC.
     pub collected: String,
-    /// When the host removes it, RFC 3339 in UTC. It is also removed when the host's API starts again.
+    /// Time at which the host removes it, RFC 3339 in UTC. A restart of the host's API also removes it.
     pub expires: String,
-    /// How far back its logs reach, in hours.
+    /// Age limit of its logs, in hours.
     pub hours: u32,
-    /// Bytes of it.
+    /// Size in bytes.
     pub size_bytes: u64,
-    /// Files in it, without its index.
+    /// Number of files in it, without its index.
     pub files: u64,
-    /// How many of them have only the newest lines.
+    /// Number of files that contain only their newest lines.
     pub truncated: u64,
-    /// Values that were known to be secret, and that were looked for.
+    /// Number of known secret values, which were searched for.
     pub known_values: u64,
-    /// What could not be collected, and why; and why values of some secrets are not known.
+    /// Data that could not be collected, and reasons why values of some secrets are not known.
     pub gaps: Vec<String>,
 }

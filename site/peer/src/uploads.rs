@@ -45,44 +45,44 @@ pub struct RemovalWish {
     pub asking: Asking,
 }
 
-/// What the host has of uploads.
+/// Uploads on the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadsPage {
-    /// Bytes that a new upload may have: what is free on the host's disk, but for a reserve.
+    /// Maximum size of a new upload in bytes: the free space on the host's disk, minus a reserve.
     pub room_bytes: u64,
-    /// The upload, if there is one.
+    /// Upload, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<Upload>,
-    /// The upload that was refused last; forgotten when a new one begins, and when the host's API starts again.
+    /// Last refused upload; forgotten when a new one begins, and when the host's API restarts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedUpload>,
 }
 
-/// A bundle that arrives from a browser, or has arrived.
+/// Bundle that arrives from a browser, or has arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Upload {
-    /// What the host knows it by.
+    /// ID that the host issued.
     pub id: String,
     /// Name of the file. Not trusted.
     pub name: String,
-    /// Bytes of the whole bundle.
+    /// Size of the whole bundle in bytes.
     pub size_bytes: u64,
-    /// Bytes that are on the host's disk, from the first one on.
+    /// Bytes on the host's disk, without gaps from the first byte.
     pub received_bytes: u64,
-    /// Bytes of these that match what the vendor signed.
+    /// Number of these bytes that match the signed content.
     pub checked_bytes: u64,
-    /// The user who began it.
+    /// User who began it.
     pub by: String,
-    /// When it began, RFC 3339 in UTC.
+    /// Start time, RFC 3339 in UTC.
     pub begun: String,
-    /// When it is removed unless it is continued or used, RFC 3339 in UTC.
+    /// Time at which it is removed unless it is continued or used, RFC 3339 in UTC.
     pub expires: String,
-    /// The release, once its signatures were verified by the root that the site trusts.
+    /// Release, once its signatures were verified by the root that the site trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<MediumRelease>,
-    /// Id of the medium that a plan names, once all of it has arrived and was checked.
+    /// ID of the medium that a plan names, once all of it has arrived and was checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<String>,
 }
@@ -101,17 +101,17 @@ impl Upload {
     }
 }
 
-/// An upload of which nothing was kept, because of what it held.
+/// Upload that was discarded because of its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedUpload {
     /// Name of the file. Not trusted.
     pub name: String,
-    /// The user who began it.
+    /// User who began it.
     pub by: String,
-    /// When it was refused, RFC 3339 in UTC.
+    /// Time of the refusal, RFC 3339 in UTC.
     pub at: String,
-    /// Why.
+    /// Reason for the refusal.
     #[schemars(with = "Value")]
     pub problem: Problem,
 }

@@ -14,15 +14,15 @@ const QUOTED: usize = 300;
 /// Maximum number of places that a rule collects in logs.
 const MAX_LINES: usize = 1000;
 
-/// A place in a bundle.
+/// Place in a support bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// The file in the bundle.
+    /// File in the support bundle.
     pub file: String,
-    /// The line in it, 1 for the first.
+    /// Line in the file, from 1.
     pub line: usize,
-    /// What is there, cut off where it is long.
+    /// Text of the line, truncated if it is long.
     pub text: String,
 }
 

@@ -16,50 +16,50 @@ use crate::archive::Contents;
 pub use evidence::Evidence;
 use evidence::Reading;
 
-/// How bad an observation is.
+/// Severity of an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// Something does not work.
     Error,
-    /// Something will not work soon, or did not for a while.
+    /// Something will not work soon, or did not work for a while.
     Warning,
 }
 
-/// One thing that the bundle shows.
+/// Observation in a support bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Observation {
-    /// The rule that found it.
+    /// Rule that made the observation.
     pub rule: &'static str,
-    /// How bad it is.
+    /// Severity of the observation.
     pub severity: Severity,
-    /// What it is.
+    /// Description of the observation.
     pub what: &'static str,
-    /// What shows it, at most [`MAX_EVIDENCE`] places.
+    /// Places that show it, at most [`MAX_EVIDENCE`].
     pub evidence: Vec<Evidence>,
-    /// How many further places show it.
+    /// Number of further places that show it.
     pub more: usize,
-    /// The page of the documents to read.
+    /// Page of the documents to read.
     pub page: &'static str,
 }
 
 /// Maximum number of places in an observation.
 pub const MAX_EVIDENCE: usize = 5;
 
-/// What a support bundle shows.
+/// Analysis of a support bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Analysis {
-    /// When the bundle was collected, by the site's clock.
+    /// Collection time of the bundle, by the site's clock.
     pub collected_at: String,
     /// Version of the `landfall` that collected it.
     pub landfall: String,
-    /// How many files it has.
+    /// Number of files in the bundle.
     pub files: usize,
-    /// The observations, errors first.
+    /// Observations, errors first.
     pub observations: Vec<Observation>,
-    /// What the bundle lacks, so that nothing could be found there.
+    /// Data that the bundle lacks, so that the analysis could find nothing there.
     pub gaps: Vec<String>,
 }
 

@@ -12,57 +12,57 @@ const INVENTORY_TYPE: &str = "landfall.dev/site-inventory/1";
 /// Maximum size of an inventory, in bytes.
 pub const INVENTORY_BYTES: u64 = 1 << 20;
 
-/// What a site has.
+/// Inventory of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SiteInventory {
     /// Always `landfall.dev/site-inventory/1`.
     #[serde(rename = "type")]
     document_type: String,
-    /// The site's UUID.
+    /// UUID of the site.
     pub site: String,
     /// Version of the `landfall` that wrote it.
     pub landfall: String,
-    /// The releases that the site keeps, the installed one first.
+    /// Releases that the site keeps, the installed one first.
     pub releases: Vec<InstalledRelease>,
     /// Names of the installed release's components.
     pub components: Vec<String>,
-    /// The root that the site trusts.
+    /// Root that the site trusts.
     pub root: Option<PinnedRoot>,
     /// Number of the newest revocation that the site knows; 0 for none.
     pub revocation: u64,
-    /// Id of the license that the site has.
+    /// ID of the site's license.
     pub license: Option<String>,
-    /// What identifies the site, for a license that is bound to it.
+    /// Identifiers of the site, for a license that is bound to it.
     pub identifiers: Vec<String>,
-    /// Id of the key by which the site signs.
+    /// ID of the key with which the site signs.
     pub site_key: String,
 }
 
-/// A release that a site keeps.
+/// Release that a site keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InstalledRelease {
-    /// Name.
+    /// Name of the release.
     pub name: String,
-    /// Version.
+    /// Version of the release.
     pub version: String,
-    /// Counter.
+    /// Counter of the release.
     pub counter: u64,
-    /// Id of its bundle.
+    /// ID of its bundle.
     pub bundle: String,
 }
 
-/// The root that a site trusts.
+/// Root that a site trusts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PinnedRoot {
     /// Number of the root document.
     pub number: u64,
-    /// Its fingerprint.
+    /// Fingerprint of the root document.
     #[schemars(with = "String")]
     pub fingerprint: Sha256,
-    /// Whether it is for development only.
+    /// True if the root is for development only.
     pub development: bool,
 }
 

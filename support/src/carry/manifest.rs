@@ -22,26 +22,26 @@ const MANIFEST_TYPE: &str = "landfall.dev/carry/1";
 /// Prefix of the signed bytes, so that a signature of anything else is not valid for a manifest.
 const CONTEXT: &str = "landfall.dev/carry/1\n";
 
-/// The manifest.
+/// Manifest of carried parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CarryManifest {
     /// Always `landfall.dev/carry/1`.
     #[serde(rename = "type")]
     document_type: String,
-    /// The site's UUID.
+    /// UUID of the site.
     pub site: String,
-    /// When it was made, by the host's clock, RFC 3339 in UTC.
+    /// Creation time by the host's clock, RFC 3339 in UTC.
     pub made: String,
     /// Version of the `landfall` that made it.
     pub landfall: String,
-    /// The parts that are there.
+    /// Parts that are present.
     pub parts: Vec<PartRecord>,
-    /// The parts that are not there, each with the reason.
+    /// Parts that are absent, each with the reason.
     pub missing: Vec<MissingPart>,
-    /// The public key of the site, as PEM.
+    /// Public key of the site, as PEM.
     pub key: String,
-    /// The signature of everything else, in base64.
+    /// Signature of all other fields, in base64.
     signature: String,
 }
 

@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CarryError;
 
-/// What a part is.
+/// Kind of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum PartKind {
-    /// What the site has: releases, roots, license, identifiers.
+    /// Inventory of the site: releases, roots, license, identifiers.
     Inventory,
-    /// The facts of its host, as `landfall facts` prints them.
+    /// Facts of the host, as `landfall facts` prints them.
     Facts,
-    /// The report of usage, as `landfall license report` writes it.
+    /// Report of usage, as `landfall license report` writes it.
     Usage,
-    /// The console's audit log with its checkpoints, as the console exports it.
+    /// Audit log of the console with its checkpoints, as the console exports it.
     Audit,
-    /// A support bundle, as `landfall support collect` writes it.
+    /// Support bundle, as `landfall support collect` writes it.
     Support,
 }
 
@@ -49,26 +49,26 @@ impl PartKind {
     }
 }
 
-/// A part that is there.
+/// Part that is present.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PartRecord {
-    /// What it is.
+    /// Kind of the part.
     pub kind: PartKind,
-    /// Bytes of its file.
+    /// Size of its file in bytes.
     pub size_bytes: u64,
-    /// Digest of its file.
+    /// SHA-256 of its file.
     #[schemars(with = "String")]
     pub sha256: Sha256,
 }
 
-/// A part that is not there.
+/// Part that is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MissingPart {
-    /// What it would be.
+    /// Kind of the missing part.
     pub kind: PartKind,
-    /// Why it is missing.
+    /// Reason why it is missing.
     pub reason: String,
 }
 

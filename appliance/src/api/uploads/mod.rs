@@ -36,9 +36,9 @@ pub(super) fn documented() -> OpenApiRouter<Context> {
         .layer(from_fn(tus::add_version))
 }
 
-/// What uploads can do
+/// Describe the capabilities of uploads
 ///
-/// As tus 1.0.0 has it: versions, extensions, and the largest upload that the host has room for.
+/// As in tus 1.0.0: versions, extensions, and the largest upload for which the host has room.
 #[utoipa::path(
     options,
     path = "/api/v1/uploads",
@@ -58,9 +58,10 @@ pub async fn describe(State(context): State<Context>) -> Response {
     (StatusCode::NO_CONTENT, tus::abilities(room)).into_response()
 }
 
-/// The upload of this site
+/// Return the upload of this site
 ///
-/// There is one at a time: the one that arrives or is whole, the room for another one, and the one that was refused last.
+/// There is one at a time. The answer has the upload that arrives or is complete, the room for another one, and the
+/// last refused one.
 #[utoipa::path(
     get,
     path = "/api/v1/uploads",
@@ -77,7 +78,8 @@ pub async fn list(State(context): State<Context>) -> Result<Json<UploadsPage>, R
 
 /// Begin an upload
 ///
-/// Of a bundle that is one file, or of all parts of one behind each other. 409 (LF5048) where there is another upload, 413 (LF1202) where the host has no room.
+/// The upload is a bundle in one file, or all parts of a bundle in sequence. 409 (LF5048) if there is another upload,
+/// 413 (LF1202) if the host has no room.
 #[utoipa::path(
     post,
     path = "/api/v1/uploads",
@@ -110,9 +112,9 @@ pub async fn begin(
     Ok((StatusCode::CREATED, place, tus::progress(&upload), Json(upload)).into_response())
 }
 
-/// The upload of this id
+/// Return an upload by its ID
 ///
-/// `HEAD` answers with the headers alone, as tus has it, and needs `Tus-Resumable: 1.0.0`.
+/// `HEAD` answers with the headers only, as in tus, and needs `Tus-Resumable: 1.0.0`.
 #[utoipa::path(
     get,
     path = "/api/v1/uploads/{id}",
@@ -136,8 +138,9 @@ pub async fn one(State(context): State<Context>, _spoken: Spoken, Path(id): Path
 
 /// Send bytes of an upload
 ///
-/// They are on the host's disk as far as the answer says, also where the request is cut off. 409 (LF5049) where they do not follow what is there. What has
-/// arrived is verified: what the vendor's keys did not sign is refused with 422, and nothing of it is kept.
+/// Bytes up to the offset in the answer are on the host's disk, even if the request is cut off. 409 (LF5049) if the
+/// bytes do not follow the present ones. The host verifies arrived bytes: content that the vendor's keys did not sign
+/// is refused with 422, and none of it is kept.
 #[utoipa::path(
     patch,
     path = "/api/v1/uploads/{id}",
@@ -176,7 +179,7 @@ pub async fn add(
 
 /// Remove an upload
 ///
-/// Whoever may upload may remove it; not while an open change reads it (LF5051).
+/// Anyone who may upload may remove it, except while an open change reads it (LF5051).
 #[utoipa::path(
     delete,
     path = "/api/v1/uploads/{id}",

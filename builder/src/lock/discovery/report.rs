@@ -6,76 +6,77 @@ use serde::Serialize;
 
 use crate::lock::ChangedKind;
 
-/// What was found where a release names images.
+/// Findings about images that a release names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LockFindings {
-    /// Images that the lock did not have, and has now.
+    /// Images that were added to the lock.
     pub added: Vec<AddedImage>,
-    /// Entries that nothing of this release uses. They stay, since another release may use the same lock. Where a component could not be
-    /// rendered, no image is among them.
+    /// Entries that this release does not use. They stay, because another release may use the same lock. If a component
+    /// could not be rendered, no image is listed here.
     pub unused: Vec<UnusedEntry>,
-    /// Images that are named and could not be added.
+    /// Named images that could not be added.
     pub unlisted: Vec<UnlistedImage>,
-    /// What looks like an image, and is not known to be one. `landfall build` refuses it until the release says what it is.
+    /// Texts that look like an image, but are not known to be one. `landfall build` refuses them until the release says
+    /// what they are.
     pub in_doubt: Vec<ImageInDoubt>,
-    /// Components whose objects were not looked at.
+    /// Components whose objects were not examined.
     pub unrendered: Vec<UnrenderedComponent>,
 }
 
-/// An image that was added.
+/// Image that was added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddedImage {
-    /// The reference of its entry.
+    /// Reference of its entry.
     pub reference: String,
     /// Digest of the platform's manifest.
     #[schemars(with = "String")]
     pub digest: Sha256,
-    /// The components whose objects name it; `nodePacks[0]` for a node pack of the definition.
+    /// Components whose objects name the image; `nodePacks[0]` for a node pack of the definition.
     pub used_by: Vec<String>,
 }
 
-/// An entry that nothing of the release uses.
+/// Entry that the release does not use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnusedEntry {
-    /// What it is.
+    /// Kind of the entry.
     pub kind: ChangedKind,
-    /// Its reference.
+    /// Reference of the entry.
     pub entry: String,
 }
 
-/// An image that is named, and that a person must decide about.
+/// Named image about which a person must decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnlistedImage {
-    /// The component whose object names it; `nodePacks[0]` for a node pack of the definition.
+    /// Component whose object names the image; `nodePacks[0]` for a node pack of the definition.
     pub used_by: String,
-    /// File, object and field, and why there is no entry.
+    /// File, object and field, and the reason why there is no entry.
     pub problem: String,
 }
 
-/// A text that looks like an image.
+/// Text that looks like an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageInDoubt {
-    /// The component.
+    /// Component of the object.
     pub component: String,
-    /// The object, such as `Deployment/web`.
+    /// Object, such as `Deployment/web`.
     pub object: String,
-    /// JSON Pointer of the text in it.
+    /// JSON Pointer of the text in the object.
     pub path: String,
-    /// The part of the text that looks like an image.
+    /// Part of the text that looks like an image.
     pub text: String,
 }
 
-/// A component that could not be rendered.
+/// Component that could not be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnrenderedComponent {
-    /// Its name.
+    /// Name of the component.
     pub component: String,
-    /// Why: the error that a build would end with, with its code; or that the chart is not here yet.
+    /// Reason: the error with which a build would end, with its code; or that the chart has not been fetched yet.
     pub problem: String,
 }

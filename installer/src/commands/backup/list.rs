@@ -16,24 +16,24 @@ use crate::printer::Printer;
 use crate::shown;
 use crate::table::{age, aligned, to_the_second};
 
-/// Every backup of a site.
+/// All backups of a site.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BackupList {
-    /// The backups, oldest first.
+    /// Backups, oldest first.
     backups: Vec<BackupSummary>,
-    /// Time spans of which every point comes back, oldest first.
+    /// Time spans in which every point can be restored, oldest first.
     points_in_time: Vec<PointsInTime>,
-    /// When backups and drills begin by themselves; none where nothing is backed up.
+    /// Start times of automatic backups and drills; absent if nothing is backed up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schedule: Option<BackupTimes>,
-    /// The latest try to make one, outside of an upgrade; none where there was none.
+    /// Latest attempt at a backup outside of an upgrade; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_try: Option<BackupTry>,
-    /// The latest drill that a person asked for; none where there was none.
+    /// Latest drill that a person requested; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_drill: Option<BackupTry>,
-    /// The latest backup that did not begin because another operation ran; none once a later one was tried.
+    /// Latest backup that did not begin because another operation ran; absent after a later attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_refusal: Option<BackupTry>,
 }

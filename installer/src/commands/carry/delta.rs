@@ -27,50 +27,50 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
 
-/// A delta that was written.
+/// Delta that was written.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CarriedDelta {
-    /// The release that it brings.
+    /// Release that the delta brings.
     release: DeltaRelease,
-    /// The releases that a site must keep.
+    /// Releases that a site must keep.
     from: Vec<DeltaRelease>,
-    /// Its files, `SHA256SUMS` excepted.
+    /// Files of the delta, except `SHA256SUMS`.
     files: Vec<DeltaFile>,
-    /// Bytes of the delta itself, without the files beside it.
+    /// Size of the delta itself in bytes, without the files beside it.
     bytes: u64,
-    /// Bytes of the whole bundle.
+    /// Size of the whole bundle in bytes.
     bundle_bytes: u64,
-    /// Blobs that were left out.
+    /// Number of omitted blobs.
     left_out_blobs: usize,
-    /// Their bytes.
+    /// Total size of the omitted blobs in bytes.
     left_out_bytes: u64,
-    /// What was read and written on the media.
+    /// Bytes read from and written to the media.
     media: Totals,
 }
 
-/// A release of which a delta knows.
+/// Release that a delta concerns.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeltaRelease {
-    /// Name.
+    /// Name of the release.
     name: String,
-    /// Version.
+    /// Version of the release.
     version: String,
-    /// Id of its bundle.
+    /// ID of its bundle.
     #[schemars(with = "String")]
     bundle: Sha256,
 }
 
-/// A file of a delta.
+/// File of a delta.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeltaFile {
     /// Name in the output folder.
     name: String,
-    /// Bytes.
+    /// Size in bytes.
     size_bytes: u64,
-    /// Its digest.
+    /// SHA-256 of the file.
     #[schemars(with = "String")]
     sha256: Sha256,
 }

@@ -30,31 +30,31 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
 
-/// What a site has carried out: all of it is as the site wrote it.
+/// Verified content that a site has carried out, unchanged since the site wrote it.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Carried {
-    /// The site's UUID.
+    /// UUID of the site.
     site: String,
-    /// When it was made, by the site's clock, RFC 3339 in UTC.
+    /// Creation time by the site's clock, RFC 3339 in UTC.
     made: String,
-    /// Version of the `landfall` that made it.
+    /// Version of the `landfall` that created it.
     landfall: String,
-    /// Id of the key that signed.
+    /// ID of the signing key.
     site_key: String,
-    /// The parts that are there.
+    /// Parts that are present.
     parts: Vec<PartRecord>,
-    /// The parts that are not, each with the reason.
+    /// Parts that are absent, each with the reason.
     missing: Vec<MissingPart>,
-    /// Names of further files in the folder, which the site did not write. Nothing of them was read.
+    /// Names of further files in the folder, which the site did not write. They were not read.
     foreign: Vec<String>,
-    /// What the site has.
+    /// Inventory of the site.
     inventory: Option<SiteInventory>,
-    /// What its report of usage comes to.
+    /// Result of the check of its usage report.
     usage: Option<Checked>,
-    /// What its audit log was found to be.
+    /// Result of the verification of its audit log.
     audit: Option<audit::Verified>,
-    /// What its support bundle shows.
+    /// Analysis of its support bundle.
     support: Option<Analysis>,
 }
 

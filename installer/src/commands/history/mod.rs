@@ -24,13 +24,13 @@ use crate::table::{age, aligned, to_the_second};
 /// Number of operations that the console shows.
 const SHOWN: usize = 100;
 
-/// The operations of a site.
+/// Operations of a site.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OperationHistory {
-    /// The operations, newest first.
+    /// Operations, newest first.
     operations: Vec<PastOperation>,
-    /// How many earlier ones there are, which are left out.
+    /// Number of earlier operations, which are omitted.
     earlier: usize,
 }
 

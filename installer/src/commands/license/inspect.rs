@@ -14,45 +14,45 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// What a license file says.
+/// Content of a license file.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Inspection {
-    /// Whether its signatures were checked, against what `--trust` names.
+    /// True if its signatures were checked against the anchor of `--trust`.
     verified: bool,
-    /// Its id.
+    /// ID of the license.
     id: String,
-    /// Who issued it.
+    /// Vendor that issued it.
     vendor: String,
-    /// For whom.
+    /// Customer to whom it was issued.
     customer: String,
-    /// Whom to ask for another one.
+    /// Contact for another license.
     contact: String,
-    /// Name of the release that it is for.
+    /// Name of the licensed release.
     release: String,
-    /// When it was issued, RFC 3339 in UTC.
+    /// Time of issue, RFC 3339 in UTC.
     issued: String,
-    /// When it begins to apply.
+    /// Start of its validity, RFC 3339 in UTC.
     not_before: String,
-    /// When it ends; none if it does not.
+    /// End of its validity, RFC 3339 in UTC; null if it does not end.
     ends: Option<String>,
-    /// Days after the end for which it still counts.
+    /// Days after the end during which it is still valid.
     grace_days: u64,
-    /// By how much a limit may be exceeded, in percent.
+    /// Tolerated overage of a limit, in percent.
     overage_percent: u64,
-    /// What it entitles to.
+    /// Entitlements that it grants.
     entitlements: Entitlements,
-    /// How many of the identifiers must be the site's; none if it is bound to no site.
+    /// Number of identifiers that must match the site's; null if it is bound to no site.
     identifiers_needed: Option<u64>,
-    /// Digests of the identifiers of the site that it is bound to.
+    /// Digests of the identifiers of the site to which it is bound.
     identifiers: Vec<String>,
-    /// Id of the key by which the site signs its reports of usage; none if the license names none.
+    /// ID of the key with which the site signs its usage reports; null if the license names none.
     site_key: Option<String>,
-    /// Ids of the licenses that it replaces.
+    /// IDs of the licenses that it replaces.
     supersedes: Vec<String>,
-    /// Number of the revocation that it was issued with; 0 for none.
+    /// Number of the revocation with which it was issued; 0 for none.
     revocation: u64,
-    /// Ids of the keys that signed; if it was not verified, of those that claim to have.
+    /// IDs of the keys that signed; if it was not verified, of the keys that claim to have signed.
     signed_by: Vec<String>,
     /// Numbers of the root documents in the file.
     roots: Vec<u64>,

@@ -15,21 +15,21 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// A license that was issued.
+/// Issued license.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Issued {
-    /// Its file.
+    /// File of the license.
     license: PathBuf,
-    /// Its id.
+    /// ID of the license.
     id: String,
-    /// For whom it is.
+    /// Customer to whom it was issued.
     customer: String,
-    /// When it ends, RFC 3339 in UTC; none if it does not.
+    /// End of its validity, RFC 3339 in UTC; null if it does not end.
     ends: Option<String>,
-    /// Whether it is bound to a site.
+    /// True if the license is bound to a site.
     bound: bool,
-    /// Ids of the keys that signed.
+    /// IDs of the keys that signed.
     signed_by: Vec<String>,
 }
 

@@ -31,23 +31,24 @@ impl Document for UsageReport {
     const SCHEMA: u32 = landfall_license::usage::SCHEMA;
 }
 
-/// A report that was written.
+/// Usage report that was written.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Reported {
-    /// Its file.
+    /// File of the report.
     file: PathBuf,
-    /// The license that it is about.
+    /// ID of its license.
     license: String,
-    /// For whom that is.
+    /// Customer of that license.
     customer: String,
-    /// On how many days usage was measured.
+    /// Number of days on which usage was measured.
     days: u64,
-    /// Id of the site's key, which signed.
+    /// ID of the site's key, which signed.
     site_key: String,
-    /// The first day that does not follow the one before it: something was edited or cut, and the report does not pass its check.
+    /// First day that does not follow the day before it: the record was edited or cut, and the report does not pass its
+    /// check.
     broken: Option<String>,
-    /// What the days come to.
+    /// Sums of the days.
     periods: Vec<Period>,
 }
 
@@ -55,27 +56,27 @@ impl Document for Reported {
     const KIND: &'static str = "usageExport";
 }
 
-/// A report that was checked: its signature, its chain and its sums are right.
+/// Checked report, with a valid signature, chain and sums.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Checked {
-    /// The site's UUID.
+    /// UUID of the site.
     site: String,
-    /// The license that the site has.
+    /// ID of the site's license.
     license: String,
-    /// For whom that is.
+    /// Customer of that license.
     customer: String,
-    /// Whether the report was compared with that license.
+    /// True if the report was compared with that license.
     license_compared: bool,
-    /// Whether it was compared with an earlier report of the site.
+    /// True if the report was compared with an earlier report of the site.
     earlier_compared: bool,
-    /// When the report was made, RFC 3339 in UTC.
+    /// Creation time of the report, RFC 3339 in UTC.
     made: String,
-    /// Id of the key that signed.
+    /// ID of the signing key.
     site_key: String,
-    /// On how many days usage was measured.
+    /// Number of days on which usage was measured.
     days: u64,
-    /// What the days come to.
+    /// Sums of the days.
     periods: Vec<Period>,
 }
 

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
 
-/// What a site has after an import.
+/// License status of a site after an import.
 #[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
 pub(crate) struct Imported(LicenseStatus);

@@ -25,23 +25,24 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::secrets;
 
-/// What is printed.
+/// Output of a dry run.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DryRun<'a> {
-    /// Id of the bundle.
+    /// ID of the bundle.
     bundle: String,
-    /// Whether its root is for development only.
+    /// True if its root is for development only.
     development: bool,
-    /// The facts that it was planned from.
+    /// Facts on which the plan is based.
     facts: &'a Facts,
-    /// The warnings that are accepted.
+    /// Accepted warnings.
     accepted: &'a [AcceptedWarning],
-    /// Figures of the release's models for this host, by the names of its values: what the site configuration sets, and otherwise the fit.
+    /// Figures of the release's models for this host, by the names of its values: from the site configuration if set
+    /// there, otherwise from the fit.
     fitted: &'a ResolvedValues,
-    /// What it takes of time and space.
+    /// Time and space that the plan takes.
     figures: &'a PlanFigures,
-    /// What would be done; each action as the journal would keep it.
+    /// Planned steps, with each action as the journal would keep it.
     #[schemars(with = "Plan<serde_json::Value>")]
     plan: &'a Plan<Action>,
 }

@@ -15,15 +15,15 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// A document that is to be signed.
+/// Document to be signed.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Made {
-    /// Its file.
+    /// File of the document.
     document: PathBuf,
-    /// Its number.
+    /// Number of the document.
     number: u64,
-    /// Whether it is for development only.
+    /// True if the root document is for development only.
     development: bool,
 }
 

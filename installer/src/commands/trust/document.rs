@@ -27,7 +27,7 @@ pub(super) struct Document {
     role: Role,
 }
 
-/// How many keys of a root document have signed, and how many must.
+/// Signatures of a root document's keys, present and required.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Progress {
@@ -35,11 +35,11 @@ pub(crate) struct Progress {
     root: u64,
     /// The role whose keys sign.
     role: &'static str,
-    /// How many must.
+    /// Number of required signatures.
     threshold: u64,
-    /// Ids of the keys that have.
+    /// IDs of the keys that have signed.
     signed_by: Vec<String>,
-    /// Ids of the keys that have not.
+    /// IDs of the keys that have not signed.
     not_yet: Vec<String>,
 }
 

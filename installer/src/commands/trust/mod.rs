@@ -30,15 +30,15 @@ pub(crate) fn run(command: TrustCommand, printer: Printer) -> Result<(), Failure
     }
 }
 
-/// What a site knows after an import.
+/// Revocation that a site knows after an import.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Imported {
     /// Number of the revocation.
     number: u64,
-    /// How many releases it names.
+    /// Number of revoked releases.
     releases: usize,
-    /// How many licenses it names.
+    /// Number of revoked licenses.
     licenses: usize,
 }
 

@@ -16,17 +16,17 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// A revocation that is to be signed.
+/// Revocation to be signed.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Made {
-    /// Its file.
+    /// File of the revocation.
     document: PathBuf,
-    /// Its number.
+    /// Number of the revocation.
     number: u64,
-    /// How many releases it names.
+    /// Number of revoked releases.
     releases: usize,
-    /// How many licenses it names.
+    /// Number of revoked licenses.
     licenses: usize,
 }
 

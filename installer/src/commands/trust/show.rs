@@ -12,19 +12,19 @@ use crate::document::Document as Printed;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// What a document says.
+/// Content of a document.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shown {
-    /// What it is called.
+    /// Title of the document.
     document: String,
-    /// Whether enough keys have signed.
+    /// True if enough keys have signed.
     complete: bool,
-    /// Of a root document: what a person compares.
+    /// Fingerprint of a root document, which a person compares.
     fingerprint: Option<String>,
-    /// What is signed, as it is.
+    /// Signed content, unchanged.
     signed: Value,
-    /// Who has signed and who must, for each root document that asks for it.
+    /// Present and required signatures, for each root document whose keys must sign.
     progress: Vec<Progress>,
     #[serde(skip)]
     text: String,

@@ -17,17 +17,17 @@ use crate::document::Document as Printed;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// What was signed, and who must still sign.
+/// Result of signing, and signatures that are still required.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
-    /// The file that holds the signatures.
+    /// File that holds the signatures.
     document: PathBuf,
-    /// Ids of the keys that signed now.
+    /// IDs of the keys that signed now.
     signed_by: Vec<String>,
-    /// Whether enough keys have signed.
+    /// True if enough keys have signed.
     complete: bool,
-    /// Who has signed and who must, for each root document that asks for it.
+    /// Present and required signatures, for each root document whose keys must sign.
     progress: Vec<Progress>,
 }
 

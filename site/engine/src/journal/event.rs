@@ -48,21 +48,21 @@ impl Pinned for Outline {
     }
 }
 
-/// Why an operation goes back.
+/// Cause of an undo.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum UndoCause {
     /// A person requested it.
     #[default]
     Requested,
-    /// A step failed for good.
+    /// A step failed permanently.
     Failed {
-        /// The step.
+        /// Failed step.
         step: StepId,
     },
-    /// The machine or the process went down in the step, again and again.
+    /// The machine or the process went down repeatedly in the step.
     Died {
-        /// The step.
+        /// Step in which it went down.
         step: StepId,
     },
 }
@@ -74,17 +74,17 @@ impl UndoCause {
     }
 }
 
-/// An error as the journal stores it, and as reports show it later.
+/// Error as the journal stores it, and as reports show it later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedError {
-    /// `LF` and four digits.
+    /// Error code: `LF` and four digits.
     pub code: String,
-    /// What failed, and on what.
+    /// Failure, and the object that it concerns.
     pub what: String,
-    /// Why, outermost cause first.
+    /// Causes, outermost first.
     pub causes: Vec<String>,
-    /// What a person does next.
+    /// Next step for a person.
     pub hint: String,
 }
 

@@ -48,43 +48,43 @@ use landfall_engine::step::StepError;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a part of a state")]
 pub struct Facts {
-    /// When they were collected, RFC 3339.
+    /// Time of collection, RFC 3339.
     pub collected_at: String,
-    /// The newest time that a site on this host has seen, or that a person has confirmed, RFC 3339.
+    /// Newest time that a site on this host has seen, or that a person has confirmed, RFC 3339.
     pub clock_seen: Option<String>,
-    /// Whether the process that collected them was root, who alone sees the packet filter.
+    /// True if the collecting process ran as root; only root sees the packet filter.
     pub root: bool,
-    /// Such as `linux/amd64`.
+    /// Platform, such as `linux/amd64`.
     pub platform: String,
     /// Release of the kernel, such as `6.18.44`.
     pub kernel: String,
-    /// `ID`, `VERSION_ID` of `/etc/os-release`, such as `debian 12`.
+    /// `ID` and `VERSION_ID` of `/etc/os-release`, such as `debian 12`.
     pub operating_system: String,
-    /// Name of the host, in lower case.
+    /// Hostname, in lower case.
     pub hostname: String,
-    /// Whether systemd is pid 1.
+    /// True if systemd is pid 1.
     pub systemd: bool,
-    /// Control groups.
+    /// Control groups of the host.
     pub cgroups: Cgroups,
-    /// Whether processes may lower their OOM score (`CAP_SYS_RESOURCE`).
+    /// True if processes may lower their OOM score (`CAP_SYS_RESOURCE`).
     pub lowers_oom_score: bool,
-    /// Processor cores.
+    /// Number of processor cores.
     pub cores: u32,
-    /// Bytes of memory.
+    /// Memory in bytes.
     pub memory_bytes: u64,
-    /// Bytes of swap that is on.
+    /// Enabled swap in bytes.
     pub swap_bytes: u64,
-    /// The filesystems that hold the paths in question, each once.
+    /// Filesystems that hold the relevant paths, each once.
     pub filesystems: Vec<Filesystem>,
-    /// Where the data folder is.
+    /// Location of the data folder.
     pub data_folder: DataFolder,
-    /// Network.
+    /// Network of the host.
     pub network: Network,
     /// Kernel modules that Kubernetes needs and that are not built into the kernel: they must be loaded at every boot.
     pub modules: Vec<String>,
-    /// Those of them that are not loaded now.
+    /// Needed kernel modules that are not loaded now.
     pub missing_modules: Vec<String>,
-    /// Whether the kernel's modules are on the disk, all the missing ones among them.
+    /// True if the kernel's modules are on the disk, including all missing ones.
     pub can_load_modules: bool,
     /// Current values of the kernel settings for which Kubernetes needs a minimum.
     pub limits: BTreeMap<String, u64>,
@@ -92,71 +92,72 @@ pub struct Facts {
     pub selinux: Option<String>,
     /// Traces of another Kubernetes or container runtime: files, processes.
     pub leftovers: Vec<String>,
-    /// What `landfall-gpu` reports about GPUs, as that document has it; null in facts of schema 1.
+    /// GPU report of `landfall-gpu`, in that document's form; null in facts of schema 1.
     #[schemars(with = "Option<Value>")]
     pub gpus: Option<GpuReport>,
-    /// The processor; null in facts of schema 2 and older.
+    /// Processor; null in facts of schema 2 and older.
     #[serde(default)]
     pub cpu: Option<Cpu>,
-    /// What decides which programs and modules may run; null in facts of schema 2 and older.
+    /// Restrictions on programs and modules; null in facts of schema 2 and older.
     #[serde(default)]
     pub security: Option<Security>,
-    /// What the kernel reads time from, such as `tsc`.
+    /// Clock source of the kernel, such as `tsc`.
     #[serde(default)]
     pub clock_source: Option<String>,
-    /// The program that keeps the clock right, such as `chronyd`.
+    /// Program that synchronizes the clock, such as `chronyd`.
     #[serde(default)]
     pub time_program: Option<String>,
-    /// Version of glibc, such as `2.36`; none where the host has another C library.
+    /// Version of glibc, such as `2.36`; null if the host has another C library.
     #[serde(default)]
     pub glibc: Option<String>,
-    /// How fast disk and processor are; none where that was not measured.
+    /// Speeds of disk and processor; null if they were not measured.
     #[serde(default)]
     pub speeds: Option<Speeds>,
-    /// How long the steps of the last install on this host took, by their ids.
+    /// Durations of the steps of the last install on this host, by their IDs.
     #[serde(default)]
     pub step_times: StepTimes,
-    /// Options that Kubernetes needs and that the kernel was built without, such as `CONFIG_VXLAN`; null where the configuration of the
-    /// kernel is not on the disk.
+    /// Options that Kubernetes needs and that the kernel was built without, such as `CONFIG_VXLAN`. They are null if
+    /// the configuration of the kernel is not on the disk.
     #[serde(default)]
     pub missing_kernel_options: Option<Vec<String>>,
-    /// Current values of further settings of the kernel that software may ask about, such as `vm.max_map_count`.
+    /// Current values of further kernel settings that a rule may require, such as `vm.max_map_count`.
     #[serde(default)]
     pub kernel_settings: BTreeMap<String, u64>,
-    /// How much the clock gains (or loses, below 0) without correction, in billionths, as the program that keeps it right last found.
+    /// Gain of the clock without correction (negative for a loss), in billionths, as last measured by the program that
+    /// synchronizes it.
     #[serde(default)]
     pub clock_drift_ppb: Option<i64>,
-    /// Seconds by which the system's clock is ahead of the hardware clock, from which the next boot starts; null without one, or where
-    /// it holds local time.
+    /// Seconds by which the system's clock is ahead of the hardware clock, from which the next boot starts. They are
+    /// null without a hardware clock, or if it holds local time.
     #[serde(default)]
     pub ahead_of_hardware_clock_seconds: Option<i64>,
 }
 
-/// The processor of a host.
+/// Processor of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cpu {
-    /// Its name.
+    /// Name of the processor.
     pub model: String,
-    /// Features that software asks for, such as `avx2`, by the kernel's names.
+    /// Features that software may require, such as `avx2`, by the kernel's names.
     pub features: Vec<String>,
-    /// Level of x86-64: 3 for `x86-64-v3`; none for another architecture.
+    /// Level of x86-64: 3 for `x86-64-v3`; null for another architecture.
     pub level: Option<u8>,
-    /// Nodes of memory (NUMA); 1 where all memory is equally near.
+    /// Number of memory nodes (NUMA); 1 if all memory is equally near.
     pub numa_nodes: u32,
 }
 
-/// What decides which programs and modules may run on a host, beside SELinux.
+/// Restrictions on programs and modules of a host, apart from SELinux.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Security {
-    /// Whether the firmware starts signed systems alone, whose kernel then loads signed modules alone; none without UEFI.
+    /// True if the firmware starts only signed systems, whose kernel then loads only signed modules; null without UEFI.
     pub secure_boot: Option<bool>,
-    /// Whether AppArmor is on.
+    /// True if AppArmor is on.
     pub app_armor: bool,
-    /// Whether fapolicyd runs, which lets only programs run that its rules allow.
+    /// True if fapolicyd runs, which allows only programs that its rules permit.
     pub fapolicyd: bool,
-    /// Programs of endpoint security that run, which look at each file and process; null in facts of schema 3 and older.
+    /// Running programs of endpoint security, which inspect each file and process; null in facts of schema 3 and older.
     #[serde(default)]
     pub endpoint_programs: Option<Vec<String>>,
 }
@@ -165,15 +166,15 @@ pub struct Security {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cgroups {
-    /// 1 or 2; the hybrid layout counts as 1.
+    /// Version, 1 or 2; the hybrid layout counts as 1.
     pub version: u8,
-    /// Who makes groups for pods.
+    /// Program that creates groups for pods.
     pub driver: CgroupDriver,
-    /// Controllers that are there.
+    /// Available controllers.
     pub controllers: Vec<String>,
 }
 
-/// Who makes control groups for pods.
+/// Program that creates control groups for pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CgroupDriver {
@@ -183,29 +184,30 @@ pub enum CgroupDriver {
     Cgroupfs,
 }
 
-/// One mounted filesystem.
+/// Mounted filesystem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Filesystem {
-    /// The paths in question that are on it.
+    /// Relevant paths on the filesystem.
     pub paths: Vec<String>,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub total_bytes: u64,
-    /// Bytes that can be written.
+    /// Free space in bytes.
     pub free_bytes: u64,
-    /// Inodes that can be made; none if the filesystem makes them as needed.
+    /// Number of inodes that can be created; null if the filesystem creates them as needed.
     pub free_inodes: Option<u64>,
-    /// Whether one of them is mounted read-only.
+    /// True if one of the paths is mounted read-only.
     pub read_only: bool,
-    /// Those of them from which no program can run (`noexec`).
+    /// Paths from which no program can run (`noexec`).
     pub no_exec: Vec<String>,
-    /// The kernel's name for its type, such as `ext4`; empty where that is not known.
+    /// Type of the filesystem by the kernel's name, such as `ext4`; empty if it is not known.
     #[serde(default)]
     pub kind: String,
-    /// Options with which the first of the paths is mounted, such as `noatime`, without those that name users or folders.
+    /// Mount options of the first of the paths, such as `noatime`, without options that name users or folders.
     #[serde(default)]
     pub options: Vec<String>,
-    /// Whether its disk rotates; null where the disk does not say, as behind RAID or a network, and in facts of schema 4 and older.
+    /// True if its disk rotates. It is null if the disk does not report it, as behind RAID or a network, and in facts
+    /// of schema 4 and older.
     #[serde(default)]
     pub rotates: Option<bool>,
 }
@@ -218,81 +220,82 @@ pub struct Network {
     pub addresses: Vec<NodeAddress>,
     /// Interface of the default route with the lowest metric.
     pub default_route: Option<String>,
-    /// Bytes of the largest packet of that interface, or of the first address's.
+    /// Maximum packet size of that interface, or of the first address's, in bytes.
     #[serde(default)]
     pub mtu: Option<u32>,
     /// Nameservers that pods can reach: those of `/etc/resolv.conf`, or behind systemd's stub, without loopback.
     pub nameservers: Vec<String>,
-    /// TCP ports that something listens on.
+    /// TCP ports with a listener.
     pub ports_in_use: Vec<u16>,
-    /// UDP ports that something has.
+    /// UDP ports in use.
     #[serde(default)]
     pub udp_ports_in_use: Vec<u16>,
-    /// The programs behind them, as far as they are seen: without root, those of the same user alone.
+    /// Programs behind the ports, as far as they are visible: without root, only programs of the same user.
     #[serde(default)]
     pub listeners: Vec<Listener>,
     /// Networks that the host routes to, such as `10.0.0.0/8`, without the default route.
     pub networks: Vec<String>,
     /// Existing tables of the packet filter, such as `firewalld`.
     pub filter_tables: Vec<String>,
-    /// What firewalld allows, if it filters this host's packets now or after the next boot.
+    /// Permissions of firewalld, if it filters this host's packets now or after the next boot.
     pub firewalld: Option<Firewalld>,
-    /// Chains of the packet filter that drop what no rule accepts.
+    /// Chains of the packet filter that drop packets that no rule accepts.
     pub closed_chains: Vec<ClosedChain>,
-    /// Whether legacy iptables has a table whose rules could not be read: its program is missing, or fails.
+    /// True if legacy iptables has a table whose rules could not be read: its program is missing, or fails.
     #[serde(default)]
     pub legacy_filter_unread: bool,
-    /// Whether the host's firewall deletes all tables of the packet filter whenever it starts.
+    /// True if the host's firewall deletes all tables of the packet filter whenever it starts.
     pub flushes_ruleset: bool,
 }
 
-/// A program that listens on a TCP port.
+/// Program that listens on a TCP port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Listener {
-    /// The port.
+    /// TCP port.
     pub port: u16,
-    /// The first 15 bytes of the program's name.
+    /// First 15 bytes of the program's name.
     pub program: String,
-    /// The id of its process.
+    /// ID of the process.
     pub pid: u32,
 }
 
-/// firewalld's permanent configuration, as far as it decides about packets of pods.
+/// Permanent configuration of firewalld, as far as it applies to packets of pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Firewalld {
-    /// Whether its default zone accepts everything.
+    /// True if its default zone accepts everything.
     pub passes_all: bool,
     /// Sources from which it accepts everything, such as `10.244.0.0/16`.
     pub trusted: Vec<String>,
 }
 
-/// The data folder's place.
+/// Location of the data folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DataFolder {
-    /// The mount point of the filesystem that holds it or will.
+    /// Mount point of the filesystem that holds the data folder or will.
     pub mount: String,
-    /// The kernel's name for that filesystem's type, such as `ext4`.
+    /// Type of that filesystem by the kernel's name, such as `ext4`.
     pub kind: String,
-    /// Whether it is XFS made without `ftype=1`, on which overlays do not work.
+    /// True if the filesystem is XFS made without `ftype=1`, on which overlays do not work.
     pub xfs_without_ftype: bool,
-    /// Whether a boot mounts it again.
+    /// True if it is mounted again at boot.
     pub permanent: bool,
 }
 
-/// A chain of the packet filter that drops packets.
+/// Chain of the packet filter that drops packets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClosedChain {
-    /// The software that owns it, which decides how a rule is added.
+    /// Software that owns the chain, which decides how a rule is added.
     pub filter: Filter,
-    /// Its name, such as `inet filter forward`.
+    /// Name of the chain, such as `inet filter forward`.
     pub name: String,
-    /// Which packets it sees.
+    /// Packets that the chain sees.
     pub hook: ClosedHook,
-    /// Interfaces (`cni0`, `cni*`) and ranges (`10.244.0.0/16`) from which it accepts everything; `*` for all packets that it does not drop.
+    /// Interfaces (`cni0`, `cni*`) and ranges (`10.244.0.0/16`) from which it accepts everything; `*` for all packets
+    /// that it does not drop.
     pub accepts: Vec<String>,
     /// Interfaces and ranges to which it accepts everything; null in facts of schema 2 and older.
     #[serde(default)]
@@ -305,7 +308,7 @@ pub struct ClosedChain {
     pub drops_to: Vec<String>,
 }
 
-/// What filters packets.
+/// Packet filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Filter {
@@ -317,25 +320,25 @@ pub enum Filter {
     Iptables,
 }
 
-/// Which packets a chain sees.
+/// Packets that a chain sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClosedHook {
     /// Packets for this host.
     Input,
-    /// Packets that it forwards.
+    /// Packets that the host forwards.
     Forward,
 }
 
-/// An address of a host.
+/// Address of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodeAddress {
-    /// Its interface.
+    /// Interface of the address.
     pub interface: String,
-    /// The address.
+    /// IP address.
     pub address: IpAddr,
-    /// Bits of its network.
+    /// Length of the network prefix in bits.
     pub prefix: u8,
 }
 

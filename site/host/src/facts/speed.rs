@@ -42,17 +42,17 @@ const READING: Duration = Duration::from_millis(300);
 /// Duration of the hash measurement.
 const HASHING: Duration = Duration::from_millis(100);
 
-/// What was measured.
+/// Measured speeds of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Speeds {
-    /// Bytes per second that are written to the data folder's filesystem, and are durable then.
+    /// Bytes per second written durably to the data folder's filesystem.
     pub write_bytes_per_second: u64,
-    /// Bytes per second that are read back from it.
+    /// Bytes per second read back from it.
     pub read_bytes_per_second: u64,
-    /// Bytes per second of which one core computes SHA-256.
+    /// Bytes per second for which one core computes SHA-256.
     pub hash_bytes_per_second: u64,
-    /// Within how many microseconds 99 of 100 synced writes of 4 KiB complete.
+    /// 99th percentile of the duration of synced writes of 4 KiB, in microseconds.
     pub sync_p99_micros: u64,
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What a finding is about.
+/// Topic of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Topic {
@@ -11,7 +11,7 @@ pub enum Topic {
     Machine,
     /// GPUs and their driver.
     Gpu,
-    /// Kernel, systemd, and what else runs on the host.
+    /// Kernel, systemd, and other software on the host.
     System,
     /// Filesystems.
     Storage,

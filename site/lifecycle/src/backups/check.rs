@@ -14,15 +14,15 @@ use crate::pods::Container;
 use crate::proofs::Mismatch;
 use crate::proofs::judge;
 
-/// What came of one check.
+/// Result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckResult {
-    /// What a pass shows.
+    /// Property that a pass demonstrates.
     pub shows: String,
-    /// Whether it passed.
+    /// True if the check passed.
     pub passed: bool,
-    /// What was expected and what came instead.
+    /// Expected and actual result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Mismatch>,
 }

@@ -15,19 +15,19 @@ use super::copy_place::{self, refuse_same_disk};
 use super::{BackupFolder, BackupSummary, exchange, unusable};
 use crate::configuration::BucketSettings;
 
-/// A folder or bucket that has the proven backups now.
+/// Folder or bucket that now has the proven backups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupCopies {
-    /// The repository in it: its folder, or its address.
+    /// Repository in it: its folder, or its address.
     pub repository: PathBuf,
     /// Backups that were copied now, oldest first.
     pub copied: Vec<BackupSummary>,
     /// Backups that it no longer keeps, oldest first.
     pub dropped: Vec<BackupSummary>,
-    /// How many it has.
+    /// Number of backups in it.
     pub count: usize,
-    /// When the data of the newest of them was read, RFC 3339 in UTC; none if it has none.
+    /// Read time of the newest copy's data, RFC 3339 in UTC; null if there is no copy.
     pub newest: Option<String>,
 }
 

@@ -14,22 +14,22 @@ use serde::{Deserialize, Serialize};
 
 use super::BackupCopies;
 
-/// The latest copy into a folder or bucket.
+/// Latest copy into a folder or bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CopyRecord {
-    /// The folder, or `s3:NAME` of a bucket.
+    /// Folder, or `s3:NAME` of a bucket.
     pub folder: PathBuf,
-    /// When copies were last made there, or tried to be, RFC 3339 in UTC; none where it was not tried yet.
+    /// Time of the latest attempt to make copies there, RFC 3339 in UTC; null before the first attempt.
     #[serde(default)]
     pub tried: Option<String>,
-    /// When the data of the newest copy was read, RFC 3339 in UTC; none where there is none.
+    /// Read time of the newest copy's data, RFC 3339 in UTC; null if there is no copy.
     #[serde(default)]
     pub newest: Option<String>,
-    /// Why the latest try failed.
+    /// Reason why the latest attempt failed.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Whether a former key still opens the copies there: keys were exchanged since. The next copy shuts it out.
+    /// True if a former key still opens the copies there, because of an exchange of keys. The next copy shuts it out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub former_key: bool,
 }

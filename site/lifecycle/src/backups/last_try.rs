@@ -17,30 +17,30 @@ use super::running_try::{self, Tried};
 /// Age of the newest proven backup after which status notes it: a day, and half a day for long backups.
 const OLD: SignedDuration = SignedDuration::from_hours(36);
 
-/// A try to make a backup, or a drill.
+/// Attempt at a backup or a drill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTry {
-    /// When it ended, RFC 3339 in UTC; when it began, where it was interrupted.
+    /// Time of its end, RFC 3339 in UTC; time of its start if it was interrupted.
     pub at: String,
-    /// Why it failed; none where it succeeded.
+    /// Reason for its failure; null if it succeeded.
     #[serde(default)]
     pub failure: Option<BackupFailure>,
-    /// When the latest try ended that succeeded, RFC 3339 in UTC; none where none did.
+    /// End of the latest successful attempt, RFC 3339 in UTC; null if none succeeded.
     #[serde(default)]
     pub succeeded: Option<String>,
-    /// Whether a drill has proven the newest backup since it failed.
+    /// True if a drill has proven the newest backup since the failure.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mended: bool,
 }
 
-/// Why a backup or a drill failed.
+/// Failure of a backup or a drill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupFailure {
-    /// Entry of the registry of codes.
+    /// Error code in the registry.
     pub code: String,
-    /// What failed, and why.
+    /// Failure and its cause.
     pub what: String,
 }
 

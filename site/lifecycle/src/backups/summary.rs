@@ -10,52 +10,53 @@ use super::cut::BackupCut;
 /// Number of characters of an ID that a person reads and types.
 const SHORT_ID: usize = 8;
 
-/// One backup.
+/// Summary of one backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupSummary {
-    /// What names it, in hexadecimal; its beginning is enough where only one backup has it.
+    /// ID in hexadecimal; a prefix suffices if it is unique.
     pub id: String,
-    /// Its place in the order in which backups were made; none where an earlier `landfall` made it, which comes before all others.
+    /// Position in the order in which backups were made; absent for a backup by an earlier `landfall`, which precedes
+    /// all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// When its data was read, RFC 3339 in UTC, by a clock that may have been wrong.
+    /// Read time of its data, RFC 3339 in UTC, by a clock that may have been wrong.
     pub time: String,
-    /// Whether that is later than the clock says now: one of the two is wrong.
+    /// True if that time is later than the current time of the clock: one of the two is wrong.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub of_future: bool,
     /// Name of the release.
     pub release: String,
     /// Version of the release.
     pub version: String,
-    /// Why it was made: `request` or `upgrade`.
+    /// Reason for the backup: `request` or `upgrade`.
     pub reason: String,
-    /// When a drill proved it, RFC 3339 in UTC; none where it lacks streams.
+    /// Time at which a drill proved it, RFC 3339 in UTC; null if it lacks streams.
     pub proven: Option<String>,
-    /// Streams that it was made without, since they could not be read.
+    /// Streams that are absent from the backup, because they could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacking: Vec<String>,
-    /// When a drill proved the streams that it has, RFC 3339 in UTC, where it lacks others.
+    /// Time at which a drill proved its present streams, RFC 3339 in UTC, if it lacks others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rest_proven: Option<String>,
-    /// When the latest drill failed, RFC 3339 in UTC; none where none did, or where a later one proved it.
+    /// Time of the latest failed drill, RFC 3339 in UTC; absent without a failure, or if a later drill proved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disproved: Option<String>,
-    /// The time as of which the data of several components returns; none where each is as of its own time.
+    /// Common time to which the data of several components returns; null if each has its own time.
     pub cut: Option<BackupCut>,
-    /// Bytes of all its streams, as they were read.
+    /// Size of all its streams in bytes, as read.
     pub size_bytes: u64,
-    /// Its streams.
+    /// Streams of the backup.
     pub streams: Vec<StreamSummary>,
 }
 
-/// One stream of a backup.
+/// Summary of one stream of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StreamSummary {
-    /// `COMPONENT/RULE`; of the cluster itself `cluster/objects` and `cluster/etcd`.
+    /// Name of the stream: `COMPONENT/RULE`; for the cluster itself `cluster/objects` and `cluster/etcd`.
     pub name: String,
-    /// Bytes, as they were read.
+    /// Size in bytes, as read.
     pub size_bytes: u64,
 }
 

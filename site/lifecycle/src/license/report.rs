@@ -7,94 +7,94 @@ use landfall_license::{Agreement, Entitlements, Identifier, License, Standing, T
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Everything that `landfall license show` reports.
+/// Report of `landfall license show`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseReport {
-    /// The license and the installed release; none on a host with neither.
+    /// License and needs of the installed release; null on a host with neither.
     pub license: Option<LicenseStatus>,
-    /// What identifies this host, its cluster and its site, as a vendor binds a license to them: keyed digests, which betray
-    /// no serial number.
+    /// Identifiers of this host, its cluster and its site, to which a vendor binds a license: keyed digests, which
+    /// reveal no serial number.
     pub identifiers: Vec<String>,
-    /// Id of the key by which the site signs its reports of usage; none before usage is measured.
+    /// ID of the key with which the site signs its usage reports; null before the first measurement of usage.
     pub site_key: Option<String>,
 }
 
-/// What the license comes to.
+/// Current status of the license.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseStatus {
-    /// The license; none if the site has none that can be used.
+    /// Terms of the license; null if the site has no usable license.
     pub terms: Option<LicenseTerms>,
-    /// What components of the installed release need.
+    /// Entitlements that components of the installed release need.
     pub needs: Vec<NeededEntitlement>,
-    /// The site's trusted date; none on a site that keeps none.
+    /// Trusted date of the site; null on a site that keeps none.
     pub date: Option<TrustedDate>,
-    /// What a person should know or do.
+    /// Notes for a person, some with a next step.
     pub notes: Vec<String>,
 }
 
-/// A license, and what it counts for now.
+/// Terms of a license, and its current standing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseTerms {
-    /// Its id.
+    /// ID of the license.
     pub id: String,
-    /// Who issued it.
+    /// Vendor that issued it.
     pub vendor: String,
-    /// For whom.
+    /// Customer to whom it was issued.
     pub customer: String,
-    /// Whom to ask for another one.
+    /// Contact for another license.
     pub contact: String,
-    /// Name of the release that it is for.
+    /// Name of the licensed release.
     pub release: String,
-    /// When it was issued, RFC 3339 in UTC.
+    /// Time of issue, RFC 3339 in UTC.
     pub issued: String,
-    /// When it begins to apply.
+    /// Start of its validity, RFC 3339 in UTC.
     pub not_before: String,
-    /// When it ends; none if it does not.
+    /// End of its validity, RFC 3339 in UTC; null if it does not end.
     pub ends: Option<String>,
-    /// Until when it counts, grace included; none if it does not end.
+    /// End of its validity, including grace, RFC 3339 in UTC; null if it does not end.
     pub grace_ends: Option<String>,
-    /// By how much a limit may be exceeded, in percent.
+    /// Tolerated overage of a limit, in percent.
     pub overage_percent: u64,
-    /// What it entitles to.
+    /// Entitlements that it grants.
     pub entitlements: Entitlements,
-    /// `valid`, `ending`, `grace`, `ended`, `not-yet-valid`, `revoked`, `superseded` or `other-site`.
+    /// Standing: `valid`, `ending`, `grace`, `ended`, `not-yet-valid`, `revoked`, `superseded` or `other-site`.
     pub standing: &'static str,
-    /// Whether entitled components may be installed and upgraded. Nothing that runs depends on it.
+    /// True if entitled components may be installed and upgraded. Running software does not depend on it.
     pub permits: bool,
-    /// Days until it ends, or, in grace, until that ends; none where neither is near.
+    /// Days until its end, or, in grace, until the end of grace; null if neither is near.
     pub days_left: Option<u64>,
-    /// The last of 90, 60, 30, 14, 7 and 1 days before the end that was passed; none before.
+    /// Last passed threshold of 90, 60, 30, 14, 7 and 1 days before the end; null before the first.
     pub warning_days: Option<u64>,
-    /// The standing in words.
+    /// Standing in words.
     pub text: String,
 }
 
-/// An entitlement that a component needs.
+/// Entitlement that a component needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NeededEntitlement {
-    /// The component.
+    /// Name of the component.
     pub component: String,
-    /// What it needs.
+    /// Needed entitlement.
     pub entitlement: String,
-    /// Whether the license grants it now.
+    /// True if the license grants it now.
     pub granted: bool,
 }
 
-/// The date that licenses are judged by.
+/// Date by which licenses are judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustedDate {
-    /// It, RFC 3339 in UTC.
+    /// Trusted date, RFC 3339 in UTC.
     pub now: String,
-    /// What has certainly passed: signed times, and the time that the site has run since.
+    /// Time that has certainly passed, RFC 3339 in UTC: from signed times, and the running time of the site since.
     pub least: String,
-    /// What the machine's clock says.
+    /// Time of the machine's clock, RFC 3339 in UTC.
     pub clock: String,
-    /// Whether the two differ by a day at most.
+    /// True if trusted date and clock differ by at most a day.
     pub agrees: bool,
 }
 

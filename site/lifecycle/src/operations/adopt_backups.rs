@@ -39,11 +39,12 @@ const SETTINGS: &str = "site.yaml";
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdoptedBackups {
-    /// Every backup, in the order in which they were made.
+    /// All backups, in the order in which they were made.
     pub backups: Vec<BackupSummary>,
-    /// The one whose secrets and settings the next install gets: the newest proven one, or the newest whose drill did not fail.
+    /// Backup that supplies the secrets and settings of the next install: the newest proven one, or the newest without
+    /// a failed drill.
     pub used: BackupSummary,
-    /// The file with the lost site's settings; none where its journals do not name them.
+    /// File with the lost site's settings; null if its journals do not name them.
     pub settings: Option<PathBuf>,
 }
 

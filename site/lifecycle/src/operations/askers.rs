@@ -29,28 +29,28 @@ const NAME_BYTES: usize = 128;
 /// Suffix of the files' names.
 const SUFFIX: &str = ".json";
 
-/// What kind of account someone has.
+/// Kind of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccountKind {
-    /// A user of the console, in a browser.
+    /// User of the console, in a browser.
     User,
-    /// A program with an API key of the console.
+    /// Program with an API key of the console.
     Key,
-    /// A user of the host, on its command line.
+    /// User of the host, on its command line.
     Host,
-    /// Of a newer version.
+    /// Kind of a newer version.
     #[serde(other)]
     Unknown,
 }
 
-/// An account.
+/// Account of a person or a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// Of what kind it is.
+    /// Kind of the account.
     pub kind: AccountKind,
-    /// Its name; of an API key `key:ID of USER`.
+    /// Name of the account; for an API key `key:ID of USER`.
     pub name: String,
 }
 
@@ -74,13 +74,13 @@ impl Account {
     }
 }
 
-/// Who asked for an operation.
+/// Accounts that requested and approved an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AskedBy {
-    /// Who asked.
+    /// Account that requested the operation.
     pub by: Account,
-    /// Who approved it; none where that is who asked, and on the command line.
+    /// Account that approved it; absent if the requester approved it, and on the command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<Account>,
 }

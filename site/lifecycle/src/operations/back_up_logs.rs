@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedLogs {
-    /// Each stream that has a log; none while an operation changes the site.
+    /// Results for each stream with a log; empty while an operation changes the site.
     pub logs: Vec<SavedLog>,
 }
 

@@ -16,42 +16,42 @@ use super::status::BackupsStatus;
 use crate::backups::{BackupTry, has_logs};
 use landfall_cluster::Edits;
 
-/// When backups are made, and how many are kept. A drill proves each day's backup as soon as it is stored.
+/// Schedule and retention of backups. A drill proves each daily backup as soon as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduledBackups {
-    /// The site's own time of each day's backup, in the host's time zone, such as `03:15`; none where the site sets no time: then it
-    /// is between 01:30 and 02:30.
+    /// Time of the daily backup that the site has set, in the host's time zone, such as `03:15`. It is null if the site
+    /// sets none: then the backup begins between 01:30 and 02:30.
     pub time: Option<String>,
-    /// Whether the timer of each day's backup is active.
+    /// True if the timer of the daily backup is active.
     pub active: bool,
-    /// When the next one begins, RFC 3339 in UTC; none where the timer is not active.
+    /// Start of the next daily backup, RFC 3339 in UTC; null if the timer is not active.
     pub next: Option<String>,
-    /// Whether the timer is active that saves every four minutes what was written since; none where the release or the site has no
-    /// points in time.
+    /// True if the timer of log backups, every four minutes, is active; null if the release or the site has no points
+    /// in time.
     pub logs_active: Option<bool>,
-    /// How many are kept.
+    /// Numbers of kept backups.
     pub keep: KeptBackups,
-    /// What became of the latest ones; none where no backup was tried yet.
+    /// Status of the latest backups; null before the first attempt.
     pub backups: Option<BackupsStatus>,
-    /// The latest backup that did not begin because another operation ran; none once a later one was tried.
+    /// Latest backup that did not begin because another operation ran; absent after a later attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_refusal: Option<BackupTry>,
 }
 
-/// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one.
+/// Numbers of kept backups: the newest of each hour, day, week and month (UTC) with a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeptBackups {
-    /// Hours with a backup.
+    /// Number of hours with a backup.
     pub hourly: u16,
-    /// Days with a backup.
+    /// Number of days with a backup.
     pub daily: u16,
-    /// Weeks (ISO 8601) with a backup.
+    /// Number of weeks (ISO 8601) with a backup.
     pub weekly: u16,
-    /// Months with a backup.
+    /// Number of months with a backup.
     pub monthly: u16,
-    /// Days of which every point in time comes back, of components that have a log.
+    /// Number of days in which every point in time can be restored, for components with a log.
     pub point_in_time_days: u16,
 }
 

@@ -13,20 +13,20 @@ use super::error::Result;
 use crate::backups::BackupTry;
 use crate::steps::agent::unit_files::BACKUP_LIMITS;
 
-/// When backups and drills begin by themselves.
+/// Start times of automatic backups and drills.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTimes {
-    /// The time of each day's backup and of the drill that proves it, in the machine's time zone: `01:30`.
+    /// Time of the daily backup and of the drill that proves it, in the machine's time zone: `01:30`.
     pub daily: String,
-    /// Whether the timer of each day's backup is active.
+    /// True if the timer of the daily backup is active.
     pub active: bool,
-    /// When the next one begins, RFC 3339 in UTC; none where the timer is not active.
+    /// Start of the next daily backup, RFC 3339 in UTC; absent if the timer is not active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// By how many minutes it may begin later.
+    /// Maximum random delay of its start, in minutes.
     pub delay_minutes: i64,
-    /// Minutes between two backups of what was written; none where no log is kept.
+    /// Interval of log backups in minutes; absent if no log is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_minutes: Option<u32>,
 }

@@ -24,7 +24,7 @@ pub(super) struct Undoing {
     pub(super) replaced: Vec<ReplacedData>,
 }
 
-/// The result of a change that was committed.
+/// Result of a committed change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "operation", rename_all = "kebab-case")]
 pub enum Changed {
@@ -32,9 +32,9 @@ pub enum Changed {
     Configure(Configured),
     /// The release was upgraded.
     Upgrade(Upgraded),
-    /// An earlier release is back.
+    /// An earlier release was restored.
     Rollback(Upgraded),
-    /// Data of a backup is back.
+    /// Data of a backup was restored.
     Restore(Restored),
 }
 

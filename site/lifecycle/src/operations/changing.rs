@@ -26,17 +26,18 @@ use crate::replaced_data::ReplacedData;
 use crate::site_secrets::{NewSecrets, SecretStore};
 use crate::steps::action::Action;
 
-/// A field of a component's object that another manager has set to another value than the release.
+/// Field of a component's object that another manager has set to another value than the release.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectEdit {
-    /// The component.
+    /// Name of the component.
     pub component: String,
     /// Kind, namespace and name of the object.
     pub object: String,
-    /// Whether the release has no such object any more: it goes with its edits, and none of them refuses the change.
+    /// True if the release no longer has the object: it is deleted with its edits, and none of them prevents the
+    /// change.
     pub is_removed: bool,
-    /// The field, who has set it, and both values.
+    /// Field, its manager, and both values.
     #[serde(flatten)]
     pub edit: FieldEdit,
 }
@@ -85,13 +86,13 @@ fn edits_of(cluster: &Cluster, changed: &ChangedObject) -> Result<Vec<ObjectEdit
     Ok(found.into_iter().map(edit).collect())
 }
 
-/// The result of undoing an open change.
+/// Result of undoing an open change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Aborted {
-    /// Name and version of the release that is installed, as it was before.
+    /// Name and version of the installed release, as before the change.
     pub release: String,
-    /// What was in volumes whose data the change had changed: it is kept beside them.
+    /// Data that the undo replaced in volumes that the change had modified. It is kept next to them.
     pub replaced_data: Vec<ReplacedData>,
 }
 

@@ -54,17 +54,17 @@ pub struct PreparedConfigure<'a> {
     policy: Edits,
 }
 
-/// The result of a change of settings.
+/// Result of a change of settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Configured {
     /// Name of the release.
     pub release: String,
-    /// Its version.
+    /// Version of the release.
     pub version: String,
-    /// Components whose objects were changed, in order; none if the settings make no difference to them.
+    /// Components whose objects were changed, in order; empty if the settings do not affect them.
     pub components: Vec<String>,
-    /// Landfall's own settings that were changed, such as `backups.time`.
+    /// Changed settings of Landfall itself, such as `backups.time`.
     pub settings: Vec<String>,
 }
 

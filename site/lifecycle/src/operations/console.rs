@@ -38,23 +38,23 @@ pub(super) const CLUSTER_SILENCE: Duration = Duration::from_secs(3);
 /// Total time for reading logs: the console waits for fifteen seconds.
 const LOGS_LIMIT: Duration = Duration::from_secs(10);
 
-/// Where the console is.
+/// Addresses and certificates of the console.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsoleAddress {
-    /// Its addresses for a browser; none where the cluster did not name its port.
+    /// Addresses for a browser; empty if the cluster did not name the port.
     pub addresses: Vec<String>,
-    /// Why there are none.
+    /// Reason why there are no addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// SHA-256 of its certificate, as browsers show it.
     pub fingerprint: String,
     /// SHA-256 of the authority that issued it; the authority stays when the certificate is renewed.
     pub authority_fingerprint: String,
-    /// The certificate's last day.
+    /// Last day of the certificate.
     pub certificate_ends: String,
-    /// SHA-256 of the certificate that the site supplies in the Secret `console-tls`, which browsers see in place of the other; none where there
-    /// is none, or where the cluster does not answer.
+    /// SHA-256 of the certificate that the site supplies in the Secret `console-tls`, which browsers see instead. It is
+    /// absent without that certificate, or if the cluster does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supplied_fingerprint: Option<String>,
 }

@@ -17,11 +17,11 @@ use super::error::Result;
 use crate::backups::{BackupCopies, Copies, CopyRecords, shut_out_former};
 use crate::pins::Pins;
 
-/// Folders and buckets that have every proven backup now.
+/// Folders and buckets that now have every proven backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CopiedBackups {
-    /// The folders and buckets, in the order of the settings or of the command line.
+    /// Folders and buckets, in the order of the settings or of the command line.
     pub copies: Vec<BackupCopies>,
 }
 

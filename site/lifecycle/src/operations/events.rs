@@ -12,37 +12,37 @@ use super::Operations;
 use super::administration::known_inventory;
 use super::error::Result;
 
-/// The events of a site.
+/// Kubernetes events of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SiteEvents {
-    /// When they were read, RFC 3339 in UTC.
+    /// Time of reading, RFC 3339 in UTC.
     pub at: String,
-    /// The component whose events these are; none for those of the whole site.
+    /// Component of the events; null for the whole site.
     pub component: Option<String>,
-    /// The events, newest last.
+    /// Events, newest last.
     pub events: Vec<SiteEvent>,
 }
 
-/// An event.
+/// Kubernetes event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SiteEvent {
-    /// When it happened last, RFC 3339 in UTC; none where Kubernetes does not say.
+    /// Time of its last occurrence, RFC 3339 in UTC; null if Kubernetes does not state it.
     pub last: Option<String>,
-    /// Seconds since then; none where that is unknown, and 0 where the clock was set back.
+    /// Seconds since then; null if that is unknown, and 0 if the clock was set back.
     pub age_seconds: Option<u64>,
-    /// How often it happened.
+    /// Number of occurrences.
     pub count: u64,
-    /// `Normal` or `Warning`.
+    /// Severity: `Normal` or `Warning`.
     pub severity: String,
-    /// Kubernetes' word for it, such as `BackOff`.
+    /// Reason by Kubernetes' name, such as `BackOff`.
     pub reason: String,
-    /// The component whose object it is about; none for what belongs to Kubernetes itself.
+    /// Component of the object; null for objects of Kubernetes itself.
     pub component: Option<String>,
-    /// What it is about, such as `Pod shop/web-0`.
+    /// Object, such as `Pod shop/web-0`.
     pub object: String,
-    /// What happened.
+    /// Message of the event.
     pub message: String,
 }
 

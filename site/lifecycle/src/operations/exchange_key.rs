@@ -15,15 +15,15 @@ use super::error::Result;
 use crate::backups::{BackupFolder, CopyRecords, admit_new_key, shut_out_former};
 use crate::pins::Pins;
 
-/// The key that takes the place of the former one.
+/// Key that replaces the former one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewKey {
-    /// The repository's folder.
+    /// Folder of the repository.
     pub repository: String,
-    /// The key: also restic's password.
+    /// The key, which is also restic's password.
     pub key: String,
-    /// Folders and buckets of the site's settings whose copies only the former key opens, until the next copy is made there.
+    /// Folders and buckets of the site's settings whose copies only the former key opens, until the next copy there.
     pub waiting: Vec<WaitingCopy>,
 }
 
@@ -31,9 +31,9 @@ pub struct NewKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitingCopy {
-    /// The folder, or `s3:NAME` of a bucket.
+    /// Folder, or `s3:NAME` of a bucket.
     pub folder: PathBuf,
-    /// Why.
+    /// Reason why they did not get it.
     pub reason: String,
 }
 

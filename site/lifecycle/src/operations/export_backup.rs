@@ -26,19 +26,19 @@ use crate::backups::{newest_proven, unusable};
 /// Mode of an exported file: only root may read it, because a backup contains Secrets.
 const MODE: u32 = 0o600;
 
-/// A stream that was written into a file.
+/// Stream that was written into a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExportedStream {
-    /// The backup's id, in hexadecimal.
+    /// ID of the backup, in hexadecimal.
     pub backup: String,
-    /// When its data was read, RFC 3339 in UTC.
+    /// Read time of the backup's data, RFC 3339 in UTC.
     pub time: String,
-    /// The stream.
+    /// Name of the stream.
     pub stream: String,
-    /// The file.
+    /// Written file.
     pub file: PathBuf,
-    /// Its size.
+    /// Size of the file in bytes.
     pub size_bytes: u64,
 }
 
@@ -46,17 +46,17 @@ pub struct ExportedStream {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExportedObjects {
-    /// The backup's id, in hexadecimal.
+    /// ID of the backup, in hexadecimal.
     pub backup: String,
-    /// When its data was read, RFC 3339 in UTC.
+    /// Read time of the backup's data, RFC 3339 in UTC.
     pub time: String,
-    /// The file.
+    /// Written file.
     pub file: PathBuf,
-    /// How many objects of each kind it has, by API version and kind.
+    /// Number of objects of each kind, by API version and kind.
     pub objects: BTreeMap<String, u64>,
-    /// How many objects of the release itself fit, too, and were left out: the release brings them.
+    /// Number of matching objects of the release itself, which were omitted: the release contains them.
     pub of_release: u64,
-    /// Kinds whose objects could not be listed when the backup was made.
+    /// Kinds whose objects could not be listed at the time of the backup.
     pub unreadable: Vec<String>,
 }
 

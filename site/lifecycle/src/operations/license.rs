@@ -31,13 +31,13 @@ const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 /// Time limit for an API server that accepts connections but does not answer.
 const CLUSTER_LIMIT: Duration = Duration::from_secs(3);
 
-/// What `confirm-date` changed.
+/// Result of `confirm-date`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfirmedDate {
-    /// The date that licenses were judged by before, RFC 3339 in UTC; none on a site that keeps none.
+    /// Earlier date by which licenses were judged, RFC 3339 in UTC; null on a site that keeps none.
     pub before: Option<String>,
-    /// The date that they are judged by now.
+    /// Current date by which licenses are judged, RFC 3339 in UTC.
     pub after: Option<String>,
 }
 

@@ -17,47 +17,47 @@ use super::latest::{cause_text, failure_of};
 use super::status::is_stuck;
 use crate::pins::{Pins, State};
 
-/// What became of an operation.
+/// Outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OperationOutcome {
-    /// It is done.
+    /// The operation is committed.
     Committed,
-    /// Everything is as it was before.
+    /// The operation is undone: everything is as before.
     Undone,
-    /// It can neither continue nor be undone without a person.
+    /// The operation can neither continue nor be undone without a person.
     Stuck,
-    /// It runs, or was interrupted.
+    /// The operation runs, or was interrupted.
     Open,
     /// This version cannot read its journal.
     Unreadable,
 }
 
-/// An operation, by its journal.
+/// Operation, by its journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PastOperation {
-    /// Its number; the install has the first one.
+    /// Number of the operation; the install has the first one.
     pub number: u64,
-    /// What it did: `install`, `configure`, `upgrade`, `rollback` or `restore`.
+    /// Operation: `install`, `configure`, `upgrade`, `rollback` or `restore`.
     pub operation: String,
-    /// Name and version of the release before, where it changed that.
+    /// Name and version of the earlier release, if the operation changed it.
     pub from: Option<String>,
-    /// Name and version of the release that was installed once it was committed; none where its journal cannot be read.
+    /// Name and version of the release that was installed at its commit; null if its journal cannot be read.
     pub to: Option<String>,
-    /// What became of it.
+    /// Outcome of the operation.
     pub outcome: OperationOutcome,
-    /// When it began, RFC 3339 in UTC.
+    /// Start time, RFC 3339 in UTC.
     pub begun: Option<String>,
-    /// When it was done or undone, RFC 3339 in UTC.
+    /// Time at which it was committed or undone, RFC 3339 in UTC.
     pub ended: Option<String>,
-    /// Seconds between the two; none where the clock was set back meanwhile.
+    /// Duration in seconds; null if the clock was set back during it.
     pub seconds: Option<u64>,
-    /// Why it was undone, where it was.
+    /// Reason for its undo, if it was undone.
     pub undone_because: Option<String>,
-    /// Why a step failed, where one did.
+    /// Failure of a step, if one failed.
     pub failure: Option<OperationFailure>,
-    /// Who asked for it, where that is known.
+    /// Account that requested it, if it is known.
     pub asked: Option<AskedBy>,
 }
 

@@ -13,41 +13,41 @@ use super::history::Past;
 use super::past_operations::{PastOperation, titles};
 use crate::pins::Pins;
 
-/// An operation with its steps.
+/// Operation with its steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationDetails {
-    /// The operation.
+    /// Operation without its steps.
     pub operation: PastOperation,
-    /// Its steps in the order of the plan, those after the commit included.
+    /// Steps in the order of the plan, including steps after the commit.
     pub steps: Vec<PastStep>,
 }
 
-/// A step of an operation.
+/// Step of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PastStep {
-    /// 1 for the first.
+    /// Number of the step, from 1.
     pub number: usize,
-    /// Its id, such as `component/postgres`.
+    /// ID of the step, such as `component/postgres`.
     pub id: String,
-    /// What it does.
+    /// Title of the step.
     pub title: String,
-    /// How far it is: `pending`, `prepared`, `started`, `failed`, `done`, `half undone`, `not undone` or `undone`.
+    /// Status: `pending`, `prepared`, `started`, `failed`, `done`, `half undone`, `not undone` or `undone`.
     pub status: &'static str,
-    /// When it acted first, RFC 3339 in UTC; none where it never did.
+    /// Time of its first act, RFC 3339 in UTC; null if it never acted.
     pub begun: Option<String>,
-    /// When it was done; none where it never was.
+    /// Time of its completion, RFC 3339 in UTC; null if it was never done.
     pub done: Option<String>,
-    /// Seconds between the two; none where the clock was set back meanwhile.
+    /// Duration in seconds; null if the clock was set back during it.
     pub seconds: Option<u64>,
-    /// How often it acted: more than once where it failed, or the machine went down in it.
+    /// Number of attempts: more than one if it failed, or if the machine went down in it.
     pub attempts: usize,
-    /// When its undo ended; none where it was not undone.
+    /// End of its undo, RFC 3339 in UTC; null if it was not undone.
     pub undone: Option<String>,
-    /// Every failure, oldest first, those of its undo included.
+    /// All failures, oldest first, including failures of its undo.
     pub failures: Vec<OperationFailure>,
-    /// What it found that is not Landfall's.
+    /// Object that blocked the step because Landfall does not own it.
     pub blocked: Option<String>,
 }
 

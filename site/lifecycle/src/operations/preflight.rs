@@ -44,39 +44,39 @@ pub struct PreflightRequest {
     pub secrets: BroughtSecrets,
 }
 
-/// What preflight found.
+/// Report of preflight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PreflightReport {
     /// Name of the release.
     pub release: String,
-    /// Its version.
+    /// Version of the release.
     pub version: String,
-    /// Id of the bundle.
+    /// ID of the bundle.
     pub bundle: String,
-    /// Whether the head was verified against a root from a source other than the bundle.
+    /// True if the head was verified against a root from a source other than the bundle.
     pub verified: bool,
-    /// Whether that root is for development only.
+    /// True if that root is for development only.
     pub development: bool,
     /// Name of the host.
     pub host: String,
-    /// Its operating system, such as `debian 12`.
+    /// Operating system of the host, such as `debian 12`.
     pub operating_system: String,
-    /// When its facts were collected, RFC 3339.
+    /// Time at which its facts were collected, RFC 3339.
     pub collected_at: String,
-    /// Whether nothing blocks an installation, and every warning is accepted that must be.
+    /// True if nothing blocks an installation, and every warning that needs acceptance is accepted.
     pub ready: bool,
-    /// How many findings block it.
+    /// Number of findings that block it.
     pub blockers: usize,
-    /// How many warnings must be accepted by name before an installation, and are not.
+    /// Number of warnings that must be accepted by name before an installation, and are not.
     pub unaccepted: usize,
-    /// How many findings are warnings.
+    /// Number of warnings.
     pub warnings: usize,
-    /// How many findings could not be judged, since the facts of an older landfall do not say.
+    /// Number of findings that could not be judged, because facts from an older landfall lack the data.
     pub unknown: usize,
-    /// How many findings passed.
+    /// Number of findings that passed.
     pub passed: usize,
-    /// Everything that was found, what must be done first first.
+    /// All findings, the most urgent first.
     pub findings: Vec<Finding>,
 }
 

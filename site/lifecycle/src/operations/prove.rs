@@ -16,17 +16,17 @@ use crate::proofs::{ProofResult, ProveError, Prover, chosen, result, result_with
 /// Time for which the API server is awaited before the first proof, and for each object afterwards.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What came of the proofs.
+/// Report of the proofs.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProofReport {
     /// Name of the release.
     pub release: String,
-    /// Its version.
+    /// Version of the release.
     pub version: String,
-    /// Whether every proof passed that was run.
+    /// True if every executed proof passed.
     pub passed: bool,
-    /// The proofs that were run, in the order of the release.
+    /// Results of the executed proofs, in the order of the release.
     pub proofs: Vec<ProofResult>,
 }
 

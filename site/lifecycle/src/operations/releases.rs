@@ -9,21 +9,21 @@ use super::error::{OperationError, Result};
 use super::trust::Trust;
 use crate::pins::KeptRelease;
 
-/// A release that the site keeps.
+/// Release that the site keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeptReleaseStatus {
-    /// Name.
+    /// Name of the release.
     pub name: String,
-    /// Version.
+    /// Version of the release.
     pub version: String,
-    /// Counter.
+    /// Counter of the release.
     pub counter: u64,
-    /// Id of its bundle.
+    /// ID of its bundle.
     pub bundle: String,
-    /// Whether it is the installed one.
+    /// True if it is the installed release.
     pub installed: bool,
-    /// What its vendor says is new in it, as Markdown.
+    /// Vendor's release notes, as Markdown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
 }

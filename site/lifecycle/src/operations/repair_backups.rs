@@ -23,15 +23,15 @@ const NEXT_STEP: &str = "Run `landfall backup repair PLACE` with a place that ha
                          still exists is stored again. What remains lost is reported, and nothing is freed, until these backups go: `landfall \
                          backup forget --lost` removes them.";
 
-/// What a repair of the backups found, and what it made of that.
+/// Result of a repair of the backups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RepairedBackups {
-    /// Every damaged file before the repair, with what could no longer be restored because of it.
+    /// All files that were damaged before the repair, each with the data that could no longer be restored.
     pub damages: Vec<String>,
-    /// Ids of backups that had lost data, and that can be restored now.
+    /// IDs of backups that had lost data, and can be restored now.
     pub healed: Vec<String>,
-    /// What of which backups is still lost.
+    /// Backups that still lack data, each with its lost streams.
     pub lost: Vec<LostBackup>,
 }
 
@@ -39,21 +39,21 @@ pub struct RepairedBackups {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ForgottenBackups {
-    /// What each of them had lost.
+    /// Losses of each of these backups.
     pub forgotten: Vec<LostBackup>,
-    /// Bytes that were freed at once. The rest of what only they needed is freed 23 hours later at the earliest.
+    /// Bytes that were freed immediately. The remaining unneeded data is freed after 23 hours at the earliest.
     pub freed_bytes: u64,
 }
 
-/// What a backup has lost.
+/// Losses of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LostBackup {
-    /// Its id.
+    /// ID of the backup.
     pub backup: String,
-    /// When its data was read, RFC 3339 in UTC, if that is still known.
+    /// Read time of its data, RFC 3339 in UTC, if that is still known.
     pub time: Option<String>,
-    /// Streams and documents that can no longer be read; everything, if this is empty.
+    /// Streams and documents that can no longer be read; an empty list means everything.
     pub streams: Vec<String>,
 }
 

@@ -14,7 +14,7 @@ use landfall_engine::step::StepError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemovedReplacedData {
-    /// What it was.
+    /// Description of the removed data.
     pub removed: ReplacedData,
 }
 

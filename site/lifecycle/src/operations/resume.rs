@@ -14,7 +14,7 @@ use super::uninstall::Uninstalled;
 use super::upgrade::Upgraded;
 use crate::site::UndoScope;
 
-/// The result of a resume.
+/// Result of a resume.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(tag = "operation", rename_all = "kebab-case")]
 pub enum Resumed {
@@ -30,9 +30,9 @@ pub enum Resumed {
     Restore(Restored),
     /// The uninstall is complete.
     Uninstall(Uninstalled),
-    /// Nothing was left to do.
+    /// No work was left.
     Nothing {
-        /// The release that is installed.
+        /// Installed release.
         release: String,
     },
 }

@@ -11,51 +11,51 @@ use super::error::Result;
 use crate::configuration::SiteConfiguration;
 use crate::site_secrets::{SecretKey, SecretNumbers, SecretStore, numbers};
 
-/// The settings of the installed release.
+/// Settings of the installed release.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SiteSettings {
     /// Name of the release.
     pub release: String,
-    /// Its version.
+    /// Version of the release.
     pub version: String,
-    /// The settings, in the release's order.
+    /// Settings, in the release's order.
     pub values: Vec<Setting>,
-    /// The secrets that the release asks the site for, in its order, without their values; none where it asks for none.
+    /// Secrets that the release requests from the site, in its order, without their values; empty if it requests none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretSetting>,
 }
 
-/// A secret that the release asks the site for. What the site gave is never here.
+/// Secret that the release requests from the site. The value itself is never here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretSetting {
-    /// Its name under `secrets` in `site.yaml`, and after `--secret`.
+    /// Name under `secrets` in `site.yaml`, and after `--secret`.
     pub name: String,
-    /// Name of the component whose Secret it is.
+    /// Name of the component that owns the Secret.
     pub component: String,
-    /// What it is, as the vendor describes it.
+    /// Purpose of the secret, as the vendor describes it.
     pub meaning: String,
-    /// What the value is: `password`, `file`, `tls` or `authorities`.
+    /// Kind of the value: `password`, `file`, `tls` or `authorities`.
     pub kind: String,
-    /// Whether the site has it.
+    /// State of the secret at the site.
     pub state: SecretState,
-    /// The number of the value that the site gave: 1 for the first one; none where it gave none.
+    /// Number of the value that the site gave: 1 for the first one; absent without a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
-    /// Why the value cannot be used.
+    /// Reason why the value cannot be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// Whether a site has a secret.
+/// State of a secret at a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SecretState {
-    /// It gave a value.
+    /// The site gave a value.
     Given,
-    /// It gave a value, whose file cannot be used (LF4213). What runs has it in the cluster.
+    /// The site gave a value, whose file cannot be used (LF4213). Running software has it in the cluster.
     Unusable,
-    /// It gave none.
+    /// The site gave no value.
     Missing,
 }
 
@@ -88,18 +88,18 @@ impl SecretSetting {
     }
 }
 
-/// A setting.
+/// Setting of a release.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Setting {
-    /// Its name under `values` in `site.yaml`, such as `postgres.storage`.
+    /// Name under `values` in `site.yaml`, such as `postgres.storage`.
     pub name: String,
-    /// Names of the components that it is about, in the release's order.
+    /// Names of the components that it affects, in the release's order.
     pub components: Vec<String>,
-    /// What the site has set; none where the release's default counts.
+    /// Value that the site has set; absent if the release's default applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// The release's default; none where an unset value leaves the objects as the vendor rendered them.
+    /// Default of the release; absent if an unset value leaves the objects as the vendor rendered them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
     /// JSON Schema of the value.

@@ -25,17 +25,17 @@ pub enum DataWish {
     },
 }
 
-/// The result of an uninstall.
+/// Result of an uninstall.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Uninstalled {
-    /// The removed release, if there was one.
+    /// Removed release, if there was one.
     pub release: Option<String>,
-    /// Folders with data that were kept, and the license.
+    /// Kept folders with data, and the license.
     pub kept: Vec<PathBuf>,
-    /// The volumes in them.
+    /// Volumes in these folders.
     pub volumes: Vec<KeptVolume>,
-    /// The host pack whose packages were removed, if there was one.
+    /// Host pack whose packages were removed, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_pack: Option<String>,
 }

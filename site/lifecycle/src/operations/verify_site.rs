@@ -13,20 +13,20 @@ use serde::Serialize;
 
 use super::{OperationError, Operations, Result, Trust, TrustedRelease};
 
-/// The result of a successful check of a site.
+/// Result of a successful check of a site.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SiteVerification {
     /// Name and version of the release.
     pub release: String,
-    /// Name and version of the release to which the site can go back; none where it keeps only one.
+    /// Name and version of the rollback target; absent if the site keeps only one release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<String>,
-    /// The number of blobs of both.
+    /// Number of blobs of both releases.
     pub blobs: usize,
-    /// Their bytes.
+    /// Size of these blobs in bytes.
     pub bytes: u64,
-    /// Counters of the bytes read.
+    /// Bytes that were read.
     pub store: Totals,
 }
 

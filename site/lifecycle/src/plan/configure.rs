@@ -18,13 +18,13 @@ use landfall_engine::step::StepError;
 /// Last action of each step of a site.
 pub type Made = BTreeMap<StepId, Action>;
 
-/// One field of an object that changes.
+/// Changing field of an object.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldChange {
-    /// The component.
+    /// Name of the component.
     pub component: String,
-    /// Name of the value whose setting it is.
+    /// Name of the value that fills the field.
     pub value: String,
     /// Kind of the object.
     pub kind: String,
@@ -32,21 +32,21 @@ pub struct FieldChange {
     pub name: String,
     /// JSON Pointer to the field.
     pub path: String,
-    /// What the site sets now; none if the field is as the vendor rendered it.
+    /// Current value by the site; null if the field is as the vendor rendered it.
     pub from: Option<Value>,
-    /// What it will be; none if it will be as the vendor rendered it.
+    /// New value; null if the field will be as the vendor rendered it.
     pub to: Option<Value>,
 }
 
-/// A setting of Landfall's own that changes.
+/// Changing setting of Landfall itself.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SettingChange {
-    /// Its key in `site.yaml`, such as `backups.time`.
+    /// Key in `site.yaml`, such as `backups.time`.
     pub setting: String,
-    /// What it is now; none if it is the default.
+    /// Current value; null if it is the default.
     pub from: Option<Value>,
-    /// What it will be; none if it will be the default.
+    /// New value; null if it will be the default.
     pub to: Option<Value>,
 }
 

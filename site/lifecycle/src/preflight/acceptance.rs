@@ -13,21 +13,21 @@ use super::catalog;
 use super::finding::{AcceptedBy, Finding, Severity};
 use crate::configuration::nearest;
 
-/// A warning that a person accepted before an operation, as the operation's journal keeps it.
+/// Warning that a person accepted before an operation, as the operation's journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AcceptedWarning {
     /// Name of the finding.
     pub name: String,
-    /// What it was, in a few words.
+    /// Warning in a few words.
     pub message: String,
-    /// What was measured then, with its unit.
+    /// Value measured at that time, with its unit.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub measured: String,
-    /// What was needed, with its unit.
+    /// Value needed at that time, with its unit.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub threshold: String,
-    /// Where it was accepted.
+    /// Place of the acceptance.
     pub by: AcceptedBy,
 }
 

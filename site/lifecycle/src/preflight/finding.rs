@@ -9,21 +9,21 @@ use super::shell::quote;
 use landfall_engine::step::StepError;
 use landfall_host::facts::Topic;
 
-/// How much a finding matters. Blockers come first.
+/// Severity of a finding. Blockers come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
-    /// It forbids the operation.
+    /// The finding forbids the operation.
     Blocker,
     /// The operation is possible, but a person should know.
     Warning,
-    /// It was not judged: the facts do not say what it needs.
+    /// The finding was not judged: the facts lack the needed data.
     Unknown,
-    /// It was judged, and is as it must be.
+    /// The finding was judged, and meets the requirement.
     Passed,
 }
 
-/// Where a person has accepted a warning.
+/// Place where a person has accepted a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AcceptedBy {
@@ -43,36 +43,36 @@ impl AcceptedBy {
     }
 }
 
-/// One finding.
+/// Finding of preflight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// What it is about.
+    /// Topic of the finding.
     pub topic: Topic,
-    /// Its name, which stays the same from version to version, such as `disk-space`.
+    /// Name, stable between versions, such as `disk-space`.
     pub name: String,
-    /// How much it matters.
+    /// Severity of the finding.
     pub severity: Severity,
-    /// Entry of the registry of codes.
+    /// Error code in the registry.
     pub code: &'static str,
-    /// What it is, in a few words.
+    /// Finding in a few words.
     pub message: String,
-    /// What was measured, with its unit.
+    /// Measured value, with its unit.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub measured: String,
-    /// What is needed, with its unit.
+    /// Needed value, with its unit.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub threshold: String,
-    /// What a person does about it.
+    /// Fix by a person.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub fix: String,
-    /// Shell commands that do it, in their order; none where no command does.
+    /// Shell commands for the fix, in order; empty if no command does it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<String>,
-    /// Whether a person must accept this warning by its name before anything is changed.
+    /// True if a person must accept this warning by its name before any change.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub must_accept: bool,
-    /// Where a person has accepted it; none where none has.
+    /// Place where a person has accepted it; absent if it is not accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<AcceptedBy>,
 }

@@ -9,13 +9,13 @@ use serde_json::Value;
 /// Maximum number of characters of an output that a report quotes.
 const QUOTED_CHARACTERS: usize = 500;
 
-/// What was expected, and what came instead.
+/// Expected and actual result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Mismatch {
-    /// What was expected.
+    /// Expected result.
     pub expected: String,
-    /// What came.
+    /// Actual result.
     pub found: String,
 }
 

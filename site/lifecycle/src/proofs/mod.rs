@@ -19,23 +19,23 @@ pub use error::ProveError;
 pub use judge::Mismatch;
 pub(crate) use trial::Prover;
 
-/// What came of one proof.
+/// Result of one proof.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProofResult {
     /// Name of the proof.
     pub name: String,
-    /// Its component.
+    /// Component of the proof.
     pub component: String,
-    /// What a pass shows.
+    /// Property that a pass demonstrates.
     pub shows: String,
-    /// Whether it passed.
+    /// True if the proof passed.
     pub passed: bool,
-    /// Seconds that it took.
+    /// Duration in seconds.
     pub seconds: f64,
-    /// Who was asked: a container, or an address. None where the cluster has neither.
+    /// Tested container or address; null if the cluster has neither.
     pub asked: Option<String>,
-    /// What was expected and what came instead.
+    /// Expected and actual result.
     pub failure: Option<Mismatch>,
 }
 

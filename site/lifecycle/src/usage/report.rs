@@ -7,39 +7,39 @@ use serde::Serialize;
 
 use crate::license::LicenseTerms;
 
-/// What the site uses of its license.
+/// Use of a site's license.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageStatus {
-    /// Id of the license.
+    /// ID of the license.
     pub license: String,
-    /// When usage was last measured, by the site's trusted date, RFC 3339 in UTC; none before the first time.
+    /// Time of the last measurement, by the site's trusted date, RFC 3339 in UTC; null before the first one.
     pub measured: Option<String>,
-    /// The first day on which it was measured under this license and its limits; none before the first time.
+    /// First day of measurement under this license and its limits; null before the first one.
     pub since: Option<String>,
-    /// On how many days it was measured since.
+    /// Number of days with a measurement since then.
     pub days: u64,
-    /// On how many days since it was not.
+    /// Number of days without a measurement since then.
     pub unmeasured_days: u64,
-    /// What is limited by number.
+    /// Use of each limit.
     pub limits: Vec<LimitStatus>,
-    /// Entitlements that installed components needed since.
+    /// Entitlements that installed components needed since then.
     pub components: Vec<ComponentUse>,
-    /// Features that the license includes. What software uses of them is not measured.
+    /// Features that the license includes. Their use by software is not measured.
     pub features: Vec<String>,
-    /// Id of the key by which the site signs its reports; none before the first one.
+    /// ID of the key with which the site signs its reports; null before the first one.
     pub site_key: Option<String>,
-    /// What a person should know or do.
+    /// Notes for a person, some with a next step.
     pub notes: Vec<String>,
 }
 
-/// What is used of a limit.
+/// Use of a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LimitStatus {
-    /// How many there were when usage was last measured; none where that is not known.
+    /// Number at the last measurement; null if it is not known.
     pub now: Option<u64>,
-    /// The limit, and what was used of it since.
+    /// Limit, and its use since then.
     #[serde(flatten)]
     pub since: LimitUse,
 }

@@ -23,14 +23,14 @@ const LOCK_NAME: &str = "lock";
 /// Suffix of journal names.
 const JOURNAL_SUFFIX: &str = ".journal";
 
-/// Who runs an operation, for the message to the second one. No decision depends on it.
+/// Process that runs an operation, for the message to a second one. No decision depends on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Holder {
-    /// What it does: `install`, `resume`, `uninstall`.
+    /// Operation: `install`, `resume`, `uninstall`.
     pub operation: String,
-    /// Its process.
+    /// ID of its process.
     pub pid: u32,
-    /// When it began.
+    /// Time at which it began.
     #[schemars(with = "String")]
     pub started: Timestamp,
 }
@@ -119,7 +119,8 @@ impl<P: Pinned> JournalFolder<P> {
         Ok(self.list()?.pop())
     }
 
-    /// Replays a journal for a report. Changes nothing, and needs no lock: an append in progress reads as a torn record.
+    /// Replays a journal for a report. Changes nothing, and needs no lock: an append in progress is read as a torn
+    /// record.
     pub fn read(&self, file: &JournalFile) -> Result<Replay<P>, JournalError> {
         file.expect_known()?;
         Replay::of(&bytes_of(file)?, &file.path)

@@ -34,23 +34,23 @@ const CUT: &str = "cut";
 /// were held.
 const CUT_STREAM: &str = "cut-";
 
-/// A time as of which the data of several components is.
+/// Cut: the common time of the data of several components.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupCut {
-    /// The time, RFC 3339 in UTC.
+    /// Time of the cut, RFC 3339 in UTC.
     pub time: String,
-    /// Whose data it is.
+    /// Streams with data as of this time.
     pub streams: Vec<CutStream>,
 }
 
-/// A stream that belongs to a cut.
+/// Stream that belongs to a cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CutStream {
-    /// `COMPONENT/RULE`.
+    /// Name of the stream: `COMPONENT/RULE`.
     pub name: String,
-    /// Milliseconds for which its writers were held; none where its log leads to the time.
+    /// Milliseconds for which its writers were held; null if its log leads to the time.
     pub held_milliseconds: Option<u64>,
 }
 

@@ -31,37 +31,37 @@ use super::{BackupTry, SavedStream, estimate, load};
 use crate::room::Demand;
 use trial::Trial;
 
-/// What a drill showed.
+/// Report of a drill.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DrillReport {
-    /// The backup's id, in hexadecimal.
+    /// ID of the backup, in hexadecimal.
     pub backup: String,
-    /// When its data was read, RFC 3339 in UTC.
+    /// Read time of the backup's data, RFC 3339 in UTC.
     pub time: String,
-    /// Whether every check passed, so that the backup is proven.
+    /// True if every check passed, so that the backup is proven.
     pub passed: bool,
-    /// The time as of which the data of several components was restored, RFC 3339 in UTC, where the backup has one.
+    /// Time to which the data of several components was restored, RFC 3339 in UTC, if the backup has a cut.
     #[serde(default)]
     pub cut: Option<String>,
-    /// Seconds that the drill took.
+    /// Duration of the drill in seconds.
     pub seconds: f64,
-    /// What was restored, in the order in which it was.
+    /// Restored streams, in the order of their restore.
     pub streams: Vec<DrilledStream>,
 }
 
-/// What a drill showed of one stream.
+/// Result of a drill for one stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DrilledStream {
-    /// `COMPONENT/RULE`; of the cluster itself `cluster/objects` and `cluster/etcd`.
+    /// Name of the stream: `COMPONENT/RULE`; for the cluster itself `cluster/objects` and `cluster/etcd`.
     pub stream: String,
-    /// Bytes that were loaded of the backup; none where the backup does not know.
+    /// Bytes that were loaded from the backup; null if the backup does not record them.
     pub size_bytes: Option<u64>,
-    /// The last point in time up to which log backups were applied, RFC 3339 in UTC; none where it is as of the backup.
+    /// Last point in time up to which log backups were applied, RFC 3339 in UTC; null if the data is as of the backup.
     #[serde(default)]
     pub recovered_to: Option<String>,
-    /// What was checked.
+    /// Results of the checks.
     pub checks: Vec<CheckResult>,
 }
 

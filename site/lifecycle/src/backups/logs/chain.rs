@@ -50,27 +50,27 @@ impl<'a> LogIndex<'a> {
     }
 }
 
-/// A time span of which every point comes back.
+/// Time span in which every point can be restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PointsInTime {
-    /// `COMPONENT/RULE`.
+    /// Name of the stream: `COMPONENT/RULE`.
     pub stream: String,
-    /// The first of them, RFC 3339 in UTC.
+    /// First point in time, RFC 3339 in UTC.
     pub from: String,
-    /// The last of them, RFC 3339 in UTC.
+    /// Last point in time, RFC 3339 in UTC.
     pub until: String,
-    /// The newest part of them to whose end a drill has recovered.
+    /// Newest part of the span to whose end a drill has recovered.
     pub proven: Option<ProvenPoints>,
 }
 
-/// A part of a time span that a drill has proven.
+/// Part of a time span that a drill has proven.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProvenPoints {
-    /// The first point in time, RFC 3339 in UTC.
+    /// First point in time, RFC 3339 in UTC.
     pub from: String,
-    /// The last one, RFC 3339 in UTC.
+    /// Last point in time, RFC 3339 in UTC.
     pub until: String,
 }
 

@@ -19,15 +19,15 @@ use serde::{Deserialize, Serialize};
 /// Lock file beside the records, held while log backups are made.
 const LOCK: &str = "logs.lock";
 
-/// How far the log of a stream leads.
+/// Status of the log of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogStatus {
-    /// `COMPONENT/RULE`.
+    /// Name of the stream: `COMPONENT/RULE`.
     pub stream: String,
-    /// The last point in time that comes back, RFC 3339 in UTC; none before the first log backup.
+    /// Last point in time that can be restored, RFC 3339 in UTC; null before the first log backup.
     pub until: Option<String>,
-    /// Why the latest log backup was not made.
+    /// Reason why the latest log backup was not made.
     pub reason: Option<String>,
 }
 

@@ -20,37 +20,38 @@ use super::super::rule_pod::{RulePod, RulePrograms as _};
 use super::super::source::PodStream;
 use super::{AFTER, LINK, LogRecords, STREAM};
 
-/// What came of the log of a stream.
+/// Result of a log backup of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedLog {
-    /// `COMPONENT/RULE`.
+    /// Name of the stream: `COMPONENT/RULE`.
     pub stream: String,
-    /// What came of it.
+    /// Outcome of the log backup.
     pub outcome: LogOutcome,
 }
 
-/// What came of it.
+/// Outcome of a log backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum LogOutcome {
-    /// It is stored: every point until a time comes back.
+    /// The log backup is stored: every point until a time can be restored.
     #[serde(rename_all = "camelCase")]
     Stored {
-        /// The last of them, RFC 3339 in UTC.
+        /// Last point in time, RFC 3339 in UTC.
         until: String,
-        /// Bytes, as they were read.
+        /// Size in bytes, as read.
         size_bytes: u64,
     },
-    /// Nothing was logged since the log backup before, and nothing is stored: every point until a time comes back.
+    /// Nothing was logged since the previous log backup, and nothing is stored: every point until a time can be
+    /// restored.
     #[serde(rename_all = "camelCase")]
     Idle {
-        /// The last of them, RFC 3339 in UTC.
+        /// Last point in time, RFC 3339 in UTC.
         until: String,
     },
-    /// There is no backup yet that it would belong to.
+    /// No backup exists yet to which it would belong.
     NotBegun,
-    /// A backup of all data is being stored: the next log backup has what this one would have had.
+    /// A backup of all data is being stored: the next log backup will contain this one's data.
     InUse,
 }
 

@@ -28,50 +28,50 @@ use landfall_bundle_spec::parts::short_id;
 use landfall_cluster::Cluster;
 use landfall_host::command::Subprocesses;
 
-/// A backup that was made.
+/// Result of a backup.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackedUp {
-    /// The backup.
+    /// Backup that was made.
     pub backup: BackupSummary,
-    /// What its drill showed; none where it was not wanted.
+    /// Report of its drill; null if no drill was requested.
     pub drill: Option<DrillReport>,
-    /// What a drill showed of the log backups since the backup before; none where there are none.
+    /// Report of the drill of log backups since the previous backup; null if there are none.
     pub log_drill: Option<DrillReport>,
-    /// Backups that were removed, since newer ones take their place.
+    /// Backups that were removed, because newer ones replace them.
     pub dropped: Vec<BackupSummary>,
-    /// The folders that have a copy of it, as the site's settings name them.
+    /// Folders and buckets that have a copy of it, as the site's settings name them.
     pub copies: Vec<BackupCopies>,
 }
 
-/// What a drill showed of a backup, and of the log backups that follow it.
+/// Drill reports of a backup, and of the log backups that follow it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Drilled {
-    /// The backup.
+    /// Report for the backup.
     #[serde(flatten)]
     pub drill: DrillReport,
-    /// The log backups; none where there are none.
+    /// Report for the log backups; null if there are none.
     pub log_drill: Option<DrillReport>,
 }
 
-/// What a check of all backups found.
+/// Report of a check of all backups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupCheckReport {
-    /// How many backups there are.
+    /// Number of backups.
     pub backups: usize,
-    /// Every damaged file, with what can no longer be restored because of it.
+    /// All damaged files, each with the data that can no longer be restored.
     pub damages: Vec<String>,
 }
 
-/// The key of the repository.
+/// Key of the backup repository.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecoveryKey {
-    /// The repository's folder.
+    /// Folder of the repository.
     pub repository: String,
-    /// The key: also restic's password.
+    /// The key, which is also restic's password.
     pub key: String,
 }
 

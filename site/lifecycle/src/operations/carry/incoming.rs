@@ -67,29 +67,29 @@ pub enum IncomingVerdict {
     Refused(Vec<RefusedFile>),
 }
 
-/// A bundle that this site can be upgraded with. It stays where it is.
+/// Bundle to which this site can be upgraded. It stays in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TakenBundle {
-    /// Its file or folder.
+    /// File or folder of the bundle.
     pub path: PathBuf,
     /// Name of its release.
     pub name: String,
     /// Version of its release.
     pub version: String,
-    /// Whether it needs a newer Landfall, which it carries.
+    /// True if it needs a newer Landfall, which it contains.
     pub newer: bool,
 }
 
-/// What was taken in.
+/// Content that was taken in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TakenIn {
-    /// What the license of this site comes to now; none where no license came.
+    /// Current license status of this site; null if no license came.
     pub license: Option<LicenseStatus>,
-    /// Number of the revocation that counts now; none where none came.
+    /// Number of the revocation that is now valid; null if no revocation came.
     pub revocation: Option<u64>,
-    /// The bundle with which the site can be upgraded; none where none came.
+    /// Bundle to which the site can be upgraded; null if no bundle came.
     pub bundle: Option<TakenBundle>,
 }
 

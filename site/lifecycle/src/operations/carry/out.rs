@@ -31,21 +31,21 @@ use crate::operations::{Operations, TrustedRelease};
 /// Version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What was carried out.
+/// Content that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CarriedOut {
-    /// The folder on the stick.
+    /// Folder on the stick.
     pub folder: PathBuf,
-    /// The site's UUID.
+    /// UUID of the site.
     pub site: String,
-    /// When it was made, RFC 3339 in UTC.
+    /// Creation time, RFC 3339 in UTC.
     pub made: String,
-    /// Id of the site's key, which signed.
+    /// ID of the site's key, which signed.
     pub site_key: String,
-    /// What is in it.
+    /// Parts that are present.
     pub parts: Vec<PartRecord>,
-    /// What is not, each with the reason.
+    /// Parts that are absent, each with the reason.
     pub missing: Vec<MissingPart>,
 }
 

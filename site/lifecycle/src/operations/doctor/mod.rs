@@ -15,53 +15,53 @@ use super::error::Result;
 use super::status::{SiteState, StatusReport, Verdict};
 use crate::preflight::Finding;
 
-/// How bad a problem is. The worst comes first.
+/// Severity of a problem. The worst comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ProblemSeverity {
     /// Something does not work, or the next change of the site would be refused.
     Blocker,
-    /// Everything works, and something may be lost or fail later.
+    /// Everything works, but something may be lost or fail later.
     Warning,
 }
 
-/// One thing that is wrong.
+/// Problem of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
-    /// How bad it is.
+    /// Severity of the problem.
     pub severity: ProblemSeverity,
-    /// Its name, which stays the same from version to version: a part of the site, such as `disk`, or a finding of preflight, such as
+    /// Name, stable between versions: a part of the site, such as `disk`, or a finding of preflight, such as
     /// `disk-space`.
     pub name: String,
-    /// Its entry in the registry of codes, if it has one.
+    /// Error code in the registry, if it has one.
     pub code: Option<String>,
-    /// What is wrong, and on what.
+    /// Problem, and the object that it concerns.
     pub what: String,
-    /// What a person does next.
+    /// Next step for a person.
     pub next: String,
-    /// Shell commands that do it, in their order; none where no command does.
+    /// Shell commands for the next step, in order; empty if no command does it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<String>,
 }
 
-/// What is wrong with a site.
+/// Problems of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Diagnosis {
-    /// When it was made, RFC 3339 in UTC.
+    /// Time of the diagnosis, RFC 3339 in UTC.
     pub at: String,
-    /// Name and version of the release, installed or on its way.
+    /// Name and version of the release, installed or in progress.
     pub release: Option<String>,
-    /// What the status of the site comes to.
+    /// Verdict of the site's status.
     pub verdict: Verdict,
-    /// Whether there is no blocker.
+    /// True if there is no blocker.
     pub ready: bool,
-    /// How many problems are blockers.
+    /// Number of blockers.
     pub blockers: usize,
-    /// How many are warnings.
+    /// Number of warnings.
     pub warnings: usize,
-    /// The problems, the worst first; of each severity, causes before what follows from them.
+    /// Problems, the worst first; within a severity, causes precede their effects.
     pub problems: Vec<Problem>,
 }
 

@@ -57,34 +57,34 @@ pub struct PreparedInstall<'a> {
     media_path: PathBuf,
 }
 
-/// The result of an install.
+/// Result of an install.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Installed {
     /// Name of the release.
     pub release: String,
-    /// Its version.
+    /// Version of the release.
     pub version: String,
-    /// Whether its root is for development only.
+    /// True if its root is for development only.
     pub development: bool,
-    /// The node.
+    /// Name of the node.
     pub node: String,
-    /// Its address.
+    /// Address of the node.
     pub address: String,
-    /// The administrator's kubeconfig.
+    /// Kubeconfig of the administrator.
     pub kubeconfig: PathBuf,
-    /// The addresses of components within the cluster.
+    /// Addresses of components within the cluster.
     pub services: Vec<ServiceStatus>,
-    /// Where a browser finds the console; none where the release has none.
+    /// Addresses of the console for a browser; absent if the release has no console.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub console: Option<ConsoleAddress>,
-    /// What could not be determined for this report.
+    /// Notes on facts that could not be determined for this report.
     pub notes: Vec<String>,
-    /// Files with the secrets that were generated, readable by root.
+    /// Files with the generated secrets, readable by root.
     pub secrets: Vec<PathBuf>,
-    /// Bytes that this run read from the media, the search for the bundle and its head included.
+    /// Bytes that this run read from the media, including the search for the bundle and its head.
     pub media_read_bytes: u64,
-    /// Bytes that this run read from the store: the ends of what an earlier run staged in part, checked again.
+    /// Bytes that this run read from the store, to check the ends of blobs that an earlier run staged in part.
     pub store_read_bytes: u64,
     /// Bytes that this run wrote into the store.
     pub store_written_bytes: u64,

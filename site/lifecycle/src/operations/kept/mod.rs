@@ -53,17 +53,17 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// A volume that is kept.
+/// Volume that is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeptVolume {
     /// Namespace of its claim.
     pub namespace: String,
-    /// Its claim.
+    /// Name of its claim.
     pub claim: String,
-    /// Its folder in the folder of volumes.
+    /// Name of its folder in the folder of volumes.
     pub folder: String,
-    /// The component that it belongs to, if known.
+    /// Component that owns it, if known.
     pub component: Option<String>,
 }
 

@@ -5,48 +5,48 @@ use landfall_host::facts::Facts;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What was found on the nodes of a cluster.
+/// Report on the nodes of a cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProbeReport {
     /// Address of the API server.
     pub server: String,
-    /// The nodes, by their names.
+    /// Nodes, by name.
     pub nodes: Vec<ProbedNode>,
-    /// The namespace that still exists and must be deleted by a person; null where it is gone.
+    /// Namespace that still exists and that a person must delete; null if it is gone.
     pub leftover: Option<Absence>,
 }
 
-/// What was found on one node.
+/// Report on one node.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProbedNode {
     /// Name of the node.
     pub name: String,
-    /// What was found.
+    /// Facts of the node, or the reason for their absence.
     #[serde(flatten)]
     pub probed: Probed,
 }
 
-/// Facts, or why there are none.
+/// Facts of a node, or the reason for their absence.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Probed {
-    /// The facts of the node, without speeds, which are not measured where software runs.
+    /// Facts of the node, without speeds, which are not measured while software runs.
     Facts(Box<Facts>),
-    /// Why there are none.
+    /// Reason why there are no facts.
     Absent(Absence),
 }
 
-/// Why something is not as it was to be.
+/// Reason why a result is missing.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Absence {
-    /// Entry of the registry of codes.
+    /// Error code in the registry.
     pub code: &'static str,
-    /// What was found.
+    /// Cause that was found.
     pub reason: String,
-    /// What to do about it.
+    /// Next step for a person.
     pub next: String,
 }
 

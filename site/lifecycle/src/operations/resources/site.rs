@@ -21,45 +21,45 @@ use crate::operations::error::Result;
 /// Nanocores per millicore; the kubelet measures in nanocores.
 const NANO: u64 = 1_000_000;
 
-/// What a site uses. A figure that is absent was not measured: zero is a figure.
+/// Resource usage of a site. An absent figure was not measured; zero is a measured figure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SiteUse {
-    /// When it was looked at, RFC 3339 in UTC.
+    /// Time of measurement, RFC 3339 in UTC.
     pub at: String,
-    /// The nodes.
+    /// Usage of the nodes.
     pub nodes: Vec<NodeUse>,
-    /// The components by name, and what belongs to Kubernetes itself at the end.
+    /// Usage of the components by name, and of Kubernetes itself at the end.
     pub components: Vec<ComponentUse>,
-    /// Why figures are missing, for a person.
+    /// Reasons why figures are missing, for a person.
     pub notes: Vec<String>,
 }
 
-/// What a node has, and what everything on it uses, the host's own programs included.
+/// Capacity of a node, and usage of everything on it, including the host's own programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeUse {
-    /// Its name.
+    /// Name of the node.
     pub node: String,
-    /// Thousandths of a core that it has.
+    /// CPU capacity in thousandths of a core.
     pub cpu_millicores: Option<u64>,
-    /// Thousandths of a core in use.
+    /// CPU usage in thousandths of a core.
     pub cpu_used_millicores: Option<u64>,
-    /// Bytes of memory that it has.
+    /// Memory capacity in bytes.
     pub memory_bytes: Option<u64>,
-    /// Bytes of memory in use that the kernel could not take back.
+    /// Memory in use that the kernel could not reclaim, in bytes.
     pub memory_used_bytes: Option<u64>,
 }
 
-/// What a component uses.
+/// Resource usage of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentUse {
-    /// The component; none for what belongs to Kubernetes itself.
+    /// Name of the component; null for Kubernetes itself.
     pub component: Option<String>,
-    /// What the containers of all pods come to that have not ended.
+    /// Sum over the containers of all pods that have not ended.
     pub total: Amounts,
-    /// Its pods, by namespace and name.
+    /// Pods of the component, by namespace and name.
     pub pods: Vec<PodResources>,
 }
 

@@ -62,41 +62,42 @@ pub struct PreparedRestore<'a> {
     peaks: Vec<FilesystemPeak>,
 }
 
-/// A stream whose data a restore overwrites.
+/// Stream whose data a restore overwrites.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OverwrittenStream {
-    /// `COMPONENT/RULE`.
+    /// Name of the stream: `COMPONENT/RULE`.
     pub stream: String,
-    /// Bytes that its volume has now: all of that is replaced. None where a broken volume cannot be measured.
+    /// Current bytes of its volume, all of which are replaced; null if a broken volume cannot be measured.
     pub present_bytes: Option<u64>,
     /// Bytes that are loaded.
     pub loaded_bytes: u64,
-    /// The time as of which its data will be, RFC 3339 in UTC. What was written since is lost.
+    /// Time to which its data returns, RFC 3339 in UTC. Later writes are lost.
     pub as_of: String,
-    /// Until when backups have what was written since, so that another restore can bring it back; none where they have nothing of it.
+    /// Time up to which backups contain the later writes, so that another restore can return them; null if they contain
+    /// none.
     pub saved_until: Option<String>,
 }
 
-/// The result of a restore.
+/// Result of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Restored {
     /// Name of the release.
     pub release: String,
-    /// Its version.
+    /// Version of the release.
     pub version: String,
-    /// What was restored, in order.
+    /// Restored streams, in order.
     pub streams: Vec<RestoredData>,
 }
 
-/// A stream that was restored.
+/// Stream that was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoredData {
-    /// `COMPONENT/RULE`.
+    /// Name of the stream: `COMPONENT/RULE`.
     pub stream: String,
-    /// The time as of which its data is, RFC 3339 in UTC.
+    /// Time to which its data was restored, RFC 3339 in UTC.
     pub time: String,
 }
 

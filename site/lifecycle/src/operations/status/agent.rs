@@ -14,15 +14,15 @@ use landfall_engine::causes::with_causes;
 use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_host::paths::SitePaths;
 
-/// The agent of a host.
+/// Status of a host's agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentStatus {
-    /// Whether Landfall's units run, and nothing keeps the kubelet from running.
+    /// True if Landfall's units run, and nothing prevents the kubelet from running.
     pub ready: bool,
-    /// Why not.
+    /// Reason why the agent is not ready.
     pub reason: Option<String>,
-    /// The last error that the kubelet logged since the machine started, which may be over.
+    /// Last error that the kubelet logged since the machine started, which may be resolved.
     pub last_kubelet_error: Option<String>,
 }
 

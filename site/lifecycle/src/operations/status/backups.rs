@@ -14,31 +14,32 @@ use crate::backups::{
     BackupFolder, BackupTry, CopyRecord, CopyRecords, LogRecords, LogStatus, last_try, newest_proven, unusable,
 };
 
-/// The backups of a site.
+/// Status of a site's backups.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupsStatus {
-    /// How many there are.
+    /// Number of backups.
     pub count: usize,
-    /// When the data of the newest one was read, RFC 3339 in UTC.
+    /// Read time of the newest backup's data, RFC 3339 in UTC.
     pub newest: Option<String>,
-    /// The same of the newest one that a drill proved.
+    /// Read time of the newest proven backup's data, RFC 3339 in UTC.
     pub newest_proven: Option<String>,
-    /// The times of backups that are later than the clock says now, in the order in which they were made: the clock is wrong, or was.
+    /// Times of backups that are later than the clock's current time, in the order in which they were made: the clock
+    /// is or was wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub of_future: Vec<String>,
-    /// Why the repository cannot be used.
+    /// Reason why the repository cannot be used.
     pub reason: Option<String>,
-    /// The latest try to make one, outside of an upgrade; none where there was none.
+    /// Latest attempt at a backup outside of an upgrade; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_try: Option<BackupTry>,
-    /// The latest drill that a person asked for; none where there was none.
+    /// Latest drill that a person requested; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_drill: Option<BackupTry>,
-    /// The folders on other disks and the buckets that get copies, by the site's settings, each with its latest copy.
+    /// Folders on other disks and buckets that get copies, by the site's settings, each with its latest copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopyRecord>,
-    /// How far points in time come back, of each stream whose log is kept.
+    /// Range of restorable points in time, for each stream whose log is kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<LogStatus>,
 }

@@ -10,33 +10,33 @@ use landfall_engine::step::StepError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The certificates of a site.
+/// Status of a site's certificates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificatesStatus {
-    /// Whether each of them can be used now.
+    /// True if each of them can be used now.
     pub ready: bool,
-    /// Why not.
+    /// Reason why one cannot be used.
     pub reason: Option<String>,
-    /// When the first of them ends, RFC 3339. The agent renews all but the authorities long before.
+    /// Earliest expiry of a certificate, RFC 3339. The agent renews all but the authorities long before.
     pub soonest_end: Option<String>,
-    /// Whole days until then, rounded down; negative once it has ended.
+    /// Whole days until that expiry, rounded down; negative once it has passed.
     pub days_left: Option<i64>,
-    /// Each of them, the one that ends first at the beginning; those without an end come before.
+    /// All certificates, the first to expire at the beginning; certificates without a known end precede them.
     pub certificates: Vec<CertificateStatus>,
 }
 
-/// One certificate.
+/// Status of one certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateStatus {
-    /// The file that holds it, or a kubeconfig.
+    /// File that holds it, or a kubeconfig.
     pub file: PathBuf,
-    /// When it begins, RFC 3339; none where it cannot be read.
+    /// Start of its validity, RFC 3339; null if it cannot be read.
     pub begins: Option<String>,
-    /// When it ends, RFC 3339; none where it cannot be read.
+    /// End of its validity, RFC 3339; null if it cannot be read.
     pub ends: Option<String>,
-    /// Why it cannot be used now, as in `has ended`.
+    /// Reason why it cannot be used now, as in `has ended`.
     pub problem: Option<String>,
 }
 

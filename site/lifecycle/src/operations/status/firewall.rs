@@ -13,15 +13,15 @@ use crate::configuration::SiteConfiguration;
 use crate::plan::network::Networks;
 use crate::preflight::{AcceptedBy, AcceptedWarning, Finding, closed_firewalls, inbound};
 
-/// The host's firewalls, as far as they decide about pods.
+/// Status of the host's firewalls, as far as they concern pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FirewallStatus {
-    /// Whether none of them drops what comes from pods.
+    /// True if none of them drops packets from pods.
     pub ready: bool,
-    /// Why not.
+    /// Reason why packets are dropped.
     pub reason: Option<String>,
-    /// Shell commands that open them, in their order.
+    /// Shell commands that open the firewalls, in order.
     pub commands: Vec<String>,
 }
 

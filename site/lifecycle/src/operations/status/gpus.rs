@@ -22,59 +22,59 @@ use crate::plan::gpu_resources::listed;
 use crate::plan::gpu_resources::offer::{Offer, offered};
 use crate::preflight::problem_of_gpu;
 
-/// NVIDIA's GPUs of a host.
+/// Status of a host's NVIDIA GPUs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GpusStatus {
-    /// The version of their driver.
+    /// Version of the driver.
     pub driver: Option<String>,
-    /// What keeps them from being used, with its code; none where every GPU answers.
+    /// Reason why they cannot be used, with its code; null if every GPU answers.
     pub reason: Option<String>,
-    /// Each GPU that the driver knows; none where it cannot be asked.
+    /// GPUs that the driver knows; empty if it cannot be queried.
     pub devices: Vec<GpuStatus>,
-    /// What the node offers to pods of them, by resource, such as `nvidia.com/gpu`; empty where no device plugin offers any, or the cluster
-    /// does not answer.
+    /// Number of GPUs that the node offers to pods, by resource, such as `nvidia.com/gpu`. It is empty if no device
+    /// plugin offers any, or the cluster does not answer.
     pub offered: BTreeMap<String, u64>,
-    /// How that, or what containers would get, differs from what the driver reports, with codes; empty where nothing differs or no
-    /// release that offers GPUs is installed.
+    /// Differences between the driver's report and the offer, or the devices of containers, with codes. The list is
+    /// empty without differences, or if no release that offers GPUs is installed.
     pub differences: Vec<String>,
-    /// When they were looked at, RFC 3339.
+    /// Time of the query, RFC 3339.
     pub as_of: String,
-    /// Seconds since then: a look counts for a minute, and for ten after a library that hung.
+    /// Seconds since then: a result is kept for a minute, and for ten after a library that hung.
     pub age_seconds: u64,
 }
 
-/// One GPU.
+/// Status of one GPU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GpuStatus {
-    /// The driver's number of it.
+    /// Index of the GPU in the driver.
     pub index: u32,
-    /// Its model, such as `NVIDIA L4`; none where it does not answer.
+    /// Model, such as `NVIDIA L4`; null if it does not answer.
     pub model: Option<String>,
-    /// Bytes of its memory.
+    /// Memory of the GPU in bytes.
     pub total_bytes: Option<u64>,
-    /// Bytes of it that are in use.
+    /// Memory in use, in bytes.
     pub used_bytes: Option<u64>,
     /// Names of the parts into which it is divided (MIG).
     pub parts: Vec<String>,
-    /// The processes that hold its memory.
+    /// Processes that hold its memory.
     pub holders: Vec<GpuHolder>,
-    /// What is wrong with it.
+    /// Problems of the GPU.
     pub problems: Vec<String>,
 }
 
-/// A process that holds memory of a GPU.
+/// Process that holds memory of a GPU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GpuHolder {
-    /// Its id.
+    /// ID of the process.
     pub pid: u32,
-    /// Its name, if it can be seen.
+    /// Name of the program, if it is visible.
     pub program: Option<String>,
-    /// Bytes that it holds, if they are known.
+    /// Memory that it holds in bytes, if known.
     pub used_bytes: Option<u64>,
-    /// The pod that it runs in, as `NAMESPACE/NAME`; none for a process of the host, and where the cluster does not answer.
+    /// Pod of the process, as `NAMESPACE/NAME`; null for a process of the host, and if the cluster does not answer.
     pub pod: Option<String>,
 }
 

@@ -16,18 +16,17 @@ use crate::preflight::{EVICTION_BYTES, size};
 /// Size limit of etcd's file: etcd's own default, which nothing here changes. Beyond it, etcd refuses writes.
 const ETCD_QUOTA_BYTES: u64 = 2 << 30;
 
-/// The machine's clock.
+/// Status of the machine's clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClockStatus {
-    /// Whether it can be right, as far as the site knows.
+    /// True if the clock can be right, as far as the site knows.
     pub ready: bool,
-    /// Why not.
+    /// Reason why it cannot be right.
     pub reason: Option<String>,
-    /// What it says, RFC 3339.
+    /// Time of the clock, RFC 3339.
     pub now: String,
-    /// The newest time that the site has seen, RFC 3339, if the clock says an earlier one. That alone keeps nothing from being
-    /// ready.
+    /// Newest time that the site has seen, RFC 3339, if the clock shows an earlier one. This does not affect readiness.
     pub earlier_than: Option<String>,
 }
 
@@ -47,15 +46,15 @@ impl ClockStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DiskStatus {
-    /// Whether there is more free than what the kubelet keeps free by removing pods.
+    /// True if free space exceeds the space that the kubelet keeps free by removing pods.
     pub ready: bool,
-    /// Why not.
+    /// Reason why it is not ready.
     pub reason: Option<String>,
-    /// A folder on it.
+    /// Folder on the filesystem.
     pub folder: PathBuf,
-    /// Bytes in all.
+    /// Total bytes.
     pub total_bytes: u64,
-    /// Bytes that can be written.
+    /// Writable free bytes.
     pub free_bytes: u64,
 }
 
@@ -80,9 +79,9 @@ impl DiskStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemoryStatus {
-    /// Bytes in all.
+    /// Total bytes.
     pub total_bytes: u64,
-    /// Bytes that programs can have without swapping, as the kernel estimates them.
+    /// Bytes that programs can use without swapping, as the kernel estimates them.
     pub available_bytes: u64,
 }
 
@@ -94,17 +93,17 @@ impl MemoryStatus {
     }
 }
 
-/// etcd, the cluster's own database.
+/// Status of etcd, the cluster's own database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EtcdStatus {
-    /// Whether there is room in it.
+    /// True if there is room in the database.
     pub ready: bool,
-    /// Why not.
+    /// Reason why it is not ready.
     pub reason: Option<String>,
-    /// Bytes of its file.
+    /// Size of its file in bytes.
     pub size_bytes: u64,
-    /// Bytes from which on it refuses to write.
+    /// Size in bytes at which it refuses writes.
     pub quota_bytes: u64,
 }
 

@@ -16,33 +16,33 @@ use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::pins::Pins;
 use crate::plan::models::{how, number};
 
-/// A model of the installed release.
+/// Status of a model of the installed release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelStatus {
     /// Name of its artifact.
     pub name: String,
-    /// Its quantization, or the type of most of its weights.
+    /// Quantization, or type of most weights.
     pub quantization: String,
-    /// Bytes of its weights in files.
+    /// Size of its weights in files, in bytes.
     pub weights_bytes: u64,
-    /// The figures that its software was given, as the latest plan or the site decided them; empty where the release lets neither decide.
+    /// Figures that its software received, by the latest plan or the site; empty if the release lets neither decide.
     pub figures: Vec<ModelFigure>,
-    /// How it runs on this host with them: engine, place and figures; none where it does not.
+    /// Profile on this host with these figures: engine, place and figures; null if it does not run.
     pub profile: Option<String>,
-    /// Why it does not.
+    /// Reason why it does not run.
     pub reason: Option<String>,
 }
 
-/// A figure of a model.
+/// Figure of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelFigure {
-    /// `tensorParallel`, `context`, `sequences` or `memoryBytes`.
+    /// Name of the figure: `tensorParallel`, `context`, `sequences` or `memoryBytes`.
     pub name: String,
-    /// What it is.
+    /// Value of the figure.
     pub value: u64,
-    /// Whether the site set it, rather than the plan.
+    /// True if the site set it, rather than the plan.
     pub set_by_site: bool,
 }
 

@@ -14,21 +14,21 @@ use landfall_cluster::{ComponentStatus, ready};
 /// Namespace of Kubernetes' own pods, which no component lists.
 const SYSTEM_NAMESPACE: &str = "kube-system";
 
-/// A node.
+/// Status of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeStatus {
-    /// Its name.
+    /// Name of the node.
     pub name: String,
-    /// Its address.
+    /// Address of the node.
     pub address: String,
     /// Version of its kubelet.
     pub kubernetes: String,
-    /// Whether it is ready, and the pods on it that belong to Kubernetes or to the release.
+    /// True if the node is ready, and so are its pods that belong to Kubernetes or to the release.
     pub ready: bool,
-    /// Why it is not.
+    /// Reason why it is not ready.
     pub reason: Option<String>,
-    /// What the kubelet lacks, as in `DiskPressure`; it removes pods then, and takes no new ones.
+    /// Pressures that the kubelet reports, such as `DiskPressure`; it then removes pods, and accepts no new ones.
     pub pressures: Vec<String>,
 }
 

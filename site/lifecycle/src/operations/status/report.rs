@@ -16,7 +16,7 @@ use crate::license::LicenseStatus;
 use crate::preflight::AcceptedWarning;
 use crate::replaced_data::ReplacedData;
 
-/// The state of a site.
+/// State of a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SiteState {
@@ -38,161 +38,161 @@ pub enum SiteState {
     UninstallInterrupted,
 }
 
-/// Everything that status reports.
+/// Report of the status.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReport {
-    /// What all of it comes to.
+    /// Verdict of the report.
     pub verdict: Verdict,
-    /// The state of the site.
+    /// State of the site.
     pub state: SiteState,
-    /// Whether all that should run is ready: release installed, agent, nodes, firewall, every component of the release, registry,
-    /// certificates, clock, disk, etcd.
+    /// True if everything that should run is ready: release installed, agent, nodes, firewall, every component of the
+    /// release, registry, certificates, clock, disk, etcd.
     pub ready: bool,
-    /// The release, installed or on its way.
+    /// Release, installed or in progress.
     pub release: Option<ReleaseStatus>,
-    /// Its latest operation.
+    /// Latest operation.
     pub operation: Option<OperationStatus>,
-    /// The host's agent.
+    /// Agent of the host.
     pub agent: Option<AgentStatus>,
     /// Nodes of the cluster.
     pub nodes: Vec<NodeStatus>,
-    /// Whether the cluster's service addresses answer; none where the cluster was not asked.
+    /// Status of the cluster's service addresses; null if the cluster was not queried.
     pub service_addresses: Option<ServiceAddresses>,
-    /// Whether the host's firewalls let packets of pods pass; none where nothing is installed.
+    /// Status of the host's firewalls for packets of pods; null if nothing is installed.
     pub firewall: Option<FirewallStatus>,
     /// Components of the release.
     pub components: Vec<ComponentStatus>,
-    /// The site's registry.
+    /// Registry of the site.
     pub registry: Option<RegistryStatus>,
-    /// The site's certificates; none where there is no control plane.
+    /// Certificates of the site; null if there is no control plane.
     pub certificates: Option<CertificatesStatus>,
-    /// The machine's clock; none where nothing is installed.
+    /// Clock of the machine; null if nothing is installed.
     pub clock: Option<ClockStatus>,
-    /// NVIDIA's GPUs; none where there are none, or nothing is installed. They never keep a site from being ready.
+    /// NVIDIA GPUs; absent if there are none, or nothing is installed. They never affect readiness.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpus: Option<GpusStatus>,
-    /// Models of the release, in its order; none where it describes none. They never keep a site from being ready.
+    /// Models of the release, in its order; empty if it describes none. They never affect readiness.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelStatus>,
     /// Space of the data folder.
     pub disk: Option<DiskStatus>,
-    /// Memory of the machine; none where nothing is installed.
+    /// Memory of the machine; absent if nothing is installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryStatus>,
-    /// The cluster's own database; none where there is none.
+    /// Status of the cluster's own database; null if there is none.
     pub etcd: Option<EtcdStatus>,
-    /// Backups of the site's data; none where none was ever made.
+    /// Backups of the site's data; null if none was ever made.
     pub backups: Option<BackupsStatus>,
-    /// Why the site's data would be lost with its machine: there is no backup. None where one exists, or the release has no data to save. It
-    /// never keeps a site from being ready.
+    /// Warning that the site's data would be lost with its machine, because there is no backup. Absent if one exists,
+    /// or the release has no data to save. It never affects readiness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_backup: Option<String>,
-    /// What undone changes found in volumes whose data they had changed: it is kept until a person removes it.
+    /// Data that the undo of changes replaced in volumes. It is kept until a person removes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced_data: Vec<ReplacedData>,
-    /// The warnings that a person accepted before the release came.
+    /// Warnings that a person accepted before the release was installed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<AcceptedWarning>,
-    /// The site's license; none where there is none and none is needed. It never keeps a site from being ready.
+    /// License of the site; null if there is none and none is needed. It never affects readiness.
     pub license: Option<LicenseStatus>,
-    /// Why nothing is known of nodes and components, which is among the notes, too: the API server does not answer. What runs continues. None
-    /// where it answers, or where there is no cluster.
+    /// Reason why nodes and components are not known, which is also a note: the API server does not answer. Running
+    /// software continues. Absent if it answers, or if there is no cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_silence: Option<String>,
-    /// What a person should know besides.
+    /// Further notes for a person.
     pub notes: Vec<String>,
 }
 
-/// A release on a site.
+/// Release on a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseStatus {
-    /// Name.
+    /// Name of the release.
     pub name: String,
-    /// Version.
+    /// Version of the release.
     pub version: String,
-    /// Counter.
+    /// Counter of the release.
     pub counter: u64,
-    /// Id of its bundle.
+    /// ID of its bundle.
     pub bundle: String,
-    /// Fingerprint of the root document that is trusted.
+    /// Fingerprint of the trusted root document.
     pub root: String,
-    /// Whether that root is for development only.
+    /// True if that root is for development only.
     pub development: bool,
-    /// Where its trust came from.
+    /// Source of its trust.
     pub trust: String,
 }
 
-/// An operation, by its journal.
+/// Operation, by its journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationStatus {
-    /// What it does.
+    /// Kind of the operation.
     pub operation: Operation,
-    /// Who runs it now.
+    /// Process that runs it now.
     pub running: Option<Holder>,
-    /// Sequence of its last record.
+    /// Sequence number of its last record.
     pub record: u64,
-    /// When that was written.
+    /// Time at which that record was written.
     pub at: Option<String>,
-    /// The journal's file.
+    /// File of the journal.
     pub journal: PathBuf,
-    /// The step that is next, or in progress.
+    /// Step that is next, or in progress.
     pub step: Option<StepReport>,
 }
 
-/// A step, by the journal.
+/// Step, by the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepReport {
-    /// 1 for the first.
+    /// Number of the step, from 1.
     pub index: usize,
-    /// All the steps.
+    /// Total number of steps.
     pub count: usize,
-    /// Its id.
+    /// ID of the step.
     pub id: String,
-    /// What it does.
+    /// Title of the step.
     pub title: String,
-    /// Its state.
+    /// Status of the step.
     pub status: &'static str,
-    /// Why it failed last.
+    /// Latest failure of the step.
     pub failure: Option<RecordedError>,
-    /// What it found that is not Landfall's.
+    /// Object that blocked the step because Landfall does not own it.
     pub blocked: Option<String>,
-    /// Whether a person must remove what stopped it, before it can continue.
+    /// True if a person must remove the obstacle before the step can continue.
     pub stuck: bool,
 }
 
-/// Where a component is reached within the cluster.
+/// Address of a component within the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceStatus {
-    /// Its component.
+    /// Name of the component.
     pub component: String,
     /// Name within the cluster.
     pub name: String,
-    /// Address within the cluster; none where the name leads to the pods themselves.
+    /// Address within the cluster; null if the name leads to the pods themselves.
     pub address: Option<String>,
-    /// Ports.
+    /// Port numbers.
     pub ports: Vec<u64>,
 }
 
-/// The registry.
+/// Status of the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistryStatus {
-    /// Where it listens.
+    /// Address on which it listens.
     pub address: String,
-    /// Whether it answers.
+    /// True if the registry answers.
     pub ready: bool,
-    /// Why it does not.
+    /// Reason why it does not answer.
     pub reason: Option<String>,
-    /// Blobs of the release that are staged.
+    /// Number of staged blobs of the release.
     pub staged_blobs: usize,
-    /// Blobs of the release.
+    /// Number of blobs of the release.
     pub blobs: usize,
-    /// Bytes of the staged blobs.
+    /// Size of the staged blobs in bytes.
     pub staged_bytes: u64,
 }
 

@@ -15,13 +15,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Name that every cluster's nameserver knows.
 const NAME: [&str; 5] = ["kubernetes", "default", "svc", "cluster", "local"];
 
-/// Whether service addresses answer.
+/// Status of service addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAddresses {
-    /// Whether those of the API server and of the cluster's nameserver answer.
+    /// True if the addresses of the API server and of the cluster's nameserver answer.
     pub ready: bool,
-    /// Why not.
+    /// Reason why they do not answer.
     pub reason: Option<String>,
 }
 

@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use super::{SiteState, StatusReport};
 
-/// What a status comes to.
+/// Verdict of a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// A release is installed, and all that should run is ready.
+    /// A release is installed, and everything that should run is ready.
     Ready,
-    /// A release is installed, and not all that should run is ready.
+    /// A release is installed, but not everything that should run is ready.
     NotReady,
     /// Nothing is installed.
     Absent,

@@ -42,23 +42,23 @@ const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 /// Mode of a support bundle: only root may read it, until a person hands it over.
 const MODE: u32 = 0o600;
 
-/// What was collected.
+/// Result of collecting a support bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CollectedSupport {
-    /// The file.
+    /// Written file.
     pub file: PathBuf,
-    /// Its size.
+    /// Size of the file in bytes.
     pub size_bytes: u64,
-    /// How many files are in it, without its index.
+    /// Number of files in it, without its index.
     pub files: usize,
-    /// How many of them were truncated.
+    /// Number of truncated files.
     pub truncated: usize,
-    /// How many values were known to be secret, and were looked for.
+    /// Number of known secret values, which were searched for.
     pub known_values: usize,
-    /// Why the values of some secrets are not known. Those are found only where they look like secrets.
+    /// Reasons why the values of some secrets are not known. These are found only if they look like secrets.
     pub unknown: Vec<String>,
-    /// What became of the collectors.
+    /// Results of the collectors.
     pub collectors: Vec<CollectorRecord>,
 }
 

@@ -8,26 +8,26 @@ use crate::steps::action::Action;
 use crate::steps::load::Load;
 use landfall_engine::plan::Plan;
 
-/// The result of an upgrade or a rollback.
+/// Result of an upgrade or a rollback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Upgraded {
     /// Name of the release.
     pub release: String,
-    /// Its version.
+    /// Version of the release.
     pub version: String,
-    /// Version of the release that was there before, which the site keeps.
+    /// Version of the previous release, which the site keeps.
     pub previous: String,
     /// Components that were added or changed, in order.
     pub changed: Vec<String>,
     /// Components that were removed; their data stays.
     pub removed: Vec<String>,
-    /// What was restored from a backup, in order: `COMPONENT/RULE`.
+    /// Streams that were restored from a backup, in order: `COMPONENT/RULE`.
     pub restored: Vec<String>,
-    /// When the restored data was read, RFC 3339 in UTC.
+    /// Read time of the restored data, RFC 3339 in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restored_from: Option<String>,
-    /// Version of Kubernetes, such as `v1.36.3`, where the node pack changed.
+    /// Version of Kubernetes, such as `v1.36.3`, if the node pack changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<String>,
 }

@@ -35,37 +35,37 @@ pub struct FiguresInputs<'a> {
     pub facts: &'a Facts,
 }
 
-/// What an installation takes.
+/// Time and space that an installation takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanFigures {
-    /// How long all steps are expected to take, in milliseconds.
+    /// Expected duration of all steps, in milliseconds.
     pub milliseconds: u64,
-    /// How many objects of Kubernetes the steps apply.
+    /// Number of Kubernetes objects that the steps apply.
     pub objects: usize,
-    /// Each step, in the plan's order.
+    /// Figures of each step, in the plan's order.
     pub steps: Vec<StepFigures>,
-    /// Each filesystem that is written to. That of the data folder comes first.
+    /// Figures of each filesystem that is written to. The filesystem of the data folder comes first.
     pub filesystems: Vec<FilesystemFigures>,
-    /// The first step that nothing undoes; none where `landfall uninstall` undoes every step.
+    /// First step that nothing undoes; null if `landfall uninstall` undoes every step.
     pub point_of_no_return: Option<String>,
 }
 
-/// What a step takes.
+/// Time and space that a step takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepFigures {
-    /// Its id.
+    /// ID of the step.
     pub id: String,
-    /// What it does.
+    /// Title of the step.
     pub title: String,
-    /// How long it is expected to take, in milliseconds.
+    /// Expected duration in milliseconds.
     pub milliseconds: u64,
-    /// From what that is known.
+    /// Basis of the expected duration.
     pub basis: Basis,
-    /// Bytes that it writes to the filesystem of the data folder, and that stay.
+    /// Bytes that it writes permanently to the filesystem of the data folder.
     pub written_bytes: u64,
-    /// How many objects of Kubernetes it applies.
+    /// Number of Kubernetes objects that it applies.
     pub objects: usize,
 }
 

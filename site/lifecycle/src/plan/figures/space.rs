@@ -50,33 +50,33 @@ pub(super) struct Writes {
     pub(super) passes: u64,
 }
 
-/// A filesystem at the end of a step.
+/// Use of a filesystem at the end of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Moment {
-    /// The id of the step.
+    /// ID of the step.
     pub step: String,
-    /// Bytes that the install has taken at most by its end, what it needed only meanwhile included.
+    /// Peak use of the install up to the end of the step, in bytes, including temporary use.
     pub peak_bytes: u64,
-    /// Bytes that it has taken at its end.
+    /// Use at the end of the step, in bytes.
     pub used_bytes: u64,
 }
 
-/// What an install takes of a filesystem, beside everything that is there.
+/// Use of a filesystem by an install, in addition to existing data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FilesystemFigures {
-    /// The paths in question that are on it.
+    /// Relevant paths on the filesystem.
     pub paths: Vec<String>,
-    /// Its size in bytes.
+    /// Size of the filesystem in bytes.
     pub total_bytes: u64,
-    /// Bytes that are free before.
+    /// Free bytes before the install.
     pub free_bytes: u64,
-    /// Bytes that the install takes at most at any time.
+    /// Peak use by the install, in bytes.
     pub peak_bytes: u64,
-    /// Bytes that it has taken in the end.
+    /// Use at the end of the install, in bytes.
     pub final_bytes: u64,
-    /// What it has taken after each step that changes it.
+    /// Use after each step that changes it.
     pub moments: Vec<Moment>,
 }
 

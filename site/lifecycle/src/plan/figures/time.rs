@@ -9,15 +9,15 @@ use serde::Serialize;
 
 use crate::steps::action::Action;
 
-/// From what the time of a step is known.
+/// Basis of a step's expected duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
-    /// The last install on this machine did the step.
+    /// The last install on this machine executed the step.
     Measured,
     /// The speeds of this machine were measured.
     Speed,
-    /// Nothing is known of this machine: it is the time of a reference machine.
+    /// Nothing is known about this machine: the duration is that of a reference machine.
     Reference,
 }
 

@@ -17,22 +17,22 @@ use landfall_engine::step::StepError;
 /// Default seconds until a pod becomes ready.
 const READY_SECONDS: u64 = 15;
 
-/// The canary of a component that changes.
+/// Canary of a changing component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum CanaryChoice {
-    /// One pod of the new form is proved beside those that run, before the rest changes.
+    /// A pod of the new form is proved next to the running pods, before the rest changes.
     Tried {
-        /// The workload whose pod it is.
+        /// Workload of the pod.
         workload: String,
         /// Names of the proofs that the pod must pass.
         proofs: Vec<String>,
-        /// Seconds for which it is watched once it gets requests.
+        /// Seconds for which it is watched after it starts to receive requests.
         soak_seconds: u64,
     },
-    /// There is none.
+    /// There is no canary.
     Skipped {
-        /// Why, for a person.
+        /// Reason why there is none, for a person.
         reason: String,
     },
 }

@@ -11,7 +11,7 @@ use crate::steps::component::Component;
 use landfall_cluster::ObjectName;
 use landfall_engine::step::StepError;
 
-/// What happens to a component, or to an object of it.
+/// Fate of a component, or of an object of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
@@ -25,17 +25,17 @@ pub enum Fate {
     Unchanged,
 }
 
-/// What happens to a component.
+/// Change of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentChange {
-    /// The component.
+    /// Name of the component.
     pub component: String,
-    /// What happens to it.
+    /// Fate of the component.
     pub fate: Fate,
-    /// Whether its workloads stop for a while, because its data, or data that it uses, changes.
+    /// True if its workloads stop for a while, because its data, or data that it uses, changes.
     pub stops: bool,
-    /// Its objects that are added, changed or removed.
+    /// Objects that are added, changed or removed.
     pub objects: Vec<ObjectChange>,
     /// Images that its pods run only in the earlier release.
     pub images_before: Vec<String>,
@@ -46,13 +46,13 @@ pub struct ComponentChange {
     pub canary: Option<CanaryChoice>,
 }
 
-/// What happens to an object.
+/// Change of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectChange {
-    /// Kind, namespace and name.
+    /// Kind, namespace and name of the object.
     pub object: String,
-    /// What happens to it.
+    /// Fate of the object.
     pub fate: Fate,
 }
 

@@ -32,19 +32,19 @@ const ETCD_TOOLS: [&str; 2] = ["etcdctl", "etcdutl"];
 const OBJECTS: [(Phase, &str); 2] =
     [(Phase::UploadConfiguration, "store the configuration in the cluster"), (Phase::Proxy, "replace kube-proxy")];
 
-/// What changes of the node.
+/// Changes of the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeChange {
-    /// Version of Kubernetes now, such as `v1.36.3`.
+    /// Current version of Kubernetes, such as `v1.36.3`.
     pub kubernetes_before: String,
-    /// The same afterwards.
+    /// New version of Kubernetes.
     pub kubernetes_after: String,
-    /// References of the images that it runs without the registry and that change, as they are now.
+    /// Current references of changing images that the node runs without the registry.
     pub images_before: Vec<String>,
-    /// The same afterwards.
+    /// New references of these images.
     pub images_after: Vec<String>,
-    /// Whether etcd and the API server are replaced: for as long as that takes, the cluster cannot be asked. Pods go on.
+    /// True if etcd and the API server are replaced: meanwhile, the cluster cannot be queried. Pods continue to run.
     pub replaces_control_plane: bool,
 }
 

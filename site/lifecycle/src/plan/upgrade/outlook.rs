@@ -36,71 +36,73 @@ struct Seconds {
     is_predicted: bool,
 }
 
-/// What happens to a component's pods.
+/// Interruption of a component's pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Interruption {
-    /// They continue to run.
+    /// The pods continue to run.
     None,
-    /// They are replaced by others, as the workload's strategy says: one with a single pod is unavailable meanwhile.
+    /// Other pods replace them by the workload's strategy: a workload with a single pod is unavailable meanwhile.
     Replaced,
-    /// They stop, since data changes that the component has or uses, and start again.
+    /// The pods stop, because data changes that the component has or uses, and start again.
     Stops,
-    /// They are removed.
+    /// The pods are removed.
     Removed,
 }
 
-/// What happens to a component's data.
+/// Fate of a component's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataFate {
-    /// It has none.
+    /// The component has no data.
     None,
-    /// It stays as it is.
+    /// The data stays as it is.
     Kept,
-    /// It is copied, and the new release may change it; the copy takes its place again if the change is undone.
+    /// The data is copied, and the new release may change it; an undo of the change returns the copy.
     Copied,
-    /// A backup takes its place.
+    /// A backup replaces the data.
     Restored,
 }
 
-/// What happens to a component.
+/// Outlook for a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentOutlook {
-    /// The component.
+    /// Name of the component.
     pub component: String,
-    /// What happens to its pods.
+    /// Interruption of its pods.
     pub interruption: Interruption,
-    /// Seconds for which it is expected to be away; none where it is not.
+    /// Expected downtime in seconds; null without downtime.
     pub expected_seconds: Option<u64>,
-    /// Whether this site has not done all of these steps yet, so that some of the seconds are those of a reference machine.
+    /// True if this site has not executed all of these steps yet, so that some of the seconds are those of a reference
+    /// machine.
     pub is_predicted: bool,
-    /// What happens to its data.
+    /// Fate of its data.
     pub data: DataFate,
 }
 
-/// From when on nothing goes back by itself.
+/// Point after which undo is no longer automatic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PointOfNoReturn {
-    /// The step after which the change is committed.
+    /// Step after which the change is committed.
     pub after: String,
-    /// What cannot be undone from then on.
+    /// Losses that cannot be undone from then on.
     pub lost: Vec<String>,
 }
 
-/// All of it.
+/// Outlook for a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outlook {
-    /// Seconds that all of it is expected to take, with what follows the commit.
+    /// Expected duration in seconds, including the steps after the commit.
     pub seconds: u64,
-    /// Whether this site has not done all of its steps yet, so that some of the seconds are those of a reference machine.
+    /// True if this site has not executed all of its steps yet, so that some of the seconds are those of a reference
+    /// machine.
     pub is_predicted: bool,
-    /// Each component, in the order of the change.
+    /// Outlook for each component, in the order of the change.
     pub components: Vec<ComponentOutlook>,
-    /// From when on nothing goes back by itself.
+    /// Point after which undo is no longer automatic.
     pub point_of_no_return: PointOfNoReturn,
 }
 
