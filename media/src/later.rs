@@ -25,7 +25,7 @@ const FIXED_FIELDS: [&str; 7] =
 const SITE_FOLDERS: [&str; 2] = ["/etc/landfall", "/var/lib/landfall"];
 
 /// Folders in these whose files are chained or identified by their bytes.
-const FIXED_FOLDERS: [&str; 3] = ["registry", "releases", "usage"];
+const FIXED_FOLDERS: [&str; 4] = ["backups/repository", "registry", "releases", "usage"];
 
 /// The bytes that tell programs apart, once in each.
 #[must_use]
