@@ -39,7 +39,7 @@ pub(super) fn are_taken(components: &[Value], objects_of: impl Fn(&Value) -> Res
     Ok(())
 }
 
-/// Creates a namespace and waits for its ServiceAccount, without which the API server refuses pods.
+/// Creates a namespace and waits for its `ServiceAccount`, without which the API server refuses pods.
 fn ensure_namespace(plane: &ControlPlane, name: &str) {
     let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
     plane.kubectl(&APPLY, Some(&object));
