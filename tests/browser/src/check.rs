@@ -13,7 +13,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Time between two polls.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Waits until a condition holds, for up to [`PATIENCE`].
+/// Waits until a condition holds, for up to half a minute.
 pub async fn until(what: &str, holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
     until_within(PATIENCE, what, holds).await
 }
