@@ -9,10 +9,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-/// The field that a later program adds.
+/// Field that a later program adds.
 pub const FIELD: &str = "later";
 
-/// The last byte of a later program's mark.
+/// Last byte of a later program's mark.
 pub const LATER_END: u8 = b'1';
 
 static MARK: [u8; 40] = *b"landfall: documents of this program    0";
@@ -24,34 +24,34 @@ const FIXED_FIELDS: [&str; 7] =
 /// Folders of an installed site.
 const SITE_FOLDERS: [&str; 2] = ["/etc/landfall", "/var/lib/landfall"];
 
-/// Folders in these whose files are chained or identified by their bytes.
-const FIXED_FOLDERS: [&str; 4] = ["backups/repository", "registry", "releases", "usage"];
+/// Files and folders in these that are chained or identified by their bytes.
+const FIXED_PLACES: [&str; 4] = ["backups/repository", "registry", "releases", "usage.jsonl"];
 
-/// The bytes that tell programs apart, once in each.
+/// Bytes that tell programs apart, once in each program.
 #[must_use]
 pub fn mark() -> &'static [u8] {
     &MARK
 }
 
-/// Whether this is a later program.
+/// Returns true in a later program.
 fn is_later() -> bool {
     black_box(&MARK).last() == Some(&LATER_END)
 }
 
-/// The bytes of a file as this program writes them.
+/// Returns the bytes of a file as this program writes them.
 #[must_use]
 pub fn document<'a>(path: &Path, bytes: &'a [u8]) -> Cow<'a, [u8]> {
     let extended = (is_later() && is_own_document(path)).then(|| extended(bytes)).flatten();
     extended.map_or(Cow::Borrowed(bytes), Cow::Owned)
 }
 
-/// The payload of a journal's record as this program writes it.
+/// Returns the payload of a journal's record as this program writes it.
 #[must_use]
 pub fn payload(bytes: Vec<u8>) -> Vec<u8> {
     if is_later() { extended(&bytes).unwrap_or(bytes) } else { bytes }
 }
 
-/// The same without the field of a later program, if this is one: it knows that field.
+/// Returns a payload without the additional field if this is a later program, which knows that field.
 #[must_use]
 pub fn known_payload(bytes: &[u8]) -> Cow<'_, [u8]> {
     let ending = ending();
@@ -61,13 +61,13 @@ pub fn known_payload(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether a file is one of those by which Landfall knows a site.
+/// Returns true for a document of a site that may have another field.
 fn is_own_document(path: &Path) -> bool {
     let inside = SITE_FOLDERS.iter().find_map(|folder| path.strip_prefix(folder).ok());
-    inside.is_some_and(|path| !FIXED_FOLDERS.iter().any(|fixed| path.starts_with(fixed)))
+    inside.is_some_and(|path| !FIXED_PLACES.iter().any(|fixed| path.starts_with(fixed)))
 }
 
-/// One or more documents, each on a line of its own, with the field; nothing of anything else.
+/// Adds the field to a document, or to each of several documents on lines of their own; `None` for other bytes.
 fn extended(bytes: &[u8]) -> Option<Vec<u8>> {
     if let Some(whole) = extended_document(bytes) {
         return Some(whole);
@@ -83,7 +83,7 @@ fn extended_document(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([bytes[..end].trim_ascii_end(), ending().as_bytes(), &bytes[end + 1..]].concat())
 }
 
-/// What the field makes of the last byte of a document.
+/// Replacement of the last byte of a document, with the field.
 fn ending() -> String {
     format!(",\"{FIELD}\":{{\"program\":true}}}}")
 }
@@ -107,9 +107,13 @@ mod tests {
     #[test]
     fn only_own_documents_are_extended() {
         assert!(is_own_document(Path::new("/var/lib/landfall/marks.json")));
-        for other in
-            ["/etc/cni/net.d/10-site.conflist", "/var/lib/landfall/registry/docker/index", "/root/landfall/key.json"]
-        {
+        for other in [
+            "/etc/cni/net.d/10-site.conflist",
+            "/root/landfall/key.json",
+            "/var/lib/landfall/backups/repository/keys/0123",
+            "/var/lib/landfall/registry/docker/index",
+            "/var/lib/landfall/usage.jsonl",
+        ] {
             assert!(!is_own_document(Path::new(other)), "{other}");
         }
     }
