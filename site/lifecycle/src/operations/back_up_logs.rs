@@ -16,7 +16,7 @@ use super::Operations;
 use super::backup::is_of;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::{OperationError, Result};
-use super::history::Past;
+use super::past::Past;
 use crate::backups::{LogIndex, LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse, unusable};
 use crate::room::Demand;
 

@@ -12,7 +12,7 @@ use super::Operations;
 use super::askers::Account;
 use super::console::is_outside;
 use super::error::Result;
-use super::history::Past;
+use super::past::Past;
 use super::past_operations::titles;
 use crate::pins::Pins;
 

@@ -53,7 +53,7 @@ impl Operations {
     /// Like [`Self::look_at`], with the payload's description.
     pub(super) fn judge(&self, bundle: &Path) -> Result<Judged> {
         let history = self.history()?;
-        let pins = history.committed().and_then(super::history::Past::pins).ok_or(OperationError::NotInstalled)?;
+        let pins = history.committed().and_then(super::past::Past::pins).ok_or(OperationError::NotInstalled)?;
         // Uses the same root as an upgrade, even after a rollback.
         let trust = Trust::pinned(history.newest_trust()?.unwrap_or(&pins.trust));
         let head = SignedHead::open(bundle, &trust, &self.io.media)?;

@@ -41,6 +41,7 @@ mod license;
 mod license_answer;
 mod medium;
 mod own_files;
+mod past;
 mod past_operations;
 mod past_steps;
 mod planned;

@@ -12,8 +12,8 @@ use super::Operations;
 use super::askers::AskedBy;
 use super::console::is_outside;
 use super::error::Result;
-use super::history::Past;
 use super::latest::{cause_text, failure_of};
+use super::past::Past;
 use super::status::is_stuck;
 use crate::pins::{Pins, State};
 

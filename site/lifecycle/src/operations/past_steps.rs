@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Operations;
 use super::console::is_outside;
 use super::error::{OperationError, Result};
-use super::history::Past;
+use super::past::Past;
 use super::past_operations::{PastOperation, titles};
 use crate::pins::Pins;
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::operations::Operations;
 use crate::operations::error::{OperationError, Result};
-use crate::operations::history::Past;
+use crate::operations::past::Past;
 use crate::operations::upgrade::{AskedOfHost, findings_of};
 use crate::preflight::{Before, Finding};
 

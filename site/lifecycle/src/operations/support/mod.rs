@@ -33,7 +33,8 @@ use serde_json::{Value, json};
 
 use super::Operations;
 use super::error::Result;
-use super::history::{History, Past};
+use super::history::History;
+use super::past::Past;
 use crate::{room, support};
 
 /// Time for which the API server is queried for one list.

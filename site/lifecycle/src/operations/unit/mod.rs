@@ -18,7 +18,7 @@ use super::Operations;
 use super::change::{Changed, Undoing};
 use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
-use super::history::Past;
+use super::past::Past;
 use crate::pins::State;
 use crate::replaced_data::ReplacedData;
 use crate::site::UndoScope;

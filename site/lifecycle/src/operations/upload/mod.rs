@@ -14,8 +14,8 @@ use landfall_media::{MediaError, Payload};
 
 use super::Operations;
 use super::error::{OperationError, Result};
-use super::history::Past;
 use super::medium::{FoundRelease, Judged};
+use super::past::Past;
 use crate::uploads::UploadUse;
 
 /// The arrived part of a bundle.
