@@ -78,7 +78,7 @@ impl ChartIndex {
 }
 
 impl Entry {
-    /// First usable URL of the archive. `unusable` creates the error if there is none.
+    /// First usable URL of the archive. `unusable` creates the error for an entry without one.
     fn address(&self, base: &url::Url, unusable: impl Fn(&str) -> BuildError) -> Result<FileUrl> {
         let urls: Vec<_> = self.urls.iter().filter_map(|written| base.join(written).ok()).collect();
         let mut refused = None;

@@ -52,7 +52,7 @@ fn missing<'a>(one: &[Sourced], other: &'a [Sourced]) -> Vec<&'a Sourced> {
     other.iter().filter(|sourced| !known.contains(&unsteady::name(sourced))).collect()
 }
 
-/// Error that names the objects for only one of them; `None` if there are none.
+/// Error that names the objects of an upgrade alone or of an install alone; `None` without such objects.
 fn refusal(upgrade: &[&Sourced], install: &[&Sourced]) -> Option<BuildError> {
     let first = upgrade.first().or_else(|| install.first())?;
     let titles = |list: &[&Sourced]| list.iter().map(|sourced| title(&sourced.object)).collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! Checks of a definition by itself: names, uniqueness, and existence of everything that it refers to.
+//! Checks of a definition without its inputs: names, uniqueness, and existence of everything that it refers to.
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -105,7 +105,7 @@ impl Listing {
         Ok(Self { commit, license: license(&answer.card), files })
     }
 
-    /// Selected files. Returns an error if there are none, or none for one of the patterns.
+    /// Selected files. Fails if a pattern matches no file, or if no file is selected.
     pub fn taken(&self, name: &HubName, patterns: &Patterns) -> Result<Vec<&ListedFile>> {
         let taken: Vec<_> = self.files.iter().filter(|file| patterns.takes(&file.path)).collect();
         let paths: Vec<_> = self.files.iter().map(|file| file.path.as_str()).collect();

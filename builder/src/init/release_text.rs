@@ -66,7 +66,7 @@ pub fn text(
     )
 }
 
-/// The table of fields with images; empty if there are none.
+/// Table of fields with images; empty without such fields.
 fn image_fields(guesses: &[Guess]) -> String {
     let fields = guesses.iter().flat_map(|guess| &guess.image_fields);
     let mut lines: Vec<_> = fields.map(ImageField::line).collect();

@@ -76,7 +76,7 @@ pub(super) fn refuse(path: &Path, what: &str) -> BuildError {
 struct Named(Vec<PathBuf>);
 
 impl Named {
-    /// The source that a path is by itself.
+    /// Source at a path; `None` for a folder that has neither a chart, nor a kustomization, nor YAML files.
     fn source(&self, path: &Path) -> Result<Option<Source>> {
         if path.is_file() && is_archive(path) {
             return Ok(Some(Source::new(path, SourceKind::Archive)));
@@ -92,7 +92,7 @@ impl Named {
         Ok(Some(Source::new(path, kind)))
     }
 
-    /// The source that a subfolder of a given folder is: by itself, or by the YAML files in it.
+    /// Source at a subfolder of a given folder: the subfolder itself, or the YAML files below it.
     fn inner(&self, folder: &Path) -> Result<Option<Source>> {
         if let Some(source) = self.source(folder)? {
             return Ok(Some(source));
@@ -103,8 +103,8 @@ impl Named {
 
     /// YAML files of a folder and its subfolders, except subfolders that were given as well.
     ///
-    /// Returns an error for a subfolder that defines by itself what is rendered of it, and for a symbolic link, which
-    /// may lead anywhere.
+    /// Returns an error for a subfolder that is a chart or a kustomization, and for a symbolic link, which may lead
+    /// anywhere.
     fn manifests(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         let mut files = yaml_files(folder)?;
         for within in folders(folder)? {

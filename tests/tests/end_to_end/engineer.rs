@@ -19,7 +19,7 @@ pub(crate) const STICK: &str = "/media/stick";
 /// How long any one verb may take.
 pub(crate) const VERB_LIMIT: &str = "600";
 
-/// How long a site may take to be ready again by itself after a boot.
+/// Time limit for a site to be ready again after a boot.
 pub(crate) const READY_LIMIT: Duration = Duration::from_mins(5);
 
 /// A foreign address to which a test sends a packet, to see it recorded.

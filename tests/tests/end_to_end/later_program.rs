@@ -17,13 +17,14 @@ pub(crate) fn copy_later_landfall(folder: &Path) -> Result<PathBuf> {
         let built = built.join(program);
         let bytes = std::fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
         let later = later(bytes).with_context(|| format!("{} cannot become a later program", built.display()))?;
+        // The copy is what runs: a file that this process wrote may still be open for writing in another one's child.
         std::fs::write(&built, later).with_context(|| format!("cannot write {}", built.display()))?;
         copy_program(&built, &folder.join(program));
     }
     Ok(folder.join("landfall"))
 }
 
-/// A program with the mark of a later one.
+/// Gives a program the mark of a later one.
 fn later(mut program: Vec<u8>) -> Result<Vec<u8>> {
     let mark = mark();
     let places = program.windows(mark.len()).enumerate().filter(|(_, bytes)| *bytes == mark).map(|(place, _)| place);

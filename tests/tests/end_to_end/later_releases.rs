@@ -19,7 +19,7 @@ const LATER_VENDOR: &str = "later-vendor";
 /// Folder of 1.1.0 on every stick.
 pub(crate) const NEXT: &str = "/media/stick/next";
 
-/// The release that goes back by itself.
+/// Folder of the release that undoes its own upgrade.
 pub(crate) const BROKEN: &str = "/media/stick/broken";
 
 /// The release whose canary does not pass its proof.
@@ -96,13 +96,13 @@ pub(crate) fn ensure_release_with_later_program() -> Result<()> {
     Ok(())
 }
 
-/// The people who sign the starter, at another desk; and the file of their second key.
+/// Returns the starter's vendor at another desk, and the file of the second key.
 fn same_vendor(name: &str) -> Result<(Vendor, String)> {
     fixture()?;
     with_keys(Vendor::open(&folder().join(name))?)
 }
 
-/// A vendor with the keys of the starter's; and the file of the second one.
+/// Gives a vendor the keys of the starter's vendor; returns it with the file of the second key.
 fn with_keys(vendor: Vendor) -> Result<(Vendor, String)> {
     let keys = folder().join("vendor/keys");
     // An earlier run may have left root documents that follow others.

@@ -110,13 +110,13 @@ fn an_earlier_program_continues_after_a_later_one() -> Result<()> {
     engineer.expect_unchanged("after two programs and an uninstall", &["/root", "/var/log/landfall"])
 }
 
-/// The digest of the program that is the command of a site.
+/// Digest of the program behind the command of a site.
 fn installed_program(machine: &Machine) -> Result<String> {
     let line = machine.run(&format!("sha256sum {COMMAND}"))?.stdout;
     Ok(line.split_whitespace().next().context("sha256sum printed nothing")?.to_owned())
 }
 
-/// How each verb ends: `succeeded`, or the code of its error.
+/// Runs each verb; returns `succeeded` or the code of its error.
 fn outcomes(engineer: Engineer<'_>) -> Result<BTreeMap<String, String>> {
     engineer.machine().run(FORGET_WRITTEN)?;
     let outcome = |verb: &&[&str]| {

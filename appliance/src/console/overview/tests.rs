@@ -84,7 +84,7 @@ fn a_release_that_has_arrived_is_one_to_take() {
     let unusable = |medium: &crate::host::Medium| medium.id != usable.id;
     let rest = Given { media: media.media.iter().filter(|medium| unusable(medium)).cloned().collect(), ..kept() };
     let unknown = without_counters(&given);
-    // The release was taken, the site has gone beyond it, it has the installed release's version, and there is none.
+    // The bundle is already imported, older than the site, of the installed version, or absent.
     for (version, counter, given) in [
         (release.version.as_str(), 9, &given),
         ("2.0.0", 10, &given),

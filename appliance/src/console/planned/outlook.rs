@@ -207,7 +207,7 @@ impl ValueChange {
     }
 }
 
-/// Formats a value without the units in names of documents; empty if there is none.
+/// Formats a value without the unit in its field's name. An absent value gives an empty text.
 fn shown(value: &Value) -> String {
     if is_nothing(value) { String::new() } else { said("", value) }
 }

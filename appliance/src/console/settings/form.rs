@@ -108,7 +108,7 @@ impl Field {
     }
 }
 
-/// Describes bounds; `None` if there are none.
+/// Describes bounds; `None` without bounds.
 fn range(least: Option<&Number>, most: Option<&Number>) -> Option<String> {
     Some(match (least, most) {
         (Some(least), Some(most)) => format!("From {least} to {most}"),

@@ -70,7 +70,7 @@ pub fn set_aside(folder: &Path) -> Result<Aside> {
         );
         return Err(Error::new(codes::APPLIANCE_DATABASE_DAMAGED, what));
     }
-    // Of two in one second, and under a clock that was set back, the later one still gets the later name.
+    // The later database gets the later name, even within one second or after the clock was set back.
     let second = SignedDuration::from_secs(1);
     let earliest = kept.first().map_or(Timestamp::MIN, |newest| newest.at.saturating_add(second).unwrap_or(newest.at));
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);

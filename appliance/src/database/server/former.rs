@@ -27,8 +27,8 @@ fn time_of(name: &str) -> Option<Timestamp> {
     (name_of(at) == name).then_some(at)
 }
 
-/// Returns the time of the next schema. Of two in one second, and under a clock that was set back, the later one still
-/// gets the later name. Otherwise it would be removed as the oldest.
+/// Returns the time of the next schema. The later schema gets the later name, even within one second or after the clock
+/// was set back. Otherwise it would be removed as the oldest.
 fn next(now: Timestamp, newest: Option<Timestamp>) -> Timestamp {
     let second = SignedDuration::from_secs(1);
     let earliest = newest.map_or(Timestamp::MIN, |newest| newest.saturating_add(second).unwrap_or(newest));

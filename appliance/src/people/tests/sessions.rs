@@ -13,7 +13,7 @@ async fn ids(site: &Site, user: &str) -> Vec<String> {
 async fn a_user_has_twenty_sessions_and_the_oldest_one_ends() {
     let site = Site::begin().await;
     let first = site.sign_in("vera").await;
-    // Of two that began in one millisecond, either could be the older one.
+    // Either of two sessions that began in one millisecond could be the older one.
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     for _ in 0..19 {
         site.sign_in("vera").await;

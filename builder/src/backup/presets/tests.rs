@@ -376,7 +376,7 @@ fn files_restore_with_digest_check() {
     assert!(!run(other.path(), |rule| rule.load.clone(), &damaged).status.success());
 }
 
-/// Runs the program of the preset for files with a slow reader: `meanwhile` runs after its output begins.
+/// Runs the `files` preset's program with a slow reader. `meanwhile` runs once its output begins.
 fn save_slowly(folder: &Path, meanwhile: impl FnOnce()) -> (Output, Vec<u8>) {
     let rule = rule(&format!("        preset: files\n        with: {{path: {}}}\n", folder.display()));
     let mut save = Command::new(&rule.save[0])
