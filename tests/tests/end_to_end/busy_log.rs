@@ -20,8 +20,11 @@ const DISK_GIB: u32 = 64;
 /// Rows of about a kibibyte: four gibibytes.
 const LARGE_ROWS: u64 = 4 << 20;
 
-/// Rows of a batch, of which one is written each second.
-const BATCH_ROWS: u64 = 24 << 10;
+/// Rows that are written each second, in one batch. After a late batch, the next one is larger.
+const ROWS_PER_SECOND: u64 = 24 << 10;
+
+/// The largest batch, in rows.
+const MAX_BATCH_ROWS: u64 = 4 * ROWS_PER_SECOND;
 
 /// The least log for each second, in bytes.
 const LOG_RATE: f64 = 20e6;
@@ -39,6 +42,8 @@ const ROW: &str = "repeat(md5(random()::text), 31)";
 #[derive(Debug, Clone, Copy)]
 struct Batch {
     number: u64,
+    /// Rows of this batch and of all earlier ones.
+    rows: u64,
     begun: Timestamp,
     acknowledged: Timestamp,
 }
@@ -90,8 +95,8 @@ fn fill(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Runs a function while batches are written, one each second, until it reports that they suffice. Returns the batches
-/// and the result. Fails if the log grew too slowly.
+/// Runs a function while batches are written, about one each second, until it reports that they suffice. Returns the
+/// batches and the result. Fails if the log grew too slowly.
 fn write_while<T>(machine: &Machine, run: impl FnOnce(&AtomicBool) -> Result<T>) -> Result<(Vec<Batch>, T)> {
     let enough = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -106,12 +111,15 @@ fn write_while<T>(machine: &Machine, run: impl FnOnce(&AtomicBool) -> Result<T>)
 
 fn write_until(machine: &Machine, enough: &AtomicBool) -> Result<Vec<Batch>> {
     let from = sql(machine, "SELECT pg_current_wal_lsn()")?;
-    let (first, mut batches) = (Instant::now(), Vec::new());
+    let (first, mut batches, mut rows) = (Instant::now(), Vec::new(), 0);
     while !enough.load(Ordering::Acquire) {
         let (begun, number) = (Timestamp::now(), batches.len() as u64 + 1);
         let started = Instant::now();
-        sql(machine, &format!("INSERT INTO batches SELECT {number}, {ROW} FROM generate_series(1, {BATCH_ROWS})"))?;
-        batches.push(Batch { number, begun, acknowledged: Timestamp::now() });
+        let due = (started.duration_since(first).as_secs() + 1) * ROWS_PER_SECOND;
+        let added = due.saturating_sub(rows).clamp(1, MAX_BATCH_ROWS);
+        sql(machine, &format!("INSERT INTO batches SELECT {number}, {ROW} FROM generate_series(1, {added})"))?;
+        rows += added;
+        batches.push(Batch { number, rows, begun, acknowledged: Timestamp::now() });
         std::thread::sleep(Duration::from_secs(1).saturating_sub(started.elapsed()));
     }
     let elapsed = first.elapsed().as_secs_f64();
@@ -168,7 +176,8 @@ fn restore(engineer: Engineer<'_>, batches: &[Batch], at: Timestamp) -> Result<(
         "at {at}, {least} to {most} batches were there, and {found} came back: {restored}"
     );
     let rows: u64 = sql(machine, "SELECT count(*) FROM batches")?.parse()?;
-    ensure!(rows == found * BATCH_ROWS, "{found} batches have {rows} rows");
+    let written = batches.iter().find(|batch| batch.number == found).map_or(0, |batch| batch.rows);
+    ensure!(rows == written, "{found} batches have {rows} rows of {written}");
     let large: u64 = sql(machine, "SELECT count(*) FROM large")?.parse()?;
     ensure!(large == LARGE_ROWS, "{large} rows of {LARGE_ROWS} came back");
     printer::note(format!("restored {found} batches of {} in {:.0} s", batches.len(), begun.elapsed().as_secs_f64()));

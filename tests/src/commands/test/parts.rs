@@ -68,7 +68,7 @@ pub(super) const PARTS: &[Part] = &[
     beside("demo", demo),
     beside("site", sites::site),
     beside("upgrades", sites::upgrades).in_turns(&[0]),
-    beside("cluster", cluster).in_turns(&[2, 4]),
+    beside("cluster", cluster).in_turns(&[4]),
     beside("node", sites::node).in_turns(&[1]),
     beside("licensed", sites::licensed).in_turns(&[2]),
     beside("browser", sites::browser).in_turns(&[3]),

@@ -4,8 +4,9 @@ use anyhow::Result;
 use landfall_launcher::packages;
 
 use super::headroom;
-use super::invocation::{run_end_to_end, turn_on_this_host};
+use super::invocation::{run_end_to_end, run_with, turn_on_this_host};
 use super::pages::ensure_browser;
+use crate::bench::released_program;
 use crate::setup;
 
 /// Number of sites that run at a time. One alone leaves two processors idle for two thirds of the time.
@@ -121,10 +122,13 @@ pub(super) fn large() -> Result<()> {
     run_end_to_end("end_to_end", &[LARGE])
 }
 
-/// Takes up to 30 GB of disk.
+/// Takes up to 30 GB of disk. Measures a rate, so it uses the program that ships.
 pub(super) fn busy_log() -> Result<()> {
+    setup::ensure_packages(packages::TESTS)?;
     headroom::require_disk(BUSY_LOG_BYTES)?;
-    sites(&[BUSY_LOG])
+    let program = released_program()?;
+    let _turn = turn_on_this_host()?;
+    run_with(&program, "end_to_end", &["--test-threads", "1", BUSY_LOG])
 }
 
 /// Takes an hour.
