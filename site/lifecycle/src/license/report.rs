@@ -137,7 +137,7 @@ impl LicenseTerms {
             "not-yet-valid" => "if that day has come, set the clock and run `landfall license confirm-date`".to_owned(),
             _ => format!("ask {contact}; what runs is not affected"),
         };
-        Some(format!("the license {id} is {text}: {advice}"))
+        Some(format!("license {id} ({text}): {advice}"))
     }
 }
 
