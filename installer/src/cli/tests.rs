@@ -110,6 +110,7 @@ fn examples(document: &str) -> Vec<Vec<&str>> {
 fn handbook_commands_parse() {
     let handbooks = [
         include_str!("../../../docs/OPERATE.md"),
+        include_str!("../../../docs/TROUBLE.md"),
         include_str!("../../../docs/CONSOLE.md"),
         include_str!("../../../docs/MODELS.md"),
     ];

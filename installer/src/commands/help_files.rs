@@ -10,8 +10,9 @@ use super::{completions, errors, manuals};
 use crate::failure::Failure;
 
 /// Handbooks for a site.
-const HANDBOOKS: [(&str, &str); 7] = [
+const HANDBOOKS: [(&str, &str); 8] = [
     ("OPERATE.md", include_str!("../../../docs/OPERATE.md")),
+    ("TROUBLE.md", include_str!("../../../docs/TROUBLE.md")),
     ("CONSOLE.md", include_str!("../../../docs/CONSOLE.md")),
     ("GPU.md", include_str!("../../../docs/GPU.md")),
     ("JSON.md", include_str!("../../../docs/JSON.md")),
