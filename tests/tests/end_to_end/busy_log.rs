@@ -21,7 +21,7 @@ const DISK_GIB: u32 = 64;
 const LARGE_ROWS: u64 = 4 << 20;
 
 /// Rows that are written each second, in one batch. After a late batch, the next one is larger.
-const ROWS_PER_SECOND: u64 = 24 << 10;
+const ROWS_PER_SECOND: u64 = 20 << 10;
 
 /// The largest batch, in rows.
 const MAX_BATCH_ROWS: u64 = 4 * ROWS_PER_SECOND;
@@ -66,8 +66,9 @@ fn busy_log_leads_to_a_time_within_a_large_backup() -> Result<()> {
     engineer.install()?;
     engineer.wait_ready("the install")?;
     machine.run("systemctl stop landfall-log-backup.timer")?;
-    engineer.landfall(&["backup", "run"])?.report("the first backup")?;
     fill(&machine)?;
+    // The restore begins with this backup. An earlier one would need the log of the filling as well.
+    engineer.landfall(&["backup", "run", "--no-drill"])?.report("the first backup")?;
     let (batches, seen) = write_while(&machine, |enough| back_up(engineer, enough))?;
     engineer.landfall(&["backup", "log"])?.report("backup log")?;
     restore(engineer, &batches, seen.end - BEFORE_END)?;
