@@ -1,27 +1,24 @@
 //! Changes of the site: media, plans, approvals, undo. The host processes one request at a time, while a support bundle
 //! and an undo may run concurrently. Each request has an ID, by which it is recognized if it is repeated.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use landfall_error_codes::codes;
-use landfall_peer::{Asking, BACKUP_TIME_PATTERN, ID_PATTERN};
-use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::Value;
+use landfall_peer::Asking;
 
 use super::Body;
-use super::intent::{Intent, named};
+use super::change_requests::{Sent, SentAbort, SentConfiguration, SentPlan, SentRestore, SentRollback, SentUpgrade};
+use super::intent::Intent;
 use super::site::note;
 use crate::access::Caller;
 use crate::approval::{Approved, void_others};
 use crate::audit::{Author, Event};
 use crate::context::Context;
 use crate::error::Context as _;
-use crate::host::{Change, DataFate, MediaPage, OperationPage, PlanPage, Request, RequestState, is_id};
+use crate::host::{Change, MediaPage, OperationPage, PlanPage, Request, RequestState, is_id};
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
@@ -155,119 +152,6 @@ async fn void(context: &Context, author: &Author, change: &Change, plan: &str) {
         // The host compares again before it begins.
         tracing::warn!(?refusal, "first approvals of an earlier plan are not voided");
     }
-}
-
-/// Request to look for media.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "Look")]
-pub struct Sent {
-    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
-    /// executed once.
-    #[schemars(regex(pattern = ID_PATTERN))]
-    request: Option<String>,
-}
-
-/// Request for a plan.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "Plan")]
-pub struct SentPlan {
-    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
-    /// executed once.
-    #[schemars(regex(pattern = ID_PATTERN))]
-    request: Option<String>,
-    #[serde(flatten, deserialize_with = "named")]
-    change: Change,
-}
-
-/// Approved upgrade.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "UpgradeApproval")]
-pub struct SentUpgrade {
-    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
-    /// executed once.
-    #[schemars(regex(pattern = ID_PATTERN))]
-    request: Option<String>,
-    /// ID of the medium.
-    medium: String,
-    /// Digest of the plan.
-    plan: String,
-    /// Name of the site, which confirms the approval.
-    confirm: String,
-}
-
-/// Approved rollback.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "RollbackApproval")]
-pub struct SentRollback {
-    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
-    /// executed once.
-    #[schemars(regex(pattern = ID_PATTERN))]
-    request: Option<String>,
-    /// Version of the target release.
-    version: String,
-    /// Treatment of data that the installed release has changed.
-    data: Option<DataFate>,
-    /// Digest of the plan.
-    plan: String,
-    /// Name of the site, which confirms the approval.
-    confirm: String,
-}
-
-/// Approved restore.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "RestoreApproval")]
-pub struct SentRestore {
-    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
-    /// executed once.
-    #[schemars(regex(pattern = ID_PATTERN))]
-    request: Option<String>,
-    /// ID of the backup, as in the request for the plan.
-    backup: Option<String>,
-    /// Point in time to restore, RFC 3339, as in the request for the plan.
-    #[schemars(extend("format" = "date-time"))]
-    at: Option<String>,
-    /// Components, as in the request for the plan.
-    #[serde(default)]
-    components: Vec<String>,
-    /// Digest of the plan.
-    plan: String,
-    /// Name of the site, which confirms the approval.
-    confirm: String,
-}
-
-/// Approved change of settings.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "ConfigurationApproval")]
-pub struct SentConfiguration {
-    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
-    /// executed once.
-    #[schemars(regex(pattern = ID_PATTERN))]
-    request: Option<String>,
-    /// Changed values, as in the request for the plan.
-    values: BTreeMap<String, Value>,
-    /// IDs of the values of secrets, by the secret's name, as in the plan.
-    #[serde(default)]
-    secrets: BTreeMap<String, String>,
-    /// Time of the daily backup, as in the request for the plan.
-    #[serde(default, rename = "backupTime")]
-    #[schemars(regex(pattern = BACKUP_TIME_PATTERN))]
-    backup_time: Option<String>,
-    /// Digest of the plan.
-    plan: String,
-    /// Name of the site, which confirms the approval.
-    confirm: String,
-}
-
-/// Request to undo the open change.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "Abort")]
-pub struct SentAbort {
-    /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
-    /// executed once.
-    #[schemars(regex(pattern = ID_PATTERN))]
-    request: Option<String>,
-    /// Number of the operation, as in `GET /api/v1/operation`: other operations are not affected.
-    operation: u64,
 }
 
 pub(super) type Accepted = Result<(StatusCode, Json<Request>), Refusal>;

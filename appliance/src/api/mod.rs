@@ -3,6 +3,7 @@
 
 mod approvals;
 mod audit;
+mod change_requests;
 mod changes;
 mod document;
 mod events;

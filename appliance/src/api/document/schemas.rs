@@ -7,7 +7,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
 
 use super::super::people::{List, SessionItem, UserItem};
-use super::super::{approvals, changes, keys, people, secrets, site, support};
+use super::super::{approvals, change_requests, keys, people, secrets, site, support};
 use crate::host::{
     ComponentResources, KeptSecret, MediaPage, OperationPage, PlanPage, Request, SupportPage, UploadsPage,
 };
@@ -52,13 +52,13 @@ fn bodies() -> Map<String, Value> {
     generator.subschema_for::<keys::Create>();
     generator.subschema_for::<site::NewLicense>();
     generator.subschema_for::<secrets::NewSecretValue>();
-    generator.subschema_for::<changes::Sent>();
-    generator.subschema_for::<changes::SentPlan>();
-    generator.subschema_for::<changes::SentUpgrade>();
-    generator.subschema_for::<changes::SentRollback>();
-    generator.subschema_for::<changes::SentRestore>();
-    generator.subschema_for::<changes::SentConfiguration>();
-    generator.subschema_for::<changes::SentAbort>();
+    generator.subschema_for::<change_requests::Sent>();
+    generator.subschema_for::<change_requests::SentPlan>();
+    generator.subschema_for::<change_requests::SentUpgrade>();
+    generator.subschema_for::<change_requests::SentRollback>();
+    generator.subschema_for::<change_requests::SentRestore>();
+    generator.subschema_for::<change_requests::SentConfiguration>();
+    generator.subschema_for::<change_requests::SentAbort>();
     generator.subschema_for::<approvals::SentFirst>();
     generator.subschema_for::<approvals::SentSecond>();
     generator.subschema_for::<support::SentSupport>();

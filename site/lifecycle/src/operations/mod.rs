@@ -26,6 +26,7 @@ mod decision;
 mod doctor;
 mod engine_file;
 mod error;
+mod error_codes;
 #[cfg(test)]
 mod error_tests;
 mod events;
