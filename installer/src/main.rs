@@ -29,8 +29,8 @@ use mimalloc::MiMalloc;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Global allocator. The C library of the static target maps each large allocation, returns it to the kernel when it is
-/// freed, and lets one thread allocate at a time (ADR 127).
+/// Global allocator, for C code as well (feature `override`). The C library of the static target maps each large
+/// allocation, returns it to the kernel when it is freed, and lets one thread allocate at a time (ADR 127).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
