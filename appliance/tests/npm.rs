@@ -27,7 +27,8 @@ impl Running {
     fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tool = json!({
-            "dependencies": { "small": "^1.0.0" }, "optionalDependencies": { "@scope/other": "1.0.0" }, "bin": "index.js",
+            "dependencies": { "small": "^1.0.0" }, "optionalDependencies": { "@scope/other": "1.0.0" },
+                "bin": "index.js",
         });
         let packages = [
             sample::package("@scope/tool", "1.0.0", &tool),
@@ -76,7 +77,8 @@ impl Running {
         let locked = |name: &str, version: &str, more: Value| {
             let package = self.package(name, version);
             let mut entry = json!({
-                "version": version, "resolved": format!("https://{ELSEWHERE}/{}", package.address()), "integrity": package.integrity,
+                "version": version, "resolved": format!("https://{ELSEWHERE}/{}", package.address()),
+                    "integrity": package.integrity,
             });
             entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             entry
@@ -87,7 +89,8 @@ impl Running {
             "": root,
             "node_modules/small": locked("small", "1.0.0", json!({})),
             "node_modules/@scope/tool": locked("@scope/tool", "1.0.0", json!({
-                "dependencies": { "small": "^1.0.0" }, "optionalDependencies": { "@scope/other": "1.0.0" }, "bin": { "tool": "index.js" },
+                "dependencies": { "small": "^1.0.0" }, "optionalDependencies": { "@scope/other": "1.0.0" },
+                    "bin": { "tool": "index.js" },
             })),
             "node_modules/@scope/other": locked("@scope/other", "1.0.0", json!({ "optional": true, "os": ["aix"] })),
         } })
@@ -136,7 +139,8 @@ fn write(folder: &Path, name: &str, document: &Value) {
 }
 
 fn project() -> Value {
-    json!({ "name": "project", "version": "1.0.0", "private": true, "dependencies": { "@scope/tool": "1.0.0", "small": "1.0.0" } })
+    json!({ "name": "project", "version": "1.0.0", "private": true,
+        "dependencies": { "@scope/tool": "1.0.0", "small": "1.0.0" } })
 }
 
 fn said(output: &Output) -> String {

@@ -149,8 +149,8 @@ impl<'a> Reader<'a> {
         self.has_last |= self.known.last.as_ref().is_some_and(|last| last.head == head);
         match &self.known.last {
             Some(last) if last.head.number == head.number && last.head != head => Err(AuditError::rewritten(format!(
-                "entry {} is not the one that the site signed at {}: the log was rewritten, or is one that the site has \
-                 continued from an earlier entry since",
+                "entry {} is not the one that the site signed at {}: the log was rewritten, or is one that the site \
+                 has continued from an earlier entry since",
                 head.number, last.at
             ))),
             _ => Ok(()),
@@ -254,7 +254,8 @@ impl<'a> Reader<'a> {
             && !(self.known.is_earlier_export && exported < last.at)
         {
             let what = format!(
-                "the site signed entry {} at {:.0}, and the log ends with entry {}; it says that it was exported at {exported:.0}",
+                "the site signed entry {} at {:.0}, and the log ends with entry {}; it says that it was exported at \
+                 {exported:.0}",
                 last.head.number, last.at, head.number
             );
             return Err(AuditError::truncated(what));

@@ -149,7 +149,8 @@ pub fn compression_of(store: &ContentStore, layer: Sha256, media_type: &str) -> 
     })?;
     if compression == Compression::None && Compression::of_bytes(&beginning) != Compression::None {
         let what = format!("layer {layer} is compressed, but its type {media_type} is that of plain archives");
-        let hint = "containerd would not unpack it. Push the image again with a tool that names the compression, such as `docker push` or `skopeo copy --format v2s2`.";
+        let hint = "containerd would not unpack it. Push the image again with a tool that names the compression, such \
+            as `docker push` or `skopeo copy --format v2s2`.";
         return Err(BuildError::new(codes::ARTIFACT_INVALID, what).hint(hint));
     }
     Ok(compression)

@@ -89,8 +89,10 @@ pub fn hint(component: &str, entries: impl IntoIterator<Item = SecretEntry>) -> 
     let lines: Vec<_> = entries.into_iter().map(|entry| format!("\n      {}", entry.line())).collect();
     let lines = lines.concat();
     format!(
-        "In release.yaml, write under `secrets` of the component `{component}`, in place of an entry of the same name:{lines}\n\
-         The site generates what is `random`, once. A certificate, a file, or a password that a person must know belongs under `siteSecrets`."
+        "In release.yaml, write under `secrets` of the component `{component}`, in place of an entry of the same \
+         name:{lines}\n\
+         The site generates what is `random`, once. A certificate, a file, or a password that a person must know \
+         belongs under `siteSecrets`."
     )
 }
 
@@ -131,7 +133,8 @@ mod tests {
 
     #[test]
     fn secret_entry_round_trips() {
-        let secret = json!({"kind": "Secret", "metadata": {"name": "db"}, "data": {"admin-user": "YWRtaW4=", "0": "eA=="},
+        let secret = json!({"kind": "Secret", "metadata": {"name": "db"},
+            "data": {"admin-user": "YWRtaW4=", "0": "eA=="},
             "stringData": {"password": "hunter2", "it's": "a", "username": "on"}});
         let mut entry = SecretEntry::of_object(&secret);
         entry.add("password".into());

@@ -12,7 +12,8 @@ const RELEASE: &str = include_str!("release.json");
 /// What releases ask, over the lists and texts whose length the file decides.
 const REQUIRE: [&str; 3] = [
     "facts.cores >= 4 && facts.memoryBytes / 1073741824 >= 8",
-    "facts.filesystems.exists(f, '/var/lib/landfall' in f.paths && f.freeBytes > 1) && facts.network.listeners.all(l, l.port > 0)",
+    "facts.filesystems.exists(f, '/var/lib/landfall' in f.paths && f.freeBytes > 1) && facts.network.listeners.all(l, \
+     l.port > 0)",
     "size(facts.modules.filter(m, m.startsWith('nf'))) > 0 || facts.hostname + facts.kernel == ''",
 ];
 

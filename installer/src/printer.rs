@@ -42,8 +42,8 @@ impl Document for ProgressLine<'_> {
 pub(crate) fn received(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            let next = "Free space where standard output goes, or choose another file. If the command only prints, run it \
-                        again; a change that it made is complete.";
+            let next = "Free space where standard output goes, or choose another file. If the command only prints, run \
+                it again; a change that it made is complete.";
             Err(Failure::new(codes::NO_SPACE, "standard output took only a part of the result")
                 .because(&error)
                 .next(next))

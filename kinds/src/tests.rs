@@ -127,11 +127,13 @@ fn minor_version_matches_types() {
 
 #[test]
 fn defined_field_may_be_called_max() {
-    let schema = json!({"type": "object", "properties": {"max": {"type": "string", "maxLength": 64}, "limits": {"type": "object", "maxProperties": 2}}});
+    let schema = json!({"type": "object", "properties": {"max": {"type": "string", "maxLength": 64},
+        "limits": {"type": "object", "maxProperties": 2}}});
     let versions = json!([{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]);
     let names = json!({"kind": "Thing", "listKind": "ThingList", "plural": "things", "singular": "thing"});
     let definition = json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "things.example.com"},
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "things.example.com"},
         "spec": {"group": "example.com", "scope": "Namespaced", "names": names, "versions": versions},
     });
     assert_eq!(check(&definition), Ok(()));

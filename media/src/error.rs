@@ -52,7 +52,8 @@ pub enum MediaError {
         names: Vec<String>,
     },
     /// A part is missing.
-    #[error("the part of the bundle that begins at byte {offset} is missing from {} (expected {name})", folder.display())]
+    #[error("the part of the bundle that begins at byte {offset} is missing from {} (expected {name})",
+        folder.display())]
     PartMissing {
         /// The folder that was searched.
         folder: PathBuf,
@@ -92,7 +93,8 @@ pub enum MediaError {
         what: String,
     },
     /// Several places differ from what was signed, or cannot be read.
-    #[error("{} places are damaged:\n{}{}", list.len(), lines(list), if *is_complete { "" } else { "\nthere are more" })]
+    #[error("{} places are damaged:\n{}{}", list.len(), lines(list),
+        if *is_complete { "" } else { "\nthere are more" })]
     SeveralDamaged {
         /// One error for each place, in the order of the stream; at least two.
         list: Vec<MediaError>,
@@ -160,7 +162,8 @@ pub enum MediaError {
         available: u64,
     },
     /// A delta leaves out blobs that this site does not hold.
-    #[error("{} leaves out {blobs} blobs of {bytes} bytes that this site does not hold, the first of them {first}", path.display())]
+    #[error("{} leaves out {blobs} blobs of {bytes} bytes that this site does not hold, the first of them {first}",
+        path.display())]
     DeltaUnfit {
         /// First file of the delta.
         path: PathBuf,

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn fields_end_at_empty_line() {
-        let text = "Metadata-Version: 2.4\r\nname: Small.Wheel\r\nVERSION: 1.0\r\nRequires-Python: >=3.9,<4\r\n\r\nName: other\n";
+        let text = "Metadata-Version: 2.4\r\nname: Small.Wheel\r\nVERSION: 1.0\r\nRequires-Python: >=3.9,<4\r\n\r\n\
+            Name: other\n";
         let read = Metadata::read(text.as_bytes()).unwrap();
         assert_eq!((read.name.as_str(), read.version.as_str()), ("Small.Wheel", "1.0"));
         assert_eq!(read.requires_python.as_deref(), Some(">=3.9,<4"));

@@ -81,18 +81,22 @@ mod tests {
     fn release(canary: &Value, data: &str) -> Result<ReleaseDocument, String> {
         let rule = json!({"name": "data", "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
             "limit_seconds": 60, "save": ["save"], "load": ["load"],
-            "checks": [{"shows": "It is whole", "arguments": ["check"], "limit_seconds": 30, "expect": {"exit_code": 0}}]});
+            "checks": [{"shows": "It is whole", "arguments": ["check"], "limit_seconds": 30,
+                "expect": {"exit_code": 0}}]});
         let rules = if data == "none" { json!([]) } else { json!([rule]) };
         let component = |name: &str, more: &Value| {
-            let mut component = json!({"name": name, "namespace": name, "needs": [], "objects": "documents/objects/web.json",
+            let mut component = json!({"name": name, "namespace": name, "needs": [],
+                "objects": "documents/objects/web.json",
                 "pod_security": "restricted", "ready_seconds": 60});
             component.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             component
         };
         let more = json!({"canary": canary, "data": data, "backup": rules});
         let command = |name: &str, component: &str, workload: &str| {
-            json!({"name": name, "component": component, "shows": "It works", "limit_seconds": 30, "trial": {"command": {
-                "workload": {"kind": "Deployment", "name": workload}, "arguments": ["true"], "expect": {"exit_code": 0}}}})
+            json!({"name": name, "component": component, "shows": "It works", "limit_seconds": 30,
+                "trial": {"command": {
+                "workload": {"kind": "Deployment", "name": workload}, "arguments": ["true"],
+                    "expect": {"exit_code": 0}}}})
         };
         let document = json!({
             "type": "landfall.dev/release/1", "name": "shop", "version": "3.0.0", "counter": 9, "assembled": false,

@@ -195,7 +195,8 @@ fn configuration(root: &Path, address: SocketAddr, access: &Access, writable: bo
         }
         Access::Tokens(server, certificate) => {
             configuration["auth"] = serde_json::json!({ "token": {
-                "realm": format!("http://{server}/token"), "service": SERVICE, "issuer": ISSUER, "rootcertbundle": certificate,
+                "realm": format!("http://{server}/token"), "service": SERVICE, "issuer": ISSUER,
+                    "rootcertbundle": certificate,
             } });
         }
     }

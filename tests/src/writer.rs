@@ -54,7 +54,10 @@ pub fn image(machine: &Machine) -> Result<String> {
 }
 
 fn pod(image: &str) -> Value {
-    let variable = |name: &str, key: &str| json!({"name": name, "valueFrom": {"secretKeyRef": {"name": "postgres-credentials", "key": key}}});
+    let variable = |name: &str, key: &str| {
+        json!({"name": name,
+        "valueFrom": {"secretKeyRef": {"name": "postgres-credentials", "key": key}}})
+    };
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer", "namespace": "postgres"},
         "spec": {

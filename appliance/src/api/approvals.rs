@@ -134,7 +134,8 @@ pub struct SentSecond {
     tag = "changes",
     responses(
         (status = 200, description = "what waits for a second person", body = ref("#/components/schemas/Approvals")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn list(State(context): State<Context>) -> Result<Json<Approvals>, Refusal> {
@@ -150,10 +151,12 @@ pub async fn list(State(context): State<Context>) -> Result<Json<Approvals>, Ref
     path = "/api/v1/approvals",
     operation_id = "approveFirst",
     tag = "changes",
-    request_body(content = ref("#/components/schemas/FirstApproval"), description = "what is approved", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/FirstApproval"), description = "what is approved",
+        content_type = "application/json"),
     responses(
         (status = 201, description = "the approval, which waits", body = ref("#/components/schemas/Approval")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn ask(
@@ -176,10 +179,13 @@ pub async fn ask(
     operation_id = "approveSecond",
     tag = "changes",
     params(("id" = String, Path, description = "id of the approval")),
-    request_body(content = ref("#/components/schemas/SecondApproval"), description = "the name of the site", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/SecondApproval"), description = "the name of the site",
+        content_type = "application/json"),
     responses(
-        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 202, description = "the host works on it; ask for the request",
+            body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn approve(
@@ -203,7 +209,8 @@ pub async fn approve(
     params(("id" = String, Path, description = "id of the approval")),
     responses(
         (status = 204, description = "the approval is withdrawn"),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn withdraw(

@@ -23,7 +23,8 @@ use crate::refusal::Refusal;
     tag = "audit",
     responses(
         (status = 200, description = "the log as JSON lines", content_type = "application/jsonl", body = String),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn export(State(context): State<Context>, caller: Caller) -> Result<Response, Refusal> {
@@ -41,7 +42,8 @@ pub async fn export(State(context): State<Context>, caller: Caller) -> Result<Re
     tag = "audit",
     responses(
         (status = 200, description = "the log as messages of syslog", content_type = "text/plain", body = String),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn export_syslog(State(context): State<Context>, caller: Caller) -> Result<Response, Refusal> {

@@ -168,10 +168,13 @@ pub(super) async fn accept(context: &Context, caller: &Caller, request: Option<S
     path = "/api/v1/media",
     operation_id = "lookForMedia",
     tag = "changes",
-    request_body(content = ref("#/components/schemas/Look"), description = "an id of the request, or nothing", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/Look"), description = "an id of the request, or nothing",
+        content_type = "application/json"),
     responses(
-        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 202, description = "the host works on it; ask for the request",
+            body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Body<Sent>) -> Accepted {
@@ -187,10 +190,13 @@ pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Bo
     path = "/api/v1/plans",
     operation_id = "makePlan",
     tag = "changes",
-    request_body(content = ref("#/components/schemas/Plan"), description = "what is planned", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/Plan"), description = "what is planned",
+        content_type = "application/json"),
     responses(
-        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 202, description = "the host works on it; ask for the request",
+            body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn plan(State(context): State<Context>, caller: Caller, Body(sent): Body<SentPlan>) -> Accepted {
@@ -218,10 +224,13 @@ async fn approve(
     path = "/api/v1/upgrades",
     operation_id = "approveUpgrade",
     tag = "changes",
-    request_body(content = ref("#/components/schemas/UpgradeApproval"), description = "what is approved", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/UpgradeApproval"), description = "what is approved",
+        content_type = "application/json"),
     responses(
-        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 202, description = "the host works on it; ask for the request",
+            body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent): Body<SentUpgrade>) -> Accepted {
@@ -238,10 +247,13 @@ pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent):
     path = "/api/v1/rollbacks",
     operation_id = "approveRollback",
     tag = "changes",
-    request_body(content = ref("#/components/schemas/RollbackApproval"), description = "what is approved", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/RollbackApproval"), description = "what is approved",
+        content_type = "application/json"),
     responses(
-        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 202, description = "the host works on it; ask for the request",
+            body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRollback>) -> Accepted {
@@ -258,10 +270,13 @@ pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent
     path = "/api/v1/restores",
     operation_id = "approveRestore",
     tag = "changes",
-    request_body(content = ref("#/components/schemas/RestoreApproval"), description = "what is approved", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/RestoreApproval"), description = "what is approved",
+        content_type = "application/json"),
     responses(
-        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 202, description = "the host works on it; ask for the request",
+            body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn restore(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRestore>) -> Accepted {
@@ -278,10 +293,13 @@ pub async fn restore(State(context): State<Context>, caller: Caller, Body(sent):
     path = "/api/v1/configurations",
     operation_id = "approveConfiguration",
     tag = "changes",
-    request_body(content = ref("#/components/schemas/ConfigurationApproval"), description = "what is approved", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/ConfigurationApproval"), description = "what is approved",
+        content_type = "application/json"),
     responses(
-        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 202, description = "the host works on it; ask for the request",
+            body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn configure(
@@ -303,10 +321,13 @@ pub async fn configure(
     path = "/api/v1/operations/abort",
     operation_id = "undoOpenChange",
     tag = "changes",
-    request_body(content = ref("#/components/schemas/Abort"), description = "which operation goes back", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/Abort"), description = "which operation goes back",
+        content_type = "application/json"),
     responses(
-        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 202, description = "the host works on it; ask for the request",
+            body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn abort(State(context): State<Context>, caller: Caller, Body(sent): Body<SentAbort>) -> Accepted {
@@ -323,7 +344,8 @@ pub async fn abort(State(context): State<Context>, caller: Caller, Body(sent): B
     tag = "changes",
     responses(
         (status = 200, description = "media that the host found", body = ref("#/components/schemas/MediaPage")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn media(State(context): State<Context>) -> Result<Json<MediaPage>, Refusal> {
@@ -340,7 +362,8 @@ pub async fn media(State(context): State<Context>) -> Result<Json<MediaPage>, Re
     tag = "changes",
     responses(
         (status = 200, description = "the latest operation", body = ref("#/components/schemas/OperationPage")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn operation(State(context): State<Context>) -> Result<Json<OperationPage>, Refusal> {
@@ -359,7 +382,8 @@ pub async fn operation(State(context): State<Context>) -> Result<Json<OperationP
     params(("id" = String, Path, description = "digest of the plan")),
     responses(
         (status = 200, description = "the plan", body = ref("#/components/schemas/PlanPage")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn one_plan(State(context): State<Context>, Path(digest): Path<String>) -> Result<Json<PlanPage>, Refusal> {
@@ -381,7 +405,8 @@ pub async fn plan_of(context: &Context, digest: &str) -> Result<PlanPage, Refusa
     params(("id" = String, Path, description = "id of the request")),
     responses(
         (status = 200, description = "the request", body = ref("#/components/schemas/Request")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn one_request(State(context): State<Context>, Path(id): Path<String>) -> Result<Json<Request>, Refusal> {

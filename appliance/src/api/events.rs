@@ -43,7 +43,8 @@ const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
     responses(
         (status = 200, description = "the events", content_type = "text/event-stream", body = String),
         (status = 204, description = "nothing runs, and nothing was missed"),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn follow(State(context): State<Context>, caller: Caller, headers: HeaderMap) -> Result<Response, Refusal> {

@@ -71,7 +71,8 @@ pub struct Create {
     tag = "people",
     responses(
         (status = 200, description = "all API keys", body = ref("#/components/schemas/KeyList")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn list(State(context): State<Context>) -> Result<Json<List<KeyItem>>, Refusal> {
@@ -87,10 +88,12 @@ pub async fn list(State(context): State<Context>) -> Result<Json<List<KeyItem>>,
     path = "/api/v1/keys",
     operation_id = "createKey",
     tag = "people",
-    request_body(content = ref("#/components/schemas/NewKey"), description = "what the key permits", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/NewKey"), description = "what the key permits",
+        content_type = "application/json"),
     responses(
         (status = 201, description = "the API key", body = ref("#/components/schemas/Key")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn create(
@@ -115,7 +118,8 @@ pub async fn create(
     params(("id" = String, Path, description = "id of the API key")),
     responses(
         (status = 204, description = "the API key is removed"),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn remove(

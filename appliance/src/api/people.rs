@@ -125,7 +125,8 @@ pub struct Change {
     tag = "people",
     responses(
         (status = 200, description = "all users", body = ref("#/components/schemas/UserList")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn list_users(State(context): State<Context>) -> Result<Json<List<UserItem>>, Refusal> {
@@ -138,10 +139,12 @@ pub async fn list_users(State(context): State<Context>) -> Result<Json<List<User
     path = "/api/v1/users",
     operation_id = "createUser",
     tag = "people",
-    request_body(content = ref("#/components/schemas/NewUser"), description = "the user", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/NewUser"), description = "the user",
+        content_type = "application/json"),
     responses(
         (status = 201, description = "the user", body = ref("#/components/schemas/User")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn create(
@@ -165,10 +168,12 @@ pub async fn create(
     operation_id = "changeUser",
     tag = "people",
     params(("name" = String, Path, description = "name of the user")),
-    request_body(content = ref("#/components/schemas/UserChange"), description = "what changes", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/UserChange"), description = "what changes",
+        content_type = "application/json"),
     responses(
         (status = 204, description = "the user is changed"),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn change(
@@ -196,7 +201,8 @@ pub async fn change(
     params(("name" = String, Path, description = "name of the user")),
     responses(
         (status = 204, description = "the user is removed"),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn remove(
@@ -227,10 +233,12 @@ pub struct Proof {
     path = "/api/v1/session/proof",
     operation_id = "proveSession",
     tag = "people",
-    request_body(content = ref("#/components/schemas/OwnPassword"), description = "the caller's own password", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/OwnPassword"), description = "the caller's own password",
+        content_type = "application/json"),
     responses(
         (status = 204, description = "it counts for 15 minutes"),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn prove(
@@ -251,7 +259,8 @@ pub async fn prove(
     tag = "people",
     responses(
         (status = 200, description = "all sessions", body = ref("#/components/schemas/SessionList")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn list_sessions(State(context): State<Context>) -> Result<Json<List<SessionItem>>, Refusal> {
@@ -267,7 +276,8 @@ pub async fn list_sessions(State(context): State<Context>) -> Result<Json<List<S
     params(("id" = String, Path, description = "id of the session")),
     responses(
         (status = 204, description = "the session has ended"),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn end(

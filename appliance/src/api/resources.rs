@@ -19,8 +19,10 @@ use crate::refusal::Refusal;
     tag = "site",
     params(("name" = String, Path, description = "name of the component", max_length = 63, pattern = "^[a-z0-9-]+$")),
     responses(
-        (status = 200, description = "resources of the component", body = ref("#/components/schemas/ComponentResources")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 200, description = "resources of the component",
+            body = ref("#/components/schemas/ComponentResources")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn of_component(

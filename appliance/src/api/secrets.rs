@@ -53,10 +53,12 @@ impl<S: Send + Sync> FromRequest<S> for NewSecretValue {
     path = "/api/v1/secrets",
     operation_id = "giveSecret",
     tag = "changes",
-    request_body(content = ref("#/components/schemas/NewSecretValue"), description = "the value", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/NewSecretValue"), description = "the value",
+        content_type = "application/json"),
     responses(
         (status = 200, description = "the host keeps it under this id", body = ref("#/components/schemas/KeptSecret")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn give(

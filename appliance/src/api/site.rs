@@ -35,7 +35,8 @@ async fn document(context: &Context, topic: Topic) -> Result<Response, Refusal> 
     tag = "site",
     responses(
         (status = 200, description = "status of the site", body = ref("#/components/schemas/Status")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn status(State(context): State<Context>) -> Result<Response, Refusal> {
@@ -52,7 +53,8 @@ pub async fn status(State(context): State<Context>) -> Result<Response, Refusal>
     tag = "site",
     responses(
         (status = 200, description = "GPUs of the host", body = ref("#/components/schemas/Status.GpusStatus")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn gpus(State(context): State<Context>) -> Result<Response, Refusal> {
@@ -72,7 +74,8 @@ pub async fn gpus(State(context): State<Context>) -> Result<Response, Refusal> {
     tag = "site",
     responses(
         (status = 200, description = "releases of the site", body = ref("#/components/schemas/Releases")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn releases(State(context): State<Context>) -> Result<Response, Refusal> {
@@ -88,8 +91,10 @@ pub async fn releases(State(context): State<Context>) -> Result<Response, Refusa
     operation_id = "listOperations",
     tag = "site",
     responses(
-        (status = 200, description = "operations of the site, newest first", body = ref("#/components/schemas/History")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 200, description = "operations of the site, newest first",
+            body = ref("#/components/schemas/History")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn history(State(context): State<Context>) -> Result<Response, Refusal> {
@@ -106,7 +111,8 @@ pub async fn history(State(context): State<Context>) -> Result<Response, Refusal
     tag = "backups",
     responses(
         (status = 200, description = "backups of the site", body = ref("#/components/schemas/Backups")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn backups(State(context): State<Context>) -> Result<Response, Refusal> {
@@ -123,7 +129,8 @@ pub async fn backups(State(context): State<Context>) -> Result<Response, Refusal
     tag = "site",
     responses(
         (status = 200, description = "settings of the installed release", body = ref("#/components/schemas/Settings")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn settings(State(context): State<Context>) -> Result<Response, Refusal> {
@@ -140,7 +147,8 @@ pub async fn settings(State(context): State<Context>) -> Result<Response, Refusa
     tag = "site",
     responses(
         (status = 200, description = "license of the site", body = ref("#/components/schemas/LicenseStatus")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn license(State(context): State<Context>) -> Result<Response, Refusal> {
@@ -157,7 +165,8 @@ pub async fn license(State(context): State<Context>) -> Result<Response, Refusal
     tag = "site",
     responses(
         (status = 200, description = "use of the license", body = ref("#/components/schemas/LicenseUsage")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn usage(State(context): State<Context>) -> Result<Response, Refusal> {
@@ -174,7 +183,8 @@ pub async fn usage(State(context): State<Context>) -> Result<Response, Refusal> 
     tag = "site",
     responses(
         (status = 200, description = "report of usage", body = ref("#/components/schemas/UsageReport")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn usage_report(State(context): State<Context>) -> Result<Response, Refusal> {
@@ -206,10 +216,12 @@ pub struct NewLicense {
     path = "/api/v1/license",
     operation_id = "importLicense",
     tag = "site",
-    request_body(content = ref("#/components/schemas/NewLicense"), description = "the license", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/NewLicense"), description = "the license",
+        content_type = "application/json"),
     responses(
         (status = 204, description = "the license is stored"),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn import(
@@ -251,7 +263,8 @@ pub async fn import_license(context: &Context, caller: &Caller, license: String)
     tag = "backups",
     responses(
         (status = 202, description = "the host has begun"),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn begin_backup(State(context): State<Context>, caller: Caller) -> Result<StatusCode, Refusal> {
@@ -281,7 +294,8 @@ pub async fn back_up_now(context: &Context, caller: &Caller) -> Result<(), Refus
     tag = "backups",
     responses(
         (status = 202, description = "the host has begun"),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn begin_drill(State(context): State<Context>, caller: Caller) -> Result<StatusCode, Refusal> {

@@ -43,8 +43,10 @@ pub struct SentSupport {
     operation_id = "getSupport",
     tag = "support",
     responses(
-        (status = 200, description = "the support bundle, if there is one", body = ref("#/components/schemas/SupportPage")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 200, description = "the support bundle, if there is one",
+            body = ref("#/components/schemas/SupportPage")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn page(State(context): State<Context>) -> Result<Json<SupportPage>, Refusal> {
@@ -60,10 +62,13 @@ pub async fn page(State(context): State<Context>) -> Result<Json<SupportPage>, R
     path = "/api/v1/support",
     operation_id = "collectSupport",
     tag = "support",
-    request_body(content = ref("#/components/schemas/SupportWish"), description = "how much of logs", content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/SupportWish"), description = "how much of logs",
+        content_type = "application/json"),
     responses(
-        (status = 202, description = "the host works on it; ask for the request", body = ref("#/components/schemas/Request")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = 202, description = "the host works on it; ask for the request",
+            body = ref("#/components/schemas/Request")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn collect(State(context): State<Context>, caller: Caller, Body(sent): Body<SentSupport>) -> Accepted {
@@ -90,7 +95,8 @@ pub fn of_hours(hours: u32) -> Result<Intent, Refusal> {
     params(("id" = String, Path, description = "id of the support bundle")),
     responses(
         (status = 200, description = "the file", content_type = "application/gzip", body = String),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn download(

@@ -20,7 +20,8 @@ use crate::trend::{Point, recent};
     tag = "site",
     responses(
         (status = 200, description = "points of the last 24 hours", body = ref("#/components/schemas/TrendPointList")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn trend(State(context): State<Context>) -> Result<Json<List<Point>>, Refusal> {

@@ -58,7 +58,8 @@ pub async fn does_count(connection: &mut Connection, name: &str, least: Role) ->
         }
         Some(user) if user.counts => Ok(()),
         _ => Err(Refusal::NotCounted(format!(
-            "the user {name} does not count as a person: another user made the account or its password, or it was disabled"
+            "the user {name} does not count as a person: another user made the account or its password, or it was \
+             disabled"
         ))),
     }
 }

@@ -54,7 +54,8 @@ pub async fn turn_on(context: &Context, author: &Author, user: &str, chosen: &[S
         count(&mut write, author, name, "chosen when it was turned on").await?;
     }
     if !are_two(&all(&mut write).await?) {
-        let why = "choose administrators that are two different people at least; one of them approves what the other one asks for";
+        let why = "choose administrators that are two different people at least; one of them approves what the other \
+            one asks for";
         return Err(Refusal::Invalid(why.to_owned()));
     }
     write.commit().await?;

@@ -171,7 +171,10 @@ pub(super) async fn void_of(write: &mut Connection, author: &Author, name: &str,
 
 /// Voids first approvals of the same change by another plan, because that plan is no longer what would be done.
 pub async fn void_others(context: &Context, author: &Author, of: &Change, plan: &str) -> Result<(), Refusal> {
-    let is_other = |approval: &Approval| matches!(&approval.wanted, Wanted::Change { change, plan: approved } if change == of && approved != plan);
+    let is_other = |approval: &Approval| {
+        matches!(&approval.wanted,
+        Wanted::Change { change, plan: approved } if change == of && approved != plan)
+    };
     if !open(context).await?.iter().any(is_other) {
         return Ok(());
     }

@@ -124,7 +124,8 @@ pub async fn export(folder: &Path, storage: &Storage, output: &mut impl Write) -
 /// Returns checkpoints of these entries, in the order of a log.
 async fn checkpoints_of(connection: &mut Connection, after: i64, last: i64) -> Result<Vec<(i64, String)>> {
     let rows = query(
-        "SELECT number, checkpoint FROM audit_checkpoints WHERE number > $1 AND number <= $2 ORDER BY number, key_id, sequence",
+        "SELECT number, checkpoint FROM audit_checkpoints WHERE number > $1 AND number <= $2 ORDER BY number, key_id, \
+         sequence",
     )
     .bind(after)
     .bind(last)

@@ -248,8 +248,8 @@ async fn restarted(database: &Database, abandoned: Head, from: Option<&Checkpoin
 /// Records that the host has forgotten its own checkpoints, which the log has.
 async fn forgotten(database: &Database, newer: &Checkpoint, known: u64, noted: &mut Noted) -> Result<()> {
     let detail = format!(
-        "the host has forgotten what it signed after its checkpoint {known}, as after a restore of its files; it continues \
-         behind checkpoint {}",
+        "the host has forgotten what it signed after its checkpoint {known}, as after a restore of its files; it \
+         continues behind checkpoint {}",
         newer.sequence
     );
     tracing::warn!(newest = newer.sequence, known, "the host has forgotten what it signed of the audit log");

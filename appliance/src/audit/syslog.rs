@@ -144,9 +144,9 @@ mod tests {
     #[test]
     fn an_entry_has_its_time_its_severity_and_its_hash() {
         let done = message_of(&entry("ada", "", Outcome::Done));
-        let expected = "<109>1 2026-11-25T08:00:00.000Z plant-7 landfall-console - user.create [landfall@32473 number=\"7\" \
-             hash=\"9f2c\" actor=\"ada\" action=\"user.create\" object=\"bob\" outcome=\"done\" detail=\"\" from=\"192.0.2.7\" \
-             correlation=\"c-1\"] \u{feff}ada: user.create bob: done";
+        let expected = "<109>1 2026-11-25T08:00:00.000Z plant-7 landfall-console - user.create [landfall@32473 \
+            number=\"7\" hash=\"9f2c\" actor=\"ada\" action=\"user.create\" object=\"bob\" outcome=\"done\" \
+            detail=\"\" from=\"192.0.2.7\" correlation=\"c-1\"] \u{feff}ada: user.create bob: done";
         assert_eq!(done, expected);
         assert!(message_of(&entry("ada", "taken", Outcome::Refused)).starts_with("<108>1 "));
         let unreadable = message("-", 9, "{\"action\":", "a\"]\nb");

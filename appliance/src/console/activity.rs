@@ -183,7 +183,8 @@ mod tests {
         assert!(vera.get("/activity").await.body.contains("The host reports no operation."));
         let odd = json!({
             "kind": "history", "schema": 1, "earlier": 7,
-            "operations": [{ "number": 9, "operation": "<b>levitate</b>", "outcome": "floating", "asked": { "by": { "name": "<i>" } } }],
+            "operations": [{ "number": 9, "operation": "<b>levitate</b>", "outcome": "floating",
+                "asked": { "by": { "name": "<i>" } } }],
         });
         *site.host.history.lock().unwrap() = Some(odd);
         crate::testing::until(async || vera.get("/activity").await.body.contains("levitate")).await;

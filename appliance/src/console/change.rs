@@ -222,8 +222,8 @@ fn latest(page: OperationPage) -> Option<Latest> {
             Some(match kind {
                 Kind::Release => "Remove the cause that is named here, or send it to the vendor; then plan again.",
                 Kind::Data => {
-                    "Remove the cause that is named here, or choose another backup. What was written to restored data meanwhile is kept: \
-                     `landfall replaced-data list` on the host names it."
+                    "Remove the cause that is named here, or choose another backup. What was written to restored data \
+                     meanwhile is kept: `landfall replaced-data list` on the host names it."
                 }
                 Kind::Settings => "Remove the cause that is named here, or choose other settings; then plan again.",
             }),

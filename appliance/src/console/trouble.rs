@@ -22,7 +22,8 @@ pub struct Trouble {
 }
 
 /// Next step for a person if the API server does not answer.
-pub const SILENT_NEXT: &str = "What runs continues. On the host, `journalctl --unit landfall-kubelet` and the logs in `/var/log/pods` say why it does not answer.";
+pub const SILENT_NEXT: &str = "What runs continues. On the host, `journalctl --unit landfall-kubelet` and the logs in \
+    `/var/log/pods` say why it does not answer.";
 
 impl Trouble {
     /// Creates the trouble of a silent API server, without which parts of the state are unknown.

@@ -171,8 +171,8 @@ mod tests {
     fn preset_variables_must_be_set() {
         let text = include_str!("../definition/good.yaml").replacen(
             "    needs: [network]\n",
-            "    needs: [network]\n    data: kept\n    backup:\n      - name: rows\n        workload: StatefulSet/database\n        \
-             volume: data\n        preset: postgresql\n        with: {user: app}\n",
+            "    needs: [network]\n    data: kept\n    backup:\n      - name: rows\n        workload: \
+             StatefulSet/database\n        volume: data\n        preset: postgresql\n        with: {user: app}\n",
             1,
         );
         let definition = crate::proofs::tests::read_text(&text).expect("good");

@@ -84,8 +84,8 @@ fn unsuited(workload: &Value) -> Option<(String, &'static str)> {
         }
         Some("StatefulSet") if replicas > 1 => Some((
             format!("has {replicas} pods, each with a volume of its own, and a rule saves one volume"),
-            "Where the software makes a lost replica again, say so under `unsaved` of the component, in place of the rule. Otherwise let it run in \
-             one pod, or give each pod a component of its own.",
+            "Where the software makes a lost replica again, say so under `unsaved` of the component, in place of the \
+             rule. Otherwise let it run in one pod, or give each pod a component of its own.",
         )),
         _ if when_scaled == "Delete" => {
             let why = "deletes its volumes when it is stopped (`whenScaled: Delete`)";
@@ -120,7 +120,8 @@ impl Declared<'_> {
     /// Error for a rule whose claim is used by pods that a restore cannot stop.
     fn is_shared_by_daemons(&self, daemons: &str) -> BuildError {
         let what = format!(
-            "{daemons} mounts the claim of `{}`, and cannot be stopped while data is restored: it has no number of pods",
+            "{daemons} mounts the claim of `{}`, and cannot be stopped while data is restored: it has no number of \
+             pods",
             self.definition.name.value
         );
         self.invalid(&self.definition.volume, "volume", what)

@@ -243,7 +243,8 @@ fn daemon_mounted_claim_is_refused() {
     let definition = read_text(&text).expect("good by itself");
     let mut components = rendered(&definition);
     let volumes = json!([{"name": "rows", "persistentVolumeClaim": {"claimName": "data-database-0"}}]);
-    let daemons = json!({"kind": "DaemonSet", "metadata": {"name": "reader"}, "spec": {"template": {"spec": {"volumes": volumes}}}});
+    let daemons = json!({"kind": "DaemonSet", "metadata": {"name": "reader"},
+        "spec": {"template": {"spec": {"volumes": volumes}}}});
     components[0].objects.push(daemons);
     let error = said(&check_rendered(&definition, &components).expect_err("refused"), &text);
     assert!(error.contains("DaemonSet/reader mounts the claim of `rows`, and cannot be stopped"), "{error}");

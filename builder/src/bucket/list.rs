@@ -167,7 +167,8 @@ mod tests {
 
     fn page(objects: &str, more: &str) -> Result<ObjectPage> {
         let text = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult \
+             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
              <EncodingType>url</EncodingType>{more}{objects}</ListBucketResult>"
         );
         ObjectPage::read(&name(), text.as_bytes())

@@ -101,7 +101,10 @@ fn checked(definition: &Definition, objects: Vec<Value>) -> Result<(), BuildErro
 fn unsafe_canaries_are_refused() {
     let definition = read_text(&text("assistant", CANARY)).expect("good");
     let good = service(&json!({"app": "assistant"}), &json!("http"));
-    let claim = |modes: &Value| json!({"kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": {"accessModes": modes}});
+    let claim = |modes: &Value| {
+        json!({"kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+        "spec": {"accessModes": modes}})
+    };
     let volume = json!({"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]});
     let plain = || deployment(&json!({}), &json!({}));
     checked(&definition, vec![good.clone(), plain()]).expect("good");

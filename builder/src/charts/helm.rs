@@ -46,7 +46,8 @@ const IGNORED_VALUE: [&str; 3] =
 const CURRENT_PASSWORDS: &str = "PASSWORDS ERROR";
 
 /// Hint for a chart that renders only for an install.
-const FOR_UPGRADES: &str = "Set values with which the chart renders for an upgrade, too, such as the name of an existing Secret, or mend the named template in a chart that is a folder.";
+const FOR_UPGRADES: &str = "Set values with which the chart renders for an upgrade, too, such as the name of an \
+    existing Secret, or mend the named template in a chart that is a folder.";
 
 /// One rendering of a chart.
 #[derive(Clone, Copy)]
@@ -106,7 +107,8 @@ impl Rendering<'_> {
             }
             if IGNORED_VALUE.iter().any(|ignored| message.contains(ignored)) {
                 let what = format!("Helm ignores values: {}", escaped(message));
-                let hint = "Write the value in the form that the chart's values.yaml has, or mend that file in a chart that is a folder.";
+                let hint = "Write the value in the form that the chart's values.yaml has, or mend that file in a chart \
+                    that is a folder.";
                 return Err(BuildError::at(codes::CHART_REFUSED, place(), what).hint(hint));
             }
         }
@@ -198,8 +200,9 @@ fn current_passwords(messages: &str) -> Option<String> {
     let named: Vec<_> = named.filter(is_path).map(|name| format!("`{name}`")).collect();
     let values = if named.is_empty() { "the passwords".to_owned() } else { named.join(", ") };
     Some(format!(
-        "In the chart's values, name an existing Secret in place of {values}, mostly by `existingSecret` beside it. Declare that Secret with \
-         its keys under `secrets` of the component: the site generates it once, and keeps it over upgrades."
+        "In the chart's values, name an existing Secret in place of {values}, mostly by `existingSecret` beside it. \
+         Declare that Secret with its keys under `secrets` of the component: the site generates it once, and keeps it \
+         over upgrades."
     ))
 }
 
@@ -274,8 +277,9 @@ mod tests {
 
     #[test]
     fn helm_environment_is_isolated() {
-        let said = run("echo \"$@\" | sed \"s#$HOME#HOME#g; s#${HOME%/home}#FOLDER#g\"; /usr/bin/env | /usr/bin/sed \"s#$HOME#HOME#g\" | /usr/bin/sort | /usr/bin/grep -v '^_=\\|^PWD=\\|^SHLVL=\\|^OLDPWD='")
-            .expect("rendered");
+        let said = run("echo \"$@\" | sed \"s#$HOME#HOME#g; s#${HOME%/home}#FOLDER#g\"; /usr/bin/env | /usr/bin/sed \
+            \"s#$HOME#HOME#g\" | /usr/bin/sort | /usr/bin/grep -v '^_=\\|^PWD=\\|^SHLVL=\\|^OLDPWD='")
+        .expect("rendered");
         insta::assert_snapshot!(said);
     }
 
@@ -283,12 +287,16 @@ mod tests {
     fn helm_refusals_are_classified() {
         let refusals: Vec<_> = [
             "echo 'Error: execution error at (shop/templates/a.yaml:3:4): set a host\u{1b}[31m' >&2; exit 1",
-            "echo 'Error: template: shop/templates/a.yaml:1:3: executing \"x\" at <include \"y\" .>: error calling include: template: shop/charts/b/templates/_helpers.tpl:7:9: executing \"y\" at <fail>: wrong number of args for fail: want 1 got 4' >&2; echo; echo 'Use --debug flag to render out invalid YAML' >&2; exit 1",
-            "printf 'Error: shop/templates/a.yaml:3:13\\n  executing \"shop/templates/a.yaml\" at <fail>:\\n    wrong number of args for fail: want 1 got 4\\n' >&2; exit 1",
+            "echo 'Error: template: shop/templates/a.yaml:1:3: executing \"x\" at <include \"y\" .>: error calling \
+             include: template: shop/charts/b/templates/_helpers.tpl:7:9: executing \"y\" at <fail>: wrong number of \
+             args for fail: want 1 got 4' >&2; echo; echo 'Use --debug flag to render out invalid YAML' >&2; exit 1",
+            "printf 'Error: shop/templates/a.yaml:3:13\\n  executing \"shop/templates/a.yaml\" at <fail>:\\n    wrong \
+             number of args for fail: want 1 got 4\\n' >&2; exit 1",
             "exit 3",
             "printf '\\377'",
             "echo 'manifest_sorter.go:199: info: skipping unknown hook: \"pre-instal\"' >&2",
-            "echo 'WARNING: This chart is deprecated' >&2; echo 'coalesce.go:298: warning: cannot overwrite table with non table for shop.image (map[tag:1])' >&2",
+            "echo 'WARNING: This chart is deprecated' >&2; echo 'coalesce.go:298: warning: cannot overwrite table with \
+             non table for shop.image (map[tag:1])' >&2",
             "echo \"dependencies.go:65: Warning: Condition path 'db.on' for chart db returned non-bool value\" >&2",
         ]
         .into_iter()
@@ -319,7 +327,9 @@ mod tests {
 
     #[test]
     fn password_refusals_get_hint() {
-        let said = "Error: execution error at (shop/templates/NOTES.txt:1:2):\nPASSWORDS ERROR: You must provide your current passwords when upgrading the release.\n    \u{27}auth.password\u{27} must not be empty, please add it\n    \u{27}auth.rootPassword\u{27} must not be empty";
+        let said = "Error: execution error at (shop/templates/NOTES.txt:1:2):\nPASSWORDS ERROR: You must provide your \
+            current passwords when upgrading the release.\n    \u{27}auth.password\u{27} must not be empty, please add \
+            it\n    \u{27}auth.rootPassword\u{27} must not be empty";
         let hint = current_passwords(said).expect("known");
         assert!(
             hint.starts_with(

@@ -289,7 +289,8 @@ mod tests {
         let all = "pre-install,pre-upgrade,post-install,post-upgrade";
         let service = json!({ "kind": "Service", "metadata": { "name": "a" } });
         let foreign = json!({ "apiVersion": "batch.example/v1", "kind": "Job", "metadata": { "name": "foreign" } });
-        let own = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "own" }, "spec": { "ttlSecondsAfterFinished": 1 } });
+        let own = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "own" },
+            "spec": { "ttlSecondsAfterFinished": 1 } });
         let placed = run(vec![
             hook("ServiceAccount", "hooks", all),
             hook("Job", "create", "pre-install, pre-upgrade"),

@@ -103,8 +103,8 @@ impl Entry {
 fn as_of_registry(url: &url::Url) -> String {
     let reference = url.as_str().trim_start_matches(OF_REGISTRY).trim_start_matches("://").replace('+', "_");
     format!(
-        "The chart is in a registry. Write its entry of the lock as `reference: {reference}`, with `mediaType` and without `repository`, \
-         and name it so in the release definition."
+        "The chart is in a registry. Write its entry of the lock as `reference: {reference}`, with `mediaType` and \
+         without `repository`, and name it so in the release definition."
     )
 }
 
@@ -118,7 +118,8 @@ mod tests {
         ChartIndex::read(&"https://charts.example/stable/index.yaml".parse().expect("address"), text.as_bytes())
     }
 
-    const INDEX: &str = "apiVersion: v1\nentries:\n  shop:\n  - {name: shop, version: 2.0.0, created: x, urls: [shop-2.0.0.tgz], digest: 0707070707070707070707070707070707070707070707070707070707070707}\n  - {version: v1.0.0, urls: ['https://cdn.example/shop-1.0.0.tgz']}\n  - {version: 0.1.0}\n  - {version: 0.2.0, urls: ['ftp://a/b.tgz']}\n  - {version: 0.3.0, urls: [a.tgz], digest: x}\n";
+    const INDEX: &str = "apiVersion: v1\nentries:\n  shop:\n  - \
+        {name: shop, version: 2.0.0, created: x, urls: [shop-2.0.0.tgz], digest: 0707070707070707070707070707070707070707070707070707070707070707}\n  - {version: v1.0.0, urls: ['https://cdn.example/shop-1.0.0.tgz']}\n  - {version: 0.1.0}\n  - {version: 0.2.0, urls: ['ftp://a/b.tgz']}\n  - {version: 0.3.0, urls: [a.tgz], digest: x}\n";
 
     #[test]
     fn index_offers_version_with_digest() {
@@ -142,8 +143,8 @@ mod tests {
     #[test]
     fn first_supported_address_is_used() {
         let index = index(
-            "entries:\n  shop:\n  - {version: 1.0.0, urls: ['oci://ghcr.io/shop/charts/shop:1.0.0', 'ftp://a/b.tgz', shop-1.0.0.tgz, other.tgz]}\n  \
-             - {version: 2.0.0+b, urls: ['ftp://a/b.tgz', 'oci://ghcr.io/shop/charts/shop:2.0.0+b']}\n",
+            "entries:\n  shop:\n  - \
+             {version: 1.0.0, urls: ['oci://ghcr.io/shop/charts/shop:1.0.0', 'ftp://a/b.tgz', shop-1.0.0.tgz, other.tgz]}\n  - {version: 2.0.0+b, urls: ['ftp://a/b.tgz', 'oci://ghcr.io/shop/charts/shop:2.0.0+b']}\n",
         )
         .expect("index");
         let offer = |version: &str| index.offer("https://charts.example/stable", "shop", version);
@@ -152,7 +153,8 @@ mod tests {
         let refused = offer("2.0.0+b").expect_err("of a registry alone");
         assert_eq!(
             refused.to_string(),
-            "https://charts.example/stable/index.yaml has no address but oci://ghcr.io/shop/charts/shop:2.0.0+b for `shop` 2.0.0+b"
+            "https://charts.example/stable/index.yaml has no address but oci://ghcr.io/shop/charts/shop:2.0.0+b for \
+             `shop` 2.0.0+b"
         );
         let hint = landfall_error_codes::Coded::hint(&refused).expect("a hint");
         assert!(hint.contains("`reference: ghcr.io/shop/charts/shop:2.0.0_b`, with `mediaType`"), "{hint}");

@@ -88,7 +88,8 @@ pub fn check_references(old_names: &BTreeSet<String>, version: &str, objects: &[
             if let Some(pointer) = search.object(&sourced.object, "", Around::Other) {
                 let what = format!("names Job/{old}, which is `{new}` in this version of the release");
                 let hint = format!(
-                    "Have none of both by the chart's values, list one under `leaveOut` of the chart (`leaveOut: [Job/{old}]`), or bring the objects as manifests of your own."
+                    "Have none of both by the chart's values, list one under `leaveOut` of the chart (`leaveOut: \
+                     [Job/{old}]`), or bring the objects as manifests of your own."
                 );
                 return Err(refused(sourced, &format!(": {pointer}"), what).hint(hint));
             }
@@ -233,16 +234,24 @@ mod tests {
 
     #[test]
     fn fields_naming_renamed_jobs_are_found() {
-        let role = |resource: &str| json!({ "kind": "Role", "metadata": { "name": "r" }, "rules": [{ "resources": [resource], "resourceNames": ["shop-migrate"] }] });
-        let waits = |args: Value| json!({ "kind": "Deployment", "metadata": { "name": "d" }, "spec": { "initContainers": [{ "name": "wait", "args": args }] } });
-        let account = json!({ "kind": "ServiceAccount", "metadata": { "name": "shop-migrate", "annotations": { "a": "kubectl wait job/shop-migrate" } } });
+        let role = |resource: &str| {
+            json!({ "kind": "Role", "metadata": { "name": "r" },
+            "rules": [{ "resources": [resource], "resourceNames": ["shop-migrate"] }] })
+        };
+        let waits = |args: Value| {
+            json!({ "kind": "Deployment", "metadata": { "name": "d" },
+            "spec": { "initContainers": [{ "name": "wait", "args": args }] } })
+        };
+        let account = json!({ "kind": "ServiceAccount", "metadata": { "name": "shop-migrate",
+            "annotations": { "a": "kubectl wait job/shop-migrate" } } });
         let refusals: Vec<_> = [
             waits(json!(["wait", "--for=condition=complete", "job/shop-migrate"])),
             waits(json!(["job", "shop-migrate"])),
             waits(json!(["until done shop-migrate; do sleep 1; done"])),
             role("jobs"),
             json!({ "kind": "ConfigMap", "metadata": { "name": "m" }, "data": { "a/b": "job: shop-migrate." } }),
-            json!({ "kind": "NetworkPolicy", "metadata": { "name": "n" }, "spec": { "podSelector": { "matchLabels": { "job-name": "shop-migrate" } } } }),
+            json!({ "kind": "NetworkPolicy", "metadata": { "name": "n" },
+                "spec": { "podSelector": { "matchLabels": { "job-name": "shop-migrate" } } } }),
             json!({ "kind": "Gate", "metadata": { "name": "g" }, "spec": { "jobRef": { "name": "shop-migrate" } } }),
             account,
         ]
@@ -253,8 +262,10 @@ mod tests {
         for object in [
             waits(json!(["shop-migrate-2", "a.shop-migrate", "shop-migrate.shop.svc", "my-shop-migrate"])),
             role("secrets"),
-            json!({ "kind": "ServiceAccount", "metadata": { "name": "shop-migrate", "labels": { "app": "shop-migrate" } } }),
-            json!({ "kind": "RoleBinding", "metadata": { "name": "b" }, "subjects": [{ "kind": "ServiceAccount", "name": "shop-migrate" }] }),
+            json!({ "kind": "ServiceAccount", "metadata": { "name": "shop-migrate",
+                "labels": { "app": "shop-migrate" } } }),
+            json!({ "kind": "RoleBinding", "metadata": { "name": "b" },
+                "subjects": [{ "kind": "ServiceAccount", "name": "shop-migrate" }] }),
         ] {
             assert_eq!(found(&object), None, "{object}");
         }

@@ -47,7 +47,8 @@ impl Metadata {
             return Ok(());
         }
         let what = format!("is the chart `{}` {}, where the lock names {reference}", self.name, self.version);
-        let hint = "Correct the entry of the lock: its reference ends with the chart's own name and version, with `_` for `+`.";
+        let hint = "Correct the entry of the lock: its reference ends with the chart's own name and version, with `_` \
+            for `+`.";
         Err(BuildError::at(codes::CHART_UNREADABLE, Place::file(&Path::new(shown).join("Chart.yaml")), what).hint(hint))
     }
 }
@@ -96,7 +97,8 @@ fn dependencies(name: &str, files: &ChartFiles, folder: &str) -> Result<()> {
     let metadata: Metadata = yaml(name, files, &path)?;
     let lacking = |what: String| {
         let hint = format!(
-            "Run `helm dependency build` in the chart's folder, so that `{folder}charts` holds it, or take the chart from an archive."
+            "Run `helm dependency build` in the chart's folder, so that `{folder}charts` holds it, or take the chart \
+             from an archive."
         );
         let place = Place::file(&Path::new(name).join(&path));
         Err(BuildError::at(codes::CHART_DEPENDENCY, place, what).hint(hint))

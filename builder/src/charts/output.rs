@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn objects_parse_as_in_helm() {
-        let printed = "---\n# Source: shop/crds/a.yaml\nkind: A\n---\nkind: B\n---\n# Source: shop/charts/db/templates/c.yaml\n# nothing\n---\n# Source: shop/templates/d.yaml\nkind: D\nmode: 0644\nkind: E\ntext: |\n  # Source: x\n  ---\n";
+        let printed = "---\n# Source: shop/crds/a.yaml\nkind: A\n---\nkind: B\n---\n# Source: \
+            shop/charts/db/templates/c.yaml\n# nothing\n---\n# Source: shop/templates/d.yaml\n\
+            kind: D\nmode: 0644\nkind: E\ntext: |\n  # Source: x\n  ---\n";
         let found = objects("charts/shop", printed).expect("objects");
         let found: Vec<_> = found.iter().map(|found| format!("{}: {}", found.file.display(), found.object)).collect();
         assert_eq!(
@@ -122,7 +124,9 @@ mod tests {
 
     #[test]
     fn lists_are_flattened() {
-        let list = "---\n# Source: shop/templates/a.yaml\napiVersion: v1\nkind: List\nitems:\n- {kind: A}\n- {apiVersion: v1, kind: ConfigMapList, items: [{metadata: {name: b}}]}\n- {kind: AllowList}\n---\n{kind: List, items: []}\n";
+        let list = "---\n# Source: shop/templates/a.yaml\napiVersion: v1\nkind: List\nitems:\n- {kind: A}\n- \
+            {apiVersion: v1, kind: ConfigMapList, items: [{metadata: {name: b}}]}\n- {kind: AllowList}\n---\n\
+            {kind: List, items: []}\n";
         let found = objects("shop", list).expect("objects");
         let found: Vec<_> = found.iter().map(|found| found.object.to_string()).collect();
         let map = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b"}}"#;

@@ -96,8 +96,14 @@ mod tests {
 
     #[test]
     fn single_refusal_names_all_secrets() {
-        let secret = |name: &str, kind: &str, value: &str| json!({ "apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": { "name": name }, "data": { "key": value } });
-        let hook = |value: &str| json!({ "kind": "ValidatingWebhookConfiguration", "metadata": { "name": "a" }, "webhooks": [{ "clientConfig": { "caBundle": value } }] });
+        let secret = |name: &str, kind: &str, value: &str| {
+            json!({ "apiVersion": "v1", "kind": "Secret", "type": kind,
+            "metadata": { "name": name }, "data": { "key": value } })
+        };
+        let hook = |value: &str| {
+            json!({ "kind": "ValidatingWebhookConfiguration", "metadata": { "name": "a" },
+            "webhooks": [{ "clientConfig": { "caBundle": value } }] })
+        };
         let objects = |value: &str| {
             sourced(&[
                 secret("core", "Opaque", value),

@@ -125,7 +125,8 @@ impl Stages<'_> {
         let Some(claim) = mounts.find(|claim| mounts_claim(&sourced.object, claim)) else { return Ok(()) };
         let what = format!("it runs before the component, whose claim `{claim}` does not exist by then");
         let hint = format!(
-            "Declare the mount `{claim}` in a component of its own, in the same namespace, that the chart's component needs."
+            "Declare the mount `{claim}` in a component of its own, in the same namespace, that the chart's component \
+             needs."
         );
         Err(refused(sourced, what).hint(hint))
     }

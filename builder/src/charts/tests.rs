@@ -21,31 +21,36 @@ use crate::pack::tests::Bench;
 /// values, and in each rendering for the first look-up.
 const HELM: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.21.4; exit; fi\ncd \"$3\"\n\
     case \"$2 $*\" in assistant*--values*) echo 'Error: wrong number of args for fail' >&2; exit 1;; esac\n\
-    case \"$3\" in */trapped-chart) echo 'Error: chart/templates/a.yaml:2:7: wrong number of args for fail' >&2; exit 1;; esac\n\
+    case \"$3\" in */trapped-chart) echo 'Error: chart/templates/a.yaml:2:7: wrong number of args for fail' >&2; exit \
+    1;; esac\n\
     served=no; case \"$*\" in *own.example/v1/Own*) served=yes;; esac\n\
     measured=no; case \"$*\" in *metrics.k8s.io/v1beta1*) measured=yes;; esac\n\
     upgrade=no; case \"$*\" in *--is-upgrade*) upgrade=yes;; esac\n\
-    for file in crds/*.yaml templates/*.yaml; do\n  [ -f \"$file\" ] || continue\n  \
-    case $upgrade$file in notemplates/upgrade-*) continue;; yestemplates/current-*) echo 'PASSWORDS ERROR: no a.b' >&2; exit 1;; esac\n  printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  \
-    sed \"s/RANDOM/kLq3ZtX9vB1mWc7D$$/; s/SERVED/$served/; s/MEASURED/$measured/\" \"$file\"\ndone\n";
+    for file in crds/*.yaml templates/*.yaml; do\n  [ -f \"$file\" ] || continue\n  case $upgrade$file in \
+    notemplates/upgrade-*) continue;; yestemplates/current-*) echo 'PASSWORDS ERROR: no a.b' >&2; exit 1;; esac\n  \
+    printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  sed \"s/RANDOM/kLq3ZtX9vB1mWc7D$$/; s/SERVED/$served/; \
+    s/MEASURED/$measured/\" \"$file\"\ndone\n";
 
-const CRD: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: owns.own.example}\nspec:\n  \
-    group: own.example\n  names: {kind: Own, listKind: OwnList, plural: owns, singular: own}\n  scope: Namespaced\n  \
-    versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]\n";
+const CRD: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: \
+    {name: owns.own.example}\nspec:\n  group: own.example\n  names: \
+    {kind: Own, listKind: OwnList, plural: owns, singular: own}\n  scope: Namespaced\n  versions: \
+    [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]\n";
 
 const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
 
 const EARLY_SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: early-key}\nstringData: {key: RANDOM}\n";
 
-const HOOK: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: early, annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}}\ndata: {secret: early-key}\n";
+const HOOK: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: \
+    {name: early, annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}}\ndata: {secret: early-key}\n";
 
-const ENTRIES: &str = "charts:\n  - {reference: 'ghcr.io/small/charts/network:1.0.0_b', digest: unresolved, mediaType: unresolved, size: unresolved}\n  \
-    - reference: charts.example/stable/assistant:2.0.0\n    repository: https://charts.example/stable/\n    digest: unresolved\n    size: unresolved\n  \
-    - reference: charts.example/own/database:3.0.0\n    archive: charts/database.tgz\n    digest: unresolved\n    size: unresolved\n";
+const ENTRIES: &str = "charts:\n  - \
+    {reference: 'ghcr.io/small/charts/network:1.0.0_b', digest: unresolved, mediaType: unresolved, size: unresolved}\n  - reference: charts.example/stable/assistant:2.0.0\n    repository: https://charts.example/stable/\n    digest: unresolved\n    size: unresolved\n  - reference: charts.example/own/database:3.0.0\n    archive: charts/database.tgz\n    digest: unresolved\n    size: unresolved\n";
 
 /// A Job of a hook that satisfies the Pod Security level `restricted`.
-const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: NAME, annotations: {helm.sh/hook: 'EVENTS', helm.sh/hook-weight: 'WEIGHT'}}\n\
-    spec: {backoffLimit: 4, template: {spec: {restartPolicy: Never, securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [\
+const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: \
+    {name: NAME, annotations: {helm.sh/hook: 'EVENTS', helm.sh/hook-weight: 'WEIGHT'}}\n\
+    spec: \
+    {backoffLimit: 4, template: {spec: {restartPolicy: Never, securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [\
     {name: a, image: ghcr.io/small/database, args: [ARGUMENT], securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}}\n";
 
 /// Archive of a chart with one template.
@@ -208,7 +213,8 @@ async fn numbers_parse_as_in_go() {
     bench.build().await.expect("built");
     let objects = document(&bench, "documents/objects/database.json");
     let found = objects.pointer("/0/spec/versions/0/schema/openAPIV3Schema/properties/a");
-    let expected = json!({ "type": "number", "maximum": 0.5, "default": 9_007_199_254_740_993_u64, "enum": [1_000_000, "72044e0711", 7] });
+    let expected = json!({ "type": "number", "maximum": 0.5, "default": 9_007_199_254_740_993_u64,
+        "enum": [1_000_000, "72044e0711", 7] });
     assert_eq!(found, Some(&expected));
 }
 
@@ -225,9 +231,9 @@ async fn lookups_return_empty_when_declared() {
     bench.lock().await.expect("locked");
     let notes = Notes::default();
     bench.build_watched("2026-11-20T08:16:00Z", &bench.path("out"), &notes).await.expect("built");
-    let said = "charts.example/own/database:3.0.0: a template calls `lookup`, which asks a cluster: chart/templates/a.yaml:2:7; it finds \
-        nothing, as `lookups: empty` says, and the chart renders 1 object; of templates that ask: ConfigMap/database; generated at the site: \
-        Secret/drawn";
+    let said = "charts.example/own/database:3.0.0: a template calls `lookup`, which asks a cluster: \
+        chart/templates/a.yaml:2:7; it finds nothing, as `lookups: empty` says, and the chart renders 1 object; of \
+        templates that ask: ConfigMap/database; generated at the site: Secret/drawn";
     assert_eq!(notes.all().first().map(String::as_str), Some(said));
     assert!(secrets(&bench, "database").contains(&"drawn".to_owned()));
     let map = document(&bench, "documents/objects/database.json");
@@ -262,7 +268,8 @@ async fn crds_folder_precedes_hooks() {
 #[tokio::test]
 async fn api_services_extend_known_versions() {
     let service = "apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: v1beta1.metrics.k8s.io}\n\
-        spec: {group: metrics.k8s.io, version: v1beta1, groupPriorityMinimum: 100, versionPriority: 100, service: {name: a, namespace: database}}\n";
+        spec: \
+        {group: metrics.k8s.io, version: v1beta1, groupPriorityMinimum: 100, versionPriority: 100, service: {name: a, namespace: database}}\n";
     let bench = bench().await;
     bench.write("release/charts/database.tgz", &chart("database", service), 0o644);
     publish(&bench, &chart("assistant", &map("assistant").replace("a: b", "a: 'MEASURED'")));
@@ -428,7 +435,8 @@ async fn rendered_charts_are_checked() {
 async fn missing_secret_keys_are_all_named() {
     let secret = |name: &str| {
         format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{password: a, admin-user: root, key: b}}\n"
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: \
+             {{password: a, admin-user: root, key: b}}\n"
         )
     };
     let bench = bench().await;
@@ -439,7 +447,8 @@ async fn missing_secret_keys_are_all_named() {
     bench.edit("release/release.yaml", from, &own(""));
     bench.lock().await.expect("locked");
     let error = bench.build().await.expect_err("keys are missing");
-    let expected = "without all keys of the chart's: `one` without `admin-user`, `password`; `two` without `admin-user`, `key`, `password`";
+    let expected = "without all keys of the chart's: `one` without `admin-user`, `password`; `two` without \
+        `admin-user`, `key`, `password`";
     assert!(error.to_string().contains(expected), "{error}");
     let lines = |error: &crate::BuildError| {
         let hint = error.hint().expect("a hint");
@@ -517,16 +526,16 @@ async fn hook_jobs_become_ordered_components() {
         map("database"),
     ];
     bench.write("release/charts/database.tgz", &chart("database", &jobs.join("---\n")), 0o644);
-    let declared = "notImages: ['quay.io/a/none:2']\n    references: [{kind: Job, name: index-1-2-3, \
-                    path: /spec/template/spec/containers/0/args/0, reference: ghcr.io/small/database, text: ghcr.io/small/database}]\n";
+    let declared = "notImages: ['quay.io/a/none:2']\n    references: \
+        [{kind: Job, name: index-1-2-3, path: /spec/template/spec/containers/0/args/0, reference: ghcr.io/small/database, text: ghcr.io/small/database}]\n";
     bench.edit(
         "release/release.yaml",
         "    namespace: database\n",
         &format!("    namespace: database\n    {declared}"),
     );
     let release = fs_err::read_to_string(bench.path("release/release.yaml")).expect("release");
-    let values = "values:\n  - name: database.tries\n    schema: {type: integer}\n    default: 7\n    targets: [{component: database, kind: Job, \
-                  name: second-1-2-3, path: /spec/backoffLimit}]\n";
+    let values = "values:\n  - name: database.tries\n    schema: {type: integer}\n    default: 7\n    targets: \
+        [{component: database, kind: Job, name: second-1-2-3, path: /spec/backoffLimit}]\n";
     bench.write("release/release.yaml", format!("{release}{values}").as_bytes(), 0o644);
     bench.lock().await.expect("locked");
     bench.build().await.expect("built");
@@ -564,7 +573,8 @@ async fn hook_dependencies_must_exist_before_hook() {
     let asks = |job: &str| job.replace("args: [a]", "envFrom: [{secretRef: {name: search-license}}]");
     let jobs = [job("first", "pre", 0, "b"), asks(&job("second", "pre", 5, "a"))];
     bench.write("release/charts/database.tgz", &chart("database", &jobs.join("---\n")), 0o644);
-    let secret = "    siteSecrets: [{name: search-license, meaning: a, value: {file: {key: license.json}}}]\n    secrets:\n      - name: database-password";
+    let secret = "    siteSecrets: [{name: search-license, meaning: a, value: {file: {key: license.json}}}]\n    \
+        secrets:\n      - name: database-password";
     bench.edit("release/release.yaml", "    secrets:\n      - name: database-password", secret);
     bench.lock().await.expect("locked");
     bench.build().await.expect("built");

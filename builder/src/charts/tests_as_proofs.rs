@@ -42,10 +42,12 @@ pub fn is_proof(component: &ComponentDefinition, test: &Sourced) -> bool {
 /// Converts a test to a proof. The name of the first one, number 0, has no number.
 fn proof(component: &ComponentDefinition, number: usize, test: &Sourced) -> Result<ProofDefinition> {
     let Some(asked) = asked(&test.object, &component.namespace.value) else {
-        let what = "the test is something else than one `curl --fail` of a Service of the component, which is what a proof can be";
+        let what = "the test is something else than one `curl --fail` of a Service of the component, which is what a \
+            proof can be";
         let title = title(&test.object);
         let hint = format!(
-            "List it under `leaveOut` of the chart (`leaveOut: [{title}]`), and declare a proof of your own under `proofs`."
+            "List it under `leaveOut` of the chart (`leaveOut: [{title}]`), and declare a proof of your own under \
+             `proofs`."
         );
         return Err(refused(test, what.to_owned()).hint(hint));
     };

@@ -27,9 +27,10 @@ const PLAIN_LABELS: [&str; 9] =
 const PLAIN_TYPES: [&str; 2] = ["Opaque", "kubernetes.io/basic-auth"];
 
 /// Hint for a chart that makes a certificate authority for its webhook.
-pub(super) const OF_CERTIFICATES: &str = "The chart makes a certificate at each rendering. Set the values with which cert-manager makes it, such as \
-    `certManager.enabled`, or those that name a certificate of your own: the chart's values.yaml has them. A certificate that a site gives belongs under \
-    `siteSecrets` of the component. Or switch off what has it.";
+pub(super) const OF_CERTIFICATES: &str = "The chart makes a certificate at each rendering. Set the values with which \
+    cert-manager makes it, such as `certManager.enabled`, or those that name a certificate of your own: the chart's \
+    values.yaml has them. A certificate that a site gives belongs under `siteSecrets` of the component. Or switch off \
+    what has it.";
 
 /// A Secret of a chart whose values the site generates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -307,7 +308,10 @@ mod tests {
 
     #[test]
     fn differing_secret_is_generated_on_site() {
-        let pod = |sum: &str| json!({ "kind": "Deployment", "metadata": { "name": "a" }, "spec": { "template": { "metadata": { "annotations": { "checksum/secret": sum, "b": "c" } } } } });
+        let pod = |sum: &str| {
+            json!({ "kind": "Deployment", "metadata": { "name": "a" },
+            "spec": { "template": { "metadata": { "annotations": { "checksum/secret": sum, "b": "c" } } } } })
+        };
         let own =
             |value: &str| json!({ "kind": "Secret", "metadata": { "name": "own" }, "stringData": { "a": value } });
         let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
@@ -332,14 +336,36 @@ mod tests {
     #[test]
     fn other_differences_are_refused() {
         let plain = |value: &str| secret(&json!({ "key": value }));
-        let map = |value: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a/b" }, "data": { "a/b": value } });
+        let map = |value: &str| {
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a/b" },
+            "data": { "a/b": value } })
+        };
         let named = |name: &str| json!({ "kind": "ConfigMap", "metadata": { "name": name } });
-        let typed = |value: &str| json!({ "kind": "Secret", "type": "kubernetes.io/tls", "metadata": { "name": "tls" }, "stringData": { "a": value } });
-        let labeled = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "labels": { "app": "a", "watch": "me" } }, "stringData": { "a": value } });
-        let noted = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "annotations": { "helm.sh/resource-policy": "keep", "replicate-to": "all" } }, "stringData": { "a": value } });
-        let immutable = |value: &str| json!({ "kind": "Secret", "immutable": true, "metadata": { "name": "db" }, "stringData": { "a": value } });
-        let final_one = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "finalizers": ["a"] }, "stringData": { "a": value } });
-        let away = |value: &str| json!({ "kind": "Secret", "metadata": { "name": "db", "namespace": "other" }, "stringData": { "a": value } });
+        let typed = |value: &str| {
+            json!({ "kind": "Secret", "type": "kubernetes.io/tls", "metadata": { "name": "tls" },
+            "stringData": { "a": value } })
+        };
+        let labeled = |value: &str| {
+            json!({ "kind": "Secret",
+            "metadata": { "name": "db", "labels": { "app": "a", "watch": "me" } }, "stringData": { "a": value } })
+        };
+        let noted = |value: &str| {
+            json!({ "kind": "Secret", "metadata": { "name": "db",
+            "annotations": { "helm.sh/resource-policy": "keep", "replicate-to": "all" } },
+                "stringData": { "a": value } })
+        };
+        let immutable = |value: &str| {
+            json!({ "kind": "Secret", "immutable": true, "metadata": { "name": "db" },
+            "stringData": { "a": value } })
+        };
+        let final_one = |value: &str| {
+            json!({ "kind": "Secret", "metadata": { "name": "db", "finalizers": ["a"] },
+            "stringData": { "a": value } })
+        };
+        let away = |value: &str| {
+            json!({ "kind": "Secret", "metadata": { "name": "db", "namespace": "other" },
+            "stringData": { "a": value } })
+        };
         let beside = |value: &str| secret(&json!({ "password": value, "admin-token": "hunter2" }));
         let twice = |value: &str| secret(&json!({ "key": value, "again": value }));
         let refusals: Vec<_> = [

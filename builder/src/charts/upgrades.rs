@@ -65,7 +65,8 @@ fn refusal(upgrade: &[&Sourced], install: &[&Sourced]) -> Option<BuildError> {
     );
     let all = titles(&[upgrade, install].concat());
     let hint = format!(
-        "Declare `repeatable: [{all}]` under `chart` for what may be there at each, `leaveOut: [{all}]` for what the release does without, or set values with which the chart has it at both."
+        "Declare `repeatable: [{all}]` under `chart` for what may be there at each, `leaveOut: [{all}]` for what the \
+         release does without, or set values with which the chart has it at both."
     );
     Some(BuildError::at(codes::CHART_UPGRADE, Place::file(&first.file), what).hint(hint))
 }
@@ -97,8 +98,8 @@ mod tests {
         assert_eq!(error.code(), codes::CHART_UPGRADE);
         assert_eq!(
             error.to_string(),
-            "shop/templates/a.yaml: the chart renders Job/move, Pod/b for an upgrade alone, Job/first for an install alone, \
-             and a release has the same objects at each install and upgrade"
+            "shop/templates/a.yaml: the chart renders Job/move, Pod/b for an upgrade alone, Job/first for an install \
+             alone, and a release has the same objects at each install and upgrade"
         );
         let hint = Coded::hint(&error).unwrap_or_default();
         assert!(hint.contains("`repeatable: [Job/move, Pod/b, Job/first]`"), "{hint}");

@@ -71,8 +71,8 @@ fn invalid_image_field_paths_are_refused() {
 /// A list with one rule.
 fn rule(require: &str) -> String {
     format!(
-        "rules:\n  - name: enough\n    severity: blocker\n    require: \"{require}\"\n    message: Too small\n    fix: Buy more.\n    \
-         measured: {{cel: facts.cores}}\n    threshold: 8 cores"
+        "rules:\n  - name: enough\n    severity: blocker\n    require: \"{require}\"\n    message: Too small\n    fix: \
+         Buy more.\n    measured: {{cel: facts.cores}}\n    threshold: 8 cores"
     )
 }
 
@@ -133,7 +133,8 @@ fn node_packs_cover_each_minor_version() {
     let refused = |versions| refusal("artifacts:\n  - {name: k", &with(versions));
     assert_eq!(
         refused(["v1.37", "v1.39"]),
-        "LF2002 release.yaml:28: nodePacks[2].kubernetes: the list of node packs has v1.39 after v1.37, and Kubernetes cannot skip v1.38"
+        "LF2002 release.yaml:28: nodePacks[2].kubernetes: the list of node packs has v1.39 after v1.37, and Kubernetes \
+         cannot skip v1.38"
     );
     assert!(refused(["v1.37", "v1.37"]).ends_with("nodePacks[2].kubernetes: the list of node packs has v1.37 twice"));
     let earlier = format!("nodePacks:\n{}", ["v1.34", "v1.35"].map(pack).concat());
@@ -142,7 +143,8 @@ fn node_packs_cover_each_minor_version() {
     // Sites run the last one, and objects are checked for one minor version.
     assert_eq!(
         refused(["v1.37", "v1.38"]),
-        "LF2002 release.yaml:28: nodePacks[2].kubernetes: the last node pack is of v1.38, and this Landfall checks objects for v1.36 alone"
+        "LF2002 release.yaml:28: nodePacks[2].kubernetes: the last node pack is of v1.38, and this Landfall checks \
+         objects for v1.36 alone"
     );
     assert!(refusal("kubernetes: v1.36", "kubernetes: v1.35").contains("the last node pack is of v1.35, and"));
 }
@@ -184,7 +186,8 @@ fn components_have_exactly_one_source() {
 #[test]
 fn model_figures_require_model_artifact() {
     let refused = refusal("database.storage", "models.modell.context");
-    let said = "`models.modell.context` is a figure of `modell`, which is not an artifact of kind model; did you mean `model`?";
+    let said = "`models.modell.context` is a figure of `modell`, which is not an artifact of kind model; did you mean \
+        `model`?";
     assert!(refused.contains(said) && refused.contains("values[0].name"), "{refused}");
     assert!(refusal("database.storage", "models.kubernetes.context").contains("not an artifact of kind model"));
     for good in ["models.model.context", "models.other.title"] {

@@ -156,8 +156,10 @@ mod tests {
     use super::super::registries::Registries;
     use super::*;
 
-    const FILE: &str = "# keys\naws_access_key_id = AKIAPLAIN\naws_secret_access_key = plain/secret=\n\n[models]\nregion = eu-1\n\
-                        aws_access_key_id=AKIAMODELS\naws_secret_access_key=models-secret\naws_session_token=models-token\n";
+    const FILE: &str = "# keys\naws_access_key_id = AKIAPLAIN\naws_secret_access_key = plain/secret=\n\n[models]\n\
+        region = eu-1\n\
+        aws_access_key_id=AKIAMODELS\naws_secret_access_key=models-secret\n\
+        aws_session_token=models-token\n";
 
     fn address(text: &str) -> Url {
         text.parse().expect("address")

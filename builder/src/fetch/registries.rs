@@ -310,7 +310,8 @@ mod tests {
     #[test]
     fn specific_mirror_wins_over_wildcard() {
         let registries = read(
-            "mirrors:\n- {host: docker.io, endpoint: 'http://127.0.0.1:5000/hub'}\n- {host: '*', endpoint: 'https://proxy.example'}\n",
+            "mirrors:\n- {host: docker.io, endpoint: 'http://127.0.0.1:5000/hub'}\n- \
+             {host: '*', endpoint: 'https://proxy.example'}\n",
         )
         .expect("good");
         assert_eq!(registries.endpoint("docker.io"), endpoint("127.0.0.1:5000", "hub/", true));
@@ -336,7 +337,8 @@ mod tests {
         let refused = file(&none, "http://dl.example/kubelet").expect_err("plain");
         assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED);
         let mirrored = read(
-            "mirrors:\n- {host: 'dl.example', endpoint: 'http://mirror.example/k8s', plainHttp: true}\n- {host: '*', endpoint: 'https://proxy.example:8443/files'}\n",
+            "mirrors:\n- {host: 'dl.example', endpoint: 'http://mirror.example/k8s', plainHttp: true}\n- \
+             {host: '*', endpoint: 'https://proxy.example:8443/files'}\n",
         )
         .expect("good");
         assert_eq!(

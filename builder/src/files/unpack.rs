@@ -33,7 +33,8 @@ const UNPACK: &str = "io.deis.oras.content.unpack";
 const UNTYPED: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// Hint for such a file.
-const TYPE_FILES: &str = "oras calls a file without a type an archive. If this layer is a file, push it with a type, as `NAME:application/octet-stream`; else pack plain files under relative names.";
+const TYPE_FILES: &str = "oras calls a file without a type an archive. If this layer is a file, push it with a type, \
+    as `NAME:application/octet-stream`; else pack plain files under relative names.";
 
 /// Maximum size of a configuration, in bytes.
 const CONFIGURATION_BYTES: u64 = 8 << 20;

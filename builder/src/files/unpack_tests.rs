@@ -42,7 +42,10 @@ impl Bench {
 
     /// Unpacks an artifact with these layers and this configuration.
     fn unpacked(&self, config: (&str, &Value), layers: &[Pushed<'_>]) -> Result<FetchedArtifact> {
-        let described = |media_type: &str, blob: Expected, annotations: &Value| json!({ "mediaType": media_type, "digest": blob.digest, "size": blob.size, "annotations": annotations });
+        let described = |media_type: &str, blob: Expected, annotations: &Value| {
+            json!({ "mediaType": media_type,
+            "digest": blob.digest, "size": blob.size, "annotations": annotations })
+        };
         let layers = layers.iter().map(|Pushed(kind, bytes, notes)| described(kind, self.stored(bytes), notes));
         let layers: Vec<_> = layers.collect();
         let (config_type, config) = config;
@@ -91,7 +94,8 @@ fn of_files(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// Configuration of a model with these diff IDs.
 fn model(diff_ids: &[Sha256]) -> Value {
-    json!({ "descriptor": { "name": "m" }, "config": { "paramSize": "1b" }, "modelfs": { "type": "layers", "diffIds": diff_ids } })
+    json!({ "descriptor": { "name": "m" }, "config": { "paramSize": "1b" },
+        "modelfs": { "type": "layers", "diffIds": diff_ids } })
 }
 
 fn none() -> Value {
@@ -156,7 +160,8 @@ fn only_oras_archives_are_unpacked() {
     assert_eq!(found.manifest.layers[0].media_type, "application/x");
 
     let folder = of_files(&[("folder/a", b"1"), ("folder/b", b"2")]);
-    let notes = json!({ "org.opencontainers.image.title": "folder", "io.deis.oras.content.unpack": "true", "io.deis.oras.content.digest": Sha256::of(&folder) });
+    let notes = json!({ "org.opencontainers.image.title": "folder", "io.deis.oras.content.unpack": "true",
+        "io.deis.oras.content.digest": Sha256::of(&folder) });
     let layers = [Pushed("application/vnd.oci.image.layer.v1.tar+gzip", gzip(&folder), notes)];
     let found = bench.unpacked(("application/vnd.unknown.config.v1+json", &none()), &layers).expect("unpacked");
     let paths: Vec<_> = bench.files(&found).into_iter().map(|(kind, path, _)| (kind, path)).collect();

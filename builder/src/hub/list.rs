@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn listing_has_digests_and_license() {
-        let large = json!({ "rfilename": "model.safetensors", "size": 9, "blobId": COMMIT, "lfs": { "sha256": "ab".repeat(32), "size": 9, "pointerSize": 134 } });
+        let large = json!({ "rfilename": "model.safetensors", "size": 9, "blobId": COMMIT,
+            "lfs": { "sha256": "ab".repeat(32), "size": 9, "pointerSize": 134 } });
         let small = json!({ "rfilename": "config.json", "size": 2, "blobId": COMMIT });
         let listing = read(&answer(&json!([large, small]), &json!({ "license": "apache-2.0" }))).expect("good");
         assert_eq!((listing.commit.as_str(), listing.license.as_deref()), (COMMIT, Some("apache-2.0")));

@@ -118,12 +118,14 @@ mod tests {
         let container = json!({
             "name": "operator",
             "args": ["--port=80", "--reloader=quay.io/a/reloader:v1", "default/metrics:9090", "quay.io/a/whole:2"],
-            "env": [{ "name": "RELATED_IMAGE", "value": "a/engine:2" }, { "name": "SERVER", "value": "shop/server:8080" }],
+            "env": [{ "name": "RELATED_IMAGE", "value": "a/engine:2" },
+                { "name": "SERVER", "value": "shop/server:8080" }],
         });
         let spec = json!({ "template": { "spec": { "containers": [container] } } });
         let deployment =
             json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" }, "spec": spec });
-        let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web" }, "data": { "image": "ghcr.io/a/b:1", "text": "runs ghcr.io/a/b:1" } });
+        let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web" },
+            "data": { "image": "ghcr.io/a/b:1", "text": "runs ghcr.io/a/b:1" } });
         let job = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "job" }, "spec": spec });
         let at = "/spec/template/spec/containers/0";
         let suspects = [

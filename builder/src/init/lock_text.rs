@@ -38,8 +38,10 @@ pub fn text(donors: &Donors, guesses: &[Guess]) -> Result<LockText> {
     let artifacts: Vec<_> = artifacts.iter().map(|reference| entry(donors, List::Artifacts, reference).1).collect();
     let unresolved = images.iter().chain(&artifacts).filter(|lines| lines.contains("unresolved")).count();
     let text = format!(
-        "# Every upstream input of the release, pinned. `landfall lock` resolves what is unresolved, and reports tags that have\n\
-         # moved. `license` is for the transfer sheet.\nassembled: {}\nplatform: linux/amd64\n\nimages:\n{}\nartifacts:\n{}",
+        "# Every upstream input of the release, pinned. `landfall lock` resolves what is unresolved, and reports tags \
+         that have\n\
+         # moved. `license` is for the transfer sheet.\nassembled: {}\nplatform: linux/amd64\n\n\
+         images:\n{}\nartifacts:\n{}",
         donors.assembled(),
         images.concat(),
         artifacts.concat()

@@ -52,10 +52,14 @@ mod tests {
     #[test]
     fn created_secret_needs_named_job() {
         let job = |args: Value| {
-            let spec = json!({ "containers": [{ "args": args, "env": [{ "name": "A", "valueFrom": { "secretKeyRef": { "name": "other" } } }] }] });
+            let spec = json!({ "containers": [{ "args": args,
+                "env": [{ "name": "A", "valueFrom": { "secretKeyRef": { "name": "other" } } }] }] });
             json!({ "kind": "Job", "spec": { "template": { "spec": spec } } })
         };
-        let role = |verbs: Value| json!({ "kind": "Role", "rules": [{ "apiGroups": [""], "resources": ["secrets"], "verbs": verbs }] });
+        let role = |verbs: Value| {
+            json!({ "kind": "Role",
+            "rules": [{ "apiGroups": [""], "resources": ["secrets"], "verbs": verbs }] })
+        };
         let makes = job(json!(["create", "--secret-name=web-admission"]));
         let creates = role(json!(["get", "create"]));
         assert!(is_made(&[makes.clone(), creates.clone()], "web-admission"));

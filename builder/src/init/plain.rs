@@ -35,8 +35,8 @@ pub fn copy(from: &Path, files: &[PathBuf], to: &Path) -> Result<Vec<Value>> {
             }
             let is_mixed = objects.len() > 1 || objects.iter().any(|object| object["items"].is_array());
             if is_mixed && objects.iter().flat_map(with_items).any(is_left_out) {
-                let what = "has a Namespace, or a Secret with values, among other objects: write `---` alone on a line between them, and \
-                            no List around them";
+                let what = "has a Namespace, or a Secret with values, among other objects: write `---` alone on a line \
+                    between them, and no List around them";
                 return Err(refuse(path, what));
             }
             match objects.first() {
@@ -62,7 +62,8 @@ pub fn copy(from: &Path, files: &[PathBuf], to: &Path) -> Result<Vec<Value>> {
 }
 
 /// Hint for a file of another program.
-const ELSEWHERE: &str = "Move the file out of the folder, or name folders that have nothing but manifests. A Compose file is none: `kompose convert` writes manifests of one.";
+const ELSEWHERE: &str = "Move the file out of the folder, or name folders that have nothing but manifests. A Compose \
+    file is none: `kompose convert` writes manifests of one.";
 
 /// Returns true if a document is a Kubernetes object.
 fn is_object(document: &Value) -> bool {
@@ -123,7 +124,8 @@ pub fn overlay(base: &str, left_out: &[Value], to: &Path) -> Result<()> {
         let name = quoted(&field("/metadata/name"));
         let _infallible = write!(
             text,
-            "  - patch: |\n      $patch: delete\n      apiVersion: v1\n      kind: {}\n      metadata: {{name: {name}{namespace}}}\n",
+            "  - patch: |\n      $patch: delete\n      apiVersion: v1\n      kind: {}\n      metadata: \
+             {{name: {name}{namespace}}}\n",
             field("/kind")
         );
     }

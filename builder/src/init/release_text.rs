@@ -14,20 +14,24 @@ use crate::backup::unsaved_entry;
 use crate::definition::FILL_IN;
 use crate::secret_entry::RANDOM_LENGTH;
 
-const RULE: &str = "      # `save` writes the data to its standard output in a running pod; `load` reads that from its standard input into the\n      \
-    # empty volume, in a pod whose own program does not run. A check shows that the software can use what was restored. See\n      \
-    # *Backup rules* in docs/VENDOR.md. `landfall lock` refuses the release until these fields are filled in.\n";
+const RULE: &str = "      # `save` writes the data to its standard output in a running pod; `load` reads that from its \
+    standard input into the\n      # empty volume, in a pod whose own program does not run. A check shows that the \
+    software can use what was restored. See\n      # *Backup rules* in docs/VENDOR.md. `landfall lock` refuses the \
+    release until these fields are filled in.\n";
 
-const UNSAVED: &str = "    # A rule saves the volume of one pod, and these are of several: say why a site can do without a backup of them, or set one pod and \
-    write a rule.\n";
+const UNSAVED: &str = "    # A rule saves the volume of one pod, and these are of several: say why a site can do \
+    without a backup of them, or set one pod and write a rule.\n";
 
-const MOUNT: &str = "      # The pods mount this claim, and nothing here brings it: name the artifact whose files it has, and list that under\n      \
-    # `artifacts` and in images.lock. Remove the entry if software makes the claim at the site.\n";
+const MOUNT: &str = "      # The pods mount this claim, and nothing here brings it: name the artifact whose files it \
+    has, and list that under\n      # `artifacts` and in images.lock. Remove the entry if software makes the claim at \
+    the site.\n";
 
-const IMAGE_FIELDS: &str = "# Images that programs get in texts, for pods that they make themselves. `landfall lock` pins what is there, in later versions as well. Remove\n\
+const IMAGE_FIELDS: &str = "# Images that programs get in texts, for pods that they make themselves. `landfall lock` \
+    pins what is there, in later versions as well. Remove\n\
     # what such a program never runs.\nimageFields:\n";
 
-const CONSOLE_NOTE: &str = "  # What a customer opens in a browser. `landfall build` makes its image. `landfall init --no-console` leaves it out.\n";
+const CONSOLE_NOTE: &str = "  # What a customer opens in a browser. `landfall build` makes its image. `landfall init \
+    --no-console` leaves it out.\n";
 
 /// Makes the definition of a release with these components, and with Landfall's console if requested. `tags` completes
 /// images of the platform that would match several entries of the lock.
@@ -50,12 +54,16 @@ pub fn text(
     let own = guesses.iter().filter(|guess| !starter::NAMES.contains(&guess.name.as_str()));
     let own: Vec<_> = own.map(component).collect();
     format!(
-        "# The release `{name}`, begun by `landfall init`. A field that says {FILL_IN} needs a person: `landfall lock` refuses the\n\
-         # release until it is filled in.\nname: {name}\nversion: 0.1.0\n# Monotonic: every release that customers get has a greater one.\ncounter: 1\n\
+        "# The release `{name}`, begun by `landfall init`. A field that says {FILL_IN} needs a person: `landfall lock` \
+         refuses the\n\
+         # release until it is filled in.\nname: {name}\nversion: 0.1.0\n# Monotonic: every release that customers get \
+         has a greater one.\ncounter: 1\n\
          platform: linux/amd64\nlock: images.lock\n\n\
-         # What a node must have. `data` is what your software writes; Landfall counts what the bundle brings by itself.\n\
-         requirements:\n  cores: 2\n  memory: 4Gi\n  data: 10Gi\n\n{}\nartifacts:\n{}\ncomponents:\n  \
-         # Network, names and volumes, as in Landfall's starter release.\n{}\n  # Made of what was given to `landfall init`.\n{}\n{}\
+         # What a node must have. `data` is what your software writes; Landfall counts what the bundle brings by \
+         itself.\n\
+         requirements:\n  cores: 2\n  memory: 4Gi\n  data: 10Gi\n\n{}\nartifacts:\n{}\n\
+         components:\n  # Network, names and volumes, as in Landfall's starter release.\n{}\n  # Made of what was \
+         given to `landfall init`.\n{}\n{}\
          values:\n  # Computed at the site from facts and ranges; a site cannot set them.\n{}",
         starter::tagged(&starter::node_packs(), tags),
         starter::artifacts(),
@@ -110,7 +118,8 @@ fn component(guess: &Guess) -> String {
     if !guess.made.is_empty() {
         let made: Vec<_> = guess.made.iter().map(|name| quoted(&format!("Secret/{name}"))).collect();
         line(format_args!(
-            "    # A program of it is told these names and may create Secrets. What no software makes belongs under `secrets`."
+            "    # A program of it is told these names and may create Secrets. What no software makes belongs under \
+             `secrets`."
         ));
         line(format_args!("    madeOnSite: [{}]", made.join(", ")));
     }
@@ -124,15 +133,15 @@ fn objects(guess: &Guess) -> String {
     }
     let mut text = String::new();
     if !guess.left_out.is_empty() {
-        text += "    # Left out: tests that are more than one `curl --fail`, and what runs at an uninstall or a rollback. What such a test\n    \
-                 # shows belongs under `proofs`.\n";
+        text += "    # Left out: tests that are more than one `curl --fail`, and what runs at an uninstall or a \
+            rollback. What such a test\n    # shows belongs under `proofs`.\n";
     }
     if let Some(place) = &guess.looks_up {
         let place = place.replace('\n', " ").replace(FILL_IN, "");
         let _infallible = writeln!(
             text,
-            "    # It looks up what a cluster has, and finds nothing here, as with `helm template`; `landfall build` says what that\n    \
-             # comes to. {place}"
+            "    # It looks up what a cluster has, and finds nothing here, as with `helm template`; `landfall build` \
+             says what that\n    # comes to. {place}"
         );
     }
     text + &format!("    chart: {}    # and `values: [FILE, …]`\n", guess.chart())
@@ -150,7 +159,10 @@ fn secrets(secrets: &[SecretGuess]) -> String {
     if secrets.is_empty() {
         return String::new();
     }
-    let mut text = "    # Generated at the site, once. What is no secret, such as a user's name, belongs under `fixed: {KEY: VALUE}`.\n    secrets:\n".to_owned();
+    let mut text =
+        "    # Generated at the site, once. What is no secret, such as a user's name, belongs under `fixed: \
+         {KEY: VALUE}`.\n    secrets:\n"
+            .to_owned();
     for SecretGuess { name, keys, fixed, is_random, had_values } in secrets {
         if *had_values {
             text += "      # The manifests have it with values, which do not travel.\n";
@@ -160,7 +172,8 @@ fn secrets(secrets: &[SecretGuess]) -> String {
         } else if *is_random {
             keys.iter().map(|key| format!("{}: {RANDOM_LENGTH}", quoted(key))).collect()
         } else {
-            text += "      # Random letters and digits cannot be its values: have a Job make it, and list it under `madeOnSite` instead.\n";
+            text += "      # Random letters and digits cannot be its values: have a Job make it, and list it under \
+                `madeOnSite` instead.\n";
             keys.iter().map(|key| format!("{}: {FILL_IN}", quoted(key))).collect()
         };
         let fixed: Vec<_> = fixed.iter().map(|(key, value)| format!("{}: {}", quoted(key), quoted(value))).collect();
@@ -189,8 +202,8 @@ fn backup(guess: &Guess) -> String {
         let container = volume.container.as_ref().map(|name| format!("        container: {}\n", quoted(name)));
         let _infallible = write!(
             text,
-            "      - name: {name}\n        workload: {}\n{}        volume: {}\n        save: [{FILL_IN}]\n        load: [{FILL_IN}]\n        \
-             checks:\n          - {{shows: {FILL_IN}, arguments: [{FILL_IN}]}}\n",
+            "      - name: {name}\n        workload: {}\n{}        volume: {}\n        save: [{FILL_IN}]\n        \
+             load: [{FILL_IN}]\n        checks:\n          - {{shows: {FILL_IN}, arguments: [{FILL_IN}]}}\n",
             quoted(&volume.workload),
             container.unwrap_or_default(),
             quoted(&volume.name)

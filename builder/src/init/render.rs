@@ -147,7 +147,8 @@ fn draft(folder: &Path, name: &str, source: &str) -> Result<Definition> {
     let path = folder.join("release.yaml");
     let text = format!(
         "name: draft\nversion: 0.1.0\ncounter: 1\nplatform: linux/amd64\nlock: images.lock\n\
-         requirements: {{cores: 1, memory: 1Gi, data: 1Gi}}\nnodePacks: []\ncomponents:\n  - name: {name}\n    namespace: {name}\n    {source}\n"
+         requirements: {{cores: 1, memory: 1Gi, data: 1Gi}}\nnodePacks: []\ncomponents:\n  - name: {name}\n    \
+         namespace: {name}\n    {source}\n"
     );
     let release = yaml_text(&path, &text, codes::BUG).map_err(|error: BuildError| error.within(Place::file(&path)))?;
     let digest = Sha256::of(&text);

@@ -12,7 +12,8 @@ use crate::render::kustomization;
 const NAME_BYTES: usize = 53;
 
 /// Hint for a folder that is not part of the folder around it.
-pub(super) const NAME_IT: &str = "Name it as a source, too: it becomes a component of its own. If it is not of the release, name the folders that are, in place of the one around them.";
+pub(super) const NAME_IT: &str = "Name it as a source, too: it becomes a component of its own. If it is not of the \
+    release, name the folders that are, in place of the one around them.";
 
 /// Source of one component.
 #[derive(Debug, Clone)]

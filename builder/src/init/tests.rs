@@ -7,19 +7,26 @@ use landfall_media::runnable::write_program;
 use super::*;
 
 /// Fake kubectl: prints the files that a kustomization names.
-const KUBECTL: &str = "#!/bin/sh\ncd \"$2\" || exit 1\nsed -n 's/^  - \\(.*ya*ml\\)$/\\1/p' kustomization.yaml | while read -r file; do printf -- '---\\n'; cat \"$file\"; done\n";
+const KUBECTL: &str = "#!/bin/sh\ncd \"$2\" || exit 1\nsed -n 's/^  - \\(.*ya*ml\\)$/\\1/p' kustomization.yaml | while \
+    read -r file; do printf -- '---\\n'; cat \"$file\"; done\n";
 
-const WEB: &str = "# The shop.\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n# Its pages.\napiVersion: apps/v1\nkind: Deployment\n\
-    metadata: {name: web, namespace: shop}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      \
-    containers:\n        - name: web\n          image: ghcr.io/shop/web:2.3.0\n          env:\n            - name: PASSWORD\n              \
-    valueFrom: {secretKeyRef: {name: database, key: password}}\n            - name: TOKEN\n              valueFrom: {secretKeyRef: {name: mail, key: token}}\n          \
-    volumeMounts: [{name: models, mountPath: /models}]\n      volumes:\n        - name: models\n          persistentVolumeClaim: {claimName: models}\n\
-    ---\napiVersion: v1\nkind: Secret\nmetadata: {name: database, namespace: shop}\nstringData: {password: hunter2, username: shop}\n";
+const WEB: &str = "# The shop.\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n# Its pages.\n\
+    apiVersion: apps/v1\nkind: Deployment\n\
+    metadata: {name: web, namespace: shop}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: \
+    {labels: {app: web}}\n    spec:\n      containers:\n        - name: web\n          image: \
+    ghcr.io/shop/web:2.3.0\n          env:\n            - name: PASSWORD\n              valueFrom: \
+    {secretKeyRef: {name: database, key: password}}\n            - name: TOKEN\n              valueFrom: \
+    {secretKeyRef: {name: mail, key: token}}\n          volumeMounts: [{name: models, mountPath: /models}]\n      \
+    volumes:\n        - name: models\n          persistentVolumeClaim: {claimName: models}\n\
+    ---\napiVersion: v1\nkind: Secret\nmetadata: {name: database, namespace: shop}\nstringData: \
+    {password: hunter2, username: shop}\n";
 
-const DATABASE: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database, namespace: shop}\nspec:\n  replicas: 1\n  serviceName: database\n  \
-    selector: {matchLabels: {app: database}}\n  template:\n    metadata: {labels: {app: database}}\n    spec:\n      hostNetwork: true\n      containers:\n        \
-    - {name: metrics, image: 'docker.io/library/busybox'}\n        - name: database\n          image: postgres\n          volumeMounts: [{name: data, mountPath: /data}]\n  \
-    volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce]}}]\n";
+const DATABASE: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database, namespace: shop}\nspec:\n  \
+    replicas: 1\n  serviceName: database\n  selector: {matchLabels: {app: database}}\n  template:\n    metadata: \
+    {labels: {app: database}}\n    spec:\n      hostNetwork: true\n      containers:\n        - \
+    {name: metrics, image: 'docker.io/library/busybox'}\n        - name: database\n          image: \
+    postgres\n          volumeMounts: [{name: data, mountPath: /data}]\n  volumeClaimTemplates: \
+    [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce]}}]\n";
 
 struct Case {
     folder: tempfile::TempDir,
@@ -175,7 +182,8 @@ fn console_is_included_by_default() {
 #[test]
 fn subfolders_become_components() {
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
-    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: owns.own.example}\nspec: {group: own.example, names: {kind: Own}, scope: Namespaced}\n";
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: \
+        {name: owns.own.example}\nspec: {group: own.example, names: {kind: Own}, scope: Namespaced}\n";
     let own = "apiVersion: own.example/v1\nkind: Own\nmetadata: {name: one}\n";
     let case = Case::new(&[
         ("all/a/own.yaml", own),
@@ -200,7 +208,8 @@ fn subfolders_become_components() {
 
 #[test]
 fn crd_providers_become_needs() {
-    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: gateways.gateway.networking.k8s.io}\n\
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: \
+        {name: gateways.gateway.networking.k8s.io}\n\
         spec: {group: gateway.networking.k8s.io, names: {kind: Gateway}, scope: Namespaced}\n";
     let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: one}\n";
     let case = Case::new(&[("web/gateway.yaml", gateway), ("gateways/crd.yaml", crd)]);
@@ -266,7 +275,8 @@ fn unusable_sources_leave_nothing() {
         ("one/k8s/a.yaml", DATABASE),
         (
             "mixed/a.yaml",
-            "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n--- # web\napiVersion: v1\nkind: Service\nmetadata: {name: a}\n",
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n--- # web\napiVersion: v1\nkind: Service\nmetadata: \
+             {name: a}\n",
         ),
         (
             "list/a.yaml",
@@ -299,7 +309,12 @@ fn chart_needing_values_reports_problem() {
         ("charts/web/Chart.yaml", "{name: web, version: 1.0.0}\n"),
         ("charts/web/templates/a.yaml", "a: b\n"),
     ]);
-    case.write("helm", "#!/bin/sh\n[ \"$1\" = version ] && echo v3.21.4 && exit\necho 'Error: values: image is required' >&2\nexit 1\n", 0o755);
+    case.write(
+        "helm",
+        "#!/bin/sh\n[ \"$1\" = version ] && echo v3.21.4 && exit\necho 'Error: values: image is required' >&2\nexit \
+         1\n",
+        0o755,
+    );
     let report = case.run(&["charts/web"]).expect("made");
     let problem = report.components[0].problem.as_deref().expect("a problem");
     assert!(problem.starts_with("LF2082: ") && problem.contains("image is required"), "{problem}");
@@ -309,10 +324,13 @@ fn chart_needing_values_reports_problem() {
 }
 
 /// Output of `helm create` with such a test.
-const TESTED: &str = "---\n# Source: web/templates/a.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: b}\n---\n\
-    # Source: web/templates/tests/test-connection.yaml\napiVersion: v1\nkind: Pod\nmetadata: {name: web-test-connection, annotations: {helm.sh/hook: test}}\n\
+const TESTED: &str = "---\n# Source: web/templates/a.yaml\napiVersion: v1\nkind: ConfigMap\n\
+    metadata: {name: web}\ndata: {a: b}\n---\n\
+    # Source: web/templates/tests/test-connection.yaml\napiVersion: v1\nkind: Pod\nmetadata: \
+    {name: web-test-connection, annotations: {helm.sh/hook: test}}\n\
     spec: {containers: [{name: wget, image: docker.io/library/busybox, command: [wget], args: ['web:80']}]}\n---\n\
-    # Source: web/templates/cleanup.yaml\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: web-cleanup, annotations: {helm.sh/hook: pre-delete}}\n";
+    # Source: web/templates/cleanup.yaml\napiVersion: v1\nkind: ServiceAccount\nmetadata: \
+    {name: web-cleanup, annotations: {helm.sh/hook: pre-delete}}\n";
 
 #[test]
 fn chart_tests_and_hooks_are_omitted() {
@@ -325,7 +343,8 @@ fn chart_tests_and_hooks_are_omitted() {
     let report = case.run(&["charts/web"]).expect("made");
     assert_eq!((report.components[0].problem.as_deref(), report.components[0].images.len()), (None, 0));
     let text = case.read("release.yaml");
-    let chart = "    # shows belongs under `proofs`.\n    chart: {folder: ../../charts/web, leaveOut: [Pod/web-test-connection, ServiceAccount/web-cleanup]}";
+    let chart = "    # shows belongs under `proofs`.\n    chart: \
+        {folder: ../../charts/web, leaveOut: [Pod/web-test-connection, ServiceAccount/web-cleanup]}";
     assert!(text.contains(chart), "{text}");
     let definition = crate::definition::read(&case.path("releases/shop")).expect("readable");
     let left_out = definition.release.components.iter().filter_map(|it| it.chart.as_ref()).map(|it| it.leave_out.len());

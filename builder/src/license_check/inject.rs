@@ -152,7 +152,8 @@ impl Asking<'_> {
         let command = if form == LicenseCheckForm::Init { "wait" } else { "serve" };
         let mut environment = vec![
             json!({ "name": "LANDFALL_LICENSE_CONSOLE", "value": format!("{SERVICE}.{}.svc:{PORT}", self.console) }),
-            json!({ "name": "LANDFALL_LICENSE_KEY", "value": format!("{KEY_FOLDER}/{}", ComponentEntry::LICENSE_KEY_FILE) }),
+            json!({ "name": "LANDFALL_LICENSE_KEY",
+                "value": format!("{KEY_FOLDER}/{}", ComponentEntry::LICENSE_KEY_FILE) }),
             json!({ "name": "LANDFALL_LICENSE_FOLDER", "value": FOLDER }),
             json!({ "name": "LANDFALL_LICENSE_ENTITLEMENT", "value": self.entitlement }),
         ];

@@ -156,9 +156,9 @@ mod tests {
     use super::*;
     use crate::lock::{ArtifactPin, Content, List};
 
-    const OPEN: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: models.example/llama:1\n    \
-                        s3:\n      endpoint: https://s3.example:9000\n      bucket: models\n      prefix: llama\n      \
-                        exclude: ['*.md']\n      pinned: unresolved\n";
+    const OPEN: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
+        models.example/llama:1\n    s3:\n      endpoint: https://s3.example:9000\n      bucket: models\n      prefix: \
+        llama\n      exclude: ['*.md']\n      pinned: unresolved\n";
 
     fn lock(text: &str) -> Result<Lock> {
         Lock::parse(Path::new("images.lock"), text.to_owned())
@@ -182,8 +182,8 @@ mod tests {
         let expected = OPEN.replace(
             "pinned: unresolved\n",
             &format!(
-                "pinned:\n        resolved: 'https://s3.example:9000/models/llama/ exclude *.md'\n        files:\n          \
-                 - {{path: 'it''s.gguf', etag: 'ab-2', digest: 'sha256:{digest}', size: 9}}\n"
+                "pinned:\n        resolved: 'https://s3.example:9000/models/llama/ exclude *.md'\n        \
+                 files:\n          - {{path: 'it''s.gguf', etag: 'ab-2', digest: 'sha256:{digest}', size: 9}}\n"
             ),
         );
         assert_eq!(text, expected);

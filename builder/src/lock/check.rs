@@ -275,10 +275,12 @@ mod tests {
         };
         let (file, endpoint) = (format!("http://{host}/files/tool"), hub.endpoint());
         format!(
-            "assembled: false\nplatform: linux/amd64\nimages:\n  - reference: {host}/a:1\n    resolved: {host}/a:1\n{}artifacts:\n  \
-             - reference: dl.example/tool:1\n    files:\n      - {{url: '{file}', resolved: '{file}', digest: '{}', size: 4, path: tool}}\n  \
-             - reference: hub.example/a/b:main\n    hub:\n      address: {endpoint}\n      repository: a/b\n      revision: main\n      \
-             pinned:\n        resolved: '{endpoint}/a/b@main'\n        commit: '{}'\n        files:\n          - {{path: x.json, digest: '{}', size: 2}}\n",
+            "assembled: false\nplatform: linux/amd64\nimages:\n  - reference: {host}/a:1\n    resolved: {host}/a:1\n\
+             {}artifacts:\n  - reference: dl.example/tool:1\n    files:\n      - \
+             {{url: '{file}', resolved: '{file}', digest: '{}', size: 4, path: tool}}\n  - reference: \
+             hub.example/a/b:main\n    hub:\n      address: {endpoint}\n      repository: a/b\n      revision: \
+             main\n      pinned:\n        resolved: '{endpoint}/a/b@main'\n        commit: '{}'\n        \
+             files:\n          - {{path: x.json, digest: '{}', size: 2}}\n",
             pinned("one"),
             digest(b"tool"),
             COMMITS[0],
@@ -343,8 +345,9 @@ mod tests {
         let line = |bytes: &[u8]| format!("{} *tool\n", digest(bytes).to_hex()).into_bytes();
         let sums = registry.add_file("tool.sha256", &line(b"tool"));
         let text = format!(
-            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/tool:1\n    files:\n      \
-             - {{url: '{file}', resolved: '{file}', digest: '{}', size: 4, sums: '{sums}', confirmed: '{sums}', path: tool}}\n",
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/tool:1\n    \
+             files:\n      - \
+             {{url: '{file}', resolved: '{file}', digest: '{}', size: 4, sums: '{sums}', confirmed: '{sums}', path: tool}}\n",
             digest(b"tool")
         );
         assert_eq!(looked(&text).await.fault(), None);
@@ -378,11 +381,11 @@ mod tests {
             )
         };
         let text = format!(
-            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/wheels:1\n    wheels:\n      \
-             index: {endpoint}/simple\n      requirements: requirements.txt\n      python: '3.12'\n      \
-             platform: manylinux_2_28_x86_64\n      pinned:\n        \
-             resolved: 'requirements.txt of {endpoint}/simple, Python 3.12 on manylinux_2_28_x86_64'\n        \
-             digest: '{}'\n        files:\n{}",
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
+             shop.example/wheels:1\n    wheels:\n      index: {endpoint}/simple\n      requirements: \
+             requirements.txt\n      python: '3.12'\n      platform: manylinux_2_28_x86_64\n      pinned:\n        \
+             resolved: 'requirements.txt of {endpoint}/simple, Python 3.12 on manylinux_2_28_x86_64'\n        digest: \
+             '{}'\n        files:\n{}",
             digest(requirements.as_bytes()),
             ["same", "moved", "gone", "left"].map(wheel).concat()
         );

@@ -89,8 +89,8 @@ impl Lock {
             not_locked(format!("the {noun} `{wanted}` is not in the lock {lock}, which has {}", names(of_repository)));
         match &named[..] {
             [entry] if wanted.tag.is_some() && entry.digest().is_some() => error.hint(format!(
-                "The entry of this tag has another digest. Write `resolved: {wanted}` and `digest: unresolved` into the entry, and run \
-                 `landfall lock`, or remove the digest where the {noun} is named."
+                "The entry of this tag has another digest. Write `resolved: {wanted}` and `digest: unresolved` into \
+                 the entry, and run `landfall lock`, or remove the digest where the {noun} is named."
             )),
             _ => error,
         }

@@ -158,8 +158,8 @@ mod tests {
     use crate::fetch::{Client, DockerConfiguration, Registries, Retry, fetch, fetch_manifests};
     use crate::lock::{ArtifactPin, List, Lock, resolve};
 
-    const LOCK: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/ranker:1\n    \
-                        folder:\n      path: weights\n      exclude: ['*.md']\n      pinned: unresolved\n";
+    const LOCK: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
+        shop.example/ranker:1\n    folder:\n      path: weights\n      exclude: ['*.md']\n      pinned: unresolved\n";
 
     /// A vendor's folder with weights.
     struct Bench(tempfile::TempDir);
@@ -219,8 +219,9 @@ mod tests {
         let resolution = bench.resolved(LOCK).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
         let expected = format!(
-            "      pinned:\n        resolved: 'weights exclude *.md'\n        files:\n          \
-             - {{path: 'model.gguf', digest: '{}', size: 7}}\n          - {{path: 'tokenizer/vocab.txt', digest: '{}', size: 5}}\n",
+            "      pinned:\n        resolved: 'weights exclude *.md'\n        files:\n          - \
+             {{path: 'model.gguf', digest: '{}', size: 7}}\n          - \
+             {{path: 'tokenizer/vocab.txt', digest: '{}', size: 5}}\n",
             digest(b"weights"),
             digest(b"words")
         );

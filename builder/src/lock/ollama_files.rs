@@ -159,8 +159,9 @@ mod tests {
     use crate::fetch::{Client, DockerConfiguration, Registries, Retry, fetch, fetch_manifests};
     use crate::lock::{List, Lock, Resolution, resolve};
 
-    const LOCK: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/chat:1\n    \
-                        folder:\n      path: models\n      ollama: ['tiny:1b', team/other]\n      pinned: unresolved\n";
+    const LOCK: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
+        shop.example/chat:1\n    folder:\n      path: models\n      ollama: ['tiny:1b', team/other]\n      pinned: \
+        unresolved\n";
 
     const LICENSE: &[u8] = b"\n   MIT License\n\nPermission is hereby granted\n";
 

@@ -60,7 +60,8 @@ fn none_for(platform: &str, reference: &Reference, index: &IndexDocument) -> Bui
     let what = format!("the index of {reference} has no manifest for {platform}; it states {others}");
     let above = stated.iter().any(|stated| stated.strip_prefix(platform).is_some_and(|rest| rest.starts_with('/')));
     if above {
-        let hint = "A variant is run only by machines that have it, and containerd takes none for the platform itself. Push the baseline, too, or name another tag.";
+        let hint = "A variant is run only by machines that have it, and containerd takes none for the platform itself. \
+            Push the baseline, too, or name another tag.";
         return BuildError::new(codes::PLATFORM_VARIANT, what).hint(hint);
     }
     BuildError::new(codes::IMAGE_MISSING, what)
@@ -97,7 +98,8 @@ mod tests {
             self.registry.add_blob(&configuration);
             let config = json!({ "mediaType": "c", "digest": digest(&configuration), "size": configuration.len() });
             let number = self.entries.len();
-            let manifest = json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [], "annotations": { "n": number.to_string() } });
+            let manifest = json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [],
+                "annotations": { "n": number.to_string() } });
             let bytes = manifest.to_string().into_bytes();
             self.registry.add_manifest("a", &format!("m{number}"), OCI_MANIFEST, &bytes);
             let mut entry = json!({ "mediaType": OCI_MANIFEST, "digest": digest(&bytes), "size": bytes.len() });

@@ -353,11 +353,13 @@ mod tests {
     fn mirrors_are_shown_beside_addresses() {
         let folder = tempfile::tempdir().expect("folder");
         let file = folder.path().join("registries.yaml");
-        let text = "mirrors: [{host: registry.k8s.io, endpoint: 'https://mirror.example/k8s'}, {host: dl.k8s.io, endpoint: 'https://mirror.example/files'}]\n";
+        let text = "mirrors: [{host: registry.k8s.io, endpoint: 'https://mirror.example/k8s'}, \
+            {host: dl.k8s.io, endpoint: 'https://mirror.example/files'}]\n";
         landfall_media::durable::write_file(&file, text.as_bytes(), 0o644).expect("file");
         let shown = shown(Some(file));
         for part in [
-            "https://registry.k8s.io/v2/pause/manifests/3.10.2 for registry.k8s.io/pause:3.10.2 by way of https://mirror.example/v2/k8s/pause/manifests/3.10.2",
+            "https://registry.k8s.io/v2/pause/manifests/3.10.2 for registry.k8s.io/pause:3.10.2 by way of \
+             https://mirror.example/v2/k8s/pause/manifests/3.10.2",
             "by way of https://mirror.example/files/release/",
         ] {
             assert!(shown.contains(part), "{part} is not in\n{shown}");

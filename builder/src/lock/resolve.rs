@@ -378,7 +378,8 @@ fn must_match(
 ) -> Result<()> {
     let differs = |noun: &str, now: Sha256, pinned: Sha256| {
         let what = format!("{reference} names the {noun} {now} where the lock says {pinned}");
-        let hint = "Correct the tag, or run `landfall lock` with `--update` and the name of the entry to take what the tag names now.";
+        let hint = "Correct the tag, or run `landfall lock` with `--update` and the name of the entry to take what the \
+            tag names now.";
         Err(BuildError::new(codes::FETCH_MISMATCH, what).hint(hint))
     };
     match (manifest, index) {

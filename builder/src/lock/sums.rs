@@ -283,8 +283,9 @@ mod tests {
 
         fn text(&self) -> String {
             format!(
-                "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/node:1\n    files:\n      \
-                 - url: {}\n        sums: {}  # published\n        digest: unresolved\n        size: unresolved\n        path: kubelet\n",
+                "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
+                 dl.example/node:1\n    files:\n      - url: {}\n        sums: {}  # published\n        digest: \
+                 unresolved\n        size: unresolved\n        path: kubelet\n",
                 self.address("kubelet"),
                 self.address("SHA256SUMS")
             )
@@ -382,7 +383,9 @@ mod tests {
 
     #[test]
     fn invalid_checksum_fields_are_refused() {
-        let text = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/node:1\n    files:\n      - {url: 'https://dl.example/a', FIELD, digest: unresolved, size: unresolved, path: a}\n";
+        let text = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
+            dl.example/node:1\n    files:\n      - \
+            {url: 'https://dl.example/a', FIELD, digest: unresolved, size: unresolved, path: a}\n";
         for (field, named) in [
             ("confirmed: 'https://dl.example/b'", "artifacts[0].files[0].confirmed"),
             ("sums: 'ftp://dl.example/b'", "artifacts[0].files[0].sums"),

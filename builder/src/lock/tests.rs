@@ -9,7 +9,11 @@ use crate::fetch::tests::registry::{Registry, digest};
 use crate::fetch::{Client, DockerConfiguration, Registries, Retry};
 use crate::render::{Renderer, Tool};
 
-const TEXT: &str = "# kept\nassembled: false\nplatform: linux/amd64\nimages:\n  # why\n  - reference: ghcr.io/a/one:1  # tag\n    index: unresolved\n    digest: unresolved\n    mediaType: unresolved\n    size: unresolved\n  - {reference: 'ghcr.io/a/two:1', digest: unresolved, mediaType: unresolved, size: unresolved}\n  - {reference: 'ghcr.io/a/two:2', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}\nartifacts: []\n";
+const TEXT: &str = "# kept\nassembled: false\nplatform: linux/amd64\nimages:\n  # why\n  - reference: ghcr.io/a/one:1  \
+    # tag\n    index: unresolved\n    digest: unresolved\n    mediaType: unresolved\n    size: unresolved\n  - \
+    {reference: 'ghcr.io/a/two:1', digest: unresolved, mediaType: unresolved, size: unresolved}\n  - \
+    {reference: 'ghcr.io/a/two:2', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}\n\
+    artifacts: []\n";
 
 fn lock(text: &str) -> Result<Lock> {
     Lock::parse(Path::new("images.lock"), text.to_owned())
@@ -85,7 +89,8 @@ fn untagged_name_means_latest() {
 fn other_digest_beside_tag_gets_hint() {
     let [pinned, index, other] = [1, 2, 3].map(|number| Sha256([number; 32]));
     let text = format!(
-        "assembled: false\nplatform: linux/amd64\nimages:\n  - {{reference: 'ghcr.io/a/b:1', index: '{index}', digest: '{pinned}', mediaType: m, size: 1}}\n"
+        "assembled: false\nplatform: linux/amd64\nimages:\n  - \
+         {{reference: 'ghcr.io/a/b:1', index: '{index}', digest: '{pinned}', mediaType: m, size: 1}}\n"
     );
     let lock = lock(&text).expect("lock");
     for digest in [pinned, index] {
@@ -158,7 +163,8 @@ async fn resolving_preserves_other_text() {
         .replacen(
             "'ghcr.io/a/two:1', digest: unresolved, mediaType: unresolved, size: unresolved",
             &format!(
-                "'ghcr.io/a/two:1', resolved: 'ghcr.io/a/two:1', index: 'none', digest: {}, mediaType: application/vnd.oci.image.manifest.v1+json, size: {}",
+                "'ghcr.io/a/two:1', resolved: 'ghcr.io/a/two:1', index: 'none', digest: {}, mediaType: \
+                 application/vnd.oci.image.manifest.v1+json, size: {}",
                 digest(&two),
                 two.len()
             ),
@@ -198,7 +204,9 @@ fn locked(registry: &Registry, tag: &str, resolved: Option<&str>, digest: Sha256
     let resolved = resolved.map(|tag| format!("    resolved: {host}/a:{tag}\n")).unwrap_or_default();
     let size = 75;
     lock(&format!(
-        "assembled: false\nplatform: linux/amd64\nrenderer: {{version: v1.36.3, digest: '{digest}'}}\nimages:\n  - reference: {host}/a:{tag}\n{resolved}    index: none\n    digest: {digest}\n    mediaType: {MANIFEST}\n    size: {size}\n"
+        "assembled: false\nplatform: linux/amd64\nrenderer: {{version: v1.36.3, digest: '{digest}'}}\nimages:\n  - \
+         reference: {host}/a:{tag}\n\
+         {resolved}    index: none\n    digest: {digest}\n    mediaType: {MANIFEST}\n    size: {size}\n"
     ))
     .expect("good")
 }
@@ -259,7 +267,8 @@ async fn foreign_layer_image_is_not_locked() {
     }] });
     registry.add_manifest("a", "1", MANIFEST, manifest.to_string().as_bytes());
     let text = format!(
-        "assembled: false\nplatform: linux/amd64\nimages:\n  - {{reference: '{}/a:1', digest: unresolved, mediaType: unresolved, size: unresolved}}\n",
+        "assembled: false\nplatform: linux/amd64\nimages:\n  - \
+         {{reference: '{}/a:1', digest: unresolved, mediaType: unresolved, size: unresolved}}\n",
         registry.address()
     );
     let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
@@ -276,7 +285,9 @@ async fn foreign_layer_image_is_not_locked() {
 fn index_digest_finds_image() {
     let (index, manifest) = (Sha256([1; 32]), Sha256([2; 32]));
     let lock = lock(&format!(
-        "assembled: false\nplatform: linux/amd64\nimages:\n  - {{reference: 'ghcr.io/a/one:1', index: '{index}', digest: '{manifest}', mediaType: m, size: 1}}\n  - {{reference: 'ghcr.io/a/one:latest', index: '{index}', digest: '{manifest}', mediaType: m, size: 1}}\n"
+        "assembled: false\nplatform: linux/amd64\nimages:\n  - \
+         {{reference: 'ghcr.io/a/one:1', index: '{index}', digest: '{manifest}', mediaType: m, size: 1}}\n  - \
+         {{reference: 'ghcr.io/a/one:latest', index: '{index}', digest: '{manifest}', mediaType: m, size: 1}}\n"
     ))
     .expect("good");
     assert_eq!(find(&lock, &format!("ghcr.io/a/one:latest@{index}")).expect("tag and index"), "ghcr.io/a/one:latest");
@@ -286,7 +297,10 @@ fn index_digest_finds_image() {
     assert!(find(&lock, &format!("ghcr.io/a/one:1@{}", Sha256([3; 32]))).is_err());
 }
 
-const FILES: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/node:v1\n    license: Apache-2.0\n    files:\n      - url: URL/kubelet  # one program\n        digest: unresolved\n        size: unresolved\n        path: kubelet\n      - url: URL/tools.tar.gz\n        digest: unresolved\n        size: unresolved\n        members: {bin/ctr: ctr, ./bin/x: x}\n";
+const FILES: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
+    dl.example/node:v1\n    license: Apache-2.0\n    files:\n      - url: URL/kubelet  # one program\n        digest: \
+    unresolved\n        size: unresolved\n        path: kubelet\n      - url: URL/tools.tar.gz\n        digest: \
+    unresolved\n        size: unresolved\n        members: {bin/ctr: ctr, ./bin/x: x}\n";
 
 fn files_lock(server: &str) -> String {
     FILES.replace("URL", server).replace("./bin/x", "bin/x")

@@ -192,10 +192,11 @@ mod tests {
     fn files(server: &PackageServer, hub: &Hub) -> String {
         let (server, hub) = (server.endpoint(), hub.endpoint());
         format!(
-            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/tool:1\n    files:\n      \
-             - {{url: '{server}/tool', digest: unresolved, size: unresolved, path: tool}}\n  - reference: hub.example/a/b:main\n    \
-             hub:\n      address: {hub}\n      repository: a/b\n      revision: main\n      pinned: unresolved\n  \
-             - reference: shop.example/npm:1\n    npm:\n      lockfile: package-lock.json\n      pinned: unresolved\n"
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/tool:1\n    \
+             files:\n      - {{url: '{server}/tool', digest: unresolved, size: unresolved, path: tool}}\n  - \
+             reference: hub.example/a/b:main\n    hub:\n      address: {hub}\n      repository: a/b\n      revision: \
+             main\n      pinned: unresolved\n  - reference: shop.example/npm:1\n    npm:\n      lockfile: \
+             package-lock.json\n      pinned: unresolved\n"
         )
     }
 

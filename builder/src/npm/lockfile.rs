@@ -174,9 +174,10 @@ fn package(at: &str, name: &str, entry: &Entry, registry: Option<&Registry>) -> 
         .map_err(|error| (codes::PACKAGE_ELSEWHERE, format!("has an address that cannot be pinned: {error}")))?;
     if !is_served {
         let what = format!(
-            "is the tarball {url}, whose path no package index has, and npm asks for that path at the site. Publish it on a registry, depend \
-             on `{name}@{version}` instead of the tarball, and write the file again; where it is on a registry with such paths, write the \
-             file without addresses (`npm install --package-lock-only --omit-lockfile-registry-resolved`)"
+            "is the tarball {url}, whose path no package index has, and npm asks for that path at the site. Publish it \
+             on a registry, depend on `{name}@{version}` instead of the tarball, and write the file again; where it is \
+             on a registry with such paths, write the file without addresses (`npm install --package-lock-only \
+             --omit-lockfile-registry-resolved`)"
         );
         return Err(elsewhere(&what));
     }
@@ -201,10 +202,20 @@ fn lacks(path: &Path, packages: &BTreeMap<String, Entry>, omit: &[Omit], cpu: Cp
         let lacking = lacking(names, cpu, |name| is_there(packages, at, name));
         (!lacking.is_empty()).then(|| {
             let names = lacking.join(", ").escape_default().to_string();
-            let what = format!("needs {names} on machines of {cpu}, and the file lacks it: npm wrote it beside modules of another system");
-            let place = Place::field(path, 0, if at.is_empty() { "packages".to_owned() } else { at.escape_default().to_string() });
+            let what = format!(
+                "needs {names} on machines of {cpu}, and the file lacks it: npm wrote it beside modules of another \
+                 system"
+            );
+            let place = Place::field(
+                path,
+                0,
+                if at.is_empty() { "packages".to_owned() } else { at.escape_default().to_string() },
+            );
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let hint = format!("Run `npm install --package-lock-only --prefix {}`, which adds it, and then `landfall lock` again.", folder.display());
+            let hint = format!(
+                "Run `npm install --package-lock-only --prefix {}`, which adds it, and then `landfall lock` again.",
+                folder.display()
+            );
             BuildError::at(codes::NPM_TARGET, place, what).hint(hint)
         })
     });

@@ -123,7 +123,8 @@ fn package_lock_faults_are_listed() {
         "node_modules/l": at("https://u:secret@registry.example/l.tgz"),
         "node_modules/m": at("https://registry.example/m.tgz?token=secret"),
         "node_modules/n": at("https://registry.example/n/-/n-1.0.0.tgz"),
-        "node_modules/o/node_modules/n": with(at("https://registry.example/n/-/n-1.0.0.tgz"), "integrity", json!(format!("sha512-{}A==", "A".repeat(85)))),
+        "node_modules/o/node_modules/n": with(at("https://registry.example/n/-/n-1.0.0.tgz"), "integrity",
+            json!(format!("sha512-{}A==", "A".repeat(85)))),
     });
     let mut faults = found(&cases, None, &[]).faults;
     for text in

@@ -214,8 +214,9 @@ mod tests {
 
     use super::*;
 
-    const DEFINITION: &str = "name: gpu-driver\nversion: '580.1'\ncounter: 1\nplatform: linux/amd64\nrecipes:\n- distribution: debian\n  \
-                              versions: ['12']\n  packages:\n  - {name: gpu-driver, version: 580.1-1, file: debian/gpu-driver.deb}\n";
+    const DEFINITION: &str = "name: gpu-driver\nversion: '580.1'\ncounter: 1\nplatform: linux/amd64\nrecipes:\n- \
+        distribution: debian\n  versions: ['12']\n  packages:\n  - \
+        {name: gpu-driver, version: 580.1-1, file: debian/gpu-driver.deb}\n";
 
     /// Makes the document from a definition, next to one package.
     fn read(text: &str) -> Result<HostPackDocument> {

@@ -27,8 +27,9 @@ async fn bench(hub: &Hub) -> Bench {
     bench.write("registries.yaml", mirrors.as_bytes(), 0o644);
     let text = composed(&bench, &tools());
     let model = text.lines().find(|line| line.contains("registry.example/models/small:1")).expect("the model");
-    let of_hub = "  - reference: registry.example/models/small:1\n    hub:\n      address: https://hub.example\n      repository: owner/model\n      \
-                  revision: main\n      include: [model.safetensors, README.md]\n      pinned: unresolved";
+    let of_hub = "  - reference: registry.example/models/small:1\n    hub:\n      address: https://hub.example\n      \
+        repository: owner/model\n      revision: main\n      include: [model.safetensors, README.md]\n      pinned: \
+        unresolved";
     bench.write("release/images.lock", text.replace(model, of_hub).as_bytes(), 0o644);
     bench
 }

@@ -68,7 +68,10 @@ impl Sheet<'_> {
             escape(&title)
         );
         if self.development {
-            page.push_str("<p class=\"warning\"><strong>For development only.</strong> The root that signed this bundle must not be trusted by a customer.</p>\n");
+            page.push_str(
+                "<p class=\"warning\"><strong>For development only.</strong> The root that signed this bundle must not \
+                 be trusted by a customer.</p>\n",
+            );
         }
         self.identity_table(&mut page);
         self.license_lines(&mut page);
@@ -81,15 +84,17 @@ impl Sheet<'_> {
 
     fn checks(&self, page: &mut String) {
         page.push_str(
-            "<h2>How to check it</h2>\n<p>Compare the files with <code>sha256sum --check SHA256SUMS</code>. That shows damage, not origin. \
-             <code>landfall verify BUNDLE --trust FINGERPRINT</code> shows origin, with a fingerprint that you obtained \
-             over a channel other than this sheet and its stick.</p>\n",
+            "<h2>How to check it</h2>\n<p>Compare the files with <code>sha256sum --check SHA256SUMS</code>. That shows \
+             damage, not origin. <code>landfall verify BUNDLE --trust FINGERPRINT</code> shows origin, with a \
+             fingerprint that you obtained over a channel other than this sheet and its stick.</p>\n",
         );
         let _ = writeln!(
             page,
-            "<p>The program <code>landfall</code> that checks must be genuine itself. Its SHA-256 is <code>{}</code>; compare it \
-             with one that you obtained over the same channel as the fingerprint. Any tar extracts it from the bundle:</p>\n<pre>{}\n\
-             sha256sum landfall</pre>\n<p>No signature covers a loose program on the stick: run it only if it has the same SHA-256.</p>",
+            "<p>The program <code>landfall</code> that checks must be genuine itself. Its SHA-256 is <code>{}</code>; \
+             compare it with one that you obtained over the same channel as the fingerprint. Any tar extracts it from \
+             the bundle:</p>\n<pre>{}\n\
+             sha256sum landfall</pre>\n<p>No signature covers a loose program on the stick: run it only if it has the \
+             same SHA-256.</p>",
             self.installer.to_hex(),
             escape(&self.bundle.take_out_command())
         );
@@ -174,7 +179,8 @@ impl Sheet<'_> {
             return;
         }
         page.push_str(
-            "<h2>Signatures of images</h2>\n<p>The vendor verified them with these keys when the release was built.</p>\n\
+            "<h2>Signatures of images</h2>\n<p>The vendor verified them with these keys when the release was \
+             built.</p>\n\
              <table>\n<tr><th>Image</th><th>What it is</th><th>Keys</th><th>Manifest</th></tr>\n",
         );
         for SignatureEntry { image, kind, manifest, keys, predicates, .. } in rows {

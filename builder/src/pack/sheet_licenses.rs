@@ -19,7 +19,8 @@ pub fn charts(page: &mut String, charts: &[ChartEntry]) {
         return;
     }
     page.push_str(
-        "<h2>Charts</h2>\n<p>The objects of these components were rendered from charts when the release was built. The charts themselves do not travel.</p>\n\
+        "<h2>Charts</h2>\n<p>The objects of these components were rendered from charts when the release was built. The \
+         charts themselves do not travel.</p>\n\
          <table>\n<tr><th>Component</th><th>Chart</th><th>License</th><th>Archive or manifest</th></tr>\n",
     );
     for chart in charts {
@@ -45,8 +46,10 @@ pub fn packages(page: &mut String, release: &ReleaseDocument, inventory: &Invent
         return;
     }
     page.push_str(
-        "<h2>Licenses of packages</h2>\n<p>As the packages in images, the wheels and the npm packages declare them. For packages of Debian's, these are the licenses of all files of their source, as \
-         <code>/usr/share/doc/NAME/copyright</code> in the image names them. <code>landfall sbom BUNDLE</code> lists every package.</p>\n\
+        "<h2>Licenses of packages</h2>\n<p>As the packages in images, the wheels and the npm packages declare them. \
+         For packages of Debian's, these are the licenses of all files of their source, as \
+         <code>/usr/share/doc/NAME/copyright</code> in the image names them. <code>landfall sbom BUNDLE</code> lists \
+         every package.</p>\n\
          <table>\n<tr><th>License</th><th>Packages</th><th>Names</th></tr>\n",
     );
     let not_stated = stated.get(&None).map(|names| (NOT_STATED, names));
@@ -104,10 +107,12 @@ mod tests {
             .iter()
             .map(|path| json!({ "path": path, "blob": blob(3) }))
             .collect();
-        let wheels = json!({ "name": "python", "kind": "wheels", "reference": "ghcr.io/shop/python:1", "manifest": blob(1), "config": blob(2), "files": files });
+        let wheels = json!({ "name": "python", "kind": "wheels", "reference": "ghcr.io/shop/python:1",
+            "manifest": blob(1), "config": blob(2), "files": files });
         let release = json!({
             "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
-            "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [wheels], "components": [], "values": [],
+            "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [wheels], "components": [],
+                "values": [],
             "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 0 },
         });
         serde_json::from_value(release).expect("release")

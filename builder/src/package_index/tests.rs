@@ -25,7 +25,8 @@ async fn bench(component: &str, artifacts: &[(&str, &str, Files<'_>)]) -> Bench 
         let artifact = format!("  - {{name: {name}, kind: {kind}, reference: {reference}}}\ncomponents:\n");
         bench.edit(release, "components:\n", &artifact);
         let entry = format!(
-            "artifacts:\n  - {{reference: '{reference}:1', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n"
+            "artifacts:\n  - \
+             {{reference: '{reference}:1', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n"
         );
         bench.edit(lock, "artifacts:\n", &entry);
     }
@@ -57,9 +58,11 @@ fn misdeclared_package_indexes_are_refused() {
         "  - {name: packages, namespace: packages, packageIndex: [model]}\n",
         "  - {name: packages, namespace: packages, packageIndex: [wheels, wheels]}\n",
         "  - {name: packages, namespace: packages, packageIndex: [wheels], manifests: manifests/packages}\n",
-        "  - {name: packages, namespace: packages, packageIndex: [wheels], mounts: [{artifact: model, claim: model}]}\n",
+        "  - \
+         {name: packages, namespace: packages, packageIndex: [wheels], mounts: [{artifact: model, claim: model}]}\n",
         "  - {name: 2packages, namespace: packages, packageIndex: [wheels]}\n",
-        "  - {name: one, namespace: packages, packageIndex: [wheels]}\n  - {name: two, namespace: packages, packageIndex: [wheels]}\n",
+        "  - {name: one, namespace: packages, packageIndex: [wheels]}\n  - \
+         {name: two, namespace: packages, packageIndex: [wheels]}\n",
     ];
     insta::assert_snapshot!(refusals.map(refusal).join("\n"));
 }
@@ -203,7 +206,8 @@ fn long_npm_list_is_split() {
     let path = folder.path().join("release.yaml");
     let text = include_str!("../definition/good.yaml").replacen(
         "components:\n",
-        "  - {name: web, kind: npm, reference: registry.example/npm/web}\ncomponents:\n  - {name: packages, namespace: packages, packageIndex: [web]}\n",
+        "  - {name: web, kind: npm, reference: registry.example/npm/web}\ncomponents:\n  - \
+         {name: packages, namespace: packages, packageIndex: [web]}\n",
         1,
     );
     landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();

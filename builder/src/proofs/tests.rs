@@ -140,7 +140,8 @@ fn unrendered_objects_cannot_be_proved() {
 fn artifact(files: &[&str]) -> ArtifactEntry {
     let blob = json!({ "mediaType": "a/b", "digest": format!("sha256:{}", "ab".repeat(32)), "size": 3 });
     let files: Vec<Value> = files.iter().map(|path| json!({ "path": path, "blob": blob })).collect();
-    let entry = json!({ "name": "model", "kind": "model", "reference": "a/b:1", "manifest": blob, "config": blob, "files": files });
+    let entry = json!({ "name": "model", "kind": "model", "reference": "a/b:1", "manifest": blob, "config": blob,
+        "files": files });
     serde_json::from_value(entry).expect("entry")
 }
 

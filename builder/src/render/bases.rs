@@ -226,7 +226,8 @@ mod tests {
         let local = [
             (
                 "a/kustomization.yaml",
-                "resources: [../b, x.yaml]\ntransformers: [\"kind: X\\na: https://x\\n\"]\nconfigMapGenerator: [{name: a, files: [x.yaml, y=x.yaml, z=missing], literals: ['u=https://x']}]\n",
+                "resources: [../b, x.yaml]\ntransformers: [\"kind: X\\na: https://x\\n\"]\n\
+                 configMapGenerator: [{name: a, files: [x.yaml, y=x.yaml, z=missing], literals: ['u=https://x']}]\n",
             ),
             ("a/x.yaml", ""),
             ("b/kustomization.yaml", "resources: [../a]\n"),
@@ -240,15 +241,18 @@ mod tests {
         let files = [
             (
                 "a/kustomization.yaml",
-                "resources: [one.yaml]\nbases: [../b]\ncomponents: [../c]\ncrds: [crd.yaml]\nconfigurations: [names.yaml]\n\
-                 patches: [{path: ./p1.yaml}, {patch: '- op: x', target: {kind: Pod}}]\npatchesJson6902: [{path: p2.yaml}]\n\
+                "resources: [one.yaml]\nbases: [../b]\ncomponents: [../c]\ncrds: [crd.yaml]\n\
+                 configurations: [names.yaml]\n\
+                 patches: [{path: ./p1.yaml}, {patch: '- op: x', target: {kind: Pod}}]\n\
+                 patchesJson6902: [{path: p2.yaml}]\n\
                  patchesStrategicMerge: [p3.yaml, '{kind: Pod, path: no.yaml}']\nreplacements: [{path: r.yaml}]\n\
                  openapi: {path: schema.json}\n\
                  configMapGenerator: [{name: a, files: [f1.txt, key=f2.txt], envs: [e1.env], env: e2.env}]\n\
                  secretGenerator: [{name: b, type: Opaque, files: [f3.txt], envs: [e3.env]}]\n\
                  generators: [generator.yaml, ../d]\n\
                  transformers: ['{apiVersion: builtin, kind: PatchTransformer, path: p4.yaml}']\n\
-                 validators: [\"kind: List\\nitems:\\n- {kind: PatchStrategicMergeTransformer, Paths: [p5.yaml]}\\n\"]\n",
+                 validators: [\"kind: List\\nitems:\\n- \
+                 {kind: PatchStrategicMergeTransformer, Paths: [p5.yaml]}\\n\"]\n",
             ),
             (
                 "a/generator.yaml",

@@ -160,7 +160,8 @@ mod tests {
             "spec": { "template": { "spec": { "containers": [{
                 "name": "operator",
                 "args": ["--port=80", "--reloader-image=quay.io/a/reloader:v1"],
-                "env": [{ "name": "LEVEL", "value": "info" }, { "name": "RELATED_IMAGE", "value": "quay.io/a/engine:2" }],
+                "env": [{ "name": "LEVEL", "value": "info" },
+                    { "name": "RELATED_IMAGE", "value": "quay.io/a/engine:2" }],
             }] } } },
         });
         let pods = "group: apps\nkind: Deployment\npath: /spec/template/spec/containers";
@@ -188,7 +189,8 @@ mod tests {
         let twice = field("group: postgresql.cnpg.io\nkind: Cluster\npath: /spec/imageName\n");
         assert_eq!(found(&cluster, &[twice]).len(), 1);
         let settings = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" }, "data": { "a/b": "busybox:1", "c": "d" },
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" },
+                "data": { "a/b": "busybox:1", "c": "d" },
         });
         let own = field("kind: ConfigMap\npath: /data/a~1b\n");
         assert_eq!(found(&settings, &[own]), [("/data/a~1b".to_owned(), "busybox:1".to_owned())]);

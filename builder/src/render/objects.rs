@@ -142,8 +142,8 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
         "Namespace" => {
             let name = text(object, "/metadata/name");
             let hint = format!(
-                "Leave it out of the manifests. For objects of the component in it, list `{name}` under `namespaces` of the component; of a \
-                 chart, the object is left out then, too."
+                "Leave it out of the manifests. For objects of the component in it, list `{name}` under `namespaces` \
+                 of the component; of a chart, the object is left out then, too."
             );
             let what = "components bring no Namespace: Landfall makes it, with its policies";
             return Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, ""), what).hint(hint));
@@ -217,8 +217,9 @@ fn bring(groups: &BTreeSet<&str>, titles: &[String]) -> String {
     let titles: Vec<_> = titles.iter().map(|title| format!("`{title}`")).collect();
     let titles = titles.join(", ");
     format!(
-        "Add a component with {software}, whose CustomResourceDefinitions come with it, and list it under `needs` of this one. Without \
-         that software, switch the {objects} off by the chart's values, or list {titles} under `leaveOut` of the chart."
+        "Add a component with {software}, whose CustomResourceDefinitions come with it, and list it under `needs` of \
+         this one. Without that software, switch the {objects} off by the chart's values, or list {titles} under \
+         `leaveOut` of the chart."
     )
 }
 

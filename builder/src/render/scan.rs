@@ -117,7 +117,8 @@ fn refusal(component: &Rendered, written: usize, found: &[(&Value, Suspect)]) ->
     };
     let field = format!("components[{written}]");
     let mut what = format!(
-        "`{word}` names an image outside a known image field; declare it under {field}.references, or under {field}.notImages if it is none"
+        "`{word}` names an image outside a known image field; declare it under {field}.references, or under \
+         {field}.notImages if it is none"
     );
     let mut words = vec![word];
     for Suspect { title, pointer, word } in others.iter().map(|(_, suspect)| suspect) {
@@ -129,7 +130,8 @@ fn refusal(component: &Rendered, written: usize, found: &[(&Value, Suspect)]) ->
     let words: Vec<_> = words.into_iter().map(|word| format!("\"{word}\"")).collect();
     let place = component.place(object, &format!(": {pointer}"));
     BuildError::at(codes::REFERENCE_UNDECLARED, place, what).hint(format!(
-        "references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{word}\"}}], or notImages: [{}] if it is not an image",
+        "references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{word}\"}}], or notImages: [{}] if \
+         it is not an image",
         object["kind"].as_str().unwrap_or("?"),
         title(object).split('/').nth(1).unwrap_or("?"),
         words.join(", ")

@@ -222,7 +222,8 @@ mod tests {
         assert_eq!(found(&cluster), [("/spec/imageName".into(), "ghcr.io/cloudnative-pg/postgresql:17".into())]);
         let policy = json!({
             "apiVersion": "nvidia.com/v1", "kind": "ClusterPolicy", "metadata": { "name": "a" },
-            "spec": { "driver": { "repository": "nvcr.io/nvidia", "image": "driver", "version": "580.1", "enabled": true } },
+            "spec": { "driver": { "repository": "nvcr.io/nvidia", "image": "driver", "version": "580.1",
+                "enabled": true } },
         });
         let spot = &spots(&policy, &[])[0];
         assert_eq!(
@@ -254,7 +255,10 @@ mod tests {
             "containers": [{ "name": "b", "image": "ghcr.io/a/b:1", "env": [{ "name": "image", "value": "x" }] }],
             "volumes": [{ "name": "c", "rbd": rbd }, { "name": "d", "image": { "reference": "ghcr.io/a/d:1" } }],
         });
-        let kind = |kind: &str, version: &str, spec: Value| json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "a" }, "spec": spec });
+        let kind = |kind: &str, version: &str, spec: Value| {
+            json!({ "apiVersion": version, "kind": kind,
+            "metadata": { "name": "a" }, "spec": spec })
+        };
         let workload = kind("Deployment", "apps/v1", json!({ "template": { "spec": pod } }));
         let written: Vec<_> = found(&workload).into_iter().map(|(_, written)| written).collect();
         assert_eq!(written, ["ghcr.io/a/b:1", "ghcr.io/a/a:1", "ghcr.io/a/d:1"]);
@@ -264,7 +268,8 @@ mod tests {
     #[test]
     fn unknown_image_fields_are_doubtful() {
         let thing = json!({
-            "apiVersion": "example.com/v1", "kind": "Thing", "metadata": { "name": "a", "annotations": { "image": "x" } },
+            "apiVersion": "example.com/v1", "kind": "Thing",
+                "metadata": { "name": "a", "annotations": { "image": "x" } },
             "spec": { "image": "a picture", "sidecarImage": "ghcr.io/a/b:1", "name": "c" },
         });
         assert!(spots(&thing, &[]).is_empty());

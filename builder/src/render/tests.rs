@@ -11,12 +11,17 @@ use crate::reference::Reference;
 const DEFINITION: &str = include_str!("../definition/good.yaml");
 
 const LOCK: &str = "assembled: false\nplatform: linux/amd64\nimages:\n\
-    - {reference: 'docker.io/library/busybox:1.37', digest: 'sha256:0707070707070707070707070707070707070707070707070707070707070707', mediaType: m, size: 7}\n\
-    - {reference: 'docker.io/library/python:3.13', digest: 'sha256:0808080808080808080808080808080808080808080808080808080808080808', mediaType: m, size: 7}\n\
-    - {reference: 'docker.io/valkey/valkey:9', digest: 'sha256:0909090909090909090909090909090909090909090909090909090909090909', mediaType: m, size: 7}\n";
+    - \
+    {reference: 'docker.io/library/busybox:1.37', digest: 'sha256:0707070707070707070707070707070707070707070707070707070707070707', mediaType: m, size: 7}\n\
+    - \
+    {reference: 'docker.io/library/python:3.13', digest: 'sha256:0808080808080808080808080808080808080808080808080808080808080808', mediaType: m, size: 7}\n\
+    - \
+    {reference: 'docker.io/valkey/valkey:9', digest: 'sha256:0909090909090909090909090909090909090909090909090909090909090909', mediaType: m, size: 7}\n";
 
-const STATEFUL_SET: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\nspec:\n  replicas: 1\n  template:\n    spec:\n      \
-    initContainers: [{name: a, image: busybox, command: [python, -c, 'print(1)']}]\n      containers: [{name: b, image: 'valkey/valkey:9', args: [--port=80], resources: {limits: {memory: 1Gi}}}]\n";
+const STATEFUL_SET: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\n\
+    spec:\n  replicas: 1\n  template:\n    spec:\n      initContainers: \
+    [{name: a, image: busybox, command: [python, -c, 'print(1)']}]\n      containers: \
+    [{name: b, image: 'valkey/valkey:9', args: [--port=80], resources: {limits: {memory: 1Gi}}}]\n";
 
 fn lock() -> Lock {
     Lock::parse(Path::new("images.lock"), LOCK.to_owned()).expect("lock")
@@ -115,8 +120,10 @@ fn images_are_bound_to_platform_digests() {
 
 #[test]
 fn undeclared_references_are_refused() {
-    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata:\n  pod.yaml: |\n    containers:\n    - image: busybox\n";
-    let declared = "    references:\n      - {kind: ConfigMap, name: helper, path: /data/pod.yaml, reference: busybox, text: busybox}\n    secrets:";
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata:\n  pod.yaml: |\n    containers:\n    \
+        - image: busybox\n";
+    let declared = "    references:\n      - \
+        {kind: ConfigMap, name: helper, path: /data/pod.yaml, reference: busybox, text: busybox}\n    secrets:";
     let declared = definition("    secrets:", declared);
     let found = run(&declared, text).expect("declared");
     let bound = found.objects[0]["data"]["pod.yaml"].as_str().expect("text");
@@ -148,7 +155,8 @@ fn undeclared_references_are_refused() {
         refusal(
             &plain,
             &container(
-                "command: ['docker.io/library/busybox@sha256:0000000000000000000000000000000000000000000000000000000000000000']",
+                "command: \
+                 ['docker.io/library/busybox@sha256:0000000000000000000000000000000000000000000000000000000000000000']",
             ),
         ),
     ];
@@ -176,7 +184,8 @@ fn undeclared_references_are_refused() {
 
 #[test]
 fn custom_resource_images_need_declaration() {
-    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.example.com}\nspec: {group: example.com, names: {kind: Thing}, scope: Namespaced}\n---\n";
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: \
+        {name: things.example.com}\nspec: {group: example.com, names: {kind: Thing}, scope: Namespaced}\n---\n";
     let thing = format!(
         "{crd}apiVersion: example.com/v1\nkind: Thing\nmetadata: {{name: a}}\nspec: {{image: 'logo.png', other: 1}}\n"
     );
@@ -198,8 +207,9 @@ fn custom_resource_images_need_declaration() {
 
 #[test]
 fn release_table_finds_argument_images() {
-    let table = "imageFields:\n  - {group: apps, kind: StatefulSet, path: '/spec/template/spec/containers/*/args/*', prefix: --reloader=}\n  \
-                 - {kind: ConfigMap, name: helper, path: /data/image}\nvalues:";
+    let table = "imageFields:\n  - \
+        {group: apps, kind: StatefulSet, path: '/spec/template/spec/containers/*/args/*', prefix: --reloader=}\n  - \
+        {kind: ConfigMap, name: helper, path: /data/image}\nvalues:";
     let declared = definition("values:", table);
     let set = STATEFUL_SET.replace("args: [--port=80]", "args: [--port=80, '--reloader=valkey/valkey:9']");
     let helper = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata: {image: busybox}\n";
@@ -224,11 +234,12 @@ fn release_table_finds_argument_images() {
 
 #[test]
 fn doubtful_images_are_listed() {
-    let declared = "    references:\n      - {kind: ConfigMap, name: helper, path: /data/pod, reference: busybox, text: busybox}\n    \
-                    notImages: ['default/metrics:9090']\n    secrets:";
+    let declared = "    references:\n      - \
+        {kind: ConfigMap, name: helper, path: /data/pod, reference: busybox, text: busybox}\n    notImages: \
+        ['default/metrics:9090']\n    secrets:";
     let definition = definition("    secrets:", declared);
-    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata: {pod: 'image: busybox', more: 'ghcr.io/a/b:1 \
-                ghcr.io/a/c:1 ghcr.io/a/b:1', ports: 'default/metrics:9090'}\n";
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata: \
+        {pod: 'image: busybox', more: 'ghcr.io/a/b:1 ghcr.io/a/c:1 ghcr.io/a/b:1', ports: 'default/metrics:9090'}\n";
     let set = STATEFUL_SET.replace("args: [--port=80]", "args: ['--reloader=jimmidyson/configmap-reload:latest']");
     let component = component(&definition, "database", &format!("{text}---\n{set}"));
     let found: Vec<_> = in_doubt(&definition, &component, &lock())
@@ -246,8 +257,9 @@ fn doubtful_images_are_listed() {
 fn schema_descriptions_name_no_image() {
     let schema = "{openAPIV3Schema: {type: object, properties: {args: {type: string, description: \"The image's own; ghcr.io/a/b:1 by default\"}}}}";
     let text = format!(
-        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: owns.own.example}}\nspec: {{group: own.example, \
-         names: {{kind: Own, plural: owns}}, scope: Namespaced, versions: [{{name: v1, served: true, storage: true, schema: {schema}}}]}}\n"
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: owns.own.example}}\n\
+         spec: \
+         {{group: own.example, names: {{kind: Own, plural: owns}}, scope: Namespaced, versions: [{{name: v1, served: true, storage: true, schema: {schema}}}]}}\n"
     );
     run(&definition("name: small", "name: small"), &text).expect("no image is named");
 }
@@ -275,7 +287,8 @@ fn lookalikes_can_be_declared_harmless() {
 #[test]
 fn cluster_object_namespace_is_dropped() {
     let plain = definition("name: small", "name: small");
-    let text = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a, namespace: other}\nrules: []\n";
+    let text = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a, namespace: other}\n\
+        rules: []\n";
     let mut components = [component(&plain, "database", text)];
     let remarks = objects::check(&plain, &mut components).expect("applicable");
     assert_eq!(components[0].objects[0]["metadata"], serde_json::json!({ "name": "a" }));
@@ -468,7 +481,8 @@ fn source_file_of_object_is_found() {
     write("broken.yaml", "a: [");
     write(
         "settings.yaml",
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: \
+         {name: b}\n",
     );
     let named = |name: &str| {
         let object = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } });

@@ -35,7 +35,8 @@ mod tests {
         ];
         let hash = "01".repeat(32);
         let expected = format!(
-            "# Made by landfall from the lock of a Python project, for one target.\nfriendly-bard==1.0 --hash=sha256:{hash}\n\
+            "# Made by landfall from the lock of a Python project, for one target.\n\
+             friendly-bard==1.0 --hash=sha256:{hash}\n\
              torch==2.9.1+cu128 --hash=sha256:{hash}\n"
         );
         assert_eq!(exported(wheels), expected);

@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn continuation_lines_join_as_in_pip() {
-        let text = "# head\na==1 \\\n    --hash=x \\\n    --hash=y\n    # via b\n\nb==2 # why\nc==3 \\\n# ends it\nurl#fragment\nd==4 \\";
+        let text = "# head\na==1 \\\n    --hash=x \\\n    --hash=y\n    # via b\n\nb==2 # why\nc==3 \\\n# ends it\n\
+            url#fragment\nd==4 \\";
         let lines = logical_lines(text);
         let shown: Vec<_> = lines.iter().map(|(number, line)| (*number, line.as_str())).collect();
         assert_eq!(

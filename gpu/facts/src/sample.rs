@@ -63,7 +63,8 @@ impl Tree {
             .file("dev/nvidiactl", "");
         for (minor, address) in gpus.iter().enumerate() {
             let information = format!(
-                "Model: \t\t NVIDIA Graphics Device\nBus Location: \t {address}\nDevice Minor: \t {minor}\nGPU Excluded:\t No\n"
+                "Model: \t\t NVIDIA Graphics Device\nBus Location: \t {address}\nDevice Minor: \t {minor}\nGPU \
+                 Excluded:\t No\n"
             );
             self = self
                 .held_by(address, "nvidia")

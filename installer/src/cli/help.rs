@@ -56,11 +56,13 @@ pub(super) fn command_within(columns: usize) -> Command {
     let style = clap::builder::Styles::styled();
     let header = style.get_header();
     let template = format!(
-        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{header}{GLOBAL}:{header:#}\n{{options}}{{after-help}}",
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n\
+         {groups}{header}{GLOBAL}:{header:#}\n{{options}}{{after-help}}",
         groups = groups::listed(&program, columns),
     );
     let after = format!(
-        "{header}Exit codes:{header:#}\n{}\n`landfall COMMAND --help` has options and examples of a command; `landfall explain CODE` explains an error.",
+        "{header}Exit codes:{header:#}\n{}\n`landfall COMMAND --help` has options and examples of a command; `landfall \
+         explain CODE` explains an error.",
         exit_codes()
     );
     program.help_template(template).after_help(after)

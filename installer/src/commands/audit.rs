@@ -269,8 +269,9 @@ fn shown(record: Option<&AuditRecord>) -> Shown {
 /// The key comes last, so that PEM parsers accept a file with the whole text.
 fn shown_text(shown: &Shown) -> String {
     let Some(key) = &shown.public_key else {
-        return "nothing has been recorded yet: the console has not asked this host to sign its audit log. It asks within five\n\
-                minutes of its first entry; the key is made then\n"
+        return "nothing has been recorded yet: the console has not asked this host to sign its audit log. It asks \
+            within five\n\
+            minutes of its first entry; the key is made then\n"
             .to_owned();
     };
     let mut text = shown.last.as_ref().map_or_else(|| "signed      nothing yet\n".to_owned(), checkpoint_text);

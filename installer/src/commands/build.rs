@@ -141,7 +141,8 @@ fn text(built: &Built) -> String {
     let bundle = BundleName::new(&report.name, &report.version, report.id);
     let SiteRoom { bundle_bytes, unpacked_bytes, unpacking_bytes, data_bytes, total_bytes } = report.site_room;
     lines.push(format!(
-        "a site needs {} in its data folder, beside what Kubernetes keeps free: {} from the bundle, {} of unpacked layers, {} for unpacking, {} of requirements.data",
+        "a site needs {} in its data folder, beside what Kubernetes keeps free: {} from the bundle, {} of unpacked \
+         layers, {} for unpacking, {} of requirements.data",
         HumanBytes(total_bytes),
         HumanBytes(bundle_bytes),
         HumanBytes(unpacked_bytes),

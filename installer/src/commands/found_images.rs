@@ -29,8 +29,8 @@ fn advice(found: &LockFindings) -> Option<String> {
     let code = codes::REFERENCE_UNDECLARED.id;
     let advice = || {
         format!(
-            "declare what looks like an image under `imageFields` or `references` if it is one, else under `notImages`: \
-             `landfall build` refuses it until then ({code})"
+            "declare what looks like an image under `imageFields` or `references` if it is one, else under \
+             `notImages`: `landfall build` refuses it until then ({code})"
         )
     };
     (!found.in_doubt.is_empty()).then(advice)
@@ -70,9 +70,10 @@ mod tests {
         let expected = [
             format!("added docker.io/library/python:3.14, {digest} (hello, jobs)"),
             "not added, and `landfall build` needs it: an image of web: web.yaml: `redis` names none".to_owned(),
-            "not added: `quay.io/a/reloader:v1` looks like an image, in Deployment/web of web at /spec/args/0".to_owned(),
-            "declare what looks like an image under `imageFields` or `references` if it is one, else under `notImages`: \
-             `landfall build` refuses it until then (LF2008)"
+            "not added: `quay.io/a/reloader:v1` looks like an image, in Deployment/web of web at /spec/args/0"
+                .to_owned(),
+            "declare what looks like an image under `imageFields` or `references` if it is one, else under \
+             `notImages`: `landfall build` refuses it until then (LF2008)"
                 .to_owned(),
             "not looked at: the component search: LF2086: values are needed".to_owned(),
             "not used by this release, and kept: image docker.io/library/python:3.13".to_owned(),

@@ -112,7 +112,8 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
     let identity = contents.identity();
     if contents.small_document(HOST_PACK_DOCUMENT_NAME).is_some() {
         let what = format!(
-            "{} {} is a host pack, not a release: `landfall verify` checks it, and {HOST_PACK_DOCUMENT_NAME} in its head lists its packages",
+            "{} {} is a host pack, not a release: `landfall verify` checks it, and {HOST_PACK_DOCUMENT_NAME} in its \
+             head lists its packages",
             identity.name, identity.version
         );
         return Err(Failure::new(codes::BAD_ARGUMENT, what));

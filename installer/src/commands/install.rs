@@ -77,8 +77,8 @@ fn install_host_pack(operations: &Operations, prepared: PreparedHostPack<'_>, pr
     logging::keep(&operations.paths.logs(), "install");
     let state = if prepared.run()? { "were installed before" } else { "are installed" };
     printer.note(&format!(
-        "the packages of the host pack {name} {state}: {packages}. A driver is loaded by the next boot at the latest: if it is \
-         reported as missing now, reboot, and run the same command again."
+        "the packages of the host pack {name} {state}: {packages}. A driver is loaded by the next boot at the latest: \
+         if it is reported as missing now, reboot, and run the same command again."
     ));
     Ok(())
 }

@@ -201,7 +201,8 @@ mod tests {
             "https://ghcr.io/v2/a/one/manifests/1\nimages.lock: 1 addresses would be asked, and none was\n\
              what answers name is asked for then, here and by `landfall build`:\n\
              https://ghcr.io/v2/NAME/blobs/DIGEST by way of https://mirror.example/v2/NAME/blobs/DIGEST\n\
-             a registry may name a server of tokens, a package index the addresses of its wheels, and any server may redirect"
+             a registry may name a server of tokens, a package index the addresses of its wheels, and any server may \
+             redirect"
         );
     }
 

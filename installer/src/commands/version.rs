@@ -50,8 +50,8 @@ fn text(version: &Version) -> String {
     let Version { landfall, commit, architecture, bundle_format, kubernetes } = version;
     let commit = commit.unwrap_or("not known: built outside of a release");
     format!(
-        "landfall {landfall}\ncommit         {commit}\narchitecture   {architecture}\nbundle format  {bundle_format}\nKubernetes     \
-         {kubernetes} (its kinds; a release brings its own version)"
+        "landfall {landfall}\ncommit         {commit}\narchitecture   {architecture}\nbundle format  {bundle_format}\n\
+         Kubernetes     {kubernetes} (its kinds; a release brings its own version)"
     )
 }
 

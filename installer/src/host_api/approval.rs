@@ -31,7 +31,8 @@ pub(super) fn await_word(
     let asked = approvals.ask(digest, &waiting).map_err(|error| Refusal::from(problem(&error.into())))?;
     tracing::info!(plan = plan.digest, by = asking.by, "a change of the console waits for the approval of this host");
     note(format!(
-        "the host's administrator must approve it, too, until {}: `landfall approvals list` on the host shows the plan {}",
+        "the host's administrator must approve it, too, until {}: `landfall approvals list` on the host shows the plan \
+         {}",
         waiting.until, plan.digest
     ));
     while Instant::now() < until {

@@ -17,20 +17,26 @@ struct Bundle {
 impl Bundle {
     /// Creates a release with one image of these packages, an object and a model.
     fn new(reference: &str, digest: u8, packages: &[(&str, &str)], replicas: u32, model_bytes: u64) -> Self {
-        let blob = |number: u8, size: u64| json!({ "mediaType": "application/octet-stream", "digest": Sha256([number; 32]), "size": size });
+        let blob = |number: u8, size: u64| {
+            json!({ "mediaType": "application/octet-stream",
+            "digest": Sha256([number; 32]), "size": size })
+        };
         let release = json!({
             "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
             "platform": "linux/amd64", "node_packs": [],
-            "images": [{ "reference": reference, "manifest": blob(digest, 1), "config": blob(2, 2), "layers": [blob(digest, 100)] }],
+            "images": [{ "reference": reference, "manifest": blob(digest, 1), "config": blob(2, 2),
+                "layers": [blob(digest, 100)] }],
             "artifacts": [{ "name": "brain", "kind": "model", "reference": "ghcr.io/shop/brain:1",
-                "manifest": blob(7, 1), "config": blob(8, 1), "files": [{ "path": "model.gguf", "blob": blob(9, model_bytes) }] }],
+                "manifest": blob(7, 1), "config": blob(8, 1),
+                    "files": [{ "path": "model.gguf", "blob": blob(9, model_bytes) }] }],
             "components": [], "values": [], "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 0 },
         });
         let packages =
             packages.iter().map(|(name, version)| Package::new(PackageKind::Deb, name, version).expect("package"));
         let found = [("/var/lib/dpkg/status".to_owned(), Found::Packages(packages.collect()))];
         let image = ReadImage { reference: reference.to_owned(), license: None, inventory: ImageInventory::of(found) };
-        let object = json!([{ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web", "namespace": "web",
+        let object = json!([{ "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": { "name": "web", "namespace": "web",
             "labels": { "a/b": "c" } }, "spec": { "replicas": replicas, "list": [1, 2] } }]);
         Self {
             identity: Identity {

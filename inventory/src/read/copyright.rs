@@ -168,10 +168,13 @@ mod tests {
 
     #[test]
     fn licenses_become_spdx_expressions() {
-        let text = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nSource: somewhere\n\n\
-                    Files: *\nCopyright: 2020 A\nLicense: GPL-2+\n\nFiles: lib/*\nLicense: Expat or LGPL-2.1\n Text: License: x\n\n\
-                    Files: debian/*\nLicense: Expat, and GPL-2+\n\nLicense: GPL-2+\n On Debian systems, /usr/share/common-licenses/GPL-2 has it.\n\n\
-                    License: unused\n Text.\n";
+        let text = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\
+            Source: somewhere\n\n\
+            Files: *\nCopyright: 2020 A\nLicense: GPL-2+\n\nFiles: lib/*\nLicense: Expat or LGPL-2.1\n Text: License: \
+            x\n\n\
+            Files: debian/*\nLicense: Expat, and GPL-2+\n\nLicense: GPL-2+\n On Debian systems, \
+            /usr/share/common-licenses/GPL-2 has it.\n\n\
+            License: unused\n Text.\n";
         assert_eq!(license_in(text).as_deref(), Some("GPL-2.0-or-later AND MIT AND (MIT OR LGPL-2.1-only)"));
         assert_eq!(license_in("Format: x\nLicense: zlib\n").as_deref(), Some("Zlib"), "the header is about all files");
         assert_eq!(license_in("Format: x\n\nFiles: *\nLicense:\n GPL-2\n"), None);
@@ -193,7 +196,8 @@ mod tests {
     #[test]
     fn prose_names_license_texts() {
         let text = "This is Debian's package of x.\nLicense: see below\n\nOn Debian systems, the texts are in \
-                    `/usr/share/common-licenses/GPL-2' and /usr/share/common-licenses/LGPL-2.1.\nAll are in /usr/share/common-licenses/ itself.\n";
+            `/usr/share/common-licenses/GPL-2' and /usr/share/common-licenses/LGPL-2.1.\nAll are in \
+            /usr/share/common-licenses/ itself.\n";
         assert_eq!(license_in(text).as_deref(), Some("texts: GPL-2, LGPL-2.1"));
         assert_eq!(license_in("Do what you want.\n"), None);
         assert_eq!(license_in(""), None);

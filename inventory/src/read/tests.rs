@@ -55,9 +55,10 @@ fn package_records_are_recognized() {
 
 #[test]
 fn dpkg_lists_installed_packages() {
-    let status = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.41-12\nDescription: GNU\n \
-                  Version: 9\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: half\nStatus: \
-                  install ok half-installed\nVersion: 1\n\nPackage: tzdata\nVersion: 2025b-4";
+    let status = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.41-12\nDescription: \
+        GNU\n Version: 9\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: half\nStatus: \
+        install ok half-installed\nVersion: 1\n\
+        \nPackage: tzdata\nVersion: 2025b-4";
     assert_eq!(packages(Source::Dpkg, status), [pair("libc6", "2.41-12"), pair("tzdata", "2025b-4")]);
     let found = read(Source::Dpkg, 1, &b"Package: a\nVersion: 1\nArchitecture: all\n"[..]).expect("read");
     let Found::Packages(found) = found else { panic!("{found:?}") };
@@ -75,8 +76,8 @@ fn apk_lists_packages() {
 
 #[test]
 fn python_metadata_ends_at_empty_line() {
-    let text = "Metadata-Version: 2.4\r\nName: Typing_.Extensions\nVersion: 4.15.0\nLicense: UNKNOWN\nClassifier: License :: OSI \
-                Approved :: MIT License\n\nName: other\nVersion: 9\n";
+    let text = "Metadata-Version: 2.4\r\nName: Typing_.Extensions\nVersion: 4.15.0\nLicense: UNKNOWN\nClassifier: \
+        License :: OSI Approved :: MIT License\n\nName: other\nVersion: 9\n";
     assert_eq!(packages(Source::Python, text), [pair("typing-extensions", "4.15.0")]);
     let found = read(Source::Python, 1, text.as_bytes()).expect("read");
     let Found::Packages(found) = found else { panic!("{found:?}") };
@@ -101,7 +102,8 @@ fn unreadable_sources_are_reported() {
     assert_eq!(
         forms,
         [
-            "it is a database of Berkeley DB (RPM before version 4.16), which Landfall does not read: its packages are not listed",
+            "it is a database of Berkeley DB (RPM before version 4.16), which Landfall does not read: its packages are \
+             not listed",
             "it is a database of RPM in its form NDB, which Landfall does not read: its packages are not listed",
             "it has changes to rpmdb.sqlite that Landfall does not read",
         ]

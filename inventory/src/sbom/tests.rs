@@ -16,9 +16,13 @@ fn descriptor(number: u8) -> Descriptor {
 
 /// Returns a release with two images, a model, wheels, an npm package and a chart.
 fn release() -> ReleaseDocument {
-    let image = |reference: &str, number: u8| json!({ "reference": reference, "manifest": descriptor(number), "config": descriptor(number + 1), "layers": [] });
+    let image = |reference: &str, number: u8| {
+        json!({ "reference": reference, "manifest": descriptor(number),
+        "config": descriptor(number + 1), "layers": [] })
+    };
     let artifact = |name: &str, kind: &str, path: &str, number: u8| {
-        json!({ "name": name, "kind": kind, "reference": format!("ghcr.io/shop/{name}:1"), "manifest": descriptor(number),
+        json!({ "name": name, "kind": kind, "reference": format!("ghcr.io/shop/{name}:1"),
+            "manifest": descriptor(number),
             "config": descriptor(number + 1), "files": [{ "path": path, "blob": descriptor(number + 2) }] })
     };
     let release = json!({

@@ -42,9 +42,9 @@ mod tests {
             "open": {"x-kubernetes-preserve-unknown-fields": true},
         }}}});
         let spec = |spec: Value| json!({ "spec": spec });
-        let given = spec(
-            json!({"credential": null, "kept": null, "list": [{"a": null}, null], "map": {"a": null, "b": "c"}, "open": {"a": null}}),
-        );
+        let given =
+            spec(json!({"credential": null, "kept": null, "list": [{"a": null}, null], "map": {"a": null, "b": "c"},
+                "open": {"a": null}}));
         let left = spec(json!({"kept": null, "list": [{}, null], "map": {"b": "c"}, "open": {"a": null}}));
         assert_eq!(dropped(&given, &schema), left);
     }

@@ -115,7 +115,8 @@ fn patterns_follow_go_syntax() {
     assert_eq!(said, format!("/spec/month: \"Smarch\" does not match \"{months}\""));
     assert_eq!(of_spec(&of("a{,5}{"), &json!({"month": "b"})), "", "what only Go reads is left to the API server");
     let either = json!({"type": "object", "properties": {"pattern": {"type": "string"}},
-        "anyOf": [{"properties": {"pattern": {"pattern": "^(?i)a$"}}}, {"properties": {"pattern": {"pattern": "^b$"}}}]});
+        "anyOf": [{"properties": {"pattern": {"pattern": "^(?i)a$"}}},
+            {"properties": {"pattern": {"pattern": "^b$"}}}]});
     assert_eq!(of_spec(&either, &json!({"pattern": "A"})), "");
     assert!(!of_spec(&either, &json!({"pattern": "c"})).is_empty());
 }

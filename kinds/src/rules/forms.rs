@@ -61,7 +61,8 @@ pub(super) const PORT_NAME: Form = Form {
 /// The key of a label.
 pub(super) const LABEL_KEY: Form = Form {
     is: is_qualified,
-    what: "a key such as app or example.com/app: letters and digits, with -, _ and . between them, and at most 63 characters behind a prefix",
+    what: "a key such as app or example.com/app: letters and digits, with -, _ and . between them, and at most 63 \
+        characters behind a prefix",
 };
 
 /// The key of an annotation, which is not case-sensitive.
@@ -97,13 +98,15 @@ pub(super) const RESOURCE: Form = Form {
             || text.starts_with("hugepages-")
             || (text.contains('/') && is_qualified(text))
     },
-    what: "a resource of containers: cpu, memory, ephemeral-storage, hugepages-SIZE, or a name such as example.com/device",
+    what: "a resource of containers: cpu, memory, ephemeral-storage, hugepages-SIZE, or a name such as \
+        example.com/device",
 };
 
 /// A field of a pod that an environment variable may take its value from.
 pub(super) const POD_FIELD: Form = Form {
     is: is_pod_field,
-    what: "a field that a variable can name, such as metadata.name, metadata.labels['app'], spec.nodeName or status.podIP",
+    what: "a field that a variable can name, such as metadata.name, metadata.labels['app'], spec.nodeName or \
+        status.podIP",
 };
 
 /// A resource of a container that an environment variable may take its value from.

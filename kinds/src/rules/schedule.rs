@@ -41,7 +41,8 @@ fn is_range(text: &str, (least, most, names): Field) -> bool {
         found.map(|(_, number)| number).or_else(|| word.parse().ok())
     };
     let (first, second) = range.split_once('-').unwrap_or((range, range));
-    matches!((number_of(first), number_of(second)), (Some(begin), Some(end)) if least <= begin && begin <= end && end <= most)
+    matches!((number_of(first), number_of(second)), (Some(begin),
+        Some(end)) if least <= begin && begin <= end && end <= most)
 }
 
 #[cfg(test)]

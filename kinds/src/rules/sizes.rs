@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn config_map_size_is_limited() {
         let map = |bytes: usize| {
-            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "x".repeat(bytes - 3)},
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},
+                "data": {"a": "x".repeat(bytes - 3)},
                    "binaryData": {"b": "AAAA"}})
         };
         assert_eq!(said(&map(1 << 20)), "");

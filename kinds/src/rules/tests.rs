@@ -11,7 +11,10 @@ fn corpus_has_expected_verdicts() {
 #[test]
 fn refusal_states_found_and_allowed() {
     let said = |object: serde_json::Value| check(&object).unwrap_err().to_string();
-    let pod = |container: serde_json::Value| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [container]}});
+    let pod = |container: serde_json::Value| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"},
+        "spec": {"containers": [container]}})
+    };
     assert_eq!(
         said(pod(json!({"name": "a", "image": "a", "imagePullPolicy": "Sometimes"}))),
         "/spec/containers/0/imagePullPolicy: `Sometimes` is not one of Always, IfNotPresent, Never"

@@ -142,8 +142,8 @@ pub(crate) fn told(path: &Path, error: io::Error) -> io::Error {
 pub(crate) fn hint_of(error: &io::Error) -> Option<String> {
     let is_told = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NoInodes>);
     is_told.then(|| {
-        "Space would not help: remove files from the filesystem of the named path, or name a folder on another one, then run the same \
-         command again."
+        "Space would not help: remove files from the filesystem of the named path, or name a folder on another one, \
+         then run the same command again."
             .to_owned()
     })
 }

@@ -210,7 +210,8 @@ proptest! {
         for path in partial_files(&store) {
             let file = File::options().write(true).open(&path).unwrap();
             let length = file.metadata().unwrap().len();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in the file")]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
+                reason = "a place in the file")]
             let length = (length as f64 * kept) as u64;
             file.set_len(length).unwrap();
             let zeroed = zeroed.min(length);

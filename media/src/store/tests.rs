@@ -139,7 +139,8 @@ proptest! {
         let (_folder, store) = store();
         let blob = bytes(length, 9);
         for cut in cuts {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in the blob")]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
+                reason = "a place in the blob")]
             let cut = (length as f64 * cut) as usize;
             let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
             let from = usize::try_from(partial.length()).unwrap();

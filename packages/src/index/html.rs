@@ -26,7 +26,8 @@ pub fn project(name: &str, wheels: &[&Wheel]) -> String {
         // pip before 23.2 knows only the second name.
         let _infallible = writeln!(
             links,
-            "<a href=\"{address}#sha256={hash}\"{python} data-core-metadata=\"sha256={metadata}\" data-dist-info-metadata=\"sha256={metadata}\">{}</a><br>",
+            "<a href=\"{address}#sha256={hash}\"{python} data-core-metadata=\"sha256={metadata}\" \
+             data-dist-info-metadata=\"sha256={metadata}\">{}</a><br>",
             wheel.file_name()
         );
         links
@@ -36,7 +37,8 @@ pub fn project(name: &str, wheels: &[&Wheel]) -> String {
 
 fn page(title: &str, links: &str) -> String {
     format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"pypi:repository-version\" content=\"{API_VERSION}\">\n\
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"pypi:repository-version\" \
+         content=\"{API_VERSION}\">\n\
          <title>{title}</title>\n</head>\n<body>\n<h1>{title}</h1>\n{links}</body>\n</html>\n"
     )
 }

@@ -4,14 +4,17 @@ use super::{BackupCheckField, BackupField, BackupHoldField, BackupLogField, Back
 
 fn good() -> Value {
     json!({
-        "name": "database", "workload": { "kind": "StatefulSet", "name": "db" }, "container": "server", "volume": "data",
+        "name": "database", "workload": { "kind": "StatefulSet", "name": "db" }, "container": "server",
+            "volume": "data",
         "limit_seconds": 3600, "save": ["sh", "-euc", "dump\n"], "load": ["sh", "-euc", "fill"],
-        "log": { "keep": ["keep"], "save": ["save"], "saved": ["saved"], "load": ["place"], "recover": ["to", "<%{time}>"] },
+        "log": { "keep": ["keep"], "save": ["save"], "saved": ["saved"], "load": ["place"],
+            "recover": ["to", "<%{time}>"] },
         "hold": { "begin": ["stop", "for=%{seconds}s"], "end": ["go"], "limit_seconds": 30, "until": "first-byte" },
         "counts": ["count", "rows"],
         "marker": { "write": ["set", "word=%{marker};%{marker}", "now"], "read": ["get", "word"] },
         "checks": [
-            { "shows": "Every page is intact", "arguments": ["check"], "limit_seconds": 300, "expect": { "exit_code": 0 } },
+            { "shows": "Every page is intact", "arguments": ["check"], "limit_seconds": 300,
+                "expect": { "exit_code": 0 } },
             { "shows": "It answers", "arguments": ["ask", "1"], "limit_seconds": 86400,
               "expect": { "exit_code": 3, "stdout": { "contains": "yes" } } },
         ],

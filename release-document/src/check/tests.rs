@@ -20,7 +20,8 @@ fn good() -> Value {
     json!({
         "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
         "platform": "linux/amd64",
-        "node_packs": [{ "kubernetes": "v1.36.3", "artifacts": ["node"], "images": { "pause": "k8s.io/pause:3" }, "glibc": "2.34" }],
+        "node_packs": [{ "kubernetes": "v1.36.3", "artifacts": ["node"], "images": { "pause": "k8s.io/pause:3" },
+            "glibc": "2.34" }],
         "images": [{ "reference": "k8s.io/pause:3", "manifest": blob(), "config": blob(), "layers": [blob()] }],
         "artifacts": [{
             "name": "node", "kind": "node", "reference": "landfall.internal/node:1", "manifest": blob(),
@@ -41,11 +42,13 @@ fn good() -> Value {
         "values": [{ "name": "db.storage", "schema": {}, "targets": [
             { "component": "db", "kind": "StatefulSet", "name": "system:db", "path": "/spec/size" }] }],
         "requirements": { "cores": 2, "memory_bytes": 1_u64 << 33, "data_bytes": 0, "gpus": {
-            "count": 2, "memory_bytes": 24_u64 << 30, "compute_capability": "8.9", "driver": "570.86.15", "mig": "whole",
+            "count": 2, "memory_bytes": 24_u64 << 30, "compute_capability": "8.9", "driver": "570.86.15",
+                "mig": "whole",
             "plugin": { "mig_strategy": "db.storage" } } },
         "rules": [{ "name": "enough", "severity": "blocker", "require": "facts.cores > 1", "message": "Too few",
             "measured": { "cel": "facts.cores" }, "threshold": "2", "fix": "Buy more.", "commands": ["lscpu"] }],
-        "proofs": [{ "name": "rows", "component": "db", "shows": "Rows are read", "limit_seconds": 30, "trial": { "command": {
+        "proofs": [{ "name": "rows", "component": "db", "shows": "Rows are read", "limit_seconds": 30,
+            "trial": { "command": {
             "workload": { "kind": "StatefulSet", "name": "db" }, "container": "db", "arguments": ["true"],
             "expect": { "exit_code": 0 } } } }, {
             "name": "answers", "component": "db", "shows": "It answers", "limit_seconds": 30, "trial": { "request": {

@@ -70,7 +70,8 @@ impl Plausibility {
             Self::Ahead(limit) => format!("the clock says {now:.0}, and is not believed later than {limit:.0}"),
         };
         let hint = format!(
-            "Set the clock (`timedatectl set-time`); if it is right, run `touch {}`. No certificate is renewed until then.",
+            "Set the clock (`timedatectl set-time`); if it is right, run `touch {}`. No certificate is renewed until \
+             then.",
             paths.clock().display()
         );
         Some(StepError::new(codes::NODE_CLOCK, what).hint(hint))
@@ -80,8 +81,8 @@ impl Plausibility {
     pub fn note(self, now: Timestamp, paths: &SitePaths) -> Option<String> {
         let Self::Reset(seen) = self else { return None };
         Some(format!(
-            "the clock says {now:.0}, and this site has seen {seen:.0}: set it (`timedatectl set-time`); if it is right, run \
-             `touch {}`; certificates are renewed all the same",
+            "the clock says {now:.0}, and this site has seen {seen:.0}: set it (`timedatectl set-time`); if it is \
+             right, run `touch {}`; certificates are renewed all the same",
             paths.clock().display()
         ))
     }

@@ -204,8 +204,10 @@ mod tests {
 
     #[test]
     fn conflicts_name_manager_and_field() {
-        let status = json!({"code": 409, "reason": "Conflict", "message": "Apply failed with 1 conflict", "details": {"causes": [
-            {"reason": "FieldManagerConflict", "message": "conflict with \"kubectl-edit\" using apps/v1", "field": ".spec.replicas"}
+        let status = json!({"code": 409, "reason": "Conflict", "message": "Apply failed with 1 conflict",
+            "details": {"causes": [
+            {"reason": "FieldManagerConflict", "message": "conflict with \"kubectl-edit\" using apps/v1",
+                "field": ".spec.replicas"}
         ]}});
         let status: Status = serde_json::from_value(status).unwrap();
         let shown: Vec<String> = conflicts(&status).iter().map(ToString::to_string).collect();
@@ -229,8 +231,10 @@ mod tests {
 
     #[test]
     fn only_declared_fields_are_compared() {
-        let live = json!({"metadata": {"name": "a", "resourceVersion": "1", "generation": 1, "managedFields": []}, "spec": {"a": 1}});
-        let same = json!({"metadata": {"name": "a", "resourceVersion": "2", "generation": 2, "managedFields": [1]}, "spec": {"a": 1}});
+        let live = json!({"metadata": {"name": "a", "resourceVersion": "1", "generation": 1, "managedFields": []},
+            "spec": {"a": 1}});
+        let same = json!({"metadata": {"name": "a", "resourceVersion": "2", "generation": 2, "managedFields": [1]},
+            "spec": {"a": 1}});
         let other = json!({"metadata": {"name": "a"}, "spec": {"a": 2}});
         assert_eq!(declared(live.clone()), declared(same));
         assert_ne!(declared(live), declared(other));

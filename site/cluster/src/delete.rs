@@ -48,7 +48,8 @@ impl Cluster {
     ) -> Result<Value, ClusterError> {
         let uid = live.pointer("/metadata/uid").cloned().unwrap_or_default();
         let body = json!({
-            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation, "preconditions": {"uid": uid},
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation,
+                "preconditions": {"uid": uid},
         });
         let call = Call {
             method: Method::DELETE,

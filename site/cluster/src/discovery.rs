@@ -140,7 +140,8 @@ mod tests {
     #[test]
     fn preferred_version_comes_first_once() {
         let version = |name: &str| json!({"groupVersion": name});
-        let group = json!({"versions": [version("a.dev/v2beta1"), version("a.dev/v1")], "preferredVersion": version("a.dev/v1")});
+        let group = json!({"versions": [version("a.dev/v2beta1"), version("a.dev/v1")],
+            "preferredVersion": version("a.dev/v1")});
         assert_eq!(versions(&group), ["a.dev/v1", "a.dev/v2beta1"]);
         assert_eq!(versions(&json!({})), Vec::<&str>::new());
     }

@@ -112,7 +112,9 @@ mod tests {
             (json!({"code": 409, "reason": "Conflict", "message": "the object has been modified"}), true),
             (json!({"code": 409, "reason": "AlreadyExists"}), false),
             (
-                json!({"code": 409, "reason": "Conflict", "details": {"causes": [{"reason": "FieldManagerConflict", "message": "conflict with \"a\"", "field": ".spec"}]}}),
+                json!({"code": 409, "reason": "Conflict",
+                    "details": {"causes": [{"reason": "FieldManagerConflict", "message": "conflict with \"a\"",
+                        "field": ".spec"}]}}),
                 false,
             ),
             (json!({"code": 429, "reason": "TooManyRequests"}), true),

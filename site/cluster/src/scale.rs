@@ -99,7 +99,10 @@ mod tests {
 
     #[test]
     fn job_pod_is_recognized_by_controller() {
-        let pod = |kind: &str, controller: Value| json!({"metadata": {"ownerReferences": [{"kind": kind, "controller": controller}]}});
+        let pod = |kind: &str, controller: Value| {
+            json!({"metadata": {"ownerReferences": [{"kind": kind,
+            "controller": controller}]}})
+        };
         assert!(is_of_job(&pod("Job", json!(true))));
         assert!(!is_of_job(&pod("StatefulSet", json!(true))) && !is_of_job(&pod("Job", Value::Null)));
         assert!(!is_of_job(&json!({"metadata": {}})));

@@ -240,7 +240,8 @@ mod tests {
     fn sample() -> Value {
         json!({
             "name": "a", "kind": {"sized": {"bytes": 7}}, "loose": {"name": "b", "leaf": {"path": "/c"}},
-            "inner": [{"action": "write", "path": "/d", "mode": 420}, {"action": "nested", "leaf": {"action": "write", "path": "/e"}}],
+            "inner": [{"action": "write", "path": "/d", "mode": 420},
+                {"action": "nested", "leaf": {"action": "write", "path": "/e"}}],
             "labels": {"name": {"path": "/f", "mode": 1}, "mode": {"path": "/g"}},
         })
     }

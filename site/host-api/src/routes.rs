@@ -351,7 +351,8 @@ async fn sign(host: &Host, wish: CheckpointWish) -> Result<Response> {
         tracing::warn!(%kept, %abandoned, "the console continues its audit log from an earlier entry");
     }
     if let Some(newer) = newer {
-        tracing::warn!(%newer, "this host had forgotten what it signed of the console's audit log, as after a restore of its files");
+        tracing::warn!(%newer, "this host had forgotten what it signed of the console's audit log, as after a restore \
+            of its files");
     }
     Ok(document(json(&signed)))
 }

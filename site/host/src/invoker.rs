@@ -67,7 +67,8 @@ mod tests {
     #[test]
     fn invoker_comes_from_kernel_or_sudo() {
         let found = |login: &str, sudo: Option<&str>| {
-            let users = "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\nb\u{1b}d:x:1001:1001::/:/bin/sh\nbroken\n";
+            let users = "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\n\
+                b\u{1b}d:x:1001:1001::/:/bin/sh\nbroken\n";
             let (_root, paths) = host(login, users);
             super::found(&paths, sudo.map(str::to_owned))
         };

@@ -47,7 +47,10 @@ mod tests {
 
     #[test]
     fn hidden_characters_are_spelled_out() {
-        for letter in "\n\u{1b}\u{7f}\u{85}\u{ad}\u{200b}\u{200d}\u{200e}\u{2028}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{e0041}".chars() {
+        for letter in "\n\
+            \u{1b}\u{7f}\u{85}\u{ad}\u{200b}\u{200d}\u{200e}\u{2028}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{e0041}"
+            .chars()
+        {
             assert!(is_hidden(letter), "{:x}", u32::from(letter));
         }
         for letter in " aäß字א‘’–…€😀".chars() {

@@ -7,7 +7,8 @@ use crate::redact::{KEY_BYTES, KnownValues, Redactor};
 /// Status of a site on which everything is ready, in the form of `landfall status --json`.
 fn status() -> Value {
     json!({
-        "kind": "status", "schema": 1, "verdict": "ready", "state": "installed", "ready": true, "notes": ["policies are not enforced"],
+        "kind": "status", "schema": 1, "verdict": "ready", "state": "installed", "ready": true,
+            "notes": ["policies are not enforced"],
         "operation": {"operation": "install", "step": null},
         "agent": {"ready": true, "reason": null},
         "nodes": [{"name": "node-1", "ready": true, "reason": null, "pressures": []}],
@@ -18,12 +19,14 @@ fn status() -> Value {
         "disk": {"ready": true, "reason": null, "freeBytes": 60_000_000_000_u64},
         "etcd": {"ready": true, "reason": null, "sizeBytes": 20 << 20, "quotaBytes": 2_u64 << 30},
         "backups": {"count": 3, "newestProven": "2026-11-20T01:40:00Z", "reason": null},
-        "license": {"terms": {"permits": true, "warningDays": null, "standing": "valid", "text": "valid"}, "needs": [], "date": {"agrees": true}},
+        "license": {"terms": {"permits": true, "warningDays": null, "standing": "valid", "text": "valid"}, "needs": [],
+            "date": {"agrees": true}},
     })
 }
 
 fn pod(status: &Value) -> Value {
-    json!({"kind": "Pod", "metadata": {"namespace": "shop", "name": "web-0", "labels": {"k8s-app": "kube-dns"}}, "status": status})
+    json!({"kind": "Pod", "metadata": {"namespace": "shop", "name": "web-0", "labels": {"k8s-app": "kube-dns"}},
+        "status": status})
 }
 
 fn container(state: &Value, last: &Value) -> Value {
@@ -32,7 +35,8 @@ fn container(state: &Value, last: &Value) -> Value {
 
 fn proof(name: &str, passed: bool) -> Value {
     let failure = json!({"expected": "exit code 0", "found": "exit code 1"});
-    json!({"name": name, "component": "db", "shows": "A row is read again", "passed": passed, "failure": (!passed).then_some(failure)})
+    json!({"name": name, "component": "db", "shows": "A row is read again", "passed": passed,
+        "failure": (!passed).then_some(failure)})
 }
 
 /// A healthy site, to be changed in one respect.
@@ -51,8 +55,10 @@ fn healthy() -> Sample {
     let open = json!({"name": "inet filter forward", "accepts": ["cni0"]});
     Sample {
         status: status(),
-        facts: json!({"filesystems": [{"paths": ["/"], "freeBytes": 60_000_000_000_u64, "freeInodes": 1000, "readOnly": false}], "network": {"closedChains": [open]}}),
-        proofs: json!({"kind": "proofs", "schema": 1, "passed": true, "proofs": [proof("rows", true), proof("keys", true)]}),
+        facts: json!({"filesystems": [{"paths": ["/"], "freeBytes": 60_000_000_000_u64, "freeInodes": 1000,
+            "readOnly": false}], "network": {"closedChains": [open]}}),
+        proofs: json!({"kind": "proofs", "schema": 1, "passed": true,
+            "proofs": [proof("rows", true), proof("keys", true)]}),
         pods: vec![pod(&ready), container(&json!({"running": {}}), &json!({}))],
         claims: vec![json!({"metadata": {"namespace": "shop", "name": "data"}, "status": {"phase": "Bound"}})],
         // A few messages occur at every start.

@@ -383,7 +383,8 @@ fn secret_arguments_and_variables_are_redacted() {
         assert!(shown.contains("[redacted:"), "{document}: {shown}");
     }
     let plain = json!({
-        "args": ["--data-dir", "/var/lib/x", "--secret-name", "db"], "maxTokens": "512", "tokenizer": "org/model", "eosToken": "</s>",
+        "args": ["--data-dir", "/var/lib/x", "--secret-name", "db"], "maxTokens": "512", "tokenizer": "org/model",
+            "eosToken": "</s>",
         "tokens": 5, "env": [{"name": "COMPASS", "value": "north"}, {"name": "PWD", "value": "/root"}], "bypass": "no",
     });
     let mut redacted = plain.clone();
@@ -392,10 +393,13 @@ fn secret_arguments_and_variables_are_redacted() {
 }
 
 /// A secret of many lines, most of which occur in every log.
-const SETTINGS: &str = "# Settings of the database\nlisten_addresses = '*'\nmax_connections = 100\n--data-dir=/var/lib/x\n\
-    data_directory = '/var/lib/postgresql/data'\nlog_line_prefix = '%m [%p] '\nhost all all 10.42.0.0/16 scram-sha-256\n\
+const SETTINGS: &str = "# Settings of the database\nlisten_addresses = '*'\nmax_connections = 100\n\
+    --data-dir=/var/lib/x\n\
+    data_directory = '/var/lib/postgresql/data'\nlog_line_prefix = '%m [%p] '\nhost all all 10.42.0.0/16 \
+    scram-sha-256\n\
     image: registry.example.com/app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n\
-    cluster: 01234567-89ab-cdef-0123-456789abcdef\nhttps://kubernetes.default.svc.cluster.local\nmaxConnectionsPerHost\n";
+    cluster: 01234567-89ab-cdef-0123-456789abcdef\nhttps://kubernetes.default.svc.cluster.local\n\
+    maxConnectionsPerHost\n";
 
 #[test]
 fn evidence_stays_readable() {
@@ -423,7 +427,8 @@ fn embedded_secrets_are_redacted() {
     let mut settings = SETTINGS.to_owned();
     let _infallible = writeln!(
         settings,
-        "password = hunter2a\nurl: postgres://bob:s3cr3ts@db/x\napi {random}\ndb:5432:x:bob:pgpass-1\n\"bob\" \"md5user1\"\n\
+        "password = hunter2a\nurl: postgres://bob:s3cr3ts@db/x\napi {random}\n\
+         db:5432:x:bob:pgpass-1\n\"bob\" \"md5user1\"\n\
          machine h login u password netrc-1\nadmin:passw0rd\nblock: |\n  {random}\n{key}"
     );
     let redactor = redactor_of(&[&settings]);

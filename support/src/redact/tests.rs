@@ -103,7 +103,8 @@ fn public_and_short_values_are_kept() {
 
 #[test]
 fn multiline_keys_and_documents_are_redacted() {
-    let pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQDX\n-----END PRIVATE KEY-----\n";
+    let pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQDX\n\
+        -----END PRIVATE KEY-----\n";
     let docker = r#"{"auths":{"registry":{"username":"bob","password":"registry-password-1"}}}"#;
     let redactor = redactor(&[pem, docker, "apiVersion: v1\nclient-key-data: TFMwdExTMUNSVWRKVGlCU1UwRQ==\n"]);
     for text in [

@@ -73,11 +73,14 @@ pub async fn expect_no_faults(browser: &Browser) -> Result<()> {
 pub async fn accessibility(browser: &Browser, axe: &str) -> Result<Vec<String>> {
     browser.driver.execute(axe, Vec::new()).await?;
     let rules = json!({
-        "runOnly": { "type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] },
+        "runOnly": { "type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa",
+            "best-practice"] },
         "resultTypes": ["violations"],
     });
     let script = "const done = arguments[1]; axe.run(document, arguments[0]).then(
-        found => done({ checked: found.passes.length, violations: found.violations }), error => done({ failed: String(error) }));";
+        found => \
+        done({ checked: found.passes.length, violations: found.violations }), error => \
+        done({ failed: String(error) }));";
     let said = browser.driver.execute_async(script, vec![rules]).await?.json().clone();
     // If almost no rules applied, the page was not really checked.
     let checked = said["checked"].as_u64().with_context(|| format!("axe-core failed: {said}"))?;
@@ -95,12 +98,18 @@ pub async fn accessibility(browser: &Browser, axe: &str) -> Result<Vec<String>> 
 /// Returns the overflowing elements if the page is wider than the window, or a table than its container.
 pub async fn too_wide(browser: &Browser) -> Result<Option<String>> {
     let script = "const width = document.documentElement.clientWidth;
-        const tables = Array.from(document.querySelectorAll('.scroll')).filter(part => part.scrollWidth > part.clientWidth + 1);
+        const tables = \
+        Array.from(document.querySelectorAll('.scroll')).filter(part => part.scrollWidth > part.clientWidth + \
+        1);
         if (tables.length > 0) return tables.map(part => part.innerText.slice(0, 80)).join(' | ');
+        \
         if (document.documentElement.scrollWidth <= width) return null;
-        return Array.from(document.querySelectorAll('body *'))
-            .filter(part => part.getBoundingClientRect().right > width + 1 && !part.closest('.scroll, nav'))
-            .slice(0, 5).map(part => part.outerHTML.slice(0, 120)).join(' | ') || 'unknown';";
+        return \
+        Array.from(document.querySelectorAll('body *'))
+            .filter(part => part.getBoundingClientRect().right \
+        > width + 1 && !part.closest('.scroll, nav'))
+            .slice(0, 5).map(part => part.outerHTML.slice(0, \
+        120)).join(' | ') || 'unknown';";
     let said = browser.driver.execute(script, Vec::new()).await?.json().clone();
     Ok(said.as_str().map(|parts| format!("wider than the window: {parts}")))
 }

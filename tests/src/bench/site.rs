@@ -172,8 +172,8 @@ impl Measured {
         for first in (1..=ROWS).step_by(usize::try_from(BATCH)?) {
             let last = first + BATCH - 1;
             run(&format!(
-                "INSERT INTO load SELECT n, (SELECT string_agg(md5((n * 32 + k)::text), '') FROM generate_series(1, 30) AS k) \
-                 FROM generate_series({first}, {last}) AS n"
+                "INSERT INTO load SELECT n, (SELECT string_agg(md5((n * 32 + k)::text), '') FROM generate_series(1, \
+                 30) AS k) FROM generate_series({first}, {last}) AS n"
             ))?;
         }
         run("VACUUM (FREEZE, ANALYZE) load")?;

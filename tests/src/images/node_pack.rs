@@ -374,8 +374,9 @@ fn static_base(workshop: &Workshop) -> Result<Layer> {
         tree.add(CERTIFICATES, 0o644, Kind::Text(certificates));
         tree.add("etc/group", 0o644, text("root:x:0:\nnonroot:x:65532:\nnogroup:x:65534:\n"));
         tree.add("etc/nsswitch.conf", 0o644, text("hosts: files dns\n"));
-        let accounts = "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n\
-                        nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n";
+        let accounts = "root:x:0:0:root:/root:/sbin/nologin\n\
+            nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n\
+            nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n";
         tree.add("etc/passwd", 0o644, text(accounts));
         tree.add_owned("home/nonroot", 0o700, (65532, 65532), Kind::Folder);
         tree.add("root", 0o700, Kind::Folder);

@@ -111,7 +111,8 @@ fn lock(images: &[&str], artifacts: &[&str]) -> String {
 #[test]
 fn listed_differences_must_exist() {
     let listed = "- {parts: [a.example/cache], upstream: 9.1.1, assembled: 8.1.1, reason: Debian has 8.1}\n\
-                  - {parts: [a.example/web, a.example/worker], upstream: v1.2.3, assembled: v1.2.9, reason: The module is newer}\n";
+        - \
+        {parts: [a.example/web, a.example/worker], upstream: v1.2.3, assembled: v1.2.9, reason: The module is newer}\n";
     let upstream =
         lock(&["a.example/web:v1.2.3", "a.example/worker:v1.2.3", "a.example/cache:9.1.1"], &["a.example/model:main"]);
     let assembled = upstream.replace("v1.2.3", "v1.2.9").replace("9.1.1", "8.1.1");

@@ -322,7 +322,8 @@ mod tests {
     use super::*;
 
     fn deployment(image: &str, replicas: f64) -> Value {
-        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "a" }, "spec": { "replicas": replicas, "image": image } })
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "a" },
+            "spec": { "replicas": replicas, "image": image } })
     }
 
     #[test]
@@ -340,7 +341,10 @@ mod tests {
             assert_eq!(is_bound(helm, &built), is_equal, "{helm} {built}");
         }
         let declared = Declared { namespace: "web".into(), secrets: ["key".to_owned()].into(), ..Declared::default() };
-        let job = |name: &str, annotations: Value| json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": name, "annotations": annotations }, "spec": {} });
+        let job = |name: &str, annotations: Value| {
+            json!({ "apiVersion": "batch/v1", "kind": "Job",
+            "metadata": { "name": name, "annotations": annotations }, "spec": {} })
+        };
         let test =
             json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "t", "annotations": { HOOK: "test" } } });
         let secret = |name: &str| json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name } });

@@ -227,26 +227,31 @@ mod tests {
 
     use super::*;
 
-    const TEXT: &str = "components:\n  # Made of what was given to `landfall init`.\n  - name: shop\n    chart: {folder: shop}    # and `values: [FILE, …]`\n    \
-        needs: [dns]\n    podSecurity: restricted\n    secrets:\n      - {name: key, random: {a: 32}}\nvalues:\n  - name: other\n";
+    const TEXT: &str = "components:\n  # Made of what was given to `landfall init`.\n  - name: shop\n    chart: \
+        {folder: shop}    # and `values: [FILE, …]`\n    needs: [dns]\n    podSecurity: restricted\n    \
+        secrets:\n      - {name: key, random: {a: 32}}\nvalues:\n  - name: other\n";
 
     #[test]
     fn definition_follows_messages() {
         let mut draft = Draft::new(TEXT.to_owned()).expect("a component");
         for error in [
             json!({ "code": "LF2083", "what": "look-up" }),
-            json!({ "code": "LF2002", "what": "keys", "next": "Write:\n      - {name: key, random: {a: 32, b: 32}}\nThe site." }),
+            json!({ "code": "LF2002", "what": "keys",
+                "next": "Write:\n      - {name: key, random: {a: 32, b: 32}}\nThe site." }),
             json!({ "code": "LF2035", "what": "the level `restricted` of its namespace forbids it" }),
             json!({ "code": "LF2012", "what": "image", "next": "or notImages: [\"a/b:1\", \"c/d:1\"] if it is not" }),
             json!({ "code": "LF2088", "what": "shop/templates/a.yaml: Job/migrate: is there at an upgrade alone" }),
-            json!({ "code": "LF2009", "what": "x", "next": "or list `Issuer/a`, `Role/b` under `leaveOut` of the chart." }),
+            json!({ "code": "LF2009", "what": "x",
+                "next": "or list `Issuer/a`, `Role/b` under `leaveOut` of the chart." }),
             json!({ "code": "LF2009", "what": "x", "next": "or list `other` under `namespaces` of the component." }),
         ] {
             assert!(draft.follow(&error).is_some(), "{error}");
         }
-        let expected = "components:\n  # Made of what was given to `landfall init`.\n  - name: shop\n    namespaces: [other]\n    \
-            notImages: ['a/b:1', 'c/d:1']\n    chart: {folder: shop, lookups: empty, repeatable: [Job/migrate], leaveOut: [Issuer/a, Role/b]}\n    \
-            needs: [dns]\n    podSecurity: baseline\n    secrets:\n      - {name: key, random: {a: 32, b: 32}}\nvalues:\n  - name: other\n";
+        let expected = "components:\n  # Made of what was given to `landfall init`.\n  - name: shop\n    namespaces: \
+            [other]\n    notImages: ['a/b:1', 'c/d:1']\n    chart: \
+            {folder: shop, lookups: empty, repeatable: [Job/migrate], leaveOut: [Issuer/a, Role/b]}\n    needs: \
+            [dns]\n    podSecurity: baseline\n    secrets:\n      - {name: key, random: {a: 32, b: 32}}\nvalues:\n  - \
+            name: other\n";
         assert_eq!(draft.text, expected);
         assert_eq!(draft.follow(&json!({ "code": "LF2082", "what": "set a host" })), None);
     }

@@ -36,16 +36,19 @@ fn heading(rows: &[String]) -> String {
     let equal = compared.iter().filter(|objects| !objects.contains(DIFFERING)).count();
     let objects: usize = compared.iter().filter_map(|objects| objects.split(',').next()?.parse::<usize>().ok()).sum();
     format!(
-        "# Charts of the field\n\n`cargo xtask charts --write` writes this page. {tried} charts and kustomizations, as their projects publish them, \
-         went through `landfall init`, `lock` and `build`, with a registry on loopback that has a tiny image under every name. **{untouched} \
-         ({} %) built untouched, {edited} more after the edits that messages ask for: {built} of {tried} ({} %).** {unavailable} more cannot be had \
-         where this ran: a chart that they need is in none of the repositories. They do not count.\n\n**The objects equal those of `helm \
-         template` in {equal} of {} charts that were built**, {objects} objects in all, with the same chart, values, namespace and name, as kubectl \
-         reads both. Only what [VENDOR.md](VENDOR.md#charts) says that Landfall changes may differ: digests of images, namespaces, names of Jobs, \
-         annotations of hooks, Secrets that a site generates, tests, and what the release leaves out.\n\nA word in doubt was listed under \
-         `notImages`; a vendor lists those that are images under `references`. Digests of images were removed, since no other registry has what \
-         they name. Charts that a chart needs are those that their own projects have by now.\n\n\
-         | chart | version | from | came to | objects | edits, or the reason |\n|---|---|---|---|---|---|\n",
+        "# Charts of the field\n\n`cargo xtask charts --write` writes this page. {tried} charts and kustomizations, as \
+         their projects publish them, went through `landfall init`, `lock` and `build`, with a registry on loopback \
+         that has a tiny image under every name. **{untouched} ({} %) built untouched, {edited} more after the edits \
+         that messages ask for: {built} of {tried} ({} %).** {unavailable} more cannot be had where this ran: a chart \
+         that they need is in none of the repositories. They do not count.\n\n**The objects equal those of `helm \
+         template` in {equal} of {} charts that were built**, {objects} objects in all, with the same chart, values, \
+         namespace and name, as kubectl reads both. Only what [VENDOR.md](VENDOR.md#charts) says that Landfall changes \
+         may differ: digests of images, namespaces, names of Jobs, annotations of hooks, Secrets that a site \
+         generates, tests, and what the release leaves out.\n\nA word in doubt was listed under `notImages`; a vendor \
+         lists those that are images under `references`. Digests of images were removed, since no other registry has \
+         what they name. Charts that a chart needs are those that their own projects have by now.\n\n\
+         | chart | version | from | came to | objects | edits, or the reason |\n\
+         |---|---|---|---|---|---|\n",
         percent(untouched),
         percent(built),
         compared.len()

@@ -51,7 +51,8 @@ fn sound() -> Vec<Value> {
         rule("certificates.k8s.io", "certificatesigningrequests/nodeclient", &["create"], &[]),
     ]);
     let joiners = json!({ "kind": "Group", "name": "system:bootstrappers:kubeadm:default-node-token" });
-    let token = json!({ "type": "kubernetes.io/service-account-token", "annotations": { "kubernetes.io/service-account.name": "aggregator" } });
+    let token = json!({ "type": "kubernetes.io/service-account-token",
+        "annotations": { "kubernetes.io/service-account.name": "aggregator" } });
     let hosted = json!({ "spec": { "volumes": [{ "name": "keys", "hostPath": { "path": "/etc/kubernetes/pki" } }] } });
     let template = json!({ "serviceAccountName": "web", "automountServiceAccountToken": false });
     let web = json!({ "labels": { "landfall.dev/component": "web" }, "spec": { "template": { "spec": template } } });

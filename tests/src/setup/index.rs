@@ -168,8 +168,8 @@ pub(crate) mod tests {
     #[test]
     fn digest_matches_list_and_length() {
         let index = format!(
-            "Suite: stable\nMD5Sum:\n 2d47057a46b268c5f031facecf74b20a  9678380 {LIST}\nSHA256:\n {0}  1 main/Contents\n \
-             {DIGEST}  9678380 {LIST}\n",
+            "Suite: stable\nMD5Sum:\n 2d47057a46b268c5f031facecf74b20a  9678380 {LIST}\nSHA256:\n {0}  1 \
+             main/Contents\n {DIGEST}  9678380 {LIST}\n",
             "0".repeat(64)
         );
         assert_eq!(parse(&index).as_deref(), Some(DIGEST));

@@ -26,9 +26,9 @@ const SCRIPT: &str = include_str!("switch.sh");
 /// Packets for addresses that no machine of the site has: unicast, wide multicast, and ARP for a foreign address.
 /// Addresses that never leave a link (link-local, 224.0.0.0/24, limited broadcast) are not foreign. Queries to the
 /// gateway's nameserver are recorded as well, because software that phones home resolves a name first.
-const FILTER: &str = "(dst host 10.99.0.1 and dst port 53) or (ip and not (dst net 10.99.0.0/24 or dst net 224.0.0.0/24 or dst host 255.255.255.255)) \
-    or (arp and not arp dst net 10.99.0.0/24) \
-    or (ip6 and not (dst net fe80::/10 or dst net ff02::/16 or dst net ff01::/16))";
+const FILTER: &str = "(dst host 10.99.0.1 and dst port 53) or (ip and not (dst net 10.99.0.0/24 or dst net \
+    224.0.0.0/24 or dst host 255.255.255.255)) or (arp and not arp dst net 10.99.0.0/24) or (ip6 and not (dst net \
+    fe80::/10 or dst net ff02::/16 or dst net ff01::/16))";
 
 /// A running switch.
 #[derive(Clone, Debug)]

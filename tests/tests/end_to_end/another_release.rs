@@ -78,7 +78,8 @@ fn note_server_versions() -> Result<()> {
     let [first, later] = differences::server_versions()?;
     printer::note(if first == later {
         format!(
-            "NOT proved: another minor version of PostgreSQL, since Debian's archive has {first} alone; it was built again"
+            "NOT proved: another minor version of PostgreSQL, since Debian's archive has {first} alone; it was built \
+             again"
         )
     } else {
         format!("proved: PostgreSQL {first} became {later}, went back, and became it again, with its data")
@@ -212,7 +213,8 @@ fn lists_an_edit_that_goes(engineer: Engineer<'_>) -> Result<()> {
     let edits = plan["edits"].as_array().context("the plan has no edits")?;
     ensure!(edits.len() == 1, "the plan has other edits: {edits:?}");
     let wanted = json!({
-        "component": "valkey", "object": "ConfigMap valkey/valkey-settings", "isRemoved": true, "field": ".data.maxmemory",
+        "component": "valkey", "object": "ConfigMap valkey/valkey-settings", "isRemoved": true,
+            "field": ".data.maxmemory",
         "manager": "kubectl-patch", "now": "1mb", "new": null, "stays": false,
     });
     ensure!(edits[0] == wanted, "{}", edits[0]);

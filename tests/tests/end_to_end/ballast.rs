@@ -41,7 +41,8 @@ impl Left {
 pub(crate) fn fill(machine: &Machine, left: Left) -> Result<()> {
     let (field, bytes) = left.field();
     let free = format!(
-        "$(( $(stat --file-system --format={field} /var/lib/landfall) * $(stat --file-system --format=%S /var/lib/landfall) ))"
+        "$(( $(stat --file-system --format={field} /var/lib/landfall) * $(stat --file-system --format=%S \
+         /var/lib/landfall) ))"
     );
     // A filesystem withholds some space for its own block lists, even from root, without reporting the amount (ext4: at
     // most 16 MiB). The site writes meanwhile as well. A file that did not fit would leave the disk full permanently.

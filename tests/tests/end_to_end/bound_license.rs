@@ -24,7 +24,8 @@ pub(crate) fn bind(engineer: Engineer<'_>) -> Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     let listed = identifiers.iter().map(|one| format!("\"{one}\"")).collect::<Vec<_>>().join(", ");
     let text = format!(
-        "id: bound-1\nvendor: Example\ncustomer: Acme\ncontact: licenses@example.com\nrelease: starter\nends: 2090-01-01\n\
+        "id: bound-1\nvendor: Example\ncustomer: Acme\ncontact: licenses@example.com\nrelease: starter\nends: \
+         2090-01-01\n\
          entitlements: {{nodes: 3}}\nbinding: {{needed: 2, identifiers: [{listed}]}}\n"
     );
     fixture()?.license(&text, folder.path())?;
@@ -47,7 +48,8 @@ pub(crate) fn is_still_permitted(engineer: Engineer<'_>, before: &[String]) -> R
         "of the identifiers {before:?}, these are here: {now:?}"
     );
     printer::note(format!(
-        "proved: a bound license came with the backups to another machine, by {} of {} identifiers, those of the site and the cluster among them",
+        "proved: a bound license came with the backups to another machine, by {} of {} identifiers, those of the site \
+         and the cluster among them",
         kept.len(),
         before.len()
     ));

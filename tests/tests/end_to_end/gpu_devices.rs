@@ -74,9 +74,9 @@ pub(crate) fn reach_containers_by_the_node_pack(engineer: Engineer<'_>) -> Resul
         written(machine).map(|is_written| (!is_written).then_some(()))
     })?;
     machine.run(&format!(
-        "systemctl stop test-device-plugin && rm /dev/nvidia0 /dev/nvidia1 /dev/nvidiactl \
-             /root/nvidia-device-plugin /run/landfall/cdi/k8s.device-plugin.nvidia.com-gpu.json {LIBRARIES}/libnvidia-ml.so.* \
-             {LIBRARIES}/libcuda.so.* && ldconfig && rm /var/cache/ldconfig/aux-cache && rmdir /run/cdi"
+        "systemctl stop test-device-plugin && rm /dev/nvidia0 /dev/nvidia1 /dev/nvidiactl /root/nvidia-device-plugin \
+         /run/landfall/cdi/k8s.device-plugin.nvidia.com-gpu.json {LIBRARIES}/libnvidia-ml.so.* \
+         {LIBRARIES}/libcuda.so.* && ldconfig && rm /var/cache/ldconfig/aux-cache && rmdir /run/cdi"
     ))?;
     printer::note(
         "proved: NVIDIA's toolkit and device plugin give a container one GPU of two, and another container none",
@@ -114,8 +114,8 @@ fn add_driver(machine: &Machine) -> Result<()> {
 /// Fails unless a pod that requests a GPU has one device, can write to it, and finds the driver's library by name. A
 /// pod that requests none must have none of these.
 fn expect_devices(machine: &Machine) -> Result<()> {
-    let script = "ls /dev | grep nvidia | tr '\n' ' '; for file in /dev/nvidia[0-9]; do echo lost > $file || exit 1; done; \
-                  ls /usr/lib/x86_64-linux-gnu | grep -c libcuda.so.1; echo visible: $NVIDIA_VISIBLE_DEVICES";
+    let script = "ls /dev | grep nvidia | tr '\n' ' '; for file in /dev/nvidia[0-9]; do echo lost > $file || exit 1; \
+        done; ls /usr/lib/x86_64-linux-gnu | grep -c libcuda.so.1; echo visible: $NVIDIA_VISIBLE_DEVICES";
     let said = pod(machine, "gpu", &json!({"limits": {"nvidia.com/gpu": "1"}}), script)?;
     let expected = [0, 1].map(|number| format!("nvidia{number} nvidiactl 1\nvisible: void\n"));
     ensure!(expected.contains(&said), "the pod that asks for a GPU says {said:?}");

@@ -199,7 +199,8 @@ fn expect_summary(machine: &Machine, report: &Value) -> Result<()> {
 /// Checks that a pod's packets are recorded. Otherwise, their earlier absence would prove nothing.
 fn a_packet_of_a_pod_is_recorded(machine: &Machine) -> Result<()> {
     let script = format!(
-        "python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b\"x\", (\"{PLANTED}\", 9))'"
+        "python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b\"x\", (\"{PLANTED}\", \
+         9))'"
     );
     let sent = proofs::in_pod(machine, "assistant", "deployment/assistant", &script)?;
     ensure!(sent.status.success(), "the pod cannot send: {}", sent.stderr);
@@ -351,7 +352,8 @@ fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
             "apps/Deployment assistant/assistant: /spec/replicas",
         ),
         (
-            "kubectl --namespace kube-system patch configmap coredns --type merge --patch '{\"data\": {\"Corefile\": \"planted\"}}'",
+            "kubectl --namespace kube-system patch configmap coredns --type merge --patch \
+             '{\"data\": {\"Corefile\": \"planted\"}}'",
             "ConfigMap kube-system/coredns: /data/Corefile",
         ),
         (

@@ -295,7 +295,8 @@ fn report(machine: &Machine) -> Result<Value> {
 /// Returns the sidecar's answer.
 fn asked(machine: &Machine, path: &str) -> Result<Value> {
     let program = format!(
-        "python3 -c 'import os, urllib.request as r; print(r.urlopen(os.environ[\"LANDFALL_LICENSE_URL\"] + \"/v1/{path}\").read().decode())'"
+        "python3 -c 'import os, urllib.request as r; print(r.urlopen(os.environ[\"LANDFALL_LICENSE_URL\"] + \
+         \"/v1/{path}\").read().decode())'"
     );
     let text = in_software(machine, &program)?;
     serde_json::from_str(&text).with_context(|| format!("{path}: {text}"))
@@ -312,7 +313,8 @@ fn expect_one_route(machine: &Machine) -> Result<()> {
     let address = "http://license.landfall-console.svc:8444";
     for (path, code) in [("/v1/license", "422"), ("/v1/status", "404"), ("/first", "404"), ("/metrics", "404")] {
         let program = format!(
-            "python3 -c 'import http.client as h; c = h.HTTPConnection(\"{}\"); c.request(\"GET\", \"{path}\"); print(c.getresponse().status)'",
+            "python3 -c 'import http.client as h; c = h.HTTPConnection(\"{}\"); c.request(\"GET\", \"{path}\"); \
+             print(c.getresponse().status)'",
             address.trim_start_matches("http://")
         );
         let found = in_software(machine, &program)?;
@@ -336,6 +338,7 @@ fn console(machine: &Machine, pods: u8) -> Result<()> {
 
 /// Returns `Some` if the software's only pod is ready.
 fn ready(machine: &Machine) -> Result<Option<()>> {
-    let line = "kubectl --namespace bulletin get statefulset bulletin --output 'jsonpath={.status.readyReplicas}/{.status.replicas}'";
+    let line = "kubectl --namespace bulletin get statefulset bulletin --output \
+        'jsonpath={.status.readyReplicas}/{.status.replicas}'";
     Ok((administered(machine, line)?.trim() == "1/1").then_some(()))
 }

@@ -92,7 +92,8 @@ impl Node {
             ensure!(output.status.success(), "{line}: {}", output.stderr);
             Ok(output.stdout)
         };
-        let pods = "--namespace kube-system get pods --output jsonpath='{range .items[*]}{.spec.containers[0].image}{\"\\n\"}{end}'";
+        let pods = "--namespace kube-system get pods --output \
+            jsonpath='{range .items[*]}{.spec.containers[0].image}{\"\\n\"}{end}'";
         Ok(Self {
             files: machine.run(NODE_FILES)?.stdout,
             images: machine.run(PINNED_IMAGES)?.stdout,
@@ -150,8 +151,8 @@ fn says_what_will_change(engineer: Engineer<'_>) -> Result<()> {
 
 /// Returns the ID of each container of the database, with its number of restarts.
 fn containers(engineer: Engineer<'_>) -> Result<String> {
-    let line = "kubectl --namespace postgres get pod postgres-0 --output jsonpath='{.status.containerStatuses[*].containerID} \
-                {.status.containerStatuses[*].restartCount}'";
+    let line = "kubectl --namespace postgres get pod postgres-0 --output \
+        jsonpath='{.status.containerStatuses[*].containerID} {.status.containerStatuses[*].restartCount}'";
     Ok(administer(engineer.machine(), line)?.stdout)
 }
 

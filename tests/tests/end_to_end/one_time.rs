@@ -77,7 +77,8 @@ pub(crate) fn all_data_is_of_one_time(engineer: Engineer<'_>, name: &str) -> Res
     sql(machine, "DROP TABLE counted")?;
     machine.run(&format!("rm {SCRIPT} {STOP} {ENDED}"))?;
     printer::note(format!(
-        "proved: of {written} numbers that a client wrote to two components, a backup has {row} and {key}; writers were held for {held} ms"
+        "proved: of {written} numbers that a client wrote to two components, a backup has {row} and {key}; writers \
+         were held for {held} ms"
     ));
     Ok(())
 }

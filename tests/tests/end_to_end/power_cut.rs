@@ -103,8 +103,8 @@ fn expect_few_read_twice(before: u64, report: &Value, uninterrupted: &Uninterrup
         )
     })?;
     printer::note(format!(
-        "media: {before} bytes read before the cut, {after} after it, {staged} staged: {twice} twice or beside; from the \
-         store: {from_store} after it, of which {placed} were placed"
+        "media: {before} bytes read before the cut, {after} after it, {staged} staged: {twice} twice or beside; from \
+         the store: {from_store} after it, of which {placed} were placed"
     ));
     let staged_again = from_store.checked_sub(placed);
     let staged_again = staged_again.with_context(|| format!("{placed} bytes were placed, and {from_store} checked"))?;

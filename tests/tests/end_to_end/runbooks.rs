@@ -111,8 +111,8 @@ fn a_certificate_of_the_site(engineer: Engineer<'_>) -> Result<()> {
     machine.write_file("/root/chain.crt", [read("leaf.pem")?, read("authority.pem")?].concat(), 0o600)?;
     machine.write_file("/root/console.key", read("leaf.key")?, 0o600)?;
     machine.run(
-        "cd /root && landfall kubectl --namespace landfall-console create secret tls console-tls --cert=chain.crt --key=console.key \
-         && rm chain.crt console.key",
+        "cd /root && landfall kubectl --namespace landfall-console create secret tls console-tls --cert=chain.crt \
+         --key=console.key && rm chain.crt console.key",
     )?;
     let supplied = wait_until("the certificate that the site supplies is printed", SHOWN_LIMIT, || {
         Ok(announced(engineer)?["suppliedFingerprint"].as_str().map(str::to_owned))

@@ -88,7 +88,8 @@ pub(crate) fn damage(engineer: Engineer<'_>, backup: &str) -> Result<Said> {
     let of_backup = listed["backups"].as_array().into_iter().flatten().find(|one| one["id"] == backup);
     let time = of_backup.and_then(|one| one["time"].as_str()).with_context(|| format!("no {backup}: {listed:#}"))?;
     machine.run(&format!("cp --archive {REPOSITORY} /root/good"))?;
-    let packs = "find data -type f -size +100k -printf '%s %p\\n' | sort --numeric-sort --reverse | cut --delimiter ' ' --fields 2";
+    let packs = "find data -type f -size +100k -printf '%s %p\\n' | sort --numeric-sort --reverse | cut --delimiter ' \
+        ' --fields 2";
     let packs = machine.run(&format!("cd {REPOSITORY} && {packs}"))?.stdout;
     for (pack, percent) in packs.lines().flat_map(|pack| PLACES.map(|percent| (pack, percent))) {
         let place = format!("$(($(stat --format %s {pack}) * {percent} / 100))");

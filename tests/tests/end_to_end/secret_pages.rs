@@ -86,7 +86,8 @@ pub(crate) fn hold_no_secret(machine: &Machine, console: &Console, memory: &str)
     ensure!(read + 2 >= PAGES.len(), "only {read} of {} pages were there to be read", PAGES.len());
     remove_canaries(machine)?;
     printer::note(format!(
-        "proved: pages hold no secret of the site and none of {CANARIES} planted ones, and logs on them have a token in its place"
+        "proved: pages hold no secret of the site and none of {CANARIES} planted ones, and logs on them have a token \
+         in its place"
     ));
     Ok(())
 }
@@ -98,8 +99,8 @@ fn log_the_canaries(machine: &Machine) -> Result<()> {
     let (first, second) = CANARY.split_at(CANARY.len() / 2);
     // A literal with doubled quotes, because the shell would replace `$$` by its process ID.
     let lines = format!(
-        "DO 'BEGIN FOR i IN 0..{} LOOP RAISE LOG ''canary % end'', ''{first}'' || ''{second}-'' || to_char(i, ''FM0000''); END LOOP; \
-         RAISE LOG ''canary %'', ''end''; END'",
+        "DO 'BEGIN FOR i IN 0..{} LOOP RAISE LOG ''canary % end'', ''{first}'' || ''{second}-'' || to_char(i, \
+         ''FM0000''); END LOOP; RAISE LOG ''canary %'', ''end''; END'",
         CANARIES - 1
     );
     sql(machine, &lines).map(drop)

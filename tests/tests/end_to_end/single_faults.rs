@@ -92,12 +92,14 @@ const FAULTS: [Fault; 22] = [
         &[IN_MEMORY, NOT_PERMANENT, ("inodes", "free on the filesystem of /var/lib/landfall", "more inodes")],
     ),
     stopping(
-        "sed 's/^MemTotal:.*/MemTotal: 1048576 kB/' /proc/meminfo > /run/fault && mount --bind /run/fault /proc/meminfo",
+        "sed 's/^MemTotal:.*/MemTotal: 1048576 kB/' /proc/meminfo > /run/fault && mount --bind /run/fault \
+         /proc/meminfo",
         "umount /proc/meminfo",
         &[("memory", "1.0 GiB", "as much memory")],
     ),
     noted(
-        "sed 's/^SwapTotal:.*/SwapTotal: 1048576 kB/' /proc/meminfo > /run/fault && mount --bind /run/fault /proc/meminfo",
+        "sed 's/^SwapTotal:.*/SwapTotal: 1048576 kB/' /proc/meminfo > /run/fault && mount --bind /run/fault \
+         /proc/meminfo",
         "umount /proc/meminfo",
         &[("swap", "1.0 GiB", "swapoff --all")],
     ),

@@ -160,8 +160,9 @@ pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
     for secret in SECRETS {
         // The value never becomes an argument: a file contains the patterns, plain and in Base64.
         let script = format!(
-            "({secret}; echo; {secret} | base64 --wrap 0 | tr --delete '='; echo) > /root/patterns; test $(wc --bytes < /root/patterns) -gt 20; \
-             ! grep --recursive --fixed-strings --files-with-matches --file /root/patterns /root/support {STICK}"
+            "({secret}; echo; {secret} | base64 --wrap 0 | tr --delete '='; echo) > /root/patterns; test $(wc --bytes \
+             < /root/patterns) -gt 20; ! grep --recursive --fixed-strings --files-with-matches --file /root/patterns \
+             /root/support {STICK}"
         );
         let found = machine.try_run(&format!("set -e; {script}; rm /root/patterns"))?;
         ensure!(found.status.success(), "a secret of `{secret}` is in {}{}", found.stdout, found.stderr);

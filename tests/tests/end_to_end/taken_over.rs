@@ -41,7 +41,8 @@ impl<'a> Intruder<'a> {
         for name in ["console.crt", "console.key"] {
             let key = name.replace('.', "\\.");
             let line = format!(
-                "kubectl --namespace landfall-console get secret console-host --output 'jsonpath={{.data.{key}}}' | base64 --decode"
+                "kubectl --namespace landfall-console get secret console-host --output 'jsonpath={{.data.{key}}}' | \
+                 base64 --decode"
             );
             std::fs::write(intruder.path(name), administered(machine, &line)?).context("cannot keep the key")?;
         }

@@ -49,14 +49,15 @@ impl Dex {
         let issuer = format!("https://{address}/dex");
         let settings = format!(
             "issuer: {issuer}\nstorage: {{type: memory}}\nweb: {{https: '{address}', tlsCert: {crt}, tlsKey: {key}}}\n\
-             oauth2: {{skipApprovalScreen: true}}\nstaticClients:\n- id: {CLIENT}\n  name: Landfall\n  secret: {SECRET}\n  \
-             redirectURIs: ['{console}/sign-in/directory/return']\nconnectors:\n- type: ldap\n  id: people\n  \
-             name: People\n  config:\n    host: 127.0.0.1:{port}\n    rootCA: {ca}\n    \
-             bindDN: cn=console,dc=example,dc=org\n    bindPW: {OWN_PASSWORD}\n    userSearch:\n      \
-             baseDN: ou=people,dc=example,dc=org\n      filter: (objectClass=inetOrgPerson)\n      username: uid\n      \
-             idAttr: uid\n      emailAttr: mail\n      nameAttr: cn\n      preferredUsernameAttr: uid\n    groupSearch:\n      \
-             baseDN: ou=groups,dc=example,dc=org\n      filter: (objectClass=groupOfNames)\n      userMatchers: \
-             [{{userAttr: DN, groupAttr: member}}]\n      nameAttr: cn\n",
+             oauth2: {{skipApprovalScreen: true}}\nstaticClients:\n- id: {CLIENT}\n  name: Landfall\n  secret: \
+             {SECRET}\n  redirectURIs: ['{console}/sign-in/directory/return']\n\
+             connectors:\n- type: ldap\n  id: people\n  name: People\n  config:\n    host: 127.0.0.1:{port}\n    \
+             rootCA: {ca}\n    bindDN: cn=console,dc=example,dc=org\n    bindPW: {OWN_PASSWORD}\n    \
+             userSearch:\n      baseDN: ou=people,dc=example,dc=org\n      filter: (objectClass=inetOrgPerson)\n      \
+             username: uid\n      idAttr: uid\n      emailAttr: mail\n      nameAttr: cn\n      preferredUsernameAttr: \
+             uid\n    groupSearch:\n      baseDN: ou=groups,dc=example,dc=org\n      filter: \
+             (objectClass=groupOfNames)\n      userMatchers: [{{userAttr: DN, groupAttr: member}}]\n      nameAttr: \
+             cn\n",
             crt = at("crt").display(),
             key = at("key").display(),
             ca = slapd.authority_file()?.display(),

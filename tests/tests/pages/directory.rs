@@ -38,8 +38,8 @@ async fn expect_no_faults_here(browser: &Browser, issuer: &str) -> Result<()> {
 
 fn oidc(console: &Console, dex: &Dex) -> String {
     format!(
-        "oidc:\n  issuer: {}\n  client: {CLIENT}\n  console: {}\n  label: Example\n  scopes: [profile, email, groups]\n  \
-         roles:\n    administrator: [admins]\n    operator: [operators]\n    viewer: [staff]\n",
+        "oidc:\n  issuer: {}\n  client: {CLIENT}\n  console: {}\n  label: Example\n  scopes: [profile, email, \
+         groups]\n  roles:\n    administrator: [admins]\n    operator: [operators]\n    viewer: [staff]\n",
         dex.issuer,
         console.origin()
     )
@@ -47,7 +47,8 @@ fn oidc(console: &Console, dex: &Dex) -> String {
 
 fn ldap(url: &str, way: &str, groups: &str) -> String {
     format!(
-        "ldap:\n  url: {url}\n{way}{groups}  roles:\n    administrator: ['{}']\n    operator: ['{}']\n    viewer: ['{}']\n",
+        "ldap:\n  url: {url}\n{way}{groups}  roles:\n    administrator: ['{}']\n    operator: ['{}']\n    viewer: \
+         ['{}']\n",
         group("admins"),
         group("operators").to_uppercase(),
         group("staff").replace(',', ", ")
@@ -58,8 +59,8 @@ const SEARCH: &str = "  search:\n    user: cn=console,dc=example,dc=org\n    bas
                       filter: (&(objectClass=inetOrgPerson)(uid={name}))\n";
 const DIRECT: &str = "  bind: 'uid={name},ou=people,dc=example,dc=org'\n";
 /// Settings with which people search for their own entry, as with Active Directory.
-const DIRECT_SEARCH: &str = "  bind: 'uid={name},ou=people,dc=example,dc=org'\n  search:\n    \
-                             base: ou=people,dc=example,dc=org\n    filter: (&(objectClass=inetOrgPerson)(uid={name}))\n";
+const DIRECT_SEARCH: &str = "  bind: 'uid={name},ou=people,dc=example,dc=org'\n  search:\n    base: \
+    ou=people,dc=example,dc=org\n    filter: (&(objectClass=inetOrgPerson)(uid={name}))\n";
 /// Settings with which the bound name and the found entry can belong to two people, because a description is not a
 /// name.
 const TWO_PEOPLE: &str = "  bind: 'uid={name},ou=people,dc=example,dc=org'\n  search:\n    \

@@ -344,7 +344,8 @@ const LOG: [&str; 8] = [
     "LOG:  database system was shut down at 07:39:12 UTC",
     "LOG:  database system is ready to accept connections",
     "LOG:  checkpoint starting: time",
-    "LOG:  checkpoint complete: wrote 44 buffers (0.3%); 0 WAL file(s) added, 0 removed, 0 recycled; write=4.329 s, sync=0.006 s",
+    "LOG:  checkpoint complete: wrote 44 buffers (0.3%); 0 WAL file(s) added, 0 removed, 0 recycled; write=4.329 s, \
+     sync=0.006 s",
     "LOG:  archived write-ahead log file \"00000001000000000000002A\"",
 ];
 

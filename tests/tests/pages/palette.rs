@@ -25,8 +25,10 @@ async fn open(browser: &Browser) -> Result<()> {
 
 /// Returns the option that a screen reader announces as selected. The field has the focus and names an option.
 async fn chosen(browser: &Browser) -> Result<String> {
-    let script = "const field = document.activeElement, option = document.getElementById(field.getAttribute('aria-activedescendant'));
-        return field.id === 'palette-query' && option && option.getAttribute('aria-selected') === 'true' ? option.textContent : '';";
+    let script = "const field = document.activeElement, option = \
+        document.getElementById(field.getAttribute('aria-activedescendant'));
+        return field.id === \
+        'palette-query' && option && option.getAttribute('aria-selected') === 'true' ? option.textContent : '';";
     let said = browser.driver.execute(script, Vec::new()).await?;
     Ok(said.json().as_str().unwrap_or_default().to_owned())
 }

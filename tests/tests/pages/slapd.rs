@@ -102,9 +102,12 @@ fn settings(root: &Path, folder: &Path) -> String {
     let (root, folder) = (root.display(), folder.display());
     format!(
         "include {root}/etc/ldap/schema/core.schema\ninclude {root}/etc/ldap/schema/cosine.schema\n\
-         include {root}/etc/ldap/schema/inetorgperson.schema\nmodulepath {root}/usr/lib/ldap\nmoduleload back_mdb\n\
-         moduleload memberof\npidfile {folder}/pid\nTLSCertificateFile {folder}/crt\nTLSCertificateKeyFile {folder}/key\n\
-         security tls=1\ndatabase mdb\nsuffix \"dc=example,dc=org\"\ndirectory {folder}/data\nmaxsize 16777216\n\
+         include {root}/etc/ldap/schema/inetorgperson.schema\nmodulepath {root}/usr/lib/ldap\n\
+         moduleload back_mdb\n\
+         moduleload memberof\npidfile {folder}/pid\nTLSCertificateFile {folder}/crt\n\
+         TLSCertificateKeyFile {folder}/key\n\
+         security tls=1\ndatabase mdb\nsuffix \"dc=example,dc=org\"\ndirectory {folder}/data\n\
+         maxsize 16777216\n\
          overlay memberof\naccess to attrs=userPassword by anonymous auth by * none\naccess to * by users read\n"
     )
 }

@@ -130,8 +130,8 @@ fn write_program(path: &Path, root: &Path, name: &str) {
 fn rule(preset: &str, port: u16, data: &Path) -> Result<BackupRule> {
     let needs = "    needs: [network]\n";
     let rule = format!(
-        "{needs}    data: kept\n    backup:\n      - name: keys\n        workload: StatefulSet/database\n        volume: data\n        \
-         preset: {preset}\n        with: {{port: {port}, path: {}}}\n",
+        "{needs}    data: kept\n    backup:\n      - name: keys\n        workload: StatefulSet/database\n        \
+         volume: data\n        preset: {preset}\n        with: {{port: {port}, path: {}}}\n",
         data.display()
     );
     let folder = tempfile::tempdir()?;

@@ -19,8 +19,8 @@ use super::starter::starter;
 fn lock() -> Result<String> {
     let lock = std::fs::read_to_string(workspace::root().join("tests/images/assembled.lock"))?;
     Ok(format!(
-        "{lock}\ncharts:\n  - reference: charts.example/stable/shop:2.3.0\n    repository: https://charts.example/stable\n    \
-         digest: unresolved\n    size: unresolved\n"
+        "{lock}\ncharts:\n  - reference: charts.example/stable/shop:2.3.0\n    repository: \
+         https://charts.example/stable\n    digest: unresolved\n    size: unresolved\n"
     ))
 }
 

@@ -103,7 +103,8 @@ fn completions_are_scripts_of_their_shells() -> Result<()> {
         assert!(parsed.stderr.is_empty(), "{shell}: {}", parsed.stderr);
     }
     // Bash completes commands with the script.
-    let script = "source \"$1\"; COMP_WORDS=(landfall ins); COMP_CWORD=1; _landfall landfall ins landfall; echo \"${COMPREPLY[@]}\"";
+    let script = "source \"$1\"; COMP_WORDS=(landfall ins); COMP_CWORD=1; _landfall landfall ins landfall; echo \
+        \"${COMPREPLY[@]}\"";
     let completed =
         Outcome::success(Command::new("bash").args(["-c", script, "bash"]).arg(folder.path().join("bash")))?;
     assert_eq!(completed.text()?.trim(), "inspect install");

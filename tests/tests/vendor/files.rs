@@ -29,10 +29,11 @@ fn lock_with_files() -> Result<String> {
     let (version, rest) = rest.split_once('\n').context("no version")?;
     let after = rest.find("  - reference: ").map_or("", |next| &rest[next..]);
     Ok(format!(
-        "{before}  - reference: github.com/opencontainers/runc:{version}\n    license: Apache-2.0\n    files:\n      \
-         - url: https://files.example/runc.tar.gz\n        sums: https://files.example/SHA256SUMS\n        \
-         digest: unresolved\n        size: unresolved\n        members: {{bin/runc: runc}}\n      - url: https://files.example/NOTICE\n        digest: unresolved\n        \
-         size: unresolved\n        path: NOTICE\n{after}"
+        "{before}  - reference: github.com/opencontainers/runc:{version}\n    license: Apache-2.0\n    files:\n      - \
+         url: https://files.example/runc.tar.gz\n        sums: https://files.example/SHA256SUMS\n        digest: \
+         unresolved\n        size: unresolved\n        members: {{bin/runc: runc}}\n      - url: \
+         https://files.example/NOTICE\n        digest: unresolved\n        size: unresolved\n        path: NOTICE\n\
+         {after}"
     ))
 }
 

@@ -76,13 +76,14 @@ pub fn definition(name: &str, version: &str, components: &str) -> Result<String>
     let roles = NODE_IMAGES.iter().map(|(role, name)| Ok(format!("      {role}: {}\n", versioned(name)?)));
     let roles = roles.collect::<Result<Vec<_>>>()?.concat();
     Ok(format!(
-        "name: {name}\nversion: {version}\ncounter: 1\nplatform: linux/amd64\nlock: images.lock\nrequirements: {{cores: 2, memory: 4Gi, data: 6Gi}}\n\
-         nodePacks:\n  - kubernetes: v1.36\n    artifacts: [kubernetes, containerd, runc, cni, etcd]\n    images:\n{roles}artifacts:\n  \
-         - {{name: kubernetes, kind: node, reference: dl.k8s.io/kubernetes/node}}\n  \
-         - {{name: containerd, kind: node, reference: github.com/containerd/containerd}}\n  \
-         - {{name: runc, kind: node, reference: github.com/opencontainers/runc}}\n  \
-         - {{name: cni, kind: node, reference: github.com/containernetworking/plugins}}\n  \
-         - {{name: etcd, kind: node, reference: github.com/etcd-io/etcd}}\n{components}"
+        "name: {name}\nversion: {version}\ncounter: 1\nplatform: linux/amd64\nlock: images.lock\n\
+         requirements: {{cores: 2, memory: 4Gi, data: 6Gi}}\n\
+         nodePacks:\n  - kubernetes: v1.36\n    artifacts: [kubernetes, containerd, runc, cni, etcd]\n    images:\n\
+         {roles}artifacts:\n  - {{name: kubernetes, kind: node, reference: dl.k8s.io/kubernetes/node}}\n  - \
+         {{name: containerd, kind: node, reference: github.com/containerd/containerd}}\n  - \
+         {{name: runc, kind: node, reference: github.com/opencontainers/runc}}\n  - \
+         {{name: cni, kind: node, reference: github.com/containernetworking/plugins}}\n  - \
+         {{name: etcd, kind: node, reference: github.com/etcd-io/etcd}}\n{components}"
     ))
 }
 
@@ -90,8 +91,9 @@ pub fn definition(name: &str, version: &str, components: &str) -> Result<String>
 fn write_release(folder: &Path) -> Result<()> {
     let chart = workspace::root().join("tests/charts/database-operator");
     let components = format!(
-        "components:\n  - name: operator\n    chart: {{folder: '{}', values: [operator.yaml]}}\n    namespace: operator\n    \
-         podSecurity: baseline\n  - name: rows\n    manifests: rows\n    namespace: rows\n    needs: [operator]\n",
+        "components:\n  - name: operator\n    chart: {{folder: '{}', values: [operator.yaml]}}\n    namespace: \
+         operator\n    podSecurity: baseline\n  - name: rows\n    manifests: rows\n    namespace: rows\n    needs: \
+         [operator]\n",
         chart.display()
     );
     std::fs::write(folder.join("release.yaml"), definition("found", "1.0.0", &components)?)?;

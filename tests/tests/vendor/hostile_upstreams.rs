@@ -29,7 +29,11 @@ const REFERENCE: &str = "hostile.example/hostile/thing:1";
 const COMPONENT: &str =
     "\n  - {name: hostile, manifests: ../../manifests/hostile, namespace: hostile, podSecurity: restricted}\n";
 
-const POD: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: hostile}\nspec:\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          image: hostile.example/hostile/thing\n          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n";
+const POD: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: hostile}\nspec:\n  selector: \
+    {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: \
+    {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          \
+    image: hostile.example/hostile/thing\n          securityContext: \
+    {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n";
 
 /// Credentials of the registry, which no other server may receive.
 const SECRET: &str = "dmVuZG9yOmNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==";
@@ -102,7 +106,8 @@ impl Content {
     fn entry(&self) -> String {
         let (digest, size) = (digest(&self.manifest), self.manifest.len());
         format!(
-            "  - {{reference: '{REFERENCE}', resolved: '{REFERENCE}', license: MIT, digest: {digest}, mediaType: {MANIFEST}, size: {size}}}\n"
+            "  - \
+             {{reference: '{REFERENCE}', resolved: '{REFERENCE}', license: MIT, digest: {digest}, mediaType: {MANIFEST}, size: {size}}}\n"
         )
     }
 }
@@ -127,7 +132,10 @@ fn lying_image() -> Result<Content> {
 
 /// Returns a wheel whose metadata belongs to another package than its name.
 fn lying_wheel() -> Result<Content> {
-    const PROGRAM: &str = "import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1], 'w') as wheel:\n    for name, text in (('a.py', ''), ('a-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nTag: py3-none-any\\n'), ('a-1.0.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: b\\nVersion: 1.0\\n'), ('a-1.0.dist-info/RECORD', '')):\n        wheel.writestr(name, text)\n";
+    const PROGRAM: &str = "import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1], 'w') as wheel:\n    for name, text \
+        in (('a.py', ''), ('a-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nTag: py3-none-any\\n'), \
+        ('a-1.0.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: b\\nVersion: 1.0\\n'), ('a-1.0.dist-info/RECORD', \
+        '')):\n        wheel.writestr(name, text)\n";
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("wheel");
     Outcome::success(Command::new("python3").args(["-c", PROGRAM]).arg(&path))?;

@@ -115,7 +115,10 @@ fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> 
         pushing.blob("application/vnd.cncf.model.weight.v1.tar+gzip", &weights_gzip)?,
         pushing.blob("application/vnd.cncf.model.weight.config.v1.tar", &rest)?,
     ];
-    let configuration = |diff_ids: [String; 2]| json!({ "descriptor": { "name": "minilm" }, "config": {}, "modelfs": { "type": "layers", "diffIds": diff_ids } });
+    let configuration = |diff_ids: [String; 2]| {
+        json!({ "descriptor": { "name": "minilm" }, "config": {},
+        "modelfs": { "type": "layers", "diffIds": diff_ids } })
+    };
     pushing.model("true", &configuration([digest(&weights), digest(&rest)]), &layers)?;
     pushing.model("lying", &configuration([digest(&weights), digest(&weights)]), &layers)?;
 

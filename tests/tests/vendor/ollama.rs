@@ -55,7 +55,8 @@ LICENSE MIT License
 
 const COMPONENTS: &str = "  - {name: models, kind: model, reference: example.internal/models}
 components:
-  - {name: reader, manifests: reader, namespace: reader, podSecurity: baseline, mounts: [{artifact: models, claim: models}]}
+  - \
+    {name: reader, manifests: reader, namespace: reader, podSecurity: baseline, mounts: [{artifact: models, claim: models}]}
 ";
 
 /// A pod that mounts the store. Its image is not Ollama's, which is not an assembled one.
@@ -209,7 +210,8 @@ fn pack(starter: &Starter, vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     std::fs::write(release.join("reader/kustomization.yaml"), "resources: [reader.yaml]\n")?;
     std::fs::write(release.join("reader/reader.yaml"), POD)?;
     let entry = format!(
-        "  - reference: example.internal/models:1\n    folder:\n      path: ollama\n      ollama: ['{MODEL}']\n      pinned: unresolved\n"
+        "  - reference: example.internal/models:1\n    folder:\n      path: ollama\n      ollama: ['{MODEL}']\n      \
+         pinned: unresolved\n"
     );
     std::fs::write(vendor.lock_file(), lock_with("", &entry)?)?;
     let mut command = starter.landfall_lock();

@@ -47,7 +47,8 @@ impl Case {
         let image = |registry: &Registry| format!("docker://{}/{REPOSITORY}:{tag}", registry.address());
         copy(&image(&others), &image(&registry), &folder)?;
         let mirrors = format!(
-            "mirrors:\n  - {{host: '*', endpoint: 'http://{}', plainHttp: true}}\n  - {{host: ghcr.io, endpoint: 'http://{}/ghcr.io', plainHttp: true}}\n",
+            "mirrors:\n  - {{host: '*', endpoint: 'http://{}', plainHttp: true}}\n  - \
+             {{host: ghcr.io, endpoint: 'http://{}/ghcr.io', plainHttp: true}}\n",
             others.address(),
             registry.address()
         );
@@ -124,7 +125,8 @@ fn copy(from: &str, to: &str, folder: &tempfile::TempDir) -> Result<()> {
 #[ignore = "needs cargo xtask test"]
 fn what_cosign_signed_and_attested_is_verified_and_travels_to_where_cosign_verifies_it() -> Result<()> {
     let rule = format!(
-        "  - images: 'ghcr.io/*'\n    keys: [publisher/cosign.pub]\n    attestations: ['{PROVENANCE}']\n    pinned: unresolved\n"
+        "  - images: 'ghcr.io/*'\n    keys: [publisher/cosign.pub]\n    attestations: ['{PROVENANCE}']\n    pinned: \
+         unresolved\n"
     );
     let case = Case::open(&rule)?;
     case.refused("LF2118")?;

@@ -17,8 +17,9 @@ pub use operation::{Operation, operations};
 const PREFIX: &str = "/api/v1/";
 
 /// Introduction for a reader who has only this document.
-const ABOUT: &str = "What a site reports, and what people with rights may ask of it. Send `Authorization: Bearer KEY` with an API key of \
-the console. Errors are problem documents (RFC 9457) with codes of Landfall's registry. Every response has an `x-request-id`.";
+const ABOUT: &str = "What a site reports, and what people with rights may ask of it. Send `Authorization: Bearer KEY` \
+    with an API key of the console. Errors are problem documents (RFC 9457) with codes of Landfall's registry. Every \
+    response has an `x-request-id`.";
 
 /// Groups of operations, in the order of the reference.
 const TAGS: [(&str, &str); 6] = [

@@ -50,7 +50,8 @@ pub(super) fn documented() -> OpenApiRouter<Context> {
             ("Tus-Extension" = String, description = "`creation,expiration,termination`"),
             ("Tus-Max-Size" = u64, description = "bytes that the host has room for, if it answers"),
         )),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn describe(State(context): State<Context>) -> Response {
@@ -69,7 +70,8 @@ pub async fn describe(State(context): State<Context>) -> Response {
     tag = "changes",
     responses(
         (status = 200, description = "the upload, if there is one", body = ref("#/components/schemas/UploadsPage")),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn list(State(context): State<Context>) -> Result<Json<UploadsPage>, Refusal> {
@@ -91,12 +93,14 @@ pub async fn list(State(context): State<Context>) -> Result<Json<UploadsPage>, R
         ("Upload-Metadata" = Option<String>, Header, description = "`filename` and its base64, as tus has it"),
     ),
     responses(
-        (status = 201, description = "the upload; send its bytes to the address in `Location`", body = ref("#/components/schemas/Upload"), headers(
+        (status = 201, description = "the upload; send its bytes to the address in `Location`",
+            body = ref("#/components/schemas/Upload"), headers(
             ("Location" = String, description = "its address"),
             ("Upload-Offset" = u64, description = "bytes that have arrived"),
             ("Upload-Expires" = String, description = "when it is removed unless it is continued"),
         )),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn begin(
@@ -127,7 +131,8 @@ pub async fn begin(
             ("Upload-Length" = u64, description = "bytes of all of it"),
             ("Upload-Expires" = String, description = "when it is removed unless it is continued or used"),
         )),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn one(State(context): State<Context>, _spoken: Spoken, Path(id): Path<String>) -> Result<Response, Refusal> {
@@ -157,7 +162,8 @@ pub async fn one(State(context): State<Context>, _spoken: Spoken, Path(id): Path
             ("Upload-Offset" = u64, description = "bytes that have arrived"),
             ("Upload-Expires" = String, description = "when it is removed unless it is continued or used"),
         )),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn add(
@@ -191,7 +197,8 @@ pub async fn add(
     ),
     responses(
         (status = 204, description = "the upload is removed"),
-        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json",
+            body = ref("#/components/schemas/Problem")),
     ),
 )]
 pub async fn remove(

@@ -189,7 +189,8 @@ async fn a_body_that_is_cut_off_is_continued_where_it_stopped() {
     let mut stream = site.tls.connect(ServerName::try_from("console").unwrap(), stream).await.unwrap();
     let key = program.key.clone().unwrap();
     let head = format!(
-        "PATCH {place} HTTP/1.1\r\nhost: console\r\nauthorization: Bearer {key}\r\ntus-resumable: 1.0.0\r\nupload-offset: 0\r\n\
+        "PATCH {place} HTTP/1.1\r\nhost: console\r\nauthorization: Bearer {key}\r\ntus-resumable: 1.0.0\r\n\
+         upload-offset: 0\r\n\
          content-type: application/offset+octet-stream\r\ncontent-length: 1000\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();

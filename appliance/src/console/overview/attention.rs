@@ -60,8 +60,8 @@ pub fn of_broken_audit(why: &str) -> Matter {
 /// Returns the matter of a database that was damaged while the console runs.
 pub fn of_damage(why: &str) -> Matter {
     let text = format!(
-        "the console's database is damaged: {why}. Restore the component `console` from a backup of before. If the console starts \
-         earlier, it keeps the damaged database and begins an empty one"
+        "the console's database is damaged: {why}. Restore the component `console` from a backup of before. If the \
+         console starts earlier, it keeps the damaged database and begins an empty one"
     );
     matter(State::Bad, "Console", &text, "/restore")
 }
@@ -69,8 +69,8 @@ pub fn of_damage(why: &str) -> Matter {
 /// Returns the matter of a kept damaged database: it and backups have the people, keys and audit log of before.
 pub fn of_aside(aside: &Aside) -> Matter {
     let text = format!(
-        "its database was damaged, and a new one began at {:.0}, without people, keys and audit entries of before. The damaged one is kept as \
-         `{}`. Restore the component `console` from a backup of before",
+        "its database was damaged, and a new one began at {:.0}, without people, keys and audit entries of before. The \
+         damaged one is kept as `{}`. Restore the component `console` from a backup of before",
         aside.at, aside.name
     );
     matter(State::Bad, "Console", &text, "/restore")
@@ -101,7 +101,8 @@ pub fn of_certificate(supplied: &Supplied, now: Timestamp) -> Option<Matter> {
         Supplied::Unusable(why) => (
             State::Attention,
             format!(
-                "the certificate in the Secret `console-tls` cannot be used: {why}. Browsers see the one of the site's own authority"
+                "the certificate in the Secret `console-tls` cannot be used: {why}. Browsers see the one of the site's \
+                 own authority"
             ),
         ),
         Supplied::Used { ends: Some(ends) } if *ends <= now => {

@@ -169,7 +169,8 @@ fn a_backup_that_fails_is_no_yes() {
     use State::{Attention, Bad, Good};
     let failed = |hours: i64| {
         let at = (Timestamp::now() - SignedDuration::from_hours(hours)).to_string();
-        serde_json::json!({"at": at, "failure": {"code": "LF4602", "what": "the disk is not mounted"}, "succeeded": null})
+        serde_json::json!({"at": at, "failure": {"code": "LF4602", "what": "the disk is not mounted"},
+            "succeeded": null})
     };
     let found = status(|status| status["backups"]["lastTry"] = failed(1));
     let answer = answers(&found, &Given::default())[2].clone();

@@ -71,7 +71,8 @@ async fn texts(connection: &mut Connection, sql: &'static str) -> Vec<String> {
 const ROWS: [(i64, &str); 11] = [
     (
         1,
-        "INSERT INTO users (name, role, password, created, password_changed) VALUES ('root', 'administrator', 'h', 1, 1)",
+        "INSERT INTO users (name, role, password, created, password_changed) VALUES ('root', 'administrator', 'h', 1, \
+         1)",
     ),
     (1, "INSERT INTO users (name, role, password, created, password_changed) VALUES ('vera', 'viewer', 'h', 1, 1)"),
     (1, "INSERT INTO sessions VALUES ('s', 'sh', 'vera', 1, 1, 1, 'a', 'b')"),
@@ -403,7 +404,8 @@ async fn an_old_server_and_another_encoding_are_refused() {
 async fn a_newer_schema_of_a_server_is_left_as_it_is() {
     let (lease, folder) = (Lease::new().await, tempfile::tempdir().unwrap());
     Database::open_in(folder.path(), &lease.storage()).await.unwrap().close().await;
-    let newer = "INSERT INTO _sqlx_migrations SELECT 99, 'later', installed_on, TRUE, checksum, 1 FROM _sqlx_migrations LIMIT 1";
+    let newer = "INSERT INTO _sqlx_migrations SELECT 99, 'later', installed_on, TRUE, checksum, 1 FROM \
+        _sqlx_migrations LIMIT 1";
     sqlx::query(newer).execute(&mut lease.superuser().await).await.unwrap();
     assert_refused(&lease, codes::APPLIANCE_DATABASE_NEWER, "schema 99").await;
 }

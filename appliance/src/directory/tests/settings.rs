@@ -37,8 +37,9 @@ async fn every_fault_is_named_at_once() {
 
 #[tokio::test]
 async fn no_fault_quotes_the_password_of_an_address() {
-    let text = "oidc:\n  issuer: https://a:canary@id.example\n  client: c\n  console: https://a:canary@console.example\n  \
-                address: a:canary@192.0.2.7\nldap:\n  url: ldaps://a:canary@dc1.example.org\n  address: canary@192.0.2.8\n";
+    let text = "oidc:\n  issuer: https://a:canary@id.example\n  client: c\n  console: \
+        https://a:canary@console.example\n  address: a:canary@192.0.2.7\nldap:\n  url: \
+        ldaps://a:canary@dc1.example.org\n  address: canary@192.0.2.8\n";
     let found = faults(&[("directory.yaml", text)]).join("; ");
     for field in ["oidc.issuer", "oidc.console", "oidc.address", "ldap.url", "ldap.address"] {
         assert!(found.contains(&format!("{field}: what is there, with a user or options, is not ")), "{found}");

@@ -33,8 +33,8 @@ const PRESETS: [(&str, &str, Renames); 4] = [
 /// Software without a preset, with the reason, for a vendor who looks for one.
 const NONE: [(&str, &str); 1] = [(
     "qdrant",
-    "its snapshots are asked for over HTTP, and its image has neither curl nor wget: add a container with one that mounts the volume, and write \
-     the whole rule.",
+    "its snapshots are asked for over HTTP, and its image has neither curl nor wget: add a container with one that \
+     mounts the volume, and write the whole rule.",
 )];
 
 /// The content of a preset, with its parameters.

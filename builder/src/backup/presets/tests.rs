@@ -20,7 +20,8 @@ const GOOD: &str = include_str!("../../definition/good.yaml");
 /// The valid definition, with these lines in a backup rule of the database.
 fn text(lines: &str) -> String {
     let needs = "    needs: [network]\n";
-    let head = "    data: kept\n    backup:\n      - name: rows\n        workload: StatefulSet/database\n        volume: data\n";
+    let head = "    data: kept\n    backup:\n      - name: rows\n        workload: StatefulSet/database\n        \
+        volume: data\n";
     GOOD.replacen(needs, &format!("{needs}{head}{lines}"), 1)
 }
 
@@ -54,7 +55,8 @@ const WAYS: [&str; 8] = [
     "        preset: files\n        with: {path: /data}\n",
     "        preset: files\n        with: {path: /data/uploads}\n        limitSeconds: 60\n",
     "        preset: postgresql\n",
-    "        preset: postgresql\n        with: {user: app, database: a-b, port: 5433, data: /data/pg}\n        pointsInTime: false\n",
+    "        preset: postgresql\n        with: {user: app, database: a-b, port: 5433, data: /data/pg}\n        \
+     pointsInTime: false\n",
     "        preset: redis\n",
     "        preset: redis\n        with: {passwordFile: /run/secrets/redis, port: '6380', path: /data/redis}\n",
     "        preset: valkey\n",
@@ -172,7 +174,8 @@ fn preset_files_need_rule_volume() {
     let database = json!({
         "kind": "StatefulSet", "metadata": { "name": "database" }, "spec": {
             "volumeClaimTemplates": [{ "metadata": { "name": "data" } }],
-            "template": { "spec": { "containers": [{ "name": "server", "volumeMounts": [{ "name": "data", "mountPath": "/data" }] }] } },
+            "template": { "spec": { "containers": [{ "name": "server",
+                "volumeMounts": [{ "name": "data", "mountPath": "/data" }] }] } },
         },
     });
     let checked = |lines: &str| {
@@ -215,7 +218,8 @@ fn valkey(folder: &Path, choose: impl Fn(&BackupRule) -> Vec<String>) -> Command
 }
 
 /// A server with a slow snapshot, which ends when the file `go` exists.
-const SLOW_SNAPSHOT: &str = "#!/bin/sh\nfor file; do :; done\nprintf REDIS > \"$file\"\nuntil [ -e go ]; do sleep 0.05; done\nprintf rest >> \"$file\"\n";
+const SLOW_SNAPSHOT: &str = "#!/bin/sh\nfor file; do :; done\nprintf REDIS > \"$file\"\nuntil [ -e go ]; do sleep \
+    0.05; done\nprintf rest >> \"$file\"\n";
 
 #[test]
 fn slow_snapshot_keeps_valkey_writable() {
@@ -282,7 +286,8 @@ fn base_backup_reserves_own_slot() {
 fn expiring_valkey_keys_are_not_counted() {
     let folder = tempfile::tempdir().expect("folder");
     let program = folder.path().join("valkey-cli");
-    let keyspace = "#!/bin/sh\nprintf '# Keyspace\\r\\ndb0:keys=7,expires=3,avg_ttl=1,subexpiry=0\\r\\ndb12:keys=2,expires=0,avg_ttl=0\\r\\n'\n";
+    let keyspace = "#!/bin/sh\nprintf '# \
+        Keyspace\\r\\ndb0:keys=7,expires=3,avg_ttl=1,subexpiry=0\\r\\ndb12:keys=2,expires=0,avg_ttl=0\\r\\n'\n";
     write_program(&program, keyspace);
     let counted = || valkey(folder.path(), |rule| rule.counts.clone().expect("counts")).output().expect("a shell");
     assert_eq!(String::from_utf8_lossy(&counted().stdout), "db0=4\ndb12=2\n");
@@ -316,7 +321,9 @@ fn point_in_time_rules_count_data() {
         format!("{}        counted: true\n", WAYS[0]),
         format!("{}        counts: [count]\n", WAYS[0]),
         format!("{}        counts: [count]\n", WAYS[2]),
-        "        save: [save]\n        load: [load]\n        marker: {write: [set, '%{marker}'], read: [get]}\n        counted: false\n".to_owned(),
+        "        save: [save]\n        load: [load]\n        marker: {write: [set, '%{marker}'], read: [get]}\n        \
+         counted: false\n"
+            .to_owned(),
     ] {
         assert!(definition(&wrong).is_err(), "{wrong}");
     }

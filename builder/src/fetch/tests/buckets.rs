@@ -53,8 +53,9 @@ impl Case {
 
     fn lock(&self) -> String {
         format!(
-            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: models.example/llama:1\n    s3:\n      \
-             endpoint: {}\n      bucket: models\n      prefix: llama\n      exclude: ['*.md']\n      pinned: unresolved\n",
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
+             models.example/llama:1\n    s3:\n      endpoint: {}\n      bucket: models\n      prefix: llama\n      \
+             exclude: ['*.md']\n      pinned: unresolved\n",
             self.server.endpoint()
         )
     }

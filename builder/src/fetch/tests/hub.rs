@@ -41,9 +41,9 @@ impl Case {
     fn lock(&self) -> String {
         let address = self.hub.endpoint();
         format!(
-            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: hub.example/owner/model:main\n    \
-             hub:\n      address: {address}\n      repository: owner/model\n      revision: main\n      \
-             exclude: ['*.md']\n      pinned: unresolved  # by landfall lock\n\n# The end.\n"
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
+             hub.example/owner/model:main\n    hub:\n      address: {address}\n      repository: owner/model\n      \
+             revision: main\n      exclude: ['*.md']\n      pinned: unresolved  # by landfall lock\n\n# The end.\n"
         )
     }
 
@@ -121,8 +121,9 @@ async fn branch_is_pinned_and_fetched_once() {
     let expected = case.lock().replacen(
         "      pinned: unresolved  # by landfall lock\n",
         &format!(
-            "      pinned:\n        resolved: '{address}/owner/model@main exclude *.md'\n        commit: '{FIRST}'\n        \
-             license: 'apache-2.0'\n        files:\n          - {{path: 'config.json', digest: '{}', size: 2}}\n          - \
+            "      pinned:\n        resolved: '{address}/owner/model@main exclude *.md'\n        commit: \
+             '{FIRST}'\n        license: 'apache-2.0'\n        files:\n          - \
+             {{path: 'config.json', digest: '{}', size: 2}}\n          - \
              {{path: 'model.gguf', digest: '{}', size: 1200000}}\n",
             digest(b"{}"),
             digest(&case.weights)
@@ -294,8 +295,8 @@ async fn quantizations_share_common_files() {
     let address = case.hub.endpoint();
     let entry = |tag: &str, pattern: &str| {
         format!(
-            "  - reference: hub.example/owner/model:{tag}\n    hub:\n      address: {address}\n      repository: owner/model\n      \
-             revision: main\n      include: ['{pattern}', config.json]\n      pinned: unresolved\n"
+            "  - reference: hub.example/owner/model:{tag}\n    hub:\n      address: {address}\n      repository: \
+             owner/model\n      revision: main\n      include: ['{pattern}', config.json]\n      pinned: unresolved\n"
         )
     };
     let text = format!(

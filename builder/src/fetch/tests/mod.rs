@@ -99,12 +99,14 @@ fn image(registry: &Registry, name: &str, layers: &[&[u8]]) -> Pin {
         .iter()
         .map(|layer| {
             let size = layer.len();
-            serde_json::json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(layer), "size": size })
+            serde_json::json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(layer),
+                "size": size })
         })
         .collect();
     let manifest = serde_json::json!({
         "schemaVersion": 2, "mediaType": MANIFEST,
-        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&configuration), "size": configuration.len() },
+        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&configuration),
+            "size": configuration.len() },
         "layers": described,
     });
     layers.iter().copied().chain([configuration.as_slice()]).for_each(|blob| registry.add_blob(blob));

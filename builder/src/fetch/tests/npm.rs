@@ -56,7 +56,8 @@ impl Case {
     fn text(&self) -> String {
         format!(
             "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/npm:1\n    \
-             npm:\n      lockfile: package-lock.json\n      registry: {}/npm\n      omit: [dev]\n      pinned: unresolved\n",
+             npm:\n      lockfile: package-lock.json\n      registry: {}/npm\n      omit: [dev]\n      pinned: \
+             unresolved\n",
             self.bench.server.endpoint()
         )
     }
@@ -76,7 +77,8 @@ async fn tarballs_are_pinned_and_composed() {
     let expected = case.text().replacen(
         "      pinned: unresolved\n",
         &format!(
-            "      pinned:\n        resolved: 'package-lock.json from {server}/npm without dev'\n        digest: '{}'\n        files:\n{}",
+            "      pinned:\n        resolved: 'package-lock.json from {server}/npm without dev'\n        digest: \
+             '{}'\n        files:\n{}",
             digest(Case::document().to_string().as_bytes()),
             pins.concat()
         ),
@@ -98,7 +100,8 @@ async fn tarballs_are_pinned_and_composed() {
 
     // Another file makes the pins stale. Content in the store is not fetched again.
     let mut document = Case::document();
-    document["packages"]["node_modules/new"] = json!({ "version": "1.0.0", "resolved": "https://registry.example/new/-/new-1.0.0.tgz", "integrity": integrity(b"new") });
+    document["packages"]["node_modules/new"] = json!({ "version": "1.0.0",
+        "resolved": "https://registry.example/new/-/new-1.0.0.tgz", "integrity": integrity(b"new") });
     case.bench.server.put("/npm/new/-/new-1.0.0.tgz", Resource::File(b"new".to_vec()));
     case.write(&document);
     let lock = case.bench.lock(&text);
@@ -123,7 +126,8 @@ async fn registry_faults_are_reported_together() {
     for (name, resource) in hostile {
         case.bench.server.put(&format!("/npm/{name}/-/{name}-1.0.0.tgz"), resource);
         document["packages"][format!("node_modules/{name}")] = json!({
-            "version": "1.0.0", "resolved": format!("https://registry.example/{name}/-/{name}-1.0.0.tgz"), "integrity": integrity(b"meant"),
+            "version": "1.0.0", "resolved": format!("https://registry.example/{name}/-/{name}-1.0.0.tgz"),
+                "integrity": integrity(b"meant"),
         });
     }
     document["packages"]["node_modules/git"] = json!({ "version": "1.0.0", "resolved": "git+ssh://git.example/a.git" });
@@ -158,7 +162,8 @@ fn malformed_npm_entries_are_refused() {
     let path = folder.path().join("images.lock.yaml");
     let lock = |fields: &str| {
         format!(
-            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/npm:1\n    npm:\n{fields}"
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/npm:1\n    \
+             npm:\n{fields}"
         )
     };
     let good = "      lockfile: package-lock.json\n      pinned: unresolved\n";

@@ -95,7 +95,8 @@ impl PackageServer {
             }
             Resource::Endless(media_type) => {
                 let head = format!(
-                    "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+                    "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nTransfer-Encoding: chunked\r\n\
+                     Connection: close\r\n\r\n"
                 );
                 stream.write_all(head.as_bytes())?;
                 let chunk = [&b"40000\r\n"[..], &vec![b' '; 0x40000], b"\r\n"].concat();

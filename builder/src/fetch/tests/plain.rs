@@ -162,7 +162,8 @@ async fn identity_token_is_exchanged() {
     let asked = Asked::new(docker, |faults| faults.ask_for_token("http://SELF/token")).await;
     asked.manifest.expect("opened");
     asked.blob.expect("opened");
-    let form = "/token form grant_type=refresh_token&client_id=landfall&service=it&scope=repository%3Alibrary%2Fthing%3Apull&refresh_token=who+I+am";
+    let form = "/token form \
+        grant_type=refresh_token&client_id=landfall&service=it&scope=repository%3Alibrary%2Fthing%3Apull&refresh_token=who+I+am";
     assert_eq!(asked.registry.token_requests(), [(form.to_owned(), None)]);
 }
 

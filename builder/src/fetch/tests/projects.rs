@@ -31,23 +31,28 @@ impl Case {
             let (project, version) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
             let (digest, size) = (digest(bytes), size(bytes.len()));
             format!(
-                "[[package]]\nname = \"{project}\"\nversion = \"{version}\"\nsource = {{ registry = \"{server}/simple\" }}\n\
+                "[[package]]\nname = \"{project}\"\nversion = \"{version}\"\nsource = \
+                 {{ registry = \"{server}/simple\" }}\n\
                  wheels = [{{ url = \"{server}/files/{name}\", hash = \"{digest}\"{size} }}]\n\n"
             )
         };
         let packages: String = self.wheels.iter().map(package).collect();
         format!(
-            "version = 1\n\n[[package]]\nname = \"shop\"\nsource = {{ virtual = \".\" }}\ndependencies = [{{ name = \"bard\" }}]\n\n\
-             [package.optional-dependencies]\nmusic = [{{ name = \"lyre\" }}]\n\n[package.metadata]\n\
-             requires-dist = [{{ name = \"bard\" }}, {{ name = \"lyre\", marker = \"extra == 'music'\" }}]\n\n{packages}"
+            "version = 1\n\n[[package]]\nname = \"shop\"\nsource = {{ virtual = \".\" }}\n\
+             dependencies = [{{ name = \"bard\" }}]\n\n\
+             [package.optional-dependencies]\nmusic = [{{ name = \"lyre\" }}]\n\n\
+             [package.metadata]\n\
+             requires-dist = [{{ name = \"bard\" }}, {{ name = \"lyre\", marker = \"extra == 'music'\" }}]\n\n\
+             {packages}"
         )
     }
 
     /// Text of a lock with the unresolved set; `more` are further fields of it.
     fn text(more: &str) -> String {
         format!(
-            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/wheels:1\n    wheels:\n      \
-             requirements: uv.lock\n{more}      python: '3.12'\n      platform: manylinux_2_28_x86_64\n      pinned: unresolved\n"
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
+             shop.example/wheels:1\n    wheels:\n      requirements: uv.lock\n{more}      python: '3.12'\n      \
+             platform: manylinux_2_28_x86_64\n      pinned: unresolved\n"
         )
     }
 
@@ -83,7 +88,8 @@ async fn uv_lock_becomes_requirements() {
     let requirements = case.bench.store().read(layers[0].digest, u64::MAX).expect("stored");
     let hash = |number: usize| digest(&case.wheels[number].1);
     let expected = format!(
-        "# Made by landfall from the lock of a Python project, for one target.\nbard==1.0 --hash={}\nlyre==2.1 --hash={}\n",
+        "# Made by landfall from the lock of a Python project, for one target.\nbard==1.0 --hash={}\nlyre==2.1 \
+         --hash={}\n",
         hash(0),
         hash(1)
     );
@@ -110,7 +116,8 @@ async fn missing_sizes_are_requested() {
     assert_eq!(case.bench.asked(), [format!("/files/{bard}")]);
     assert!(text.contains(&format!("size: {}", bytes.len())) && !text.contains("lyre"), "{text}");
 
-    let file = json!({ "filename": bard, "url": format!("../../other/{bard}"), "size": 9, "hashes": { "sha256": digest(bytes).to_hex() } });
+    let file = json!({ "filename": bard, "url": format!("../../other/{bard}"), "size": 9,
+        "hashes": { "sha256": digest(bytes).to_hex() } });
     let page = json!({ "meta": { "api-version": "1.1" }, "name": "bard", "files": [file] });
     case.bench.server.put("/mirror/bard/", Resource::Page("application/vnd.pypi.simple.v1+json", page.to_string()));
     let index = format!("      index: {}/mirror\n", case.bench.server.endpoint());

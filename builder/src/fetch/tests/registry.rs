@@ -440,7 +440,8 @@ fn body(bytes: &[u8], range: Option<&str>, header: &str, fault: Option<&Fault>) 
         _ => &bytes[from..],
     };
     let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nContent-Range: bytes {from}-{}/{}\r\n{header}Connection: close\r\n\r\n",
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nContent-Range: bytes {from}-{}/{}\r\n\
+         {header}Connection: close\r\n\r\n",
         rest.len(),
         (from + rest.len()).saturating_sub(1),
         bytes.len()

@@ -54,9 +54,10 @@ impl Case {
     fn text(&self) -> String {
         let index = self.bench.server.endpoint();
         format!(
-            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/wheels:1\n    \
-             wheels:\n      index: {index}/simple/\n      requirements: requirements.txt\n      python: \"3.12\"\n      \
-             platform: manylinux_2_28_x86_64\n      pinned: unresolved  # by landfall lock\n    license: MIT\n\n# The end.\n"
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
+             shop.example/wheels:1\n    wheels:\n      index: {index}/simple/\n      requirements: \
+             requirements.txt\n      python: \"3.12\"\n      platform: manylinux_2_28_x86_64\n      pinned: \
+             unresolved  # by landfall lock\n    license: MIT\n\n# The end.\n"
         )
     }
 
@@ -118,8 +119,8 @@ async fn wheels_are_pinned_from_project_pages() {
     let expected = case.text().replacen(
         "      pinned: unresolved  # by landfall lock\n",
         &format!(
-            "      pinned:\n        resolved: 'requirements.txt of {server}/simple, Python 3.12 on manylinux_2_28_x86_64'\n        \
-             digest: '{}'\n        files:\n{}",
+            "      pinned:\n        resolved: 'requirements.txt of {server}/simple, Python 3.12 on \
+             manylinux_2_28_x86_64'\n        digest: '{}'\n        files:\n{}",
             digest(case.requirements().as_bytes()),
             case.wheels.iter().map(pin).collect::<String>()
         ),
@@ -203,7 +204,8 @@ async fn wheel_problems_are_reported_together() {
     let case = Case::new();
     let hash = digest(b"other");
     let more = format!(
-        "-e .\nunpinned>=1 --hash={hash}\nunhashed==1\nabsent==1 --hash={hash}\nsource==1 --hash={hash}\nother==1 --hash={hash}\n\
+        "-e .\nunpinned>=1 --hash={hash}\nunhashed==1\nabsent==1 --hash={hash}\nsource==1 --hash={hash}\nother==1 \
+         --hash={hash}\n\
          bad==1 --hash={hash}\n"
     );
     case.bench.write(
@@ -345,18 +347,19 @@ fn malformed_wheel_entries_are_refused() {
         let error = Lock::parse(&path, text.to_owned()).expect_err(text);
         format!("{} {error}", error.code().id).replace(&format!("{}/", folder.path().display()), "")
     };
-    let fields = "index: 'https://packages.example.com/simple'\n      requirements: requirements.txt\n      python: '3.12'\n      \
-                  platform: manylinux_2_28_x86_64\n      pinned: unresolved\n";
+    let fields = "index: 'https://packages.example.com/simple'\n      requirements: requirements.txt\n      python: \
+        '3.12'\n      platform: manylinux_2_28_x86_64\n      pinned: unresolved\n";
     let lock = |fields: &str, more: &str| {
         format!(
-            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/wheels:1\n{more}    \
-             wheels:\n      {fields}"
+            "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/wheels:1\n\
+             {more}    wheels:\n      {fields}"
         )
     };
     let sum = Sha256([1; 32]);
     let known = |path: &str, url: &str| {
         let pinned = format!(
-            "pinned:\n        resolved: x\n        digest: '{sum}'\n        files: [{{path: '{path}', url: '{url}', digest: '{sum}', size: 1}}]\n"
+            "pinned:\n        resolved: x\n        digest: '{sum}'\n        files: \
+             [{{path: '{path}', url: '{url}', digest: '{sum}', size: 1}}]\n"
         );
         lock(&fields.replacen("pinned: unresolved\n", &pinned, 1), "")
     };
@@ -372,7 +375,8 @@ fn malformed_wheel_entries_are_refused() {
         refusal(&lock(fields, "    digest: unresolved\n")),
         refusal(&lock(
             fields,
-            "    hub:\n      address: https://hub.example\n      repository: a/b\n      revision: main\n      pinned: unresolved\n",
+            "    hub:\n      address: https://hub.example\n      repository: a/b\n      revision: main\n      pinned: \
+             unresolved\n",
         )),
         refusal(&lock(&fields.replacen("pinned: unresolved", "pinned: known", 1), "")),
         refusal(&known("../a.whl", good)),

@@ -146,7 +146,8 @@ mod tests {
 
     fn new(indentation: &str) -> String {
         format!(
-            "{indentation}- reference: ghcr.io/a/new:1  # found in web\n{indentation}  digest: unresolved\n{indentation}  mediaType: unresolved\n\
+            "{indentation}- reference: ghcr.io/a/new:1  # found in web\n{indentation}  digest: unresolved\n\
+             {indentation}  mediaType: unresolved\n\
              {indentation}  size: unresolved\n"
         )
     }
@@ -156,8 +157,10 @@ mod tests {
     fn new_entry_follows_last_one() {
         let inline =
             "  - {reference: 'ghcr.io/a/one:1', digest: unresolved, mediaType: unresolved, size: unresolved}\n";
-        let block = "  # why\n  - license: MIT\n    reference: ghcr.io/a/one:1  # tag\n    digest: unresolved\n    mediaType: unresolved\n    size: unresolved\n    # its own\n";
-        let outdented = "  - reference: ghcr.io/a/one:1\n# why\n    digest: unresolved\n    mediaType: unresolved\n  # and\n    size: unresolved\n";
+        let block = "  # why\n  - license: MIT\n    reference: ghcr.io/a/one:1  # tag\n    digest: unresolved\n    \
+            mediaType: unresolved\n    size: unresolved\n    # its own\n";
+        let outdented = "  - reference: ghcr.io/a/one:1\n# why\n    digest: unresolved\n    mediaType: unresolved\n  # \
+            and\n    size: unresolved\n";
         let flat = "- reference: ghcr.io/a/one:1\n  digest: unresolved\n  mediaType: unresolved\n  size: unresolved\n";
         for (before, behind, indentation) in [
             (format!("images:\n{inline}"), "artifacts: []\n", "  "),

@@ -16,10 +16,11 @@ const POSTGRESQL: &str = "ghcr.io/cloudnative-pg/postgresql:17.6";
 
 /// A custom resource that names an image, and the definition of its kind.
 const CLUSTER: &str = "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
-    metadata: {name: clusters.postgresql.cnpg.io}\nspec:\n  group: postgresql.cnpg.io\n  scope: Namespaced\n  \
-    names: {kind: Cluster, plural: clusters, singular: cluster}\n  versions:\n    - name: v1\n      served: true\n      \
+    metadata: {name: clusters.postgresql.cnpg.io}\nspec:\n  group: postgresql.cnpg.io\n  scope: Namespaced\n  names: \
+    {kind: Cluster, plural: clusters, singular: cluster}\n  versions:\n    - name: v1\n      served: true\n      \
     storage: true\n      schema: {openAPIV3Schema: {type: object}}\n\
-    ---\napiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nmetadata: {name: rows}\nspec: {imageName: 'ghcr.io/cloudnative-pg/postgresql:17.6'}\n";
+    ---\napiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nmetadata: {name: rows}\nspec: \
+    {imageName: 'ghcr.io/cloudnative-pg/postgresql:17.6'}\n";
 
 fn text(bench: &Bench) -> String {
     fs_err::read_to_string(bench.path(LOCK)).expect("lock")
@@ -71,7 +72,8 @@ async fn missing_images_are_locked_and_built() {
 
     let written = text(&bench);
     let entry = format!(
-        "  - reference: {POSTGRESQL}  # found in database\n    resolved: {POSTGRESQL}\n    index: none\n    digest: sha256:"
+        "  - reference: {POSTGRESQL}  # found in database\n    resolved: {POSTGRESQL}\n    index: none\n    digest: \
+         sha256:"
     );
     assert!(written.starts_with("# kept\n") && written.contains(&entry), "{written}");
     assert!(written.contains("\nimages:  # what the release names\n  - reference: "), "{written}");
@@ -147,7 +149,8 @@ async fn uncertain_images_are_never_added() {
     let bench = Bench::new(false, false).await;
     let set = objects("ghcr.io/small/unknown").replace(
         "          resources:",
-        "          args: ['--reloader=quay.io/a/reloader:v1']\n          env: [{name: SIDECAR, value: 'quay.io/a/sidecar:2'}]\n          resources:",
+        "          args: ['--reloader=quay.io/a/reloader:v1']\n          env: \
+         [{name: SIDECAR, value: 'quay.io/a/sidecar:2'}]\n          resources:",
     );
     let settings =
         "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: pods}\ndata: {pod: 'image: ghcr.io/a/helper:3'}\n";
@@ -183,10 +186,12 @@ async fn uncertain_images_are_never_added() {
     // The release declares two of them to be images, and that the third is not.
     bench.push_image("quay.io/a/reloader:v1", false);
     bench.push_image("ghcr.io/a/helper:3", false);
-    let table = "imageFields:\n  - {group: apps, kind: StatefulSet, path: '/spec/template/spec/containers/*/args/*', prefix: --reloader=}\ncomponents:";
+    let table = "imageFields:\n  - \
+        {group: apps, kind: StatefulSet, path: '/spec/template/spec/containers/*/args/*', prefix: --reloader=}\n\
+        components:";
     bench.edit("release/release.yaml", "components:", table);
-    let declared = "    references: [{kind: ConfigMap, name: pods, path: /data/pod, reference: 'ghcr.io/a/helper:3', text: 'ghcr.io/a/helper:3'}]\n    \
-                    notImages: ['quay.io/a/sidecar:2']\n    secrets:";
+    let declared = "    references: \
+        [{kind: ConfigMap, name: pods, path: /data/pod, reference: 'ghcr.io/a/helper:3', text: 'ghcr.io/a/helper:3'}]\n    notImages: ['quay.io/a/sidecar:2']\n    secrets:";
     bench.edit("release/release.yaml", "    secrets:", declared);
     let found = bench.lock().await.expect("locked").found;
     let names: Vec<_> = found.added.iter().map(|image| image.reference.as_str()).collect();

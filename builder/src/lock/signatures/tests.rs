@@ -144,7 +144,8 @@ fn envelope(key: &SigningKey, subject: Sha256, predicate: &str) -> Value {
     let (kind, payload) = ("application/vnd.in-toto+json", statement.to_string());
     let message = format!("DSSEv1 {} {kind} {} {payload}", kind.len(), payload.len());
     let signature = STANDARD.encode(key.sign(message.as_bytes()).expect("signature"));
-    json!({ "payloadType": kind, "payload": STANDARD.encode(payload), "signatures": [{ "keyid": "", "sig": signature }] })
+    json!({ "payloadType": kind, "payload": STANDARD.encode(payload),
+        "signatures": [{ "keyid": "", "sig": signature }] })
 }
 
 fn attestation(key: &SigningKey, subject: Sha256, predicate: &str) -> Layer {

@@ -37,9 +37,15 @@ pub(crate) const IMAGES: [&str; 8] = [
 ];
 pub(crate) const ARTIFACTS: [(&str, &str); 2] =
     [("registry.example/node/kubernetes:1", "kubernetes"), ("registry.example/models/small:1", "model.bin")];
-pub(crate) const OBJECTS: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\nspec:\n  replicas: 1\n  serviceName: database\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          image: ghcr.io/small/database\n          resources: {limits: {memory: 1Gi}}\n          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n";
+pub(crate) const OBJECTS: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\nspec:\n  \
+    replicas: 1\n  serviceName: database\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: \
+    {labels: {app: a}}\n    spec:\n      securityContext: \
+    {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          \
+    image: ghcr.io/small/database\n          resources: {limits: {memory: 1Gi}}\n          securityContext: \
+    {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n";
 
-const KUBECTL: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then\n  echo '{\"clientVersion\": {\"gitVersion\": \"v1.36.3\"}}'\nelse\n  cat \"$2/objects.yaml\"\nfi\n";
+const KUBECTL: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then\n  echo \
+    '{\"clientVersion\": {\"gitVersion\": \"v1.36.3\"}}'\nelse\n  cat \"$2/objects.yaml\"\nfi\n";
 
 /// A vendor's folder with a release, a key and its root, and a registry with the images.
 pub(crate) struct Bench {
@@ -129,7 +135,8 @@ impl Bench {
         let configuration = configuration.to_string().into_bytes();
         let mut manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST,
-            "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&configuration), "size": configuration.len() },
+            "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&configuration),
+                "size": configuration.len() },
             "layers": layers.iter().map(|layer| json!({
                 "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(layer), "size": layer.len(),
             })).collect::<Vec<_>>(),
@@ -250,7 +257,8 @@ fn tar_of(text: &str) -> Vec<u8> {
 pub(crate) fn lock_text(assembled: bool) -> String {
     let entry = |reference: &str| {
         format!(
-            "  - {{reference: '{reference}', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n"
+            "  - \
+             {{reference: '{reference}', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n"
         )
     };
     let images: String = IMAGES.iter().map(|reference| entry(reference)).collect();
@@ -354,7 +362,9 @@ async fn gpu_release_packs_gpu_program() {
 
 /// The database with its own volume.
 fn with_claims() -> String {
-    let claims = "  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]\n  selector:";
+    let claims = "  volumeClaimTemplates: \
+        [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]\n  \
+        selector:";
     let mounts = "volumeMounts: [{name: data, mountPath: /data}]\n          securityContext: {allow";
     OBJECTS.replacen("  selector:", claims, 1).replacen("securityContext: {allow", mounts, 1)
 }
@@ -398,7 +408,9 @@ fn composed_of(bench: &Bench, kubelet: &[u8], archive: &[u8]) -> String {
     // The mirror for all hosts has the files of the host `files` below its name.
     let (kubelet, tools) = ("https://files/v1/kubelet", "https://files/v1/containerd-2.tar.gz");
     let entry = format!(
-        "  - reference: {}\n    license: Apache-2.0\n    files:\n      - {{url: '{kubelet}', digest: unresolved, size: unresolved, path: kubelet}}\n      - {{url: '{tools}', digest: unresolved, size: unresolved, members: {{bin/containerd: containerd, bin/ctr: ctr}}}}\n",
+        "  - reference: {}\n    license: Apache-2.0\n    files:\n      - \
+         {{url: '{kubelet}', digest: unresolved, size: unresolved, path: kubelet}}\n      - \
+         {{url: '{tools}', digest: unresolved, size: unresolved, members: {{bin/containerd: containerd, bin/ctr: ctr}}}}\n",
         ARTIFACTS[0].0
     );
     let text = lock_text(false);

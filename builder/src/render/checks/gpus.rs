@@ -33,7 +33,11 @@ fn fault(container: &Value) -> Option<(&str, String)> {
     let limits = &container["resources"]["limits"];
     let of_limit = |(name, amount): (&str, &Value)| {
         if !is_gpu_resource(name) {
-            return Some("is no resource of NVIDIA's device plugin: those are nvidia.com/gpu, and nvidia.com/mig-1g.10gb and the like".to_owned());
+            return Some(
+                "is no resource of NVIDIA's device plugin: those are nvidia.com/gpu, and nvidia.com/mig-1g.10gb and \
+                 the like"
+                    .to_owned(),
+            );
         }
         whole(amount).is_none().then(|| format!("is {amount}, which is no whole number"))
     };

@@ -41,8 +41,8 @@ pub fn check_is_brought(definition: &Definition, component: &Rendered, object: &
         return check(definition, component, object, maker);
     }
     let hint = format!(
-        "Bring its CustomResourceDefinition in a component; or list it as `{DEFINITION}PLURAL.{group}` under `madeOnSite` of the \
-         component whose software makes it."
+        "Bring its CustomResourceDefinition in a component; or list it as `{DEFINITION}PLURAL.{group}` under \
+         `madeOnSite` of the component whose software makes it."
     );
     Err(BuildError::at(codes::OBJECT_UNFIT, component.place(object, ""), "its kind comes with no component").hint(hint))
 }

@@ -73,7 +73,8 @@ pub fn check(definition: &Definition, component: &Rendered, object: &Value, pod:
         return Err(error);
     }
     Err(error.hint(format!(
-        "Correct the named fields, or write `podSecurity: {}` for the component, the strictest level that allows all of its pods.",
+        "Correct the named fields, or write `podSecurity: {}` for the component, the strictest level that allows all \
+         of its pods.",
         name(lowest)
     )))
 }

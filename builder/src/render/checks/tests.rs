@@ -4,7 +4,13 @@ use serde_json::json;
 use super::*;
 use crate::render::tests::{component, definition, starter};
 
-const POD: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: database}\nspec:\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          image: busybox\n          resources: {limits: {cpu: 1, memory: 64Mi}}\n          env:\n            - {name: PASSWORD, valueFrom: {secretKeyRef: {name: database-password, key: password}}}\n          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n      volumes:\n        - {name: scratch, emptyDir: {sizeLimit: 64Mi}}\n";
+const POD: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: database}\n\
+    spec:\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      \
+    securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: \
+    a\n          image: busybox\n          resources: {limits: {cpu: 1, memory: 64Mi}}\n          env:\n            - \
+    {name: PASSWORD, valueFrom: {secretKeyRef: {name: database-password, key: password}}}\n          securityContext: \
+    {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n      volumes:\n        - \
+    {name: scratch, emptyDir: {sizeLimit: 64Mi}}\n";
 
 const CRD: &str = r"
 apiVersion: apiextensions.k8s.io/v1
@@ -36,7 +42,8 @@ spec:
                 labels: {type: object, additionalProperties: {type: string}}
 ";
 
-const THING: &str = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {size: 1, port: http, note: null, free: {b: 2}, labels: {x: z}}\n";
+const THING: &str = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: \
+    {size: 1, port: http, note: null, free: {b: 2}, labels: {x: z}}\n";
 
 fn checked(definition: &Definition, texts: &[(&str, &str)]) -> Result<()> {
     let components: Vec<_> = texts.iter().map(|(name, text)| component(definition, name, text)).collect();
@@ -61,7 +68,8 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
 #[test]
 fn builtin_fields_are_checked_strictly() {
     checked(&plain(), &[("database", POD)]).expect("good");
-    let claims = "  serviceName: a\n  volumeClaimTemplates:\n    - metadata: {name: a}\n      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n  selector:";
+    let claims = "  serviceName: a\n  volumeClaimTemplates:\n    - metadata: {name: a}\n      spec: \
+        {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n  selector:";
     let with_claims = replaced(&replaced(POD, "kind: Deployment", "kind: StatefulSet"), "  selector:", claims);
     checked(&plain(), &[("database", &with_claims)]).expect("a claim inside need not say its kind");
     let refusals: Vec<_> = [

@@ -40,8 +40,10 @@ fn uv(text: &str, extras: &[&str], groups: &[&str]) -> String {
 /// A package of a registry in uv's format, with one wheel for every platform.
 fn package(name: &str, version: &str, more: &str) -> String {
     format!(
-        "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = {{ registry = \"https://packages.example/simple\" }}\n{more}\
-         wheels = [\n    {{ url = \"https://files.example/{name}-{}-py3-none-any.whl\", hash = \"sha256:{ONE}\", size = 7 }},\n]\n\n",
+        "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = \
+         {{ registry = \"https://packages.example/simple\" }}\n{more}\
+         wheels = [\n    \
+         {{ url = \"https://files.example/{name}-{}-py3-none-any.whl\", hash = \"sha256:{ONE}\", size = 7 }},\n]\n\n",
         version.replace('+', "%2B")
     )
 }
@@ -51,23 +53,32 @@ fn lock() -> String {
     let variant =
         |name: &str, other: &str| format!("(extra == 'extra-4-shop-{name}' and extra != 'extra-4-shop-{other}')");
     let (cpu, cu128) = (variant("cpu", "cu128"), variant("cu128", "cpu"));
-    let head = "version = 1\nrevision = 3\nrequires-python = \">=3.11\"\nresolution-markers = [\"sys_platform == 'linux'\"]\n\
-                conflicts = [[\n    { package = \"shop\", extra = \"cpu\" },\n    { package = \"shop\", extra = \"cu128\" },\n]]\n\n\
-                [manifest]\nmembers = [\"shop\"]\n\n";
+    let head = "version = 1\nrevision = 3\nrequires-python = \">=3.11\"\nresolution-markers = [\"sys_platform == \
+        'linux'\"]\n\
+        conflicts = [[\n    { package = \"shop\", extra = \"cpu\" },\n    { package = \"shop\", extra = \"cu128\" },\n\
+        ]]\n\n\
+        [manifest]\nmembers = [\"shop\"]\n\n";
     let project = format!(
-        "[[package]]\nname = \"shop\"\nversion = \"0.1.0\"\nsource = {{ editable = \".\" }}\ndependencies = [\n    \
-         {{ name = \"coverage\", extra = [\"toml\"] }},\n    {{ name = \"colorama\", marker = \"sys_platform == 'win32'\" }},\n]\n\n\
+        "[[package]]\nname = \"shop\"\nversion = \"0.1.0\"\nsource = {{ editable = \".\" }}\n\
+         dependencies = [\n    {{ name = \"coverage\", extra = [\"toml\"] }},\n    \
+         {{ name = \"colorama\", marker = \"sys_platform == 'win32'\" }},\n]\n\n\
          [package.optional-dependencies]\nall = [{{ name = \"shop\", extra = [\"cpu\"] }}]\n\
-         cpu = [{{ name = \"torch\", version = \"2.9.1+cpu\", source = {{ registry = \"https://packages.example/simple\" }}, marker = \"{cpu}\" }}]\n\
-         cu128 = [{{ name = \"torch\", version = \"2.9.1+cu128\", source = {{ registry = \"https://packages.example/simple\" }}, marker = \"{cu128}\" }}]\n\n\
+         cpu = \
+         [{{ name = \"torch\", version = \"2.9.1+cpu\", source = {{ registry = \"https://packages.example/simple\" }}, marker = \"{cpu}\" }}]\n\
+         cu128 = \
+         [{{ name = \"torch\", version = \"2.9.1+cu128\", source = {{ registry = \"https://packages.example/simple\" }}, marker = \"{cu128}\" }}]\n\n\
          [package.dev-dependencies]\ndev = [{{ name = \"pytest\" }}]\n\n\
-         [package.metadata]\nrequires-dist = [\n    {{ name = \"colorama\", marker = \"sys_platform == 'win32'\" }},\n    \
-         {{ name = \"coverage\", extras = [\"toml\"], specifier = \">=7,<8\" }},\n    {{ name = \"shop\", extras = [\"cpu\"], marker = \"extra == 'all'\", editable = \".\" }},\n    \
-         {{ name = \"torch\", marker = \"extra == 'cpu'\", specifier = \">=2\" }},\n]\nprovides-extras = [\"all\", \"cpu\", \"cu128\"]\n\n\
+         [package.metadata]\nrequires-dist = [\n    \
+         {{ name = \"colorama\", marker = \"sys_platform == 'win32'\" }},\n    \
+         {{ name = \"coverage\", extras = [\"toml\"], specifier = \">=7,<8\" }},\n    \
+         {{ name = \"shop\", extras = [\"cpu\"], marker = \"extra == 'all'\", editable = \".\" }},\n    \
+         {{ name = \"torch\", marker = \"extra == 'cpu'\", specifier = \">=2\" }},\n]\nprovides-extras = [\"all\", \
+         \"cpu\", \"cu128\"]\n\n\
          [package.metadata.requires-dev]\ndev = [{{ name = \"pytest\" }}]\nempty = []\n\n"
     );
     let toml = "dependencies = [{ name = \"pluggy\" }]\n";
-    let coverage = "[package.optional-dependencies]\ntoml = [\n    { name = \"tomli\", marker = \"python_full_version <= '3.11'\" },\n]\n\n";
+    let coverage = "[package.optional-dependencies]\ntoml = [\n    \
+        { name = \"tomli\", marker = \"python_full_version <= '3.11'\" },\n]\n\n";
     let packages = [
         package("colorama", "0.4.6", ""),
         package("coverage", "7.1", "") + coverage,
@@ -191,7 +202,8 @@ fn unfollowable_locks_are_refused() {
         (
             "two versions apply",
             one(&format!(
-                "{project}dependencies = [{{ name = \"a\", version = \"1\" }}, {{ name = \"a\", version = \"2\" }}]\n\n{}{}",
+                "{project}dependencies = [{{ name = \"a\", version = \"1\" }}, {{ name = \"a\", version = \"2\" }}]\n\n\
+                 {}{}",
                 package("a", "1", ""),
                 package("a", "2", "")
             )),
@@ -205,8 +217,8 @@ fn unfollowable_locks_are_refused() {
 fn pylock() -> String {
     let wheel = |name: &str| {
         format!(
-            "wheels = [{{ name = \"{name}-1-py3-none-any.whl\", upload-time = 2026-01-25T11:30:10.164985Z, \
-             url = \"https://files.example/{name}-1-py3-none-any.whl\", size = 7, hashes = {{ sha256 = \"{ONE}\" }} }}]\n"
+            "wheels = \
+             [{{ name = \"{name}-1-py3-none-any.whl\", upload-time = 2026-01-25T11:30:10.164985Z, url = \"https://files.example/{name}-1-py3-none-any.whl\", size = 7, hashes = {{ sha256 = \"{ONE}\" }} }}]\n"
         )
     };
     let of = |name: &str, more: &str| format!("[[packages]]\nname = \"{name}\"\nversion = \"1\"\n{more}");
@@ -222,32 +234,39 @@ fn pylock() -> String {
         of(
             "archived",
             &format!(
-                "marker = \"'odd' in extras\"\narchive = {{ url = \"https://files.example/archived-1-py3-none-any.whl\", hashes = {{ sha256 = \"{ONE}\" }} }}\n"
+                "marker = \"'odd' in extras\"\narchive = \
+                 {{ url = \"https://files.example/archived-1-py3-none-any.whl\", hashes = {{ sha256 = \"{ONE}\" }} }}\n"
             ),
         ),
         of(
             "odd",
-            "marker = \"'odd' in extras\"\nvcs = { type = \"git\", url = \"https://git.example/odd\", commit-id = \"abc\" }\n",
+            "marker = \"'odd' in extras\"\nvcs = \
+             { type = \"git\", url = \"https://git.example/odd\", commit-id = \"abc\" }\n",
         ),
         of("folder", "marker = \"'odd' in extras\"\ndirectory = { path = \"../folder\" }\n"),
         of(
             "source",
             &format!(
-                "marker = \"'odd' in extras\"\nsdist = {{ name = \"source-1.tar.gz\", url = \"https://files.example/source-1.tar.gz\", hashes = {{ sha256 = \"{ONE}\" }} }}\n"
+                "marker = \"'odd' in extras\"\nsdist = \
+                 {{ name = \"source-1.tar.gz\", url = \"https://files.example/source-1.tar.gz\", hashes = {{ sha256 = \"{ONE}\" }} }}\n"
             ),
         ),
         of(
             "zip",
-            "marker = \"'odd' in extras\"\narchive = { url = \"https://files.example/zip.zip\", hashes = { sha256 = \"00\" } }\n",
+            "marker = \"'odd' in extras\"\narchive = \
+             { url = \"https://files.example/zip.zip\", hashes = { sha256 = \"00\" } }\n",
         ),
         of(
             "local",
-            "marker = \"'odd' in extras\"\nwheels = [{ name = \"local-1-py3-none-any.whl\", path = \"wheels/local-1-py3-none-any.whl\", hashes = { sha256 = \"00\" } }]\n",
+            "marker = \"'odd' in extras\"\nwheels = \
+             [{ name = \"local-1-py3-none-any.whl\", path = \"wheels/local-1-py3-none-any.whl\", hashes = { sha256 = \"00\" } }]\n",
         ),
     ];
     format!(
-        "lock-version = \"1.0\"\nenvironments = [\"sys_platform == 'win32'\", \"sys_platform == 'linux'\"]\nrequires-python = \">=3.11\"\n\
-         extras = [\"cu128\", \"new\", \"odd\"]\ndependency-groups = [\"dev\", \"docs\"]\ndefault-groups = [\"dev\"]\ncreated-by = \"uv\"\n\n{}",
+        "lock-version = \"1.0\"\nenvironments = [\"sys_platform == 'win32'\", \"sys_platform == 'linux'\"]\n\
+         requires-python = \">=3.11\"\n\
+         extras = [\"cu128\", \"new\", \"odd\"]\ndependency-groups = [\"dev\", \"docs\"]\n\
+         default-groups = [\"dev\"]\ncreated-by = \"uv\"\n\n{}",
         packages.concat()
     )
 }
@@ -303,8 +322,10 @@ fn changed_project_outdates_lock() {
         let fault = outdated((Path::new("uv.lock"), &lock()), (Path::new("pyproject.toml"), declared));
         fault.map(|fault| format!("{} {fault}", fault.code().id))
     };
-    let declared = "[project]\nname = \"Shop\"\ndependencies = [\"Coverage [toml] >= 7, < 8\", \"colorama; sys_platform == 'win32'\"]\n\
-                    [project.optional-dependencies]\nall = [\"shop[cpu]\"]\ncpu = [\"torch (>=2)\"]\n[tool.uv]\nx = 1\n";
+    let declared = "[project]\nname = \"Shop\"\ndependencies = [\"Coverage [toml] >= 7, < 8\", \"colorama; \
+        sys_platform == 'win32'\"]\n\
+        [project.optional-dependencies]\nall = [\"shop[cpu]\"]\ncpu = [\"torch (>=2)\"]\n\
+        [tool.uv]\nx = 1\n";
     assert_eq!(outdated_by(declared), None);
     for same in [
         declared.replace("torch (>=2)", "torch @ https://files.example/torch.whl ; os_name == 'posix'"),

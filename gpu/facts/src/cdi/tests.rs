@@ -35,7 +35,10 @@ fn report(machine: &str) -> GpuReport {
 /// Returns a specification with these devices, in the form of `nvidia-ctk cdi generate --format=json` of version
 /// 1.20.0.
 fn specification(names: &BTreeSet<String>) -> Value {
-    let device = |(minor, name): (usize, &String)| json!({ "name": name, "containerEdits": { "deviceNodes": [{ "path": format!("/dev/nvidia{minor}") }] } });
+    let device = |(minor, name): (usize, &String)| {
+        json!({ "name": name,
+        "containerEdits": { "deviceNodes": [{ "path": format!("/dev/nvidia{minor}") }] } })
+    };
     json!({
         "cdiVersion": "0.5.0",
         "kind": "nvidia.com/gpu",
@@ -125,7 +128,8 @@ fn unsafe_specifications_are_refused() {
         "nothing in the device `GPU-1`",
         "the device file `/etc/shadow` as `/etc/shadow`, which is not below /dev",
         "the device file `/dev/../etc/shadow` as `/dev/../etc/shadow`, which is not below /dev",
-        "the mount of `lib/libcuda.so` at `/usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04`, which are no absolute paths",
+        "the mount of `lib/libcuda.so` at `/usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04`, which are no absolute \
+         paths",
         "a hook that is /tmp/nvidia-cdi-hook, not /var/lib/landfall/node/current/nvidia-cdi-hook",
         "the hook `whenever`, which OCI lacks",
         "the variable `NVIDIA_VISIBLE_DEVICES` without a value",

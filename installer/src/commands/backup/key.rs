@@ -62,8 +62,9 @@ fn shut_out_text(shut_out: &ShutOut) -> String {
         let _infallible = write!(text, ", except for the copies in {}", folders.join(", "));
     }
     text.push_str(
-        "\na disk that is not connected now opens with the former key until `landfall backup copy` is run with it: keep the \
-         former key until then\nwho has read backups with the former key may have their master key, which stays the same",
+        "\na disk that is not connected now opens with the former key until `landfall backup copy` is run with it: \
+         keep the former key until then\nwho has read backups with the former key may have their master key, which \
+         stays the same",
     );
     if *other_passwords > 0 {
         let counted = counted(*other_passwords, "password");

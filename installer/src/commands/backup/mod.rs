@@ -131,7 +131,8 @@ fn adopted_text(adopted: &AdoptedBackups) -> String {
     let AdoptedBackups { backups, used, settings } = adopted;
     let site = settings.as_ref().map(|file| format!(" --site {}", file.display())).unwrap_or_default();
     format!(
-        "{} adopted, and every byte was read\nnext, with the bundle of {} {}:\n  landfall install BUNDLE --trust ROOT --adopt-data{site}\n  landfall restore --backup {}",
+        "{} adopted, and every byte was read\nnext, with the bundle of {} {}:\n  landfall install BUNDLE --trust ROOT \
+         --adopt-data{site}\n  landfall restore --backup {}",
         counted(backups.len(), "backup"),
         used.release,
         used.version,

@@ -175,7 +175,8 @@ fn text(carried: &Carried) -> String {
     // own.
     let [site, made, landfall] = [&carried.site, &carried.made, &carried.landfall].map(|said| shown::line(said));
     let mut text = format!(
-        "all of it is as the site wrote it\nsite        {site}\nmade        {made}, by landfall {landfall}\nsigned by   {site_key}\n"
+        "all of it is as the site wrote it\nsite        {site}\nmade        {made}, by landfall {landfall}\nsigned \
+         by   {site_key}\n"
     );
     for missing in missing {
         let _infallible = writeln!(text, "not there   {}: {}", missing.kind.title(), shown::line(&missing.reason));

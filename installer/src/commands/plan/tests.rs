@@ -10,7 +10,10 @@ use super::*;
 use crate::document;
 
 fn plan() -> Plan<Action> {
-    let step = |id: &str, title: &str, action: Value, bytes: u64, seconds: u64, undo: &str| json!({ "id": id, "title": title, "action": action, "bytes": bytes, "seconds": seconds, "undo": undo });
+    let step = |id: &str, title: &str, action: Value, bytes: u64, seconds: u64, undo: &str| {
+        json!({ "id": id,
+        "title": title, "action": action, "bytes": bytes, "seconds": seconds, "undo": undo })
+    };
     let ready = json!({ "action": "control-plane-ready", "pack": "v1.36.3-0123456789ab", "seconds": 300 });
     serde_json::from_value(json!({
         "operation": "install",

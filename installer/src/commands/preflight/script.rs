@@ -17,8 +17,9 @@ pub(super) fn script(report: &PreflightReport) -> String {
     let PreflightReport { release, version, host, .. } = report;
     comment(&mut text, "", &format!("Fixes for {release} {version} on {host}: {}.", counts(report)));
     text.push_str(
-        "# Read it before you use it. It runs nothing by itself:\n#   sh FILE        lists the fixes\n#   sh FILE 1 3    \
-         runs the fixes 1 and 3, as root\nset -eu\nreboot=no\n\nrun() {\n    printf '+ %s\\n' \"$1\"\n    sh -c \"$1\"\n}\n",
+        "# Read it before you use it. It runs nothing by itself:\n#   sh FILE        lists the fixes\n#   sh FILE 1 \
+         3    runs the fixes 1 and 3, as root\nset -eu\nreboot=no\n\nrun() \
+         {\n    printf '+ %s\\n' \"$1\"\n    sh -c \"$1\"\n}\n",
     );
     let open: Vec<(usize, &Finding)> =
         (1..).zip(&report.findings).filter(|(_, finding)| finding.severity != Severity::Passed).collect();

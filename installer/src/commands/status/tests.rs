@@ -104,10 +104,10 @@ fn gpus_show_holders_and_problems() {
         as_of: "2026-11-20T08:00:00Z".to_owned(),
         age_seconds: 42,
     });
-    let shown = "gpus      ready; driver 580.159.04; as of 42 seconds ago\n            GPU 0: NVIDIA L4, 2.00 GiB of 24.00 GiB in use\n              \
-                 held by vllm (process 4242, pod inference/vllm-0), 2.00 GiB\n              held by a program that \
-                 cannot be seen (process 4243)\n              it is so hot that it slows down\n            the node offers 1 of \
-                 nvidia.com/gpu\n            [LF4216] The node does not offer them.\n";
+    let shown = "gpus      ready; driver 580.159.04; as of 42 seconds ago\n            GPU 0: NVIDIA L4, 2.00 GiB of \
+        24.00 GiB in use\n              held by vllm (process 4242, pod inference/vllm-0), 2.00 GiB\n              \
+        held by a program that cannot be seen (process 4243)\n              it is so hot that it slows \
+        down\n            the node offers 1 of nvidia.com/gpu\n            [LF4216] The node does not offer them.\n";
     assert!(text(&report).contains(shown), "{}", text(&report));
     assert!(!text(&installed()).contains("gpus "));
     let (_, schema) = crate::document::schema_of::<StatusReport>();

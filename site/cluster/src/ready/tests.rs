@@ -37,8 +37,10 @@ fn deployment() -> Value {
         "status": {
             "observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2,
             "conditions": [
-                {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": "Deployment has minimum availability."},
-                {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable", "message": "ReplicaSet \"coredns-1\" has successfully progressed."}
+                {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable",
+                    "message": "Deployment has minimum availability."},
+                {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable",
+                    "message": "ReplicaSet \"coredns-1\" has successfully progressed."}
             ]
         }
     })
@@ -46,9 +48,12 @@ fn deployment() -> Value {
 
 #[test]
 fn deployment_verdicts_match() {
-    let exceeded = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "ReplicaSet \"coredns-1\" has timed out progressing."}]);
-    let refused = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "pods \"a\" is forbidden: exceeded quota: landfall"}]);
-    let unavailable = json!([{"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "message": "Deployment does not have minimum availability."}]);
+    let exceeded = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+        "message": "ReplicaSet \"coredns-1\" has timed out progressing."}]);
+    let refused = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+        "message": "pods \"a\" is forbidden: exceeded quota: landfall"}]);
+    let unavailable = json!([{"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable",
+        "message": "Deployment does not have minimum availability."}]);
     assert_verdicts(&[
         (deployment(), "ready", READY),
         (
@@ -106,7 +111,8 @@ fn stateful_set_verdicts_match() {
             "spec": {"replicas": 1, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}},
             "status": {
                 "observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "currentReplicas": 1, "updatedReplicas": 1,
-                "availableReplicas": 1, "currentRevision": "postgres-5c9", "updateRevision": "postgres-5c9", "collisionCount": 0
+                "availableReplicas": 1, "currentRevision": "postgres-5c9", "updateRevision": "postgres-5c9",
+                    "collisionCount": 0
             }
         })
     };
@@ -142,7 +148,8 @@ fn stateful_set_verdicts_match() {
                     ("/spec/updateStrategy/rollingUpdate/partition", json!(2)),
                     (
                         "/status",
-                        json!({"observedGeneration": 1, "replicas": 3, "readyReplicas": 3, "updatedReplicas": 1, "availableReplicas": 3, "currentRevision": "a", "updateRevision": "b"}),
+                        json!({"observedGeneration": 1, "replicas": 3, "readyReplicas": 3, "updatedReplicas": 1,
+                            "availableReplicas": 3, "currentRevision": "a", "updateRevision": "b"}),
                     ),
                 ],
             ),
@@ -154,16 +161,20 @@ fn stateful_set_verdicts_match() {
 
 #[test]
 fn daemon_set_verdicts_match() {
-    let set = |status: Value| json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "kube-flannel-ds", "generation": 1}, "spec": {}, "status": status});
-    let up = json!({"observedGeneration": 1, "desiredNumberScheduled": 1, "currentNumberScheduled": 1, "updatedNumberScheduled": 1, "numberReady": 1, "numberAvailable": 1, "numberMisscheduled": 0});
-    let starting = json!({"observedGeneration": 1, "desiredNumberScheduled": 1, "currentNumberScheduled": 1, "updatedNumberScheduled": 1, "numberReady": 0, "numberUnavailable": 1, "numberMisscheduled": 0});
+    let set = |status: Value| {
+        json!({"apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": {"name": "kube-flannel-ds", "generation": 1}, "spec": {}, "status": status})
+    };
+    let up = json!({"observedGeneration": 1, "desiredNumberScheduled": 1, "currentNumberScheduled": 1,
+        "updatedNumberScheduled": 1, "numberReady": 1, "numberAvailable": 1, "numberMisscheduled": 0});
+    let starting = json!({"observedGeneration": 1, "desiredNumberScheduled": 1, "currentNumberScheduled": 1,
+        "updatedNumberScheduled": 1, "numberReady": 0, "numberUnavailable": 1, "numberMisscheduled": 0});
     assert_verdicts(&[
         (set(up), "ready", READY),
         (set(starting), "in progress", "0 of 1 pods are ready"),
         (
-            set(
-                json!({"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0, "numberMisscheduled": 0}),
-            ),
+            set(json!({"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
+                    "numberMisscheduled": 0})),
             "in progress",
             "its controller has not seen it yet",
         ),
@@ -172,12 +183,19 @@ fn daemon_set_verdicts_match() {
 
 #[test]
 fn job_verdicts_match() {
-    let job = |status: Value| json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "schema", "generation": 1}, "spec": {"completions": 1, "backoffLimit": 3}, "status": status});
-    let done = json!({"startTime": "2026-11-20T08:00:00Z", "completionTime": "2026-11-20T08:00:09Z", "succeeded": 1, "conditions": [
-        {"type": "SuccessCriteriaMet", "status": "True"}, {"type": "Complete", "status": "True", "message": "Reached expected number of succeeded pods"}]});
+    let job = |status: Value| {
+        json!({"apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": "schema", "generation": 1}, "spec": {"completions": 1, "backoffLimit": 3},
+            "status": status})
+    };
+    let done = json!({"startTime": "2026-11-20T08:00:00Z", "completionTime": "2026-11-20T08:00:09Z", "succeeded": 1,
+        "conditions": [
+        {"type": "SuccessCriteriaMet", "status": "True"}, {"type": "Complete", "status": "True",
+            "message": "Reached expected number of succeeded pods"}]});
     let failed = json!({"startTime": "2026-11-20T08:00:00Z", "failed": 4, "conditions": [
         {"type": "FailureTarget", "status": "True", "reason": "BackoffLimitExceeded"},
-        {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}]});
+        {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded",
+            "message": "Job has reached the specified backoff limit"}]});
     assert_verdicts(&[
         (job(json!({})), "in progress", "it has not started yet"),
         (job(json!({"startTime": "2026-11-20T08:00:00Z", "active": 1})), "in progress", "0 of 1 runs are done"),
@@ -189,9 +207,8 @@ fn job_verdicts_match() {
         (job(done), "ready", READY),
         (job(failed), "failed", "Job has reached the specified backoff limit"),
         (
-            job(
-                json!({"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended"}]}),
-            ),
+            job(json!({"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended",
+                    "message": "Job suspended"}]})),
             "in progress",
             "Job suspended",
         ),
@@ -200,9 +217,19 @@ fn job_verdicts_match() {
 
 #[test]
 fn claim_service_and_definition_verdicts_match() {
-    let claim = |status: Value| json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": {"storageClassName": "local-path"}, "status": status});
-    let service = |spec: Value, status: Value| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": spec, "status": status});
-    let definition = |conditions: Value| json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "things.example.org", "generation": 1}, "status": {"conditions": conditions}});
+    let claim = |status: Value| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data"}, "spec": {"storageClassName": "local-path"}, "status": status})
+    };
+    let service = |spec: Value, status: Value| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"},
+        "spec": spec, "status": status})
+    };
+    let definition = |conditions: Value| {
+        json!({"apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition", "metadata": {"name": "things.example.org", "generation": 1},
+            "status": {"conditions": conditions}})
+    };
     assert_verdicts(&[
         (claim(json!({"phase": "Bound"})), "ready", READY),
         (claim(json!({"phase": "Pending"})), "in progress", "it has no volume yet"),
@@ -228,9 +255,8 @@ fn claim_service_and_definition_verdicts_match() {
             READY,
         ),
         (
-            definition(
-                json!([{"type": "NamesAccepted", "status": "False", "reason": "PluralConflict", "message": "\"things\" is already in use"}]),
-            ),
+            definition(json!([{"type": "NamesAccepted", "status": "False", "reason": "PluralConflict",
+                    "message": "\"things\" is already in use"}])),
             "failed",
             "\"things\" is already in use",
         ),
@@ -248,32 +274,37 @@ fn claim_service_and_definition_verdicts_match() {
 
 #[test]
 fn other_kinds_are_judged_by_conditions() {
-    let custom = |conditions: Value| json!({"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "c", "generation": 1}, "status": {"conditions": conditions}});
+    let custom = |conditions: Value| {
+        json!({"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster",
+        "metadata": {"name": "c", "generation": 1}, "status": {"conditions": conditions}})
+    };
     assert_verdicts(&[
         (json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}}), "ready", READY),
         (custom(json!([{"type": "Ready", "status": "True"}])), "ready", READY),
         (
-            custom(
-                json!([{"type": "Ready", "status": "False", "reason": "ClusterIsNotReady", "message": "Cluster Is Not Ready"}]),
-            ),
+            custom(json!([{"type": "Ready", "status": "False", "reason": "ClusterIsNotReady",
+                    "message": "Cluster Is Not Ready"}])),
             "in progress",
             "Cluster Is Not Ready",
         ),
         (
-            custom(
-                json!([{"type": "Stalled", "status": "True", "reason": "BadSpec"}, {"type": "Ready", "status": "False"}]),
-            ),
+            custom(json!([{"type": "Stalled", "status": "True", "reason": "BadSpec"},
+                    {"type": "Ready", "status": "False"}])),
             "failed",
             "BadSpec",
         ),
         (custom(json!([{"type": "Reconciling", "status": "True", "message": "building"}])), "in progress", "building"),
         (
-            json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1beta1.metrics.k8s.io"}, "status": {"conditions": [{"type": "Available", "status": "False", "reason": "MissingEndpoints", "message": "endpoints for service/metrics-server have no addresses"}]}}),
+            json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+                "metadata": {"name": "v1beta1.metrics.k8s.io"},
+                    "status": {"conditions": [{"type": "Available", "status": "False", "reason": "MissingEndpoints",
+                        "message": "endpoints for service/metrics-server have no addresses"}]}}),
             "in progress",
             "endpoints for service/metrics-server have no addresses",
         ),
         (
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}, "status": {"phase": "Terminating"}}),
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"},
+                "status": {"phase": "Terminating"}}),
             "in progress",
             "it is Terminating",
         ),
@@ -283,19 +314,20 @@ fn other_kinds_are_judged_by_conditions() {
 fn pod(status: &Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-0", "namespace": "web"},
-        "spec": {"initContainers": [{"name": "prepare", "image": "docker.io/library/busybox:1"}], "containers": [{"name": "web", "image": "docker.io/library/web:1@sha256:00"}]},
+        "spec": {"initContainers": [{"name": "prepare", "image": "docker.io/library/busybox:1"}],
+            "containers": [{"name": "web", "image": "docker.io/library/web:1@sha256:00"}]},
         "status": status,
     })
 }
 
 fn main_container(state: &Value, more: &Value) -> Value {
-    let mut status = json!({"name": "web", "ready": false, "restartCount": 0, "image": "docker.io/library/web:1", "state": state, "lastState": {}});
+    let mut status = json!({"name": "web", "ready": false, "restartCount": 0, "image": "docker.io/library/web:1",
+        "state": state, "lastState": {}});
     for (key, value) in more.as_object().unwrap() {
         status[key] = value.clone();
     }
-    pod(
-        &json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "False"}], "containerStatuses": [status]}),
-    )
+    pod(&json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"},
+            {"type": "Ready", "status": "False"}], "containerStatuses": [status]}))
 }
 
 #[test]
@@ -320,9 +352,9 @@ fn pod_verdicts_match() {
         (pod(&json!({"phase": "Succeeded"})), "ready", READY),
         (pod(&json!({})), "in progress", "it is not scheduled yet"),
         (
-            pod(
-                &json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}]}),
-            ),
+            pod(&json!({"phase": "Pending",
+                    "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                        "message": "0/1 nodes are available: 1 Insufficient memory."}]})),
             "in progress",
             "no node can take it: 0/1 nodes are available: 1 Insufficient memory.",
         ),
@@ -341,16 +373,15 @@ fn pod_verdicts_match() {
         (out_of_memory, "in progress", "container web ended with exit code 137 (OOMKilled) and was started again"),
         (unready, "in progress", "container web runs but is not ready"),
         (
-            pod(
-                &json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: ephemeral-storage."}),
-            ),
+            pod(&json!({"phase": "Failed", "reason": "Evicted",
+                    "message": "The node was low on resource: ephemeral-storage."})),
             "failed",
             "The node was low on resource: ephemeral-storage.",
         ),
         (
-            pod(
-                &json!({"phase": "Failed", "containerStatuses": [{"name": "web", "restartCount": 0, "state": {"terminated": {"exitCode": 2, "reason": "Error"}}}]}),
-            ),
+            pod(&json!({"phase": "Failed",
+                    "containerStatuses": [{"name": "web", "restartCount": 0,
+                        "state": {"terminated": {"exitCode": 2, "reason": "Error"}}}]})),
             "failed",
             "container web ended with exit code 2",
         ),
@@ -362,8 +393,10 @@ fn blocking_container_is_named() {
     let pod = pod(&json!({
         "phase": "Pending",
         "initContainerStatuses": [{"name": "prepare", "ready": false, "restartCount": 2,
-            "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}],
-        "containerStatuses": [{"name": "web", "ready": false, "restartCount": 0, "state": {"waiting": {"reason": "PodInitializing"}}}],
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}],
+        "containerStatuses": [{"name": "web", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "PodInitializing"}}}],
     }));
     let reason = PodReason::of(&pod).unwrap();
     assert_eq!(reason.to_string(), "container prepare ended with exit code 3 and was started again 2 times");
@@ -392,8 +425,8 @@ fn explanations_quote_newest_event_and_log() {
     let log = "1\n2\n3\n\n4\n5\nlistening \n";
     assert_eq!(
         explain_pod(&unready, &events, log).unwrap(),
-        "pod web-0: container web runs but is not ready; Readiness probe failed: HTTP probe failed with statuscode: 503; \
-         its log ends: 2 | 3 | 4 | 5 | listening"
+        "pod web-0: container web runs but is not ready; Readiness probe failed: HTTP probe failed with statuscode: \
+         503; its log ends: 2 | 3 | 4 | 5 | listening"
     );
     let mounting = main_container(&json!({"waiting": {"reason": "ContainerCreating"}}), &json!({}));
     let events = [event(

@@ -188,7 +188,8 @@ mod tests {
         ("/etc/ufw/ufw.conf", "# ENABLED=no\nENABLED=yes\nLOGLEVEL=low\n"),
         (
             "/etc/default/ufw",
-            "IPV6=yes\nDEFAULT_INPUT_POLICY=\"DROP\"\nDEFAULT_OUTPUT_POLICY=\"ACCEPT\"\nDEFAULT_FORWARD_POLICY=\"DROP\"\n",
+            "IPV6=yes\nDEFAULT_INPUT_POLICY=\"DROP\"\nDEFAULT_OUTPUT_POLICY=\"ACCEPT\"\n\
+             DEFAULT_FORWARD_POLICY=\"DROP\"\n",
         ),
         (
             "/etc/ufw/user.rules",
@@ -240,7 +241,8 @@ mod tests {
     #[test]
     fn iptables_save_output_is_parsed() {
         let text = "*filter\n:INPUT ACCEPT [5:400]\n:FORWARD DROP [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
-                    -A FORWARD -d 10.244.0.0/16 -j ACCEPT\n-A FORWARD -i eth0 -p tcp -j ACCEPT\n-A INPUT -i eth1 -j ACCEPT\n-A FORWARD -i eth2 -j DROP\nCOMMIT\n";
+            -A FORWARD -d 10.244.0.0/16 -j ACCEPT\n-A FORWARD -i eth0 -p tcp -j ACCEPT\n-A INPUT -i eth1 -j ACCEPT\n-A \
+            FORWARD -i eth2 -j DROP\nCOMMIT\n";
         let expected = ClosedChain {
             filter: Filter::Iptables,
             name: "FORWARD".to_owned(),
@@ -253,16 +255,19 @@ mod tests {
         assert_eq!(saved(text), std::slice::from_ref(&expected));
         // A final catch-all rule closes a chain like a policy; no packet reaches the later rules.
         let text = "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
-                    -A FORWARD -d 10.244.0.0/16 -j ACCEPT\n-A FORWARD -j REJECT --reject-with icmp-host-prohibited\n-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n";
+            -A FORWARD -d 10.244.0.0/16 -j ACCEPT\n-A FORWARD -j REJECT --reject-with icmp-host-prohibited\n-A FORWARD \
+            -i eth0 -j ACCEPT\nCOMMIT\n";
         assert_eq!(saved(text), [ClosedChain { drops: Vec::new(), ..expected }]);
     }
 
     /// Rules drop by interface or range, in a chain that accepts the rest: the first match decides.
     #[test]
     fn named_drops_in_open_chain_count() {
-        let text = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n-A FORWARD -s 10.1.0.0/16 -j ACCEPT\n-A FORWARD -s 10.1.0.0/16 -j DROP\n\
-                    -A FORWARD -s 10.0.0.0/8 -j REJECT --reject-with icmp-port-unreachable\n-A FORWARD -o cni+ -j DROP\n-A FORWARD -j ACCEPT\n\
-                    -A FORWARD -i eth0 -j DROP\nCOMMIT\n";
+        let text = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n-A FORWARD -s 10.1.0.0/16 -j ACCEPT\n-A \
+            FORWARD -s 10.1.0.0/16 -j DROP\n\
+            -A FORWARD -s 10.0.0.0/8 -j REJECT --reject-with icmp-port-unreachable\n-A FORWARD -o cni+ -j DROP\n-A \
+            FORWARD -j ACCEPT\n\
+            -A FORWARD -i eth0 -j DROP\nCOMMIT\n";
         let found = saved(text);
         assert_eq!(found.len(), 1);
         assert_eq!(

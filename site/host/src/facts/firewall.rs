@@ -112,7 +112,8 @@ mod tests {
     fn only_accepting_zone_sources_count() {
         let added = TRUSTED.replace(
             "  <forward/>",
-            "  <source address=\"10.244.0.0/16\"/>\n  <source address='10.96.0.0/16'/>\n  <!-- <source address=\"10.1.0.0/16\"/> -->\n\
+            "  <source address=\"10.244.0.0/16\"/>\n  <source address='10.96.0.0/16'/>\n  <!-- <source \
+             address=\"10.1.0.0/16\"/> -->\n\
              <rule family=\"ipv4\"><source address=\"10.2.0.0/16\"/><reject/></rule>",
         );
         let found =

@@ -92,7 +92,8 @@ mod tests {
 
     fn line(local: &str, state: &str, inode: u32) -> String {
         format!(
-            "   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000     0        0 {inode} 1 0 100\n"
+            "   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000     0        0 {inode} 1 0 \
+             100\n"
         )
     }
 

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn path_belongs_to_last_longest_mount() {
         let mounts = "21 1 8:1 / / rw - ext4 /dev/a rw\n40 21 8:17 / /var/lib rw - xfs /dev/b rw\n\
-                      41 21 8:18 / /var/lib rw - btrfs /dev/c rw\n42 21 8:19 / /var/lib/landfall-2 rw - tmpfs none rw\n";
+            41 21 8:18 / /var/lib rw - btrfs /dev/c rw\n42 21 8:19 / /var/lib/landfall-2 rw - tmpfs none rw\n";
         let (_folder, paths) = host(&[("/proc/self/mountinfo", mounts), ("/var/lib/x", "")]);
         let kind = |path: &str| holding(&paths, &paths.host(path)).map(|mount| mount.kind);
         assert_eq!(kind("/var/lib/landfall/store").as_deref(), Some("btrfs"));

@@ -97,7 +97,8 @@ fn closed_nftables_chain_lists_accepts() {
 fn named_drops_end_at_deciding_rule() {
     if !in_own_network(
         "netlink::chain::tests::named_drops_end_at_deciding_rule",
-        "nft 'table inet guard {
+        "nft 'table inet guard \
+         {
                 chain bogons { ip saddr 10.0.0.0/8 drop; iifname \"eth5\" return; ip daddr 192.168.0.0/16 reject; }
                 chain rest { drop; }
                 chain forward {
@@ -138,7 +139,8 @@ fn named_drops_end_at_deciding_rule() {
 fn final_drop_rule_closes_chain() {
     if !in_own_network(
             "netlink::chain::tests::final_drop_rule_closes_chain",
-            "nft 'table inet guard {
+            "nft 'table inet guard \
+             {
                 chain rest { log prefix \"dropped \" counter drop; }
                 chain input {
                     type filter hook input priority 0; policy accept;

@@ -103,8 +103,8 @@ impl BackupFolder {
     fn gone(&self) -> StepError {
         let what = format!("{} holds no repository, but this site has made backups", self.repository.display());
         StepError::new(codes::BACKUP_NO_REPOSITORY, what).hint(format!(
-            "Mount its disk, then run the same command again. If the backups are lost for good, remove {}: the next backup makes \
-             another repository.",
+            "Mount its disk, then run the same command again. If the backups are lost for good, remove {}: the next \
+             backup makes another repository.",
             self.begun.display()
         ))
     }

@@ -274,7 +274,10 @@ mod tests {
 
     #[test]
     fn written_claims_exclude_artifacts() {
-        let volume = |name: &str, claim: &str, read_only: bool| json!({"name": name, "persistentVolumeClaim": {"claimName": claim, "readOnly": read_only}});
+        let volume = |name: &str, claim: &str, read_only: bool| {
+            json!({"name": name,
+            "persistentVolumeClaim": {"claimName": claim, "readOnly": read_only}})
+        };
         let mut live = json!({"kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop"}, "spec": {
             "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
             "template": {"spec": {"volumes": [

@@ -60,7 +60,8 @@ mod tests {
         let spec = json!({"type": "object", "properties": {"instances": {"type": "integer", "minimum": 1}}});
         let schema = json!({"type": "object", "properties": {"spec": spec}});
         json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "clusters.example.com"},
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": {"name": "clusters.example.com"},
             "spec": {"group": "example.com", "names": {"kind": "Cluster", "plural": "clusters"},
                 "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]},
         })
@@ -77,7 +78,10 @@ mod tests {
 
     #[test]
     fn values_unfit_for_release_kind_are_named() {
-        let cluster = || json!({"apiVersion": "example.com/v1", "kind": "Cluster", "metadata": {"name": "web"}, "spec": {"instances": 1}});
+        let cluster = || {
+            json!({"apiVersion": "example.com/v1", "kind": "Cluster", "metadata": {"name": "web"},
+            "spec": {"instances": 1}})
+        };
         let set = |instances| [patch_of("Cluster", "database.instances", "/spec/instances", instances)];
         judged(cluster(), &set(json!(3))).unwrap();
         for unfit in [json!("three"), json!(0)] {

@@ -46,7 +46,8 @@ pub(super) fn sources(document: &Map<String, Value>, problems: &mut Vec<Problem>
         match serde_json::from_value::<SecretSource>(value.clone()) {
             Err(_) => problem(
                 path,
-                "write `{fromFile: /PATH}`, with `keyFromFile` for the key of a certificate; a value does not belong here",
+                "write `{fromFile: /PATH}`, with `keyFromFile` for the key of a certificate; a value does not belong \
+                 here",
             ),
             Ok(source) if source.files().into_iter().any(Path::is_relative) => {
                 problem(path, "the path of a file must begin with /");

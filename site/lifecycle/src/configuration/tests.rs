@@ -199,7 +199,8 @@ fn values_reach_only_declared_fields() {
     let objects = || {
         vec![
             json!({"kind": "Service", "metadata": {"name": "postgres"}, "spec": {"replicas": 0}}),
-            json!({"kind": "StatefulSet", "metadata": {"name": "postgres"}, "spec": {"replicas": 1, "claims": [{"size": "1Gi"}]}}),
+            json!({"kind": "StatefulSet", "metadata": {"name": "postgres"},
+                "spec": {"replicas": 1, "claims": [{"size": "1Gi"}]}}),
         ]
     };
     let resolved = ResolvedValues::from([("size".to_owned(), json!("9Gi")), ("replicas".to_owned(), json!(3))]);

@@ -237,11 +237,15 @@ mod tests {
 
     #[test]
     fn users_of_data_are_found_transitively() {
-        let component = |name: &str, needs: &[&str]| json!({"name": name, "namespace": name, "needs": needs, "objects": name, "pod_security": "restricted", "ready_seconds": 60});
+        let component = |name: &str, needs: &[&str]| {
+            json!({"name": name, "namespace": name, "needs": needs,
+            "objects": name, "pod_security": "restricted", "ready_seconds": 60})
+        };
         let release = serde_json::from_value(json!({
             "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
             "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "values": [],
-            "components": [component("db", &[]), component("cache", &[]), component("api", &["db"]), component("web", &["api", "cache"])],
+            "components": [component("db", &[]), component("cache", &[]), component("api", &["db"]),
+                component("web", &["api", "cache"])],
             "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 1 },
         }));
         let release = release.unwrap();

@@ -37,7 +37,8 @@ impl Operations {
         let folders = if folders.is_empty() { pins.settings.backups.copy_places() } else { folders.to_vec() };
         if folders.is_empty() {
             let what = "the site's settings name no folder and no bucket for copies";
-            let hint = "Name one: `landfall backup copy /mnt/vault`. Or set backups.copies in site.yaml, then run `landfall configure`.";
+            let hint = "Name one: `landfall backup copy /mnt/vault`. Or set backups.copies in site.yaml, then run \
+                `landfall configure`.";
             return Err(StepError::new(codes::BACKUP_COPY_PLACE, what).hint(hint.to_owned()).into());
         }
         let repository = self.repository()?;

@@ -152,7 +152,8 @@ pub enum OperationError {
     #[error("the cluster would refuse this change; nothing was changed")]
     ChangeUnfit(#[source] Box<StepError>),
     /// Edits would be lost.
-    #[error("this change would set fields that were edited: {}; nothing was changed", lost.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("this change would set fields that were edited: {}; nothing was changed",
+        lost.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Edited {
         /// Edited fields that would be lost.
         lost: Vec<ObjectEdit>,
@@ -319,7 +320,8 @@ pub enum OperationError {
         to: String,
     },
     /// The operation is pinned to another program, which is missing or damaged.
-    #[error("the operation is pinned to the landfall with digest {digest}, but {} is a different one or missing", .path.display())]
+    #[error("the operation is pinned to the landfall with digest {digest}, but {} is a different one or missing",
+        .path.display())]
     EngineMissing {
         /// The pinned digest.
         digest: Sha256,

@@ -73,8 +73,8 @@ impl Coded for OperationError {
             Self::Refused { source, .. } | Self::Document { source, .. } => source.hint(),
             Self::Media(error) => error.hint(),
             Self::Staged { store, .. } => Some(format!(
-                "Run `landfall stage BUNDLE --trust ROOT --store {}` with the bundle of this release: it copies the named \
-                 files again. Then run `landfall verify --installed` once more.",
+                "Run `landfall stage BUNDLE --trust ROOT --store {}` with the bundle of this release: it copies the \
+                 named files again. Then run `landfall verify --installed` once more.",
                 store.display()
             )),
             Self::NoEarlierRelease { kept, .. } if kept.is_empty() => Some(cases::ROLLBACK_FIRST.next.to_owned()),
@@ -85,12 +85,12 @@ impl Coded for OperationError {
             Self::Io { source, .. } => cases::of_file(source).map(|case| case.next.to_owned()),
             Self::Durable(error) => error.hint(),
             Self::DataUndecided { backup: Err(why), .. } => Some(format!(
-                "With `--data keep` the data stays as it is; if the proofs fail with it, everything is as it is now. `--data \
-                 restore` is not possible: {why}."
+                "With `--data keep` the data stays as it is; if the proofs fail with it, everything is as it is now. \
+                 `--data restore` is not possible: {why}."
             )),
             Self::DataUndecided { backup: Ok(time), .. } => Some(format!(
-                "With `--data restore` the data is that of {time} again, and what was written since is lost. With `--data \
-                 keep` it stays as it is; if the proofs fail with it, everything is as it is now."
+                "With `--data restore` the data is that of {time} again, and what was written since is lost. With \
+                 `--data keep` it stays as it is; if the proofs fail with it, everything is as it is now."
             )),
             Self::ChangeUndone { replaced, .. } if !replaced.is_empty() => Some(format!(
                 "{} Look at the kept data in its folder; `landfall replaced-data list` names it again, and `landfall \
@@ -101,8 +101,8 @@ impl Coded for OperationError {
                 Some("Remove the cause, then run `landfall resume`; it continues to undo the change.".to_owned())
             }
             Self::DataDisplaced { .. } => Some(
-                "Run `landfall resume`, which ends the open change, or `landfall upgrade --abort`, which puts the data back; then \
-                 run the same command again."
+                "Run `landfall resume`, which ends the open change, or `landfall upgrade --abort`, which puts the data \
+                 back; then run the same command again."
                     .to_owned(),
             ),
             Self::Marks(error) => error.hint(),

@@ -141,7 +141,8 @@ mod tests {
             event("web-admin-5d4-x", &json!({"lastTimestamp": "2026-11-20T08:00:30Z", "count": 7})),
             event(
                 "web-7f9-y",
-                &json!({"series": {"lastObservedTime": "2026-11-20T08:00:10.5Z", "count": 3}, "eventTime": "2026-11-20T07:00:00Z"}),
+                &json!({"series": {"lastObservedTime": "2026-11-20T08:00:10.5Z", "count": 3},
+                    "eventTime": "2026-11-20T07:00:00Z"}),
             ),
             event("website", &json!({})),
         ];

@@ -19,9 +19,9 @@ use crate::backups::{BackupFolder, unusable};
 const BYTES_BEFORE_BACKUP: u64 = 256 << 30;
 
 /// Advice for backups that have lost data.
-const NEXT_STEP: &str = "Run `landfall backup repair PLACE` with a place that has copies. Without one, run `landfall backup run`: what \
-                         still exists is stored again. What remains lost is reported, and nothing is freed, until these backups go: `landfall \
-                         backup forget --lost` removes them.";
+const NEXT_STEP: &str = "Run `landfall backup repair PLACE` with a place that has copies. Without one, run `landfall \
+    backup run`: what still exists is stored again. What remains lost is reported, and nothing is freed, until these \
+    backups go: `landfall backup forget --lost` removes them.";
 
 /// Result of a repair of the backups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -33,8 +33,8 @@ pub(super) fn unknown(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let measured = "its configuration is neither in /proc/config.gz nor in /boot nor in /lib/modules";
-    let fix = "With the distribution's own kernel, nothing. Otherwise copy the kernel's configuration to \"/boot/config-$(uname -r)\" and \
-               collect the facts again.";
+    let fix = "With the distribution's own kernel, nothing. Otherwise copy the kernel's configuration to \
+        \"/boot/config-$(uname -r)\" and collect the facts again.";
     vec![Finding { measured: measured.to_owned(), ..Finding::unknown(codes::KERNEL_OPTIONS, OF_KERNEL, 3).fix(fix) }]
 }
 

@@ -242,7 +242,8 @@ impl Wanted<'_> {
         let typed =
             if self.is_typed() { " `landfall install` and `landfall upgrade` ask for it at a terminal." } else { "" };
         let fix = format!(
-            "Add `--secret {name}=FILE`, or `secrets: {{{name}: {{fromFile: /PATH}}}}` to the site configuration.{typed}"
+            "Add `--secret {name}=FILE`, or `secrets: {{{name}: {{fromFile: /PATH}}}}` to the site \
+             configuration.{typed}"
         );
         let measured = format!("{name} of {}: {meaning}", self.component.name);
         Box::new(self.finding(codes::SITE_SECRET_MISSING, measured).fix(fix))

@@ -467,9 +467,13 @@ mod tests {
 
     #[test]
     fn artifact_claims_are_mounted_read_only() {
-        let pod = |claim: &str| json!({"spec": {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": claim, "readOnly": false}}]}});
+        let pod = |claim: &str| {
+            json!({"spec": {"volumes": [{"name": "v",
+            "persistentVolumeClaim": {"claimName": claim, "readOnly": false}}]}})
+        };
         let mut object = json!({
-            "kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": pod("weights")}}}, "other": pod("data"), "third": pod("wheels"),
+            "kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": pod("weights")}}}, "other": pod("data"),
+                "third": pod("wheels"),
         });
         let component = Component {
             owner: Owner { release: "shop".to_owned(), component: "web".to_owned() },

@@ -17,8 +17,9 @@ pub(super) fn wait(site: &Site, programs: &Programs, limit: Duration) -> Result<
     for_control_plane(site, programs, limit).map_err(|error| {
         let pods = site.paths.pod_logs_mount();
         error.hint(format!(
-            "Read the logs of etcd and the API server, {pods}/kube-system_etcd-* and {pods}/kube-system_kube-apiserver-*, \
-             and `journalctl --unit landfall-kubelet --unit landfall-containerd`; then run `landfall resume`.",
+            "Read the logs of etcd and the API server, {pods}/kube-system_etcd-* and \
+             {pods}/kube-system_kube-apiserver-*, and `journalctl --unit landfall-kubelet --unit landfall-containerd`; \
+             then run `landfall resume`.",
             pods = pods.display(),
         ))
     })

@@ -67,7 +67,8 @@ impl Registry {
                 }],
                 "volumes": [
                     { "name": "storage", "hostPath": { "path": site.paths.registry(), "type": "Directory" } },
-                    { "name": "configuration", "hostPath": { "path": site.paths.registry_configuration(), "type": "File" } },
+                    { "name": "configuration", "hostPath": { "path": site.paths.registry_configuration(),
+                        "type": "File" } },
                 ],
             },
         })

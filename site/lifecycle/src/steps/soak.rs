@@ -165,7 +165,8 @@ mod tests {
 
     fn pod(uid: &str, owner: &str, restarts: i64) -> Value {
         json!({
-            "metadata": {"namespace": "shop", "name": format!("web-{uid}"), "uid": uid, "ownerReferences": [{"kind": owner}]},
+            "metadata": {"namespace": "shop", "name": format!("web-{uid}"), "uid": uid,
+                "ownerReferences": [{"kind": owner}]},
             "status": {"phase": "Running", "containerStatuses": [{"name": "web", "restartCount": restarts}]},
         })
     }

@@ -65,8 +65,8 @@ pub fn check_media(paths: &SitePaths, path: &Path, payload: &Payload, counters: 
 }
 
 fn absent(path: &Path, error: MediaError) -> StepError {
-    let hint = "Connect the stick, or name its current path. If it was connected again, run `umount --lazy` for its old \
-                mount, and mount it again.";
+    let hint = "Connect the stick, or name its current path. If it was connected again, run `umount --lazy` for its \
+        old mount, and mount it again.";
     StepError::new(error.code(), format!("the bundle is not at {}", path.display())).because(error).hint(hint)
 }
 
@@ -77,8 +77,8 @@ fn way(error: &MediaError, media_path: &Path) -> String {
         (_, Some(hint)) => hint,
         // A reconnected stick is a new device to the kernel, and its old mount looks empty.
         (_, None) if error.code() == codes::MEDIA_IO => format!(
-            "Check the media of {0}. If they were disconnected, connect them again, run `umount --lazy` for their old mount, \
-             and mount them again.",
+            "Check the media of {0}. If they were disconnected, connect them again, run `umount --lazy` for their old \
+             mount, and mount them again.",
             media_path.display()
         ),
         // Repeating the original command would be refused.
@@ -90,8 +90,8 @@ fn way(error: &MediaError, media_path: &Path) -> String {
 fn in_staging(error: StepError, undo: &str) -> StepError {
     let hint = Coded::hint(&error).unwrap_or_else(|| error.code().fix.to_owned());
     error.hint(format!(
-        "{hint} Staged data is good and stays: continue with `landfall resume`, with `--bundle PATH` if the bundle is in \
-         another place now, or undo it with `{undo}`."
+        "{hint} Staged data is good and stays: continue with `landfall resume`, with `--bundle PATH` if the bundle is \
+         in another place now, or undo it with `{undo}`."
     ))
 }
 

@@ -89,7 +89,8 @@ fn host_secrets_are_redacted() {
     let credentials = root.path().join("offsite.credentials");
     let keys = b"[default]\naws_access_key_id = canary-access-key\naws_secret_access_key=canary/secret=key\n";
     write(credentials.clone(), keys);
-    let bucket = json!({"name": "offsite", "endpoint": "https://s3.example.com", "bucket": "backups", "credentials": credentials});
+    let bucket = json!({"name": "offsite", "endpoint": "https://s3.example.com", "bucket": "backups",
+        "credentials": credentials});
     let buckets: Vec<BucketSettings> = vec![serde_json::from_value(bucket).unwrap()];
     write(paths.admin_kubeconfig(), b"users:\n- user:\n    client-key-data: Y2FuYXJ5LWFkbWluLWtleQ==\n");
     let pods = paths.kubelet_mount().join("pods/1234/volumes");

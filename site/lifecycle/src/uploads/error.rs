@@ -58,7 +58,8 @@ pub enum UploadError {
         room_bytes: u64,
     },
     /// The filesystem has become full.
-    #[error("{} is full but for the reserve of the site's databases; what has arrived of the upload is kept", .0.display())]
+    #[error("{} is full but for the reserve of the site's databases; what has arrived of the upload is kept",
+        .0.display())]
     Full(PathBuf),
     /// An open change reads it.
     #[error("an open change reads the upload")]
@@ -81,7 +82,8 @@ pub enum UploadError {
 }
 
 /// Advice for a full filesystem.
-const MAKE_ROOM: &str = "Free space on the filesystem of /var/lib/landfall, then continue the upload; or remove it, and bring the bundle on a stick.";
+const MAKE_ROOM: &str = "Free space on the filesystem of /var/lib/landfall, then continue the upload; or remove it, \
+    and bring the bundle on a stick.";
 
 impl UploadError {
     /// Returns true if nothing of the upload is kept.

@@ -22,7 +22,8 @@ fn deployment(replicas: u32) -> Value {
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "front", "namespace": "default"},
         "spec": {
             "replicas": replicas, "selector": {"matchLabels": {"app": "front"}},
-            "template": {"metadata": {"labels": {"app": "front"}}, "spec": {"containers": [{"name": "front", "image": "docker.io/library/web:1"}]}},
+            "template": {"metadata": {"labels": {"app": "front"}},
+                "spec": {"containers": [{"name": "front", "image": "docker.io/library/web:1"}]}},
         },
     }))
 }
@@ -65,7 +66,8 @@ fn objects_are_applied_and_compared() {
 fn foreign_objects_are_left_alone(plane: &ControlPlane, cluster: &Cluster) {
     plane.kubectl(&["create", "configmap", "theirs", "--from-literal=a=1"], None);
     let object = labeled(
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": "default"}, "data": {"a": "2"}}),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": "default"},
+            "data": {"a": "2"}}),
     );
     assert_eq!(cluster.compare(&object).unwrap(), Applied::Foreign { manager: "kubectl-create".to_owned() });
     let error = cluster.apply(&object).unwrap_err();
@@ -78,9 +80,9 @@ fn foreign_objects_are_left_alone(plane: &ControlPlane, cluster: &Cluster) {
 }
 
 fn bad_objects_are_named(cluster: &Cluster) {
-    let misspelled = labeled(
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad", "namespace": "default"}, "dada": {}}),
-    );
+    let misspelled =
+        labeled(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad", "namespace": "default"},
+            "dada": {}}));
     let error = cluster.apply(&misspelled).unwrap_err();
     assert_eq!(error.code().id, "LF4203");
     assert!(error.to_string().contains("ConfigMap default/bad") && error.to_string().contains(".dada"), "{error}");
@@ -99,9 +101,9 @@ fn bad_objects_are_named(cluster: &Cluster) {
 }
 
 fn deletion_waits_and_spares_foreign(plane: &ControlPlane, cluster: &Cluster) {
-    let held = labeled(
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "namespace": "default", "finalizers": ["example.org/hold"]}}),
-    );
+    let held =
+        labeled(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "namespace": "default",
+            "finalizers": ["example.org/hold"]}}));
     cluster.apply(&held).unwrap();
     let error = cluster.delete(&ObjectName::of(&held).unwrap(), Duration::from_secs(1)).unwrap_err();
     assert_eq!(error.code().id, "LF4210");

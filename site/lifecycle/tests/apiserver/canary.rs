@@ -91,7 +91,8 @@ impl<'a> Node<'a> {
             let status = json!({"status": {
                 "phase": "Running", "podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}], "conditions": conditions,
                 "containerStatuses": [{
-                    "name": "web", "image": "docker.io/library/web:2", "imageID": "", "ready": true, "state": {"running": {}},
+                    "name": "web", "image": "docker.io/library/web:2", "imageID": "", "ready": true,
+                        "state": {"running": {}},
                     "restartCount": self.restarts.load(Ordering::Relaxed),
                 }],
             }});
@@ -131,10 +132,12 @@ fn canary(soak_seconds: u64) -> Canary {
 
 /// A site with the later release, whose component has the earlier form.
 fn site(plane: &ControlPlane, port: u16) -> Site {
-    let entry = json!({"name": "web", "namespace": "default", "needs": [], "objects": "two", "pod_security": "restricted",
+    let entry = json!({"name": "web", "namespace": "default", "needs": [], "objects": "two",
+        "pod_security": "restricted",
         "ready_seconds": 60});
     let mut release = release(&json!([entry]), &json!([]), &json!([]));
-    let proof = json!({"name": "answers", "component": "web", "shows": "It answers", "limit_seconds": 10, "trial": {"request": {
+    let proof = json!({"name": "answers", "component": "web", "shows": "It answers", "limit_seconds": 10,
+        "trial": {"request": {
         "service": "web", "port": 80, "method": "GET", "path": "/", "expect": {"status": 200}}}});
     release.proofs.push(serde_json::from_value(proof).unwrap());
     plane.site(release, &[("one", form(1, port)), ("two", form(2, port))])

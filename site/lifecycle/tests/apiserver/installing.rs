@@ -21,13 +21,16 @@ pub fn sample_release() -> ReleaseDocument {
     let blob = json!({"mediaType": "application/octet-stream", "digest": digest, "size": 1000});
     release(
         &json!([{
-            "name": "web", "namespace": "web", "needs": [], "objects": "documents/objects/web.json", "pod_security": "restricted",
+            "name": "web", "namespace": "web", "needs": [], "objects": "documents/objects/web.json",
+                "pod_security": "restricted",
             "quota": {"pods": "3"}, "ready_seconds": 3,
-            "secrets": [{"name": "web", "random": {"key": 24}}], "mounts": [{"artifact": "weights", "claim": "weights"}],
+            "secrets": [{"name": "web", "random": {"key": 24}}],
+                "mounts": [{"artifact": "weights", "claim": "weights"}],
         }]),
         &json!([{"name": "web.mode", "schema": {"type": "string"}, "default": "fast",
             "targets": [{"component": "web", "kind": "ConfigMap", "name": "settings", "path": "/data/mode"}]}]),
-        &json!([{"name": "weights", "kind": "model", "reference": "example.org/weights:1", "manifest": blob, "config": blob,
+        &json!([{"name": "weights", "kind": "model", "reference": "example.org/weights:1", "manifest": blob,
+            "config": blob,
             "files": [{"path": "weights.bin", "blob": blob}]}]),
     )
 }
@@ -35,7 +38,8 @@ pub fn sample_release() -> ReleaseDocument {
 /// Objects that are ready without any node.
 pub fn settings_and_service() -> Vec<Value> {
     vec![
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "web"}, "data": {"mode": "none"}}),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "web"},
+            "data": {"mode": "none"}}),
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "web"},
             "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}),
     ]
@@ -121,7 +125,8 @@ fn component_is_installed_and_removed() {
 fn failed_component_gives_its_reason() {
     let plane = ControlPlane::start();
     // The namespace is restricted and the pod is not: the controller cannot make it, and says why in an event.
-    let pod = json!({"containers": [{"name": "web", "image": "docker.io/library/web:1", "securityContext": {"privileged": true}}]});
+    let pod = json!({"containers": [{"name": "web", "image": "docker.io/library/web:1",
+        "securityContext": {"privileged": true}}]});
     let objects = [settings_and_service(), vec![stateful_set(&pod)]].concat();
     let site = &mut plane.site(sample_release(), &[("documents/objects/web.json", json!(objects))]);
     let parts = [

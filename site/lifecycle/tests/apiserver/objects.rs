@@ -19,7 +19,10 @@ fn team() -> Value {
         "containers": [{"name": "web", "image": "docker.io/library/web:1"}]}});
     let mut served = pod.clone();
     served["spec"]["restartPolicy"] = json!("Always");
-    let named = |kind: &str, version: &str, name: &str| json!({"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "team"}});
+    let named = |kind: &str, version: &str, name: &str| {
+        json!({"apiVersion": version, "kind": kind,
+        "metadata": {"name": name, "namespace": "team"}})
+    };
     let with = |mut object: Value, fields: Value| {
         for (field, value) in fields.as_object().unwrap() {
             object[field] = value.clone();
@@ -168,7 +171,8 @@ fn silent_software_hides_only_own_objects() {
     apply(&definition);
     apply(&json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
         "metadata": {"name": "v1beta1.metrics.example.com"},
-        "spec": {"group": "metrics.example.com", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
+        "spec": {"group": "metrics.example.com", "version": "v1beta1", "groupPriorityMinimum": 100,
+            "versionPriority": 100,
             "insecureSkipTLSVerify": true, "service": {"namespace": "team", "name": "nobody"}}}));
     wait_for("the second version", || cluster.resource("example.com/v2", "Widget").is_ok());
 

@@ -41,7 +41,8 @@ fn report(plane: &ControlPlane, pod: &str, is_ready: bool, restarts: u32) {
         "phase": "Running",
         "conditions": [{"type": "Ready", "status": ready}],
         "containerStatuses": [{
-            "name": "web", "image": "docker.io/library/web:1", "imageID": "", "ready": is_ready, "restartCount": restarts,
+            "name": "web", "image": "docker.io/library/web:1", "imageID": "", "ready": is_ready,
+                "restartCount": restarts,
             "containerID": format!("containerd://{CONTAINER}"), "state": {"running": {}},
         }],
     }});

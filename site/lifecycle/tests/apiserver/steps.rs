@@ -162,7 +162,8 @@ fn secrets(plane: &ControlPlane, site: &mut Site) {
 fn site_secret(number: u64) -> SiteSecret {
     serde_json::from_value(json!({
         "namespace": "default", "owner": owner(), "number": number,
-        "secret": {"name": "directory", "meaning": "A password", "fixed": {"username": "reader"}, "value": {"password": {}}},
+        "secret": {"name": "directory", "meaning": "A password", "fixed": {"username": "reader"},
+            "value": {"password": {}}},
     }))
     .unwrap()
 }
@@ -216,7 +217,8 @@ fn site_secrets(plane: &ControlPlane, site: &mut Site) {
 
 fn mounts(plane: &ControlPlane, site: &mut Site) {
     let step: Mount = serde_json::from_value(json!({
-        "namespace": "default", "owner": owner(), "claim": "weights", "folder": "00aa", "size_bytes": 90_000_001, "node": "node",
+        "namespace": "default", "owner": owner(), "claim": "weights", "folder": "00aa", "size_bytes": 90_000_001,
+            "node": "node",
     }))
     .unwrap();
     assert_eq!(step.observe(site).unwrap(), Observed::Absent);
@@ -257,19 +259,24 @@ fn component(objects: &str) -> Component {
 
 fn definition() -> Value {
     json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "things.example.org"},
-        "spec": {"group": "example.org", "scope": "Namespaced", "names": {"plural": "things", "singular": "thing", "kind": "Thing"},
-            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object",
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "things.example.org"},
+        "spec": {"group": "example.org", "scope": "Namespaced",
+            "names": {"plural": "things", "singular": "thing", "kind": "Thing"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object",
                 "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}}}}]},
     })
 }
 
 fn thing(name: &str) -> Value {
-    json!({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": name, "namespace": "default"}, "spec": {"size": 1}})
+    json!({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": name, "namespace": "default"},
+        "spec": {"size": 1}})
 }
 
 fn settings(name: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}, "data": {"a": "1"}})
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"},
+        "data": {"a": "1"}})
 }
 
 /// An object moves from one component to another, whichever of them is changed first, and back.

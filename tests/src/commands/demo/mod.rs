@@ -246,7 +246,8 @@ mod tests {
 
     #[test]
     fn console_token_is_parsed() {
-        let said = "console      https://192.0.2.7:31443/\ntoken        K7QF2M-9XRT4B (counts once, until 2026-11-23T10:00:00Z)\n";
+        let said = "console      https://192.0.2.7:31443/\ntoken        K7QF2M-9XRT4B (counts once, until \
+            2026-11-23T10:00:00Z)\n";
         let token = printed_token(said).unwrap().to_owned();
         assert_eq!(token, "K7QF2M-9XRT4B");
         assert_eq!(printed_token("console      https://192.0.2.7:31443/\n"), None);

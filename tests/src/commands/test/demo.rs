@@ -150,7 +150,8 @@ fn expect_everything_there(folder: &Path) -> Result<()> {
     let foreign = site.foreign_packets()?;
     ensure!(foreign.is_empty(), "packets left for foreign addresses: {foreign:?}");
     printer::note(
-        "the demo left a bundle that its own root and cosign with its key verify, and a machine on which everything is ready",
+        "the demo left a bundle that its own root and cosign with its key verify, and a machine on which everything is \
+         ready",
     );
     Ok(())
 }

@@ -60,7 +60,8 @@ pub(super) fn require_disk(bytes: u64) -> Result<()> {
     let places = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
     ensure!(
         free >= bytes,
-        "this part takes {} of the disk, and the disks of {places} have {}: free the rest, for example with `cargo clean --release`",
+        "this part takes {} of the disk, and the disks of {places} have {}: free the rest, for example with `cargo \
+         clean --release`",
         gigabytes(bytes),
         gigabytes(free)
     );

@@ -43,7 +43,8 @@ pub(super) fn restarted_and_flushed(lane: &Lane, findings: &mut Findings) -> Res
 /// Returns the agent's log lines about lost packet filter tables, each with its time. They name the program that it
 /// restarts in its pod, or the pod that it replaces.
 fn lost_tables(machine: &mut Machine) -> Result<Vec<String>> {
-    let line = "journalctl --unit landfall-agent --boot --output short-precise --no-pager | grep 'the packet filter lost a table' || true";
+    let line = "journalctl --unit landfall-agent --boot --output short-precise --no-pager | grep 'the packet filter \
+        lost a table' || true";
     let shown = |line: &str| line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ");
     Ok(machine.run(line)?.lines().map(shown).collect())
 }

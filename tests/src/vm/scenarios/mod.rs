@@ -60,14 +60,16 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "preflight-faults",
-        what: "faults of clock, swap, disk, kernel and packet filter are found one by one, each with its fix, and nothing once each is mended",
+        what: "faults of clock, swap, disk, kernel and packet filter are found one by one, each with its fix, and \
+            nothing once each is mended",
         always: false,
         usual: seconds(60),
         act: preflight::faults,
     },
     Scenario {
         name: "stick-pulled",
-        what: "a stick pulled while staging is reported at once; connected again, the advice helps, and only the rest is read",
+        what: "a stick pulled while staging is reported at once; connected again, the advice helps, and only the rest \
+            is read",
         always: false,
         usual: seconds(90),
         act: media::stick_pulled,
@@ -102,7 +104,8 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "rename",
-        what: "the host is renamed and boots, then gets its old name and boots: ready by itself each time, and can be used",
+        what: "the host is renamed and boots, then gets its old name and boots: ready by itself each time, and can be \
+            used",
         always: false,
         usual: seconds(180),
         act: life::rename,
@@ -116,7 +119,8 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "clock",
-        what: "the clock is set forward: ready; it is ten years ahead, then in 2015: the database that runs gives its row; after a boot the clock is named, never ready; after the next one ready by itself",
+        what: "the clock is set forward: ready; it is ten years ahead, then in 2015: the database that runs gives its \
+            row; after a boot the clock is named, never ready; after the next one ready by itself",
         always: false,
         usual: seconds(300),
         act: clock::wrong_for_one_boot,

@@ -45,8 +45,8 @@ const FAULTS: [Fault; 6] = [
         found: &[("disk-space", "Free space")],
     },
     Fault {
-        make: "modprobe --remove br_netfilter || :; [ ! -e /proc/sys/net/bridge ] \
-               && for module in $(find /lib/modules/$(uname -r) -name 'br_netfilter.ko*'); do mv $module /root; done && depmod",
+        make: "modprobe --remove br_netfilter || :; [ ! -e /proc/sys/net/bridge ] && for module in $(find \
+            /lib/modules/$(uname -r) -name 'br_netfilter.ko*'); do mv $module /root; done && depmod",
         mend: "mv /root/br_netfilter.ko* /lib/modules/$(uname -r)/kernel/net/bridge/ && depmod",
         found: &[("kernel-modules", "package of the operating system")],
     },

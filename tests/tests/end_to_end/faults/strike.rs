@@ -35,9 +35,10 @@ const END_LIMIT: Duration = Duration::from_secs(30);
 /// Statements that make a schema change for 1.1.0 wait ten seconds in each attempt, so that the fault meets the
 /// migration.
 const SLOW: [&str; 2] = [
-    "CREATE FUNCTION slow_migration() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN IF current_query() LIKE ''%schema_version%'' \
-     THEN PERFORM pg_sleep(10); END IF; END'",
-    "CREATE EVENT TRIGGER slow_migration ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION slow_migration()",
+    "CREATE FUNCTION slow_migration() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN IF current_query() LIKE \
+     ''%schema_version%'' THEN PERFORM pg_sleep(10); END IF; END'",
+    "CREATE EVENT TRIGGER slow_migration ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION \
+     slow_migration()",
 ];
 
 /// A fault.

@@ -21,7 +21,8 @@ const POD: &str = "deployment/hello";
 
 /// Script that installs the wheels from the index that the pod's environment names, and prints their total.
 const INSTALL: &str = "folder=$(mktemp -d); pip install --quiet --no-cache-dir --require-hashes --target \"$folder\" \
-    --requirement /shared/wheels/requirements.txt; PYTHONPATH=$folder python3 -c 'import packaging, tally; print(packaging.TOTAL + tally.TOTAL)'; rm -r \"$folder\"";
+    --requirement /shared/wheels/requirements.txt; PYTHONPATH=$folder python3 -c 'import packaging, tally; \
+    print(packaging.TOTAL + tally.TOTAL)'; rm -r \"$folder\"";
 
 /// Types the commands on a machine with the stick. Afterwards, the bundle's software must be ready and usable, and an
 /// uninstall must remove all of it.

@@ -73,8 +73,8 @@ impl Desk {
         std::os::unix::fs::symlink(images::ensure_helm()?, folder.join("helm"))?;
         let (authority, kept) = (self.beside("authority.pem"), self.beside("uv"));
         let script = format!(
-            "#!/bin/sh\nexport UV_DEFAULT_INDEX=https://packages.test/simple HTTPS_PROXY=http://127.0.0.1:{} SSL_CERT_FILE='{}' \
-             UV_CACHE_DIR='{}' UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never\nexec '{}' \"$@\"\n",
+            "#!/bin/sh\nexport UV_DEFAULT_INDEX=https://packages.test/simple HTTPS_PROXY=http://127.0.0.1:{} \
+             SSL_CERT_FILE='{}' UV_CACHE_DIR='{}' UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never\nexec '{}' \"$@\"\n",
             proxy.port,
             authority.display(),
             kept.display(),
@@ -102,7 +102,8 @@ impl Desk {
             replace.take(&self.beside(WORK), |line| self.shell(line))?;
         }
         let line = format!(
-            "landfall build release --registries registries.yaml --key keys/cosign.key --roots keys --output {STICK}/next"
+            "landfall build release --registries registries.yaml --key keys/cosign.key --roots keys --output \
+             {STICK}/next"
         );
         Outcome::success(&mut self.shell(&line)).map(drop)
     }
@@ -151,9 +152,11 @@ fn with_assembled_parts(line: &str) -> String {
 fn registries(proxy: &Proxy) -> String {
     let port = proxy.port;
     format!(
-        "mirrors:\n  - {{host: '*', endpoint: 'https://registry.test'}}\n  - {{host: huggingface.co, endpoint: 'https://hub.test'}}\n  \
-         - {{host: packages.example.com, endpoint: 'https://packages.test'}}\n\
-         proxies: {{http: 'http://127.0.0.1:{port}', https: 'http://127.0.0.1:{port}'}}\nauthorities: [../authority.pem]\n"
+        "mirrors:\n  - {{host: '*', endpoint: 'https://registry.test'}}\n  - \
+         {{host: huggingface.co, endpoint: 'https://hub.test'}}\n  - \
+         {{host: packages.example.com, endpoint: 'https://packages.test'}}\n\
+         proxies: {{http: 'http://127.0.0.1:{port}', https: 'http://127.0.0.1:{port}'}}\n\
+         authorities: [../authority.pem]\n"
     )
 }
 

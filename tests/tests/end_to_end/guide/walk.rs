@@ -108,8 +108,9 @@ impl Step {
 
 #[test]
 fn a_chapter_is_read_as_steps() -> Result<()> {
-    let text = "# A\n\n## One\n\nWrite this. `a/b.yaml`:\n\n```yaml\nx: 1\n```\n\n- Replace `x` with `y` in `a/b.yaml`.\n\nMore. Add below `y: 1` in \
-                `a/b.yaml`:\n\n```yaml\nz: 2\n```\n\nAdd to the end of `a/b.yaml`:\n\n```yaml\nend: 3\n```\n\n```console\nvendor$ ls a\nsite# rm b\n```\n\n## Two\n";
+    let text = "# A\n\n## One\n\nWrite this. `a/b.yaml`:\n\n```yaml\nx: 1\n```\n\n- Replace `x` with `y` in \
+        `a/b.yaml`.\n\nMore. Add below `y: 1` in `a/b.yaml`:\n\n```yaml\nz: 2\n```\n\n\
+        Add to the end of `a/b.yaml`:\n\n```yaml\nend: 3\n```\n\n```console\nvendor$ ls a\nsite# rm b\n```\n\n## Two\n";
     let [x, y, path, z, end] = ["x", "y", "a/b.yaml", "z: 2\n", "end: 3\n"].map(str::to_owned);
     let expected = [
         Step::File { path: path.clone(), text: "x: 1\n".to_owned() },

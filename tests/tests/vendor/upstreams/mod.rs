@@ -55,7 +55,8 @@ impl Case {
         let vendor = starter.vendor(folder.path(), registry)?;
         let proxy = format!("http://127.0.0.1:{}", upstream.port);
         let registries = format!(
-            "packageIndex: https://{INDEX_HOST}/simple\nproxies: {{http: '{proxy}', https: '{proxy}'}}\nauthorities: [authority.pem]\n"
+            "packageIndex: https://{INDEX_HOST}/simple\nproxies: {{http: '{proxy}', https: '{proxy}'}}\nauthorities: \
+             [authority.pem]\n"
         );
         durable::write_file(&vendor.registries_file(), registries.as_bytes(), 0o644)?;
         // The file is read from the folder of each lock that names it.

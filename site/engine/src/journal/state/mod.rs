@@ -173,7 +173,8 @@ pub(super) enum Change<P> {
 
 /// An event that the state does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{event}`{} is not allowed: {reason}", .step.as_ref().map(|step| format!(" of step {step}")).unwrap_or_default())]
+#[error("`{event}`{} is not allowed: {reason}",
+    .step.as_ref().map(|step| format!(" of step {step}")).unwrap_or_default())]
 pub struct Illegal {
     event: &'static str,
     step: Option<StepId>,

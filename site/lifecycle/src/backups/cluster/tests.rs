@@ -121,7 +121,8 @@ impl Etcd {
             "save" => durable::write_file(&file, self.revision.to_string().as_bytes(), 0o644).unwrap(),
             "status" => {
                 let revision: u64 = fs_err::read_to_string(&file)?.parse().unwrap();
-                let status = json!({"hash": revision + 7, "revision": revision, "totalKey": 3, "totalSize": 9, "version": "3.6.0"});
+                let status = json!({"hash": revision + 7, "revision": revision, "totalKey": 3, "totalSize": 9,
+                    "version": "3.6.0"});
                 stdout = status.to_string().into_bytes();
             }
             _ => {

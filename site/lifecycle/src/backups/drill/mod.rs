@@ -298,19 +298,19 @@ mod tests {
         report.streams.push(drilled(vec![judged(&counted, Ok(lost))]));
         report.streams.swap(1, 2);
         let refusal = report.refusal().unwrap();
-        let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: at its cut, public.orders: 7 was counted; \
-                        found public.orders: 0";
+        let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: at its cut, public.orders: 7 was \
+            counted; found public.orders: 0";
         assert_eq!((refusal.code(), refusal.to_string().as_str()), (codes::BACKUP_COUNTS, expected));
         report.streams[1].checks = vec![judged(&counted, Err("psql is missing".to_owned()))];
         let refusal = report.refusal().unwrap();
-        let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: The restored data counts what was counted at \
-                        the cut of the backup; found psql is missing";
+        let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: The restored data counts what was \
+            counted at the cut of the backup; found psql is missing";
         assert_eq!((refusal.code(), refusal.to_string().as_str()), (codes::BACKUP_UNPROVEN, expected));
         report.streams.remove(1);
         report.streams[1].recovered_to = Some("2026-11-22T18:00:00Z".to_owned());
         let refusal = report.refusal().unwrap();
-        let expected = "the log of db/files from the backup of 2026-11-22T12:00:00Z until 2026-11-22T18:00:00Z is not proven: \
-                        db/files: It has rows; found exit code 1";
+        let expected = "the log of db/files from the backup of 2026-11-22T12:00:00Z until 2026-11-22T18:00:00Z is not \
+            proven: db/files: It has rows; found exit code 1";
         assert_eq!((refusal.code(), refusal.to_string().as_str()), (codes::LOG_UNPROVEN, expected));
         report.cut = Some("2026-11-21T12:00:01Z".to_owned());
         assert_eq!(

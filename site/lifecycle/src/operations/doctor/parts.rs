@@ -57,7 +57,8 @@ fn host_parts(report: &StatusReport) -> Vec<Problem> {
         (
             "disk",
             disk,
-            "Free space on the disk of the data folder: `landfall replaced-data list` and `journalctl --vacuum-size=200M` help.",
+            "Free space on the disk of the data folder: `landfall replaced-data list` and `journalctl \
+             --vacuum-size=200M` help.",
         ),
         ("clock", clock, "Set the clock: `timedatectl set-time 'YYYY-MM-DD HH:MM:SS'`."),
         (
@@ -68,7 +69,8 @@ fn host_parts(report: &StatusReport) -> Vec<Problem> {
         (
             "agent",
             agent,
-            "Read `journalctl --unit landfall-agent --unit landfall-kubelet`, then run `systemctl restart landfall-agent`.",
+            "Read `journalctl --unit landfall-agent --unit landfall-kubelet`, then run `systemctl restart \
+             landfall-agent`.",
         ),
         (
             "etcd",
@@ -102,7 +104,8 @@ fn firewall(report: &StatusReport) -> Option<Problem> {
 fn cluster_parts(report: &StatusReport) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(silence) = &report.cluster_silence {
-        let next = "Read `journalctl --unit landfall-kubelet` and `landfall support collect` for the logs of the control plane.";
+        let next = "Read `journalctl --unit landfall-kubelet` and `landfall support collect` for the logs of the \
+            control plane.";
         problems.push(Problem::blocker("cluster", silence, next));
     }
     for node in report.nodes.iter().filter(|node| !node.ready) {

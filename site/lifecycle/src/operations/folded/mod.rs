@@ -79,7 +79,8 @@ impl Folded {
         let path = file(paths);
         let Ok(bytes) = fs_err::read(&path) else { return Self::default() };
         let Some(folded) = Self::parse(&bytes) else {
-            tracing::warn!(path = %path.display(), "the folded operations are damaged, and are read from their journals");
+            tracing::warn!(path = %path.display(), "the folded operations are damaged, and are read from their \
+                journals");
             return Self::default();
         };
         let is_current = folded.operations.len() <= files.len()

@@ -69,7 +69,8 @@ impl Host {
     fn package(&self, name: &str, version: &str, more: &str) -> Vec<u8> {
         let source = tempfile::tempdir().unwrap();
         let control = format!(
-            "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Test <test@example.com>\n{more}Description: a test\n"
+            "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Test <test@example.com>\n\
+             {more}Description: a test\n"
         );
         durable::create_folder(&source.path().join("DEBIAN")).unwrap();
         durable::create_folder(&source.path().join("opt/harmless")).unwrap();

@@ -55,7 +55,8 @@ impl Adoption {
                 let codes: Vec<&str> = blockers.iter().map(|blocker| blocker.code).collect();
                 for kept in self.blockers.iter_mut().filter(|_| !codes.is_empty()) {
                     kept.fix = format!(
-                        "{} With its data this version comes back whatever the license says; without it, the license refuses it ({}).",
+                        "{} With its data this version comes back whatever the license says; without it, the license \
+                         refuses it ({}).",
                         kept.fix,
                         codes.join(", ")
                     );

@@ -127,7 +127,8 @@ mod tests {
         let memory = json!({"workingSetBytes": 200 * MIB});
         let used = |name: &str, nano: u64| json!({"name": name, "cpu": {"usageNanoCores": nano}, "memory": memory});
         json!({"pods": [
-            {"podRef": {"namespace": "shop", "name": "db-0", "uid": "of-an-earlier-pod"}, "containers": [used("db", 9)]},
+            {"podRef": {"namespace": "shop", "name": "db-0", "uid": "of-an-earlier-pod"},
+                "containers": [used("db", 9)]},
             {"podRef": {"namespace": "shop", "name": "db-0", "uid": "u-1"},
                 "containers": [used("db", 12_300_001), used("exporter", 5)]},
         ]})

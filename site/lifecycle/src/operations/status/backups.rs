@@ -69,8 +69,8 @@ impl BackupsStatus {
         let (last, others) = self.of_future.split_last()?;
         let more = if others.is_empty() { String::new() } else { format!(", and {} more", others.len()) };
         Some(format!(
-            "a backup is dated in the future, {last}{more}: the clock is wrong, or was; what is kept and restored follows the order in \
-             which backups were made"
+            "a backup is dated in the future, {last}{more}: the clock is wrong, or was; what is kept and restored \
+             follows the order in which backups were made"
         ))
     }
 

@@ -151,7 +151,10 @@ impl Operations {
     fn host_api_note(&self) -> Option<String> {
         let is_wanted = self.paths.host(format!("/etc/systemd/system/{HOST_API}")).exists();
         (is_wanted && !UnitState::of(HOST_API, &Subprocesses).is_on()).then(|| {
-            format!("{HOST_API} does not run, so the console knows nothing of this host: `journalctl --unit {HOST_API}` shows why")
+            format!(
+                "{HOST_API} does not run, so the console knows nothing of this host: `journalctl --unit {HOST_API}` \
+                 shows why"
+            )
         })
     }
 

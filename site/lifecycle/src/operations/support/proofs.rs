@@ -71,7 +71,8 @@ mod tests {
         let proof = |name: &str, body: &str| {
             let expect = json!({"status": 200, "body": {"equals": body}});
             let request = json!({"service": "reports", "port": port, "method": "GET", "path": "/", "expect": expect});
-            json!({"name": name, "component": "reports", "shows": "Reports are answered", "limit_seconds": 20, "trial": {"request": request}})
+            json!({"name": name, "component": "reports", "shows": "Reports are answered", "limit_seconds": 20,
+                "trial": {"request": request}})
         };
         release["proofs"] = json!([proof("answers", "seven"), proof("differs", "eight")]);
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();

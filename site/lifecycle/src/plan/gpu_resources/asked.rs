@@ -134,7 +134,8 @@ mod tests {
         assert_eq!(devices(workload("StatefulSet", json!({"replicas": 0}))), None);
         assert_eq!(devices(workload("DaemonSet", json!({}))), Some(2), "one node");
         assert_eq!(devices(workload("Job", json!({"parallelism": 2}))), Some(4));
-        let cron = json!({"kind": "CronJob", "metadata": {"name": "a"}, "spec": {"jobTemplate": {"spec": {"template": template}}}});
+        let cron = json!({"kind": "CronJob", "metadata": {"name": "a"},
+            "spec": {"jobTemplate": {"spec": {"template": template}}}});
         assert_eq!(devices(cron), Some(2));
         assert_eq!(devices(json!({"kind": "ConfigMap", "metadata": {"name": "a"}})), None);
     }
@@ -146,7 +147,10 @@ mod tests {
             let spec = json!({"replicas": replicas, "strategy": strategy, "template": template});
             of(&[json!({"kind": kind, "metadata": {"name": "a"}, "spec": spec})])["nvidia.com/gpu"].beside
         };
-        let rolling = |surge: Value, unavailable: Value| json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}});
+        let rolling = |surge: Value, unavailable: Value| {
+            json!({"type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}})
+        };
         assert_eq!([1, 3, 4].map(|replicas| beside("Deployment", replicas, Value::Null)), [2, 2, 0]);
         assert_eq!(beside("Deployment", 1, json!({"type": "Recreate"})), 0);
         assert_eq!(beside("Deployment", 4, rolling(json!("50%"), json!(0))), 4);

@@ -254,8 +254,8 @@ fn lost(operation: Operation, components: &[ComponentOutlook]) -> Vec<String> {
     let (copied, restored) = (named(DataFate::Copied), named(DataFate::Restored));
     if !copied.is_empty() {
         lost.push(format!(
-            "the copies of the data of {copied} are removed: an earlier release runs on the changed data, or on that of a backup \
-             without later writes (`landfall rollback --data`)"
+            "the copies of the data of {copied} are removed: an earlier release runs on the changed data, or on that \
+             of a backup without later writes (`landfall rollback --data`)"
         ));
     }
     if !restored.is_empty() {

@@ -55,8 +55,8 @@ pub(super) fn missing(
     let version = oldest.map(|oldest| format!(" in version {oldest} or newer,")).unwrap_or_default();
     let signed = signature(facts, &package);
     let fix = format!(
-        "Install {package}{version} keep {NOUVEAU} from loading, and reboot. A mirror of the repository at the site will do; without one, a \
-         host pack of the vendor's brings the driver: `landfall install --host-pack`.{signed}"
+        "Install {package}{version} keep {NOUVEAU} from loading, and reboot. A mirror of the repository at the site \
+         will do; without one, a host pack of the vendor's brings the driver: `landfall install --host-pack`.{signed}"
     );
     commands.extend(package.commands.into_iter().chain(["systemctl reboot".to_owned()]));
     finding.fix(fix).commands(commands)
@@ -67,11 +67,13 @@ fn signature(facts: &Facts, package: &DriverPackage) -> &'static str {
     match facts.security.as_ref().map(|security| security.secure_boot) {
         _ if package.is_signed => "",
         Some(Some(true)) => {
-            " Secure Boot is on: the kernel loads the driver only if its modules are signed with a key that the firmware has."
+            " Secure Boot is on: the kernel loads the driver only if its modules are signed with a key that the \
+             firmware has."
         }
         Some(_) => "",
         None => {
-            " If Secure Boot is on, the kernel loads the driver only if its modules are signed with a key that the firmware has."
+            " If Secure Boot is on, the kernel loads the driver only if its modules are signed with a key that the \
+             firmware has."
         }
     }
 }

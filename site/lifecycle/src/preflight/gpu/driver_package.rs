@@ -236,8 +236,8 @@ mod tests {
         assert!(package.is_signed);
         assert_eq!(
             package.to_string(),
-            "the packages linux-modules-nvidia-580-server-open-6.8.0-45-generic and nvidia-driver-580-server-open of the distribution's repository, \
-             branch 580,"
+            "the packages linux-modules-nvidia-580-server-open-6.8.0-45-generic and nvidia-driver-580-server-open of \
+             the distribution's repository, branch 580,"
         );
     }
 }

@@ -22,8 +22,9 @@ pub(super) fn missing(hardware: &Hardware, needed: String) -> Finding {
     }
     finding
         .fix(
-            "Install NVIDIA's Fabric Manager in exactly the version of the driver, and the NVLink Subnet Manager (package nvlsm), which the \
-             switches of these GPUs need, too; load the kernel module ib_umad, and enable Fabric Manager's service.",
+            "Install NVIDIA's Fabric Manager in exactly the version of the driver, and the NVLink Subnet Manager \
+             (package nvlsm), which the switches of these GPUs need, too; load the kernel module ib_umad, and enable \
+             Fabric Manager's service.",
         )
         .commands(MODULE.into_iter().chain([START]).map(str::to_owned))
 }

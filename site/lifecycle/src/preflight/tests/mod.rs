@@ -234,8 +234,8 @@ fn fast_clock_blocks_until_confirmed() {
     assert_eq!(
         text(&ahead),
         "[LF4120] The machine's clock cannot be right: 2036-01-01T00:00:00Z; needed: not later than \
-         2030-11-30T00:00:00Z, five years after the newest time that is known\n    Set the clock (`timedatectl set-time`); \
-         if it is right, run `install -D /dev/null /var/lib/landfall/node/clock` and try again.\n"
+         2030-11-30T00:00:00Z, five years after the newest time that is known\n    Set the clock (`timedatectl \
+         set-time`); if it is right, run `install -D /dev/null /var/lib/landfall/node/clock` and try again.\n"
     );
     assert_eq!(text(&found("2036-01-01T00:00:00Z", Some("2036-01-01T00:00:00Z"))), "", "a person has confirmed it");
     assert_eq!(found("2036-01-01T00:00:00Z", Some("2026-01-01T00:00:00Z")).len(), 1);

@@ -331,9 +331,9 @@ fn rule_samples_are_facts() {
 /// The test names all kinds of faults, so that a fault removed from the table is noticed.
 #[test]
 fn fault_table_is_complete() {
-    let wanted = "ports disk inodes memory clock nameservers modules swap leftovers overlap noexec read-only cgroups ufw nftables \
-                  iptables firewalld glibc filesystem fapolicyd sync distribution kernel-options endpoint-security hardware-clock \
-                  barriers";
+    let wanted = "ports disk inodes memory clock nameservers modules swap leftovers overlap noexec read-only cgroups \
+        ufw nftables iptables firewalld glibc filesystem fapolicyd sync distribution kernel-options endpoint-security \
+        hardware-clock barriers";
     let names: BTreeSet<&str> = FAULTS.iter().map(|fault| fault.name).collect();
     let missing: Vec<&str> = wanted.split_whitespace().filter(|name| !names.contains(name)).collect();
     assert_eq!(missing, Vec::<&str>::new());

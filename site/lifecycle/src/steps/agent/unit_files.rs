@@ -192,7 +192,8 @@ ExecStart={} --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kub
 
 fn operation(programs: &Programs) -> String {
     format!(
-        "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\nExecStart={} node operate\n{OPERATING}",
+        "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\n\
+         ExecStart={} node operate\n{OPERATING}",
         header("the operation that is open"),
         programs.landfall.display(),
     )
@@ -200,7 +201,8 @@ fn operation(programs: &Programs) -> String {
 
 fn backup(landfall: &Path, what: &str, verb: &str) -> String {
     format!(
-        "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\nExecStart={} backup {verb}\n\
+        "{}After={AGENT}\nRequiresMountsFor=/var/lib/landfall /etc/landfall /var/log\n\n[Service]\n\
+         ExecStart={} backup {verb}\n\
          Type=oneshot\n{}\nTimeoutStartSec=infinity\n",
         header(what),
         landfall.display(),

@@ -85,7 +85,8 @@ fn known(volume: &str) -> BTreeMap<&'static str, Value> {
         "spec": {"containers": [{"name": "reports"}]}, "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     });
     let held = json!({
-        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pvc-1"}, "spec": {"local": {"path": volume}},
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pvc-1"},
+            "spec": {"local": {"path": volume}},
     });
     BTreeMap::from([
         ("/readyz", json!("ok")),

@@ -108,7 +108,8 @@ fn expect_worth(fixture: &Fixture) {
         let told: Vec<_> =
             findings.iter().filter(|finding| finding.code == "LF4020" || finding.code.starts_with("LF47")).collect();
         assert_eq!(told.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["LF4020"]);
-        let expected = "With its data this version comes back whatever the license says; without it, the license refuses it (LF4703).";
+        let expected = "With its data this version comes back whatever the license says; without it, the license \
+            refuses it (LF4703).";
         assert!(told[0].fix.ends_with(expected), "{}", told[0].fix);
     }
 }

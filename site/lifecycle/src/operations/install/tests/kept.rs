@@ -100,7 +100,8 @@ fn stick_with(vendor: &Vendor, namespace: &str, set: Option<&str>) -> Vec<u8> {
     let set = set.map(|name| {
         json!({
             "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name, "namespace": namespace},
-            "spec": {"volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}]},
+            "spec": {"volumeClaimTemplates": [{"metadata": {"name": "data"},
+                "spec": {"accessModes": ["ReadWriteOnce"]}}]},
         })
     });
     let objects = json!(set.into_iter().collect::<Vec<_>>()).to_string().into_bytes();

@@ -72,7 +72,10 @@ fn license_is_judged_only_with_trust() {
 
 #[test]
 fn failed_release_rules_are_named() {
-    let rule = |name: &str, severity: &str, require: &str| json!({ "name": name, "severity": severity, "require": require, "message": "Not so", "fix": "Make it so." });
+    let rule = |name: &str, severity: &str, require: &str| {
+        json!({ "name": name, "severity": severity,
+        "require": require, "message": "Not so", "fix": "Make it so." })
+    };
     let mut release = release(3);
     release["rules"] = json!([
         rule("met", "blocker", "facts.cores > 1"),

@@ -8,7 +8,8 @@ use super::*;
 fn with_canary(mut side: Side, component: &str) -> Side {
     let proof: Proof = serde_json::from_value(json!({
         "name": "answers", "component": component, "shows": "It answers", "limit_seconds": 30,
-        "trial": {"request": {"service": component, "port": 80, "method": "GET", "path": "/", "expect": {"status": 200}}},
+        "trial": {"request": {"service": component, "port": 80, "method": "GET", "path": "/",
+            "expect": {"status": 200}}},
     }))
     .unwrap();
     let canary: Canary = serde_json::from_value(json!({

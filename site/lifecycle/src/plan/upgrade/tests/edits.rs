@@ -55,7 +55,10 @@ fn changed_objects_list_editable_fields() {
 
 #[test]
 fn removed_objects_exclude_data() {
-    let object = |kind: &str, name: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "web"}});
+    let object = |kind: &str, name: &str| {
+        json!({"apiVersion": "v1", "kind": kind,
+        "metadata": {"name": name, "namespace": "web"}})
+    };
     let mut before = side("1.0.0", 1).with("web", "web:1", &[]).with("old", "old:1", &[]);
     let document = before.documents.get_mut("documents/objects/web.json").unwrap();
     let mut objects: Vec<Value> = serde_json::from_slice(document).unwrap();

@@ -197,7 +197,10 @@ fn fates(plan: &UpgradePlan) -> Vec<(&str, Fate)> {
 
 #[test]
 fn namespace_precedes_its_first_objects() {
-    let map = |namespace: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": namespace}});
+    let map = |namespace: &str| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "a", "namespace": namespace}})
+    };
     let mut side = side("1.0.0", 1).with("early", "a", &[]).with("late", "b", &[]);
     for namespace in ["late", "further", "kube-system"] {
         side.add_object("early", map(namespace));
@@ -382,7 +385,11 @@ fn fixed_claim_name_retires_component() {
     assert_eq!(lines_of_components(&before, &after), expected);
     let (mut before, mut after) = with_other_files();
     for side in [&mut before, &mut after] {
-        side.add_object("web", json!({"apiVersion": "serving.example.com/v1", "kind": "Model", "metadata": {"name": "m", "namespace": "web"}}));
+        side.add_object(
+            "web",
+            json!({"apiVersion": "serving.example.com/v1", "kind": "Model",
+            "metadata": {"name": "m", "namespace": "web"}}),
+        );
     }
     assert_eq!(lines_of_components(&before, &after), expected);
 }
@@ -457,14 +464,16 @@ fn changed_data_is_copied_while_stopped() {
     let planned = before.with_data_to(&after, Operation::Upgrade, &data).unwrap();
     assert_eq!(
         ids(&planned.plan.steps),
-        "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log begin-use/db component/db start/db/db ready/db still-ready/db"
+        "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log begin-use/db component/db \
+         start/db/db ready/db still-ready/db"
     );
     assert_eq!(ids(&planned.plan.closing), "remove-copy/pvc-1_db_data remove-copy/pvc-2_db_log");
     // None of its own objects change, but another component changes the data, which must not be lost.
     let planned = before.with_data_to(&before, Operation::Upgrade, &data).unwrap();
     assert_eq!(
         ids(&planned.plan.steps),
-        "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log begin-use/db start/db/db ready/db still-ready/db"
+        "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log begin-use/db start/db/db ready/db \
+         still-ready/db"
     );
 }
 
@@ -532,8 +541,8 @@ pub(crate) fn restored() -> ChangedData {
 fn rollback_loads_data_after_objects() {
     let (before, after) = (side("1.1.0", 2).with("db", "db:2", &[]), side("1.0.0", 1).with("db", "db:1", &[]));
     let data = BTreeMap::from([("db".to_owned(), restored())]);
-    let steps = "stop/db/db set-aside/db/files begin-use-empty/db component/db stop-again/db/db load/db/files begin-use/db start/db/db \
-                 ready/db check-restored/db/files still-ready/db";
+    let steps = "stop/db/db set-aside/db/files begin-use-empty/db component/db stop-again/db/db load/db/files \
+        begin-use/db start/db/db ready/db check-restored/db/files still-ready/db";
     let planned = before.with_data_to(&after, Operation::Rollback, &data).unwrap();
     assert_eq!(ids(&planned.plan.steps), format!("ready-again/db {steps}"));
     assert_eq!(ids(&planned.plan.closing), "remove-aside/db/files");
