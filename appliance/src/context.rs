@@ -5,16 +5,20 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
-use crate::api::LISTENERS;
 use crate::audit::{Signing, Watch};
-use crate::console::Turns;
+use crate::certificate::CertificateStanding;
+use crate::credentials::{Failures, Hasher, Throttle};
 use crate::database::Database;
 use crate::directory::Directory;
 use crate::forward::Forward;
 use crate::host::Site;
 use crate::ingress::Ingress;
-use crate::people::{Failures, Hasher, Throttle};
-use crate::server::{CertificateStanding, Metrics};
+use crate::metrics::Metrics;
+use crate::turns::Turns;
+
+/// Maximum number of concurrent listeners, programs and pages. Each uses a connection, of which other clients also need
+/// some.
+pub const LISTENERS: usize = 512;
 
 /// State shared by all requests; cheap to clone.
 #[derive(Clone)]
@@ -33,15 +37,15 @@ pub struct Shared {
     /// Limit on audit log entries caused by unauthenticated clients.
     pub failures: Failures,
     /// Source of users who are not local.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
     /// Checks of the audit log's integrity.
     pub audit: Watch,
     /// Signing of the audit log by the host.
     pub signing: Signing,
     /// Forwarding of the audit log to a syslog server.
-    pub forward: Forward,
+    pub forward: Arc<Forward>,
     /// Trusted proxies between browsers and the console.
-    pub ingress: Ingress,
+    pub ingress: Arc<Ingress>,
     /// State of the certificate that browsers see.
     pub certificate: Arc<CertificateStanding>,
     /// Permit to send to the upload: one request at a time, so that memory holds one piece.
@@ -65,11 +69,11 @@ impl Context {
             hasher: Hasher::new(),
             throttle: Throttle::default(),
             failures: Failures::default(),
-            directory: Directory::default(),
+            directory: Arc::default(),
             audit: Watch::default(),
             signing: Signing::default(),
-            forward: Forward::default(),
-            ingress: Ingress::default(),
+            forward: Arc::default(),
+            ingress: Arc::default(),
             certificate: Arc::default(),
             arriving: Arc::new(Semaphore::new(1)),
             turns: Turns::default(),

@@ -2,8 +2,6 @@
 
 use landfall_error_codes::{Code, Coded};
 
-use crate::database::code_of;
-
 /// An error, with the affected file or object. `Display` never repeats the source.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
@@ -37,12 +35,6 @@ impl Error {
 impl Coded for Error {
     fn code(&self) -> Code {
         self.code
-    }
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(source: sqlx::Error) -> Self {
-        Self::new(code_of(&source), "the database refused a query").because(source)
     }
 }
 

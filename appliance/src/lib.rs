@@ -14,28 +14,37 @@ mod answers;
 mod api;
 mod approval;
 mod audit;
+mod certificate;
 mod cli;
 mod commands;
 mod configuration;
 mod console;
 mod container;
 mod context;
+mod credentials;
 mod database;
 mod directory;
 mod endpoint;
+mod entries;
 mod error;
 mod forward;
 mod host;
 mod ingress;
+mod listener;
+mod metrics;
 mod packages;
 mod people;
 mod printer;
+mod queries;
 mod refusal;
+mod role;
 mod server;
+mod settings_files;
 mod task;
 #[cfg(test)]
 mod testing;
 mod trend;
+mod turns;
 
 use std::process::ExitCode;
 

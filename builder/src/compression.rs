@@ -167,10 +167,15 @@ mod tests {
         assert_eq!(read(stream.clone()).expect("read"), [&b"one"[..], &long].concat());
         assert_eq!(read(Vec::new()).expect("nothing"), b"");
 
-        for length in [stream.len() - 1, 2, frame(b"one").len() + 5] {
-            assert!(read(stream[..length].to_vec()).is_err(), "cut to {length}");
+        for (stream, said) in [
+            (stream[..stream.len() - 1].to_vec(), "unexpected end of file"),
+            (stream[..2].to_vec(), "MagicNumberReadError"),
+            (stream[..frame(b"one").len() + 5].to_vec(), "FrameDescriptorReadError"),
+            ([frame(b"one"), b"surplus".to_vec()].concat(), "BadMagicNumber"),
+        ] {
+            let refused = read(stream).expect_err(said).to_string();
+            assert!(refused.contains(said), "{refused}");
         }
-        assert!(read([frame(b"one"), b"surplus".to_vec()].concat()).is_err());
     }
 
     #[test]

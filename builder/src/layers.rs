@@ -224,7 +224,8 @@ mod tests {
         assert_eq!(found, LayerContents { diff_id, unpacked_bytes: 10, inodes: 2 });
         fs_err::remove_file(store.path(layer)).expect("removed");
         assert_eq!(facts(&store, layer, GZIP, diff_id, &Silent).expect("from the record"), found);
-        assert!(facts(&store, layer, GZIP, Sha256([0; 32]), &Silent).is_err());
+        let refused = facts(&store, layer, GZIP, Sha256([0; 32]), &Silent).expect_err("another diff ID");
+        assert_eq!(refused.code(), codes::LAYER_MISMATCH);
     }
 
     #[test]
@@ -240,7 +241,8 @@ mod tests {
         let found = facts(&store, name, ZSTD, diff_id, &Silent).expect("facts");
         assert_eq!(found, LayerContents { diff_id, unpacked_bytes: 10, inodes: 2 });
         let cut = store.ingest_bytes(&layer[..layer.len() - 1]).expect("ingested").sha256;
-        assert!(facts(&store, cut, ZSTD, diff_id, &Silent).is_err());
+        let refused = facts(&store, cut, ZSTD, diff_id, &Silent).expect_err("cut");
+        assert_eq!(refused.code(), codes::ARTIFACT_INVALID);
     }
 
     /// Progress that records its events.

@@ -120,8 +120,9 @@ mod tests {
     #[test]
     fn bad_patterns_are_refused() {
         for text in ["", "a b", "[", "a\nb"] {
-            assert!(patterns(&[text], &[]).is_err(), "{text:?}");
+            let refused = patterns(&[text], &[]).expect_err(text);
+            assert!(refused.contains("` is not a pattern: "), "{refused}");
         }
-        assert!(patterns(&["*"; 65], &[]).is_err());
+        assert_eq!(patterns(&["*"; 65], &[]).expect_err("too many"), "there are more than 64 patterns");
     }
 }

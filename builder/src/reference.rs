@@ -141,9 +141,16 @@ mod tests {
 
     #[test]
     fn invalid_references_are_refused() {
-        for bad in ["", "a b", "UPPER", "a:", "a:b:c", "a/", "/a", "a@sha256:00", "http://x.y/z", "x.y:port/z", "a//b"]
-        {
-            assert!(bad.parse::<Reference>().is_err(), "{bad}");
+        for (part, texts) in [
+            ("repository", &["", "a b", "UPPER", "a:b:c", "a/", "/a", "a//b"][..]),
+            ("tag", &["a:"][..]),
+            ("digest", &["a@sha256:00"][..]),
+            ("host", &["http://x.y/z", "x.y:port/z"][..]),
+        ] {
+            for text in texts {
+                let refused = text.parse::<Reference>().expect_err(text);
+                assert!(refused.why.starts_with(&format!("its {part} ")), "{refused}");
+            }
         }
         let refused = "https://user:canary@x.example/y/z".parse::<Reference>().expect_err("an address").to_string();
         assert!(refused.starts_with("`https://…@x.example/y/z` is not an image reference: "), "{refused}");

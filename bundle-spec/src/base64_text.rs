@@ -26,8 +26,15 @@ mod tests {
             assert_eq!(decode_either_alphabet(text).unwrap(), bytes, "{text}");
         }
         assert_eq!(decode_either_alphabet("").unwrap(), b"");
-        for text in ["+_+__g==", "-/-//g", "+/+//h==", "+/+/ /g=", "a", "*"] {
-            assert!(decode_either_alphabet(text).is_err(), "{text}");
+        for (text, error) in [
+            ("+_+__g==", DecodeError::InvalidByte(0, b'+')),
+            ("-/-//g", DecodeError::InvalidByte(1, b'/')),
+            ("+/+//h==", DecodeError::InvalidLastSymbol(5, b'h')),
+            ("+/+/ /g=", DecodeError::InvalidByte(4, b' ')),
+            ("a", DecodeError::InvalidLength(1)),
+            ("*", DecodeError::InvalidByte(0, b'*')),
+        ] {
+            assert_eq!(decode_either_alphabet(text), Err(error), "{text}");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Valid forms of names, versions and paths in the documents of a bundle.
 
-use crate::head::DOCUMENTS_FOLDER;
 use crate::limits;
+
+/// Prefix of the name of every small document.
+pub const DOCUMENTS_FOLDER: &str = "documents/";
 
 /// Returns true if the text is a DNS label: at most 63 lower-case letters, digits, and `-` inside.
 pub fn is_dns_label(text: &str) -> bool {

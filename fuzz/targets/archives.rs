@@ -1,4 +1,5 @@
-//! Archives from which an artifact takes members by name: nothing else is taken, and nothing within more than the limits.
+//! Archives from which an artifact takes members by name: nothing else is taken, and nothing within more than the
+//! limits.
 #![no_main]
 
 #[allow(dead_code, reason = "the target names no layers")]

@@ -1,4 +1,5 @@
-//! `index.yaml` of a repository of charts, which other software writes: an offer is an address that Landfall takes, and nothing else.
+//! `index.yaml` of a repository of charts, which other software writes: an offer is an address that Landfall takes, and
+//! nothing else.
 #![no_main]
 
 #[allow(dead_code, reason = "not every error has a place here")]

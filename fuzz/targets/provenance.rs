@@ -1,4 +1,5 @@
-//! Provenance that anyone may have written beside a bundle, attestations that anyone may have attached to an image, and statements of any form that the right key signed.
+//! Provenance that anyone may have written beside a bundle, attestations that anyone may have attached to an image, and
+//! statements of any form that the right key signed.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -7,7 +7,6 @@ mod commands;
 mod count;
 mod countdown;
 mod document;
-mod host_api;
 mod interrupts;
 mod logging;
 mod password;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfall_bundle_spec::{Error, Sha256, read_typed, to_canonical};
 use serde::{Deserialize, Serialize};
 
-use crate::image::ImageInventory;
+use crate::image::{ImageInventory, UnreadFile};
 use crate::limits;
 use crate::package::{Package, check_text};
 
@@ -54,16 +54,6 @@ pub struct ImagePackages {
     /// Files of the image that list packages and were not read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<UnreadFile>,
-}
-
-/// A file that lists packages and was not read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UnreadFile {
-    /// Path in the image.
-    pub path: String,
-    /// Reason, in words.
-    pub reason: String,
 }
 
 /// The license of an artifact.

@@ -4,20 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::UnreadFile;
 use crate::limits;
 use crate::package::{Package, PackageKind};
 use crate::read::{Found, package_of, short};
+use crate::system::System;
 
-/// A distribution, as named in `os-release`.
+/// A file that lists packages and was not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct System {
-    /// `ID`, such as `debian`.
-    pub distribution: String,
-    /// `VERSION_ID`, such as `13`; rolling distributions have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+pub struct UnreadFile {
+    /// Path in the image.
+    pub path: String,
+    /// Reason, in words.
+    pub reason: String,
 }
 
 /// The packages and other facts of an image.

@@ -17,10 +17,12 @@ mod package;
 pub mod purl;
 pub mod read;
 pub mod sbom;
+mod system;
 
 pub use document::{
     ArtifactLicense, ChartEntry, FileLicense, INVENTORY_DOCUMENT_NAME, INVENTORY_DOCUMENT_TYPE, ImagePackages,
-    InventoryDocument, ReadImage, UnreadFile,
+    InventoryDocument, ReadImage,
 };
-pub use image::{ImageInventory, System};
+pub use image::{ImageInventory, UnreadFile};
 pub use package::{Package, PackageKind};
+pub use system::System;

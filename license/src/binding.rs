@@ -182,10 +182,11 @@ mod tests {
         assert_eq!(Identifier::of(IdentifierKind::Disk, "wd-wx11a1234567"), Some(disk), "firmware changes case");
         assert_ne!(Identifier::of(IdentifierKind::Board, "WD-WX11A1234567"), Some(disk));
         for bad in ["", "disk", "disk:", "disk:00", "tape:00112233445566778899aabbccddeeff"] {
-            assert!(bad.parse::<Identifier>().is_err(), "{bad}");
+            assert_eq!(bad.parse::<Identifier>(), Err(InvalidIdentifier(bad.to_owned())));
         }
         let upper = disk.to_string().to_uppercase().replace("DISK", "disk");
-        assert!(upper.parse::<Identifier>().is_err() || upper == disk.to_string(), "one spelling only");
+        let is_same = upper == disk.to_string();
+        assert!(is_same || upper.parse::<Identifier>() == Err(InvalidIdentifier(upper)), "one spelling only");
     }
 
     #[test]

@@ -69,7 +69,8 @@ mod tests {
         for piece in [&bytes[..1], &bytes[1..4097], &bytes[4097..6 << 20]] {
             file.append(piece).unwrap();
         }
-        assert!(GrowingFile::create(&path).is_err(), "a file that is there is not replaced");
+        // A file that is there is not replaced.
+        assert_eq!(GrowingFile::create(&path).unwrap_err().to_string(), format!("cannot create {}", path.display()));
         drop(file);
         let mut file = GrowingFile::open(&path, 5000).unwrap();
         assert_eq!(path.metadata().unwrap().len(), 5000);
@@ -78,7 +79,8 @@ mod tests {
         assert_eq!(GrowingFile::open(&path, 10 << 20).unwrap_err().code(), codes::BUNDLE_SHORT);
         let link = folder.path().join("link");
         durable::symlink(&path, &link).unwrap();
-        assert!(GrowingFile::open(&link, 0).is_err() && path.metadata().unwrap().len() == 9 << 20);
+        assert_eq!(GrowingFile::open(&link, 0).unwrap_err().to_string(), format!("cannot open {}", link.display()));
+        assert_eq!(path.metadata().unwrap().len(), 9 << 20);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod later;
 #[cfg(any(test, feature = "testing"))]
 pub mod mounted;
 pub mod pack;
+mod partial;
 pub mod parts;
 mod payload;
 mod pipeline;

@@ -3,7 +3,6 @@
 //! else.
 
 use std::io::Write;
-use std::path::Path;
 
 use landfall_bundle_spec::padding_bytes;
 
@@ -12,27 +11,13 @@ use crate::contents::Contents;
 use crate::copy::copy;
 use crate::counters::Counters;
 use crate::error::{MediaError, Result};
-use crate::parts::{OtherFiles, PartWriter, Parts, PlannedFiles, WrittenFile};
+use crate::parts::{Output, PartWriter, Parts, PlannedFiles, WrittenFile};
 use crate::payload::Payload;
 use crate::progress::{Event, Progress};
 use crate::sink::BlobSink;
 use crate::source::{BlobSource, BundleSource, StoreSource};
 use crate::store::ContentStore;
 use crate::verify::verify;
-
-/// Destination of a bundle.
-#[derive(Clone, Copy)]
-pub struct Output<'a> {
-    /// Destination folder, usually on the stick.
-    pub folder: &'a Path,
-    /// Maximum part size in bytes; `None` for one file.
-    pub part_bytes: Option<u64>,
-    /// Function that makes the small files beside the bundle, such as the transfer sheet.
-    pub others: &'a OtherFiles<'a>,
-    /// Total bytes of the small files whose size is known in advance; this much space is reserved. One MiB is always
-    /// reserved for the others.
-    pub others_bytes: u64,
-}
 
 /// Writes a bundle, syncs it and reads it back from the stick; only then do its files get their names. All blobs of
 /// `payload` must be in the store, including `landfall`, `oci-layout` and `index.json`. Returns the files in the order

@@ -70,6 +70,7 @@ mod tests {
             durable::write_file(&path, &bytes, 0o644).unwrap();
             assert_eq!(read_back(&path).unwrap(), Digested::of(&bytes), "{length}");
         }
-        assert!(read_back(&folder.path().join("none")).is_err());
+        let none = folder.path().join("none");
+        assert_eq!(read_back(&none).unwrap_err().to_string(), format!("cannot open {}", none.display()));
     }
 }

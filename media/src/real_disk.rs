@@ -227,6 +227,8 @@ fn run(command: &mut Command) {
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
     use crate::durable;
     use crate::mounted::on_tmpfs;
@@ -249,7 +251,8 @@ mod tests {
             // Names without bytes: the result of renaming an unsynced file.
             durable::sync_folder(&disk.path()).unwrap();
             disk.cut_power();
-            assert!(std::fs::write(path("later"), b"bytes").is_err(), "{filesystem:?}: the power is cut");
+            let failed = std::fs::write(path("later"), b"bytes").unwrap_err();
+            assert_eq!(failed.raw_os_error(), Some(Errno::IO.raw_os_error()), "{filesystem:?}: the power is cut");
             disk.boot();
             assert_eq!(std::fs::read(path("synced")).unwrap(), b"before", "{filesystem:?}");
             assert_ne!(std::fs::read(path("not-synced")).unwrap_or_default(), b"bytes", "{filesystem:?}");

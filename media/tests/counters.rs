@@ -9,7 +9,8 @@ use std::process::Command;
 
 use landfall_media::bundle::locate;
 use landfall_media::counters::Counters;
-use landfall_media::pack::{Output, pack};
+use landfall_media::pack::pack;
+use landfall_media::parts::Output;
 use landfall_media::progress::Silent;
 use landfall_media::stage::stage;
 use landfall_media::store::ContentStore;

@@ -15,8 +15,8 @@ use landfall_error_codes::Coded;
 use landfall_media::bundle::{BundleMedia, locate};
 use landfall_media::counters::Counters;
 use landfall_media::durable::{self, Batch};
-use landfall_media::pack::{Output, pack};
-use landfall_media::parts::{PartWriter, PlannedFiles};
+use landfall_media::pack::pack;
+use landfall_media::parts::{Output, PartWriter, PlannedFiles};
 use landfall_media::progress::Silent;
 use landfall_media::stage::stage;
 use landfall_media::store::ContentStore;
@@ -171,6 +171,9 @@ enum Then {
     Nothing,
 }
 
+/// Codes of the errors of a failing disk: of a write, of one without space, and of a sync.
+const FAILURES: [&str; 3] = ["LF1201", "LF1202", "LF1203"];
+
 /// Stages repeatedly until the disk fails, then with the repaired disk, and examines the contents of the disk.
 fn fail_and_resume(sizes: &[u64], order: &[Then]) {
     let sound = tempfile::tempdir().unwrap();
@@ -180,7 +183,8 @@ fn fail_and_resume(sizes: &[u64], order: &[Then]) {
     disk.prepare_folders(&payload);
     disk.set_room(disk.taken_mib() + 14);
     for then in order {
-        stage(&media, &disk.store(), &Silent).unwrap_err();
+        let error = stage(&media, &disk.store(), &Silent).unwrap_err();
+        assert!(FAILURES.contains(&error.code().id), "{order:?}: {error}");
         if matches!(then, Then::Reboot) {
             disk.mend();
             disk.reboot();
@@ -234,7 +238,8 @@ fn failing_disk_never_completes_downloads_early() {
             blob[from..].chunks(100_000).try_for_each(|piece| partial.append(piece).map(drop))?;
             partial.finish().map(drop)
         };
-        download(&disk.store()).unwrap_err();
+        let error = download(&disk.store()).unwrap_err();
+        assert!(FAILURES.contains(&error.code().id), "{then:?}: {error}");
         disk.mend();
         if matches!(then, Then::Reboot) {
             disk.reboot();

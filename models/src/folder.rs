@@ -118,7 +118,8 @@ mod tests {
         assert_eq!(names("q4.gguf"), [("q4".to_owned(), 1)]);
         assert_eq!(names("q8-00002-of-00002.gguf"), [("q8".to_owned(), 2)]);
         assert_eq!(names("deep/model.safetensors"), [("model".to_owned(), 1)]);
-        assert!(models_at(&folder.path().join("absent")).is_err());
+        let absent = models_at(&folder.path().join("absent"));
+        assert!(matches!(absent, Err(ModelError::Open { source, .. }) if source.kind() == io::ErrorKind::NotFound));
         std::os::unix::fs::symlink(folder.path(), folder.path().join("deep/loop")).expect("loop");
         // The loop ends at the maximum depth.
         assert_eq!(names("deep").len(), 5);

@@ -230,7 +230,7 @@ mod tests {
             assert_eq!(OllamaName::of_path(path), Some(name));
         }
         for text in ["", "..", "a/../b", "a/b/c/d", "a:", "a:.b", "/a", "a b", "a:b:c", "a\u{1b}", "n.s/a"] {
-            assert!(text.parse::<OllamaName>().is_err(), "{text}");
+            assert_eq!(text.parse::<OllamaName>().unwrap_err().0, text);
         }
         for path in ["manifests/a/b/c", "manifests/a/b/../d", "blobs/a/b/c/d", "manifests/a/b/c/d/e"] {
             assert_eq!(OllamaName::of_path(path), None, "{path}");
@@ -265,6 +265,6 @@ mod tests {
             assert!(refused.contains(expected), "{expected}: {refused}");
         }
         let long = vec![b' '; usize::try_from(MANIFEST_BYTES).unwrap() + 1];
-        assert!(OllamaManifest::read(&long).is_err());
+        assert_eq!(OllamaManifest::read(&long), Err(format!("has more than {MANIFEST_BYTES} bytes")));
     }
 }

@@ -96,7 +96,7 @@ fn false_archive_directory_is_refused() {
         assert!([codes::WHEEL_ARCHIVE, codes::WHEEL_METADATA].contains(&error.code()), "{error:?}");
     }
     for length in 0..bytes.len() {
-        assert!(inspected(FILE, &bytes[..length]).is_err(), "{length} bytes");
+        assert_eq!(inspected(FILE, &bytes[..length]).unwrap_err().code(), codes::WHEEL_ARCHIVE, "{length} bytes");
     }
 }
 
@@ -128,13 +128,19 @@ fn altered_list_is_refused() {
         assert!(text.contains(from), "{from}");
         WheelList::read(text.replacen(from, to, 1).as_bytes()).unwrap_err()
     };
-    refused("set/small-1.0", "../small-1.0");
-    refused("set/small-1.0", "/small-1.0");
-    refused("set/small-1.0", "set//small-1.0");
-    refused("small-1.0-py3-none-any.whl", "small-1.0");
-    refused("\"version\":\"1.0\"", "\"version\":\"<script>\"");
-    refused("\"type\"", "\"other\":1,\"type\"");
-    refused("wheels/1", "wheels/2");
+    for path in ["../small-1.0", "/small-1.0", "set//small-1.0"] {
+        let error = refused("set/small-1.0", path).to_string();
+        assert!(error.ends_with("is not a relative path"), "{error}");
+    }
+    assert_eq!(refused("small-1.0-py3-none-any.whl", "small-1.0").code(), codes::WHEEL_NAME);
+    let error = refused("\"version\":\"1.0\"", "\"version\":\"<script>\"").to_string();
+    assert!(error.ends_with("is no plain text"), "{error}");
+    let document = |from: &str, to: &str| match refused(from, to) {
+        PackagesError::Document(error) => error.code(),
+        other => panic!("{other}"),
+    };
+    assert_eq!(document("\"type\"", "\"other\":1,\"type\""), codes::INVALID_DOCUMENT);
+    assert_eq!(document("wheels/1", "wheels/2"), codes::WRONG_TYPE);
     assert!(matches!(refused("set/small-1.0-", "other/small-1.1-"), PackagesError::Twice { .. }));
     assert!(matches!(WheelList::new(Vec::new()), Err(PackagesError::Empty)));
     let one = list().wheels()[0].clone();
@@ -144,7 +150,11 @@ fn altered_list_is_refused() {
 
 proptest! {
     #[test]
-    fn altered_wheels_never_panic(at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
+    fn altered_wheels_never_panic(
+        at in any::<prop::sample::Index>(),
+        to in any::<u8>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
         let (_, mut bytes) = wheel("small", "1.0", "Requires-Python: >=3.9\n");
         let at = at.index(bytes.len());
         bytes[at] = to;
@@ -155,11 +165,13 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
-        prop_assert!(inspected(FILE, &bytes).is_err());
+        prop_assert_eq!(inspected(FILE, &bytes).unwrap_err().code(), codes::WHEEL_ARCHIVE);
     }
 
     #[test]
-    fn listed_wheels_are_on_project_pages(names in prop::collection::btree_set("[A-Z]?[a-z0-9]{1,6}([._][a-z]{1,3})?", 1..8)) {
+    fn listed_wheels_are_on_project_pages(
+        names in prop::collection::btree_set("[A-Z]?[a-z0-9]{1,6}([._][a-z]{1,3})?", 1..8),
+    ) {
         let wheels: Vec<Wheel> = names.iter().map(|name| {
             let (file, bytes) = wheel(name, "1.0+a", "");
             inspected(&file, &bytes).unwrap()
@@ -169,7 +181,8 @@ proptest! {
             let project = normalized(wheel.file_name().split('-').next().unwrap());
             let page = index.project(&project).unwrap();
             let page: Value = serde_json::from_slice(&page.json.bytes).unwrap();
-            let file = page["files"].as_array().unwrap().iter().find(|file| file["filename"] == wheel.file_name()).unwrap();
+            let file =
+                page["files"].as_array().unwrap().iter().find(|file| file["filename"] == wheel.file_name()).unwrap();
             let address = file["url"].as_str().unwrap().replace("%2B", "+");
             prop_assert_eq!(address, format!("../../files/{}", wheel.file_name()));
             prop_assert_eq!(file["hashes"]["sha256"].as_str().unwrap(), wheel.sha256.to_hex());

@@ -242,25 +242,27 @@ mod tests {
         let bytes = |pack: &HostPackDocument| serde_json::to_vec(pack).unwrap();
         assert_eq!(HostPackDocument::read(&bytes(&pack())).unwrap(), pack());
         let edits: [(&str, Edit); 12] = [
-            ("a name", |pack| pack.name = "Driver".to_owned()),
-            ("a platform", |pack| pack.platform = "linux/mips".to_owned()),
-            ("no recipe", |pack| pack.recipes.clear()),
-            ("no version", |pack| pack.recipes[0].versions.clear()),
-            ("no package", |pack| pack.recipes[0].packages.clear()),
-            ("two recipes", |pack| pack.recipes[1] = pack.recipes[0].clone()),
-            ("an option", |pack| pack.recipes[0].packages[0].name = "--force-all".to_owned()),
-            ("an option as a version", |pack| pack.recipes[0].packages[0].version = "-1".to_owned()),
-            ("a path", |pack| pack.recipes[0].packages[0].file = "../driver.deb".to_owned()),
-            ("another file", |pack| pack.recipes[0].packages[0].file = "driver.sh".to_owned()),
-            ("two forms", |pack| pack.recipes[0].packages.push(package("more", "more.rpm"))),
-            ("a package twice", |pack| pack.recipes[0].packages.push(package("gpu-driver", "more.deb"))),
+            ("the name `Driver`", |pack| pack.name = "Driver".to_owned()),
+            ("the platform `linux/mips`", |pack| pack.platform = "linux/mips".to_owned()),
+            ("0 recipes", |pack| pack.recipes.clear()),
+            ("0 versions of debian", |pack| pack.recipes[0].versions.clear()),
+            ("0 packages for debian", |pack| pack.recipes[0].packages.clear()),
+            ("two recipes for debian 12", |pack| pack.recipes[1] = pack.recipes[0].clone()),
+            ("the package `--force-all`", |pack| pack.recipes[0].packages[0].name = "--force-all".to_owned()),
+            ("the version `-1` of gpu-driver", |pack| pack.recipes[0].packages[0].version = "-1".to_owned()),
+            ("the file `../driver.deb`", |pack| pack.recipes[0].packages[0].file = "../driver.deb".to_owned()),
+            ("the file `driver.sh`", |pack| pack.recipes[0].packages[0].file = "driver.sh".to_owned()),
+            ("packages of two forms", |pack| pack.recipes[0].packages.push(package("more", "more.rpm"))),
+            ("gpu-driver twice", |pack| pack.recipes[0].packages.push(package("gpu-driver", "more.deb"))),
         ];
         for (what, edit) in edits {
             let mut changed = pack();
             edit(&mut changed);
-            assert!(HostPackDocument::read(&bytes(&changed)).is_err(), "{what}");
+            let error = HostPackDocument::read(&bytes(&changed)).unwrap_err();
+            let reason = std::error::Error::source(&error).unwrap().to_string();
+            assert!(reason.contains(what), "{what}: {reason}");
         }
         let other = String::from_utf8(bytes(&pack())).unwrap().replace("host-pack/1", "host-pack/2");
-        assert!(HostPackDocument::read(other.as_bytes()).is_err());
+        assert!(matches!(HostPackDocument::read(other.as_bytes()), Err(Error::WrongType { .. })));
     }
 }

@@ -57,11 +57,19 @@ mod tests {
     fn mismatched_documents_are_found() {
         let progress = json!({ "kind": "progress", "schema": 1, "event": "phaseDone" });
         check(&progress).unwrap();
-        assert!(check(&json!({ "kind": "progress", "schema": 2, "event": "phaseDone" })).is_err());
-        assert!(check(&json!({ "kind": "status", "schema": 1 })).is_err(), "it lacks everything");
-        assert!(check(&json!({ "kind": "../schemas/status", "schema": 1 })).is_err());
-        assert!(check(&json!({ "schema": 1 })).is_err());
+        let later = json!({ "kind": "progress", "schema": 2, "event": "phaseDone" });
+        for (document, said) in [
+            (later, "a document of the kind progress is not what its schema says"),
+            // It lacks everything.
+            (json!({ "kind": "status", "schema": 1 }), "a document of the kind status is not what its schema says"),
+            (json!({ "kind": "../schemas/status", "schema": 1 }), "../schemas/status is no kind of document"),
+            (json!({ "schema": 1 }), "a document does not say what it is"),
+        ] {
+            let error = check(&document).unwrap_err().to_string();
+            assert!(error.starts_with(said), "{said}: {error}");
+        }
         assert_eq!(lines(&format!("{progress}\n{progress}\n")).unwrap().len(), 2);
-        assert!(lines(&format!("{progress}\nworking …\n")).is_err());
+        let error = lines(&format!("{progress}\nworking …\n")).unwrap_err();
+        assert_eq!(error.to_string(), "landfall printed no JSON: working …");
     }
 }

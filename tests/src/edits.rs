@@ -9,7 +9,8 @@ use crate::site::Machine;
 const SET: &str = "kubectl --namespace postgres annotate statefulset postgres example.org/owner=research";
 
 /// Command that prints the annotation.
-const SHOW: &str = r"kubectl --namespace postgres get statefulset postgres --output jsonpath='{.metadata.annotations.example\.org/owner}'";
+const SHOW: &str = "kubectl --namespace postgres get statefulset postgres \
+    --output jsonpath='{.metadata.annotations.example\\.org/owner}'";
 
 /// Edits an object of the database.
 pub fn make(machine: &Machine) -> Result<()> {

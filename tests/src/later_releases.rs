@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::images::registry_tree::Reference;
 use crate::images::{RegistryTree, Workshop, postgres, python};
+use crate::starter::BUILD_OPTIONS;
 use crate::vendor::Vendor;
 use crate::workspace;
 
@@ -224,6 +225,16 @@ fn failing(version: &str, folder: &str, seconds: u32) -> Result<String> {
     replaced(&text, "/postgres-next\n    namespace: postgres\n", &database)
 }
 
+/// Builds the later releases in a folder that already has the starter's, next to the starter on the stick.
+pub fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
+    let defined = define(&folder.join("later-releases"))?;
+    for (name, release) in defined.into_iter().filter(|(name, _)| *name != "unproved") {
+        lock(vendor, &release)?;
+        vendor.build(&release, &folder.join("stick").join(name), &BUILD_OPTIONS)?;
+    }
+    Ok(())
+}
+
 /// Returns the definition of 1.3.0, whose nameserver answers otherwise than the release promises, as its canary finds.
 fn unproved() -> Result<String> {
     let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.3.0\ncounter: 4\n")?;
@@ -294,6 +305,8 @@ mod tests {
     fn removal_ends_before_next_line() {
         let text = "a\nb\nc\nd\n";
         assert_eq!(without(text, "b\n", "d\n").unwrap(), "a\nd\n");
-        assert!(without(text, "x\n", "d\n").is_err() && without(text, "c\n", "b\n").is_err());
+        let refused = |first: &str, next: &str| without(text, first, next).unwrap_err().to_string();
+        assert_eq!(refused("x\n", "d\n"), "the starter release lacks \"x\\n\"");
+        assert_eq!(refused("c\n", "b\n"), "\"b\\n\" does not follow \"c\\n\"");
     }
 }

@@ -7,6 +7,7 @@ mod asvs;
 pub mod authority;
 pub mod bench;
 pub mod bucket_server;
+pub mod builds;
 pub mod bulletin;
 pub mod cache;
 pub mod caller;
@@ -22,6 +23,7 @@ pub mod help;
 #[path = "../../builder/src/fetch/tests/hub_server.rs"]
 pub mod hub_server;
 pub mod images;
+pub mod imports;
 pub mod later_releases;
 #[path = "../../builder/src/fetch/tests/loopback.rs"]
 mod loopback;
@@ -43,6 +45,7 @@ pub mod setup;
 pub mod silence;
 pub mod site;
 pub mod source;
+pub mod starter;
 pub mod token_server;
 pub mod tools;
 pub mod vendor;

@@ -51,7 +51,7 @@ mod tests {
     fn non_numeric_seed_is_refused() {
         assert_eq!(seed_of(None).unwrap(), USUAL);
         assert_eq!(seed_of(Some("7")).unwrap(), 7);
-        assert!(seed_of(Some("seven")).is_err());
-        assert!(seed_of(Some("")).is_err());
+        assert_eq!(seed_of(Some("seven")).unwrap_err().to_string(), "LANDFALL_SEED=seven is no number");
+        assert_eq!(seed_of(Some("")).unwrap_err().to_string(), "LANDFALL_SEED= is no number");
     }
 }

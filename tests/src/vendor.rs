@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cache::cache_root;
 use crate::registry::Registry;
-use crate::{documents, images, workspace};
+use crate::{builds, documents, images, workspace};
 
 /// The password of the development keys of tests and demo; it is public, as they are.
 pub const KEY_PASSWORD: &str = "development";
@@ -37,7 +37,7 @@ impl Vendor {
 
     /// Like [`open`](Self::open), with a separate content store.
     pub fn with_store(folder: &Path, store: &Path) -> Result<Self> {
-        Self::with_parts(folder, store, &workspace::landfall()?)
+        Self::with_parts(folder, store, &builds::landfall()?)
     }
 
     /// Like [`open`](Self::open), with another `landfall`.

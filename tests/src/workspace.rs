@@ -1,28 +1,17 @@
-//! The project's source tree: its location, and the builds of its programs.
+//! The project's source tree: its location, and commands in it.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_launcher::{TEST_FEATURES, packages};
-
-use crate::runnable::copy_program;
-use crate::{dependencies, setup};
 
 pub use landfall_launcher::TARGET;
 /// Target of `landfall-gpu`, which loads a library of the host's driver.
 pub use landfall_launcher::dependencies::GLIBC_TARGET;
 
-/// Environment variable with the path of an existing `landfall`, instead of building it.
-pub const PROGRAM_VARIABLE: &str = "LANDFALL_PROGRAM";
-
 /// The running program, by a link that stays valid when cargo replaces the file while it builds tests of other parts.
 pub const THIS_PROGRAM: &str = "/proc/self/exe";
-
-/// Cargo arguments that build `landfall` and its companion programs.
-pub const PROGRAMS: [&str; 8] =
-    ["--bin", "landfall", "--bin", "landfall-appliance", "--bin", "landfall-facts", "--bin", "landfall-validator"];
 
 /// Returns the root of the project's tree.
 pub fn root() -> PathBuf {
@@ -55,44 +44,11 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Builds `landfall-gpu` for glibc, and returns its path.
-pub fn landfall_gpu() -> Result<PathBuf> {
-    setup::ensure_packages(packages::PROGRAM)?;
-    dependencies::bring();
-    run(cargo().args(["build", "--package", "landfall-gpu", "--target", GLIBC_TARGET]))?;
-    Ok(target_folder().join(GLIBC_TARGET).join("debug").join("landfall-gpu"))
-}
-
-/// Builds `landfall` and returns its path. The program is static, and the same for tests, demo and bundle. A program
-/// that `$LANDFALL_PROGRAM` names is used as it is.
-pub fn landfall() -> Result<PathBuf> {
-    if let Some(program) = std::env::var_os(PROGRAM_VARIABLE).map(PathBuf::from) {
-        ensure!(program.is_file(), "{PROGRAM_VARIABLE} names no file: {}", program.display());
-        return Ok(program);
-    }
-    setup::ensure_packages(packages::PROGRAM)?;
-    dependencies::bring();
-    let features = TEST_FEATURES.join(",");
-    run(cargo().args(["build", "--workspace", "--features", &features]).args(PROGRAMS))?;
-    let program = target_folder().join(TARGET).join("debug").join("landfall");
-    ensure!(program.is_file(), "cargo built no {}", program.display());
-    dependencies::keep_for_programs()?;
-    Ok(program)
-}
-
-/// Copies `landfall`, and the programs that its builds expect next to it, into a folder. Returns the path of the copy.
-pub fn copy_landfall(folder: &Path) -> Result<PathBuf> {
-    let (built, copy) = (landfall()?, folder.join("landfall"));
-    copy_program(&built, &copy);
-    for program in ["landfall-appliance", "landfall-validator"] {
-        copy_program(&built.with_file_name(program), &folder.join(program));
-    }
-    Ok(copy)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+
+    use landfall_launcher::TEST_FEATURES;
 
     use super::*;
 

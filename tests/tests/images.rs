@@ -9,11 +9,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use flate2::read::GzDecoder;
+use landfall_tests::builds;
 use landfall_tests::images::go::check_static;
 use landfall_tests::images::registry_tree::Reference;
 use landfall_tests::images::{self, SOURCE_DATE_EPOCH, Workshop, node_pack, oci, postgres, reproducible};
 use landfall_tests::registry::Registry;
-use landfall_tests::workspace;
 use ruzstd::decoding::StreamingDecoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -119,7 +119,9 @@ fn a_registry_killed_in_mid_blob_continues_from_there_after_a_restart() -> Resul
     // Bytes still in the kernel arrive; then the connection breaks far before the end.
     let _ = first.body.read_to_end(&mut bytes);
     ensure!((bytes.len() as u64) < size, "the whole blob had arrived before the kill");
-    assert!(get(registry.address(), &path, None).is_err(), "a killed registry answers");
+    let refused = get(registry.address(), &path, None).err().context("a killed registry answers")?;
+    let kind = refused.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    assert_eq!(kind, Some(std::io::ErrorKind::ConnectionRefused), "{refused:#}");
 
     registry.restart()?;
     let mut rest = get(registry.address(), &path, Some(&format!("bytes={}-", bytes.len())))?;
@@ -178,7 +180,7 @@ fn unpacked(layer: &Path) -> Result<Box<dyn Read>> {
 #[test]
 fn every_program_for_the_host_is_static() -> Result<()> {
     let parts = images::ensure_all()?;
-    let mut programs = vec![workspace::landfall()?];
+    let mut programs = vec![builds::landfall()?];
     for reference in parts.tree.references.iter().filter(|reference| !reference.image) {
         let text = std::fs::read(blob(&parts.tree.root, &reference.digest))?;
         if serde_json::from_slice::<Value>(&text)?["artifactType"] == node_pack::FILES {

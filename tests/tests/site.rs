@@ -50,12 +50,14 @@ fn machines_start_from_a_saved_disk_and_return_to_it() -> Result<()> {
     let saved = {
         let (_site, machine) = one_machine("saved", MachineSpec::new("node-1"))?;
         machine.run("echo installed > /root/state && sync")?;
-        assert!(SavedDisk::take(&machine, &folder.path().join("disk")).is_err(), "the disk of a machine that is on");
+        let refused = SavedDisk::take(&machine, &folder.path().join("disk")).unwrap_err();
+        assert_eq!(refused.to_string(), "the disk of a machine that is on cannot be saved");
         machine.crash()?;
         SavedDisk::take(&machine, &folder.path().join("disk"))?
     };
     let site = Site::new(&Site::unique_name("from-saved"))?;
-    assert!(site.machine_from(&saved, MachineSpec::new("node-2")).is_err(), "the disk has another hostname");
+    let refused = site.machine_from(&saved, MachineSpec::new("node-2")).unwrap_err().to_string();
+    assert!(refused.starts_with("a machine from the disk of node-1 cannot be node-2 "), "{refused}");
     let machine = site.machine_from(&saved, MachineSpec::new("node-1"))?;
     machine.boot()?;
     assert_eq!(machine.wait_settled(Duration::from_mins(1))?, BootState::Running);
@@ -180,7 +182,8 @@ fn a_dead_switch_is_an_error_and_not_silence() -> Result<()> {
     let site = Site::new(&Site::unique_name("switch"))?;
     assert_eq!(site.foreign_packets()?, []);
     site.switch().process().kill(Duration::from_secs(5))?;
-    assert!(site.foreign_packets().is_err());
+    let error = site.foreign_packets().unwrap_err().to_string();
+    assert!(error.starts_with("the switch has ended"), "{error}");
     Ok(())
 }
 
@@ -311,7 +314,9 @@ fn a_killed_caller_leaves_nothing_and_living_sites_are_spared() -> Result<()> {
     assert_eq!(String::from_utf8(sleeps)?, "", "a process of the machine is left");
 
     let next = Site::new(&Site::unique_name("next"))?;
-    assert!(Site::open(&name).is_err() && !Path::new(&folder).exists(), "the dead site was not swept");
+    let swept = Site::open(&name).unwrap_err().to_string();
+    assert_eq!(swept, format!("there is no site named {name}"), "the dead site was not swept");
+    assert!(!Path::new(&folder).exists(), "the dead site was not swept");
     let groups = Command::new("find").args(["/sys/fs/cgroup", "-name", &format!("landfall-{name}-*")]).output()?.stdout;
     assert_eq!(String::from_utf8(groups)?, "", "a cgroup of the dead site is left");
     machine.run("true").context("the sweep hit a living site")?;

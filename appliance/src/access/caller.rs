@@ -1,11 +1,12 @@
 //! Caller of a request.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use landfall_error_codes::codes;
 
+use crate::approval::Approver;
 use crate::audit::Author;
 use crate::error::Error;
 use crate::people::{Key, Role, Secret, Session};
@@ -74,6 +75,11 @@ impl Caller {
         Author { name, from: self.address.to_string(), correlation: self.correlation.clone() }
     }
 
+    /// Returns the caller as a person who approves.
+    pub fn approver(&self) -> Approver {
+        Approver { user: self.user().map(str::to_owned), role: self.role(), author: self.author() }
+    }
+
     /// Returns the token that forms on a page for this caller carry.
     pub fn form_token(&self) -> String {
         self.form_secret.as_ref().map(Secret::form_token).unwrap_or_default()
@@ -87,4 +93,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let missing = || Refusal::Internal(Error::new(codes::BUG, "a request did not pass the guard"));
         parts.extensions.get::<Self>().cloned().ok_or_else(missing)
     }
+}
+
+/// Returns the peer address of a request's connection: a browser, or a proxy.
+pub fn peer(parts: &Parts) -> IpAddr {
+    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|connection| connection.0.ip().to_canonical());
+    address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into())
 }

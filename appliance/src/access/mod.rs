@@ -1,18 +1,15 @@
-//! Access control: one table of routes and rights, and one guard for every request. A route that is not in the table is
-//! refused.
+//! Access control: one table of routes and rights, and what a request tells of its caller. The server has one guard for
+//! every request. A route that is not in the table is refused.
 
 mod caller;
 mod cookies;
-mod guard;
 mod origin;
 mod rules;
 
-pub use caller::{Caller, Identity};
+pub use caller::{Caller, Identity, peer};
 pub use cookies::{DEPARTED, FORM, SESSION, cookie, set_cookie, set_departed, unset_cookie};
-pub use guard::{guard, peer, stranger};
-#[cfg(test)]
-pub use rules::Proof;
-pub use rules::{Need, RULES, Rule};
+pub use origin::is_own;
+pub use rules::{Need, Proof, RULES, Rule};
 
 #[cfg(test)]
 mod tests;

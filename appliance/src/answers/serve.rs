@@ -10,7 +10,7 @@ use landfall_error_codes::codes;
 use super::router::router;
 use crate::error::{Context as _, Result};
 use crate::host::Site;
-use crate::server::{Limits, end_on_signal, serve_plain};
+use crate::listener::{Limits, end_on_signal, serve_plain};
 
 /// Limits for short questions and answers.
 const LIMITS: Limits = Limits { head: Duration::from_secs(10), buffer: 8 << 10, connections: 250, stalled_ms: 10_000 };

@@ -48,7 +48,7 @@ pub async fn approve_second(
         return Err(Refusal::NotThere("approval of a plan that waits for a second person".to_owned()));
     };
     let page = confirmed_plan(context, &plan, &confirm).await?;
-    let approved = Approved::second(context, caller, id).await?;
+    let approved = Approved::second(context, &caller.approver(), id).await?;
     hand_over(context, caller, request, Intent::Approve { change: page.change, approved, confirm }).await
 }
 
@@ -165,7 +165,7 @@ pub async fn ask(
     Body(sent): Body<SentFirst>,
 ) -> Result<(StatusCode, Json<ApprovalItem>), Refusal> {
     let page = confirmed_plan(&context, &sent.plan, &sent.confirm).await?;
-    let asked = approval::ask_change(&context, &caller, &page).await?;
+    let asked = approval::ask_change(&context, &caller.approver(), &page).await?;
     Ok((StatusCode::CREATED, Json(asked.into())))
 }
 
@@ -218,5 +218,5 @@ pub async fn withdraw(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
-    approval::withdraw(&context, &caller, &id).await.map(|_| StatusCode::NO_CONTENT)
+    approval::withdraw(&context, &caller.approver(), &id).await.map(|_| StatusCode::NO_CONTENT)
 }

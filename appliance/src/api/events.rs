@@ -18,9 +18,6 @@ use crate::refusal::Refusal;
 
 /// Time limit of one request: with the next one, the program's rights are checked again.
 const TIME: Duration = Duration::from_mins(1);
-/// Maximum number of concurrent listeners, programs and pages. Each uses a connection, of which other clients also need
-/// some.
-pub const LISTENERS: usize = 512;
 /// Interval of session checks: an action that ends a session, such as a sign-out, does not know the listeners.
 const LOOK: Duration = Duration::from_secs(2);
 /// Header with the number of the last event that a client received.
@@ -110,6 +107,7 @@ mod tests {
     use landfall_peer::{Event, NumberedEvent, ProgressPage};
 
     use super::*;
+    use crate::context::LISTENERS;
     use crate::people::Scope;
     use crate::testing::{PASSWORD, Site, until};
 

@@ -27,7 +27,7 @@ use utoipa_axum::routes;
 pub use approvals::{approve_second, confirmed_plan};
 pub use changes::{ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
-pub use events::{LISTENERS, streamed};
+pub use events::streamed;
 pub use intent::Intent;
 pub use secrets::{give_secret, known_secret};
 pub use site::{back_up_now, drill_now, import_license};

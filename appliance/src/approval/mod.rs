@@ -16,9 +16,21 @@ pub use people::{Counted, count_again, counted, does_count, forget, is_same_pers
 pub use setting::{setting, turn_on};
 pub use waiting::{Approval, Wanted, approve, ask, ask_change, open, open_change, void_others, withdraw};
 
-use crate::access::Caller;
+use crate::audit::Author;
 use crate::context::Context;
 use crate::refusal::Refusal;
+use crate::role::Role;
+
+/// Person who asks for, gives or withdraws an approval.
+#[derive(Debug, Clone)]
+pub struct Approver {
+    /// Name of the user; `None` for an anonymous request.
+    pub user: Option<String>,
+    /// Role of the user.
+    pub role: Option<Role>,
+    /// The person as named in the audit log.
+    pub author: Author,
+}
 
 /// A plan that may begin: only this module creates this value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +48,9 @@ impl Approved {
         Ok(Self { plan: plan.to_owned(), first: None })
     }
 
-    /// Approves by the caller as the second person, for a plan that the host currently has. Uses up the first approval.
-    pub async fn second(context: &Context, caller: &Caller, id: &str) -> Result<Self, Refusal> {
-        let used = approve(context, caller, id).await?;
+    /// Approves as the second person, for a plan that the host currently has. Uses up the first approval.
+    pub async fn second(context: &Context, approver: &Approver, id: &str) -> Result<Self, Refusal> {
+        let used = approve(context, approver, id).await?;
         match used.wanted {
             Wanted::Change { plan, .. } => Ok(Self { plan, first: Some(used.by) }),
             Wanted::Off | Wanted::Count(_) => Err(Refusal::NotThere(format!("plan that waits for approval {id}"))),

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::database::{Connection, Row, query};
-use crate::people::Role;
 use crate::refusal::Refusal;
+use crate::role::Role;
 
 /// A user, and whether the user counts as a person.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -322,7 +322,7 @@ async fn a_first_approval_is_withdrawn_or_ends() {
     query("UPDATE approvals SET ends = 1").execute(&mut *write).await.unwrap();
     write.commit().await.unwrap();
     assert!(open(&site.context).await.unwrap().is_empty());
-    let late = super::approve(&site.context, &caller(&site, "root").await, &id).await;
+    let late = super::approve(&site.context, &caller(&site, "root").await.approver(), &id).await;
     assert!(matches!(late, Err(Refusal::NotThere(_))), "{late:?}");
     let log = log(&site).await;
     assert_eq!(

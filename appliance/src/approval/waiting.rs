@@ -3,15 +3,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Approver;
 use super::people::{can_count, count, does_count, is_same_person};
 use super::setting::{is_on, turn_off};
-use crate::access::Caller;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::database::{Connection, Row, query};
 use crate::host::{Change, PlanPage};
-use crate::people::Role;
 use crate::refusal::Refusal;
+use crate::role::Role;
 
 /// Lifetime of a first approval.
 const LIFE: SignedDuration = SignedDuration::from_hours(8);
@@ -185,10 +185,10 @@ pub async fn void_others(context: &Context, author: &Author, of: &Change, plan: 
 }
 
 /// Approves a plan as the first of two people. The caller has checked the typed name of the site.
-pub async fn ask_change(context: &Context, caller: &Caller, page: &PlanPage) -> Result<Approval, Refusal> {
+pub async fn ask_change(context: &Context, approver: &Approver, page: &PlanPage) -> Result<Approval, Refusal> {
     let title = title_of(page);
     let wanted = Wanted::Change { change: page.change.clone(), plan: page.digest.clone() };
-    ask(context, caller, wanted, title).await
+    ask(context, approver, wanted, title).await
 }
 
 /// Describes a plan in a few words of the host.
@@ -216,13 +216,13 @@ fn title_of(page: &PlanPage) -> String {
 }
 
 /// Approves something as the first of two people. Repeated by the same person, it is the same approval.
-pub async fn ask(context: &Context, caller: &Caller, wanted: Wanted, title: String) -> Result<Approval, Refusal> {
-    let (user, author) = (caller.user().ok_or(Refusal::SignInNeeded)?, caller.author());
+pub async fn ask(context: &Context, approver: &Approver, wanted: Wanted, title: String) -> Result<Approval, Refusal> {
+    let (user, author) = (approver.user.as_deref().ok_or(Refusal::SignInNeeded)?, &approver.author);
     let mut write = context.database.write().await?;
     if !is_on(&mut write).await? {
         return Err(Refusal::Invalid("one person approves on this site; no second one is waited for".to_owned()));
     }
-    end_late(&mut write, &author).await?;
+    end_late(&mut write, author).await?;
     does_count(&mut write, user, wanted.first_role()).await?;
     if let Wanted::Count(name) = &wanted {
         can_count(&mut write, name).await?;
@@ -241,7 +241,7 @@ pub async fn ask(context: &Context, caller: &Caller, wanted: Wanted, title: Stri
     let made = Approval { id, wanted, title, by, asked_as, asked: now, ends: now + LIFE };
     insert(&mut write, &made).await?;
     let detail = format!("waits for a second person until {:.0}", made.ends);
-    record(&mut write, &author, Event::done("approval.ask", &made.object()).with(&detail)).await?;
+    record(&mut write, author, Event::done("approval.ask", &made.object()).with(&detail)).await?;
     write.commit().await?;
     Ok(made)
 }
@@ -282,24 +282,24 @@ fn gone() -> Refusal {
 }
 
 /// Withdraws a first approval: its own user and every administrator may do so.
-pub async fn withdraw(context: &Context, caller: &Caller, id: &str) -> Result<Approval, Refusal> {
-    let author = caller.author();
+pub async fn withdraw(context: &Context, approver: &Approver, id: &str) -> Result<Approval, Refusal> {
+    let author = &approver.author;
     let mut write = context.database.write().await?;
     let found = find(&mut write, id).await?.ok_or_else(gone)?;
-    if caller.user() != Some(&found.by) && caller.role() < Some(Role::Administrator) {
+    if approver.user.as_ref() != Some(&found.by) && approver.role < Some(Role::Administrator) {
         return Err(Refusal::NotCounted(format!("{} or an administrator withdraws this", found.by)));
     }
-    end(&mut write, &author, ("approval.withdraw", "withdrawn"), |approval| approval.id == found.id).await?;
+    end(&mut write, author, ("approval.withdraw", "withdrawn"), |approval| approval.id == found.id).await?;
     write.commit().await?;
     Ok(found)
 }
 
 /// Approves as the second person. The console's own actions are complete on return; the caller must begin a change. An
 /// approval is used up by this.
-pub async fn approve(context: &Context, caller: &Caller, id: &str) -> Result<Approval, Refusal> {
-    let (user, author) = (caller.user().ok_or(Refusal::SignInNeeded)?, caller.author());
+pub async fn approve(context: &Context, approver: &Approver, id: &str) -> Result<Approval, Refusal> {
+    let (user, author) = (approver.user.as_deref().ok_or(Refusal::SignInNeeded)?, &approver.author);
     let mut write = context.database.write().await?;
-    end_late(&mut write, &author).await?;
+    end_late(&mut write, author).await?;
     let Some(found) = find(&mut write, id).await? else {
         // Expired approvals are recorded whatever the caller wanted.
         write.commit().await?;
@@ -313,15 +313,15 @@ pub async fn approve(context: &Context, caller: &Caller, id: &str) -> Result<App
     does_count(&mut write, &found.by, found.wanted.first_role()).await?;
     query("DELETE FROM approvals WHERE id = $1").bind(&found.id).execute(&mut *write).await?;
     let detail = found.detail();
-    record(&mut write, &author, Event::done("approval.second", &found.object()).with(&detail)).await?;
+    record(&mut write, author, Event::done("approval.second", &found.object()).with(&detail)).await?;
     match &found.wanted {
         Wanted::Change { .. } => {
             let because = "another change begins";
             let is_change = |other: &Approval| matches!(other.wanted, Wanted::Change { .. });
-            end(&mut write, &author, ("approval.void", because), is_change).await?;
+            end(&mut write, author, ("approval.void", because), is_change).await?;
         }
-        Wanted::Off => turn_off(&mut write, &author, &detail).await?,
-        Wanted::Count(name) => count(&mut write, &author, name, &detail).await?,
+        Wanted::Off => turn_off(&mut write, author, &detail).await?,
+        Wanted::Count(name) => count(&mut write, author, name, &detail).await?,
     }
     write.commit().await?;
     Ok(found)

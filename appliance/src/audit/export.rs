@@ -7,11 +7,10 @@ use jiff::Timestamp;
 use landfall_audit::{Head, Line, SCHEMA, checkpoint_line, entry_line};
 use landfall_error_codes::codes;
 
-use super::chain::{PAGE, start};
-use super::record::head;
 use super::syslog::message;
 use crate::audit::Entry;
 use crate::database::{Connection, Pool, Reading, Row, Storage, query};
+use crate::entries::{PAGE, head, start};
 use crate::error::{Context as _, Result};
 
 /// Returns entries before a number, newest first, each with its number; from the end if `before` is `None`. An

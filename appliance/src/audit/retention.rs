@@ -4,9 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 use landfall_audit::{Checkpoint, DROP, Head};
 
-use super::checkpoints::contains;
-use super::record::{Author, Event, record};
 use crate::database::{Connection, Database, Row, query, query_scalar};
+use crate::entries::{Author, Event, contains, record};
 use crate::error::Result;
 
 /// Limits of retention.

@@ -14,10 +14,8 @@ use landfall_error_codes::{Code, Coded as _, codes};
 use landfall_peer::AUDIT_PAUSE;
 use tokio::time::timeout;
 
-use super::chain::start;
-use super::checkpoints::{contains, entries_behind, is_new_key, keep, newest, stored};
-use super::record::{Author, Event, head, record};
 use crate::database::Database;
+use crate::entries::{Author, Event, contains, entries_behind, head, is_new_key, keep, newest, record, start, stored};
 use crate::error::{Error, Result};
 use crate::host::{HostError, Site};
 

@@ -346,7 +346,7 @@ async fn a_host_that_paces_checkpoints_is_asked_again_soon_and_what_it_signed_is
     assert!(first.head.number > 100, "{first:?}");
     assert!(console.signing.failing().unwrap().why.contains("in 10 seconds"));
     console.host.checkpoints.store(1, Ordering::SeqCst);
-    assert!(console.sign().await.is_err());
+    assert_eq!(console.sign().await.unwrap_err().code(), codes::CHECKPOINTS_TOO_MANY);
     assert!(console.signing.last().unwrap().head.number > first.head.number, "each goes further");
     console.host.checkpoints.store(usize::MAX, Ordering::SeqCst);
     let signed = console.sign().await;
@@ -415,7 +415,9 @@ async fn what_is_noted_of_a_key_and_of_a_restart_is_noted_once() {
     console.write(1, "a").await;
     for _ in 0..3 {
         let (one, two) = tokio::join!(console.sign(), console.sign());
-        assert!(one.is_err() && two.is_err());
+        for signed in [one, two] {
+            assert_eq!(signed.unwrap_err().code(), codes::CHECKPOINTS_TOO_MANY);
+        }
     }
     assert_eq!(console.noted().await, ["audit.key", "audit.restart"]);
     console.host.checkpoints.store(usize::MAX, Ordering::SeqCst);

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use landfall_audit::Head;
 use landfall_error_codes::codes;
 
-use super::chain::Chain;
 use super::retention::{KEPT, retain};
 use crate::database::{Database, damage_of};
+use crate::entries::Chain;
 use crate::error::Result;
 
 /// Time between two checks.

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 #[cfg(test)]
 pub use tls::server_config;
-pub use tls::{Certificates, ServerFiles, Supplied, pem_fault};
+pub use tls::{Certificates, ServerFiles, Supplied};
 
 /// Checked settings. The certificates were readable at the start; only the server's own may change later.
 #[derive(Debug)]

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::TLS13;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
+
+use crate::settings_files::pem_fault;
 
 /// Files of a certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,16 +66,6 @@ fn end_of(file: &Path) -> Option<Timestamp> {
     let first = CertificateDer::from_pem_file(file).ok()?;
     let ends = Certificate::from_der(first.as_ref()).ok()?.tbs_certificate.validity.not_after;
     Timestamp::from_second(i64::try_from(ends.to_unix_duration().as_secs()).ok()?).ok()
-}
-
-/// Describes why a text is not PEM. The parser's own reasons quote the invalid line, which is the whole key if its line
-/// ends were lost. Logs and pages show this description instead.
-pub fn pem_fault(error: &pem::Error) -> String {
-    match error {
-        pem::Error::Io(error) => error.to_string(),
-        pem::Error::NoItemsFound => "there is none in it".to_owned(),
-        _ => "it is damaged; BEGIN and END each have a line of their own".to_owned(),
-    }
 }
 
 /// Builds the server configuration from the current certificate. The error names the faulty file and the fault.

@@ -15,8 +15,7 @@ use crate::context::Context;
 use crate::people::{
     Session, Source, begin_session, change_own_password, end_own_session, end_sessions_but, sessions_of, user,
 };
-use crate::refusal::Refusal;
-use crate::server::Page;
+use crate::refusal::{Page, Refusal};
 
 struct Row {
     session: Session,

@@ -14,8 +14,7 @@ use crate::access::Caller;
 use crate::approval::{self, Approval, Counted, Wanted, counted, does_count, is_same_person, open, setting, turn_on};
 use crate::context::Context;
 use crate::people::Role;
-use crate::refusal::Refusal;
-use crate::server::Page;
+use crate::refusal::{Page, Refusal};
 
 /// A waiting first approval, as seen by the caller.
 pub struct Waiting {
@@ -196,13 +195,13 @@ pub async fn on(State(context): State<Context>, caller: Caller, Sent(fields): Se
 
 pub async fn off(State(context): State<Context>, caller: Caller) -> Shown {
     let title = "one person approves again".to_owned();
-    let done = approval::ask(&context, &caller, Wanted::Off, title).await.map(drop);
+    let done = approval::ask(&context, &caller.approver(), Wanted::Off, title).await.map(drop);
     after(&context, &caller, (done, "asked")).await
 }
 
 pub async fn count(State(context): State<Context>, caller: Caller, Sent(Name { name }): Sent<Name>) -> Shown {
     let title = format!("the user {} counts as a person", name.chars().take(64).collect::<String>());
-    let done = approval::ask(&context, &caller, Wanted::Count(name), title).await.map(drop);
+    let done = approval::ask(&context, &caller.approver(), Wanted::Count(name), title).await.map(drop);
     after(&context, &caller, (done, "asked")).await
 }
 
@@ -212,12 +211,12 @@ pub async fn approve(State(context): State<Context>, caller: Caller, Path(id): P
     if let Some(Wanted::Change { change, plan }) = waiting.map(|approval| approval.wanted) {
         return go(&plan_path(&change, &plan));
     }
-    let done = approval::approve(&context, &caller, &id).await.map(drop);
+    let done = approval::approve(&context, &caller.approver(), &id).await.map(drop);
     after(&context, &caller, (done, "approved")).await
 }
 
 pub async fn withdraw(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
-    let withdrawn = approval::withdraw(&context, &caller, &id).await?;
+    let withdrawn = approval::withdraw(&context, &caller.approver(), &id).await?;
     match withdrawn.wanted {
         Wanted::Change { change, .. } => tell(&caller, home(change.verb()), "withdrawn"),
         Wanted::Off | Wanted::Count(_) => tell(&caller, "/approval", "withdrawn"),

@@ -350,7 +350,7 @@ pub struct Undo {
 /// Approves as the first of two people.
 pub async fn ask_first(State(context): State<Context>, caller: Caller, Sent(form): Sent<FirstApproval>) -> Shown {
     let page = confirmed_plan(&context, &form.plan, form.confirm.trim()).await?;
-    ask_change(&context, &caller, &page).await?;
+    ask_change(&context, &caller.approver(), &page).await?;
     go(&plan_path(&page.change, &page.digest))
 }
 

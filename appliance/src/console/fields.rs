@@ -9,8 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{Shown, go};
 use crate::access::Caller;
 use crate::people::Secret;
-use crate::refusal::Refusal;
-use crate::server::Page;
+use crate::refusal::{Page, Refusal};
 
 /// Fields of a submitted form.
 pub struct Sent<T>(pub T);

@@ -1,12 +1,12 @@
 //! Frame of every page: the navigation, the signed-in user, and notices of the whole console.
 
+use super::assets::{ICON, OWN_SCRIPT, PALETTE_SCRIPT, SCRIPT, SECRET_SCRIPT, STYLE, UPLOAD_SCRIPT};
 use super::moment::Moment;
 use super::palette::{Goal, goals};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::people::{LEAST_CHARACTERS, Role};
 use crate::refusal::{Problem, Refusal};
-use crate::server::{ICON, OWN_SCRIPT, PALETTE_SCRIPT, SCRIPT, SECRET_SCRIPT, STYLE, UPLOAD_SCRIPT};
 
 /// Places in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,7 @@ use super::{Shown, draw, draw_refused};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::people::{Key, NewKey, Scope, keys, make_key, remove_key};
-use crate::refusal::Refusal;
-use crate::server::Page;
+use crate::refusal::{Page, Refusal};
 
 struct Row {
     mark: Mark,

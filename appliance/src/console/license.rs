@@ -16,8 +16,7 @@ use crate::access::Caller;
 use crate::api::import_license;
 use crate::context::Context;
 use crate::host::{License, LicenseDocument, Terms, Topic, Usage};
-use crate::refusal::Refusal;
-use crate::server::Page;
+use crate::refusal::{Page, Refusal};
 
 struct Facts {
     mark: Mark,

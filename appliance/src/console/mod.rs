@@ -3,6 +3,7 @@
 mod account;
 mod activity;
 mod approval;
+mod assets;
 mod audit;
 mod backups;
 mod change;
@@ -34,7 +35,6 @@ mod sources;
 mod state;
 mod support;
 mod trouble;
-mod turns;
 mod units;
 mod upgrade;
 mod users;
@@ -50,12 +50,13 @@ use landfall_peer::spelled_out;
 use crate::context::Context;
 use crate::directory::RETURN;
 use crate::error::Error;
-use crate::refusal::Refusal;
-use crate::server::{Page, add_advice};
+use crate::refusal::{Page, Refusal, add_advice};
 
+#[cfg(test)]
+pub use assets::STYLE;
+pub use assets::asset;
 pub use problem::problem;
 pub use proof::{OWN_PASSWORD, prove_first};
-pub use turns::Turns;
 
 /// Result of a page's handler.
 type Shown = Result<Response, Page>;

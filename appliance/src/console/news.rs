@@ -37,7 +37,7 @@ mod tests {
     use landfall_peer::{Event as Reported, NumberedEvent, ProgressPage};
 
     use super::*;
-    use crate::api::LISTENERS;
+    use crate::context::LISTENERS;
     use crate::testing::{Site, until};
 
     const PATH: &str = "/live/news";

@@ -14,8 +14,7 @@ use super::rendered;
 use crate::access::Caller;
 use crate::context::Context;
 use crate::people::PROOF;
-use crate::refusal::{Prover, Refusal};
-use crate::server::add_advice;
+use crate::refusal::{Prover, Refusal, add_advice};
 
 /// Form field with the sender's own password.
 pub const OWN_PASSWORD: &str = "own_password";

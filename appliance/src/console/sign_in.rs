@@ -14,8 +14,7 @@ use crate::context::Context;
 use crate::people::{
     Proven, Secret, Source, any_user, begin_session, end_own_session, make_administrator, sign_in as check, user,
 };
-use crate::refusal::Refusal;
-use crate::server::Page;
+use crate::refusal::{Page, Refusal};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]

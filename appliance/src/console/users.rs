@@ -15,8 +15,7 @@ use crate::people::{
     Disabled, Role, Source, User, create_user, remove_user, sessions_of, set_disabled, set_password, set_role, user,
     users,
 };
-use crate::refusal::Refusal;
-use crate::server::Page;
+use crate::refusal::{Page, Refusal};
 
 struct Row {
     user: User,

@@ -5,10 +5,10 @@ use std::path::Path;
 use landfall_error_codes::codes;
 
 use super::inspect::{close, inspect_connection, open};
-use super::queries::ONE_MOMENT;
 use super::{Connection, Storage, file, migrations, query, query_scalar, server};
-use crate::audit::Chain;
+use crate::entries::Chain;
 use crate::error::{Error, Result};
+use crate::queries::ONE_MOMENT;
 
 /// Counts of a database's content.
 #[derive(Debug)]

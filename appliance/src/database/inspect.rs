@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Row as _};
 
 use super::{APPLICATION_ID, Connection, migrations, options, query};
-use crate::audit::Chain;
+use crate::entries::Chain;
 use crate::error::{Context as _, Error, Result};
 
 fn refused(what: impl Into<String>) -> Error {

@@ -9,7 +9,7 @@ use landfall_media::durable;
 
 use super::inspect::inspect;
 use super::{FILE, Storage, file, server, sqlite};
-use crate::audit::Chain;
+use crate::entries::Chain;
 use crate::error::{Context as _, Error, Result};
 
 /// Maximum size of a snapshot in bytes. An audit log of ten million entries is smaller.

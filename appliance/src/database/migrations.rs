@@ -5,8 +5,9 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{PgConnection, SqlitePool};
 
-use super::{APPLICATION_ID, Connection, code_of};
+use super::{APPLICATION_ID, Connection};
 use crate::error::{Context as _, Error, Result};
+use crate::queries::code_of;
 
 /// A change of the schema.
 struct Change {

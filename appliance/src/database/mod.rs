@@ -9,31 +9,28 @@ mod damage;
 mod inspect;
 mod load;
 mod migrations;
-mod queries;
 mod reading;
 mod save;
 mod server;
 mod sqlite;
 mod storage;
 mod trial;
-mod trouble;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::audit::{Author, Event, head, record};
+use crate::entries::{Author, Event, head, record};
 use crate::error::Result;
 
+pub use crate::queries::{Connection, Pool, Row, Write, query, query_scalar};
 pub use check::{Counts, check};
 pub use damage::{Aside, damage_of};
 pub use load::load;
-pub use queries::{Connection, Pool, Row, Write, query, query_scalar};
 pub use reading::Reading;
 pub use save::save;
 #[cfg(test)]
 pub use server::fixture;
 pub use storage::Storage;
-pub use trouble::code_of;
 
 use server::Relay;
 use sqlite::{APPLICATION_ID, FILE, file, options};

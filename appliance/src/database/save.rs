@@ -9,7 +9,7 @@ use sqlx::ConnectOptions as _;
 
 use super::inspect::inspect;
 use super::{FILE, Storage, file, options, server};
-use crate::audit::Chain;
+use crate::entries::Chain;
 use crate::error::{Context as _, Error, Result};
 
 /// Suffix of an unfinished snapshot's name; a process ID follows.

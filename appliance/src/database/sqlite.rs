@@ -9,8 +9,9 @@ use rustix::fs::{Access, access};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::{Pool, code_of, damage, migrations, save};
+use super::{Pool, damage, migrations, save};
 use crate::error::{Context as _, Error, Result};
+use crate::queries::code_of;
 
 /// Name of the database's file in the data folder.
 pub const FILE: &str = "console.db";

@@ -4,16 +4,17 @@ use std::path::Path;
 
 use landfall_error_codes::codes;
 
-use super::files::Files;
+use super::files::NAMES;
 use super::ldap::Ldap;
 use super::oidc::Provider;
 use super::{State, read};
 use crate::error::{Error, Result};
+use crate::settings_files::Files;
 
 /// Checks the settings in a folder, and makes the queries that a sign-in will need. Signs in no user and changes
 /// nothing. Returns lines for people.
 pub async fn check(folder: &Path) -> Result<Vec<String>> {
-    match read(&Files::read(folder)) {
+    match read(&Files::of(folder, &NAMES)) {
         State::Off => Ok(vec![format!("{} holds no settings: people are local", folder.display())]),
         State::Faulty(faults) => Err(Error::new(codes::DIRECTORY_SETTINGS, faults.join("; "))),
         State::On(sources) => {

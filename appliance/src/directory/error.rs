@@ -1,5 +1,9 @@
 //! Reasons why a directory did not vouch for a person.
 
+use landfall_error_codes::codes;
+
+use crate::refusal::Refusal;
+
 /// Reason why a directory did not vouch for a person. The texts go to the audit log and to the person, and contain no
 /// secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,5 +40,18 @@ impl DirectoryError {
     /// Creates an error for an answer that proves nothing.
     pub fn refused(why: impl Into<String>) -> Self {
         Self::Refused(why.into())
+    }
+}
+
+impl From<DirectoryError> for Refusal {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::Wrong => Self::SignIn,
+            DirectoryError::Refused(why) => Self::Directory(why),
+            DirectoryError::Unavailable(why) | DirectoryError::Undecided(why) => {
+                tracing::warn!(code = codes::DIRECTORY_SILENT.id, why, "the directory does not answer");
+                Self::DirectorySilent
+            }
+        }
     }
 }

@@ -17,11 +17,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use check::check;
 pub use error::DirectoryError;
-pub use files::Files;
 pub use ldap::{Groups, Ldap, Name, Way};
 pub use oidc::{Errand, Pending, Provider, RETURN, Returned, Vouched};
-pub use settings::{authority, read, trusting};
-pub use watch::{follow, watch};
+pub use settings::read;
+pub use watch::watch;
 
 /// The console's current knowledge of directories.
 #[derive(Debug, Default)]

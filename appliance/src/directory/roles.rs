@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::people::Role;
+use crate::role::Role;
 
 /// Groups by role. Names are compared completely and exactly: parts of a name and patterns never match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

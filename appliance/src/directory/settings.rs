@@ -4,18 +4,16 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustls::client::WantsClientCert;
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use serde::Deserialize;
 use url::Url;
 
-use super::files::{Files, OIDC_AUTHORITY, OIDC_SECRET, SETTINGS};
+use super::files::{OIDC_AUTHORITY, OIDC_SECRET, SETTINGS};
 use super::ldap::{self, Ldap, LdapText};
 use super::oidc::Provider;
 use super::roles::Roles;
 use super::{Sources, State};
 use crate::endpoint::shown;
+use crate::settings_files::{Files, authority};
 
 /// A text that is never displayed.
 #[derive(Clone, PartialEq, Eq)]
@@ -194,24 +192,4 @@ pub fn roles(roles: Roles) -> Result<Roles, String> {
         return Err("a group has no name".to_owned());
     }
     Ok(roles)
-}
-
-/// Returns a TLS configuration that trusts only the authorities of a file, without a client certificate.
-pub fn authority(files: &Files, name: &str) -> Result<Arc<ClientConfig>, String> {
-    Ok(Arc::new(trusting(files, name)?.with_no_client_auth()))
-}
-
-/// Returns a TLS builder that trusts only the authorities of a file. The client certificate is still to be set.
-pub fn trusting(files: &Files, name: &str) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, String> {
-    let missing = || format!("{name} is missing: give the authority's certificate in PEM");
-    let certificates = files.certificates(name).ok_or_else(missing)??;
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        roots.add(certificate).map_err(|error| format!("{name} holds no authority: {error}"))?;
-    }
-    // Some directory servers still in use only support TLS 1.2.
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
-    Ok(builder.with_root_certificates(roots))
 }

@@ -1,41 +1,22 @@
 //! Reloading of the settings when their files change: the kubelet replaces them, and nothing is restarted.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
 use landfall_error_codes::codes;
-use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 
-use super::files::{Files, NAMES};
-use super::{State, read};
-use crate::context::Context;
-
-/// Interval of checks. The kubelet itself takes about a minute to replace the files.
-const INTERVAL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+use super::files::NAMES;
+use super::{Directory, State, read};
+use crate::settings_files::{Files, follow};
 
 /// Watches the folder while the process runs.
-pub async fn watch(context: Context, folder: PathBuf) {
+pub async fn watch(directory: Arc<Directory>, folder: PathBuf) {
     let take = |files: &Files| {
         let state = read(files);
         report(&state, &folder);
-        context.directory.replace(state);
+        directory.replace(state);
     };
     follow(&folder, &NAMES, take).await;
-}
-
-/// Watches files of a folder while the process runs, and passes them on at the first look and after every change.
-pub async fn follow(folder: &Path, names: &'static [&'static str], take: impl Fn(&Files)) {
-    let mut seen: Option<Files> = None;
-    loop {
-        let look = folder.to_owned();
-        let Ok(files) = spawn_blocking(move || Files::of(&look, names)).await else { return };
-        if seen.as_ref() != Some(&files) {
-            take(&files);
-        }
-        seen = Some(files);
-        sleep(INTERVAL).await;
-    }
 }
 
 /// Logs one line for each state, with all faults.

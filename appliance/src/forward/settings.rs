@@ -9,9 +9,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde::Deserialize;
 
-use crate::configuration::pem_fault;
-use crate::directory::{Files, trusting};
 use crate::endpoint::Endpoint;
+use crate::settings_files::{Files, pem_fault, trusting};
 
 /// Name of the settings file.
 const SETTINGS: &str = "syslog.yaml";

@@ -20,7 +20,7 @@ use super::settings::{NAMES, State, read};
 use super::watch::{Times, watch_in};
 use crate::configuration::{ServerFiles, server_config};
 use crate::database::query_scalar;
-use crate::directory::Files;
+use crate::settings_files::Files;
 use crate::testing::{Site, authority_on_loopback, note, until};
 
 const QUICK: Times = Times {
@@ -137,6 +137,11 @@ fn write(folder: &Path, name: &str, text: &str) {
     landfall_media::durable::write_file(&folder.join(name), text.as_bytes(), 0o600).unwrap();
 }
 
+/// Returns the task that forwards a site's log by the settings of a folder.
+fn watching(site: &Site, folder: &Path, times: Times) -> impl Future<Output = ()> + use<> {
+    watch_in(site.context.database.clone(), site.context.forward.clone(), folder.to_owned(), times)
+}
+
 /// A console that forwards to a server by its settings.
 struct Forwarding {
     site: Site,
@@ -158,7 +163,7 @@ impl Forwarding {
     async fn begin_in(settings: &str, times: Times) -> Self {
         let (site, folder) = (Site::begin().await, tempfile::tempdir().unwrap());
         write(folder.path(), "syslog.yaml", settings);
-        let task = tokio::spawn(watch_in(site.context.clone(), folder.path().to_owned(), times));
+        let task = tokio::spawn(watching(&site, folder.path(), times));
         let forwarding = Self { site, folder, task };
         // Entries from here on are forwarded.
         until(async || forwarding.position().await.is_some() || forwarding.is_faulty()).await;
@@ -180,7 +185,7 @@ impl Forwarding {
 
     fn restart(&mut self) {
         self.task.abort();
-        self.task = tokio::spawn(watch_in(self.site.context.clone(), self.folder.path().to_owned(), QUICK));
+        self.task = tokio::spawn(watching(&self.site, self.folder.path(), QUICK));
     }
 
     /// Returns true if every entry since the beginning of forwarding has arrived.

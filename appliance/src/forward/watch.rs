@@ -3,18 +3,20 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_error_codes::codes;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
+use super::Forward;
 use super::link::Link;
 use super::position::{behind, position, store};
 use super::settings::{NAMES, Settings, State, read};
 use crate::audit::message;
-use crate::context::Context;
-use crate::directory::Files;
+use crate::database::Database;
+use crate::settings_files::Files;
 
 /// Number of messages sent together.
 const BATCH: i64 = 100;
@@ -45,22 +47,22 @@ impl Times {
 }
 
 /// Forwards until the process ends.
-pub async fn watch(context: Context, folder: PathBuf) {
-    watch_in(context, folder, Times::NORMAL).await;
+pub async fn watch(database: Database, standing: Arc<Forward>, folder: PathBuf) {
+    watch_in(database, standing, folder, Times::NORMAL).await;
 }
 
-pub(super) async fn watch_in(context: Context, folder: PathBuf, times: Times) {
+pub(super) async fn watch_in(database: Database, standing: Arc<Forward>, folder: PathBuf, times: Times) {
     let mut seen: Option<Files> = None;
     loop {
         let Some(files) = files(&folder).await else { return };
         let state = read(&files);
         if seen.as_ref() != Some(&files) {
-            report(&context, &state);
+            report(&standing, &state);
         }
         seen = Some(files.clone());
         if let State::On(settings) = state
-            && let Err(why) = forward(&context, &settings, (&folder, &files), times).await
-            && context.forward.failed(&why)
+            && let Err(why) = forward((&database, &standing), &settings, (&folder, &files), times).await
+            && standing.failed(&why)
         {
             tracing::warn!(server = settings.server, why, "the audit log is not forwarded");
         }
@@ -73,7 +75,7 @@ async fn files(folder: &Path) -> Option<Files> {
     spawn_blocking(move || Files::of(&folder, &NAMES)).await.ok()
 }
 
-fn report(context: &Context, state: &State) {
+fn report(standing: &Forward, state: &State) {
     let (server, faults) = match state {
         State::Off => (None, Vec::new()),
         State::Faulty(faults) => (None, faults.clone()),
@@ -87,7 +89,7 @@ fn report(context: &Context, state: &State) {
         }
         State::On(settings) => tracing::info!(server = settings.server, "new audit entries are forwarded"),
     }
-    context.forward.change(|standing| (standing.server, standing.faults, standing.failing) = (server, faults, None));
+    standing.change(|now| (now.server, now.faults, now.failing) = (server, faults, None));
 }
 
 /// Entries sent over a connection, and known arrivals.
@@ -111,22 +113,22 @@ impl Sent {
 
 /// Forwards over one connection until it breaks, or until the settings change.
 async fn forward(
-    context: &Context,
+    (database, standing): (&Database, &Forward),
     settings: &Settings,
     (folder, known): (&Path, &Files),
     times: Times,
 ) -> Result<(), String> {
-    let stored = position(&context.database).await.map_err(|error| error.to_string())?;
-    context.forward.change(|standing| standing.received = stored);
+    let stored = position(database).await.map_err(|error| error.to_string())?;
+    standing.change(|now| now.received = stored);
     let mut link = Link::open(settings, times).await?;
     let (mut sent, mut looked) = (Sent { last: stored, open: VecDeque::new() }, Instant::now());
     loop {
-        let count = send_next(context, settings, &mut link, &mut sent, times).await?;
-        context.forward.change(|standing| standing.failing = None);
+        let count = send_next(database, settings, &mut link, &mut sent, times).await?;
+        standing.change(|now| now.failing = None);
         link.wait(if count < BATCH { times.poll } else { Duration::ZERO }).await?;
         if let Some(number) = sent.settled(times.settled) {
-            store(&context.database, number).await.map_err(|error| error.to_string())?;
-            context.forward.change(|standing| standing.received = number);
+            store(database, number).await.map_err(|error| error.to_string())?;
+            standing.change(|now| now.received = number);
         }
         if looked.elapsed() >= times.settings {
             looked = Instant::now();
@@ -139,13 +141,13 @@ async fn forward(
 
 /// Sends the next entries, and returns their number.
 async fn send_next(
-    context: &Context,
+    database: &Database,
     settings: &Settings,
     link: &mut Link,
     sent: &mut Sent,
     times: Times,
 ) -> Result<i64, String> {
-    let next = behind(context.database.read(), sent.last, BATCH).await.map_err(|error| error.to_string())?;
+    let next = behind(database.read(), sent.last, BATCH).await.map_err(|error| error.to_string())?;
     let Some(last) = next.last().map(|entry| entry.number) else { return Ok(0) };
     let messages: Vec<String> =
         next.iter().map(|entry| message(&settings.name, entry.number, &entry.text, &entry.hash)).collect();

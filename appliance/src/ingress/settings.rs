@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::network::Network;
-use crate::directory::Files;
+use crate::settings_files::Files;
 
 /// Name of the file.
 const SETTINGS: &str = "ingress.yaml";

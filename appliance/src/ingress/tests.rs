@@ -3,7 +3,7 @@ use std::net::Ipv4Addr;
 use axum::http::{HeaderValue, Method, StatusCode};
 
 use super::*;
-use crate::directory::Files;
+use crate::settings_files::Files;
 use crate::testing::{Site, Visitor, until};
 
 fn state(text: &str) -> State {
@@ -46,19 +46,14 @@ fn a_network_has_the_addresses_that_begin_alike() {
     assert!(!contains("2001:db8::1", "192.0.2.7"));
     assert!(contains("::ffff:192.0.2.7", "192.0.2.7") && !contains("::ffff:192.0.2.7", "192.0.2.6"));
     assert!(contains("::ffff:10.244.0.0/112", "10.244.3.9") && !contains("::ffff:10.244.0.0/112", "10.245.0.1"));
-    for wrong in [
-        "::ffff:192.0.2.0/24",
-        "::ffff:192.0.2.0/103",
-        "::ffff:0.0.0.0/96",
-        "",
-        "x",
-        "192.0.2.0/33",
-        "0.0.0.0/0",
-        "::/0",
-        "192.0.2.0/-1",
-        "192.0.2.0/",
-    ] {
-        assert!(wrong.parse::<network::Network>().is_err(), "{wrong}");
+    let refused = |wrong: &str| wrong.parse::<network::Network>().unwrap_err();
+    for wrong in
+        ["::ffff:192.0.2.0/24", "::ffff:192.0.2.0/103", "::ffff:0.0.0.0/96", "192.0.2.0/33", "0.0.0.0/0", "::/0"]
+    {
+        assert!(refused(wrong).contains(" has a prefix that is not from "), "{wrong}");
+    }
+    for wrong in ["", "x", "192.0.2.0/-1", "192.0.2.0/"] {
+        assert!(refused(wrong).contains(" is not an address or a network"), "{wrong}");
     }
 }
 
@@ -125,7 +120,7 @@ async fn behind_a_proxy_the_browser_is_the_author_and_its_origin_is_the_name_of_
     let folder = tempfile::tempdir().unwrap();
     let text = "host: console.example.com\nproxies: [127.0.0.9]\n";
     landfall_media::durable::write_file(&folder.path().join("ingress.yaml"), text.as_bytes(), 0o644).unwrap();
-    let watching = tokio::spawn(watch(site.context.clone(), folder.path().to_owned()));
+    let watching = tokio::spawn(watch(site.context.ingress.clone(), folder.path().to_owned()));
     until(async || matches!(*site.context.ingress.state(), State::On(_))).await;
     let root = site.sign_in("root").await;
     let from = |last: u8| Visitor {

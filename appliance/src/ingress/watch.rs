@@ -1,19 +1,20 @@
 //! Reloading of the settings when their file changes: the kubelet replaces it, and nothing is restarted.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use landfall_error_codes::codes;
 
+use super::Ingress;
 use super::settings::{NAMES, State, read};
-use crate::context::Context;
-use crate::directory::{Files, follow};
+use crate::settings_files::{Files, follow};
 
 /// Watches the folder while the process runs.
-pub async fn watch(context: Context, folder: PathBuf) {
+pub async fn watch(ingress: Arc<Ingress>, folder: PathBuf) {
     let take = |files: &Files| {
         let state = read(files);
         report(&state, &folder);
-        context.ingress.replace(state);
+        ingress.replace(state);
     };
     follow(&folder, &NAMES, take).await;
 }

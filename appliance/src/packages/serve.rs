@@ -11,7 +11,7 @@ use landfall_packages::npm::Registry;
 use super::router::{Served, router};
 use super::settings::Settings;
 use crate::error::{Context as _, Result};
-use crate::server::{Limits, end_on_signal, serve_plain};
+use crate::listener::{Limits, end_on_signal, serve_plain};
 
 /// Limits: uv opens fifty connections for an installation, and npm fifteen; each holds a piece of a file.
 const LIMITS: Limits = Limits { head: Duration::from_secs(30), buffer: 16 << 10, connections: 250, stalled_ms: 60_000 };
@@ -26,7 +26,15 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let handle = Handle::new();
     tokio::spawn(end_on_signal(handle.clone(), "package index")?);
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(address = %listen, projects, wheels = files, packages, tarballs, version, "the package index accepts connections");
+    tracing::info!(
+        address = %listen,
+        projects,
+        wheels = files,
+        packages,
+        tarballs,
+        version,
+        "the package index accepts connections"
+    );
     serve_on(listener, Served::new(folder, wheels, npm), handle).await
 }
 

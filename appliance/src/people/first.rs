@@ -6,7 +6,6 @@ use std::time::Instant;
 use landfall_error_codes::codes;
 
 use super::failures::record_failure;
-use super::role::Role;
 use super::sign_in::Proven;
 use super::source::Source;
 use super::users::{canonical_name, enable, find_user, insert, store_password, store_role};
@@ -16,6 +15,7 @@ use crate::context::Context;
 use crate::database::query_scalar;
 use crate::error::Context as _;
 use crate::refusal::Refusal;
+use crate::role::Role;
 use crate::task::spawn_for_request;
 
 /// Creates an administrator with this name, or makes an existing user one, with this password. The host consumes the

@@ -7,14 +7,14 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 use landfall_peer::is_hidden;
 
-use super::role::Role;
-use super::secret::{Secret, identifier};
 use super::sessions::touch;
 use super::users::{find_user, time};
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::credentials::{Secret, identifier};
 use crate::database::{Row, query};
 use crate::refusal::Refusal;
+use crate::role::Role;
 
 /// Prefix of a key's text, by which scanners of leaked secrets recognize it.
 const PREFIX: &str = "lfk_";

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::role::Role;
-use super::secret::{Secret, identifier};
 use super::sign_in::Proven;
 use super::source::Source;
 use super::users::time;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
+use crate::credentials::{Secret, identifier};
 use crate::database::{Connection, Row, query, query_scalar};
 use crate::error::Error;
 use crate::refusal::Refusal;
+use crate::role::Role;
 
 /// Idle time after which a session ends. Requests of self-refreshing pages do not count.
 pub const IDLE: Duration = Duration::from_hours(1);

@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::role::Role;
 use super::source::Source;
 use crate::approval::forget;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::database::{Connection, Row, query, query_scalar};
 use crate::refusal::Refusal;
+use crate::role::Role;
 
 /// Maximum number of characters of a user's name.
 const MOST_CHARACTERS: usize = 64;

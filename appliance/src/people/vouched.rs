@@ -4,7 +4,6 @@
 use jiff::Timestamp;
 
 use super::failures::record_failure;
-use super::role::Role;
 use super::sign_in::Proven;
 use super::source::Source;
 use super::users::{canonical_name, end_sessions, find_user, store_role};
@@ -12,6 +11,7 @@ use crate::audit::{Author, Event, record};
 use crate::context::Context;
 use crate::database::{Connection, Row, query};
 use crate::refusal::Refusal;
+use crate::role::Role;
 
 /// A directory's statement about a person who has just signed in there.
 #[derive(Debug, Clone)]

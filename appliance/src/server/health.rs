@@ -13,11 +13,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::site_metrics;
 use crate::context::Context;
 use crate::database::query_scalar;
 use crate::error::Error;
 use crate::host::{History, Status, Topic, Usage};
+use crate::metrics::site;
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
@@ -96,7 +96,7 @@ fn text(
     let answers = context.site.silent_since().is_none();
     context.metrics.write(&mut text, answers, usage, &context.signing, &context.forward)?;
     if let Some(status) = status.filter(|_| answers) {
-        site_metrics::write(&mut text, status, context.site.running().as_ref(), history)?;
+        site::write(&mut text, status, context.site.running().as_ref(), history)?;
     }
     encode_eof(&mut text)?;
     Ok(text)

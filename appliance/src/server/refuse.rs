@@ -1,47 +1,22 @@
 //! Form of a refusal: a problem document for programs, a page for people.
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Redirect, Response};
-use landfall_error_codes::{Coded as _, codes};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use landfall_error_codes::codes;
 
-use crate::access::{Caller, stranger};
+use super::guard::stranger;
+use crate::access::Caller;
 use crate::console;
 use crate::error::Error;
-use crate::refusal::Refusal;
-
-/// Media type of RFC 9457.
-const PROBLEM: &str = "application/problem+json";
-
-/// A refusal by a page's handler.
-pub struct Page(pub Refusal);
-
-impl<E: Into<Refusal>> From<E> for Page {
-    fn from(refusal: E) -> Self {
-        Self(refusal.into())
-    }
-}
-
-/// A refusal returned by a handler, for the layer that knows its audience.
-#[derive(Clone)]
-struct Pending(std::sync::Arc<std::sync::Mutex<Option<Refusal>>>);
-
-impl IntoResponse for Page {
-    fn into_response(self) -> Response {
-        let mut response = self.0.status().into_response();
-        response.extensions_mut().insert(Pending(std::sync::Arc::new(Some(self.0).into())));
-        response
-    }
-}
+use crate::refusal::{Refusal, add_advice, log, pending};
 
 /// Renders the page of a refusal that a page's handler returned.
 pub async fn draw_refusals(request: Request, next: Next) -> Response {
     let caller = request.extensions().get::<Caller>().cloned();
     let response = next.run(request).await;
-    let pending = response.extensions().get::<Pending>().cloned();
-    let refusal = pending.and_then(|pending| pending.0.lock().ok().and_then(|mut refusal| refusal.take()));
-    match (refusal, caller) {
+    match (pending(&response), caller) {
         (Some(refusal), Some(caller)) => page(&refusal, &caller),
         _ => response,
     }
@@ -64,33 +39,6 @@ pub fn with_code(response: Response, caller: &Caller, audience: Audience) -> Res
             refuse(Refusal::Internal(Error::new(codes::BUG, "a request panicked")), caller, audience)
         }
         _ => response,
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        log(&self);
-        let problem = self.problem();
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let mut response = (self.status(), [(header::CONTENT_TYPE, PROBLEM)], body).into_response();
-        add_advice(&mut response, &self);
-        if response.status() == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
-    }
-}
-
-/// Logs a fault of the appliance, once; the answer only states that there was one.
-fn log(refusal: &Refusal) {
-    if let Refusal::Internal(error) = refusal {
-        let mut causes = Vec::new();
-        let mut cause = std::error::Error::source(error);
-        while let Some(inner) = cause {
-            causes.push(inner.to_string());
-            cause = inner.source();
-        }
-        tracing::error!(code = error.code().id, %error, causes = causes.join(": "), "a request failed");
     }
 }
 
@@ -125,22 +73,4 @@ fn page(refusal: &Refusal, caller: &Caller) -> Response {
     let mut response = (refusal.status(), console::problem(caller, &refusal.problem())).into_response();
     add_advice(&mut response, refusal);
     response
-}
-
-/// Adds headers for the client's program, whatever the audience.
-pub fn add_advice(response: &mut Response, refusal: &Refusal) {
-    match refusal {
-        Refusal::TooManyAttempts(seconds) => {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
-        }
-        Refusal::Method(allowed) => allow(response, allowed),
-        _ => {}
-    }
-}
-
-/// Adds the supported methods to the refusal of a method (RFC 9110, section 15.5.6).
-fn allow(response: &mut Response, methods: &str) {
-    if let Ok(methods) = HeaderValue::from_str(methods) {
-        response.headers_mut().insert(header::ALLOW, methods);
-    }
 }

@@ -14,10 +14,10 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument as _;
 
-use super::metrics::known;
-use super::{assets, headers, health, refuse};
-use crate::access::guard;
+use super::guard::guard;
+use super::{headers, health, refuse};
 use crate::context::Context;
+use crate::metrics::known;
 use crate::{api, console};
 
 /// Time limit of a request. Waits for the host's answers are shorter.
@@ -32,7 +32,7 @@ pub fn router(context: Context) -> Router {
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .route("/metrics", get(health::metrics))
-        .route("/assets/{name}", get(assets::asset))
+        .route("/assets/{name}", get(console::asset))
         .merge(console::routes())
         .merge(api::routes())
         .fallback(|| async { StatusCode::NOT_FOUND })

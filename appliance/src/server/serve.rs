@@ -9,11 +9,10 @@ use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use landfall_error_codes::codes;
 use landfall_peer::{Bounded, one_host};
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::certificate;
 use super::router::router;
 use crate::answers;
+use crate::certificate;
 use crate::configuration::Configuration;
 use crate::context::Context;
 use crate::database::Database;
@@ -22,11 +21,10 @@ use crate::error::{Context as _, Result};
 use crate::forward;
 use crate::host::{self, Client, Site};
 use crate::ingress;
+use crate::listener::end_on_signal;
 use crate::people;
 use crate::trend;
 
-/// Time for requests to end after the signal; the kubelet waits longer.
-const FAREWELL: Duration = Duration::from_secs(8);
 /// Time limit for the first request of a connection, so that idle ones are closed.
 const FIRST_REQUEST: Duration = Duration::from_secs(30);
 /// Time limit for the head of each request, including the wait for the next one on the same connection.
@@ -50,13 +48,13 @@ pub async fn serve(configuration: Configuration) -> Result<()> {
     let standing = context.certificate.clone();
     tokio::spawn(certificate::renew(configuration.certificates.clone(), tls.clone(), standing));
     if let Some(folder) = configuration.directory.clone() {
-        tokio::spawn(directory::watch(context.clone(), folder));
+        tokio::spawn(directory::watch(context.directory.clone(), folder));
     }
     if let Some(folder) = configuration.syslog.clone() {
-        tokio::spawn(forward::watch(context.clone(), folder));
+        tokio::spawn(forward::watch(context.database.clone(), context.forward.clone(), folder));
     }
     if let Some(folder) = configuration.ingress.clone() {
-        tokio::spawn(ingress::watch(context.clone(), folder));
+        tokio::spawn(ingress::watch(context.ingress.clone(), folder));
     }
     if let Some(address) = configuration.answers {
         tokio::spawn(answers::serve(address, context.site.clone())?);
@@ -68,7 +66,11 @@ pub async fn serve(configuration: Configuration) -> Result<()> {
         // Their connections would otherwise last until the time for ending requests is over.
         site.end_listeners();
     });
-    tracing::info!(address = %configuration.listen, version = env!("CARGO_PKG_VERSION"), "the console accepts connections");
+    tracing::info!(
+        address = %configuration.listen,
+        version = env!("CARGO_PKG_VERSION"),
+        "the console accepts connections"
+    );
     serve_on(listener, tls, context, handle).await
 }
 
@@ -107,19 +109,4 @@ pub async fn serve_on(
     context.database.close().await;
     tracing::info!("the console has ended");
     result
-}
-
-/// Ends a server at SIGTERM or SIGINT: running requests may end, new connections are refused.
-pub fn end_on_signal(handle: Handle<SocketAddr>, server: &'static str) -> Result<impl Future<Output = ()>> {
-    let failed = || "signals cannot be received".to_owned();
-    let mut terminate = signal(SignalKind::terminate()).context(codes::BUG, failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).context(codes::BUG, failed)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("the {server} ends");
-        handle.graceful_shutdown(Some(FAREWELL));
-    })
 }

@@ -6,9 +6,11 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use landfall_peer::Bounded;
 
 use super::*;
+use crate::certificate;
 use crate::configuration::{Certificates, ServerFiles, Supplied, server_config};
 use crate::database::query;
 use crate::host::fake::sample;
+use crate::listener::{Limits, serve_plain};
 use crate::people::Scope;
 use crate::testing::{Site, Visitor, new_certificate, pinning, until};
 
@@ -308,7 +310,8 @@ async fn connections_are_bounded() {
     };
     let (browser, held) = arrive().await;
     assert!(browser.is_ok() && held.is_ok());
-    assert!(arrive().await.1.is_err(), "the one place is taken");
+    let refused = arrive().await.1.err().unwrap();
+    assert_eq!(refused.to_string(), "too many connections", "the one place is taken");
     drop(held);
     assert!(arrive().await.1.is_ok(), "and is free again");
 }
@@ -318,7 +321,7 @@ async fn what_no_handler_answers_still_has_a_code() {
     use axum::response::IntoResponse as _;
     for (path, status, text) in [("/late", 504, "LF5010"), ("/api/v1/panics", 500, r#""code":"LF9001""#)] {
         let request = axum::extract::Request::get(path).body(axum::body::Body::empty()).unwrap();
-        let (_, caller, audience) = crate::access::stranger(request);
+        let (_, caller, audience) = guard::stranger(request);
         let bare = StatusCode::from_u16(status).unwrap().into_response();
         let response = refuse::with_code(bare, &caller, audience);
         assert_eq!(response.status().as_u16(), status);
@@ -355,9 +358,9 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 fn plain() -> (std::net::SocketAddr, axum_server::Handle<std::net::SocketAddr>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, handle) = (listener.local_addr().unwrap(), axum_server::Handle::new());
-    let limits = super::Limits { head: Duration::from_secs(1), buffer: 8 << 10, connections: 10, stalled_ms: 2_000 };
+    let limits = Limits { head: Duration::from_secs(1), buffer: 8 << 10, connections: 10, stalled_ms: 2_000 };
     let router = axum::Router::new().route("/", axum::routing::get(async || "here"));
-    tokio::spawn(super::serve_plain(listener, router, limits, handle.clone()));
+    tokio::spawn(serve_plain(listener, router, limits, handle.clone()));
     (address, handle)
 }
 

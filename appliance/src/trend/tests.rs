@@ -7,7 +7,7 @@ use super::*;
 use crate::database::{query, query_scalar};
 use crate::host::Status;
 use crate::host::fake::{sample, sample_of};
-use crate::server::Tally;
+use crate::metrics::Tally;
 use crate::testing::Site;
 
 fn at(text: &str) -> Timestamp {

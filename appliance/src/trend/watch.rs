@@ -11,7 +11,7 @@ use super::{PERIOD, recent, store};
 use crate::context::Context;
 use crate::error::Result;
 use crate::host::{Status, Topic};
-use crate::server::Tally;
+use crate::metrics::Tally;
 
 /// Wait before the first point: the host may not have been queried yet.
 const FIRST: Duration = Duration::from_secs(5);

@@ -119,7 +119,10 @@ mod tests {
     }
 
     const INDEX: &str = "apiVersion: v1\nentries:\n  shop:\n  - \
-        {name: shop, version: 2.0.0, created: x, urls: [shop-2.0.0.tgz], digest: 0707070707070707070707070707070707070707070707070707070707070707}\n  - {version: v1.0.0, urls: ['https://cdn.example/shop-1.0.0.tgz']}\n  - {version: 0.1.0}\n  - {version: 0.2.0, urls: ['ftp://a/b.tgz']}\n  - {version: 0.3.0, urls: [a.tgz], digest: x}\n";
+        {name: shop, version: 2.0.0, created: x, urls: [shop-2.0.0.tgz], \
+        digest: 0707070707070707070707070707070707070707070707070707070707070707}\n  - \
+        {version: v1.0.0, urls: ['https://cdn.example/shop-1.0.0.tgz']}\n  - {version: 0.1.0}\n  - \
+        {version: 0.2.0, urls: ['ftp://a/b.tgz']}\n  - {version: 0.3.0, urls: [a.tgz], digest: x}\n";
 
     #[test]
     fn index_offers_version_with_digest() {
@@ -144,7 +147,9 @@ mod tests {
     fn first_supported_address_is_used() {
         let index = index(
             "entries:\n  shop:\n  - \
-             {version: 1.0.0, urls: ['oci://ghcr.io/shop/charts/shop:1.0.0', 'ftp://a/b.tgz', shop-1.0.0.tgz, other.tgz]}\n  - {version: 2.0.0+b, urls: ['ftp://a/b.tgz', 'oci://ghcr.io/shop/charts/shop:2.0.0+b']}\n",
+             {version: 1.0.0, urls: ['oci://ghcr.io/shop/charts/shop:1.0.0', \
+             'ftp://a/b.tgz', shop-1.0.0.tgz, other.tgz]}\n  - \
+             {version: 2.0.0+b, urls: ['ftp://a/b.tgz', 'oci://ghcr.io/shop/charts/shop:2.0.0+b']}\n",
         )
         .expect("index");
         let offer = |version: &str| index.offer("https://charts.example/stable", "shop", version);

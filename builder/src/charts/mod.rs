@@ -1,7 +1,8 @@
 //! Helm charts: opened, checked, rendered with a pinned Helm at build time, and made part of a release.
 //!
 //! ```text
-//! folder, archive, registry, repository ── open ── files ── check, trap ── helm template, twice, for an upgrade ── objects, Secrets, hooks
+//! folder, archive, registry, repository ── open ── files ── check, trap ──
+//!     helm template, twice, for an upgrade ── objects, Secrets, hooks
 //! ```
 
 mod actions;

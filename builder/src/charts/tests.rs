@@ -44,14 +44,21 @@ const HOOK: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: \
     {name: early, annotations: {helm.sh/hook: 'pre-install,pre-upgrade'}}\ndata: {secret: early-key}\n";
 
 const ENTRIES: &str = "charts:\n  - \
-    {reference: 'ghcr.io/small/charts/network:1.0.0_b', digest: unresolved, mediaType: unresolved, size: unresolved}\n  - reference: charts.example/stable/assistant:2.0.0\n    repository: https://charts.example/stable/\n    digest: unresolved\n    size: unresolved\n  - reference: charts.example/own/database:3.0.0\n    archive: charts/database.tgz\n    digest: unresolved\n    size: unresolved\n";
+    {reference: 'ghcr.io/small/charts/network:1.0.0_b', digest: unresolved, mediaType: unresolved, \
+    size: unresolved}\n  - \
+    reference: charts.example/stable/assistant:2.0.0\n    repository: https://charts.example/stable/\n    \
+    digest: unresolved\n    size: unresolved\n  - \
+    reference: charts.example/own/database:3.0.0\n    archive: charts/database.tgz\n    \
+    digest: unresolved\n    size: unresolved\n";
 
 /// A Job of a hook that satisfies the Pod Security level `restricted`.
 const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: \
     {name: NAME, annotations: {helm.sh/hook: 'EVENTS', helm.sh/hook-weight: 'WEIGHT'}}\n\
     spec: \
-    {backoffLimit: 4, template: {spec: {restartPolicy: Never, securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [\
-    {name: a, image: ghcr.io/small/database, args: [ARGUMENT], securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}}\n";
+    {backoffLimit: 4, template: {spec: {restartPolicy: Never, \
+    securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [\
+    {name: a, image: ghcr.io/small/database, args: [ARGUMENT], \
+    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}}\n";
 
 /// Archive of a chart with one template.
 fn chart(name: &str, template: &str) -> Vec<u8> {
@@ -206,7 +213,8 @@ async fn charts_from_all_sources_build() {
 #[tokio::test]
 async fn numbers_parse_as_in_go() {
     let bench = bench().await;
-    let schema = "{type: object, properties: {a: {type: number, maximum: 0.5, default: 9007199254740993, enum: [1e+06, 72044e0711, 0o7]}}}";
+    let schema = "{type: object, properties: {a: \
+        {type: number, maximum: 0.5, default: 9007199254740993, enum: [1e+06, 72044e0711, 0o7]}}}";
     let crd = CRD.replace("{type: object}", schema);
     bench.write("release/charts/database.tgz", &chart("database", &crd), 0o644);
     bench.lock().await.expect("locked");
@@ -269,7 +277,8 @@ async fn crds_folder_precedes_hooks() {
 async fn api_services_extend_known_versions() {
     let service = "apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: v1beta1.metrics.k8s.io}\n\
         spec: \
-        {group: metrics.k8s.io, version: v1beta1, groupPriorityMinimum: 100, versionPriority: 100, service: {name: a, namespace: database}}\n";
+        {group: metrics.k8s.io, version: v1beta1, groupPriorityMinimum: 100, versionPriority: 100, \
+        service: {name: a, namespace: database}}\n";
     let bench = bench().await;
     bench.write("release/charts/database.tgz", &chart("database", service), 0o644);
     publish(&bench, &chart("assistant", &map("assistant").replace("a: b", "a: 'MEASURED'")));
@@ -527,7 +536,8 @@ async fn hook_jobs_become_ordered_components() {
     ];
     bench.write("release/charts/database.tgz", &chart("database", &jobs.join("---\n")), 0o644);
     let declared = "notImages: ['quay.io/a/none:2']\n    references: \
-        [{kind: Job, name: index-1-2-3, path: /spec/template/spec/containers/0/args/0, reference: ghcr.io/small/database, text: ghcr.io/small/database}]\n";
+        [{kind: Job, name: index-1-2-3, path: /spec/template/spec/containers/0/args/0, \
+        reference: ghcr.io/small/database, text: ghcr.io/small/database}]\n";
     bench.edit(
         "release/release.yaml",
         "    namespace: database\n",

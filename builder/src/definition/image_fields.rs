@@ -22,8 +22,8 @@ pub struct ImageFieldDefinition {
     /// Name of the object; if absent, every object of the kind.
     #[serde(default)]
     pub name: Option<String>,
-    /// JSON Pointer (RFC 6901) of the field. `*` stands for any one segment, and `[name=NAME]` for the element of a list whose `name` is
-    /// NAME.
+    /// JSON Pointer (RFC 6901) of the field. `*` stands for any one segment, and `[name=NAME]` for the element of a
+    /// list whose `name` is NAME.
     pub path: Spanned<String>,
     /// Text before the image, such as `--reloader-image=`; if absent, the whole text is the image. A text with another
     /// beginning is not an image.

@@ -222,7 +222,8 @@ mod tests {
     async fn docker_credentials_match_all_key_forms() {
         let auth = STANDARD.encode("user:pass:word");
         let text = format!(
-            r#"{{"auths": {{"https://index.docker.io/v1/": {{"auth": "{auth}"}}, "https://ghcr.io": {{"username": "a", "password": "b"}}}}, "HttpHeaders": {{}}}}"#
+            r#"{{"auths": {{"https://index.docker.io/v1/": {{"auth": "{auth}"}},
+                "https://ghcr.io": {{"username": "a", "password": "b"}}}}, "HttpHeaders": {{}}}}"#
         );
         let found = configuration(&text);
         assert_eq!(found.credentials("docker.io").await.expect("hub"), basic("user", "pass:word"));

@@ -148,7 +148,8 @@ mod tests {
         let registries = read(
             "proxies: {https: 'http://all.example:3128'}\nauthorities: [one.pem]\nhosts:\n\
              - \
-             {host: 'registry.corp.example:8443', proxy: 'http://user:word@corp.example:3128', authorities: [two.pem]}\n\
+             {host: 'registry.corp.example:8443', \
+             proxy: 'http://user:word@corp.example:3128', authorities: [two.pem]}\n\
              - {host: files.corp.example, proxy: none}\n- {host: hub.corp.example, authorities: [two.pem]}\n",
         )
         .expect("good");

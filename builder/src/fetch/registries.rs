@@ -366,11 +366,16 @@ mod tests {
         let refused = read("mirrors:\n- {host: '*', endpoint: 'http://proxy.example'}\n").expect_err("refused");
         assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED);
         read("mirrors:\n- {host: '*', endpoint: 'http://proxy.example', plainHttp: true}\n").expect("allowed");
-        assert!(read("mirrors:\n- {host: '*', endpoint: 'ftp://proxy.example'}\n").is_err());
+        for (entry, said) in [
+            ("{host: '*', endpoint: 'ftp://proxy.example'}", "is not the address of a registry"),
+            ("{host: '*', endpoint: 'https://proxy.example', insecure: true}", "unknown field `insecure`"),
+        ] {
+            let refused = read(&format!("mirrors:\n- {entry}\n")).expect_err(entry);
+            assert!(refused.code() == codes::REGISTRIES_INVALID && refused.to_string().contains(said), "{refused}");
+        }
         for endpoint in ["https://user:canary@proxy.example", "https://:canary@proxy.example", "https://a:canary@b:x"] {
             let refused = read(&format!("mirrors:\n- {{host: '*', endpoint: '{endpoint}'}}\n")).expect_err(endpoint);
             assert!(refused.code() == codes::REGISTRIES_INVALID && !format!("{refused:?}").contains("canary"));
         }
-        assert!(read("mirrors:\n- {host: '*', endpoint: 'https://proxy.example', insecure: true}\n").is_err());
     }
 }

@@ -1,7 +1,7 @@
 use std::io::Write as _;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::{Coded as _, codes};
 use landfall_media::store::ContentStore;
 
 use super::archive::{Limits, members};
@@ -86,7 +86,8 @@ fn members_are_taken_once() {
     fs_err::remove_file(&path).expect("removed");
     assert_eq!(bench.take(archive, &["bin/ctr", "bridge"]).expect("remembered"), both);
     fs_err::remove_file(bench.store.path(both["bridge"].digest)).expect("lost");
-    assert!(bench.take(archive, &["bin/ctr", "bridge"]).is_err());
+    let refused = bench.take(archive, &["bin/ctr", "bridge"]).expect_err("no archive");
+    assert_eq!(refused.code(), codes::BLOB_MISSING);
     assert_eq!(bench.stored(&bytes), archive);
     assert_eq!(bench.take(archive, &["bridge"]).expect("again")["bridge"], both["bridge"]);
     assert!(bench.store.contains(both["bridge"].digest));

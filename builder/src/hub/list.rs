@@ -229,8 +229,12 @@ mod tests {
             assert_eq!(error.code(), codes::HUB_ANSWER, "{siblings}");
             assert!(!error.to_string().contains('\u{1b}'), "{error}");
         }
-        assert!(read(&json!({ "sha": "main", "siblings": [] })).is_err());
-        assert!(read(&json!("")).is_err());
+        for (answer, said) in
+            [(json!({ "sha": "main", "siblings": [] }), "names no commit"), (json!(""), "is malformed")]
+        {
+            let error = read(&answer).expect_err(said);
+            assert!(error.code() == codes::HUB_ANSWER && error.to_string().contains(said), "{error}");
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! site what its license allows ([ADR 58](../../../docs/adr/0058-software-asks-and-the-host-answers.md)).
 //!
 //! ```text
-//! licenseCheck: [init, sidecar] ─ check ─▶ (rendered) ─ inject ─▶ pods with containers, volumes and a label; a NetworkPolicy
+//! licenseCheck: [init, sidecar] ─ check ─▶ (rendered) ─ inject ─▶
+//!     pods with containers, volumes and a label; a NetworkPolicy
 //! ```
 //!
 //! For a site, its upgrades and an older `landfall`, the result consists of ordinary pods.

@@ -9,7 +9,8 @@ use crate::pack::tests::{Bench, head};
 
 const CONSOLE: &str = "  - {name: console, console: true, manifests: manifests/console, namespace: landfall-console}\n";
 const CHECKED: &str = "  - \
-    {name: reports, manifests: manifests/reports, namespace: reports, needs: [console], entitlement: reports, licenseCheck: [sidecar, init]}\n";
+    {name: reports, manifests: manifests/reports, namespace: reports, needs: [console], \
+    entitlement: reports, licenseCheck: [sidecar, init]}\n";
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: license}\nspec:\n  selector: {app: console}\n  \
     ports: [{name: answers, port: 8444, targetPort: 8444}]\n";

@@ -347,7 +347,8 @@ mod tests {
         let text = format!(
             "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: dl.example/tool:1\n    \
              files:\n      - \
-             {{url: '{file}', resolved: '{file}', digest: '{}', size: 4, sums: '{sums}', confirmed: '{sums}', path: tool}}\n",
+             {{url: '{file}', resolved: '{file}', digest: '{}', size: 4, \
+             sums: '{sums}', confirmed: '{sums}', path: tool}}\n",
             digest(b"tool")
         );
         assert_eq!(looked(&text).await.fault(), None);

@@ -158,7 +158,8 @@ fn example_requests_are_listed() {
     };
     let busybox = |address: &String| address.ends_with("/v2/library/busybox/manifests/1.37.0");
     assert!(asked("charts").iter().any(busybox), "{:?}", asked("charts"));
-    let models = "https://huggingface.co/api/models/sentence-transformers/all-MiniLM-L6-v2/revision/1110a243fdf4706b3f48f1d95db1a4f5529b4d41?blobs=true";
+    let models = "https://huggingface.co/api/models/sentence-transformers/all-MiniLM-L6-v2/\
+        revision/1110a243fdf4706b3f48f1d95db1a4f5529b4d41?blobs=true";
     assert!(asked("models").iter().any(|address| address == models), "{:?}", asked("models"));
     for package in ["numpy", "packaging"] {
         let page = format!("https://packages.example.com/simple/{package}/");

@@ -294,7 +294,8 @@ fn index_digest_finds_image() {
     for bound in [format!("ghcr.io/a/one@{index}"), format!("ghcr.io/a/one@{manifest}")] {
         assert_eq!(find(&lock, &bound).expect("digest"), "ghcr.io/a/one:1", "{bound}");
     }
-    assert!(find(&lock, &format!("ghcr.io/a/one:1@{}", Sha256([3; 32]))).is_err());
+    let refused = find(&lock, &format!("ghcr.io/a/one:1@{}", Sha256([3; 32]))).expect_err("another digest");
+    assert_eq!(refused.code(), codes::IMAGE_NOT_LOCKED);
 }
 
 const FILES: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \

@@ -106,13 +106,18 @@ mod tests {
     #[test]
     fn unsafe_layers_are_refused() {
         for path in ["", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a\0"] {
-            assert!(file(ArtifactKind::Files, &layer(Some(path), None, "x")).is_err(), "{path:?}");
+            let refused = file(ArtifactKind::Files, &layer(Some(path), None, "x")).expect_err(path);
+            assert!(refused.ends_with(" is not a relative one"), "{refused}");
         }
-        assert!(file(ArtifactKind::Files, &layer(None, None, "x")).is_err());
-        assert!(file(ArtifactKind::Node, &layer(Some("a"), Some("../b"), "x")).is_err());
-        assert!(file(ArtifactKind::Model, &layer(Some("a"), Some("b"), "x")).is_err());
-        assert!(
-            file(ArtifactKind::Model, &layer(Some("a"), None, "application/vnd.cncf.model.weight.v1.tar")).is_err()
-        );
+        let archive = "application/vnd.cncf.model.weight.v1.tar";
+        for (kind, layer, said) in [
+            (ArtifactKind::Files, layer(None, None, "x"), " without a name "),
+            (ArtifactKind::Node, layer(Some("a"), Some("../b"), "x"), "names a link `../b` that is not a file name"),
+            (ArtifactKind::Model, layer(Some("a"), Some("b"), "x"), "has links beside a"),
+            (ArtifactKind::Model, layer(Some("a"), None, archive), ", which was not unpacked"),
+        ] {
+            let refused = file(kind, &layer).expect_err(said);
+            assert!(refused.contains(said), "{refused}");
+        }
     }
 }

@@ -8,8 +8,8 @@ use landfall_bundle_spec::trust::{Role, SigningKey};
 use landfall_error_codes::codes;
 use landfall_media::Payload;
 use landfall_media::counters::Counters;
-use landfall_media::pack::{Output, pack, pack_to_stream};
-use landfall_media::parts::{WrittenFile, supersede};
+use landfall_media::pack::{pack, pack_to_stream};
+use landfall_media::parts::{Output, WrittenFile, supersede};
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::ContentStore;
 use landfall_release_document::{

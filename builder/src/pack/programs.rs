@@ -330,8 +330,11 @@ mod tests {
     #[test]
     fn truncated_program_is_error() {
         let whole = program(&[(PT_LOAD, b"code"), (PT_INTERP, b"/lib/ld.so\0")]);
-        for length in [20, 64, 100, whole.len() - 1] {
-            assert!(of(&whole[..length]).is_err(), "{length} bytes");
+        for (length, part) in
+            [(20, "header"), (64, "program header"), (100, "program header"), (whole.len() - 1, "interpreter segment")]
+        {
+            let refused = of(&whole[..length]).expect_err(part).to_string();
+            assert!(refused.starts_with(&format!("Invalid ELF {part} ")), "{length} bytes: {refused}");
         }
     }
 }

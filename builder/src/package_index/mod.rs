@@ -4,7 +4,8 @@
 //! 61](../../../docs/adr/0061-a-package-index-speaks-npm.md)).
 //!
 //! ```text
-//! packageIndex: [wheels, web] ─ expand ─▶ mounts ─ objects ─▶ rendered ─ (fetched) ─ fill ─▶ lists of files, with digests
+//! packageIndex: [wheels, web] ─ expand ─▶ mounts ─ objects ─▶ rendered ─ (fetched) ─ fill ─▶
+//!     lists of files, with digests
 //! ```
 
 mod fill;

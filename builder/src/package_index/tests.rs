@@ -26,7 +26,8 @@ async fn bench(component: &str, artifacts: &[(&str, &str, Files<'_>)]) -> Bench 
         bench.edit(release, "components:\n", &artifact);
         let entry = format!(
             "artifacts:\n  - \
-             {{reference: '{reference}:1', digest: unresolved, mediaType: unresolved, size: unresolved, license: MIT}}\n"
+             {{reference: '{reference}:1', digest: unresolved, mediaType: unresolved, \
+             size: unresolved, license: MIT}}\n"
         );
         bench.edit(lock, "artifacts:\n", &entry);
     }

@@ -12,11 +12,14 @@ const DEFINITION: &str = include_str!("../definition/good.yaml");
 
 const LOCK: &str = "assembled: false\nplatform: linux/amd64\nimages:\n\
     - \
-    {reference: 'docker.io/library/busybox:1.37', digest: 'sha256:0707070707070707070707070707070707070707070707070707070707070707', mediaType: m, size: 7}\n\
+    {reference: 'docker.io/library/busybox:1.37', \
+    digest: 'sha256:0707070707070707070707070707070707070707070707070707070707070707', mediaType: m, size: 7}\n\
     - \
-    {reference: 'docker.io/library/python:3.13', digest: 'sha256:0808080808080808080808080808080808080808080808080808080808080808', mediaType: m, size: 7}\n\
+    {reference: 'docker.io/library/python:3.13', \
+    digest: 'sha256:0808080808080808080808080808080808080808080808080808080808080808', mediaType: m, size: 7}\n\
     - \
-    {reference: 'docker.io/valkey/valkey:9', digest: 'sha256:0909090909090909090909090909090909090909090909090909090909090909', mediaType: m, size: 7}\n";
+    {reference: 'docker.io/valkey/valkey:9', \
+    digest: 'sha256:0909090909090909090909090909090909090909090909090909090909090909', mediaType: m, size: 7}\n";
 
 const STATEFUL_SET: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\n\
     spec:\n  replicas: 1\n  template:\n    spec:\n      initContainers: \
@@ -255,11 +258,13 @@ fn doubtful_images_are_listed() {
 
 #[test]
 fn schema_descriptions_name_no_image() {
-    let schema = "{openAPIV3Schema: {type: object, properties: {args: {type: string, description: \"The image's own; ghcr.io/a/b:1 by default\"}}}}";
+    let schema = "{openAPIV3Schema: {type: object, properties: {args: \
+        {type: string, description: \"The image's own; ghcr.io/a/b:1 by default\"}}}}";
     let text = format!(
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: owns.own.example}}\n\
          spec: \
-         {{group: own.example, names: {{kind: Own, plural: owns}}, scope: Namespaced, versions: [{{name: v1, served: true, storage: true, schema: {schema}}}]}}\n"
+         {{group: own.example, names: {{kind: Own, plural: owns}}, scope: Namespaced, \
+         versions: [{{name: v1, served: true, storage: true, schema: {schema}}}]}}\n"
     );
     run(&definition("name: small", "name: small"), &text).expect("no image is named");
 }

@@ -96,17 +96,17 @@ fn markers_evaluate_for_target() {
         assert_eq!(holds(text, &usual), Ok(on_usual), "{text}");
         assert_eq!(holds(text, &arm), Ok(on_arm), "{text}");
     }
-    for text in [
-        "",
-        "python_version",
-        "python_version >=",
-        "'a' 'b'",
-        "(os_name == 'x'",
-        "os_name == 'x')",
-        "a == 'b'",
-        "os_name == 'x",
+    for (text, said) in [
+        ("", "ends too early"),
+        ("python_version", "ends too early"),
+        ("python_version >=", "ends too early"),
+        ("'a' 'b'", "has `b` where nothing like it belongs"),
+        ("(os_name == 'x'", "ends too early"),
+        ("os_name == 'x')", "has `)` where nothing like it belongs"),
+        ("a == 'b'", "asks for `a`"),
+        ("os_name == 'x", "has a quote without an end"),
     ] {
-        assert!(holds(text, &usual).is_err(), "{text}");
+        assert!(matches!(holds(text, &usual), Err(Unknown::Unreadable(what)) if what.contains(said)), "{text}");
     }
     // Without a patch version, a result is known if all patch versions agree.
     for (text, expected) in [
@@ -125,7 +125,8 @@ fn markers_evaluate_for_target() {
         assert_eq!(holds("python_full_version >= '3.12.4'", &full), Ok(expected), "{python}");
     }
     let deep = format!("{}os_name == 'posix'{}", "(".repeat(1000), ")".repeat(1000));
-    assert!(holds(&deep, &usual).is_err());
+    let too_deep = Unknown::Unreadable("the marker has too many parentheses".to_owned());
+    assert_eq!(holds(&deep, &usual), Err(too_deep));
 }
 
 #[test]
@@ -330,9 +331,11 @@ fn page(media_type: &str, bytes: &str) -> crate::error::Result<ProjectPage> {
 fn json_and_html_pages_agree() {
     let json = format!(
         r#"{{"meta": {{"api-version": "1.3", "x": 1}}, "name": "A", "versions": ["1"], "files": [
-            {{"filename": "a-1-py3-none-any.whl", "url": "../../files/a-1-py3-none-any.whl", "hashes": {{"sha256": "{ONE}"}},
+            {{"filename": "a-1-py3-none-any.whl", "url": "../../files/a-1-py3-none-any.whl",
+               "hashes": {{"sha256": "{ONE}"}},
               "requires-python": ">=3.9,<4", "size": 7, "yanked": false}},
-            {{"filename": "a-1.tar.gz", "url": "https://files.example/a-1.tar.gz", "hashes": {{}}, "yanked": "a & b"}}]}}"#
+            {{"filename": "a-1.tar.gz", "url": "https://files.example/a-1.tar.gz",
+               "hashes": {{}}, "yanked": "a & b"}}]}}"#
     );
     let html = format!(
         "<!DOCTYPE html><html><head><meta name=\"pypi:repository-version\" \

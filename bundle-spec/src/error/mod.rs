@@ -1,7 +1,7 @@
 //! Errors for bundles that are refused or cannot be written.
 
 use crate::digest::Sha256;
-use crate::trust::KeyId;
+use crate::key_id::KeyId;
 use landfall_error_codes::{Code, Coded, codes};
 
 /// The result of fallible functions in this crate.
@@ -24,7 +24,7 @@ pub enum Error {
         place: String,
     },
     /// This reader does not know the `format`.
-    #[error("landfall.json has format {format}; this Landfall reads format {known}", known = crate::head::FORMAT)]
+    #[error("landfall.json has format {format}; this Landfall reads format {known}", known = crate::format::FORMAT)]
     UnknownFormat {
         /// Value in the bundle, as text.
         format: String,
@@ -275,7 +275,8 @@ pub enum Error {
     WrongPassword,
     /// The chain begins after the trusted document: the steps in between are missing.
     #[error(
-        "the bundle's chain of root documents begins with number {first}; the trusted root document has number {trusted}"
+        "the bundle's chain of root documents begins with number {first}; \
+        the trusted root document has number {trusted}"
     )]
     ChainTooYoung {
         /// Number of the chain's first document.

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256 as Sha256Hasher};
 
 use crate::digest::Sha256;
 use crate::error::{Error, Result};
+use crate::format::FORMAT;
 use crate::names::{is_dns_label, is_document_name, is_version};
 use crate::{json, limits};
 
@@ -15,14 +16,8 @@ pub const LANDFALL_DOCUMENT_TYPE: &str = "landfall.dev/bundle/1";
 /// Name of the document in the head; the first bytes of every bundle.
 pub const LANDFALL_DOCUMENT_NAME: &str = "landfall.json";
 
-/// The `format` that this crate reads and writes.
-pub const FORMAT: u64 = 1;
-
 /// Prefix of the `type` in every format.
 const BUNDLE_TYPE_PREFIX: &str = "landfall.dev/bundle/";
-
-/// Prefix of the name of every small document.
-pub const DOCUMENTS_FOLDER: &str = "documents/";
 
 /// Requirements that this crate knows, in addition to the format itself.
 const KNOWN_REQUIREMENTS: [&str; 0] = [];
@@ -66,7 +61,7 @@ impl FileDigest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NamedDigest {
-    /// Name in the head, beginning with [`DOCUMENTS_FOLDER`].
+    /// Name in the head, beginning with [`DOCUMENTS_FOLDER`](crate::names::DOCUMENTS_FOLDER).
     pub name: String,
     /// SHA-256 of the document.
     pub sha256: Sha256,

@@ -7,10 +7,11 @@ mod reader;
 mod sealed;
 mod writer;
 
+pub use crate::format::FORMAT;
 pub use contents::{Contents, Opened, Verified};
 pub use document::{
-    Announcement, BundleDocument, DOCUMENTS_FOLDER, FORMAT, FileDigest, Identity, LANDFALL_DOCUMENT_NAME,
-    LANDFALL_DOCUMENT_TYPE, NamedDigest, Program, Requirement,
+    Announcement, BundleDocument, FileDigest, Identity, LANDFALL_DOCUMENT_NAME, LANDFALL_DOCUMENT_TYPE, NamedDigest,
+    Program, Requirement,
 };
 pub use sealed::{Sealed, Signed};
 pub use writer::{NewDocument, SignedHead, UnsignedHead};

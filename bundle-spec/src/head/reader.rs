@@ -37,6 +37,10 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::limits;
 
+/// Bytes reserved for a head. Most heads fit, so that none of their bytes are copied while they grow; the kernel provides
+/// only the pages that are written.
+const RESERVED_BYTES: usize = 1 << 20;
+
 /// A head that is being read; `bytes` holds everything read so far.
 #[derive(Debug)]
 pub(super) struct Head<R> {
@@ -46,7 +50,7 @@ pub(super) struct Head<R> {
 
 impl<R: Read> Head<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { source, bytes: Vec::new() }
+        Self { source, bytes: Vec::with_capacity(RESERVED_BYTES) }
     }
 
     /// Offset at which the area ends and the header of `blobs.json` begins. Valid after the area was read.

@@ -427,7 +427,10 @@ fn patched_heads_never_panic() {
     let rich = rich();
     let head = rich.sample.head.bytes().to_vec();
     let anchor = TrustAnchor::Fingerprint(rich.first.fingerprint());
-    proptest!(ProptestConfig::with_cases(400), |(start in 0..head.len(), patch in prop::collection::vec(any::<u8>(), 1..600))| {
+    proptest!(ProptestConfig::with_cases(400), |(
+        start in 0..head.len(),
+        patch in prop::collection::vec(any::<u8>(), 1..600)
+    )| {
         let mut bad = head.clone();
         let end = (start + patch.len()).min(bad.len());
         bad[start..end].copy_from_slice(&patch[..end - start]);

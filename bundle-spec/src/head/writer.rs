@@ -4,7 +4,7 @@ use super::CHUNK_LIST_NAME;
 use super::area::{revocation_name, root_name, signature_name};
 use super::contents::Verified;
 use super::document::{
-    BundleDocument, FORMAT, FileDigest, Identity, LANDFALL_DOCUMENT_NAME, LANDFALL_DOCUMENT_TYPE, NamedDigest, Program,
+    BundleDocument, FileDigest, Identity, LANDFALL_DOCUMENT_NAME, LANDFALL_DOCUMENT_TYPE, NamedDigest, Program,
     Requirement,
 };
 use super::reader::program;
@@ -13,13 +13,15 @@ use crate::blobs::{BLOBS_DOCUMENT_NAME, BlobsDocument, chunk_list_bytes};
 use crate::chunks::{ChunkValue, chunk_values_of, root_of_chunks};
 use crate::digest::Sha256;
 use crate::error::{Error, Result};
+use crate::format::FORMAT;
 use crate::layout::Layout;
 use crate::trust::{KeyId, Revocation, Root, SignatureFile, SigningKey, TrustAnchor};
 
 /// A small document for the head.
 #[derive(Debug, Clone)]
 pub struct NewDocument {
-    /// Name, beginning with [`super::DOCUMENTS_FOLDER`]; lower-case letters, digits, `.-_` and `/`, at most 100 bytes.
+    /// Name, beginning with [`DOCUMENTS_FOLDER`](crate::names::DOCUMENTS_FOLDER); lower-case letters, digits, `.-_` and
+    /// `/`, at most 100 bytes.
     pub name: String,
     /// Contents of the document.
     pub bytes: Vec<u8>,

@@ -64,7 +64,8 @@ fn signed_encoding_matches_specification() {
 fn key_ids_match_openssh() {
     for (body, expected) in [
         (
-            "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEMlFJuVrjlK5JhLqIoX38o7UsWgiguhPaj/hbXQitXF/O4Viohzz5a83iLMYbY9OxVVerAdcksq4yhxSlT6bapw==",
+            "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEMlFJuVrjlK5JhLqIoX38o7Us\
+            WgiguhPaj/hbXQitXF/O4Viohzz5a83iLMYbY9OxVVerAdcksq4yhxSlT6bapw==",
             "SHA256:D8HvO39X8HnL657uS7LWybY+PbLjuJ8QiwdWcu/+/Jk",
         ),
         (

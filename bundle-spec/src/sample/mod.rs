@@ -18,7 +18,11 @@ use crate::provenance::{ExternalParameters, Material, Statement};
 use crate::trust::{KeyKind, Role, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
 
 /// A release document with only the required fields.
-const RELEASE: &str = r#"{"artifacts":[],"assembled":false,"components":[],"counter":1,"images":[],"name":"sample","node_packs":[],"platform":"linux/amd64","requirements":{"cores":1,"data_bytes":0,"memory_bytes":0},"type":"landfall.dev/release/1","values":[],"version":"1.0.0"}"#;
+const RELEASE: &str = concat!(
+    r#"{"artifacts":[],"assembled":false,"components":[],"counter":1,"images":[],"name":"sample","node_packs":[],"#,
+    r#""platform":"linux/amd64","requirements":{"cores":1,"data_bytes":0,"memory_bytes":0},"#,
+    r#""type":"landfall.dev/release/1","values":[],"version":"1.0.0"}"#,
+);
 
 /// An index without entries.
 const INDEX: &[u8] = br#"{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#;

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::keys::KeyId;
 use crate::error::{Error, Result};
+use crate::key_id::KeyId;
 use crate::{json, limits};
 
 /// A signed part, and signatures by key id.

@@ -1,7 +1,6 @@
 //! Key pairs in cosign's form, and the canonical encoding of a public key.
 
 use std::fmt;
-use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -16,6 +15,7 @@ use sigstore::crypto::{CosignVerificationKey, Signature, SigningScheme};
 use sigstore::errors::SigstoreError;
 
 use crate::error::{Error, Result};
+use crate::key_id::KeyId;
 
 /// First bytes of the DER of every P-256 public key; 64 bytes of the point follow.
 const P256_PREFIX: [u8; 27] = [
@@ -33,49 +33,6 @@ const ALGORITHM_OFFSET: usize = 2;
 const ALGORITHM_BYTES: [usize; 2] = [21, 7];
 
 const PUBLIC_KEY_PEM_LABEL: &str = "PUBLIC KEY";
-
-/// SHA-256 of a public key's DER, written as 64 hexadecimal digits. Its base64 is the hint in Sigstore bundles.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId(pub [u8; 32]);
-
-impl KeyId {
-    /// Computes the id of a key with this encoding.
-    pub(super) fn of(der: &[u8]) -> Self {
-        Self(Sha256::digest(der).into())
-    }
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for KeyId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
-    }
-}
-
-impl FromStr for KeyId {
-    type Err = crate::digest::InvalidDigest;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        crate::digest::Sha256::from_hex(text).map(|digest| Self(digest.0))
-    }
-}
-
-impl serde::Serialize for KeyId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for KeyId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
 
 /// The algorithm of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

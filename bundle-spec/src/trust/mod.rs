@@ -8,9 +8,10 @@ mod root;
 mod root_change;
 mod sigstore_bundle;
 
+pub use crate::key_id::KeyId;
 pub use chain::{TrustAnchor, TrustedRoot, walk};
 pub use envelope::Envelope;
-pub use keys::{KeyId, KeyKind, PublicKey, SigningKey};
+pub use keys::{KeyKind, PublicKey, SigningKey};
 pub use revocation::{REVOCATION_FILE_NAME, Revocation, RevokedLicense, RevokedRelease};
 pub use root::{Role, RoleKeys, Root, RootContents, UnsignedRoot, root_file_name};
 pub use root_change::RootChange;

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::Envelope;
-use super::keys::KeyId;
 use super::root::{Role, Root};
 use crate::digest::Sha256;
 use crate::error::{Error, Result};
 use crate::json;
+use crate::key_id::KeyId;
 use crate::names::{is_dns_label, is_version};
 
 /// The `type` of the signed part of a revocation.

@@ -20,11 +20,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256 as Sha256Hasher};
 
 use super::envelope::Envelope;
-use super::keys::{KeyId, PublicKey, SigningKey};
+use super::keys::{PublicKey, SigningKey};
 use super::root_change::RootChange;
 use crate::digest::Sha256;
 use crate::error::{Error, Result};
 use crate::json;
+use crate::key_id::KeyId;
 
 /// The `type` of the signed part of a root document.
 pub const ROOT_DOCUMENT_TYPE: &str = "landfall.dev/root/1";

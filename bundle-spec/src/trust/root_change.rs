@@ -5,10 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::keys::{KeyId, PublicKey};
+use super::keys::PublicKey;
 use super::root::{ROOT_DOCUMENT_TYPE, Role, Root, UnsignedRoot};
 use crate::error::{Error, Result};
 use crate::json as strict;
+use crate::key_id::KeyId;
 
 /// A root document in preparation: its keys, roles and thresholds can still change.
 #[derive(Debug, Clone)]

@@ -7,10 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::keys::{KeyId, PublicKey, SigningKey};
+use super::keys::{PublicKey, SigningKey};
 use crate::base64_text::decode_either_alphabet;
 use crate::error::{Error, Result};
 use crate::json as strict;
+use crate::key_id::KeyId;
 
 /// `mediaType` of the written bundles; the only one accepted in a head.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";

@@ -2,7 +2,7 @@
 
 use landfall_error_codes::{Code, Coded, codes};
 
-use crate::report::{SCHEMA, SIZE_LIMIT};
+use crate::schema::{SCHEMA, SIZE_LIMIT};
 
 /// A result of this crate.
 pub type Result<T, E = GpuError> = std::result::Result<T, E>;

@@ -244,6 +244,7 @@ mod tests {
         assert_eq!(String::from(Hexadecimal(0x10de)), "0x10de");
         assert_eq!(String::from(Hexadecimal(0x03_0200)), "0x30200");
         assert_eq!("0x030200".parse(), Ok(Hexadecimal(0x03_0200)));
-        assert!("10de".parse::<Hexadecimal>().is_err());
+        let refused = "10de".parse::<Hexadecimal>().expect_err("no prefix");
+        assert_eq!(refused, r#""10de" is not a number such as 0x10de"#);
     }
 }

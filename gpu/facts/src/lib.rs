@@ -21,10 +21,12 @@ pub mod reading;
 pub mod report;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
+pub mod schema;
 pub mod version;
 
 pub use error::{GpuError, Result};
 pub use judge::{HostState, Needs, host_state};
 pub use probe::{Outcome, Probe, probe};
 pub use reading::{Absence, AbsenceReason, Reading};
-pub use report::{GpuReport, NvmlState, SCHEMA};
+pub use report::{GpuReport, NvmlState};
+pub use schema::SCHEMA;

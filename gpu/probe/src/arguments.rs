@@ -116,10 +116,15 @@ mod tests {
 
     #[test]
     fn invalid_arguments_are_refused() {
-        for wrong in
-            [&["--what"][..], &["--root"], &["--time-limit", "0"], &["--time-limit", "601"], &["x"], &["--nvml"]]
-        {
-            assert!(read(wrong).is_err(), "{wrong:?}");
+        for (wrong, said) in [
+            (&["--what"][..], "there is no argument --what"),
+            (&["--root"][..], "--root needs a value"),
+            (&["--time-limit", "0"][..], "--time-limit is 1 to 600 seconds, not 0"),
+            (&["--time-limit", "601"][..], "--time-limit is 1 to 600 seconds, not 601"),
+            (&["x"][..], "there is no argument x"),
+            (&["--nvml"][..], "--nvml needs a value"),
+        ] {
+            assert_eq!(read(wrong), Err(WrongArgument(said.to_owned())));
         }
     }
 }

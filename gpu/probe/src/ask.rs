@@ -2,10 +2,12 @@
 
 use std::str::FromStr;
 
+use landfall_gpu_facts::nvml::Memory;
 use landfall_gpu_facts::{Absence, AbsenceReason, Reading};
 use nvml_wrapper::Device;
 use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::struct_wrappers::device::MemoryInfo;
 use nvml_wrapper::structs::device::FieldId;
 
 /// NVML's errors that nvml-wrapper has no name for: the library no longer accepts the arguments of the call.
@@ -32,6 +34,16 @@ pub fn parsed<T: FromStr>(answer: Result<String, NvmlError>) -> Reading<T> {
         ),
         Reading::Absent(absence) => Reading::Absent(absence),
     }
+}
+
+/// Converts the reported memory.
+pub fn memory(answer: Result<MemoryInfo, NvmlError>) -> Reading<Memory> {
+    reading(answer).map(|memory| Memory {
+        total_bytes: memory.total,
+        reserved_bytes: memory.reserved,
+        used_bytes: memory.used,
+        free_bytes: memory.free,
+    })
 }
 
 /// Returns the reason for the absence of a value.

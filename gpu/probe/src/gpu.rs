@@ -2,7 +2,7 @@
 
 use landfall_gpu_facts::look::{Root, process_name};
 use landfall_gpu_facts::nvml::{
-    Clocks, ComputeMode, Display, Ecc, EccMode, Gpu, GpuProcess, Memory, NvLink, Power, ProcessKind, RemappedRows,
+    Clocks, ComputeMode, Display, Ecc, EccMode, Gpu, GpuProcess, NvLink, Power, ProcessKind, RemappedRows,
     RetiredPages, Temperature, Virtualization,
 };
 use landfall_gpu_facts::version::ComputeCapability;
@@ -14,10 +14,10 @@ use nvml_wrapper::enum_wrappers::device::{
 };
 use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
-use nvml_wrapper::struct_wrappers::device::{MemoryInfo, PciInfo, ProcessInfo};
+use nvml_wrapper::struct_wrappers::device::{PciInfo, ProcessInfo};
 use nvml_wrapper::sys_exports::field_id;
 
-use crate::ask::{absence, field, flag, parsed, reading};
+use crate::ask::{absence, field, flag, memory, parsed, reading};
 use crate::mig;
 
 /// Maximum number of links of a GPU.
@@ -70,16 +70,6 @@ pub fn facts(device: &Device<'_>, root: Root<'_>, index: u32) -> Gpu {
 /// Returns the address of a device, in the kernel's form.
 pub fn address<T: std::str::FromStr>(answer: Result<PciInfo, NvmlError>) -> Reading<T> {
     parsed(answer.map(|info| info.bus_id))
-}
-
-/// Converts the reported memory.
-pub fn memory(answer: Result<MemoryInfo, NvmlError>) -> Reading<Memory> {
-    reading(answer).map(|memory| Memory {
-        total_bytes: memory.total,
-        reserved_bytes: memory.reserved,
-        used_bytes: memory.used,
-        free_bytes: memory.free,
-    })
 }
 
 fn compute_capability(device: &Device<'_>) -> Reading<ComputeCapability> {

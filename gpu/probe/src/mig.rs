@@ -7,8 +7,7 @@ use nvml_wrapper::Device;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::ProfileInfo;
 
-use crate::ask::reading;
-use crate::gpu::memory;
+use crate::ask::{memory, reading};
 
 /// Number of profile kinds to query: those for which the library has numbers, and some that newer libraries may have.
 const KINDS: u32 = 32;

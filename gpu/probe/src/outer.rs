@@ -7,7 +7,8 @@ use std::process::{Command, ExitStatus};
 use landfall_gpu_facts::child::{self, Ended, Limits};
 use landfall_gpu_facts::driver::DriverState;
 use landfall_gpu_facts::look::Root;
-use landfall_gpu_facts::report::{NotAsked, SIZE_LIMIT};
+use landfall_gpu_facts::report::NotAsked;
+use landfall_gpu_facts::schema::SIZE_LIMIT;
 use landfall_gpu_facts::{GpuReport, NvmlState, SCHEMA};
 
 use crate::arguments::{Arguments, NVML_WORD};

@@ -77,7 +77,8 @@ fn columns() -> usize {
         .map_or(WIDEST, |columns| columns.min(WIDEST))
 }
 
-/// Reads the arguments of the process. Help of all commands is made only for who reads it: it takes as long as the start of the program.
+/// Reads the arguments of the process. Help of all commands is made only for who reads it: it takes as long as the
+/// start of the program.
 pub(crate) fn parse<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let mut command = Cli::command();

@@ -15,6 +15,7 @@ mod look;
 mod node;
 mod observe;
 mod release;
+mod secrets;
 mod site;
 mod suggestion;
 mod support;
@@ -53,9 +54,10 @@ pub(crate) use look::{
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
 pub(crate) use observe::{EventsArguments, HistoryCommand, HistoryShowArguments, StatusArguments, TopArguments};
 pub(crate) use release::{BuildArguments, InitArguments, LockArguments, SourceArguments};
+pub(crate) use secrets::SecretArguments;
 pub(crate) use site::{
     ConfigureArguments, InstallArguments, PlanArguments, PreflightArguments, ResumeArguments, RollbackArguments,
-    RollbackData, SecretArguments, UninstallArguments, UpgradeArguments, edits,
+    RollbackData, UninstallArguments, UpgradeArguments, edits,
 };
 pub(crate) use support::{SupportAnalyzeArguments, SupportCollectArguments, SupportCommand};
 pub(crate) use trust::{

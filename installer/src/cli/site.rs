@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use landfall_lifecycle::operations::Edits;
-use landfall_lifecycle::site_secrets::SecretArgument;
 
-use super::TrustArguments;
-use crate::secrets;
+use super::{SecretArguments, TrustArguments};
 
 #[derive(Debug, Args)]
 pub(crate) struct InstallArguments {
@@ -49,15 +47,6 @@ pub(crate) struct AcceptArguments {
     /// accepted.
     #[arg(long, value_name = "NAME")]
     pub(crate) accept: Vec<String>,
-}
-
-/// Values of the secrets that a release declares.
-#[derive(Debug, Args)]
-pub(crate) struct SecretArguments {
-    /// Give a secret that the release declares, from a file; with only its name, type a password. Repeat it for each
-    /// secret, and for the file with the key of a certificate.
-    #[arg(long, value_name = "NAME[=FILE]", value_parser = secrets::argument)]
-    pub(crate) secret: Vec<SecretArgument>,
 }
 
 #[derive(Debug, Args)]

@@ -93,7 +93,8 @@ fn lock_update_takes_any_names() {
     }
     for other in ["--check", "--dry-run"] {
         let words = ["landfall", "lock", "releases/shop", "--update", "grafana", other];
-        assert!(super::parse(words).is_err(), "{other}");
+        let refused = super::parse(words).expect_err(other);
+        assert_eq!(refused.kind(), clap::error::ErrorKind::ArgumentConflict, "{other}");
     }
 }
 

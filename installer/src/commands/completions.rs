@@ -27,7 +27,8 @@ complete -F _landfall_of_site -o bashdefault -o default landfall
 const ZSH: &str = r#"
 _landfall_of_site() {
     case "${words[2]} ${words[CURRENT-1]}" in
-        "logs logs" | "events events" | "restore --component") compadd -- ${(f)"$(landfall values components 2> /dev/null)"} ;;
+        "logs logs" | "events events" | "restore --component")
+            compadd -- ${(f)"$(landfall values components 2> /dev/null)"} ;;
         "rollback --to") compadd -- ${(f)"$(landfall values releases 2> /dev/null)"} ;;
         *) _landfall "$@" ;;
     esac
@@ -38,7 +39,8 @@ compdef _landfall_of_site landfall
 /// Additions for fish.
 const FISH: &str = r#"
 complete -c landfall -n "__fish_seen_subcommand_from logs events" -f -a "(landfall values components 2> /dev/null)"
-complete -c landfall -n "__fish_seen_subcommand_from restore" -l component -x -a "(landfall values components 2> /dev/null)"
+complete -c landfall -n "__fish_seen_subcommand_from restore" -l component -x \
+    -a "(landfall values components 2> /dev/null)"
 complete -c landfall -n "__fish_seen_subcommand_from rollback" -l to -x -a "(landfall values releases 2> /dev/null)"
 "#;
 

@@ -14,7 +14,8 @@ use landfall_release_document::{
     ReleaseDocument, SITE_SCHEMA_NAME, SignatureKind,
 };
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::cli::InspectArguments;
@@ -30,7 +31,7 @@ const DOCUMENTS: usize = 4;
 /// Content of a head, unverified.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Inspection {
+pub(super) struct Inspection<'a> {
     /// Always false: `landfall verify` is another command.
     verified: bool,
     /// ID of the bundle.
@@ -59,15 +60,55 @@ pub(super) struct Inspection {
     #[schemars(with = "Value")]
     release: ReleaseDocument,
     /// JSON Schema of `site.yaml`, as in the bundle.
-    site_schema: Value,
+    #[schemars(with = "Value")]
+    site_schema: HeadDocument<'a>,
     /// Rendered objects of each component, as in the bundle, in the order in which they are applied.
-    objects: BTreeMap<String, Value>,
+    #[schemars(with = "BTreeMap<String, Value>")]
+    objects: BTreeMap<String, HeadDocument<'a>>,
     /// All blobs.
     blobs: Vec<BlobLine>,
 }
 
-impl Document for Inspection {
+impl Document for Inspection<'_> {
     const KIND: &'static str = "inspect";
+}
+
+/// Document of the head. It is parsed for output as JSON alone: the table does not need it, and its tree takes several
+/// times the memory of its bytes.
+struct HeadDocument<'a> {
+    name: String,
+    bytes: &'a [u8],
+}
+
+impl<'a> HeadDocument<'a> {
+    fn find(contents: &'a Contents, name: &str) -> Result<Self, Failure> {
+        let missing = || Failure::new(codes::INVALID_DOCUMENT, format!("{name} is not in the head"));
+        let bytes = contents.small_document(name).ok_or_else(missing)?;
+        Ok(Self { name: name.to_owned(), bytes })
+    }
+
+    /// Parses the document as JSON of any form.
+    fn parse(&self, budget: &Budget) -> Result<Value, landfall_bundle_spec::Error> {
+        read_any(&self.name, self.bytes, budget)
+    }
+}
+
+impl Serialize for HeadDocument<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.parse(&Budget::new(DOCUMENTS)).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl Inspection<'_> {
+    /// Returns an error unless the documents can be printed. They are not verified, and their trees could take a
+    /// hundred times their bytes.
+    fn check_documents(&self) -> Result<(), Failure> {
+        let budget = Budget::new(DOCUMENTS);
+        for document in self.objects.values().chain([&self.site_schema]) {
+            document.parse(&budget)?;
+        }
+        Ok(())
+    }
 }
 
 /// Root document in a bundle.
@@ -103,11 +144,14 @@ pub(crate) fn run(arguments: &InspectArguments, printer: Printer) -> Result<(), 
     let located = bundle::locate(&arguments.bundle)?;
     let opened = Opened::read(located.head()?)?;
     let inspection = inspect(&opened)?;
+    if printer.is_json() {
+        inspection.check_documents()?;
+    }
     printer.report(&inspection, text)?;
     Ok(())
 }
 
-fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
+fn inspect(opened: &Opened) -> Result<Inspection<'_>, Failure> {
     let contents = opened.untrusted();
     let identity = contents.identity();
     if contents.small_document(HOST_PACK_DOCUMENT_NAME).is_some() {
@@ -120,12 +164,10 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
     }
     let document = contents.small_document(RELEASE_DOCUMENT_NAME).unwrap_or_default();
     let release = ReleaseDocument::read(document)?;
-    // These documents are not verified, and their trees could take a hundred times their bytes.
-    let budget = Budget::new(DOCUMENTS);
     let objects = release
         .components
         .iter()
-        .map(|component| Ok((component.name.clone(), document_of(contents, &component.objects, &budget)?)));
+        .map(|component| Ok((component.name.clone(), HeadDocument::find(contents, &component.objects)?)));
     let objects = objects.collect::<Result<_, Failure>>()?;
     let roots = opened.roots().iter();
     let entries = contents.blobs().entries().iter();
@@ -148,7 +190,7 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
         signed_by: opened.signatures().iter().map(|signature| signature.key().to_string()).collect(),
         installer: contents.blobs().entries()[0].sha256,
         release,
-        site_schema: document_of(contents, SITE_SCHEMA_NAME, &budget)?,
+        site_schema: HeadDocument::find(contents, SITE_SCHEMA_NAME)?,
         objects,
         blobs: entries
             .map(|entry| BlobLine {
@@ -161,14 +203,7 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
     })
 }
 
-/// Parses a document of the head as JSON of any form.
-fn document_of(contents: &Contents, name: &str, budget: &Budget) -> Result<Value, Failure> {
-    let bad = |what: &str| Failure::new(codes::INVALID_DOCUMENT, format!("{name} {what}"));
-    let bytes = contents.small_document(name).ok_or_else(|| bad("is not in the head"))?;
-    Ok(read_any(name, bytes, budget)?)
-}
-
-fn text(inspection: &Inspection) -> String {
+fn text(inspection: &Inspection<'_>) -> String {
     let mut text = String::new();
     let size = HumanBytes(inspection.total_bytes);
     let release = &inspection.release;
@@ -332,7 +367,13 @@ mod tests {
     /// All output of `inspect` for a head, in both forms.
     fn printed(head: &[u8]) -> [String; 2] {
         match Opened::read_file(head).map_err(Failure::from).and_then(|opened| inspect(&opened)) {
-            Ok(inspection) => [shown::block(&text(&inspection)), document::pretty(&inspection)],
+            Ok(inspection) => {
+                let json = match inspection.check_documents() {
+                    Ok(()) => document::pretty(&inspection),
+                    Err(failure) => failure.json(),
+                };
+                [shown::block(&text(&inspection)), json]
+            }
             Err(failure) => [failure.text(), failure.json()],
         }
     }

@@ -135,6 +135,7 @@ fn line(source: &LogSource, text: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use clap::error::ErrorKind;
 
     use landfall_lifecycle::operations::PodContainer;
 
@@ -167,9 +168,13 @@ mod tests {
             "logs --namespace db postgres-0 --container=postgres --prefix --ignore-errors --tail=5 --previous";
         assert_eq!(words("landfall logs postgres --previous --tail 5"), earlier);
         assert!(arguments("landfall logs postgres --follow").follow);
-        assert!(Cli::try_parse_from("landfall logs postgres --follow --previous".split(' ')).is_err());
-        for wrong in ["landfall logs", "landfall logs postgres --since soon", "landfall logs postgres --since -5m"] {
-            assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
+        for (wrong, kind) in [
+            ("landfall logs", ErrorKind::MissingRequiredArgument),
+            ("landfall logs postgres --follow --previous", ErrorKind::ArgumentConflict),
+            ("landfall logs postgres --since soon", ErrorKind::ValueValidation),
+            ("landfall logs postgres --since -5m", ErrorKind::UnknownArgument),
+        ] {
+            assert_eq!(Cli::try_parse_from(wrong.split(' ')).expect_err(wrong).kind(), kind, "{wrong}");
         }
     }
 

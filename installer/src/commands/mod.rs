@@ -20,6 +20,7 @@ mod facts;
 mod found_images;
 mod help_files;
 mod history;
+mod host_api;
 mod init;
 mod inspect;
 mod install;
@@ -60,11 +61,6 @@ mod version;
 mod watch;
 
 use std::process::ExitCode;
-
-pub(crate) use backup::BackupList;
-pub(crate) use change::{LookedBundle, shown_name};
-pub(crate) use history::OperationHistory;
-pub(crate) use releases::ReleaseList;
 
 use crate::cli::{Cli, Command, VerifyArguments};
 use crate::failure::Failure;

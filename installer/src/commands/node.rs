@@ -7,10 +7,9 @@ use landfall_host::paths::SitePaths;
 use landfall_lifecycle::operations::{EventFile, Operations};
 use landfall_media::progress::{Event, Progress, Silent};
 
-use super::{change, help_files};
+use super::{change, help_files, host_api};
 use crate::cli::{NodeCommand, PreparedProgram};
 use crate::failure::Failure;
-use crate::host_api;
 use crate::logging;
 use crate::printer::Printer;
 

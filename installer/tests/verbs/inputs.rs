@@ -14,7 +14,10 @@ const LICENSE: &str = "id: acme-2027\nvendor: Example\ncustomer: Acme\ncontact: 
                        entitlements: {components: [reports]}\n";
 
 /// An inventory with one package.
-const INVENTORY: &str = r#"{"type":"landfall.dev/inventory/1","packages":[{"kind":"deb","name":"a","version":"1"}],"images":[{"reference":"docker.io/a/b:1","packages":[0]}]}"#;
+const INVENTORY: &str = concat!(
+    r#"{"type":"landfall.dev/inventory/1","packages":[{"kind":"deb","name":"a","version":"1"}],"#,
+    r#""images":[{"reference":"docker.io/a/b:1","packages":[0]}]}"#,
+);
 
 pub(crate) const PASSWORD: (&str, &str) = ("LANDFALL_KEY_PASSWORD", "of-a-test");
 

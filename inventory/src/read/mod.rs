@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 pub use copyright::package_of;
 pub use sources::Source;
 
-use crate::image::System;
 use crate::limits;
 use crate::package::Package;
+use crate::system::System;
 
 /// The contents of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use std::io::{self, BufRead};
 
 use super::lines;
-use crate::image::System;
 use crate::package::is_text;
+use crate::system::System;
 
 /// Returns the distribution, if the file names one.
 pub fn read(file: impl BufRead) -> io::Result<Option<System>> {

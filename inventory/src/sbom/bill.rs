@@ -9,7 +9,8 @@ use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind, Image
 use sha2::Digest as _;
 
 use super::Subject;
-use crate::document::{ChartEntry, UnreadFile};
+use crate::document::ChartEntry;
+use crate::image::UnreadFile;
 use crate::package::{Package, PackageKind};
 use crate::purl;
 

@@ -4,8 +4,8 @@ use landfall_release_document::Descriptor;
 use serde_json::json;
 
 use super::*;
-use crate::image::System;
 use crate::read::Found;
+use crate::system::System;
 use crate::{ArtifactLicense, ChartEntry, FileLicense, ImageInventory, Package, PackageKind, ReadImage};
 
 const TOOL: Tool<'_> = Tool { name: "landfall", version: "0.0.0" };

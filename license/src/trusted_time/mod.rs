@@ -83,7 +83,8 @@ pub struct Confirmation {
 pub enum Unconfirmable {
     /// The clock is earlier than a time that has certainly passed.
     #[error(
-        "the clock says {wall:.0}, and {least:.0} has certainly passed: the vendor's signatures and the running time of this site show it"
+        "the clock says {wall:.0}, and {least:.0} has certainly passed: \
+        the vendor's signatures and the running time of this site show it"
     )]
     Behind {
         /// The wall clock.
@@ -93,7 +94,8 @@ pub enum Unconfirmable {
     },
     /// The clock is implausibly late.
     #[error(
-        "the clock says {wall:.0}, and is not believed later than {latest:.0}, five years after the newest time that is certain"
+        "the clock says {wall:.0}, and is not believed later than {latest:.0}, \
+        five years after the newest time that is certain"
     )]
     Ahead {
         /// The wall clock.

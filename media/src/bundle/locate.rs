@@ -13,7 +13,7 @@ use landfall_bundle_spec::parts::{BundleName, FileKind};
 use super::open_regular;
 use crate::counters::{Counted, Counters};
 use crate::error::{At, MediaError, Result};
-use crate::parts::is_partial;
+use crate::partial::is_partial;
 
 /// Bytes of the first header. Together with the `landfall.json` after it, it identifies a bundle.
 const HEADER_BYTES: u64 = 512;

@@ -231,7 +231,8 @@ fn failed_sync_discards_cached_bytes() {
         let file = FakeFile::default();
         // The second sync of the run fails; the kernel continues to show the bytes that it lost.
         (file.disk().takes_direct, file.disk().good_syncs) = (takes_direct, Some(2));
-        attempt(&file, usize::MAX).unwrap_err();
+        let error = attempt(&file, usize::MAX).unwrap_err();
+        assert!(error.is_fatal(), "{error}");
         if takes_direct {
             // Lost after the sync had succeeded.
             let mut disk = file.disk();

@@ -135,8 +135,8 @@ fn folder_creation_sets_mode() {
     assert_eq!(mode(&path), 0o700);
     assert_eq!(mode(&folder.path().join("a")), 0o755);
     write_file(&folder.path().join("file"), b"", 0o644).unwrap();
-    assert!(create_folder(&folder.path().join("file")).is_err());
-    assert!(remove_folder(&folder.path().join("a")).is_err());
+    assert_eq!(create_folder(&folder.path().join("file")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(remove_folder(&folder.path().join("a")).unwrap_err().kind(), io::ErrorKind::DirectoryNotEmpty);
     remove_folder(&path).unwrap();
     remove_tree(&folder.path().join("a")).unwrap();
     remove_tree(&folder.path().join("a")).unwrap();

@@ -5,6 +5,7 @@
 //! is computed while a thread writes. Space for all of them, and for the files beside them, is reserved before the
 //! first byte: a full stick must be noticed before hours of writing.
 
+mod output;
 mod publish;
 pub mod sums;
 mod unfinished;
@@ -26,15 +27,13 @@ use crate::counters::Counters;
 use crate::disk::{DiskFile, DurableFile, PacedFile};
 use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
-use crate::pack::Output;
+use crate::partial::partial_name;
 use crate::payload::Payload;
 
+pub use output::Output;
 pub use publish::Parts;
 pub use sums::SUMS_NAME;
 pub use unfinished::supersede;
-
-/// Suffix of parts that are not yet whole or not yet read back.
-pub const PARTIAL_SUFFIX: &str = ".partial";
 
 /// Maximum number of parts that are open at the same time with reserved space: enough for half a terabyte in parts for
 /// FAT32.
@@ -258,18 +257,9 @@ impl Drop for Unpublished {
     }
 }
 
-/// Returns true if the file has the name of an unfinished part.
-pub(crate) fn is_partial(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(PARTIAL_SUFFIX.as_bytes()))
-}
-
 /// Locks the file to show a sweep by another build that it is in use. Best effort: only a sweep checks the lock.
 fn mark_in_use(file: &File) {
     let _ = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
-}
-
-fn partial_name(name: &str) -> String {
-    format!("{name}{PARTIAL_SUFFIX}")
 }
 
 /// Returns an error if the folder lacks space for the stream and the files beside it.

@@ -3,12 +3,13 @@
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
 
-use super::{OtherFiles, Unpublished, WrittenFile, partial_name, sums};
+use super::{OtherFiles, Unpublished, WrittenFile, sums};
 use crate::bundle::BundleMedia;
 use crate::contents::Contents;
 use crate::counters::Counters;
 use crate::durable::{self, DurableError};
 use crate::error::Result;
+use crate::partial::partial_name;
 use crate::payload::Payload;
 
 /// Parts that are whole and on the disk, but not yet read back and not yet under their final names.

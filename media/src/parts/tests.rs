@@ -16,7 +16,7 @@ use landfall_error_codes::Coded;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pack::{Output, pack, pack_to_stream};
+use crate::pack::{pack, pack_to_stream};
 use crate::progress::Silent;
 use crate::store::ContentStore;
 use crate::testing::{Fixture, flip};
@@ -291,7 +291,8 @@ fn complete_parts_survive_failed_publish() {
     let parts = writer.finish().unwrap();
     // An unwritable name, as on a full disk, comes after the parts have their names.
     let others = |_: &[WrittenFile]| vec![("no/such/folder".to_owned(), Vec::new())];
-    parts.publish(fixture.payload.verified().head_bytes(), &others).unwrap_err();
+    let error = parts.publish(fixture.payload.verified().head_bytes(), &others).unwrap_err();
+    assert!(matches!(&error, MediaError::Durable(cause) if cause.kind() == io::ErrorKind::NotFound), "{error}");
     let whole = names(&stick).into_iter().filter(|name| name.contains(".landfall.") && !name.ends_with(".partial"));
     assert_eq!(whole.count(), 4);
 }

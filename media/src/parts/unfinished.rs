@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::parts::{BundleName, FileKind};
 use rustix::fs::FlockOperation;
 
-use super::{PARTIAL_SUFFIX, sums};
+use super::sums;
 use crate::bundle::open_regular;
 use crate::durable;
 use crate::error::{At, Result};
+use crate::partial::{PARTIAL_SUFFIX, partial_name};
 
 /// Removes files that builds left unfinished in a folder, unless a build is still writing them. Foreign files and whole
 /// bundles stay.
@@ -33,7 +34,7 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
 /// next build removes the rest.
 pub fn supersede(folder: &Path, bundle: &BundleName) -> Result<()> {
     let head = bundle.file(FileKind::Head);
-    let partial = super::partial_name(&head);
+    let partial = partial_name(&head);
     durable::rename(&folder.join(&head), &folder.join(&partial))?;
     remove_named(folder, bundle)?;
     durable::remove_file(&folder.join(partial))?;

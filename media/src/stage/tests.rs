@@ -202,7 +202,11 @@ proptest! {
     /// Staging is cut at any byte, the end of the unfinished file is damaged as an unsynced one may be, and staging
     /// resumes. The result is equal, and only lost bytes are read from the media again.
     #[test]
-    fn interrupted_staging_resumes_identically(cut in 0_usize..10_000_000, kept in 0.0..1.0_f64, zeroed in 0_u64..3_000_000) {
+    fn interrupted_staging_resumes_identically(
+        cut in 0_usize..10_000_000,
+        kept in 0.0..1.0_f64,
+        zeroed in 0_u64..3_000_000,
+    ) {
         let fixture = Fixture::small();
         fixture.parts();
         let store = fixture.site_store();
@@ -218,7 +222,10 @@ proptest! {
             file.write_all_at(&vec![0; usize::try_from(zeroed).unwrap()], length - zeroed).unwrap();
         }
         let counters = Counters::new();
-        let media = crate::bundle::locate(&fixture.stick()).unwrap().assemble(fixture.payload.clone(), counters.clone()).unwrap();
+        let media = crate::bundle::locate(&fixture.stick())
+            .unwrap()
+            .assemble(fixture.payload.clone(), counters.clone())
+            .unwrap();
         let found = counters.totals().read_bytes;
         let copied = stage(&media, &store, &Silent).unwrap();
         is_whole(&fixture, &store);

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use serde_json::error::Category;
 use serde_json::json;
 
 use super::*;
@@ -131,17 +132,24 @@ fn unknown_architectures_have_no_figures() {
     hidden_size is 1099511627776
     context: 18446744073709551615 is not between 1 and 4294967296
     "#);
-    for bytes in [&b"[]"[..], b"", b"{\"a\":1", b"\xff"] {
-        assert!(read_config(bytes).is_err());
+    for (bytes, category) in
+        [(&b"[]"[..], Category::Data), (b"", Category::Eof), (b"{\"a\":1", Category::Eof), (b"\xff", Category::Syntax)]
+    {
+        assert_eq!(read_config(bytes).unwrap_err().classify(), category);
     }
 }
 
 proptest! {
     #[test]
-    fn figures_never_overflow(numbers in proptest::collection::vec(any::<u64>(), 8), tokens in any::<u64>(), degree in any::<u32>()) {
+    fn figures_never_overflow(
+        numbers in proptest::collection::vec(any::<u64>(), 8),
+        tokens in any::<u64>(),
+        degree in any::<u32>(),
+    ) {
         let names = ["num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads",
             "max_position_embeddings", "sliding_window", "kv_lora_rank", "head_dim"];
-        let changes: serde_json::Map<_, _> = names.iter().zip(numbers).map(|(name, number)| ((*name).to_owned(), number.into())).collect();
+        let changes: serde_json::Map<_, _> =
+            names.iter().zip(numbers).map(|(name, number)| ((*name).to_owned(), number.into())).collect();
         if let Ok(found) = figures(&with(&Value::Object(changes))) {
             let _ = (found.token_bytes(degree), found.sequence_bytes(tokens, degree));
         }

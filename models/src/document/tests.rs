@@ -47,10 +47,20 @@ fn invalid_documents_are_refused() {
         |value| value["models"] = vec![value["models"][1].clone(); limits::MODELS + 1].into(),
         |value| value["images"][0]["code"][0] = "new".into(),
     ];
-    for change in changes {
+    let expected = [
+        "the type `landfall.dev/models/2`",
+        "unknown field `surprise`",
+        "the name of a model",
+        "the weights of small are absurd",
+        "layers: 0 is not between",
+        "more than 1024 models",
+        "\"new\" is not a device",
+    ];
+    for (change, expected) in changes.into_iter().zip(expected) {
         let mut value = sample();
         change(&mut value);
-        read(&value).expect_err("refused");
+        let refused = read(&value).expect_err("refused");
+        assert!(refused.contains(expected), "{expected}: {refused}");
     }
 }
 

@@ -134,7 +134,9 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_requests_never_panic(path in "\\PC{0,60}|(@?[a-z.-]{0,3}/?){0,5}") {
-            if let Some(Request::Packument(name) | Request::Version(name, _) | Request::Tarball(name, _)) = Request::read(&path) {
+            if let Some(Request::Packument(name) | Request::Version(name, _) | Request::Tarball(name, _)) =
+                Request::read(&path)
+            {
                 prop_assert!(is_name(name));
             }
             let _some_or_none = package_of_path(&path);

@@ -65,7 +65,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cleaning_is_idempotent(text in "v?[0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}(-[a-z0-9.-]{1,8})?([+][a-z0-9.]{1,5})?|\\PC{0,20}") {
+        fn cleaning_is_idempotent(
+            text in "v?[0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}(-[a-z0-9.-]{1,8})?([+][a-z0-9.]{1,5})?|\\PC{0,20}",
+        ) {
             if let Some(version) = cleaned(&text) {
                 let text = version.to_string();
                 prop_assert_eq!(exact(&text), Some(version));

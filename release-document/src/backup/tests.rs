@@ -114,23 +114,28 @@ fn counts_need_log_or_hold() {
 
 #[test]
 fn unknown_fields_and_kinds_are_refused() {
-    for (place, value) in [
-        ("/workload/kind", json!("Pod")),
-        ("/log", json!({ "keep": ["a"], "save": ["b"], "load": ["c"], "recover": ["%{time}"] })),
-        ("/hold", json!({ "begin": ["%{seconds}"], "end": ["b"], "limit_seconds": 1 })),
-        ("/hold/until", json!("never")),
-        ("/marker", json!({ "write": ["a"], "read": ["b"], "after": ["c"] })),
-        ("/checks/0", json!({ "shows": "It answers", "arguments": ["a"], "limit_seconds": 1 })),
-        ("/checks/0/expect", json!({ "exit_code": 0, "stderr": "" })),
-        ("/save", json!("pg_dump")),
-        ("/limit_seconds", json!(-1)),
+    let log = json!({ "keep": ["a"], "save": ["b"], "load": ["c"], "recover": ["%{time}"] });
+    let hold = json!({ "begin": ["%{seconds}"], "end": ["b"], "limit_seconds": 1 });
+    let marker = json!({ "write": ["a"], "read": ["b"], "after": ["c"] });
+    let check = json!({ "shows": "It answers", "arguments": ["a"], "limit_seconds": 1 });
+    for (place, value, expected) in [
+        ("/workload/kind", json!("Pod"), "unknown variant `Pod`"),
+        ("/log", log, "missing field `saved`"),
+        ("/hold", hold, "missing field `until`"),
+        ("/hold/until", json!("never"), "unknown variant `never`"),
+        ("/marker", marker, "unknown field `after`"),
+        ("/checks/0", check, "missing field `expect`"),
+        ("/checks/0/expect", json!({ "exit_code": 0, "stderr": "" }), "unknown field `stderr`"),
+        ("/save", json!("pg_dump"), "string \"pg_dump\""),
+        ("/limit_seconds", json!(-1), "integer `-1`"),
     ] {
         let mut document = good();
         *document.pointer_mut(place).unwrap() = value;
-        assert!(read(&document).is_err(), "{place}");
+        let error = read(&document).unwrap_err();
+        assert!(error.contains(expected), "{place}: {error}");
     }
     for field in ["name", "workload", "volume", "limit_seconds", "save", "load"] {
-        assert!(read(&without(&[field])).is_err(), "{field}");
+        assert_eq!(read(&without(&[field])).unwrap_err(), format!("missing field `{field}`"));
     }
 }
 

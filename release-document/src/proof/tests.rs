@@ -81,25 +81,31 @@ fn proof_fields_are_validated() {
 
 #[test]
 fn unknown_fields_and_methods_are_refused() {
-    for (good, place, value) in [
-        (command(), "/trial/command/workload/kind", json!("Pod")),
-        (command(), "/trial/command/expect", json!({ "exit_code": 0, "stderr": "" })),
-        (command(), "/trial/command/expect/exit_code", json!(256)),
-        (command(), "/trial/command/expect/stdout", json!({ "equals": "a", "contains": "b" })),
-        (command(), "/trial", json!({ "shell": "rm" })),
-        (request(), "/trial/request/method", json!("TRACE")),
-        (request(), "/trial/request/port", json!(0)),
-        (request(), "/trial/request/port", json!(65536)),
+    let both = json!({ "equals": "a", "contains": "b" });
+    for (good, place, value, expected) in [
+        (command(), "/trial/command/workload/kind", json!("Pod"), "unknown variant `Pod`"),
+        (command(), "/trial/command/expect", json!({ "exit_code": 0, "stderr": "" }), "unknown field `stderr`"),
+        (command(), "/trial/command/expect/exit_code", json!(256), "integer `256`"),
+        (command(), "/trial/command/expect/stdout", both, "map with a single key"),
+        (command(), "/trial", json!({ "shell": "rm" }), "unknown variant `shell`"),
+        (request(), "/trial/request/method", json!("TRACE"), "unknown variant `TRACE`"),
+        (request(), "/trial/request/port", json!(0), "integer `0`"),
+        (request(), "/trial/request/port", json!(65536), "integer `65536`"),
     ] {
         let mut document = good;
         *document.pointer_mut(place).unwrap() = value;
-        assert!(read(&document).is_err(), "{place}");
+        let error = read(&document).unwrap_err();
+        assert!(error.contains(expected), "{place}: {error}");
     }
 }
 
 proptest! {
     #[test]
-    fn accepted_request_is_valid_http(path in "[ -~\\n\\r]{0,8}", name in "[ -~\\r]{0,8}", value in "[ -~\\r\\n]{0,8}") {
+    fn accepted_request_is_valid_http(
+        path in "[ -~\\n\\r]{0,8}",
+        name in "[ -~\\r]{0,8}",
+        value in "[ -~\\r\\n]{0,8}",
+    ) {
         let mut document = request();
         document["trial"]["request"]["path"] = path.clone().into();
         document["trial"]["request"]["headers"] = json!({ &name: &value });

@@ -198,7 +198,8 @@ proptest! {
     fn arbitrary_expressions_end_in_time(
         parts in proptest::collection::vec(prop::sample::select(vec![
             "facts", ".cores", ".modules", ".map(a,", ".filter(a,", ".all(a,", "a", "+", "==", "(", ")", "[", "]", "1",
-            "'x'", "?", ":", "!", "-", "&&", "||", "in", "size(", "string(", ",", "{", "}", "has(", "site", ".?x", "[?0]",
+            "'x'", "?", ":", "!", "-", "&&", "||", "in", "size(", "string(", ",", "{", "}", "has(", "site", ".?x",
+            "[?0]",
         ]), 0..24)
     ) {
         let begin = std::time::Instant::now();

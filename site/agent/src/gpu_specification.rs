@@ -235,7 +235,10 @@ mod tests {
         let devices: Vec<String> = names.iter().map(device).collect();
         let hook = paths.node_link().join(HOOK);
         format!(
-            r#"{{"cdiVersion":"0.5.0","kind":"nvidia.com/gpu","devices":[{}],"containerEdits":{{"hooks":[{{"hookName":"createContainer","path":"{}","args":["nvidia-cdi-hook","update-ldcache"]}}]}}}}"#,
+            concat!(
+                r#"{{"cdiVersion":"0.5.0","kind":"nvidia.com/gpu","devices":[{}],"containerEdits":{{"hooks":["#,
+                r#"{{"hookName":"createContainer","path":"{}","args":["nvidia-cdi-hook","update-ldcache"]}}]}}}}"#,
+            ),
             devices.join(","),
             hook.display()
         )

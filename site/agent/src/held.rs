@@ -1,32 +1,21 @@
 //! All certificates of a node, for reports of their expiry.
 
-use std::path::PathBuf;
-
-use super::certificates;
+use super::control_plane_files;
 use super::kubelet_files;
 use super::renewal::KUBECONFIGS;
-use super::validity::Found;
+use super::validity::{Found, Held};
 use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
-/// A certificate, or the damage in its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// The certificate's file, or a kubeconfig.
-    pub file: PathBuf,
-    /// Content of the file.
-    pub found: Found,
-}
-
 /// Returns the certificates of the control plane and the kubelet; empty without a control plane. Changes nothing.
 pub fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
-    if !certificates::is_installed(paths) {
+    if !control_plane_files::is_installed(paths) {
         return Ok(Vec::new());
     }
     let mut held = Vec::new();
-    let pairs = certificates::pairs(paths)?;
-    for name in certificates::AUTHORITIES.into_iter().chain(pairs.iter().map(String::as_str)) {
+    let pairs = control_plane_files::pairs(paths)?;
+    for name in control_plane_files::AUTHORITIES.into_iter().chain(pairs.iter().map(String::as_str)) {
         let file = paths.kubernetes().join(format!("{name}.crt"));
         let found = Found::in_pem(files::read(&file)?.as_deref());
         held.push(Held { file, found });
@@ -42,6 +31,8 @@ pub fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use landfall_media::durable;
 
     use super::*;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use landfall_media::durable;
 
-use super::certificates;
-use super::held::Held;
+use super::control_plane_files::check_authorities;
 use super::programs::Programs;
-use super::validity::{Found, Need};
+use super::renewal;
+use super::renewal::Renewal;
+use super::validity::{Found, Held, Need};
 use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
@@ -114,12 +115,26 @@ pub fn prepare(paths: &SitePaths, programs: &Programs, now: Timestamp) -> Result
     match client(paths, now)? {
         Repair::Keep => Ok(()),
         Repair::Drop => remove_client(paths),
-        Repair::Reissue(need) => certificates::reissue_kubelet(paths, programs, need),
+        Repair::Reissue(need) => reissue_client(paths, programs, need),
     }
 }
 
+/// Reissues the kubelet's client certificate: an expired or lost one cannot renew itself, because the cluster no longer
+/// accepts it. The kubelet must not be running.
+fn reissue_client(paths: &SitePaths, programs: &Programs, need: Need) -> Result<(), StepError> {
+    tracing::warn!("issuing the kubelet's client certificate again: it {need}");
+    let _lock = renewal::lock(paths)?;
+    renewal::finish(paths)?;
+    check_authorities(paths)?;
+    let renewal = Renewal::begin(paths, programs)?;
+    renewal.kubeadm(&["init", "phase", "kubeconfig", "kubelet"])?;
+    renewal.commit()?;
+    // The new certificate is in the kubeconfig itself.
+    remove_client(paths)
+}
+
 /// Removes the newest client certificate and the link to it.
-pub(crate) fn remove_client(paths: &SitePaths) -> Result<(), StepError> {
+fn remove_client(paths: &SitePaths) -> Result<(), StepError> {
     let link = folder(paths).join(CLIENT);
     if let Ok(target) = fs_err::read_link(&link) {
         durable::remove_file(&folder(paths).join(target.file_name().unwrap_or_default()))?;

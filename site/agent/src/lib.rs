@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod certificates;
 pub mod clock;
 pub mod concerns;
+pub mod control_plane_files;
 mod deletions;
 pub mod due;
 mod frozen;
@@ -32,6 +33,7 @@ pub mod validity;
 
 pub use boot::check_identity;
 pub use clock::clock_plausibility;
-pub use held::{Held, held};
+pub use held::held;
 pub use overdue::{DailyBackup, daily_backup};
 pub use run::run;
+pub use validity::Held;

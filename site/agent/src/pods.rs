@@ -175,7 +175,7 @@ mod tests {
         let paths = SitePaths::below(root.path());
         let (programs, runner) = (Programs::of(&paths, &pack::sample()), Recorded::default());
         let pods = Pods::of(&paths, &programs, &runner);
-        assert!(pods.delete(UID).is_err(), "there are no logs");
+        assert!(pods.delete(UID).unwrap_err().to_string().contains("no folder of logs"));
         logs(&paths, &["kube-proxy/0.log"]);
         pods.delete(UID).unwrap();
         assert!(pods.delete("another").unwrap_err().to_string().contains("no folder of logs"));

@@ -1,5 +1,7 @@
 //! Validity of certificates, and their need for renewal.
 
+use std::path::PathBuf;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -29,6 +31,15 @@ pub enum Found {
     Unreadable,
     /// A certificate.
     Whole(Validity),
+}
+
+/// A certificate, or the damage in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The certificate's file, or a kubeconfig.
+    pub file: PathBuf,
+    /// Content of the file.
+    pub found: Found,
 }
 
 /// Reason why a certificate must be reissued.

@@ -9,6 +9,7 @@ use rustic_core::repofile::SnapshotId;
 use crate::backup::Backup;
 use crate::error::Result;
 use crate::folder::{Folder, View};
+use crate::key_files;
 use crate::ledger::{Entry, Found, Ledger};
 use crate::repository::{Lock, Repository};
 
@@ -27,7 +28,7 @@ impl<'a> Change<'a> {
         change.adopt()?;
         change.ledger.indexes = None;
         change.write()?;
-        repository.mend_files_of_key()?;
+        key_files::mend(repository.store(), repository.site(), repository.master(), repository.key())?;
         Ok(change)
     }
 
@@ -101,6 +102,16 @@ impl<'a> Change<'a> {
 
     fn write(&self) -> Result<()> {
         self.ledger.write(&**self.repository.store())
+    }
+}
+
+impl Repository {
+    /// Gives the next backup a greater sequence number than this one, which another repository of the site has. Durable
+    /// on return.
+    pub fn continue_after(&self, sequence: u64) -> Result<()> {
+        let mut change = Change::begin(self)?;
+        change.skip_sequence(sequence)?;
+        change.finish()
     }
 }
 

@@ -12,14 +12,8 @@ use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, 
 use crate::error::{BackupError, Result};
 use crate::reserve::Reserve;
 use crate::store::Store;
-use crate::whole;
 use crate::written::Written;
-
-/// Folders of restic and of Landfall in a repository.
-pub(crate) const FOLDERS: [&str; 6] = ["data", "index", "keys", "locks", "snapshots", crate::ledger::FOLDER];
-
-/// The file that makes a folder a repository.
-pub(crate) const CONFIG: &str = "config";
+use crate::{digest, layout};
 
 /// View of the folder in a session of the library.
 #[derive(Debug, Default)]
@@ -80,18 +74,8 @@ impl Folder {
         *self.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the file of this ID, relative to the repository's folder.
-    pub(crate) fn relative(kind: FileType, id: &Id) -> PathBuf {
-        let (folder, name) = (Path::new(kind.dirname()), id.to_hex());
-        match kind {
-            FileType::Config => folder.to_owned(),
-            FileType::Pack => folder.join(&name.as_str()[..2]).join(name.as_str()),
-            FileType::Index | FileType::Key | FileType::Snapshot => folder.join(name.as_str()),
-        }
-    }
-
     fn path(&self, kind: FileType, id: &Id) -> PathBuf {
-        self.root().join(Self::relative(kind, id))
+        self.root().join(layout::relative(kind, id))
     }
 
     /// Returns every file of this kind that is not hidden, with its size in bytes. Other files in its folder are
@@ -111,16 +95,16 @@ impl Folder {
                 named.into_iter().filter_map(|(name, size)| Some((id_of(&name)?, size_of(size)))).collect()
             }
         };
-        found.retain(|(id, _)| !self.view.hidden.contains(&Self::relative(kind, id)));
+        found.retain(|(id, _)| !self.view.hidden.contains(&layout::relative(kind, id)));
         if kind == FileType::Index && self.view.sees_own_index {
-            found.retain(|(id, _)| self.view.written.contains(&Self::relative(kind, id)));
+            found.retain(|(id, _)| self.view.written.contains(&layout::relative(kind, id)));
         }
         Ok(found)
     }
 
     /// Writes a file durably.
     pub(crate) fn store(&self, kind: FileType, id: &Id, bytes: &[u8]) -> Result<()> {
-        let file = Self::relative(kind, id);
+        let file = layout::relative(kind, id);
         self.store.write(&file, bytes)?;
         self.view.written.add(file);
         if kind == FileType::Snapshot {
@@ -131,12 +115,12 @@ impl Folder {
 
     /// Reads a file, or part of it.
     fn read(&self, kind: FileType, id: &Id, part: Option<(u32, u32)>) -> RusticResult<Bytes> {
-        let relative = Self::relative(kind, id);
+        let relative = layout::relative(kind, id);
         let read = match part {
             _ if self.view.hidden.contains(&relative) => Err(io::ErrorKind::NotFound.into()),
             None if kind == FileType::Snapshot && self.view.compares_snapshots => {
                 self.store.read(&relative).and_then(|bytes| {
-                    let is_own = whole::digest_of_bytes(&bytes) == *id;
+                    let is_own = digest::of_bytes(&bytes) == *id;
                     is_own.then_some(bytes).ok_or_else(|| io::Error::other("it has other bytes than were written"))
                 })
             }
@@ -200,7 +184,7 @@ impl WriteBackend for Folder {
     }
 
     fn remove(&self, kind: FileType, id: &Id, _: bool) -> RusticResult<()> {
-        let removed = self.store.remove(&Self::relative(kind, id));
+        let removed = self.store.remove(&layout::relative(kind, id));
         removed.map_err(|error| self.keep("remove", &self.path(kind, id), error))
     }
 }

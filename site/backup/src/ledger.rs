@@ -17,9 +17,6 @@ use crate::error::{BackupError, Result};
 use crate::names::StreamName;
 use crate::store::Store;
 
-/// Name of the folder within the repository's.
-pub(crate) const FOLDER: &str = "landfall";
-
 /// Path of the file, relative to the repository's folder.
 pub(crate) const FILE: &str = "landfall/ledger.json";
 

@@ -16,19 +16,6 @@ pub(crate) type Opened = Repository<OpenStatus>;
 /// An open repository with its index in memory: about 60 bytes per blob.
 pub(crate) type Indexed = Repository<IndexedFullStatus>;
 
-/// Error of `rustic_core` on one line. The library's own text has several: advice for its own command, and where to
-/// report it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct LibraryError(String);
-
-impl From<Box<RusticError>> for LibraryError {
-    fn from(error: Box<RusticError>) -> Self {
-        let line = error.display_log();
-        Self(line.strip_prefix("Error: ").unwrap_or(&line).to_owned())
-    }
-}
-
 /// Returns the repository in this folder, not yet open.
 pub(crate) fn closed(folder: &Arc<Folder>) -> Result<Repository<()>, Box<RusticError>> {
     let backends = RepositoryBackends::new(folder.clone(), None);

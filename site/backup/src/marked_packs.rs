@@ -9,7 +9,7 @@ use crate::error::{BackupError, Result};
 use crate::folder::{Folder, View};
 use crate::library::{self, Opened};
 use crate::repository::Repository;
-use crate::whole;
+use crate::{digest, layout};
 
 impl Repository {
     /// Marks packs with marks in the future again as of now. Each changed index file is durable before the one it
@@ -40,7 +40,7 @@ impl Repository {
     fn replace_index(&self, folder: &Folder, former: &Id, index: &IndexFile) -> Result<()> {
         let json = serde_json::to_vec(index).map_err(|error| BackupError::Bug(error.to_string()))?;
         let sealed = self.master().seal(&json)?;
-        folder.store(FileType::Index, &whole::digest_of_bytes(&sealed), &sealed)?;
-        self.store().remove(&Folder::relative(FileType::Index, former))
+        folder.store(FileType::Index, &digest::of_bytes(&sealed), &sealed)?;
+        self.store().remove(&layout::relative(FileType::Index, former))
     }
 }

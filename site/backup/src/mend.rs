@@ -18,7 +18,7 @@ use crate::library::{self, Indexed};
 use crate::read::checked_blob;
 use crate::repository::Repository;
 use crate::sealed::{self, SealedBlob};
-use crate::{suspects, whole};
+use crate::{layout, suspects, whole};
 
 /// Packs that may be damaged, with their blobs; without blobs if no index file names the pack.
 type Doubtful = BTreeMap<Id, Vec<IndexBlob>>;
@@ -44,7 +44,7 @@ impl Repository {
         let (folder, indexed) = self.indexed()?;
         let mut damaged = BTreeSet::new();
         for (id, blobs) in self.doubtful(&indexed, suspects)? {
-            let file = Folder::relative(FileType::Pack, &id);
+            let file = layout::relative(FileType::Pack, &id);
             let intact = self.intact_blobs(&indexed, &id, &blobs);
             if whole::is_whole(&**self.store(), FileType::Pack, &id) && intact.len() == blobs.len() {
                 continue;
@@ -92,7 +92,7 @@ impl Repository {
 
     /// Returns the readable blobs of a pack, in sealed form. Blobs that another pack also has are left out.
     fn intact_blobs(&self, indexed: &Indexed, pack: &Id, blobs: &[IndexBlob]) -> Vec<SealedBlob> {
-        let file = Folder::relative(FileType::Pack, pack);
+        let file = layout::relative(FileType::Pack, pack);
         let intact = |blob: &IndexBlob| {
             let id = *blob.id;
             let entry = match blob.tpe {

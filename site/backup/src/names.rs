@@ -7,8 +7,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{BackupError, Result};
-
 /// Path of a stream or document within a backup, such as `postgres/database`. Each part begins with a letter or digit,
 /// and has letters, digits, `.`, `_` and `-`. Names sort by their parts, as trees of restic do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,6 +14,22 @@ use crate::error::{BackupError, Result};
 pub struct StreamName(String);
 
 const LONGEST_NAME: usize = 255;
+
+/// A name or fact that is not allowed in a backup.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a backup cannot have {name:?}: {why}")]
+pub struct NameError {
+    /// The given name.
+    name: String,
+    /// The violated rule.
+    why: &'static str,
+}
+
+impl NameError {
+    pub(crate) fn new(name: &str, why: &'static str) -> Self {
+        Self { name: name.to_owned(), why }
+    }
+}
 
 impl StreamName {
     /// Returns the name as text.
@@ -34,9 +48,9 @@ impl StreamName {
 }
 
 impl FromStr for StreamName {
-    type Err = BackupError;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let is_part = |part: &str| {
             part.starts_with(|first: char| first.is_ascii_alphanumeric())
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
@@ -44,15 +58,15 @@ impl FromStr for StreamName {
         if text.len() <= LONGEST_NAME && text.split('/').all(is_part) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(BackupError::name(text, "a name has letters, digits, '.', '_' and '-', in parts with '/' between them"))
+            Err(NameError::new(text, "a name has letters, digits, '.', '_' and '-', in parts with '/' between them"))
         }
     }
 }
 
 impl TryFrom<String> for StreamName {
-    type Error = BackupError;
+    type Error = NameError;
 
-    fn try_from(text: String) -> Result<Self> {
+    fn try_from(text: String) -> Result<Self, NameError> {
         text.parse()
     }
 }
@@ -82,16 +96,16 @@ impl PartialOrd for StreamName {
 }
 
 /// Returns an error if a name occurs twice, or if one is a folder of another.
-pub(crate) fn refuse_clashes<'a>(names: impl Iterator<Item = &'a StreamName>) -> Result<()> {
+pub(crate) fn refuse_clashes<'a>(names: impl Iterator<Item = &'a StreamName>) -> Result<(), NameError> {
     let mut sorted: BTreeSet<&StreamName> = BTreeSet::new();
     for name in names {
         if !sorted.insert(name) {
-            return Err(BackupError::name(name.as_str(), "the name occurs twice in the backup"));
+            return Err(NameError::new(name.as_str(), "the name occurs twice in the backup"));
         }
     }
     for (name, next) in sorted.iter().zip(sorted.iter().skip(1)) {
         if name.holds(next) {
-            return Err(BackupError::name(name.as_str(), "the name is also a folder of the backup"));
+            return Err(NameError::new(name.as_str(), "the name is also a folder of the backup"));
         }
     }
     Ok(())
@@ -110,20 +124,20 @@ pub(crate) const SEQUENCE: &str = "sequence";
 const RESERVED: [&str; 3] = [PROVEN, DISPROVED, SEQUENCE];
 
 /// Returns facts as restic's tags, such as `release=starter`.
-pub(crate) fn tags_of(facts: &BTreeMap<String, String>) -> Result<Vec<String>> {
+pub(crate) fn tags_of(facts: &BTreeMap<String, String>) -> Result<Vec<String>, NameError> {
     facts.iter().map(|(key, value)| tag_of(key, value)).collect()
 }
 
-fn tag_of(key: &str, value: &str) -> Result<String> {
+fn tag_of(key: &str, value: &str) -> Result<String, NameError> {
     let is_key = key.starts_with(|first: char| first.is_ascii_lowercase())
         && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if !is_key || RESERVED.contains(&key) {
         let rule = "a fact is named by lower-case letters, digits and '-', but not 'proven', 'disproved' or 'sequence'";
-        return Err(BackupError::name(key, rule));
+        return Err(NameError::new(key, rule));
     }
     // restic separates tags typed by a person with commas.
     if value.len() > LONGEST_NAME || value.chars().any(|c| c == ',' || c.is_control()) {
-        return Err(BackupError::name(key, "the value of a fact has at most 255 bytes and no comma"));
+        return Err(NameError::new(key, "the value of a fact has at most 255 bytes and no comma"));
     }
     Ok(format!("{key}={value}"))
 }
@@ -150,7 +164,8 @@ mod tests {
             assert_eq!(name(good).to_string(), good);
         }
         for bad in ["", "/a", "a/", "a//b", "..", "a/../b", ".a", "-a", "a b", "a*", "a\n", "ä", &"a".repeat(256)] {
-            assert!(bad.parse::<StreamName>().is_err(), "{bad:?}");
+            let refused = bad.parse::<StreamName>();
+            assert!(matches!(&refused, Err(NameError { name, .. }) if name == bad), "{refused:?}");
         }
     }
 
@@ -163,11 +178,14 @@ mod tests {
 
     #[test]
     fn clashing_names_are_refused() {
-        let refused = |names: &[StreamName]| refuse_clashes(names.iter()).is_err();
-        assert!(!refused(&[name("a/b"), name("a/c"), name("ab"), name("a-")]));
-        assert!(refused(&[name("a"), name("b"), name("a")]));
-        assert!(refused(&[name("a"), name("a/b")]));
-        assert!(refused(&[name("a/b/c"), name("a-"), name("a/b")]));
+        refuse_clashes([name("a/b"), name("a/c"), name("ab"), name("a-")].iter()).unwrap();
+        let refused = |names: &[StreamName]| refuse_clashes(names.iter()).unwrap_err().to_string();
+        let twice = refused(&[name("a"), name("b"), name("a")]);
+        assert_eq!(twice, "a backup cannot have \"a\": the name occurs twice in the backup");
+        let folder = refused(&[name("a"), name("a/b")]);
+        assert_eq!(folder, "a backup cannot have \"a\": the name is also a folder of the backup");
+        let folder = refused(&[name("a/b/c"), name("a-"), name("a/b")]);
+        assert_eq!(folder, "a backup cannot have \"a/b\": the name is also a folder of the backup");
     }
 
     #[test]
@@ -176,17 +194,19 @@ mod tests {
         let mut tags = tags_of(&facts).unwrap();
         tags.extend(["landfall".to_owned(), format!("{PROVEN}=2026-01-01T00:00:00Z"), format!("{SEQUENCE}=7")]);
         assert_eq!(facts_of(tags.iter()), facts);
-        for (key, value) in [
-            ("", "a"),
-            ("A", "a"),
-            ("proven", "a"),
-            ("disproved", "a"),
-            ("sequence", "1"),
-            ("a", "b,c"),
-            ("a", "b\n"),
-            ("a=b", "c"),
+        let (of_keys, of_values) = ("a fact is named by", "the value of a fact has");
+        for (key, value, why) in [
+            ("", "a", of_keys),
+            ("A", "a", of_keys),
+            ("proven", "a", of_keys),
+            ("disproved", "a", of_keys),
+            ("sequence", "1", of_keys),
+            ("a", "b,c", of_values),
+            ("a", "b\n", of_values),
+            ("a=b", "c", of_keys),
         ] {
-            assert!(tag_of(key, value).is_err(), "{key}={value}");
+            let error = tag_of(key, value).unwrap_err().to_string();
+            assert!(error.contains(why), "{key}={value}: {error}");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::library::{self, Indexed};
 use crate::names::StreamName;
 use crate::repository::{Backups, Repository};
 use crate::store::Store;
-use crate::{suspects, walk, whole};
+use crate::{digest, suspects, walk};
 
 /// A backup whose streams can be read.
 pub struct OpenBackup {
@@ -131,7 +131,7 @@ impl StreamReader {
 pub(crate) fn checked_blob(indexed: &Indexed, root: &Path, id: BlobId, kind: BlobType) -> Result<Bytes> {
     let what = || format!("the blob {} cannot be read", id.to_hex().as_str());
     let bytes = indexed.get_blob_cached(&id, kind).map_err(|error| library::damage(root, what(), error))?;
-    if whole::digest_of_bytes(&bytes) == *id {
+    if digest::of_bytes(&bytes) == *id {
         Ok(bytes)
     } else {
         Err(BackupError::damaged(root, format!("the blob {} has other bytes", id.to_hex().as_str())))

@@ -12,7 +12,6 @@ use crate::backup::{Backup, BackupId};
 use crate::change::Change;
 use crate::check::{Damage, Part, Taken};
 use crate::error::{BackupError, Result};
-use crate::exchange;
 use crate::folder::{Folder, View};
 use crate::key::RepositoryKey;
 use crate::library::{self, Indexed};
@@ -21,7 +20,7 @@ use crate::repository::Repository;
 use crate::sealed::{self, SealedBlob};
 use crate::store::Place;
 use crate::writers::Writers;
-use crate::{walk, whole};
+use crate::{key_files, layout, walk, whole};
 
 /// Maximum bytes of blobs stored in one pack.
 const PACK_BYTES: usize = 16 << 20;
@@ -55,7 +54,7 @@ pub fn open_damaged(place: impl Into<Place>, site: Uuid, key: &RepositoryKey) ->
         _ => {}
     }
     let store = place.clone().store();
-    Repository::of(&store, site, key, exchange::unlock(&store, key)?).mend_config()?;
+    Repository::of(&store, site, key, key_files::unlock(&store, key)?).mend_config()?;
     Repository::open(&place, site, key)
 }
 
@@ -106,7 +105,7 @@ impl Repository {
         let (whole, damaged): (Vec<Id>, Vec<Id>) =
             keys.partition(|id| whole::is_named_right(&**self.store(), FileType::Key, id));
         for id in damaged.iter().filter(|_| !whole.is_empty()) {
-            self.store().remove(&Folder::relative(FileType::Key, id))?;
+            self.store().remove(&layout::relative(FileType::Key, id))?;
         }
         Ok(())
     }
@@ -144,7 +143,7 @@ impl Repository {
         let name = lost.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<Id>().ok());
         if let Some(former) = name.filter(|former| *former != new) {
             change.remove(&[SnapshotId::from(former)])?;
-            self.store().remove(&Folder::relative(FileType::Snapshot, &former))?;
+            self.store().remove(&layout::relative(FileType::Snapshot, &former))?;
         }
         Ok(())
     }

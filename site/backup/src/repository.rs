@@ -13,17 +13,17 @@ use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use rustic_core::{ConfigOptions, Credentials, FileType, KeyOptions};
 use uuid::Uuid;
 
-use crate::backup::{self, Backup, BackupId};
-use crate::change::Change;
-use crate::error::{BackupError, Result};
-use crate::folder::{CONFIG, FOLDERS, Folder, View};
+use crate::backup::{Backup, BackupId};
+use crate::error::{BackupError, LibraryError, Result};
+use crate::folder::{Folder, View};
 use crate::key::RepositoryKey;
+use crate::layout::{self, CONFIG, FOLDERS};
 use crate::ledger::{Found, Ledger};
 use crate::library::{self, Indexed, Opened};
 use crate::master::Master;
 use crate::reserve::Reserve;
 use crate::store::{Place, Store};
-use crate::{exchange, walk, whole};
+use crate::{key_files, snapshot, walk, whole};
 
 /// Size of a pack, the unit in which data is written: about five of them are in memory at a time.
 const PACK_SIZE: ByteSize = ByteSize::mib(16);
@@ -99,7 +99,7 @@ impl Repository {
         self.refuse_occupied()?;
         let view = Arc::new(Folder::new(&self.store, View::default()));
         for (id, _) in view.listed(FileType::Key)? {
-            self.store.remove(&Folder::relative(FileType::Key, &id))?;
+            self.store.remove(&layout::relative(FileType::Key, &id))?;
         }
         for file in Master::files(&*self.store)? {
             self.store.remove(&file)?;
@@ -108,7 +108,7 @@ impl Repository {
         self.master.write(&*self.store, &self.key)?;
         let made = self.write_config(&view);
         made.map_err(|error| library::failure(&view, "create a backup repository", error))?;
-        self.add_key_file(&view, &self.key)
+        key_files::add(&view, self.site, &self.master, &self.key)
     }
 
     /// Writes a config, and opens the repository with it.
@@ -159,7 +159,7 @@ impl Repository {
         {
             return Err(BackupError::OtherSite { folder: place.to_owned(), found, expected: site });
         }
-        let repository = Self::of(store, site, key, exchange::unlock(store, key)?);
+        let repository = Self::of(store, site, key, key_files::unlock(store, key)?);
         repository.session(View::default())?;
         Ok(repository)
     }
@@ -218,14 +218,6 @@ impl Repository {
         Ok(Backups::of(all.collect()))
     }
 
-    /// Gives the next backup a greater sequence number than this one, which another repository of the site has. Durable
-    /// on return.
-    pub fn continue_after(&self, sequence: u64) -> Result<()> {
-        let mut change = Change::begin(self)?;
-        change.skip_sequence(sequence)?;
-        change.finish()
-    }
-
     /// Returns backups with their valid snapshots, in the order in which they were made.
     pub(crate) fn latest_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
         Ok(latest_of(self.all_snapshots()?))
@@ -260,7 +252,7 @@ impl Repository {
         let (folder, opened) = self.session(View { compares_snapshots: true, ..View::default() })?;
         let mut files = folder.listed(FileType::Snapshot)?;
         files.sort_unstable();
-        let names: Vec<_> = files.iter().map(|(id, _)| Folder::relative(FileType::Snapshot, id)).collect();
+        let names: Vec<_> = files.iter().map(|(id, _)| layout::relative(FileType::Snapshot, id)).collect();
         self.store.read_ahead(&names);
         let (mut found, mut is_any_read) = (Vec::new(), false);
         for (id, _) in files {
@@ -268,11 +260,11 @@ impl Repository {
             match opened.get_file::<SnapshotFile>(&id) {
                 Ok(snapshot) => {
                     is_any_read = true;
-                    let snapshot = backup::identified(id, snapshot);
+                    let snapshot = snapshot::identified(id, snapshot);
                     found.extend(Backup::of(&snapshot).map(|backup| (backup, snapshot)));
                 }
                 Err(error) => {
-                    let error = library::LibraryError::from(error);
+                    let error = LibraryError::from(error);
                     tracing::warn!(file = %id.to_hex().as_str(), %error, "a snapshot cannot be read");
                 }
             }
@@ -345,10 +337,10 @@ impl Repository {
     /// missing, and the rest can be read and extended.
     pub(crate) fn view_of_whole_indexes(&self) -> Result<View> {
         let files = Folder::new(&self.store, View::default()).listed(FileType::Index)?;
-        let names: Vec<_> = files.iter().map(|(id, _)| Folder::relative(FileType::Index, id)).collect();
+        let names: Vec<_> = files.iter().map(|(id, _)| layout::relative(FileType::Index, id)).collect();
         self.store.read_ahead(&names);
         let damaged = files.iter().filter(|(id, _)| !whole::is_whole(&*self.store, FileType::Index, id));
-        let hidden = damaged.map(|(id, _)| Folder::relative(FileType::Index, id)).collect();
+        let hidden = damaged.map(|(id, _)| layout::relative(FileType::Index, id)).collect();
         Ok(View { hidden, ..View::default() })
     }
 

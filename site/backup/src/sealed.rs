@@ -11,10 +11,10 @@ use rustic_core::repofile::BlobType;
 use rustic_core::{FileType, Id};
 use serde::Serialize;
 
+use crate::digest;
 use crate::error::{BackupError, Result};
 use crate::folder::Folder;
 use crate::master::Master;
-use crate::whole;
 
 /// Value added to the type of a compressed blob in a pack's header.
 const COMPRESSED: u8 = 2;
@@ -73,11 +73,11 @@ pub(crate) fn store_pack(folder: &Folder, master: &Master, sealed: &[SealedBlob]
     let header = master.seal(&header)?;
     pack.extend(&header);
     pack.extend(length(&header)?.to_le_bytes());
-    let id = whole::digest_of_bytes(&pack);
+    let id = digest::of_bytes(&pack);
     folder.store(FileType::Pack, &id, &pack)?;
     let index = serde_json::to_vec(&IndexFile { packs: [IndexPack { id, blobs }] });
     let index = master.seal(&index.map_err(|error| BackupError::Bug(error.to_string()))?)?;
-    folder.store(FileType::Index, &whole::digest_of_bytes(&index), &index)
+    folder.store(FileType::Index, &digest::of_bytes(&index), &index)
 }
 
 fn length(bytes: &[u8]) -> Result<u32> {

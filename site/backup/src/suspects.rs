@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustic_core::Id;
 
 use crate::error::{BackupError, Result};
-use crate::ledger;
+use crate::layout::OWN_FOLDER;
 use crate::store::Store;
 
 /// Prefix of their names; the name of the pack follows.
@@ -26,8 +26,8 @@ pub(crate) fn note(store: &dyn Store, pack: &Id) {
 
 /// Returns every recorded pack.
 pub(crate) fn listed(store: &dyn Store) -> Result<Vec<Id>> {
-    let named = store.list(ledger::FOLDER);
-    let named = named.map_err(|error| BackupError::io("list", &store.place().join(ledger::FOLDER), error))?;
+    let named = store.list(OWN_FOLDER);
+    let named = named.map_err(|error| BackupError::io("list", &store.place().join(OWN_FOLDER), error))?;
     Ok(named.iter().filter_map(|(name, _)| name.strip_prefix(PREFIX)?.parse().ok()).collect())
 }
 
@@ -37,5 +37,5 @@ pub(crate) fn forget(store: &dyn Store, pack: &Id) -> Result<()> {
 }
 
 fn file_of(pack: &Id) -> PathBuf {
-    Path::new(ledger::FOLDER).join(format!("{PREFIX}{}", pack.to_hex().as_str()))
+    Path::new(OWN_FOLDER).join(format!("{PREFIX}{}", pack.to_hex().as_str()))
 }

@@ -1,12 +1,13 @@
 //! Marks of a backup with the verdict of a drill: proven, or disproved. The mark is a tag of the snapshot, so restic
 //! shows and copies it, and it is encrypted and authenticated like the backup itself.
 
-use crate::backup::{self, Backup, BackupId, Proof};
+use crate::backup::{Backup, BackupId, Proof};
 use crate::change::Change;
 use crate::error::{BackupError, Result};
 use crate::folder::View;
 use crate::library;
 use crate::repository::Repository;
+use crate::snapshot;
 
 impl Repository {
     /// Marks a backup as proven, replacing the mark of an earlier drill. The marked snapshot is durable before the
@@ -26,7 +27,7 @@ impl Repository {
         let (backup, old) = self.find(id)?;
         let mut marked = old.clone();
         marked.original.get_or_insert(old.id);
-        backup::clear_verdict(&mut marked);
+        snapshot::clear_verdict(&mut marked);
         let backup = verdict(backup);
         backup.describe(&mut marked)?;
         let (folder, opened) = self.session(View::default())?;

@@ -1,66 +1,27 @@
-//! Kinds that a cluster knows, and the paths of their objects.
+//! Discovery of the kinds that a cluster knows.
 
-use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use http::Method;
 use serde_json::Value;
 
 use super::connection::Call;
+use super::kinds::{Resource, root};
 use super::{Cluster, ClusterError, ObjectName};
-
-/// A kind of object that a cluster knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resource {
-    /// API version, such as `apps/v1`.
-    pub api_version: String,
-    /// Kind, such as `Deployment`.
-    pub kind: String,
-    /// Its name in paths, such as `deployments`.
-    pub plural: String,
-    /// True if its objects live in namespaces.
-    pub namespaced: bool,
-    /// True if its objects can be listed. Some kinds are only queries, or views of other objects.
-    pub listable: bool,
-}
-
-impl Resource {
-    /// Returns the API group; empty for the core group.
-    pub fn group(&self) -> &str {
-        self.api_version.split_once('/').map_or("", |(group, _)| group)
-    }
-
-    /// Returns the path of all objects of the kind, in one namespace or in all.
-    pub(super) fn collection(&self, namespace: Option<&str>) -> String {
-        let root = root(&self.api_version);
-        match namespace.filter(|_| self.namespaced) {
-            Some(namespace) => format!("{root}/namespaces/{namespace}/{}", self.plural),
-            None => format!("{root}/{}", self.plural),
-        }
-    }
-}
-
-fn root(api_version: &str) -> String {
-    if api_version.contains('/') { format!("/apis/{api_version}") } else { format!("/api/{api_version}") }
-}
-
-/// Known kinds, by API version.
-#[derive(Debug, Default)]
-pub(super) struct Kinds(BTreeMap<String, Vec<Resource>>);
 
 impl Cluster {
     /// Looks up a kind. Earlier answers are cached; a missing kind is requested again, because custom resource
     /// definitions may have been added.
     pub fn resource(&self, api_version: &str, kind: &str) -> Result<Resource, ClusterError> {
-        let find = |kinds: &Kinds| kinds.0.get(api_version)?.iter().find(|resource| resource.kind == kind).cloned();
-        let known = find(&self.kinds().lock().unwrap_or_else(PoisonError::into_inner));
+        let known = self.kinds().lock().unwrap_or_else(PoisonError::into_inner).find(api_version, kind);
         if let Some(resource) = known {
             return Ok(resource);
         }
         let resources = self.kinds_of(api_version)?;
         let mut kinds = self.kinds().lock().unwrap_or_else(PoisonError::into_inner);
-        kinds.0.insert(api_version.to_owned(), resources);
-        find(&kinds)
+        kinds.set(api_version, resources);
+        kinds
+            .find(api_version, kind)
             .ok_or_else(|| ClusterError::UnknownKind { api_version: api_version.to_owned(), kind: kind.to_owned() })
     }
 

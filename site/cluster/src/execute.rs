@@ -10,32 +10,7 @@ use super::conversation::trailer::Trailer;
 use super::conversation::{self, Ended, Input, StandardOutput, converse};
 use super::no_answer::NoAnswer;
 use super::output::Output;
-
-/// A program to run in a container of a pod.
-#[derive(Debug, Clone, Copy)]
-pub struct Program<'a> {
-    /// The pod's namespace.
-    pub namespace: &'a str,
-    /// The pod.
-    pub pod: &'a str,
-    /// The container, which must be running.
-    pub container: &'a str,
-    /// The program's name or path, and its arguments.
-    pub arguments: &'a [String],
-    /// Criterion for success.
-    pub success: Success,
-}
-
-/// Criterion by which a program counts as successful and its output as complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Success {
-    /// The API server's report. It also reports success if the node's connection to the program breaks off, as when
-    /// containerd restarts: good enough if a later check follows.
-    Reported,
-    /// A trailer that the container's `sh` writes after the program's output; it is checked and removed. The image must
-    /// contain `sh`.
-    Trailer,
-}
+use super::program::{Program, Success};
 
 /// Result of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -120,7 +120,8 @@ mod tests {
             (json!({"code": 429, "reason": "TooManyRequests"}), true),
             (json!({"code": 500, "reason": "InternalError"}), true),
             (
-                json!({"code": 500, "message": "failed to create typed patch object (default/bad; /v1, Kind=ConfigMap): .dada: field not declared in schema"}),
+                json!({"code": 500, "message": "failed to create typed patch object (default/bad; /v1, \
+                    Kind=ConfigMap): .dada: field not declared in schema"}),
                 false,
             ),
             (json!({"code": 503, "reason": "ServiceUnavailable"}), true),

@@ -5,6 +5,9 @@ use axum::response::{IntoResponse, Response};
 use landfall_peer::{Problem, routes};
 use serde::Serialize;
 
+/// Result of a route.
+pub(crate) type Result<T> = std::result::Result<T, Refused>;
+
 /// Refusal of a request.
 pub(crate) struct Refused(pub(crate) Problem);
 

@@ -10,9 +10,9 @@ use landfall_error_codes::codes;
 use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish, Refusal, Request, is_id, routes};
 use tokio::task::spawn_blocking;
 
-use super::answer::{Refused, document, json};
+use super::answer::{Refused, Result, document, json};
 use super::desk::{Outcome, Taken, Wanted, problem};
-use super::routes::{Host, Result};
+use super::host::Host;
 use super::site::Site;
 
 /// Returns the routes.

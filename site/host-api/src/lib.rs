@@ -8,6 +8,7 @@ mod allowance;
 mod answer;
 mod changes;
 mod desk;
+mod host;
 mod pieces;
 mod routes;
 mod serve;

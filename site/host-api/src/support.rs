@@ -10,10 +10,10 @@ use landfall_error_codes::codes;
 use landfall_peer::{SupportPage, SupportWish, is_id, routes};
 use serde::Deserialize;
 
-use super::answer::{Refused, document, json};
+use super::answer::{Refused, Result, document, json};
 use super::changes::{sound, work};
 use super::desk::{Outcome, Wanted, problem};
-use super::routes::{Host, Result};
+use super::host::Host;
 
 /// Returns the routes.
 pub(crate) fn routes() -> Router<Host> {

@@ -14,10 +14,10 @@ use landfall_peer::{PIECE_BYTES, RemovalWish, UploadWish, is_id, routes};
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::answer::{Refused, document, json};
+use super::answer::{Refused, Result, document, json};
 use super::changes::sound;
 use super::desk::problem;
-use super::routes::{Host, Result};
+use super::host::Host;
 
 /// Time limit for the arrival of a piece: the console has all of it when it begins to send.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -147,7 +147,7 @@ mod tests {
         durable::write_file(&path, b"12345", 0o644).unwrap();
         let read = |most_bytes| read_at_most(&path, most_bytes).unwrap();
         assert_eq!([read(3), read(4), read(5)], [b"1234".to_vec(), b"12345".to_vec(), b"12345".to_vec()]);
-        assert!(read_at_most(folder.path(), 5).is_err());
+        assert_eq!(read_at_most(folder.path(), 5).unwrap_err().kind(), std::io::ErrorKind::IsADirectory);
     }
 
     #[test]

@@ -314,7 +314,7 @@ mod tests {
         durable::create_folder(&paths.trusted_time()).unwrap();
         assert_eq!(observe(&paths).unwrap_err().code(), codes::NODE_FILE);
         let clocks = machine_clocks(&paths);
-        assert!(would_learn(&paths, &clocks, issued).is_err());
+        assert_eq!(would_learn(&paths, &clocks, issued).unwrap_err().code(), codes::NODE_FILE);
     }
 
     #[test]

@@ -56,6 +56,6 @@ mod tests {
         assert_eq!(answered(b"HTTP/1.1 200 OK\r\n\r\n{}"), Ok(()));
         let unready = answered(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
         assert_eq!(unready, Err("it answers `HTTP/1.1 503`".to_owned()));
-        assert!(answered(b"").is_err());
+        assert_eq!(answered(b""), Err("failed to fill whole buffer".to_owned()));
     }
 }

@@ -154,8 +154,8 @@ mod tests {
     }
 
     /// Checks that both sides can communicate: bytes must go both ways, because a client learns of a rejection only
-    /// when it reads.
-    async fn speak(server: ServerConfig, client: ClientConfig) -> std::io::Result<()> {
+    /// when it reads. Returns the result of the server, and that of the client.
+    async fn speak(server: ServerConfig, client: ClientConfig) -> (std::io::Result<()>, std::io::Result<()>) {
         let (near, far) = duplex(1 << 16);
         let serving = async {
             let mut stream = TlsAcceptor::from(Arc::new(server)).accept(far).await?;
@@ -171,8 +171,7 @@ mod tests {
             let mut bytes = [0; 4];
             stream.read_exact(&mut bytes).await.map(drop)
         };
-        let (host_side, console_side) = tokio::join!(serving, asking);
-        host_side.and(console_side)
+        tokio::join!(serving, asking)
     }
 
     #[tokio::test]
@@ -181,9 +180,13 @@ mod tests {
         let pin = |identity: &Identity| identity.certificate().clone();
         let known = |own: &Identity, peer: &Identity| server(own, pin(peer)).unwrap();
         let asks = |own: &Identity, peer: &Identity| client(own, pin(peer)).unwrap();
-        speak(known(&host, &appliance), asks(&appliance, &host)).await.unwrap();
-        assert!(speak(known(&host, &appliance), asks(&stranger, &host)).await.is_err(), "a stranger asks");
-        assert!(speak(known(&stranger, &appliance), asks(&appliance, &host)).await.is_err(), "a stranger serves");
+        let (host_side, console_side) = speak(known(&host, &appliance), asks(&appliance, &host)).await;
+        host_side.and(console_side).unwrap();
+        let refused = "invalid peer certificate: ApplicationVerificationFailure";
+        let (host_side, _) = speak(known(&host, &appliance), asks(&stranger, &host)).await;
+        assert_eq!(host_side.unwrap_err().to_string(), refused, "a stranger asks");
+        let (_, console_side) = speak(known(&stranger, &appliance), asks(&appliance, &host)).await;
+        assert_eq!(console_side.unwrap_err().to_string(), refused, "a stranger serves");
     }
 
     #[tokio::test]
@@ -205,6 +208,7 @@ mod tests {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
-        assert!(speak(server(&host, appliance.certificate().clone()).unwrap(), bare).await.is_err());
+        let (host_side, _) = speak(server(&host, appliance.certificate().clone()).unwrap(), bare).await;
+        assert_eq!(host_side.unwrap_err().to_string(), "peer sent no certificates");
     }
 }

@@ -88,7 +88,9 @@ fn zipped(bytes: &[u8]) -> Vec<u8> {
 fn hostile_archives_are_refused() {
     use tar::EntryType as Kind;
     let regular = |name: &'static [u8]| archive(&[(Kind::Regular, name, 1, b"x")]);
-    let index = br#"{"kind":"support","schema":1,"collectedAt":"","landfall":"","sinceSeconds":0,"redaction":{"knownValues":0,"unknown":[]},"collectors":[],"files":[{"name":"a","sizeBytes":1,"sha256":"00"}]}"#;
+    let index = br#"{"kind":"support","schema":1,"collectedAt":"","landfall":"","sinceSeconds":0,
+        "redaction":{"knownValues":0,"unknown":[]},"collectors":[],
+        "files":[{"name":"a","sizeBytes":1,"sha256":"00"}]}"#;
     let newer = br#"{"kind":"support","schema":2}"#;
     for (bytes, expected) in [
         (b"no gzip".to_vec(), "cannot be read"),

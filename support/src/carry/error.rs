@@ -36,7 +36,8 @@ pub enum CarryError {
     },
     /// A part differs from the one in the manifest.
     #[error(
-        "{name} is not the file that the site wrote: it has {found_bytes} bytes and the digest {found}, and must have {size_bytes} bytes and {wanted}"
+        "{name} is not the file that the site wrote: it has {found_bytes} bytes and \
+        the digest {found}, and must have {size_bytes} bytes and {wanted}"
     )]
     Differs {
         /// Name of the part's file.

@@ -166,7 +166,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn stream_chunking_does_not_matter(text in texts(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8)) {
+    fn stream_chunking_does_not_matter(
+        text in texts(),
+        cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
         let redactor = redactor(&["canary-value-1", "canary-value-12", "value-12canary"]);
         let whole = redactor.bytes(text.as_bytes());
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();

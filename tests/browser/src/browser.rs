@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::check::{PATIENCE, until, until_within};
 use super::driver::Driver;
+use super::wait::{PATIENCE, until, until_within};
 use super::webdriver::{WebDriver, WebElement};
 
 /// Chromium's options: headless, without background activity, and with access to no host but loopback.

@@ -3,8 +3,10 @@
 mod browser;
 mod check;
 mod driver;
+mod wait;
 mod webdriver;
 
 pub use browser::{Browser, Looks, PASSWORD};
-pub use check::{accessibility, expect_no_faults, faults, too_wide, until, until_within};
+pub use check::{accessibility, expect_no_faults, faults, too_wide};
+pub use wait::{until, until_within};
 pub use webdriver::{CONTROL, DOWN, ENTER, ESCAPE, Entry, Returned, SHIFT, TAB, UP, WebDriver, WebElement};

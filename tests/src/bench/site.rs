@@ -11,10 +11,9 @@ use super::pairs::{Ratio, timed};
 use super::peaks::{Peaks, peaks_of};
 use super::table::{Figure, Row, Unit};
 use super::verbs::{MEMORY, empty, released_vendor};
-use crate::commands::demo;
 use crate::proofs::{self, Expected, in_pod, sql};
 use crate::site::{Machine, MachineSpec, Site, Stream};
-use crate::{documents, printer, workspace};
+use crate::{documents, later_releases, printer, starter, workspace};
 
 /// Size of the machine's disk, which is sparse. It holds data, backup, copy and drill at the same time.
 const DISK_GIB: u32 = 28;
@@ -110,14 +109,14 @@ pub fn table() -> PathBuf {
 pub fn measure(folder: &Path) -> Result<Vec<Row>> {
     empty(folder)?;
     let vendor = released_vendor(&folder.join("vendor"))?;
-    vendor.lock(&demo::release())?;
-    let stick = demo::write_stick(&vendor, folder)?;
+    vendor.lock(&starter::release())?;
+    let stick = starter::write_stick(&vendor, folder)?;
     let inspection = vendor.report(&["inspect", &stick.display().to_string()])?;
-    demo::upgrade::build(&vendor, folder)?;
+    later_releases::build(&vendor, folder)?;
     let site = Site::new(&Site::unique_name("bench"))?;
     let machine = site.machine(MachineSpec::new("node-1").stick(&stick).disk_gib(DISK_GIB))?;
     machine.boot()?;
-    demo::land(&machine, &vendor)?;
+    starter::land(&machine, &vendor)?;
     let measured = Measured { machine, expected: Expected::from_inspection(&inspection)? };
     measured.wait_ready()?;
     measured.fill()?;
@@ -375,7 +374,8 @@ mod tests {
         let part = |purpose: &str, bytes: u64| json!({"purpose": purpose, "bytes": bytes});
         let peak = json!({"parts": [part("for a backup", 7), part(STAYS_FREE, 100), part("for its drill", 5)]});
         assert_eq!(planned_bytes(&json!({"space": [peak]})).unwrap(), 12);
-        assert!(planned_bytes(&json!({"space": [peak, peak]})).is_err());
+        let error = planned_bytes(&json!({"space": [peak, peak]})).unwrap_err().to_string();
+        assert!(error.starts_with("the plan takes space of several filesystems"), "{error}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{Figure, Ratio, Row, Unit, limits, pairs, startup};
 use crate::cache::cache_root;
 use crate::registry::Registry;
 use crate::vendor::{VENDOR_STORE, Vendor};
-use crate::{documents, images, printer, workspace};
+use crate::{builds, documents, images, printer, workspace};
 
 /// Name of a verb's figure, which a test reads.
 pub const STORE_READ: &str = "store read, of the blobs";
@@ -256,10 +256,10 @@ fn programs(vendor: &Vendor) -> Result<Vec<PathBuf>> {
 
 /// Returns the `landfall` that ships, with the other programs next to it, or the one named by the environment.
 pub fn released_program() -> Result<PathBuf> {
-    if let Some(program) = std::env::var_os(workspace::PROGRAM_VARIABLE) {
+    if let Some(program) = std::env::var_os(builds::PROGRAM_VARIABLE) {
         return Ok(PathBuf::from(program));
     }
-    workspace::run(workspace::cargo().args(["build", "--quiet", "--release"]).args(workspace::PROGRAMS))?;
+    workspace::run(workspace::cargo().args(["build", "--quiet", "--release"]).args(builds::PROGRAMS))?;
     Ok(workspace::target_folder().join(workspace::TARGET).join("release/landfall"))
 }
 

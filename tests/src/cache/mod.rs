@@ -231,7 +231,8 @@ mod tests {
             put(folder, "half")?;
             anyhow::bail!("the build broke")
         });
-        assert!(failed.is_err() && !cache.contains("root", &key));
+        assert_eq!(failed.unwrap_err().to_string(), "the build broke");
+        assert!(!cache.contains("root", &key));
         let path = cache.entry("root", &key, |_| Ok(())).unwrap();
         assert_eq!(path.read_dir().unwrap().count(), 0);
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, Result, ensure};
 
 use crate::published::{Attempt, Bench, Ending, LIST, Published, Sources, TinyRegistry, list, markdown};
-use crate::{images, printer, workspace};
+use crate::{builds, images, printer, workspace};
 
 /// Path of the generated page, relative to the project's root.
 const PAGE: &str = "docs/CHARTS.md";
@@ -39,7 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let parts = images::ensure_all()?;
     let registry = TinyRegistry::start(&parts.tree.root)?;
     let folder = tempfile::tempdir()?;
-    let programs = [workspace::landfall()?, parts.binaries.join("kubectl"), images::ensure_helm()?];
+    let programs = [builds::landfall()?, parts.binaries.join("kubectl"), images::ensure_helm()?];
     let bench = Bench::new(folder.path(), [&programs[0], &programs[1], &programs[2]], &registry)?;
     let sources = Sources::open(&arguments.sources)?;
     let attempts = at_once(&wanted, |published| {
@@ -102,6 +102,7 @@ mod tests {
         let items: Vec<usize> = (0..20).collect();
         let doubled = at_once(&items, |item| Ok(item * 2)).expect("all");
         assert_eq!(doubled, items.iter().map(|item| item * 2).collect::<Vec<_>>());
-        at_once(&items, |item| if *item == 7 { anyhow::bail!("seven") } else { Ok(()) }).expect_err("one fails");
+        let failed = at_once(&items, |item| if *item == 7 { anyhow::bail!("seven") } else { Ok(()) });
+        assert_eq!(failed.expect_err("one fails").to_string(), "seven");
     }
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::site::tool;
-use crate::{printer, workspace};
+use crate::{builds, printer, workspace};
 
 /// Folder of the schemas of printed documents, in the tree.
 const SCHEMAS: &str = "docs/schemas";
@@ -27,14 +27,14 @@ pub struct Arguments {}
 /// are written.
 pub fn run(_: &Arguments) -> Result<u8> {
     let root = workspace::root();
-    let made = schemas(&workspace::landfall()?)?;
+    let made = schemas(&builds::landfall()?)?;
     for (path, content) in &made {
         write(&root.join(path), content)?;
     }
     for path in left_over(&made)? {
         std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
-    for (path, content) in printed(&workspace::landfall()?)? {
+    for (path, content) in printed(&builds::landfall()?)? {
         write(&root.join(path), &content)?;
     }
     Ok(0)
@@ -42,7 +42,7 @@ pub fn run(_: &Arguments) -> Result<u8> {
 
 /// Fails if a document differs from the code's output.
 pub fn check() -> Result<()> {
-    let landfall = workspace::landfall()?;
+    let landfall = builds::landfall()?;
     let made = schemas(&landfall)?;
     let mut stale = left_over(&made)?;
     for (path, content) in made.into_iter().chain(printed(&landfall)?) {

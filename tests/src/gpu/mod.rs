@@ -16,7 +16,7 @@ pub use compared::Field;
 use compared::Readings;
 use smi::Smi;
 
-use crate::workspace;
+use crate::builds;
 
 /// File names of the saved output of a machine.
 const FACTS: &str = "facts.json";
@@ -42,7 +42,7 @@ impl Printed {
     pub fn here() -> Result<Self> {
         printed(Command::new(NVIDIA_SMI).arg("-L"))
             .context("this command needs a machine with a GPU and NVIDIA's driver")?;
-        let landfall_gpu = workspace::landfall_gpu()?;
+        let landfall_gpu = builds::landfall_gpu()?;
         let all = || printed(Command::new(NVIDIA_SMI).args(["-q", "-x"]));
         let before = all()?;
         let facts = printed(&mut Command::new(landfall_gpu))?;

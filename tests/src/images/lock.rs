@@ -93,6 +93,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         crate::images::layer::put(file.path(), LIST.as_bytes()).unwrap();
         let artifact = Reference { image: false, ..built("host.example/a:1") };
-        assert!(check(file.path(), &[artifact]).is_err());
+        let error = check(file.path(), &[artifact]).unwrap_err().to_string();
+        assert!(error.contains("the recipe a makes: image host.example/a:1"), "{error}");
+        assert!(error.contains("not listed: artifact host.example/a:1"), "{error}");
     }
 }

@@ -115,8 +115,9 @@ pub struct Cluster {
 
 impl Cluster {
     /// Kinds of the objects that are needed, as arguments of `kubectl get`.
-    pub const KINDS: &str = "namespaces,serviceaccounts,secrets,roles,rolebindings,clusterroles,clusterrolebindings,pods,\
-        deployments,statefulsets,daemonsets,jobs,cronjobs,validatingadmissionpolicies,validatingadmissionpolicybindings";
+    pub const KINDS: &str = "namespaces,serviceaccounts,secrets,roles,rolebindings,clusterroles,clusterrolebindings,\
+        pods,deployments,statefulsets,daemonsets,jobs,cronjobs,validatingadmissionpolicies,\
+        validatingadmissionpolicybindings";
 
     /// Reads these objects from the output of `kubectl get --all-namespaces --output json`. Fails if a policy has the
     /// name of one of the release but differs from it.

@@ -153,7 +153,9 @@ mod tests {
 
     #[test]
     fn malformed_capture_is_error() {
-        assert!(parse(&recording(&[&[0; 14]])).is_err());
-        assert!(parse(&[0; 64]).is_err());
+        let refused = |content: &[u8]| parse(content).unwrap_err().to_string();
+        let error = refused(&recording(&[&[0; 14]]));
+        assert!(error.starts_with("the switch recorded a frame that is neither IP nor ARP"), "{error}");
+        assert_eq!(refused(&[0; 64]), "the recording of the switch is no pcap file");
     }
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::cache::{Key, cache_root};
 use crate::source::Source;
 use crate::vendor::Vendor;
-use crate::{commands, workspace};
+use crate::{builds, starter, workspace};
 
 /// Vendor's folder in the cache. Its signing keys are inputs of the bundle, so they must last as long as the disks.
 const VENDOR: &str = "vm-vendor";
@@ -45,7 +45,7 @@ impl Bundle {
     pub fn starter() -> Result<Self> {
         let before = Source::of(&workspace::root())?;
         let vendor = Vendor::open(&cache_root()?.join(VENDOR))?;
-        vendor.lock(&commands::demo::release())?;
+        vendor.lock(&starter::release())?;
         // The program is both the builder and part of the content; kubectl renders.
         let files = [
             ("landfall", vendor.landfall().to_owned()),
@@ -54,7 +54,7 @@ impl Bundle {
             ("root", vendor.keys().join("1.root.json")),
         ];
         let key = inputs(&workspace::root(), &files)?;
-        let source = match std::env::var_os(workspace::PROGRAM_VARIABLE) {
+        let source = match std::env::var_os(builds::PROGRAM_VARIABLE) {
             Some(_) => program(vendor.landfall())?,
             None => Source::describe(&before, &Source::of(&workspace::root())?),
         };
@@ -73,7 +73,7 @@ impl Bundle {
     /// Returns its files, which are built in the scratch folder unless they exist.
     pub fn files(&self, scratch: &Path) -> Result<Vec<PathBuf>> {
         match &self.origin {
-            Origin::Starter(vendor) => files(&commands::demo::write_stick(vendor, scratch)?),
+            Origin::Starter(vendor) => files(&starter::write_stick(vendor, scratch)?),
             Origin::Folder(folder) => files(folder),
         }
     }
@@ -82,7 +82,7 @@ impl Bundle {
 /// Returns a key of everything on which the starter release's content depends, except the build time: its definition in
 /// the tree, and these files.
 fn inputs(tree: &Path, files: &[(&str, PathBuf)]) -> Result<Key> {
-    let mut key = Key::new().with("options", commands::demo::BUILD_OPTIONS.join(" "));
+    let mut key = Key::new().with("options", starter::BUILD_OPTIONS.join(" "));
     for folder in DEFINITIONS {
         key = key.with_folder(folder, &tree.join(folder))?;
     }

@@ -243,7 +243,8 @@ mod tests {
             assert_eq!(failure(&output).unwrap()["code"], "LF3020");
         }
         let silent = Output { code: Some(0), stdout: "{\"plan\": 1}".to_owned(), stderr: String::new() };
-        assert!(failure(&silent).is_err());
+        let error = failure(&silent).unwrap_err().to_string();
+        assert!(error.starts_with("no error was reported (Some(0))"), "{error}");
     }
 
     #[test]

@@ -252,7 +252,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let disk = folder.path().join("disk.qcow2");
         let digest = || over(&disk, Key::new().with("birth", "2")).map(|key| key.digest());
-        assert!(digest().is_err(), "there is no disk");
+        let error = digest().unwrap_err().to_string();
+        assert_eq!(error, format!("cannot look at {}", disk.display()), "there is no disk");
         std::fs::write(&disk, "one").unwrap();
         let first = digest().unwrap();
         assert_eq!(digest().unwrap(), first);

@@ -162,7 +162,8 @@ mod tests {
         let (_folder, mut wire) = wire(vec![lines]);
         wire.ask("device_del", &json!({}), LIMIT).unwrap();
         wire.wait_for_event("DEVICE_DELETED", LIMIT).unwrap();
-        assert!(wire.wait_for_event("DEVICE_DELETED", Duration::from_millis(20)).is_err());
+        let error = wire.wait_for_event("DEVICE_DELETED", Duration::from_millis(20)).unwrap_err();
+        assert_eq!(format!("{error:#}"), "no event DEVICE_DELETED: timeout");
     }
 
     #[test]

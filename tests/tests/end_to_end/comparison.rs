@@ -213,6 +213,7 @@ fn a_line_without_a_digest_in_its_place_is_refused() {
         |digest: &str| format!("a.example/b:1 application/vnd.oci.image.manifest.v1+json {digest} 1.0 MiB linux -");
     assert_eq!(image(&line(&digest)).unwrap(), format!("a.example/b:1 {digest}"));
     for wrong in ["sha256:0a", "1.0", &digest.to_uppercase()] {
-        assert!(image(&line(wrong)).is_err(), "{wrong}");
+        let error = image(&line(wrong)).unwrap_err().to_string();
+        assert_eq!(error, format!("no digest in the third column of `{}`", line(wrong)));
     }
 }

@@ -13,7 +13,7 @@ use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
 use landfall_error_codes::{Coded, codes};
 use landfall_tests::seed::Seeded;
-use landfall_tests::{documents, printer, workspace};
+use landfall_tests::{builds, documents, printer};
 use sha2::{Digest, Sha256};
 
 use super::refusals::REFUSED;
@@ -42,7 +42,7 @@ impl Bench {
         let folder = tempfile::tempdir().context("cannot make a folder")?;
         let trust = folder.path().join("1.root.json");
         write(&trust, vendor.root.bytes())?;
-        Ok(Self { landfall: workspace::landfall()?, folder, trust, anchor: vendor.anchor(), sample })
+        Ok(Self { landfall: builds::landfall()?, folder, trust, anchor: vendor.anchor(), sample })
     }
 
     /// Verifies and stages a bundle of these bytes. Returns exit code and error code of each.

@@ -11,7 +11,8 @@ use super::engineer::Engineer;
 /// of 1.1.0's schema change. It also removes two lines in which `pg_dump` writes a random word, and two with the
 /// server's version, which 1.1.0 has changed.
 const DUMP: &str = r#"
-pg_dump --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" --exclude-table="landfall_*" --exclude-table=schema_version --file=/tmp/dump
+pg_dump --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" --exclude-table="landfall_*" \
+    --exclude-table=schema_version --file=/tmp/dump
 grep -v -E "^(.(un)?restrict |-- Dumped )" /tmp/dump
 rm /tmp/dump"#;
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use landfall_tests::console::Console;
 use landfall_tests::site::{Machine, MachineSpec, wait_until};
 use landfall_tests::{printer, proofs};
@@ -101,7 +101,9 @@ fn a_closed_firewall_is_opened_by_its_own_commands(engineer: Engineer<'_>, desk:
     ] {
         nft(engineer, line)?;
     }
-    ensure!(life().is_err(), "the console answers through a chain that drops everything");
+    let blocked = life().err().context("the console answers through a chain that drops everything")?.to_string();
+    // Number 28 is curl's timeout.
+    ensure!(blocked.contains("curl: (28)"), "the console is not silent: {blocked}");
     let status = engineer.status()?;
     let commands: Vec<&str> =
         status["firewall"]["commands"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

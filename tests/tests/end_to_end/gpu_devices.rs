@@ -32,7 +32,8 @@ const DRIVER: &str = r"set -e
         mkdir --parents $gpu
         printf 'Device Minor: \t %s\nGPU Excluded:\t No\n' $n > $gpu/information
     done
-    echo 'NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build' > /proc/driver/nvidia/version";
+    echo 'NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build' \
+        > /proc/driver/nvidia/version";
 
 /// Command that runs NVIDIA's device plugin as in `examples/gpu`. Its own specification folder is the one that the
 /// site's containerd reads.

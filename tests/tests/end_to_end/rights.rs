@@ -35,11 +35,13 @@ const BAD: [(&str, &str); 5] = [
     ("reader", r#"{"apiGroups": [""], "resources": ["nodes/proxy"], "verbs": ["get"]}"#),
     (
         "binder",
-        r#"{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles", "clusterrolebindings"], "verbs": ["bind", "create"]}"#,
+        r#"{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles", "clusterrolebindings"],
+            "verbs": ["bind", "create"]}"#,
     ),
     (
         "taker",
-        r#"{"apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": ["clusterrole-aggregation-controller"], "verbs": ["create"]}"#,
+        r#"{"apiGroups": [""], "resources": ["serviceaccounts/token"],
+            "resourceNames": ["clusterrole-aggregation-controller"], "verbs": ["create"]}"#,
     ),
     ("worker", r#"{"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["patch"]}"#),
 ];
@@ -124,10 +126,12 @@ fn planted(name: &str, allowed: &str) -> [String; 3] {
     let (api, role) = ("rbac.authorization.k8s.io", format!("{PLANTED}-{name}"));
     [
         format!(
-            r#"{{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {{"name": "{name}", "namespace": "{PLANTED}"}}}}"#
+            r#"{{"apiVersion": "v1", "kind": "ServiceAccount",
+                "metadata": {{"name": "{name}", "namespace": "{PLANTED}"}}}}"#
         ),
         format!(
-            r#"{{"apiVersion": "{api}/v1", "kind": "ClusterRole", "metadata": {{"name": "{role}"}}, "rules": [{allowed}]}}"#
+            r#"{{"apiVersion": "{api}/v1", "kind": "ClusterRole", "metadata": {{"name": "{role}"}},
+                "rules": [{allowed}]}}"#
         ),
         format!(
             r#"{{"apiVersion": "{api}/v1", "kind": "ClusterRoleBinding", "metadata": {{"name": "{role}"}},

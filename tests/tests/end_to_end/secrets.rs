@@ -231,16 +231,21 @@ mod tests {
             [("/a/b.json".to_owned(), Some("cc".to_owned()))].into()
         );
         assert_eq!(drawn(&[], recorded_of("secret/a/b", &Value::Null).unwrap()).problems().len(), 1);
-        assert!(recorded_of("secret/a/b", &json!({})).is_err());
+        let error = recorded_of("secret/a/b", &json!({})).unwrap_err().to_string();
+        assert_eq!(error, "secret/a/b recorded no file");
     }
 
     #[test]
     fn a_file_that_was_drawn_again_or_lost_is_found() {
         let before = drawn(&[("/a", "1"), ("/b", "2")], Recorded::new());
         assert!(drawn(&[("/a", "1"), ("/b", "2"), ("/c", "3")], Recorded::new()).expect_since(&before).is_ok());
-        assert!(drawn(&[("/a", "1"), ("/b", "0")], Recorded::new()).expect_since(&before).is_err());
-        assert!(drawn(&[("/a", "1")], Recorded::new()).expect_since(&before).is_err());
-        assert!(before.expect("/a").is_ok() && before.expect("/c").is_err());
+        for files in [&[("/a", "1"), ("/b", "0")][..], &[("/a", "1")]] {
+            let error = drawn(files, Recorded::new()).expect_since(&before).unwrap_err().to_string();
+            assert_eq!(error, "changed since the cut: /b");
+        }
+        before.expect("/a").unwrap();
+        let error = before.expect("/c").unwrap_err().to_string();
+        assert!(error.starts_with("/c is not among the generated files"), "{error}");
     }
 
     #[test]

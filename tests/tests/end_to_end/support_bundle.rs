@@ -27,8 +27,14 @@ const CONSOLE_DATA: &str = "/var/lib/landfall/storage/pvc-*_landfall-console_*";
 
 /// Secrets of an installed site, each as a command that prints its bytes.
 pub(crate) const SECRETS: [&str; 4] = [
-    r#"sed --quiet 's/.*"password": *"\([^"]*\)".*/\1/p' /var/lib/landfall/secrets/postgres/postgres-credentials.json | tr --delete '\n'"#,
-    r#"sed --quiet 's/.*"password": *"\([^"]*\)".*/\1/p' /var/lib/landfall/secrets/valkey/valkey-credentials.json | tr --delete '\n'"#,
+    concat!(
+        r#"sed --quiet 's/.*"password": *"\([^"]*\)".*/\1/p' "#,
+        r"/var/lib/landfall/secrets/postgres/postgres-credentials.json | tr --delete '\n'",
+    ),
+    concat!(
+        r#"sed --quiet 's/.*"password": *"\([^"]*\)".*/\1/p' "#,
+        r"/var/lib/landfall/secrets/valkey/valkey-credentials.json | tr --delete '\n'",
+    ),
     "sed --quiet 's/^ *client-key-data: //p' /etc/kubernetes/admin.conf | tr --delete '\\n'",
     "sed --quiet 2p /etc/kubernetes/pki/apiserver.key | tr --delete '\\n'",
 ];

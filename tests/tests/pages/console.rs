@@ -12,8 +12,8 @@ use anyhow::{Context, Result, ensure};
 use landfall_peer::{Certificate, Identity};
 use landfall_test_browser::until;
 use landfall_test_postgresql::{PASSWORD, Server};
+use landfall_tests::builds;
 use landfall_tests::site::wait_until;
-use landfall_tests::workspace;
 use tempfile::TempDir;
 
 use super::host::HostApi;
@@ -255,7 +255,7 @@ const SIGKILL: i32 = 9;
 
 /// Returns the path of the program, next to `landfall`.
 fn program() -> Result<PathBuf> {
-    Ok(workspace::landfall()?.with_file_name("landfall-appliance"))
+    Ok(builds::landfall()?.with_file_name("landfall-appliance"))
 }
 
 /// Runs a command, and returns its output. Fails if the command fails.

@@ -13,7 +13,7 @@ use landfall_bundle_spec::head::{Identity, NewDocument, UnsignedHead};
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
 use landfall_test_browser::{Browser, Looks};
-use landfall_tests::workspace;
+use landfall_tests::{builds, workspace};
 use serde_json::{Value, json};
 
 use super::appearance::Findings;
@@ -158,7 +158,7 @@ fn write_facts(folder: &Path, name: &str, change: impl FnOnce(&mut Value)) -> Re
 
 /// Runs `landfall` in the folder. Fails unless it ends with this code.
 fn landfall(folder: &Path, exit: i32, arguments: &[&str]) -> Result<()> {
-    let mut command = Command::new(workspace::landfall()?);
+    let mut command = Command::new(builds::landfall()?);
     let output = command.args(arguments).current_dir(folder).output().context("cannot start landfall")?;
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.code() == Some(exit), "landfall {arguments:?} ended with {}:\n{said}", output.status);

@@ -175,7 +175,9 @@ fn comes_back(name: &'static str, root: &Path) -> Result<()> {
     let mut damaged = saved.clone();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
-    ensure!(store.run(&store.rule.load, &damaged).is_err(), "{name} loads a damaged snapshot");
+    let refused = store.run(&store.rule.load, &damaged).err();
+    let refused = refused.with_context(|| format!("{name} loads a damaged snapshot"))?.to_string();
+    ensure!(refused.contains("RDB ERROR DETECTED"), "{name} refuses a damaged snapshot for another reason: {refused}");
     empty(&store)?;
     store.run(&store.rule.load, &saved)?;
     store.begin()?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use landfall_tests::images::registry_tree::Reference;
 use landfall_tests::package_server::PackageServer;
 use landfall_tests::registry::Registry;
-use landfall_tests::{images, workspace};
+use landfall_tests::{builds, images, workspace};
 use serde_json::Value;
 
 use super::outcome::Outcome;
@@ -39,7 +39,7 @@ fn built(starter: &Starter, name: &str, lock: &Path, mirrors: &str) -> Result<Va
     command.arg(&example).arg("--lock").arg(lock).arg("--registries").arg(vendor.registries_file());
     command.arg("--store").arg(vendor.store()).arg("--helm").arg(&helm).arg("--output").arg(vendor.lock_file());
     Outcome::success(&mut command)?;
-    let gpu_program = workspace::landfall_gpu()?;
+    let gpu_program = builds::landfall_gpu()?;
     let [helm, gpu_program] = [&helm, &gpu_program].map(|path| path.display().to_string());
     let programs = ["--json", "--helm", &helm, "--gpu-program", &gpu_program];
     let arguments = vendor.build_arguments(&example, &stick, &programs);

@@ -107,7 +107,8 @@ impl Content {
         let (digest, size) = (digest(&self.manifest), self.manifest.len());
         format!(
             "  - \
-             {{reference: '{REFERENCE}', resolved: '{REFERENCE}', license: MIT, digest: {digest}, mediaType: {MANIFEST}, size: {size}}}\n"
+             {{reference: '{REFERENCE}', resolved: '{REFERENCE}', license: MIT, \
+             digest: {digest}, mediaType: {MANIFEST}, size: {size}}}\n"
         )
     }
 }

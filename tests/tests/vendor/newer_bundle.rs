@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use landfall_bundle_spec::sample::{Forgery, Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_tests::workspace;
+use landfall_tests::builds;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -78,7 +78,7 @@ impl Newer {
 }
 
 fn landfall(verb: &str, bundle: &Path, trust: &str, more: &[&str]) -> Result<Command> {
-    let mut command = Command::new(workspace::landfall()?);
+    let mut command = Command::new(builds::landfall()?);
     command.arg(verb).arg(bundle).args(["--trust", trust]).args(more).env_remove(HANDED);
     Ok(command)
 }
@@ -172,7 +172,7 @@ fn a_carried_program_that_knows_no_more_ends_with_the_refusal() -> Result<()> {
     refused("a script", &script.run("install", &script.bundle(), &["--dry-run"])?);
     // The same `landfall` as the running one, and one with other bytes but the same abilities: the latter is handed the
     // bundle once.
-    let mut program = std::fs::read(workspace::landfall()?).context("cannot read landfall")?;
+    let mut program = std::fs::read(builds::landfall()?).context("cannot read landfall")?;
     let same = Newer::carrying(program.clone())?;
     let outcome = same.run("install", &same.bundle(), &["--dry-run"])?;
     refused("the same", &outcome);

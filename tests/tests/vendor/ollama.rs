@@ -56,7 +56,8 @@ LICENSE MIT License
 const COMPONENTS: &str = "  - {name: models, kind: model, reference: example.internal/models}
 components:
   - \
-    {name: reader, manifests: reader, namespace: reader, podSecurity: baseline, mounts: [{artifact: models, claim: models}]}
+    {name: reader, manifests: reader, namespace: reader, podSecurity: baseline, \
+    mounts: [{artifact: models, claim: models}]}
 ";
 
 /// A pod that mounts the store. Its image is not Ollama's, which is not an assembled one.

@@ -13,7 +13,7 @@ use landfall_bundle_spec::sample::{Forgery, Sample};
 use landfall_bundle_spec::to_canonical;
 use landfall_bundle_spec::trust::{KeyKind, Role, Root, SigningKey, root_file_name};
 use landfall_tests::vendor::KEY_PASSWORD;
-use landfall_tests::{printer, workspace};
+use landfall_tests::{builds, printer};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -307,7 +307,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 #[ignore = "needs cargo xtask test"]
 fn roles_with_keys_of_their_own_rotate_a_hundred_times() -> Result<()> {
     // The time of building the program is not measured.
-    let program = workspace::landfall()?;
+    let program = builds::landfall()?;
     let begun = Instant::now();
     let vendor = Vendor::begin(program)?;
     for number in 1..=ROTATIONS + 1 {

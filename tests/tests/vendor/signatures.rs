@@ -145,7 +145,8 @@ fn what_cosign_signed_and_attested_is_verified_and_travels_to_where_cosign_verif
     let predicate = case.path("predicate.json");
     std::fs::write(
         &predicate,
-        r#"{"buildDefinition": {"buildType": "https://example.org/b", "externalParameters": {}}, "runDetails": {"builder": {"id": "https://example.org"}}}"#,
+        r#"{"buildDefinition": {"buildType": "https://example.org/b", "externalParameters": {}},
+            "runDetails": {"builder": {"id": "https://example.org"}}}"#,
     )?;
     let predicate = predicate.display().to_string();
     case.sign("attest", "publisher", false, &["--type", "slsaprovenance1", "--predicate", &predicate])?;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use landfall_tests::images::{self, Parts, SOURCE_DATE_EPOCH};
 use landfall_tests::registry::Registry;
 use landfall_tests::vendor::Vendor;
-use landfall_tests::{cache, workspace};
+use landfall_tests::{builds, cache, workspace};
 use serde_json::Value;
 
 use super::outcome::Outcome;
@@ -42,7 +42,7 @@ impl Starter {
         }
         std::fs::create_dir_all(folder.join("docker")).context("cannot create the folder of the tests")?;
         // A copy, because the program becomes part of the bundle and must not change between two builds.
-        let landfall = workspace::copy_landfall(&folder)?;
+        let landfall = builds::copy_landfall(&folder)?;
         let parts = images::ensure_all()?;
         let mut starter = Self { folder, landfall, parts, report: Value::Null };
         let registry = Registry::start(&starter.parts.tree.root)?;

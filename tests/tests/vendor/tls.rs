@@ -115,7 +115,8 @@ fn lock(starter: &Starter, repository: &str, authorities: &str) -> Result<(Outco
     write(&path("registries.yaml"), &mirrors)?;
     let entry = format!(
         "  - \
-         {{reference: 'registry.example/{repository}:1', digest: unresolved, mediaType: unresolved, size: unresolved}}\n"
+         {{reference: 'registry.example/{repository}:1', digest: unresolved, mediaType: unresolved, \
+         size: unresolved}}\n"
     );
     write(&path("images.lock"), &format!("assembled: true\nplatform: linux/amd64\nimages:\n{entry}artifacts: []\n"))?;
     let mut landfall = starter.landfall_lock();

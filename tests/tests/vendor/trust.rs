@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use landfall_launcher::packages;
 use landfall_tests::vendor::KEY_PASSWORD;
-use landfall_tests::{images, setup, workspace};
+use landfall_tests::{builds, images, setup};
 use serde_json::Value;
 
 use super::outcome::Outcome;
@@ -56,12 +56,12 @@ impl Ceremony {
     }
 
     fn landfall(&self, arguments: &[&str]) -> Result<Value> {
-        let mut command = Command::new(workspace::landfall()?);
+        let mut command = Command::new(builds::landfall()?);
         self.run(command.arg("--json").args(arguments))?.json()
     }
 
     fn refused(&self, arguments: &[&str]) -> Result<(i32, String)> {
-        let mut command = Command::new(workspace::landfall()?);
+        let mut command = Command::new(builds::landfall()?);
         let outcome = Outcome::of(self.prepared(command.args(arguments)))?;
         Ok((outcome.code, outcome.stderr))
     }
@@ -215,7 +215,7 @@ fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
 fn a_wrong_password_is_called_so() -> Result<()> {
     let ceremony = Ceremony::begin()?;
     ceremony.landfall(&["trust", "init", "--output", "roots", "--key", "all=alice/cosign.pub"])?;
-    let mut command = Command::new(workspace::landfall()?);
+    let mut command = Command::new(builds::landfall()?);
     command.args(["trust", "sign", "roots/1.root.json", "--key", "alice/cosign.key"]);
     let outcome = Outcome::of(ceremony.prepared(&mut command).env("COSIGN_PASSWORD", "not this one"))?;
     ensure!(outcome.code == 2 && outcome.stderr.contains("LF9002"), "{}", outcome.stderr);

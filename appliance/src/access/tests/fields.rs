@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::people::{Source, user};
+use crate::refusal::Refusal;
 use crate::testing::PASSWORD;
 
 /// Returns a JSON body with a user and additional fields.
@@ -38,5 +39,5 @@ async fn what_is_there_twice_is_refused() {
     let reply = root.call(Method::POST, "/api/v1/users", &body).await;
     assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", reply.body);
     assert!(root.get("/audit?before=5&before=1").await.status.is_client_error());
-    assert!(user(&site.context, "carl").await.is_err(), "nothing was made");
+    assert!(matches!(user(&site.context, "carl").await, Err(Refusal::NotThere(_))), "nothing was made");
 }

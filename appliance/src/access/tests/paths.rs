@@ -2,7 +2,7 @@
 //! nothing is opened.
 
 use super::*;
-use crate::server::STYLE;
+use crate::console::STYLE;
 
 /// Names after `/assets/` that lead out of a folder, possibly after decoding.
 const TRICKS: [&str; 42] = [

@@ -58,7 +58,8 @@ fn assemble() -> Value {
             "securitySchemes": {
                 "key": { "type": "http", "scheme": "bearer", "description": "An API key; it permits its scopes." },
                 "session": { "type": "apiKey", "in": "cookie", "name": SESSION,
-                    "description": "A signed-in browser. What changes something also needs the token of its page in `x-csrf-token`." },
+                    "description": "A signed-in browser. What changes something also needs the token of its page in \
+                        `x-csrf-token`." },
             },
             "schemas": schemas::schemas(),
         },

@@ -182,8 +182,10 @@ mod tests {
         for odd in ["", "0", "-1", "+1", "1.0", "0x10", "9007199254740992", "99999999999999999999", " 1"] {
             assert_eq!(announced(odd), None, "{odd:?}");
         }
-        assert!(Announced::read(&headers(&[("upload-length", "7"), ("upload-defer-length", "1")])).is_err());
-        assert!(offset(&HeaderMap::new()).is_err());
+        let deferred = Announced::read(&headers(&[("upload-length", "7"), ("upload-defer-length", "1")]));
+        assert!(matches!(deferred, Err(Refusal::Invalid(what)) if what.starts_with("upload-defer-length: ")));
+        let missing = offset(&HeaderMap::new());
+        assert!(matches!(missing, Err(Refusal::Invalid(what)) if what.starts_with("upload-offset: ")));
         assert_eq!(offset(&headers(&[("upload-offset", "0")])).ok(), Some(0));
     }
 

@@ -7,9 +7,9 @@ use std::path::Path;
 use landfall_error_codes::codes;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use super::trouble::code_of;
 use super::{Connection, options};
 use crate::error::{Error, Result};
+use crate::queries::code_of;
 
 pub use aside::{Aside, complete, kept, set_aside};
 

@@ -21,8 +21,9 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSs
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _, Transaction};
 use tokio::time::timeout;
 
-use super::{Pool, Write, code_of, migrations, queries, sqlite};
+use super::{Pool, Write, migrations, sqlite};
 use crate::error::{Error, Result};
+use crate::queries::{self, code_of};
 
 #[cfg(test)]
 pub use mark::MARK;

@@ -10,9 +10,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool};
 
 use super::transfer::{TABLES, copy_file};
 use super::{Settings, write};
-use crate::audit::{Author, Event, head, record};
 use crate::database::sqlite::{self, FILE};
 use crate::database::{Connection, damage, query, query_scalar};
+use crate::entries::{Author, Event, head, record};
 use crate::error::{Context as _, Error, Result};
 
 /// Text that follows the database's name in a moved file's name; the time in UTC follows it.

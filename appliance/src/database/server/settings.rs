@@ -10,8 +10,8 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
-use crate::directory::{Files, authority};
 use crate::endpoint::Endpoint;
+use crate::settings_files::{Files, authority};
 
 /// Name of the settings file.
 pub const SETTINGS: &str = "database.yaml";

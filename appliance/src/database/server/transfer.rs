@@ -9,9 +9,9 @@ use landfall_error_codes::codes;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::{Reached, Settings, begin, former, pool, reach};
-use crate::database::queries::{ONE_MOMENT, Value};
 use crate::database::{Connection, Row, Write, migrations, query, sqlite};
 use crate::error::{Error, Result};
+use crate::queries::{ONE_MOMENT, Value};
 
 /// Rows per insert statement. A server answers each statement, and a long log must be moved within the pod's startup
 /// time.

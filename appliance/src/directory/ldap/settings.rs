@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 use url::Url;
 
-use super::super::files::{Files, LDAP_AUTHORITY, LDAP_PASSWORD};
+use super::super::files::{LDAP_AUTHORITY, LDAP_PASSWORD};
 use super::super::roles::Roles;
-use super::super::settings::{Faults, Hidden, address, authority, line, roles};
+use super::super::settings::{Faults, Hidden, address, line, roles};
 use super::name::Name;
 use crate::endpoint::shown;
+use crate::settings_files::{Files, authority};
 
 /// Placeholder for the entered name.
 pub const NAME: &str = "{name}";

@@ -28,7 +28,7 @@ use web::Web;
 
 use super::error::DirectoryError;
 use super::settings::OidcSettings;
-use crate::people::Secret;
+use crate::credentials::Secret;
 
 /// Validity of the provider's metadata and keys.
 const FRESH: Duration = Duration::from_hours(1);

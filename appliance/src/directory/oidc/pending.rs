@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::people::Secret;
+use crate::credentials::Secret;
 
 /// Time that a person may take at the provider.
 pub const LIFETIME: Duration = Duration::from_mins(10);

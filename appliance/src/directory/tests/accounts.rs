@@ -3,6 +3,7 @@ use axum::http::StatusCode;
 use super::*;
 use crate::database::query;
 use crate::people::{Person, Role, Scope, Source, admit, begin_session, create_user, remove_user, user, users};
+use crate::refusal::Refusal;
 use crate::testing::{PASSWORD, author};
 
 async fn both() -> (Site, FakeProvider) {
@@ -130,7 +131,8 @@ async fn an_account_of_the_directory_has_no_password_and_no_role_of_this_place()
     }
     let mut write = site.context.database.write().await.unwrap();
     let planted = query("UPDATE users SET password = 'x' WHERE name = 'paula'").execute(&mut *write).await;
-    assert!(planted.is_err(), "the database refuses it, too");
+    let refused = planted.unwrap_err();
+    assert!(refused.as_database_error().is_some_and(|error| error.is_check_violation()), "{refused}");
 }
 
 #[tokio::test]
@@ -175,5 +177,5 @@ async fn an_account_that_was_removed_begins_no_session() {
     remove_user(&site.context, &author(), "paula").await.unwrap();
     create_user(&site.context, &author(), "paula", Role::Administrator, PASSWORD).await.unwrap();
     let begun = begin_session(&site.context, &author(), &proven, ("test", None)).await;
-    assert!(begun.is_err(), "a local user of the name is another one");
+    assert!(matches!(begun, Err(Refusal::SignIn)), "a local user of the name is another one");
 }

@@ -124,7 +124,7 @@ async fn a_console_that_is_opened_under_another_name_says_which_one_counts() {
     let folder = tempfile::tempdir().unwrap();
     let ingress = format!("host: console.example:{}\nproxies: [127.0.0.1]\n", site.address.port());
     landfall_media::durable::write_file(&folder.path().join("ingress.yaml"), ingress.as_bytes(), 0o644).unwrap();
-    let watching = tokio::spawn(crate::ingress::watch(site.context.clone(), folder.path().to_owned()));
+    let watching = tokio::spawn(crate::ingress::watch(site.context.ingress.clone(), folder.path().to_owned()));
     until(async || matches!(*site.context.ingress.state(), crate::ingress::State::On(_))).await;
     let reply = site.visitor().get("/sign-in/directory").await;
     assert_eq!(reply.status.as_u16(), 303, "{}", reply.body);

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use super::super::{State as Directory, files, settings};
 use crate::configuration::{ServerFiles, server_config};
+use crate::settings_files::Files;
 use crate::testing::{Site, authority_on_loopback};
 
 pub const CLIENT: &str = "landfall-console";
@@ -155,7 +156,7 @@ pub fn judged(contents: &[(&str, &str)]) -> Directory {
     for (name, text) in contents {
         landfall_media::durable::write_file(&folder.path().join(name), text.as_bytes(), 0o600).unwrap();
     }
-    settings::read(&files::Files::read(folder.path()))
+    settings::read(&Files::of(folder.path(), &files::NAMES))
 }
 
 type Weak = std::sync::Weak<Shared>;

@@ -78,7 +78,7 @@ async fn the_page_of_users_shows_where_people_come_from_and_no_secret() {
 async fn new_settings_are_used_without_a_restart() {
     let (site, provider) = (Site::begin().await, FakeProvider::begin());
     let folder = tempfile::tempdir().unwrap();
-    let watching = tokio::spawn(watch(site.context.clone(), folder.path().to_owned()));
+    let watching = tokio::spawn(watch(site.context.directory.clone(), folder.path().to_owned()));
     let write = |name: &str, text: &str| {
         landfall_media::durable::write_file(&folder.path().join(name), text.as_bytes(), 0o600).unwrap();
     };

@@ -26,7 +26,7 @@ async fn an_old_session_asks_for_the_own_password_and_keeps_the_form() {
     let wrong = root.post("/users", &with("another password")).await;
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
     assert!(wrong.body.contains("LF5030") && hidden(&wrong.body, "name") == "carl", "{}", wrong.body);
-    assert!(user(&site.context, "carl").await.is_err(), "nothing was made");
+    assert!(matches!(user(&site.context, "carl").await, Err(Refusal::NotThere(_))), "nothing was made");
     assert!(root.post("/users", &with(PASSWORD)).await.status.is_redirection());
     assert_eq!(user(&site.context, "carl").await.unwrap().role, Role::Administrator);
     let next = root.post("/users/carl/role", &[("role", "viewer")]).await;
@@ -87,5 +87,5 @@ async fn wrong_own_passwords_are_slowed_down_like_sign_ins() {
     let refused = root.post("/users", &with(PASSWORD)).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(!refused.header("retry-after").is_empty());
-    assert!(user(&site.context, "carl").await.is_err());
+    assert!(matches!(user(&site.context, "carl").await, Err(Refusal::NotThere(_))));
 }

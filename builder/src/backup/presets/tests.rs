@@ -317,15 +317,15 @@ fn point_in_time_rules_count_data() {
     assert_eq!(counts(&format!("{}        counted: false\n", WAYS[2])), None);
     let hold = "        hold: {begin: [hold, '%{seconds}'], end: [free]}\n        counts: [count]\n";
     assert_eq!(counts(&format!("{}{hold}", WAYS[0])), Some(vec!["count".to_owned()]), "the preset has none");
-    for wrong in [
-        format!("{}        counted: true\n", WAYS[0]),
-        format!("{}        counts: [count]\n", WAYS[0]),
-        format!("{}        counts: [count]\n", WAYS[2]),
-        "        save: [save]\n        load: [load]\n        marker: {write: [set, '%{marker}'], read: [get]}\n        \
-         counted: false\n"
-            .to_owned(),
+    let own = "        save: [save]\n        load: [load]\n        marker: {write: [set, '%{marker}'], read: [get]}\n";
+    for (wrong, said) in [
+        (format!("{}        counted: true\n", WAYS[0]), "the preset `files` counts nothing"),
+        (format!("{}        counts: [count]\n", WAYS[0]), "`counts`, and neither a log nor a hold"),
+        (format!("{}        counts: [count]\n", WAYS[2]), "has `counts`, and so has its preset `postgresql`"),
+        (format!("{own}        counted: false\n"), "has `counted`, which only a preset uses"),
     ] {
-        assert!(definition(&wrong).is_err(), "{wrong}");
+        let refused = definition(&wrong).expect_err(&wrong).to_string();
+        assert!(refused.contains(said), "{refused}");
     }
 }
 

@@ -144,7 +144,8 @@ async fn half_range_of_file_is_resumed() {
 
 #[tokio::test]
 async fn schema_1_images_are_refused() {
-    let signed = br#"{"schemaVersion": 1, "name": "library/thing", "tag": "1", "fsLayers": [], "history": [], "signatures": []}"#;
+    let signed = br#"{"schemaVersion": 1, "name": "library/thing", "tag": "1",
+        "fsLayers": [], "history": [], "signatures": []}"#;
     let plain = br#"{"schemaVersion": 1, "name": "library/thing", "tag": "1", "fsLayers": [], "history": []}"#;
     for (kind, bytes) in [("prettyjws", &signed[..]), ("json", &plain[..])] {
         let media_type = format!("application/vnd.docker.distribution.manifest.v1+{kind}");

@@ -163,7 +163,8 @@ async fn identity_token_is_exchanged() {
     asked.manifest.expect("opened");
     asked.blob.expect("opened");
     let form = "/token form \
-        grant_type=refresh_token&client_id=landfall&service=it&scope=repository%3Alibrary%2Fthing%3Apull&refresh_token=who+I+am";
+        grant_type=refresh_token&client_id=landfall&service=it&scope=repository%3Alibrary%2Fthing%3Apull&\
+        refresh_token=who+I+am";
     assert_eq!(asked.registry.token_requests(), [(form.to_owned(), None)]);
 }
 

@@ -191,7 +191,9 @@ async fn uncertain_images_are_never_added() {
         components:";
     bench.edit("release/release.yaml", "components:", table);
     let declared = "    references: \
-        [{kind: ConfigMap, name: pods, path: /data/pod, reference: 'ghcr.io/a/helper:3', text: 'ghcr.io/a/helper:3'}]\n    notImages: ['quay.io/a/sidecar:2']\n    secrets:";
+        [{kind: ConfigMap, name: pods, path: /data/pod, \
+        reference: 'ghcr.io/a/helper:3', text: 'ghcr.io/a/helper:3'}]\n    \
+        notImages: ['quay.io/a/sidecar:2']\n    secrets:";
     bench.edit("release/release.yaml", "    secrets:", declared);
     let found = bench.lock().await.expect("locked").found;
     let names: Vec<_> = found.added.iter().map(|image| image.reference.as_str()).collect();

@@ -410,7 +410,8 @@ fn composed_of(bench: &Bench, kubelet: &[u8], archive: &[u8]) -> String {
     let entry = format!(
         "  - reference: {}\n    license: Apache-2.0\n    files:\n      - \
          {{url: '{kubelet}', digest: unresolved, size: unresolved, path: kubelet}}\n      - \
-         {{url: '{tools}', digest: unresolved, size: unresolved, members: {{bin/containerd: containerd, bin/ctr: ctr}}}}\n",
+         {{url: '{tools}', digest: unresolved, size: unresolved, \
+         members: {{bin/containerd: containerd, bin/ctr: ctr}}}}\n",
         ARTIFACTS[0].0
     );
     let text = lock_text(false);

@@ -32,7 +32,8 @@ spec:
             spec:
               type: object
               required: [size, mode]
-              x-kubernetes-validations: [{rule: self.size < 10 || self.mode == 'safe', message: a large one has to be safe}]
+              x-kubernetes-validations:
+                - {rule: self.size < 10 || self.mode == 'safe', message: a large one has to be safe}
               properties:
                 size: {type: integer, minimum: 0, exclusiveMinimum: true}
                 mode: {type: string, default: fast, enum: [fast, safe]}
@@ -264,7 +265,8 @@ fn site_secrets_are_used_not_rendered() {
 #[test]
 fn invalid_defaults_are_refused_by_line() {
     let judged = |path: &str| {
-        let target = "{component: database, kind: StatefulSet, name: database, path: /spec/template/spec/containers/0/resources/limits/memory}";
+        let target = "{component: database, kind: StatefulSet, name: database, \
+            path: /spec/template/spec/containers/0/resources/limits/memory}";
         let other = format!("{{component: database, kind: Deployment, name: a, path: {path}}}");
         let definition = definition(target, &other);
         let components = [component(&definition, "database", POD)];

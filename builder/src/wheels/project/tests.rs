@@ -64,9 +64,11 @@ fn lock() -> String {
          {{ name = \"colorama\", marker = \"sys_platform == 'win32'\" }},\n]\n\n\
          [package.optional-dependencies]\nall = [{{ name = \"shop\", extra = [\"cpu\"] }}]\n\
          cpu = \
-         [{{ name = \"torch\", version = \"2.9.1+cpu\", source = {{ registry = \"https://packages.example/simple\" }}, marker = \"{cpu}\" }}]\n\
+         [{{ name = \"torch\", version = \"2.9.1+cpu\", source = {{ registry = \"https://packages.example/simple\" }}, \
+         marker = \"{cpu}\" }}]\n\
          cu128 = \
-         [{{ name = \"torch\", version = \"2.9.1+cu128\", source = {{ registry = \"https://packages.example/simple\" }}, marker = \"{cu128}\" }}]\n\n\
+         [{{ name = \"torch\", version = \"2.9.1+cu128\", \
+         source = {{ registry = \"https://packages.example/simple\" }}, marker = \"{cu128}\" }}]\n\n\
          [package.dev-dependencies]\ndev = [{{ name = \"pytest\" }}]\n\n\
          [package.metadata]\nrequires-dist = [\n    \
          {{ name = \"colorama\", marker = \"sys_platform == 'win32'\" }},\n    \
@@ -218,7 +220,9 @@ fn pylock() -> String {
     let wheel = |name: &str| {
         format!(
             "wheels = \
-             [{{ name = \"{name}-1-py3-none-any.whl\", upload-time = 2026-01-25T11:30:10.164985Z, url = \"https://files.example/{name}-1-py3-none-any.whl\", size = 7, hashes = {{ sha256 = \"{ONE}\" }} }}]\n"
+             [{{ name = \"{name}-1-py3-none-any.whl\", upload-time = 2026-01-25T11:30:10.164985Z, \
+             url = \"https://files.example/{name}-1-py3-none-any.whl\", \
+             size = 7, hashes = {{ sha256 = \"{ONE}\" }} }}]\n"
         )
     };
     let of = |name: &str, more: &str| format!("[[packages]]\nname = \"{name}\"\nversion = \"1\"\n{more}");
@@ -248,7 +252,8 @@ fn pylock() -> String {
             "source",
             &format!(
                 "marker = \"'odd' in extras\"\nsdist = \
-                 {{ name = \"source-1.tar.gz\", url = \"https://files.example/source-1.tar.gz\", hashes = {{ sha256 = \"{ONE}\" }} }}\n"
+                 {{ name = \"source-1.tar.gz\", url = \"https://files.example/source-1.tar.gz\", \
+                 hashes = {{ sha256 = \"{ONE}\" }} }}\n"
             ),
         ),
         of(
@@ -259,7 +264,8 @@ fn pylock() -> String {
         of(
             "local",
             "marker = \"'odd' in extras\"\nwheels = \
-             [{ name = \"local-1-py3-none-any.whl\", path = \"wheels/local-1-py3-none-any.whl\", hashes = { sha256 = \"00\" } }]\n",
+             [{ name = \"local-1-py3-none-any.whl\", path = \"wheels/local-1-py3-none-any.whl\", \
+             hashes = { sha256 = \"00\" } }]\n",
         ),
     ];
     format!(

@@ -79,5 +79,6 @@ fn closed_output_is_still_limited() {
 #[test]
 fn missing_program_is_error() {
     let limits = Limits { time: Duration::from_secs(1), output_bytes: 1 };
-    assert!(run(&mut Command::new("/no/such/program"), limits).is_err());
+    let error = run(&mut Command::new("/no/such/program"), limits).expect_err("nothing to run");
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
 }

@@ -9,7 +9,8 @@ use landfall_error_codes::{Code, codes};
 use crate::child::{self, Ended, Limits};
 use crate::hardware::Hardware;
 use crate::look::Root;
-use crate::report::{GpuReport, SIZE_LIMIT};
+use crate::report::GpuReport;
+use crate::schema::SIZE_LIMIT;
 
 /// A run of the program.
 #[derive(Debug, Clone)]

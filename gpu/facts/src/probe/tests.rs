@@ -7,8 +7,8 @@ use landfall_media::runnable::write_program;
 
 use super::{Outcome, Probe};
 use crate::hardware::NVIDIA;
-use crate::report::SIZE_LIMIT;
 use crate::sample::Tree;
+use crate::schema::SIZE_LIMIT;
 
 /// Runs a script as the program, on a tree with one GPU on its bus.
 fn run(script: &str, time_limit: Duration) -> Outcome {
@@ -23,7 +23,8 @@ const LONG: Duration = Duration::from_secs(20);
 #[test]
 fn facts_are_read() {
     let outcome = run(
-        r#"echo '{"schema":1,"hardware":{"devices":[],"switches":[]},"driver":{"moduleLoaded":false,"nouveauLoaded":false,
+        r#"echo '{"schema":1,"hardware":{"devices":[],"switches":[]},
+        "driver":{"moduleLoaded":false,"nouveauLoaded":false,
         "deviceFiles":[],"gpus":[],"fabricManager":"notSeen"},"nvml":{"notAsked":"driverNotLoaded"}}'"#,
         LONG,
     );

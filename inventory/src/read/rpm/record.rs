@@ -87,9 +87,10 @@ mod tests {
             Column::Bytes(&[7]),
         ];
         assert_eq!(read.expect("columns"), expected);
-        for torn in [&[][..], &[9], &[2, 17], &[3, 0x80], &[2, 1]] {
-            let read = columns(torn).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            assert!(read.is_err(), "{torn:?}");
+        let read = |row| columns(row).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        assert_eq!(read(&[]), Err("its pages contradict one another".to_owned()));
+        for torn in [&[9][..], &[2, 17], &[3, 0x80], &[2, 1]] {
+            assert_eq!(read(torn), Err(TORN.to_owned()), "{torn:?}");
         }
     }
 }

@@ -15,7 +15,7 @@ use rustic_core::{BlobId, FileType, Id};
 use super::damage::{Part, What};
 use super::survey::{Survey, state};
 use crate::error::Result;
-use crate::folder::Folder;
+use crate::layout;
 use crate::library::{self, Indexed};
 use crate::read::checked_blob;
 use crate::store::Store;
@@ -73,7 +73,7 @@ pub(super) fn check(
     });
     let mut all_bad = BadBlobs::new();
     for Finding { id, what, bad } in findings.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        let file = Folder::relative(FileType::Pack, &id);
+        let file = layout::relative(FileType::Pack, &id);
         all_bad.extend(bad.into_iter().map(|blob| (blob, file.clone())));
         survey.note(Part::Pack, file, what.unwrap_or(What::Invalid));
     }
@@ -105,7 +105,7 @@ fn examine(
     depth: Depth,
     progress: &dyn Progress,
 ) -> Option<Finding> {
-    let (root, file) = (store.place(), Folder::relative(FileType::Pack, id));
+    let (root, file) = (store.place(), layout::relative(FileType::Pack, id));
     let what = state(store, &file, id, &mut |bytes| progress.event(Event::Advanced { bytes }));
     // Blobs of a damaged pack may be intact, and those of a missing one may be in another pack.
     let read = indexed.filter(|_| depth == Depth::Blobs || what.is_some());

@@ -19,9 +19,8 @@ pub use self::damage::{Damage, Part, Taken, What};
 use self::survey::Survey;
 use self::takes::Takes;
 use crate::error::Result;
-use crate::folder::Folder;
 use crate::repository::{Lock, Repository};
-use crate::suspects;
+use crate::{layout, suspects};
 
 /// Selection of packs that a check reads.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +91,7 @@ impl Repository {
             let (survey, indexed) = (Survey::of(self)?, self.indexed()?.1);
             let named = blobs::described(&indexed, &survey)?;
             let is_named =
-                |damage: &Damage| named.iter().any(|pack| Folder::relative(FileType::Pack, &pack.id) == damage.file);
+                |damage: &Damage| named.iter().any(|pack| layout::relative(FileType::Pack, &pack.id) == damage.file);
             found.retain(|damage| !is_missing(damage) || is_named(damage));
         }
         Ok(found)

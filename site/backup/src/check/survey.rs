@@ -11,9 +11,11 @@ use rustic_core::{FileType, Id};
 use super::blobs::Described;
 use super::damage::{Damage, Part, What};
 use crate::error::{BackupError, Result};
-use crate::folder::{CONFIG, Folder, View};
+use crate::folder::{Folder, View};
+use crate::layout::{self, CONFIG};
 use crate::ledger::{self, Found, Ledger};
-use crate::master::{Master, Sealed};
+use crate::master::Master;
+use crate::master_file::Sealed;
 use crate::repository::Repository;
 use crate::store::Store;
 
@@ -112,9 +114,9 @@ impl Survey {
     /// Returns the intact files of these, and records the others as damage.
     fn whole(&mut self, kind: FileType, ids: &[Id]) -> Vec<Id> {
         let mut whole = Vec::new();
-        self.store.read_ahead(&ids.iter().map(|id| Folder::relative(kind, id)).collect::<Vec<_>>());
+        self.store.read_ahead(&ids.iter().map(|id| layout::relative(kind, id)).collect::<Vec<_>>());
         for id in ids {
-            let file = Folder::relative(kind, id);
+            let file = layout::relative(kind, id);
             match state(&*self.store, &file, id, &mut |_| {}) {
                 None => whole.push(*id),
                 Some(what) => self.note(part_of(kind), file, what),

@@ -10,13 +10,15 @@ use rustic_core::repofile::{BlobType, SnapshotFile, SnapshotId};
 use super::blobs::BadBlobs;
 use super::damage::{Damage, Part, Taken, What};
 use super::survey::Survey;
-use crate::backup::{self, Backup, BackupId};
+use crate::backup::{Backup, BackupId};
 use crate::error::Result;
-use crate::folder::{CONFIG, Folder, View};
+use crate::folder::View;
+use crate::layout::{self, CONFIG};
 use crate::ledger::Entry;
 use crate::library::Indexed;
 use crate::names::StreamName;
 use crate::repository::{Repository, latest_of};
+use crate::snapshot;
 use crate::walk::{self, TreeFile};
 
 /// Streams of one backup, and its time.
@@ -103,10 +105,10 @@ impl Takes {
         for id in survey.snapshots.clone() {
             match opened.get_file::<SnapshotFile>(&SnapshotId::from(id)) {
                 Ok(snapshot) => {
-                    let snapshot = backup::identified(id.into(), snapshot);
+                    let snapshot = snapshot::identified(id.into(), snapshot);
                     self.backups.extend(Backup::of(&snapshot).map(|backup| (backup, snapshot)));
                 }
-                Err(_) => survey.note(Part::Snapshot, Folder::relative(FileType::Snapshot, &id), What::Invalid),
+                Err(_) => survey.note(Part::Snapshot, layout::relative(FileType::Snapshot, &id), What::Invalid),
             }
         }
         self.backups = latest_of(std::mem::take(&mut self.backups));

@@ -1,6 +1,7 @@
 //! Storage of a backup: its data first, then the trees that name it, then the snapshot, each durable before the next.
 
 mod feed;
+mod removal;
 mod trees;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,13 +15,14 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 pub use self::feed::FailedStream;
 use self::feed::{Fed, Source, Stopped};
-use crate::backup::{self, Backup, BackupId, BackupKind, Stream};
+use crate::backup::{Backup, BackupId, BackupKind, Stream};
 use crate::change::Change;
 use crate::error::{BackupError, Result};
 use crate::folder::View;
 use crate::library::{self, Opened};
 use crate::names::{self, StreamName};
 use crate::repository::Repository;
+use crate::snapshot;
 use crate::writers::Writers;
 use crate::written::Written;
 
@@ -68,17 +70,17 @@ impl Repository {
         let (streams, documents) =
             (new.streams.iter().map(|(name, _)| name), new.documents.iter().map(|(name, _)| name));
         names::refuse_clashes(streams.chain(documents))?;
-        let snapshot = backup::new_snapshot(self.site(), new.kind, new.time, &new.facts)?;
+        let snapshot = snapshot::new(self.site(), new.kind, new.time, &new.facts)?;
         let (_writers, begun) = self.begin(new.kind)?;
         let sources = Source::in_order(new.streams, new.documents);
         let stored = self.archive(&begun, snapshot, sources).and_then(|(mut snapshot, fed)| {
-            backup::add_facts(&mut snapshot, &judge(fed.failed)?)?;
+            snapshot::add_facts(&mut snapshot, &judge(fed.failed)?)?;
             self.publish(&begun, snapshot, fed.whole, new.time)
         });
         // The next backup could use the stored data, but other running software needs the space on a full disk.
         if let Err(error) = &stored
             && error.is_out_of_room()
-            && let Err(failed) = begun.written.remove(self)
+            && let Err(failed) = removal::of_written(self, &begun.written)
         {
             tracing::warn!(%failed, "parts of a backup that was stopped are still stored");
         }
@@ -114,7 +116,7 @@ impl Repository {
     ) -> Result<Backup> {
         let mut change = Change::begin(self)?;
         let sequence = begun.sequence.map_or_else(|| change.next_sequence(), Ok)?;
-        backup::add_sequence(&mut snapshot, sequence);
+        snapshot::add_sequence(&mut snapshot, sequence);
         snapshot.tree = trees::of_streams(self, begun.view(), snapshot.tree, &streams, time)?;
         let mut streams: Vec<Stream> = streams.into_iter().map(|(_, stream)| stream).collect();
         streams.sort_by(|one, other| one.name.cmp(&other.name));
@@ -167,7 +169,7 @@ impl Repository {
         saved.map_err(|error| library::failure(&folder, "store a snapshot", error))?;
         let id = folder.last_snapshot().ok_or_else(|| BackupError::Bug("no snapshot was written".to_owned()))?;
         backup.id = BackupId::of(id);
-        Ok((backup::identified(id.into(), snapshot), backup))
+        Ok((snapshot::identified(id.into(), snapshot), backup))
     }
 }
 

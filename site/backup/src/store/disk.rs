@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Named, Store};
 use crate::error::{BackupError, Result};
-use crate::folder::FOLDERS;
+use crate::layout::{FOLDERS, OWN_FOLDER};
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -143,7 +143,7 @@ impl Store for Disk {
     }
 
     fn writers_file(&self) -> Result<Option<File>> {
-        let folder = self.root.join(crate::ledger::FOLDER);
+        let folder = self.root.join(OWN_FOLDER);
         if !folder.is_dir() {
             durable::create_folder_with_mode(&folder, 0o700)?;
         }

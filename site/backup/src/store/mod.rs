@@ -15,11 +15,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustic_core::Id;
 
-pub use self::bucket::{Bucket, BucketAddress, BucketCredentials, BucketError, Trouble};
+pub use self::bucket::{Bucket, BucketAddress, BucketCredentials};
 pub(crate) use self::disk::Disk;
+use crate::digest;
 use crate::error::{BackupError, Result};
-use crate::folder::{CONFIG, FOLDERS};
-use crate::whole;
+use crate::layout::{CONFIG, FOLDERS};
 
 /// Name of a file within its folder, with its size in bytes.
 pub(crate) type Named = (String, u64);
@@ -46,7 +46,7 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     fn digest(&self, file: &Path, advance: &mut dyn FnMut(u64)) -> io::Result<Id> {
         let bytes = self.read(file)?;
         advance(bytes.len() as u64);
-        Ok(whole::digest_of_bytes(&bytes))
+        Ok(digest::of_bytes(&bytes))
     }
 
     /// Prefetches files that are needed soon and never change, several at a time if each is slow. A file that cannot be

@@ -9,7 +9,7 @@ use rustic_core::Id;
 
 use super::rot::save_log;
 use super::*;
-use crate::exchange;
+use crate::key_files;
 use crate::store::{Disk, Named, Store};
 
 /// A folder that counts its reads. The ledger has a line for each backup, and is counted separately.
@@ -99,7 +99,7 @@ fn counted(kept: &Kept) -> (Arc<Counting>, Repository) {
     let disk = Disk::new(kept.repository.folder());
     let counting = Arc::new(Counting { disk, opened: AtomicU64::default(), bytes: AtomicU64::default() });
     let store: Arc<dyn Store> = counting.clone();
-    let master = exchange::unlock(&store, &kept.key).unwrap();
+    let master = key_files::unlock(&store, &kept.key).unwrap();
     let repository = Repository::of(&store, SITE, &kept.key, master);
     counting.take();
     (counting, repository)

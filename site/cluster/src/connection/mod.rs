@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use super::ClusterError;
-use super::discovery::Kinds;
+use super::kinds::Kinds;
 use super::retry::{Backoff, Failure, denies_rights};
 
 /// Timeout for one answer.

@@ -29,9 +29,9 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::execute::Program;
 use super::no_answer::NoAnswer;
 use super::output::{Beginning, Output};
+use super::program::Program;
 use trailer::Trailer;
 
 /// Channel of standard input.

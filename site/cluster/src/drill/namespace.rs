@@ -234,6 +234,7 @@ mod tests {
         assert_eq!(refused.to_string(), "Namespace drill-db exists and belongs to Landfall's component db");
         let mut foreign = drill;
         foreign["metadata"]["labels"][MANAGED_BY_LABEL] = json!("Helm");
-        assert!(check_is_drill(&name, &foreign).is_err());
+        let refused = check_is_drill(&name, &foreign).unwrap_err();
+        assert_eq!(refused.to_string(), "Namespace drill-db exists and belongs to Helm");
     }
 }

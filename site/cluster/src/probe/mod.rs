@@ -142,6 +142,7 @@ mod tests {
         assert!(check_is_probe(&name, &live).is_ok());
         live["metadata"]["labels"][TEMPORARY_LABEL] = json!(DRILL);
         assert!(matches!(check_is_probe(&name, &live), Err(ClusterError::Foreign { .. })));
-        assert!(check_is_probe(&name, &json!({"metadata": {"name": "landfall-probe-1"}})).is_err());
+        let unlabeled = json!({"metadata": {"name": "landfall-probe-1"}});
+        assert!(matches!(check_is_probe(&name, &unlabeled), Err(ClusterError::Foreign { .. })));
     }
 }

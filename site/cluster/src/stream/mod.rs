@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 
 use super::Cluster;
 use super::conversation::{Input, STDIN, StandardOutput, WAITING_PIECES};
-use super::execute::{Executed, Program};
+use super::execute::Executed;
 use super::output::Output;
+use super::program::Program;
 pub use error::StreamError;
 pub use read::OutputStream;
 

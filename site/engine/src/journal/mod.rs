@@ -45,14 +45,14 @@ pub struct Replay<P> {
 }
 
 impl<P: Pinned> Replay<P> {
-    /// Reads the bytes of the journal at `path` for a report. Additions of a newer program are ignored, so that an older
-    /// program can read these journals after a rollback, and while one is in progress.
+    /// Reads the bytes of the journal at `path` for a report. Additions of a newer program are ignored, so that an
+    /// older program can read these journals after a rollback, and while one is in progress.
     pub fn of(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
         Self::read(bytes, path, |_| true)
     }
 
-    /// Like [`of`](Self::of), for a program that adds records. An open operation requires a program that understands all
-    /// of it.
+    /// Like [`of`](Self::of), for a program that adds records. An open operation requires a program that understands
+    /// all of it.
     fn to_continue(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
         Self::read(bytes, path, State::is_closed)
     }

@@ -57,7 +57,8 @@ fn failed_sync_poisons_the_journal() {
 fn load_syncs_before_trusting_records() {
     let (disk, mut journal) = created();
     disk.cut_before(disk.operations() + 1);
-    journal.append(prepared()).unwrap_err();
+    let error = journal.append(prepared()).unwrap_err();
+    assert!(matches!(error.kind(), JournalErrorKind::Sync { .. }), "{error:?}");
     // The process crashes, not the machine: the unsynced append is still in the kernel.
     disk.revive();
     let journal = load(&disk);

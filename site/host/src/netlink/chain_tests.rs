@@ -111,7 +111,8 @@ fn named_drops_end_at_deciding_rule() {
                     accept
                     iifname \"eth9\" drop
                 }
-                chain input { type filter hook input priority 0; policy accept; iifname \"cni0\" accept; goto rest; iifname \"eth9\" accept; }
+                chain input { type filter hook input priority 0; policy accept; \
+                    iifname \"cni0\" accept; goto rest; iifname \"eth9\" accept; }
             }'",
     ) {
         return;
@@ -138,8 +139,8 @@ fn named_drops_end_at_deciding_rule() {
 #[test]
 fn final_drop_rule_closes_chain() {
     if !in_own_network(
-            "netlink::chain::tests::final_drop_rule_closes_chain",
-            "nft 'table inet guard \
+        "netlink::chain::tests::final_drop_rule_closes_chain",
+        "nft 'table inet guard \
              {
                 chain rest { log prefix \"dropped \" counter drop; }
                 chain input {
@@ -148,12 +149,15 @@ fn final_drop_rule_closes_chain() {
                     reject with icmpx admin-prohibited
                     iifname \"eth0\" accept
                 }
-                chain forward { type filter hook forward priority 0; policy accept; iifname \"cni*\" accept; jump rest; }
-                chain open { type filter hook forward priority 5; policy accept; tcp dport 22 drop; iifname \"eth1\" reject; }
+                chain forward { type filter hook forward priority 0; policy accept; \
+                    iifname \"cni*\" accept; jump rest; }
+                chain open { type filter hook forward priority 5; policy accept; \
+                    tcp dport 22 drop; iifname \"eth1\" reject; }
             }'
             iptables-nft -A FORWARD -s 10.244.0.0/16 -j ACCEPT; iptables-nft -A FORWARD -j LOG
-            iptables-nft -A FORWARD -j REJECT --reject-with icmp-host-prohibited; iptables-nft -A INPUT -i eth2 -j DROP",
-        ) {
+            iptables-nft -A FORWARD -j REJECT --reject-with icmp-host-prohibited; \
+            iptables-nft -A INPUT -i eth2 -j DROP",
+    ) {
         return;
     }
     let mut found = closed();

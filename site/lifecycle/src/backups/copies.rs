@@ -235,7 +235,8 @@ mod tests {
             durable::remove_file(pack).unwrap();
         }
         let kept = save(&source, "2026-11-22T12:00:00Z", true);
-        copies.bring_up_to_date(&source, disk.path()).unwrap_err();
+        let failed = copies.bring_up_to_date(&source, disk.path()).unwrap_err();
+        assert_eq!(failed.code(), codes::BACKUP_DAMAGED, "{failed:?}");
         let there = copies.open(disk.path()).unwrap().backups().unwrap();
         assert!(there.contains(&kept) && !there.contains(&lost), "{there:?}");
     }
@@ -257,12 +258,14 @@ mod tests {
         }
         let (source, new) = (folder.open().unwrap().unwrap(), folder.key().unwrap());
         let there = disk.path().join("landfall-backups-node-1");
-        let opens = |key: &landfall_backup::RepositoryKey| Repository::open(&there, source.site(), key).is_ok();
-        assert!(opens(&first) && !opens(&new));
+        let refusal = |key: &landfall_backup::RepositoryKey| {
+            Repository::open(&there, source.site(), key).err().map(|error| error.code())
+        };
+        assert_eq!((refusal(&first), refusal(&new)), (None, Some(codes::BACKUP_WRONG_KEY)));
         assert_eq!(copies.open(disk.path()).unwrap().backups().unwrap().len(), 1, "a check reads it before that");
         save(&source, "2026-11-20T12:00:00Z", true);
         assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 2);
-        assert!(!opens(&first) && opens(&new));
+        assert_eq!((refusal(&first), refusal(&new)), (Some(codes::BACKUP_WRONG_KEY), None));
         assert_eq!(copies.open(disk.path()).unwrap().check(&Silent).unwrap(), []);
     }
 

@@ -192,20 +192,21 @@ mod tests {
 
     #[test]
     fn malformed_counts_are_refused() {
-        for text in [
-            "orders\n",
-            "orders=\n",
-            "=1\n",
-            "orders=-1\n",
-            "orders=1",
-            "a=1\na=1\n",
-            "a\u{1b}[2J=1\n",
-            "from=1\nfrom=1\nfrom=1\n",
-        ] {
-            assert!(Counts::read(text.as_bytes()).is_err(), "{text:?}");
-        }
         let long = format!("{}=1\n", "a".repeat(1 << 10));
-        assert!(Counts::read(long.as_bytes()).is_err());
+        for (text, why) in [
+            ("orders\n", "is not NAME=NUMBER"),
+            ("orders=\n", "is not NAME=NUMBER"),
+            ("=1\n", "is not NAME=NUMBER"),
+            ("orders=-1\n", "is not NAME=NUMBER"),
+            ("orders=1", "is too long, or has no end"),
+            ("a=1\na=1\n", "a is counted twice"),
+            ("a\u{1b}[2J=1\n", "is not NAME=NUMBER"),
+            ("from=1\nfrom=1\nfrom=1\n", "from is counted twice"),
+            (long.as_str(), "is too long, or has no end"),
+        ] {
+            let error = Counts::read(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.ends_with(why), "{text:?}: {error}");
+        }
     }
 
     #[test]
@@ -215,10 +216,19 @@ mod tests {
         for (time, is_true) in [(999, false), (1000, true), (3000, true), (3001, false)] {
             let begun = BegunCount::begin(output(text)).unwrap();
             assert_eq!(begun.from, at(1000));
-            assert_eq!(begun.end(at(time)).ok(), is_true.then(|| counts("rows=5\n")), "{time}");
+            let found = begun.end(at(time));
+            if is_true {
+                assert_eq!(found.unwrap(), counts("rows=5\n"), "{time}");
+            } else {
+                let error = found.unwrap_err().to_string();
+                assert!(error.starts_with("its numbers were true from "), "{time}: {error}");
+            }
         }
-        assert!(BegunCount::begin(output("rows=5\n")).is_err());
-        assert!(BegunCount::begin(output("")).is_err());
-        assert!(BegunCount::begin(output("from=1\nrows=5\n")).unwrap().end(at(1)).is_err());
+        for text in ["rows=5\n", ""] {
+            let error = BegunCount::begin(output(text)).map(drop).unwrap_err().to_string();
+            assert!(error.starts_with("its first line does not state "), "{text:?}: {error}");
+        }
+        let error = BegunCount::begin(output("from=1\nrows=5\n")).unwrap().end(at(1)).unwrap_err().to_string();
+        assert!(error.starts_with("its second line does not state "), "{error}");
     }
 }

@@ -12,7 +12,8 @@ pub(super) const KILLED: [i32; 2] = [137, 143];
 
 /// Converts an error of the backup repository to a step error with the same code. The code differs if the connection to
 /// a pod broke or the pod ended. The repository is then not at fault, and the step may be retried.
-pub(crate) fn unusable(error: BackupError) -> StepError {
+pub(crate) fn unusable(error: impl Into<BackupError>) -> StepError {
+    let error: BackupError = error.into();
     let code = error.code();
     match error {
         BackupError::Durable(error) => error.into(),

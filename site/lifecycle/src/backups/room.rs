@@ -112,7 +112,8 @@ mod tests {
         let inodes = Space { bytes: 0, inodes: u64::MAX };
         let demand = Demand { folder: paths.data(), space: inodes, purpose: "for a drill" };
         let limited = landfall_host::space::FreeSpace::at(&paths.data()).unwrap().inodes.is_some();
-        assert_eq!(refuse(&paths, &[demand], "a drill").is_err(), limited);
+        let refused = refuse(&paths, &[demand], "a drill").err().map(|error| error.code());
+        assert_eq!(refused, limited.then_some(codes::BACKUP_NO_ROOM));
     }
 
     #[test]

@@ -156,7 +156,8 @@ mod tests {
         let failed = FailedStreams::default();
         failed.note("a/b", StepError::new(codes::BACKUP_POD, "no pod"), &Silent).unwrap();
         failed.note("c/d", StepError::new(codes::CLUSTER_UNREACHABLE, "away"), &Silent).unwrap();
-        assert!(failed.note("e/f", StepError::new(codes::SYNC_FAILED, "lost"), &Silent).is_err());
+        let fatal = failed.note("e/f", StepError::new(codes::SYNC_FAILED, "lost"), &Silent).unwrap_err();
+        assert_eq!(fatal.code(), codes::SYNC_FAILED);
         assert!(failed.has("c/d") && !failed.has("e/f"));
         assert_eq!(failed.none().unwrap_err().code(), codes::BACKUP_POD);
         assert!(FailedStreams::default().none().unwrap().refusal().is_none());

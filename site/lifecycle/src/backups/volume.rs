@@ -264,12 +264,15 @@ mod tests {
     #[test]
     fn workloads_without_one_lasting_volume_are_refused() {
         let name = ObjectName::new("apps/v1", "StatefulSet", "shop", "db");
-        let fits = |kind: &str, policy: &str, replicas| {
+        let refusal = |kind: &str, policy: &str, replicas| {
             let live = json!({"kind": kind, "spec": {"persistentVolumeClaimRetentionPolicy": {"whenScaled": policy}}});
-            refuse_unfit(&live, &name, replicas).is_ok()
+            refuse_unfit(&live, &name, replicas).err().map(|error| error.to_string())
         };
-        assert!(fits("StatefulSet", "Retain", 1) && fits("Deployment", "Retain", 3));
-        assert!(!fits("StatefulSet", "Retain", 2) && !fits("StatefulSet", "Delete", 1));
+        assert_eq!((refusal("StatefulSet", "Retain", 1), refusal("Deployment", "Retain", 3)), (None, None));
+        let several = refusal("StatefulSet", "Retain", 2).unwrap();
+        assert!(several.ends_with("has 2 pods, each with a volume of its own"), "{several}");
+        let deleting = refusal("StatefulSet", "Delete", 1).unwrap();
+        assert!(deleting.ends_with("deletes its volumes when it is stopped (whenScaled: Delete)"), "{deleting}");
     }
 
     #[test]
@@ -335,8 +338,10 @@ mod tests {
         for foreign in
             ["/srv/data", "/var/lib/landfall/storage", "/var/lib/landfall/storage/a/b", "/var/lib/landfall/storage/.."]
         {
-            assert!(of(json!({"hostPath": {"path": foreign}})).is_err(), "{foreign}");
+            let refused = format!("has its volume at {foreign}, which is not the site's");
+            assert_eq!(of(json!({"hostPath": {"path": foreign}})), Err(refused));
         }
-        assert!(of(json!({"nfs": {"server": "192.0.2.7", "path": path}})).is_err());
+        let elsewhere = of(json!({"nfs": {"server": "192.0.2.7", "path": path}}));
+        assert_eq!(elsewhere, Err("has a volume that is not a folder of this host".to_owned()));
     }
 }

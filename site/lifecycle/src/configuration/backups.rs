@@ -170,7 +170,7 @@ mod tests {
             assert_eq!(text.parse::<TimeOfDay>().unwrap().to_string(), text);
         }
         for text in ["", "2:30", "24:00", "12:60", "02:30:00", " 02:30", "nightly"] {
-            assert!(text.parse::<TimeOfDay>().is_err(), "{text}");
+            assert_eq!(text.parse::<TimeOfDay>(), Err(format!("`{text}` is not a time of day such as 02:30")));
         }
     }
 

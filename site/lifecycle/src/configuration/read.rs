@@ -136,7 +136,9 @@ fn violations(document: &Map<String, Value>, schema: &Value, file: &str) -> Resu
         ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not a JSON Schema")
             .because(error.to_string())
     })?;
-    let checked = json!({ "values": document.get("values").filter(|values| !values.is_null()).cloned().unwrap_or_else(|| json!({})) });
+    let checked = json!({
+        "values": document.get("values").filter(|values| !values.is_null()).cloned().unwrap_or_else(|| json!({})),
+    });
     let violations = validator.iter_errors(&checked);
     Ok(violations
         .map(|error| Problem { path: dotted(error.instance_path().as_str()), message: message(&error) })

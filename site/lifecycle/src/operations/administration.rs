@@ -166,8 +166,8 @@ mod tests {
         assert!(missing().ends_with("admin.conf is missing"), "{}", missing());
         write(&paths.admin_kubeconfig(), b"");
         assert!(missing().ends_with("v1.36.3-0123456789ab/bin/kubectl is missing"), "{}", missing());
-        let error = operations.component_pods("postgres", None);
-        assert!(error.is_err(), "an empty kubeconfig leads nowhere");
+        let error = operations.component_pods("postgres", None).unwrap_err();
+        assert_eq!(error.code(), codes::CLUSTER_KUBECONFIG, "an empty kubeconfig leads nowhere");
         write(&paths.node_programs(&pack::sample()).join("kubectl"), b"");
         let kubectl = operations.kubectl().unwrap();
         assert_eq!(kubectl.get_program(), paths.node_programs(&pack::sample()).join("kubectl"));

@@ -248,7 +248,8 @@ pub enum OperationError {
     },
     /// The current plan is not the approved one.
     #[error(
-        "what would be done is no longer what was approved: its digest is {found}, and {approved} was approved; nothing was changed"
+        "what would be done is no longer what was approved: its digest is {found}, \
+        and {approved} was approved; nothing was changed"
     )]
     PlanDiffers {
         /// Digest of the plan now.

@@ -96,6 +96,7 @@ pub(super) fn failure_of(steps: &[Arc<StepState>], titles: &[String]) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operations::error::OperationError;
     use crate::operations::testing::operations;
 
     #[test]
@@ -120,7 +121,7 @@ mod tests {
     fn empty_machine_has_no_operation() {
         let (_root, operations) = operations();
         assert_eq!(operations.latest_operation().unwrap(), None);
-        assert!(operations.begin_abort(1).is_err());
+        assert!(matches!(operations.begin_abort(1), Err(OperationError::NothingToAbort)));
         assert_eq!(state_of(Phase::Undoing { keep_data: true }), OperationState::Back);
     }
 }

@@ -160,7 +160,8 @@ mod tests {
         let error = accept(&mut findings(), &names(&["zzz"]), &[]).unwrap_err();
         assert_eq!(hint_of(&error), "What can be accepted is clock, firewall-flush.", "no blocker");
         // A known name without a current finding is refused on the command line.
-        assert!(accept(&mut findings(), &names(&["selinux"]), &[]).is_err());
+        let error = accept(&mut findings(), &names(&["selinux"]), &[]).unwrap_err();
+        assert_eq!(error.to_string(), "no finding has the name `selinux`");
     }
 
     #[test]

@@ -98,7 +98,8 @@ mod tests {
         assert_eq!(address(83).unwrap_err(), "the pod has no port \"metrics\"");
         assert_eq!(address(90).unwrap_err(), "Service web has no port 90");
         assert_eq!(pod.address(&request("db", 80)).unwrap_err(), "the component has no Service db");
-        assert!(CanaryPod { address: None, ..pod }.address(&request("web", 80)).is_err());
+        let unaddressed = CanaryPod { address: None, ..pod };
+        assert_eq!(unaddressed.address(&request("web", 80)).unwrap_err(), "the pod has no address");
     }
 
     #[test]

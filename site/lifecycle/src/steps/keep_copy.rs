@@ -168,7 +168,8 @@ mod tests {
         assert_eq!(begin.observe(&mut site).unwrap(), Observed::Done);
         begin.undo(&mut site, &Value::Null).unwrap();
         // From here on, undo restores the copy after its workload has stopped. Without a cluster, the copy stays.
-        step().undo(&mut site, &Value::Null).unwrap_err();
+        let error = step().undo(&mut site, &Value::Null).unwrap_err().to_string();
+        assert!(error.starts_with("cannot use the kubeconfig "), "{error}");
         assert!(copy.exists() && volume.exists());
         let mut remove = RemoveAside { folder: begin.apart.remove(0) };
         remove.act(&mut site, &Value::Null).unwrap();

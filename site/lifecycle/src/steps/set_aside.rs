@@ -275,7 +275,8 @@ mod tests {
         let (_root, mut site) = site();
         let volume = in_use(&site, b"loaded");
         // No cluster exists that could stop anything.
-        step().undo(&mut site, &Value::Null).unwrap_err();
+        let error = step().undo(&mut site, &Value::Null).unwrap_err().to_string();
+        assert!(error.starts_with("cannot use the kubeconfig "), "{error}");
         assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"loaded");
         // After the commit, the earlier data and its note are removed, and the loaded data stays.
         let remove = RemoveAside { folder: step().name_aside() };
@@ -304,7 +305,8 @@ mod tests {
         durable::create_folder(&other.aside().path(&site.paths)).unwrap();
         assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent);
         // The only copy is not removed.
-        assert!(step().empty(&site).is_err());
+        let error = step().empty(&site).unwrap_err().to_string();
+        assert_eq!(error, format!("cannot look at {}", step().aside().path(&site.paths).display()));
         // This operation set nothing aside, so no cluster is contacted.
         step().undo(&mut site, &Value::Null).unwrap();
         assert!(is_as_before(&site));

@@ -1,5 +1,5 @@
-//! A canary on a real API server: the states of its pod are written as a kubelet would write them, and a server on loopback
-//! answers for it.
+//! A canary on a real API server: the states of its pod are written as a kubelet would write them, and a server on
+//! loopback answers for it.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -38,7 +38,8 @@ fn form(number: u32, port: u16) -> Value {
     ])
 }
 
-/// A program that answers every request with the status that it has now, and what a kubelet would report of the canary's pod.
+/// A program that answers every request with the status that it has now, and what a kubelet would report of the
+/// canary's pod.
 struct Node<'a> {
     plane: &'a ControlPlane,
     listener: TcpListener,
@@ -255,8 +256,8 @@ fn fails(plane: &ControlPlane, cluster: &Cluster, node: &Node<'_>, site: &mut Si
     expect_earlier_form(plane);
 }
 
-/// A power cut after each of its objects; what is left is removed by the undo, by the change of the component, and before the
-/// component stops.
+/// A power cut after each of its objects; what is left is removed by the undo, by the change of the component, and
+/// before the component stops.
 fn is_removed_wherever_it_was_cut_off(cluster: &Cluster, site: &mut Site) {
     let objects = component("two").resolved(&site.documents).unwrap();
     let workload = ObjectName::new("apps/v1", "Deployment", "default", "web");

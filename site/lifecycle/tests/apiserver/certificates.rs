@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
-use landfall_agent::certificates::renew_control_plane;
+use landfall_agent::control_plane_files::renew_control_plane;
 use landfall_agent::kubelet_files;
 use landfall_agent::programs::Programs;
 use landfall_agent::renewal::files_below;

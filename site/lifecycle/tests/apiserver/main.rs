@@ -1,7 +1,7 @@
 //! Applying, owning, waiting and comparing against a real API server with etcd and the controller manager.
 //!
-//! `LANDFALL_TEST_BINARIES` names a folder with etcd and the programs of Kubernetes; `cargo xtask test` makes it. Without
-//! it the tests fail when they are asked for, so they are ignored unless asked for.
+//! `LANDFALL_TEST_BINARIES` names a folder with etcd and the programs of Kubernetes; `cargo xtask test` makes it.
+//! Without it the tests fail when they are asked for, so they are ignored unless asked for.
 
 mod applying;
 mod canary;

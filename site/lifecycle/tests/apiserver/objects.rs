@@ -1,5 +1,5 @@
-//! The objects of a cluster that a backup has: what people made is in it, what controllers made is not, and what was deleted comes back
-//! as it was.
+//! The objects of a cluster that a backup has: what people made is in it, what controllers made is not, and what was
+//! deleted comes back as it was.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! kubeadm's phases over what a power cut leaves of them: real kubeadm, and the objects and files that it really leaves.
+//! kubeadm's phases over what a power cut leaves of them: real kubeadm, and the objects and files that it really
+//! leaves.
 
 use landfall_engine::step::{Observed, Step};
 use landfall_host::paths::SitePaths;

@@ -1,4 +1,5 @@
-//! A probe of a cluster's nodes. No kubelet runs, so that no pod ever starts: this is about what a probe needs, makes and removes.
+//! A probe of a cluster's nodes. No kubelet runs, so that no pod ever starts: this is about what a probe needs, makes
+//! and removes.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ fn operations(plane: &ControlPlane) -> Operations {
     Operations { paths: SitePaths::below(plane.root()), progress: Arc::new(Silent), io: IoCounters::default() }
 }
 
-/// Probes as the administrator; returns what was found, and the names of the nodes in the order in which they were passed on.
+/// Probes as the administrator; returns what was found, and the names of the nodes in the order in which they were
+/// passed on.
 fn probe(plane: &ControlPlane, limit: Duration) -> (ProbeReport, Vec<String>) {
     let mut passed_on = Vec::new();
     let kubeconfig = SitePaths::below(plane.root()).admin_kubeconfig();

@@ -1,5 +1,5 @@
-//! A release that is watched before its commit, on a real API server: the states of its pods are written as a kubelet would
-//! write them.
+//! A release that is watched before its commit, on a real API server: the states of its pods are written as a kubelet
+//! would write them.
 
 use std::time::Duration;
 

@@ -340,8 +340,8 @@ fn objects_move(plane: &ControlPlane) {
     assert_eq!(plane.kubectl(&["get", "configmap", "moved", "--ignore-not-found", "-o", "name"], None), "");
 }
 
-/// A release adds a component with a claim. The claim goes with an upgrade that is undone, and stays with a rollback. So it does where the
-/// upgrade after that is undone: it has data by then.
+/// A release adds a component with a claim. The claim goes with an upgrade that is undone, and stays with a rollback.
+/// So it does where the upgrade after that is undone: it has data by then.
 fn claims_from_before_stay(plane: &ControlPlane) {
     let claim = json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "lines", "namespace": "default"},

@@ -1,4 +1,5 @@
-//! What a license limits, counted in a real cluster: its nodes, and namespaces without Kubernetes' own and those of drills.
+//! What a license limits, counted in a real cluster: its nodes, and namespaces without Kubernetes' own and those of
+//! drills.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

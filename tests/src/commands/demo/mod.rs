@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: from real software to a running site without network access.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
-pub(crate) mod upgrade;
+mod upgrade;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::console::Console;
 use crate::proofs::{self, Expected};
 use crate::results::{self, Outcome, Run};
-use crate::runnable::copy_program;
-use crate::site::{Machine, MachineSpec, Site, Stream};
+use crate::site::{Machine, MachineSpec, Site};
+use crate::starter::{land, release, show, write_stick};
 use crate::vendor::Vendor;
-use crate::{printer, workspace};
+use crate::{later_releases, printer, workspace};
 
 /// Name of the demo's site, which stays until `--down`.
 pub const SITE: &str = "demo";
@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let vendor = Vendor::open(&folder.join("vendor"))?;
     let bundle = build(&vendor, &folder)?;
     if arguments.upgrade {
-        upgrade::build(&vendor, &folder)?;
+        later_releases::build(&vendor, &folder)?;
     }
     let expected = Expected::from_inspection(&vendor.report(&["inspect", &bundle.display().to_string()])?)?;
     end_earlier_demo()?;
@@ -86,14 +86,6 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// Returns the folder of the starter release.
-pub(crate) fn release() -> PathBuf {
-    workspace::root().join("releases/starter")
-}
-
-/// Options with which `landfall build` writes a bundle for a FAT32 stick.
-pub(crate) const BUILD_OPTIONS: [&str; 2] = ["--part-size", "fat32"];
-
 /// Locks and builds the starter release, and writes what a vendor publishes next to the stick.
 fn build(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     let stick = folder.join("stick");
@@ -107,30 +99,11 @@ fn build(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     write_stick(vendor, folder)
 }
 
-/// Builds the locked starter release, and returns the folder with the content of its stick.
-pub(crate) fn write_stick(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
-    let stick = folder.join("stick");
-    vendor.build(&release(), &stick, &BUILD_OPTIONS)?;
-    // A vendor ships the installer next to the bundle, because extracting it from a bundle needs a tool.
-    copy_program(vendor.landfall(), &stick.join("landfall"));
-    Ok(stick)
-}
-
 fn end_earlier_demo() -> Result<()> {
     if Site::list()?.iter().any(|site| site.name() == SITE) {
         printer::note("an earlier demo still runs: ending it");
         Site::open(SITE)?.down()?;
     }
-    Ok(())
-}
-
-/// Installs from the stick as a field engineer would, and shows the output.
-pub fn land(machine: &Machine, vendor: &Vendor) -> Result<()> {
-    let fingerprint = vendor.fingerprint()?;
-    printer::note(format!("site# landfall install /media/stick --trust {fingerprint}"));
-    let arguments = ["install", "/media/stick", "--trust", &fingerprint];
-    let status = machine.run_streaming("/media/stick/landfall", &arguments, show)?;
-    ensure!(status.success(), "landfall install ended with {status}");
     Ok(())
 }
 
@@ -140,14 +113,6 @@ fn prove(machine: &Machine) -> Result<()> {
     let status = machine.run_streaming("/media/stick/landfall", &["prove"], show)?;
     ensure!(status.success(), "landfall prove ended with {status}");
     Ok(())
-}
-
-/// Prints a line of a program on the machine.
-fn show(stream: Stream, line: &str) {
-    match stream {
-        Stream::Stdout => printer::data(line),
-        Stream::Stderr => printer::note(line),
-    }
 }
 
 /// Waits until the status says that everything is ready, and shows it.
@@ -235,6 +200,7 @@ fn farewell(folder: &Path, console: &WayIn, minutes: &str) {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use clap::error::ErrorKind;
 
     use super::*;
 
@@ -263,6 +229,8 @@ mod tests {
         let listed = |line: &str| Line::try_parse_from(line.split(' ')).map(|line| line.arguments.listed());
         assert_eq!(listed("demo --report").unwrap(), "cargo xtask demo");
         assert_eq!(listed("demo --upgrade --report").unwrap(), "cargo xtask demo --upgrade");
-        assert!(listed("demo --down --report").is_err() && listed("demo --down --upgrade").is_err());
+        for line in ["demo --down --report", "demo --down --upgrade"] {
+            assert_eq!(listed(line).unwrap_err().kind(), ErrorKind::ArgumentConflict, "{line}");
+        }
     }
 }

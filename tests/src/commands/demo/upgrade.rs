@@ -2,16 +2,14 @@
 //! programs write and call every component continuously.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 
-use super::{BUILD_OPTIONS, show};
 use crate::site::Machine;
-use crate::vendor::Vendor;
-use crate::{bulletin, caller, documents, edits, later_releases, printer, writer};
+use crate::starter::show;
+use crate::{bulletin, caller, documents, edits, printer, writer};
 
 /// An operation of the demo.
 struct Act {
@@ -47,16 +45,6 @@ struct Kept<'a> {
     line: u64,
     /// Installed components.
     components: BTreeSet<String>,
-}
-
-/// Builds the later releases in a folder that already has the starter's, next to the starter on the stick.
-pub(crate) fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
-    let defined = later_releases::define(&folder.join("later-releases"))?;
-    for (name, release) in defined.into_iter().filter(|(name, _)| *name != "unproved") {
-        later_releases::lock(vendor, &release)?;
-        vendor.build(&release, &folder.join("stick").join(name), &BUILD_OPTIONS)?;
-    }
-    Ok(())
 }
 
 /// Runs all operations on an installed site, and prints the measurements.

@@ -13,7 +13,7 @@ use crate::bench::startup;
 use crate::bench::verbs::{
     KERNEL, MEDIA_READ, MEDIA_READ_BACK, MEDIA_WRITTEN, MEMORY, STORE_READ, STORE_WRITTEN, table,
 };
-use crate::workspace;
+use crate::{builds, workspace};
 
 /// Counters of a row, per byte of the bundle (media) or of its blobs (store).
 const COUNTERS: [&str; 5] = [STORE_READ, STORE_WRITTEN, MEDIA_READ, MEDIA_WRITTEN, MEDIA_READ_BACK];
@@ -35,9 +35,9 @@ const GOAL_MISSED: i32 = 1;
 /// Runs one pair of each verb.
 pub(super) fn run() -> Result<()> {
     let rows = rows_of(&table(), || {
-        let landfall = workspace::landfall()?;
+        let landfall = builds::landfall()?;
         let mut bench = Command::new(workspace::THIS_PROGRAM);
-        let status = bench.args(["bench", "--pairs", "1"]).env(workspace::PROGRAM_VARIABLE, landfall).status();
+        let status = bench.args(["bench", "--pairs", "1"]).env(builds::PROGRAM_VARIABLE, landfall).status();
         let status = status.context("cannot start cargo xtask bench")?;
         // Goals of time are also meant for the release profile. Without the table, this part fails.
         ensure!(matches!(status.code(), Some(0 | GOAL_MISSED)), "cargo xtask bench ended with {status}");

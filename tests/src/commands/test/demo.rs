@@ -182,7 +182,8 @@ fn head_on(stick: &Path) -> Result<PathBuf> {
 /// Waits until nothing of the demo remains. The kernel releases loop devices and cgroups shortly after the last process
 /// that used them.
 fn expect_nothing_left(machine: &Machine) -> Result<()> {
-    ensure!(Site::open(SITE).is_err(), "the demo's site is still there");
+    let gone = Site::open(SITE).err().context("the demo's site is still there")?.to_string();
+    ensure!(gone == format!("there is no site named {SITE}"), "{gone}");
     ensure!(!machine.disk().exists(), "the demo's disk is still there");
     let given_back = || Ok(left(machine)?.is_empty().then_some(()));
     wait_until("the end of the demo's loop devices and cgroups", GIVEN_BACK_LIMIT, given_back)

@@ -134,10 +134,15 @@ mod tests {
     fn figures_need_met_cold_limits() {
         judge(&rows()).unwrap();
         for index in 1..=LIMITS.len() {
-            for (field, value) in [("met", false), ("cold", false), ("limit", false), ("met", true)] {
+            for (field, said) in [
+                ("met", "too slow: "),
+                ("cold", "the page cache was not emptied for the runs against "),
+                ("limit", "the table has another limit than "),
+            ] {
                 let mut rows = rows();
-                rows[index]["ratios"][0][field] = value.into();
-                assert_eq!(judge(&rows).is_ok(), value, "{}", rows[index]);
+                rows[index]["ratios"][0][field] = false.into();
+                let error = judge(&rows).unwrap_err().to_string();
+                assert!(error.starts_with(said), "{}: {error}", rows[index]);
             }
             let mut rows = rows();
             rows.remove(index);
@@ -164,10 +169,15 @@ mod tests {
         };
         let within = row("version", 5.0, 1e6, 1e6);
         judge_startup(&[row("inspect", 10.0, 1e6, 1e6), within.clone()]).unwrap();
-        for (time, memory) in [(10.1, 1e6), (1.0, 1.1e7), (0.0, 1e6)] {
-            judge_startup(&[row("inspect", time, memory, 1e6), within.clone()]).unwrap_err();
+        let refused = |rows: [Value; 2]| judge_startup(&rows).unwrap_err().to_string();
+        for (time, memory, figure) in [(10.1, 1e6, startup::TIME), (1.0, 1.1e7, startup::MEMORY)] {
+            let said = refused([row("inspect", time, memory, 1e6), within.clone()]);
+            assert!(said.starts_with(&format!("the program starts slowly: inspect, {figure}: ")), "{said}");
         }
-        judge_startup(&[row("inspect", 1.0, 1e6, 1e6), row("version", 1.0, 1e6, 7e7)]).unwrap_err();
+        let said = refused([row("inspect", 0.0, 1e6, 1e6), within]);
+        assert_eq!(said, format!("{} of inspect was not measured", startup::TIME));
+        let said = refused([row("inspect", 1.0, 1e6, 1e6), row("version", 1.0, 1e6, 7e7)]);
+        assert!(said.starts_with(&format!("the program starts slowly: version, {}: ", startup::SIZE)), "{said}");
     }
 
     #[test]
@@ -187,8 +197,10 @@ mod tests {
             assert!(judge_console(&rows).unwrap_err().to_string().contains("there is no figure"));
             let mut rows = row(1.0);
             rows[0]["figures"][index]["value"] = 0.into();
-            let is_processor = console::LIMITS[index].figure == console::IDLE_PROCESSOR;
-            assert_eq!(judge_console(&rows).is_ok(), is_processor, "{rows:?}");
+            let figure = console::LIMITS[index].figure;
+            let said = judge_console(&rows).err().map(|error| error.to_string());
+            let expected = (figure != console::IDLE_PROCESSOR).then(|| format!("{figure} was not measured: 0"));
+            assert_eq!(said, expected);
         }
     }
 

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::stamped;
+use crate::builds;
 use crate::cache::Cache;
 use crate::printer;
 use crate::workspace::{self, cargo};
@@ -33,12 +34,12 @@ pub(super) fn end_to_end(test: &str) -> Result<()> {
 
 /// Like [`end_to_end`], with explicit arguments for the test program.
 pub(super) fn run_end_to_end(test: &str, arguments: &[&str]) -> Result<()> {
-    run_with(&workspace::landfall()?, test, arguments)
+    run_with(&builds::landfall()?, test, arguments)
 }
 
 /// Like [`run_end_to_end`], with an explicit `landfall`.
 pub(super) fn run_with(landfall: &Path, test: &str, arguments: &[&str]) -> Result<()> {
-    run_named(test, arguments, (workspace::PROGRAM_VARIABLE, landfall))
+    run_named(test, arguments, (builds::PROGRAM_VARIABLE, landfall))
 }
 
 /// Runs all tests of a test program with these arguments and this variable. Only cargo is quiet: each test is printed,

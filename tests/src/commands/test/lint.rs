@@ -1,11 +1,13 @@
 //! The part "lint": formatting, lints, documentation, licenses, dependencies, and generated documents.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use super::invocation::{built_launcher, launcher};
 use crate::commands::documents;
+use crate::imports::{Imports, check_knots};
 use crate::site::tool;
 use crate::workspace::{self, cargo};
 use crate::{printer, tools};
@@ -20,6 +22,7 @@ pub(super) fn run() -> Result<()> {
     let flags = denied.join("=");
     workspace::run(cargo().args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", flags))?;
     refuse_unchecked_examples()?;
+    refuse_knots()?;
     workspace::run(tools::cargo_deny()?.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
     advisories()?;
     workspace::run(&mut tools::cargo_machete()?)?;
@@ -53,6 +56,27 @@ fn unchecked_example(text: &str) -> Option<usize> {
         is_inside = !is_inside;
         (is_inside && !PLAIN.contains(&language)).then_some(number)
     })
+}
+
+/// Crates with modules that import each other, and how many these are.
+const TIED: [(&str, usize); 2] = [("builder", 22), ("site/lifecycle", 16)];
+
+/// Fails if top-level modules of a crate import each other.
+fn refuse_knots() -> Result<()> {
+    let root = workspace::root();
+    let files = tool::output(Command::new("git").args(["ls-files", "*.rs", "*Cargo.toml"]).current_dir(&root))?;
+    for folder in files.lines().filter_map(|file| file.strip_suffix("/Cargo.toml")) {
+        let inside = files.lines().filter_map(|file| file.strip_prefix(folder)?.strip_prefix("/src/"));
+        let read = |file: &str| {
+            let text = std::fs::read_to_string(root.join(folder).join("src").join(file));
+            anyhow::Ok((PathBuf::from(file), text.with_context(|| format!("cannot read {folder}/src/{file}"))?))
+        };
+        let sources = inside.filter(|file| file.ends_with(".rs")).map(read).collect::<Result<Vec<_>>>()?;
+        let imports = Imports::of_sources(sources.iter().map(|(path, text)| (path.as_path(), text.as_str())))?;
+        let allowed = TIED.iter().find(|(tied, _)| *tied == folder).map_or(0, |(_, modules)| *modules);
+        check_knots(folder, &imports, allowed)?;
+    }
+    Ok(())
 }
 
 /// Returns the flags that deny warnings with the project's own Rust release. Newer releases bring new lints, whose

@@ -7,7 +7,7 @@ use super::invocation::{end_to_end, run_end_to_end, run_named, turn_on_this_host
 use super::{bench, compiled, demo, figures, lint, newcomer, pages, release, site_figures, sites, unit};
 use crate::commands::fuzz;
 use crate::workspace::{self, cargo};
-use crate::{dependencies, images, python_tools, setup, tools};
+use crate::{builds, dependencies, images, python_tools, setup, tools};
 
 /// A part: its name, its function, and when and where it runs.
 pub(super) struct Part {
@@ -112,7 +112,7 @@ fn set_up() -> Result<()> {
 
 /// Compiles everything that background parts need. Otherwise they would compile it while other parts compile as well.
 fn build() -> Result<()> {
-    workspace::landfall()?;
+    builds::landfall()?;
     workspace::run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-run"]))?;
     dependencies::keep_for_tests()?;
     compile_gpu_tests()

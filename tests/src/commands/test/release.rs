@@ -19,7 +19,7 @@ use crate::commands::dist::{self, SUMS, read, write};
 use crate::cosign::Publisher;
 use crate::help::commands;
 use crate::site::tool;
-use crate::workspace;
+use crate::{builds, workspace};
 
 /// Password of the signing key.
 const PASSWORD: &str = "of a test";
@@ -29,7 +29,7 @@ const PASSWORD_VARIABLE: &str = "LANDFALL_KEY_PASSWORD";
 
 /// Creates two distributions, and uses one as a vendor would.
 pub(super) fn run() -> Result<()> {
-    let landfall = workspace::landfall()?;
+    let landfall = builds::landfall()?;
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let keys = folder.path().join("keys");
     tool::output(Command::new(&landfall).args(["key", "new", "--output"]).arg(&keys).env(PASSWORD_VARIABLE, PASSWORD))?;

@@ -9,7 +9,7 @@ use super::headroom;
 use super::invocation::{run_end_to_end, run_with, turn_on_this_host};
 use super::pages::ensure_browser;
 use crate::bench::released_program;
-use crate::{setup, workspace};
+use crate::{builds, setup};
 
 /// Number of sites that run at a time. One alone leaves two processors idle for two thirds of the time.
 const LANES: &str = "2";
@@ -82,7 +82,7 @@ fn sites(chosen: &[&str]) -> Result<()> {
 }
 
 fn sites_in_lanes(lanes: &str, chosen: &[&str]) -> Result<()> {
-    sites_of(workspace::landfall, lanes, chosen)
+    sites_of(builds::landfall, lanes, chosen)
 }
 
 /// Like [`sites_in_lanes`], with the `landfall` that a function builds.

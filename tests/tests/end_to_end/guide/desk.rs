@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use landfall_media::runnable::write_program;
 use landfall_tests::outcome::Outcome;
 use landfall_tests::vendor::KEY_PASSWORD;
-use landfall_tests::{images, python_tools, workspace};
+use landfall_tests::{builds, images, python_tools, workspace};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -68,7 +68,7 @@ impl Desk {
     /// the company's index through its proxy.
     pub(super) fn bring_programs(&self, kubectl: &Path, proxy: &Proxy) -> Result<()> {
         let folder = self.beside(PROGRAMS);
-        workspace::copy_landfall(&folder)?;
+        builds::copy_landfall(&folder)?;
         std::os::unix::fs::symlink(kubectl, folder.join("kubectl"))?;
         std::os::unix::fs::symlink(images::ensure_helm()?, folder.join("helm"))?;
         let (authority, kept) = (self.beside("authority.pem"), self.beside("uv"));

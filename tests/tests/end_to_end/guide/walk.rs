@@ -121,6 +121,7 @@ fn a_chapter_is_read_as_steps() -> Result<()> {
         Step::AtSite("rm b".to_owned()),
     ];
     assert_eq!(steps(text, "One")?, expected);
-    assert!(steps("# A\n\n## One\n\nSomething:\n\n```yaml\nx: 1\n```\n", "One").is_err());
+    let error = steps("# A\n\n## One\n\nSomething:\n\n```yaml\nx: 1\n```\n", "One").unwrap_err();
+    assert_eq!(error.to_string(), "the guide does not say what this block is for: Something:\nx: 1\n");
     Ok(())
 }

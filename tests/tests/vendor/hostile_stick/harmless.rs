@@ -15,8 +15,8 @@ pub const MARK: &str = "hostile";
 /// Characters with effects on a terminal. They set the window's title, clear the screen, return to the line's start,
 /// color (in two ways), delete, tab, and ring. They change direction (in four ways), hide, separate, tag, and begin a
 /// new line.
-pub const ESCAPES: &str = "\u{1b}]0;title\u{7}\u{1b}[2J\r\u{9b}31m\u{1b}[32m\u{8}\u{7f}\t\u{b}\u{85}\u{90}\u{202e}\u{2067}\
-    \u{61c}\u{200f}\u{200b}\u{ad}\u{feff}\u{2028}\u{e0041}\nerror[LF0000]: forged";
+pub const ESCAPES: &str = "\u{1b}]0;title\u{7}\u{1b}[2J\r\u{9b}31m\u{1b}[32m\u{8}\u{7f}\t\u{b}\u{85}\u{90}\
+    \u{202e}\u{2067}\u{61c}\u{200f}\u{200b}\u{ad}\u{feff}\u{2028}\u{e0041}\nerror[LF0000]: forged";
 
 /// Maximum length of a line for a person, in bytes: 1,000 characters of 10 bytes each, escaped, and the surrounding
 /// text.

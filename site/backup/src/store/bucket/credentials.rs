@@ -9,8 +9,7 @@ use std::path::Path;
 use rusty_s3::Credentials;
 use zeroize::Zeroizing;
 
-use super::{BucketError, Trouble};
-use crate::error::Result;
+use crate::error::{BucketError, Result, Trouble};
 
 /// Size limit above that of any such file.
 const LONGEST_FILE: u64 = 64 << 10;

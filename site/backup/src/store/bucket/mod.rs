@@ -9,7 +9,6 @@
 //! or debug form contains the credentials or a signed address.
 
 mod credentials;
-mod error;
 mod known;
 mod limits;
 mod request;
@@ -32,12 +31,11 @@ use rusty_s3::{S3Action as _, UrlStyle};
 use url::Url;
 
 pub use self::credentials::BucketCredentials;
-pub use self::error::{BucketError, Trouble};
 use self::known::Known;
 use self::limits::Limits;
 use self::request::Request;
 use super::{Named, Store};
-use crate::error::{BackupError, Result};
+use crate::error::{BackupError, BucketError, Result, Trouble};
 
 /// Address of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +110,7 @@ impl Bucket {
             }
             client = client.tls_certs_only(certificates);
         }
-        let client = client.build().map_err(|error| refused(error::said(error)))?;
+        let client = client.build().map_err(|error| refused(request::said(error)))?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         Ok(Self {
             place,

@@ -1,5 +1,6 @@
 //! A request to a bucket's server: signed, bounded, and retried if its failure may be transient.
 
+use std::error::Error as _;
 use std::io::Read as _;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -12,8 +13,8 @@ use reqwest::{Method, StatusCode};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::error::said;
-use super::{Bucket, BucketError, Trouble};
+use super::Bucket;
+use crate::error::{BucketError, Trouble};
 
 /// Header that carries an upload's SHA-256.
 pub(super) const CHECKSUM: &str = "x-amz-checksum-sha256";
@@ -169,6 +170,21 @@ fn failed(error: reqwest::Error, limit: Duration) -> Failed {
     } else {
         Failed::Passing(Trouble::Unreachable, said(error))
     }
+}
+
+/// Returns the client's error on one line and without the address, whose query is signed.
+pub(super) fn said(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
 }
 
 fn late(limit: Duration) -> String {

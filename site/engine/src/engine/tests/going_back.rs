@@ -72,7 +72,7 @@ fn failed_undo_resumes() {
 fn failure_before_first_change_stops() {
     let mut world = world();
     world.fault = Some(Fault::Act("one"));
-    world.change().unwrap_err();
+    assert_eq!(world.change().unwrap_err().code(), codes::SITE_IO);
     assert_eq!(world.phase(), Phase::Forward);
     assert_eq!(world.change().unwrap(), End::Committed);
 }
@@ -92,9 +92,9 @@ fn closing_failure_resumes_after_commit() {
     world.plan.closing = vec![planned("three", vec!["a".to_owned(), "b".to_owned()], Syncs::Each, Sees::Done)];
     world.plan.steps.pop();
     world.fault = Some(Fault::Act("three"));
-    world.change().unwrap_err();
+    assert_eq!(world.change().unwrap_err().code(), codes::SITE_IO);
     assert_eq!(world.phase(), Phase::Committed);
-    assert!(world.uninstall(false).is_err(), "there is no way back from the commit");
+    assert_eq!(world.uninstall(false).unwrap_err().code(), codes::BUG, "there is no way back from the commit");
     assert_eq!(world.change().unwrap(), End::Committed);
     assert_eq!(world.disk.contents(), world.goal());
 }
@@ -104,7 +104,8 @@ fn repeated_power_loss_undoes_the_change() {
     let mut world = world();
     world.fault = Some(Fault::Power("two"));
     for _ in 0..3 {
-        world.change().unwrap_err();
+        // The journal cannot record that the step failed.
+        assert_eq!(world.change().unwrap_err().code(), codes::JOURNAL_IO);
         assert!(world.disk.is_off());
         world.disk.boot(Unsynced::Lost);
         assert_eq!(world.status_of("two").status, StepStatus::Started);

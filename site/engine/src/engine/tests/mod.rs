@@ -34,7 +34,7 @@ fn undo_runs_in_reverse() {
 fn rescues_precede_first_undo() {
     let mut world = World::new(starter(), birth());
     world.fault = Some(Fault::Act("two"));
-    world.install().unwrap_err();
+    assert_eq!(world.install().unwrap_err().code(), codes::SITE_IO);
     // A failed rescue does not keep the undo from trying.
     world.fault = Some(Fault::Rescue("one"));
     world.uninstall(false).unwrap();
@@ -79,7 +79,7 @@ fn foreign_objects_leave_operation_stuck() {
     insta::assert_snapshot!(error, @"step two (write two) found what is not Landfall's: two.2 holds a file of other software; journal record 4");
     assert!(!world.acts.contains_key("two"));
     assert_eq!(world.status_of("two").blocked.as_deref(), Some("two.2 holds a file of other software"));
-    world.install().unwrap_err();
+    assert_eq!(world.install().unwrap_err().code(), codes::STEP_FOREIGN);
     world.disk.place("two.2", b"").unwrap();
     world.install().unwrap();
     assert_eq!(world.disk.contents(), world.goal());
@@ -102,12 +102,12 @@ fn undo_leaves_initially_complete_steps() {
 fn failed_undo_is_stuck_and_retryable() {
     let mut world = World::new(starter(), birth());
     world.fault = Some(Fault::Act("three"));
-    world.install().unwrap_err();
+    assert_eq!(world.install().unwrap_err().code(), codes::SITE_IO);
     world.fault = Some(Fault::Undo("two"));
     let error = world.uninstall(false).unwrap_err();
     assert_eq!((error.code(), error.code().class), (codes::UNDO_FAILED, ExitClass::Stuck));
     insta::assert_snapshot!(error, @"step two (write two) could not be undone; journal record 14; before that, cannot write three [LF4015]");
-    assert!(world.install().is_err(), "there is no way forward from an undo");
+    assert_eq!(world.install().unwrap_err().code(), codes::BUG, "there is no way forward from an undo");
     world.uninstall(false).unwrap();
     assert_eq!(world.disk.contents(), birth());
     assert_eq!(world.undone, ["three", "two", "one"]);
@@ -130,7 +130,7 @@ fn keep_data_can_be_revoked() {
     let mut world = World::new(starter(), birth());
     world.install().unwrap();
     world.fault = Some(Fault::Undo("two"));
-    world.uninstall(true).unwrap_err();
+    assert_eq!(world.uninstall(true).unwrap_err().code(), codes::UNDO_FAILED);
     assert_eq!(world.phase(), Phase::Undoing { keep_data: true });
     world.uninstall(false).unwrap();
     assert_eq!(world.phase(), Phase::Undone { keep_data: false });

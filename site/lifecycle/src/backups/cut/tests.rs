@@ -139,7 +139,7 @@ fn failed_stream_keeps_cut_of_others() {
         let (broken, whole) = (streams.next().unwrap(), streams.next().unwrap());
         let name = |text: &str| text.parse().unwrap();
         let mut broken = SingleStream::new(name("kv/keys"), broken, &failed, &Silent);
-        assert!(broken.read(&mut [0; 8]).is_err(), "{fails}");
+        assert_eq!(broken.read(&mut [0; 8]).unwrap_err().to_string(), "it failed", "{fails}");
         let is_held =
             |stream: &str| asked.borrow().iter().filter(|line| **line == format!("{stream}: free")).count() == 0;
         assert_eq!(is_held("kv/keys"), fails == "mark", "it was never held where it cannot be marked");
@@ -171,7 +171,7 @@ fn failed_backup_releases_writers() {
     let failed = FailedStreams::default();
     let cut = MakingCut::new(streams, vec!["db/rows".to_owned()], &failed, &Silent);
     for mut stream in cut.held_streams() {
-        assert!(stream.read(&mut [0; 8]).is_err());
+        assert_eq!(stream.read(&mut [0; 8]).unwrap_err().to_string(), "it failed");
     }
     drop(cut);
     assert_eq!(asked.borrow().last().unwrap(), "files/uploads: free");

@@ -331,7 +331,8 @@ mod tests {
         records.has_base("db/rows", "a").unwrap();
         durable::write_file(&records.file, b"[{", 0o600).unwrap();
         assert_eq!(records.link("db/rows").unwrap_err().code(), codes::LOG_RECORDS);
-        assert!(records.advance("db/rows", "a", "b", Timestamp::UNIX_EPOCH).is_err());
+        let refused = records.advance("db/rows", "a", "b", Timestamp::UNIX_EPOCH).unwrap_err();
+        assert_eq!(refused.code(), codes::LOG_RECORDS);
         assert!(records.status()[0].reason.as_ref().is_some_and(|reason| reason.contains("logs.json")));
         records.fail_all("no pod");
         assert_eq!(fs_err::read(&records.file).unwrap(), b"[{", "it is not written over");

@@ -273,7 +273,10 @@ mod tests {
             claim in "[a-z0-9]([-a-z0-9.]{0,40}[a-z0-9])?",
         ) {
             let folder = format!("{volume}_{namespace}_{claim}");
-            prop_assert_eq!(KeptVolume::of_folder(&folder), Some(KeptVolume { namespace, claim, folder: folder.clone(), component: None }));
+            prop_assert_eq!(
+                KeptVolume::of_folder(&folder),
+                Some(KeptVolume { namespace, claim, folder: folder.clone(), component: None })
+            );
         }
     }
 }

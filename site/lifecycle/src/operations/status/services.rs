@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(error.to_string(), "it answers with DNS error 2");
         // The listener is dropped at once, so the address is unbound.
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert!(ask(closed).is_err());
+        assert_eq!(ask(closed).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
     }
 
     #[test]

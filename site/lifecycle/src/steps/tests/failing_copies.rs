@@ -93,7 +93,7 @@ fn failed_copy_costs_no_data() {
         step().undo(&mut site, &Value::Null).unwrap();
         expect_only_the_volume(&site, &format!("{failure:?}"));
         // A retry does not include the failed attempt's leftovers.
-        step().act(&mut site, &Value::Null).unwrap_err();
+        assert_eq!(step().act(&mut site, &Value::Null).unwrap_err().code(), codes::NODE_PROGRAM, "{failure:?}");
         site.commands = Arc::new(Subprocesses);
         step().act(&mut site, &Value::Null).unwrap();
         assert!(is_whole(&step().aside().path(&site.paths)) && is_whole(&volume), "{failure:?}");
