@@ -35,7 +35,7 @@ impl Endpoint {
 /// Returns what a refusal quotes of a malformed address: nothing of one that may contain a password, or a token in
 /// place of the user.
 pub fn shown(text: &str) -> &str {
-    if text.contains(['@', '=']) { "what is there, with a user or options," } else { text }
+    if text.contains(['@', '=']) { "a value with a user or options" } else { text }
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
             "postgresql://db.example.org/console?user=console&password=canary",
             "host=db.example.org user=console password=canary",
         ] {
-            let expected = "server: what is there, with a user or options, is not like tls://db.example.org";
+            let expected = "server: a value with a user or options is not like tls://db.example.org";
             assert_eq!(why(server), expected, "{server}");
         }
         assert_eq!(why("db.example.org"), "server: db.example.org is not like tls://db.example.org");

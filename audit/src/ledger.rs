@@ -138,7 +138,7 @@ fn head_of(checkpoint: Option<&Checkpoint>) -> Head {
 fn follow(begin: Head, wish: &CheckpointWish) -> Result<()> {
     let mut follower = Follower::behind(begin);
     for text in &wish.entries {
-        let forked = |error: AuditError| AuditError::forked(format!("the chain that was sent is none: {error}"));
+        let forked = |error: AuditError| AuditError::forked(format!("the received chain is not valid: {error}"));
         follower.extend(text).map_err(forked)?;
     }
     if follower.head() == wish.head && !wish.entries.is_empty() {

@@ -237,8 +237,7 @@ impl<'a> Reader<'a> {
         }
         if !self.has_head && self.known.head.is_some_and(|head| head.number < start.number) {
             let number = start.number;
-            let what =
-                format!("the earlier head is older than the log, of which the entries up to {number} were dropped");
+            let what = format!("the earlier head is older than the log, whose entries up to {number} were dropped");
             return Err(AuditError::truncated(what));
         }
         if !self.has_head {

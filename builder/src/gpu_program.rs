@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::definition::Definition;
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::OCI_MANIFEST;
+use crate::executables::check_gpu_program;
 use crate::files::TITLE;
-use crate::pack::check_gpu_program;
+use crate::manifest::OCI_MANIFEST;
 
 /// File name of the program, next to `landfall`.
 pub const GPU_PROGRAM: &str = "landfall-gpu";

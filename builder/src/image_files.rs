@@ -8,8 +8,9 @@ use landfall_inventory::read::{Found, package_of};
 use landfall_media::store::ContentStore;
 
 use crate::error::Result;
-use crate::fetch::FetchedImage;
-use crate::listing::{self, Entry, LayerListing, Listed, plain};
+use crate::fetched::FetchedImage;
+use crate::layers::listing;
+use crate::layers::listing::{Entry, LayerListing, Listed, plain};
 
 /// Maximum number of links on the way to a file, as in Linux.
 const MOST_LINKS: usize = 40;

@@ -5,6 +5,7 @@
 //! images.lock ──┴─ lock ───────── inputs ─┴─ fetch (content store) ── sign ── pack (media) ── bundle
 //! ```
 
+mod acceptance;
 pub mod backup;
 mod bucket;
 pub mod canary;
@@ -12,8 +13,11 @@ mod charts;
 mod compression;
 pub mod definition;
 mod digests;
+mod documents;
 pub mod error;
+mod executables;
 pub mod fetch;
+pub mod fetched;
 pub mod file_url;
 mod files;
 mod gpu_program;
@@ -23,24 +27,33 @@ mod init;
 mod layers;
 mod license;
 mod license_check;
-mod listing;
 pub mod lock;
+pub mod manifest;
 mod meant;
 mod nearest;
+mod node_packs;
 mod npm;
 pub mod options;
 mod own_image;
 pub mod pack;
 mod package_index;
+mod paths;
 mod patterns;
+pub mod pins;
 mod pointers;
+mod program;
 pub mod proofs;
 mod record;
 pub mod reference;
+pub mod release;
 mod render;
+mod rendered;
+pub mod resolution;
 mod secret_entry;
 mod side_by_side;
+mod signatures;
 pub mod signing;
+mod tool;
 mod unpacked;
 mod wheels;
 mod workloads;
@@ -50,14 +63,14 @@ pub use error::{BuildError, Place};
 pub use gpu_program::GPU_PROGRAM;
 pub use init::{InitComponent, InitOptions, InitReport, init};
 pub use license::{IssueOptions, issue};
-pub use lock::{
+pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
+pub use own_image::{APPLIANCE_PROGRAM, VALIDATOR_PROGRAM};
+pub use pack::{BuildReport, SiteRoom};
+pub use resolution::{
     AddedImage, ChangedKind, EntryChange, FollowUp, FollowUpKind, ImageInDoubt, InputChange, LockCheck, LockFindings,
     LockReport, LockRequest, LockRequests, LockUpdate, PinnedInput, RequestKind, UnlistedImage, UnrenderedComponent,
     UnusedEntry,
 };
-pub use options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
-pub use own_image::{APPLIANCE_PROGRAM, VALIDATOR_PROGRAM};
-pub use pack::{BuildReport, SiteRoom};
 
 use landfall_bundle_spec::trust::SigningKey;
 use landfall_error_codes::codes;
@@ -66,25 +79,25 @@ use landfall_media::progress::Progress;
 /// `landfall lock`: resolves the lock of a release, adds the images that the release names, and writes it, synced.
 /// Blocks; must not be called from async code.
 pub fn lock(options: &LockOptions, progress: &dyn Progress) -> error::Result<LockReport> {
-    runtime()?.block_on(lock::lock(options, progress))
+    runtime()?.block_on(resolution::lock(options, progress))
 }
 
 /// `landfall lock --update`: pins upstream's present content for the named entries, or for all of them without names,
 /// and writes the lock, synced. Blocks; must not be called from async code.
 pub fn lock_update(options: &LockOptions, names: &[String], progress: &dyn Progress) -> error::Result<LockUpdate> {
-    runtime()?.block_on(lock::update(options, names, progress))
+    runtime()?.block_on(resolution::update(options, names, progress))
 }
 
 /// `landfall lock --dry-run`: lists the requests of locking a release. Renders what needs no network; sends and writes
 /// nothing.
 pub fn lock_requests(options: &LockOptions) -> error::Result<LockRequests> {
-    lock::requests(options)
+    resolution::requests(options)
 }
 
 /// `landfall lock --check`: checks that a release's lock matches upstream's present content and has all images that the
 /// release names. Does not write the lock. Blocks; must not be called from async code.
 pub fn lock_check(options: &LockOptions, progress: &dyn Progress) -> error::Result<LockCheck> {
-    runtime()?.block_on(lock::check(options, progress))
+    runtime()?.block_on(resolution::check(options, progress))
 }
 
 /// `landfall build`: builds a release into a signed bundle, synced and read back. Blocks; must not be called from async

@@ -7,7 +7,7 @@ use landfall_bundle_spec::trust::{Revocation, Role, SigningKey};
 use landfall_error_codes::codes;
 use landfall_license::{SealedLicense, UnsignedLicense, describe};
 
-use crate::definition::text;
+use crate::documents::text;
 use crate::error::Result;
 use crate::pack::{check_signers, read_trust};
 use crate::signing;

@@ -16,11 +16,13 @@ use serde_json::json;
 use crate::definition::Definition;
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::OCI_MANIFEST;
-use crate::lock::Pin;
-use crate::pack::check_installer;
+use crate::executables::check_installer;
+use crate::license_check::VALIDATOR_IMAGE;
+use crate::manifest::OCI_MANIFEST;
+use crate::pins::Pin;
 use crate::reference::Reference;
-use crate::render::{self, Rendered};
+use crate::render;
+use crate::rendered::Rendered;
 
 /// File name of the console's program, in its image and next to `landfall`.
 pub const APPLIANCE_PROGRAM: &str = "landfall-appliance";
@@ -57,9 +59,6 @@ const VALIDATOR: Recipe = Recipe {
     option: "--validator",
     other_names: &[],
 };
-
-/// Name of the validator's image in license checks.
-pub const VALIDATOR_IMAGE: &str = "landfall.internal/validator";
 
 const RECIPES: [&Recipe; 2] = [&APPLIANCE, &VALIDATOR];
 
@@ -289,7 +288,7 @@ fn header(kind: tar::EntryType, mode: u32) -> tar::Header {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pack::program_for_tests;
+    use crate::executables::program as program_for_tests;
 
     #[test]
     fn own_images_are_matched_by_name() {

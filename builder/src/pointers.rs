@@ -7,8 +7,8 @@ use landfall_release_document::ArtifactEntry;
 use serde_json::Value;
 
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::FetchedArtifact;
-use crate::render::Rendered;
+use crate::fetched::FetchedArtifact;
+use crate::rendered::Rendered;
 
 /// Returns an error for an artifact with a pointer in place of a file.
 pub fn refuse_in_artifact(entry: &ArtifactEntry, fetched: &FetchedArtifact, store: &ContentStore) -> Result<()> {
@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
     use crate::pack::tests::{ARTIFACTS, Bench};
-    use crate::render::Origin;
+    use crate::rendered::Origin;
 
     #[test]
     fn pointer_in_object_is_refused() {

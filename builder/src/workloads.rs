@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::BuildError;
 use crate::meant;
-use crate::render::title;
+use crate::rendered::title;
 
 /// An unknown name, with the known ones.
 #[derive(Debug)]

@@ -97,7 +97,7 @@ cases! {
         that `landfall backup key` printed once into that file.";
     BACKUP_KEY_MALFORMED = &[codes::BACKUP_KEY], "the file holds something other than a key", "Name the file that \
         received the output of `landfall backup key`, or write the 64 printed digits into a file.";
-    BACKUP_KEY_EXISTS = &[codes::BACKUP_KEY], "a key is stored there already", "Use the key that is there: a new one \
+    BACKUP_KEY_EXISTS = &[codes::BACKUP_KEY], "a key is already stored there", "Use the existing key: a new one \
         would open none of the backups that were made with it.";
     // The name of the site.
     CONFIRMATION_WRONG = &[codes::DELETION_UNCONFIRMED], "the given name is not the site's", "Run the same command \

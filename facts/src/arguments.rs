@@ -18,8 +18,8 @@ Prints what an install depends on at this host: as text on a terminal, and other
 JSON document of `landfall facts`. Run it as root, who alone sees the packet filter. It takes a
 few seconds, and changes nothing on the host.
 
-  --json             print JSON on a terminal, too, and errors as JSON
-  --output FILE      write the JSON document to this file, too
+  --json             print JSON even on a terminal, and errors as JSON
+  --output FILE      also write the JSON document to this file
   --mounts FILE      print the JSON document of the node of this container, with the mounts that
                      FILE names; /proc/1/ns/mnt where the node's processes are seen
   --version, --help  print version or usage

@@ -10,13 +10,9 @@ mod compression;
 #[allow(dead_code, reason = "not every error has a place here")]
 #[path = "../../builder/src/error.rs"]
 mod error;
-#[path = "../../builder/src/files/names.rs"]
-mod names;
-
-/// Where the files above find one another.
-mod files {
-    pub use crate::names::is_relative;
-}
+#[allow(dead_code, reason = "the target names no files of artifacts")]
+#[path = "../../builder/src/paths.rs"]
+mod paths;
 
 use chart_files::{ChartFiles, Limits};
 use libfuzzer_sys::fuzz_target;

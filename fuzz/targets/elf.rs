@@ -1,7 +1,7 @@
 //! Headers of programs that a node or a site is given.
 #![no_main]
 
-#[path = "../../builder/src/pack/elf.rs"]
+#[path = "../../builder/src/executables/elf.rs"]
 mod elf;
 
 use std::io::Cursor;

@@ -3,7 +3,7 @@
 
 // The file and not its crate, which would bring all of HTTP and TLS along, to be built for libFuzzer.
 #[allow(dead_code, reason = "not everything in it reads bytes")]
-#[path = "../../builder/src/fetch/manifest.rs"]
+#[path = "../../builder/src/manifest.rs"]
 mod manifest;
 
 use landfall_bundle_spec::Sha256;

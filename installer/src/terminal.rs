@@ -115,10 +115,10 @@ mod tests {
 
     #[test]
     fn long_lines_break_between_words() {
-        let text = "agent     not ready: the unit landfall-agent.service is inactive, and nobody knows";
+        let text = "agent     not ready: the unit landfall-agent.service is inactive, and no one knows";
         assert_eq!(
             laid_out(text, false),
-            "agent     not ready: the unit\n          landfall-agent.service is\n          inactive, and nobody knows"
+            "agent     not ready: the unit\n          landfall-agent.service is\n          inactive, and no one knows"
         );
         let text = "    StatefulSet postgres/postgres: 0 of 1 pods are ready";
         assert_eq!(laid_out(text, false), "    StatefulSet postgres/postgres: 0 of\n      1 pods are ready");

@@ -139,9 +139,9 @@ impl Change {
         let mut object = object.clone();
         let (above, name) = self.at.rsplit_once('/').expect("a change has a JSON Pointer");
         let name = name.replace("~1", "/").replace("~0", "~");
-        match (object.pointer_mut(above).unwrap_or_else(|| panic!("{above} is there")), &self.value) {
+        match (object.pointer_mut(above).unwrap_or_else(|| panic!("{above} exists")), &self.value) {
             (Value::Object(fields), Some(value)) => drop(fields.insert(name, value.clone())),
-            (Value::Object(fields), None) => drop(fields.remove(&name).expect("what is removed is there")),
+            (Value::Object(fields), None) => drop(fields.remove(&name).expect("the removed field exists")),
             (Value::Array(items), Some(value)) if name == "-" => items.push(value.clone()),
             (Value::Array(items), Some(value)) => items[name.parse::<usize>().expect("an index")] = value.clone(),
             (other, _) => panic!("{other} has no fields to change"),

@@ -23,7 +23,7 @@ pub fn check_node_packs<'a>(versions: impl IntoIterator<Item = &'a str>) -> Resu
 /// Checks that the minor version increases by exactly one, as Kubernetes requires.
 fn check_pair(before: &str, after: &str) -> Result<(), String> {
     let (Some((major, from)), Some((later, to))) = (minor(before), minor(after)) else {
-        return Err(format!("{after} after {before}, of which one is not a version such as v1.36"));
+        return Err(format!("{after} after {before}, one of which is not a version such as v1.36"));
     };
     let next = from.saturating_add(1);
     match (later == major, to) {
@@ -63,7 +63,7 @@ mod tests {
             ("v1.36.3 v1.36.5", 1, "v1.36 twice"),
             ("v1.37 v1.36", 1, "v1.36 after v1.37, where the next minor version belongs"),
             ("v1.36 v2.0", 1, "v2.0 after v1.36, where the next minor version belongs"),
-            ("v1.36 v1", 1, "v1 after v1.36, of which one is not a version such as v1.36"),
+            ("v1.36 v1", 1, "v1 after v1.36, one of which is not a version such as v1.36"),
         ] {
             assert_eq!(check(versions), Err(NodePackFault { index, what: what.to_owned() }), "{versions}");
         }

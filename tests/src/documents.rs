@@ -40,7 +40,7 @@ pub fn status(code: Option<i64>, text: &str) -> Result<Value> {
         Some("not-ready" | "absent") => 4,
         Some("unfinished") => 5,
         Some("stuck") => 6,
-        other => bail!("status comes to {other:?}: {status:#}"),
+        other => bail!("status reports {other:?}: {status:#}"),
     };
     ensure!(code == Some(expected), "status ended with {code:?} and not with {expected}: {status:#}");
     ensure!((status["ready"] == true) == (expected == 0), "the code says otherwise than the report: {status:#}");

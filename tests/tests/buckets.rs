@@ -273,7 +273,7 @@ fn a_server_that_refuses_or_goes_away_has_a_code_and_costs_no_backup() {
 
     let folder = world.folder.path();
     world.server = BucketServer::start(&folder.join("buckets"), &folder.join("beside"), None).unwrap();
-    assert_eq!(world.copies().backups().unwrap(), std::slice::from_ref(&first), "the last good one is there");
+    assert_eq!(world.copies().backups().unwrap(), std::slice::from_ref(&first), "the last good one is kept");
     world.site.copy_to(second.id, &world.copies()).unwrap();
     assert_eq!(world.copies().backups().unwrap(), [first, second]);
     assert_eq!(world.copies().check(&Silent).unwrap(), []);

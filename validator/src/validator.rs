@@ -248,7 +248,7 @@ mod tests {
         let mut aged = stored(folder.path(), "entitlement-analytics.kept");
         assert_eq!(aged["looked"]["at"]["boot"], machine_clocks().boot);
         let other = stored(folder.path(), "feature-export-all.kept");
-        assert_eq!(other["looked"]["at"]["boot"], machine_clocks().boot, "of what software has not asked for, too");
+        assert_eq!(other["looked"]["at"]["boot"], machine_clocks().boot, "also for what no software requested");
 
         // A week of other boots later.
         aged["looked"]["ageSeconds"] = (7 * 24 * 60 * 60).into();

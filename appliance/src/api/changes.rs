@@ -141,7 +141,7 @@ async fn record_end(
             }
         };
         if let Err(error) = noted {
-            tracing::warn!(?error, "what became of a request is not recorded");
+            tracing::warn!(?error, "the outcome of a request was not recorded");
         }
         return;
     }
@@ -321,7 +321,7 @@ pub async fn configure(
     path = "/api/v1/operations/abort",
     operation_id = "undoOpenChange",
     tag = "changes",
-    request_body(content = ref("#/components/schemas/Abort"), description = "which operation goes back",
+    request_body(content = ref("#/components/schemas/Abort"), description = "the operation to undo",
         content_type = "application/json"),
     responses(
         (status = 202, description = "the host works on it; ask for the request",

@@ -135,7 +135,7 @@ async fn an_operators_approval_waits_for_an_administrator_and_both_are_named_eve
     assert_eq!(ask(&olga).await.header("location"), path);
     assert_eq!(ask(&olga).await.header("location"), path, "sent twice, asked once");
     assert!(begun(&site).is_empty(), "nothing begins before the second person");
-    assert!(is_refused(&ask(&root).await, "LF5041"), "another one's first approval is there already");
+    assert!(is_refused(&ask(&root).await, "LF5041"), "another first approval already exists");
 
     let page = olga.get(&path).await.body;
     assert!(page.contains("<bdi>olga</bdi> approved this plan first") && page.contains("Withdraw"), "{page}");
@@ -311,7 +311,7 @@ async fn a_first_approval_is_withdrawn_or_ends() {
         visitor.post(&format!("/approval/{id}/withdraw"), &[]).await
     };
     ask(&root).await;
-    assert!(is_refused(&withdraw(&olga).await, "LF5042"), "an operator withdraws nobody else's");
+    assert!(is_refused(&withdraw(&olga).await, "LF5042"), "an operator withdraws only their own");
     assert!(withdraw(&site.sign_in("ada").await).await.header("location").starts_with("/upgrade?done=withdrawn&"));
     ask(&olga).await;
     assert_eq!(withdraw(&olga).await.status, StatusCode::SEE_OTHER, "one's own");

@@ -264,7 +264,7 @@ async fn look_at_new_entries_finds_what_is_behind_the_seen_ones() {
     console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 5").await;
     console.write(1, "a").await;
     watch.look_again(&console.database).await.unwrap();
-    assert_eq!(watch.broken(), None, "it was seen, too");
+    assert_eq!(watch.broken(), None, "it was also seen");
     console.write(2, "a").await;
     console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 8").await;
     watch.look_again(&console.database).await.unwrap();
@@ -374,7 +374,7 @@ async fn a_process_that_begins_again_names_the_latest_checkpoint_at_once() {
     assert_eq!(console.signing.last(), Some(latest.clone()), "also while the host is silent");
     console.host.is_silent.store(false, Ordering::SeqCst);
     console.sign().await.unwrap();
-    assert!(console.signing.last().unwrap().head.number > latest.head.number, "and the host is asked all the same");
+    assert!(console.signing.last().unwrap().head.number > latest.head.number, "and the host is asked anyway");
 }
 
 #[tokio::test]

@@ -183,7 +183,7 @@ fn latest(page: OperationPage) -> Option<Latest> {
         (OperationState::Forward, true) => (How::Busy.mark("Running"), "is being carried out.", None),
         (OperationState::Forward, false) => (
             How::Attention.mark("Interrupted"),
-            "has not ended. The host continues it by itself within ten minutes.",
+            "has not ended. The host resumes it within ten minutes.",
             Some(match kind {
                 Kind::Release => {
                     "If the stick was taken out, connect it again. To return to how it was before, undo the change."
@@ -192,7 +192,7 @@ fn latest(page: OperationPage) -> Option<Latest> {
                 Kind::Settings => "To return to the settings from before, undo the change.",
             }),
         ),
-        (OperationState::Back, true) => (How::Busy.mark("Going back"), "is being undone.", None),
+        (OperationState::Back, true) => (How::Busy.mark("Undoing"), "is being undone.", None),
         (OperationState::Back, false) => (
             How::Bad.mark("Not undone yet"),
             "is not undone yet: the undo has stopped. The host tries again within ten minutes.",
@@ -223,7 +223,7 @@ fn latest(page: OperationPage) -> Option<Latest> {
                 Kind::Release => "Remove the cause that is named here, or send it to the vendor; then plan again.",
                 Kind::Data => {
                     "Remove the cause that is named here, or choose another backup. What was written to restored data \
-                     meanwhile is kept: `landfall replaced-data list` on the host names it."
+                     since is kept: `landfall replaced-data list` on the host names it."
                 }
                 Kind::Settings => "Remove the cause that is named here, or choose other settings; then plan again.",
             }),

@@ -189,7 +189,7 @@ mod tests {
         ] {
             assert!(page.contains(words), "{words}: {page}");
         }
-        assert!(vera.get("/node").await.body.contains("<a href=\"/gpus\""), "models alone lead there, too");
+        assert!(vera.get("/node").await.body.contains("<a href=\"/gpus\""), "models alone also lead there");
     }
 
     #[test]

@@ -152,7 +152,7 @@ mod tests {
         assert!(root.follow(&imported).await.body.contains("The license is imported."));
         assert!(
             !root.get("/license?done=imported").await.body.contains("The license is imported."),
-            "somebody else says so"
+            "someone else says so"
         );
         assert_eq!(*site.host.licenses.lock().unwrap(), ["{\"signed\": \"<&>\"}"]);
         let audit = root.get("/audit").await.body;

@@ -32,7 +32,7 @@ fn report(state: &State, folder: &Path) {
         State::On(sources) => {
             let issuer = sources.oidc.as_ref().map(|provider| provider.settings().issuer.clone());
             let server = sources.ldap.as_ref().map(|ldap| ldap.settings().url.to_string());
-            tracing::info!(issuer, server, "people come from a directory, too");
+            tracing::info!(issuer, server, "people also come from a directory");
         }
     }
 }

@@ -395,7 +395,7 @@ async fn a_server_that_asks_for_a_certificate_gets_the_consoles() {
     write(folder, "syslog.crt", &other);
     write(folder, "syslog.key", &key_of_other);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(received.all().is_empty(), "a stranger was accepted");
+    assert!(received.all().is_empty(), "an unknown client was accepted");
     write(folder, "syslog.crt", &own);
     until(async || forwarding.is_faulty()).await;
     let page = forwarding.site.sign_in("root").await.get("/audit").await.body;

@@ -30,11 +30,7 @@ fn report(state: &State, folder: &Path) {
             "the settings of the ingress cannot be used; no proxy is trusted"
         ),
         State::On(settings) => {
-            tracing::info!(
-                host = settings.host,
-                proxies = settings.proxies.len(),
-                "browsers come by trusted proxies, too"
-            );
+            tracing::info!(host = settings.host, proxies = settings.proxies.len(), "browsers also use trusted proxies");
         }
     }
 }

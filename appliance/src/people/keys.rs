@@ -87,7 +87,7 @@ impl FromStr for Scope {
     fn from_str(text: &str) -> Result<Self, Refusal> {
         let found = Self::ALL.into_iter().find(|scope| scope.text() == text);
         let known = || Self::ALL.map(Self::text).join(", ");
-        found.ok_or_else(|| Refusal::Invalid(format!("scopes: {text} is none of {}", known())))
+        found.ok_or_else(|| Refusal::Invalid(format!("scopes: {text} is not one of {}", known())))
     }
 }
 

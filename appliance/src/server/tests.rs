@@ -189,7 +189,7 @@ async fn a_backup_begins_once_and_a_second_request_is_refused_with_the_reason() 
     assert_eq!(
         exported.body.lines().filter(|line| line.contains("backup.ask")).count(),
         2,
-        "the wish is recorded first"
+        "the request is recorded first"
     );
     let keys = vec![site.host.audit.lock().unwrap().key.public().clone()];
     let known = landfall_audit::Known { keys, ..Default::default() };
@@ -288,7 +288,7 @@ async fn a_new_certificate_is_used_without_a_restart() {
     landfall_media::durable::write_file(&supplied.key, b"nonsense", 0o600).unwrap();
     until(async || matches!(standing.supplied(), Supplied::Unusable(_))).await;
     let by_issued = Visitor { tls: pinning(third), ..new };
-    assert!(by_issued.get("/health/live").await.is_success(), "what cannot be used keeps nobody out");
+    assert!(by_issued.get("/health/live").await.is_success(), "an unusable key keeps no one out");
     handle.shutdown();
     renewing.abort();
 }

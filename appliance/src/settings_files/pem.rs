@@ -7,7 +7,7 @@ use rustls::pki_types::pem;
 pub fn pem_fault(error: &pem::Error) -> String {
     match error {
         pem::Error::Io(error) => error.to_string(),
-        pem::Error::NoItemsFound => "there is none in it".to_owned(),
+        pem::Error::NoItemsFound => "it has no such block".to_owned(),
         _ => "it is damaged; BEGIN and END each have a line of their own".to_owned(),
     }
 }

@@ -230,7 +230,7 @@ fn host_finds_truncated_log() {
     let mut lines = kept.lines();
     let last = lines.len() - 1;
     lines.insert(last, checkpoint_line(&serde_json::to_string(&signed.checkpoints[1]).unwrap()).trim_end().to_owned());
-    assert_eq!(code_of(&lines, &known(&key)), codes::AUDIT_TRUNCATED, "the checkpoint is there, its entry is not");
+    assert_eq!(code_of(&lines, &known(&key)), codes::AUDIT_TRUNCATED, "the checkpoint exists, its entry does not");
     let early =
         cut.lines().iter().map(|line| line.replace(&at(600).to_string(), &at(0).to_string())).collect::<Vec<_>>();
     assert_eq!(code_of(&early, &on_the_host), codes::AUDIT_TRUNCATED, "what it says of its time is the console's word");

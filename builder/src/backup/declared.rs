@@ -6,12 +6,9 @@ use landfall_release_document::{
 };
 use serde_saphyr::Spanned;
 
-use super::{
-    CHECK_LIMIT_SECONDS, CheckDefinition, Declared, HOLD_SECONDS, HoldDefinition, HoldUntilDefinition, LIMIT_SECONDS,
-    LogDefinition,
-};
+use super::{CHECK_LIMIT_SECONDS, Declared, HOLD_SECONDS, LIMIT_SECONDS};
+use crate::definition::{CheckDefinition, HoldDefinition, HoldUntilDefinition, LogDefinition, ONE_WAY};
 use crate::error::{BuildError, Result};
-use crate::proofs::ONE_WAY;
 use crate::workloads;
 
 impl Declared<'_> {

@@ -1,69 +1,17 @@
 //! Backup rules as a vendor writes them: complete, or with a preset.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_error_codes::codes;
-use serde::Deserialize;
-use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::presets::{self, ContainerNeeds, Filled, Misfit, Preset, PresetCheck, PresetHold};
-use super::{BackupDefinition, CheckDefinition, HoldDefinition, LogDefinition, MarkerDefinition};
-use crate::definition::Release;
+use super::presets::{self, Filled, Misfit, Preset, PresetCheck, PresetHold};
+use crate::definition::{
+    AppliedPreset, BackupDefinition, BackupEntry, CheckDefinition, ContainerNeeds, HoldDefinition, LogDefinition,
+    MarkerDefinition, Release,
+};
 use crate::error::{BuildError, Place, Result};
 use crate::meant;
-
-/// The written form of a backup rule.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct BackupEntry {
-    /// Name, a DNS label, unique within the component.
-    pub name: Spanned<String>,
-    /// Workload whose pods hold the data, such as `StatefulSet/postgres`.
-    pub workload: Spanned<String>,
-    /// Name of the container; by default the pod's first one.
-    #[serde(default)]
-    pub container: Option<Spanned<String>>,
-    /// Volume of the pod with the data.
-    pub volume: Spanned<String>,
-    /// Time limit in seconds for `save`, and likewise for `load`.
-    #[serde(default)]
-    pub limit_seconds: Option<Spanned<u64>>,
-    /// Preset that provides the programs.
-    #[serde(default)]
-    pub preset: Option<Spanned<String>>,
-    /// Parameters of the preset.
-    #[serde(default)]
-    pub with: Option<Spanned<BTreeMap<String, Value>>>,
-    /// True if the preset's log is saved as well; the default if it has one.
-    #[serde(default)]
-    pub points_in_time: Option<Spanned<bool>>,
-    /// The program that writes the backup to its standard output, with its arguments.
-    #[serde(default)]
-    pub save: Option<Spanned<Vec<String>>>,
-    /// The program that reads the backup from its standard input, with its arguments.
-    #[serde(default)]
-    pub load: Option<Spanned<Vec<String>>>,
-    /// Log of the changes between two backups.
-    #[serde(default)]
-    pub log: Option<LogDefinition>,
-    /// Programs that hold writers while the data is captured.
-    #[serde(default)]
-    pub hold: Option<HoldDefinition>,
-    /// The program that prints the counts of the data, with its arguments.
-    #[serde(default)]
-    pub counts: Option<Spanned<Vec<String>>>,
-    /// True if the preset's program for counts runs; the default if it has one.
-    #[serde(default)]
-    pub counted: Option<Spanned<bool>>,
-    /// Marker that must return with the backup.
-    #[serde(default)]
-    pub marker: Option<MarkerDefinition>,
-    /// Checks after a restore.
-    #[serde(default)]
-    pub checks: Vec<CheckDefinition>,
-}
 
 /// Expands the backup rules of every component.
 pub fn expand(path: &Path, release: &mut Release) -> Result<()> {
@@ -256,7 +204,7 @@ impl Written<'_> {
         match misfit {
             Misfit::Unknown { why: Some(why), .. } => self
                 .invalid("preset", line, format!("there is no preset `{name}`"))
-                .hint(format!("For `{name}` there is none, since {why}")),
+                .hint(format!("`{name}` has no preset, since {why}")),
             Misfit::Unknown { known, why: None } => {
                 let what = format!("there is no preset `{name}`");
                 meant::hinted(self.invalid("preset", line, what), name, known.into_iter())
@@ -294,15 +242,6 @@ struct Programs {
     marker: Option<MarkerDefinition>,
     checks: Vec<CheckDefinition>,
     needs: ContainerNeeds,
-}
-
-/// The preset from which a rule was made.
-#[derive(Debug, Clone)]
-pub struct AppliedPreset {
-    /// Name of the preset.
-    pub(super) name: Spanned<String>,
-    /// Requirements for the rule's container.
-    pub(super) needs: ContainerNeeds,
 }
 
 /// Converts a script of a preset to a program with its arguments.

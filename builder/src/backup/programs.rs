@@ -9,12 +9,12 @@ use landfall_error_codes::{Code, codes};
 use landfall_media::store::ContentStore;
 use serde_json::Value;
 
-use super::{BackupDefinition, Component, Declared};
-use crate::definition::Definition;
+use super::{Component, Declared};
+use crate::definition::{BackupDefinition, Definition};
 use crate::error::{BuildError, Result};
-use crate::fetch::FetchedImage;
+use crate::fetched::FetchedImage;
 use crate::image_files::ImageFiles;
-use crate::render::Rendered;
+use crate::rendered::Rendered;
 use crate::workloads;
 
 /// Default `PATH` of containerd, if neither the image nor the pod sets it.
@@ -149,7 +149,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::listing;
+    use crate::layers::listing;
 
     fn layer(entries: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Component, Declared};
 use crate::definition::{ComponentDefinition, Definition};
 use crate::error::{BuildError, Result};
-use crate::render::{Rendered, title};
+use crate::rendered::{Rendered, title};
 use crate::workloads::{self, Unknown};
 
 /// Returns an error for a component with undeclared volumes, and for a rule whose target its component does not render.

@@ -5,7 +5,7 @@ use super::{check_rendered, rules};
 use crate::definition::Definition;
 use crate::proofs::tests::{read_text, said};
 use crate::render::tests::starter;
-use crate::render::{Origin, Rendered};
+use crate::rendered::{Origin, Rendered};
 
 const GOOD: &str = include_str!("../definition/good.yaml");
 
@@ -147,7 +147,7 @@ fn of(definition: &Definition, name: &str, object: Value) -> Rendered {
 #[test]
 fn component_volumes_must_be_declared() {
     let refusal = |text: &str, more: &[(&str, Value)]| {
-        let definition = read_text(text).expect("good by itself");
+        let definition = read_text(text).expect("valid release");
         let mut components = rendered(&definition);
         for (name, object) in more {
             let of_component = components.iter_mut().find(|component| {
@@ -184,7 +184,7 @@ fn component_volumes_must_be_declared() {
 fn unrendered_workloads_cannot_be_saved() {
     let refusal = |from: &str, to: &str| {
         let text = changed(from, to);
-        let definition = read_text(&text).expect("good by itself");
+        let definition = read_text(&text).expect("valid release");
         said(&check_rendered(&definition, &rendered(&definition)).expect_err("refused"), &text)
     };
     let of_assistant = DATA.replace("StatefulSet/database", "Deployment/assistant").replace("server", "assistant");
@@ -206,7 +206,7 @@ fn unrendered_workloads_cannot_be_saved() {
 #[test]
 fn data_outside_one_volume_is_refused() {
     let text = text();
-    let definition = read_text(&text).expect("good by itself");
+    let definition = read_text(&text).expect("valid release");
     let refusal = |pointer: &str, value: Value| {
         let mut components = rendered(&definition);
         let spec = &mut components[0].objects[0]["spec"];
@@ -215,7 +215,7 @@ fn data_outside_one_volume_is_refused() {
     };
     assert_eq!(refusal("replicas", json!(1)), Ok(()));
     let replicated = changed(DATA, "    unsaved: [{volume: StatefulSet/database/data, because: members replicate}]\n");
-    let replicated = read_text(&replicated).expect("good by itself");
+    let replicated = read_text(&replicated).expect("valid release");
     let mut three = rendered(&replicated);
     three[0].objects[0]["spec"]["replicas"] = json!(3);
     check_rendered(&replicated, &three).expect("stated");
@@ -232,7 +232,7 @@ fn data_outside_one_volume_is_refused() {
 fn duplicate_claim_rules_are_refused() {
     let rule = DATA.split_once("      - name: rows").expect("a rule").1;
     let text = text().replacen(DATA, &format!("{DATA}      - name: again{rule}"), 1);
-    let definition = read_text(&text).expect("good by itself");
+    let definition = read_text(&text).expect("valid release");
     let error = said(&check_rendered(&definition, &rendered(&definition)).expect_err("refused"), &text);
     assert!(error.contains("the rules `database/rows` and `again` save one claim"), "{error}");
 }
@@ -240,7 +240,7 @@ fn duplicate_claim_rules_are_refused() {
 #[test]
 fn daemon_mounted_claim_is_refused() {
     let text = text();
-    let definition = read_text(&text).expect("good by itself");
+    let definition = read_text(&text).expect("valid release");
     let mut components = rendered(&definition);
     let volumes = json!([{"name": "rows", "persistentVolumeClaim": {"claimName": "data-database-0"}}]);
     let daemons = json!({"kind": "DaemonSet", "metadata": {"name": "reader"},

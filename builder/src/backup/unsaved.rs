@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 
 use landfall_error_codes::codes;
-use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
@@ -13,19 +12,9 @@ use super::rendered::{claimed, is_mount, templates};
 use super::{Component, Declared};
 use crate::definition::{ComponentDefinition, FILL_IN};
 use crate::error::{BuildError, Place, Result};
-use crate::render::title;
+use crate::rendered::title;
 use crate::workloads::{self, Unknown};
 use crate::yaml::quoted;
-
-/// A claim that no backup includes.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UnsavedDefinition {
-    /// `PersistentVolumeClaim/NAME`, or `StatefulSet/NAME/TEMPLATE` for the claims of all pods.
-    pub volume: Spanned<String>,
-    /// One sentence that says why a site can do without it.
-    pub because: Spanned<String>,
-}
 
 /// An entry for a person to complete.
 pub fn entry(volume: &str) -> String {

@@ -12,7 +12,7 @@ use rusty_s3::actions::ListObjectsV2;
 
 use super::BucketName;
 use crate::error::{BuildError, Result};
-use crate::files::is_plain_path;
+use crate::paths::is_plain_path;
 use crate::patterns::{Patterns, not_taken};
 
 /// Maximum number of objects below a prefix, and of pages of their list.

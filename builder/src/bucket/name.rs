@@ -6,8 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
 use crate::file_url::FileUrl;
-use crate::files::is_plain_path;
 use crate::hub::InvalidName;
+use crate::paths::is_plain_path;
 
 /// Characters that are not escaped in a URL: S3 signs a path in which all others are escaped.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

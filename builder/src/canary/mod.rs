@@ -9,30 +9,16 @@ use std::path::Path;
 
 use landfall_error_codes::codes;
 use landfall_release_document::{Canary, ComponentData, WorkloadKind};
-use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 pub use rendered::check as check_rendered;
 
-use crate::definition::{ComponentDefinition, Definition, Release};
+use crate::definition::{CanaryDefinition, ComponentDefinition, Definition, Release};
 use crate::error::{BuildError, Place, Result};
 use crate::{proofs, workloads};
 
 /// Default time for which the pod is watched, in seconds.
 const SOAK_SECONDS: u64 = 30;
-
-/// A canary as a vendor writes it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CanaryDefinition {
-    /// Workload of the pod, such as `Deployment/web`.
-    pub workload: Spanned<String>,
-    /// Names of proofs of the component that the pod must pass.
-    pub proofs: Spanned<Vec<String>>,
-    /// Seconds for which the pod is watched after it starts to receive requests.
-    #[serde(default)]
-    pub soak_seconds: Option<Spanned<u64>>,
-}
 
 /// A canary with the place of its declaration, for errors.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use super::Declared;
 use crate::definition::Definition;
 use crate::error::Result;
 use crate::proofs;
-use crate::render::Rendered;
+use crate::rendered::Rendered;
 use crate::workloads;
 
 /// JSON Pointer of a Deployment's replica count.

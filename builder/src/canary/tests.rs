@@ -5,7 +5,7 @@ use super::{canary, check_rendered};
 use crate::definition::Definition;
 use crate::error::BuildError;
 use crate::proofs::tests::{read_text, said};
-use crate::render::{Origin, Rendered};
+use crate::rendered::{Origin, Rendered};
 
 const GOOD: &str = include_str!("../definition/good.yaml");
 

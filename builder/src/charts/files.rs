@@ -14,7 +14,7 @@ use landfall_error_codes::codes;
 use super::ignored::Ignored;
 use crate::compression::Compression;
 use crate::error::{BuildError, Place, Result};
-use crate::files::is_relative;
+use crate::paths::is_relative;
 
 /// Limits for a chart.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::lookup::SPRUNG;
 use crate::error::{BuildError, Place, Result};
-use crate::render::Program;
+use crate::program::Program;
 
 /// Time limit for the rendering of a chart. Real charts take a second.
 const LONGEST: Duration = Duration::from_mins(2);
@@ -46,8 +46,8 @@ const IGNORED_VALUE: [&str; 3] =
 const CURRENT_PASSWORDS: &str = "PASSWORDS ERROR";
 
 /// Hint for a chart that renders only for an install.
-const FOR_UPGRADES: &str = "Set values with which the chart renders for an upgrade, too, such as the name of an \
-    existing Secret, or mend the named template in a chart that is a folder.";
+const FOR_UPGRADES: &str = "Set values with which the chart also renders for an upgrade, such as the name of an \
+    existing Secret, or fix the named template in a chart that is a folder.";
 
 /// One rendering of a chart.
 #[derive(Clone, Copy)]
@@ -247,7 +247,7 @@ mod tests {
 
     use super::*;
     use crate::lock::Lock;
-    use crate::render::Tool;
+    use crate::tool::Tool;
 
     /// Renders with a script in place of Helm.
     fn run(script: &str) -> Result<String> {

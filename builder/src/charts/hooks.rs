@@ -17,7 +17,7 @@ use super::output::Sourced;
 use super::{job_names, tests_as_proofs};
 use crate::definition::ComponentDefinition;
 use crate::error::{BuildError, Place, Result};
-use crate::render::title;
+use crate::rendered::title;
 
 /// Annotation that makes an object a hook.
 pub(super) const HOOK: &str = "helm.sh/hook";
@@ -308,7 +308,7 @@ mod tests {
         let metadata = json!({ "name": "create-2-0-0" });
         let expected = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {} });
         assert_eq!(placed.before[1].object, expected);
-        assert_eq!(placed.objects[1].object["spec"], json!({}), "a Job that is no hook stays, too");
+        assert_eq!(placed.objects[1].object["spec"], json!({}), "a Job that is not a hook also stays");
     }
 
     #[test]

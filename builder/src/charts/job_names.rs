@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::output::Sourced;
 use crate::error::{BuildError, Place, Result};
-use crate::render::title;
+use crate::rendered::title;
 
 /// Maximum length of a Job's name in bytes; its pods carry the name as a label.
 const NAME_BYTES: usize = 63;

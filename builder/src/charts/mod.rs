@@ -5,6 +5,7 @@
 //!     helm template, twice, for an upgrade ── objects, Secrets, hooks
 //! ```
 
+mod acceptance;
 mod actions;
 mod clock;
 mod files;
@@ -26,8 +27,9 @@ mod tests_as_proofs;
 mod unsteady;
 mod upgrades;
 
+pub use acceptance::{accept_charts, after_rendering};
 pub use index::ChartIndex;
-pub use open::{Charts, open_all, open_archive, open_folder, open_folders, read_archive, read_blob, unpack};
+pub use open::{Charts, open_archive, open_charts, open_folder, open_folders, read_archive, read_blob, unpack};
 pub use render::{idle_hooks, render};
 
 use landfall_error_codes::codes;

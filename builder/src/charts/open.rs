@@ -12,13 +12,17 @@ use landfall_media::store::ContentStore;
 
 use super::files::{ARCHIVE_BYTES, ChartFiles, Limits};
 use super::metadata::{self, Metadata};
+use crate::acceptance::after_chart;
 use crate::definition::{ChartDefinition, Definition};
+use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, fetch_chart};
-use crate::lock::{ArchivePin, ArchiveSource, ChartPin, List, Lock, LockEntry};
-use crate::pack::after_chart;
+use crate::lock::{List, Lock, LockEntry};
+use crate::node_packs::kubernetes;
+use crate::pins::{ArchivePin, ArchiveSource, ChartPin};
+use crate::program::Program;
 use crate::reference::Reference;
-use crate::render::Program;
+use crate::tool::Tool;
 
 /// The charts of a release, with their renderer.
 #[derive(Debug, Default)]
@@ -110,9 +114,30 @@ pub struct Opened {
     pub(super) pinned: Option<Pinned>,
 }
 
+/// Opens the charts of a release with the Helm that the lock pins.
+pub async fn open_charts(
+    helm: &Path,
+    definition: &Definition,
+    lock: &Lock,
+    client: &Client,
+    store: &ContentStore,
+    digests: &Digests,
+    progress: &dyn Progress,
+) -> Result<Charts> {
+    if !definition.has_charts() {
+        return Ok(Charts::default());
+    }
+    let helm = Program::find(Tool::Helm, helm, lock)?;
+    helm.check_pinned(lock, digests)?;
+    helm.version()?;
+    let kubernetes = kubernetes(definition, lock)?;
+    let opened = open_all(definition, lock, client, store, progress).await?;
+    Ok(Charts::new(helm, kubernetes, opened))
+}
+
 /// Opens every chart of a release, after pinned charts were fetched into the store. Returns an error for an incomplete
 /// chart.
-pub async fn open_all(
+async fn open_all(
     definition: &Definition,
     lock: &Lock,
     client: &Client,

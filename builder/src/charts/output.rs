@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::hooks::HOOK;
 use crate::error::{BuildError, Place, Result};
-use crate::render::title;
+use crate::rendered::title;
 use crate::yaml;
 
 /// Prefix of Helm's comment before each document, followed by the template.

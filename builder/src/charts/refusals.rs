@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::output::Sourced;
 use super::unsteady::OF_CERTIFICATES;
 use crate::error::BuildError;
-use crate::render::title;
+use crate::rendered::title;
 use crate::secret_entry::{SecretEntry, has_values};
 
 /// Refused objects, each with its error.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use landfall_error_codes::{Coded as _, codes};
+use landfall_kinds::served as served_kinds;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
@@ -18,7 +19,8 @@ use super::unsteady::{self, Generated, Steady};
 use super::{clock, lookup, stages, tests_as_proofs, upgrades};
 use crate::definition::{ChartDefinition, ComponentDefinition, Definition, SecretDefinition};
 use crate::error::{BuildError, Place, Result};
-use crate::render::{Program, Rendered, served_kinds, title};
+use crate::program::Program;
+use crate::rendered::{Rendered, title};
 use crate::secret_entry::{self, SecretEntry};
 
 /// Maximum size of a file of values, in bytes.

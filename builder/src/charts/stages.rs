@@ -20,7 +20,7 @@ use super::hooks::{Placed, refused};
 use super::output::Sourced;
 use crate::definition::{ComponentDefinition, Definition, is_label, order};
 use crate::error::{BuildError, Place, Result};
-use crate::render::{Origin, Rendered, title};
+use crate::rendered::{Origin, Rendered, title};
 
 /// Makes the component of a chart, between the components for its hooks.
 pub fn bring(definition: &mut Definition, index: usize, chart: &str, placed: Placed) -> Result<Vec<Rendered>> {

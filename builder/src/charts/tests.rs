@@ -162,7 +162,7 @@ fn document(bench: &Bench, name: &str) -> Value {
 
 fn objects(bench: &Bench, component: &str) -> Vec<String> {
     let objects = document(bench, &format!("documents/objects/{component}.json"));
-    objects.as_array().into_iter().flatten().map(crate::render::title).collect()
+    objects.as_array().into_iter().flatten().map(crate::rendered::title).collect()
 }
 
 /// Names of the Secrets that a site generates for a component.

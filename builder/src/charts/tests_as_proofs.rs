@@ -6,10 +6,9 @@ use url::Url;
 
 use super::hooks::{is_companion, refused};
 use super::output::Sourced;
-use crate::definition::ComponentDefinition;
+use crate::definition::{ComponentDefinition, ProofDefinition, RequestDefinition};
 use crate::error::Result;
-use crate::proofs::{ProofDefinition, RequestDefinition};
-use crate::render::title;
+use crate::rendered::title;
 
 /// Option of curl that makes an error response a failure; its short form is `f`.
 const FAIL: &str = "--fail";

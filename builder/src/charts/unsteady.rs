@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::output::Sourced;
 use super::refusals::{self, Refusals};
 use crate::error::{BuildError, Place, Result};
-use crate::render::title;
+use crate::rendered::title;
 use crate::secret_entry::is_plain_key;
 
 /// Minimum and maximum length of a value that a site generates, in characters.

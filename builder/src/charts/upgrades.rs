@@ -12,7 +12,7 @@ use super::output::Sourced;
 use super::unsteady;
 use crate::definition::ChartDefinition;
 use crate::error::{BuildError, Place, Result};
-use crate::render::title;
+use crate::rendered::title;
 
 /// Objects that the chart renders only for an upgrade. Returns an error if the release does not list all objects for
 /// only one of them.

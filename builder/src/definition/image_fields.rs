@@ -8,7 +8,6 @@ use serde_saphyr::Spanned;
 
 use super::Release;
 use crate::error::{BuildError, Place, Result};
-use crate::render::name_in;
 
 /// A field of rendered objects that holds an image, missing in Landfall's own table.
 #[derive(Debug, Clone, Deserialize)]
@@ -47,4 +46,9 @@ pub fn check(path: &Path, release: &Release) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The name in a segment `[name=NAME]`, which selects the element of a list with this name.
+pub fn name_in(segment: &str) -> Option<&str> {
+    segment.strip_prefix("[name=")?.strip_suffix(']').filter(|name| !name.is_empty())
 }

@@ -1,12 +1,16 @@
 //! `release.yaml`: the definition that a vendor writes, read strictly and checked as a whole before any fetch.
 
+mod backup;
+mod canary;
 mod chart;
 mod check;
 mod image_fields;
+mod license_check;
 mod notes;
 mod order;
+mod placeholders;
+mod proofs;
 mod quantity;
-mod read;
 mod requirements;
 mod site_secrets;
 #[cfg(test)]
@@ -21,24 +25,32 @@ use landfall_release_document::{ArtifactKind, ComponentData, NodeImage, PodSecur
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+pub use backup::{
+    AppliedPreset, BackupDefinition, BackupEntry, CheckDefinition, ContainerNeeds, HoldDefinition, HoldUntilDefinition,
+    LogDefinition, MarkerDefinition, UnsavedDefinition,
+};
+pub use canary::CanaryDefinition;
 pub(crate) use chart::needed_by;
 pub use chart::{ChartDefinition, ObjectSource};
-pub(crate) use check::is_label;
 pub use check::role_name;
+pub(crate) use check::{check, is_label};
 pub use image_fields::ImageFieldDefinition;
+pub(crate) use image_fields::name_in;
+pub use license_check::LicenseCheckForm;
 pub use notes::NotesDefinition;
+pub(crate) use notes::expand as expand_notes;
 pub(crate) use order::order;
+pub use placeholders::{FILL_IN, unfinished};
+pub(crate) use proofs::ONE_WAY;
+pub use proofs::{
+    CommandDefinition, CommandExpectationDefinition, ProofDefinition, RequestDefinition, ResponseExpectationDefinition,
+    TextDefinition,
+};
 pub use quantity::Quantity;
-pub use read::{FILL_IN, read, unfinished};
-pub(crate) use read::{text, yaml, yaml_text};
 pub use requirements::{GpuDefinition, GpuPluginDefinition, Requirements};
 pub use upgrades::UpgradeDefinition;
 
-use crate::backup::{BackupDefinition, BackupEntry, UnsavedDefinition};
-use crate::canary::CanaryDefinition;
 use crate::error::Place;
-use crate::license_check::LicenseCheckForm;
-use crate::proofs::ProofDefinition;
 
 /// A release definition that passed every check that needs no lock, registry or rendering.
 #[derive(Debug, Clone)]

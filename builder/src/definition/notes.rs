@@ -29,7 +29,7 @@ pub struct NotesFile {
 }
 
 /// Reads the notes of a release and normalizes line ends. Returns an error for notes that a site would not show.
-pub(super) fn expand(path: &Path, release: &mut Release) -> Result<()> {
+pub(crate) fn expand(path: &Path, release: &mut Release) -> Result<()> {
     let Some(notes) = &release.notes else { return Ok(()) };
     let here = Place::field(path, notes.referenced.line(), "notes");
     let (bytes, place) = match &notes.value {
@@ -88,7 +88,7 @@ mod tests {
 
     use landfall_error_codes::Coded as _;
 
-    use super::super::read;
+    use crate::release::read;
 
     const GOOD: &str = include_str!("good.yaml");
 

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use landfall_error_codes::Coded as _;
 
-use super::{Definition, read};
+use super::Definition;
 use crate::proofs::tests::read_text;
+use crate::release::read;
 
 const GOOD: &str = include_str!("good.yaml");
 

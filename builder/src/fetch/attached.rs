@@ -9,11 +9,11 @@ use tokio::sync::Mutex;
 
 use super::blob::{Origin, fetch_blob};
 use super::client::{Client, Failure, RawManifest};
-use super::manifest::{Described, OCI_INDEX};
 use super::manifest_bytes::LIMIT_BYTES;
 use super::registry::Question;
 use super::web;
 use crate::error::Result;
+use crate::manifest::{Described, OCI_INDEX};
 use crate::reference::Reference;
 
 /// Held by the task that fetches blobs, so that there is only one at a time.

@@ -10,7 +10,7 @@ use super::blob::{Origin, fetch_blob};
 use super::client::Client;
 use super::pull::fetch_manifest;
 use crate::error::{BuildError, Result};
-use crate::lock::{ArchiveSource, ChartPin};
+use crate::pins::{ArchiveSource, ChartPin};
 
 /// Media type of a chart's archive in a registry.
 const CONTENT: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";

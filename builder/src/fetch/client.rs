@@ -13,7 +13,6 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::bucket_keys::EnvironmentKeys;
 use super::credentials::DockerConfiguration;
-use super::manifest::{ACCEPTED, SCHEMA_1, media_type_of};
 use super::pace::Stalled;
 use super::proxies::Proxies;
 use super::registries::Registries;
@@ -22,6 +21,7 @@ use super::retry::{LONGEST_ASKED, Retry, Tries};
 use super::web;
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
+use crate::manifest::{ACCEPTED, SCHEMA_1, media_type_of};
 use crate::reference::Reference;
 
 /// Bytes that a try must bring before it stalls to count as progress, after which the tries start over.

@@ -10,10 +10,10 @@ use landfall_error_codes::codes;
 use reqwest::Response;
 
 use super::client::{Client, Failure};
-use super::manifest::ACCEPTED;
 use super::registry::Question;
 use super::web;
 use crate::error::Result;
+use crate::manifest::ACCEPTED;
 use crate::reference::Reference;
 
 /// Maximum size of a manifest in bytes: the limit of registries.

@@ -13,7 +13,6 @@ pub(crate) mod foreign;
 mod headers;
 mod hosts;
 mod local;
-mod manifest;
 mod manifest_bytes;
 mod objects;
 mod pace;
@@ -36,9 +35,6 @@ pub use credentials::DockerConfiguration;
 pub(crate) use file::IndexPage;
 pub use file::Measured;
 pub(crate) use local::read_local;
-pub use manifest::{
-    Described, ImageConfiguration, IndexDocument, ManifestDocument, OCI_INDEX, OCI_MANIFEST, Platform, is_index,
-};
-pub use pull::{Fetched, FetchedArtifact, FetchedImage, Manifests, fetch, fetch_manifests};
+pub use pull::{Fetched, Manifests, fetch, fetch_manifests};
 pub use registries::{Endpoint, Registries};
 pub use retry::Retry;

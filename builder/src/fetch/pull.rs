@@ -15,11 +15,12 @@ use super::blob::{Origin, fetch_blob};
 use super::client::Client;
 use super::foreign;
 use super::local::read_local;
-use super::manifest::{Described, ImageConfiguration, ManifestDocument};
 use crate::compression::Compression;
 use crate::error::{BuildError, Place, Result};
+use crate::fetched::{CarriedSignature, FetchedArtifact, FetchedImage};
 use crate::files;
-use crate::lock::{ArtifactPin, CarriedSignature, FilePin, FileSource, Pin, Take};
+use crate::manifest::{Described, ImageConfiguration, ManifestDocument};
+use crate::pins::{ArtifactPin, FilePin, FileSource, Pin, Take};
 use crate::reference::Reference;
 
 /// Number of manifests, or of blobs, that are fetched in parallel.
@@ -30,26 +31,6 @@ const CONFIGURATION_LIMIT_BYTES: u64 = 8 << 20;
 
 /// Annotation of a manifest that was assembled for tests, wherever it is stored.
 const ASSEMBLED: &str = "dev.landfall.assembled";
-
-/// An image whose manifest, configuration and layers are in the store.
-#[derive(Debug, Clone)]
-pub struct FetchedImage {
-    /// Pin of the image.
-    pub pin: Pin,
-    /// Manifest of the image.
-    pub manifest: ManifestDocument,
-    /// Configuration of the image.
-    pub configuration: ImageConfiguration,
-}
-
-/// An artifact whose manifest, configuration and files are in the store.
-#[derive(Debug, Clone)]
-pub struct FetchedArtifact {
-    /// Pin of the artifact.
-    pub pin: Pin,
-    /// Manifest of the artifact.
-    pub manifest: ManifestDocument,
-}
 
 /// Fetched content of a release, in the order of the request.
 #[derive(Debug, Clone)]

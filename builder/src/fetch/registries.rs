@@ -15,7 +15,7 @@ use super::bucket_keys::{self, BucketEntry, HostKeys};
 use super::headers::{self, HeaderEntry, HostHeader};
 use super::hosts::{self, HostEntry, HostWay};
 use super::proxies::Proxies;
-use crate::definition::yaml;
+use crate::documents::yaml;
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::{FileUrl, without_user};
 

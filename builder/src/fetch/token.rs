@@ -220,7 +220,7 @@ fn limited(who: &str, registry: &str, cause: &Cause, code: Code, is_anonymous: b
     let said = said.strip_prefix("it answers ").unwrap_or(&said);
     let is_limit = code == codes::RATE_LIMITED && is_anonymous;
     let help = if is_limit {
-        format!(" to requests without a login, of which it allows fewer: `docker login {registry}`")
+        format!(" to requests without a login, which it limits more: `docker login {registry}`")
     } else {
         String::new()
     };

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use super::TITLE;
 use super::archive::{self, Limits};
 use crate::error::{BuildError, Result};
-use crate::fetch::{FetchedArtifact, OCI_MANIFEST};
-use crate::lock::{FilePin, FilesPin, Form, Pin, Take};
+use crate::fetched::FetchedArtifact;
+use crate::manifest::OCI_MANIFEST;
+use crate::pins::{FilePin, FilesPin, Form, Pin, Take};
 
 const FILES: &str = "application/vnd.landfall.files.v1";
 pub(super) const FILE: &str = "application/vnd.landfall.file.v1";

@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use super::archive::{Limits, ingest, is_sparse, kind_name};
-use super::is_plain_path;
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
+use crate::paths::is_plain_path;
 use crate::record;
 use crate::unpacked::BEFORE_ENTRY_BYTES;
 

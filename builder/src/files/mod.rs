@@ -2,8 +2,8 @@
 
 mod archive;
 mod compose;
+mod entry;
 mod layer;
-mod names;
 #[cfg(test)]
 mod tests;
 mod unpack;
@@ -11,7 +11,7 @@ mod unpack;
 mod unpack_tests;
 
 pub use compose::compose;
-pub use names::{is_plain_path, is_relative};
+pub use entry::entry as artifact_entry;
 pub use unpack::unpack;
 
 /// Annotation with the file name of a layer, in OCI artifacts in general.

@@ -14,8 +14,9 @@ use super::compose::{FILE, FILE_PATH, MODEL_CONFIGURATION, SOURCE, SOURCE_DIGEST
 use super::layer::{self, Layer, LayerFile};
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
-use crate::fetch::{Described, FetchedArtifact, ManifestDocument, OCI_MANIFEST};
-use crate::lock::Pin;
+use crate::fetched::FetchedArtifact;
+use crate::manifest::{Described, ManifestDocument, OCI_MANIFEST};
+use crate::pins::Pin;
 
 /// Prefix of the media types of `ModelPack`.
 const MODEL_TYPES: &str = "application/vnd.cncf.model.";

@@ -14,8 +14,9 @@ use super::tests::{add, gzip};
 use super::{layer, unpack};
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
-use crate::fetch::{FetchedArtifact, OCI_MANIFEST};
-use crate::lock::Pin;
+use crate::fetched::FetchedArtifact;
+use crate::manifest::OCI_MANIFEST;
+use crate::pins::Pin;
 
 const WEIGHTS: &str = "application/vnd.cncf.model.weight.v1";
 const MODEL_CONFIGURATION: &str = "application/vnd.cncf.model.config.v1+json";

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Commit, HubName};
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
-use crate::files::is_plain_path;
+use crate::paths::is_plain_path;
 use crate::patterns::{Patterns, not_taken};
 
 /// Maximum number of files in a list.

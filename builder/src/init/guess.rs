@@ -13,7 +13,8 @@ use super::made::is_made;
 use super::plain::{is_left_out, quoted};
 use super::sources::label;
 use crate::reference::Reference;
-use crate::render::{Wanted, title, wanted};
+use crate::render::{Wanted, wanted};
+use crate::rendered::title;
 use crate::secret_entry;
 
 /// A component as derived from its objects.

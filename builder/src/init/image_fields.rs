@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::plain::quoted;
 use crate::lock::Lock;
 use crate::reference::Reference;
-use crate::render::{Rendered, Suspect, is_custom, is_registry, title};
+use crate::render::{Suspect, is_custom, is_registry};
+use crate::rendered::{Rendered, title};
 
 /// Lists in a pod whose elements have names.
 const NAMED_LISTS: [&str; 3] = ["containers", "initContainers", "env"];
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
     use crate::definition::ImageFieldDefinition;
     use crate::init::donors::Donors;
-    use crate::render::Origin;
+    use crate::rendered::Origin;
 
     fn suspect(title: &str, pointer: &str, word: &str) -> Suspect {
         Suspect { title: title.into(), pointer: pointer.into(), word: word.into() }

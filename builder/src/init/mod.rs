@@ -121,7 +121,7 @@ fn check(folder: &Path, text: &str) -> Result<()> {
         return Ok(());
     }
     let contradictory = "what the sources have makes no release that agrees with itself";
-    let read = crate::definition::read(folder);
+    let read = crate::release::read(folder);
     read.map(drop).map_err(|error| BuildError::new(codes::INIT_SOURCE, contradictory).because(error))
 }
 

@@ -62,8 +62,8 @@ pub fn copy(from: &Path, files: &[PathBuf], to: &Path) -> Result<Vec<Value>> {
 }
 
 /// Hint for a file of another program.
-const ELSEWHERE: &str = "Move the file out of the folder, or name folders that have nothing but manifests. A Compose \
-    file is none: `kompose convert` writes manifests of one.";
+const ELSEWHERE: &str = "Move the file out of the folder, or name folders that have nothing but manifests. For a \
+    Compose file, `kompose convert` writes manifests.";
 
 /// Returns true if a document is a Kubernetes object.
 fn is_object(document: &Value) -> bool {

@@ -27,7 +27,7 @@ const MOUNT: &str = "      # The pods mount this claim, and nothing here brings 
     the site.\n";
 
 const IMAGE_FIELDS: &str = "# Images that programs get in texts, for pods that they make themselves. `landfall lock` \
-    pins what is there, in later versions as well. Remove\n\
+    pins these images, in later versions as well. Remove\n\
     # what such a program never runs.\nimageFields:\n";
 
 const CONSOLE_NOTE: &str = "  # What a customer opens in a browser. `landfall build` makes its image. `landfall init \
@@ -59,8 +59,7 @@ pub fn text(
          # release until it is filled in.\nname: {name}\nversion: 0.1.0\n# Monotonic: every release that customers get \
          has a greater one.\ncounter: 1\n\
          platform: linux/amd64\nlock: images.lock\n\n\
-         # What a node must have. `data` is what your software writes; Landfall counts what the bundle brings by \
-         itself.\n\
+         # What a node must have. `data` is what your software writes; Landfall adds what the bundle brings.\n\
          requirements:\n  cores: 2\n  memory: 4Gi\n  data: 10Gi\n\n{}\nartifacts:\n{}\n\
          components:\n  # Network, names and volumes, as in Landfall's starter release.\n{}\n  # Made of what was \
          given to `landfall init`.\n{}\n{}\
@@ -141,7 +140,7 @@ fn objects(guess: &Guess) -> String {
         let _infallible = writeln!(
             text,
             "    # It looks up what a cluster has, and finds nothing here, as with `helm template`; `landfall build` \
-             says what that\n    # comes to. {place}"
+             says what that\n    # changes. {place}"
         );
     }
     text + &format!("    chart: {}    # and `values: [FILE, …]`\n", guess.chart())

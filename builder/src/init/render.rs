@@ -14,12 +14,14 @@ use super::plain::{copy, is_left_out, overlay};
 use super::sources::{Source, SourceKind, refuse};
 use super::{InitOptions, image_fields, starter};
 use crate::charts::{self, Charts};
-use crate::definition::{Definition, yaml_text};
+use crate::definition::Definition;
+use crate::documents::yaml_text;
 use crate::error::{BuildError, Place, Result};
 use crate::own_image;
-use crate::render::{
-    Origin, Program, Rendered, Tool, in_doubt, kustomization, lowest_pod_security, render_folder, usages,
-};
+use crate::program::Program;
+use crate::render::{in_doubt, lowest_pod_security, render_folder, usages};
+use crate::rendered::{Origin, Rendered, kustomization};
+use crate::tool::Tool;
 
 /// Renders the sources in order. On return, copied, unpacked and overlaid files are in the folder.
 pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &Unfinished) -> Result<Vec<Guess>> {

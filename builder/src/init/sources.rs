@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use landfall_error_codes::codes;
 
 use crate::error::{BuildError, Place, Result};
-use crate::render::kustomization;
+use crate::rendered::kustomization;
 
 /// Maximum length of a component's name, in bytes.
 const NAME_BYTES: usize = 53;
 
 /// Hint for a folder that is not part of the folder around it.
-pub(super) const NAME_IT: &str = "Name it as a source, too: it becomes a component of its own. If it is not of the \
-    release, name the folders that are, in place of the one around them.";
+pub(super) const NAME_IT: &str = "Also name it as a source: it becomes a component of its own. If it is not of the \
+    release, name the folders that are, instead of the one around them.";
 
 /// Source of one component.
 #[derive(Debug, Clone)]
@@ -112,7 +112,7 @@ impl Named {
             let problem = match rendered_whole(&within) {
                 _ if self.0.contains(&within) => continue,
                 _ if within.is_symlink() => "is a link to a folder",
-                Some(SourceKind::Chart) => "is a chart in a folder that is none",
+                Some(SourceKind::Chart) => "is a chart in a folder that is not one",
                 Some(_) => "has a kustomization, in a folder that has none",
                 None => {
                     files.extend(self.manifests(&within)?);

@@ -10,7 +10,8 @@ use landfall_release_document::{ArtifactKind, NodeImage};
 
 use super::donors::Donors;
 use super::sources::Source;
-use crate::definition::{Release, yaml_text};
+use crate::definition::Release;
+use crate::documents::yaml_text;
 use crate::error::{BuildError, Result};
 use crate::lock::List;
 use crate::reference::Reference;

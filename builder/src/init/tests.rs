@@ -138,7 +138,7 @@ fn plain_manifests_become_release() {
     }
     assert_eq!(case.leftovers(), 1);
 
-    let refused = crate::definition::read(&case.path("releases/shop")).expect_err("unfinished");
+    let refused = crate::release::read(&case.path("releases/shop")).expect_err("unfinished");
     assert_eq!(refused.code(), codes::RELEASE_UNFINISHED);
     assert!(refused.to_string().contains("4 fields are to be filled in:\n  line "), "{refused}");
     let filled = text
@@ -148,7 +148,7 @@ fn plain_manifests_become_release() {
         .replace("load: [FILL-IN]", "load: [tar, -xf, '-']")
         .replace("shows: FILL-IN, arguments: [FILL-IN]", "shows: It is there, arguments: [ls, /data]");
     case.write("releases/shop/release.yaml", &filled, 0o644);
-    let definition = crate::definition::read(&case.path("releases/shop")).expect("complete");
+    let definition = crate::release::read(&case.path("releases/shop")).expect("complete");
     assert_eq!(definition.release.components.len(), 5);
 }
 
@@ -159,7 +159,7 @@ fn console_is_included_by_default() {
         let path = format!("{folder}/map.yaml");
         let case = Case::new(&[(path.as_str(), map)]);
         case.run_with(&[folder], console).expect("made");
-        let definition = crate::definition::read(&case.path("releases/shop")).expect("nothing to fill in");
+        let definition = crate::release::read(&case.path("releases/shop")).expect("nothing to fill in");
         let names = definition.release.components.iter().map(|component| component.name.value.clone());
         let names: Vec<String> = names.collect();
         (
@@ -201,7 +201,7 @@ fn subfolders_become_components() {
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
-    let definition = crate::definition::read(&case.path("releases/shop")).expect("nothing to fill in");
+    let definition = crate::release::read(&case.path("releases/shop")).expect("nothing to fill in");
     assert!(definition.resolve(Path::new("../../all/c")).join("map.yaml").is_file());
     assert!(case.read("manifests/dns/service.yaml").contains("kube-dns"));
 }
@@ -320,7 +320,7 @@ fn chart_needing_values_reports_problem() {
     assert!(problem.starts_with("LF2082: ") && problem.contains("image is required"), "{problem}");
     let text = case.read("release.yaml");
     assert!(text.contains(&format!("    # {problem}\n    chart: {{folder: ../../charts/web}}")), "{text}");
-    crate::definition::read(&case.path("releases/shop")).expect("readable");
+    crate::release::read(&case.path("releases/shop")).expect("readable");
 }
 
 /// Output of `helm create` with such a test.
@@ -346,7 +346,7 @@ fn chart_tests_and_hooks_are_omitted() {
     let chart = "    # shows belongs under `proofs`.\n    chart: \
         {folder: ../../charts/web, leaveOut: [Pod/web-test-connection, ServiceAccount/web-cleanup]}";
     assert!(text.contains(chart), "{text}");
-    let definition = crate::definition::read(&case.path("releases/shop")).expect("readable");
+    let definition = crate::release::read(&case.path("releases/shop")).expect("readable");
     let left_out = definition.release.components.iter().filter_map(|it| it.chart.as_ref()).map(|it| it.leave_out.len());
     assert_eq!(left_out.collect::<Vec<_>>(), [2]);
 }

@@ -4,11 +4,10 @@ use landfall_error_codes::codes;
 use landfall_release_document::ComponentEntry;
 use serde_json::{Value, json};
 
-use super::{LicenseCheckForm, forms};
-use crate::definition::{ComponentDefinition, Definition};
+use super::{VALIDATOR_IMAGE, forms};
+use crate::definition::{ComponentDefinition, Definition, LicenseCheckForm};
 use crate::error::{BuildError, Result};
-use crate::own_image::VALIDATOR_IMAGE;
-use crate::render::{Rendered, template};
+use crate::rendered::{Rendered, template};
 
 /// Name of the Service for license answers in the console's namespace, and its port, also in the pods.
 const SERVICE: &str = "license";
@@ -89,7 +88,7 @@ impl Asking<'_> {
         let mut pods = 0;
         for object in &mut rendered.objects {
             let Some(pointer) = template(object) else { continue };
-            let title = crate::render::title(object);
+            let title = crate::rendered::title(object);
             let namespace = &self.component.namespace.value;
             if object["metadata"]["namespace"].as_str().is_some_and(|found| found != namespace) {
                 return Err(format!("{title} is in another namespace than `{namespace}`, where the site's key is"));

@@ -16,26 +16,18 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use landfall_error_codes::codes;
-use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 pub use inject::inject;
 
-use crate::definition::{ComponentDefinition, Release, needed_by};
+use crate::definition::{ComponentDefinition, LicenseCheckForm, Release, needed_by};
 use crate::error::{BuildError, Place, Result};
+
+/// Name of the validator's image in license checks.
+pub const VALIDATOR_IMAGE: &str = "landfall.internal/validator";
 
 /// First minor version of Kubernetes with sidecars: init containers that keep running.
 const SIDECARS_SINCE: u32 = 29;
-
-/// Forms of a license check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LicenseCheckForm {
-    /// Asks once, before the pod's own containers start.
-    Init,
-    /// Asks continuously; serves the answer on the loopback interface and in a file.
-    Sidecar,
-}
 
 /// Forms that a component declares; `None` without a license check.
 fn forms(component: &ComponentDefinition) -> Option<&[Spanned<LicenseCheckForm>]> {

@@ -72,7 +72,7 @@ fn refusal(components: &str) -> String {
     let good = include_str!("../definition/good.yaml");
     let text = good.replacen("components:\n", &format!("components:\n{components}"), 1);
     landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
-    let error = crate::definition::read(&path).expect_err(components);
+    let error = crate::release::read(&path).expect_err(components);
     format!("{} {}", error.code().id, error.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 

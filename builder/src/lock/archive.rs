@@ -7,9 +7,10 @@ use serde_saphyr::Spanned;
 use url::Url;
 
 use super::document::Refuse;
-use super::{Content, Field, List, Lock, LockEntry, Pin, Resolved};
-use crate::error::{Place, Result};
+use super::{Content, Field, List, Lock, LockEntry, Resolved};
+use crate::error::Result;
 use crate::file_url::FileUrl;
+use crate::pins::{ArchivePin, ArchiveSource, ChartPin};
 use crate::reference::Reference;
 
 /// The pin of an archive.
@@ -48,7 +49,7 @@ impl ArchiveFields {
     }
 
     /// Names of the fields that are unresolved.
-    pub(super) fn unresolved(&self) -> Vec<&'static str> {
+    pub(crate) fn unresolved(&self) -> Vec<&'static str> {
         let is_of_repository = matches!(self.origin, ArchiveOrigin::Repository(_));
         super::names([
             ("url", is_of_repository && self.address().is_none()),
@@ -58,7 +59,7 @@ impl ArchiveFields {
     }
 
     /// URL of the archive, if it is known.
-    pub(super) fn address(&self) -> Option<FileUrl> {
+    pub(crate) fn address(&self) -> Option<FileUrl> {
         self.url.as_ref()?.value.known()?.parse().ok()
     }
 }
@@ -108,47 +109,6 @@ fn address(text: &str, refuse: Refuse<'_>) -> Result<String> {
     }
 }
 
-/// Pin of a chart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChartPin {
-    /// A manifest in a registry.
-    Manifest(Pin),
-    /// An archive from a repository or a local file.
-    Archive(ArchivePin),
-}
-
-impl ChartPin {
-    /// Digest of the manifest or the archive.
-    pub fn digest(&self) -> Sha256 {
-        match self {
-            Self::Manifest(pin) => pin.digest,
-            Self::Archive(pin) => pin.digest,
-        }
-    }
-}
-
-/// Pin of a chart's archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArchivePin {
-    /// Location of the archive.
-    pub source: ArchiveSource,
-    /// SHA-256 of the archive.
-    pub digest: Sha256,
-    /// Size in bytes.
-    pub size: u64,
-    /// Place in the lock.
-    pub place: Place,
-}
-
-/// Location of an archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ArchiveSource {
-    /// URL at the publisher.
-    Url(FileUrl),
-    /// Path of a local file.
-    File(PathBuf),
-}
-
 impl Lock {
     /// Pin of a chart; `None` if a field is unresolved.
     pub fn chart_pin(&self, entry: &LockEntry) -> Option<ChartPin> {
@@ -164,7 +124,7 @@ impl Lock {
     }
 
     /// Resolves a path in the lock, which is relative to its folder.
-    pub(super) fn beside(&self, path: &Path) -> PathBuf {
+    pub(crate) fn beside(&self, path: &Path) -> PathBuf {
         self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 }

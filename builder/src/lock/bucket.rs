@@ -4,14 +4,15 @@ use landfall_bundle_spec::Sha256;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::Lock;
 use super::document::Refuse;
 use super::edit::Replacement;
 use super::pinned::{self, WrittenPinned, quoted};
-use super::{FilePin, FileSource, Lock, Take};
 use crate::bucket::{BucketName, BucketParts};
 use crate::error::{Place, Result};
-use crate::files::is_relative;
+use crate::paths::is_relative;
 use crate::patterns::Patterns;
+use crate::pins::{FilePin, FileSource, Take};
 
 /// Field of an entry.
 pub(super) const FIELD: &str = "s3";
@@ -133,7 +134,7 @@ impl BucketFields {
     }
 
     /// Replacement for the lines below the key `pinned`; `None` if that key is no longer at its line.
-    pub(super) fn replacement(&self, lock: &Lock, found: &BucketPinned) -> Option<Replacement> {
+    pub(crate) fn replacement(&self, lock: &Lock, found: &BucketPinned) -> Option<Replacement> {
         pinned::replacement(lock, self.line, &lines(found))
     }
 }
@@ -154,7 +155,8 @@ mod tests {
     use landfall_error_codes::{Coded as _, codes};
 
     use super::*;
-    use crate::lock::{ArtifactPin, Content, List};
+    use crate::lock::{Content, List};
+    use crate::pins::ArtifactPin;
 
     const OPEN: &str = "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \
         models.example/llama:1\n    s3:\n      endpoint: https://s3.example:9000\n      bucket: models\n      prefix: \
@@ -171,7 +173,7 @@ mod tests {
         let (path, etag) = ("it's.gguf".to_owned(), "ab-2".to_owned());
         let files = vec![BucketFile { path, etag, digest: Sha256([7; 32]), size: 9 }];
         let found = BucketPinned { resolved: fields.source(), files };
-        let replacement = fields.replacement(&lock, &found).expect("the key is there");
+        let replacement = fields.replacement(&lock, &found).expect("the key exists");
         crate::lock::edit::apply(&lock, vec![replacement])
     }
 

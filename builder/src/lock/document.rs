@@ -8,23 +8,22 @@ use landfall_error_codes::codes;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::archive;
 use super::bucket::{self, WrittenBucket};
 use super::folder::{self, WrittenFolder};
 use super::hub::{self, WrittenHub};
 use super::set::{self, Within, WrittenNpm};
-use super::signatures::{self, WrittenRule};
-use super::sums;
+use super::signature_rule::{self, WrittenRule};
 use super::wheel_source::{self, WrittenWheels};
 use super::{
     ArchiveFields, Content, Field, IndexField, List, LockDocument, LockEntry, LockedFile, ManifestFields,
-    RendererFields, Take,
+    RendererFields, archive, sums,
 };
 use crate::compression::Compression;
-use crate::definition::yaml_text;
+use crate::documents::yaml_text;
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::FileUrl;
-use crate::files::is_relative;
+use crate::paths::is_relative;
+use crate::pins::Take;
 use crate::reference::Reference;
 
 #[derive(Debug, Deserialize)]
@@ -113,7 +112,7 @@ pub fn read(path: &Path, text: &str) -> Result<LockDocument> {
     let written: WrittenLock = yaml_text(path, text, codes::LOCK_UNREADABLE)?;
     let platform = written.platform.value.clone();
     let rules = written.signatures.into_iter().enumerate();
-    let signatures = rules.map(|(number, rule)| signatures::read(rule, number, path, text));
+    let signatures = rules.map(|(number, rule)| signature_rule::read(rule, number, path, text));
     let signatures = signatures.collect::<Result<_>>()?;
     let mut checked = Checked { path, text, platform: &platform, urls: HashSet::new() };
     Ok(LockDocument {

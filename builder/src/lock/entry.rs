@@ -7,7 +7,7 @@ use crate::reference::Reference;
 
 impl LockEntry {
     /// The reference, which was checked when the lock was read.
-    pub(super) fn parsed(&self) -> Option<Reference> {
+    pub(crate) fn parsed(&self) -> Option<Reference> {
         self.reference.value.parse().ok()
     }
 
@@ -31,7 +31,7 @@ impl LockEntry {
     }
 
     /// A line for the entry, or for each of its files, whose digest was resolved from another name.
-    pub(super) fn stale(&self) -> Vec<String> {
+    pub(crate) fn stale(&self) -> Vec<String> {
         let text = |line: u64, name: &str, resolved: Option<&str>| {
             let from = resolved.map_or_else(|| "not resolved yet".to_owned(), |from| format!("resolved from {from}"));
             format!("\n  line {line}: {name} ({from})")
@@ -82,7 +82,7 @@ impl LockEntry {
     }
 
     /// A line for the entry, or for each of its files, with unresolved fields.
-    pub(super) fn unresolved(&self) -> Vec<String> {
+    pub(crate) fn unresolved(&self) -> Vec<String> {
         let of_pins = |line: u64, field: &str, is_open: bool| -> Vec<String> {
             let field = format!("{field}.pinned");
             let fields: Vec<_> = is_open.then_some(field.as_str()).into_iter().collect();
@@ -109,7 +109,7 @@ impl LockEntry {
     }
 
     /// Clears the pins, as if a person had written `unresolved`. Fields that a person wrote, and all places, stay.
-    pub(super) fn open(&mut self) {
+    pub(crate) fn open(&mut self) {
         match &mut self.content {
             Content::Manifest(fields) => {
                 fields.digest.value = Field::Unresolved;

@@ -6,13 +6,14 @@ use landfall_models::ollama::OllamaName;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::Lock;
 use super::document::Refuse;
 use super::edit::Replacement;
 use super::pinned::{self, PinnedFile, WrittenPinned, quoted};
-use super::{FilePin, FileSource, Lock, Take};
 use crate::error::{Place, Result};
-use crate::files::is_relative;
+use crate::paths::is_relative;
 use crate::patterns::Patterns;
+use crate::pins::{FilePin, FileSource, Take};
 
 /// Field of an entry.
 pub(super) const FIELD: &str = "folder";
@@ -118,7 +119,7 @@ impl FolderFields {
     }
 
     /// Replacement for the lines below the key `pinned`; `None` if that key is no longer at its line.
-    pub(super) fn replacement(&self, lock: &Lock, found: &FolderPinned) -> Option<Replacement> {
+    pub(crate) fn replacement(&self, lock: &Lock, found: &FolderPinned) -> Option<Replacement> {
         pinned::replacement(lock, self.line, &lines(found))
     }
 }

@@ -7,14 +7,15 @@ use landfall_error_codes::codes;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::Lock;
 use super::document::Refuse;
 use super::edit::Replacement;
 use super::pinned::{self, PinnedFile, WrittenPinned, quoted};
-use super::{FilePin, FileSource, Lock, Take};
 use crate::error::{BuildError, Place};
-use crate::files::is_relative;
 use crate::hub::{Commit, HubName};
+use crate::paths::is_relative;
 use crate::patterns::Patterns;
+use crate::pins::{FilePin, FileSource, Take};
 
 /// The hub repository of an entry.
 #[derive(Debug, Clone)]
@@ -106,7 +107,7 @@ impl HubFields {
     }
 
     /// Returns an error unless the files include the digests that a person wrote.
-    pub(super) fn must_have(&self, files: &[PinnedFile]) -> crate::error::Result<()> {
+    pub(crate) fn must_have(&self, files: &[PinnedFile]) -> crate::error::Result<()> {
         for (path, wanted) in &self.digests {
             let Some(file) = files.iter().find(|file| file.path == *path) else {
                 let what =
@@ -144,7 +145,7 @@ impl HubFields {
     }
 
     /// Replacement for the lines below the key `pinned`; `None` if that key is no longer at its line.
-    pub(super) fn replacement(&self, lock: &Lock, found: &HubPinned) -> Option<Replacement> {
+    pub(crate) fn replacement(&self, lock: &Lock, found: &HubPinned) -> Option<Replacement> {
         pinned::replacement(lock, self.line, &lines(found))
     }
 }

@@ -1,41 +1,22 @@
 //! The lock: every upstream input, pinned by digest.
 
 mod archive;
-mod bucket;
-mod charts;
-mod check;
-mod chosen;
-mod command;
-mod difference;
-mod discovery;
+pub(crate) mod bucket;
 mod document;
-mod edit;
+pub(crate) mod edit;
 mod entry;
-#[cfg(test)]
-mod examples;
 mod field;
 mod find;
-mod folder;
-mod folder_files;
-mod hub;
-mod models;
-mod npm;
-mod objects;
-mod ollama_files;
-mod pin;
-mod pinned;
-mod platform;
-mod position;
-mod requests;
-mod resolve;
-mod set;
-mod signatures;
+pub(crate) mod folder;
+pub(crate) mod hub;
+pub(crate) mod pinned;
+pub(crate) mod position;
+pub(crate) mod set;
+pub(crate) mod signature_rule;
 mod sums;
 #[cfg(test)]
 mod tests;
-mod update;
-mod wheel_source;
-mod wheels;
+pub(crate) mod wheel_source;
 
 use std::path::{Path, PathBuf};
 
@@ -43,32 +24,21 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use serde_saphyr::Spanned;
 
-pub use archive::{ArchiveFields, ArchiveOrigin, ArchivePin, ArchiveSource, ChartPin, name_and_version};
+pub use archive::{ArchiveFields, ArchiveOrigin, name_and_version};
 pub use bucket::BucketFields;
-pub use check::{LockCheck, check};
-pub use command::{LockReport, lock};
-pub use difference::{ChangedKind, EntryChange, InputChange, PinnedInput};
-pub use discovery::{AddedImage, ImageInDoubt, LockFindings, UnlistedImage, UnrenderedComponent, UnusedEntry};
 pub use field::{Field, IndexField};
 pub use folder::FolderFields;
 pub use hub::HubFields;
-pub use pin::{ArtifactPin, FilePin, FileSource, FilesPin, Form, Pin, Take};
-#[cfg(test)]
-pub(crate) use requests::requests_of_lock;
-pub use requests::{FollowUp, FollowUpKind, LockRequest, LockRequests, RequestKind, requests};
-pub use resolve::Moved;
-#[cfg(test)]
-pub use resolve::{Resolution, resolve};
 pub use set::SetFields;
-pub use signatures::{CarriedSignature, SignatureRule, SignatureSource, carried};
+pub use signature_rule::SignatureRule;
 pub use sums::SumsFields;
-pub use update::{LockUpdate, update};
 
-use crate::definition;
+use crate::documents::text;
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::FileUrl;
+use crate::pins::{ArtifactPin, FilePin, FileSource, FilesPin, Form, Pin, Take};
 use crate::reference::Reference;
-use crate::render::Tool;
+use crate::tool::Tool;
 
 /// A lock with its original text, so that comments survive when it is written again.
 #[derive(Debug, Clone)]
@@ -210,9 +180,9 @@ pub enum List {
 
 impl List {
     /// Every list.
-    const ALL: [Self; 3] = [Self::Images, Self::Artifacts, Self::Charts];
+    pub(crate) const ALL: [Self; 3] = [Self::Images, Self::Artifacts, Self::Charts];
 
-    fn field(self) -> &'static str {
+    pub(crate) fn field(self) -> &'static str {
         match self {
             Self::Images => "images",
             Self::Artifacts => "artifacts",
@@ -220,7 +190,7 @@ impl List {
         }
     }
 
-    fn noun(self) -> &'static str {
+    pub(crate) fn noun(self) -> &'static str {
         match self {
             Self::Images => "image",
             Self::Artifacts => "artifact",
@@ -236,7 +206,7 @@ pub(crate) fn resolved_from(resolved: &Resolved) -> Option<&str> {
 
 impl ManifestFields {
     /// Digest of upstream's index, if it is known.
-    fn index(&self) -> Option<Sha256> {
+    pub(crate) fn index(&self) -> Option<Sha256> {
         match self.index.as_ref()?.value {
             IndexField::Known(digest) => Some(digest),
             IndexField::None | IndexField::Unresolved => None,
@@ -247,14 +217,14 @@ impl ManifestFields {
     /// names it.
     ///
     /// `None` if the lock records another reference, or none.
-    fn found_by(&self, reference: &str) -> Option<Reference> {
+    pub(crate) fn found_by(&self, reference: &str) -> Option<Reference> {
         let from = resolved_from(&self.resolved)?;
         let rest = from.strip_prefix(reference)?;
         if rest.is_empty() || rest.starts_with('@') { from.parse().ok() } else { None }
     }
 
     /// Names of the fields that are unresolved.
-    fn unresolved(&self) -> Vec<&'static str> {
+    pub(crate) fn unresolved(&self) -> Vec<&'static str> {
         names([
             ("digest", self.digest.value.known().is_none()),
             ("mediaType", self.media_type.value.known().is_none()),
@@ -275,22 +245,22 @@ impl LockedFile {
     }
 
     /// Returns true if the digest is binding for the current URL: one that was resolved from another URL is not.
-    fn is_binding(&self) -> bool {
+    pub(crate) fn is_binding(&self) -> bool {
         resolved_from(&self.resolved).is_none() || self.is_confirmed()
     }
 
     /// The published checksums, if they have not confirmed the digest yet.
-    fn unconfirmed_sums(&self) -> Option<&SumsFields> {
+    pub(crate) fn unconfirmed_sums(&self) -> Option<&SumsFields> {
         self.sums.as_ref().filter(|sums| !sums.is_confirmed())
     }
 
     /// Returns true if the file must be requested: a field is unresolved, or a digest is unconfirmed.
-    fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.unresolved().is_empty() || !self.is_confirmed() || self.unconfirmed_sums().is_some()
     }
 
     /// Names of the fields that are unresolved.
-    fn unresolved(&self) -> Vec<&'static str> {
+    pub(crate) fn unresolved(&self) -> Vec<&'static str> {
         names([("digest", self.digest.value.known().is_none()), ("size", self.size.value.known().is_none())])
     }
 }
@@ -302,7 +272,7 @@ fn names<const N: usize>(fields: [(&'static str, bool); N]) -> Vec<&'static str>
 impl Lock {
     /// Reads a lock strictly.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::parse(path, definition::text(path, codes::LOCK_UNREADABLE)?)
+        Self::parse(path, text(path, codes::LOCK_UNREADABLE)?)
     }
 
     /// Parses a text that was read from `path`.
@@ -371,7 +341,7 @@ impl Lock {
     }
 
     /// Line of an entry or of one of its files, by its field: `images[2]`, `artifacts[0].files[1]`.
-    fn line_of(&self, field: &str) -> Option<u64> {
+    pub(crate) fn line_of(&self, field: &str) -> Option<u64> {
         let index = |text: &str| text.strip_suffix(']')?.parse::<usize>().ok();
         let (entry, file) = field.split_once(".files[").map_or((field, None), |(entry, file)| (entry, Some(file)));
         let (list, number) = entry.split_once('[')?;
@@ -392,7 +362,7 @@ impl Lock {
         }
     }
 
-    fn place(&self, list: List, entry: &LockEntry) -> Option<Place> {
+    pub(crate) fn place(&self, list: List, entry: &LockEntry) -> Option<Place> {
         let index = self.list(list).iter().position(|other| other.reference.value == entry.reference.value)?;
         Some(Place::field(&self.path, entry.reference.referenced.line(), format!("{}[{index}]", list.field())))
     }

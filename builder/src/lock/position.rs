@@ -6,10 +6,10 @@ use super::{List, Lock, LockEntry};
 
 /// Position of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Position {
-    pub(super) list: List,
+pub(crate) struct Position {
+    pub(crate) list: List,
     /// Index in the list, counted from 0.
-    pub(super) number: usize,
+    pub(crate) number: usize,
 }
 
 impl fmt::Display for Position {
@@ -20,7 +20,7 @@ impl fmt::Display for Position {
 
 impl Lock {
     /// All entries with their positions.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (Position, &LockEntry)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Position, &LockEntry)> {
         List::ALL.into_iter().flat_map(move |list| {
             let numbered = self.list(list).iter().enumerate();
             numbered.map(move |(number, entry)| (Position { list, number }, entry))

@@ -13,19 +13,20 @@ use landfall_packages::npm::TARBALL_ENDING;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::Lock;
 use super::document::Refuse;
 use super::edit::Replacement;
 use super::pinned::{self, WrittenPinned, quoted};
 use super::wheel_source::WheelSource;
-use super::{FilePin, FileSource, Lock, Take};
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::FileUrl;
-use crate::files::is_plain_path;
 use crate::npm::{Omit, Registry};
+use crate::paths::is_plain_path;
+use crate::pins::{FilePin, FileSource, Take};
 use crate::wheels::{self, Form};
 
 /// Pages or tarballs of one set that are requested in parallel.
-pub(super) const PARALLEL: usize = 8;
+pub(crate) const PARALLEL: usize = 8;
 
 /// Maximum size of a file that names packages, in bytes.
 const FILE_BYTES: u64 = 64 << 20;
@@ -249,7 +250,7 @@ impl fmt::Display for SetFields {
 
 impl SetFields {
     /// Bytes and digest of the file.
-    pub(super) fn content(&self) -> Result<(&Arc<[u8]>, Sha256)> {
+    pub(crate) fn content(&self) -> Result<(&Arc<[u8]>, Sha256)> {
         match &self.file.content {
             Ok((bytes, digest)) => Ok((bytes, *digest)),
             Err(what) => Err(BuildError::at(self.kind.unreadable(), Place::file(&self.file.path), what.clone())),
@@ -257,7 +258,7 @@ impl SetFields {
     }
 
     /// Reason why the pins are stale; `None` if they are valid.
-    pub(super) fn stale(&self) -> Option<String> {
+    pub(crate) fn stale(&self) -> Option<String> {
         let Some(pinned) = &self.pinned else { return Some("not resolved yet".to_owned()) };
         if pinned.resolved != self.to_string() {
             return Some(format!("resolved from {}", pinned.resolved));
@@ -305,7 +306,7 @@ impl SetFields {
     }
 
     /// Replacement for the lines below the key `pinned`; `None` if that key is no longer at its line.
-    pub(super) fn replacement(&self, lock: &Lock, found: &SetPinned) -> Option<Replacement> {
+    pub(crate) fn replacement(&self, lock: &Lock, found: &SetPinned) -> Option<Replacement> {
         let mut lines = vec![
             format!("resolved: {}", quoted(&found.resolved)),
             format!("digest: '{}'", found.digest),

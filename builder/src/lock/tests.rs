@@ -7,7 +7,9 @@ use landfall_media::store::ContentStore;
 use super::*;
 use crate::fetch::tests::registry::{Registry, digest};
 use crate::fetch::{Client, DockerConfiguration, Registries, Retry};
-use crate::render::{Renderer, Tool};
+use crate::program::Renderer;
+use crate::resolution::{Resolution, resolve};
+use crate::tool::Tool;
 
 const TEXT: &str = "# kept\nassembled: false\nplatform: linux/amd64\nimages:\n  # why\n  - reference: ghcr.io/a/one:1  \
     # tag\n    index: unresolved\n    digest: unresolved\n    mediaType: unresolved\n    size: unresolved\n  - \
@@ -24,9 +26,9 @@ fn renderer() -> Renderer {
 }
 
 /// Resolves a lock with a new store.
-async fn resolved(lock: &Lock, client: &Client) -> resolve::Resolution {
+async fn resolved(lock: &Lock, client: &Client) -> Resolution {
     let folder = tempfile::tempdir().expect("folder");
-    resolve::resolve(lock, &[(Tool::Kubectl, &renderer())], client, &ContentStore::at(folder.path()), &Silent).await
+    resolve(lock, &[(Tool::Kubectl, &renderer())], client, &ContentStore::at(folder.path()), &Silent).await
 }
 
 /// Adds the renderer, which a resolved lock records.

@@ -65,7 +65,7 @@ pub(super) fn read(written: WrittenWheels, within: Within<'_>, refuse: Refuse<'_
 
 impl WheelSource {
     /// Error code of an unusable file.
-    pub(super) fn unreadable(&self) -> Code {
+    pub(crate) fn unreadable(&self) -> Code {
         match self.form {
             Form::Requirements => codes::REQUIREMENTS_UNREADABLE,
             Form::Project(_) => codes::PROJECT_LOCK_UNREADABLE,
@@ -84,7 +84,7 @@ impl WheelSource {
 
     /// URL of a project's page, without a trailing `/`, in the entry's own index or otherwise in that of the registries
     /// file; `project` is its normalized name.
-    pub(super) fn page(&self, project: &str, common: Option<&FileUrl>) -> Result<FileUrl> {
+    pub(crate) fn page(&self, project: &str, common: Option<&FileUrl>) -> Result<FileUrl> {
         let Some(index) = self.index.as_ref().or(common) else {
             let what = format!("neither the entry nor the registries file names an index that has {project}");
             return Err(BuildError::new(codes::PACKAGE_INDEX_UNNAMED, what));
@@ -95,7 +95,7 @@ impl WheelSource {
     }
 
     /// The wheel that fits a requirement best.
-    pub(super) fn chosen<'a>(
+    pub(crate) fn chosen<'a>(
         &self,
         requirement: &Requirement,
         listed: &'a [Listed],

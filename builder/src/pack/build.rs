@@ -20,30 +20,36 @@ use serde::Serialize;
 
 use super::contents::{Contents, contents, open_installer, placed};
 use super::existing::{existing, without_time};
-use super::inputs::{Inputs, inputs, kubernetes};
-use super::keeping::{self, Keeping};
+use super::inputs::{Inputs, inputs};
+use super::keeping::Keeping;
 use super::order::{Order, order};
 use super::provenance::{Materials, Used};
 use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
-use super::{host, inventory, models, output, programs, room};
+use super::{host, inventory, models, output, room};
 use crate::backup;
 use crate::canary;
-use crate::charts::{self, Charts};
-use crate::definition::{self, Definition};
+use crate::charts::{self, open_charts};
+use crate::definition::Definition;
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
+use crate::executables;
 use crate::fetch::{self, Client, Fetched, Manifests};
 use crate::gpu_program::{self, GpuProgram};
 use crate::layers;
-use crate::lock::{self, Lock, SignatureSource};
+use crate::lock::Lock;
 use crate::options::{BuildOptions, BuildOutput};
 use crate::own_image;
 use crate::package_index;
+use crate::program::Program;
 use crate::proofs;
-use crate::render::{self, Program, Rendered, Rendering, Tool};
+use crate::release;
+use crate::render::{self, Rendering};
+use crate::rendered::Rendered;
+use crate::signatures::{self, SignatureSource};
 use crate::signing;
+use crate::tool::Tool;
 
 /// File of the bundle.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -159,7 +165,7 @@ pub async fn build(
     store.sweep(false)?;
     let Inputs { images, artifacts, .. } = &prepared.inputs;
     let source = SignatureSource { client: &client, store: &store, progress };
-    let signatures = lock::carried(source, &prepared.lock, images).await?;
+    let signatures = signatures::carried(source, &prepared.lock, images).await?;
     let platform = &prepared.definition.release.platform.value;
     let manifests = fetch::fetch_manifests(&client, &store, images, artifacts, progress).await?;
     let assembled = assembled(&prepared, &manifests)?;
@@ -210,7 +216,7 @@ async fn prepare(
     digests: &Digests,
     progress: &dyn Progress,
 ) -> Result<Prepared> {
-    let mut definition = definition::read(&options.source.release)?;
+    let mut definition = release::read(&options.source.release)?;
     let lock_path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&lock_path)?;
     let trust = read_trust(&options.roots)?;
@@ -223,9 +229,9 @@ async fn prepare(
     let charts = open_charts(&options.helm, &definition, &lock, client, store, digests, progress).await?;
     progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
     let rendering = render::render(&mut definition, &kubectl, &charts);
-    let rendering = rendering.map_err(|error| keeping::after_rendering(store, &charts, error));
+    let rendering = rendering.map_err(|error| charts::after_rendering(store, &charts, error));
     let Rendering { mut components, sources } = rendering?;
-    keeping::accept_charts(store, &charts)?;
+    charts::accept_charts(store, &charts)?;
     render::check_values(&definition, &components)?;
     render::check_defaults(&definition, &components)?;
     render::check_editable(&definition, &components)?;
@@ -241,7 +247,7 @@ async fn prepare(
         render::bind(&definition, component, &inputs.written)?;
         render::scan(&definition, component, &lock)?;
     }
-    programs::check_installer(&options.installer, &definition.release.platform.value)?;
+    executables::check_installer(&options.installer, &definition.release.platform.value)?;
     progress.event(Event::PhaseDone);
     definition.release.remarks.iter().for_each(|remark| progress.event(Event::Note(remark.clone())));
     let entries = charts.entries(&definition)?;
@@ -257,27 +263,6 @@ async fn prepare(
     };
     let materials = Materials::collect(used)?;
     Ok(Prepared { definition, lock, inputs, components, charts: entries, trust, materials, gpu })
-}
-
-/// Opens the charts of a release with the Helm that the lock pins.
-pub(crate) async fn open_charts(
-    helm: &Path,
-    definition: &Definition,
-    lock: &Lock,
-    client: &Client,
-    store: &ContentStore,
-    digests: &Digests,
-    progress: &dyn Progress,
-) -> Result<Charts> {
-    if !definition.has_charts() {
-        return Ok(Charts::default());
-    }
-    let helm = Program::find(Tool::Helm, helm, lock)?;
-    helm.check_pinned(lock, digests)?;
-    helm.version()?;
-    let kubernetes = kubernetes(definition, lock)?;
-    let opened = charts::open_all(definition, lock, client, store, progress).await?;
-    Ok(Charts::new(helm, kubernetes, opened))
 }
 
 fn refuse_assembled(trust: &Trust, lock: &Lock, what: &str) -> Result<()> {

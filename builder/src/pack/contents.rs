@@ -15,22 +15,25 @@ use landfall_release_document::{
 };
 use serde_json::json;
 
-use super::artifact;
-use super::elf::Glibc;
 use super::gpu_tools;
 use super::inputs::Inputs;
 use super::order::Placed;
-use super::programs;
 use crate::backup;
 use crate::canary;
 use crate::definition::{Definition, EditableDefinition};
 use crate::digests::{Digests, Program};
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::{Fetched, FetchedImage, OCI_INDEX};
+use crate::executables;
+use crate::executables::elf::Glibc;
+use crate::fetch::Fetched;
+use crate::fetched::FetchedImage;
+use crate::files::artifact_entry;
 use crate::gpu_program::GpuProgram;
+use crate::manifest::OCI_INDEX;
 use crate::pointers;
 use crate::proofs;
-use crate::render::{self, Rendered};
+use crate::render;
+use crate::rendered::Rendered;
 
 const BINARY: &str = "application/octet-stream";
 const JSON: &str = "application/json";
@@ -60,7 +63,7 @@ pub fn contents(
     let entries = components.iter().map(|rendered| component(definition, rendered.index)).collect::<Result<_>>()?;
     let named = release.artifacts.iter().zip(&fetched.artifacts);
     let artifact = |(named, found)| {
-        let entry = artifact::entry(named, found)?;
+        let entry = artifact_entry(named, found)?;
         pointers::refuse_in_artifact(&entry, found, store)?;
         Ok::<_, BuildError>(entry)
     };
@@ -69,7 +72,7 @@ pub fn contents(
     // It follows the artifacts of the lock, which others match with their pins by index.
     artifacts.extend(gpu.map(|gpu| gpu.entry.clone()));
     let proofs = proofs::proofs(definition, &artifacts)?;
-    let glibc = programs::check(&artifacts, &inputs.artifacts, store)?;
+    let glibc = executables::check(&artifacts, &inputs.artifacts, store)?;
     let document = ReleaseDocument {
         document_type: RELEASE_DOCUMENT_TYPE.to_owned(),
         name: release.name.value.clone(),
@@ -138,7 +141,7 @@ fn image(fetched: &FetchedImage) -> ImageEntry {
             size: fetched.pin.size,
         },
         config: fetched.manifest.config.descriptor(),
-        layers: fetched.manifest.layers.iter().map(crate::fetch::Described::descriptor).collect(),
+        layers: fetched.manifest.layers.iter().map(crate::manifest::Described::descriptor).collect(),
     }
 }
 

@@ -23,14 +23,14 @@ use super::build::{BuildReport, BuiltFile, Unmounted, signed_head};
 use super::contents::placed_beside;
 use super::existing::existing;
 use super::order::{Placed, order_of_files};
-use super::programs::check_installer;
 use super::roots::{Trust, check_signers, read_trust};
-use crate::definition::yaml;
 use crate::digests::Digests;
+use crate::documents::yaml;
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::OCI_INDEX;
-use crate::files::is_relative;
+use crate::executables::check_installer;
+use crate::manifest::OCI_INDEX;
 use crate::options::{BuildOptions, BuildOutput};
+use crate::paths::is_relative;
 
 /// Name of the definition in a host pack's folder.
 const FILE_NAME: &str = "host-pack.yaml";

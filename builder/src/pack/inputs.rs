@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use landfall_error_codes::codes;
-use landfall_release_document::{ArtifactKind, NodeImage};
+use landfall_release_document::ArtifactKind;
 
-use crate::definition::{Definition, role_name};
+use crate::definition::Definition;
 use crate::error::{BuildError, Place, Result};
-use crate::lock::{ArtifactPin, FilesPin, Form, List, Lock, LockEntry, Pin};
+use crate::lock::{List, Lock, LockEntry};
+use crate::node_packs::{NodePackInputs, node_pack, roles};
 use crate::own_image::{self, OwnImage};
+use crate::pins::{ArtifactPin, FilesPin, Form, Pin};
 use crate::reference::Reference;
-use crate::render::{self, Rendered};
+use crate::render;
+use crate::rendered::Rendered;
 
 /// Pins that must be fetched for a release, with their users.
 #[derive(Debug, Clone)]
@@ -23,15 +26,6 @@ pub struct Inputs {
     pub written: BTreeMap<Reference, Pin>,
     /// One per node pack.
     pub node_packs: Vec<NodePackInputs>,
-}
-
-/// Pins of a node pack.
-#[derive(Debug, Clone)]
-pub struct NodePackInputs {
-    /// Kubernetes version, such as `v1.36.3`: the tag of the pinned API server.
-    pub kubernetes: String,
-    /// Pinned reference of each role.
-    pub images: BTreeMap<NodeImage, String>,
 }
 
 /// Looks up all references in the lock. Returns an error for the first missing entry, or for all unresolved ones
@@ -70,29 +64,6 @@ pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own
         .collect();
     let packs = roles.iter().enumerate().map(|(index, roles)| node_pack(definition, index, roles));
     Ok(Inputs { images, artifacts, written, node_packs: packs.collect::<Result<_>>()? })
-}
-
-/// Kubernetes version of the last node pack, the one that runs after an install. Returns an error if the lock lacks it.
-pub fn kubernetes(definition: &Definition, lock: &Lock) -> Result<String> {
-    let packs = roles(definition, lock)?;
-    let last = packs.iter().enumerate().next_back();
-    last.map_or_else(|| Ok(String::new()), |(index, roles)| Ok(node_pack(definition, index, roles)?.kubernetes))
-}
-
-type Roles<'a> = BTreeMap<NodeImage, &'a LockEntry>;
-
-fn roles<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<Roles<'a>>> {
-    let packs = definition.release.node_packs.iter().enumerate();
-    packs
-        .map(|(index, pack)| {
-            let roles = pack.images.iter().map(|(role, written)| {
-                let place = definition.place(written, format!("nodePacks[{index}].images.{}", role_name(*role)));
-                let wanted = parse(&written.value, &place)?;
-                Ok((*role, lock.find_of_node_pack(&wanted, &pack.kubernetes.value, place)?))
-            });
-            roles.collect()
-        })
-        .collect()
 }
 
 fn artifacts<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<(ArtifactKind, &'a LockEntry)>> {
@@ -142,23 +113,4 @@ fn written<'a>(definition: &Definition, lock: &'a Lock, components: &[Rendered])
 
 fn parse(text: &str, place: &Place) -> Result<Reference> {
     text.parse().map_err(|error| BuildError::at(codes::RELEASE_INVALID, place.clone(), format!("{error}")))
-}
-
-/// Pins of a node pack. The four programs of Kubernetes must have the same version, a patch version of the one in the
-/// definition.
-fn node_pack(definition: &Definition, index: usize, roles: &Roles<'_>) -> Result<NodePackInputs> {
-    let pack = &definition.release.node_packs[index];
-    let wanted = &pack.kubernetes.value;
-    let kubernetes = [NodeImage::ApiServer, NodeImage::ControllerManager, NodeImage::Scheduler, NodeImage::Proxy];
-    let tags: Vec<_> =
-        kubernetes.iter().filter_map(|role| roles.get(role)?.reference.value.parse::<Reference>().ok()?.tag).collect();
-    let version = tags.first().cloned().unwrap_or_default();
-    let fits = version.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'));
-    if !fits || tags.iter().any(|tag| *tag != version) {
-        let place = definition.place(&pack.kubernetes, format!("nodePacks[{index}].kubernetes"));
-        let what = format!("the lock has images of {} where all must be of one version of {wanted}", tags.join(", "));
-        return Err(BuildError::at(codes::RELEASE_INVALID, place, what));
-    }
-    let images = roles.iter().map(|(role, entry)| (*role, entry.reference.value.clone())).collect();
-    Ok(NodePackInputs { kubernetes: version, images })
 }

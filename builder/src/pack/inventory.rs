@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use super::licenses;
 use crate::error::{BuildError, Result};
-use crate::fetch::FetchedImage;
+use crate::fetched::FetchedImage;
 use crate::gpu_program::{GpuProgram, OWN_LICENSE};
 use crate::image_files::ImageFiles;
-use crate::listing;
-use crate::lock::ArtifactPin;
+use crate::layers::listing;
+use crate::pins::ArtifactPin;
 use crate::record;
 
 /// Type of a record. It changes with any change to what is derived from layers. Records of another type, or derived

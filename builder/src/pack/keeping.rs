@@ -9,29 +9,14 @@
 use std::collections::BTreeSet;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::Coded as _;
 use landfall_media::store::ContentStore;
-use serde::{Deserialize, Serialize};
 
-use crate::charts::Charts;
+use crate::acceptance::{accept_blobs, forget_unaccepted, with_outcome};
 use crate::error::{BuildError, Result};
-use crate::fetch::{Fetched, ManifestDocument, Manifests};
-use crate::lock::Pin;
-use crate::record;
+use crate::fetch::{Fetched, Manifests};
+use crate::manifest::ManifestDocument;
+use crate::pins::Pin;
 use crate::reference::Reference;
-
-const RECORD_TYPE: &str = "landfall.dev/accepted/1";
-
-/// Folder with the records of accepted content.
-const ACCEPTED: &str = "accepted";
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Record {
-    #[serde(rename = "type")]
-    document_type: String,
-    blobs: BTreeSet<Sha256>,
-}
 
 /// Upstream content of a release that is not judged yet.
 #[derive(Debug)]
@@ -51,7 +36,7 @@ impl<'a> Keeping<'a> {
     /// Deletes the content that an error refuses; returns the error with the outcome.
     pub fn after(&self, error: BuildError) -> BuildError {
         let forgotten = error.refused().map(|refused| self.forget(refused));
-        said_of(error, forgotten)
+        with_outcome(error, forgotten)
     }
 
     fn forget(&self, refused: &str) -> Result<()> {
@@ -82,57 +67,4 @@ impl<'a> Keeping<'a> {
         let upstream = self.contents.iter().filter(|(reference, _)| *reference == pin.reference);
         accept_blobs(self.store, pin.digest, || own.chain(upstream.flat_map(|(_, blobs)| blobs).copied()).collect())
     }
-}
-
-/// Deletes the blobs of a chart that an error refuses; returns the error with the outcome. For errors of rendering or
-/// opening.
-pub fn after_chart(store: &ContentStore, blobs: &BTreeSet<Sha256>, error: BuildError) -> BuildError {
-    let forgotten = error.refused().map(|_| forget_unaccepted(store, blobs.clone()));
-    said_of(error, forgotten)
-}
-
-/// Like [`after_chart`], for an error that names the refused chart.
-pub fn after_rendering(store: &ContentStore, charts: &Charts, error: BuildError) -> BuildError {
-    let Some(refused) = error.refused().and_then(|refused| charts.blobs(refused)) else { return error };
-    let mut own = refused.clone();
-    for (_, blobs) in charts.pinned_blobs().filter(|(_, blobs)| *blobs != refused) {
-        own.retain(|blob| !blobs.contains(blob));
-    }
-    after_chart(store, &own, error)
-}
-
-/// Records the charts of a rendered release as accepted. The records are synced. Archives next to the lock are not in
-/// the store.
-///
-/// # Errors
-///
-/// Fails if a record cannot be written.
-pub fn accept_charts(store: &ContentStore, charts: &Charts) -> Result<()> {
-    let mut fetched = charts.pinned_blobs().filter(|(_, blobs)| !blobs.is_empty());
-    fetched.try_for_each(|(digest, blobs)| accept_blobs(store, digest, || blobs.clone()))
-}
-
-fn accept_blobs(store: &ContentStore, name: Sha256, blobs: impl FnOnce() -> BTreeSet<Sha256>) -> Result<()> {
-    let path = record::path(store, ACCEPTED, name);
-    if path.exists() {
-        return Ok(());
-    }
-    let record = Record { document_type: RECORD_TYPE.to_owned(), blobs: blobs() };
-    record::write(&path, &record, "the record of what was accepted")
-}
-
-fn forget_unaccepted(store: &ContentStore, mut blobs: BTreeSet<Sha256>) -> Result<()> {
-    let records: Vec<Record> = record::all(store, ACCEPTED)?;
-    for blob in records.iter().flat_map(|record| &record.blobs) {
-        blobs.remove(blob);
-    }
-    store.forget(&blobs)?;
-    blobs.iter().try_for_each(|blob| record::forget(store, *blob))
-}
-
-/// Adds to the error that refused content could not be deleted.
-fn said_of(error: BuildError, forgotten: Option<Result<()>>) -> BuildError {
-    let Some(Err(failed)) = forgotten else { return error };
-    let fix = error.code().fix;
-    error.hint(format!("{fix} Its content is still in the store, from which it could not be removed: {failed}."))
 }

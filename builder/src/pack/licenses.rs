@@ -9,7 +9,7 @@ use landfall_packages::npm::{self, TARBALL_ENDING};
 use landfall_packages::{FileReader, WheelName, metadata_of};
 use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind};
 
-use crate::fetch::FetchedImage;
+use crate::fetched::FetchedImage;
 
 /// Label with the license of an image.
 const LABEL: &str = "org.opencontainers.image.licenses";

@@ -11,8 +11,8 @@ use landfall_models::{
 use landfall_release_document::{ArtifactEntry, ArtifactKind, ReleaseDocument};
 
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::FetchedImage;
-use crate::lock::ArtifactPin;
+use crate::fetched::FetchedImage;
+use crate::pins::ArtifactPin;
 use crate::reference::Reference;
 
 /// The document; `None` if the release has no model with readable weights. The blobs must be in the store; `pins` are

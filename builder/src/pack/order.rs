@@ -10,7 +10,7 @@ use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactKind, Descriptor, ReleaseDocument, SignatureEntry};
 
 use crate::error::Result;
-use crate::fetch::FetchedImage;
+use crate::fetched::FetchedImage;
 use crate::layers;
 
 /// Content after the head.

@@ -17,14 +17,14 @@ use super::inputs::Inputs;
 use crate::charts::Charts;
 use crate::definition::{Definition, NotesDefinition, ObjectSource};
 use crate::error::{BuildError, Place, Result};
+use crate::fetched::CarriedSignature;
 use crate::gpu_program::{GPU_PROGRAM, GpuProgram};
-use crate::lock::{
-    ArchivePin, ArchiveSource, ArtifactPin, CarriedSignature, ChartPin, FilePin, FileSource, List, Lock, Pin,
-    RendererFields,
-};
+use crate::lock::{List, Lock, RendererFields};
 use crate::own_image::{self, OwnImage};
-use crate::render::{Sources, Tool};
+use crate::pins::{ArchivePin, ArchiveSource, ArtifactPin, ChartPin, FilePin, FileSource, Pin};
+use crate::render::Sources;
 use crate::signing;
+use crate::tool::Tool;
 
 /// Name of the installer in statements.
 const INSTALLER: &str = "landfall";

@@ -10,8 +10,9 @@ use landfall_media::parts::SUMS_NAME;
 use landfall_media::progress::{Event, Progress};
 
 use super::*;
+use crate::executables::program as program_for_tests;
+use crate::pack::BuildReport;
 use crate::pack::tests::{Bench, composed, head, tools};
-use crate::pack::{BuildReport, program_for_tests};
 
 const BUILT_AT: &str = "2026-11-20T08:16:00Z";
 

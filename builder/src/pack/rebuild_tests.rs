@@ -41,7 +41,7 @@ async fn unchanged_rebuild_makes_no_requests() {
     bench.lock().await.expect("locked");
     bench.build().await.expect("built");
     let before = bench.registry.requests();
-    assert!(before > 10 && !hub.seen().is_empty(), "the servers were asked for what is there now: {before}");
+    assert!(before > 10 && !hub.seen().is_empty(), "the servers received requests: {before}");
     hub.forget();
 
     let mut fastest = Duration::MAX;

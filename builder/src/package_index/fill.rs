@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use super::objects::{NPM_LIST_FOLDER, NPM_LIST_VOLUME, npm_name, pod, push, wheels_name};
 use crate::definition::{Definition, ObjectSource};
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::FetchedArtifact;
-use crate::pack::artifact_entry;
-use crate::render::Rendered;
+use crate::fetched::FetchedArtifact;
+use crate::files::artifact_entry;
+use crate::rendered::Rendered;
 
 /// Packages that one component serves.
 #[derive(Default)]

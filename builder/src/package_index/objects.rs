@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::definition::{ObjectSource, Release};
 use crate::error::{BuildError, Result};
-use crate::render;
+use crate::yaml;
 
 const OBJECTS: &str = include_str!("objects.yaml");
 
@@ -44,7 +44,7 @@ pub fn objects(release: &Release, index: usize) -> Result<Vec<Value>> {
         return Err(bug("a component is no package index".to_owned()));
     };
     let name = component.name.value.as_str();
-    let mut objects = render::parse(&OBJECTS.replace("@{name}", name)).map_err(bug)?;
+    let mut objects = yaml::read(&OBJECTS.replace("@{name}", name)).map_err(bug)?;
     let pod = pod(&mut objects)?;
     for (number, artifact) in served.iter().map(|artifact| &artifact.value).enumerate() {
         let claim = json!({ "claimName": artifact, "readOnly": true });

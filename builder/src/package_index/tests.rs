@@ -47,7 +47,7 @@ fn refusal(component: &str) -> String {
         1,
     );
     landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
-    let error = crate::definition::read(&path).expect_err(component);
+    let error = crate::release::read(&path).expect_err(component);
     format!("{} {}", error.code().id, error.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 
@@ -212,7 +212,7 @@ fn long_npm_list_is_split() {
         1,
     );
     landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
-    let definition = crate::definition::read(&path).expect("good definition");
+    let definition = crate::release::read(&path).expect("good definition");
     let index = definition.release.components.iter().position(|it| it.name.value == "packages").unwrap();
     let mut objects = objects(&definition.release, index).unwrap();
     super::fill::write_parts(&mut objects, "packages", vec![b"one".to_vec(), b"two".to_vec(), b"three".to_vec()])

@@ -8,7 +8,8 @@ use landfall_release_document::{
 };
 use serde_saphyr::Spanned;
 
-use super::{CommandDefinition, Declared, LIMIT_SECONDS, ONE_WAY, RequestDefinition, TextDefinition};
+use super::{Declared, LIMIT_SECONDS};
+use crate::definition::{CommandDefinition, ONE_WAY, RequestDefinition, ResponseExpectationDefinition, TextDefinition};
 use crate::error::{BuildError, Result};
 use crate::workloads;
 
@@ -58,7 +59,7 @@ impl Declared<'_> {
         let port = NonZeroU16::new(request.port.value)
             .ok_or_else(|| self.invalid(&request.port, "request.port", "0 is not a port"))?;
         let expect = match &request.expect {
-            None => ResponseExpectation { status: super::ok(), body: None },
+            None => ResponseExpectation { status: ResponseExpectationDefinition::STATUS, body: None },
             Some(expect) => ResponseExpectation {
                 status: expect.value.status,
                 body: self.text(expect, expect.value.body.as_ref(), "request.expect.body")?,

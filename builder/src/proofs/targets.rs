@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::{CommandDefinition, Declared, RequestDefinition};
-use crate::definition::Definition;
+use super::Declared;
+use crate::definition::{CommandDefinition, Definition, RequestDefinition};
 use crate::error::Result;
-use crate::render::Rendered;
+use crate::rendered::Rendered;
 use crate::workloads::{self, Unknown};
 
 /// Returns an error for a proof whose target its component does not render.

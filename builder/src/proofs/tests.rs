@@ -3,9 +3,10 @@ use landfall_release_document::{ArtifactEntry, ProofTrial};
 use serde_json::{Value, json};
 
 use super::{check_rendered, proofs};
-use crate::definition::{self, Definition};
+use crate::definition::Definition;
 use crate::error::BuildError;
-use crate::render::{Origin, Rendered};
+use crate::release;
+use crate::rendered::{Origin, Rendered};
 
 const GOOD: &str = include_str!("../definition/good.yaml");
 
@@ -48,7 +49,7 @@ pub(crate) fn read_text(text: &str) -> Result<Definition, BuildError> {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("release.yaml");
     landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).expect("file");
-    definition::read(&path)
+    release::read(&path)
 }
 
 /// The error with its hint, and with the text of the line in place of its number.
@@ -117,7 +118,7 @@ fn unrendered_objects_cannot_be_proved() {
     let definition = read("counter: 7", "counter: 7").expect("good");
     check_rendered(&definition, &rendered(&definition)).expect("everything exists");
     let refusal = |from: &str, to: &str| {
-        let definition = read(from, to).expect("good by itself");
+        let definition = read(from, to).expect("valid release");
         let error = check_rendered(&definition, &rendered(&definition)).expect_err("refused");
         said(&error, &format!("{GOOD}{PROOFS}").replacen(from, to, 1))
     };

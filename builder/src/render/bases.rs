@@ -10,9 +10,10 @@ use landfall_error_codes::{Code, codes};
 use serde_json::Value;
 
 use super::kustomization::{Form, Kustomization, Named, is_inflator, named_by, written_out};
-use super::kustomize::{kustomization, parse};
+use super::kustomize::parse;
 use crate::definition::without_detours;
 use crate::error::{BuildError, Place, Result};
+use crate::rendered::kustomization;
 
 /// Files that a folder's kustomization uses, with digests, including those of nested kustomizations. Paths are relative
 /// to the folder, as kustomizations write them.

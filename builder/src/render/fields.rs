@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::escape;
-use crate::definition::ImageFieldDefinition;
+use crate::definition::{ImageFieldDefinition, name_in};
 
 /// Fields of custom resources with references: API group, kind and path.
 const KNOWN: [(&str, &str, &str); 39] = [
@@ -131,11 +131,6 @@ fn walk(value: &Value, path: &[&str], pointer: String, found: &mut dyn FnMut(Str
         }
         _ => {}
     }
-}
-
-/// The name in a segment `[name=NAME]`, which selects the element of a list with this name.
-pub fn name_in(segment: &str) -> Option<&str> {
-    segment.strip_prefix("[name=")?.strip_suffix(']').filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::kustomize::{self, RenderedFolder};
-use super::program::Program;
 use crate::definition::{Definition, ObjectSource};
 use crate::error::Result;
+use crate::program::Program;
 use crate::side_by_side::side_by_side;
 
 /// Renders each folder of manifests; results by index of the component in the definition.

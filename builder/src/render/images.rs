@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::fields::of_definition;
 use super::spots::{Spot, is_custom, spots};
-use super::{Rendered, title};
 use crate::definition::{ComponentDefinition, Definition, ReferenceDefinition};
 use crate::error::{BuildError, Place, Result};
-use crate::lock::Pin;
+use crate::pins::Pin;
 use crate::reference::Reference;
+use crate::rendered::{Rendered, title};
 
 /// A field that names an image.
 #[derive(Debug, Clone)]

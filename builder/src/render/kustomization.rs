@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::kustomize::parse;
-use crate::definition::yaml_text;
+use crate::documents::yaml_text;
 use crate::error::Result;
 
 /// Kind of the configuration object with which kubectl fetches a chart.

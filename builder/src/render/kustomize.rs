@@ -9,14 +9,11 @@ use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::bases::{self, Sources};
-use super::program::Program;
-use super::title;
 use crate::definition::Definition;
 use crate::error::{BuildError, Place, Result};
 use crate::pointers::pointer;
+use crate::program::Program;
 use crate::yaml;
-
-const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Rendered objects of a kustomization, with its source files.
 #[derive(Debug)]
@@ -81,28 +78,6 @@ fn without_log(said: &str) -> String {
     let lines: Vec<_> = said.lines().filter(|line| !is_log(line)).collect();
     // If there are only log lines, they are better than an empty message.
     if lines.is_empty() { said.to_owned() } else { lines.join("\n") }
-}
-
-/// Path of the kustomization in a folder.
-pub(crate) fn kustomization(folder: &Path) -> Option<PathBuf> {
-    NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file())
-}
-
-/// The file in a component's folder that contains a rendered object; the kustomization if it generates the object,
-/// renames it, or takes it from elsewhere.
-pub(super) fn source(folder: &Path, object: &Value) -> PathBuf {
-    let entries = folder.read_dir().into_iter().flatten().filter_map(Result::ok);
-    let mut files: Vec<_> = entries.map(|entry| entry.path()).filter(|path| is_yaml(path)).collect();
-    files.sort();
-    let stands_in = |path: &PathBuf| {
-        let objects = fs_err::read_to_string(path).ok().and_then(|text| parse(&text).ok()).unwrap_or_default();
-        objects.iter().any(|other| title(other) == title(object) && other["apiVersion"] == object["apiVersion"])
-    };
-    files.into_iter().find(stands_in).or_else(|| kustomization(folder)).unwrap_or_else(|| folder.to_owned())
-}
-
-fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 /// Parses the objects in YAML, rendered or as a vendor wrote it.

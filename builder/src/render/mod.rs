@@ -8,7 +8,6 @@ mod images;
 mod kustomization;
 mod kustomize;
 mod objects;
-mod program;
 mod scan;
 mod spots;
 #[cfg(test)]
@@ -16,65 +15,27 @@ pub(crate) mod tests;
 mod values;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use landfall_error_codes::codes;
 use landfall_kinds::escape;
-use serde_json::Value;
 
 pub(crate) use bases::Sources;
-pub use checks::served_kinds;
-pub(crate) use checks::{Wanted, lowest_pod_security, template, wanted};
-pub(crate) use fields::name_in;
+pub(crate) use checks::{Wanted, lowest_pod_security, wanted};
 pub use images::{bind, check_fields, each_usage, usages};
 use kustomize::RenderedFolder;
-pub(crate) use kustomize::{kustomization, parse, render_folder};
-pub use program::{Program, Renderer, Tool};
+pub(crate) use kustomize::{parse, render_folder};
 pub use scan::{Suspect, in_doubt, is_registry, scan};
 pub use spots::is_custom;
 pub use values::{check as check_values, check_defaults, check_editable, site_schema};
 
 use crate::charts::{self, Charts};
 use crate::definition::{Definition, ObjectSource};
-use crate::error::{BuildError, Place, Result};
+use crate::error::{BuildError, Result};
 use crate::license_check;
 use crate::package_index;
+use crate::program::Program;
 use crate::proofs;
-
-/// A component's objects, in the order in which they are applied.
-#[derive(Debug, Clone)]
-pub struct Rendered {
-    /// Index of the component in the definition.
-    pub index: usize,
-    /// Origin of the objects.
-    pub origin: Origin,
-    /// Rendered objects.
-    pub objects: Vec<Value>,
-}
-
-/// The source that a person corrects if an object is wrong.
-#[derive(Debug, Clone)]
-pub enum Origin {
-    /// A folder with manifests.
-    Folder(PathBuf),
-    /// A chart, with the templates of its objects by kind and name.
-    Chart(PathBuf, BTreeMap<String, PathBuf>),
-    /// `build` itself, for a component of the release definition.
-    Definition(PathBuf),
-}
-
-impl Rendered {
-    /// Place of an error in a rendered object, with the file that a person corrects.
-    pub fn place(&self, object: &Value, field: &str) -> Place {
-        let title = title(object);
-        let file = match &self.origin {
-            Origin::Folder(folder) => kustomize::source(folder, object),
-            Origin::Chart(chart, files) => files.get(&title).unwrap_or(chart).clone(),
-            Origin::Definition(definition) => definition.clone(),
-        };
-        Place { file: Some(file), line: None, field: Some(format!("{title}{field}")) }
-    }
-}
+use crate::rendered::{Origin, Rendered};
 
 /// Rendered components of a release, with their sources.
 #[derive(Debug)]
@@ -151,10 +112,4 @@ fn one(
         }
         None => (Vec::new(), None),
     })
-}
-
-/// Display name of an object: `StatefulSet/postgres`.
-pub fn title(object: &Value) -> String {
-    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
-    format!("{}/{}", text("/kind"), text("/metadata/name"))
 }

@@ -7,9 +7,9 @@ use landfall_error_codes::codes;
 use serde_json::{Value, json};
 use serde_saphyr::Spanned;
 
-use super::{Rendered, title};
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
+use crate::rendered::{Rendered, title};
 use crate::secret_entry::{self, SecretEntry};
 
 /// Cluster-scoped kinds in API groups of Kubernetes.
@@ -143,7 +143,7 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
             let name = text(object, "/metadata/name");
             let hint = format!(
                 "Leave it out of the manifests. For objects of the component in it, list `{name}` under `namespaces` \
-                 of the component; of a chart, the object is left out then, too."
+                 of the component; then a chart's object is also left out."
             );
             let what = "components bring no Namespace: Landfall makes it, with its policies";
             return Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, ""), what).hint(hint));

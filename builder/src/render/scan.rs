@@ -8,13 +8,14 @@ use landfall_error_codes::codes;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use super::escape;
 use super::images::without_images;
 use super::spots::{doubtful, spots};
-use super::{Rendered, escape, title};
 use crate::definition::{Definition, ImageFieldDefinition};
 use crate::error::{BuildError, Result};
 use crate::lock::{List, Lock};
 use crate::reference::Reference;
+use crate::rendered::{Rendered, title};
 
 /// Container fields whose texts are searched.
 const CONTAINER_FIELDS: [&str; 3] = ["args", "command", "env"];
@@ -118,7 +119,7 @@ fn refusal(component: &Rendered, written: usize, found: &[(&Value, Suspect)]) ->
     let field = format!("components[{written}]");
     let mut what = format!(
         "`{word}` names an image outside a known image field; declare it under {field}.references, or under \
-         {field}.notImages if it is none"
+         {field}.notImages if it is not one"
     );
     let mut words = vec![word];
     for Suspect { title, pointer, word } in others.iter().map(|(_, suspect)| suspect) {

@@ -3,10 +3,13 @@ use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded, codes};
+use serde_json::Value;
 
 use super::*;
 use crate::lock::{List, Lock};
 use crate::reference::Reference;
+use crate::rendered::source;
+use crate::tool::Tool;
 
 const DEFINITION: &str = include_str!("../definition/good.yaml");
 
@@ -36,7 +39,7 @@ pub(super) fn definition(from: &str, to: &str) -> Definition {
     let path = folder.path().join("release.yaml");
     assert!(DEFINITION.contains(from), "{from}");
     landfall_media::durable::write_file(&path, DEFINITION.replacen(from, to, 1).as_bytes(), 0o644).expect("file");
-    crate::definition::read(&path).expect("good definition")
+    crate::release::read(&path).expect("good definition")
 }
 
 pub(super) fn component(definition: &Definition, name: &str, text: &str) -> Rendered {
@@ -52,7 +55,7 @@ pub(super) fn component(definition: &Definition, name: &str, text: &str) -> Rend
 /// The starter release from its files, with the selectors and settings that kustomize adds.
 pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../releases/starter");
-    let definition = crate::definition::read(&folder).expect("definition");
+    let definition = crate::release::read(&folder).expect("definition");
     let mut components = Vec::new();
     for &index in &definition.order {
         if definition.release.components[index].package_index.is_some() {
@@ -491,7 +494,7 @@ fn source_file_of_object_is_found() {
     );
     let named = |name: &str| {
         let object = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } });
-        kustomize::source(folder.path(), &object).file_name().expect("name").to_owned()
+        source(folder.path(), &object).file_name().expect("name").to_owned()
     };
     assert_eq!(named("b"), "settings.yaml");
     assert_eq!(named("the-b"), "kustomization.yaml");
@@ -515,7 +518,7 @@ fn kubectl_refusal_names_folder() {
         "#!/bin/sh\necho 'error: broken.yaml: yaml: line 2: did not find expected node' >&2\nexit 1\n",
     );
     assert_eq!(fs_err::metadata(&script).expect("script").permissions().mode() & 0o777, 0o755);
-    let mut definition = crate::definition::read(folder.path()).expect("definition");
+    let mut definition = crate::release::read(folder.path()).expect("definition");
     let kubectl = Program::find(Tool::Kubectl, &script, &lock()).expect("found");
     let refusal = |error: crate::BuildError| {
         format!("{} {error}", error.code().id).replace(&format!("{}/", folder.path().display()), "")

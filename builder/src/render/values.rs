@@ -5,9 +5,10 @@ use landfall_error_codes::codes;
 use landfall_release_document::{COMPUTED_PREFIX, SiteSecret};
 use serde_json::{Map, Value, json};
 
-use super::{Rendered, checks, title};
+use super::checks;
 use crate::definition::{Definition, ValueDefinition};
 use crate::error::{BuildError, Result};
+use crate::rendered::{Rendered, title};
 
 /// Returns an error for a value with an invalid schema, a default that violates it, or missing targets.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {

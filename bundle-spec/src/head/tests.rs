@@ -363,7 +363,7 @@ fn revocation_is_carried_and_obeyed() {
     assert_eq!(verified.revocation().unwrap().number(), 3);
     let refusal = carrying(&sign(3, "sample", &vendor.key)).unwrap_err();
     assert_eq!(refusal.to_string(), "sample 1.0.0 is revoked by revocation 3: loses data");
-    assert_eq!(code(carrying(&sign(3, "sample", &self::vendor().key))), "LF1105", "a stranger revokes nothing");
+    assert_eq!(code(carrying(&sign(3, "sample", &self::vendor().key))), "LF1105", "an unknown key revokes nothing");
     assert_eq!(code(carrying(&Revocation::new(1, vec![]).unwrap())), "LF1104");
     // A revocation that the site knows also applies, before the bundle is interpreted.
     let future = forgery.clone().of_the_future().unwrap().sign(&vendor.key).unwrap();

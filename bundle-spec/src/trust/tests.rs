@@ -109,7 +109,7 @@ fn rotation_needs_both_thresholds() {
     assert!(next(&[&one, &three, &four]).is_ok());
     assert_eq!(code(next(&[&three, &four])), "LF1108", "one of the two old keys is missing");
     assert_eq!(code(next(&[&one, &two, &three])), "LF1108", "one of the two new keys is missing");
-    assert!(next(&[&one, &three, &four, &key()]).is_ok(), "a stranger who signed, too, is ignored");
+    assert!(next(&[&one, &three, &four, &key()]).is_ok(), "an unknown additional signer is ignored");
     assert_eq!(code(next(&[&one, &one, &four, &key()])), "LF1108", "and does not count");
     assert_eq!(code(root(&contents(1, &[&one, &two], 2), &[&one, &one], None)), "LF1107", "one key counts once");
     assert_eq!(code(root(&contents(1, &[&one], 1), &[], None)), "LF1104");

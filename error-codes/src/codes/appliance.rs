@@ -93,7 +93,7 @@ registry! {
     // LF48: the host's side of the console.
     CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Move the named file away, \
         and keep it; then run `systemctl restart landfall-host-api`, which makes a new one. Exports of the audit log \
-        before that need the former key of `audit.json`.";
+        before that need the previous key of `audit.json`.";
     CONSOLE_MISSING = "LF4802", NotReady, "This site has no console", "Install or upgrade to a release whose \
         definition has a component with `console: true`.";
     HOST_API = "LF4803", Resumable, "The host's API for the console cannot serve", "Look at `journalctl --unit \
@@ -115,7 +115,7 @@ registry! {
     MEDIUM_EMPTY = "LF4811", Usage, "A medium holds no bundle", "Copy all files of a bundle onto it: into its first \
         folder, or into a folder there.";
     CHECKPOINTS_TOO_MANY = "LF4812", NotReady, "The console asks for too many checkpoints of its audit log", "Wait as \
-        long as the message says. The console asks again by itself, and the next checkpoint covers the same entries. \
+        long as the message says. The console retries, and the next checkpoint covers the same entries. \
         If this continues for hours while few people work, treat the console as taken over.";
     APPROVAL_UNKNOWN = "LF4813", Usage, "No change waits for this approval", "`landfall approvals list` shows what \
         waits, with digests. A change that has waited for 15 minutes is asked for again in the console.";
@@ -177,8 +177,8 @@ registry! {
         compare it with an earlier export. Unless a backup of the console was restored, someone who could write to its \
         database has rewritten the log: treat the console as taken over.";
     AUDIT_TRUNCATED = "LF5036", Refused, "The audit log lacks entries that the site signed", "If the file is an export \
-        of an earlier time, pass `--earlier`. Otherwise keep it, and export the log again. If that one lacks them, \
-        too, `landfall audit show` on the host reports whether a backup of the console was restored; otherwise treat \
+        of an earlier time, pass `--earlier`. Otherwise keep it, and export the log again. If that one also lacks \
+        them, `landfall audit show` on the host reports whether a backup of the console was restored; otherwise treat \
         the console as taken over.";
     AUDIT_FORGED = "LF5037", Refused, "A checkpoint of the audit log is not as the site signed it", "Keep the file. \
         Compare the key with the one that `landfall audit show` prints on the host; if it is the same, the checkpoint \
@@ -198,10 +198,10 @@ registry! {
         `Approval`, or once the user has opened `/first` with the token that `landfall console` on the host prints.";
     SYSLOG_SETTINGS = "LF5043", Usage, "The settings of the syslog server cannot be used", "Correct each fault that \
         the page `Audit` names in the Secret `console-syslog`; the console reads it again within two minutes. Nothing \
-        is lost meanwhile.";
+        is lost until then.";
     AUDIT_NO_KEY = "LF5044", Usage, "No key is known that could have signed the audit log", "Name the site's public \
         key with `--key FILE`; `landfall audit show` prints it on the host. As root on that host no file is needed. \
-        Pass `--chain-only` to check the chain alone, which whoever owns the console could have written anew.";
+        Pass `--chain-only` to check the chain alone, which a compromised console could have rewritten.";
     AUDIT_LINE = "LF5045", Refused, "A line of the audit log is too long", "Check that the file is an export of an \
         audit log, and export the log again. If the line is still there, keep the file: the console writes no such \
         entry, so someone changed its database.";
@@ -210,9 +210,9 @@ registry! {
     METHOD_NOT_ALLOWED = "LF5047", Usage, "The address is not for this method", "Send the request by a method that the \
         message names.";
     UPLOAD_RUNS = "LF5048", NotReady, "Another upload is on the host", "Continue that one, or wait until it is used. \
-        Whoever may upload can also remove it.";
+        Users who may upload can also remove it.";
     UPLOAD_OFFSET = "LF5049", Usage, "The bytes do not continue the upload", "Ask with `HEAD /api/v1/uploads/ID` how \
-        much has arrived, and send what follows it. The page does so by itself.";
+        much has arrived, and send what follows it. The page does it for you.";
     UPLOAD_TOO_LONG = "LF5050", Usage, "The upload is longer than was announced", "Remove the upload and begin again \
         with the size of the file. A bundle in parts has the size of all its parts together.";
     UPLOAD_NEEDED = "LF5051", NotReady, "An open change reads the upload", "Wait until the change has ended, or undo \
@@ -233,7 +233,7 @@ registry! {
         reports the state at any time. Try again in a minute: the streams of the others end by then.";
     APPLIANCE_SERVER_SILENT = "LF5057", NotReady, "The console's PostgreSQL server cannot be reached", "Check that the \
         server runs, and that a network policy lets the console's pod reach it. Compare its address and its \
-        certificate with the Secret `console-database`. The console continues by itself once the server answers.";
+        certificate with the Secret `console-database`. The console continues once the server answers.";
     APPLIANCE_SERVER_REFUSES = "LF5058", Usage, "The console's PostgreSQL server refuses its user", "Correct the \
         database, the user, or the password in the Secret `console-database`, then delete the console's pod, which \
         starts again. The user must own the database, whose encoding must be UTF8.";

@@ -142,5 +142,5 @@ registry! {
     // LF2160: tokens of registries.
     REGISTRY_REALM = "LF2160", Usage, "A registry asks for credentials to be sent to another server", "If that server \
         issues the registry's tokens, name it under `tokens` of the registry's entry in `hosts` of the registries \
-        file. Otherwise log out of the registry (`docker logout`), and ask whoever runs it.";
+        file. Otherwise log out of the registry (`docker logout`), and ask its operator.";
 }

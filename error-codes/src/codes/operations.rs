@@ -175,7 +175,7 @@ registry! {
         the vendor for a release whose node pack has the same minor versions of Kubernetes and etcd. Images that it \
         changes need new names.";
     UPGRADE_MOVED = "LF4405", Usage, "A component has another namespace in the new release", "Ask the vendor for a \
-        release in which the component keeps its namespace: its data cannot move by itself.";
+        release in which the component keeps its namespace: Landfall cannot move its data.";
     UPGRADE_UNREADY = "LF4406", NotReady, "The installed release is not ready to be upgraded", "Remove what the \
         message names; `landfall status` shows when everything is ready. To go back to an earlier release, run \
         `landfall rollback`.";
@@ -274,12 +274,12 @@ registry! {
         backup run` or `landfall drill` again; earlier backups are as they were.";
     BACKUP_COUNTS = "LF4636", NotReady, "Restored data does not count what was counted at the cut of its backup", "The \
         counted data is in the message, with both numbers; running software was not touched. Run `landfall backup \
-        run`. If its drill fails, too, give the report to the vendor of the release.";
+        run`. If its drill also fails, give the report to the vendor of the release.";
     BACKUP_POD_ENDED = "LF4637", NotReady, "A pod ended while its data was read", "Run the same command again; an \
-        upgrade tries again by itself. If it ends again, it may lack memory: `landfall status` says why it restarts.";
+        upgrade retries automatically. If it ends again, it may lack memory: `landfall status` says why it restarts.";
     RESTORE_DISPROVED = "LF4640", NotReady, "Every backup that leads to the time failed its drill", "Read in `landfall \
         backup list` which backups are proven, and restore one of them. `landfall drill --backup ID` tries a backup \
-        again; `--backup ID` restores one all the same.";
+        again; `--backup ID` restores one anyway.";
     BACKUP_INCOMPLETE = "LF4641", NotReady, "A backup was made without streams that could not be read", "Remove the \
         cause that the message names, then run `landfall backup run`. What the backup has is stored, and a drill tries \
         it; it counts as proven for nothing that it lacks.";

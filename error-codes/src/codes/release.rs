@@ -87,7 +87,7 @@ registry! {
     EDITABLE_INVALID = "LF2038", Usage, "An editable field does not exist", "Correct kind, name and path of the field: \
         a JSON Pointer into an object that the component renders.";
     RULE_PROGRAM = "LF2039", Usage, "A backup rule runs a program that its image does not have", "Correct the program \
-        of the rule, name the container that has it, or take an image with it; a stream's program needs `sh`, too.";
+        of the rule, name the container that has it, or take an image with it; a stream's program also needs `sh`.";
     // LF206x: wheels in a package index.
     WHEELS_MISSING = "LF2060", Usage, "A package index has no wheels", "Name an artifact that has wheels, or remove \
         the component.";
@@ -146,8 +146,8 @@ registry! {
     IMAGE_UNKNOWN = "LF2092", Usage, "A name matches no image of the bundle, or several", "Name one of the listed \
         images, in full.";
     // LF209x: fetched content that cannot be used at the site.
-    PLATFORM_VARIANT = "LF2093", Usage, "An image is published only for variants of the platform", "Have the baseline \
-        of the platform published, too, or name another tag or image.";
+    PLATFORM_VARIANT = "LF2093", Usage, "An image is published only for variants of the platform", "Have the \
+        platform's baseline published as well, or name another tag or image.";
     PLACEHOLDER = "LF2094", Usage, "A file is a pointer of Git LFS, not the file itself", "Fetch the files with `git \
         lfs install` and `git lfs pull` in the repository that they are from, then run the same command again.";
     SHARD_MISSING = "LF2095", Usage, "A model lacks a file that its index names", "Take the named file with the model \

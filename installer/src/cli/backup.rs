@@ -61,7 +61,7 @@ pub(crate) struct BackupKeyArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupKeyCommand {
-    /// Replace the key, print the new one, and shut out the former one, here and in every reachable copy.
+    /// Replace the key, print the new one, and shut out the previous one, here and in every reachable copy.
     Rotate,
 }
 

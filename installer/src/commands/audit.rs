@@ -208,7 +208,7 @@ pub(super) fn verified_text(verified: &Verified) -> String {
     match &verified.signed {
         Some(signed) => text.push_str(&checkpoint_text(signed)),
         None => text.push_str(
-            "signed      not checked: this is the chain alone, which whoever owns the console may have written anew\n",
+            "signed      not checked: this is the chain alone, which a compromised console may have rewritten\n",
         ),
     }
     if let Some(restart) = &verified.restart {
@@ -217,7 +217,7 @@ pub(super) fn verified_text(verified: &Verified) -> String {
     if verified.signed.is_some() && verified.not_signed > 0 {
         let entries = counted(verified.not_signed, "entry");
         let _infallible =
-            writeln!(text, "not signed  {entries} after that, which whoever owns the console may have rewritten");
+            writeln!(text, "not signed  {entries} after that, which a compromised console may have rewritten");
     }
     if verified.unknown_checkpoints > 0 && !verified.chain_only {
         let _infallible =
@@ -333,7 +333,7 @@ mod tests {
         signed      up to 1203:HASH
                     at 2026-11-20T08:00:00Z, by the site 7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b, with the key HASH
         restarted   1 time, the last time at 2026-11-19T08:00:00Z: the log continued behind entry 880, and lacks what was signed up to 1250:HASH
-        not signed  1 entry after that, which whoever owns the console may have rewritten
+        not signed  1 entry after that, which a compromised console may have rewritten
         exported    at 2026-11-20T09:00:00Z, as the file says
         ");
         // The checkpoint is older than the restart that the host recorded.
@@ -343,14 +343,14 @@ mod tests {
         signed      up to 1203:HASH
                     at 2026-11-20T08:00:00Z, by the site 7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b, with the key HASH
         restarted   1 time, the last time at 2026-11-19T08:00:00Z: the log continued behind entry 880, and lacks what was signed up to 1250:HASH
-        not signed  1 entry after that, which whoever owns the console may have rewritten
+        not signed  1 entry after that, which a compromised console may have rewritten
         not known   the keys of 2 other checkpoints
         exported    at 2026-11-20T09:00:00Z, as the file says
         earlier     the host has signed later entries
         ");
         insta::assert_snapshot!(text(&report(None, None)), @"
         1204 entries are whole; head 1204:HASH
-        signed      not checked: this is the chain alone, which whoever owns the console may have written anew
+        signed      not checked: this is the chain alone, which a compromised console may have rewritten
         exported    at 2026-11-20T09:00:00Z, as the file says
         ");
     }

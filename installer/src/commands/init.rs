@@ -35,8 +35,7 @@ fn text(report: &InitReport) -> String {
         let fields: Vec<String> = fill_in.iter().map(|field| format!("\n       line {field}")).collect();
         steps.push(format!("fill in {} fields of {folder}/release.yaml:{}", fill_in.len(), fields.concat()));
     }
-    steps
-        .push(format!("check tags and licenses in {folder}/images.lock, of which {unresolved} entries are unresolved"));
+    steps.push(format!("check tags and licenses in {folder}/images.lock: {unresolved} entries are unresolved"));
     steps.push(format!("landfall lock {folder}"));
     steps.push(format!("landfall build {folder} --key keys/cosign.key --roots keys --output STICK"));
     lines.extend(steps.into_iter().enumerate().map(|(index, step)| format!("  {}. {step}", index + 1)));

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use landfall_lifecycle::findings::Finding;
 use landfall_lifecycle::operations::{
     InstallRequest, Installed, OperationError, Operations, PlannedInstall, PreparedHostPack,
 };
-use landfall_lifecycle::preflight::Finding;
 
 use super::plan;
 use super::site::{DEVELOPMENT_NOTE, operations, operations_of_root};

@@ -144,7 +144,7 @@ fn overwrites_text(overwrites: &[OverwrittenStream]) -> String {
 fn beside_text(dependents: &[String], replaces_console: bool) -> String {
     let mut text = String::new();
     if !dependents.is_empty() {
-        let _infallible = write!(text, "\n  may fail meanwhile: {}", dependents.join(", "));
+        let _infallible = write!(text, "\n  may fail during the restore: {}", dependents.join(", "));
     }
     if replaces_console {
         text.push_str("\n  users, keys and audit log of the console become those of the backup; its sessions end");
@@ -183,7 +183,7 @@ mod tests {
         insta::assert_snapshot!(text, @r"
           overwritten: postgres/database, 5.00 MiB now, by 3.00 MiB as of 2026-11-22T02:00:00Z; of what was written since, backups have what is until 2026-11-22T11:55:00Z
           overwritten: console/database, 1.00 KiB now, by 3.00 MiB as of 2026-11-22T02:00:00Z; no backup has what was written since
-          may fail meanwhile: assistant
+          may fail during the restore: assistant
           users, keys and audit log of the console become those of the backup; its sessions end
         ");
         assert_eq!(beside_text(&[], false), "");

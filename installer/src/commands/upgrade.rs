@@ -257,7 +257,7 @@ pub(super) fn outlook_text(outlook: &Outlook) -> String {
         };
         let parts: Vec<String> = pods.into_iter().chain(data.map(str::to_owned)).collect();
         if !parts.is_empty() && *interruption != Interruption::None {
-            let _infallible = write!(text, "\n  meanwhile, {component}: {}", parts.join("; "));
+            let _infallible = write!(text, "\n  during the change, {component}: {}", parts.join("; "));
         }
     }
     let PointOfNoReturn { after, lost } = &outlook.point_of_no_return;
@@ -300,7 +300,7 @@ fn components_text(components: &[ComponentChange]) -> String {
     let mut text = String::new();
     let unchanged = components.iter().filter(|change| change.fate == Fate::Unchanged);
     for change in components.iter().filter(|change| change.fate != Fate::Unchanged) {
-        let stops = if change.stops { "; stops meanwhile" } else { "" };
+        let stops = if change.stops { "; stops during the change" } else { "" };
         let _infallible = write!(text, "\n  {}: {}{stops}", change.component, fate_text(change.fate));
         for object in &change.objects {
             let _infallible = write!(text, "\n    {} {}", object.object, fate_text(object.fate));

@@ -113,7 +113,7 @@ fn system(system: &System) -> Option<Finding> {
             &["upgrade the machine"],
         )),
         _ if !system.has_apt_sources => Some(Finding::of_a_person(
-            "a source of packages in apt's configuration: there is none",
+            "a package source in apt's configuration: there is none",
             &["add the distribution's archive to /etc/apt/sources.list.d", "apt-get update"],
         )),
         _ => None,

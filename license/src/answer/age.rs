@@ -265,7 +265,7 @@ mod tests {
         assert_eq!([age("a", 800, 0), age("a", 800, 1_000_000), age("a", 400, -5)], [300, 300, 0], "a boot");
         assert_eq!([age("b", 60, 36_000), age("b", 60, 1_000_000), age("b", 60, -5)], [36_000, 60, 60], "another one");
         assert_eq!([once("a", 800, -5), once("b", 60, 36_000)], [300, 36_000], "what clocks say is believed");
-        assert_eq!([once("b", 60, 1_000_000), once("b", 60, -5)], [DAY, DAY], "nobody knows how long it ran");
+        assert_eq!([once("b", 60, 1_000_000), once("b", 60, -5)], [DAY, DAY], "how long it ran is unknown");
         assert_eq!(age("b", 400 * DAY, -5), DAY, "a machine that has run for a year");
         assert_eq!([age("", 0, 1_000_000), age("", 0, -5)], [1_000_000, 0], "without a kernel's word");
         let unnamed = Clocks { wall: begin(), boot: "", uptime: Duration::ZERO };

@@ -280,7 +280,7 @@ fn later_report_continues_earlier_one() {
     of(60, 2).continues(&earlier).expect("the same days, and more");
     of(41, 2).continues(&earlier).expect("the last day was not over");
     let said = |report: UsageReport| report.continues(&earlier).unwrap_err().code().id;
-    assert_eq!(said(of(60, 1)), "LF4735", "the record was written anew");
+    assert_eq!(said(of(60, 1)), "LF4735", "the record was rewritten");
     let mut of_another = of(60, 2);
     of_another.site = "another".to_owned();
     assert_eq!(said(of_another), "LF4737");

@@ -95,7 +95,7 @@ fn rotten_blobs_are_copied_again() {
     let copied = stage(&media, &store, &Silent).unwrap();
     assert_eq!(copied.blobs, 3, "{copied:?}");
     is_whole(&fixture, &store);
-    assert_eq!(in_use.metadata().unwrap().len(), 5_767_168, "whoever reads the old bytes goes on");
+    assert_eq!(in_use.metadata().unwrap().len(), 5_767_168, "readers of the old bytes continue");
     assert_eq!(stage(&media, &store, &Silent).unwrap().blobs, 0);
 }
 

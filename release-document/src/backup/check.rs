@@ -39,7 +39,7 @@ impl BackupRule {
         self.hold.as_ref().map_or(Ok(()), check_hold)?;
         self.counts.as_ref().map_or(Ok(()), |counts| within(BackupField::Counts, check_arguments(counts)))?;
         require(self.counts.is_none() || self.log.is_some() || self.hold.is_some(), BackupField::Counts, || {
-            "`counts`, and neither a log nor a hold, so that there is no time as of which it is true".to_owned()
+            "`counts` without a log or a hold, so that nothing fixes the time of the count".to_owned()
         })?;
         self.marker.as_ref().map_or(Ok(()), check_marker)?;
         let checks = self.checks.len();
@@ -73,7 +73,7 @@ fn check_hold(hold: &BackupHold) -> Checked {
     require(
         hold.begin.iter().any(|argument| argument.contains(PLACEHOLDER)),
         BackupField::Hold(BackupHoldField::Begin),
-        || format!("no `{PLACEHOLDER}` in the arguments that begin the hold, which must end by itself"),
+        || format!("no `{PLACEHOLDER}` in the arguments that begin the hold: it must end on its own"),
     )?;
     require((1..=HOLD_SECONDS).contains(&seconds), BackupField::Hold(BackupHoldField::Limit), || {
         format!("a hold of {seconds} seconds, where 1 to {HOLD_SECONDS} belong")

@@ -82,7 +82,7 @@ impl Plausibility {
         let Self::Reset(seen) = self else { return None };
         Some(format!(
             "the clock says {now:.0}, and this site has seen {seen:.0}: set it (`timedatectl set-time`); if it is \
-             right, run `touch {}`; certificates are renewed all the same",
+             right, run `touch {}`; certificates are renewed anyway",
             paths.clock().display()
         ))
     }

@@ -167,7 +167,7 @@ mod tests {
 
         // The power is cut after part of the complete copy was put into place.
         let renewal = Renewal::begin(&paths, &programs).unwrap();
-        assert!(!renewal.in_copy(&kubelet).exists(), "it may change meanwhile");
+        assert!(!renewal.in_copy(&kubelet).exists(), "it may still change");
         write(&renewal.in_copy(&certificate), "new", 0o644);
         write(&renewal.in_copy(&key), "new", 0o600);
         write(&paths.renewal().join(COMPLETE), "", 0o600);

@@ -41,7 +41,7 @@ impl fmt::Display for Restored {
             Self::Made => "it is as it was before",
             Self::ValueUnknown => "its value was not kept",
             Self::ObjectMissing => "the object is missing",
-            Self::EditedSince => "it was set again meanwhile",
+            Self::EditedSince => "it has been set again",
             Self::PlaceMissing => "its parent field is missing",
         })
     }

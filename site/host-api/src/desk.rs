@@ -235,7 +235,7 @@ mod tests {
             Asking { request: "00000001".to_owned(), by: "ada".to_owned(), correlation: "c".to_owned(), first: None };
         desk.take(&asking, Wanted::Look, String::new()).map(drop).unwrap();
         desk.note("00000001", "it waits".to_owned());
-        desk.note("00000002", "nobody asked".to_owned());
+        desk.note("00000002", "no one asked".to_owned());
         let request = desk.request("00000001").unwrap();
         assert_eq!((request.state, request.notes), (RequestState::Running, vec!["it waits".to_owned()]));
         desk.end("00000001", Ok(Outcome::Begun(Vec::new())), String::new());

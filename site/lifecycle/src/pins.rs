@@ -9,7 +9,7 @@ use landfall_host::node::NodeIdentity;
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::preflight::AcceptedWarning;
+use crate::findings::AcceptedWarning;
 
 /// The journals of a site.
 pub type JournalFolder = journal::JournalFolder<Pins>;

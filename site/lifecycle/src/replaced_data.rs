@@ -10,7 +10,7 @@ use landfall_host::space;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::preflight::size;
+use crate::room::size;
 use crate::steps::action::Action;
 use crate::steps::aside::{Aside, is_replaced};
 

@@ -12,7 +12,11 @@ use landfall_host::space::{FreeSpace, Space};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::preflight::EVICTION_BYTES;
+/// Path of the data folder.
+pub(crate) const DATA: &str = "/var/lib/landfall";
+
+/// Free space in bytes below which the kubelet evicts pods; it is added to the need.
+pub(crate) const EVICTION_BYTES: u64 = 1 << 30;
 
 /// Reserve of the data folder's filesystem. The kubelet evicts pods below its own reserve, and databases continue to
 /// write while an operation is stopped.
@@ -67,6 +71,16 @@ impl FilesystemPeak {
     pub fn fits(&self) -> bool {
         self.needed_bytes <= self.free_bytes && self.free_inodes.is_none_or(|free| self.needed_inodes <= free)
     }
+}
+
+/// Formats bytes for people.
+pub(crate) fn size(bytes: u64) -> String {
+    const GIBIBYTE: u64 = 1 << 30;
+    const MEBIBYTE: u64 = 1 << 20;
+    if bytes < GIBIBYTE {
+        return format!("{} MiB", bytes / MEBIBYTE);
+    }
+    format!("{}.{} GiB", bytes / GIBIBYTE, bytes % GIBIBYTE * 10 / GIBIBYTE)
 }
 
 /// Returns the reserve of this folder's filesystem.

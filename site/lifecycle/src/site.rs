@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use landfall_engine::step::{Durable, StepError};
 use landfall_error_codes::codes;
@@ -13,6 +14,9 @@ use landfall_media::Payload;
 use landfall_media::counters::IoCounters;
 use landfall_media::progress::Progress;
 use landfall_release_document::ReleaseDocument;
+
+/// Time until a starting control plane counts as failed: slow disks take minutes.
+pub(crate) const CONTROL_PLANE_LIMIT: Duration = Duration::from_mins(7);
 
 /// The object of steps: one host, one release, one operation.
 #[derive(Clone)]
@@ -108,7 +112,7 @@ impl Site {
     /// starting.
     pub fn cluster(&self) -> Result<landfall_cluster::Cluster, StepError> {
         let cluster = landfall_cluster::Cluster::connect(&self.paths.admin_kubeconfig())?;
-        cluster.wait_serving(crate::steps::wait::CONTROL_PLANE_LIMIT)?;
+        cluster.wait_serving(CONTROL_PLANE_LIMIT)?;
         Ok(cluster)
     }
 

@@ -221,7 +221,7 @@ mod tests {
         timeout(Duration::from_mins(1), answer(&mut held)).await.unwrap().unwrap();
         slow.await.unwrap();
         sleep(Duration::from_secs(1)).await;
-        assert!(held.write_all(b"later").await.is_ok(), "nothing waited for the client meanwhile");
+        assert!(held.write_all(b"later").await.is_ok(), "nothing waited for the client");
     }
 
     #[tokio::test]

@@ -184,9 +184,9 @@ mod tests {
         host_side.and(console_side).unwrap();
         let refused = "invalid peer certificate: ApplicationVerificationFailure";
         let (host_side, _) = speak(known(&host, &appliance), asks(&stranger, &host)).await;
-        assert_eq!(host_side.unwrap_err().to_string(), refused, "a stranger asks");
+        assert_eq!(host_side.unwrap_err().to_string(), refused, "an unknown peer asks");
         let (_, console_side) = speak(known(&stranger, &appliance), asks(&appliance, &host)).await;
-        assert_eq!(console_side.unwrap_err().to_string(), refused, "a stranger serves");
+        assert_eq!(console_side.unwrap_err().to_string(), refused, "an unknown peer serves");
     }
 
     #[tokio::test]

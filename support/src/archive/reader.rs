@@ -137,7 +137,7 @@ fn compare(index: &Index, files: &BTreeMap<String, Vec<u8>>) -> Result<(), ReadE
         }
     }
     if index.files.len() != files.len() {
-        return damaged(format!("there are files of which {INDEX} does not know"));
+        return damaged(format!("there are files that {INDEX} does not list"));
     }
     Ok(())
 }

@@ -194,7 +194,7 @@ mod tests {
         }
         std::fs::create_dir_all(folder.path().join("sites/demo")).unwrap();
         // Every call records a use.
-        cache.entry("root", &used, |_| panic!("it is there")).unwrap();
+        cache.entry("root", &used, |_| panic!("it exists")).unwrap();
         let busy = cache.lock(&format!("root-{}", old.digest())).unwrap();
         assert_eq!(prune(&cache, LIMITS, SystemTime::now()).unwrap(), 0, "it is being made, or used");
         drop(busy);

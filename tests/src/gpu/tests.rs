@@ -23,7 +23,7 @@ fn recorded_gpus_agree_with_nvidia_smi() {
         let differ: Vec<_> = fields.iter().filter(|field| !field.agrees).collect();
         assert!(differ.is_empty(), "{machine}: {differ:#?}");
         let names: BTreeSet<_> = fields.iter().map(|field| (&field.subject, &field.name)).collect();
-        assert_eq!((names.len(), fields.len()), (56, 56), "{machine}: a field is missing, or is there twice");
+        assert_eq!((names.len(), fields.len()), (56, 56), "{machine}: a field is missing or occurs twice");
     }
 }
 

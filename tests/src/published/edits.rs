@@ -240,7 +240,7 @@ mod tests {
                 "next": "Write:\n      - {name: key, random: {a: 32, b: 32}}\nThe site." }),
             json!({ "code": "LF2035", "what": "the level `restricted` of its namespace forbids it" }),
             json!({ "code": "LF2012", "what": "image", "next": "or notImages: [\"a/b:1\", \"c/d:1\"] if it is not" }),
-            json!({ "code": "LF2088", "what": "shop/templates/a.yaml: Job/migrate: is there at an upgrade alone" }),
+            json!({ "code": "LF2088", "what": "shop/templates/a.yaml: Job/migrate: exists at an upgrade alone" }),
             json!({ "code": "LF2009", "what": "x",
                 "next": "or list `Issuer/a`, `Role/b` under `leaveOut` of the chart." }),
             json!({ "code": "LF2009", "what": "x", "next": "or list `other` under `namespaces` of the component." }),

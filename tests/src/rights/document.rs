@@ -54,7 +54,7 @@ fn has_token(objects: &[Value]) -> bool {
 fn rights_table_matches_manifests() {
     let root = workspace::root();
     let text = read(&root.join("docs/THREATS.md"));
-    let (_, section) = text.split_once(SECTION).expect("the section is there");
+    let (_, section) = text.split_once(SECTION).expect("the section exists");
     let rows: Vec<&str> =
         section.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| ")).collect();
     let release: Value = serde_saphyr::from_str(&read(&root.join("releases/starter/release.yaml"))).unwrap();

@@ -67,7 +67,7 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     ensure!(first.iter().all(|file| second.contains(file)), "content of the release before is gone");
     note_server_versions()?;
     let kept = writer::acknowledged(&machine)?.expect_kept(&machine)?;
-    printer::note(format!("proved: {kept} rows were acknowledged meanwhile, and every one is there"));
+    printer::note(format!("proved: {kept} rows were acknowledged in the meantime, and none is missing"));
     goes_back_to_its_data(engineer)?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after upgrades and an uninstall", &["/var/log/landfall"])
@@ -229,20 +229,20 @@ fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     let upgrade: Vec<&str> = upgrade.iter().map(String::as_str).collect();
     cut_during(engineer, &upgrade, &at)?;
     boot(engineer.machine())?;
-    wait_until("the upgrade to end by itself", SELF_LIMIT, || {
+    wait_until("the upgrade to resume and end", SELF_LIMIT, || {
         let status = engineer.status()?;
         let state = status["state"].as_str().unwrap_or_default();
         ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
         Ok((state == "installed").then_some(()))
     })?;
-    engineer.wait_ready("an upgrade that continued by itself")?;
+    engineer.wait_ready("an upgrade that was resumed")?;
     expect_release(engineer, "1.1.0")?;
     differences::expect_memory(engineer.machine(), differences::default_memory("1.1.0"))?;
     expect_root(engineer, &later_root()?)?;
     expect_backup_before(engineer)?;
     expect_canary_ran(engineer)?;
     engineer.landfall(&["upgrade", STICK])?.refused("upgrade to an older release", "LF4403", 2)?;
-    printer::note("proved: an upgrade whose power was cut ended by itself, with every row");
+    printer::note("proved: an upgrade whose power was cut was completed, with every row");
     Ok(())
 }
 
@@ -346,7 +346,7 @@ fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
     ensure!(listed["replacedData"] == status["replacedData"], "{listed} {}", status["replacedData"]);
     let name = listed["replacedData"][0]["name"].as_str().context("no replaced data is named")?;
     ensure!(failure.contains(name) && name.starts_with("after-upgrade."), "{name} is not named: {failure}");
-    printer::note("proved: a release that does not work went back by itself, and kept what it had made of the data");
+    printer::note("proved: a broken release was undone automatically, and the data it had changed was kept");
     Ok(())
 }
 

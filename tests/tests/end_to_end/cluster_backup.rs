@@ -84,7 +84,7 @@ pub(crate) fn a_broken_etcd_comes_back(engineer: Engineer<'_>) -> Result<()> {
     wait_until("the site to be ready", 2 * LIMIT, || Ok((engineer.status()?["ready"] == true).then_some(())))?;
     expect_objects(machine)?;
     let later = administer(machine, "kubectl get namespace later")?;
-    ensure!(!later.status.success(), "what was made after the backup is there: {}", later.stdout);
+    ensure!(!later.status.success(), "a namespace from after the backup exists: {}", later.stdout);
     machine.run("rm -r /var/lib/landfall/etcd-broken")?;
     remove_objects(machine)?;
     printer::note("proved: a cluster whose etcd had lost its data came back from a backup");

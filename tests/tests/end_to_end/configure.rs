@@ -133,13 +133,13 @@ fn ends_after_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     let at = At { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
     cut_during(engineer, &["configure", "--site", FILE], &at)?;
     boot(machine)?;
-    wait_until("the change to end by itself", SELF_LIMIT, || {
+    wait_until("the change to resume and end", SELF_LIMIT, || {
         let status = engineer.status()?;
         let state = status["state"].as_str().unwrap_or_default();
         ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
         Ok((state == "installed").then_some(()))
     })?;
-    engineer.wait_ready("a change that continued by itself")?;
+    engineer.wait_ready("a change that was resumed")?;
     expect_settings(machine, "1Gi", 96)?;
     let resumed = engineer.landfall(&["resume"])?.report("resume with nothing to do")?;
     ensure!(resumed["operation"] == "nothing", "{resumed}");
@@ -211,7 +211,7 @@ fn changes_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
     let begun =
         program.outcome("/api/v1/configurations", &json!({ "values": values, "plan": digest, "confirm": confirm }))?;
     ensure!(begun["state"] == "done", "{begun:#}");
-    wait_until("the change to end by itself", SELF_LIMIT, || {
+    wait_until("the change to resume and end", SELF_LIMIT, || {
         let Ok((200, operation)) = program.get("/api/v1/operation") else { return Ok(None) };
         ensure!(operation["operation"] == "configure" && operation["state"] != "undone", "{operation:#}");
         Ok((operation["state"] == "committed" && operation["running"] == false).then_some(()))

@@ -134,7 +134,8 @@ pub(crate) fn of_the_host() -> Console {
 /// Checks that the host's API listens, but gives no answer without the console's certificate.
 fn strangers_get_no_answer(machine: &Machine) -> Result<()> {
     machine.run("systemctl is-active landfall-host-api")?;
-    let refused = of_the_host().ask(machine, "/v1/status", &[]).err().context("the host's API answered a stranger")?;
+    let refused =
+        of_the_host().ask(machine, "/v1/status", &[]).err().context("the host's API answered someone else")?;
     ensure!(!refused.to_string().contains("Connection refused"), "the host's API does not listen: {refused}");
     Ok(())
 }

@@ -52,7 +52,7 @@ fn a_node_becomes_another_under_its_pods_and_goes_back() -> Result<()> {
     writer::start(&machine)?;
     let first = Node::of(engineer)?;
     first.expect_versions(["v1.36.3", "containerd://2.4.2", "3.7.3-0", "3.1.2"])?;
-    ensure!(first.images.lines().count() == 7, "other images are pinned, too: {}", first.images);
+    ensure!(first.images.lines().count() == 7, "other images are also pinned: {}", first.images);
     says_what_will_change(engineer)?;
 
     goes_back_on_request(engineer)?;
@@ -226,11 +226,11 @@ fn changes_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
 /// Boots after a power cut. Returns the status once no operation is open and everything is ready.
 fn ends_by_itself(engineer: Engineer<'_>) -> Result<Value> {
     boot(engineer.machine())?;
-    wait_until("the change to end by itself", SELF_LIMIT, || {
+    wait_until("the change to resume and end", SELF_LIMIT, || {
         let status = engineer.status()?;
         let state = status["state"].as_str().unwrap_or_default();
         ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
         Ok((state == "installed").then_some(()))
     })?;
-    engineer.wait_ready("a change that continued by itself")
+    engineer.wait_ready("a change that was resumed")
 }

@@ -54,7 +54,7 @@ pub(crate) fn all_data_is_of_one_time(engineer: Engineer<'_>, name: &str) -> Res
         Ok(machine.try_run(&format!("cat {ENDED}"))?.status.success().then_some(()))
     })?;
     let (written, cached) = numbers(machine)?;
-    ensure!(written == cached, "the client wrote {written} rows and {cached} keys: it was not stopped by itself");
+    ensure!(written == cached, "the client wrote {written} rows and {cached} keys: it did not stop cleanly");
 
     let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
     let backup = listed["backups"].as_array().and_then(|all| all.last()).context("no backup is listed")?;

@@ -219,16 +219,16 @@ fn restores_through_a_power_cut(engineer: Engineer<'_>, name: &str, time: &str) 
     let at = At { step: "load/postgres/database".to_owned(), moment: Moment::After(Duration::from_secs(4)) };
     cut_during(engineer, &["restore", "--at", time, "--confirm", name], &at)?;
     boot(engineer.machine())?;
-    wait_until("the restore to end by itself", SELF_LIMIT, || {
+    wait_until("the restore to resume and end", SELF_LIMIT, || {
         let status = engineer.status()?;
         let state = status["state"].as_str().unwrap_or_default();
         ensure!(["changing", "change-interrupted", "installed"].contains(&state), "the status is {state}");
         Ok((state == "installed").then_some(()))
     })?;
-    engineer.wait_ready("a restore that continued by itself")?;
+    engineer.wait_ready("a restore that was resumed")?;
     // The boot has started the timer.
     engineer.machine().run(STOP_LOG_TIMER)?;
-    printer::note("proved: a restore whose power was cut ended by itself");
+    printer::note("proved: a restore whose power was cut was completed");
     Ok(())
 }
 

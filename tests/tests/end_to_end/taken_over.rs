@@ -70,7 +70,7 @@ impl<'a> Intruder<'a> {
     fn wish(&self, path: &str, request: &str, wish: &Value) -> Result<(u16, Value)> {
         let asking = json!({ "request": request, "by": "mallory", "correlation": request });
         let mut wish = wish.clone();
-        let fields = wish.as_object_mut().context("a wish is no object")?;
+        let fields = wish.as_object_mut().context("a request is not an object")?;
         fields.extend(asking.as_object().cloned().unwrap_or_default());
         let (code, text) = self.send("POST", path, Some(wish.to_string().as_bytes()))?;
         Ok((code, serde_json::from_str(&text).with_context(|| format!("{path}: {code}: {text}"))?))

@@ -141,7 +141,7 @@ impl Console {
         let mut child = self.child.take().context("the console does not run")?;
         child.kill()?;
         let status = child.wait()?;
-        ensure!(status.signal() == Some(SIGKILL), "the console ended by itself with {status}: {}", self.log());
+        ensure!(status.signal() == Some(SIGKILL), "the console was not killed: {status}: {}", self.log());
         Ok(())
     }
 
@@ -173,7 +173,7 @@ impl Console {
 
     /// Restarts the console with these settings of a directory.
     pub(crate) async fn use_directory(&mut self, files: &[(&str, &str)]) -> Result<()> {
-        let read = "people come from a directory";
+        let read = "people also come from a directory";
         let before = self.log().matches(read).count();
         self.stop()?;
         let folder = self.file("directory");

@@ -106,7 +106,7 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
     browser.press(PASSWORD).await?;
     expect_order(&browser, &["Sign in", "Use a token from the host"]).await?;
     browser.driver.press(SHIFT, TAB).await?;
-    ensure!(focus(&browser).await?.name == "Sign in", "the way back leads elsewhere");
+    ensure!(focus(&browser).await?.name == "Sign in", "Shift+Tab leads elsewhere");
     browser.press(ENTER).await?;
     browser.expect_path("/").await?;
 

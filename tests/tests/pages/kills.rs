@@ -122,7 +122,7 @@ async fn a_console_that_is_killed_fifty_times_begins_an_upgrade_once_and_loses_n
     })
     .await?;
     let stays = browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
-    ensure!(stays.json() == true, "the page was loaded again meanwhile");
+    ensure!(stays.json() == true, "the page was reloaded");
     browser.open("/").await?;
     browser.expect("h1", "starter 1.2.0").await?;
     browser.close().await?;

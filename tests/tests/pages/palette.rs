@@ -73,7 +73,7 @@ async fn a_page_is_opened_by_a_key_and_a_part_of_its_name() -> Result<()> {
     browser.press(ENTER).await?;
     browser.expect_path("/dashboard").await?;
     browser.driver.press(CONTROL, "k").await?;
-    until("the key closes it, too", async || Ok(browser.count("#palette[open]").await? == 0)).await?;
+    until("the key also closes it", async || Ok(browser.count("#palette[open]").await? == 0)).await?;
 
     // Selection with a pointer.
     open(&browser).await?;

@@ -34,7 +34,7 @@ async fn a_silent_host_is_reported_and_its_return_is_noticed() -> Result<()> {
     console.host.restore()?;
     browser.expect("#live", "starter 1.1.0").await?;
     let stays = browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
-    ensure!(stays.json() == true, "the page was loaded again meanwhile");
+    ensure!(stays.json() == true, "the page was reloaded");
     until("no notice says that the host is silent", async || {
         let text = browser.text("main").await?;
         Ok(!["does not answer", "has not answered"].iter().any(|words| text.contains(words)))
@@ -111,7 +111,7 @@ async fn steps_come_by_a_stream_and_without_it() -> Result<()> {
     let took = step_shown(&console, &browser, 4, "wait until everything is ready").await?;
     ensure!(took < HEARD_WITHIN, "a step was shown after {took:?}");
     let stays = browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
-    ensure!(stays.json() == true, "the page was loaded again meanwhile");
+    ensure!(stays.json() == true, "the page was reloaded");
     console.host.site.facts().commit();
     browser.expect("#live", "The latest change").await?;
     browser.close().await

@@ -69,7 +69,7 @@ async fn an_upgrade_is_planned_approved_and_followed_through_the_consoles_own_re
     console.host.site.facts().commit();
     browser.expect("#live", "The latest change").await?;
     let stays = browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
-    ensure!(stays.json() == true, "the page was loaded again meanwhile");
+    ensure!(stays.json() == true, "the page was reloaded");
     browser.open("/").await?;
     browser.expect("h1", "starter 1.2.0").await?;
     browser.close().await

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_builder::{backup, definition};
+use landfall_builder::{backup, release};
 use landfall_media::runnable;
 use landfall_release_document::BackupRule;
 use landfall_tests::images;
@@ -137,7 +137,7 @@ fn rule(preset: &str, port: u16, data: &Path) -> Result<BackupRule> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("release.yaml");
     std::fs::write(&path, DEFINITION.replacen(needs, &rule, 1))?;
-    let definition = definition::read(&path)?;
+    let definition = release::read(&path)?;
     let components = definition.release.components.iter();
     let index = components.enumerate().find(|(_, one)| one.name.value == "database").map(|(index, _)| index);
     let (_, rules) = backup::rules(&definition, index.context("no component `database`")?)?;

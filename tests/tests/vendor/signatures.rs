@@ -188,7 +188,7 @@ fn what_cosign_signed_and_attested_is_verified_and_travels_to_where_cosign_verif
     Outcome::success(&mut case.cosign.verify("verify", &key("publisher"), &[], &image))?;
     Outcome::success(&mut case.cosign.verify("verify-attestation", &key("publisher"), &types, &image))?;
     let stranger = Outcome::of(&mut case.cosign.verify("verify-attestation", &key("stranger"), &types, &image))?;
-    assert_ne!(stranger.code, 0, "the stranger attested nothing");
+    assert_ne!(stranger.code, 0, "the other key attested nothing");
     Ok(())
 }
 

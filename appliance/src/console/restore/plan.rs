@@ -155,7 +155,7 @@ fn approving() -> Approving {
         button: "Approve and restore",
         second: "Approve second, and restore",
         example: "the backup was removed",
-        after_commit: ", when the data from before does not return by itself",
+        after_commit: ", when the earlier data does not return automatically",
         loses_data: true,
         overwriting_command: "",
     }

@@ -442,12 +442,12 @@ async fn a_change_that_waits_for_the_hosts_administrator_says_so() {
     let root = site.sign_in("root").await;
     plan_page(&site, &root).await;
     root.post("/upgrade/approve", &[("request", "0123abcd0123"), ("plan", PLAN), ("confirm", "node-1")]).await;
-    let note = "the host's administrator must approve it, too: `landfall approvals list` on the host shows the plan";
+    let note = "the host's administrator must also approve it: `landfall approvals list` on the host shows the plan";
     set_approval(&site, |approval| {
         (approval.state, approval.notes) = (RequestState::Running, vec![note.to_owned()]);
     });
     let page = root.get("/upgrade?request=0123abcd0123").await.body;
-    assert!(page.contains("administrator must approve it, too") && page.contains("landfall approvals list"), "{page}");
+    assert!(page.contains("administrator must also approve it") && page.contains("landfall approvals list"), "{page}");
 }
 
 #[tokio::test]

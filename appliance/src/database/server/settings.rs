@@ -155,7 +155,7 @@ mod tests {
         let State::On(found) = of("tcp://192.0.2.40") else { panic!("not on") };
         assert_eq!((found.host.as_str(), found.port, found.tls.is_none()), ("192.0.2.40", 5432, true));
         assert_eq!(format!("{found:?}"), "tcp://192.0.2.40 console console");
-        let with_user = "what is there, with a user or options,";
+        let with_user = "a value with a user or options";
         for (server, shown) in [
             ("192.0.2.40", "192.0.2.40"),
             ("postgres://192.0.2.40", "postgres://192.0.2.40"),

@@ -140,7 +140,7 @@ fn way(bind: Option<String>, search: Option<SearchText>, files: &Files) -> Resul
                 return Err(format!("the template needs {NAME}, once"));
             }
             if query.is_none() && Name::read(&template.replace(NAME, "x")).is_none() {
-                return Err(format!("{template} is no name of an entry: give a search, too, or such a name"));
+                return Err(format!("{template} is no name of an entry: give such a name, or also a search"));
             }
             Ok(Way::Direct { template, query })
         }

@@ -62,5 +62,5 @@ async fn an_older_word_of_the_provider_and_another_persons_prove_nothing() {
     assert_eq!(other.cookie("__Host-session"), None);
     assert_eq!(browser.post("/users/vera/disable", &[]).await.status.as_u16(), 403);
     let local = site.sign_in("root").await.get("/sign-in/directory/again").await;
-    assert_eq!(local.header("location"), "/account", "a local user has nobody to ask");
+    assert_eq!(local.header("location"), "/account", "a local user has no one to ask");
 }

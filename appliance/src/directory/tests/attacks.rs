@@ -28,7 +28,7 @@ async fn a_token_that_says_something_else_lets_nobody_in() {
         ("no issuer", "iss", Value::Null),
         ("another audience", "aud", json!("another-program")),
         ("no audience", "aud", Value::Null),
-        ("several audiences, of whom nobody is named", "aud", json!([CLIENT, "another-program"])),
+        ("several audiences, no authorized party", "aud", json!([CLIENT, "another-program"])),
         ("another party", "azp", json!("another-program")),
         ("ended", "exp", json!(now - 61)),
         ("no end", "exp", Value::Null),
@@ -37,9 +37,9 @@ async fn a_token_that_says_something_else_lets_nobody_in() {
         ("of the future", "iat", json!(now + 120)),
         ("another sign-in", "nonce", json!("0".repeat(64))),
         ("no sign-in", "nonce", Value::Null),
-        ("nobody", "sub", json!("")),
+        ("no subject", "sub", json!("")),
         ("no name", "preferred_username", Value::Null),
-        ("groups that are none", "groups", json!({ "admins": true })),
+        ("malformed groups", "groups", json!({ "admins": true })),
     ];
     for (what, claim, value) in wrong {
         let reply = Departed::from(&site).await.returns_as(&provider, |claims| claims[claim] = value).await;
@@ -52,7 +52,7 @@ async fn a_token_that_says_something_else_lets_nobody_in() {
         claims["nbf"] = json!(now + 30);
     };
     let reply = Departed::from(&site).await.returns_as(&provider, several).await;
-    assert!(reply.is_success(), "clocks may differ by a minute, and a token may be for others, too: {}", reply.body);
+    assert!(reply.is_success(), "clocks may differ by a minute, and a token may also be for others: {}", reply.body);
 }
 
 #[tokio::test]

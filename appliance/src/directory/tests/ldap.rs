@@ -126,7 +126,7 @@ async fn the_password_of_a_local_user_never_leaves_the_console() {
     assert!(listener.received.lock().unwrap().is_empty());
     let reply = door.post("/sign-in", &[("name", "paula"), ("password", PASSWORD)]).await;
     assert!(reply.status.as_u16() == 502 && reply.body.contains("LF5033"), "{}", reply.body);
-    assert!(!reply.body.contains(&listener.address.to_string()), "a stranger learns no address");
+    assert!(!reply.body.contains(&listener.address.to_string()), "a visitor learns no address");
     let page = site.sign_in("root").await.get("/users").await.body;
     assert!(page.contains("TLS by StartTLS") && page.contains("uid={name},dc=x"), "{page}");
 }

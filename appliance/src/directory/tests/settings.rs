@@ -42,7 +42,7 @@ async fn no_fault_quotes_the_password_of_an_address() {
         ldaps://a:canary@dc1.example.org\n  address: canary@192.0.2.8\n";
     let found = faults(&[("directory.yaml", text)]).join("; ");
     for field in ["oidc.issuer", "oidc.console", "oidc.address", "ldap.url", "ldap.address"] {
-        assert!(found.contains(&format!("{field}: what is there, with a user or options, is not ")), "{found}");
+        assert!(found.contains(&format!("{field}: a value with a user or options is not ")), "{found}");
     }
     assert!(!found.contains("canary"), "{found}");
 }

@@ -14,8 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::HoldUntilDefinition;
-use crate::proofs::CommandExpectationDefinition;
+use crate::definition::{CommandExpectationDefinition, ContainerNeeds, HoldUntilDefinition};
 use value::ValueKind;
 
 /// Replacements in a text, as pairs (from, to).
@@ -135,17 +134,6 @@ pub(super) struct Filled {
     pub(super) preset: Preset,
     /// Requirements for the container.
     pub(super) needs: ContainerNeeds,
-}
-
-/// Requirements of a preset's rule for its container.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ContainerNeeds {
-    /// Programs that the container must have.
-    pub(super) programs: Vec<String>,
-    /// Variables that must be set, each with the parameter that sets it instead.
-    pub(super) variables: BTreeMap<String, String>,
-    /// Paths that must be on the rule's volume, by parameter.
-    pub(super) paths: BTreeMap<String, String>,
 }
 
 /// Why a preset cannot be filled.

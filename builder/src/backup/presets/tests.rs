@@ -13,7 +13,7 @@ use crate::backup::{check_rendered, rules};
 use crate::definition::Definition;
 use crate::error::BuildError;
 use crate::proofs::tests::{read_text, said};
-use crate::render::{Origin, Rendered};
+use crate::rendered::{Origin, Rendered};
 
 const GOOD: &str = include_str!("../../definition/good.yaml");
 
@@ -180,7 +180,7 @@ fn preset_files_need_rule_volume() {
     });
     let checked = |lines: &str| {
         let text = text(lines);
-        let definition = read_text(&text).expect("good by itself");
+        let definition = read_text(&text).expect("valid release");
         let components = &definition.release.components;
         let index = components.iter().position(|component| component.name.value == "database").expect("component");
         let origin = Origin::Folder("manifests/database".into());

@@ -9,7 +9,8 @@ use landfall_media::durable;
 
 use super::package_server::{PackageServer, Resource};
 use super::*;
-use crate::lock::{List, Lock, Resolution};
+use crate::lock::{List, Lock};
+use crate::resolution::Resolution;
 
 const LIST: &str = "/models?encoding-type=url&list-type=2&prefix=llama%2F";
 const WEIGHTS: &str = "/models/llama/model%20a.gguf";
@@ -62,7 +63,7 @@ impl Case {
 
     async fn resolve(&self, client: &Client, text: &str) -> Resolution {
         let lock = Lock::parse(Path::new("images.lock"), text.to_owned()).expect("lock");
-        crate::lock::resolve(&lock, &[], client, &self.store("store"), &self.notes).await
+        crate::resolution::resolve(&lock, &[], client, &self.store("store"), &self.notes).await
     }
 
     /// Code and text of the only failure, with its causes.

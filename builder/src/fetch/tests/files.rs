@@ -3,7 +3,7 @@ use landfall_bundle_spec::Sha256;
 use super::*;
 use crate::Place;
 use crate::file_url::FileUrl;
-use crate::lock::{ArtifactPin, FilePin, FileSource, FilesPin, Form, Take};
+use crate::pins::{ArtifactPin, FilePin, FileSource, FilesPin, Form, Take};
 
 fn url(text: &str) -> FileUrl {
     text.parse().expect("address")

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::hub_server::{Fault, Hub, sha256};
 use super::*;
-use crate::lock::{ArtifactPin, List, Lock};
+use crate::lock::{List, Lock};
+use crate::pins::ArtifactPin;
 
 const FIRST: &str = "1111111111111111111111111111111111111111";
 const SECOND: &str = "2222222222222222222222222222222222222222";
@@ -56,9 +57,9 @@ impl Case {
         Client::new(Registries::default(), DockerConfiguration::read(&path).expect("read"), QUICK)
     }
 
-    async fn resolve(&self, client: &Client, text: &str) -> crate::lock::Resolution {
+    async fn resolve(&self, client: &Client, text: &str) -> crate::resolution::Resolution {
         let lock = Lock::parse(Path::new("images.lock"), text.to_owned()).expect("lock");
-        crate::lock::resolve(&lock, &[], client, &self.store(), &self.notes).await
+        crate::resolution::resolve(&lock, &[], client, &self.store(), &self.notes).await
     }
 
     /// Text of the resolved lock.

@@ -27,7 +27,7 @@ use landfall_media::store::{ContentStore, Expected};
 use self::registry::{Fault, Registry, digest};
 use super::blob::{Origin, fetch_blob};
 use super::*;
-use crate::lock::{ArtifactPin, Pin};
+use crate::pins::{ArtifactPin, Pin};
 use crate::reference::Reference;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::package_server::{PackageServer, Resource};
 use super::*;
-use crate::lock::{List, Lock, Resolution};
+use crate::lock::{List, Lock};
+use crate::resolution::Resolution;
 
 /// The server, a folder with lock and store, and recorded notes.
 pub(super) struct SetBench {
@@ -42,7 +43,7 @@ impl SetBench {
 
     /// Resolves the lock with another client.
     pub(super) async fn resolve_by(&self, text: &str, client: &Client) -> Resolution {
-        crate::lock::resolve(&self.lock(text), &[], client, &self.store(), &self.notes).await
+        crate::resolution::resolve(&self.lock(text), &[], client, &self.store(), &self.notes).await
     }
 
     pub(super) async fn fetch(&self, text: &str) -> crate::error::Result<Fetched> {

@@ -286,7 +286,7 @@ async fn index_secret_stays_with_index() {
     let address = elsewhere.put("/deep/", Resource::Page("text/html", page));
     case.bench.server.put("/simple/bard/", Resource::Redirect(address));
     let lock = case.bench.lock(&case.text());
-    let resolution = crate::lock::resolve(&lock, &[], &client, &case.bench.store(), &case.bench.notes).await;
+    let resolution = crate::resolution::resolve(&lock, &[], &client, &case.bench.store(), &case.bench.notes).await;
     assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
     assert!(!resolution.text.contains("opened"), "{}", resolution.text);
     let (home, away) = (case.bench.server.seen(), elsewhere.seen());

@@ -27,7 +27,7 @@ async fn upstream_files_become_artifact() {
 
 #[tokio::test]
 async fn dynamic_node_program_is_refused() {
-    let dynamic = crate::pack::programs::program(&[(object::elf::PT_INTERP, b"/lib64/ld-linux-x86-64.so.2\0")]);
+    let dynamic = crate::executables::program(&[(object::elf::PT_INTERP, b"/lib64/ld-linux-x86-64.so.2\0")]);
     let bench = Bench::new(true, false).await;
     bench.write("release/images.lock", composed_of(&bench, &dynamic, &tools()).as_bytes(), 0o644);
     bench.lock().await.expect("locked");
@@ -43,11 +43,8 @@ async fn dynamic_node_program_is_refused() {
     // A library outside of glibc.
     let bench = Bench::new(true, false).await;
     let versions = ["GLIBC_2.34"];
-    let foreign = crate::pack::programs::linked_program(
-        "/lib64/ld-linux-x86-64.so.2",
-        &["libc.so.6", "libseccomp.so.2"],
-        &versions,
-    );
+    let foreign =
+        crate::executables::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6", "libseccomp.so.2"], &versions);
     bench.push_artifact_of(ARTIFACTS[0].0, "kubelet", &foreign);
     bench.lock().await.expect("locked");
     let refusal = bench.refusal().await;
@@ -69,7 +66,7 @@ async fn dynamic_node_program_is_refused() {
 async fn required_glibc_is_in_head() {
     let bench = Bench::new(true, false).await;
     let versions = ["GLIBC_2.2.5", "GLIBC_2.34"];
-    let kubelet = crate::pack::programs::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &versions);
+    let kubelet = crate::executables::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &versions);
     bench.push_artifact_of(ARTIFACTS[0].0, "kubelet", &kubelet);
     bench.lock().await.expect("locked");
     let report = bench.build().await.expect("built");

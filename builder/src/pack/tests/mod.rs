@@ -20,9 +20,9 @@ use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::fetch::tests::registry::{Registry, digest};
-use crate::lock;
 use crate::options::{BuildOptions, BuildOutput, LockOptions, SourceOptions};
 use crate::pack::{BuildReport, BuiltFile, build};
+use crate::resolution;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const IMAGES: [&str; 8] = [
@@ -77,15 +77,19 @@ impl Bench {
             bench.write(&format!("release/manifests/{component}/objects.yaml"), objects.as_bytes(), 0o644);
         }
         bench.write("kubectl", KUBECTL.as_bytes(), 0o755);
-        bench.write("landfall", &super::programs::program(&[(object::elf::PT_LOAD, b"stands for the program")]), 0o755);
+        bench.write(
+            "landfall",
+            &crate::executables::program(&[(object::elf::PT_LOAD, b"stands for the program")]),
+            0o755,
+        );
         bench.write(
             "landfall-appliance",
-            &super::programs::program(&[(object::elf::PT_LOAD, b"the appliance")]),
+            &crate::executables::program(&[(object::elf::PT_LOAD, b"the appliance")]),
             0o755,
         );
         bench.write(
             "landfall-validator",
-            &super::programs::program(&[(object::elf::PT_LOAD, b"the validator")]),
+            &crate::executables::program(&[(object::elf::PT_LOAD, b"the validator")]),
             0o755,
         );
         let mirrors = format!("mirrors: [{{host: '*', endpoint: 'http://{}'}}]\n", bench.registry.address());
@@ -187,8 +191,8 @@ impl Bench {
         LockOptions { source: self.source(), store, kubectl, helm: self.path("helm"), output: None }
     }
 
-    pub(crate) async fn lock(&self) -> Result<lock::LockReport> {
-        lock::lock(&self.lock_options(), &Silent).await
+    pub(crate) async fn lock(&self) -> Result<resolution::LockReport> {
+        resolution::lock(&self.lock_options(), &Silent).await
     }
 
     pub(crate) async fn build(&self) -> Result<BuildReport> {
@@ -322,8 +326,11 @@ async fn gpu_pods_require_nvidia_tools() {
     let bench = Bench::new(false, false).await;
     bench.edit("release/release.yaml", "data: 10Gi}", "data: 10Gi, gpus: {count: 1, plugin: {}}}");
     bench.lock().await.expect("locked");
-    let program =
-        super::programs::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &["GLIBC_2.2.5", "GLIBC_2.34"]);
+    let program = crate::executables::linked_program(
+        "/lib64/ld-linux-x86-64.so.2",
+        &["libc.so.6"],
+        &["GLIBC_2.2.5", "GLIBC_2.34"],
+    );
     bench.write("landfall-gpu", &program, 0o755);
     let refused = bench.build().await.expect_err("no tools");
     assert_eq!(refused.code(), codes::GPU_TOOLS_MISSING, "{refused}");
@@ -340,7 +347,7 @@ async fn gpu_release_packs_gpu_program() {
     bench.write("landfall-gpu", b"#!/bin/sh\n", 0o755);
     assert!(bench.refusal().await.contains("is not a program for Linux"));
     let linked = |version: &str| {
-        super::programs::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &["GLIBC_2.2.5", version])
+        crate::executables::linked_program("/lib64/ld-linux-x86-64.so.2", &["libc.so.6"], &["GLIBC_2.2.5", version])
     };
     bench.write("landfall-gpu", &linked("GLIBC_2.38"), 0o755);
     assert!(bench.refusal().await.contains("needs glibc 2.38 of the host"));

@@ -3,7 +3,7 @@
 use landfall_release_document::ReleaseDocument;
 
 use super::*;
-use crate::fetch::OCI_INDEX;
+use crate::manifest::OCI_INDEX;
 
 const PLATFORMS: [&str; 2] = ["amd64", "arm64"];
 
@@ -31,7 +31,7 @@ fn turn_to(bench: &Bench, architecture: &str) {
     let (from, to) = ("platform: linux/amd64", format!("platform: linux/{architecture}"));
     bench.write("release/release.yaml", definition.replace(from, &to).as_bytes(), 0o644);
     bench.write("release/images.lock", lock_text(false).replace(from, &to).as_bytes(), 0o644);
-    let mut program = crate::pack::programs::program(&[(object::elf::PT_LOAD, b"stands for the program")]);
+    let mut program = crate::executables::program(&[(object::elf::PT_LOAD, b"stands for the program")]);
     if architecture == "arm64" {
         program[18..20].copy_from_slice(&object::elf::EM_AARCH64.to_le_bytes());
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::kinds::refused;
 use crate::error::Result;
-use crate::render::Rendered;
+use crate::rendered::Rendered;
 
 /// Kinds by group and name.
 pub struct Crds(HashMap<GroupKind, Crd>);

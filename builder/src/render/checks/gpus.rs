@@ -5,10 +5,10 @@ use landfall_error_codes::codes;
 use landfall_release_document::{GPU_RESOURCES, is_gpu_resource};
 use serde_json::Value;
 
-use super::pods::{Pod, containers};
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
-use crate::render::Rendered;
+use crate::rendered::Rendered;
+use crate::rendered::pods::{Pod, containers};
 
 /// Returns an error for containers that request an unknown GPU resource, or one in a form that the API server refuses.
 ///

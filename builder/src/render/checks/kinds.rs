@@ -4,10 +4,8 @@ use landfall_error_codes::codes;
 use landfall_kinds::Fault;
 use serde_json::Value;
 
-pub use landfall_kinds::served;
-
 use crate::error::{BuildError, Result};
-use crate::render::Rendered;
+use crate::rendered::Rendered;
 
 /// Returns an error for an object of a Kubernetes kind with unknown, mistyped or missing fields, and for an unknown
 /// version or kind.

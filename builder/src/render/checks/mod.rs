@@ -8,20 +8,17 @@ mod needs;
 mod node_ports;
 mod pod_references;
 mod pod_security;
-mod pods;
 mod site_secrets;
 #[cfg(test)]
 mod tests;
 
-pub use kinds::served as served_kinds;
 use landfall_release_document::PodSecurity;
 pub(crate) use pod_references::Wanted;
-pub(crate) use pods::template;
 use serde_json::Value;
 
-use super::Rendered;
 use crate::definition::Definition;
 use crate::error::Result;
+use crate::rendered::{Rendered, pods};
 
 /// Returns an error for objects that the API server or the site's policies would refuse. Namespaces must be set.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
-use crate::render::Rendered;
+use crate::rendered::Rendered;
 
 /// Returns an error if another component defines the kind of an object, but the object's component does not need it,
 /// directly or transitively.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{items, text};
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
-use crate::render::Rendered;
+use crate::rendered::Rendered;
 
 /// Default range of the API server, which Landfall does not change.
 const RANGE: RangeInclusive<u64> = 30_000..=32_767;

@@ -5,11 +5,11 @@ use landfall_error_codes::codes;
 use landfall_release_document::{ComponentEntry, SiteSecret};
 use serde_json::Value;
 
-use super::pods::{self, Pod, containers};
 use super::{items, text};
 use crate::definition::{ComponentDefinition, Definition};
 use crate::error::{BuildError, Result};
-use crate::render::Rendered;
+use crate::rendered::pods::{Pod, containers};
+use crate::rendered::{Rendered, pods};
 use crate::secret_entry::{self, SecretEntry};
 
 /// Objects that exist in every namespace.

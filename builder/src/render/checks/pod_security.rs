@@ -8,10 +8,10 @@ use landfall_release_document::PodSecurity;
 use serde_json::Value;
 
 use super::items;
-use super::pods::{Pod, containers};
 use crate::definition::{ComponentDefinition, Definition};
 use crate::error::{BuildError, Result};
-use crate::render::Rendered;
+use crate::rendered::Rendered;
+use crate::rendered::pods::{Pod, containers};
 
 /// Capabilities that `baseline` allows containers to add.
 const BASELINE_CAPABILITIES: [&str; 13] = [

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
-use crate::render::{Rendered, title};
+use crate::rendered::{Rendered, title};
 
 /// Returns an error for a site secret that nothing in its component names, and for one that an object of the release
 /// would replace.

@@ -79,7 +79,7 @@ impl Listed {
     fn url_by(&self, parse: impl Fn(&str) -> std::result::Result<Url, url::ParseError>) -> Result<FileUrl> {
         let name = self.file_name.escape_default();
         let refuse = |what: String| BuildError::new(codes::INDEX_ANSWER, format!("the address of `{name}` {what}"));
-        let mut url = parse(&self.address).map_err(|error| refuse(format!("is none: {error}")))?;
+        let mut url = parse(&self.address).map_err(|error| refuse(format!("is not valid: {error}")))?;
         url.set_fragment(None);
         url.as_str().parse().map_err(|error| refuse(format!("cannot be pinned: {error}")))
     }

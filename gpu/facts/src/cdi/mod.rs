@@ -81,7 +81,7 @@ impl Specification {
     pub fn read(bytes: &[u8], hook: &Path) -> Result<Self, String> {
         let specification: Self = serde_json::from_slice(bytes).map_err(|error| format!("other content: {error}"))?;
         let Self { cdi_version, kind, devices, container_edits } = &specification;
-        require(is_version(cdi_version), || format!("the version `{cdi_version}`, which is none"))?;
+        require(is_version(cdi_version), || format!("the version `{cdi_version}`, which is not valid"))?;
         require(kind == KIND, || format!("devices of the kind `{kind}`, not {KIND}"))?;
         require(!devices.is_empty(), || "no device".to_owned())?;
         container_edits.check(hook)?;

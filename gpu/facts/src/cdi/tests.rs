@@ -82,7 +82,7 @@ fn machines_expose_expected_devices() {
         ("vgpu", 1),
     ];
     assert_eq!(with_devices, expected);
-    assert!(uuids(&report("a100-mig")).iter().all(|uuid| uuid.starts_with("MIG-")), "the divided GPU itself is none");
+    assert!(uuids(&report("a100-mig")).iter().all(|uuid| uuid.starts_with("MIG-")), "the divided GPU is excluded");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn unsafe_specifications_are_refused() {
         refused("/containerEdits/env/0", json!("NVIDIA_VISIBLE_DEVICES")),
     ];
     let expected = [
-        "the version `latest`, which is none",
+        "the version `latest`, which is not valid",
         "devices of the kind `other.com/gpu`, not nvidia.com/gpu",
         "the device `../GPU`, which is no name",
         "nothing in the device `GPU-1`",

@@ -13,7 +13,7 @@ fn shell(script: &str, milliseconds: u64, output_bytes: usize) -> Ended {
 #[test]
 fn program_output_is_captured() {
     let Ended::ByItself { status, output, errors } = shell("echo out; echo err >&2; exit 3", 20_000, 100) else {
-        panic!("it ends by itself")
+        panic!("it ends unaided")
     };
     assert_eq!((status.code(), output.as_slice(), errors.as_str()), (Some(3), b"out\n".as_slice(), "err"));
 }

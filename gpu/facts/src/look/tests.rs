@@ -91,7 +91,7 @@ fn largest_window_and_link_are_read() {
         .file(&format!("{path}/current_link_width"), "16\n")
         .file(&format!("{path}/current_link_speed"), "32.0 GT/s PCIe\n");
     let device = &tree.root().hardware().devices[0];
-    assert_eq!(device.largest_window_bytes, Some(256 << 30), "a window of the whole address space is none");
+    assert_eq!(device.largest_window_bytes, Some(256 << 30), "a window of the whole address space is ignored");
     assert_eq!((device.link_width, device.link_speed.as_deref()), (Some(16), Some("32.0 GT/s PCIe")));
 }
 

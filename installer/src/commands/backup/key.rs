@@ -46,7 +46,7 @@ pub(super) fn rotate(printer: Printer) -> Result<(), Failure> {
         printer.note(&format!("{} does not have the new key yet: {reason}", folder.display()));
     }
     printer.deliver(new, |new| new.key.clone()).map_err(|error| {
-        let what = "the new key could not be printed, so the former one is not shut out";
+        let what = "the new key could not be printed, so the previous one is not shut out";
         Failure::new(codes::BACKUP_KEY, what).because(&error)
     })?;
     let shut_out = exchange.finish()?;
@@ -56,15 +56,15 @@ pub(super) fn rotate(printer: Printer) -> Result<(), Failure> {
 
 fn shut_out_text(shut_out: &ShutOut) -> String {
     let ShutOut { other_passwords, waiting } = shut_out;
-    let mut text = "the former key no longer opens the backups of this site".to_owned();
+    let mut text = "the previous key no longer opens the backups of this site".to_owned();
     if !waiting.is_empty() {
         let folders: Vec<String> = waiting.iter().map(|folder| folder.display().to_string()).collect();
         let _infallible = write!(text, ", except for the copies in {}", folders.join(", "));
     }
     text.push_str(
-        "\na disk that is not connected now opens with the former key until `landfall backup copy` is run with it: \
-         keep the former key until then\nwho has read backups with the former key may have their master key, which \
-         stays the same",
+        "\na disk that is not connected now opens with the previous key until `landfall backup copy` is run with it: \
+         keep the previous key until then\nanyone who has read backups with the previous key may have their master \
+         key, which stays the same",
     );
     if *other_passwords > 0 {
         let counted = counted(*other_passwords, "password");
@@ -82,9 +82,9 @@ mod tests {
     fn key_change_warns_about_old_key() {
         let shut_out = ShutOut { other_passwords: 1, waiting: vec!["/mnt/vault".into()] };
         insta::assert_snapshot!(shut_out_text(&shut_out), @"
-        the former key no longer opens the backups of this site, except for the copies in /mnt/vault
-        a disk that is not connected now opens with the former key until `landfall backup copy` is run with it: keep the former key until then
-        who has read backups with the former key may have their master key, which stays the same
+        the previous key no longer opens the backups of this site, except for the copies in /mnt/vault
+        a disk that is not connected now opens with the previous key until `landfall backup copy` is run with it: keep the previous key until then
+        anyone who has read backups with the previous key may have their master key, which stays the same
         1 password that `restic key add` added can still open them; see `restic key list`
         ");
     }

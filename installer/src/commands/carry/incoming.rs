@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use landfall_error_codes::{Coded as _, codes};
+use landfall_lifecycle::findings::quote;
 use landfall_lifecycle::operations::{Incoming, IncomingVerdict, RefusedFile, TakenIn};
-use landfall_lifecycle::preflight::quote;
 
 use crate::cli::CarryInArguments;
 use crate::commands::license::site;

@@ -307,7 +307,7 @@ mod tests {
 
         audit log
         0 entries are whole; head 0:HASH
-        signed      not checked: this is the chain alone, which whoever owns the console may have written anew
+        signed      not checked: this is the chain alone, which a compromised console may have rewritten
         exported    at 2026-11-20T09:00:00Z, as the file says
         ");
     }

@@ -26,12 +26,12 @@ pub(super) fn await_word(
     }
     let until = Instant::now() + PATIENCE;
     let digest: Sha256 =
-        plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the digest of the plan is none"))?;
+        plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the plan's digest is not valid"))?;
     let waiting = waiting(plan, asking);
     let asked = approvals.ask(digest, &waiting).map_err(|error| Refusal::from(problem(&error.into())))?;
     tracing::info!(plan = plan.digest, by = asking.by, "a change of the console waits for the approval of this host");
     note(format!(
-        "the host's administrator must approve it, too, until {}: `landfall approvals list` on the host shows the plan \
+        "the host's administrator must also approve it until {}: `landfall approvals list` on the host shows the plan \
          {}",
         waiting.until, plan.digest
     ));
@@ -98,7 +98,7 @@ mod tests {
         let approvals = HostApprovals::of(&SitePaths::below(root.path()));
         let notes = Mutex::default();
         begin(&approvals, &notes).unwrap();
-        assert!(notes.lock().unwrap().is_empty(), "nobody wants to be asked");
+        assert!(notes.lock().unwrap().is_empty(), "no approval is required");
         approvals.require(true).unwrap();
         for word in [Word::Approved, Word::Refused] {
             let ended = std::thread::scope(|scope| {

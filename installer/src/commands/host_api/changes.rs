@@ -200,7 +200,7 @@ impl Changes {
     pub(super) fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal> {
         let _working = self.working();
         let approved: Sha256 =
-            plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the digest of the plan is none"))?;
+            plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the plan's digest is not valid"))?;
         let begun = self.question("begin", &plan.change).and_then(|mut question| {
             question.arguments.push(format!("--approved={}", self.vault.unbind(approved)));
             question.origin = Some(Origin::of(asking));

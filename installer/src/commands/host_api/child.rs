@@ -143,8 +143,13 @@ fn answer<T: DeserializeOwned>(
     let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
     match ended {
         None => Err(failed(format!("there was no answer in {} seconds", limit.as_secs()))),
-        Some(true) => serde_json::from_slice(&stdout).map_err(|error| failed(format!("its answer is none: {error}"))),
-        Some(false) => Err(printed_error(&stderr).map_or_else(|| failed("it failed without a word".to_owned()), into)),
+        Some(true) => {
+            serde_json::from_slice(&stdout).map_err(|error| failed(format!("its answer is not valid: {error}")))
+        }
+        Some(false) => {
+            let silent = || failed("it failed without an error message".to_owned());
+            Err(printed_error(&stderr).map_or_else(silent, into))
+        }
     }
 }
 

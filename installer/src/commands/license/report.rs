@@ -327,10 +327,10 @@ mod tests {
         let key = || Some(desk.vendor.key.public().id().to_string());
         desk.report("first.json", 30, 4);
         desk.report("later.json", 60, 4);
-        desk.report("anew.json", 60, 2);
+        desk.report("again.json", 60, 2);
         assert_eq!(desk.check("first.json", Some("named.license"), None, None), "true 2");
         assert_eq!(desk.check("later.json", None, key(), Some("first.json")), "false 3");
-        assert_eq!(desk.check("anew.json", None, key(), Some("first.json")), "LF4735");
+        assert_eq!(desk.check("again.json", None, key(), Some("first.json")), "LF4735");
         assert_eq!(desk.check("first.json", Some("unnamed.license"), None, None), codes::BAD_ARGUMENT.id);
         assert_eq!(desk.check("first.json", Some("unnamed.license"), key(), None), "LF4737");
         assert_eq!(desk.check("first.json", None, Some("ab".repeat(32)), None), "LF4734");

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use landfall_host::facts;
 use landfall_host::facts::Speeds;
+use landfall_lifecycle::findings::AcceptedBy;
 use landfall_lifecycle::plan::figures::{FilesystemFigures, Moment, StepFigures};
-use landfall_lifecycle::preflight::AcceptedBy;
 use serde_json::{Value, json};
 
 use super::*;

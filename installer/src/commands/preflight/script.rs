@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
+use landfall_lifecycle::findings::{Finding, Severity, quote};
 use landfall_lifecycle::operations::PreflightReport;
-use landfall_lifecycle::preflight::{Finding, Severity, quote};
 
 use super::counts;
 use crate::shown;
@@ -17,7 +17,7 @@ pub(super) fn script(report: &PreflightReport) -> String {
     let PreflightReport { release, version, host, .. } = report;
     comment(&mut text, "", &format!("Fixes for {release} {version} on {host}: {}.", counts(report)));
     text.push_str(
-        "# Read it before you use it. It runs nothing by itself:\n#   sh FILE        lists the fixes\n#   sh FILE 1 \
+        "# Read it before you use it. It runs only what you name:\n#   sh FILE        lists the fixes\n#   sh FILE 1 \
          3    runs the fixes 1 and 3, as root\nset -eu\nreboot=no\n\nrun() \
          {\n    printf '+ %s\\n' \"$1\"\n    sh -c \"$1\"\n}\n",
     );

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use indicatif::HumanBytes;
 use landfall_engine::plan::Operation;
+use landfall_lifecycle::findings::AcceptedWarning;
 use landfall_lifecycle::operations::{
     BackupsStatus, CertificatesStatus, CopyRecord, GpuHolder, GpuStatus, GpusStatus, OperationStatus, RegistryStatus,
     SiteState, StatusReport, Verdict,
 };
 use landfall_lifecycle::plan::gpu_resources::listed;
-use landfall_lifecycle::preflight::AcceptedWarning;
 
 use super::site::{DEVELOPMENT_NOTE, operations_of_root};
 use super::{license, watch};

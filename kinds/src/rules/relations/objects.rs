@@ -158,7 +158,7 @@ pub fn volume(volume: &Value) -> Found {
     match sources.as_slice() {
         [_] => Ok(()),
         [] => Err(wrong("", "it must have a source, such as csi, local or nfs")),
-        [.., last] => Err(wrong(format!("/{last}"), "a volume has one source, and another one is there")),
+        [.., last] => Err(wrong(format!("/{last}"), "a volume has one source, and this is a second one")),
     }
 }
 
@@ -216,7 +216,7 @@ pub fn priority(class: &Value) -> Found {
 pub fn config_keys(config: &Value) -> Found {
     let mut keys = config["binaryData"].as_object().into_iter().flat_map(serde_json::Map::keys);
     match keys.find(|key| !config["data"][key.as_str()].is_null()) {
-        Some(key) => Err(wrong("", "the key is in data, too").below(key).below("binaryData")),
+        Some(key) => Err(wrong("", "the key is also in data").below(key).below("binaryData")),
         None => Ok(()),
     }
 }

@@ -106,7 +106,7 @@ pub fn mounts_of_devices(container: &Value) -> Found {
     let is_privileged = container.pointer("/securityContext/privileged") == Some(&Value::Bool(true));
     for (index, mount) in items(container, "volumeMounts") {
         if devices.contains(word(mount, "name")) {
-            return Err(wrong(format!("/volumeMounts/{index}/name"), "the volume is mounted as a device, too"));
+            return Err(wrong(format!("/volumeMounts/{index}/name"), "the volume is also mounted as a device"));
         }
         if mount["mountPropagation"] == "Bidirectional" && !is_privileged {
             let pointer = format!("/volumeMounts/{index}/mountPropagation");

@@ -24,11 +24,11 @@ fn copies_add_only_new_data() {
 
     let bytes = stored_bytes(other.folder());
     kept.repository.copy_to(first.id, &other).unwrap();
-    assert_eq!((other.backups().unwrap().len(), stored_bytes(other.folder())), (1, bytes), "it is there already");
+    assert_eq!((other.backups().unwrap().len(), stored_bytes(other.folder())), (1, bytes), "it was already copied");
 
     let second = save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", &rows), ("more", b"rows")]).unwrap();
     kept.repository.copy_to(second.id, &other).unwrap();
-    assert!(stored_bytes(other.folder()) < bytes + MIB as u64, "data that is there is not copied again");
+    assert!(stored_bytes(other.folder()) < bytes + MIB as u64, "existing data is not copied again");
     assert_eq!(other.backups().unwrap(), [first, second.clone()]);
     assert_eq!(read(&other, second.id, "more").unwrap(), b"rows");
     assert_eq!(other.check(&Silent).unwrap(), []);

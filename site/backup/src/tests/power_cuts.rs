@@ -198,7 +198,7 @@ fn cut_key_exchange_keeps_a_key() {
     let admit = |disk: &Disk| disk.backups().admit(&new).unwrap();
     let states = disk.cut_with(
         admit,
-        |disk, left| assert_eq!(days(&disk.backups(), left), [0], "the former key opens it after {}", named(left)),
+        |disk, left| assert_eq!(days(&disk.backups(), left), [0], "the previous key opens it after {}", named(left)),
         |disk| assert_eq!(open(disk, &new).unwrap().check(&Silent).unwrap(), []),
     );
     assert!(states > 15, "{states}");

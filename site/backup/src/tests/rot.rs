@@ -259,7 +259,7 @@ fn log_backup_runs_during_base_backup() {
         .unwrap();
     drop(base);
     let log = log.into_inner().unwrap();
-    assert!(saved.order() < log.order(), "a log backup of meanwhile follows the base");
+    assert!(saved.order() < log.order(), "a concurrent log backup follows the base");
     assert!(read(&kept.repository, saved.id, "postgres/database").unwrap() == data);
     assert_eq!(read(&kept.repository, log.id, "postgres/database").unwrap(), b"rows");
     assert_eq!(kept.repository.check(&Silent).unwrap(), []);

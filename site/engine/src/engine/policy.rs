@@ -99,16 +99,16 @@ mod tests {
         let [transient, other, sync] = [codes::NODE_TIMEOUT, codes::SITE_IO, codes::SYNC_FAILED];
         // (plan, steps done, error, number of the error in a row, expected)
         let cases = [
-            (OnFailure::Stop, 1, failed(other), 1, Verdict::Stop, "a person is there"),
-            (OnFailure::Stop, 1, failed(transient), 1, Verdict::Stop, "a person is there, and sees it at once"),
+            (OnFailure::Stop, 1, failed(other), 1, Verdict::Stop, "a person is present"),
+            (OnFailure::Stop, 1, failed(transient), 1, Verdict::Stop, "a person is present, and sees it at once"),
             (undo, 0, failed(other), 1, Verdict::Stop, "nothing has changed yet that matters"),
             (undo, 0, failed(transient), 1, again(), "it may pass"),
             (undo, 0, failed(transient), 3, Verdict::Stop, "it did not pass"),
             (undo, 1, failed(other), 1, back(), "it will not pass"),
-            (undo, 1, foreign(), 1, back(), "something else is there"),
+            (undo, 1, foreign(), 1, back(), "another object exists"),
             (undo, 1, failed(transient), 2, again(), "it may pass"),
             (undo, 1, failed(transient), 3, back(), "it did not pass"),
-            (undo, 2, failed(other), 1, Verdict::Stop, "there is no way back from the commit"),
+            (undo, 2, failed(other), 1, Verdict::Stop, "a commit cannot be undone"),
             (undo, 2, failed(transient), 1, again(), "it may pass"),
             (undo, 1, failed(sync), 1, Verdict::Stop, "the disk cannot be relied on"),
         ];

@@ -234,7 +234,7 @@ mod tests {
             }
             assert_eq!((found.gpus, found.cpu, found.security), (None, None, None));
             assert_eq!((found.speeds, found.network.mtu), (None, None));
-            assert_eq!(found.network.closed_chains[0].accepts_to, None, "it is not known, and not that there are none");
+            assert_eq!(found.network.closed_chains[0].accepts_to, None, "it is unknown, not empty");
         }
     }
 }

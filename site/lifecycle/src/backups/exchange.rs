@@ -132,10 +132,10 @@ mod tests {
             &root,
             || admit_new_key(&paths, &repository()).unwrap(),
             |after| {
-                assert!(opens(&paths, &former), "the former key opens it after {after}");
-                // After any night, the former key is the only one that a person has.
+                assert!(opens(&paths, &former), "the previous key opens it after {after}");
+                // After any night, the previous key is the only one that a person has.
                 shut_out_former(&paths, &repository()).unwrap();
-                assert!(opens(&paths, &former), "the former key opens it after {after} and a night");
+                assert!(opens(&paths, &former), "the previous key opens it after {after} and a night");
                 let is_known = key_of(&paths) == former || former_keys(&paths).unwrap() == [former.clone()];
                 assert!(is_known, "{after}");
             },

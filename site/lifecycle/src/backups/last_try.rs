@@ -216,7 +216,7 @@ mod tests {
         assert!(ahead.contains("LF4608"), "a clock that was ahead hides no failure: {ahead}");
         BackupTry::mend(&paths).unwrap();
         let last = BackupTry::read(&paths);
-        assert!(last.as_ref().unwrap().failure.is_some(), "what became of it stays");
+        assert!(last.as_ref().unwrap().failure.is_some(), "its outcome stays");
         let told = |proven: Option<&str>, now: &str| notes(last.as_ref(), proven, at(now)).join("\n");
         assert_eq!(told(Some("2026-11-23T03:00:00Z"), "2026-11-23T08:00:00Z"), "");
         insta::assert_snapshot!(told(Some("2026-11-23T03:00:00Z"), "2026-11-25T08:00:00Z"), @"the newest proven backup is of 2026-11-23T03:00:00Z; what was written since is in no proven backup");

@@ -55,5 +55,5 @@ pub(crate) use save::{NextOfBackup, OPERATION, Reason, SavedBackup, Saving};
 pub(crate) use site_files::MARKS;
 pub(crate) use summary::newest_proven;
 pub use summary::{BackupSummary, StreamSummary};
-pub use volume::LiveVolume;
+pub use volume::{LiveVolume, Stop};
 pub(crate) use volume::{folder_of, new_token, stops_beside, with_others};

@@ -10,8 +10,7 @@ use landfall_host::space::{self, FreeSpace, Space};
 use landfall_media::progress::{Event, Progress};
 
 use super::error::unusable;
-use crate::preflight::size;
-use crate::room::{Demand, FilesystemPeak, peaks, reserve};
+use crate::room::{Demand, FilesystemPeak, peaks, reserve, size};
 
 /// Fails if a filesystem lacks the space for these demands.
 pub(crate) fn refuse(paths: &SitePaths, demands: &[Demand], purpose: &str) -> Result<(), StepError> {

@@ -9,10 +9,22 @@ use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::paths::SitePaths;
 use landfall_release_document::{ArtifactMount, BackupRule, ComponentEntry, ReleaseDocument};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::pods::object_name;
-use crate::steps::stop::Stop;
+
+/// How the pods of a workload end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// The workload.
+    pub workload: ObjectName,
+    /// Selector of its pods.
+    pub pods: String,
+    /// Number of pods while the workload runs.
+    pub replicas: u32,
+}
 
 /// A volume with data, and its workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -291,7 +303,7 @@ mod tests {
         let mount = ArtifactMount { artifact: "llama".to_owned(), claim: "weights".to_owned() };
         let written = |live: &Value, pods| written_claims(live, pods, &[&mount]).into_iter().collect::<Vec<_>>();
         assert_eq!(written(&live, 1), ["data-db-0", "uploads"]);
-        assert_eq!(written(&live, 0), ["data-db-0", "uploads"], "stopped by hand, it has data all the same");
+        assert_eq!(written(&live, 0), ["data-db-0", "uploads"], "stopped by hand, it still has data");
         live["spec"]["ordinals"] = json!({"start": 5});
         assert_eq!(written(&live, 2), ["data-db-5", "data-db-6", "uploads"]);
     }

@@ -217,7 +217,7 @@ mod tests {
         assert!(files.folder.join(FORMER_AUTHORITY).exists());
         let next = ensure(&end.to_string());
         assert_ne!(next[1], first.fingerprints().unwrap()[1], "from 270 days before its end");
-        assert!(!files.folder.join(FORMER_AUTHORITY).exists(), "nobody steals it any longer");
+        assert!(!files.folder.join(FORMER_AUTHORITY).exists(), "no one can steal it now");
         assert_eq!(ensure(&later(end, Span::new().days(100)).to_string()), next);
     }
 

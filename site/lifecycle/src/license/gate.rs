@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
+use landfall_bundle_spec::Verified;
 use landfall_bundle_spec::head::Opened;
 use landfall_bundle_spec::trust::{Revocation, Root, TrustAnchor};
 use landfall_engine::step::StepError;
@@ -19,9 +20,8 @@ use landfall_license::{
 use landfall_release_document::ReleaseDocument;
 
 use super::record::{LicenseRecord, why};
+use crate::findings::Finding;
 use crate::marks::Marks;
-use crate::operations::TrustedRelease;
-use crate::preflight::Finding;
 
 /// Maximum size of a license in bytes, because a stick may bring a file of any length.
 const MOST_BYTES: u64 = landfall_license::FILE_BYTES as u64;
@@ -37,6 +37,16 @@ pub(crate) enum LicensedHost<'a> {
     },
     /// A machine that a file describes, with its clock at that time. Its identifiers are unknown.
     Elsewhere(Timestamp),
+}
+
+/// The trusted release for which a license is judged.
+pub(crate) struct LicensedRelease<'a> {
+    /// Its verified head.
+    pub(crate) verified: &'a Verified,
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// Its signed build time.
+    pub(crate) built_at: Timestamp,
 }
 
 /// A license that a person passes: the vendor's signed bytes, and a name for errors.
@@ -108,10 +118,10 @@ impl Licensing {
     /// site must not have. Changes nothing.
     pub(crate) fn look(
         place: &LicensedHost<'_>,
-        release: &TrustedRelease,
+        release: &LicensedRelease<'_>,
         given: Option<&GivenLicense>,
     ) -> Result<Self, StepError> {
-        let (root, signed) = (release.verified.trusted().root(), release.built_at());
+        let (root, signed) = (release.verified.trusted().root(), release.built_at);
         let before = match place {
             LicensedHost::Here { paths, .. } => LicenseRecord::read(paths),
             LicensedHost::Elsewhere(_) => Ok(None),
@@ -119,7 +129,7 @@ impl Licensing {
         let mut note = before.as_ref().err().map(why);
         let before = before.ok().flatten();
         let found = match given {
-            Some(given) => Some(opened(given, root, &release.release.name, before.as_ref())?),
+            Some(given) => Some(opened(given, root, release.name, before.as_ref())?),
             None => before.and_then(|record| match held(record, release) {
                 Ok(found) => Some(found),
                 Err(error) => {
@@ -208,7 +218,7 @@ impl Licensing {
 /// Fails for a license that is not valid now if the stored one is, because a replaced license never returns.
 fn refuse_worse(
     place: &LicensedHost<'_>,
-    release: &TrustedRelease,
+    release: &LicensedRelease<'_>,
     (given, found): (&License, &Judged),
     signed: Timestamp,
 ) -> Result<(), StepError> {
@@ -228,10 +238,10 @@ fn refuse_worse(
 
 /// Returns the stored license, if it is from the vendor of this release: an earlier installation may have left another
 /// vendor's. The license stays even if its signer has lost the role.
-fn held(record: LicenseRecord, release: &TrustedRelease) -> Result<(LicenseRecord, License), StepError> {
+fn held(record: LicenseRecord, release: &LicensedRelease<'_>) -> Result<(LicenseRecord, License), StepError> {
     let (license, trusted) = (record.license()?, release.verified.trusted().root());
     let terms = license.terms();
-    if terms.release != release.release.name {
+    if terms.release != release.name {
         let what = format!("the license {} is for {}", terms.id, terms.release);
         return Err(StepError::new(codes::LICENSE_OTHER_RELEASE, what));
     }

@@ -1,11 +1,12 @@
-//! The site's license: storage, replacement, and judgment before an install or an upgrade. Nothing else needs it:
-//! running software, backups, restores, rollbacks and uninstalls continue without one.
+//! The site's license: storage, replacement, judgment before an install or an upgrade, and usage of what it limits.
+//! Nothing else needs it: running software, backups, restores, rollbacks and uninstalls continue without one.
 
 mod gate;
 mod record;
 mod report;
+pub mod usage;
 
-pub(crate) use gate::{GivenLicense, Judged, LicensedHost, Licensing, judge, needs};
+pub(crate) use gate::{GivenLicense, Judged, LicensedHost, LicensedRelease, Licensing, judge, needs};
 pub use record::LicenseRecord;
 pub(crate) use record::{SAVED, adopt, cluster_identifier, remember_cluster, remove, saved_documents, why};
 pub(crate) use report::shown;

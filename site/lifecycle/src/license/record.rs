@@ -15,7 +15,7 @@ use landfall_host::twin::Twin;
 use landfall_license::{Identifier, IdentifierKind, License, SealedLicense};
 use serde::{Deserialize, Serialize};
 
-use crate::usage;
+use super::usage;
 
 /// Schema number of the record.
 const SCHEMA: u32 = 1;

@@ -25,7 +25,7 @@ use super::trust::Trust;
 use super::{Operations, carried};
 use crate::choice::locate_for_host;
 use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::license::{GivenLicense, LicensedHost, Licensing};
+use crate::license::{GivenLicense, LicensedHost, LicensedRelease, Licensing};
 use crate::marks::Marks;
 use crate::plan::host_ports::HostPorts;
 use crate::plan::objects::ObjectsInputs;
@@ -233,10 +233,15 @@ impl TrustedRelease {
         self.verified.identity().built_at.parse().unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
+    /// Returns the values by which a license for this release is judged.
+    pub(super) fn licensed(&self) -> LicensedRelease<'_> {
+        LicensedRelease { verified: &self.verified, name: &self.release.name, built_at: self.built_at() }
+    }
+
     /// Returns the license for this release: the one in this file, or the site's.
     pub(super) fn licensing(&self, place: &LicensedHost<'_>, given: Option<&Path>) -> Result<Licensing> {
         let given = given.map(GivenLicense::read).transpose()?;
-        Ok(Licensing::look(place, self, given.as_ref())?)
+        Ok(Licensing::look(place, &self.licensed(), given.as_ref())?)
     }
 
     /// Returns the payload description for copying and checking.

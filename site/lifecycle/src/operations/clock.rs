@@ -25,7 +25,7 @@ impl Running {
         if self.goes_back() {
             self.note_clock();
         } else if repairs {
-            self.report_clock(&format!("the {} continues all the same", self.pins.operation.name()));
+            self.report_clock(&format!("the {} continues anyway", self.pins.operation.name()));
         } else {
             self.expect_clock()?;
         }
@@ -34,7 +34,7 @@ impl Running {
 
     /// Reports a clock that cannot be right before the operation is undone.
     pub(super) fn note_clock(&self) {
-        self.report_clock("what was begun is undone all the same");
+        self.report_clock("the started change is undone anyway");
     }
 
     fn report_clock(&self, consequence: &str) {

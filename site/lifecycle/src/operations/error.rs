@@ -9,8 +9,8 @@ use landfall_media::durable::DurableError;
 use super::changing::ObjectEdit;
 use super::error_codes::only_license;
 use crate::configuration::ConfigurationError;
+use crate::findings::Finding;
 use crate::marks::MarksError;
-use crate::preflight::Finding;
 use crate::replaced_data::ReplacedData;
 use landfall_engine::engine::EngineError;
 use landfall_engine::journal::{JournalError, RecordedError};
@@ -274,7 +274,7 @@ pub enum OperationError {
     /// The release does not allow an upgrade from the installed one.
     #[error("{bundle} cannot replace {installed}{}", match through {
         Some(version) => format!(" directly: {version} must be installed in between"),
-        None => ": it lists the versions that it can replace, and this is none of them".to_owned(),
+        None => ": it lists the versions that it can replace, and this is not one of them".to_owned(),
     })]
     NoUpgradePath {
         /// Name and version of the bundle's release.

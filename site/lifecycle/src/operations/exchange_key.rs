@@ -15,7 +15,7 @@ use super::error::Result;
 use crate::backups::{BackupFolder, CopyRecords, admit_new_key, shut_out_former};
 use crate::pins::Pins;
 
-/// Key that replaces the former one.
+/// Key that replaces the previous one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewKey {
@@ -23,7 +23,7 @@ pub struct NewKey {
     pub repository: String,
     /// The key, which is also restic's password.
     pub key: String,
-    /// Folders and buckets of the site's settings whose copies only the former key opens, until the next copy there.
+    /// Folders and buckets of the site's settings whose copies only the previous key opens, until the next copy there.
     pub waiting: Vec<WaitingCopy>,
 }
 
@@ -38,7 +38,7 @@ pub struct WaitingCopy {
 }
 
 /// A half-finished exchange: both keys open the repository until a person has the new one.
-#[must_use = "until it is finished, the former key opens the backups, too"]
+#[must_use = "until it is finished, the previous key also opens the backups"]
 pub struct KeyExchange<'a> {
     operations: &'a Operations,
     pins: Pins,
@@ -48,12 +48,12 @@ pub struct KeyExchange<'a> {
     _lock: SiteLock,
 }
 
-/// Result of shutting out the former key.
+/// Result of shutting out the previous key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShutOut {
     /// Number of passwords that a person added with restic and that still open the repository.
     pub other_passwords: usize,
-    /// Folders and buckets of the site's settings whose copies the former key still opens.
+    /// Folders and buckets of the site's settings whose copies the previous key still opens.
     pub waiting: Vec<PathBuf>,
 }
 
@@ -78,7 +78,7 @@ impl Operations {
                 Err(error) => waiting.push(WaitingCopy { folder, reason: with_causes(&error) }),
             }
         }
-        // Until the exchange is finished, the former key also opens the reached copies.
+        // Until the exchange is finished, the previous key also opens the reached copies.
         let waits = |folder: &Path| waiting.iter().any(|copy: &WaitingCopy| copy.folder == folder);
         self.note_former_keys(&pins, |folder| waits(folder) || reached.iter().any(|one| one == folder))?;
         let key = BackupFolder::of(&self.paths).recovery_key()?.unwrap_or_default();
@@ -103,7 +103,7 @@ impl KeyExchange<'_> {
         &self.new
     }
 
-    /// Second half: the former key no longer opens the repository or the reached copies. On the disks on return.
+    /// Second half: the previous key no longer opens the repository or the reached copies. On the disks on return.
     pub fn finish(self) -> Result<ShutOut> {
         let Self { operations, pins, new, reached, _lock } = self;
         let paths = &operations.paths;
@@ -113,7 +113,7 @@ impl KeyExchange<'_> {
         let mut waiting: Vec<PathBuf> = new.waiting.into_iter().map(|copy| copy.folder).collect();
         for folder in reached {
             if let Err(error) = operations.shut_out_of_copies(&pins, &repository, &folder) {
-                let text = format!("the former key still opens {}: {}", folder.display(), with_causes(&error));
+                let text = format!("the previous key still opens {}: {}", folder.display(), with_causes(&error));
                 operations.progress.event(Event::Note(text));
                 waiting.push(folder);
             }

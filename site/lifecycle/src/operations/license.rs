@@ -19,11 +19,11 @@ use serde::Serialize;
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::Result;
+use crate::license::usage;
 use crate::license::{
     GivenLicense, Judged, LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, Licensing,
     NeededEntitlement, TrustedDate, cluster_identifier, judge, needs, shown, why,
 };
-use crate::usage;
 
 /// Time for which a license waits for the API server, whose answer only adds an identifier.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ impl Operations {
             return Err(StepError::new(codes::LICENSE_NO_ROOT, what).into());
         };
         let place = LicensedHost::Here { paths: &self.paths, cluster: self.cluster_identifier() };
-        Licensing::look(&place, &release, Some(given))?.store(&self.paths)?;
+        Licensing::look(&place, &release.licensed(), Some(given))?.store(&self.paths)?;
         let missing = || StepError::new(codes::BUG, "the license that was stored is missing");
         Ok(self.license_status(Some(&release)).ok_or_else(missing)?)
     }

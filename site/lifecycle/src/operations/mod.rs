@@ -134,16 +134,17 @@ pub use trust::Trust;
 pub use uninstall::{DataWish, Uninstalled};
 pub use unit::EventFile;
 pub use upgrade::{PreparedUpgrade, UpgradeRequest, Upgraded};
-pub use upload::{ArrivedBundle, CheckedBundle};
+pub use upload::CheckedBundle;
 pub use verify_site::SiteVerification;
 
 pub use crate::backups::{
     BackupCopies, BackupCut, BackupFailure, BackupSummary, BackupTry, CheckResult, CopyRecord, CutStream, DrillReport,
     DrilledStream, LogOutcome, LogStatus, PointsInTime, ProvenPoints, SavedLog, StreamSummary,
 };
+pub use crate::license::usage::{LimitStatus, UsageStatus};
 pub use crate::license::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
 pub use crate::proofs::{Mismatch, ProofResult, ProveError};
-pub use crate::usage::{LimitStatus, UsageStatus};
+pub use crate::uploads::ArrivedBundle;
 
 use crate::pins::{JournalFolder, Pins};
 use landfall_host::paths::SitePaths;

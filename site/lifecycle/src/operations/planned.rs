@@ -12,12 +12,11 @@ use super::error::{OperationError, Result};
 use super::kept::Adoption;
 use super::trust::Trust;
 use crate::configuration::{ResolvedValues, SiteConfiguration};
+use crate::findings::{self, AcceptedWarning, Finding, Severity, accepted, refuse_unknown, sort};
 use crate::license::Licensing;
 use crate::plan::figures::{FiguresInputs, PlanFigures};
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
-use crate::preflight::{
-    self, AcceptedWarning, Finding, Severity, Sizes, Subject, accepted, preflight, refuse_unknown, sort,
-};
+use crate::preflight::{Sizes, Subject, preflight};
 use crate::site_secrets::{Asked, BroughtSecrets, GivenSecrets, NewSecrets};
 use crate::steps::action::Action;
 use landfall_engine::plan::Plan;
@@ -114,7 +113,7 @@ impl Judged<'_> {
         findings.extend(secrets.findings);
         findings.extend(adoption.blockers);
         findings.extend(licensed);
-        preflight::accept(&mut findings, accept, &configuration.accept)?;
+        findings::accept(&mut findings, accept, &configuration.accept)?;
         sort(&mut findings);
         let (blockers, others): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::stops);
         if !blockers.is_empty() {

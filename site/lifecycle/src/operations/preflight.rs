@@ -19,10 +19,11 @@ use super::planned::{first_secrets, sizes};
 use super::trust::Trust;
 use crate::choice::locate_for_host;
 use crate::configuration::SiteConfiguration;
+use crate::findings::{Finding, Severity, accept, refuse_unknown, sort};
 use crate::license::{LicensedHost, needs};
 use crate::plan::host_ports::HostPorts;
 use crate::plan::objects::ObjectsInputs;
-use crate::preflight::{Finding, Severity, Subject, accept, preflight, refuse_unknown, sort};
+use crate::preflight::{Subject, preflight};
 use crate::site_secrets::BroughtSecrets;
 
 /// A person's request.

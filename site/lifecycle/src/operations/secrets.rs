@@ -7,8 +7,9 @@ use super::Operations;
 use super::error::{Result, refuse_blocked};
 use super::history::History;
 use crate::configuration::SiteConfiguration;
-use crate::plan::configure::Made;
-use crate::site_secrets::{Asked, BroughtSecrets, GivenSecrets, Kept, NO_SECRETS, SecretKey, SecretStore, numbers};
+use crate::site_secrets::{Asked, BroughtSecrets, GivenSecrets, Kept, NO_SECRETS, SecretKey, SecretStore};
+use crate::steps::action::Made;
+use crate::steps::site_secret::numbers;
 
 /// A change's treatment of secrets.
 #[derive(Debug, Clone, Copy)]

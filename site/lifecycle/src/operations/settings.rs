@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::Operations;
 use super::error::Result;
 use crate::configuration::SiteConfiguration;
-use crate::site_secrets::{SecretKey, SecretNumbers, SecretStore, numbers};
+use crate::site_secrets::{SecretKey, SecretNumbers, SecretStore};
+use crate::steps::site_secret::numbers;
 
 /// Settings of the installed release.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

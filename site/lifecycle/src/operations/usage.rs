@@ -16,8 +16,7 @@ use super::Operations;
 use super::error::Result;
 use crate::console::{AuditRecord, ConsoleFiles};
 use crate::license::LicenseRecord;
-use crate::usage;
-use crate::usage::UsageStatus;
+use crate::license::usage::{self, UsageStatus};
 
 /// Time for which a measurement waits for the API server; the agent tries again.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(30);

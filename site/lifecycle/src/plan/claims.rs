@@ -7,7 +7,8 @@ use landfall_kinds::{custom::group_kind, is_of_kubernetes};
 use landfall_release_document::ComponentEntry;
 use serde_json::Value;
 
-use super::components::{ComponentInputs, artifact, artifact_folder};
+use super::components::{ComponentInputs, artifact};
+use crate::content::artifact_folder;
 use landfall_engine::step::StepError;
 
 /// Hex digits of the artifact's digest in a claim's name.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::claims::Claims;
 use crate::configuration::{Patch, ResolvedValues, patched, refuse_unfit};
+use crate::content::{artifact_folder, minor_version};
 use crate::site_secrets::SecretNumbers;
 use crate::steps::action::Action;
 use crate::steps::component::{Component, reads_secret};
@@ -37,11 +38,6 @@ pub struct ComponentInputs<'a> {
     pub secrets: &'a SecretNumbers,
     /// Name of the node that holds the files of artifacts.
     pub node: &'a str,
-}
-
-/// Returns the name of an artifact's folder within the site's folder of files.
-pub fn artifact_folder(artifact: &ArtifactEntry) -> String {
-    artifact.manifest.digest.to_hex()
 }
 
 /// Plans the steps of all components, each after the components that it needs. Fails if the field of a value does not
@@ -140,13 +136,6 @@ fn namespace(
         quota: first.map(|rules| rules.quota.clone()).unwrap_or_default(),
     };
     Ok(step_of(format!("namespace/{name}"), format!("make the namespace {name}"), 1, Action::Namespace(step)))
-}
-
-/// Returns the Kubernetes minor version that the release ends with, such as `v1.36`.
-pub(crate) fn minor_version(release: &ReleaseDocument) -> Result<String, StepError> {
-    let pack = release.node_packs.last();
-    let minor = pack.and_then(|pack| Some(pack.kubernetes.rsplit_once('.')?.0.to_owned()));
-    minor.ok_or_else(|| StepError::new(codes::CLUSTER_BAD_OBJECT, "the release names no version of Kubernetes"))
 }
 
 /// Plans the Secret whose value the site gives.

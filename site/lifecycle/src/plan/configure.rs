@@ -8,15 +8,12 @@ use serde_json::Value;
 use super::components::{ComponentInputs, component_steps};
 use super::install::backup_schedule;
 use crate::configuration::{BackupSettings, Patch};
-use crate::steps::action::Action;
+use crate::steps::action::{Action, Made};
 use crate::steps::component::Component;
 use crate::steps::replace::Replace;
 use crate::steps::site_secret::SiteSecret;
-use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
+use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep};
 use landfall_engine::step::StepError;
-
-/// Last action of each step of a site.
-pub type Made = BTreeMap<StepId, Action>;
 
 /// Changing field of an object.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]

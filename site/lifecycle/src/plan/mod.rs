@@ -10,10 +10,8 @@ pub mod host_ports;
 pub mod install;
 pub mod models;
 pub mod network;
-pub(crate) mod node_parts;
 pub mod objects;
 #[cfg(test)]
 mod power_cuts;
-pub mod reference;
 pub mod restore;
 pub mod upgrade;

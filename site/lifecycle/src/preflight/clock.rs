@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use landfall_agent::clock::{Evidence, Plausibility, evidence, plausibility};
 use landfall_error_codes::codes;
 
-use super::Finding;
+use crate::findings::Finding;
 use landfall_host::facts::Facts;
 use landfall_host::paths::SitePaths;
 

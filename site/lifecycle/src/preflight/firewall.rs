@@ -2,16 +2,13 @@
 
 use landfall_error_codes::codes;
 
-use super::Finding;
-use super::shell::quote;
+use crate::backups::drill::network as drill_network;
+use crate::findings::{Finding, quote};
 use crate::plan::network::Networks;
-use crate::steps::drill_network;
+use crate::pod_packets::{OVERLAY, hits, is_open, names_interface, passes_pods};
 use landfall_agent::bridge::BRIDGE;
 use landfall_host::facts::{ClosedChain, ClosedHook, Filter, Network};
 use landfall_host::range::IpRange;
-
-/// Device that leads to pods on further nodes.
-const OVERLAY: &str = "flannel.1";
 
 /// Returns the findings about firewalls that block pods' traffic, now or after the next boot.
 pub(crate) fn closed(network: &Network, networks: &Networks) -> Vec<Finding> {
@@ -120,37 +117,6 @@ impl Opened {
 
 fn listed(ranges: &[IpRange]) -> String {
     ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// Returns true if a chain accepts everything from pods. If it handles packets for the host, it must also accept the
-/// host's own.
-pub(crate) fn passes_pods(chain: &ClosedChain, pods: &[IpRange]) -> bool {
-    let is_open_to_host = chain.hook == ClosedHook::Forward || names_interface(&chain.accepts, "lo");
-    is_open_to_host && is_open(&chain.accepts, pods) && !hits(&chain.drops, pods)
-}
-
-/// Returns true if some of these interfaces and ranges belong to pods.
-fn hits(dropped: &[String], pods: &[IpRange]) -> bool {
-    let mut ranges = dropped.iter().filter_map(|one| one.parse::<IpRange>().ok());
-    let is_interface = [BRIDGE, OVERLAY].into_iter().any(|interface| names_interface(dropped, interface));
-    is_interface || ranges.any(|range| pods.iter().any(|pods| pods.overlaps(&range)))
-}
-
-/// Returns true if these interfaces and ranges include all of the pods.
-fn is_open(accepted: &[String], pods: &[IpRange]) -> bool {
-    let by_address = |range: &IpRange| {
-        let mut ranges = accepted.iter().filter_map(|one| one.parse::<IpRange>().ok());
-        ranges.any(|accepted| accepted.prefix() <= range.prefix() && accepted.contains(range.address()))
-    };
-    names_interface(accepted, BRIDGE) || (!pods.is_empty() && pods.iter().all(by_address))
-}
-
-/// Returns true if one of them is this interface, or a prefix of its name.
-fn names_interface(accepted: &[String], interface: &str) -> bool {
-    accepted.iter().any(|one| match one.strip_suffix('*') {
-        Some(beginning) => interface.starts_with(beginning),
-        None => one == interface,
-    })
 }
 
 fn name(filter: Filter) -> &'static str {

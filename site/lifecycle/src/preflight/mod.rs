@@ -1,27 +1,22 @@
 //! All blockers of an installation, found at once and before anything is changed. A field engineer visits once, and
 //! must not discover a second blocker after removing the first.
 
-use landfall_error_codes::{Code, codes};
+use landfall_error_codes::codes;
 use landfall_release_document::{DataRoom, ReleaseDocument};
 
 use crate::configuration::SiteConfiguration;
+use crate::findings::{self, Finding};
 use crate::plan::host_ports::HostPorts;
-use crate::room::FilesystemPeak;
+use crate::room::{FilesystemPeak, size};
 use landfall_host::facts::Facts;
 
-pub use acceptance::{AcceptedWarning, accept, accepted, refuse_unknown};
-pub use finding::{AcceptedBy, Finding, Severity, sort};
-pub(crate) use firewall::{closed as closed_firewalls, inbound, passes_pods};
+pub(crate) use firewall::{closed as closed_firewalls, inbound};
 pub(crate) use gpu::problem_of_gpu;
 use network::upgrade_ports;
-pub use shell::quote;
 use storage::upgrade_space;
 
-mod acceptance;
-mod catalog;
 pub(crate) mod clock;
 mod distribution;
-mod finding;
 mod firewall;
 mod glibc;
 mod gpu;
@@ -29,19 +24,14 @@ mod host;
 mod network;
 mod passed;
 mod rules;
-mod shell;
 mod storage;
 
 /// Oldest kernel whose nftables, overlay and cgroups satisfy Kubernetes' parts.
 const KERNEL: (u32, u32) = (5, 14);
-/// Free space in bytes below which the kubelet evicts pods; it is added to the need.
-pub(crate) const EVICTION_BYTES: u64 = 1 << 30;
 /// Percentage of installed memory that may be missing, because firmware and kernel reserve some.
 const MEMORY_TOLERANCE_PERCENT: u64 = 8;
 /// Cgroup controllers that the kubelet requires.
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
-/// Path of the data folder.
-pub(crate) const DATA: &str = "/var/lib/landfall";
 
 /// Sizes of the release, from the head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -95,13 +85,8 @@ pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
     findings.extend(gpu::findings(facts, release.requirements.gpus.as_ref()));
     findings.extend(rules::findings(subject));
     findings.extend(passed::findings(subject, &findings));
-    finding::sort(&mut findings);
+    findings::sort(&mut findings);
     findings
-}
-
-/// Returns the name of the findings of a code, which is the same in all versions.
-pub fn finding_name(code: Code) -> &'static str {
-    catalog::entry(code.id).name
 }
 
 /// Returns the findings before an upgrade of a site. They cover peaks of space, ports that only the later release
@@ -208,16 +193,6 @@ fn machine(facts: &Facts, release: &ReleaseDocument) -> Vec<Finding> {
         blockers.push(Finding::new(codes::TOO_LITTLE_MEMORY, size(facts.memory_bytes), size(wanted.memory_bytes)));
     }
     blockers
-}
-
-/// Formats bytes for people.
-pub(crate) fn size(bytes: u64) -> String {
-    const GIBIBYTE: u64 = 1 << 30;
-    const MEBIBYTE: u64 = 1 << 20;
-    if bytes < GIBIBYTE {
-        return format!("{} MiB", bytes / MEBIBYTE);
-    }
-    format!("{}.{} GiB", bytes / GIBIBYTE, bytes % GIBIBYTE * 10 / GIBIBYTE)
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use landfall_error_codes::{Coded, codes};
 use landfall_host::facts::Facts;
 use landfall_release_document::ReleaseDocument;
 
-use super::shell::quote;
-use super::{Before, Finding, Subject, firewall};
+use super::{Before, Subject, firewall};
 use crate::configuration::SiteConfiguration;
 use crate::console::{HOST_PORT, console_of};
+use crate::findings::{Finding, quote};
 use crate::node_name::LONGEST_NODE_NAME;
 use crate::plan::host_ports::{HostPorts, Transport};
 use crate::plan::network::{Networks, node_identity};

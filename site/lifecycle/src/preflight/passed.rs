@@ -4,7 +4,9 @@ use landfall_error_codes::{Code, codes};
 use landfall_host::facts::Facts;
 
 use super::storage::{SYNC_MICROS, SYSTEM_BYTES, data_options, milliseconds};
-use super::{CONTROLLERS, DATA, EVICTION_BYTES, Finding, KERNEL, Subject, distribution, host, size};
+use super::{CONTROLLERS, KERNEL, Subject, distribution, host};
+use crate::findings::Finding;
+use crate::room::{DATA, EVICTION_BYTES, size};
 
 /// A passed finding for codes without a finding, with its measured and needed values.
 struct Passing {

@@ -5,7 +5,8 @@ use landfall_release_document::RuleSeverity;
 use landfall_rules::{Inputs, Judgment, Outcome, ReleaseView, judge};
 use serde_json::Value;
 
-use super::{Finding, Severity, Subject};
+use super::Subject;
+use crate::findings::{Finding, Severity};
 
 /// Returns the results of the release's rules on this host.
 pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {

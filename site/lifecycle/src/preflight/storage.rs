@@ -4,9 +4,9 @@ use landfall_error_codes::codes;
 use landfall_host::facts::{Facts, Filesystem};
 use landfall_release_document::DataRoom;
 
-use super::shell::quote;
-use super::{DATA, EVICTION_BYTES, Finding, Sizes, size};
-use crate::room::FilesystemPeak;
+use super::Sizes;
+use crate::findings::{Finding, quote};
+use crate::room::{DATA, EVICTION_BYTES, FilesystemPeak, size};
 
 /// Free bytes that the operating system's own filesystem must keep: for logs, settings and certificates.
 pub(super) const SYSTEM_BYTES: u64 = 256 << 20;

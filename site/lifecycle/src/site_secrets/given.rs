@@ -15,7 +15,7 @@ use super::store::{SecretKey, SecretStore, StoredValue};
 use super::value::{Circumstances, check};
 use super::{SecretName, SecretNumbers};
 use crate::configuration::{ConfigurationError, Problem, SecretSource, nearest};
-use crate::preflight::Finding;
+use crate::findings::Finding;
 
 /// Inputs for choosing the secrets of a release.
 pub(crate) struct Asked<'a> {

@@ -27,20 +27,8 @@ pub(crate) use store::StoredValue;
 pub(crate) use store::{SecretKey, SecretStore};
 pub(crate) use value::data;
 
-use crate::plan::configure::Made;
-use crate::steps::action::Action;
-
 /// Number of each secret's value that a site gives.
 pub type SecretNumbers = BTreeMap<SecretName, u64>;
 
 /// Namespace and name of a Secret.
 pub type SecretName = (String, String);
-
-/// Returns the numbers of the values that a site has.
-pub(crate) fn numbers(made: &Made) -> SecretNumbers {
-    let given = made.values().filter_map(|action| match action {
-        Action::SiteSecret(step) => Some(((step.namespace.clone(), step.secret.name.clone()), step.number)),
-        _ => None,
-    });
-    given.collect()
-}

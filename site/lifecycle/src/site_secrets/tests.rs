@@ -17,7 +17,7 @@ use super::store::StoredValue;
 use super::value::{Circumstances, check};
 use super::*;
 use crate::configuration::SecretSource;
-use crate::preflight::Finding;
+use crate::findings::Finding;
 
 /// Word in every value of these tests, which no message may contain.
 const WORD: &str = "canary";

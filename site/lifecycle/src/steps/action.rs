@@ -1,6 +1,8 @@
 //! Every kind of step in a plan. Each variant holds all parameters of its step, so a journal's plan is executed without
 //! further decisions. The parameters are defined beside the step's code in `steps/`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::steps::again::Again;
@@ -59,8 +61,12 @@ use crate::steps::storage::Storage;
 use crate::steps::supersede::Supersede;
 use crate::steps::webhooks::{ResumeWebhooks, SuspendWebhooks};
 use landfall_cluster::Edits;
+use landfall_engine::plan::StepId;
 use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::service_route::ServiceRoute;
+
+/// Last action of each step of a site.
+pub type Made = BTreeMap<StepId, Action>;
 
 /// One action of a plan with all its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

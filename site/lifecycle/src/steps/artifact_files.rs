@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::node_files::{PlacedFile, observe_placed, place_all};
+use super::node_files::{observe_placed, place_all};
+use crate::content::PlacedFile;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;

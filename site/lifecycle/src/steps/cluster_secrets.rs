@@ -64,7 +64,7 @@ impl Step<Site> for ClusterSecrets {
         let there = [encryption_path(site), token_path(site)].iter().filter(|path| path.is_file()).count();
         Ok(match there {
             0 => Observed::Absent,
-            1 => Observed::Partial("one of two secrets is there".to_owned()),
+            1 => Observed::Partial("one of two secrets exists".to_owned()),
             _ => Observed::Done,
         })
     }

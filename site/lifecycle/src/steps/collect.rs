@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::node_images::NodeImages;
-use crate::content::Content;
-use crate::plan::node_parts::NodeParts;
+use crate::content::{Content, NodeParts};
 use crate::site::Site;
 use crate::uploads;
 use landfall_engine::step::{Observed, Step, StepError};
@@ -27,7 +26,7 @@ impl Step<Site> for Collect {
         let kept = [&own, site.earlier_release()?];
         let packs: Vec<NodeParts<'_>> =
             kept.iter().map(|kept| NodeParts::of(&kept.release)).collect::<Result<_, _>>()?;
-        let images: Vec<NodeImages> = packs.iter().map(NodeParts::node_images).collect();
+        let images: Vec<NodeImages> = packs.iter().map(NodeImages::of_pack).collect();
         NodeImages::keep_only(site, &packs[0].id, images.iter())?;
         uploads::remove_used_upload(&site.paths, own.payload.verified().id())?;
         let collected = Content::of(kept).collect(&site.paths, site.io.store.clone())?;

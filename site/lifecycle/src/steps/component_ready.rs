@@ -6,7 +6,7 @@ use landfall_error_codes::{Coded, codes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::preflight::passes_pods;
+use crate::pod_packets::passes_pods;
 use crate::settled::unsettled;
 use crate::site::Site;
 use landfall_cluster::{Cluster, Inventory, Waiting};

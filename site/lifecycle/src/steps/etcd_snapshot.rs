@@ -29,7 +29,7 @@ pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
 
 impl Step<Site> for EtcdSnapshot {
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Partial("a snapshot that is there may be of another upgrade".to_owned()))
+        Ok(Observed::Partial("an existing snapshot may be of another upgrade".to_owned()))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {

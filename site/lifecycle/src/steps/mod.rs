@@ -18,7 +18,6 @@ pub mod component;
 pub mod component_ready;
 pub mod console_secrets;
 pub mod control_plane_ready;
-pub(crate) mod drill_network;
 pub mod etcd_snapshot;
 pub mod help_files;
 pub mod host_api;

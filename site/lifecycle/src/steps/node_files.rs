@@ -4,7 +4,6 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::durable;
 use landfall_media::progress::Event;
@@ -12,7 +11,7 @@ use landfall_media::store::ContentStore;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::plan::node_parts::NodeParts;
+use crate::content::{NodeParts, PlacedFile};
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
@@ -26,21 +25,6 @@ pub struct NodeFiles {
     pub pack: PackId,
     /// The programs.
     pub files: Vec<PlacedFile>,
-}
-
-/// A staged blob that is placed as a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlacedFile {
-    /// Path relative to its folder, without `.` or `..`.
-    pub path: String,
-    /// The blob.
-    pub blob: Sha256,
-    /// Bytes of the blob.
-    pub size: u64,
-    /// Names of symbolic links to it, in the same folder.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub links: Vec<String>,
 }
 
 impl PlacedFile {

@@ -12,7 +12,7 @@ use landfall_release_document::{Descriptor, ImageEntry, ReleaseDocument};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::plan::node_parts::NodeParts;
+use crate::content::NodeParts;
 use crate::site::Site;
 use crate::steps::wait;
 use landfall_agent::programs::Programs;
@@ -43,7 +43,12 @@ impl NodeImages {
 
     /// Returns the images of a release's node pack.
     fn of(release: &ReleaseDocument) -> Result<Self, StepError> {
-        Ok(NodeParts::of(release)?.node_images())
+        Ok(Self::of_pack(&NodeParts::of(release)?))
+    }
+
+    /// Returns the images of a node pack, as containerd gets them before there is a registry.
+    pub(crate) fn of_pack(parts: &NodeParts<'_>) -> Self {
+        Self { pack: parts.id.clone(), images: parts.images() }
     }
 
     /// Removes pinned images that none of these node packs has. Containers that use a removed image keep running.

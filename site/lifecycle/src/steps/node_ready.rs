@@ -9,8 +9,8 @@ use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::wait::{self, CONTROL_PLANE_LIMIT};
-use crate::site::Site;
+use super::wait;
+use crate::site::{CONTROL_PLANE_LIMIT, Site};
 use landfall_cluster::ready::evaluate;
 use landfall_cluster::{Cluster, ObjectName};
 use landfall_engine::step::{Observed, Step, StepError};

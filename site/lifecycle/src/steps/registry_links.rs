@@ -1,13 +1,13 @@
 //! Lists images and artifacts in the registry, under repositories that begin with the upstream's host. Links are
 //! written last, so every listed image is complete.
 
-use landfall_bundle_spec::Sha256;
 use landfall_error_codes::Coded;
 use landfall_media::MediaError;
 use landfall_media::store::{ContentStore, RepositoryLink};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::content::PlannedLink;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
@@ -19,31 +19,10 @@ pub struct RegistryLinks {
     pub links: Vec<PlannedLink>,
 }
 
-/// One manifest under one repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlannedLink {
-    /// Upstream's host and path.
-    pub repository: String,
-    /// Tag, if the reference has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tag: Option<String>,
-    /// The manifest.
-    pub manifest: Sha256,
-    /// Configuration and layers.
-    pub blobs: Vec<Sha256>,
-}
-
 impl RegistryLinks {
     /// Returns the links in the store's form.
     pub fn links(&self) -> Vec<RepositoryLink> {
-        let link = |link: &PlannedLink| RepositoryLink {
-            repository: link.repository.clone(),
-            manifest: link.manifest,
-            tag: link.tag.clone(),
-            blobs: link.blobs.clone(),
-        };
-        self.links.iter().map(link).collect()
+        self.links.iter().map(PlannedLink::in_store).collect()
     }
 }
 

@@ -9,11 +9,11 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::backups::drill::network::{self, RUNTIMES};
 use crate::content::remove_others;
 use crate::registry::REGISTRY;
 use crate::site::Site;
 use crate::steps::agent::unit_files;
-use crate::steps::drill_network::{self, RUNTIMES};
 use landfall_agent::units::{CONTAINERD, systemctl};
 use landfall_cluster::drill::RUNTIME_CLASS;
 use landfall_engine::step::{Observed, Step, StepError};
@@ -55,8 +55,8 @@ impl RuntimeConfiguration {
         let folder = site.paths.runtime_hosts();
         let mut files = vec![OwnFile::new(site.paths.runtime_configuration(), self.configuration(site), 0o644)];
         if self.drill_network {
-            let path = site.paths.drill_network().join(drill_network::FILE);
-            files.push(OwnFile::new(path, format!("{:#}\n", drill_network::configuration(&site.paths)), 0o644));
+            let path = site.paths.drill_network().join(network::FILE);
+            files.push(OwnFile::new(path, format!("{:#}\n", network::configuration(&site.paths)), 0o644));
         }
         for host in self.mirrored() {
             files.push(OwnFile::new(folder.join(host).join("hosts.toml"), mirror(host), 0o644));

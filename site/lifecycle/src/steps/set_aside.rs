@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn undone_load_keeps_later_writes() {
-        for written in [None, Some(b"written on the way back")] {
+        for written in [None, Some(b"written during the undo")] {
             let (_root, site) = site();
             let volume = with_rows(&site);
             step().act(&mut site.clone(), &Value::Null).unwrap();

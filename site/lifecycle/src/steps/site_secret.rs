@@ -11,10 +11,11 @@ use landfall_release_document::{self as document, SiteSecretValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::action::{Action, Made};
 use super::objects;
 use super::objects::{DELETION_SECONDS, Wanted};
 use crate::site::Site;
-use crate::site_secrets::{SecretKey, SecretStore, data};
+use crate::site_secrets::{SecretKey, SecretNumbers, SecretStore, data};
 use landfall_cluster::{ObjectName, Owner};
 use landfall_engine::step::{Observed, Step, StepError};
 
@@ -30,6 +31,15 @@ pub struct SiteSecret {
     pub secret: document::SiteSecret,
     /// Number of the value.
     pub number: u64,
+}
+
+/// Returns the numbers of the values that a site has.
+pub(crate) fn numbers(made: &Made) -> SecretNumbers {
+    let given = made.values().filter_map(|action| match action {
+        Action::SiteSecret(step) => Some(((step.namespace.clone(), step.secret.name.clone()), step.number)),
+        _ => None,
+    });
+    given.collect()
 }
 
 impl SiteSecret {

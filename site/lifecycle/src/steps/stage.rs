@@ -19,8 +19,8 @@ use landfall_media::{MediaError, Payload, durable};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::node_files::PlacedFile;
 use crate::choice::locate_for_host;
+use crate::content::PlacedFile;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::paths::SitePaths;

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::kubeadm_configuration::KubeadmConfiguration;
 use super::kubeadm_run::{generated, taken};
-use super::wait::{self, CONTROL_PLANE_LIMIT};
-use crate::site::Site;
+use super::wait;
+use crate::site::{CONTROL_PLANE_LIMIT, Site};
 use landfall_cluster::ready::evaluate;
 use landfall_cluster::{Cluster, ObjectName};
 use landfall_engine::step::{Observed, Step, StepError};
@@ -247,7 +247,7 @@ impl Step<Site> for StaticPods {
             return Ok(());
         }
         site.progress
-            .event(Event::Note("the API server does not answer: the control plane goes back first".to_owned()));
+            .event(Event::Note("the API server does not answer: the control plane is restored first".to_owned()));
         self.undo(site, before)
     }
 

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use landfall_cluster::{Canaries, Cluster, ObjectName};
+use landfall_cluster::{Canaries, Cluster};
 use landfall_error_codes::codes;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::backups::Stop;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
@@ -15,18 +15,6 @@ const END_LIMIT: Duration = Duration::from_mins(10);
 
 /// Time between checks.
 const INTERVAL: Duration = Duration::from_millis(300);
-
-/// Parameters of the step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stop {
-    /// The workload.
-    pub workload: ObjectName,
-    /// Selector of its pods.
-    pub pods: String,
-    /// Number of pods while the workload runs.
-    pub replicas: u32,
-}
 
 impl Stop {
     /// Ends all pods. On return, none can write.

@@ -11,8 +11,6 @@ use landfall_agent::programs::Programs;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 
-/// Time until a starting control plane counts as failed: slow disks take minutes.
-pub(crate) const CONTROL_PLANE_LIMIT: Duration = Duration::from_mins(7);
 const POLL: Duration = Duration::from_millis(500);
 /// Time between notes about an ongoing wait.
 const NOTE_INTERVAL: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(15) };

@@ -6,9 +6,8 @@ use landfall_peer::{RefusedUpload, Upload};
 
 use super::error::{Result, UploadError};
 use super::folder::UploadRecord;
-use super::judge::{UploadJudge, UploadVerdict};
+use super::judge::{ArrivedBundle, UploadJudge, UploadVerdict};
 use super::slot::{Current, State, UploadSlot, written};
-use crate::operations::ArrivedBundle;
 
 /// Bytes after which the head is judged again, until it is complete.
 const HEAD_STEP: u64 = 1 << 20;

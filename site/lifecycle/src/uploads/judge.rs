@@ -6,7 +6,16 @@ use landfall_bundle_spec::Sha256;
 use landfall_peer::{MediumRelease, Problem};
 use serde::{Deserialize, Serialize};
 
-use crate::operations::ArrivedBundle;
+/// The arrived part of a bundle.
+#[derive(Debug, Clone, Copy)]
+pub struct ArrivedBundle<'a> {
+    /// Its file.
+    pub path: &'a Path,
+    /// Bytes that an earlier check has passed; 0 before the first check.
+    pub checked_bytes: u64,
+    /// Total bytes of the bundle or delta, as announced by its sender.
+    pub size_bytes: u64,
+}
 
 /// The site's use of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

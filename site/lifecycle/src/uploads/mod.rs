@@ -16,5 +16,5 @@ mod tests;
 
 pub use error::UploadError;
 pub use folder::{remove_upload, remove_used_upload};
-pub use judge::{UploadJudge, UploadUse, UploadVerdict};
+pub use judge::{ArrivedBundle, UploadJudge, UploadUse, UploadVerdict};
 pub use slot::UploadSlot;

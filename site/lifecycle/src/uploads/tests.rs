@@ -12,7 +12,6 @@ use landfall_media::{durable, mounted};
 use landfall_peer::{Asking, Problem, Upload, UploadWish};
 
 use super::*;
-use crate::operations::ArrivedBundle;
 
 const MIB: u64 = 1 << 20;
 

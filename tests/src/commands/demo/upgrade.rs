@@ -58,7 +58,7 @@ pub(super) fn rehearse(machine: &Machine) -> Result<()> {
     let acknowledged = writer::acknowledged(machine)?.expect_kept(machine)?;
     print_table(&rows);
     print_downtimes(&rows);
-    printer::note(format!("proved: {acknowledged} rows were acknowledged meanwhile, and every one is there"));
+    printer::note(format!("proved: {acknowledged} rows were acknowledged in the meantime, and none is missing"));
     printer::note(format!("proved: so is each of the {} lines of the component that 1.1.0 adds", kept.line));
     printer::note("proved: an administrator's edit of the database is as it was");
     Ok(())

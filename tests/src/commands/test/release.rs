@@ -63,7 +63,7 @@ fn copies(programs: &Path, folder: &Path) -> Result<PathBuf> {
             std::fs::set_permissions(&to, Permissions::from_mode(0o700))?;
         }
     }
-    write(&folder.join("notes"), b"of somebody else")?;
+    write(&folder.join("notes"), b"of someone else")?;
     Ok(folder.to_owned())
 }
 

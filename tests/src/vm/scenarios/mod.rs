@@ -83,7 +83,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "reboot",
-        what: "after a shutdown and a boot, and after a reboot, everything is ready by itself and can be used",
+        what: "after a shutdown and a boot, and after a reboot, everything is ready unaided and can be used",
         always: false,
         usual: seconds(120),
         act: life::reboot,
@@ -97,14 +97,14 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "firewall",
-        what: "nftables restarted, then flushed: services answer again, and the status is true meanwhile",
+        what: "nftables restarted, then flushed: services answer again, and the status stays true",
         always: false,
         usual: seconds(120),
         act: firewall::restarted_and_flushed,
     },
     Scenario {
         name: "rename",
-        what: "the host is renamed and boots, then gets its old name and boots: ready by itself each time, and can be \
+        what: "the host is renamed and boots, then gets its old name and boots: ready unaided each time, and can be \
             used",
         always: false,
         usual: seconds(180),
@@ -120,7 +120,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "clock",
         what: "the clock is set forward: ready; it is ten years ahead, then in 2015: the database that runs gives its \
-            row; after a boot the clock is named, never ready; after the next one ready by itself",
+            row; after a boot the clock is named, never ready; after the next one ready unaided",
         always: false,
         usual: seconds(300),
         act: clock::wrong_for_one_boot,

@@ -79,7 +79,7 @@ pub(super) fn faults(lane: &Lane, findings: &mut Findings) -> Result<()> {
         let expected: BTreeSet<String> = found.iter().map(|(name, _)| (*name).to_owned()).collect();
         let others: Vec<String> =
             names(&open).into_iter().filter(|name| !expected.contains(name) && !good.contains(name)).collect();
-        findings.expect(others.is_empty(), || format!("`{make}`: {others:?} is found, too"));
+        findings.expect(others.is_empty(), || format!("`{make}`: {others:?} is also found"));
         machine.run(mend)?;
     }
     let mended = names(&engineer::preflight(&mut machine, lane.fingerprint())?);

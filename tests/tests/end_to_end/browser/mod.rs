@@ -269,7 +269,7 @@ impl Customer<'_> {
 
     async fn expect_marked_page(&self) -> Result<()> {
         let stays = self.browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
-        ensure!(stays.json() == true, "the page was loaded again meanwhile");
+        ensure!(stays.json() == true, "the page was reloaded");
         Ok(())
     }
 

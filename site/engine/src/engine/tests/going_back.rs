@@ -25,7 +25,7 @@ fn world() -> World {
 fn causes(world: &World) -> Vec<UndoCause> {
     let cause = |event: Event<_>| match event {
         Event::UndoRequested { cause, keep_data } => {
-            assert!(keep_data, "an operation that goes back by itself deletes no data");
+            assert!(keep_data, "an automatic undo deletes no data");
             Some(cause)
         }
         _ => None,
@@ -94,7 +94,7 @@ fn closing_failure_resumes_after_commit() {
     world.fault = Some(Fault::Act("three"));
     assert_eq!(world.change().unwrap_err().code(), codes::SITE_IO);
     assert_eq!(world.phase(), Phase::Committed);
-    assert_eq!(world.uninstall(false).unwrap_err().code(), codes::BUG, "there is no way back from the commit");
+    assert_eq!(world.uninstall(false).unwrap_err().code(), codes::BUG, "a commit cannot be undone");
     assert_eq!(world.change().unwrap(), End::Committed);
     assert_eq!(world.disk.contents(), world.goal());
 }

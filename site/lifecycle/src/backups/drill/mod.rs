@@ -3,6 +3,7 @@
 
 mod cluster;
 mod namespace;
+pub(crate) mod network;
 mod trial;
 mod workload;
 

@@ -9,9 +9,8 @@ use landfall_error_codes::codes;
 use landfall_release_document::ComponentEntry;
 use landfall_release_document::container::DRILL_NAMESPACE;
 
-use super::Drill;
-use crate::plan::components::minor_version;
-use crate::steps::drill_network;
+use super::{Drill, network};
+use crate::content::minor_version;
 
 /// Time limit for creating or deleting a namespace.
 pub(super) const LIMIT: Duration = Duration::from_mins(5);
@@ -35,7 +34,7 @@ impl Drill<'_> {
             pod_security: &pod_security(entry)?,
             pod_security_version: &minor_version(self.release)?,
             quota: &entry.quota,
-            has_runtime: drill_network::is_there(self.paths),
+            has_runtime: network::is_there(self.paths),
         };
         let done =
             self.cluster.make_drill(&namespace, LIMIT).map_err(StepError::from).and_then(|()| act(&name, &owner));

@@ -14,9 +14,8 @@ use serde_json::Value;
 use super::super::check::{CheckResult, Restored, check, limit_seconds};
 use super::super::load::Loading;
 use super::trial::Trial;
-use super::{Drill, SavedStream};
+use super::{Drill, SavedStream, network};
 use crate::pods::Container;
-use crate::steps::drill_network;
 
 /// Time limit for the start of the loader, whose image is on the node.
 const START_LIMIT: Duration = Duration::from_mins(5);
@@ -106,7 +105,7 @@ impl Drill<'_> {
             name: &first.rule.workload.name,
             owner,
             volumes: &volumes,
-            has_runtime: drill_network::is_there(self.paths),
+            has_runtime: network::is_there(self.paths),
             lifetime: lifetime(trial, group),
         };
         let pod = drilled.loader_before_server()?;

@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(records.link("db/rows").unwrap(), None);
         records.begin("db/rows", "a").unwrap();
         records.begin("kv/keys", "x").unwrap();
-        assert_eq!(records.link("db/rows").unwrap(), None, "no backup is there");
+        assert_eq!(records.link("db/rows").unwrap(), None, "no backup exists");
         records.has_base("db/rows", "a").unwrap();
         assert!(records.advance("db/rows", "a", "b", Timestamp::UNIX_EPOCH).unwrap());
         // Two log backups at once: the one recorded last counts.
@@ -298,7 +298,7 @@ mod tests {
     fn idle_log_advances_only_its_time() {
         let (_root, records) = records();
         records.begin("db/rows", "a").unwrap();
-        assert_eq!(records.idle(), [], "no backup is there");
+        assert_eq!(records.idle(), [], "no backup exists");
         records.has_base("db/rows", "a").unwrap();
         for second in [60, 120] {
             let until = Timestamp::from_second(second).unwrap();

@@ -179,7 +179,7 @@ impl Operations {
             _ => return,
         };
         if let Err(error) = noted {
-            tracing::warn!(%error, "what became of the backup is not noted");
+            tracing::warn!(%error, "the backup's outcome was not recorded");
         }
     }
 
@@ -218,7 +218,7 @@ impl Operations {
             return;
         }
         if let Err(error) = BackupTry::note_drill(&self.paths, outcome, jiff::Timestamp::now()) {
-            tracing::warn!(%error, "what became of the drill is not noted");
+            tracing::warn!(%error, "the drill's outcome was not recorded");
         }
     }
 

@@ -196,7 +196,7 @@ impl Operations {
     /// Returns the license if this site would store it, after it has learned the revocation beside it.
     fn check_license(&self, path: &Path, release: &TrustedRelease, beside: Option<&Revocation>) -> Result<Licensing> {
         let place = LicensedHost::Here { paths: &self.paths, cluster: self.cluster_identifier() };
-        let licensing = Licensing::look(&place, release, Some(&GivenLicense::read(path)?))?;
+        let licensing = Licensing::look(&place, &release.licensed(), Some(&GivenLicense::read(path)?))?;
         let Some((beside, license)) = beside.zip(licensing.license()) else { return Ok(licensing) };
         let refused = |code: Code, what: String| -> Result<Licensing> { Err(StepError::new(code, what).into()) };
         let id = &license.terms().id;

@@ -3,8 +3,8 @@
 use landfall_engine::journal::RecordedError;
 
 use super::{Problem, ProblemSeverity};
+use crate::findings::{Finding, Severity};
 use crate::operations::status::StatusReport;
-use crate::preflight::{Finding, Severity};
 
 /// Returns the problems. A host that cannot be judged is a problem, and a warning that a person has accepted is not.
 pub(super) fn problems(host: &Result<Vec<Finding>, String>, report: &StatusReport) -> Vec<Problem> {

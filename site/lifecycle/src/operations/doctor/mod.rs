@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Operations;
 use super::error::Result;
 use super::status::{SiteState, StatusReport, Verdict};
-use crate::preflight::Finding;
+use crate::findings::Finding;
 
 /// Severity of a problem. The worst comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

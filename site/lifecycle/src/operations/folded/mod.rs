@@ -26,8 +26,7 @@ use serde_json::Value;
 use sha2::Digest as _;
 
 use crate::pins::Pins;
-use crate::plan::configure::Made;
-use crate::steps::action::Action;
+use crate::steps::action::{Action, Made};
 
 /// Format that this program writes. It reads known parts of later formats.
 const FORMAT: u32 = 1;

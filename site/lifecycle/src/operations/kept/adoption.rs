@@ -5,9 +5,9 @@ use landfall_error_codes::codes;
 use super::claims::DeclaredClaim;
 use super::coming::Coming;
 use super::{KeptData, KeptVolume, claims, only_component};
+use crate::findings::Finding;
 use crate::operations::bundle::TrustedRelease;
 use crate::operations::error::{OperationError, Result};
-use crate::preflight::Finding;
 use crate::steps::kept_volumes::AdoptedVolume;
 use landfall_host::paths::SitePaths;
 

@@ -46,7 +46,7 @@ fn exit_code_reflects_absences_and_leftovers() {
     let absent = || ProbedNode::absent("worker-2", codes::PROBE_NOT_RUN, "after 120 s: it waits");
     assert_eq!(report(vec![whole()], None).exit_code(), 0);
     assert_eq!(report(vec![whole(), absent()], None).exit_code(), 4);
-    assert_eq!(report(vec![whole()], Some(Absence::new(codes::PROBE_LEFTOVER, "it is there"))).exit_code(), 4);
+    assert_eq!(report(vec![whole()], Some(Absence::new(codes::PROBE_LEFTOVER, "it exists"))).exit_code(), 4);
     let document = serde_json::to_value(report(vec![whole(), absent()], None)).unwrap();
     assert_eq!(document["nodes"][0]["facts"]["hostname"], "node-1");
     assert_eq!(document["nodes"][1]["absent"]["code"], "LF3077");

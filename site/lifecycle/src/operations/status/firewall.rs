@@ -10,8 +10,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::configuration::SiteConfiguration;
+use crate::findings::{AcceptedBy, AcceptedWarning, Finding};
 use crate::plan::network::Networks;
-use crate::preflight::{AcceptedBy, AcceptedWarning, Finding, closed_firewalls, inbound};
+use crate::preflight::{closed_firewalls, inbound};
 
 /// Status of the host's firewalls, as far as they concern pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -11,7 +11,7 @@ use landfall_host::paths::SitePaths;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::preflight::{EVICTION_BYTES, size};
+use crate::room::{EVICTION_BYTES, size};
 
 /// Size limit of etcd's file: etcd's own default, which nothing here changes. Beyond it, etcd refuses writes.
 const ETCD_QUOTA_BYTES: u64 = 2 << 30;

@@ -12,8 +12,8 @@ use super::{
     AgentStatus, BackupsStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, FirewallStatus, GpusStatus,
     MemoryStatus, ModelStatus, NodeStatus, ServiceAddresses, Verdict,
 };
+use crate::findings::AcceptedWarning;
 use crate::license::LicenseStatus;
-use crate::preflight::AcceptedWarning;
 use crate::replaced_data::ReplacedData;
 
 /// State of a site.

@@ -12,8 +12,8 @@ use super::{
     SiteState, StatusReport, StepReport, Verdict,
 };
 use crate::backups::{BackupTry, CopyRecord, LogStatus};
+use crate::findings::{AcceptedBy, AcceptedWarning};
 use crate::license::{LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
-use crate::preflight::{AcceptedBy, AcceptedWarning};
 
 /// Returns the status of a host without a site.
 pub fn absent() -> StatusReport {

@@ -30,5 +30,5 @@ fn missing_backup_is_reported() {
     let release = fixture.operations.release_of_site().unwrap().unwrap().release;
     assert!(no_backup(&release, Some(&of(0, None))).is_some(), "a failed try is no backup");
     assert_eq!(no_backup(&release, Some(&of(1, None))), None);
-    assert_eq!(no_backup(&release, Some(&of(0, Some("no disk".to_owned())))), None, "nobody knows");
+    assert_eq!(no_backup(&release, Some(&of(0, Some("no disk".to_owned())))), None, "unknown");
 }

@@ -147,7 +147,7 @@ mod tests {
         let undoing = Phase::Undoing { keep_data: true };
         assert!(is_stuck(Phase::Forward, &failed("LF4207")));
         assert!(!is_stuck(Phase::Forward, &failed("LF4103")), "resumable");
-        assert!(!is_stuck(undoing, &failed("LF4207")), "it goes back, where that does not matter");
+        assert!(!is_stuck(undoing, &failed("LF4207")), "an undo does not depend on it");
         let blocked = StepState { blocked: Some("a file".to_owned()), ..StepState::default() };
         assert!(is_stuck(Phase::Forward, &blocked));
         let not_undone = StepState { status: StepStatus::UndoFailed, ..failed("LF4103") };

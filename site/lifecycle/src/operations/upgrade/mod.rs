@@ -31,12 +31,13 @@ use super::secrets::SecretWish;
 use super::trust::Trust;
 use crate::backups::{BackupSummary, refuse_lacking};
 use crate::configuration::{ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
+use crate::findings::{self, AcceptedWarning, Finding, Severity};
 use crate::license::{LicensedHost, Licensing};
 use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
-use crate::plan::configure::{Made, SettingChange};
+use crate::plan::configure::SettingChange;
 use crate::plan::host_ports::HostPorts;
 use crate::plan::models::Fitted;
 use crate::plan::network::Networks;
@@ -44,10 +45,10 @@ use crate::plan::upgrade::{
     ComponentChange, DocumentsOfBoth, Experience, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan,
     plan_upgrade, set_edits,
 };
-use crate::preflight::{self, AcceptedWarning, Before, Finding, Severity, Subject};
+use crate::preflight::{self, Before, Subject};
 use crate::room::FilesystemPeak;
 use crate::site_secrets::GivenSecrets;
-use crate::steps::action::Action;
+use crate::steps::action::{Action, Made};
 use crate::steps::stage::{check_media, find_media};
 use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
@@ -139,12 +140,12 @@ impl Operations {
         let TrustedRelease { release, .. } = &prepared.target.release;
         findings.extend(licensing.blockers(release, prepared.target.release.built_at()));
         // Names in the site's settings may belong to rules of another release.
-        preflight::accept(&mut findings, accept, &prepared.pins.settings.accept)?;
-        preflight::sort(&mut findings);
+        findings::accept(&mut findings, accept, &prepared.pins.settings.accept)?;
+        findings::sort(&mut findings);
         prepared.licensing = Some(licensing);
         let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning);
         prepared.warnings = warnings.map(Finding::note).collect();
-        prepared.accepted = preflight::accepted(&findings);
+        prepared.accepted = findings::accepted(&findings);
         refuse_blocked(findings)?;
         Ok(prepared)
     }

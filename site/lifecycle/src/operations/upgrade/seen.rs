@@ -11,8 +11,8 @@ use super::super::configure::fitted_to;
 use super::super::error::Result;
 use super::super::status::StatusReport;
 use crate::configuration::SiteConfiguration;
+use crate::findings::Finding;
 use crate::plan::models::Fitted;
-use crate::preflight::Finding;
 
 /// State of the site, and the fit of the models on its host.
 pub(super) struct Seen {

@@ -16,18 +16,7 @@ use super::Operations;
 use super::error::{OperationError, Result};
 use super::medium::{FoundRelease, Judged};
 use super::past::Past;
-use crate::uploads::UploadUse;
-
-/// The arrived part of a bundle.
-#[derive(Debug, Clone, Copy)]
-pub struct ArrivedBundle<'a> {
-    /// Its file.
-    pub path: &'a Path,
-    /// Bytes that an earlier check has passed; 0 before the first check.
-    pub checked_bytes: u64,
-    /// Total bytes of the bundle or delta, as announced by its sender.
-    pub size_bytes: u64,
-}
+use crate::uploads::{ArrivedBundle, UploadUse};
 
 /// Result of a check.
 #[derive(Debug, Default)]

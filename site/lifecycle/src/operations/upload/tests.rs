@@ -88,7 +88,7 @@ fn hostile_upload_matches_command_line_refusal() {
     let (fixture, vendor, next) = site();
     let stranger = Vendor::new(KeyKind::Ed25519).unwrap();
     let hostile = [
-        ("a stranger's", bundle(&stranger, 4)),
+        ("another vendor's", bundle(&stranger, 4)),
         ("nonsense", vec![7; 5000]),
         ("a flipped byte in landfall.json", flipped(&next, 600)),
         ("a flipped byte in the signatures and roots", flipped(&next, 2000)),

@@ -14,9 +14,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::FiguresInputs;
-use crate::plan::reference::Reference;
+use crate::content::reference::Reference;
 use crate::plan::upgrade::images_of;
-use crate::preflight::DATA;
+use crate::room::DATA;
 use crate::steps::action::Action;
 use crate::steps::component_ready::ComponentReady;
 

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfall_error_codes::codes;
 use landfall_release_document::{ArtifactKind, NodeImage, ReleaseDocument, SignatureEntry};
 
-use super::components::{ComponentInputs, artifact_folder, component_steps};
+use super::components::{ComponentInputs, component_steps};
 use super::computed::computed_values;
 use super::network::{Networks, node_identity};
-use super::node_parts::{KubernetesSources, NodeParts, placed};
-use super::reference::Reference;
 use crate::configuration::{BackupSettings, ResolvedValues, SiteConfiguration, resolve_values};
+use crate::content::reference::Reference;
+use crate::content::{KubernetesSources, NodeParts, artifact_folder, placed, registry_links};
+use crate::site::CONTROL_PLANE_LIMIT;
 use crate::site_secrets::SecretNumbers;
 use crate::steps::action::Action;
 use crate::steps::agent::Agent;
@@ -27,12 +28,12 @@ use crate::steps::kept_volumes::{AdoptedVolume, KeptVolumes};
 use crate::steps::kubeadm_configuration::{API_NAME, KubeadmConfiguration};
 use crate::steps::kubeadm_phase::{KubeadmPhase, Phase};
 use crate::steps::node_files::NodeFiles;
+use crate::steps::node_images::NodeImages;
 use crate::steps::registry::Registry;
-use crate::steps::registry_links::{PlannedLink, RegistryLinks};
+use crate::steps::registry_links::RegistryLinks;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::stage::Stage;
 use crate::steps::storage::Storage;
-use crate::steps::wait::CONTROL_PLANE_LIMIT;
 use landfall_agent::settings::AgentSettings;
 use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId, Undo};
 use landfall_engine::step::StepError;
@@ -198,7 +199,12 @@ impl Planner<'_> {
             step("node-files", "place the node's programs", 1, Action::NodeFiles(files)),
             step("runtime-configuration", "configure containerd", 0, Action::RuntimeConfiguration(runtime)),
             step("agent", "start containerd and the agent", 3, Action::Agent(agent)),
-            step("node-images", "import the control plane's images", 8, Action::NodeImages(self.parts.node_images())),
+            step(
+                "node-images",
+                "import the control plane's images",
+                8,
+                Action::NodeImages(NodeImages::of_pack(&self.parts)),
+            ),
         ]
     }
 
@@ -273,7 +279,7 @@ pub(super) fn registry(parts: &NodeParts<'_>) -> Registry {
 
 /// Plans the steps that depend on a staged release alone: the registry's list and the files of artifacts.
 pub(crate) fn content_steps(release: &ReleaseDocument) -> Vec<PlannedStep<Action>> {
-    let links = Action::RegistryLinks(registry_links(release));
+    let links = Action::RegistryLinks(RegistryLinks { links: registry_links(release) });
     let mut steps = vec![step("registry-links", "list the images in the registry", 1, links)];
     for artifact in release.artifacts.iter().filter(|artifact| artifact.kind != ArtifactKind::Node) {
         let files = ArtifactFiles {
@@ -287,58 +293,10 @@ pub(crate) fn content_steps(release: &ReleaseDocument) -> Vec<PlannedStep<Action
     steps
 }
 
-/// Returns every image and artifact of a release as the registry lists it.
-pub(crate) fn registry_links(release: &ReleaseDocument) -> RegistryLinks {
-    let images = release.images.iter().map(|image| {
-        link(
-            &image.reference,
-            &image.manifest.digest,
-            [&image.config.digest].into_iter().chain(image.layers.iter().map(|layer| &layer.digest)),
-        )
-    });
-    let artifacts = release.artifacts.iter().map(|artifact| {
-        link(
-            &artifact.reference,
-            &artifact.manifest.digest,
-            [&artifact.config.digest].into_iter().chain(artifact.files.iter().map(|file| &file.blob.digest)),
-        )
-    });
-    RegistryLinks { links: images.chain(artifacts).chain(signature_links(release)).collect() }
-}
-
-/// Returns links for signatures and attestations, in the repository of their image and under the names that software
-/// looks for.
-fn signature_links(release: &ReleaseDocument) -> impl Iterator<Item = PlannedLink> {
-    let own: BTreeSet<_> = release.images.iter().map(|image| image.manifest.digest).collect();
-    release.signatures.iter().flat_map(move |signature| {
-        let SignatureEntry { image, subject, tag, manifest, blobs, .. } = signature;
-        // An upstream index gets no tag, because its manifests for other platforms are not in the registry.
-        let subject = (!own.contains(&subject.digest))
-            .then(|| PlannedLink { tag: None, ..link(image, &subject.digest, std::iter::empty()) });
-        let blobs = blobs.iter().map(|blob| &blob.digest);
-        let manifest = PlannedLink { tag: tag.clone(), ..link(image, &manifest.digest, blobs) };
-        subject.into_iter().chain([manifest])
-    })
-}
-
 /// Returns the upstream hosts of a release's images.
 pub(crate) fn image_hosts(release: &ReleaseDocument) -> Vec<String> {
     let hosts: BTreeSet<&str> = release.images.iter().map(|image| Reference::of(&image.reference).host).collect();
     hosts.into_iter().map(str::to_owned).collect()
-}
-
-fn link<'a>(
-    reference: &str,
-    manifest: &landfall_bundle_spec::Sha256,
-    blobs: impl Iterator<Item = &'a landfall_bundle_spec::Sha256>,
-) -> PlannedLink {
-    let reference = Reference::of(reference);
-    PlannedLink {
-        repository: reference.repository.to_owned(),
-        tag: reference.tag.map(str::to_owned),
-        manifest: *manifest,
-        blobs: blobs.copied().collect::<BTreeSet<_>>().into_iter().collect(),
-    }
 }
 
 /// Returns the bytes of all blobs of a release, each counted once.

@@ -259,7 +259,7 @@ fn signatures_are_linked_beside_image() {
     };
     let index = blob(200, 1000);
     release.signatures = vec![signature(&subject, ".sig", 210), signature(&index, ".sig", 220)];
-    let links = registry_links(&release).links;
+    let links = registry_links(&release);
     let added = &links[release.images.len() + release.artifacts.len()..];
     let found: Vec<_> = added.iter().map(|link| (link.tag.clone(), link.manifest.0[0], link.blobs.len())).collect();
     let tags = [&subject, &index].map(|subject| Some(format!("{}.sig", referrers_tag(subject.digest))));

@@ -13,7 +13,7 @@ use landfall_release_document::{MODEL_PREFIX, ReleaseDocument, SiteValue, model_
 use serde_json::Value;
 
 use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::preflight::Finding;
+use crate::findings::Finding;
 
 /// A figure of a model that the fit decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -191,7 +191,7 @@ fn boot(world: &mut World, left: &Left, number: usize) {
 
 /// Cuts a change: without a fault, then with each of its steps failing in a run of its own.
 fn cut(plan: &Plan<Action>) {
-    let OnFailure::Undo { from } = plan.on_failure else { panic!("it goes back by itself") };
+    let OnFailure::Undo { from } = plan.on_failure else { panic!("its undo is automatic") };
     let cut = Cut::of(plan);
     let (states, not_begun) = cut.everywhere(None, STATES, 0);
     assert!(states > 200 && not_begun < 10, "{states} states, in {not_begun} of which it has not begun");

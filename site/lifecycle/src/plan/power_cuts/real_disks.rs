@@ -107,7 +107,7 @@ fn change_on_a_real_filesystem_that_is_cut_ends_as_one_of_the_two() {
     let Some(folder) = on_tmpfs(test, "size=1g") else { return };
     for filesystem in Filesystem::ALL {
         for (number, plan) in changes().iter().enumerate() {
-            let OnFailure::Undo { from } = plan.on_failure else { panic!("it goes back by itself") };
+            let OnFailure::Undo { from } = plan.on_failure else { panic!("its undo is automatic") };
             let (cut, mut length) = (Cut::of(plan), None);
             let real = RealCut { test, folder: &folder, filesystem, number, plan, cut: &cut };
             for part in 0..CUTS {

@@ -19,12 +19,11 @@ use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 
 use super::components::ComponentInputs;
-use super::configure::Made;
 use super::install::{STAGING_RATE, backup_schedule, content_steps, help_files, host_api, step};
 use super::restore::{begin_logs, log_streams, resume_webhooks, suspend_webhooks};
 use crate::backups::has_rules;
 use crate::configuration::BackupSettings;
-use crate::steps::action::Action;
+use crate::steps::action::{Action, Made};
 use crate::steps::back_up::BackUp;
 use crate::steps::collect::Collect;
 use crate::steps::mark::AdvanceMark;

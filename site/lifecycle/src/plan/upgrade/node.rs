@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Installed, UpgradeInputs, missing, supersede};
+use crate::content::{KubernetesSources, NodeParts};
 use crate::plan::install::{image_hosts, registry, step};
-use crate::plan::node_parts::{KubernetesSources, NodeParts};
 use crate::steps::action::Action;
 use crate::steps::again::Again;
 use crate::steps::agent::Agent;
@@ -18,6 +18,7 @@ use crate::steps::kubeadm_objects::KubeadmObjects;
 use crate::steps::kubeadm_phase::Phase;
 use crate::steps::kubelet_configuration::KubeletConfiguration;
 use crate::steps::node_files::NodeFiles;
+use crate::steps::node_images::NodeImages;
 use crate::steps::node_ready::NodeReady;
 use crate::steps::runtime_configuration::RuntimeConfiguration;
 use crate::steps::static_pods::StaticPods;
@@ -142,7 +143,7 @@ fn minor(version: &str) -> Option<(&str, &str)> {
 
 impl Node<'_> {
     fn is_same(&self) -> bool {
-        self.before.id == self.after.id && self.before.node_images() == self.after.node_images()
+        self.before.id == self.after.id && self.before.images() == self.after.images()
     }
 
     /// Fails unless both releases have the same minor versions: only such a change can be undone on the same data.
@@ -191,8 +192,8 @@ impl Node<'_> {
             let files = NodeFiles { pack: self.after.id.clone(), files: self.after.files.clone() };
             steps.push(step("node-files", "place the node's programs", 1, Action::NodeFiles(files)));
         }
-        let images = self.after.node_images();
-        if self.before.node_images().images != images.images {
+        let images = NodeImages::of_pack(&self.after);
+        if self.before.images() != images.images {
             steps.push(step("node-images", "import the control plane's images", 8, Action::NodeImages(images)));
         }
         if replaces_control_plane {
@@ -261,8 +262,8 @@ impl Node<'_> {
 
     fn change(&self, replaces_control_plane: bool) -> NodeChange {
         let references = |one: &NodeParts<'_>, other: &NodeParts<'_>| {
-            let other = other.node_images().images;
-            let changed = one.node_images().images.into_iter().filter(|image| !other.contains(image));
+            let other = other.images();
+            let changed = one.images().into_iter().filter(|image| !other.contains(image));
             changed.map(|image| image.reference).collect()
         };
         NodeChange {

@@ -5,8 +5,8 @@ use landfall_gpu_facts::GpuReport;
 use landfall_host::facts::Facts;
 use landfall_release_document::GpuRequirements;
 
-use super::Finding;
 use super::driver_package::{DriverPackage, oldest_branch};
+use crate::findings::Finding;
 
 /// The kernel's own driver, which must be kept from loading for NVIDIA's to use a GPU.
 const NOUVEAU: &str = "nouveau";

@@ -3,7 +3,7 @@
 use landfall_error_codes::codes;
 use landfall_gpu_facts::hardware::{Hardware, MELLANOX};
 
-use super::Finding;
+use crate::findings::Finding;
 
 /// Command that starts it now and at each boot.
 const START: &str = "systemctl enable --now nvidia-fabricmanager";
@@ -23,7 +23,7 @@ pub(super) fn missing(hardware: &Hardware, needed: String) -> Finding {
     finding
         .fix(
             "Install NVIDIA's Fabric Manager in exactly the version of the driver, and the NVLink Subnet Manager \
-             (package nvlsm), which the switches of these GPUs need, too; load the kernel module ib_umad, and enable \
+             (package nvlsm), which the switches of these GPUs also need; load the kernel module ib_umad, and enable \
              Fabric Manager's service.",
         )
         .commands(MODULE.into_iter().chain([START]).map(str::to_owned))

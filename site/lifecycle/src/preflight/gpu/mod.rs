@@ -9,7 +9,9 @@ use landfall_gpu_facts::{GpuReport, HostState, Needs, host_state};
 use landfall_host::facts::Facts;
 use landfall_release_document::{GPU_GLIBC, GpuRequirements, MigRequirement};
 
-use super::{Finding, Severity, size, two_numbers};
+use super::two_numbers;
+use crate::findings::{Finding, Severity};
+use crate::room::size;
 
 use driver_package::DriverPackage;
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use super::storage::SYSTEM_BYTES;
 use super::*;
+use crate::findings::Severity;
 use crate::plan::host_ports::{HostPort, Transport};
 use crate::plan::install::tests::release;
-use crate::room::{FilesystemPeak, PeakPart};
+use crate::room::{DATA, EVICTION_BYTES, FilesystemPeak, PeakPart};
 use landfall_host::facts::sample::sample;
 use landfall_host::facts::{ClosedChain, ClosedHook, Filesystem, Filter, Firewalld, Listener};
 

@@ -9,9 +9,9 @@ use landfall_media::durable;
 use rustix::mount::{UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
 
+use crate::backups::drill::network as drill_network;
 use crate::site::Site;
 use crate::steps::agent::{traces, unit_files};
-use crate::steps::drill_network;
 use landfall_agent::bridge::BRIDGE;
 use landfall_agent::site_pods::SitePods;
 use landfall_agent::units::{CONTAINERD, KUBELET, systemctl};

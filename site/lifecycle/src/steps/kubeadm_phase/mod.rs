@@ -17,9 +17,8 @@ use phase::AUTHORITIES;
 pub use phase::Phase;
 
 use super::control_plane_ready;
-use crate::site::Site;
+use crate::site::{CONTROL_PLANE_LIMIT, Site};
 use crate::steps::agent::teardown;
-use crate::steps::wait::CONTROL_PLANE_LIMIT;
 use landfall_agent::programs::Programs;
 use landfall_agent::units::{KUBELET, systemctl};
 use landfall_engine::step::{Observed, Step, StepError};

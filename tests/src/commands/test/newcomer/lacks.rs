@@ -97,6 +97,6 @@ pub const LACKS: &[Lack] = &[
         name: "network for Go, Python and npm",
         take: Machine::cut_off,
         words: &["access to Go modules", "access to Python packages", "access to npm packages"],
-        stays_alone: Some("their clients are missing, too"),
+        stays_alone: Some("their clients are also missing"),
     },
 ];

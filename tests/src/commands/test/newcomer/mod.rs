@@ -62,7 +62,7 @@ fn everything_that_is_missing_is_named(bare: &Bare) -> Result<()> {
         for words in lack.words {
             ensure!(
                 !whole.contains(words),
-                "{}: {words:?} is reported for the whole machine, too:\n{whole}",
+                "{}: {words:?} is also reported for the whole machine:\n{whole}",
                 lack.name
             );
             expect_words(&text, words, lack.name)?;

@@ -105,7 +105,7 @@ fn empty_machine_carries_nothing_out() {
     let stick = fixture.path("stick");
     let refused = fixture.operations.carry_out(&stick, Duration::from_mins(1)).unwrap_err();
     assert_eq!(refused.code(), codes::NOT_INSTALLED);
-    assert_eq!(fs_err::read_dir(stick).unwrap().count(), 1, "only the bundle is there");
+    assert_eq!(fs_err::read_dir(stick).unwrap().count(), 1, "the stick has only the bundle");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn incoming_files_are_found_by_name() {
     assert_eq!(Incoming::find(&fixture.path("back")).unwrap().license, Some(fixture.path("back").join(NAME)));
     durable::write_file(&fixture.path("back").join(format!("._{NAME}")), b"\0\x05\x16\x07", 0o644).unwrap();
     let found = Incoming::find(&fixture.path("back")).unwrap().license;
-    assert_eq!(found, Some(fixture.path("back").join(NAME)), "what macOS writes beside it is none");
+    assert_eq!(found, Some(fixture.path("back").join(NAME)), "macOS's file beside it is not a license");
     let _listening = std::os::unix::net::UnixListener::bind(fixture.path("socket")).unwrap();
     assert_eq!(code("socket"), codes::CARRY_NOTHING, "what is no file is not read");
     bring_license(&fixture, &vendor, "acme-2");

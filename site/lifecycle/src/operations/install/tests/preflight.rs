@@ -4,8 +4,8 @@ use landfall_host::facts::sample::sample;
 use landfall_host::facts::{Facts, KIND, SCHEMA};
 
 use super::*;
+use crate::findings::{Finding, Severity};
 use crate::operations::{PreflightReport, PreflightRequest};
-use crate::preflight::{Finding, Severity};
 
 /// Writes these facts to a file.
 fn facts_file(fixture: &Fixture, facts: &Facts) -> PathBuf {
@@ -144,11 +144,11 @@ fn accepted_warnings_are_recorded() {
     let report = fixture.operations.preflight(&request).unwrap();
     assert_eq!((report.ready, report.unaccepted, report.warnings), (true, 0, 3), "{:?}", open(&report));
     let mut prepared = fixture.prepared();
-    prepared.planned.accepted = crate::preflight::accepted(&report.findings);
+    prepared.planned.accepted = crate::findings::accepted(&report.findings);
     prepared.run().unwrap();
     let status = fixture.operations.status().unwrap();
     let accepted: Vec<_> =
         status.accepted.iter().map(|one| (one.name.as_str(), one.measured.as_str(), one.by)).collect();
-    let by = crate::preflight::AcceptedBy::SiteConfiguration;
+    let by = crate::findings::AcceptedBy::SiteConfiguration;
     assert_eq!(accepted, [("fapolicyd", "fapolicyd runs", by), ("no-swap", "4096", by)]);
 }

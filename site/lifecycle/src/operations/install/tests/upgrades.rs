@@ -59,7 +59,7 @@ fn disallowed_upgrade_path_names_intermediate_version() {
     assert!(through.to_string().ends_with("directly: 1.0.5 must be installed in between"), "{through}");
     let none = refusal(&fixture, &vendor, |later| later["upgrades"] = json!([]));
     assert_eq!(none.code(), codes::UPGRADE_PATH);
-    assert!(none.to_string().contains("this is none of them"), "{none}");
+    assert!(none.to_string().contains("this is not one of them"), "{none}");
 }
 
 /// The mark belongs to the newest release that was ever here, and a rollback does not lower it.

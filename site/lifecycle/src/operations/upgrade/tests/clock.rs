@@ -34,7 +34,7 @@ fn repairs_only_report_wrong_clock() {
     for operation in [Operation::Restore, Operation::Rollback] {
         let (looked, notes) = look(operation);
         looked.unwrap();
-        let end = format!("the {} continues all the same", operation.name());
+        let end = format!("the {} continues anyway", operation.name());
         let is_reported = |note: &String| note.contains(codes::CLOCK_WRONG.id) && note.ends_with(&end);
         assert!(notes.iter().any(is_reported), "{notes:?}");
     }

@@ -12,10 +12,9 @@ use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactKind, Descriptor, ReleaseDocument};
 
 use super::*;
+use crate::content::{NodeParts, PlannedLink, artifact_folder, placed, registry_links};
 use crate::operations::install::tests::signed_bundle_with;
-use crate::plan::components::artifact_folder;
-use crate::plan::install::{content_steps, registry_links};
-use crate::plan::node_parts::{NodeParts, placed};
+use crate::plan::install::content_steps;
 use crate::steps::check_restored::CheckRestored;
 use crate::steps::collect::Collect;
 use crate::steps::load::BackupStream;
@@ -177,7 +176,7 @@ fn make_expected(fixture: &Fixture, folder: &Path, first: Sha256) {
         for blob in read.payload().blobs() {
             fresh.ingest_bytes(&std::fs::read(ContentStore::at(&site).path(blob.sha256)).unwrap()).unwrap();
         }
-        links.extend(registry_links(&read.release).links());
+        links.extend(registry_links(&read.release).iter().map(PlannedLink::in_store));
         touch(&releases.join(short_id(kept.bundle)).join("bundle.head"));
         touch(&releases.join(short_id(kept.bundle)).join(INSTALLER_NAME));
         let node = node_files(&read.release);
@@ -196,7 +195,7 @@ fn make_expected(fixture: &Fixture, folder: &Path, first: Sha256) {
         }
     }
     // If two manifests share a tag, the installed release gets it; both are listed.
-    let installed = registry_links(&installed(fixture)).links();
+    let installed: Vec<_> = registry_links(&installed(fixture)).iter().map(PlannedLink::in_store).collect();
     assert!(installed.iter().all(|link| ContentStore::at(&site).is_linked(link)));
     fresh.link_repositories(&links).unwrap();
 }

@@ -14,8 +14,8 @@ use landfall_media::store::ContentStore;
 
 use super::collection::{below, bundle, installed, plan, step, upgrade_to};
 use super::*;
+use crate::content::PlacedFile;
 use crate::steps::artifact_files::ArtifactFiles;
-use crate::steps::node_files::PlacedFile;
 use crate::steps::stage::find_media;
 
 const FATES: [Fate; 3] = [Fate::Lost, Fate::Kept, Fate::Torn];
