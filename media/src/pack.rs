@@ -3,6 +3,7 @@
 //! else.
 
 use std::io::Write;
+use std::path::Path;
 
 use landfall_bundle_spec::padding_bytes;
 

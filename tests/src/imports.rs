@@ -68,13 +68,11 @@ impl Imports {
     }
 }
 
-/// Fails if a crate has more modules in knots than this, or fewer: then the number here is lowered.
-pub fn check_knots(name: &str, imports: &Imports, allowed: usize) -> Result<()> {
+/// Fails if modules of a crate are in a knot.
+pub fn refuse_knots(name: &str, imports: &Imports) -> Result<()> {
     let knots = imports.knots();
-    let modules: usize = knots.iter().map(BTreeSet::len).sum();
     let shown: Vec<_> = knots.iter().map(|knot| knot.iter().copied().collect::<Vec<_>>().join(", ")).collect();
-    ensure!(modules <= allowed, "{name}: these modules import each other: {}", shown.join("; "));
-    ensure!(modules == allowed, "{name}: {modules} modules import each other, and {allowed} are allowed: lower that");
+    ensure!(knots.is_empty(), "{name}: these modules import each other: {}", shown.join("; "));
     Ok(())
 }
 
@@ -232,12 +230,9 @@ mod tests {
         ]);
         assert_eq!(tied.knots(), [BTreeSet::from(["a", "b", "c"])]);
         assert_eq!(
-            check_knots("sample", &tied, 2).unwrap_err().to_string(),
+            refuse_knots("sample", &tied).unwrap_err().to_string(),
             "sample: these modules import each other: a, b, c"
         );
-        check_knots("sample", &tied, 3).unwrap();
-        let lowered = check_knots("sample", &tied, 4).unwrap_err().to_string();
-        assert_eq!(lowered, "sample: 3 modules import each other, and 4 are allowed: lower that");
     }
 
     #[test]
@@ -256,7 +251,7 @@ mod tests {
         assert_eq!(untied.knots(), Vec::<BTreeSet<&str>>::new());
         assert_eq!(untied.0.keys().map(String::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(untied.0["b"], BTreeSet::from(["c".to_owned()]));
-        check_knots("sample", &untied, 0).unwrap();
+        refuse_knots("sample", &untied).unwrap();
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::definition::Definition;
 use crate::error::{BuildError, Place, Result};
 use crate::pointers::pointer;
 use crate::program::Program;
+use crate::rendered::kustomization;
 use crate::yaml;
 
 /// Rendered objects of a kustomization, with its source files.

@@ -9,9 +9,9 @@ use crate::charts::{self, ChartIndex};
 use crate::error::{BuildError, Result};
 use crate::fetch::{Asked, Measured};
 use crate::file_url::FileUrl;
-use crate::lock::archive::name_and_version;
+
 use crate::lock::edit::Replacement;
-use crate::lock::{ArchiveFields, ArchiveOrigin, LockEntry, edit, resolved_from};
+use crate::lock::{ArchiveFields, ArchiveOrigin, LockEntry, edit, name_and_version, resolved_from};
 use crate::reference::Reference;
 
 /// A resolved archive.

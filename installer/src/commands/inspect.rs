@@ -366,7 +366,12 @@ mod tests {
 
     /// All output of `inspect` for a head, in both forms.
     fn printed(head: &[u8]) -> [String; 2] {
-        match Opened::read_file(head).map_err(Failure::from).and_then(|opened| inspect(&opened)) {
+        let failed = |failure: Failure| [failure.text(), failure.json()];
+        let opened = match Opened::read_file(head).map_err(Failure::from) {
+            Ok(opened) => opened,
+            Err(failure) => return failed(failure),
+        };
+        match inspect(&opened) {
             Ok(inspection) => {
                 let json = match inspection.check_documents() {
                     Ok(()) => document::pretty(&inspection),
@@ -374,7 +379,7 @@ mod tests {
                 };
                 [shown::block(&text(&inspection)), json]
             }
-            Err(failure) => [failure.text(), failure.json()],
+            Err(failure) => failed(failure),
         }
     }
 

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use bytes::Bytes;
 use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
 
+use crate::digest;
 use crate::error::{BackupError, Result};
+use crate::layout::{self, CONFIG};
 use crate::reserve::Reserve;
 use crate::store::Store;
 use crate::written::Written;
-use crate::{digest, layout};
 
 /// View of the folder in a session of the library.
 #[derive(Debug, Default)]

@@ -132,7 +132,7 @@ async fn an_account_of_the_directory_has_no_password_and_no_role_of_this_place()
     let mut write = site.context.database.write().await.unwrap();
     let planted = query("UPDATE users SET password = 'x' WHERE name = 'paula'").execute(&mut *write).await;
     let refused = planted.unwrap_err();
-    assert!(refused.as_database_error().is_some_and(|error| error.is_check_violation()), "{refused}");
+    assert!(refused.as_database_error().is_some_and(sqlx::error::DatabaseError::is_check_violation), "{refused}");
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! The part "lint": formatting, lints, documentation, licenses, dependencies, and generated documents.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use super::invocation::{built_launcher, launcher};
 use crate::commands::documents;
-use crate::imports::{Imports, check_knots};
+use crate::imports::{Imports, refuse_knots};
 use crate::site::tool;
 use crate::workspace::{self, cargo};
 use crate::{printer, tools};
@@ -22,7 +22,7 @@ pub(super) fn run() -> Result<()> {
     let flags = denied.join("=");
     workspace::run(cargo().args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", flags))?;
     refuse_unchecked_examples()?;
-    refuse_knots()?;
+    refuse_tied_modules()?;
     workspace::run(tools::cargo_deny()?.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
     advisories()?;
     workspace::run(&mut tools::cargo_machete()?)?;
@@ -58,11 +58,8 @@ fn unchecked_example(text: &str) -> Option<usize> {
     })
 }
 
-/// Crates with modules that import each other, and how many these are.
-const TIED: [(&str, usize); 2] = [("builder", 22), ("site/lifecycle", 16)];
-
 /// Fails if top-level modules of a crate import each other.
-fn refuse_knots() -> Result<()> {
+fn refuse_tied_modules() -> Result<()> {
     let root = workspace::root();
     let files = tool::output(Command::new("git").args(["ls-files", "*.rs", "*Cargo.toml"]).current_dir(&root))?;
     for folder in files.lines().filter_map(|file| file.strip_suffix("/Cargo.toml")) {
@@ -71,10 +68,12 @@ fn refuse_knots() -> Result<()> {
             let text = std::fs::read_to_string(root.join(folder).join("src").join(file));
             anyhow::Ok((PathBuf::from(file), text.with_context(|| format!("cannot read {folder}/src/{file}"))?))
         };
-        let sources = inside.filter(|file| file.ends_with(".rs")).map(read).collect::<Result<Vec<_>>>()?;
+        let sources = inside
+            .filter(|file| Path::new(file).extension().is_some_and(|end| end == "rs"))
+            .map(read)
+            .collect::<Result<Vec<_>>>()?;
         let imports = Imports::of_sources(sources.iter().map(|(path, text)| (path.as_path(), text.as_str())))?;
-        let allowed = TIED.iter().find(|(tied, _)| *tied == folder).map_or(0, |(_, modules)| *modules);
-        check_knots(folder, &imports, allowed)?;
+        refuse_knots(folder, &imports)?;
     }
     Ok(())
 }

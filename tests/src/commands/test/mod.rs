@@ -11,7 +11,7 @@ use self::headroom::Headroom;
 use self::parts::{BUILD, PARTS, Part, Place, Runs};
 use self::turn::Turn;
 use crate::printer;
-use crate::results::{self, Outcome, Run, minutes};
+use crate::results::{self, Outcome, Run, Temperature, minutes};
 
 mod bench;
 mod beside;
@@ -68,12 +68,12 @@ impl Row {
 }
 
 impl Arguments {
-    /// Returns true if a part runs in this turn. A part that is named always runs.
-    fn asks_for(&self, part: &Part, turn: Turn) -> bool {
+    /// Returns true if a part runs in this turn, or on a machine without a turn. A part that is named always runs.
+    fn asks_for(&self, part: &Part, turn: Option<Turn>) -> bool {
         match (&self.only, part.runs) {
             (Some(only), _) => is_asked_for(only, part.name),
             (None, Runs::Always) => true,
-            (None, Runs::InTurns(turns)) => self.full || turn.is_among(turns),
+            (None, Runs::InTurns(turns)) => self.full || turn.is_some_and(|turn| turn.is_among(turns)),
             (None, Runs::WhenFull) => self.full,
         }
     }
@@ -98,7 +98,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let run = Run::begin()?;
     let temperature = run.temperature().name();
     printer::note(format!("the cache is {temperature}"));
-    let turn = Turn::of_this_commit();
+    // A cold machine needs the time of a turn to fill its cache.
+    let turn = (run.temperature() == Temperature::Warm).then(Turn::of_this_commit);
     let parts: Vec<&Part> = PARTS.iter().filter(|part| arguments.asks_for(part, turn)).collect();
     announce(arguments, &parts, turn);
     let headroom = Headroom::watch()?;
@@ -123,16 +124,21 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 }
 
 /// Prints the parts that wait for another turn.
-fn announce(arguments: &Arguments, chosen: &[&Part], turn: Turn) {
+fn announce(arguments: &Arguments, chosen: &[&Part], turn: Option<Turn>) {
     if arguments.only.is_some() {
         return;
     }
     let is_left =
         |part: &&Part| matches!(part.runs, Runs::InTurns(_)) && chosen.iter().all(|one| one.name != part.name);
     let left: Vec<&str> = PARTS.iter().filter(is_left).map(|part| part.name).collect();
-    if !left.is_empty() {
-        printer::note(format!("turn {turn}, by the commit's hash; of another turn: {}", left.join(", ")));
+    if left.is_empty() {
+        return;
     }
+    let left = left.join(", ");
+    printer::note(match turn {
+        Some(turn) => format!("turn {turn}, by the commit's hash; of another turn: {left}"),
+        None => format!("no turn while the cache is cold; waiting for one: {left}"),
+    });
 }
 
 /// Runs the parts. Some run in the background if there are others. A failure ends all parts, unless `keep_going` is
@@ -207,9 +213,23 @@ mod tests {
         let part = when_full("slow", || Ok(()));
         let asks = |only: Option<&str>, full| {
             let arguments = Arguments { only: only.map(str::to_owned), full, keep_going: false, report: false };
-            arguments.asks_for(&part, Turn::of_this_commit())
+            arguments.asks_for(&part, Some(Turn::of_this_commit()))
         };
         assert_eq!([asks(None, false), asks(None, true), asks(Some("slow"), false)], [false, true, true]);
+    }
+
+    #[test]
+    fn cold_machine_has_no_turn() {
+        let part = parts::beside("heavy", || Ok(())).in_turns(&[0, 1, 2, 3, 4]);
+        let asks = |only: Option<&str>, full, turn| {
+            let arguments = Arguments { only: only.map(str::to_owned), full, keep_going: false, report: false };
+            arguments.asks_for(&part, turn)
+        };
+        assert!(asks(None, false, Some(Turn::of_this_commit())));
+        assert_eq!(
+            [asks(None, false, None), asks(None, true, None), asks(Some("heavy"), false, None)],
+            [false, true, true]
+        );
     }
 
     #[test]
@@ -217,7 +237,7 @@ mod tests {
         let names = |only: &str| -> Vec<&str> {
             let only = Some(only.to_owned());
             let arguments = Arguments { only, full: false, keep_going: false, report: false };
-            let turn = Turn::of_this_commit();
+            let turn = Some(Turn::of_this_commit());
             PARTS.iter().filter(|part| arguments.asks_for(part, turn)).map(|part| part.name).collect()
         };
         assert_eq!(names("site"), ["site"]);

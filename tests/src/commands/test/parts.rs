@@ -44,13 +44,13 @@ const fn part(name: &'static str, run: fn() -> Result<()>) -> Part {
     Part { name, run, runs: Runs::Always, place: Place::InTurn }
 }
 
-const fn beside(name: &'static str, run: fn() -> Result<()>) -> Part {
+pub(super) const fn beside(name: &'static str, run: fn() -> Result<()>) -> Part {
     Part { name, run, runs: Runs::Always, place: Place::Beside }
 }
 
 impl Part {
     /// Returns this part, to run only in these turns.
-    const fn in_turns(self, turns: &'static [u32]) -> Self {
+    pub(super) const fn in_turns(self, turns: &'static [u32]) -> Self {
         Self { runs: Runs::InTurns(turns), ..self }
     }
 }

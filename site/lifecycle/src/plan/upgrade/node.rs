@@ -45,7 +45,7 @@ pub struct NodeChange {
     pub images_before: Vec<String>,
     /// New references of these images.
     pub images_after: Vec<String>,
-    /// True if etcd and the API server are replaced: meanwhile, the cluster cannot be queried. Pods continue to run.
+    /// True if etcd and the API server are replaced; the cluster cannot be queried then. Pods continue to run.
     pub replaces_control_plane: bool,
 }
 

@@ -42,7 +42,7 @@ struct Seconds {
 pub enum Interruption {
     /// The pods continue to run.
     None,
-    /// Other pods replace them by the workload's strategy: a workload with a single pod is unavailable meanwhile.
+    /// Other pods replace them by the workload's strategy: a workload with a single pod is briefly unavailable.
     Replaced,
     /// The pods stop, because data changes that the component has or uses, and start again.
     Stops,
