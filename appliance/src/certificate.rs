@@ -9,22 +9,22 @@ use landfall_error_codes::codes;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::configuration::{Certificates, ServerFiles, Supplied};
+use crate::configuration::{Certificates, ServerFiles, SuppliedCertificate};
 
 /// Interval of checks. The kubelet itself takes about a minute to replace the files.
 const INTERVAL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
 /// State of the supplied certificate at the last check, for pages.
 #[derive(Debug, Default)]
-pub struct CertificateStanding(Mutex<Supplied>);
+pub struct CertificateStanding(Mutex<SuppliedCertificate>);
 
 impl CertificateStanding {
     /// Returns the current state.
-    pub fn supplied(&self) -> Supplied {
+    pub fn supplied(&self) -> SuppliedCertificate {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, supplied: Supplied) {
+    fn note(&self, supplied: SuppliedCertificate) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = supplied;
     }
 }
@@ -57,18 +57,18 @@ fn take(
     tls: &RustlsConfig,
     standing: &CertificateStanding,
     is_new: bool,
-    chosen: Result<(Arc<rustls::ServerConfig>, Supplied), String>,
+    chosen: Result<(Arc<rustls::ServerConfig>, SuppliedCertificate), String>,
 ) {
     match chosen {
         Ok((config, supplied)) => {
-            if let Supplied::Unusable(why) = &supplied {
+            if let SuppliedCertificate::Unusable(why) = &supplied {
                 let code = codes::CERTIFICATE_UNUSABLE.id;
                 tracing::error!(code, why, "the certificate that the site supplies cannot be used; the issued one is");
             }
             // This also applies to the first look: since the start, a database may have been moved for minutes.
             tls.reload_from_config(config);
             if is_new {
-                let is_supplied = matches!(supplied, Supplied::Used { .. });
+                let is_supplied = matches!(supplied, SuppliedCertificate::Used { .. });
                 tracing::info!(is_supplied, "the console uses its new certificate");
             }
             standing.note(supplied);

@@ -27,7 +27,7 @@ pub fn as_container_program(arguments: &[OsString]) -> Option<ExitCode> {
         ("sh", ["-c", WAIT_FOR_END, seconds]) => wait_for_end(seconds_of(seconds)),
         ("sh", ["-c", END_FIRST_PROGRAM]) => begin_ending(),
         ("sh", [END_NOW]) => end_first_program(),
-        ("sh" | "sleep", _) => refused(),
+        ("sh" | "sleep", _) => refuse_command(),
         _ => return None,
     })
 }
@@ -37,13 +37,13 @@ fn seconds_of(text: &str) -> Duration {
 }
 
 /// Returns a shell's answer to an unknown command.
-fn refused() -> ExitCode {
+fn refuse_command() -> ExitCode {
     let _ = writeln!(std::io::stderr(), "this image has no shell");
     ExitCode::from(127)
 }
 
 fn run_and_mark(mark: &str, program: &str, arguments: &[&str]) -> ExitCode {
-    let Ok(status) = Command::new(program).args(arguments).status() else { return refused() };
+    let Ok(status) = Command::new(program).args(arguments).status() else { return refuse_command() };
     if !status.success() {
         return ExitCode::from(status.code().and_then(|code| code.try_into().ok()).unwrap_or(1));
     }

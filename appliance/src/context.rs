@@ -22,10 +22,10 @@ pub const LISTENERS: usize = 512;
 
 /// State shared by all requests; cheap to clone.
 #[derive(Clone)]
-pub struct Context(Arc<Shared>);
+pub struct Context(Arc<ContextParts>);
 
 /// Parts of a context.
-pub struct Shared {
+pub struct ContextParts {
     /// Database of people, keys and the audit log.
     pub database: Database,
     /// The site, as the host reports it.
@@ -63,7 +63,7 @@ pub struct Shared {
 impl Context {
     /// Creates the context of a server that starts now.
     pub fn new(database: Database, site: Arc<Site>) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(ContextParts {
             database,
             site,
             hasher: Hasher::new(),
@@ -90,9 +90,9 @@ impl Context {
 }
 
 impl std::ops::Deref for Context {
-    type Target = Shared;
+    type Target = ContextParts;
 
-    fn deref(&self) -> &Shared {
+    fn deref(&self) -> &ContextParts {
         &self.0
     }
 }

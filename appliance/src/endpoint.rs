@@ -18,7 +18,7 @@ impl Endpoint {
     /// It is logged, so it quotes no text that may contain a password, as addresses and option lists of PostgreSQL's
     /// own clients do.
     pub fn read(server: &str, [tls, tcp]: [u16; 2], like: &str) -> Result<Self, String> {
-        let why = || format!("server: {} is not like {like}", shown(server));
+        let why = || format!("server: {} is not like {like}", quotable_part(server));
         let url = Url::parse(server).map_err(|_| why())?;
         let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
         let is_open = url.username().is_empty() && url.password().is_none();
@@ -34,7 +34,7 @@ impl Endpoint {
 
 /// Returns what a refusal quotes of a malformed address: nothing of one that may contain a password, or a token in
 /// place of the user.
-pub fn shown(text: &str) -> &str {
+pub fn quotable_part(text: &str) -> &str {
     if text.contains(['@', '=']) { "a value with a user or options" } else { text }
 }
 

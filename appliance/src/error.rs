@@ -1,6 +1,6 @@
 //! Errors of commands and of the server's own work. [`crate::refusal`] has the reasons for refusing a request.
 
-use landfall_error_codes::{Code, Coded};
+use landfall_error_codes::{Code, CodedError};
 
 /// An error, with the affected file or object. `Display` never repeats the source.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ impl Error {
     }
 }
 
-impl Coded for Error {
+impl CodedError for Error {
     fn code(&self) -> Code {
         self.code
     }

@@ -60,7 +60,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             printer::error(&error);
-            ExitCode::from(landfall_error_codes::Coded::code(&error).class.exit_code())
+            ExitCode::from(landfall_error_codes::CodedError::code(&error).class.exit_code())
         }
     }
 }

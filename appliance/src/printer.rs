@@ -1,7 +1,7 @@
 //! The only module that prints: results to standard output, errors to standard error. The server logs instead.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this module is the printer")]
 
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 
 use crate::error::Error;
 

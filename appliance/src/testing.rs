@@ -25,7 +25,7 @@ use crate::context::Context;
 use crate::database::fixture::Lease;
 use crate::database::{Database, Storage, query};
 use crate::host::fake::FakeHost;
-use crate::people::{NewKey, PROOF, Proven, Role, Scope, begin_session, create_user, make_key};
+use crate::people::{NewKey, PROOF, ProvenUser, Role, Scope, begin_session, create_user, make_key};
 use crate::server::serve_on;
 
 /// A sufficiently strong password.
@@ -219,16 +219,16 @@ impl Site {
 
     async fn of(data: tempfile::TempDir, port: u16) -> Self {
         let (storage, lease) = ground().await;
-        Self::made(data, port, (storage, lease)).await
+        Self::build(data, port, (storage, lease)).await
     }
 
     /// Starts a console whose data is in PostgreSQL, with the users of [`Self::begin`].
     pub async fn of_server(lease: Lease) -> Self {
         let storage = lease.storage();
-        Self::made(tempfile::tempdir().unwrap(), 0, (storage, Some(lease))).await.with_users().await
+        Self::build(tempfile::tempdir().unwrap(), 0, (storage, Some(lease))).await.with_users().await
     }
 
-    async fn made(data: tempfile::TempDir, port: u16, (storage, lease): (Storage, Option<Lease>)) -> Self {
+    async fn build(data: tempfile::TempDir, port: u16, (storage, lease): (Storage, Option<Lease>)) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let files = ServerFiles { certificate: keys.path().join("tls.crt"), key: keys.path().join("tls.key") };
         let certificate = new_certificate(&files);
@@ -264,7 +264,7 @@ impl Site {
 
     /// Returns a browser whose user is signed in.
     pub async fn sign_in(&self, user: &str) -> Visitor {
-        let proven = Proven::without_password(&self.context, user).await;
+        let proven = ProvenUser::without_password(&self.context, user).await;
         let secret = begin_session(&self.context, &author(), &proven, ("test", None)).await.unwrap();
         let cookies = format!("__Host-session={}", secret.reveal());
         Visitor { cookies, csrf: secret.form_token(), ..self.visitor() }
@@ -311,7 +311,7 @@ pub fn fill(disk: &Path) -> PathBuf {
 }
 
 /// Returns the value of a hidden field of a page.
-pub fn hidden(page: &str, name: &str) -> String {
+pub fn hidden_field(page: &str, name: &str) -> String {
     let begin = format!("name=\"{name}\" value=\"");
     page.split(&begin).nth(1).unwrap_or_else(|| panic!("no {name}: {page}")).split('"').next().unwrap().to_owned()
 }

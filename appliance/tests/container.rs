@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 
 use landfall_release_document::container::{RUN_AND_MARK, WAIT_FOR_END};
 
-fn called(name: &str, arguments: &[&str]) -> Command {
+fn program_command(name: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_landfall-appliance"));
     command.arg0(name).args(arguments);
     command
 }
 
-fn ended(name: &str, arguments: &[&str]) -> Output {
-    called(name, arguments).output().unwrap()
+fn output_of(name: &str, arguments: &[&str]) -> Output {
+    program_command(name, arguments).output().unwrap()
 }
 
 #[test]
 fn a_program_runs_with_its_output_marked_only_if_it_succeeds() {
-    let run = |program: &[&str]| ended("sh", &[&["-c", RUN_AND_MARK, "mark"], program].concat());
+    let run = |program: &[&str]| output_of("sh", &[&["-c", RUN_AND_MARK, "mark"], program].concat());
     let whole = run(&["printf", "%s", "data"]);
     assert_eq!((whole.status.code(), whole.stdout.as_slice()), (Some(0), &b"datamark"[..]));
     let failed = run(&["/bin/sh", "-c", "printf half; exit 7"]);
@@ -28,7 +28,7 @@ fn a_program_runs_with_its_output_marked_only_if_it_succeeds() {
 
 #[test]
 fn waiting_ends_well_by_a_request_and_badly_by_its_limit() {
-    let mut waiting = called("/bin/sh", &["-c", WAIT_FOR_END, "60"]).spawn().unwrap();
+    let mut waiting = program_command("/bin/sh", &["-c", WAIT_FOR_END, "60"]).spawn().unwrap();
     let begun = Instant::now();
     let pid = rustix::process::Pid::from_child(&waiting);
     // Before its handler is installed, the request would end it like any signal.
@@ -36,20 +36,20 @@ fn waiting_ends_well_by_a_request_and_badly_by_its_limit() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(waiting.wait().unwrap().code(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(30));
-    assert_eq!(ended("sh", &["-c", WAIT_FOR_END, "0"]).status.code(), Some(1));
+    assert_eq!(output_of("sh", &["-c", WAIT_FOR_END, "0"]).status.code(), Some(1));
 }
 
 #[test]
 fn it_sleeps() {
     let begun = Instant::now();
-    assert_eq!(ended("sleep", &["1"]).status.code(), Some(0));
+    assert_eq!(output_of("sleep", &["1"]).status.code(), Some(0));
     assert!(begun.elapsed() >= Duration::from_secs(1));
 }
 
 #[test]
 fn nothing_else_is_understood() {
     for arguments in [&["-c", "echo pwned"][..], &["-i"], &[], &["-c"], &["-c", RUN_AND_MARK]] {
-        let refused = called("sh", arguments).stdin(Stdio::null()).output().unwrap();
+        let refused = program_command("sh", arguments).stdin(Stdio::null()).output().unwrap();
         assert_eq!(refused.status.code(), Some(127), "{arguments:?}");
         assert!(refused.stdout.is_empty());
     }

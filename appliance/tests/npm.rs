@@ -16,13 +16,13 @@ mod program;
 const ELSEWHERE: &str = "registry.example.com";
 
 /// Registry of a set of packages, which ends with the test.
-struct Running {
+struct RunningRegistry {
     folder: tempfile::TempDir,
     program: Program,
     packages: Vec<NpmPackage>,
 }
 
-impl Running {
+impl RunningRegistry {
     /// Starts a registry in which `tool` needs `small` and, only on another system, `other`.
     fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -143,16 +143,16 @@ fn project() -> Value {
         "dependencies": { "@scope/tool": "1.0.0", "small": "1.0.0" } })
 }
 
-fn said(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).join("\n")
 }
 
 /// Checks that the project has its dependencies, and nothing for another system.
 fn expect_installed(folder: &Path, output: &Output) {
-    assert!(output.status.success(), "{}", said(output));
+    assert!(output.status.success(), "{}", output_text(output));
     let modules = folder.join("node_modules");
     for file in ["small/index.js", "small/package.json", "@scope/tool/index.js", ".bin/tool"] {
-        assert!(modules.join(file).exists(), "{file} is not in {}: {}", modules.display(), said(output));
+        assert!(modules.join(file).exists(), "{file} is not in {}: {}", modules.display(), output_text(output));
     }
     let module = std::fs::read_to_string(modules.join("small/index.js")).unwrap();
     assert_eq!(module, "module.exports = '1.0.0';\n");
@@ -161,7 +161,7 @@ fn expect_installed(folder: &Path, output: &Output) {
 
 #[test]
 fn npm_installs_what_a_lock_of_another_registry_names() {
-    let index = Running::begin();
+    let index = RunningRegistry::begin();
     // The first value is npm's default behavior for addresses of the public registry.
     for replaced in [ELSEWHERE, "always"] {
         let folder = index.project(&format!("ci-{replaced}"));
@@ -173,19 +173,19 @@ fn npm_installs_what_a_lock_of_another_registry_names() {
 
 #[test]
 fn npm_refuses_a_package_that_its_lock_does_not_mean() {
-    let index = Running::begin();
+    let index = RunningRegistry::begin();
     let folder = index.project("wrong");
     let mut lock = index.lock();
     lock["packages"]["node_modules/small"]["integrity"] = json!(index.package("small", "2.0.0").integrity);
     write(&folder, "package-lock.json", &lock);
     let output = index.npm(&folder, &["ci", "--replace-registry-host=always"]);
-    assert!(!output.status.success() && said(&output).contains("EINTEGRITY"), "{}", said(&output));
+    assert!(!output.status.success() && output_text(&output).contains("EINTEGRITY"), "{}", output_text(&output));
     assert!(!folder.join("node_modules/small/index.js").exists());
 }
 
 #[test]
 fn npm_installs_by_names_and_writes_the_listed_integrity_into_its_lock() {
-    let index = Running::begin();
+    let index = RunningRegistry::begin();
     let folder = index.project("named");
     write(&folder, "package.json", &json!({ "name": "project", "version": "1.0.0" }));
     let output = index.npm(&folder, &["install", "--save-exact", "@scope/tool", "small@1.0.0"]);
@@ -207,7 +207,7 @@ fn npm_installs_by_names_and_writes_the_listed_integrity_into_its_lock() {
 
 /// Makes a client resolve a project, and install it again by its own lock.
 fn works_with(program: &str, first: &[&str], frozen: &[&str]) {
-    let index = Running::begin();
+    let index = RunningRegistry::begin();
     let folder = index.project(program);
     expect_installed(&folder, &index.run(program, &folder, first));
     std::fs::remove_dir_all(folder.join("node_modules")).unwrap();

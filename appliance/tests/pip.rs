@@ -12,14 +12,14 @@ use program::Program;
 mod program;
 
 /// Index of a set of wheels, which ends with the test.
-struct Running {
+struct RunningIndex {
     folder: tempfile::TempDir,
     program: Program,
     /// Requirements of every wheel, with hashes.
     requirements: String,
 }
 
-impl Running {
+impl RunningIndex {
     /// Starts an index in which `small` needs `other-one`; a later `small` requires a Python that no machine has.
     fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -56,7 +56,7 @@ impl Running {
     }
 
     /// Installs to a folder, with a program's own arguments first, without the settings of the machine.
-    fn installed(&self, program: &[&str], into: &str, arguments: &[&str]) -> (Output, PathBuf) {
+    fn install(&self, program: &[&str], into: &str, arguments: &[&str]) -> (Output, PathBuf) {
         let target = self.folder.path().join(into);
         let mut command = Command::new(program[0]);
         for (name, _) in std::env::vars().filter(|(name, _)| {
@@ -90,14 +90,14 @@ fn expect_refused((output, target): (Output, PathBuf), why: &str) {
 
 /// Tests what every client can do with the index.
 fn works_with(client: &[&str], of_wrong_hash: &str) {
-    let index = Running::begin();
+    let index = RunningIndex::begin();
     let path = |path: &Path| path.to_str().unwrap().to_owned();
     let requirements = path(&index.file("requirements.txt", &index.requirements));
     let hashed = ["--require-hashes", "--no-deps", "--requirement", &requirements];
-    expect_installed(index.installed(client, "hashed", &hashed), &["small.py", "other_one.py"]);
+    expect_installed(index.install(client, "hashed", &hashed), &["small.py", "other_one.py"]);
 
     // The later version requires another Python; the dependency is found under another spelling of its name.
-    expect_installed(index.installed(client, "resolved", &["Small"]), &["small.py", "other_one.py"]);
+    expect_installed(index.install(client, "resolved", &["Small"]), &["small.py", "other_one.py"]);
     let version = std::fs::read_to_string(index.folder.path().join("resolved/small.py")).unwrap();
     assert_eq!(version, "VERSION = \"1.0\"\n");
 
@@ -105,7 +105,7 @@ fn works_with(client: &[&str], of_wrong_hash: &str) {
     let wrong: String = wrong.lines().map(|line| line[..line.len() - 4].to_owned() + "\n").collect();
     let wrong = path(&index.file("wrong.txt", &wrong));
     let hashed = ["--require-hashes", "--no-deps", "--requirement", &wrong];
-    expect_refused(index.installed(client, "wrong", &hashed), of_wrong_hash);
+    expect_refused(index.install(client, "wrong", &hashed), of_wrong_hash);
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl Checkpoint {
     }
 
     /// Signs the checkpoint, replacing any existing signature.
-    pub(crate) fn signed(self, key: &SiteKey) -> Result<Self> {
+    pub(crate) fn sign(self, key: &SiteKey) -> Result<Self> {
         let signature = STANDARD.encode(key.sign(&self.message()?)?);
         Ok(Self { signature, ..self })
     }

@@ -1,6 +1,6 @@
 //! Errors for logs and checkpoints that are refused.
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 /// The result of fallible functions in this crate.
 pub type Result<T, E = AuditError> = std::result::Result<T, E>;
@@ -46,7 +46,7 @@ impl AuditError {
     }
 }
 
-impl Coded for AuditError {
+impl CodedError for AuditError {
     fn code(&self) -> Code {
         self.code
     }

@@ -24,7 +24,7 @@ impl Follower {
     pub fn follow(&mut self, text: &str, hash: &str) -> Result<Entry> {
         let (entry, next) = self.read(text)?;
         if hash.parse::<Hash>() != Ok(next.hash) {
-            return Err(broken(next.number, "its hash does not match"));
+            return Err(broken_entry(next.number, "its hash does not match"));
         }
         self.0 = next;
         Ok(entry)
@@ -40,19 +40,19 @@ impl Follower {
     fn read(&self, text: &str) -> Result<(Entry, Head)> {
         let number = self.0.number + 1;
         if text.len() > ENTRY_BYTES {
-            return Err(broken(number, "its text is longer than that of any entry"));
+            return Err(broken_entry(number, "its text is longer than that of any entry"));
         }
-        let entry: Entry = serde_json::from_str(text).map_err(|_| broken(number, "it is not an entry"))?;
+        let entry: Entry = serde_json::from_str(text).map_err(|_| broken_entry(number, "it is not an entry"))?;
         if entry.canonical().ok().as_deref() != Some(text) {
-            return Err(broken(number, "its text was edited"));
+            return Err(broken_entry(number, "its text was edited"));
         }
         if entry.number != number {
-            return Err(broken(number, &format!("number {} is in its place", entry.number)));
+            return Err(broken_entry(number, &format!("number {} is in its place", entry.number)));
         }
         Ok((entry, Head { number, hash: crate::entry::hash(&self.0.hash, text) }))
     }
 }
 
-fn broken(number: i64, why: &str) -> AuditError {
+fn broken_entry(number: i64, why: &str) -> AuditError {
     AuditError::broken(format!("entry {number} is not as it was written: {why}"))
 }

@@ -90,7 +90,7 @@ impl Ledger {
             signature: String::new(),
             site: site.to_owned(),
         };
-        let signed = unsigned.signed(key)?;
+        let signed = unsigned.sign(key)?;
         next.last = Some(signed.clone());
         next.restarts.extend(restart);
         next.restarts.drain(..next.restarts.len().saturating_sub(RESTARTS));

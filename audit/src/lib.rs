@@ -26,7 +26,7 @@ pub use key::SiteKey;
 pub use ledger::{CheckpointWish, Ledger, RestartWish};
 pub use line::{Line, SCHEMA, checkpoint_line, entry_line};
 pub use lines::LINE_BYTES;
-pub use verify::{Known, Report, verify};
+pub use verify::{LogKnowledge, Report, verify};
 
 #[cfg(test)]
 mod tests;

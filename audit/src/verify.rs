@@ -21,7 +21,7 @@ use crate::lines::Lines;
 
 /// External knowledge about a log.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct LogKnowledge {
     /// Public keys of the site. Without one, checkpoints are only compared with the chain.
     pub keys: Vec<PublicKey>,
     /// Head of an earlier export.
@@ -60,7 +60,7 @@ pub struct Report {
 }
 
 /// Verifies an exported log. The error names the first entry that was changed.
-pub fn verify(log: impl BufRead, known: &Known) -> Result<Report> {
+pub fn verify(log: impl BufRead, known: &LogKnowledge) -> Result<Report> {
     let (mut reader, mut lines) = (Reader::new(known), Lines::of(log));
     while let Some(line) = lines.next()? {
         reader.take(line)?;
@@ -69,7 +69,7 @@ pub fn verify(log: impl BufRead, known: &Known) -> Result<Report> {
 }
 
 struct Reader<'a> {
-    known: &'a Known,
+    known: &'a LogKnowledge,
     follower: Follower,
     /// Predecessor of the first entry.
     start: Head,
@@ -88,7 +88,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(known: &'a Known) -> Self {
+    fn new(known: &'a LogKnowledge) -> Self {
         let has_head = known.head.is_none_or(|head| head == Head::EMPTY);
         let follower = Follower::behind(Head::EMPTY);
         Self {

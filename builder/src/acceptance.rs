@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use landfall_media::store::ContentStore;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ struct Record {
 /// Deletes the blobs of a chart that an error refuses; returns the error with the outcome. For errors of rendering or
 /// opening.
 pub fn after_chart(store: &ContentStore, blobs: &BTreeSet<Sha256>, error: BuildError) -> BuildError {
-    let forgotten = error.refused().map(|_| forget_unaccepted(store, blobs.clone()));
+    let forgotten = error.refused_reference().map(|_| forget_unaccepted(store, blobs.clone()));
     with_outcome(error, forgotten)
 }
 

@@ -61,12 +61,12 @@ pub struct Program {
 #[derive(Debug)]
 pub struct Digests {
     folder: PathBuf,
-    fresh: Mutex<Fresh>,
+    fresh: Mutex<FreshDigests>,
 }
 
 /// New digests that are not stored yet.
 #[derive(Debug, Default)]
-struct Fresh {
+struct FreshDigests {
     read_bytes: u64,
     records: Vec<Record>,
 }
@@ -82,7 +82,7 @@ impl Digests {
         let path = fs_err::canonicalize(path)?;
         let mut file = fs_err::File::open(&path)?;
         let stamp = Stamp::of(&file.metadata()?);
-        if let Some(record) = self.remembered(&path).filter(|record| record.stamp == stamp) {
+        if let Some(record) = self.find_record(&path).filter(|record| record.stamp == stamp) {
             return Ok(Program { digest: record.digest, size: stamp.size });
         }
         let begun = SystemTime::now();
@@ -114,7 +114,7 @@ impl Digests {
     }
 
     /// Record of a program; an unreadable one is replaced later.
-    fn remembered(&self, path: &Path) -> Option<Record> {
+    fn find_record(&self, path: &Path) -> Option<Record> {
         let fresh = self.fresh().records.iter().find(|record| record.path == path).cloned();
         fresh.or_else(|| {
             let record: Record = serde_json::from_slice(&fs_err::read(self.record_path(path)).ok()?).ok()?;
@@ -136,7 +136,7 @@ impl Digests {
         self.folder.join(Sha256(name.into()).to_hex())
     }
 
-    fn fresh(&self) -> MutexGuard<'_, Fresh> {
+    fn fresh(&self) -> MutexGuard<'_, FreshDigests> {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use landfall_error_codes::{Code, Coded, ExitClass};
+use landfall_error_codes::{Code, CodedError, ExitClass};
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
 
@@ -163,7 +163,7 @@ impl BuildError {
 
     /// Reference of the image, artifact or chart whose content is refused. `None` for errors of the machine, such as a
     /// full disk.
-    pub fn refused(&self) -> Option<&str> {
+    pub fn refused_reference(&self) -> Option<&str> {
         match self {
             Self::Failed(failure) if failure.code.class == ExitClass::Usage => failure.refused.as_deref(),
             _ => None,
@@ -181,7 +181,7 @@ impl BuildError {
             *file = if below.as_os_str().is_empty() { path.to_owned() } else { path.join(below) };
         }
         failure.what = failure.what.replace(&gone, &named);
-        let causes = failure.source.as_deref().map(said);
+        let causes = failure.source.as_deref().map(text_with_causes);
         if let Some(said) = causes.filter(|said| said.contains(&gone)) {
             failure.source = Some(said.replace(&gone, &named).into());
         }
@@ -205,7 +205,7 @@ impl BuildError {
 }
 
 /// Formats an error with its causes.
-fn said(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
+fn text_with_causes(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
@@ -216,7 +216,7 @@ impl From<DurableError> for BuildError {
     }
 }
 
-impl Coded for BuildError {
+impl CodedError for BuildError {
     fn code(&self) -> Code {
         match self {
             Self::Failed(failure) => failure.code,
@@ -229,9 +229,9 @@ impl Coded for BuildError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Failed(failure) => failure.hint.clone(),
-            Self::Media(error) => Coded::hint(error),
-            Self::Format(error) => Coded::hint(error),
-            Self::License(error) => Coded::hint(error),
+            Self::Media(error) => CodedError::hint(error),
+            Self::Format(error) => CodedError::hint(error),
+            Self::License(error) => CodedError::hint(error),
         }
     }
 }

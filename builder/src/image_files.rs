@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use landfall_inventory::read::{Found, package_of};
+use landfall_inventory::read::{FileContents, package_of};
 use landfall_media::store::ContentStore;
 
 use crate::error::Result;
 use crate::fetched::FetchedImage;
 use crate::layers::listing;
-use crate::layers::listing::{Entry, LayerListing, Listed, plain};
+use crate::layers::listing::{Entry, LayerListing, ListedEntry, plain};
 
 /// Maximum number of links on the way to a file, as in Linux.
 const MOST_LINKS: usize = 40;
@@ -19,7 +19,7 @@ const MOST_LINKS: usize = 40;
 #[derive(Default)]
 pub struct ImageFiles {
     files: BTreeMap<PathBuf, Node>,
-    found: Vec<Found>,
+    found: Vec<FileContents>,
 }
 
 /// A node of the tree.
@@ -42,7 +42,7 @@ impl ImageFiles {
     /// Adds a layer: its deletions are applied before its files.
     pub fn add(&mut self, mut layer: LayerListing) {
         let mut brought = Vec::new();
-        for Listed { path, entry } in layer.entries {
+        for ListedEntry { path, entry } in layer.entries {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name == ".wh..wh..opq" {
                 self.remove_below(self.place(&path).parent().unwrap_or(Path::new("/")));
@@ -78,7 +78,7 @@ impl ImageFiles {
 
     /// Paths that result from following links, starting with `path` itself; the last one contains no link. Empty for
     /// too many links.
-    fn followed(&self, path: &Path) -> Vec<PathBuf> {
+    fn follow_links(&self, path: &Path) -> Vec<PathBuf> {
         let mut passed = vec![plain(path)];
         while let Some(next) = passed.last().and_then(|path| self.next(path)) {
             if passed.len() > MOST_LINKS {
@@ -104,25 +104,25 @@ impl ImageFiles {
     /// Real path of a layer's entry: links in its folder are followed.
     fn place(&self, path: &Path) -> PathBuf {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return path.to_owned() };
-        self.followed(parent).pop().map_or_else(|| path.to_owned(), |parent| parent.join(name))
+        self.follow_links(parent).pop().map_or_else(|| path.to_owned(), |parent| parent.join(name))
     }
 
     /// Returns true if a path leads to a file through links, or if a link leads to a hidden path.
     pub fn has(&self, path: &Path, is_hidden: impl Fn(&Path) -> bool) -> bool {
-        let followed = self.followed(path);
+        let followed = self.follow_links(path);
         let is_file = |path: &PathBuf| self.files.get(path).is_some_and(|node| node.entry == Entry::File);
         followed.iter().any(|path| is_hidden(path)) || followed.last().is_some_and(is_file)
     }
 
     /// Packages that files record, each with the path of its file and the paths of links to it.
-    pub fn found(&self) -> impl Iterator<Item = (String, Found)> {
+    pub fn packages(&self) -> impl Iterator<Item = (String, FileContents)> {
         let own = self.files.iter().filter_map(|(path, node)| Some((path.clone(), self.found.get(node.found?)?)));
         let links = self.files.iter().filter(|(_, node)| matches!(node.entry, Entry::Link(_)));
         let linked = links.filter_map(|(path, _)| {
             // Packages built from one source share a folder in /usr/share/doc through links.
             let path = if path.ends_with("copyright") { path.clone() } else { path.join("copyright") };
             package_of(path.to_str()?)?;
-            let node = self.files.get(self.followed(&path).last()?)?;
+            let node = self.files.get(self.follow_links(&path).last()?)?;
             Some((path, self.found.get(node.found?)?))
         });
         own.chain(linked).map(|(path, found)| (path.display().to_string(), found.clone()))
@@ -135,8 +135,8 @@ mod tests {
 
     #[test]
     fn linked_packages_share_license_files() {
-        let listed = |path: &str, entry| Listed { path: path.into(), entry };
-        let says = Found::License("MIT".to_owned());
+        let listed = |path: &str, entry| ListedEntry { path: path.into(), entry };
+        let says = FileContents::License("MIT".to_owned());
         let entries = vec![
             listed("/usr/share/doc/base/copyright", Entry::File),
             listed("/usr/share/doc/twin", Entry::Link("base".into())),
@@ -148,6 +148,6 @@ mod tests {
         let mut files = ImageFiles::default();
         files.add(LayerListing { entries, found });
         let path = |name: &str| (format!("/usr/share/doc/{name}/copyright"), says.clone());
-        assert_eq!(files.found().collect::<Vec<_>>(), ["base", "file", "twin"].map(path));
+        assert_eq!(files.packages().collect::<Vec<_>>(), ["base", "file", "twin"].map(path));
     }
 }

@@ -47,7 +47,7 @@ pub fn issue(options: &IssueOptions, keys: &[SigningKey]) -> Result<SealedLicens
 #[cfg(test)]
 mod tests {
     use landfall_bundle_spec::trust::{KeyKind, Root, RootContents, TrustAnchor, UnsignedRoot};
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
     use landfall_media::durable;
 
     use super::*;

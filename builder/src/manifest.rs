@@ -48,7 +48,7 @@ fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D)
 /// A descriptor with its annotations.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Described {
+pub struct OciDescriptor {
     /// OCI media type.
     pub media_type: String,
     /// Digest of the blob.
@@ -63,7 +63,7 @@ pub struct Described {
     pub platform: Option<Platform>,
 }
 
-impl Described {
+impl OciDescriptor {
     /// The stated platform, if any.
     fn stated_platform(&self) -> Option<&Platform> {
         self.platform.as_ref().filter(|platform| !platform.is_unstated())
@@ -122,10 +122,10 @@ pub struct ManifestDocument {
     #[serde(default)]
     pub media_type: Option<String>,
     /// The configuration.
-    pub config: Described,
+    pub config: OciDescriptor,
     /// Layers, base first; or the files of an artifact.
     #[serde(deserialize_with = "or_default")]
-    pub layers: Vec<Described>,
+    pub layers: Vec<OciDescriptor>,
     /// Annotations of its writer.
     #[serde(default, deserialize_with = "or_default")]
     pub annotations: BTreeMap<String, String>,
@@ -136,25 +136,25 @@ pub struct ManifestDocument {
 pub struct IndexDocument {
     /// Manifests: one per platform, and attestations.
     #[serde(deserialize_with = "or_default")]
-    pub manifests: Vec<Described>,
+    pub manifests: Vec<OciDescriptor>,
 }
 
 impl IndexDocument {
     /// The first manifest with a stated platform such as `linux/amd64`, without variant: its baseline runs on all
     /// machines of the platform.
-    pub fn for_platform(&self, wanted: &str) -> Option<&Described> {
+    pub fn for_platform(&self, wanted: &str) -> Option<&OciDescriptor> {
         self.manifests.iter().find(|entry| entry.stated_platform().is_some_and(|stated| stated.to_string() == wanted))
     }
 
     /// Manifests without a stated platform: their configurations state it.
-    pub fn without_platform(&self) -> impl Iterator<Item = &Described> {
-        let is_manifest = |entry: &&Described| ACCEPTED[..2].contains(&entry.media_type.as_str());
+    pub fn without_platform(&self) -> impl Iterator<Item = &OciDescriptor> {
+        let is_manifest = |entry: &&OciDescriptor| ACCEPTED[..2].contains(&entry.media_type.as_str());
         self.manifests.iter().filter(|entry| entry.stated_platform().is_none()).filter(is_manifest)
     }
 
     /// The stated platforms, unique and escaped for a terminal because they come from outside.
     pub fn platforms(&self) -> BTreeSet<String> {
-        let stated = self.manifests.iter().filter_map(Described::stated_platform);
+        let stated = self.manifests.iter().filter_map(OciDescriptor::stated_platform);
         stated.map(|platform| platform.to_string().escape_default().to_string()).collect()
     }
 }

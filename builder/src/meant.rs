@@ -12,7 +12,11 @@ fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str>
 }
 
 /// Adds a hint to an error about an unknown name: the similar name, or all known names.
-pub(crate) fn hinted<'a>(error: BuildError, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> BuildError {
+pub(crate) fn add_name_hint<'a>(
+    error: BuildError,
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> BuildError {
     if let Some(near) = near(name, known.clone()) {
         return error.hint(format!("Did you mean `{near}`?"));
     }

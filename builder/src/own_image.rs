@@ -22,7 +22,7 @@ use crate::manifest::OCI_MANIFEST;
 use crate::pins::Pin;
 use crate::reference::Reference;
 use crate::render;
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 
 /// File name of the console's program, in its image and next to `landfall`.
 pub const APPLIANCE_PROGRAM: &str = "landfall-appliance";
@@ -99,7 +99,7 @@ fn recipe(reference: &Reference) -> Option<&'static Recipe> {
 }
 
 /// The recipe that a reference names. Returns an error text if the reference resembles such a name but is invalid.
-fn meant(reference: &Reference) -> std::result::Result<Option<&'static Recipe>, String> {
+fn find_recipe(reference: &Reference) -> std::result::Result<Option<&'static Recipe>, String> {
     let Some(recipe) = recipe(reference) else { return Ok(None) };
     if reference.tag.is_some() || reference.digest.is_some() {
         return Err(format!(
@@ -112,12 +112,12 @@ fn meant(reference: &Reference) -> std::result::Result<Option<&'static Recipe>, 
 
 /// Returns true if a reference names an image that is made here. Returns an error text if it only resembles one.
 pub fn is_meant(reference: &Reference) -> std::result::Result<bool, String> {
-    meant(reference).map(|recipe| recipe.is_some())
+    find_recipe(reference).map(|recipe| recipe.is_some())
 }
 
 /// Returns true if the reference names the image of the appliance.
 pub fn is_appliance(reference: &Reference) -> bool {
-    meant(reference) == Ok(Some(&APPLIANCE))
+    find_recipe(reference) == Ok(Some(&APPLIANCE))
 }
 
 /// Returns true if an image that travels under this reference is made here.
@@ -134,7 +134,7 @@ pub fn pin_of<'a>(reference: &Reference, made: &'a [OwnImage]) -> Option<&'a Pin
 /// synced to disk.
 pub fn make(
     definition: &Definition,
-    components: &[Rendered],
+    components: &[RenderedComponent],
     programs: Programs<'_>,
     store: &ContentStore,
     digests: &Digests,
@@ -142,7 +142,7 @@ pub fn make(
     let mut made: Vec<OwnImage> = Vec::new();
     for component in components {
         for usage in render::usages(definition, component)? {
-            let found = meant(&usage.reference);
+            let found = find_recipe(&usage.reference);
             let found = found.map_err(|what| BuildError::at(codes::MANIFEST_INVALID, usage.place.clone(), what))?;
             let Some(recipe) = found.filter(|recipe| made.iter().all(|own| own.name != recipe.program)) else {
                 continue;
@@ -157,7 +157,7 @@ pub fn make(
 /// Cached record of an image, so that an unchanged program is not read again.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Made {
+struct ImageRecord {
     /// Version of Landfall that made it; another version may produce another image.
     landfall: String,
     layer: Sha256,
@@ -166,7 +166,7 @@ struct Made {
     manifest_bytes: u64,
 }
 
-impl Made {
+impl ImageRecord {
     fn path(store: &ContentStore, recipe: &Recipe, program: Sha256, platform: &str) -> PathBuf {
         let name = format!("{}-{}-{}.json", recipe.program, program.to_hex(), platform.replace('/', "-"));
         store.root().join("landfall/images").join(name)
@@ -186,7 +186,7 @@ impl Made {
 
     fn pin(&self, recipe: &Recipe, place: Place) -> Result<Pin> {
         Ok(Pin {
-            reference: Reference { tag: Some(tag(self.layer)), ..named(recipe)? },
+            reference: Reference { tag: Some(tag(self.layer)), ..recipe_reference(recipe)? },
             digest: self.manifest,
             media_type: OCI_MANIFEST.to_owned(),
             size: self.manifest_bytes,
@@ -211,7 +211,7 @@ fn image(
         BuildError::at(codes::TOOL_MISSING, Place::file(program), what).because(error).hint(hint)
     };
     let digest = digests.program(program).map_err(missing)?.digest;
-    if let Some(made) = Made::read(&Made::path(store, recipe, digest, platform), store) {
+    if let Some(made) = ImageRecord::read(&ImageRecord::path(store, recipe, digest, platform), store) {
         return Ok(OwnImage { pin: made.pin(recipe, place)?, name, program: digest });
     }
     check_installer(program, platform)?;
@@ -241,18 +241,18 @@ fn image(
         "layers": [{ "mediaType": LAYER, "digest": layer.sha256, "size": layer.size }],
     });
     let manifest = store.ingest_bytes(&to_canonical(&format!("{title}'s manifest"), &manifest)?)?;
-    let made = Made {
+    let made = ImageRecord {
         landfall: env!("CARGO_PKG_VERSION").to_owned(),
         layer: layer.sha256,
         configuration: configuration.sha256,
         manifest: manifest.sha256,
         manifest_bytes: manifest.size,
     };
-    made.write(&Made::path(store, recipe, digest, platform))?;
+    made.write(&ImageRecord::path(store, recipe, digest, platform))?;
     Ok(OwnImage { pin: made.pin(recipe, place)?, name, program: digest })
 }
 
-fn named(recipe: &Recipe) -> Result<Reference> {
+fn recipe_reference(recipe: &Recipe) -> Result<Reference> {
     recipe.name.parse().map_err(|error| BuildError::new(codes::BUG, format!("{error}")))
 }
 
@@ -342,7 +342,7 @@ mod tests {
             || image(&APPLIANCE, &path, "linux/amd64", &store, &Digests::of(&store), Place::file(&path)).unwrap();
         assert_eq!(make().program, Sha256::of(fs_err::read(&path).unwrap()));
         assert!(
-            Made::read(&Made::path(&store, &APPLIANCE, stale, "linux/amd64"), &store).is_none(),
+            ImageRecord::read(&ImageRecord::path(&store, &APPLIANCE, stale, "linux/amd64"), &store).is_none(),
             "nothing is made of it"
         );
     }

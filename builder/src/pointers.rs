@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::error::{BuildError, Place, Result};
 use crate::fetched::FetchedArtifact;
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 
 /// Returns an error for an artifact with a pointer in place of a file.
 pub fn refuse_in_artifact(entry: &ArtifactEntry, fetched: &FetchedArtifact, store: &ContentStore) -> Result<()> {
@@ -25,7 +25,7 @@ pub fn refuse_in_artifact(entry: &ArtifactEntry, fetched: &FetchedArtifact, stor
 
 /// Returns an error for a component with a pointer in place of a text, as a kustomization's generator creates it from a
 /// file.
-pub fn refuse_in_objects(component: &Rendered) -> Result<()> {
+pub fn refuse_in_objects(component: &RenderedComponent) -> Result<()> {
     for object in &component.objects {
         if let Some(field) = field_of_pointer(object) {
             let place = component.place(object, &format!(" {field}"));
@@ -57,7 +57,7 @@ fn field_of_pointer(value: &Value) -> Option<String> {
 mod tests {
     use std::path::PathBuf;
 
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use serde_json::json;
 
     use super::*;
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn pointer_in_object_is_refused() {
         let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n", "0".repeat(64));
-        let component = |text: &str| Rendered {
+        let component = |text: &str| RenderedComponent {
             index: 0,
             origin: Origin::Definition(PathBuf::from("release.yaml")),
             objects: vec![

@@ -42,7 +42,7 @@ impl Program {
     pub fn find(tool: Tool, path: &Path, lock: &Lock) -> Result<Self> {
         let (name, renders) = (tool.name(), tool.renders());
         let missing = |what: String| {
-            let wanted = match lock.document.renderer(tool).and_then(RendererFields::known) {
+            let wanted = match lock.document.renderer(tool).and_then(RendererFields::version_and_digest) {
                 Some((version, digest)) => format!("Install {name} {version}, {digest}, which the lock records"),
                 None => format!("Install the {name} that renders this release from now on: `landfall lock` records it"),
             };
@@ -104,7 +104,7 @@ impl Program {
     /// kubectl.
     pub fn check(&self, lock: &Lock, digests: &Digests) -> Result<()> {
         let Some(fields) = lock.document.renderer(self.tool) else { return Ok(()) };
-        let Some((version, digest)) = fields.known() else { return Ok(()) };
+        let Some((version, digest)) = fields.version_and_digest() else { return Ok(()) };
         let found = self.digest(digests)?;
         if found == digest {
             return Ok(());
@@ -118,7 +118,7 @@ impl Program {
     /// Like [`check`](Self::check), but also returns an error if the lock records none: only one program guarantees the
     /// same bytes.
     pub fn check_pinned(&self, lock: &Lock, digests: &Digests) -> Result<()> {
-        if lock.document.renderer(self.tool).and_then(RendererFields::known).is_some() {
+        if lock.document.renderer(self.tool).and_then(RendererFields::version_and_digest).is_some() {
             return self.check(lock, digests);
         }
         let (field, name) = (self.tool.field(), self.tool.name());
@@ -138,7 +138,7 @@ impl Program {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use landfall_media::runnable::write_program;
 
     use super::*;

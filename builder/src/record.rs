@@ -37,14 +37,14 @@ pub fn forget(store: &ContentStore, blob: Sha256) -> Result<()> {
 /// Fails if they cannot be listed.
 pub fn all<T: DeserializeOwned>(store: &ContentStore, folder: &str) -> Result<Vec<T>> {
     let mut found = Vec::new();
-    for group in listed(&store.root().join("landfall").join(folder))? {
-        found.extend(listed(&group)?.iter().filter_map(|path| read(path)));
+    for group in list_paths(&store.root().join("landfall").join(folder))? {
+        found.extend(list_paths(&group)?.iter().filter_map(|path| read(path)));
     }
     Ok(found)
 }
 
 /// Paths in a folder; empty if it is missing.
-fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
+fn list_paths(folder: &Path) -> Result<Vec<PathBuf>> {
     let unlisted = |error: io::Error| {
         BuildError::new(codes::BUILD_INTERRUPTED, "records of the content store cannot be listed").because(error)
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 
-use crate::definition::{self, Definition, Release, order, unfinished};
+use crate::definition::{self, Definition, Release, order, unfinished_lines};
 use crate::documents::{text, yaml_text};
 use crate::error::{BuildError, Place, Result};
 use crate::{backup, canary, license_check, package_index, proofs};
@@ -17,7 +17,7 @@ const FILE_NAME: &str = "release.yaml";
 pub fn read(path: &Path) -> Result<Definition> {
     let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
     let text = text(&path, codes::RELEASE_UNREADABLE)?;
-    finished(&path, &text)?;
+    check_finished(&path, &text)?;
     let mut release: Release = yaml_text(&path, &text, codes::RELEASE_UNREADABLE)?;
     definition::check(&path, &release)?;
     definition::expand_notes(&path, &mut release)?;
@@ -32,8 +32,8 @@ pub fn read(path: &Path) -> Result<Definition> {
 }
 
 /// Returns an error for a definition with fields to fill in.
-fn finished(path: &Path, text: &str) -> Result<()> {
-    let open = unfinished(text);
+fn check_finished(path: &Path, text: &str) -> Result<()> {
+    let open = unfinished_lines(text);
     let Some((first, _)) = open.first() else { return Ok(()) };
     let lines: Vec<String> = open.iter().map(|(line, text)| format!("\n  line {line}: {text}")).collect();
     let noun = if open.len() == 1 { "field is" } else { "fields are" };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use serde_json::Value;
 
-use crate::yaml::quoted;
+use crate::yaml::quote_scalar;
 
 /// Length of a generated value, in characters.
 pub const RANDOM_LENGTH: u32 = 32;
@@ -75,12 +75,12 @@ impl SecretEntry {
 
     /// The entry as one line of YAML.
     pub fn line(&self) -> String {
-        let random = self.random.iter().map(|(key, length)| format!("{}: {length}", quoted(key)));
-        let fixed = self.fixed.iter().map(|(key, value)| format!("{}: {}", quoted(key), quoted(value)));
+        let random = self.random.iter().map(|(key, length)| format!("{}: {length}", quote_scalar(key)));
+        let fixed = self.fixed.iter().map(|(key, value)| format!("{}: {}", quote_scalar(key), quote_scalar(value)));
         let parts = [("random", random.collect::<Vec<_>>()), ("fixed", fixed.collect())];
         let parts = parts.into_iter().filter(|(_, keys)| !keys.is_empty());
         let parts: Vec<_> = parts.map(|(field, keys)| format!(", {field}: {{{}}}", keys.join(", "))).collect();
-        format!("- {{name: {}{}}}", quoted(&self.name), parts.concat())
+        format!("- {{name: {}{}}}", quote_scalar(&self.name), parts.concat())
     }
 }
 

@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use landfall_bundle_spec::trust::{KeyId, PublicKey, detached};
+use landfall_bundle_spec::trust::{KeyId, PublicKey, find_detached_signature};
 use landfall_error_codes::codes;
 use landfall_media::durable;
 
@@ -58,7 +58,7 @@ pub fn sign_by_command(
         name: format!("what `{command}` wrote"),
         document: name.to_owned(),
     };
-    Ok(detached(&bytes, message, keys).ok_or_else(foreign)?)
+    Ok(find_detached_signature(&bytes, message, keys).ok_or_else(foreign)?)
 }
 
 #[cfg(test)]
@@ -66,7 +66,7 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use landfall_bundle_spec::trust::{KeyKind, SigningKey};
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     use super::*;
 

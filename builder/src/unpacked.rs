@@ -20,10 +20,10 @@ pub const BEFORE_ENTRY_BYTES: u64 = 1 << 20;
 /// entry. Calls `each` for each entry, which may read its bytes.
 pub fn read<R: Read>(
     reader: R,
-    mut each: impl FnMut(&mut tar::Entry<'_, &mut Hashing<R>>) -> io::Result<()>,
+    mut each: impl FnMut(&mut tar::Entry<'_, &mut HashingReader<R>>) -> io::Result<()>,
 ) -> io::Result<LayerContents> {
     let before_entry = Rc::new(Cell::new(u64::MAX));
-    let mut hashing = Hashing { reader, hasher: sha2::Sha256::new(), before_entry: Rc::clone(&before_entry) };
+    let mut hashing = HashingReader { reader, hasher: sha2::Sha256::new(), before_entry: Rc::clone(&before_entry) };
     let mut archive = tar::Archive::new(&mut hashing);
     let mut entries = archive.entries()?;
     let (mut unpacked_bytes, mut inodes, mut unread) = (0_u64, 0, 0);
@@ -52,14 +52,14 @@ fn stored_bytes<R: Read>(entry: &tar::Entry<'_, R>) -> io::Result<u64> {
 }
 
 /// A reader that computes the digest of its data.
-pub struct Hashing<R> {
+pub struct HashingReader<R> {
     reader: R,
     hasher: sha2::Sha256,
     /// Bytes that may be read before the next entry begins.
     before_entry: Rc<Cell<u64>>,
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.hasher.update(&buffer[..count]);

@@ -95,7 +95,7 @@ impl BlobEntry {
     }
 
     /// Creates an entry for a file with its own place.
-    pub fn placed(sums: &BlobSums, media_type: &str, place: Place) -> Self {
+    pub fn with_place(sums: &BlobSums, media_type: &str, place: Place) -> Self {
         Self { place: Some(place), ..Self::blob(sums, media_type) }
     }
 
@@ -119,7 +119,7 @@ impl BlobEntry {
 /// The document in its encoded form.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Encoded {
+struct EncodedBlobs {
     #[serde(rename = "type")]
     document_type: String,
     entries: Vec<BlobEntry>,
@@ -136,7 +136,7 @@ impl BlobsDocument {
 
     /// Reads canonical bytes, and checks the entries as [`BlobsDocument::new`] does.
     pub fn read(bytes: &[u8]) -> Result<Self> {
-        let encoded: Encoded = json::read_canonical(BLOBS_DOCUMENT_NAME, BLOBS_DOCUMENT_TYPE, bytes)?;
+        let encoded: EncodedBlobs = json::read_canonical(BLOBS_DOCUMENT_NAME, BLOBS_DOCUMENT_TYPE, bytes)?;
         check(&encoded.entries)
             .map_err(|reason| Error::InvalidDocument { name: BLOBS_DOCUMENT_NAME.to_owned(), source: reason.into() })?;
         Ok(Self { entries: encoded.entries })
@@ -144,7 +144,7 @@ impl BlobsDocument {
 
     /// Returns the canonical bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let encoded = Encoded { document_type: BLOBS_DOCUMENT_TYPE.to_owned(), entries: self.entries.clone() };
+        let encoded = EncodedBlobs { document_type: BLOBS_DOCUMENT_TYPE.to_owned(), entries: self.entries.clone() };
         json::to_canonical(BLOBS_DOCUMENT_NAME, &encoded)
     }
 
@@ -154,7 +154,7 @@ impl BlobsDocument {
     }
 
     /// Returns the file at a place.
-    pub fn placed(&self, place: Place) -> &BlobEntry {
+    pub fn entry_at(&self, place: Place) -> &BlobEntry {
         &self.entries[place as usize]
     }
 
@@ -204,7 +204,7 @@ fn check_entry(entry: &BlobEntry) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::chunks::BlobHasher;
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     fn entry(bytes: &[u8], place: Option<Place>) -> BlobEntry {
         let mut hasher = BlobHasher::new();
@@ -212,17 +212,17 @@ mod tests {
         BlobEntry { place, ..BlobEntry::blob(&hasher.finish(), "application/octet-stream") }
     }
 
-    fn placed() -> Vec<BlobEntry> {
+    fn placed_entries() -> Vec<BlobEntry> {
         Place::ALL.map(|place| entry(place.name().as_bytes(), Some(place))).to_vec()
     }
 
     #[test]
     fn blob_order_and_uniqueness_are_enforced() {
-        let mut entries = placed();
+        let mut entries = placed_entries();
         entries.push(entry(b"a", None));
         let document = BlobsDocument::new(entries.clone()).unwrap();
         assert_eq!(BlobsDocument::read(&document.to_bytes().unwrap()).unwrap(), document);
-        assert_eq!(document.placed(Place::Index).name(), "index.json");
+        assert_eq!(document.entry_at(Place::Index).name(), "index.json");
 
         let mut twice = entries.clone();
         twice.push(entry(b"a", None));
@@ -236,7 +236,7 @@ mod tests {
         layer[0].layer = Some(LayerContents { diff_id: Sha256([0; 32]), unpacked_bytes: 0, inodes: 0 });
         let mut media_type = entries;
         media_type[3].media_type = "a b".to_owned();
-        for bad in [twice, swapped, early, again, layer, media_type, placed()[..2].to_vec()] {
+        for bad in [twice, swapped, early, again, layer, media_type, placed_entries()[..2].to_vec()] {
             assert_eq!(BlobsDocument::new(bad).unwrap_err().code().id, "LF1020");
         }
     }

@@ -102,7 +102,7 @@ fn within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Value> {
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use serde_json::json;
 
     use super::*;

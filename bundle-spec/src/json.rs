@@ -77,9 +77,9 @@ pub fn read_any(name: &str, bytes: &[u8], budget: &Budget) -> Result<Value> {
 fn parse_within(name: &str, bytes: &[u8], numbers: Numbers, budget: &Budget) -> Result<Value> {
     let duplicate = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let strict = Strict { numbers, depth: limits::DEPTH, duplicate: &duplicate, budget };
+    let strict = StrictSeed { numbers, depth: limits::DEPTH, duplicate: &duplicate, budget };
     let parsed = strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    parsed.map_err(|source| match (duplicate.take(), budget.exceeded()) {
+    parsed.map_err(|source| match (duplicate.take(), budget.exceeded_limit()) {
         (Some(field), _) => Error::DuplicateName { name: name.to_owned(), field },
         (None, Some((what, limit))) => {
             Error::TooLarge { what: format!("the number of {what} in {name}"), limit: limit as u64 }
@@ -175,7 +175,7 @@ impl Budget {
         if left.get() == usize::MAX { Err(E::custom("too many values")) } else { Ok(()) }
     }
 
-    fn exceeded(&self) -> Option<(&'static str, usize)> {
+    fn exceeded_limit(&self) -> Option<(&'static str, usize)> {
         match (self.values.get(), self.containers.get()) {
             (usize::MAX, _) => Some(("values", limits::VALUES * self.documents)),
             (_, usize::MAX) => Some(("objects and arrays", limits::CONTAINERS * self.documents)),
@@ -186,14 +186,14 @@ impl Budget {
 
 /// A seed that builds a [`Value`] and returns an error for anything that readers may interpret differently.
 #[derive(Clone, Copy)]
-struct Strict<'a> {
+struct StrictSeed<'a> {
     numbers: Numbers,
     depth: usize,
     duplicate: &'a RefCell<Option<String>>,
     budget: &'a Budget,
 }
 
-impl Strict<'_> {
+impl StrictSeed<'_> {
     fn deeper<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
         Budget::spend(&self.budget.containers)?;
         let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
@@ -208,7 +208,7 @@ impl Strict<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
+impl<'de> DeserializeSeed<'de> for StrictSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Value, D::Error> {
@@ -217,7 +217,7 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Strict<'_> {
+impl<'de> Visitor<'de> for StrictSeed<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -283,7 +283,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     fn code(text: &str) -> &'static str {
         match read_canonical::<Value>("x.json", "t", text.as_bytes()) {

@@ -86,7 +86,7 @@ impl fmt::Debug for Code {
 }
 
 /// An error with a code. `Display` says what failed and on which object, and never repeats its source.
-pub trait Coded: std::error::Error {
+pub trait CodedError: std::error::Error {
     /// Entry of the registry.
     fn code(&self) -> Code;
 

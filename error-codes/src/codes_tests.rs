@@ -21,7 +21,7 @@ fn codes_are_unique() {
 const VENDOR: &str = include_str!("../../docs/VENDOR.md");
 
 /// Codes in a text.
-fn named(text: &str) -> HashSet<&str> {
+fn codes_in(text: &str) -> HashSet<&str> {
     let is_code = |word: &&str| word.len() == 6 && word[2..].bytes().all(|byte| byte.is_ascii_digit());
     text.split(|letter: char| !letter.is_ascii_alphanumeric())
         .filter(|word| word.starts_with("LF"))
@@ -31,7 +31,7 @@ fn named(text: &str) -> HashSet<&str> {
 
 #[test]
 fn vendor_guide_covers_its_codes() {
-    let named = named(VENDOR);
+    let named = codes_in(VENDOR);
     let ids: HashSet<&str> = ALL.iter().map(|code| code.id).collect();
     let is_of_vendors = |id: &&str| id.starts_with("LF20") || id.starts_with("LF21");
     let missing: BTreeSet<_> = ids.iter().copied().filter(is_of_vendors).filter(|id| !named.contains(id)).collect();

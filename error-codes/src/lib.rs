@@ -7,4 +7,4 @@ pub mod codes;
 mod codes_tests;
 mod runbooks;
 
-pub use code::{Code, Coded, ExitClass, remedy};
+pub use code::{Code, CodedError, ExitClass, remedy};

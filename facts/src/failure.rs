@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use landfall_error_codes::cases::Case;
-use landfall_error_codes::{Code, Coded, ExitClass};
+use landfall_error_codes::{Code, CodedError, ExitClass};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ pub struct Failure(Box<Parts>);
 
 /// Blocker among several that were found together.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Blocking {
+pub struct BlockerSummary {
     /// Error code in the registry.
     pub code: &'static str,
     /// Blocker in a few words.
@@ -49,7 +49,7 @@ pub struct ErrorDocument<'a> {
     /// Causes, outermost first.
     causes: &'a [String],
     /// All blockers, if there are several.
-    blockers: &'a [Blocking],
+    blockers: &'a [BlockerSummary],
     /// Next step for a person.
     next: &'a str,
 }
@@ -76,7 +76,7 @@ struct Parts {
     code: Code,
     what: String,
     causes: Vec<String>,
-    blockers: Vec<Blocking>,
+    blockers: Vec<BlockerSummary>,
     next: String,
 }
 
@@ -98,7 +98,7 @@ impl Failure {
     }
 
     /// Creates the failure of a file that did not pass its check because of this error.
-    pub fn not_passed(file: &Path, error: &impl Coded) -> Self {
+    pub fn not_passed(file: &Path, error: &impl CodedError) -> Self {
         Self::new(error.code(), format!("{} does not pass", file.display())).because(error)
     }
 
@@ -122,7 +122,7 @@ impl Failure {
 
     /// Sets the blockers.
     #[must_use]
-    pub fn blocked_by(mut self, blockers: Vec<Blocking>) -> Self {
+    pub fn blocked_by(mut self, blockers: Vec<BlockerSummary>) -> Self {
         self.0.blockers = blockers;
         self
     }
@@ -143,7 +143,7 @@ impl Failure {
     }
 
     /// All blockers, if there are several.
-    pub fn blockers(&self) -> &[Blocking] {
+    pub fn blockers(&self) -> &[BlockerSummary] {
         &self.0.blockers
     }
 
@@ -170,7 +170,7 @@ impl Failure {
     }
 }
 
-impl<E: Coded + 'static> From<E> for Failure {
+impl<E: CodedError + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let next = error.hint().unwrap_or_else(|| error.code().fix.to_owned());
         let failure = Self::new(error.code(), error.to_string()).next(next);

@@ -27,7 +27,7 @@ impl HeldProgram {
 /// one. The kernel requires a process without threads, with root's privileges.
 pub(crate) fn enter(namespace: &Path) -> Result<Option<HeldProgram>, Failure> {
     let beside = std::env::current_exe().map(|this| this.with_file_name(GPU_PROGRAM)).and_then(File::open);
-    match moved(namespace) {
+    match enter_mount_namespace(namespace) {
         Ok(()) => Ok(beside.ok().map(HeldProgram)),
         Err(error) => {
             let what = format!("the mounts that {} names cannot be used", namespace.display());
@@ -36,7 +36,7 @@ pub(crate) fn enter(namespace: &Path) -> Result<Option<HeldProgram>, Failure> {
     }
 }
 
-fn moved(namespace: &Path) -> io::Result<()> {
+fn enter_mount_namespace(namespace: &Path) -> io::Result<()> {
     let mounts = File::open(namespace)?;
     Ok(move_into_link_name_space(mounts.as_fd(), Some(LinkNameSpaceType::Mount))?)
 }

@@ -7,7 +7,7 @@ use crate::shown;
 
 /// A document in its printed form.
 #[derive(Serialize)]
-struct Printed<'a, D> {
+struct PrintedDocument<'a, D> {
     kind: &'static str,
     schema: u32,
     #[serde(flatten)]
@@ -16,12 +16,12 @@ struct Printed<'a, D> {
 
 /// Returns a document in several lines, for standard output.
 pub fn pretty<D: Serialize>(kind: &'static str, schema: u32, document: &D) -> String {
-    plain(serde_json::to_string_pretty(&Printed { kind, schema, document }))
+    plain(serde_json::to_string_pretty(&PrintedDocument { kind, schema, document }))
 }
 
 /// Returns a document in one line, for standard error.
 pub fn line<D: Serialize>(kind: &'static str, schema: u32, document: &D) -> String {
-    plain(serde_json::to_string(&Printed { kind, schema, document }))
+    plain(serde_json::to_string(&PrintedDocument { kind, schema, document }))
 }
 
 fn plain(text: serde_json::Result<String>) -> String {

@@ -18,7 +18,7 @@ pub fn is_plain(text: &str) -> bool {
 
 /// Returns one safe line, truncated if it is too long.
 pub fn line(text: &str) -> String {
-    limited(text, LINE_CHARACTERS)
+    limit_text(text, LINE_CHARACTERS)
 }
 
 /// Returns several safe lines, for texts whose line breaks come from this program.
@@ -52,7 +52,7 @@ pub fn json(text: &str) -> String {
     plain
 }
 
-fn limited(text: &str, characters: usize) -> String {
+fn limit_text(text: &str, characters: usize) -> String {
     let mut plain = String::new();
     let mut rest = text.chars();
     for letter in rest.by_ref().take(characters) {

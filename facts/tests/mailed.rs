@@ -34,15 +34,15 @@ fn run(arguments: &[&str]) -> Output {
     Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-fn shown(bytes: &[u8]) -> String {
+fn lossy_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Returns standard error of a run that printed nothing else and ended with this code.
 fn error_of(output: &Output, exit_code: u8) -> String {
-    assert_eq!(output.status.code(), Some(exit_code.into()), "{}", shown(&output.stderr));
-    assert_eq!(shown(&output.stdout), "");
-    shown(&output.stderr)
+    assert_eq!(output.status.code(), Some(exit_code.into()), "{}", lossy_text(&output.stderr));
+    assert_eq!(lossy_text(&output.stdout), "");
+    lossy_text(&output.stderr)
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -55,7 +55,7 @@ fn printed_document_matches_host() {
     let here = facts::collect_measured(&paths, &ProbedGpus::now(&paths)).unwrap();
     for arguments in [&[] as &[&str], &["--json"]] {
         let output = run(arguments);
-        assert!(output.status.success() && output.stderr.is_empty(), "{}", shown(&output.stderr));
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", lossy_text(&output.stderr));
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((&document["kind"], &document["schema"]), (&KIND.into(), &SCHEMA.into()));
         let found = Facts::parse(&output.stdout).unwrap();
@@ -74,9 +74,9 @@ fn written_file_matches_output() {
     let file = folder.path().join("facts.json");
     let with_umask = ["-c", "umask 077; exec \"$0\" --json --output \"$1\"", PROGRAM];
     let output = Command::new("/bin/sh").args(with_umask).arg(&file).stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", shown(&output.stderr));
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", lossy_text(&output.stderr));
     let written = std::fs::read(&file).unwrap();
-    assert_eq!(shown(&written), shown(&output.stdout));
+    assert_eq!(lossy_text(&written), lossy_text(&output.stdout));
     Facts::parse(&written).unwrap();
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, 0o644);
     assert_eq!(names(folder.path()), ["facts.json"]);
@@ -138,7 +138,7 @@ fn terminal_gets_text_unless_json() {
         // Once the program has closed the other side, this ends with an error, as terminals do.
         let _hung_up = File::from(terminal).read_to_end(&mut text);
         assert!(child.wait().unwrap().success());
-        shown(&text).replace("\r\n", "\n")
+        lossy_text(&text).replace("\r\n", "\n")
     };
     let text = on_terminal(&[]);
     assert!(text.contains("\nMachine\n  Platform: linux/") && text.contains("\nNetwork\n"), "{text}");
@@ -165,8 +165,8 @@ fn heavy_dependencies_are_excluded() {
     let mut tree = Command::new(env!("CARGO"));
     tree.args(["tree", "--offline", "--package", "landfall-facts", "--edges", "normal", "--prefix", "none"]);
     let output = tree.args(["--format", "{p}"]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(output.status.success(), "{}", shown(&output.stderr));
-    let lines = shown(&output.stdout);
+    assert!(output.status.success(), "{}", lossy_text(&output.stderr));
+    let lines = lossy_text(&output.stdout);
     let names: Vec<&str> = lines.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(names.contains(&"landfall-host"), "{names:?}");
     let heavy: Vec<_> = HEAVY.iter().filter(|name| names.contains(name)).collect();

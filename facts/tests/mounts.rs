@@ -7,7 +7,7 @@ use landfall_host::paths::SitePaths;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_landfall-facts");
 
-fn said(output: &Output) -> String {
+fn error_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -21,7 +21,7 @@ fn facts_follow_given_mounts() {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"]);
         let output = command.arg(folder.path()).arg(PROGRAM).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", error_text(&output));
         Facts::parse(&output.stdout).unwrap()
     };
     let own = host::operating_system(&SitePaths::default());
@@ -35,7 +35,7 @@ fn invalid_mounts_file_is_refused() {
     for file in ["/dev/null", "/nonexistent"] {
         let refused = Command::new(PROGRAM).args(["--mounts", file]).output().unwrap();
         assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(2), &b""[..]));
-        let text = said(&refused);
+        let text = error_text(&refused);
         assert!(text.starts_with("error[LF9003]: the mounts that ") && text.contains("\n  because: "), "{text}");
     }
 }

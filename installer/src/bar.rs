@@ -31,9 +31,9 @@ pub(crate) fn around<R>(print: impl FnOnce() -> R) -> R {
 }
 
 /// Standard error, written with the bar hidden.
-pub(crate) struct Beside;
+pub(crate) struct StderrWriter;
 
-impl Write for Beside {
+impl Write for StderrWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         around(|| io::stderr().write(bytes))
     }

@@ -16,7 +16,7 @@ pub(crate) struct Interrupts(Receiver<()>);
 
 impl Interrupts {
     /// Starts to count interrupts of the terminal in place of ending the process.
-    pub(crate) fn held() -> io::Result<Self> {
+    pub(crate) fn capture() -> io::Result<Self> {
         let (interrupted, receiver) = channel();
         on_interrupt(move || interrupted.send(()).is_ok())?;
         Ok(Self(receiver))

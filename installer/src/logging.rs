@@ -19,7 +19,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::bar::Beside;
+use crate::bar::StderrWriter;
 use crate::document::Document;
 use crate::printer::Printer;
 
@@ -36,7 +36,7 @@ const FILE_BYTES: u64 = 4 << 20;
 const FULL_FILES: usize = 3;
 
 /// Destination of the operation's log.
-enum Kept {
+enum LogDestination {
     /// No destination: there is no operation.
     Nowhere,
     /// A file that is created with its first line, so that a refused command leaves nothing.
@@ -84,7 +84,7 @@ fn rotate(path: &Path) -> Result<(), DurableError> {
     durable::rename(path, &full(1))
 }
 
-static KEPT: Mutex<Kept> = Mutex::new(Kept::Nowhere);
+static KEPT: Mutex<LogDestination> = Mutex::new(LogDestination::Nowhere);
 
 /// ID of the console's request for which this process works.
 static CORRELATION: OnceLock<String> = OnceLock::new();
@@ -145,7 +145,7 @@ pub(crate) fn start(verbosity: u8, printer: Printer) {
     let shown = if printer.is_json() {
         JsonLines(printer).with_filter(filter).boxed()
     } else {
-        let lines = tracing_subscriber::fmt::layer().with_writer(|| Beside).with_ansi(false);
+        let lines = tracing_subscriber::fmt::layer().with_writer(|| StderrWriter).with_ansi(false);
         lines.with_target(false).compact().with_filter(filter).boxed()
     };
     let kept = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| KeptLog);
@@ -155,7 +155,7 @@ pub(crate) fn start(verbosity: u8, printer: Printer) {
 /// Starts to append the log of this operation to `NAME.log` in `folder`. Lines reach the kernel at once, and the disk
 /// later: durable facts are in the journal.
 pub(crate) fn keep(folder: &Path, name: &str) {
-    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Kept::Wanted(folder.join(format!("{name}.log")));
+    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = LogDestination::Wanted(folder.join(format!("{name}.log")));
 }
 
 /// Starts to mark each line of the operation's log, of all threads, with the ID of the console's request.
@@ -167,7 +167,7 @@ pub(crate) fn correlate(id: Option<String>) {
 }
 
 /// Adds the ID to a line of JSON, as its first field.
-fn marked<'a>(line: &'a [u8], correlation: Option<&str>) -> Cow<'a, [u8]> {
+fn with_correlation<'a>(line: &'a [u8], correlation: Option<&str>) -> Cow<'a, [u8]> {
     match (line.strip_prefix(b"{"), correlation) {
         (Some(fields), Some(id)) => {
             let mut marked = format!("{{\"correlation\":\"{id}\",").into_bytes();
@@ -184,17 +184,17 @@ struct KeptLog;
 impl Write for KeptLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Kept::Wanted(path) = &*kept {
+        if let LogDestination::Wanted(path) = &*kept {
             // An operation continues without a log file: its journal records what happened.
-            *kept = LogFile::open(path, FILE_BYTES).map_or(Kept::Nowhere, Kept::Open);
+            *kept = LogFile::open(path, FILE_BYTES).map_or(LogDestination::Nowhere, LogDestination::Open);
         }
         match &mut *kept {
             // The formatter passes complete lines.
-            Kept::Open(file) => {
-                file.add(&marked(bytes, CORRELATION.get().map(String::as_str)))?;
+            LogDestination::Open(file) => {
+                file.add(&with_correlation(bytes, CORRELATION.get().map(String::as_str)))?;
                 Ok(bytes.len())
             }
-            Kept::Nowhere | Kept::Wanted(_) => Ok(bytes.len()),
+            LogDestination::Nowhere | LogDestination::Wanted(_) => Ok(bytes.len()),
         }
     }
 
@@ -233,12 +233,12 @@ mod tests {
     #[test]
     fn correlation_id_is_first_field() {
         let line = b"{\"timestamp\":\"2026-11-27T00:00:00Z\",\"level\":\"INFO\",\"message\":\"committed\"}\n";
-        let with = marked(line, Some("2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a"));
+        let with = with_correlation(line, Some("2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a"));
         let read: serde_json::Value = serde_json::from_slice(&with).unwrap();
         assert_eq!(read["correlation"], "2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a");
         assert!(read["level"] == "INFO" && read["message"] == "committed", "{read}");
         assert!(with.ends_with(b"\n"));
-        assert_eq!(*marked(line, None), *line);
-        assert_eq!(*marked(b"no line of JSON", Some("0123abcd")), *b"no line of JSON");
+        assert_eq!(*with_correlation(line, None), *line);
+        assert_eq!(*with_correlation(b"no line of JSON", Some("0123abcd")), *b"no line of JSON");
     }
 }

@@ -62,7 +62,7 @@ fn not_understood(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
             // If standard error is closed, nothing can be reported.
             return ExitCode::from(codes::BAD_ARGUMENT.class.exit_code());
         }
-        return match printer::received(printed.and_then(|()| std::io::stdout().flush())) {
+        return match printer::ignore_closed_pipe(printed.and_then(|()| std::io::stdout().flush())) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
                 Printer::new(own.any(|argument| argument == "--json")).failure(&failure);

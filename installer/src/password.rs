@@ -12,7 +12,7 @@ const VARIABLES: &[&str] = &["LANDFALL_KEY_PASSWORD", "COSIGN_PASSWORD"];
 
 /// Password of an existing key.
 pub(crate) fn existing(key: &Path) -> Result<String, Failure> {
-    from_environment().map_or_else(|| typed(&format!("Password of the private key {}: ", key.display())), Ok)
+    from_environment().map_or_else(|| ask_password(&format!("Password of the private key {}: ", key.display())), Ok)
 }
 
 /// Password of a new key; at a terminal it must be typed twice.
@@ -20,8 +20,8 @@ pub(crate) fn new() -> Result<String, Failure> {
     if let Some(password) = from_environment() {
         return Ok(password);
     }
-    let first = typed("Password for the new private key: ")?;
-    if typed("Again: ")? != first {
+    let first = ask_password("Password for the new private key: ")?;
+    if ask_password("Again: ")? != first {
         return Err(Failure::new(codes::PASSWORD, "the two passwords differ"));
     }
     Ok(first)
@@ -31,7 +31,7 @@ fn from_environment() -> Option<String> {
     VARIABLES.iter().find_map(|name| std::env::var(name).ok())
 }
 
-fn typed(prompt: &str) -> Result<String, Failure> {
+fn ask_password(prompt: &str) -> Result<String, Failure> {
     if !std::io::stdin().is_terminal() {
         let what =
             format!("no password: neither {} is set, and standard input is not a terminal", VARIABLES.join(" nor "));

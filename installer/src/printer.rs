@@ -39,7 +39,7 @@ impl Document for ProgressLine<'_> {
 
 /// Failure of a write to standard output. A closed pipe (`landfall inspect … | head`) is the reader's choice and not a
 /// failure.
-pub(crate) fn received(written: io::Result<()>) -> Result<(), Failure> {
+pub(crate) fn ignore_closed_pipe(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             let next = "Free space where standard output goes, or choose another file. If the command only prints, run \
@@ -94,7 +94,7 @@ impl Printer {
     }
 
     /// Returns true if standard error is a terminal with visible progress.
-    pub(crate) fn watched(self) -> bool {
+    pub(crate) fn has_visible_progress(self) -> bool {
         !self.json && !self.quiet && std::io::stderr().is_terminal()
     }
 
@@ -120,23 +120,23 @@ impl Printer {
     pub(crate) fn is_read(self, text: &str) -> Result<bool, Failure> {
         match around(|| self.bytes(text.as_bytes())) {
             Ok(()) => Ok(true),
-            Err(error) => received(Err(error)).map(|()| false),
+            Err(error) => ignore_closed_pipe(Err(error)).map(|()| false),
         }
     }
 
     /// Prints a report with a verdict, which determines the exit code even if the report could not be written
     /// completely.
-    pub(crate) fn judged<D: Document>(
+    pub(crate) fn report_verdict<D: Document>(
         self,
         data: &D,
         text: impl FnOnce(&D) -> String,
         verdict: impl Into<Verdict>,
     ) -> Result<ExitCode, Failure> {
-        self.decided(self.report(data, text), verdict)
+        self.apply_verdict(self.report(data, text), verdict)
     }
 
     /// Applies the verdict of a report, given the result of printing it.
-    pub(crate) fn decided(
+    pub(crate) fn apply_verdict(
         self,
         reported: Result<(), Failure>,
         verdict: impl Into<Verdict>,
@@ -177,7 +177,7 @@ impl Printer {
     /// Prints text on standard output unchanged, such as shell completions.
     pub(crate) fn data(self, text: &str) -> Result<(), Failure> {
         let mut output = io::stdout().lock();
-        received(around(|| writeln!(output, "{text}").and_then(|()| output.flush())))
+        ignore_closed_pipe(around(|| writeln!(output, "{text}").and_then(|()| output.flush())))
     }
 
     /// Writes bytes to standard output unchanged. An error means that they are no longer read.
@@ -245,12 +245,12 @@ mod tests {
             Err(failure) => failure.code().id.to_owned(),
         };
         let [done, not_ready] = [ExitCode::SUCCESS, ExitCode::from(4)].map(|code| format!("{code:?}"));
-        assert_eq!(code(printer.decided(Ok(()), 0_u8)), done);
-        assert_eq!(code(printer.decided(unwritten(), 0_u8)), "LF1202");
-        assert_eq!(code(printer.decided(Ok(()), 4_u8)), not_ready);
-        assert_eq!(code(printer.decided(unwritten(), 4_u8)), not_ready);
+        assert_eq!(code(printer.apply_verdict(Ok(()), 0_u8)), done);
+        assert_eq!(code(printer.apply_verdict(unwritten(), 0_u8)), "LF1202");
+        assert_eq!(code(printer.apply_verdict(Ok(()), 4_u8)), not_ready);
+        assert_eq!(code(printer.apply_verdict(unwritten(), 4_u8)), not_ready);
         let damaged = || Some(Failure::new(codes::BACKUP_DAMAGED, "a file is damaged"));
-        assert_eq!(code(printer.decided(unwritten(), damaged())), "LF4605");
-        assert_eq!(code(printer.decided(Ok(()), None::<Failure>)), done);
+        assert_eq!(code(printer.apply_verdict(unwritten(), damaged())), "LF4605");
+        assert_eq!(code(printer.apply_verdict(Ok(()), None::<Failure>)), done);
     }
 }

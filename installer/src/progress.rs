@@ -23,24 +23,24 @@ const JSON_INTERVAL: Duration = Duration::from_secs(1);
 const SAFE_TO_REMOVE: &str = "You may remove the stick: it is no longer needed.";
 
 /// Draws events on standard error.
-pub(crate) struct Drawn {
+pub(crate) struct TerminalProgress {
     printer: Printer,
     /// Receives everything that is not drawn as a bar: the printer's notes, or a list in tests.
     note: Box<dyn Fn(&str) + Send + Sync>,
     /// True if bars are drawn.
     bars: bool,
     now: Mutex<Now>,
-    gathered: Mutex<Gathered>,
+    gathered: Mutex<PendingBytes>,
 }
 
 /// Bytes that were not printed as JSON yet, because events arrive for every chunk.
 #[derive(Default)]
-struct Gathered {
+struct PendingBytes {
     bytes: u64,
     printed: Option<Instant>,
 }
 
-impl Gathered {
+impl PendingBytes {
     /// Events to print after this one, in order.
     fn take(&mut self, event: Event, now: Instant) -> Vec<Event> {
         if let Event::Advanced { bytes } = event {
@@ -106,11 +106,11 @@ struct Phase {
     bar: Option<Bar>,
 }
 
-impl Drawn {
+impl TerminalProgress {
     /// Creates a renderer: bars on a watched terminal, otherwise lines.
     pub(crate) fn new(printer: Printer) -> Self {
         let note = Box::new(move |text: &str| printer.note(text));
-        Self { printer, note, bars: printer.watched(), now: Mutex::default(), gathered: Mutex::default() }
+        Self { printer, note, bars: printer.has_visible_progress(), now: Mutex::default(), gathered: Mutex::default() }
     }
 
     /// Prints an event, or the sum of several, as JSON.
@@ -222,7 +222,7 @@ impl Phase {
     }
 }
 
-impl Progress for Drawn {
+impl Progress for TerminalProgress {
     fn event(&self, event: Event) {
         if self.printer.is_quiet() {
             return;
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn present_bytes_do_not_count_as_speed() {
-        let drawn = Drawn::new(Printer::new(true).quiet(true));
+        let drawn = TerminalProgress::new(Printer::new(true).quiet(true));
         let mut phase = drawn.start("staging".to_owned(), Some(1000 * MIB), None);
         phase.skip(940 * MIB);
         phase.advance(10 * MIB);
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn program_events_are_batched() {
         let begun = Instant::now();
-        let mut gathered = Gathered::default();
+        let mut gathered = PendingBytes::default();
         let mut lines = Vec::new();
         let mut take = |event: Event, milliseconds: u64| {
             lines.extend(gathered.take(event, begun + Duration::from_millis(milliseconds)));
@@ -300,7 +300,11 @@ mod tests {
 
     #[test]
     fn pipe_gets_timely_lines() {
-        let drawn = Drawn { note: Box::new(|_: &str| ()), bars: false, ..Drawn::new(Printer::new(false)) };
+        let drawn = TerminalProgress {
+            note: Box::new(|_: &str| ()),
+            bars: false,
+            ..TerminalProgress::new(Printer::new(false))
+        };
         let mut phase = drawn.start("writing".to_owned(), Some(1000 * MIB), None);
         assert_eq!(phase.advance(MIB), None, "a line for each chunk is too much");
         phase.last_line = Instant::now().checked_sub(Duration::from_millis(4500)).unwrap();
@@ -317,7 +321,8 @@ mod tests {
             lines.push_str(text);
             lines.push('\n');
         };
-        let drawn = Drawn { note: Box::new(note), bars: false, ..Drawn::new(Printer::new(false)) };
+        let drawn =
+            TerminalProgress { note: Box::new(note), bars: false, ..TerminalProgress::new(Printer::new(false)) };
         events.into_iter().for_each(|event| drawn.event(event));
         said.lock().unwrap().clone()
     }
@@ -366,7 +371,7 @@ mod tests {
 
     #[test]
     fn phase_without_bytes_omits_them() {
-        let drawn = Drawn { bars: true, ..Drawn::new(Printer::new(false)) };
+        let drawn = TerminalProgress { bars: true, ..TerminalProgress::new(Printer::new(false)) };
         let ended = |bytes: u64| {
             let mut phase = drawn.start("signing".to_owned(), None, None);
             if bytes > 0 {
@@ -381,7 +386,8 @@ mod tests {
     /// On a terminal, the step's own bar or the bar of its phase counts down the remaining time.
     #[test]
     fn long_steps_show_movement() {
-        let drawn = Drawn { note: Box::new(|_: &str| ()), bars: true, ..Drawn::new(Printer::new(false)) };
+        let drawn =
+            TerminalProgress { note: Box::new(|_: &str| ()), bars: true, ..TerminalProgress::new(Printer::new(false)) };
         let step = |seconds| Event::StepStarted {
             index: 1,
             count: 2,

@@ -9,8 +9,8 @@ use crate::cli::SecretArguments;
 use crate::shown;
 
 /// Secrets for a command that makes changes: missing passwords are requested at a terminal.
-pub(crate) fn brought(arguments: SecretArguments) -> BroughtSecrets {
-    let ask: AskSecret = typed;
+pub(crate) fn interactive_secrets(arguments: SecretArguments) -> BroughtSecrets {
+    let ask: AskSecret = ask_secret;
     BroughtSecrets {
         arguments: arguments.secret,
         ask: std::io::stdin().is_terminal().then_some(ask),
@@ -19,12 +19,12 @@ pub(crate) fn brought(arguments: SecretArguments) -> BroughtSecrets {
 }
 
 /// Secrets for a command that changes nothing: nothing is requested.
-pub(crate) fn named(arguments: SecretArguments) -> BroughtSecrets {
+pub(crate) fn noninteractive_secrets(arguments: SecretArguments) -> BroughtSecrets {
     BroughtSecrets { arguments: arguments.secret, ask: None, ..BroughtSecrets::default() }
 }
 
 /// Asks twice, because typed text is not shown.
-fn typed(question: &SecretQuestion<'_>) -> std::io::Result<Zeroizing<String>> {
+fn ask_secret(question: &SecretQuestion<'_>) -> std::io::Result<Zeroizing<String>> {
     let SecretQuestion { name, component, meaning, needed } = question;
     let prompt = shown::line(&format!("{meaning}: {name} of {component}, {needed}"));
     let first = Zeroizing::new(rpassword::prompt_password(format!("{prompt}: "))?);

@@ -11,7 +11,7 @@ const GAP: &str = "  ";
 
 /// Formats rows below their headings, with columns as wide as their widest cell. Cells may contain anything, but cannot
 /// create lines of their own.
-pub(crate) fn aligned<const COLUMNS: usize>(
+pub(crate) fn format_table<const COLUMNS: usize>(
     headings: [&str; COLUMNS],
     rows: impl IntoIterator<Item = [String; COLUMNS]>,
 ) -> String {
@@ -47,7 +47,7 @@ mod tests {
     fn columns_fit_widest_cell() {
         let row = |cells: [&str; 3]| cells.map(str::to_owned);
         let rows = [row(["1", "a longer one", ""]), row(["22", "b\nforged", "last"])];
-        insta::assert_snapshot!(aligned(["id", "what", "end"], rows), @r"
+        insta::assert_snapshot!(format_table(["id", "what", "end"], rows), @r"
         ID  WHAT          END
         1   a longer one
         22  b\u{a}forged  last

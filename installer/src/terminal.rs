@@ -50,14 +50,14 @@ impl Terminal {
 
     /// Wraps and colors plain text.
     pub(crate) fn laid_out(&self, text: &str, words: Words) -> String {
-        let lines = text.lines().flat_map(|line| wrapped(line, self.columns));
-        lines.map(|line| if self.color { painted(&line, words) } else { line }).collect::<Vec<_>>().join("\n")
+        let lines = text.lines().flat_map(|line| wrap_line(line, self.columns));
+        lines.map(|line| if self.color { paint_line(&line, words) } else { line }).collect::<Vec<_>>().join("\n")
     }
 }
 
 /// Wraps a line at this width, if its words allow. Later lines are indented to the value if the line starts with a
 /// name, otherwise by a little.
-fn wrapped(line: &str, columns: usize) -> Vec<String> {
+fn wrap_line(line: &str, columns: usize) -> Vec<String> {
     let indent = " ".repeat(indent(line));
     let (mut lines, mut rest) = (Vec::new(), line.to_owned());
     while rest.chars().count() > columns {
@@ -92,7 +92,7 @@ fn indent(line: &str) -> usize {
     if gap >= 2 && own + name + gap <= NAME_COLUMNS { own + name + gap } else { own + 2 }
 }
 
-fn painted(line: &str, words: Words) -> String {
+fn paint_line(line: &str, words: Words) -> String {
     let found = words.iter().find_map(|(word, tone)| Some((line.find(word)?, word, tone)));
     let Some((at, word, tone)) = found else { return line.to_owned() };
     let color = match tone {

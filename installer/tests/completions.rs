@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// Completes a line in a shell with a fake `landfall values` for a site.
-fn completed(words: &str, last: usize) -> String {
+fn complete_line(words: &str, last: usize) -> String {
     let script = format!(
         "source <(\"$1\" completions bash)\n\
          landfall() {{ [ \"$*\" = 'values components' ] && printf 'postgres\\nvalkey\\n'; \
@@ -20,9 +20,9 @@ fn completed(words: &str, last: usize) -> String {
 
 #[test]
 fn components_and_releases_are_completed() {
-    assert_eq!(completed("landfall logs po", 2), "postgres");
-    assert_eq!(completed("landfall restore --component ''", 3), "postgres valkey");
-    assert_eq!(completed("landfall rollback --to 1", 3), "1.0.0");
-    assert_eq!(completed("landfall roll", 1), "rollback");
-    assert!(completed("landfall logs --fo", 2).contains("--follow"));
+    assert_eq!(complete_line("landfall logs po", 2), "postgres");
+    assert_eq!(complete_line("landfall restore --component ''", 3), "postgres valkey");
+    assert_eq!(complete_line("landfall rollback --to 1", 3), "1.0.0");
+    assert_eq!(complete_line("landfall roll", 1), "rollback");
+    assert!(complete_line("landfall logs --fo", 2).contains("--follow"));
 }

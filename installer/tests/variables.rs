@@ -41,21 +41,21 @@ fn is_name(word: &str) -> bool {
 }
 
 /// Texts between pairs of a mark that are names of variables.
-fn quoted(text: &str, mark: char) -> impl Iterator<Item = &str> {
+fn quoted_names(text: &str, mark: char) -> impl Iterator<Item = &str> {
     text.split(mark).filter(|word| is_name(word))
 }
 
 #[test]
 fn the_page_has_every_variable_that_is_read() {
     let page = fs_err::read_to_string(root().join("docs/VARIABLES.md")).expect("the page");
-    let documented: BTreeSet<&str> = quoted(&page, '`').collect();
+    let documented: BTreeSet<&str> = quoted_names(&page, '`').collect();
     let mut all = Vec::new();
     sources(&root(), &mut all);
     assert!(all.len() > 500, "only {} files were found", all.len());
     let mut read = BTreeSet::new();
     for text in &all {
         let reads = text.contains("env::var");
-        read.extend(quoted(text, '"').filter(|name| reads || name.starts_with("LANDFALL_")));
+        read.extend(quoted_names(text, '"').filter(|name| reads || name.starts_with("LANDFALL_")));
     }
     let is_variable = |name: &&str| !name.starts_with(OF_TESTS) && !NO_VARIABLES.contains(name);
     let read: BTreeSet<&str> = read.into_iter().filter(is_variable).chain(OF_LIBRARIES).collect();

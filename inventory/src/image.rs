@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::package::{Package, PackageKind};
-use crate::read::{Found, package_of, short};
+use crate::read::{FileContents, package_of, short};
 use crate::system::System;
 
 /// A file that lists packages and was not read.
@@ -36,19 +36,19 @@ pub struct ImageInventory {
 impl ImageInventory {
     /// Combines the contents of an image's files, each with its path in the image. A file with links to it has several
     /// paths.
-    pub fn of(found: impl IntoIterator<Item = (String, Found)>) -> Self {
+    pub fn of(found: impl IntoIterator<Item = (String, FileContents)>) -> Self {
         let (mut packages, mut unread, mut system) = (BTreeSet::new(), Vec::new(), None);
         let mut licenses = BTreeMap::new();
         for (path, found) in found {
             match found {
-                Found::Packages(found) => packages.extend(found),
+                FileContents::Packages(found) => packages.extend(found),
                 // Both paths of os-release name the same file, or the one in /etc was written by hand.
-                Found::System(found) if system.is_none() || path.starts_with("/etc/") => system = Some(found),
-                Found::System(_) => {}
-                Found::License(license) => {
+                FileContents::System(found) if system.is_none() || path.starts_with("/etc/") => system = Some(found),
+                FileContents::System(_) => {}
+                FileContents::License(license) => {
                     licenses.extend(package_of(&path).map(|package| (package.to_owned(), license)));
                 }
-                Found::Unread(reason) => unread.push(UnreadFile { path: short(&path), reason }),
+                FileContents::Unread(reason) => unread.push(UnreadFile { path: short(&path), reason }),
             }
         }
         unread.sort_by(|a, b| a.path.cmp(&b.path));
@@ -57,14 +57,14 @@ impl ImageInventory {
         if more > 0 {
             unread.push(UnreadFile { path: "/".to_owned(), reason: format!("{more} more files could not be read") });
         }
-        let of_system = |package: Package| in_system(licensed(package, &licenses), system.as_ref());
+        let of_system = |package: Package| in_system(with_license(package, &licenses), system.as_ref());
         let packages: BTreeSet<Package> = packages.into_iter().map(of_system).collect();
         Self { packages: packages.into_iter().collect(), system, unread }
     }
 }
 
 /// Adds a license to a package: dpkg's database has none, but the package's `copyright` file does.
-fn licensed(package: Package, licenses: &BTreeMap<String, String>) -> Package {
+fn with_license(package: Package, licenses: &BTreeMap<String, String>) -> Package {
     match licenses.get(&package.name) {
         Some(license) if package.kind == PackageKind::Deb => Package { license: Some(license.clone()), ..package },
         _ => package,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::package::{Package, PackageKind};
 
 /// Percent-encodes the characters that a part of a package URL may not contain. A colon is kept.
-pub(crate) fn encoded(text: &str, also: &str) -> String {
+pub(crate) fn percent_encode(text: &str, also: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         let letter = char::from(byte);
@@ -20,26 +20,27 @@ pub(crate) fn encoded(text: &str, also: &str) -> String {
 }
 
 /// Appends the qualifiers of a package URL, which are given in the order of their names.
-fn qualified(url: String, qualifiers: &[(&str, Option<String>)]) -> String {
+fn with_qualifiers(url: String, qualifiers: &[(&str, Option<String>)]) -> String {
     let known = qualifiers.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
     known
         .zip(std::iter::once('?').chain(std::iter::repeat('&')))
-        .fold(url, |url, ((name, value), mark)| format!("{url}{mark}{name}={}", encoded(value, "/")))
+        .fold(url, |url, ((name, value), mark)| format!("{url}{mark}{name}={}", percent_encode(value, "/")))
 }
 
 impl Package {
     /// Returns the package URL, which identifies the package anywhere.
     pub fn purl(&self) -> String {
         let kind = self.kind.name();
-        let version = encoded(&self.version, "");
+        let version = percent_encode(&self.version, "");
         let lower = self.name.to_lowercase();
         match self.kind {
             PackageKind::Deb | PackageKind::Apk => {
                 let fallback = if self.kind == PackageKind::Deb { "debian" } else { "alpine" };
                 let namespace = self.distribution.as_deref().unwrap_or(fallback).to_lowercase();
                 let system = self.distribution_version.as_ref().map(|version| format!("{namespace}-{version}"));
-                let url = format!("pkg:{kind}/{}/{}@{version}", encoded(&namespace, ""), encoded(&lower, ""));
-                qualified(url, &[("arch", self.architecture.clone()), ("distro", system)])
+                let url =
+                    format!("pkg:{kind}/{}/{}@{version}", percent_encode(&namespace, ""), percent_encode(&lower, ""));
+                with_qualifiers(url, &[("arch", self.architecture.clone()), ("distro", system)])
             }
             PackageKind::Rpm => self.rpm_purl(),
             PackageKind::Pypi | PackageKind::Npm => of(self.kind, &self.name, &self.version),
@@ -57,17 +58,21 @@ impl Package {
         let system = system.map(|(distribution, version)| format!("{distribution}-{version}"));
         // Red Hat's own system uses another name than package URLs do.
         let vendor = distribution.map(|name| if name == "rhel" { "redhat".to_owned() } else { name });
-        let namespace = vendor.map(|name| format!("{}/", encoded(&name, ""))).unwrap_or_default();
-        let url = format!("pkg:rpm/{namespace}{}@{}", encoded(&self.name, ""), encoded(version, ""));
-        qualified(url, &[("arch", self.architecture.clone()), ("distro", system), ("epoch", epoch)])
+        let namespace = vendor.map(|name| format!("{}/", percent_encode(&name, ""))).unwrap_or_default();
+        let url = format!("pkg:rpm/{namespace}{}@{}", percent_encode(&self.name, ""), percent_encode(version, ""));
+        with_qualifiers(url, &[("arch", self.architecture.clone()), ("distro", system), ("epoch", epoch)])
     }
 }
 
 /// Returns the package URL of a package in a language's registry, for which name and version suffice.
 pub fn of(kind: PackageKind, name: &str, version: &str) -> String {
     let lower = name.to_lowercase();
-    let name = if kind == PackageKind::Npm { encoded(&lower, "/") } else { encoded(&lower.replace('_', "-"), "") };
-    format!("pkg:{}/{name}@{}", kind.name(), encoded(version, ""))
+    let name = if kind == PackageKind::Npm {
+        percent_encode(&lower, "/")
+    } else {
+        percent_encode(&lower.replace('_', "-"), "")
+    };
+    format!("pkg:{}/{name}@{}", kind.name(), percent_encode(version, ""))
 }
 
 /// Returns the package URL of an image or artifact in a registry: the last segment of the name, with the digest as
@@ -75,8 +80,8 @@ pub fn of(kind: PackageKind, name: &str, version: &str) -> String {
 pub fn oci(reference: &str, digest: &str, architecture: Option<&str>) -> String {
     let (repository, tag) = split_tag(reference);
     let name = repository.rsplit('/').next().unwrap_or(repository).to_lowercase();
-    qualified(
-        format!("pkg:oci/{}@{}", encoded(&name, ""), encoded(digest, "")),
+    with_qualifiers(
+        format!("pkg:oci/{}@{}", percent_encode(&name, ""), percent_encode(digest, "")),
         &[
             ("arch", architecture.map(str::to_owned)),
             ("repository_url", Some(repository.to_owned())),

@@ -22,7 +22,7 @@ const UNITS: [(&str, u128, u128); 16] = [
 
 /// Parses bytes or other whole units, rounded up, as Kubernetes does. Returns `None` for text that is not an amount, or
 /// that is negative or too large.
-pub fn whole(text: &str) -> Option<u64> {
+pub fn parse_whole(text: &str) -> Option<u64> {
     parts(text, 1)
 }
 
@@ -96,23 +96,23 @@ mod tests {
             ("1E", 1_000_000_000_000_000_000),
             ("+3k", 3000),
         ] {
-            assert_eq!(whole(text), Some(bytes), "{text}");
+            assert_eq!(parse_whole(text), Some(bytes), "{text}");
         }
         for other in ["", ".", "Gi", "-1", "1.2.3", "2GB", "1e", "plenty", "99999999999Ei", "1e99", "1 Gi"] {
-            assert_eq!(whole(other), None, "{other}");
+            assert_eq!(parse_whole(other), None, "{other}");
         }
     }
 
     proptest! {
         #[test]
         fn arbitrary_text_never_panics(text in "\\PC{0,40}") {
-            let _read = (whole(&text), thousandths(&text));
+            let _read = (parse_whole(&text), thousandths(&text));
         }
 
         #[test]
         fn integers_round_trip(bytes in 0..u64::MAX) {
-            prop_assert_eq!(whole(&bytes.to_string()), Some(bytes));
-            prop_assert_eq!(whole(&format!("{bytes}000m")), Some(bytes));
+            prop_assert_eq!(parse_whole(&bytes.to_string()), Some(bytes));
+            prop_assert_eq!(parse_whole(&format!("{bytes}000m")), Some(bytes));
         }
     }
 }

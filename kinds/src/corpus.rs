@@ -117,7 +117,7 @@ fn cases_of(entry: &Entry) -> Vec<Case> {
             change.at,
             change.value.as_ref().map_or("removed".to_owned(), Value::to_string)
         ),
-        object: change.made(&entry.object),
+        object: change.apply(&entry.object),
         verdict,
     };
     let valid = Case { name: name.to_owned(), object: entry.object.clone(), verdict: Verdict::Taken };
@@ -135,7 +135,7 @@ fn cases_of(entry: &Entry) -> Vec<Case> {
 
 impl Change {
     /// Returns the object after this change.
-    fn made(&self, object: &Value) -> Value {
+    fn apply(&self, object: &Value) -> Value {
         let mut object = object.clone();
         let (above, name) = self.at.rsplit_once('/').expect("a change has a JSON Pointer");
         let name = name.replace("~1", "/").replace("~0", "~");

@@ -173,7 +173,7 @@ fn check_kind(version: &str, kind: &str) -> Result<(), Fault> {
 
 /// Returns the API versions of the node pack's Kubernetes in the form that charts query: versions, and versions with
 /// their kinds.
-pub fn served() -> Vec<String> {
+pub fn chart_api_versions() -> Vec<String> {
     let kinds = |(version, kinds): (&'static str, &'static [&'static str])| {
         let kinds = kinds.iter().map(move |kind| format!("{version}/{kind}"));
         std::iter::once(version.to_owned()).chain(kinds)

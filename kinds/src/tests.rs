@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Fault, MINOR, check, is_of_kubernetes, served};
+use super::{Fault, MINOR, chart_api_versions, check, is_of_kubernetes};
 
 fn deployment() -> Value {
     json!({
@@ -47,7 +47,7 @@ fn unknown_kind_gets_suggestions() {
     let Err(Fault::UnknownKind { version, kind, known }) = check(&object) else { panic!("there is no such kind") };
     assert_eq!((version.as_str(), kind.as_str(), known), ("batch/v1", "Jobb", &["CronJob", "Job"][..]));
     assert_eq!(check(&json!({"apiVersion": "example.com/v1", "kind": "Thing"})), Ok(()));
-    assert!(served().contains(&"batch/v1/Job".to_owned()));
+    assert!(chart_api_versions().contains(&"batch/v1/Job".to_owned()));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn removed_version_names_successor() {
 
 #[test]
 fn charts_see_all_served_kinds() {
-    let served = served();
+    let served = chart_api_versions();
     for kind in [
         "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy",
         "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy",

@@ -45,7 +45,7 @@ pub struct Facts {
     /// The configured proxy, if requests to loopback would go through it.
     pub loopback_proxy: Option<String>,
     /// Package sources that were tried and did not answer.
-    pub unreachable: Vec<Unreachable>,
+    pub unreachable: Vec<UnreachableSource>,
 }
 
 /// An operating system, from `/etc/os-release`.
@@ -113,7 +113,7 @@ pub enum Cgroups {
 
 /// A package source that did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreachable {
+pub struct UnreachableSource {
     /// Content that comes from it, such as `Go modules`.
     pub what: &'static str,
     /// The client that was used, with the command line that reproduces the failure.

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::collect::cargo;
-use crate::facts::Unreachable;
+use crate::facts::UnreachableSource;
 use crate::TARGET;
 
 /// Maximum time for a source to answer.
@@ -41,10 +41,10 @@ pub fn has_crates(clone: &Path) -> bool {
 }
 
 /// Queries one source, with its files in a folder of its own. Returns None if the source answers.
-type Probe = fn(&Path, &Path) -> Option<Unreachable>;
+type Probe = fn(&Path, &Path) -> Option<UnreachableSource>;
 
 /// Tries the sources in parallel, and returns those that do not answer.
-pub fn unreachable(clone: &Path, sources: Sources) -> Vec<Unreachable> {
+pub fn unreachable(clone: &Path, sources: Sources) -> Vec<UnreachableSource> {
     let folder = clone.join("target/launcher/probe");
     let wanted: [(bool, Probe); 5] = [
         (sources.debian, debian),
@@ -61,7 +61,7 @@ pub fn unreachable(clone: &Path, sources: Sources) -> Vec<Unreachable> {
     })
 }
 
-fn crates(_clone: &Path, folder: &Path) -> Option<Unreachable> {
+fn crates(_clone: &Path, folder: &Path) -> Option<UnreachableSource> {
     let folder = folder.join("crates");
     let manifest = format!(
         "[package]\nname = \"probe\"\nversion = \"0.0.0\"\n[lib]\npath = \"lib.rs\"\n\
@@ -77,7 +77,7 @@ fn crates(_clone: &Path, folder: &Path) -> Option<Unreachable> {
 }
 
 /// Queries a module that the smallest recipe with dependencies names.
-fn go(clone: &Path, folder: &Path) -> Option<Unreachable> {
+fn go(clone: &Path, folder: &Path) -> Option<UnreachableSource> {
     let text = fs::read_to_string(clone.join("tests/images/node-pack/runc/go.mod")).ok()?;
     let module =
         text.lines().find_map(|line| line.trim().trim_start_matches("require ").split_once(" v"))?.0.to_owned();
@@ -91,7 +91,7 @@ fn go(clone: &Path, folder: &Path) -> Option<Unreachable> {
 }
 
 /// Queries a platform-independent wheel of the starter release.
-fn python(clone: &Path, folder: &Path) -> Option<Unreachable> {
+fn python(clone: &Path, folder: &Path) -> Option<UnreachableSource> {
     let text = fs::read_to_string(clone.join("releases/starter/requirements.txt")).ok()?;
     let pin = text.lines().find(|line| line.starts_with("packaging=="))?.to_owned();
     let folder = folder.join("python");
@@ -115,7 +115,7 @@ fn python(clone: &Path, folder: &Path) -> Option<Unreachable> {
 }
 
 /// Queries the one package that the tests install.
-fn npm(_clone: &Path, folder: &Path) -> Option<Unreachable> {
+fn npm(_clone: &Path, folder: &Path) -> Option<UnreachableSource> {
     let folder = folder.join("npm");
     // npm's cache of an earlier probe would answer instead of the registry.
     let _ = fs::remove_dir_all(&folder);
@@ -127,7 +127,7 @@ fn npm(_clone: &Path, folder: &Path) -> Option<Unreachable> {
 }
 
 /// Queries the signed index of the first suite in apt's own configuration, cached or not.
-fn debian(_clone: &Path, folder: &Path) -> Option<Unreachable> {
+fn debian(_clone: &Path, folder: &Path) -> Option<UnreachableSource> {
     let mut command = Command::new("apt-get");
     command.args(["indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"]);
     let output = command.stderr(Stdio::null()).output().ok()?;
@@ -149,8 +149,8 @@ fn write(folder: &Path, name: &str, text: &str) -> Option<()> {
     fs::write(folder.join(name), text).ok()
 }
 
-fn ask(what: &'static str, command: &str, client: &mut Command) -> Option<Unreachable> {
-    let failed = |reason: String| Some(Unreachable { what, command: command.to_owned(), reason });
+fn ask(what: &'static str, command: &str, client: &mut Command) -> Option<UnreachableSource> {
+    let failed = |reason: String| Some(UnreachableSource { what, command: command.to_owned(), reason });
     match within(PATIENCE, client) {
         // A missing client is a separate finding.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,

@@ -150,7 +150,7 @@ impl Binding {
     const IDENTIFIERS: usize = 64;
 
     /// Number of the identifiers that match the site.
-    pub fn matched(&self, site: &BTreeSet<Identifier>) -> u64 {
+    pub fn matching_count(&self, site: &BTreeSet<Identifier>) -> u64 {
         self.identifiers.iter().filter(|identifier| site.contains(identifier)).count() as u64
     }
 

@@ -30,9 +30,9 @@ struct Description {
     grace_days: u64,
     #[serde(default = "ten")]
     overage_percent: u64,
-    entitlements: Granted,
+    entitlements: GrantedTerms,
     #[serde(default)]
-    binding: Option<Bound>,
+    binding: Option<SiteBinding>,
     /// Key id as printed by `landfall license show`.
     #[serde(default)]
     site_key: Option<String>,
@@ -51,7 +51,7 @@ const fn ten() -> u64 {
 /// The grants. A missing limit means no limit.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Granted {
+struct GrantedTerms {
     #[serde(default)]
     components: BTreeSet<String>,
     #[serde(default)]
@@ -71,7 +71,7 @@ struct Granted {
 /// The site, as printed there by `landfall license show`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Bound {
+struct SiteBinding {
     needed: u64,
     identifiers: BTreeSet<String>,
 }
@@ -121,7 +121,7 @@ impl Description {
                 users: granted.users,
                 newest_release: time("entitlements.newestRelease", granted.newest_release)?,
             },
-            binding: self.binding.map(Bound::binding).transpose()?,
+            binding: self.binding.map(SiteBinding::binding).transpose()?,
             site_key: self.site_key.as_deref().map(site_key).transpose()?,
             supersedes: self.supersedes.into_iter().collect(),
             revocation,
@@ -130,7 +130,7 @@ impl Description {
     }
 }
 
-impl Bound {
+impl SiteBinding {
     fn binding(self) -> Result<Binding, String> {
         let read = |text: &String| text.parse::<Identifier>().map_err(|error| format!("binding.identifiers: {error}"));
         let identifiers: BTreeSet<Identifier> = self.identifiers.iter().map(read).collect::<Result<_, _>>()?;
@@ -160,7 +160,7 @@ fn time(field: &str, text: Option<String>) -> Result<Option<Timestamp>, String> 
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> String {
+    fn description_result(text: &str) -> String {
         describe("acme.yaml", text, Timestamp::UNIX_EPOCH, 0)
             .map_or_else(|error| error.to_string(), |_| "fine".to_owned())
     }
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn description_faults_are_named() {
-        assert_eq!(said(LEAST), "fine");
+        assert_eq!(description_result(LEAST), "fine");
         for (more, wrong) in [
             ("ends: tomorrow\n", "`tomorrow` is neither a date"),
             ("ends: 1969-01-01\n", "ends before it begins"),
@@ -190,7 +190,7 @@ mod tests {
             ("binding: {needed: 1, identifiers: [disk]}\n", "`disk` is not an identifier"),
             ("siteKey: 'sha256:00'\n", "siteKey: `sha256:00` is not the id of a key"),
         ] {
-            let said = said(&format!("{LEAST}{more}"));
+            let said = description_result(&format!("{LEAST}{more}"));
             assert!(said.contains(wrong), "{more}: {said}");
         }
     }

@@ -27,7 +27,7 @@ pub const FILE_BYTES: usize = 1 << 20;
 /// The file in its encoded form.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Encoded {
+struct EncodedLicense {
     #[serde(rename = "type")]
     document_type: String,
     license: Value,
@@ -49,7 +49,7 @@ impl UnsignedLicense {
     pub fn new(terms: &Terms) -> Result<Self> {
         let name = format!("{}.license", terms.id);
         terms.check().map_err(|reason| LicenseError::Invalid { name: name.clone(), reason })?;
-        let message = to_canonical(&name, terms).map_err(LicenseError::refused(&name))?;
+        let message = to_canonical(&name, terms).map_err(LicenseError::refusal_of(&name))?;
         Ok(Self { name, message, signatures: BTreeMap::new() })
     }
 
@@ -65,7 +65,7 @@ impl UnsignedLicense {
 
     /// Signs with a key of the license role.
     pub fn sign(&mut self, key: &SigningKey) -> Result<()> {
-        let signature = key.sign(&self.message).map_err(LicenseError::refused(&self.name))?;
+        let signature = key.sign(&self.message).map_err(LicenseError::refusal_of(&self.name))?;
         self.add_signature(key.public().id(), signature);
         Ok(())
     }
@@ -83,7 +83,7 @@ impl UnsignedLicense {
         let envelope = Envelope::write(&name, message, signatures).map_err(signing)?;
         newest.verify(Role::License, &name, envelope.message(), &envelope.signatures()).map_err(signing)?;
         let value = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
-        let encoded = Encoded {
+        let encoded = EncodedLicense {
             document_type: FILE_TYPE.to_owned(),
             license: value(envelope.bytes()),
             revocation: revocation.map(|revocation| value(revocation.bytes())),
@@ -107,12 +107,12 @@ pub struct SealedLicense {
 impl SealedLicense {
     /// Reads canonical bytes without interpreting the terms.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
-        let refused = LicenseError::refused(name);
+        let refused = LicenseError::refusal_of(name);
         if bytes.len() > FILE_BYTES {
             let what = format!("{name} ({} bytes)", bytes.len());
             return Err(refused(landfall_bundle_spec::Error::TooLarge { what, limit: FILE_BYTES as u64 }));
         }
-        let encoded: Encoded = read_canonical(name, FILE_TYPE, bytes).map_err(&refused)?;
+        let encoded: EncodedLicense = read_canonical(name, FILE_TYPE, bytes).map_err(&refused)?;
         let part = |part: &str, value: &Value| to_canonical(part, value).map_err(&refused);
         let (envelope, _) = Envelope::read(name, LICENSE_TYPE, &part(name, &encoded.license)?).map_err(&refused)?;
         let mut roots = Vec::new();
@@ -146,14 +146,14 @@ impl SealedLicense {
     }
 
     /// Returns the terms for inspection. Their origin is not verified.
-    pub fn untrusted(&self) -> Result<Terms> {
+    pub fn untrusted_terms(&self) -> Result<Terms> {
         Terms::read(&self.name, self.envelope.message())
     }
 
     /// Checks the chain of roots from the anchor, the signatures by the license role of the effective root, and those
     /// of the revocation. Only then are the terms interpreted.
     pub fn verify(&self, anchor: &TrustAnchor) -> Result<License> {
-        let refused = LicenseError::refused(&self.name);
+        let refused = LicenseError::refusal_of(&self.name);
         let trusted = walk(anchor, &self.roots).map_err(&refused)?;
         let root = trusted.root();
         let (message, signatures) = (self.envelope.message(), self.envelope.signatures());

@@ -1,6 +1,6 @@
 //! Errors for licenses that are refused or cannot be made.
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 /// The result of fallible functions in this crate.
 pub type Result<T, E = LicenseError> = std::result::Result<T, E>;
@@ -65,13 +65,13 @@ pub enum LicenseError {
 
 impl LicenseError {
     /// Returns a function that turns an error of the format into one of the license with this name.
-    pub(crate) fn refused(name: &str) -> impl Fn(landfall_bundle_spec::Error) -> Self {
+    pub(crate) fn refusal_of(name: &str) -> impl Fn(landfall_bundle_spec::Error) -> Self {
         let name = name.to_owned();
         move |source| Self::Refused { name: name.clone(), source: Box::new(source) }
     }
 }
 
-impl Coded for LicenseError {
+impl CodedError for LicenseError {
     fn code(&self) -> Code {
         match self {
             Self::Refused { source, .. } => source.code(),

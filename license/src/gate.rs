@@ -40,20 +40,20 @@ pub fn shortfalls(needs: &[Need<'_>], built_at: Timestamp, held: Option<(&Licens
         return vec![Shortfall { code: codes::LICENSE_MISSING, found, needed, fix: None }];
     };
     if let Some(code) = standing.code() {
-        let found = format!("{} is {}", named(license), standing.text(license));
+        let found = format!("{} is {}", license_name(license), standing.text(license));
         let needed = format!("a license that counts now, for {}", list(needs));
         return vec![shortfall(code, found, needed, license)];
     }
     let mut found = Vec::new();
     if let Some(newest) = license.terms().entitlements.newest_release.filter(|newest| built_at > *newest) {
-        let has = format!("{} includes releases until {newest:.0}", named(license));
+        let has = format!("{} includes releases until {newest:.0}", license_name(license));
         found.push(shortfall(codes::LICENSE_RELEASE_TOO_NEW, has, format!("{built_at:.0}"), license));
     }
     let lacking: Vec<Need<'_>> = needs.iter().filter(|need| !license.grants(need.entitlement)).copied().collect();
     if !lacking.is_empty() {
         let granted = &license.terms().entitlements.components;
         let granted = if granted.is_empty() { "none".to_owned() } else { granted.join(", ") };
-        let has = format!("{} includes: {granted}", named(license));
+        let has = format!("{} includes: {granted}", license_name(license));
         found.push(shortfall(codes::LICENSE_LACKS, has, list(&lacking), license));
     }
     found
@@ -64,7 +64,7 @@ fn shortfall(code: Code, found: String, needed: String, license: &License) -> Sh
     Shortfall { code, found, needed, fix: Some(fix).filter(|fix| fix != code.fix) }
 }
 
-fn named(license: &License) -> String {
+fn license_name(license: &License) -> String {
     format!("the license {}", license.terms().id)
 }
 

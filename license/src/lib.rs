@@ -30,7 +30,7 @@ pub use error::{LicenseError, Result};
 pub use gate::{Need, Shortfall, shortfalls};
 pub use standing::{Circumstances, Standing, WARNING_DAYS};
 pub use terms::{Entitlements, Terms};
-pub use trusted_time::{Agreement, Clocks, Confirmation, MachineClocks, TrustedTime, Unconfirmable};
+pub use trusted_time::{Agreement, Clocks, Confirmation, MachineClocks, TrustedTime, UnconfirmableDate};
 
 #[cfg(test)]
 mod tests;

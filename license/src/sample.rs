@@ -21,7 +21,7 @@ pub fn terms(id: &str, issued: Timestamp) -> Result<Terms> {
 }
 
 /// Returns a vendor's license with these terms.
-pub fn sealed(vendor: &Vendor, terms: &Terms, revocation: Option<&Revocation>) -> Result<SealedLicense> {
+pub fn seal_license(vendor: &Vendor, terms: &Terms, revocation: Option<&Revocation>) -> Result<SealedLicense> {
     let mut unsigned = UnsignedLicense::new(terms)?;
     unsigned.sign(&vendor.key)?;
     unsigned.finish(std::slice::from_ref(&vendor.root), revocation)

@@ -76,7 +76,7 @@ impl License {
             return Standing::Superseded;
         }
         if let (Some(binding), Some(site)) = (&terms.binding, circumstances.identifiers) {
-            let (matched, needed) = (binding.matched(site), binding.needed);
+            let (matched, needed) = (binding.matching_count(site), binding.needed);
             if matched < needed {
                 return Standing::OtherSite { matched, needed };
             }

@@ -113,7 +113,7 @@ impl Terms {
             LicenseError::Refused { name: name.to_owned(), source: Box::new(source) }
         };
         // Requirements come first, because a later form may have other fields.
-        let required: Required = serde_json::from_slice(message).map_err(invalid)?;
+        let required: RequirementsPart = serde_json::from_slice(message).map_err(invalid)?;
         if let Some(requirement) = required.requires.into_iter().next() {
             let requirement = requirement.chars().take(100).collect();
             return Err(LicenseError::Requirement { name: name.to_owned(), requirement });
@@ -165,7 +165,7 @@ impl Terms {
 
 /// The part that every version can read from every other version.
 #[derive(Deserialize)]
-struct Required {
+struct RequirementsPart {
     #[serde(default)]
     requires: Vec<String>,
 }

@@ -15,7 +15,7 @@ pub struct Contents {
 
 impl Contents {
     /// All blobs of the payload.
-    pub fn whole(payload: &Payload) -> Self {
+    pub fn all_blobs(payload: &Payload) -> Self {
         Self { blobs: (0..payload.blobs().len()).collect() }
     }
 

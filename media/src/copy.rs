@@ -6,11 +6,11 @@
 use crate::error::{MediaError, Result};
 use crate::progress::{Event, Progress};
 use crate::sink::BlobSink;
-use crate::source::{BlobSource, Wanted};
+use crate::source::{BlobSource, MissingBlob};
 
 /// Totals of a copy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Copied {
+pub struct CopyTotals {
     /// Blobs that were copied, completely or from the point where an earlier copy stopped.
     pub blobs: usize,
     /// Bytes of these blobs that were copied.
@@ -26,15 +26,15 @@ pub fn copy(
     sink: &mut dyn BlobSink,
     phase: &str,
     progress: &dyn Progress,
-) -> Result<Copied> {
+) -> Result<CopyTotals> {
     let payload = source.payload().clone();
     let mut wanted = Vec::new();
-    let mut copied = Copied::default();
+    let mut copied = CopyTotals::default();
     for (blob, entry) in payload.blobs().iter().enumerate() {
         match sink.wants(blob)? {
             None => copied.present_bytes += entry.size,
             Some(from) => {
-                wanted.push(Wanted { blob, from });
+                wanted.push(MissingBlob { blob, from });
                 copied.blobs += 1;
                 copied.bytes += entry.size - from;
                 copied.present_bytes += from;

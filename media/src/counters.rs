@@ -65,19 +65,19 @@ impl Counters {
 
 /// A reader that counts its bytes.
 #[derive(Debug)]
-pub struct Counted<R> {
+pub struct CountingReader<R> {
     inner: R,
     counters: Counters,
 }
 
-impl<R> Counted<R> {
+impl<R> CountingReader<R> {
     /// Wraps `inner` and counts the bytes read from it.
     pub fn new(inner: R, counters: Counters) -> Self {
         Self { inner, counters }
     }
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.counters.add_read(count);

@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Code, Coded, ExitClass, codes};
+use landfall_error_codes::{Code, CodedError, ExitClass, codes};
 
-use crate::durable::{DurableError, SyncFailed, code_of, hint_of, told};
+use crate::durable::{DurableError, SyncFailed, code_of, explain_full_disk, hint_of};
 
 /// A result of this crate.
 pub type Result<T, E = MediaError> = std::result::Result<T, E>;
@@ -205,7 +205,7 @@ impl MediaError {
     }
 
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { operation, path: path.to_owned(), source: told(path, source) }
+        Self::Io { operation, path: path.to_owned(), source: explain_full_disk(path, source) }
     }
 }
 
@@ -229,7 +229,7 @@ fn with_sources(error: &MediaError) -> String {
 
 /// Returns the code of the gravest error: a refusal takes precedence over an unreadable place.
 fn worst(list: &[MediaError]) -> Code {
-    let mut codes = list.iter().map(Coded::code);
+    let mut codes = list.iter().map(CodedError::code);
     let first = codes.next().unwrap_or(codes::BUG);
     std::iter::once(first).chain(codes).find(|code| code.class == ExitClass::Refused).unwrap_or(first)
 }
@@ -240,7 +240,7 @@ impl From<SyncFailed> for MediaError {
     }
 }
 
-impl Coded for MediaError {
+impl CodedError for MediaError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Durable(error) => error.hint(),
@@ -277,12 +277,12 @@ impl Coded for MediaError {
 }
 
 /// Adds the operation and the path to an error of the kernel.
-pub(crate) trait At<T> {
+pub(crate) trait PathContext<T> {
     /// `operation` is a verb.
     fn at(self, operation: &'static str, path: &Path) -> Result<T>;
 }
 
-impl<T> At<T> for io::Result<T> {
+impl<T> PathContext<T> for io::Result<T> {
     fn at(self, operation: &'static str, path: &Path) -> Result<T> {
         self.map_err(|source| MediaError::io(operation, path, source))
     }

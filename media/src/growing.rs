@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use crate::counters::Counters;
 use crate::disk::{DiskFile, PacedFile};
 use crate::durable;
-use crate::error::{At as _, MediaError, Result};
+use crate::error::{MediaError, PathContext as _, Result};
 
 /// A file that grows at its end. After an error, it is no longer usable: the caller reopens it with its previous
 /// length.
@@ -55,7 +55,7 @@ impl GrowingFile {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::{Coded as _, codes};
+    use landfall_error_codes::{CodedError as _, codes};
 
     use super::*;
     use crate::testing::random_bytes;

@@ -41,14 +41,14 @@ fn is_later() -> bool {
 /// Returns the bytes of a file as this program writes them.
 #[must_use]
 pub fn document<'a>(path: &Path, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-    let extended = (is_later() && is_own_document(path)).then(|| extended(bytes)).flatten();
+    let extended = (is_later() && is_own_document(path)).then(|| with_later_field(bytes)).flatten();
     extended.map_or(Cow::Borrowed(bytes), Cow::Owned)
 }
 
 /// Returns the payload of a journal's record as this program writes it.
 #[must_use]
 pub fn payload(bytes: Vec<u8>) -> Vec<u8> {
-    if is_later() { extended(&bytes).unwrap_or(bytes) } else { bytes }
+    if is_later() { with_later_field(&bytes).unwrap_or(bytes) } else { bytes }
 }
 
 /// Returns a payload without the additional field if this is a later program, which knows that field.
@@ -68,7 +68,7 @@ fn is_own_document(path: &Path) -> bool {
 }
 
 /// Adds the field to a document, or to each of several documents on lines of their own; `None` for other bytes.
-fn extended(bytes: &[u8]) -> Option<Vec<u8>> {
+fn with_later_field(bytes: &[u8]) -> Option<Vec<u8>> {
     if let Some(whole) = extended_document(bytes) {
         return Some(whole);
     }
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn documents_gain_later_field() {
-        let extended = |text: &str| extended(text.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
+        let extended = |text: &str| with_later_field(text.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
         let one = r#"{"a":1,"later":{"program":true}}"#;
         assert_eq!(extended("{\"a\":1}\n"), Some(format!("{one}\n")));
         assert_eq!(extended("{\"a\":1}\n{\"a\":1}\n"), Some(format!("{one}\n{one}\n")));

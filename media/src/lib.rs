@@ -37,4 +37,4 @@ pub use contents::Contents;
 pub use error::{MediaError, Result};
 pub use landfall_progress as progress;
 pub use payload::Payload;
-pub use read_back::{Digested, read_back};
+pub use read_back::{FileDigest, read_back};

@@ -32,7 +32,7 @@ pub fn pack(
 ) -> Result<Vec<WrittenFile>> {
     let planned = PlannedFiles::of_bundle(payload, output.part_bytes)?;
     let mut source = StoreSource::new(store, payload.clone());
-    write(&mut source, &Contents::whole(payload), planned, output, media, progress)
+    write(&mut source, &Contents::all_blobs(payload), planned, output, media, progress)
 }
 
 /// Writes a delta of a bundle that is on its media, with the blobs in `contents`. Otherwise like [`pack`].
@@ -56,7 +56,7 @@ fn write(
     progress: &dyn Progress,
 ) -> Result<Vec<WrittenFile>> {
     let payload = &source.payload().clone();
-    let head = payload.verified().head_bytes();
+    let head = payload.verified_head().head_bytes();
     let writer = PartWriter::create(&output, payload, planned, media.clone())?;
     let stream = PartsStream { writer: Some(writer), parts: None };
     let mut sink = BundleSink::begin(payload, contents.clone(), stream)?;
@@ -84,7 +84,7 @@ pub fn pack_to_stream(
     progress: &dyn Progress,
 ) -> Result<()> {
     let output = Plain { stream, media: media.clone() };
-    let mut sink = BundleSink::begin(payload, Contents::whole(payload), output)?;
+    let mut sink = BundleSink::begin(payload, Contents::all_blobs(payload), output)?;
     copy(&mut StoreSource::new(store, payload.clone()), &mut sink, "writing the bundle", progress)?;
     Ok(())
 }
@@ -113,7 +113,7 @@ pub struct BundleSink<S> {
 impl<S: BundleStream> BundleSink<S> {
     /// Begins the stream with the head. The blobs in `contents` follow.
     pub fn begin(payload: &Payload, contents: Contents, mut stream: S) -> Result<Self> {
-        let unreported = stream.append(payload.verified().head_bytes())?;
+        let unreported = stream.append(payload.verified_head().head_bytes())?;
         Ok(Self { payload: payload.clone(), contents, stream, next: (0, 0), unreported })
     }
 

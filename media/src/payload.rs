@@ -27,7 +27,7 @@ impl From<Arc<Verified>> for Payload {
 
 impl Payload {
     /// The verified head.
-    pub fn verified(&self) -> &Arc<Verified> {
+    pub fn verified_head(&self) -> &Arc<Verified> {
         &self.0
     }
 

@@ -113,7 +113,7 @@ impl RealDisk {
         run(mount.arg(self.folder.join("image")).arg(self.path()));
     }
 
-    fn promised(&self) -> Vec<String> {
+    fn promises(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.folder.join("promised")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
@@ -127,14 +127,14 @@ impl RealDisk {
         program.env(DISK, &self.folder).envs(variables.iter().cloned());
         let mut child = program.stdout(Stdio::null()).stderr(said).spawn().unwrap();
         let begun = Instant::now();
-        while self.promised().is_empty() {
-            assert!(begun.elapsed() < PATIENCE && child.try_wait().unwrap().is_none(), "{}", self.said());
+        while self.promises().is_empty() {
+            assert!(begun.elapsed() < PATIENCE && child.try_wait().unwrap().is_none(), "{}", self.output_text());
             std::thread::sleep(INTERVAL);
         }
         child
     }
 
-    fn said(&self) -> String {
+    fn output_text(&self) -> String {
         std::fs::read_to_string(self.folder.join("said")).unwrap_or_default()
     }
 
@@ -146,8 +146,8 @@ impl RealDisk {
     pub fn run(&self, test: &str, variables: &[(&str, OsString)]) -> (Duration, Vec<String>) {
         let mut child = self.start(test, variables);
         let begun = Instant::now();
-        assert!(child.wait().unwrap().success(), "{}", self.said());
-        (begun.elapsed(), self.promised())
+        assert!(child.wait().unwrap().success(), "{}", self.output_text());
+        (begun.elapsed(), self.promises())
     }
 
     /// Runs that test on a disk that fails at an instant after the first promise and accepts no more writes. Waits
@@ -161,10 +161,10 @@ impl RealDisk {
         self.cut_power_at(instant, &mut child);
         let begun = Instant::now();
         while child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < PATIENCE, "it does not end on a disk that failed: {}", self.said());
+            assert!(begun.elapsed() < PATIENCE, "it does not end on a disk that failed: {}", self.output_text());
             std::thread::sleep(INTERVAL);
         }
-        let promised = self.promised();
+        let promised = self.promises();
         self.boot();
         promised
     }
@@ -189,9 +189,9 @@ impl RealDisk {
     fn cut_power_at(&self, instant: Duration, child: &mut Child) -> Vec<String> {
         std::thread::sleep(instant);
         if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success(), "{}", self.said());
+            assert!(status.success(), "{}", self.output_text());
         }
-        let promised = self.promised();
+        let promised = self.promises();
         self.cut_power();
         promised
     }

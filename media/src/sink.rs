@@ -66,7 +66,7 @@ impl StoreSink {
         if staged.is_large() { staged.finish() } else { self.group()?.take(staged) }
     }
 
-    fn begun(&mut self, blob: usize) -> Result<&mut StagedBlob> {
+    fn begin_blob(&mut self, blob: usize) -> Result<&mut StagedBlob> {
         if !self.begun.contains_key(&blob) {
             let staged = self.stage(blob)?;
             let digest = self.payload.blob(blob).sha256;
@@ -103,7 +103,7 @@ impl BlobSink for StoreSink {
 
     fn take(&mut self, blob: usize, chunk: &[u8]) -> Result<u64> {
         let size = self.payload.blob(blob).size;
-        let staged = self.begun(blob)?;
+        let staged = self.begin_blob(blob)?;
         let synced = staged.append(chunk)?;
         if staged.length() < size {
             return Ok(synced);

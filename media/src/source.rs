@@ -12,7 +12,7 @@ use crate::store::{BlobFile, ContentStore};
 
 /// A blob that a sink lacks, with the first missing byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+pub struct MissingBlob {
     /// Index in [`Payload::blobs`].
     pub blob: usize,
     /// First missing byte; a multiple of 1 MiB.
@@ -29,7 +29,7 @@ pub trait BlobSource {
 
     /// Delivers these blobs, which must be in the order of the payload. Reads each byte once and skips unwanted ones.
     /// Stops at the first damaged chunk; all chunks before it were delivered. An empty blob is one empty chunk.
-    fn give(&mut self, wanted: &[Wanted], take: &mut TakeChunk<'_>) -> Result<()>;
+    fn give(&mut self, wanted: &[MissingBlob], take: &mut TakeChunk<'_>) -> Result<()>;
 }
 
 /// A bundle on its media, read in one pass. Archive headers and padding of wanted blobs are also checked.
@@ -50,7 +50,7 @@ impl BlobSource for BundleSource<'_> {
         self.media.payload()
     }
 
-    fn give(&mut self, wanted: &[Wanted], take: &mut TakeChunk<'_>) -> Result<()> {
+    fn give(&mut self, wanted: &[MissingBlob], take: &mut TakeChunk<'_>) -> Result<()> {
         let payload = self.media.payload();
         let pieces = wanted.iter().flat_map(|wanted| payload.pieces_of_blob(wanted.blob, wanted.from / CHUNK_BYTES));
         pipeline::run(payload, self.media, pieces, &mut only_chunks(take))
@@ -76,7 +76,7 @@ impl BlobSource for StoreSource<'_> {
         &self.payload
     }
 
-    fn give(&mut self, wanted: &[Wanted], take: &mut TakeChunk<'_>) -> Result<()> {
+    fn give(&mut self, wanted: &[MissingBlob], take: &mut TakeChunk<'_>) -> Result<()> {
         let payload = &self.payload;
         let pieces = wanted.iter().flat_map(|wanted| payload.chunks_of_blob(wanted.blob, wanted.from / CHUNK_BYTES));
         pipeline::run(payload, &StoreReader::new(self.store, payload), pieces, &mut only_chunks(take))
@@ -123,14 +123,14 @@ impl PieceReader for StoreReader<'_> {
             let PieceKind::Chunk(blob, chunk) = piece.kind else { continue };
             let (now, later) = std::mem::take(&mut buffer).split_at_mut(piece.length);
             if self.file(blob)?.read_at(now, chunk * CHUNK_BYTES)? != piece.length {
-                return Err(self.damaged(self.payload, piece));
+                return Err(self.damage_error(self.payload, piece));
             }
             buffer = later;
         }
         Ok(())
     }
 
-    fn damaged(&self, payload: &Payload, piece: &Piece) -> MediaError {
+    fn damage_error(&self, payload: &Payload, piece: &Piece) -> MediaError {
         let path = match piece.kind {
             PieceKind::Chunk(blob, _) => self.store.path(payload.blob(blob).sha256),
             _ => self.store.root().to_owned(),

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::pack::pack;
 use crate::parts::{Output, WrittenFile};
 use crate::payload::Payload;
-use crate::progress::Silent;
+use crate::progress::SilentProgress;
 use crate::store::ContentStore;
 
 /// Returns pseudorandom bytes, the same for the same seed.
@@ -70,7 +70,7 @@ impl Fixture {
     pub(crate) fn pack(&self, part_bytes: Option<u64>) -> Result<Vec<WrittenFile>> {
         let folder = self.stick();
         let output = Output { folder: &folder, part_bytes, others: &|_| Vec::new(), others_bytes: 0 };
-        pack(&self.payload, &self.vendor_store, output, &Counters::new(), &Silent)
+        pack(&self.payload, &self.vendor_store, output, &Counters::new(), &SilentProgress)
     }
 
     /// The paths of the parts after packing into parts of at most 3 MiB.

@@ -11,12 +11,12 @@ use landfall_media::bundle::locate;
 use landfall_media::counters::Counters;
 use landfall_media::pack::pack;
 use landfall_media::parts::Output;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use landfall_media::stage::stage;
 use landfall_media::store::ContentStore;
 use landfall_media::verify::verify;
 
-use crate::common::{MIB, signed};
+use crate::common::{MIB, signed_payload};
 
 /// Bytes that this process read and wrote, as counted by the kernel.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +83,7 @@ fn counted_bytes_match_kernel() {
     let before = Kernel::now();
     let mut sizes = vec![1, 2, 3, 180 * MIB + 1, 5, MIB, 119 * MIB];
     sizes.extend([MIB; 70]);
-    let payload = signed(&vendor, &sizes);
+    let payload = signed_payload(&vendor, &sizes);
     let total = payload.layout().total_bytes();
     let kernel = before.since();
     agree("ingestion writes", vendor.counters().totals().written_bytes, kernel.written, total);
@@ -93,7 +93,7 @@ fn counted_bytes_match_kernel() {
     let stick = folder.path().join("stick");
     let (before, counted) = (Kernel::now(), Counters::new());
     let output = Output { folder: &stick, part_bytes: Some(100 * MIB), others: &|_| Vec::new(), others_bytes: 0 };
-    pack(&payload, &vendor, output, &counted, &Silent).unwrap();
+    pack(&payload, &vendor, output, &counted, &SilentProgress).unwrap();
     let (kernel, media, store) = (before.since(), counted.totals(), vendor.counters().totals());
     assert_eq!((store.read_bytes, media.read_back_bytes), (payload.blob_bytes(), total));
     agree("building writes", media.written_bytes, kernel.written, total);
@@ -107,7 +107,7 @@ fn counted_bytes_match_kernel() {
     let before = Kernel::now();
     let media = locate(&stick).unwrap().assemble(payload.clone(), Counters::new()).unwrap();
     assert_eq!(media.parts().len(), 4, "{:?}", media.parts());
-    verify(&media, "verifying", &Silent).unwrap();
+    verify(&media, "verifying", &SilentProgress).unwrap();
     let (kernel, verified) = (before.since(), media.counters().totals());
     agree("verifying reads", verified.read_bytes, kernel.read, total);
     agree("verifying writes", verified.written_bytes, kernel.written, total);
@@ -116,7 +116,7 @@ fn counted_bytes_match_kernel() {
     let foreign = folder.path().join("foreign");
     let in_use = file_in_use(&foreign);
     let before = Kernel::now();
-    stage(&media, &site, &Silent).unwrap();
+    stage(&media, &site, &SilentProgress).unwrap();
     let kernel = before.since();
     let staged = media.counters().totals().read_bytes - verified.read_bytes;
     agree("staging reads", staged, kernel.read, total);

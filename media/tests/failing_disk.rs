@@ -11,19 +11,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use landfall_bundle_spec::chunks::BlobHasher;
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use landfall_media::bundle::{BundleMedia, locate};
 use landfall_media::counters::Counters;
 use landfall_media::durable::{self, Batch};
 use landfall_media::pack::pack;
 use landfall_media::parts::{Output, PartWriter, PlannedFiles};
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use landfall_media::stage::stage;
 use landfall_media::store::ContentStore;
 use landfall_media::verify::{verify, verify_store};
 use landfall_media::{Contents, MediaError, Payload};
 
-use crate::common::{MIB, signed};
+use crate::common::{MIB, signed_payload};
 
 fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
@@ -152,10 +152,10 @@ impl Drop for ThinDisk {
 /// Builds a bundle with blobs of these sizes on a sound disk.
 fn bundle(folder: &Path, sizes: &[u64]) -> (Payload, PathBuf) {
     let vendor = ContentStore::at(folder.join("vendor"));
-    let payload = signed(&vendor, sizes);
+    let payload = signed_payload(&vendor, sizes);
     let stick = folder.join("stick");
     let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
-    pack(&payload, &vendor, output, &Counters::new(), &Silent).unwrap();
+    pack(&payload, &vendor, output, &Counters::new(), &SilentProgress).unwrap();
     (payload, stick)
 }
 
@@ -183,7 +183,7 @@ fn fail_and_resume(sizes: &[u64], order: &[Then]) {
     disk.prepare_folders(&payload);
     disk.set_room(disk.taken_mib() + 14);
     for then in order {
-        let error = stage(&media, &disk.store(), &Silent).unwrap_err();
+        let error = stage(&media, &disk.store(), &SilentProgress).unwrap_err();
         assert!(FAILURES.contains(&error.code().id), "{order:?}: {error}");
         if matches!(then, Then::Reboot) {
             disk.mend();
@@ -192,14 +192,14 @@ fn fail_and_resume(sizes: &[u64], order: &[Then]) {
     }
     disk.mend();
     // The kernel may report an earlier failure once to the next process that syncs the filesystem.
-    let again = || stage(&media, &disk.store(), &Silent);
+    let again = || stage(&media, &disk.store(), &SilentProgress);
     again().or_else(|_| again()).unwrap();
     disk.after_power_cut(|copy| {
-        verify_store(&payload, &ContentStore::at(copy.join("store")), "verifying", &Silent)
+        verify_store(&payload, &ContentStore::at(copy.join("store")), "verifying", &SilentProgress)
             .unwrap_or_else(|error| panic!("{order:?}: called whole, and not on the disk: {error}"));
     });
     disk.reboot();
-    verify_store(&payload, &disk.store(), "verifying", &Silent).unwrap();
+    verify_store(&payload, &disk.store(), "verifying", &SilentProgress).unwrap();
 }
 
 const ORDERS: [&[Then]; 4] =
@@ -229,7 +229,7 @@ fn failing_disk_never_completes_downloads_early() {
     let mut hasher = BlobHasher::new();
     hasher.update(&blob);
     let sums = hasher.finish();
-    let expected = landfall_media::store::Expected { digest: sums.sha256, size: sums.size };
+    let expected = landfall_media::store::ExpectedBlob { digest: sums.sha256, size: sums.size };
     for then in [Then::Nothing, Then::Reboot] {
         let disk = ThinDisk::with_room(14);
         let download = |store: &ContentStore| -> Result<(), MediaError> {
@@ -287,14 +287,14 @@ fn durable_changes_survive_power_cut() {
 fn read_back_bypasses_page_cache() {
     let sound = tempfile::tempdir().unwrap();
     let vendor = ContentStore::at(sound.path().join("vendor"));
-    let payload = signed(&vendor, &[1, 2, 3, 5 * MIB]);
+    let payload = signed_payload(&vendor, &[1, 2, 3, 5 * MIB]);
     let (_, whole) = bundle(&sound.path().join("other"), &[1, 2, 3, 5 * MIB]);
     let disk = ThinDisk::with_room(100);
     let file = fs::read_dir(&whole).unwrap().map(|entry| entry.unwrap().path());
     let stream = file.into_iter().find(|path| path.extension().is_some_and(|it| it == "landfall")).unwrap();
     let mut stream = fs::read(stream).unwrap();
     // Only the signature in the head differs; the blobs are the same.
-    let head = payload.verified().head_bytes();
+    let head = payload.verified_head().head_bytes();
     stream.splice(..stream.len() - usize::try_from(tail_bytes(&payload)).unwrap(), head.iter().copied());
     let stick = disk.path().join("stick");
     let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
@@ -302,8 +302,8 @@ fn read_back_bypasses_page_cache() {
     let mut writer = PartWriter::create(&output, &payload, planned, Counters::new()).unwrap();
     writer.write(&stream).unwrap();
     let parts = writer.finish().unwrap();
-    let contents = Contents::whole(&payload);
-    verify(&parts.read_back(&payload, &contents).unwrap(), "reading back", &Silent).unwrap();
+    let contents = Contents::all_blobs(&payload);
+    verify(&parts.read_back(&payload, &contents).unwrap(), "reading back", &SilentProgress).unwrap();
 
     // The stick loses a block, but the page cache, which a reader filled, still has it.
     let part = fs::read_dir(disk.path().join("stick")).unwrap().map(|entry| entry.unwrap().path());
@@ -313,7 +313,7 @@ fn read_back_bypasses_page_cache() {
     let image = File::options().read(true).write(true).open(disk.text("room/image")).unwrap();
     image.write_all_at(&[0; 512], find(&image, &block[..512])).unwrap();
     assert!(fs::read(&part).unwrap() == stream, "memory was not warm");
-    let error = verify(&parts.read_back(&payload, &contents).unwrap(), "reading back", &Silent).unwrap_err();
+    let error = verify(&parts.read_back(&payload, &contents).unwrap(), "reading back", &SilentProgress).unwrap_err();
     assert_eq!(error.code().id, "LF1213", "{error}");
 }
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use landfall_bundle_spec::sample::Sample;
 use landfall_bundle_spec::trust::{KeyKind, Role, Root, RootChange, SigningKey, TrustAnchor, UnsignedRoot};
 use landfall_bundle_spec::{Error, Verified};
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use landfall_media::bundle::locate;
 use landfall_media::counters::Counters;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use landfall_media::{Payload, durable, verify};
 
 const ROTATIONS: usize = 100;
@@ -30,7 +30,7 @@ impl Keys {
     }
 }
 
-fn signed(unsigned: UnsignedRoot, signers: &[SigningKey], previous: Option<&Root>) -> Root {
+fn sign_root(unsigned: UnsignedRoot, signers: &[SigningKey], previous: Option<&Root>) -> Root {
     let mut unsigned = unsigned;
     for key in signers {
         unsigned.sign(key).expect("signature");
@@ -46,7 +46,7 @@ fn first(keys: &Keys) -> Root {
         }
         change.set_threshold(role, 2);
     }
-    signed(change.finish().expect("root 1"), &keys.of(Role::Root, 1)[..2], None)
+    sign_root(change.finish().expect("root 1"), &keys.of(Role::Root, 1)[..2], None)
 }
 
 fn next(before: &Root, keys: &Keys, number: usize) -> Root {
@@ -56,7 +56,7 @@ fn next(before: &Root, keys: &Keys, number: usize) -> Root {
         assert!(change.dismiss(role, keys.of(role, number - 1)[0].public().id()));
     }
     // Both keys are in the previous document and in this one, so two signatures meet both thresholds.
-    signed(change.finish().expect("a root"), &keys.of(Role::Root, number)[..2], Some(before))
+    sign_root(change.finish().expect("a root"), &keys.of(Role::Root, number)[..2], Some(before))
 }
 
 /// Returns a bundle with this chain, signed by two release keys of the newest root.
@@ -71,7 +71,7 @@ fn read(path: &Path, trusted: &Root) -> Result<Verified, Error> {
     let located = locate(path).expect("a bundle");
     let verified = Verified::read(located.head().expect("a head"), &TrustAnchor::Root(trusted.bytes().to_vec()))?;
     let media = located.assemble(Payload::from(verified.clone()), Counters::new()).expect("all parts");
-    verify::verify(&media, "verifying", &Silent).expect("every byte");
+    verify::verify(&media, "verifying", &SilentProgress).expect("every byte");
     Ok(verified)
 }
 
@@ -88,13 +88,13 @@ fn hundred_rotations_reach_site() {
         chain.push(root);
         durable::write_file(&path, &bundle(&chain, &keys).stream(), 0o644).expect("a stick");
         let verified = read(&path, &pinned).expect("the site's own vendor");
-        assert_eq!(verified.trusted().root().number(), number as u64);
+        assert_eq!(verified.trusted_root().root().number(), number as u64);
         assert_eq!(verified.signers().len(), 2);
-        pinned = verified.trusted().root().clone();
+        pinned = verified.trusted_root().root().clone();
     }
     // A site that was installed with the first root and not visited since.
     let last = read(&path, &chain[0]).expect("a chain from number 1");
-    assert_eq!((last.trusted().pinned_number(), last.trusted().root().number()), (1, 101));
+    assert_eq!((last.trusted_root().pinned_number(), last.trusted_root().root().number()), (1, 101));
     let typed = TrustAnchor::Fingerprint(chain[0].fingerprint());
     assert!(Verified::read(last.head_bytes(), &typed).is_ok());
     // The vendor drops the oldest documents. Sites that pinned one of the remaining ones, or a later one, accept the
@@ -102,7 +102,10 @@ fn hundred_rotations_reach_site() {
     durable::write_file(&path, &bundle(&chain[39..], &keys).stream(), 0o644).expect("a stick");
     for number in [40, 57, 101] {
         let verified = read(&path, &chain[number - 1]).expect("a chain that begins at 40");
-        assert_eq!((verified.trusted().pinned_number(), verified.trusted().root().number()), (number as u64, 101));
+        assert_eq!(
+            (verified.trusted_root().pinned_number(), verified.trusted_root().root().number()),
+            (number as u64, 101)
+        );
     }
     let refusal = read(&path, &chain[38]).expect_err("the steps between are missing");
     assert_eq!(refusal.code().id, "LF1130", "{refusal}");

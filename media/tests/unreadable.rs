@@ -11,18 +11,18 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use landfall_media::bundle::{BundleMedia, locate};
 use landfall_media::counters::Counters;
 use landfall_media::pack::pack;
 use landfall_media::parts::Output;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use landfall_media::stage::stage;
 use landfall_media::store::ContentStore;
 use landfall_media::verify::verify;
 use landfall_media::{MediaError, Payload};
 
-use crate::common::{MIB, signed};
+use crate::common::{MIB, signed_payload};
 
 /// Bytes of the stick. Once it is connected, the disk loses those after `FOUND_BYTES`.
 const DISK_BYTES: u64 = 64 * MIB;
@@ -156,14 +156,14 @@ fn media(payload: &Payload, folder: &Path) -> BundleMedia {
 fn unreadable_block_is_listed_with_damage() {
     let sound = tempfile::tempdir().unwrap();
     let vendor = ContentStore::at(sound.path().join("vendor"));
-    let payload = signed(&vendor, &[1, 2, 3, 5 * MIB, 700_000, 3 * MIB]);
+    let payload = signed_payload(&vendor, &[1, 2, 3, 5 * MIB, 700_000, 3 * MIB]);
     let stick = Stick::new();
     let mut names = Vec::new();
     stick.change(|folder| {
         let output = Output { folder, part_bytes: Some(PART_BYTES), others: &|_| Vec::new(), others_bytes: 0 };
-        pack(&payload, &vendor, output, &Counters::new(), &Silent).unwrap();
+        pack(&payload, &vendor, output, &Counters::new(), &SilentProgress).unwrap();
         names = parts(folder);
-        verify(&media(&payload, folder), "verifying", &Silent).unwrap();
+        verify(&media(&payload, folder), "verifying", &SilentProgress).unwrap();
     });
     assert!(names.len() >= 3, "{names:?}");
     let bad = &names[1];
@@ -171,12 +171,12 @@ fn unreadable_block_is_listed_with_damage() {
     {
         let connected = stick.connect();
         let media = media(&payload, &connected.folder);
-        let alone = verify(&media, "verifying", &Silent).unwrap_err();
+        let alone = verify(&media, "verifying", &SilentProgress).unwrap_err();
         assert!(is_unreadable(&alone, bad), "{alone}");
         assert_eq!(alone.code().id, "LF1201");
         // Staging ends there and keeps the good blobs.
         let site = ContentStore::at(sound.path().join("site"));
-        let ended = stage(&media, &site, &Silent).unwrap_err();
+        let ended = stage(&media, &site, &SilentProgress).unwrap_err();
         assert!(is_unreadable(&ended, bad), "{ended}");
         assert!(payload.blobs()[..LARGE].iter().all(|blob| site.contains(blob.sha256)), "good blobs are gone");
         assert!(!site.contains(payload.blobs()[LARGE].sha256), "a blob that could not be read was accepted");
@@ -190,7 +190,7 @@ fn unreadable_block_is_listed_with_damage() {
     });
     let connected = stick.connect();
     let media = media(&payload, &connected.folder);
-    let error = verify(&media, "verifying", &Silent).unwrap_err();
+    let error = verify(&media, "verifying", &SilentProgress).unwrap_err();
     assert_eq!(error.code().id, "LF1208", "what was refused counts more than what could not be read");
     let MediaError::SeveralDamaged { list, is_complete: true } = &error else { panic!("{error}") };
     let [first, unreadable, last, other] = &list[..] else { panic!("{error}") };

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::trust::TrustAnchor;
 use landfall_bundle_spec::{Sha256, Verified};
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use landfall_media::bundle::locate;
 use landfall_media::counters::Counters;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use landfall_media::{Payload, durable, verify};
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ fn folder() -> PathBuf {
 /// Reads every byte of the file, given its path, and returns the result of the `landfall` command. A head has no
 /// payload to verify.
 fn read(file: &Path, trust: &str) -> Result<Sha256, String> {
-    let code = |error: &dyn Coded| error.code().id.to_owned();
+    let code = |error: &dyn CodedError| error.code().id.to_owned();
     let anchor = if trust.starts_with("vendor/") {
         TrustAnchor::Root(std::fs::read(folder().join(trust)).expect("a root"))
     } else {
@@ -33,7 +33,7 @@ fn read(file: &Path, trust: &str) -> Result<Sha256, String> {
     let verified = Verified::read(head, &anchor).map_err(|error| code(&error))?;
     let id = verified.id();
     let media = located.assemble(Payload::from(verified), Counters::new()).map_err(|error| code(&error))?;
-    verify::verify(&media, "verifying", &Silent).map_err(|error| code(&error))?;
+    verify::verify(&media, "verifying", &SilentProgress).map_err(|error| code(&error))?;
     Ok(id)
 }
 

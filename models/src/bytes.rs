@@ -5,13 +5,13 @@ use std::io::{BufReader, Read};
 use crate::error::HeaderError;
 
 /// Reads at most `limit` bytes. A request for more is an error before anything is read.
-pub struct Bounded<R> {
+pub struct BoundedReader<R> {
     inner: BufReader<R>,
     read: u64,
     limit: u64,
 }
 
-impl<R: Read> Bounded<R> {
+impl<R: Read> BoundedReader<R> {
     /// Creates a reader of at most `limit` bytes.
     pub fn new(inner: R, limit: u64) -> Self {
         Self { inner: BufReader::with_capacity(64 << 10, inner), read: 0, limit }
@@ -23,7 +23,7 @@ impl<R: Read> Bounded<R> {
     }
 
     /// Number of bytes that may still be read.
-    pub fn left(&self) -> u64 {
+    pub fn remaining_bytes(&self) -> u64 {
         self.limit - self.read
     }
 
@@ -59,17 +59,17 @@ impl<R: Read> Bounded<R> {
         self.take(count)?;
         let mut bytes = Vec::new();
         (&mut self.inner).take(count).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 == count { Ok(bytes) } else { Err(ended()) }
+        if bytes.len() as u64 == count { Ok(bytes) } else { Err(unexpected_end()) }
     }
 
     /// Skips bytes without keeping them.
     pub fn skip(&mut self, count: u64) -> Result<(), HeaderError> {
         self.take(count)?;
         let skipped = std::io::copy(&mut (&mut self.inner).take(count), &mut std::io::sink())?;
-        if skipped == count { Ok(()) } else { Err(ended()) }
+        if skipped == count { Ok(()) } else { Err(unexpected_end()) }
     }
 }
 
-fn ended() -> HeaderError {
+fn unexpected_end() -> HeaderError {
     HeaderError::Read(std::io::ErrorKind::UnexpectedEof.into())
 }

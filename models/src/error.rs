@@ -1,6 +1,6 @@
 //! Errors about a model's files.
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 use crate::limits;
 
@@ -135,7 +135,7 @@ pub enum HeaderError {
     Twice(String),
 }
 
-impl Coded for ModelError {
+impl CodedError for ModelError {
     fn code(&self) -> Code {
         match self {
             Self::Header { .. } => codes::MODEL_HEADER,

@@ -3,7 +3,7 @@
 use crate::limits;
 
 /// Returns a text from a file, shortened for an error or a document.
-pub fn shortened(text: &str) -> String {
+pub fn shorten(text: &str) -> String {
     if text.len() <= limits::TEXT_BYTES / 4 {
         return text.to_owned();
     }
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn long_texts_are_shortened() {
-        assert_eq!(shortened("short"), "short");
-        assert!(shortened(&"é".repeat(10_000)).len() < 300);
+        assert_eq!(shorten("short"), "short");
+        assert!(shorten(&"é".repeat(10_000)).len() < 300);
     }
 }

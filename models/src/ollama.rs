@@ -154,7 +154,7 @@ pub struct OllamaManifest {
 }
 
 #[derive(Deserialize)]
-struct Written {
+struct EncodedManifest {
     #[serde(rename = "schemaVersion")]
     schema_version: u32,
     config: OllamaBlob,
@@ -171,7 +171,8 @@ impl OllamaManifest {
         if bytes.len() as u64 > MANIFEST_BYTES {
             return Err(format!("has more than {MANIFEST_BYTES} bytes"));
         }
-        let written: Written = serde_json::from_slice(bytes).map_err(|error| format!("is no manifest: {error}"))?;
+        let written: EncodedManifest =
+            serde_json::from_slice(bytes).map_err(|error| format!("is no manifest: {error}"))?;
         if written.schema_version != 2 {
             return Err(format!("is a manifest of schema {}, where Ollama has 2", written.schema_version));
         }

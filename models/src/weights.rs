@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::shortened;
+use crate::names::shorten;
 
 /// Stands for all unknown types.
 pub const OTHER_TYPE: &str = "other";
 
 /// Returns the reason why a model with such a tensor has no figures.
 pub fn unknown_type(tensor: &str, kind: &str) -> String {
-    format!("the tensor {:?} has the unknown type {}", shortened(tensor), shortened(kind))
+    format!("the tensor {:?} has the unknown type {}", shorten(tensor), shorten(kind))
 }
 
 /// The total of the tensors of one type.

@@ -40,8 +40,8 @@ pub fn contents(archive: impl ReaderAt, bytes: u64) -> Result<Contents, WheelFau
     let entry = find(&archive, &mut buffer)?;
     let found = archive.get_entry(entry.at)?;
     let metadata = match entry.method {
-        CompressionMethod::STORE => unpacked(found.verifying_reader(found.reader())),
-        CompressionMethod::DEFLATE => unpacked(found.verifying_reader(DeflateDecoder::new(found.reader()))),
+        CompressionMethod::STORE => read_unpacked(found.verifying_reader(found.reader())),
+        CompressionMethod::DEFLATE => read_unpacked(found.verifying_reader(DeflateDecoder::new(found.reader()))),
         other => Err(WheelFault::Metadata(format!("is compressed by a method that wheels do not have ({other})"))),
     }?;
     Ok(Contents { folder: entry.folder, metadata })
@@ -80,7 +80,7 @@ fn folder_of_metadata(path: &[u8]) -> Option<String> {
 }
 
 /// Reads all unpacked bytes, within the limit.
-fn unpacked(reader: ZipVerifier<impl Read>) -> Result<Vec<u8>, WheelFault> {
+fn read_unpacked(reader: ZipVerifier<impl Read>) -> Result<Vec<u8>, WheelFault> {
     let mut bytes = Vec::new();
     reader.take(limits::METADATA_BYTES + 1).read_to_end(&mut bytes).map_err(WheelFault::Unpack)?;
     if bytes.len() as u64 > limits::METADATA_BYTES {

@@ -1,6 +1,6 @@
 //! Errors about a set of wheels.
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 use crate::limits;
 
@@ -74,7 +74,7 @@ pub enum WheelFault {
     },
 }
 
-impl Coded for PackagesError {
+impl CodedError for PackagesError {
     fn code(&self) -> Code {
         match self {
             Self::Wheel { source, .. } => match source {

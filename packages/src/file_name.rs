@@ -2,7 +2,7 @@
 
 use crate::error::WheelFault;
 use crate::limits;
-use crate::name::{is_name, normalized};
+use crate::name::{is_name, normalize_name};
 
 /// The parts of a wheel's file name, such as `numpy-2.5.5-cp313-cp313-manylinux_2_28_x86_64.whl`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl WheelName {
         if !is_name(parts[0]) {
             return wrong("it does not begin with the name of a package");
         }
-        Ok(Self { project: normalized(parts[0]), version: parts[1].to_owned() })
+        Ok(Self { project: normalize_name(parts[0]), version: parts[1].to_owned() })
     }
 }
 

@@ -34,6 +34,6 @@ pub use folder::Folder;
 pub use index::{API_VERSION, Body, Index, Page};
 pub use list::{WHEEL_LIST_NAME, WHEEL_LIST_TYPE, WheelList};
 pub use metadata::Metadata;
-pub use name::normalized;
+pub use name::normalize_name;
 pub use rawzip::{FileReader, ReaderAt};
 pub use wheel::{Wheel, inspect, metadata_of};

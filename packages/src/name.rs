@@ -1,7 +1,7 @@
 //! Names of Python packages.
 
 /// Normalizes a name by PEP 503: lower case, with a hyphen for each run of `-`, `_` and `.`.
-pub fn normalized(name: &str) -> String {
+pub fn normalize_name(name: &str) -> String {
     let mut normalized = String::with_capacity(name.len());
     for letter in name.chars() {
         match letter {
@@ -30,7 +30,7 @@ mod tests {
     #[test]
     fn names_normalize_per_pep_503() {
         for name in ["Friendly-Bard", "friendly.bard", "FRIENDLY_BARD", "friendly--bard", "FrIeNdLy-._.-bArD"] {
-            assert_eq!(normalized(name), "friendly-bard", "{name}");
+            assert_eq!(normalize_name(name), "friendly-bard", "{name}");
         }
         assert!(is_name("zope.interface") && is_name("a") && is_name("typing_extensions"));
         for wrong in ["", "-a", "a_", "a/b", "a b", "ä", ".."] {
@@ -41,8 +41,8 @@ mod tests {
     proptest! {
         #[test]
         fn normalization_is_idempotent(name in "[A-Za-z0-9._-]{1,40}") {
-            let once = normalized(&name);
-            prop_assert_eq!(normalized(&once), once.clone());
+            let once = normalize_name(&name);
+            prop_assert_eq!(normalize_name(&once), once.clone());
             prop_assert!(!once.contains("--"));
         }
     }

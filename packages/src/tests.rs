@@ -1,20 +1,20 @@
 //! Tests of whole wheels, lists and pages, including hostile ones.
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_error_codes::{Code, CodedError as _, codes};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
 use crate::sample::{archive, metadata, wheel};
 
-fn inspected(path: &str, bytes: &[u8]) -> Result<Wheel, PackagesError> {
+fn inspect_wheel(path: &str, bytes: &[u8]) -> Result<Wheel, PackagesError> {
     inspect(path, Sha256::of(bytes), bytes.len() as u64, bytes)
 }
 
 /// Returns the code and the reason for which a wheel is refused.
 fn refusal(file_name: &str, files: &[(&str, &[u8])]) -> (Code, String) {
-    let error = inspected(file_name, &archive(files)).unwrap_err();
+    let error = inspect_wheel(file_name, &archive(files)).unwrap_err();
     let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
     (error.code(), source)
 }
@@ -28,7 +28,7 @@ fn list() -> WheelList {
     let wheels = wheels.iter().map(|(name, version, more)| {
         let (file, bytes) = wheel(name, version, more);
         // The compressed bytes of an archive change with the library that made it.
-        Wheel { sha256: Sha256([7; 32]), size: 1000, ..inspected(&format!("set/{file}"), &bytes).unwrap() }
+        Wheel { sha256: Sha256([7; 32]), size: 1000, ..inspect_wheel(&format!("set/{file}"), &bytes).unwrap() }
     });
     WheelList::new(wheels.collect()).unwrap()
 }
@@ -36,7 +36,7 @@ fn list() -> WheelList {
 #[test]
 fn wheel_is_listed_from_metadata() {
     let (file, bytes) = wheel("small", "1.0", "Requires-Python: >=3.9\n");
-    let found = inspected(&format!("a/{file}"), &bytes).unwrap();
+    let found = inspect_wheel(&format!("a/{file}"), &bytes).unwrap();
     assert_eq!((found.file_name(), found.version.as_str()), (FILE, "1.0"));
     assert_eq!(found.requires_python.as_deref(), Some(">=3.9"));
     let text = metadata("small", "1.0", "Requires-Python: >=3.9\n");
@@ -67,7 +67,7 @@ fn uninstallable_wheels_are_refused() {
     let (code, why) = refusal("small.whl", &[(INFO, good)]);
     assert_eq!(code, codes::WHEEL_NAME);
     assert!(why.contains("it needs name, version"), "{why}");
-    let not_archive = inspected(FILE, b"not an archive").unwrap_err();
+    let not_archive = inspect_wheel(FILE, b"not an archive").unwrap_err();
     assert_eq!(not_archive.code(), codes::WHEEL_ARCHIVE);
 }
 
@@ -76,7 +76,7 @@ fn huge_metadata_is_refused() {
     let bomb = [metadata("small", "1.0", "").as_bytes(), &vec![b'a'; 64 << 20]].concat();
     let bytes = archive(&[(INFO, &bomb)]);
     assert!(bytes.len() < 1 << 20, "it is small in the archive");
-    let error = inspected(FILE, &bytes).unwrap_err();
+    let error = inspect_wheel(FILE, &bytes).unwrap_err();
     assert_eq!(error.code(), codes::WHEEL_METADATA);
     let why = std::error::Error::source(&error).unwrap().to_string();
     assert!(why.contains("more than 2097152 bytes"), "{why}");
@@ -92,11 +92,11 @@ fn false_archive_directory_is_refused() {
     for field in [16, 20, 24] {
         let mut changed = bytes.clone();
         changed[of_metadata + field] ^= 1;
-        let error = inspected(FILE, &changed).unwrap_err();
+        let error = inspect_wheel(FILE, &changed).unwrap_err();
         assert!([codes::WHEEL_ARCHIVE, codes::WHEEL_METADATA].contains(&error.code()), "{error:?}");
     }
     for length in 0..bytes.len() {
-        assert_eq!(inspected(FILE, &bytes[..length]).unwrap_err().code(), codes::WHEEL_ARCHIVE, "{length} bytes");
+        assert_eq!(inspect_wheel(FILE, &bytes[..length]).unwrap_err().code(), codes::WHEEL_ARCHIVE, "{length} bytes");
     }
 }
 
@@ -158,14 +158,14 @@ proptest! {
         let (_, mut bytes) = wheel("small", "1.0", "Requires-Python: >=3.9\n");
         let at = at.index(bytes.len());
         bytes[at] = to;
-        let _either = inspected(FILE, &bytes);
+        let _either = inspect_wheel(FILE, &bytes);
         let cut = cut.index(bytes.len());
-        let _either = inspected(FILE, &bytes[cut..]);
+        let _either = inspect_wheel(FILE, &bytes[cut..]);
     }
 
     #[test]
     fn arbitrary_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
-        prop_assert_eq!(inspected(FILE, &bytes).unwrap_err().code(), codes::WHEEL_ARCHIVE);
+        prop_assert_eq!(inspect_wheel(FILE, &bytes).unwrap_err().code(), codes::WHEEL_ARCHIVE);
     }
 
     #[test]
@@ -174,11 +174,11 @@ proptest! {
     ) {
         let wheels: Vec<Wheel> = names.iter().map(|name| {
             let (file, bytes) = wheel(name, "1.0+a", "");
-            inspected(&file, &bytes).unwrap()
+            inspect_wheel(&file, &bytes).unwrap()
         }).collect();
         let index = Index::new(&WheelList::new(wheels.clone()).unwrap()).unwrap();
         for wheel in wheels {
-            let project = normalized(wheel.file_name().split('-').next().unwrap());
+            let project = normalize_name(wheel.file_name().split('-').next().unwrap());
             let page = index.project(&project).unwrap();
             let page: Value = serde_json::from_slice(&page.json.bytes).unwrap();
             let file =

@@ -8,7 +8,7 @@ use crate::archive;
 use crate::error::{PackagesError, WheelFault};
 use crate::file_name::WheelName;
 use crate::metadata::Metadata;
-use crate::name::normalized;
+use crate::name::normalize_name;
 use crate::version;
 
 /// A wheel that may be served, with the facts for pages.
@@ -67,11 +67,11 @@ pub fn metadata_of(archive: impl ReaderAt, size: u64) -> Result<Vec<u8>, WheelFa
 fn check(named: &WheelName, folder: &str, metadata: &Metadata) -> Result<(), WheelFault> {
     let differs =
         |found: String| Err(WheelFault::Differs { named: format!("{} {}", named.project, named.version), found });
-    if normalized(&metadata.name) != named.project || !version::is_same(&metadata.version, &named.version) {
+    if normalize_name(&metadata.name) != named.project || !version::is_same(&metadata.version, &named.version) {
         return differs(format!("{} {}", metadata.name, metadata.version));
     }
     let (name, of_folder) = folder.split_once('-').unwrap_or((folder, ""));
-    if normalized(name) != named.project || !version::is_same(of_folder, &named.version) {
+    if normalize_name(name) != named.project || !version::is_same(of_folder, &named.version) {
         return differs(format!("is in the folder {}.dist-info", folder.escape_default()));
     }
     Ok(())

@@ -125,9 +125,9 @@ pub trait Progress: Send + Sync {
 
 /// A receiver that ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub struct SilentProgress;
 
-impl Progress for Silent {
+impl Progress for SilentProgress {
     fn event(&self, _event: Event) {}
 }
 

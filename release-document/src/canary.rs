@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fields::{Checked, check_workload, require, shown};
+use crate::fields::{CheckResult, check_workload, escape_shortened, require};
 use crate::{ComponentData, ComponentEntry, Proof, ProofTrial, ReleaseDocument, Workload, WorkloadKind};
 
 /// A trial of a component before an upgrade changes it. One pod of the new form runs beside the earlier ones and is
@@ -47,18 +47,19 @@ impl Canary {
         })?;
         let mut seen = BTreeSet::new();
         self.proofs.iter().try_for_each(|name| {
-            require(seen.insert(name), || format!("the proof `{}` twice in its canary", shown(name)))?;
+            require(seen.insert(name), || format!("the proof `{}` twice in its canary", escape_shortened(name)))?;
             self.check_proof(component, name, proofs)
         })
     }
 
     /// Checks that the pod can run a proof: it is a proof of this component, and a command runs in this workload.
-    fn check_proof(&self, component: &str, name: &str, proofs: &[Proof]) -> Checked {
+    fn check_proof(&self, component: &str, name: &str, proofs: &[Proof]) -> CheckResult {
         let proof = proofs.iter().find(|proof| proof.name == *name && proof.component == component);
-        let proof = proof.ok_or_else(|| format!("`{}` in its canary, which is not a proof of it", shown(name)))?;
+        let proof =
+            proof.ok_or_else(|| format!("`{}` in its canary, which is not a proof of it", escape_shortened(name)))?;
         match &proof.trial {
             ProofTrial::Command(command) => require(command.workload == self.workload, || {
-                format!("the proof `{}` in its canary, which runs in {}", shown(name), command.workload)
+                format!("the proof `{}` in its canary, which runs in {}", escape_shortened(name), command.workload)
             }),
             ProofTrial::Request(_) => Ok(()),
         }
@@ -66,10 +67,10 @@ impl Canary {
 }
 
 /// Checks a component's canary, if it has one.
-pub(crate) fn check_canary(release: &ReleaseDocument, component: &ComponentEntry) -> Checked {
+pub(crate) fn check_canary(release: &ReleaseDocument, component: &ComponentEntry) -> CheckResult {
     let Some(canary) = &component.canary else { return Ok(()) };
     let checked = canary.check(&component.name, component.data, &release.proofs);
-    checked.map_err(|what| format!("it has {what}, in component {}", shown(&component.name)))
+    checked.map_err(|what| format!("it has {what}, in component {}", escape_shortened(&component.name)))
 }
 
 #[cfg(test)]

@@ -17,31 +17,33 @@ const TEXT_BYTES: usize = 4096;
 const PLACES: usize = 32;
 const PLACE_BYTES: usize = 2048;
 
-pub(crate) type Checked = Result<(), String>;
+pub(crate) type CheckResult = Result<(), String>;
 
 /// Checks a sentence: one line for people.
-pub(crate) fn check_sentence(shows: &str) -> Checked {
+pub(crate) fn check_sentence(shows: &str) -> CheckResult {
     let plain = !shows.trim().is_empty() && !shows.chars().any(char::is_control);
     require(plain && shows.len() <= SENTENCE_BYTES, || {
-        format!("the sentence `{}`, where one line of 1 to {SENTENCE_BYTES} bytes belongs", shown(shows))
+        format!("the sentence `{}`, where one line of 1 to {SENTENCE_BYTES} bytes belongs", escape_shortened(shows))
     })
 }
 
 /// Checks that a workload's name is valid for an object.
-pub(crate) fn check_workload(workload: &Workload) -> Checked {
+pub(crate) fn check_workload(workload: &Workload) -> CheckResult {
     let name = &workload.name;
-    require(is_subdomain(name), || format!("the workload `{}`, which is not the name of an object", shown(name)))
+    require(is_subdomain(name), || {
+        format!("the workload `{}`, which is not the name of an object", escape_shortened(name))
+    })
 }
 
 /// Checks that a container's name, if given, is a DNS label.
-pub(crate) fn check_container(container: Option<&str>) -> Checked {
+pub(crate) fn check_container(container: Option<&str>) -> CheckResult {
     require(container.is_none_or(is_dns_label), || {
-        format!("the container `{}`, which is not a DNS label", shown(container.unwrap_or_default()))
+        format!("the container `{}`, which is not a DNS label", escape_shortened(container.unwrap_or_default()))
     })
 }
 
 /// Checks a program and its arguments against the limits of a request.
-pub(crate) fn check_arguments(arguments: &[String]) -> Checked {
+pub(crate) fn check_arguments(arguments: &[String]) -> CheckResult {
     require(arguments.first().is_some_and(|program| !program.is_empty()), || "no program to run".to_owned())?;
     let bytes: usize = arguments.iter().map(String::len).sum();
     require(arguments.len() <= ARGUMENTS && bytes <= ARGUMENT_BYTES, || {
@@ -55,7 +57,7 @@ pub(crate) fn check_arguments(arguments: &[String]) -> Checked {
 }
 
 /// Checks an expected text against its limits.
-pub(crate) fn check_text(text: &TextExpectation) -> Checked {
+pub(crate) fn check_text(text: &TextExpectation) -> CheckResult {
     let fault = |right, what: &str| require(right, || what.to_owned());
     match text {
         TextExpectation::Equals(text) => fault(text.len() <= TEXT_BYTES, "an expected text that is too long"),
@@ -67,7 +69,7 @@ pub(crate) fn check_text(text: &TextExpectation) -> Checked {
             places.iter().try_for_each(|(pointer, value)| {
                 let right = pointer.is_empty() || pointer.starts_with('/');
                 let right = right && pointer.len() <= PLACE_BYTES && !pointer.chars().any(char::is_control);
-                require(right, || format!("`{}`, which is not a JSON Pointer", shown(pointer)))?;
+                require(right, || format!("`{}`, which is not a JSON Pointer", escape_shortened(pointer)))?;
                 fault(value.to_string().len() <= TEXT_BYTES, "an expected value that is too long")
             })
         }
@@ -85,11 +87,11 @@ pub(crate) fn is_secret_key(key: &str) -> bool {
     (1..=253).contains(&key.len()) && key.bytes().all(inner) && is_file_name(key)
 }
 
-pub(crate) fn require(right: bool, what: impl FnOnce() -> String) -> Checked {
+pub(crate) fn require(right: bool, what: impl FnOnce() -> String) -> CheckResult {
     if right { Ok(()) } else { Err(what()) }
 }
 
 /// Returns an arbitrary text in a short, escaped form.
-pub(crate) fn shown(text: &str) -> String {
+pub(crate) fn escape_shortened(text: &str) -> String {
     text.chars().take(100).collect::<String>().escape_default().to_string()
 }

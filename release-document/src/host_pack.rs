@@ -7,7 +7,7 @@ use landfall_bundle_spec::names::{is_dns_label, is_file_name, is_version};
 use landfall_bundle_spec::{Error, Result, limits, read_typed};
 use serde::{Deserialize, Serialize};
 
-use crate::fields::{Checked, require, shown};
+use crate::fields::{CheckResult, escape_shortened, require};
 use crate::{Descriptor, PLATFORMS};
 
 /// The `type` of the document.
@@ -108,11 +108,11 @@ impl HostPackDocument {
         self.check_fields().map_err(|fault| format!("it has {fault}"))
     }
 
-    fn check_fields(&self) -> Checked {
-        require(is_dns_label(&self.name), || format!("the name `{}`", shown(&self.name)))?;
-        require(is_version(&self.version), || format!("the version `{}`", shown(&self.version)))?;
+    fn check_fields(&self) -> CheckResult {
+        require(is_dns_label(&self.name), || format!("the name `{}`", escape_shortened(&self.name)))?;
+        require(is_version(&self.version), || format!("the version `{}`", escape_shortened(&self.version)))?;
         let is_known = PLATFORMS.contains(&self.platform.as_str());
-        require(is_known, || format!("the platform `{}`", shown(&self.platform)))?;
+        require(is_known, || format!("the platform `{}`", escape_shortened(&self.platform)))?;
         let count = self.recipes.len();
         require((1..=RECIPES).contains(&count), || format!("{count} recipes, where 1 to {RECIPES} belong"))?;
         let mut systems = BTreeSet::new();
@@ -138,15 +138,15 @@ impl HostPackDocument {
 }
 
 impl HostRecipe {
-    fn check(&self) -> Checked {
+    fn check(&self) -> CheckResult {
         let of = &self.distribution;
         let is_id = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
         let is_named = (1..=63).contains(&of.len()) && of.bytes().all(is_id);
-        require(is_named, || format!("the distribution `{}`", shown(of)))?;
+        require(is_named, || format!("the distribution `{}`", escape_shortened(of)))?;
         let count = self.versions.len();
         require((1..=VERSIONS).contains(&count), || format!("{count} versions of {of}, where 1 to {VERSIONS} belong"))?;
         for version in &self.versions {
-            require(is_version(version), || format!("the version `{}` of {of}", shown(version)))?;
+            require(is_version(version), || format!("the version `{}` of {of}", escape_shortened(version)))?;
         }
         let count = self.packages.len();
         require((1..=PACKAGES).contains(&count), || {
@@ -171,19 +171,19 @@ impl HostRecipe {
 }
 
 impl HostPackage {
-    fn check(&self) -> Checked {
+    fn check(&self) -> CheckResult {
         let is_text = |text: &str, more: &[u8]| {
             (1..=TEXT_BYTES).contains(&text.len())
                 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
                 && text.as_bytes()[0].is_ascii_alphanumeric()
         };
         let name = &self.name;
-        require(is_text(name, b".+-_"), || format!("the package `{}`", shown(name)))?;
+        require(is_text(name, b".+-_"), || format!("the package `{}`", escape_shortened(name)))?;
         let is_right = is_text(&self.version, b".+-_~^:");
-        require(is_right, || format!("the version `{}` of {name}", shown(&self.version)))?;
+        require(is_right, || format!("the version `{}` of {name}", escape_shortened(&self.version)))?;
         let is_package = is_file_name(&self.file) && PackageFormat::of(&self.file).is_some();
         require(is_package, || {
-            format!("the file `{}` of {name}, which ends in neither .deb nor .rpm", shown(&self.file))
+            format!("the file `{}` of {name}, which ends in neither .deb nor .rpm", escape_shortened(&self.file))
         })?;
         require(self.blob.size <= limits::BLOB_BYTES, || format!("a file of {} bytes", self.blob.size))
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fields::{Checked, require, shown};
+use crate::fields::{CheckResult, escape_shortened, require};
 use crate::gpu_resource::GpuPlugin;
 
 /// Maximum requirement in bytes: a pebibyte.
@@ -66,7 +66,7 @@ impl Requirements {
     }
 
     /// Checks the figures against their limits. A fault is a noun phrase, for a message that begins with "it has".
-    pub(crate) fn check(&self) -> Checked {
+    pub(crate) fn check(&self) -> CheckResult {
         let bytes = self.memory_bytes.max(self.data_bytes);
         require(bytes <= REQUIRED_BYTES, || format!("a requirement of {bytes} bytes"))?;
         self.gpus.as_ref().map_or(Ok(()), GpuRequirements::check)
@@ -81,12 +81,14 @@ impl GpuRequirements {
         require(bytes <= REQUIRED_BYTES, || format!("a requirement of {bytes} bytes for each GPU"))?;
         if let Some(capability) = &self.compute_capability {
             require(numbers(capability) == Some(2), || {
-                format!("`{}`, which is not a compute capability such as 8.0", shown(capability))
+                format!("`{}`, which is not a compute capability such as 8.0", escape_shortened(capability))
             })?;
         }
         if let Some(driver) = &self.driver {
             let right = matches!(numbers(driver), Some(2 | 3));
-            require(right, || format!("`{}`, which is not a version of a driver such as 570.86.15", shown(driver)))?;
+            require(right, || {
+                format!("`{}`, which is not a version of a driver such as 570.86.15", escape_shortened(driver))
+            })?;
         }
         Ok(())
     }

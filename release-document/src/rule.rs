@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use landfall_bundle_spec::names::is_dns_label;
 
-use crate::fields::{Checked, require, shown};
+use crate::fields::{CheckResult, escape_shortened, require};
 
 /// A rule for a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +86,9 @@ impl Rule {
     /// Checks the name, lengths and counts against their limits. A fault is a noun phrase, for a message that begins
     /// with "it has".
     pub fn check(&self) -> Result<(), String> {
-        require(is_dns_label(&self.name), || format!("the rule `{}`, which is not a DNS label", shown(&self.name)))?;
+        require(is_dns_label(&self.name), || {
+            format!("the rule `{}`, which is not a DNS label", escape_shortened(&self.name))
+        })?;
         let name = &self.name;
         check_expression(&self.require).map_err(|fault| format!("{fault} in `require` of rule {name}"))?;
         require(self.commands.len() <= Self::COMMANDS, || {
@@ -102,15 +104,17 @@ impl Rule {
     }
 }
 
-fn check_expression(expression: &str) -> Checked {
+fn check_expression(expression: &str) -> CheckResult {
     let right = !expression.trim().is_empty() && expression.len() <= Rule::EXPRESSION_BYTES;
     require(right, || {
         format!("an expression of {} bytes, where 1 to {} belong", expression.len(), Rule::EXPRESSION_BYTES)
     })
 }
 
-fn check_text(text: &str) -> Checked {
+fn check_text(text: &str) -> CheckResult {
     let right = !text.trim().is_empty() && text.len() <= Rule::TEXT_BYTES;
     require(right, || format!("a text of {} bytes, where 1 to {} belong", text.len(), Rule::TEXT_BYTES))?;
-    require(!text.chars().any(char::is_control), || format!("the text `{}`, which is not one line", shown(text)))
+    require(!text.chars().any(char::is_control), || {
+        format!("the text `{}`, which is not one line", escape_shortened(text))
+    })
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::ReleaseDocument;
-use crate::fields::{Checked, check_sentence, is_secret_key, is_subdomain, require, shown};
+use crate::fields::{CheckResult, check_sentence, escape_shortened, is_secret_key, is_subdomain, require};
 
 /// Maximum size of a password's pattern in bytes.
 const PATTERN_BYTES: usize = 1000;
@@ -138,7 +138,7 @@ impl SiteSecretValue {
     }
 
     /// Describes the requirements in a few words.
-    pub fn needed(&self) -> String {
+    pub fn describe_requirements(&self) -> String {
         match self {
             Self::Password(PasswordValue { minimum, maximum, pattern, .. }) => {
                 let pattern = pattern.as_ref().map(|pattern| format!(" that matches {pattern}")).unwrap_or_default();
@@ -175,24 +175,24 @@ impl SiteSecret {
 
     /// Checks names, keys and limits. A fault is a noun phrase, for a message that begins with "it has".
     pub fn check(&self) -> Result<(), String> {
-        let name = shown(&self.name);
+        let name = escape_shortened(&self.name);
         require(is_subdomain(&self.name), || format!("the secret `{name}`, which is not the name of an object"))?;
         check_sentence(&self.meaning).map_err(|fault| format!("{fault} in secret {name}"))?;
         let mut seen = BTreeSet::new();
         for key in self.keys() {
-            require(is_secret_key(key), || format!("the key `{}` of secret {name}", shown(key)))?;
-            require(seen.insert(key), || format!("the key `{}` twice in secret {name}", shown(key)))?;
+            require(is_secret_key(key), || format!("the key `{}` of secret {name}", escape_shortened(key)))?;
+            require(seen.insert(key), || format!("the key `{}` twice in secret {name}", escape_shortened(key)))?;
         }
         self.check_bounds().map_err(|fault| format!("{fault} in secret {name}"))
     }
 
-    fn check_bounds(&self) -> Checked {
+    fn check_bounds(&self) -> CheckResult {
         match &self.value {
             SiteSecretValue::Password(PasswordValue { minimum, maximum, pattern, .. }) => {
                 check_range(*minimum, *maximum, 4096, "characters")?;
                 let pattern = pattern.as_deref().unwrap_or("-");
                 let right = (1..=PATTERN_BYTES).contains(&pattern.len()) && !pattern.chars().any(char::is_control);
-                require(right, || format!("the pattern `{}`", shown(pattern)))
+                require(right, || format!("the pattern `{}`", escape_shortened(pattern)))
             }
             SiteSecretValue::File(FileValue { minimum, maximum, .. }) => {
                 check_range(*minimum, *maximum, Self::LARGEST_BYTES, "bytes")
@@ -205,7 +205,7 @@ impl SiteSecret {
     }
 }
 
-fn check_range(minimum: u64, maximum: u64, most: u64, unit: &str) -> Checked {
+fn check_range(minimum: u64, maximum: u64, most: u64, unit: &str) -> CheckResult {
     let right = minimum >= 1 && minimum <= maximum && maximum <= most;
     require(right, || format!("a range of {minimum} to {maximum} {unit}, where one from 1 to {most} belongs"))
 }
@@ -215,13 +215,17 @@ pub fn check_certificate_names(secret: &SiteSecret, is_value: impl Fn(&str) -> b
     let SiteSecretValue::Tls(TlsValue { names }) = &secret.value else { return Ok(()) };
     names.iter().try_for_each(|name| {
         require(is_value(name), || {
-            format!("`{}` in secret {}, which is not a value that a site may set", shown(name), shown(&secret.name))
+            format!(
+                "`{}` in secret {}, which is not a value that a site may set",
+                escape_shortened(name),
+                escape_shortened(&secret.name)
+            )
         })
     })
 }
 
 /// Checks the secrets of a release that a site provides.
-pub(crate) fn check_site_secrets(release: &ReleaseDocument) -> Checked {
+pub(crate) fn check_site_secrets(release: &ReleaseDocument) -> CheckResult {
     let is_value = |name: &str| release.values.iter().any(|value| value.name == *name);
     let mut names = BTreeSet::new();
     for component in &release.components {
@@ -230,13 +234,13 @@ pub(crate) fn check_site_secrets(release: &ReleaseDocument) -> Checked {
             sharing.flat_map(|other| &other.secrets)
         };
         for secret in &component.site_secrets {
-            let of = |fault: String| format!("it has {fault} of component {}", shown(&component.name));
+            let of = |fault: String| format!("it has {fault} of component {}", escape_shortened(&component.name));
             secret.check().map_err(of)?;
             check_certificate_names(secret, is_value).map_err(of)?;
-            require(names.insert(&secret.name), || format!("the secret `{}` twice", shown(&secret.name)))
+            require(names.insert(&secret.name), || format!("the secret `{}` twice", escape_shortened(&secret.name)))
                 .map_err(of)?;
             require(generated().all(|other| other.name != secret.name), || {
-                format!("the secret `{}`, which is also generated,", shown(&secret.name))
+                format!("the secret `{}`, which is also generated,", escape_shortened(&secret.name))
             })
             .map_err(of)?;
         }
@@ -288,8 +292,8 @@ mod tests {
             keys,
             [vec!["password", "username"], vec!["license.json"], vec!["tls.crt", "tls.key"], vec!["ca.crt"]]
         );
-        assert_eq!(found[0].value.needed(), "one line of 12 to 256 characters");
-        assert_eq!(found[1].value.needed(), "a file of 1 to 524288 bytes");
+        assert_eq!(found[0].value.describe_requirements(), "one line of 12 to 256 characters");
+        assert_eq!(found[1].value.describe_requirements(), "a file of 1 to 524288 bytes");
         let again = serde_json::to_value(found).unwrap();
         assert_eq!(serde_json::from_value::<Vec<SiteSecret>>(again).unwrap(), *found);
     }

@@ -6,7 +6,7 @@ use landfall_bundle_spec::names::is_version;
 use serde::{Deserialize, Serialize};
 
 use crate::ReleaseDocument;
-use crate::fields::shown;
+use crate::fields::escape_shortened;
 
 /// Maximum number of versions that a release names.
 const UPGRADES: usize = 256;
@@ -75,7 +75,7 @@ pub fn check_upgrades(version: &str, paths: &[UpgradePath]) -> Result<(), Upgrad
             return fault(format!("more than {UPGRADES} versions"));
         }
         if !is_version(from) {
-            return fault(format!("`{}`, which is not a version", shown(from)));
+            return fault(format!("`{}`, which is not a version", escape_shortened(from)));
         }
         if from == version {
             return fault(format!("the version `{from}`, which is the release itself"));
@@ -96,9 +96,10 @@ fn check_way(path: &UpgradePath, throughs: &BTreeMap<&str, Option<&str>>) -> Res
     for _ in 0..=throughs.len() {
         let Some(version) = next else { return Ok(()) };
         let listed = throughs.get(version);
-        next = *listed.ok_or_else(|| format!("the version `{}`, which is no `from` of the list", shown(version)))?;
+        next = *listed
+            .ok_or_else(|| format!("the version `{}`, which is no `from` of the list", escape_shortened(version)))?;
     }
-    Err(format!("the version `{}`, from which `through` leads in a circle", shown(&path.from)))
+    Err(format!("the version `{}`, from which `through` leads in a circle", escape_shortened(&path.from)))
 }
 
 #[cfg(test)]

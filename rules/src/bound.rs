@@ -84,18 +84,18 @@ impl Sizes {
 
 /// The bounds of one part: of its steps, and of its value, including everything in that.
 #[derive(Debug, Clone, Copy, Default)]
-struct Bound {
+struct CostBound {
     steps: u64,
     elements: u64,
     bytes: u64,
 }
 
-impl Bound {
+impl CostBound {
     fn scalar(steps: u64) -> Self {
         Self { steps, elements: 0, bytes: 32 }
     }
 
-    fn copied(self) -> u64 {
+    fn copy_steps(self) -> u64 {
         self.elements.saturating_add(self.bytes / BYTES_PER_STEP).saturating_add(1)
     }
 }
@@ -103,7 +103,7 @@ impl Bound {
 /// A variable of a macro, with the bound of its value.
 struct Local<'a> {
     name: &'a str,
-    bound: Bound,
+    bound: CostBound,
 }
 
 struct Walk {
@@ -112,7 +112,7 @@ struct Walk {
 
 /// Returns a bound of an expression's steps, or a reason if there is none or it is too high.
 pub(crate) fn steps(tree: &IdedExpr, sizes: Sizes) -> Result<u64, String> {
-    let bound = Walk { sizes }.bound(&tree.expr, &mut Vec::new(), 0)?;
+    let bound = Walk { sizes }.bound_of(&tree.expr, &mut Vec::new(), 0)?;
     if bound.steps > STEPS {
         return Err(format!(
             "it could take {} steps, and {STEPS} are allowed: look at fewer lists within lists",
@@ -123,7 +123,7 @@ pub(crate) fn steps(tree: &IdedExpr, sizes: Sizes) -> Result<u64, String> {
 }
 
 impl Walk {
-    fn bound<'a>(&self, expr: &'a Expr, locals: &mut Vec<Local<'a>>, depth: u32) -> Result<Bound, String> {
+    fn bound_of<'a>(&self, expr: &'a Expr, locals: &mut Vec<Local<'a>>, depth: u32) -> Result<CostBound, String> {
         if depth > DEPTH {
             return Err(format!("it is nested more than {DEPTH} levels deep"));
         }
@@ -131,8 +131,8 @@ impl Walk {
             Expr::Literal(literal) => Ok(literal_bound(literal)),
             Expr::Ident(name) => self.variable(name, locals),
             Expr::Select(select) => {
-                let operand = self.bound(&select.operand.expr, locals, depth + 1)?;
-                Ok(Bound { steps: operand.steps.saturating_add(1), ..operand })
+                let operand = self.bound_of(&select.operand.expr, locals, depth + 1)?;
+                Ok(CostBound { steps: operand.steps.saturating_add(1), ..operand })
             }
             Expr::List(list) => {
                 let count = number(list.elements.len());
@@ -153,12 +153,12 @@ impl Walk {
         }
     }
 
-    fn variable(&self, name: &str, locals: &[Local<'_>]) -> Result<Bound, String> {
+    fn variable(&self, name: &str, locals: &[Local<'_>]) -> Result<CostBound, String> {
         if let Some(local) = locals.iter().rev().find(|local| local.name == name) {
-            return Ok(Bound { steps: 1, ..local.bound });
+            return Ok(CostBound { steps: 1, ..local.bound });
         }
         if Inputs::NAMES.contains(&name) {
-            return Ok(Bound { steps: 1, elements: self.sizes.elements, bytes: self.sizes.bytes });
+            return Ok(CostBound { steps: 1, elements: self.sizes.elements, bytes: self.sizes.bytes });
         }
         Err(format!("`{name}` is not a variable: there are {}", Inputs::NAMES.join(", ")))
     }
@@ -170,10 +170,10 @@ impl Walk {
         count: u64,
         locals: &mut Vec<Local<'a>>,
         depth: u32,
-    ) -> Result<Bound, String> {
-        let mut whole = Bound { steps: count.saturating_add(1), elements: count, bytes: 0 };
+    ) -> Result<CostBound, String> {
+        let mut whole = CostBound { steps: count.saturating_add(1), elements: count, bytes: 0 };
         for part in parts {
-            let part = self.bound(&part.expr, locals, depth + 1)?;
+            let part = self.bound_of(&part.expr, locals, depth + 1)?;
             whole.steps = whole.steps.saturating_add(part.steps);
             whole.elements = whole.elements.max(part.elements);
             whole.bytes = whole.bytes.max(part.bytes);
@@ -181,32 +181,32 @@ impl Walk {
         Ok(whole)
     }
 
-    fn call<'a>(&self, call: &'a CallExpr, locals: &mut Vec<Local<'a>>, depth: u32) -> Result<Bound, String> {
+    fn call<'a>(&self, call: &'a CallExpr, locals: &mut Vec<Local<'a>>, depth: u32) -> Result<CostBound, String> {
         let operands = call.target.iter().map(AsRef::as_ref).chain(&call.args);
         let operands =
-            operands.map(|operand| self.bound(&operand.expr, locals, depth + 1)).collect::<Result<Vec<_>, _>>()?;
+            operands.map(|operand| self.bound_of(&operand.expr, locals, depth + 1)).collect::<Result<Vec<_>, _>>()?;
         let steps = operands.iter().map(|operand| operand.steps).fold(1, u64::saturating_add);
-        let largest = |of: fn(&Bound) -> u64| operands.iter().map(of).max().unwrap_or_default();
-        let copied = operands.iter().map(|operand| operand.copied()).fold(0, u64::saturating_add);
+        let largest = |of: fn(&CostBound) -> u64| operands.iter().map(of).max().unwrap_or_default();
+        let copied = operands.iter().map(|operand| operand.copy_steps()).fold(0, u64::saturating_add);
         let name = call.func_name.as_str();
         match name {
             operators::CONDITIONAL | operators::INDEX => {
-                Ok(Bound { steps, elements: largest(|one| one.elements), bytes: largest(|one| one.bytes) })
+                Ok(CostBound { steps, elements: largest(|one| one.elements), bytes: largest(|one| one.bytes) })
             }
-            operators::ADD => Ok(Bound {
+            operators::ADD => Ok(CostBound {
                 steps: steps.saturating_add(copied),
                 elements: operands.iter().map(|one| one.elements).fold(0, u64::saturating_add),
                 bytes: operands.iter().map(|one| one.bytes).fold(0, u64::saturating_add),
             }),
-            operators::NEGATE => Ok(Bound::scalar(steps)),
+            operators::NEGATE => Ok(CostBound::scalar(steps)),
             // A comparison may visit everything in both operands.
             operators::EQUALS | operators::NOT_EQUALS | operators::IN => {
                 let is_literal = call.args.iter().any(|operand| matches!(operand.expr, Expr::Literal(_)));
-                let compared = if is_literal { largest(|one| one.copied()) } else { self.sizes.values.max(copied) };
-                Ok(Bound::scalar(steps.saturating_add(compared)))
+                let compared = if is_literal { largest(|one| one.copy_steps()) } else { self.sizes.values.max(copied) };
+                Ok(CostBound::scalar(steps.saturating_add(compared)))
             }
-            _ if SCALAR.contains(&name) => Ok(Bound::scalar(steps)),
-            _ => called(name, operands.len()).map(|()| Bound {
+            _ if SCALAR.contains(&name) => Ok(CostBound::scalar(steps)),
+            _ => check_call(name, operands.len()).map(|()| CostBound {
                 steps: steps.saturating_add(copied),
                 elements: 0,
                 bytes: largest(|one| one.bytes).max(32),
@@ -221,37 +221,37 @@ impl Walk {
         comprehension: &'a ComprehensionExpr,
         locals: &mut Vec<Local<'a>>,
         depth: u32,
-    ) -> Result<Bound, String> {
-        let range = self.bound(&comprehension.iter_range.expr, locals, depth + 1)?;
+    ) -> Result<CostBound, String> {
+        let range = self.bound_of(&comprehension.iter_range.expr, locals, depth + 1)?;
         let rounds = range.elements;
-        let begin = self.bound(&comprehension.accu_init.expr, locals, depth + 1)?;
+        let begin = self.bound_of(&comprehension.accu_init.expr, locals, depth + 1)?;
         // The accumulator is a list that grows by one element in each round, or a value that does not grow.
-        let grown = Bound { steps: 1, elements: rounds, bytes: begin.bytes };
+        let grown = CostBound { steps: 1, elements: rounds, bytes: begin.bytes };
         let outside = locals.len();
         let iterated = comprehension.iter_var2.iter().chain([&comprehension.iter_var]);
-        locals.extend(iterated.map(|name| Local { name, bound: Bound { steps: 1, ..range } }));
+        locals.extend(iterated.map(|name| Local { name, bound: CostBound { steps: 1, ..range } }));
         let accumulated = comprehension.accu_var.as_str();
         locals.push(Local { name: accumulated, bound: grown });
-        let condition = self.bound(&comprehension.loop_cond.expr, locals, depth + 1)?;
+        let condition = self.bound_of(&comprehension.loop_cond.expr, locals, depth + 1)?;
         // A macro appends to its list in place, so the list is not an operand that is copied.
         if let Some(list) = locals.last_mut() {
-            list.bound = Bound { steps: 1, elements: 0, bytes: begin.bytes };
+            list.bound = CostBound { steps: 1, elements: 0, bytes: begin.bytes };
         }
-        let step = self.bound(&comprehension.loop_step.expr, locals, depth + 1)?;
-        let made = Bound { steps: 1, elements: rounds.max(step.elements), bytes: begin.bytes.max(step.bytes) };
+        let step = self.bound_of(&comprehension.loop_step.expr, locals, depth + 1)?;
+        let made = CostBound { steps: 1, elements: rounds.max(step.elements), bytes: begin.bytes.max(step.bytes) };
         if let Some(list) = locals.last_mut() {
             list.bound = made;
         }
-        let result = self.bound(&comprehension.result.expr, locals, depth + 1)?;
+        let result = self.bound_of(&comprehension.result.expr, locals, depth + 1)?;
         locals.truncate(outside);
         let round = condition.steps.saturating_add(step.steps).saturating_add(2);
         let steps = range.steps.saturating_add(begin.steps).saturating_add(rounds.saturating_mul(round));
-        Ok(Bound { steps: steps.saturating_add(result.steps), elements: made.elements, bytes: made.bytes })
+        Ok(CostBound { steps: steps.saturating_add(result.steps), elements: made.elements, bytes: made.bytes })
     }
 }
 
 /// Returns an error unless this function may be called with this many operands.
-fn called(name: &str, operands: usize) -> Result<(), String> {
+fn check_call(name: &str, operands: usize) -> Result<(), String> {
     let known = FUNCTIONS.iter().find(|(known, ..)| *known == name);
     match known {
         Some((_, least, most)) if (*least..=*most).contains(&operands) => Ok(()),
@@ -267,11 +267,11 @@ fn called(name: &str, operands: usize) -> Result<(), String> {
     }
 }
 
-fn literal_bound(literal: &LiteralValue) -> Bound {
+fn literal_bound(literal: &LiteralValue) -> CostBound {
     match literal {
-        LiteralValue::String(text) => Bound { steps: 1, elements: 0, bytes: number(text.inner().len()) },
-        LiteralValue::Bytes(bytes) => Bound { steps: 1, elements: 0, bytes: number(bytes.inner().len()) },
-        _ => Bound::scalar(1),
+        LiteralValue::String(text) => CostBound { steps: 1, elements: 0, bytes: number(text.inner().len()) },
+        LiteralValue::Bytes(bytes) => CostBound { steps: 1, elements: 0, bytes: number(bytes.inner().len()) },
+        _ => CostBound::scalar(1),
     }
 }
 

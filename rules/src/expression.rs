@@ -32,7 +32,7 @@ impl Expression {
             return Err(format!("it has {} bytes, and up to {} are allowed", text.len(), Rule::EXPRESSION_BYTES));
         }
         let parser = Env::stdlib().parser().max_recursion_depth(PARSER_DEPTH);
-        let parsed = parser.parse(text).map_err(|errors| shortened(&errors.to_string(), REASON_CHARACTERS))?;
+        let parsed = parser.parse(text).map_err(|errors| shorten(&errors.to_string(), REASON_CHARACTERS))?;
         Ok(Self { parsed })
     }
 
@@ -47,7 +47,7 @@ impl Expression {
     }
 
     fn value(&self, context: &Context<'_, '_>) -> Result<Value, String> {
-        context.resolve(&self.parsed).map_err(|error| shortened(&error.to_string(), REASON_CHARACTERS))
+        context.resolve(&self.parsed).map_err(|error| shorten(&error.to_string(), REASON_CHARACTERS))
     }
 
     /// Evaluates the expression to true or false.
@@ -61,7 +61,7 @@ impl Expression {
     /// Evaluates the expression to a text.
     pub(crate) fn text(&self, context: &Context<'_, '_>) -> Result<String, String> {
         let text = text_of(&self.value(context)?)?;
-        Ok(shortened(&text, TEXT_CHARACTERS))
+        Ok(shorten(&text, TEXT_CHARACTERS))
     }
 }
 
@@ -133,7 +133,7 @@ fn kind(value: &Value) -> &'static str {
 }
 
 /// Returns the first characters of a text, which may quote anything.
-pub(crate) fn shortened(text: &str, characters: usize) -> String {
+pub(crate) fn shorten(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -26,7 +26,7 @@ impl Inputs {
     /// Creates the inputs for rules of this release at a site.
     pub fn new(facts: Value, release: &ReleaseView<'_>, mut site: Value) -> Self {
         add_defaults(&mut site, &release.defaults);
-        Self { facts, release: release.shown(), site }
+        Self { facts, release: release.to_variable(), site }
     }
 
     /// Creates sample inputs for rules of this release at build time: sample hosts, and a site that sets nothing.
@@ -82,7 +82,7 @@ impl<'a> From<&'a ReleaseDocument> for ReleaseView<'a> {
 
 impl ReleaseView<'_> {
     /// Returns the variable `release`, with names as in a release definition.
-    fn shown(&self) -> Value {
+    fn to_variable(&self) -> Value {
         let requirements = self.requirements;
         json!({
             "name": self.name,

@@ -14,7 +14,7 @@ const ASK: &str =
 const CHECK: &str = "python3 /program/server.py check";
 
 /// Returns the number of the last acknowledged line.
-pub fn acknowledged(machine: &Machine) -> Result<u64> {
+pub fn last_acknowledged(machine: &Machine) -> Result<u64> {
     number(machine, ASK)
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::proofs::administer;
 use crate::site::{Machine, wait_until};
-use crate::writer::{logged, longest_pause};
+use crate::writer::{longest_pause, parse_log_line};
 
 /// Components with a Service, each with its DNS name in the cluster and a port.
 const CALLED: [(&str, &str, u16); 7] = [
@@ -63,7 +63,7 @@ pub struct Answers {
 }
 
 /// Returns the names of the components that are called, in order.
-pub fn called() -> impl Iterator<Item = &'static str> {
+pub fn called_components() -> impl Iterator<Item = &'static str> {
     CALLED.into_iter().map(|(component, ..)| component)
 }
 
@@ -122,7 +122,7 @@ pub fn answers(machine: &Machine) -> Result<Answers> {
 /// Like [`answers`], but first waits until each of these components that is called has responded again.
 pub fn next_answers(machine: &Machine, components: &BTreeSet<String>) -> Result<Answers> {
     let now = Timestamp::now();
-    let awaited: Vec<&str> = called().filter(|component| components.contains(*component)).collect();
+    let awaited: Vec<&str> = called_components().filter(|component| components.contains(*component)).collect();
     wait_until(&format!("an answer of each of {awaited:?}"), NEXT_LIMIT, || {
         std::thread::sleep(Duration::from_millis(500));
         let answers = answers(machine)?;
@@ -133,7 +133,7 @@ pub fn next_answers(machine: &Machine, components: &BTreeSet<String>) -> Result<
 impl Answers {
     fn of(logs: &str) -> Self {
         let mut times: BTreeMap<String, Vec<Timestamp>> = BTreeMap::new();
-        for (time, component) in logs.lines().filter_map(logged) {
+        for (time, component) in logs.lines().filter_map(parse_log_line) {
             times.entry(component.to_owned()).or_default().push(time);
         }
         for answers in times.values_mut() {

@@ -55,12 +55,12 @@ impl Publisher {
 }
 
 /// A bundle's signed document and signatures, extracted from its head with tar, and the program that verifies them.
-pub struct Judged {
+pub struct CosignVerifier {
     program: PathBuf,
     folder: tempfile::TempDir,
 }
 
-impl Judged {
+impl CosignVerifier {
     /// Extracts a head, or the first part of a bundle.
     pub fn head(path: &Path) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for a head")?;
@@ -101,15 +101,15 @@ impl Judged {
         command.args(["verify-blob-attestation", "--insecure-ignore-tlog=true", "--type", "slsaprovenance1", "--key"]);
         command.arg(key).arg("--signature").arg(envelope).arg(document);
         command.env("HOME", self.folder.path()).env("TUF_ROOT", self.folder.path().join("tuf"));
-        Self::accepted(&command.output().context("cannot run cosign")?)
+        Self::is_accepted(&command.output().context("cannot run cosign")?)
     }
 
     /// Returns true if cosign accepts the signature. Fails if its exit code and its output disagree.
     pub fn accepts(&self, key: &Path, document: &Path) -> Result<bool> {
-        Self::accepted(&self.verify(key, document)?)
+        Self::is_accepted(&self.verify(key, document)?)
     }
 
-    fn accepted(output: &Output) -> Result<bool> {
+    fn is_accepted(output: &Output) -> Result<bool> {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success() == said.contains("Verified OK"), "cosign ended with {}: {said}", output.status);
         Ok(output.status.success())

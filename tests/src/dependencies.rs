@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     /// Creates a build folder with one file of each kind in each of the build's folders.
-    fn built(target: &Path, cache: &Path) -> Keeper {
+    fn create_build(target: &Path, cache: &Path) -> Keeper {
         let key = Key::of(b"1");
         let keeper = Keeper {
             build: Build { target: target.to_owned(), digest: key.digest(), family: "of both".to_owned() },
@@ -140,7 +140,7 @@ mod tests {
     fn kept_dependencies_are_restored() {
         let folder = tempfile::tempdir().unwrap();
         let (first, cache) = (folder.path().join("first"), folder.path().join("cache"));
-        let first = built(&first, &cache);
+        let first = create_build(&first, &cache);
         first.keep(WITH_TESTS).unwrap();
         first.keep(FOR_GLIBC).unwrap();
         let second = Build { target: folder.path().join("second"), ..first.build };
@@ -163,7 +163,7 @@ mod tests {
     fn related_build_fills_only_new_folder() {
         let folder = tempfile::tempdir().unwrap();
         let (first, cache) = (folder.path().join("first"), folder.path().join("cache"));
-        let first = built(&first, &cache);
+        let first = create_build(&first, &cache);
         first.keep(WITH_TESTS).unwrap();
         let second = |name: &str, family: &str| {
             let build = Build { target: folder.path().join(name), digest: "2".repeat(32), family: family.to_owned() };

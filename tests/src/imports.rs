@@ -245,7 +245,7 @@ mod tests {
             ),
             ("b.rs", "#[cfg(test)]\n#[path = \"b_tests.rs\"]\nmod tests;\n#[cfg(not(test))] use crate::c::C;"),
             ("b/tests.rs", "use crate::a::A;"),
-            ("c.rs", "use super::testing; use super::super::a;"),
+            ("c.rs", "use super::testing;"),
             ("testing.rs", "use crate::{a, b};"),
         ]);
         assert_eq!(untied.knots(), Vec::<BTreeSet<&str>>::new());

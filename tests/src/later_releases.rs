@@ -65,15 +65,15 @@ const CANARY_PROOF: &str = "
 
 /// Writes the definitions below a folder; returns the folder of each with its name: `next`, `broken` and `unproved`.
 pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 3]> {
-    let releases = [("next", next()?), ("broken", broken()?), ("unproved", unproved()?)];
+    let releases = [("next", next()?), ("broken", broken_release()?), ("unproved", unproved_release()?)];
     let [next, broken, unproved] =
-        releases.map(|(name, text)| written(folder, name, &text).map(|folder| (name, folder)));
+        releases.map(|(name, text)| write_definition(folder, name, &text).map(|folder| (name, folder)));
     Ok([next?, broken?, unproved?])
 }
 
 /// Writes the definition of 1.1.0 below a folder; returns its folder.
 pub fn define_next(folder: &Path) -> Result<PathBuf> {
-    written(folder, "next", &next()?)
+    write_definition(folder, "next", &next()?)
 }
 
 /// NVIDIA's tools as a part of the node pack, and as an artifact.
@@ -91,14 +91,14 @@ const GPU_TOOLS: [(&str, &str); 2] = [
 /// Writes the definition of 1.0.1 below a folder, and returns its folder. It differs from 1.0.0 only by its node pack,
 /// with later parts and NVIDIA's tools.
 pub fn define_node(folder: &Path) -> Result<PathBuf> {
-    let text = replaced(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.0.1\ncounter: 2\n")?;
-    let text = GPU_TOOLS.iter().try_fold(text, |text, (from, to)| replaced(&text, from, to))?;
-    written(folder, "node", &located(&text))
+    let text = replace_once(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.0.1\ncounter: 2\n")?;
+    let text = GPU_TOOLS.iter().try_fold(text, |text, (from, to)| replace_once(&text, from, to))?;
+    write_definition(folder, "node", &resolve_paths(&text))
 }
 
 /// Writes the definition of 1.4.0 below a folder, whose migration fails half-way; returns its folder.
 pub fn define_half(folder: &Path) -> Result<PathBuf> {
-    written(folder, "half", &half()?)
+    write_definition(folder, "half", &half()?)
 }
 
 /// Fields that make the component ask for the limits of the license.
@@ -110,11 +110,11 @@ const LICENSED: &str = "    needs: [dns, storage, console]
 /// Writes the definitions of two releases below a folder, and returns each folder with its name. They have one more
 /// component, whose pods ask for the limits of the license. The second release is 1.1.0 and does not differ otherwise.
 pub fn define_licensed(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
-    let asking = replaced(BULLETIN, "    needs: [dns, storage, postgres]\n", LICENSED)?;
+    let asking = replace_once(BULLETIN, "    needs: [dns, storage, postgres]\n", LICENSED)?;
     let text = with_component(&starter()?, &asking)?;
-    let later = replaced(&text, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\n")?;
+    let later = replace_once(&text, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\n")?;
     let [first, later] = [("licensed", text), ("licensed-later", later)]
-        .map(|(name, text)| written(folder, name, &located(&text)).map(|folder| (name, folder)));
+        .map(|(name, text)| write_definition(folder, name, &resolve_paths(&text)).map(|folder| (name, folder)));
     Ok([first?, later?])
 }
 
@@ -134,10 +134,10 @@ const GIVEN: &str = "    needs: [dns, storage]
 /// Writes the definition of a release below a folder, and returns its folder. It has one more component, which asks the
 /// site for secrets.
 pub fn define_given(folder: &Path) -> Result<PathBuf> {
-    let asking = replaced(BULLETIN, "    needs: [dns, storage, postgres]\n", GIVEN)?;
-    let asking = replaced(&asking, "BASE/bulletin\n", "BASE/bulletin-given\n")?;
+    let asking = replace_once(BULLETIN, "    needs: [dns, storage, postgres]\n", GIVEN)?;
+    let asking = replace_once(&asking, "BASE/bulletin\n", "BASE/bulletin-given\n")?;
     let text = with_component(&starter()?, &asking)?;
-    written(folder, "given", &located(&text))
+    write_definition(folder, "given", &resolve_paths(&text))
 }
 
 /// The beginnings of references: what later releases have in another version.
@@ -190,26 +190,27 @@ pub const DEFAULT_MEMORY: [&str; 2] = ["1Gi", "1280Mi"];
 /// schema. Its later model has a new pod that answers before the previous one ends. One component is added, and one
 /// removed.
 fn next() -> Result<String> {
-    let text = replaced(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\nsoakSeconds: 6\n")?;
-    let text = replaced(&text, "manifests: ../../manifests/postgres\n", "manifests: BASE/postgres-next\n")?;
+    let text =
+        replace_once(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\nsoakSeconds: 6\n")?;
+    let text = replace_once(&text, "manifests: ../../manifests/postgres\n", "manifests: BASE/postgres-next\n")?;
     let data = "    data: kept\n    backup:\n      - name: database\n";
-    let text = replaced(&text, data, &data.replace("kept", "migrated"))?;
-    let text = replaced(&text, "manifests: ../../manifests/assistant\n", "manifests: BASE/assistant-next\n")?;
+    let text = replace_once(&text, data, &data.replace("kept", "migrated"))?;
+    let text = replace_once(&text, "manifests: ../../manifests/assistant\n", "manifests: BASE/assistant-next\n")?;
     let dns = "  - name: dns\n    manifests: ../../manifests/dns\n";
     let later = format!("  - name: dns\n    manifests: BASE/dns-next\n{}", CANARY.trim_start_matches('\n'));
-    let text = replaced(&text, dns, &later)?;
+    let text = replace_once(&text, dns, &later)?;
     let text = REMOVED.iter().try_fold(text, |text, (first, next)| without(&text, first, next))?;
-    let text = replaced(&text, ", (6379, \"valkey\")", "")?;
+    let text = replace_once(&text, ", (6379, \"valkey\")", "")?;
     let [before, after] = DEFAULT_MEMORY.map(|memory| format!("    default: {memory}\n"));
-    let text = replaced(&text, &before, &after)?;
+    let text = replace_once(&text, &before, &after)?;
     let text = with_component(&text, BULLETIN)?;
     let text = format!("{}\n{PROOF}{CANARY_PROOF}", text.trim_end());
-    Ok(located(&text))
+    Ok(resolve_paths(&text))
 }
 
 /// Returns the definition of 1.2.0, whose migration destroys the database. It never starts then, which is known after
 /// less than a minute.
-fn broken() -> Result<String> {
+fn broken_release() -> Result<String> {
     failing("version: 1.2.0\ncounter: 3\n", "postgres-broken", BROKEN_SECONDS)
 }
 
@@ -220,9 +221,9 @@ fn half() -> Result<String> {
 
 /// Returns 1.1.0 under another version, with the database of a folder, which counts as failed after this many seconds.
 fn failing(version: &str, folder: &str, seconds: u32) -> Result<String> {
-    let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", version)?;
+    let text = replace_once(&next()?, "version: 1.1.0\ncounter: 2\n", version)?;
     let database = format!("/{folder}\n    readySeconds: {seconds}\n    namespace: postgres\n");
-    replaced(&text, "/postgres-next\n    namespace: postgres\n", &database)
+    replace_once(&text, "/postgres-next\n    namespace: postgres\n", &database)
 }
 
 /// Builds the later releases in a folder that already has the starter's, next to the starter on the stick.
@@ -236,10 +237,10 @@ pub fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
 }
 
 /// Returns the definition of 1.3.0, whose nameserver answers otherwise than the release promises, as its canary finds.
-fn unproved() -> Result<String> {
-    let text = replaced(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.3.0\ncounter: 4\n")?;
-    let text = replaced(&text, "/dns-next\n", "/dns-unproved\n")?;
-    replaced(&text, "contains: 'coredns_build_info'", "contains: 'coredns_of_another_release'")
+fn unproved_release() -> Result<String> {
+    let text = replace_once(&next()?, "version: 1.1.0\ncounter: 2\n", "version: 1.3.0\ncounter: 4\n")?;
+    let text = replace_once(&text, "/dns-next\n", "/dns-unproved\n")?;
+    replace_once(&text, "contains: 'coredns_build_info'", "contains: 'coredns_of_another_release'")
 }
 
 /// The definition of 1.0.0.
@@ -249,16 +250,16 @@ fn starter() -> Result<String> {
 
 /// A definition with one component more, the last one.
 fn with_component(text: &str, component: &str) -> Result<String> {
-    replaced(text, "\nvalues:\n", &format!("{component}\nvalues:\n"))
+    replace_once(text, "\nvalues:\n", &format!("{component}\nvalues:\n"))
 }
 
-fn located(text: &str) -> String {
+fn resolve_paths(text: &str) -> String {
     let root = workspace::root();
     text.replace("BASE/", &format!("{}/tests/releases/", root.display()))
         .replace("../../", &format!("{}/", root.display()))
 }
 
-fn replaced(text: &str, from: &str, to: &str) -> Result<String> {
+fn replace_once(text: &str, from: &str, to: &str) -> Result<String> {
     ensure!(text.matches(from).count() == 1, "the starter release has {from:?} not once");
     Ok(text.replacen(from, to, 1))
 }
@@ -271,7 +272,7 @@ fn without(text: &str, first: &str, next: &str) -> Result<String> {
 }
 
 /// Writes a definition into a folder of this name; returns that folder.
-fn written(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
+fn write_definition(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let folder = folder.join(name);
     std::fs::create_dir_all(&folder)?;
     let path = folder.join("release.yaml");

@@ -15,17 +15,17 @@ const RECIPE: [&str; 2] = ["package.json", "package-lock.json"];
 
 /// Returns axe-core, the accessibility checker, as one script. Part `pages` runs it in a browser.
 pub fn axe() -> Result<PathBuf> {
-    Ok(installed("axe")?.join("axe-core/axe.min.js"))
+    Ok(installed_modules("axe")?.join("axe-core/axe.min.js"))
 }
 
 /// Returns npm itself, as a script for Node, for the test of the package index. A distribution's npm may be too old for
 /// the option that replaces the host in a lock's URLs.
 pub fn client() -> Result<PathBuf> {
-    Ok(installed("npm")?.join("npm/bin/npm-cli.js"))
+    Ok(installed_modules("npm")?.join("npm/bin/npm-cli.js"))
 }
 
 /// Returns the modules of a test folder. npm installs them first if they are not in the cache.
-fn installed(folder: &str) -> Result<PathBuf> {
+fn installed_modules(folder: &str) -> Result<PathBuf> {
     let recipe = workspace::root().join("tests").join(folder);
     let key = RECIPE.iter().try_fold(Key::new(), |key, name| key.with_file(name, &recipe.join(name)))?;
     let entry = Cache::open()?.entry(folder, &key, |entry| install(&recipe, entry))?;

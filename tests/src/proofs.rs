@@ -20,7 +20,7 @@ pub fn administer(machine: &Machine, line: &str) -> Result<Output> {
 }
 
 /// Like [`administer`], but returns stdout, and fails if the line fails.
-pub fn administered(machine: &Machine, line: &str) -> Result<String> {
+pub fn admin_output(machine: &Machine, line: &str) -> Result<String> {
     let output = administer(machine, line)?;
     ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
     Ok(output.stdout)
@@ -36,15 +36,15 @@ pub fn in_pod(machine: &Machine, namespace: &str, pod: &str, script: &str) -> Re
 pub fn run_pod(machine: &Machine, name: &str, spec: &Value) -> Result<String> {
     let pod =
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}, "spec": spec});
-    administered(machine, &format!("kubectl create --filename - <<'OBJECT'\n{pod}\nOBJECT"))?;
+    admin_output(machine, &format!("kubectl create --filename - <<'OBJECT'\n{pod}\nOBJECT"))?;
     let ends = "--for=jsonpath='{.status.phase}'=Succeeded --timeout=120s";
-    if let Err(error) = administered(machine, &format!("kubectl --namespace default wait {ends} pod/{name}")) {
-        let described = administered(machine, &format!("kubectl --namespace default describe pod {name}"))?;
+    if let Err(error) = admin_output(machine, &format!("kubectl --namespace default wait {ends} pod/{name}")) {
+        let described = admin_output(machine, &format!("kubectl --namespace default describe pod {name}"))?;
         let said = administer(machine, &format!("kubectl --namespace default logs {name}"))?.stdout;
         return Err(error.context(format!("the pod {name} did not end well:\n{described}\n{said}")));
     }
-    let said = administered(machine, &format!("kubectl --namespace default logs {name}"))?;
-    administered(machine, &format!("kubectl --namespace default delete pod {name}"))?;
+    let said = admin_output(machine, &format!("kubectl --namespace default logs {name}"))?;
+    admin_output(machine, &format!("kubectl --namespace default delete pod {name}"))?;
     Ok(said)
 }
 
@@ -65,7 +65,7 @@ pub fn sql(machine: &Machine, statement: &str) -> Result<String> {
 }
 
 /// A release's own data, from which the proofs take their expectations.
-pub struct Expected {
+pub struct ExpectedRelease {
     /// Names of the components, in order.
     pub components: Vec<String>,
     /// `sha256:…` of the weights.
@@ -76,7 +76,7 @@ pub struct Expected {
     pub proofs: Vec<String>,
 }
 
-impl Expected {
+impl ExpectedRelease {
     /// Reads the data from the report of `landfall inspect --json`.
     pub fn from_inspection(inspection: &Value) -> Result<Self> {
         let artifacts = inspection["release"]["artifacts"].as_array().context("the bundle names no artifacts")?;
@@ -98,7 +98,7 @@ impl Expected {
 
 /// Fails unless the report of `landfall status --json` says that the site is ready, and lists every component, node and
 /// registry as ready.
-pub fn expect_ready(status: &Value, expected: &Expected) -> Result<()> {
+pub fn expect_ready(status: &Value, expected: &ExpectedRelease) -> Result<()> {
     ensure!(status["state"] == "installed" && status["ready"] == true, "not ready: {status:#}");
     let components = status["components"].as_array().context("status lists no components")?;
     let mut names: Vec<&str> = components.iter().filter_map(|component| component["component"].as_str()).collect();
@@ -114,7 +114,7 @@ pub fn expect_ready(status: &Value, expected: &Expected) -> Result<()> {
 }
 
 /// Waits until a machine's status says that all of a release is ready.
-pub fn wait_ready(machine: &Machine, expected: &Expected) -> Result<()> {
+pub fn wait_ready(machine: &Machine, expected: &ExpectedRelease) -> Result<()> {
     let mut last = Value::Null;
     let ready = wait_until("a status that says ready", READY_LIMIT, || {
         let output = machine.try_run("/media/stick/landfall status --json")?;
@@ -126,7 +126,7 @@ pub fn wait_ready(machine: &Machine, expected: &Expected) -> Result<()> {
 }
 
 /// Runs every declared proof like an engineer, and then shows that a wrong digest is detected.
-pub fn prove(machine: &Machine, expected: &Expected) -> Result<()> {
+pub fn prove(machine: &Machine, expected: &ExpectedRelease) -> Result<()> {
     let output = machine.try_run("/usr/local/bin/landfall --json prove")?;
     let report: Value = serde_json::from_str(&output.stdout)
         .with_context(|| format!("landfall prove printed no JSON ({}): {}", output.status, output.stderr))?;
@@ -154,7 +154,7 @@ fn check_weights(machine: &Machine, digest: &str, path: &str) -> Result<Output> 
 }
 
 /// Fails unless the program of the weights' proof rejects a wrong digest.
-fn find_wrong_digest(machine: &Machine, expected: &Expected) -> Result<()> {
+fn find_wrong_digest(machine: &Machine, expected: &ExpectedRelease) -> Result<()> {
     let hex = expected.weights.trim_start_matches("sha256:");
     let first = if hex.starts_with('0') { "1" } else { "0" };
     let wrong = format!("{first}{}", &hex[1..]);

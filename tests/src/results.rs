@@ -128,7 +128,7 @@ struct Row {
 /// All latest results.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Kept {
+struct LatestResults {
     /// One row for each command and state of the cache.
     commands: Vec<Row>,
     parts: Vec<Row>,
@@ -137,7 +137,7 @@ struct Kept {
     not_run: Vec<String>,
 }
 
-impl Kept {
+impl LatestResults {
     fn read(path: &Path) -> Result<Self> {
         match std::fs::read(path) {
             Ok(bytes) => {
@@ -187,9 +187,9 @@ impl Kept {
     }
 }
 
-fn change(change: impl FnOnce(&mut Kept)) -> Result<()> {
+fn change(change: impl FnOnce(&mut LatestResults)) -> Result<()> {
     let [results, document] = ["docs/tests.json", "docs/TESTS.md"].map(|name| workspace::root().join(name));
-    let mut kept = Kept::read(&results)?;
+    let mut kept = LatestResults::read(&results)?;
     change(&mut kept);
     put(&results, &(serde_json::to_string_pretty(&kept)? + "\n"))?;
     put(&document, &kept.document())
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn cold_and_warm_runs_are_kept() {
-        let mut kept = Kept::default();
+        let mut kept = LatestResults::default();
         for (temperature, ran) in [(Temperature::Warm, "one"), (Temperature::Cold, "two"), (Temperature::Warm, "three")]
         {
             kept.put_command(row(DEMO, temperature, true, ran));
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn parts_keep_latest_run() {
         let warm = |name, passed, ran| row(name, Temperature::Warm, passed, ran);
-        let mut kept = Kept::default();
+        let mut kept = LatestResults::default();
         kept.put_parts(
             &[warm("unit", true, "one"), warm("gone", true, "one"), warm("lint", true, "one")],
             &["lint", "gone", "unit"],
@@ -238,12 +238,12 @@ mod tests {
     fn results_round_trip() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tests.json");
-        assert_eq!(Kept::read(&path).unwrap(), Kept::default(), "there was no run yet");
-        let mut kept = Kept::default();
+        assert_eq!(LatestResults::read(&path).unwrap(), LatestResults::default(), "there was no run yet");
+        let mut kept = LatestResults::default();
         kept.put_command(row(TEST, Temperature::Cold, false, "one"));
         put(&path, &serde_json::to_string(&kept).unwrap()).unwrap();
-        assert_eq!(Kept::read(&path).unwrap(), kept);
+        assert_eq!(LatestResults::read(&path).unwrap(), kept);
         put(&path, "{").unwrap();
-        assert!(Kept::read(&path).unwrap_err().to_string().starts_with("cannot understand "));
+        assert!(LatestResults::read(&path).unwrap_err().to_string().starts_with("cannot understand "));
     }
 }

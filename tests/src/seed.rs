@@ -15,7 +15,7 @@ pub struct Seeded(u64);
 
 impl Seeded {
     /// Creates the sequence of this name, from `LANDFALL_SEED` or the default seed. Prints the seed.
-    pub fn named(name: &str) -> Result<Self> {
+    pub fn with_name(name: &str) -> Result<Self> {
         let seed = seed_of(std::env::var_os(VARIABLE).map(|text| text.to_string_lossy().into_owned()).as_deref())?;
         printer::note(format!("{name}: {VARIABLE}={seed}"));
         Ok(Self(name.bytes().fold(seed, |state, byte| state.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte))))

@@ -74,7 +74,7 @@ impl TokenServer {
     }
 
     /// Returns the number of requests that it will still refuse.
-    pub fn left(&self) -> usize {
+    pub fn remaining_refusals(&self) -> usize {
         *self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::proofs::{administer, administered, sql};
+use crate::proofs::{admin_output, administer, sql};
 use crate::site::{Machine, wait_until};
 
 /// Program that writes a row, prints its number once the database has acknowledged it, and repeats. The number is the
@@ -50,7 +50,7 @@ pub fn start(machine: &Machine) -> Result<()> {
 /// Returns the image of the starter's database.
 pub fn image(machine: &Machine) -> Result<String> {
     let image = "kubectl --namespace postgres get pod postgres-0 --output jsonpath='{.spec.containers[0].image}'";
-    Ok(administered(machine, image)?.trim().to_owned())
+    Ok(admin_output(machine, image)?.trim().to_owned())
 }
 
 fn pod(image: &str) -> Value {
@@ -79,30 +79,30 @@ fn pod(image: &str) -> Value {
 }
 
 /// Returns all acknowledgments so far.
-pub fn acknowledged(machine: &Machine) -> Result<Acknowledged> {
+pub fn acknowledgments(machine: &Machine) -> Result<Acknowledged> {
     let mut rows: Vec<_> = machine.run(LOGS)?.stdout.lines().filter_map(row).collect();
     rows.sort_unstable();
     Ok(Acknowledged { rows })
 }
 
-/// Like [`acknowledged`], but first waits until another row has been acknowledged.
+/// Like [`acknowledgments`], but first waits until another row has been acknowledged.
 pub fn next_acknowledged(machine: &Machine) -> Result<Acknowledged> {
     let now = Timestamp::now();
     wait_until("a row that the database acknowledges", NEXT_LIMIT, || {
-        let acknowledged = acknowledged(machine)?;
+        let acknowledged = acknowledgments(machine)?;
         Ok(acknowledged.rows.last().is_some_and(|(time, _)| *time > now).then_some(acknowledged))
     })
 }
 
 /// Parses a log line whose text is the number of a row.
 fn row(line: &str) -> Option<(Timestamp, u64)> {
-    let (time, number) = logged(line)?;
+    let (time, number) = parse_log_line(line)?;
     Some((time, number.parse().ok()?))
 }
 
 /// Parses time and text of a container's log line, such as `2026-11-22T02:00:00.123456789Z stdout F 17`. Returns None
 /// for a line torn by a power cut, or whose text has several words.
-pub(crate) fn logged(line: &str) -> Option<(Timestamp, &str)> {
+pub(crate) fn parse_log_line(line: &str) -> Option<(Timestamp, &str)> {
     let mut fields = line.split(' ');
     let time = fields.next()?.parse().ok()?;
     let text = fields.nth(2)?.trim();

@@ -10,12 +10,12 @@ use landfall_backup::{
     Backup, BackupError, BackupKind, Bucket, BucketAddress, BucketCredentials, NewBackup, Place, Proof, Repository,
     RepositoryKey, Retention,
 };
-use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_error_codes::{Code, CodedError as _, codes};
 use landfall_host::paths::SitePaths;
 use landfall_lifecycle::operations::Operations;
 use landfall_media::counters::IoCounters;
 use landfall_media::mounted::on_tmpfs;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use landfall_tests::bucket_server::{ACCESS_KEY, BucketServer, Identity, SECRET};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -77,7 +77,7 @@ impl World {
         Bucket::new(&self.address(), credentials, None, Some(&self.path("lock"))).unwrap().into()
     }
 
-    fn created(&self) -> Repository {
+    fn create_repository(&self) -> Repository {
         Repository::create(self.place(), SITE, &self.key).unwrap()
     }
 
@@ -153,7 +153,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn refused(error: &BackupError, code: Code) {
+fn assert_refused(error: &BackupError, code: Code) {
     assert_eq!(error.code(), code, "{error}");
     for text in [format!("{error}"), format!("{error:?}")] {
         assert!(!text.contains(SECRET) && !text.contains(ACCESS_KEY) && !text.contains("X-Amz"), "{text}");
@@ -167,14 +167,14 @@ fn a_bucket_has_copies_that_landfall_and_restic_list_check_and_read() {
     let (first, second) = (rows(1, 1_200_000), rows(2, 100_000));
     let saved = [world.save(19, &first), world.save(20, &second)];
     assert!(matches!(Repository::open(world.place(), SITE, &world.key), Err(BackupError::NoRepository(_))));
-    let copies = world.created();
+    let copies = world.create_repository();
     for backup in &saved {
         world.site.copy_to(backup.id, &copies).unwrap();
     }
     let copies = world.copies();
     assert_eq!(copies.backups().unwrap(), saved);
     assert!(read(&copies, &saved[0]) == first && read(&copies, &saved[1]) == second);
-    assert_eq!(copies.check(&Silent).unwrap(), []);
+    assert_eq!(copies.check(&SilentProgress).unwrap(), []);
     assert_eq!(Repository::owner(world.place()).unwrap(), Some(SITE));
     assert_eq!(
         Repository::create(world.place(), SITE, &world.key).err().unwrap().code(),
@@ -195,7 +195,7 @@ fn a_bucket_has_copies_that_landfall_and_restic_list_check_and_read() {
     let forgotten = copies.forget(one).unwrap();
     assert_eq!(forgotten.dropped, [saved[0].clone()]);
     assert_eq!(world.copies().backups().unwrap(), [saved[1].clone()]);
-    assert_eq!(world.copies().check(&Silent).unwrap(), []);
+    assert_eq!(world.copies().check(&SilentProgress).unwrap(), []);
     world.restic_says("key", &["check", "--read-data"]);
 }
 
@@ -204,17 +204,17 @@ fn a_bucket_has_copies_that_landfall_and_restic_list_check_and_read() {
 fn a_new_key_opens_the_copies_in_a_bucket_and_the_former_one_does_not() {
     let world = World::new();
     let saved = world.save(19, &rows(1, 10_000));
-    world.site.copy_to(saved.id, &world.created()).unwrap();
+    world.site.copy_to(saved.id, &world.create_repository()).unwrap();
     let new = RepositoryKey::generate();
     new.write_new(&world.path("new-key")).unwrap();
     world.copies().admit(&new).unwrap();
     world.restic_says("key", &["snapshots"]);
     let repository = Repository::open(world.place(), SITE, &new).unwrap();
     assert_eq!(repository.shut_out(std::slice::from_ref(&world.key)).unwrap(), 0);
-    refused(&Repository::open(world.place(), SITE, &world.key).err().unwrap(), codes::BACKUP_WRONG_KEY);
+    assert_refused(&Repository::open(world.place(), SITE, &world.key).err().unwrap(), codes::BACKUP_WRONG_KEY);
     assert!(!world.restic("key", &["snapshots"]).status.success());
     world.restic_says("new-key", &["check", "--read-data"]);
-    assert_eq!(Repository::open(world.place(), SITE, &new).unwrap().check(&Silent).unwrap(), []);
+    assert_eq!(Repository::open(world.place(), SITE, &new).unwrap().check(&SilentProgress).unwrap(), []);
 }
 
 /// A small stream may be in the same pack, and is then named as well.
@@ -228,7 +228,7 @@ fn assert_takes_the_database(damage: &str, how: &str) {
 fn damage_in_a_bucket_is_named() {
     let world = World::new();
     let saved = world.save(19, &rows(1, 100_000));
-    world.site.copy_to(saved.id, &world.created()).unwrap();
+    world.site.copy_to(saved.id, &world.create_repository()).unwrap();
     let packs = files(&world.objects().join("data"));
     let largest = packs.iter().max_by_key(|pack| pack.metadata().unwrap().len()).unwrap();
     let whole = std::fs::read(largest).unwrap();
@@ -236,16 +236,17 @@ fn damage_in_a_bucket_is_named() {
     changed[whole.len() / 2] ^= 1;
     for damaged in [changed, whole[..100].to_vec()] {
         std::fs::write(largest, damaged).unwrap();
-        let found: Vec<String> = world.copies().check(&Silent).unwrap().iter().map(ToString::to_string).collect();
+        let found: Vec<String> =
+            world.copies().check(&SilentProgress).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(found.len(), 1, "{found:?}");
         assert_takes_the_database(&found[0], "has other bytes than were written");
     }
     std::fs::remove_file(largest).unwrap();
-    let [found] = &world.copies().check(&Silent).unwrap()[..] else { panic!("another number of damages") };
+    let [found] = &world.copies().check(&SilentProgress).unwrap()[..] else { panic!("another number of damages") };
     assert_takes_the_database(&found.to_string(), "is missing");
     std::fs::write(largest, whole).unwrap();
     std::fs::remove_file(world.objects().join("config")).unwrap();
-    refused(&Repository::open(world.place(), SITE, &world.key).err().unwrap(), codes::BACKUP_DAMAGED);
+    assert_refused(&Repository::open(world.place(), SITE, &world.key).err().unwrap(), codes::BACKUP_DAMAGED);
 }
 
 #[test]
@@ -253,30 +254,30 @@ fn damage_in_a_bucket_is_named() {
 fn a_server_that_refuses_or_goes_away_has_a_code_and_costs_no_backup() {
     let mut world = World::new();
     let first = world.save(19, &rows(1, 100_000));
-    world.site.copy_to(first.id, &world.created()).unwrap();
+    world.site.copy_to(first.id, &world.create_repository()).unwrap();
     let second = world.save(20, &rows(2, 100_000));
 
     let credentials = BucketCredentials::read(&world.credentials("another-secret")).unwrap();
     let wrong = Bucket::new(&world.address(), credentials, None, None).unwrap();
-    refused(&Repository::open(Place::from(wrong), SITE, &world.key).err().unwrap(), codes::BUCKET_REFUSED);
+    assert_refused(&Repository::open(Place::from(wrong), SITE, &world.key).err().unwrap(), codes::BUCKET_REFUSED);
     let credentials = BucketCredentials::read(&world.credentials(SECRET)).unwrap();
     let elsewhere = BucketAddress { bucket: "another".to_owned(), ..world.address() };
     let elsewhere = Bucket::new(&elsewhere, credentials, None, None).unwrap();
-    refused(&Repository::open(Place::from(elsewhere), SITE, &world.key).err().unwrap(), codes::BUCKET_REFUSED);
+    assert_refused(&Repository::open(Place::from(elsewhere), SITE, &world.key).err().unwrap(), codes::BUCKET_REFUSED);
 
     let copies = world.copies();
     world.server.kill().unwrap();
-    refused(&world.site.copy_to(second.id, &copies).unwrap_err(), codes::BUCKET_UNREACHABLE);
-    refused(&copies.check(&Silent).unwrap_err(), codes::BUCKET_UNREACHABLE);
+    assert_refused(&world.site.copy_to(second.id, &copies).unwrap_err(), codes::BUCKET_UNREACHABLE);
+    assert_refused(&copies.check(&SilentProgress).unwrap_err(), codes::BUCKET_UNREACHABLE);
     assert_eq!(world.site.backups().unwrap(), [first.clone(), second.clone()]);
-    assert_eq!(world.site.check(&Silent).unwrap(), []);
+    assert_eq!(world.site.check(&SilentProgress).unwrap(), []);
 
     let folder = world.folder.path();
     world.server = BucketServer::start(&folder.join("buckets"), &folder.join("beside"), None).unwrap();
     assert_eq!(world.copies().backups().unwrap(), std::slice::from_ref(&first), "the last good one is kept");
     world.site.copy_to(second.id, &world.copies()).unwrap();
     assert_eq!(world.copies().backups().unwrap(), [first, second]);
-    assert_eq!(world.copies().check(&Silent).unwrap(), []);
+    assert_eq!(world.copies().check(&SilentProgress).unwrap(), []);
 }
 
 #[test]
@@ -288,9 +289,9 @@ fn a_full_server_has_a_code_and_keeps_the_last_good_copy() {
         BucketServer::start(&disk.join("buckets"), &folder.join("beside"), None).unwrap()
     });
     let first = world.save(19, &rows(1, 500_000));
-    world.site.copy_to(first.id, &world.created()).unwrap();
+    world.site.copy_to(first.id, &world.create_repository()).unwrap();
     let second = world.save(20, &rows(2, 2_000_000));
-    refused(&world.site.copy_to(second.id, &world.copies()).unwrap_err(), codes::BUCKET_FULL);
+    assert_refused(&world.site.copy_to(second.id, &world.copies()).unwrap_err(), codes::BUCKET_FULL);
     let copies = world.copies();
     assert_eq!(copies.backups().unwrap(), std::slice::from_ref(&first));
     assert!(read(&copies, &first) == rows(1, 500_000));
@@ -298,7 +299,7 @@ fn a_full_server_has_a_code_and_keeps_the_last_good_copy() {
     let mounted = Command::new("mount").args(["-o", "remount,size=256m"]).arg(&disk).status().unwrap();
     assert!(mounted.success());
     world.site.copy_to(second.id, &world.copies()).unwrap();
-    assert_eq!(world.copies().check(&Silent).unwrap(), []);
+    assert_eq!(world.copies().check(&SilentProgress).unwrap(), []);
     assert!(read(&world.copies(), &second) == rows(2, 2_000_000));
 }
 
@@ -323,7 +324,7 @@ fn a_servers_certificate_comes_from_the_authority_that_the_site_names() {
         Repository::create(Place::from(bucket), SITE, &world.key)
     };
     for authority in [None, Some(stranger.as_str())] {
-        refused(&created(authority).err().unwrap(), codes::BUCKET_UNREACHABLE);
+        assert_refused(&created(authority).err().unwrap(), codes::BUCKET_UNREACHABLE);
     }
     assert_eq!(created(Some(&certificate)).unwrap().backups().unwrap(), []);
 }
@@ -333,12 +334,12 @@ fn a_servers_certificate_comes_from_the_authority_that_the_site_names() {
 fn an_empty_machine_takes_over_the_backups_in_a_bucket() {
     let world = World::new();
     let saved = world.save(19, &rows(1, 100_000));
-    world.site.copy_to(saved.id, &world.created()).unwrap();
+    world.site.copy_to(saved.id, &world.create_repository()).unwrap();
 
     let root = tempfile::tempdir().unwrap();
     let paths = SitePaths::below(root.path());
     std::fs::create_dir_all(paths.data().parent().unwrap()).unwrap();
-    let operations = Operations { paths, progress: std::sync::Arc::new(Silent), io: IoCounters::default() };
+    let operations = Operations { paths, progress: std::sync::Arc::new(SilentProgress), io: IoCounters::default() };
     let description = world.path("offsite.yaml");
     let describe = |prefix: &str, bucket: &str| {
         let text = format!(
@@ -360,5 +361,5 @@ fn an_empty_machine_takes_over_the_backups_in_a_bucket() {
     assert!(operations.paths.secrets().join("shop/key.json").exists());
     let taken = Repository::open(&operations.paths.backup_repository(), SITE, &world.key).unwrap();
     assert!(read(&taken, &saved) == rows(1, 100_000));
-    assert_eq!(taken.check(&Silent).unwrap(), []);
+    assert_eq!(taken.check(&SilentProgress).unwrap(), []);
 }

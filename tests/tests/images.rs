@@ -167,7 +167,7 @@ fn layers(root: &Path, reference: &Reference) -> Result<Vec<PathBuf>> {
 }
 
 /// Returns the uncompressed content of a layer.
-fn unpacked(layer: &Path) -> Result<Box<dyn Read>> {
+fn unpack_layer(layer: &Path) -> Result<Box<dyn Read>> {
     let mut packed = BufReader::new(File::open(layer)?);
     if packed.fill_buf()?.starts_with(&GZIP) {
         return Ok(Box::new(GzDecoder::new(packed)));
@@ -203,7 +203,7 @@ fn images_carry_nothing_of_the_machine_that_made_them() -> Result<()> {
     let mut seen = 0;
     for reference in parts.tree.references.iter().filter(|reference| reference.image) {
         for layer in layers(&parts.tree.root, reference)? {
-            let mut archive = tar::Archive::new(unpacked(&layer)?);
+            let mut archive = tar::Archive::new(unpack_layer(&layer)?);
             for entry in archive.entries()? {
                 let mut entry = entry?;
                 let path = entry.path()?.to_string_lossy().into_owned();
@@ -231,7 +231,7 @@ fn images_carry_nothing_of_the_machine_that_made_them() -> Result<()> {
 /// Returns a file of an image, from the highest layer that contains it.
 fn file(root: &Path, reference: &Reference, path: &str) -> Result<Vec<u8>> {
     for layer in layers(root, reference)?.into_iter().rev() {
-        let mut archive = tar::Archive::new(unpacked(&layer)?);
+        let mut archive = tar::Archive::new(unpack_layer(&layer)?);
         for entry in archive.entries()? {
             let mut entry = entry?;
             if *entry.path()? == *Path::new(path) {

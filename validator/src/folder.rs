@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_license::answer::{Kept, Report, Subject};
+use landfall_license::answer::{KeptAnswer, Report, Subject};
 use landfall_media::durable;
 
 /// Mode of the files, which software of any user may read.
@@ -26,18 +26,18 @@ impl Folder {
     }
 
     /// All kept answers. An unreadable file is skipped; the content is verified later.
-    pub fn all_kept(&self) -> Vec<(Subject, Kept)> {
+    pub fn all_kept(&self) -> Vec<(Subject, KeptAnswer)> {
         let entries = fs_err::read_dir(&self.0).into_iter().flatten().filter_map(Result::ok);
         entries.filter_map(|entry| kept_at(&entry.path())).collect()
     }
 
     /// Writes an answer to keep, with its age. The error names the file.
-    pub fn write_kept(&self, subject: &Subject, kept: &Kept) -> Result<(), String> {
+    pub fn write_kept(&self, subject: &Subject, kept: &KeptAnswer) -> Result<(), String> {
         write(&self.kept_path(subject), &serde_json::to_vec(kept))
     }
 
     /// Writes a report and, if there is a new one, the answer to keep. The error names the file.
-    pub fn write(&self, report: &Report, kept: Option<&Kept>) -> Result<(), String> {
+    pub fn write(&self, report: &Report, kept: Option<&KeptAnswer>) -> Result<(), String> {
         if let Some(kept) = kept {
             self.write_kept(&report.subject, kept)?;
         }
@@ -45,9 +45,9 @@ impl Folder {
     }
 }
 
-fn kept_at(path: &Path) -> Option<(Subject, Kept)> {
+fn kept_at(path: &Path) -> Option<(Subject, KeptAnswer)> {
     let (kind, name) = path.file_name()?.to_str()?.strip_suffix(".kept")?.split_once('-')?;
-    let subject = Subject::named(kind, name).ok()?;
+    let subject = Subject::new(kind, name).ok()?;
     fs_err::metadata(path).ok().filter(|found| found.is_file() && found.len() <= KEPT_BYTES)?;
     Some((subject, serde_json::from_slice(&fs_err::read(path).ok()?).ok()?))
 }

@@ -19,7 +19,7 @@ mod wait;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_license::answer::Watch;
 
 use self::settings::{Settings, SettingsError};

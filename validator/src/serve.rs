@@ -105,7 +105,7 @@ fn subject(path: &str) -> Option<Subject> {
         "features" => "feature",
         _ => return None,
     };
-    Subject::named(kind, name).ok()
+    Subject::new(kind, name).ok()
 }
 
 async fn answer(validator: &Validator, request: &Request<Incoming>) -> Response<Full<Bytes>> {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 use landfall_license::answer::Subject;
 
 /// Checked settings.
@@ -29,7 +29,7 @@ pub struct SettingsError {
     what: String,
 }
 
-impl Coded for SettingsError {
+impl CodedError for SettingsError {
     fn code(&self) -> Code {
         codes::VALIDATOR_SETTINGS
     }
@@ -48,7 +48,7 @@ impl Settings {
             return Err(wrong("LANDFALL_LICENSE_CONSOLE", format!("is {console}, which is no host with a port")));
         }
         let name = given("LANDFALL_LICENSE_ENTITLEMENT")?;
-        let entitlement = Subject::named("entitlement", &name)
+        let entitlement = Subject::new("entitlement", &name)
             .map_err(|error| wrong("LANDFALL_LICENSE_ENTITLEMENT", format!("cannot be used: {error}")))?;
         let listen = given("LANDFALL_LICENSE_LISTEN").unwrap_or_else(|_| "127.0.0.1:8445".to_owned());
         let address: Option<SocketAddr> = listen.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());

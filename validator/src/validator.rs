@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use landfall_bundle_spec::trust::PublicKey;
-use landfall_license::answer::{Kept, Nonce, Question, Report, ReportState, Subject, Watch};
+use landfall_license::answer::{KeptAnswer, Nonce, Question, Report, ReportState, Subject, Watch};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -22,8 +22,8 @@ const NAMES: usize = 64;
 
 /// State of one name.
 #[derive(Default)]
-struct Known {
-    kept: Option<Kept>,
+struct NameState {
+    kept: Option<KeptAnswer>,
     /// Time of the last failed question, and its reason.
     failed: Option<(Instant, String)>,
     /// Last written report.
@@ -37,7 +37,7 @@ pub struct Validator {
     /// How the age of kept answers is tracked while this program runs.
     watch: Watch,
     folder: Folder,
-    known: Mutex<BTreeMap<Subject, Known>>,
+    known: Mutex<BTreeMap<Subject, NameState>>,
 }
 
 impl Validator {
@@ -46,7 +46,8 @@ impl Validator {
     pub fn new(settings: Settings, watch: Watch) -> Self {
         let folder = Folder(settings.folder.clone());
         let kept = folder.all_kept().into_iter().take(NAMES);
-        let known = kept.map(|(subject, kept)| (subject, Known { kept: Some(kept), ..Known::default() })).collect();
+        let known =
+            kept.map(|(subject, kept)| (subject, NameState { kept: Some(kept), ..NameState::default() })).collect();
         Self { settings, watch, folder, known: Mutex::new(known) }
     }
 
@@ -80,7 +81,7 @@ impl Validator {
     }
 
     /// Stores the age of a kept answer, if it would be lost at the next boot.
-    fn look(&self, subject: &Subject, known: &mut Known) {
+    fn look(&self, subject: &Subject, known: &mut NameState) {
         let Some(kept) = &mut known.kept else { return };
         if kept.look(&machine_clocks().clocks(), self.watch)
             && let Err(what) = self.folder.write_kept(subject, kept)
@@ -98,28 +99,28 @@ impl Validator {
         let known = all.entry(subject.clone()).or_default();
         let key = match self.key() {
             Ok(key) => key,
-            Err(reason) => return self.written(known, Report::unknown(subject.clone(), reason), false),
+            Err(reason) => return self.write_report(known, Report::unknown(subject.clone(), reason), false),
         };
-        let before = judged(known, &key, subject);
+        let before = kept_report(known, &key, subject);
         let is_current = before.as_ref().is_some_and(|report| report.state == ReportState::Current);
         let has_just_failed = known.failed.as_ref().is_some_and(|(at, _)| at.elapsed() < PAUSE);
         if !asks && (is_current || has_just_failed) {
             let report = before.unwrap_or_else(|| unknown(known, subject));
-            return self.written(known, report, false);
+            return self.write_report(known, report, false);
         }
-        match self.asked(&key, subject).await {
+        match self.ask_console(&key, subject).await {
             Ok(kept) => {
                 (known.kept, known.failed) = (Some(kept), None);
-                let report = judged(known, &key, subject).unwrap_or_else(|| unknown(known, subject));
-                self.written(known, report, true)
+                let report = kept_report(known, &key, subject).unwrap_or_else(|| unknown(known, subject));
+                self.write_report(known, report, true)
             }
             Err(reason) => {
                 known.failed = Some((Instant::now(), reason));
                 self.look(subject, known);
                 // Time has passed during the question.
-                let report = judged(known, &key, subject).filter(|report| report.state != ReportState::Unknown);
+                let report = kept_report(known, &key, subject).filter(|report| report.state != ReportState::Unknown);
                 let report = report.unwrap_or_else(|| unknown(known, subject));
-                self.written(known, report, false)
+                self.write_report(known, report, false)
             }
         }
     }
@@ -131,15 +132,15 @@ impl Validator {
         PublicKey::from_pem("the site's key", &text).map_err(|error| error.to_string())
     }
 
-    async fn asked(&self, key: &PublicKey, subject: &Subject) -> Result<Kept, String> {
+    async fn ask_console(&self, key: &PublicKey, subject: &Subject) -> Result<KeptAnswer, String> {
         let question = Question { subject: subject.clone(), nonce: Nonce(rand::random()) };
         let sealed = ask(&self.settings.console, &question).await?;
-        let kept = Kept::new(&sealed, key, &question, &machine_clocks().clocks(), self.watch);
+        let kept = KeptAnswer::new(&sealed, key, &question, &machine_clocks().clocks(), self.watch);
         kept.map_err(|error| error.to_string())
     }
 
     /// Writes a report if it differs from the file, and returns it.
-    fn written(&self, known: &mut Known, report: Report, is_answer: bool) -> Report {
+    fn write_report(&self, known: &mut NameState, report: Report, is_answer: bool) -> Report {
         if !is_answer && known.written.as_ref() == Some(&report) {
             return report;
         }
@@ -168,11 +169,11 @@ pub fn is_settled(report: &Report) -> bool {
 }
 
 /// Report of a kept answer now; `None` if there is none, or if it is of another key.
-fn judged(known: &Known, key: &PublicKey, subject: &Subject) -> Option<Report> {
+fn kept_report(known: &NameState, key: &PublicKey, subject: &Subject) -> Option<Report> {
     known.kept.as_ref()?.report(key, subject, &machine_clocks().clocks()).ok()
 }
 
-fn unknown(known: &Known, subject: &Subject) -> Report {
+fn unknown(known: &NameState, subject: &Subject) -> Report {
     let reason = known.failed.as_ref().map_or("nothing was asked yet", |(_, reason)| reason);
     Report::unknown(subject.clone(), reason.to_owned())
 }
@@ -208,8 +209,8 @@ mod tests {
     /// A validator with a silent site, which answered once about each of two names, in another boot, by a clock that
     /// was years ahead.
     fn validator(folder: &Path) -> (Validator, Subject) {
-        let (key, subject) = (SiteKey::generate().unwrap(), Subject::named("entitlement", "analytics").unwrap());
-        for subject in [&subject, &Subject::named("feature", "export-all").unwrap()] {
+        let (key, subject) = (SiteKey::generate().unwrap(), Subject::new("entitlement", "analytics").unwrap());
+        for subject in [&subject, &Subject::new("feature", "export-all").unwrap()] {
             keep_answer(folder, &key, subject);
         }
         durable::write_file(&folder.join("key.pem"), key.public().to_pem().as_bytes(), 0o644).unwrap();
@@ -225,16 +226,16 @@ mod tests {
 
     fn keep_answer(folder: &Path, key: &SiteKey, subject: &Subject) {
         let question = Question { subject: subject.clone(), nonce: Nonce([7; 16]) };
-        let unsigned = Answer::new(&question, None, "site", Timestamp::now()).unsigned().unwrap();
+        let unsigned = Answer::new(&question, None, "site", Timestamp::now()).to_unsigned().unwrap();
         let signature = key.sign(unsigned.message()).unwrap();
         let sealed = unsigned.seal(key.public().id(), signature).unwrap();
         let ahead = Timestamp::now() + SignedDuration::from_hours(24 * 3650);
         let clocks = Clocks { wall: ahead, boot: "another", uptime: Duration::from_mins(1) };
-        let kept = Kept::new(&sealed, key.public(), &question, &clocks, Watch::Steady).unwrap();
+        let kept = KeptAnswer::new(&sealed, key.public(), &question, &clocks, Watch::Steady).unwrap();
         Folder(folder.to_owned()).write_kept(subject, &kept).unwrap();
     }
 
-    fn stored(folder: &Path, name: &str) -> serde_json::Value {
+    fn stored_document(folder: &Path, name: &str) -> serde_json::Value {
         serde_json::from_slice(&fs_err::read(folder.join(name)).unwrap()).unwrap()
     }
 
@@ -245,9 +246,9 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(validator.renew_all());
         assert_eq!(runtime.block_on(validator.report(&subject)).state, ReportState::Kept);
-        let mut aged = stored(folder.path(), "entitlement-analytics.kept");
+        let mut aged = stored_document(folder.path(), "entitlement-analytics.kept");
         assert_eq!(aged["looked"]["at"]["boot"], machine_clocks().boot);
-        let other = stored(folder.path(), "feature-export-all.kept");
+        let other = stored_document(folder.path(), "feature-export-all.kept");
         assert_eq!(other["looked"]["at"]["boot"], machine_clocks().boot, "also for what no software requested");
 
         // A week of other boots later.

@@ -112,10 +112,10 @@ fn answer(mut stream: TcpStream, key: &SiteKey, granted: bool) {
     let query = line.split(' ').nth(1).and_then(|path| path.split_once('?')).map(|(_, query)| query).unwrap();
     let (asked, nonce) = query.split_once("&nonce=").unwrap();
     let (kind, name) = asked.split_once('=').unwrap();
-    let question = Question { subject: Subject::named(kind, name).unwrap(), nonce: nonce.parse().unwrap() };
+    let question = Question { subject: Subject::new(kind, name).unwrap(), nonce: nonce.parse().unwrap() };
     let mut answer = Answer::new(&question, None, "site", Timestamp::now());
     answer.granted = granted;
-    let unsigned = answer.unsigned().unwrap();
+    let unsigned = answer.to_unsigned().unwrap();
     let signature = key.sign(unsigned.message()).unwrap();
     let sealed = unsigned.seal(key.public().id(), signature).unwrap();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", sealed.bytes().len());

@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_error_codes::{Code, CodedError as _, codes};
 use landfall_license::answer::{AnswerError, Question, Subject};
 use landfall_peer::Problem;
 use landfall_peer::routes::PROBLEM;
@@ -27,7 +27,7 @@ pub const PATH: &str = "/v1/license";
 
 /// Context of the route.
 #[derive(Clone)]
-pub struct Asked {
+pub struct AnswerContext {
     site: Arc<Site>,
     allowance: Arc<Allowance>,
 }
@@ -39,7 +39,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
         .layer(CatchPanicLayer::new())
-        .with_state(Asked { site, allowance: Arc::default() })
+        .with_state(AnswerContext { site, allowance: Arc::default() })
 }
 
 /// Parses the question of a query, which has exactly two fields.
@@ -52,52 +52,52 @@ fn question(query: &str) -> Result<Question, AnswerError> {
     if nonce != "nonce" {
         return Err(AnswerError::Question("has no nonce".to_owned()));
     }
-    Ok(Question { subject: Subject::named(kind, name)?, nonce: value.parse()? })
+    Ok(Question { subject: Subject::new(kind, name)?, nonce: value.parse()? })
 }
 
 async fn answer(
-    State(asked): State<Asked>,
+    State(asked): State<AnswerContext>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     RawQuery(query): RawQuery,
 ) -> Response {
     if let Err(wait) = asked.allowance.take(from.ip(), Instant::now()) {
         let seconds = wait.as_millis().div_ceil(1000);
         let title = format!("this address may ask about the license again in {seconds} seconds");
-        let mut response = refused(StatusCode::TOO_MANY_REQUESTS, codes::LICENSE_QUESTIONS_TOO_MANY, title);
+        let mut response = refusal_response(StatusCode::TOO_MANY_REQUESTS, codes::LICENSE_QUESTIONS_TOO_MANY, title);
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return response;
     }
     let question = match question(query.as_deref().unwrap_or_default()) {
         Ok(question) => question,
-        Err(error) => return refused(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string()),
+        Err(error) => return refusal_response(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string()),
     };
     match asked.site.license_answer(&question).await {
         Ok(sealed) => {
             let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
             (headers, sealed.bytes().to_vec()).into_response()
         }
-        Err(error) => unanswered(&error),
+        Err(error) => no_answer_response(&error),
     }
 }
 
 /// Responds that the host gave no answer. The reason is in the logs of the console and the host; software learns only
 /// that there is no answer.
-fn unanswered(error: &HostError) -> Response {
+fn no_answer_response(error: &HostError) -> Response {
     tracing::debug!(%error, "a question about the license has no answer");
     let too_many = matches!(error, HostError::Refused(problem) if problem.status == 429);
     if too_many {
         let title = "the site answers too many questions about the license".to_owned();
-        return refused(StatusCode::TOO_MANY_REQUESTS, codes::LICENSE_QUESTIONS_TOO_MANY, title);
+        return refusal_response(StatusCode::TOO_MANY_REQUESTS, codes::LICENSE_QUESTIONS_TOO_MANY, title);
     }
-    refused(
+    refusal_response(
         StatusCode::SERVICE_UNAVAILABLE,
-        error.registered(),
+        error.registry_code(),
         "the site gives no answer about the license now".to_owned(),
     )
 }
 
-fn refused(status: StatusCode, code: Code, title: String) -> Response {
+fn refusal_response(status: StatusCode, code: Code, title: String) -> Response {
     let (code, hint) = (Some(code.id.to_owned()), Some(code.fix.to_owned()));
     let problem = Problem { status: status.as_u16(), title, detail: None, code, hint };
     let body = serde_json::to_vec(&problem).unwrap_or_default();

@@ -9,10 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Body;
-use super::changes::{Accepted, ask as hand_over, plan_of, unusable_id};
+use super::changes::{AcceptResult, ask as hand_over, plan_of, unusable_id};
 use super::intent::Intent;
 use crate::access::Caller;
-use crate::approval::{self, Approval, Approved, Wanted, open, setting};
+use crate::approval::{self, Approval, ApprovalSubject, ApprovedPlan, open, setting};
 use crate::context::Context;
 use crate::host::{PlanPage, Request, is_id};
 use crate::refusal::Refusal;
@@ -44,11 +44,11 @@ pub async fn approve_second(
         return Ok(known);
     }
     let waiting = open(context).await?.into_iter().find(|approval| approval.id == id);
-    let Some(Wanted::Change { plan, .. }) = waiting.map(|approval| approval.wanted) else {
+    let Some(ApprovalSubject::Change { plan, .. }) = waiting.map(|approval| approval.wanted) else {
         return Err(Refusal::NotThere("approval of a plan that waits for a second person".to_owned()));
     };
     let page = confirmed_plan(context, &plan, &confirm).await?;
-    let approved = Approved::second(context, &caller.approver(), id).await?;
+    let approved = ApprovedPlan::second(context, &caller.approver(), id).await?;
     hand_over(context, caller, request, Intent::Approve { change: page.change, approved, confirm }).await
 }
 
@@ -77,9 +77,9 @@ pub struct ApprovalItem {
 impl From<Approval> for ApprovalItem {
     fn from(Approval { id, wanted, title, by, asked, ends, .. }: Approval) -> Self {
         let (kind, plan) = match wanted {
-            Wanted::Change { plan, .. } => ("change", Some(plan)),
-            Wanted::Off => ("off", None),
-            Wanted::Count(_) => ("count", None),
+            ApprovalSubject::Change { plan, .. } => ("change", Some(plan)),
+            ApprovalSubject::Off => ("off", None),
+            ApprovalSubject::Count(_) => ("count", None),
         };
         Self { id, kind, title, plan, by, asked, ends }
     }
@@ -193,7 +193,7 @@ pub async fn approve(
     caller: Caller,
     Path(id): Path<String>,
     Body(sent): Body<SentSecond>,
-) -> Accepted {
+) -> AcceptResult {
     let begun = approve_second(&context, &caller, &id, (sent.request, sent.confirm)).await?;
     Ok((StatusCode::ACCEPTED, Json(begun)))
 }

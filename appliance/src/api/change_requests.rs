@@ -7,13 +7,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::intent::named;
+use super::intent::deserialize_change;
 use crate::host::{Change, DataFate};
 
 /// Request to look for media.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Look")]
-pub struct Sent {
+pub struct SentLook {
     /// Request ID that the client chooses: 8 to 96 lower-case hexadecimal digits and hyphens. A repeated request is
     /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
@@ -28,7 +28,7 @@ pub struct SentPlan {
     /// executed once.
     #[schemars(regex(pattern = ID_PATTERN))]
     pub(super) request: Option<String>,
-    #[serde(flatten, deserialize_with = "named")]
+    #[serde(flatten, deserialize_with = "deserialize_change")]
     pub(super) change: Change,
 }
 

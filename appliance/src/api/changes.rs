@@ -7,14 +7,16 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use landfall_error_codes::codes;
-use landfall_peer::Asking;
+use landfall_peer::Requester;
 
 use super::Body;
-use super::change_requests::{Sent, SentAbort, SentConfiguration, SentPlan, SentRestore, SentRollback, SentUpgrade};
+use super::change_requests::{
+    SentAbort, SentConfiguration, SentLook, SentPlan, SentRestore, SentRollback, SentUpgrade,
+};
 use super::intent::Intent;
 use super::site::note;
 use crate::access::Caller;
-use crate::approval::{Approved, void_others};
+use crate::approval::{ApprovedPlan, void_others};
 use crate::audit::{Author, Event};
 use crate::context::Context;
 use crate::error::Context as _;
@@ -77,7 +79,7 @@ async fn ask_host(
     }
     let planned = if let Intent::Plan(change) = &intent { Some(change.clone()) } else { None };
     let (by, correlation) = (host_name_of(&author), author.correlation.clone());
-    let wish = intent.wish(Asking { request, by, correlation, first });
+    let wish = intent.wish(Requester { request, by, correlation, first });
     let asked = match context.site.hand_over(&wish).await {
         Ok(asked) => asked,
         Err(error) => {
@@ -154,9 +156,14 @@ async fn void(context: &Context, author: &Author, change: &Change, plan: &str) {
     }
 }
 
-pub(super) type Accepted = Result<(StatusCode, Json<Request>), Refusal>;
+pub(super) type AcceptResult = Result<(StatusCode, Json<Request>), Refusal>;
 
-pub(super) async fn accept(context: &Context, caller: &Caller, request: Option<String>, intent: Intent) -> Accepted {
+pub(super) async fn accept(
+    context: &Context,
+    caller: &Caller,
+    request: Option<String>,
+    intent: Intent,
+) -> AcceptResult {
     Ok((StatusCode::ACCEPTED, Json(ask(context, caller, request, intent).await?)))
 }
 
@@ -177,7 +184,7 @@ pub(super) async fn accept(context: &Context, caller: &Caller, request: Option<S
             body = ref("#/components/schemas/Problem")),
     ),
 )]
-pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Body<Sent>) -> Accepted {
+pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Body<SentLook>) -> AcceptResult {
     accept(&context, &caller, sent.request, Intent::Look).await
 }
 
@@ -199,7 +206,7 @@ pub async fn look(State(context): State<Context>, caller: Caller, Body(sent): Bo
             body = ref("#/components/schemas/Problem")),
     ),
 )]
-pub async fn plan(State(context): State<Context>, caller: Caller, Body(sent): Body<SentPlan>) -> Accepted {
+pub async fn plan(State(context): State<Context>, caller: Caller, Body(sent): Body<SentPlan>) -> AcceptResult {
     accept(&context, &caller, sent.request, Intent::Plan(sent.change)).await
 }
 
@@ -210,8 +217,8 @@ async fn approve(
     request: Option<String>,
     change: Change,
     (plan, confirm): (String, String),
-) -> Accepted {
-    let approved = Approved::alone(context, &plan).await?;
+) -> AcceptResult {
+    let approved = ApprovedPlan::alone(context, &plan).await?;
     accept(context, caller, request, Intent::Approve { change, approved, confirm }).await
 }
 
@@ -233,7 +240,7 @@ async fn approve(
             body = ref("#/components/schemas/Problem")),
     ),
 )]
-pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent): Body<SentUpgrade>) -> Accepted {
+pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent): Body<SentUpgrade>) -> AcceptResult {
     let SentUpgrade { request, medium, plan, confirm } = sent;
     approve(&context, &caller, request, Change::Upgrade { medium }, (plan, confirm)).await
 }
@@ -256,7 +263,7 @@ pub async fn upgrade(State(context): State<Context>, caller: Caller, Body(sent):
             body = ref("#/components/schemas/Problem")),
     ),
 )]
-pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRollback>) -> Accepted {
+pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRollback>) -> AcceptResult {
     let SentRollback { request, version, data, plan, confirm } = sent;
     approve(&context, &caller, request, Change::Rollback { version, data }, (plan, confirm)).await
 }
@@ -279,7 +286,7 @@ pub async fn roll_back(State(context): State<Context>, caller: Caller, Body(sent
             body = ref("#/components/schemas/Problem")),
     ),
 )]
-pub async fn restore(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRestore>) -> Accepted {
+pub async fn restore(State(context): State<Context>, caller: Caller, Body(sent): Body<SentRestore>) -> AcceptResult {
     let SentRestore { request, backup, at, components, plan, confirm } = sent;
     approve(&context, &caller, request, Change::Restore { backup, at, components }, (plan, confirm)).await
 }
@@ -306,7 +313,7 @@ pub async fn configure(
     State(context): State<Context>,
     caller: Caller,
     Body(sent): Body<SentConfiguration>,
-) -> Accepted {
+) -> AcceptResult {
     let SentConfiguration { request, values, secrets, backup_time, plan, confirm } = sent;
     let change = Change::Configure { values, secrets, backup_time };
     approve(&context, &caller, request, change, (plan, confirm)).await
@@ -330,7 +337,7 @@ pub async fn configure(
             body = ref("#/components/schemas/Problem")),
     ),
 )]
-pub async fn abort(State(context): State<Context>, caller: Caller, Body(sent): Body<SentAbort>) -> Accepted {
+pub async fn abort(State(context): State<Context>, caller: Caller, Body(sent): Body<SentAbort>) -> AcceptResult {
     accept(&context, &caller, sent.request, Intent::Abort(sent.operation)).await
 }
 

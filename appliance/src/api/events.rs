@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _};
 
 use crate::access::{Caller, Identity};
 use crate::context::Context;
-use crate::host::{Heard, Listener};
+use crate::host::{Listener, ReceivedItem};
 use crate::people::{has_key, has_session};
 use crate::refusal::Refusal;
 
@@ -45,15 +45,15 @@ const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
     ),
 )]
 pub async fn follow(State(context): State<Context>, caller: Caller, headers: HeaderMap) -> Result<Response, Refusal> {
-    let Some(listener) = context.site.listen(heard(&headers), TIME) else {
+    let Some(listener) = context.site.listen(last_event_of(&headers), TIME) else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    streamed(&context, caller, unfold(listener, next))
+    event_response(&context, caller, unfold(listener, next))
 }
 
 /// Answers with these events. The answer takes a listener slot until it ends, at the latest soon after the caller's
 /// session or key. Refused without a free slot.
-pub fn streamed(
+pub fn event_response(
     context: &Context,
     caller: Caller,
     events: impl Stream<Item = Event> + Send + 'static,
@@ -87,16 +87,16 @@ async fn next(mut listener: Listener) -> Option<(Event, Listener)> {
     Some((event(heard), listener))
 }
 
-fn event(heard: Heard) -> Event {
+fn event(heard: ReceivedItem) -> Event {
     match heard {
-        Heard::Event { id, text } => Event::default().id(id).data(text),
-        Heard::Ended => Event::default().event("ended").data("{}"),
+        ReceivedItem::Event { id, text } => Event::default().id(id).data(text),
+        ReceivedItem::Ended => Event::default().event("ended").data("{}"),
     }
 }
 
 /// Returns the run and the number of the last event that a client received; `None` if the header is not an ID of this
 /// console.
-fn heard(headers: &HeaderMap) -> Option<(u64, u64)> {
+fn last_event_of(headers: &HeaderMap) -> Option<(u64, u64)> {
     let (run, number) = headers.get(LAST_HEARD)?.to_str().ok()?.split_once('-')?;
     Some((run.parse().ok()?, number.parse().ok()?))
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish, SupportWish, is_backup_time};
+use landfall_peer::{AbortWish, ApprovedWish, LookWish, PlanWish, Requester, SupportWish, is_backup_time};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::approval::Approved;
+use crate::approval::ApprovedPlan;
 use crate::host::{Change, DataFate, Wish};
 use crate::refusal::Refusal;
 
@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 const LONGEST: usize = 200;
 
 /// Deserializes a change only by its name: derived code would also accept the index of the variant.
-pub(super) fn named<'de, D: Deserializer<'de>>(fields: D) -> Result<Change, D::Error> {
+pub(super) fn deserialize_change<'de, D: Deserializer<'de>>(fields: D) -> Result<Change, D::Error> {
     let fields = Map::deserialize(fields)?;
     if !fields.get("change").is_some_and(Value::is_string) {
         return Err(D::Error::custom("change: say what is planned, such as `upgrade`"));
@@ -35,7 +35,7 @@ pub enum Intent {
         /// The change.
         change: Change,
         /// The plan that one or two people approved.
-        approved: Approved,
+        approved: ApprovedPlan,
         /// Name of the site, as typed.
         confirm: String,
     },
@@ -89,7 +89,7 @@ impl Intent {
         if let Self::Approve { approved, .. } = self { approved.first().map(str::to_owned) } else { None }
     }
 
-    pub(super) fn wish(self, asking: Asking) -> Wish {
+    pub(super) fn wish(self, asking: Requester) -> Wish {
         match self {
             Self::Look => Wish::Look(LookWish { asking }),
             Self::Plan(change) => Wish::Plan(PlanWish { asking, change }),

@@ -27,7 +27,7 @@ use utoipa_axum::routes;
 pub use approvals::{approve_second, confirmed_plan};
 pub use changes::{ask, new_request, plan_of};
 pub use document::{Operation, document, operations};
-pub use events::streamed;
+pub use events::event_response;
 pub use intent::Intent;
 pub use secrets::{give_secret, known_secret};
 pub use site::{back_up_now, drill_now, import_license};
@@ -39,11 +39,11 @@ use crate::refusal::Refusal;
 
 /// Returns the routes of the API, including its document.
 pub fn routes() -> Router<Context> {
-    documented().split_for_parts().0.route("/api/v1/openapi.json", get(async || Json(document())))
+    documented_routes().split_for_parts().0.route("/api/v1/openapi.json", get(async || Json(document())))
 }
 
 /// Returns the routes with their documentation, which is written at each handler.
-fn documented() -> OpenApiRouter<Context> {
+fn documented_routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(site::status))
         .routes(routes!(site::gpus))
@@ -61,7 +61,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(changes::operation))
         .routes(routes!(events::follow))
         .routes(routes!(changes::media, changes::look))
-        .merge(uploads::documented())
+        .merge(uploads::documented_routes())
         .routes(routes!(changes::plan))
         .routes(routes!(changes::one_plan))
         .routes(routes!(changes::one_request))

@@ -247,7 +247,7 @@ pub async fn import_license(context: &Context, caller: &Caller, license: String)
     let (context, author) = (context.clone(), caller.author());
     let asking = spawn_for_request(async move {
         let imported = context.site.import_license(&author.name, &author.correlation, &license);
-        asked(&context, &author, ["license.ask", "license.import"], imported).await
+        ask_and_record(&context, &author, ["license.ask", "license.import"], imported).await
     });
     asking.await.context(codes::BUG, || "the import of a license was interrupted".to_owned())?
 }
@@ -277,7 +277,7 @@ pub async fn back_up_now(context: &Context, caller: &Caller) -> Result<(), Refus
     let (context, author) = (context.clone(), caller.author());
     let asking = spawn_for_request(async move {
         let begun = context.site.begin_backup(&author.name, &author.correlation);
-        asked(&context, &author, ["backup.ask", "backup.begin"], begun).await
+        ask_and_record(&context, &author, ["backup.ask", "backup.begin"], begun).await
     });
     asking.await.context(codes::BUG, || "the request for a backup was interrupted".to_owned())?
 }
@@ -307,14 +307,14 @@ pub async fn drill_now(context: &Context, caller: &Caller) -> Result<(), Refusal
     let (context, author) = (context.clone(), caller.author());
     let asking = spawn_for_request(async move {
         let begun = context.site.begin_drill(&author.name, &author.correlation);
-        asked(&context, &author, ["drill.ask", "drill.begin"], begun).await
+        ask_and_record(&context, &author, ["drill.ask", "drill.begin"], begun).await
     });
     asking.await.context(codes::BUG, || "the request for a drill was interrupted".to_owned())?
 }
 
 /// Records a request about the site, asks the host, and records the outcome. Nothing is asked before `question` is
 /// awaited here.
-async fn asked<T>(
+async fn ask_and_record<T>(
     context: &Context,
     author: &Author,
     [wish, act]: [&'static str; 2],

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Body;
-use super::changes::{Accepted, accept};
+use super::changes::{AcceptResult, accept};
 use super::intent::Intent;
 use super::site::note;
 use crate::access::Caller;
@@ -71,7 +71,7 @@ pub async fn page(State(context): State<Context>) -> Result<Json<SupportPage>, R
             body = ref("#/components/schemas/Problem")),
     ),
 )]
-pub async fn collect(State(context): State<Context>, caller: Caller, Body(sent): Body<SentSupport>) -> Accepted {
+pub async fn collect(State(context): State<Context>, caller: Caller, Body(sent): Body<SentSupport>) -> AcceptResult {
     accept(&context, &caller, sent.request, of_hours(sent.hours)?).await
 }
 

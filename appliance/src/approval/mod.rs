@@ -12,9 +12,9 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
-pub use people::{Counted, count_again, counted, does_count, forget, is_same_person};
+pub use people::{ApproverAccount, approvers, count_again, does_count, forget, is_same_person};
 pub use setting::{setting, turn_on};
-pub use waiting::{Approval, Wanted, approve, ask, ask_change, open, open_change, void_others, withdraw};
+pub use waiting::{Approval, ApprovalSubject, approve, ask, ask_change, open, open_change, void_others, withdraw};
 
 use crate::audit::Author;
 use crate::context::Context;
@@ -34,12 +34,12 @@ pub struct Approver {
 
 /// A plan that may begin: only this module creates this value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Approved {
+pub struct ApprovedPlan {
     plan: String,
     first: Option<String>,
 }
 
-impl Approved {
+impl ApprovedPlan {
     /// Approves by the caller alone. Refused while two approvals are required.
     pub async fn alone(context: &Context, plan: &str) -> Result<Self, Refusal> {
         if setting(context).await?.is_some() {
@@ -52,8 +52,10 @@ impl Approved {
     pub async fn second(context: &Context, approver: &Approver, id: &str) -> Result<Self, Refusal> {
         let used = approve(context, approver, id).await?;
         match used.wanted {
-            Wanted::Change { plan, .. } => Ok(Self { plan, first: Some(used.by) }),
-            Wanted::Off | Wanted::Count(_) => Err(Refusal::NotThere(format!("plan that waits for approval {id}"))),
+            ApprovalSubject::Change { plan, .. } => Ok(Self { plan, first: Some(used.by) }),
+            ApprovalSubject::Off | ApprovalSubject::Count(_) => {
+                Err(Refusal::NotThere(format!("plan that waits for approval {id}")))
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use crate::role::Role;
 
 /// A user, and whether the user counts as a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counted {
+pub struct ApproverAccount {
     /// Name of the user.
     pub name: String,
     /// Role of the user.
@@ -27,9 +27,9 @@ const COLUMNS: &str = "SELECT u.name, u.role, u.source, \
      u.disabled IS NULL AND (u.source <> 'local' OR c.user_name IS NOT NULL) AS counts \
      FROM users u LEFT JOIN counted_users c ON c.user_name = u.name";
 
-fn read(row: &Row) -> Result<Counted, sqlx::Error> {
+fn read(row: &Row) -> Result<ApproverAccount, sqlx::Error> {
     let (role, source): (String, String) = (row.try_get("role")?, row.try_get("source")?);
-    Ok(Counted {
+    Ok(ApproverAccount {
         name: row.try_get("name")?,
         role: role.parse().unwrap_or(Role::Viewer),
         is_local: source == "local",
@@ -38,11 +38,11 @@ fn read(row: &Row) -> Result<Counted, sqlx::Error> {
 }
 
 /// Returns all users whose role permits a first or second approval, by name, without disabled ones.
-pub async fn counted(context: &Context) -> Result<Vec<Counted>, Refusal> {
+pub async fn approvers(context: &Context) -> Result<Vec<ApproverAccount>, Refusal> {
     all(&mut context.database.read().acquire().await?).await
 }
 
-pub(super) async fn all(connection: &mut Connection) -> Result<Vec<Counted>, Refusal> {
+pub(super) async fn all(connection: &mut Connection) -> Result<Vec<ApproverAccount>, Refusal> {
     let rows = format!("{COLUMNS} WHERE u.disabled IS NULL AND u.role <> 'viewer' ORDER BY u.name");
     let rows = query(sqlx::AssertSqlSafe(rows)).fetch_all(connection).await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
@@ -82,7 +82,7 @@ pub fn is_same_person(one: &str, other: &str) -> bool {
 }
 
 /// Returns true if these include two different people who are administrators.
-pub(super) fn are_two(people: &[Counted]) -> bool {
+pub(super) fn are_two(people: &[ApproverAccount]) -> bool {
     let mut able = people.iter().filter(|user| user.counts && user.role >= Role::Administrator);
     let Some(one) = able.next() else { return false };
     able.any(|other| !is_same_person(&one.name, &other.name))

@@ -1,7 +1,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 
-use super::{Wanted, is_same_person, open, turn_on};
+use super::{ApprovalSubject, is_same_person, open, turn_on};
 use crate::database::query;
 use crate::host::Wish;
 use crate::host::fake::PLAN;
@@ -41,7 +41,7 @@ async fn second(site: &Site, visitor: &Visitor) -> Reply {
     visitor.post("/upgrade/approve", &fields).await
 }
 
-fn begun(site: &Site) -> Vec<(String, Option<String>)> {
+fn begun_operations(site: &Site) -> Vec<(String, Option<String>)> {
     let wishes = site.host.wishes.lock().unwrap().clone();
     let begun = wishes.into_iter().filter_map(|wish| match wish {
         Wish::Upgrade(wish) | Wish::RollBack(wish) | Wish::Restore(wish) | Wish::Configure(wish) => {
@@ -85,7 +85,7 @@ async fn a_restore_waits_for_a_second_person_like_every_other_change() {
     }
     let second = second(&site, &ada).await;
     assert!(second.header("location").starts_with("/restore?request="), "{}", second.body);
-    assert_eq!(begun(&site), [("ada".to_owned(), Some("root".to_owned()))]);
+    assert_eq!(begun_operations(&site), [("ada".to_owned(), Some("root".to_owned()))]);
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn an_operators_approval_waits_for_an_administrator_and_both_are_named_eve
     assert!(olga.get(&path).await.body.contains("Approve first"));
     assert_eq!(ask(&olga).await.header("location"), path);
     assert_eq!(ask(&olga).await.header("location"), path, "sent twice, asked once");
-    assert!(begun(&site).is_empty(), "nothing begins before the second person");
+    assert!(begun_operations(&site).is_empty(), "nothing begins before the second person");
     assert!(is_refused(&ask(&root).await, "LF5041"), "another first approval already exists");
 
     let page = olga.get(&path).await.body;
@@ -154,7 +154,7 @@ async fn an_operators_approval_waits_for_an_administrator_and_both_are_named_eve
     assert!(is_refused(&root.post("/upgrade/approve", &wrong).await, "node-1"));
     let done = second(&site, &root).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
-    assert_eq!(begun(&site), [("root".to_owned(), Some("olga".to_owned()))]);
+    assert_eq!(begun_operations(&site), [("root".to_owned(), Some("olga".to_owned()))]);
     assert!(open(&site.context).await.unwrap().is_empty(), "it counts once");
     assert!(root.get("/approval").await.is_success());
     until(async || log(&site).await.contains("\"upgrade.begin\"")).await;
@@ -198,10 +198,10 @@ async fn nobody_is_two_people() {
     assert!(is_refused(&approve(&key).await, "LF5042"), "a key is its user's");
     let operator = site.program("olga", &[Scope::Upgrade]).await;
     assert_eq!(approve(&operator).await.status, StatusCode::FORBIDDEN, "an operator approves first alone");
-    assert!(begun(&site).is_empty());
+    assert!(begun_operations(&site).is_empty());
     let other = approve(&site.program("ada", &[Scope::Upgrade]).await).await;
     assert_eq!((other.status, &other.json()["first"]), (StatusCode::ACCEPTED, &json!("root")), "{}", other.body);
-    assert_eq!(begun(&site)[0].1.as_deref(), Some("root"));
+    assert_eq!(begun_operations(&site)[0].1.as_deref(), Some("root"));
     assert!(is_same_person("Ada", "ada@example.org") && !is_same_person("ada", "adam"));
 }
 
@@ -225,7 +225,7 @@ async fn an_account_in_another_ones_hands_is_no_second_person() {
     set_disabled(&site.context, &author(), "olga", true).await.unwrap();
     set_disabled(&site.context, &author(), "olga", false).await.unwrap();
     assert!(is_refused(&ask(&site.sign_in("olga").await).await, "LF5042"));
-    assert!(begun(&site).is_empty());
+    assert!(begun_operations(&site).is_empty());
     let log = log(&site).await;
     assert_eq!(log.matches("\"two-people.forget\"").count(), 2, "{log}");
 
@@ -234,7 +234,7 @@ async fn an_account_in_another_ones_hands_is_no_second_person() {
     let claim = [("token", "K7QF2M-9XRT4B"), ("name", "ada"), ("password", PASSWORD), ("again", PASSWORD)];
     assert_eq!(door.post("/first", &claim).await.status, StatusCode::SEE_OTHER);
     assert_eq!(second(&site, &site.sign_in("ada").await).await.status, StatusCode::SEE_OTHER);
-    assert_eq!(begun(&site), [("ada".to_owned(), Some("root".to_owned()))]);
+    assert_eq!(begun_operations(&site), [("ada".to_owned(), Some("root".to_owned()))]);
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn one_administrator_alone_turns_nothing_off_and_lets_nobody_count() {
     let site = begin().await;
     let (root, ada) = (site.sign_in("root").await, site.sign_in("ada").await);
     create_user(&site.context, &author(), "bob", Role::Administrator, PASSWORD).await.unwrap();
-    let id_of = async |wanted: Wanted| {
+    let id_of = async |wanted: ApprovalSubject| {
         let waiting = open(&site.context).await.unwrap();
         waiting.into_iter().find(|approval| approval.wanted == wanted).map_or("none".to_owned(), |found| found.id)
     };
@@ -250,7 +250,7 @@ async fn one_administrator_alone_turns_nothing_off_and_lets_nobody_count() {
     assert!(
         root.post("/approval/count", &[("name", "bob")]).await.header("location").starts_with("/approval?done=asked&")
     );
-    let count = id_of(Wanted::Count("bob".to_owned())).await;
+    let count = id_of(ApprovalSubject::Count("bob".to_owned())).await;
     let bob = site.sign_in("bob").await;
     assert!(is_refused(&approve(&root, &count).await, "LF5042") && is_refused(&approve(&bob, &count).await, "LF5042"));
     for name in ["vera", "nobody", "ada"] {
@@ -262,11 +262,11 @@ async fn one_administrator_alone_turns_nothing_off_and_lets_nobody_count() {
     create_user(&site.context, &author(), "bob", Role::Administrator, PASSWORD).await.unwrap();
     assert_eq!(approve(&ada, &count).await.status, StatusCode::NOT_FOUND, "it was void with the user");
     root.post("/approval/count", &[("name", "bob")]).await;
-    let count = id_of(Wanted::Count("bob".to_owned())).await;
+    let count = id_of(ApprovalSubject::Count("bob".to_owned())).await;
     assert!(approve(&ada, &count).await.header("location").starts_with("/approval?done=approved&"));
 
     assert!(root.post("/approval/off", &[]).await.header("location").starts_with("/approval?done=asked&"));
-    let off = id_of(Wanted::Off).await;
+    let off = id_of(ApprovalSubject::Off).await;
     assert!(is_refused(&approve(&root, &off).await, "LF5042"));
     assert!(root.get("/approval").await.body.contains("Two people approve"));
     ask(&root).await;
@@ -297,7 +297,7 @@ async fn another_plan_of_the_same_change_voids_the_first_approval_and_the_same_p
     plan(&site).await;
     until(async || open(&site.context).await.unwrap().is_empty()).await;
     assert_eq!(second(&site, &root).await.status, StatusCode::NOT_FOUND);
-    assert!(begun(&site).is_empty());
+    assert!(begun_operations(&site).is_empty());
     let log = log(&site).await;
     assert!(log.contains("\"approval.void\"") && log.contains("the plan is another one now"), "{log}");
 }
@@ -334,7 +334,7 @@ async fn a_first_approval_is_withdrawn_or_ends() {
 
 /// Returns a caller with a session of this user.
 async fn caller(site: &Site, user: &str) -> crate::access::Caller {
-    let proven = crate::people::Proven::without_password(&site.context, user).await;
+    let proven = crate::people::ProvenUser::without_password(&site.context, user).await;
     let secret = crate::people::begin_session(&site.context, &author(), &proven, ("test", None)).await.unwrap();
     let session = crate::people::find_session(&site.context, &secret, true).await.unwrap().unwrap();
     crate::access::Caller {
@@ -365,7 +365,7 @@ async fn of_second_approvals_in_parallel_one_begins() {
         statuses.push(approval.await.unwrap());
     }
     assert_eq!(statuses.iter().filter(|status| **status == StatusCode::SEE_OTHER).count(), 1, "{statuses:?}");
-    assert_eq!(begun(&site).len(), 1);
+    assert_eq!(begun_operations(&site).len(), 1);
 }
 
 #[tokio::test]

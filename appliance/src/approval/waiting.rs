@@ -22,7 +22,7 @@ const MOST: usize = 32;
 
 /// Subject of a first approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
+pub enum ApprovalSubject {
     /// A change begins.
     Change {
         /// The change, as planned.
@@ -36,7 +36,7 @@ pub enum Wanted {
     Count(String),
 }
 
-impl Wanted {
+impl ApprovalSubject {
     const fn kind(&self) -> &'static str {
         match self {
             Self::Change { .. } => "change",
@@ -68,7 +68,7 @@ pub struct Approval {
     /// ID in requests.
     pub id: String,
     /// Subject of the approval.
-    pub wanted: Wanted,
+    pub wanted: ApprovalSubject,
     /// Subject in words.
     pub title: String,
     /// The user.
@@ -85,8 +85,8 @@ impl Approval {
     /// Returns its object for the audit log.
     fn object(&self) -> String {
         match &self.wanted {
-            Wanted::Change { plan, .. } => format!("{} by the plan {plan}", self.title),
-            Wanted::Off | Wanted::Count(_) => self.title.clone(),
+            ApprovalSubject::Change { plan, .. } => format!("{} by the plan {plan}", self.title),
+            ApprovalSubject::Off | ApprovalSubject::Count(_) => self.title.clone(),
         }
     }
 
@@ -102,9 +102,9 @@ fn read(row: &Row) -> Result<Option<Approval>, sqlx::Error> {
     let (kind, subject, change): (String, String, String) =
         (row.try_get("kind")?, row.try_get("subject")?, row.try_get("change")?);
     let wanted = match kind.as_str() {
-        "change" => serde_json::from_str(&change).ok().map(|change| Wanted::Change { change, plan: subject }),
-        "off" => Some(Wanted::Off),
-        _ => Some(Wanted::Count(subject)),
+        "change" => serde_json::from_str(&change).ok().map(|change| ApprovalSubject::Change { change, plan: subject }),
+        "off" => Some(ApprovalSubject::Off),
+        _ => Some(ApprovalSubject::Count(subject)),
     };
     let Some(wanted) = wanted else { return Ok(None) };
     let time = |milliseconds| Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MIN);
@@ -134,7 +134,8 @@ pub async fn open(context: &Context) -> Result<Vec<Approval>, Refusal> {
 
 /// Returns the first approval of a plan, if it waits.
 pub async fn open_change(context: &Context, plan: &str) -> Result<Option<Approval>, Refusal> {
-    let is_of_plan = |approval: &Approval| matches!(&approval.wanted, Wanted::Change { plan: of, .. } if of == plan);
+    let is_of_plan =
+        |approval: &Approval| matches!(&approval.wanted, ApprovalSubject::Change { plan: of, .. } if of == plan);
     Ok(open(context).await?.into_iter().find(is_of_plan))
 }
 
@@ -165,7 +166,7 @@ pub(super) async fn void_all(write: &mut Connection, author: &Author, because: &
 
 /// Voids a user's first approvals, and the pending approval that the user counts.
 pub(super) async fn void_of(write: &mut Connection, author: &Author, name: &str, because: &str) -> Result<(), Refusal> {
-    let is_about = |approval: &Approval| matches!(&approval.wanted, Wanted::Count(of) if of == name);
+    let is_about = |approval: &Approval| matches!(&approval.wanted, ApprovalSubject::Count(of) if of == name);
     end(write, author, ("approval.void", because), |approval| approval.by == name || is_about(approval)).await
 }
 
@@ -173,7 +174,7 @@ pub(super) async fn void_of(write: &mut Connection, author: &Author, name: &str,
 pub async fn void_others(context: &Context, author: &Author, of: &Change, plan: &str) -> Result<(), Refusal> {
     let is_other = |approval: &Approval| {
         matches!(&approval.wanted,
-        Wanted::Change { change, plan: approved } if change == of && approved != plan)
+        ApprovalSubject::Change { change, plan: approved } if change == of && approved != plan)
     };
     if !open(context).await?.iter().any(is_other) {
         return Ok(());
@@ -187,7 +188,7 @@ pub async fn void_others(context: &Context, author: &Author, of: &Change, plan: 
 /// Approves a plan as the first of two people. The caller has checked the typed name of the site.
 pub async fn ask_change(context: &Context, approver: &Approver, page: &PlanPage) -> Result<Approval, Refusal> {
     let title = title_of(page);
-    let wanted = Wanted::Change { change: page.change.clone(), plan: page.digest.clone() };
+    let wanted = ApprovalSubject::Change { change: page.change.clone(), plan: page.digest.clone() };
     ask(context, approver, wanted, title).await
 }
 
@@ -216,7 +217,12 @@ fn title_of(page: &PlanPage) -> String {
 }
 
 /// Approves something as the first of two people. Repeated by the same person, it is the same approval.
-pub async fn ask(context: &Context, approver: &Approver, wanted: Wanted, title: String) -> Result<Approval, Refusal> {
+pub async fn ask(
+    context: &Context,
+    approver: &Approver,
+    wanted: ApprovalSubject,
+    title: String,
+) -> Result<Approval, Refusal> {
     let (user, author) = (approver.user.as_deref().ok_or(Refusal::SignInNeeded)?, &approver.author);
     let mut write = context.database.write().await?;
     if !is_on(&mut write).await? {
@@ -224,12 +230,12 @@ pub async fn ask(context: &Context, approver: &Approver, wanted: Wanted, title: 
     }
     end_late(&mut write, author).await?;
     does_count(&mut write, user, wanted.first_role()).await?;
-    if let Wanted::Count(name) = &wanted {
+    if let ApprovalSubject::Count(name) = &wanted {
         can_count(&mut write, name).await?;
     }
     let waiting = all(&mut write).await?;
     if let Some(known) = waiting.iter().find(|approval| approval.wanted.is_same(&wanted)) {
-        return if known.by == user { Ok(known.clone()) } else { Err(taken(known)) };
+        return if known.by == user { Ok(known.clone()) } else { Err(duplicate_refusal(known)) };
     }
     if waiting.len() >= MOST {
         return Err(Refusal::TwoPeople(format!("{MOST} approvals wait already; withdraw one of them")));
@@ -246,13 +252,13 @@ pub async fn ask(context: &Context, approver: &Approver, wanted: Wanted, title: 
     Ok(made)
 }
 
-impl Wanted {
+impl ApprovalSubject {
     fn is_same(&self, other: &Self) -> bool {
         (self.kind(), self.subject()) == (other.kind(), other.subject())
     }
 }
 
-fn taken(known: &Approval) -> Refusal {
+fn duplicate_refusal(known: &Approval) -> Refusal {
     Refusal::TwoPeople(format!(
         "{} has approved this first, at {:.0}; approve it as the second person",
         known.by, known.asked
@@ -261,8 +267,8 @@ fn taken(known: &Approval) -> Refusal {
 
 async fn insert(write: &mut Connection, made: &Approval) -> Result<(), Refusal> {
     let change = match &made.wanted {
-        Wanted::Change { change, .. } => serde_json::to_string(change).unwrap_or_default(),
-        Wanted::Off | Wanted::Count(_) => String::new(),
+        ApprovalSubject::Change { change, .. } => serde_json::to_string(change).unwrap_or_default(),
+        ApprovalSubject::Off | ApprovalSubject::Count(_) => String::new(),
     };
     let insert = "INSERT INTO approvals (id, kind, subject, change, title, user_name, asked_as, asked, ends) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -277,7 +283,7 @@ async fn find(connection: &mut Connection, id: &str) -> Result<Option<Approval>,
     Ok(all(connection).await?.into_iter().find(|approval| approval.id == id))
 }
 
-fn gone() -> Refusal {
+fn not_waiting_refusal() -> Refusal {
     Refusal::NotThere("approval of this id that waits for a second person".to_owned())
 }
 
@@ -285,7 +291,7 @@ fn gone() -> Refusal {
 pub async fn withdraw(context: &Context, approver: &Approver, id: &str) -> Result<Approval, Refusal> {
     let author = &approver.author;
     let mut write = context.database.write().await?;
-    let found = find(&mut write, id).await?.ok_or_else(gone)?;
+    let found = find(&mut write, id).await?.ok_or_else(not_waiting_refusal)?;
     if approver.user.as_ref() != Some(&found.by) && approver.role < Some(Role::Administrator) {
         return Err(Refusal::NotCounted(format!("{} or an administrator withdraws this", found.by)));
     }
@@ -303,7 +309,7 @@ pub async fn approve(context: &Context, approver: &Approver, id: &str) -> Result
     let Some(found) = find(&mut write, id).await? else {
         // Expired approvals are recorded whatever the caller wanted.
         write.commit().await?;
-        return Err(gone());
+        return Err(not_waiting_refusal());
     };
     if is_same_person(user, &found.by) {
         let why = format!("{} approved this first, and {user} counts as the same person", found.by);
@@ -315,13 +321,13 @@ pub async fn approve(context: &Context, approver: &Approver, id: &str) -> Result
     let detail = found.detail();
     record(&mut write, author, Event::done("approval.second", &found.object()).with(&detail)).await?;
     match &found.wanted {
-        Wanted::Change { .. } => {
+        ApprovalSubject::Change { .. } => {
             let because = "another change begins";
-            let is_change = |other: &Approval| matches!(other.wanted, Wanted::Change { .. });
+            let is_change = |other: &Approval| matches!(other.wanted, ApprovalSubject::Change { .. });
             end(&mut write, author, ("approval.void", because), is_change).await?;
         }
-        Wanted::Off => turn_off(&mut write, author, &detail).await?,
-        Wanted::Count(name) => count(&mut write, author, name, &detail).await?,
+        ApprovalSubject::Off => turn_off(&mut write, author, &detail).await?,
+        ApprovalSubject::Count(name) => count(&mut write, author, name, &detail).await?,
     }
     write.commit().await?;
     Ok(found)

@@ -9,7 +9,7 @@ use landfall_error_codes::codes;
 
 use super::syslog::message;
 use crate::audit::Entry;
-use crate::database::{Connection, Pool, Reading, Row, Storage, query};
+use crate::database::{Connection, Pool, ReadOnlyDatabase, Row, Storage, query};
 use crate::entries::{PAGE, head, start};
 use crate::error::{Context as _, Result};
 
@@ -108,7 +108,7 @@ impl Export {
 /// Changes nothing; the console may be running.
 pub async fn export(folder: &Path, storage: &Storage, output: &mut impl Write) -> Result<()> {
     let failed = || "the audit log cannot be written out".to_owned();
-    let reading = Reading::open(folder, storage).await?;
+    let reading = ReadOnlyDatabase::open(folder, storage).await?;
     let export = Export::begin(reading.pool()).await?;
     let mut after = Some(0);
     while let Some(number) = after {

@@ -75,7 +75,7 @@ async fn cut(connection: &mut Connection, limits: Limits, now: Timestamp) -> Res
 
 #[cfg(test)]
 mod tests {
-    use landfall_audit::{Known, Report, verify};
+    use landfall_audit::{LogKnowledge, Report, verify};
 
     use super::*;
     use crate::audit::{Chain, Export, Form};
@@ -85,7 +85,7 @@ mod tests {
     const FEW: Limits = Limits { least: 5, ..KEPT };
 
     /// Returns a site whose log has signed entries, and some more.
-    async fn written() -> Site {
+    async fn site_with_log() -> Site {
         let site = Site::begin().await;
         for number in 0..20 {
             note(&site.context.database, &number.to_string()).await;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     /// Verifies the log with the host's key.
-    async fn verified(site: &Site) -> Report {
+    async fn verify_log(site: &Site) -> Report {
         let pool = site.context.database.read();
         let export = Export::begin(pool).await.unwrap();
         let (mut text, mut after) = (String::new(), Some(0));
@@ -111,19 +111,20 @@ mod tests {
             after = next;
         }
         let keys = vec![site.host.audit.lock().unwrap().key.public().clone()];
-        verify(text.as_bytes(), &Known { keys, ..Known::default() }).unwrap_or_else(|error| panic!("{error}: {text}"))
+        verify(text.as_bytes(), &LogKnowledge { keys, ..LogKnowledge::default() })
+            .unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
     #[tokio::test]
     async fn a_short_log_is_kept_whatever_the_clock_says() {
-        let site = written().await;
+        let site = site_with_log().await;
         let late = Timestamp::now() + SignedDuration::from_hours(24 * 365 * 100);
         assert_eq!(retain(&site.context.database, KEPT, late).await.unwrap(), None);
     }
 
     #[tokio::test]
     async fn old_entries_go_up_to_a_signed_one_and_the_rest_is_whole() {
-        let site = written().await;
+        let site = site_with_log().await;
         let database = &site.context.database;
         let start = retain(database, FEW, Timestamp::now()).await.unwrap().unwrap();
         assert!(start.number > 5, "{start}");
@@ -132,19 +133,19 @@ mod tests {
         note(database, "later").await;
         site.context.signing.sign(database, &site.context.site).await.unwrap();
         assert_eq!(site.context.signing.last().unwrap().restarts, 0, "the host follows it as before");
-        let report = verified(&site).await;
+        let report = verify_log(&site).await;
         assert_eq!(report.start, start);
         assert_eq!(report.covered.unwrap().head, report.head);
         let page = site.sign_in("root").await.get("/audit").await.body;
         assert!(page.contains("audit.drop") && page.contains(&format!("entries 1 to {}", start.number)), "{page}");
         let next = retain(database, Limits { most: 4, ..FEW }, Timestamp::UNIX_EPOCH).await.unwrap().unwrap();
         assert!(next.number > start.number, "too many go, however young they are");
-        assert_eq!(verified(&site).await.start, next);
+        assert_eq!(verify_log(&site).await.start, next);
     }
 
     #[tokio::test]
     async fn entries_that_somebody_else_removed_are_missed() {
-        let site = written().await;
+        let site = site_with_log().await;
         let signed = site.context.signing.last().unwrap();
         let mut write = site.context.database.write().await.unwrap();
         query("DELETE FROM audit WHERE number <= $1").bind(signed.head.number).execute(&mut *write).await.unwrap();
@@ -155,7 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_syslog_server_still_waits_for_is_kept() {
-        let site = written().await;
+        let site = site_with_log().await;
         let mut write = site.context.database.write().await.unwrap();
         let insert = query("INSERT INTO audit_forwarded (one, number) VALUES (1, 2)");
         insert.execute(&mut *write).await.unwrap();

@@ -37,7 +37,7 @@ impl Filter {
 
 /// Result of a search.
 #[derive(Debug)]
-pub struct Found {
+pub struct SearchResult {
     /// Entries with their numbers; `None` for an unreadable one, which every search shows.
     pub entries: Vec<(i64, Option<Entry>)>,
     /// Number before which the search continues; `None` at the beginning of the log.
@@ -45,7 +45,7 @@ pub struct Found {
 }
 
 /// Searches for at most `count` entries before a number.
-pub async fn search(pool: &Pool, before: Option<i64>, count: usize, filter: &Filter) -> Result<Found> {
+pub async fn search(pool: &Pool, before: Option<i64>, count: usize, filter: &Filter) -> Result<SearchResult> {
     let (mut entries, mut before, mut searched) = (Vec::new(), before, 0);
     loop {
         let part = page(pool, before, PART).await?;
@@ -57,14 +57,14 @@ pub async fn search(pool: &Pool, before: Option<i64>, count: usize, filter: &Fil
                 entries.push((number, entry));
             }
             if entries.len() == count {
-                return Ok(Found { entries, before: before.filter(|number| *number > 1) });
+                return Ok(SearchResult { entries, before: before.filter(|number| *number > 1) });
             }
         }
         if is_last {
-            return Ok(Found { entries, before: None });
+            return Ok(SearchResult { entries, before: None });
         }
         if searched >= SEARCHED {
-            return Ok(Found { entries, before });
+            return Ok(SearchResult { entries, before });
         }
     }
 }

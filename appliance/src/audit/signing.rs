@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall_audit::{Checkpoint, CheckpointWish, Head, RestartWish};
 use landfall_bundle_spec::trust::PublicKey;
-use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_error_codes::{Code, CodedError as _, codes};
 use landfall_peer::AUDIT_PAUSE;
 use tokio::time::timeout;
 
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Signing {
     /// Turn to create checkpoints; only its holder reads and changes the recorded notes.
-    turn: tokio::sync::Mutex<Noted>,
+    turn: tokio::sync::Mutex<HostNotes>,
     state: Mutex<State>,
     /// The last entry when this process first looked.
     begun: OnceLock<Head>,
@@ -36,19 +36,19 @@ pub struct Signing {
 
 /// Last recorded notes about the host: the object of each action. A repeated refusal of the host is recorded once, and
 /// a note about its key does not displace one about a restart.
-type Noted = BTreeMap<&'static str, String>;
+type HostNotes = BTreeMap<&'static str, String>;
 
 #[derive(Debug, Default, Clone)]
 struct State {
     last: Option<Checkpoint>,
     /// True if the host has confirmed the last checkpoint to this process; until then it is the stored one.
     is_confirmed: bool,
-    failing: Option<Unsigned>,
+    failing: Option<SigningFailure>,
 }
 
 /// Reason why the newest entries are not signed.
 #[derive(Debug, Clone)]
-pub struct Unsigned {
+pub struct SigningFailure {
     /// Time since which they are not.
     pub since: Timestamp,
     /// The reason.
@@ -56,13 +56,13 @@ pub struct Unsigned {
 }
 
 /// State of the host's signatures.
-struct Standing {
+struct HostSignatures {
     key: PublicKey,
     last: Option<Checkpoint>,
 }
 
 /// Checkpoint after which the log continues, and what the host must know about that.
-struct Begin {
+struct SigningStart {
     last: Option<Checkpoint>,
     restart: Option<RestartWish>,
     newer: Option<Checkpoint>,
@@ -75,7 +75,7 @@ impl Signing {
     }
 
     /// Returns why the newest entries are not signed; `None` if they are.
-    pub fn failing(&self) -> Option<Unsigned> {
+    pub fn failing(&self) -> Option<SigningFailure> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).failing.clone()
     }
 
@@ -123,7 +123,7 @@ impl Signing {
             Err(error) => {
                 tracing::warn!(code = error.code().id, "the end of the audit log is not signed: {error}");
                 let since = state.failing.as_ref().map_or_else(Timestamp::now, |failing| failing.since);
-                state.failing = Some(Unsigned { since, why: error.to_string() });
+                state.failing = Some(SigningFailure { since, why: error.to_string() });
             }
         }
         signed
@@ -136,7 +136,7 @@ impl Signing {
     }
 
     /// Returns the last entry that the host confirmed as signed.
-    fn confirmed(&self) -> Option<Head> {
+    fn confirmed_head(&self) -> Option<Head> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.last.as_ref().filter(|_| state.is_confirmed).map(|last| last.head)
     }
@@ -148,13 +148,14 @@ impl Signing {
         Ok(end)
     }
 
-    async fn sign_all(&self, database: &Database, site: &Site, noted: &mut Noted) -> Result<()> {
+    async fn sign_all(&self, database: &Database, site: &Site, noted: &mut HostNotes) -> Result<()> {
         let end = self.look(database).await?;
-        if self.confirmed() == Some(end) {
+        if self.confirmed_head() == Some(end) {
             return Ok(());
         }
         let standing = ask(site).await?;
-        let Some(Begin { mut last, mut restart, mut newer }) = self.begin(database, &standing, end, noted).await?
+        let Some(SigningStart { mut last, mut restart, mut newer }) =
+            self.begin(database, &standing, end, noted).await?
         else {
             return Ok(());
         };
@@ -177,7 +178,7 @@ impl Signing {
                 newer: newer.take(),
                 start: Some(start).filter(|start| *start != Head::EMPTY),
             };
-            let signed = site.sign_audit(&wish).await.map_err(refused)?;
+            let signed = site.sign_audit(&wish).await.map_err(signing_error)?;
             if signed.head != end {
                 return Err(Error::new(codes::HOST_ANSWER, "the host signed another entry than the one that was sent"));
             }
@@ -192,10 +193,10 @@ impl Signing {
     async fn begin(
         &self,
         database: &Database,
-        standing: &Standing,
+        standing: &HostSignatures,
         end: Head,
-        noted: &mut Noted,
-    ) -> Result<Option<Begin>> {
+        noted: &mut HostNotes,
+    ) -> Result<Option<SigningStart>> {
         let mut connection = database.read().acquire().await?;
         let (key, last) = (standing.key.id().to_string(), standing.last.clone());
         let from = newest(&mut connection, &standing.key).await?;
@@ -219,22 +220,27 @@ impl Signing {
         }
         drop(connection);
         if let Some(newer) = newer {
-            forgotten(database, &newer, known, noted).await?;
-            return Ok(Some(Begin { last: Some(newer.clone()), restart: None, newer: Some(newer) }));
+            note_lost_checkpoints(database, &newer, known, noted).await?;
+            return Ok(Some(SigningStart { last: Some(newer.clone()), restart: None, newer: Some(newer) }));
         }
         match last {
             Some(last) if !is_continued => {
-                restarted(database, last.head, from.as_ref(), noted).await?;
+                note_restart(database, last.head, from.as_ref(), noted).await?;
                 let restart = RestartWish { abandoned: last.head, from: from.clone() };
-                Ok(Some(Begin { last: from, restart: Some(restart), newer: None }))
+                Ok(Some(SigningStart { last: from, restart: Some(restart), newer: None }))
             }
-            last => Ok(Some(Begin { last, restart: None, newer: None })),
+            last => Ok(Some(SigningStart { last, restart: None, newer: None })),
         }
     }
 }
 
 /// Records that the log is not the one that the host signed last, as the last entry of the next signature.
-async fn restarted(database: &Database, abandoned: Head, from: Option<&Checkpoint>, noted: &mut Noted) -> Result<()> {
+async fn note_restart(
+    database: &Database,
+    abandoned: Head,
+    from: Option<&Checkpoint>,
+    noted: &mut HostNotes,
+) -> Result<()> {
     let kept = from.map_or(0, |from| from.head.number);
     let detail = format!(
         "the log lacks the entry that the host signed last; it continues behind signed entry {kept}, as after a restore"
@@ -244,7 +250,12 @@ async fn restarted(database: &Database, abandoned: Head, from: Option<&Checkpoin
 }
 
 /// Records that the host has forgotten its own checkpoints, which the log has.
-async fn forgotten(database: &Database, newer: &Checkpoint, known: u64, noted: &mut Noted) -> Result<()> {
+async fn note_lost_checkpoints(
+    database: &Database,
+    newer: &Checkpoint,
+    known: u64,
+    noted: &mut HostNotes,
+) -> Result<()> {
     let detail = format!(
         "the host has forgotten what it signed after its checkpoint {known}, as after a restore of its files; it \
          continues behind checkpoint {}",
@@ -255,7 +266,7 @@ async fn forgotten(database: &Database, newer: &Checkpoint, known: u64, noted: &
 }
 
 /// Records an entry of the console itself, once.
-async fn note(database: &Database, event: Event<'_>, noted: &mut Noted) -> Result<()> {
+async fn note(database: &Database, event: Event<'_>, noted: &mut HostNotes) -> Result<()> {
     if noted.get(event.action).is_some_and(|object| object == event.object) {
         return Ok(());
     }
@@ -273,12 +284,12 @@ pub(super) fn pause_after(signed: &Result<()>) -> Duration {
     if is_paced { AUDIT_PAUSE } else { PAUSE }
 }
 
-async fn ask(site: &Site) -> Result<Standing> {
-    let page = site.audit().await.map_err(refused)?;
+async fn ask(site: &Site) -> Result<HostSignatures> {
+    let page = site.audit().await.map_err(signing_error)?;
     let unreadable =
         |error| Error::new(codes::HOST_ANSWER, "the host's key for the audit log cannot be read").because(error);
     let key = PublicKey::from_pem("the host's answer", &page.key).map_err(|error| unreadable(error.to_string()))?;
-    Ok(Standing { key, last: page.last })
+    Ok(HostSignatures { key, last: page.last })
 }
 
 /// Stores a checkpoint after verifying it: one not signed with the host's key would make the whole export worthless.
@@ -292,9 +303,9 @@ async fn store(database: &Database, checkpoint: &Checkpoint, key: &PublicKey) ->
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
-fn refused(error: HostError) -> Error {
+fn signing_error(error: HostError) -> Error {
     let id = if let HostError::Refused(problem) = &error { problem.code.as_deref() } else { None };
     let known = [codes::AUDIT_FORKED, codes::CHECKPOINTS_TOO_MANY].into_iter().find(|code| Some(code.id) == id);
-    let code: Code = known.unwrap_or_else(|| error.registered());
+    let code: Code = known.unwrap_or_else(|| error.registry_code());
     Error::new(code, error.to_string())
 }

@@ -46,7 +46,7 @@ fn of_entry(host: &str, entry: &Entry, (number, hash): (i64, &str)) -> String {
     ];
     for (name, value) in parameters {
         // Writing to a string cannot fail.
-        let _written = write!(written, " {name}=\"{}\"", quoted(value));
+        let _written = write!(written, " {name}=\"{}\"", escape_value(value));
     }
     let detail = if entry.detail.is_empty() { String::new() } else { format!(" ({})", plain(&entry.detail)) };
     let (actor, object) = (plain(&entry.actor), plain(&entry.object));
@@ -55,7 +55,7 @@ fn of_entry(host: &str, entry: &Entry, (number, hash): (i64, &str)) -> String {
 }
 
 fn of_unreadable(host: &str, number: i64, hash: &str) -> String {
-    let (priority, hash) = (FACILITY * 8 + ERROR, quoted(hash));
+    let (priority, hash) = (FACILITY * 8 + ERROR, escape_value(hash));
     format!(
         "<{priority}>1 - {host} {APPLICATION} - audit.unreadable [{PARAMETERS} number=\"{number}\" hash=\"{hash}\"] \
          \u{feff}the entry cannot be read: the log was changed after it was written"
@@ -83,7 +83,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Escapes the value of a parameter: `"`, `\` and `]` get a preceding `\`.
-fn quoted(text: &str) -> String {
+fn escape_value(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for letter in plain(text).chars() {
         if matches!(letter, '"' | '\\' | ']') {

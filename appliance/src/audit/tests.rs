@@ -1,8 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use landfall_audit::{Known, Report, verify};
-use landfall_error_codes::{Coded as _, codes};
+use landfall_audit::{LogKnowledge, Report, verify};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_host_api::testing::Signer;
 use landfall_peer::{AUDIT_BYTES, AUDIT_PAUSE};
 
@@ -70,7 +70,7 @@ impl Console {
     }
 
     /// Returns the actions of the console itself.
-    async fn noted(&self) -> Vec<String> {
+    async fn console_actions(&self) -> Vec<String> {
         let entries = page(self.database.read(), None, 1000).await.unwrap();
         let entries = entries.into_iter().rev().filter_map(|(_, entry)| entry);
         entries.map(|entry| entry.action).filter(|action| action.starts_with("audit.")).collect()
@@ -103,13 +103,13 @@ impl Console {
     }
 
     /// Returns the result of a verifier on the host.
-    async fn verified(&self) -> Report {
+    async fn verify_export(&self) -> Report {
         let text = self.export().await;
         let (key, last) = {
             let signer = self.host.audit.lock().unwrap();
             (signer.key.public().clone(), signer.ledger.last.clone())
         };
-        let found = verify(text.as_bytes(), &Known { keys: vec![key], last, ..Known::default() });
+        let found = verify(text.as_bytes(), &LogKnowledge { keys: vec![key], last, ..LogKnowledge::default() });
         found.unwrap_or_else(|error| panic!("{error}"))
     }
 }
@@ -124,7 +124,7 @@ async fn what_the_database_exports_is_whole() {
     drop(write);
     console.sign().await.unwrap();
     console.write(2, "after").await;
-    let report = console.verified().await;
+    let report = console.verify_export().await;
     let covered = report.covered.unwrap();
     assert_eq!((report.head.number, covered.head.number), (1205, 1203));
     assert!(report.verified > 1, "one request takes fewer entries");
@@ -134,7 +134,7 @@ async fn what_the_database_exports_is_whole() {
     assert!(matches!(chain, Chain::Whole(last) if last == report.head), "{chain:?}");
     let mut of_host = Vec::new();
     super::export(console.folder.path(), &console.storage, &mut of_host).await.unwrap();
-    let found = verify(&*of_host, &Known::default()).unwrap();
+    let found = verify(&*of_host, &LogKnowledge::default()).unwrap();
     assert_eq!((found.head, found.unverified), (report.head, report.verified), "another process exports the same log");
     assert_eq!(
         page(console.database.read(), Some(11), 3).await.unwrap().iter().map(|(number, _)| *number).collect::<Vec<_>>(),
@@ -157,7 +157,7 @@ async fn nothing_new_asks_nobody_and_a_lost_answer_costs_nothing() {
     let console = console.again();
     console.sign().await.unwrap();
     assert_eq!(console.signing.last(), Some(first), "the host's own memory counts");
-    assert_eq!(console.verified().await.verified, 1);
+    assert_eq!(console.verify_export().await.verified, 1);
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn a_silent_host_is_no_reason_to_wait_and_is_reported() {
     console.host.is_silent.store(false, Ordering::SeqCst);
     console.sign().await.unwrap();
     assert!(console.signing.failing().is_none());
-    assert_eq!(console.verified().await.covered.unwrap().head.number, 3);
+    assert_eq!(console.verify_export().await.covered.unwrap().head.number, 3);
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn a_restored_log_continues_and_says_so_itself() {
     assert_eq!(last, Some(before.clone()), "a console that a drill has started takes no log's place");
     console.write(1, "after the restore").await;
     console.sign().await.unwrap();
-    let covered = console.verified().await.covered.unwrap();
+    let covered = console.verify_export().await.covered.unwrap();
     let restart = covered.restart.unwrap();
     assert_eq!((covered.head.number, covered.restarts, restart.kept.number), (9, 1, 5));
     assert_eq!(restart.abandoned, before.head);
@@ -200,7 +200,7 @@ async fn a_restored_log_continues_and_says_so_itself() {
     assert_eq!((newest.action.as_str(), newest.object), ("audit.restart", before.head.to_string()));
     console.write(1, "later").await;
     console.sign().await.unwrap();
-    assert_eq!(console.verified().await.covered.unwrap().restarts, 1, "no later checkpoint forgets it");
+    assert_eq!(console.verify_export().await.covered.unwrap().restarts, 1, "no later checkpoint forgets it");
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn a_lost_database_begins_another_log() {
     console.sign().await.unwrap();
     console.write(1, "b").await;
     console.sign().await.unwrap();
-    let covered = console.verified().await.covered.unwrap();
+    let covered = console.verify_export().await.covered.unwrap();
     assert_eq!((covered.head.number, covered.restart.unwrap().kept.number), (2, 0));
 }
 
@@ -229,14 +229,14 @@ async fn a_rewritten_log_becomes_no_signed_one_in_silence() {
     console.write(4, "rewritten").await;
     let text = console.export().await;
     let key = console.host.audit.lock().unwrap().key.public().clone();
-    let error = verify(text.as_bytes(), &Known { keys: vec![key], ..Known::default() }).unwrap_err();
+    let error = verify(text.as_bytes(), &LogKnowledge { keys: vec![key], ..LogKnowledge::default() }).unwrap_err();
     assert_eq!(error.code(), codes::AUDIT_REWRITTEN);
     console.change("DELETE FROM audit_checkpoints").await;
     let console = console.again();
     console.sign().await.unwrap();
     console.write(1, "rewritten").await;
     console.sign().await.unwrap();
-    let covered = console.verified().await.covered.unwrap();
+    let covered = console.verify_export().await.covered.unwrap();
     assert_eq!((covered.restarts, covered.restart.unwrap().abandoned), (1, before.head));
 }
 
@@ -260,17 +260,21 @@ async fn look_at_new_entries_finds_what_is_behind_the_seen_ones() {
     console.write(3, "a").await;
     console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 2").await;
     watch.look_again(&console.database).await.unwrap();
-    assert_eq!(watch.broken(), None, "entries that were seen are looked at once a day");
+    assert_eq!(watch.broken_entry(), None, "entries that were seen are looked at once a day");
     console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 5").await;
     console.write(1, "a").await;
     watch.look_again(&console.database).await.unwrap();
-    assert_eq!(watch.broken(), None, "it was also seen");
+    assert_eq!(watch.broken_entry(), None, "it was also seen");
     console.write(2, "a").await;
     console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 8").await;
     watch.look_again(&console.database).await.unwrap();
-    assert!(watch.broken().unwrap().contains("entry 8"), "{:?}", watch.broken());
+    assert!(watch.broken_entry().unwrap().contains("entry 8"), "{:?}", watch.broken_entry());
     watch.look_again(&console.database).await.unwrap();
-    assert!(watch.broken().unwrap().contains("entry 2"), "all of a broken log is looked at: {:?}", watch.broken());
+    assert!(
+        watch.broken_entry().unwrap().contains("entry 2"),
+        "all of a broken log is looked at: {:?}",
+        watch.broken_entry()
+    );
 }
 
 #[tokio::test]
@@ -282,7 +286,7 @@ async fn log_that_lost_its_seen_end_is_followed_from_its_beginning() {
     console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 1").await;
     console.change("DELETE FROM audit WHERE number = 4").await;
     watch.look_again(&console.database).await.unwrap();
-    assert!(watch.broken().unwrap().contains("entry 1"), "{:?}", watch.broken());
+    assert!(watch.broken_entry().unwrap().contains("entry 1"), "{:?}", watch.broken_entry());
 }
 
 #[tokio::test]
@@ -293,7 +297,7 @@ async fn another_key_of_the_host_is_recorded() {
     *console.host.audit.lock().unwrap() = Signer::generate().unwrap();
     console.write(1, "a").await;
     console.sign().await.unwrap();
-    let report = console.verified().await;
+    let report = console.verify_export().await;
     assert_eq!((report.head.number, report.verified, report.unverified), (4, 1, 1));
     let newest = page(console.database.read(), None, 1).await.unwrap().remove(0).1.unwrap();
     assert_eq!(newest.action, "audit.key");
@@ -322,13 +326,13 @@ async fn a_long_entry_does_not_stop_the_signing() {
     console.plant(3 * AUDIT_BYTES).await;
     console.write(3, "b").await;
     console.sign().await.unwrap();
-    let report = console.verified().await;
+    let report = console.verify_export().await;
     assert_eq!((report.head.number, report.covered.unwrap().head.number, report.verified), (7, 7, 3));
     // Two entries that do not fit into one request together.
     console.plant(AUDIT_BYTES / 3 * 2).await;
     console.plant(AUDIT_BYTES / 3 * 2).await;
     console.sign().await.unwrap();
-    assert_eq!(console.verified().await.covered.unwrap().head.number, 9);
+    assert_eq!(console.verify_export().await.covered.unwrap().head.number, 9);
     console.plant(landfall_audit::ENTRY_BYTES).await;
     let error = console.sign().await.unwrap_err();
     assert!(error.code() == codes::AUDIT_BROKEN && error.to_string().starts_with("entry 10 "), "{error}");
@@ -351,7 +355,7 @@ async fn a_host_that_paces_checkpoints_is_asked_again_soon_and_what_it_signed_is
     console.host.checkpoints.store(usize::MAX, Ordering::SeqCst);
     let signed = console.sign().await;
     assert!(super::signing::pause_after(&signed) > AUDIT_PAUSE);
-    assert_eq!(console.verified().await.covered.unwrap().head.number, 1203);
+    assert_eq!(console.verify_export().await.covered.unwrap().head.number, 1203);
     assert!(console.signing.failing().is_none());
 }
 
@@ -390,11 +394,11 @@ async fn a_host_that_has_forgotten_checkpoints_learns_them_and_the_log_says_so()
     console.host.audit.lock().unwrap().ledger = earlier;
     let console = console.again();
     console.sign().await.unwrap();
-    assert!(console.noted().await.is_empty(), "a console that a drill has started tells the host nothing");
+    assert!(console.console_actions().await.is_empty(), "a console that a drill has started tells the host nothing");
     console.write(1, "b").await;
     console.sign().await.unwrap();
-    assert_eq!(console.noted().await, ["audit.forgotten"]);
-    let report = console.verified().await;
+    assert_eq!(console.console_actions().await, ["audit.forgotten"]);
+    let report = console.verify_export().await;
     let covered = report.covered.unwrap();
     assert_eq!((covered.head.number, covered.sequence, report.verified), (8, latest.sequence + 1, 3));
     assert_eq!(console.signing.last(), Some(covered));
@@ -419,8 +423,8 @@ async fn what_is_noted_of_a_key_and_of_a_restart_is_noted_once() {
             assert_eq!(signed.unwrap_err().code(), codes::CHECKPOINTS_TOO_MANY);
         }
     }
-    assert_eq!(console.noted().await, ["audit.key", "audit.restart"]);
+    assert_eq!(console.console_actions().await, ["audit.key", "audit.restart"]);
     console.host.checkpoints.store(usize::MAX, Ordering::SeqCst);
     console.sign().await.unwrap();
-    assert_eq!(console.verified().await.covered.unwrap().head.number, 5);
+    assert_eq!(console.verify_export().await.covered.unwrap().head.number, 5);
 }

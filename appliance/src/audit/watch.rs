@@ -20,10 +20,10 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// Result of the latest check.
 #[derive(Debug, Default)]
-pub struct Watch(Mutex<Found>);
+pub struct Watch(Mutex<LogState>);
 
 #[derive(Debug, Default, Clone)]
-struct Found {
+struct LogState {
     broken: Option<String>,
     damage: Option<String>,
     /// The last known entry, if the log is intact.
@@ -31,18 +31,18 @@ struct Found {
 }
 
 impl Watch {
-    fn found(&self) -> MutexGuard<'_, Found> {
+    fn log_state(&self) -> MutexGuard<'_, LogState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the error that names a changed entry; `None` if the log is intact.
-    pub fn broken(&self) -> Option<String> {
-        self.found().broken.clone()
+    pub fn broken_entry(&self) -> Option<String> {
+        self.log_state().broken.clone()
     }
 
     /// Returns the damage of the database; `None` if all of it can be read.
     pub fn damage(&self) -> Option<String> {
-        self.found().damage.clone()
+        self.log_state().damage.clone()
     }
 
     /// Checks the whole log once.
@@ -52,7 +52,7 @@ impl Watch {
 
     /// Checks new entries once; the whole log if the last check did not find it intact.
     pub async fn look_again(&self, database: &Database) -> Result<()> {
-        let seen = self.found().seen;
+        let seen = self.log_state().seen;
         self.look_behind(database, seen).await
     }
 
@@ -60,7 +60,7 @@ impl Watch {
         // One transaction sees one moment: entries written in the meantime are not seen partly.
         let mut moment = database.read().begin().await?;
         let damage = damage_of(&mut moment).await?;
-        self.found().damage.clone_from(&damage);
+        self.log_state().damage.clone_from(&damage);
         if let Some(why) = damage {
             // A damaged database proves nothing about its log.
             tracing::error!(code = codes::APPLIANCE_DATABASE_DAMAGED.id, "the database is damaged: {why}");
@@ -77,7 +77,7 @@ impl Watch {
         if let Some(why) = &broken {
             tracing::error!(code = codes::AUDIT_BROKEN.id, "the audit log is not whole: {why}");
         }
-        let mut found = self.found();
+        let mut found = self.log_state();
         (found.seen, found.broken) = (seen, broken);
         Ok(())
     }
@@ -86,7 +86,7 @@ impl Watch {
     /// evidence.
     async fn look_whole(&self, database: &Database) -> Result<()> {
         self.look(database).await?;
-        let is_whole = self.found().seen.is_some();
+        let is_whole = self.log_state().seen.is_some();
         while is_whole && retain(database, KEPT, Timestamp::now()).await?.is_some() {}
         Ok(())
     }

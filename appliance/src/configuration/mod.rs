@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 #[cfg(test)]
 pub use tls::server_config;
-pub use tls::{Certificates, ServerFiles, Supplied};
+pub use tls::{Certificates, ServerFiles, SuppliedCertificate};
 
 /// Checked settings. The certificates were readable at the start; only the server's own may change later.
 #[derive(Debug)]
@@ -68,16 +68,16 @@ impl Configuration {
     /// Checks all settings. The error names each unusable one.
     pub fn check(arguments: ServeArguments) -> Result<Self> {
         let mut faults = Faults::default();
-        let data = faults.take("data", given(arguments.data).and_then(writable_folder));
+        let data = faults.take("data", require_value(arguments.data).and_then(writable_folder));
         let named = arguments.database.as_deref();
         let storage = named.map_or(Ok(Storage::File), |folder| Storage::of(folder, arguments.namespace.as_deref()));
         let storage = faults.take_all("database", storage);
         let listen = faults.take("listen", address(&arguments.listen));
         let answers =
             arguments.answers.map(|text| faults.take("answers", address(&text))).map_or(Some(None), |it| it.map(Some));
-        let host_address = faults.take("host-address", given(arguments.host_address).and_then(host_and_port));
-        let certificate = faults.take("certificate", given(arguments.certificate).and_then(readable));
-        let key = faults.take("key", given(arguments.key).and_then(readable));
+        let host_address = faults.take("host-address", require_value(arguments.host_address).and_then(host_and_port));
+        let certificate = faults.take("certificate", require_value(arguments.certificate).and_then(readable));
+        let key = faults.take("key", require_value(arguments.key).and_then(readable));
         // Its faults must not keep the console from starting, so only its presence is checked here.
         let supplied = arguments
             .supplied_certificate
@@ -86,9 +86,9 @@ impl Configuration {
         let certificates = issued.map(|issued| Certificates { issued, supplied });
         let server = certificates.as_ref().and_then(|all| faults.take("certificate", all.choose()));
         let server = server.map(|(config, _)| config);
-        let host = faults.take("host-certificate", given(arguments.host_certificate).and_then(read));
-        let own = faults.take("client-certificate", given(arguments.client_certificate).and_then(read));
-        let own_key = faults.take("client-key", given(arguments.client_key).and_then(read));
+        let host = faults.take("host-certificate", require_value(arguments.host_certificate).and_then(read));
+        let own = faults.take("client-certificate", require_value(arguments.client_certificate).and_then(read));
+        let own_key = faults.take("client-key", require_value(arguments.client_key).and_then(read));
         let client = match (host, own, own_key) {
             (Some(host), Some(own), Some(key)) => {
                 faults.take("host-certificate", tls::client_config(&host, &own, &key))
@@ -119,7 +119,7 @@ impl Configuration {
     }
 }
 
-fn given<T>(value: Option<T>) -> Result<T, String> {
+fn require_value<T>(value: Option<T>) -> Result<T, String> {
     value.ok_or_else(|| "is missing".to_owned())
 }
 
@@ -165,7 +165,7 @@ fn read_file(file: &Path) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
     use crate::cli::{Arguments, Command};

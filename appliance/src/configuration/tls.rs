@@ -34,7 +34,7 @@ pub struct Certificates {
 
 /// State of the certificate that the site supplies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Supplied {
+pub enum SuppliedCertificate {
     /// No certificate is supplied.
     #[default]
     Missing,
@@ -50,12 +50,14 @@ pub enum Supplied {
 impl Certificates {
     /// Builds the server configuration from the files' current content. An unusable supplied certificate locks no
     /// browser out: the issued one is used instead. Blocks.
-    pub fn choose(&self) -> Result<(Arc<rustls::ServerConfig>, Supplied), String> {
+    pub fn choose(&self) -> Result<(Arc<rustls::ServerConfig>, SuppliedCertificate), String> {
         let supplied = self.supplied.as_ref().filter(|files| files.certificate.exists() || files.key.exists());
         let standing = match supplied.map(|files| (files, server_config(files))) {
-            Some((files, Ok(config))) => return Ok((config, Supplied::Used { ends: end_of(&files.certificate) })),
-            Some((_, Err(why))) => Supplied::Unusable(why),
-            None => Supplied::Missing,
+            Some((files, Ok(config))) => {
+                return Ok((config, SuppliedCertificate::Used { ends: end_of(&files.certificate) }));
+            }
+            Some((_, Err(why))) => SuppliedCertificate::Unusable(why),
+            None => SuppliedCertificate::Missing,
         };
         Ok((server_config(&self.issued)?, standing))
     }

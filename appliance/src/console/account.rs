@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse as _};
 use serde::Deserialize;
 
-use super::fields::{Sent, Told, tell, told};
+use super::fields::{ActionNotice, FormFields, notice_address, tell};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
-use super::{Shown, draw, draw_refused, go};
+use super::{PageResult, draw, draw_refused, go};
 use crate::access::{Caller, SESSION, set_cookie};
 use crate::context::Context;
 use crate::people::{
@@ -26,7 +26,7 @@ struct Row {
 
 #[derive(Template)]
 #[template(path = "account.html")]
-struct Whole {
+struct AccountPage {
     frame: Frame,
     name: String,
     rows: Vec<Row>,
@@ -50,7 +50,7 @@ fn notice(done: &str) -> Option<&'static str> {
     }
 }
 
-async fn page(context: &Context, caller: &Caller, frame: Frame) -> Result<Whole, Refusal> {
+async fn page(context: &Context, caller: &Caller, frame: Frame) -> Result<AccountPage, Refusal> {
     let own = caller.session()?;
     let rows = sessions_of(context, &own.user).await?.into_iter().map(|session| Row {
         is_this: session.id == own.id,
@@ -59,10 +59,10 @@ async fn page(context: &Context, caller: &Caller, frame: Frame) -> Result<Whole,
         session,
     });
     let is_local = user(context, &own.user).await?.source == Source::Local;
-    Ok(Whole { frame, name: own.user.clone(), rows: rows.collect(), is_local })
+    Ok(AccountPage { frame, name: own.user.clone(), rows: rows.collect(), is_local })
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, ActionNotice(done): ActionNotice) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Account, "Your account").with(notice(&done));
     draw(&page(&context, &caller, frame).await?)
 }
@@ -72,8 +72,8 @@ pub async fn password(
     State(context): State<Context>,
     caller: Caller,
     headers: HeaderMap,
-    Sent(form): Sent<Password>,
-) -> Shown {
+    FormFields(form): FormFields<Password>,
+) -> PageResult {
     let name = caller.session()?.user.clone();
     let author = caller.author();
     let changed = if form.new == form.again {
@@ -86,7 +86,7 @@ pub async fn password(
             let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
             let secret = begin_session(&context, &author, &proven, (browser, None)).await?;
             let cookie = set_cookie(SESSION, &secret).map(|value| (header::SET_COOKIE, value));
-            Ok((AppendHeaders(cookie), go(&told(&secret, "/account", "password"))?).into_response())
+            Ok((AppendHeaders(cookie), go(&notice_address(&secret, "/account", "password"))?).into_response())
         }
         Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
@@ -96,13 +96,13 @@ pub async fn password(
     }
 }
 
-pub async fn end_others(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn end_others(State(context): State<Context>, caller: Caller) -> PageResult {
     let own = caller.session()?;
     end_sessions_but(&context, &caller.author(), &own.user, &own.id).await?;
     tell(&caller, "/account", "sessions")
 }
 
-pub async fn end_one(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
+pub async fn end_one(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> PageResult {
     end_own_session(&context, &caller.author(), &caller.session()?.user, &id).await?;
     tell(&caller, "/account", "session")
 }

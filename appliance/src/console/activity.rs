@@ -7,7 +7,7 @@ use super::frame::{Frame, Place};
 use super::moment::{Moment, length};
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
-use super::{Shown, draw};
+use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::host::{Account, AskedBy, History, OperationOutcome, PastOperation, Topic};
@@ -36,14 +36,14 @@ struct View {
 
 #[derive(Template)]
 #[template(path = "activity.html")]
-struct Whole {
+struct ActivityPage {
     frame: Frame,
     view: View,
 }
 
 #[derive(Template)]
 #[template(path = "activity_live.html")]
-struct Live {
+struct ActivityFragment {
     view: View,
 }
 
@@ -129,13 +129,13 @@ async fn view(context: &Context) -> View {
     View { facts: facts.map_err(Trouble::from) }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Activity, "Activity");
-    draw(&Whole { frame, view: view(&context).await })
+    draw(&ActivityPage { frame, view: view(&context).await })
 }
 
-pub async fn live(State(context): State<Context>) -> Shown {
-    draw(&Live { view: view(&context).await })
+pub async fn live(State(context): State<Context>) -> PageResult {
+    draw(&ActivityFragment { view: view(&context).await })
 }
 
 #[cfg(test)]

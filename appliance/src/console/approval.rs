@@ -5,19 +5,21 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 
 use super::change::{home, plan_path};
-use super::fields::{Sent, Told, tell};
+use super::fields::{ActionNotice, FormFields, tell};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
-use super::{Shown, draw, draw_refused, go};
+use super::{PageResult, draw, draw_refused, go};
 use crate::access::Caller;
-use crate::approval::{self, Approval, Counted, Wanted, counted, does_count, is_same_person, open, setting, turn_on};
+use crate::approval::{
+    self, Approval, ApprovalSubject, ApproverAccount, approvers, does_count, is_same_person, open, setting, turn_on,
+};
 use crate::context::Context;
 use crate::people::Role;
 use crate::refusal::{Page, Refusal};
 
 /// A waiting first approval, as seen by the caller.
-pub struct Waiting {
+pub struct WaitingApproval {
     pub approval: Approval,
     pub asked: Moment,
     pub ends: Moment,
@@ -28,7 +30,7 @@ pub struct Waiting {
     pub can_withdraw: bool,
 }
 
-impl Waiting {
+impl WaitingApproval {
     async fn of(context: &Context, caller: &Caller, approval: Approval) -> Result<Self, Refusal> {
         let barrier = barrier(context, caller, Some(&approval)).await?;
         let is_own = caller.user() == Some(&approval.by);
@@ -36,8 +38,8 @@ impl Waiting {
             asked: Moment::new(approval.asked),
             ends: Moment::new(approval.ends),
             plan: match &approval.wanted {
-                Wanted::Change { change, plan } => Some(plan_path(change, plan)),
-                Wanted::Off | Wanted::Count(_) => None,
+                ApprovalSubject::Change { change, plan } => Some(plan_path(change, plan)),
+                ApprovalSubject::Off | ApprovalSubject::Count(_) => None,
             },
             barrier,
             can_withdraw: is_own || caller.role() >= Some(Role::Administrator),
@@ -82,7 +84,7 @@ async fn barrier(context: &Context, caller: &Caller, first: Option<&Approval>) -
 /// Missing approvals of a plan, if two are required.
 pub struct TwoPeople {
     /// The first approval.
-    pub first: Option<Waiting>,
+    pub first: Option<WaitingApproval>,
     /// Reason why the caller cannot approve it now.
     pub barrier: Option<String>,
 }
@@ -94,7 +96,7 @@ impl TwoPeople {
             return Ok(None);
         }
         let first = match approval::open_change(context, plan).await? {
-            Some(approval) => Some(Waiting::of(context, caller, approval).await?),
+            Some(approval) => Some(WaitingApproval::of(context, caller, approval).await?),
             None => None,
         };
         let barrier = match &first {
@@ -106,13 +108,13 @@ impl TwoPeople {
 }
 
 struct Row {
-    user: Counted,
+    user: ApproverAccount,
     mark: Mark,
     /// True if two people can make the user count, and no one has asked yet.
     can_be_asked: bool,
 }
 
-struct On {
+struct TwoPersonRule {
     since: Moment,
     by: String,
     /// True if no one has asked to require one approval again.
@@ -121,11 +123,11 @@ struct On {
 
 #[derive(Template)]
 #[template(path = "approval.html")]
-struct Whole {
+struct ApprovalPage {
     frame: Frame,
-    on: Option<On>,
+    on: Option<TwoPersonRule>,
     rows: Vec<Row>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingApproval>,
     /// Reason why the caller cannot request anything here while two approvals are required.
     barrier: Option<String>,
 }
@@ -145,8 +147,9 @@ fn notice(done: &str) -> Option<&'static str> {
     }
 }
 
-fn row(user: Counted, waiting: &[Waiting]) -> Row {
-    let is_asked = waiting.iter().any(|row| matches!(&row.approval.wanted, Wanted::Count(name) if *name == user.name));
+fn row(user: ApproverAccount, waiting: &[WaitingApproval]) -> Row {
+    let is_asked =
+        waiting.iter().any(|row| matches!(&row.approval.wanted, ApprovalSubject::Count(name) if *name == user.name));
     let mark = match (user.counts, is_asked) {
         (true, _) => How::Good.mark("Counts"),
         (false, true) => How::Busy.mark("Waits"),
@@ -155,13 +158,14 @@ fn row(user: Counted, waiting: &[Waiting]) -> Row {
     Row { mark, can_be_asked: user.is_local && !user.counts && !is_asked, user }
 }
 
-async fn page(context: &Context, caller: &Caller, frame: Frame) -> Result<Whole, Refusal> {
-    let waiting = Waiting::all(context, caller).await?;
-    let is_asked = waiting.iter().any(|row| row.approval.wanted == Wanted::Off);
-    let on = setting(context).await?.map(|on| On { since: Moment::new(on.since), by: on.by, can_end: !is_asked });
-    let rows = counted(context).await?.into_iter().map(|user| row(user, &waiting)).collect();
+async fn page(context: &Context, caller: &Caller, frame: Frame) -> Result<ApprovalPage, Refusal> {
+    let waiting = WaitingApproval::all(context, caller).await?;
+    let is_asked = waiting.iter().any(|row| row.approval.wanted == ApprovalSubject::Off);
+    let on =
+        setting(context).await?.map(|on| TwoPersonRule { since: Moment::new(on.since), by: on.by, can_end: !is_asked });
+    let rows = approvers(context).await?.into_iter().map(|user| row(user, &waiting)).collect();
     let barrier = if on.is_some() { barrier(context, caller, None).await? } else { None };
-    Ok(Whole { frame, on, rows, waiting, barrier })
+    Ok(ApprovalPage { frame, on, rows, waiting, barrier })
 }
 
 fn frame_of(context: &Context, caller: &Caller) -> Frame {
@@ -169,7 +173,7 @@ fn frame_of(context: &Context, caller: &Caller) -> Frame {
 }
 
 /// Shows the page again after a request.
-async fn after(context: &Context, caller: &Caller, (done, said): (Result<(), Refusal>, &str)) -> Shown {
+async fn after(context: &Context, caller: &Caller, (done, said): (Result<(), Refusal>, &str)) -> PageResult {
     match done {
         Ok(()) => tell(caller, "/approval", said),
         Err(refusal @ (Refusal::Internal(_) | Refusal::NotThere(_))) => Err(Page(refusal)),
@@ -180,45 +184,53 @@ async fn after(context: &Context, caller: &Caller, (done, said): (Result<(), Ref
     }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, ActionNotice(done): ActionNotice) -> PageResult {
     let frame = frame_of(&context, &caller).with(notice(&done));
     draw(&page(&context, &caller, frame).await?)
 }
 
 /// Turns the setting on. The fields `person` are the chosen names.
-pub async fn on(State(context): State<Context>, caller: Caller, Sent(fields): Sent<Vec<(String, String)>>) -> Shown {
+pub async fn on(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(fields): FormFields<Vec<(String, String)>>,
+) -> PageResult {
     let chosen: Vec<String> = fields.into_iter().filter(|(field, _)| field == "person").map(|(_, name)| name).collect();
     let user = caller.session()?.user.clone();
     let done = turn_on(&context, &caller.author(), &user, &chosen).await;
     after(&context, &caller, (done, "on")).await
 }
 
-pub async fn off(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn off(State(context): State<Context>, caller: Caller) -> PageResult {
     let title = "one person approves again".to_owned();
-    let done = approval::ask(&context, &caller.approver(), Wanted::Off, title).await.map(drop);
+    let done = approval::ask(&context, &caller.approver(), ApprovalSubject::Off, title).await.map(drop);
     after(&context, &caller, (done, "asked")).await
 }
 
-pub async fn count(State(context): State<Context>, caller: Caller, Sent(Name { name }): Sent<Name>) -> Shown {
+pub async fn count(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(Name { name }): FormFields<Name>,
+) -> PageResult {
     let title = format!("the user {} counts as a person", name.chars().take(64).collect::<String>());
-    let done = approval::ask(&context, &caller.approver(), Wanted::Count(name), title).await.map(drop);
+    let done = approval::ask(&context, &caller.approver(), ApprovalSubject::Count(name), title).await.map(drop);
     after(&context, &caller, (done, "asked")).await
 }
 
 /// Approves a change of these settings. A plan is approved on its own page, where it is read.
-pub async fn approve(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
+pub async fn approve(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> PageResult {
     let waiting = open(&context).await?.into_iter().find(|approval| approval.id == id);
-    if let Some(Wanted::Change { change, plan }) = waiting.map(|approval| approval.wanted) {
+    if let Some(ApprovalSubject::Change { change, plan }) = waiting.map(|approval| approval.wanted) {
         return go(&plan_path(&change, &plan));
     }
     let done = approval::approve(&context, &caller.approver(), &id).await.map(drop);
     after(&context, &caller, (done, "approved")).await
 }
 
-pub async fn withdraw(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
+pub async fn withdraw(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> PageResult {
     let withdrawn = approval::withdraw(&context, &caller.approver(), &id).await?;
     match withdrawn.wanted {
-        Wanted::Change { change, .. } => tell(&caller, home(change.verb()), "withdrawn"),
-        Wanted::Off | Wanted::Count(_) => tell(&caller, "/approval", "withdrawn"),
+        ApprovalSubject::Change { change, .. } => tell(&caller, home(change.verb()), "withdrawn"),
+        ApprovalSubject::Off | ApprovalSubject::Count(_) => tell(&caller, "/approval", "withdrawn"),
     }
 }

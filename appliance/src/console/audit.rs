@@ -4,15 +4,15 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::fields::Asked;
+use super::fields::QueryParameters;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
-use super::{Shown, draw};
+use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::audit::{Entry, Filter, Outcome, head, search};
 use crate::context::Context;
-use crate::forward::Standing;
+use crate::forward::ForwardingState;
 
 /// Number of entries per page.
 const ENTRIES: usize = 50;
@@ -20,10 +20,10 @@ const ENTRIES: usize = 50;
 struct Row {
     number: i64,
     /// The entry; `None` if it cannot be read.
-    read: Option<Read>,
+    read: Option<ReadableEntry>,
 }
 
-struct Read {
+struct ReadableEntry {
     mark: Mark,
     at: Moment,
     entry: Entry,
@@ -31,17 +31,17 @@ struct Read {
 
 #[derive(Template)]
 #[template(path = "audit.html")]
-struct Whole {
+struct AuditLogPage {
     frame: Frame,
     rows: Vec<Row>,
     head: String,
     count: i64,
-    signed: Option<Signed>,
+    signed: Option<SignatureState>,
     /// Reason why the newest entries are not signed, if signing failed.
-    failing: Option<Failing>,
+    failing: Option<FailureNotice>,
     /// State of forwarding to a syslog server.
-    forward: Standing,
-    forward_failing: Option<Failing>,
+    forward: ForwardingState,
+    forward_failing: Option<FailureNotice>,
     filter: Filter,
     /// Address of the next page.
     older: Option<String>,
@@ -49,20 +49,20 @@ struct Whole {
 }
 
 /// State of the host's signatures on the log.
-struct Signed {
+struct SignatureState {
     number: i64,
     at: Moment,
     restarts: u64,
 }
 
-struct Failing {
+struct FailureNotice {
     since: Moment,
     why: String,
 }
 
 /// Parameters of the address.
 #[derive(Deserialize)]
-pub struct Wanted {
+pub struct AuditQuery {
     before: Option<i64>,
     #[serde(default)]
     person: String,
@@ -72,7 +72,7 @@ pub struct Wanted {
     outcome: String,
 }
 
-impl Wanted {
+impl AuditQuery {
     fn filter(self) -> Filter {
         let outcome = match self.outcome.as_str() {
             "done" => Some(Outcome::Done),
@@ -97,34 +97,38 @@ fn older(filter: &Filter, before: i64) -> String {
     format!("/audit?{}", query.append_pair("before", &before.to_string()).finish())
 }
 
-fn read(entry: Entry) -> Read {
+fn read(entry: Entry) -> ReadableEntry {
     let mark = match entry.outcome {
         Outcome::Done => How::Good.mark("Done"),
         Outcome::Refused => How::Attention.mark("Refused"),
     };
-    Read { mark, at: Moment::new(entry.at), entry }
+    ReadableEntry { mark, at: Moment::new(entry.at), entry }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(wanted): Asked<Wanted>) -> Shown {
+pub async fn show(
+    State(context): State<Context>,
+    caller: Caller,
+    QueryParameters(wanted): QueryParameters<AuditQuery>,
+) -> PageResult {
     let pool = context.database.read();
     let (before, filter) = (wanted.before, wanted.filter());
     let found = search(pool, before, ENTRIES, &filter).await?;
     let rows: Vec<_> = found.entries.into_iter().map(|(number, entry)| Row { number, read: entry.map(read) }).collect();
     let head = head(&mut pool.acquire().await?).await?;
-    let signed = context.signing.last().map(|last| Signed {
+    let signed = context.signing.last().map(|last| SignatureState {
         number: last.head.number,
         at: Moment::new(last.at),
         restarts: last.restarts,
     });
     let failing =
-        context.signing.failing().map(|failing| Failing { since: Moment::new(failing.since), why: failing.why });
+        context.signing.failing().map(|failing| FailureNotice { since: Moment::new(failing.since), why: failing.why });
     let forward = context.forward.standing();
     let forward_failing = forward.failing.clone();
     let forward_failing =
-        forward_failing.map(|failing| Failing { since: Moment::new(failing.since), why: failing.why });
+        forward_failing.map(|failing| FailureNotice { since: Moment::new(failing.since), why: failing.why });
     let older = found.before.map(|before| older(&filter, before));
     let frame = Frame::new(&context, &caller, Place::Audit, "Audit");
-    draw(&Whole {
+    draw(&AuditLogPage {
         frame,
         rows,
         head: head.to_string(),

@@ -9,19 +9,19 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::change::{SETTINGS, hand_over};
-use super::fields::{Sent, Told, tell};
+use super::fields::{ActionNotice, FormFields, tell};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::overview::sentence;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
 use super::units::{bytes, short};
-use super::{Shown, draw};
+use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::api::{Intent, back_up_now, drill_now};
 use crate::context::Context;
 use crate::host::{
-    Backup, BackupTimes, BackupTry, Backups, Change, CopyRecord, Cut, PointsInTime, Running, Status, Topic,
+    Backup, BackupTimes, BackupTry, Backups, Change, CopyRecord, Cut, PointsInTime, RunningOperation, Status, Topic,
 };
 
 struct Row {
@@ -86,11 +86,11 @@ struct Schedule {
     times: Option<BackupTimes>,
     next: Option<Moment>,
     /// Latest backup, scheduled or on request.
-    backup: Option<Tried>,
+    backup: Option<BackupAttempt>,
     /// Latest backup that did not begin because another operation was running.
-    refused: Option<Tried>,
+    refused: Option<BackupAttempt>,
     /// Latest drill that a person requested.
-    drill: Option<Tried>,
+    drill: Option<BackupAttempt>,
     /// Time when a drill last proved a backup.
     proven: Option<Moment>,
 }
@@ -111,13 +111,13 @@ impl Schedule {
 }
 
 /// Latest attempt.
-struct Tried {
+struct BackupAttempt {
     mark: Mark,
     at: Option<Moment>,
     why: Option<String>,
 }
 
-impl From<BackupTry> for Tried {
+impl From<BackupTry> for BackupAttempt {
     fn from(tried: BackupTry) -> Self {
         let mark = if tried.failure.is_some() { How::Bad.mark("Failed") } else { How::Good.mark("Done") };
         let why = tried.failure.map(|failure| format!("{} [{}]", sentence(&failure.what), failure.code));
@@ -125,9 +125,9 @@ impl From<BackupTry> for Tried {
     }
 }
 
-impl Tried {
+impl BackupAttempt {
     /// Converts an attempt that never began.
-    fn refused(refused: BackupTry) -> Self {
+    fn from_refused(refused: BackupTry) -> Self {
         Self { mark: How::Attention.mark("Not begun"), ..Self::from(refused) }
     }
 }
@@ -142,19 +142,19 @@ struct Facts {
 
 struct View {
     facts: Result<Facts, Trouble>,
-    running: Option<Running>,
+    running: Option<RunningOperation>,
 }
 
 #[derive(Template)]
 #[template(path = "backups.html")]
-struct Whole {
+struct BackupsPage {
     frame: Frame,
     view: View,
 }
 
 #[derive(Template)]
 #[template(path = "backups_live.html")]
-struct Live {
+struct BackupsFragment {
     view: View,
 }
 
@@ -204,9 +204,9 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
     let schedule = Schedule {
         next: Moment::read(backups.schedule.as_ref().and_then(|times| times.next.as_deref())),
         times: backups.schedule,
-        backup: last_try.map(Tried::from),
-        refused: backups.last_refusal.map(Tried::refused),
-        drill: backups.last_drill.map(Tried::from),
+        backup: last_try.map(BackupAttempt::from),
+        refused: backups.last_refusal.map(BackupAttempt::from_refused),
+        drill: backups.last_drill.map(BackupAttempt::from),
         proven: Moment::read(proven),
     };
     Ok(Facts {
@@ -222,40 +222,44 @@ async fn view(context: &Context) -> View {
     View { facts: facts(context).await, running: context.site.running() }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, ActionNotice(done): ActionNotice) -> PageResult {
     let notice = match done.as_str() {
         "begun" => Some("The host has begun a backup. It appears below once its data has been read."),
         "drill" => Some("The host has begun a drill of the newest backup. What becomes of it is under “Schedule”."),
         _ => None,
     };
     let frame = Frame::new(&context, &caller, Place::Backups, "Backups").with(notice);
-    draw(&Whole { frame, view: view(&context).await })
+    draw(&BackupsPage { frame, view: view(&context).await })
 }
 
-pub async fn live(State(context): State<Context>) -> Shown {
-    draw(&Live { view: view(&context).await })
+pub async fn live(State(context): State<Context>) -> PageResult {
+    draw(&BackupsFragment { view: view(&context).await })
 }
 
-pub async fn begin(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn begin(State(context): State<Context>, caller: Caller) -> PageResult {
     back_up_now(&context, &caller).await?;
     tell(&caller, "/backups", "begun")
 }
 
 /// The time as entered.
 #[derive(Deserialize)]
-pub struct Wanted {
+pub struct BackupTimeForm {
     time: String,
 }
 
 /// Requests the plan of another time of the daily backup. One administrator approves it, or two people if so
 /// configured.
-pub async fn plan_time(State(context): State<Context>, caller: Caller, Sent(Wanted { time }): Sent<Wanted>) -> Shown {
+pub async fn plan_time(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(BackupTimeForm { time }): FormFields<BackupTimeForm>,
+) -> PageResult {
     let backup_time = Some(time.trim().to_owned());
     let change = Change::Configure { values: BTreeMap::new(), secrets: BTreeMap::new(), backup_time };
     hand_over(&context, &caller, SETTINGS, (None, Intent::Plan(change))).await
 }
 
-pub async fn drill(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn drill(State(context): State<Context>, caller: Caller) -> PageResult {
     drill_now(&context, &caller).await?;
     tell(&caller, "/backups", "drill")
 }
@@ -294,7 +298,7 @@ mod tests {
     fn page_of(schedule: Schedule) -> String {
         let (rows, copies, spans) = (Vec::new(), Vec::new(), Vec::new());
         let facts = Facts { schedule, rows, copies, spans, problem: None };
-        Live { view: View { facts: Ok(facts), running: None } }.render().unwrap()
+        BackupsFragment { view: View { facts: Ok(facts), running: None } }.render().unwrap()
     }
 
     #[tokio::test]
@@ -305,7 +309,7 @@ mod tests {
         let failure = serde_json::json!({ "code": "LF4006", "what": "an upgrade runs since 09:00" });
         document["lastRefusal"] = serde_json::json!({ "at": "2026-11-20T07:59:00Z", "failure": failure });
         let backups: Backups = serde_json::from_value(document).unwrap();
-        let refused = backups.last_refusal.map(Tried::refused);
+        let refused = backups.last_refusal.map(BackupAttempt::from_refused);
         assert!(refused.is_some(), "the console reads the field");
         let schedule = Schedule { times: None, next: None, backup: None, refused, drill: None, proven: None };
         let page = page_of(schedule);

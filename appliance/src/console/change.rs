@@ -8,17 +8,19 @@ use axum::routing::{MethodRouter, post};
 use landfall_error_codes::codes;
 use serde::Deserialize;
 
-use super::approval::Waiting;
-use super::fields::Sent;
+use super::approval::WaitingApproval;
+use super::fields::FormFields;
 use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
-use super::{Shown, go};
+use super::{PageResult, go};
 use crate::access::Caller;
 use crate::api::{Intent, approve_second, ask, confirmed_plan};
-use crate::approval::{Approved, ask_change};
+use crate::approval::{ApprovedPlan, ask_change};
 use crate::context::Context;
-use crate::host::{Change, OperationPage, OperationState, Request, RequestState, Running, Unavailable, is_id};
+use crate::host::{
+    Change, OperationPage, OperationState, Request, RequestState, RunningOperation, UnavailableDocument, is_id,
+};
 use crate::people::Role;
 
 /// Path of the page of upgrades and rollbacks.
@@ -63,13 +65,13 @@ pub fn plan_path(change: &Change, digest: &str) -> String {
 
 /// Subject of a page.
 #[derive(Deserialize)]
-pub struct About {
+pub struct RequestQuery {
     #[serde(default)]
     pub request: String,
 }
 
 /// The latest change, in words.
-pub struct Latest {
+pub struct LatestChange {
     pub mark: Mark,
     pub sentence: String,
     pub at: Option<Moment>,
@@ -79,7 +81,7 @@ pub struct Latest {
 }
 
 /// The current request to the host.
-pub struct Asking {
+pub struct CurrentRequest {
     pub request: Request,
     pub begun: Option<Moment>,
     pub is_running: bool,
@@ -95,11 +97,11 @@ pub struct View<T> {
     pub home: &'static str,
     /// Subjects to choose from.
     pub subject: T,
-    pub latest: Result<Option<Latest>, Trouble>,
-    pub running: Option<Running>,
-    pub asking: Option<Asking>,
+    pub latest: Result<Option<LatestChange>, Trouble>,
+    pub running: Option<RunningOperation>,
+    pub asking: Option<CurrentRequest>,
     /// Plans that one person has approved, and that wait for a second one.
-    pub waiting: Vec<Waiting>,
+    pub waiting: Vec<WaitingApproval>,
     /// ID of the request that the page shows.
     pub request: String,
     pub role: Role,
@@ -116,14 +118,14 @@ impl<T> View<T> {
         subject: impl Future<Output = T>,
     ) -> Self {
         let (operation, subject, waiting) =
-            tokio::join!(context.site.operation(), subject, Waiting::all(context, caller));
+            tokio::join!(context.site.operation(), subject, WaitingApproval::all(context, caller));
         Self {
             home,
             subject,
             latest: operation.map(|page| page.and_then(latest)).map_err(Trouble::from),
             running: context.site.running(),
             asking: request.map(asking),
-            waiting: waiting.unwrap_or_default().into_iter().filter(Waiting::is_change).collect(),
+            waiting: waiting.unwrap_or_default().into_iter().filter(WaitingApproval::is_change).collect(),
             request: if is_id(&id) { id } else { String::new() },
             role: caller.role().unwrap_or(Role::Viewer),
             csrf: caller.form_token(),
@@ -146,7 +148,7 @@ impl<T> View<T> {
 
     /// Returns true if a change is open, during which no other one begins.
     pub fn is_open(&self) -> bool {
-        let is_open = |latest: &Latest| {
+        let is_open = |latest: &LatestChange| {
             latest.page.running || matches!(latest.page.state, OperationState::Forward | OperationState::Back)
         };
         matches!(&self.latest, Ok(Some(latest)) if is_open(latest))
@@ -162,7 +164,7 @@ impl<T> View<T> {
     }
 }
 
-impl Latest {
+impl LatestChange {
     /// Describes the state after an undo.
     pub fn before(&self) -> &'static str {
         match Kind::of(&self.page.operation) {
@@ -174,7 +176,7 @@ impl Latest {
 }
 
 /// Describes the latest operation. An install is not shown here.
-fn latest(page: OperationPage) -> Option<Latest> {
+fn latest(page: OperationPage) -> Option<LatestChange> {
     if page.operation == "install" {
         return None;
     }
@@ -238,7 +240,13 @@ fn latest(page: OperationPage) -> Option<Latest> {
         None if kind == Kind::Settings => format!("The change of settings of {}", page.to),
         None => format!("{} of {}", capital(&page.operation), page.to),
     };
-    Some(Latest { mark, sentence: format!("{what} {sentence}"), at: Moment::read(page.at.as_deref()), next, page })
+    Some(LatestChange {
+        mark,
+        sentence: format!("{what} {sentence}"),
+        at: Moment::read(page.at.as_deref()),
+        next,
+        page,
+    })
 }
 
 fn capital(word: &str) -> String {
@@ -253,7 +261,7 @@ fn is_unanswered(request: &Request) -> bool {
     code.is_none_or(|code| code == codes::CHANGE_QUESTION.id)
 }
 
-fn asking(request: Request) -> Asking {
+fn asking(request: Request) -> CurrentRequest {
     let sentence = match (request.verb.as_str(), request.state) {
         ("look", RequestState::Running) => "The host looks at its media.",
         ("plan", RequestState::Running) => {
@@ -277,7 +285,7 @@ fn asking(request: Request) -> Asking {
         _ => "The change did not begin. Nothing was changed.",
     };
     let needs_choice = request.problem.as_ref().and_then(|problem| problem.code.as_deref()) == Some("LF4410");
-    Asking {
+    CurrentRequest {
         begun: Moment::read(Some(&request.begun)),
         is_running: request.state == RequestState::Running,
         is_failed: request.state == RequestState::Failed,
@@ -288,7 +296,7 @@ fn asking(request: Request) -> Asking {
 }
 
 /// Returns the request with this ID, if the host knows it.
-pub async fn asked(context: &Context, id: &str) -> Result<Option<Request>, Unavailable> {
+pub async fn find_request(context: &Context, id: &str) -> Result<Option<Request>, UnavailableDocument> {
     if is_id(id) { context.site.request(id).await } else { Ok(None) }
 }
 
@@ -321,7 +329,7 @@ pub async fn hand_over(
     caller: &Caller,
     home: &str,
     (request, intent): (Option<String>, Intent),
-) -> Shown {
+) -> PageResult {
     let request = ask(context, caller, request, intent).await?;
     go(&format!("{home}?request={}", request.request))
 }
@@ -348,33 +356,41 @@ pub struct Undo {
 }
 
 /// Approves as the first of two people.
-pub async fn ask_first(State(context): State<Context>, caller: Caller, Sent(form): Sent<FirstApproval>) -> Shown {
+pub async fn ask_first(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(form): FormFields<FirstApproval>,
+) -> PageResult {
     let page = confirmed_plan(&context, &form.plan, form.confirm.trim()).await?;
     ask_change(&context, &caller.approver(), &page).await?;
     go(&plan_path(&page.change, &page.digest))
 }
 
 /// Approves a plan. The change is that of the plan: the form only names the plan.
-pub async fn approve(State(context): State<Context>, caller: Caller, Sent(form): Sent<Approval>) -> Shown {
+pub async fn approve(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(form): FormFields<Approval>,
+) -> PageResult {
     let Approval { request, plan, confirm, first } = form;
     let confirm = confirm.trim().to_owned();
     let follow = |begun: &Request| go(&format!("{}?request={}", home(&begun.verb), begun.request));
     // The form was sent twice: the first one has used the plan up.
-    if let Some(known) = asked(&context, &request).await? {
+    if let Some(known) = find_request(&context, &request).await? {
         return follow(&known);
     }
     if !first.is_empty() {
         return follow(&approve_second(&context, &caller, &first, (Some(request), confirm)).await?);
     }
     let page = confirmed_plan(&context, &plan, &confirm).await?;
-    let approved = Approved::alone(&context, &plan).await?;
+    let approved = ApprovedPlan::alone(&context, &plan).await?;
     let (home, change) = (home(page.change.verb()), page.change);
     hand_over(&context, &caller, home, (Some(request), Intent::Approve { change, approved, confirm })).await
 }
 
 /// Undoes the open change, and returns to the page of the request.
 pub fn abort(home: &'static str) -> MethodRouter<Context> {
-    post(move |State(context): State<Context>, caller: Caller, Sent(form): Sent<Undo>| async move {
+    post(move |State(context): State<Context>, caller: Caller, FormFields(form): FormFields<Undo>| async move {
         hand_over(&context, &caller, home, (None, Intent::Abort(form.operation))).await
     })
 }

@@ -4,12 +4,12 @@ use askama::Template;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 
-use super::fields::Asked;
+use super::fields::QueryParameters;
 use super::frame::{Frame, Place};
 use super::resources::Sheet;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
-use super::{Shown, draw};
+use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::host::{ComponentLogs, ComponentStatus, Status, Topic, is_component};
@@ -41,20 +41,20 @@ struct Detail {
 
 #[derive(Template)]
 #[template(path = "components.html")]
-struct Whole {
+struct ComponentsPage {
     frame: Frame,
     view: Rows,
 }
 
 #[derive(Template)]
 #[template(path = "components_live.html")]
-struct Live {
+struct ComponentsFragment {
     view: Rows,
 }
 
 #[derive(Template)]
 #[template(path = "component.html")]
-struct One {
+struct ComponentPage {
     frame: Frame,
     view: Detail,
 }
@@ -96,17 +96,17 @@ async fn rows(context: &Context) -> Result<Vec<Row>, Trouble> {
     Ok(rows)
 }
 
-pub async fn list(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn list(State(context): State<Context>, caller: Caller) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Components, "Components");
-    draw(&Whole { frame, view: Rows { list: rows(&context).await } })
+    draw(&ComponentsPage { frame, view: Rows { list: rows(&context).await } })
 }
 
-pub async fn live_list(State(context): State<Context>) -> Shown {
-    draw(&Live { view: Rows { list: rows(&context).await } })
+pub async fn live_list(State(context): State<Context>) -> PageResult {
+    draw(&ComponentsFragment { view: Rows { list: rows(&context).await } })
 }
 
 /// Checks that a name is possible for a component, because it becomes part of a path of the host's API.
-fn checked(name: String) -> Result<String, Refusal> {
+fn check_component_name(name: String) -> Result<String, Refusal> {
     if is_component(&name) {
         return Ok(name);
     }
@@ -114,7 +114,7 @@ fn checked(name: String) -> Result<String, Refusal> {
 }
 
 async fn detail(context: &Context, caller: &Caller, name: String, choice: Choice) -> Result<Detail, Refusal> {
-    let (name, find) = (checked(name)?, choice.find.trim().to_owned());
+    let (name, find) = (check_component_name(name)?, choice.find.trim().to_owned());
     let _turn = context.turns.wait(&caller.session()?.id).await;
     let lines = if find.is_empty() { LINES } else { SEARCHED };
     let (logs, resources) = (context.site.logs(&name, lines), context.site.resources(&name));
@@ -136,19 +136,19 @@ pub async fn one(
     State(context): State<Context>,
     caller: Caller,
     Path(name): Path<String>,
-    Asked(choice): Asked<Choice>,
-) -> Shown {
+    QueryParameters(choice): QueryParameters<Choice>,
+) -> PageResult {
     let view = detail(&context, &caller, name, choice).await?;
     let frame = Frame::new(&context, &caller, Place::Components, view.name.clone());
-    draw(&One { frame, view })
+    draw(&ComponentPage { frame, view })
 }
 
 pub async fn live_one(
     State(context): State<Context>,
     caller: Caller,
     Path(name): Path<String>,
-    Asked(choice): Asked<Choice>,
-) -> Shown {
+    QueryParameters(choice): QueryParameters<Choice>,
+) -> PageResult {
     draw(&LiveOne { view: detail(&context, &caller, name, choice).await? })
 }
 

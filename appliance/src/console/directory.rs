@@ -9,20 +9,20 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse as _, Redirect};
 
-use super::fields::Asked;
+use super::fields::QueryParameters;
 use super::frame::{Frame, Place};
-use super::{Shown, draw, go};
+use super::{PageResult, draw, go};
 use crate::access::{Caller, DEPARTED, SESSION, cookie, peer, set_cookie, set_departed, unset_cookie};
 use crate::audit::Event;
 use crate::context::Context;
-use crate::directory::{DirectoryError, Errand, Provider, Returned, Vouched};
-use crate::people::{Person, Proven, Secret, Source, admit, begin_session, prove_session, record_failure};
+use crate::directory::{CallbackParameters, DirectoryError, Errand, Provider, VouchedUser};
+use crate::people::{Person, ProvenUser, Secret, Source, admit, begin_session, prove_session, record_failure};
 use crate::refusal::Refusal;
 
 /// A page that redirects automatically.
 #[derive(Template)]
 #[template(path = "entered.html")]
-struct Entered {
+struct SignedInPage {
     frame: Frame,
 }
 
@@ -38,7 +38,7 @@ fn no_provider() -> Refusal {
 }
 
 /// Redirects a browser to the provider.
-pub async fn begin(State(context): State<Context>, caller: Caller, parts: Parts) -> Shown {
+pub async fn begin(State(context): State<Context>, caller: Caller, parts: Parts) -> PageResult {
     if caller.user().is_some() {
         return go("/");
     }
@@ -46,7 +46,7 @@ pub async fn begin(State(context): State<Context>, caller: Caller, parts: Parts)
 }
 
 /// Redirects a browser to the provider for a new authentication: the session stays, with a renewed proof.
-pub async fn begin_again(State(context): State<Context>, caller: Caller, parts: Parts) -> Shown {
+pub async fn begin_again(State(context): State<Context>, caller: Caller, parts: Parts) -> PageResult {
     let own = caller.session()?;
     if own.source != Source::Oidc {
         return go("/account");
@@ -55,7 +55,7 @@ pub async fn begin_again(State(context): State<Context>, caller: Caller, parts: 
     depart(&context, &caller, &parts, errand).await
 }
 
-async fn depart(context: &Context, caller: &Caller, parts: &Parts, errand: Errand) -> Shown {
+async fn depart(context: &Context, caller: &Caller, parts: &Parts, errand: Errand) -> PageResult {
     let state = context.directory.now();
     let provider = state.oidc().ok_or_else(no_provider)?;
     let ingress = context.ingress.state();
@@ -88,8 +88,8 @@ pub async fn end_at_console(
     State(context): State<Context>,
     caller: Caller,
     headers: HeaderMap,
-    Asked(returned): Asked<Returned>,
-) -> Shown {
+    QueryParameters(returned): QueryParameters<CallbackParameters>,
+) -> PageResult {
     let state = context.directory.now();
     let provider = state.oidc().ok_or_else(no_provider)?;
     let (errand, proven) = prove(&context, &caller, provider, (&headers, &returned)).await?;
@@ -103,13 +103,18 @@ pub async fn end_at_console(
     let cookies = [set_cookie(SESSION, &secret), unset_cookie(DEPARTED)].into_iter().flatten();
     let cookies: Vec<_> = cookies.map(|value| (header::SET_COOKIE, value)).collect();
     // A redirect would still be part of the navigation from the provider, with which browsers send no session cookie.
-    let page = draw(&Entered { frame: Frame::bare(&caller, Place::None, "Signed in") })?;
+    let page = draw(&SignedInPage { frame: Frame::bare(&caller, Place::None, "Signed in") })?;
     Ok((AppendHeaders(cookies), page).into_response())
 }
 
 /// Records that the returning person is the user of the session that went there. The browser sends no session cookie on
 /// this way.
-async fn end_proof(context: &Context, caller: &Caller, (session, user): (&str, &str), proven: &Proven) -> Shown {
+async fn end_proof(
+    context: &Context,
+    caller: &Caller,
+    (session, user): (&str, &str),
+    proven: &ProvenUser,
+) -> PageResult {
     if proven.name() != user {
         let why = format!("the session is of {user}, and {} has signed in at the provider", proven.name());
         return Err(Refusal::Directory(why).into());
@@ -126,8 +131,8 @@ async fn prove(
     context: &Context,
     caller: &Caller,
     provider: &Provider,
-    (headers, returned): (&HeaderMap, &Returned),
-) -> Result<(Errand, Proven), Refusal> {
+    (headers, returned): (&HeaderMap, &CallbackParameters),
+) -> Result<(Errand, ProvenUser), Refusal> {
     let author = caller.author();
     let vouched = finish(context, provider, (headers, returned)).await;
     let (errand, vouched) = match vouched {
@@ -151,8 +156,8 @@ async fn prove(
 async fn finish(
     context: &Context,
     provider: &Provider,
-    (headers, returned): (&HeaderMap, &Returned),
-) -> Result<(Errand, Vouched), DirectoryError> {
+    (headers, returned): (&HeaderMap, &CallbackParameters),
+) -> Result<(Errand, VouchedUser), DirectoryError> {
     let begun = cookie(headers, DEPARTED).and_then(|secret| Some((context.directory.pending.take(&secret)?, secret)));
     let not_begun = || DirectoryError::refused("this browser has not begun a sign-in, or not within ten minutes");
     let ((errand, age), secret) = begun.ok_or_else(not_begun)?;
@@ -164,7 +169,7 @@ async fn finish(
 }
 
 /// Redirects a browser to the end of its session at the provider.
-pub async fn end_at_provider(State(context): State<Context>) -> Shown {
+pub async fn end_at_provider(State(context): State<Context>) -> PageResult {
     let state = context.directory.now();
     let provider = state.oidc().ok_or_else(no_provider)?;
     match provider.end().await.map_err(Refusal::from)? {

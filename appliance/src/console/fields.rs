@@ -6,15 +6,15 @@ use axum::extract::{Form, FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::{Shown, go};
+use super::{PageResult, go};
 use crate::access::Caller;
 use crate::people::Secret;
 use crate::refusal::{Page, Refusal};
 
 /// Fields of a submitted form.
-pub struct Sent<T>(pub T);
+pub struct FormFields<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for FormFields<T> {
     type Rejection = Page;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Page> {
@@ -24,9 +24,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
 }
 
 /// Query parameters of an address.
-pub struct Asked<T>(pub T);
+pub struct QueryParameters<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParameters<T> {
     type Rejection = Page;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Page> {
@@ -37,9 +37,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 
 /// The last action, as the console stated it when it redirected this browser to the page. An address forged by others
 /// states nothing.
-pub struct Told(pub String);
+pub struct ActionNotice(pub String);
 
-impl<S: Send + Sync> FromRequestParts<S> for Told {
+impl<S: Send + Sync> FromRequestParts<S> for ActionNotice {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
@@ -53,14 +53,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Told {
 }
 
 /// Redirects this caller to a page that states the last action.
-pub fn tell(caller: &Caller, path: &str, done: &str) -> Shown {
+pub fn tell(caller: &Caller, path: &str, done: &str) -> PageResult {
     match &caller.form_secret {
-        Some(secret) => go(&told(secret, path, done)),
+        Some(secret) => go(&notice_address(secret, path, done)),
         None => go(path),
     }
 }
 
 /// Returns the address of a page that states the last action, only for the holder of this secret.
-pub fn told(secret: &Secret, path: &str, done: &str) -> String {
+pub fn notice_address(secret: &Secret, path: &str, done: &str) -> String {
     format!("{path}?done={done}&mark={}", secret.mark([path, done]))
 }

@@ -8,30 +8,30 @@ use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
 use super::units::{NOT_MEASURED, bytes, count};
-use super::{Shown, draw};
+use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::host::{Gpu, GpuHolder, Gpus, Model, ModelFigure, Status, Topic};
 
 struct View {
-    facts: Result<Found, Trouble>,
+    facts: Result<HostGpus, Trouble>,
 }
 
-struct Found {
+struct HostGpus {
     gpus: Option<Gpus>,
     models: Vec<Model>,
 }
 
 #[derive(Template)]
 #[template(path = "gpus.html")]
-struct Whole {
+struct GpusPage {
     frame: Frame,
     view: View,
 }
 
 #[derive(Template)]
 #[template(path = "gpus_live.html")]
-struct Live {
+struct GpusFragment {
     view: View,
 }
 
@@ -98,20 +98,20 @@ async fn view(context: &Context) -> View {
     let status = context.site.read::<Status>(Topic::Status).await;
     let found = |status: Option<Status>| {
         let (gpus, models) = status.map(|status| (status.gpus, status.models)).unwrap_or_default();
-        Found { gpus, models }
+        HostGpus { gpus, models }
     };
     View { facts: status.map(found).map_err(Trouble::from) }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller) -> PageResult {
     // Reading the page's data also updates what the navigation knows.
     let view = view(&context).await;
     let frame = Frame::new(&context, &caller, Place::Gpus, "GPUs and models");
-    draw(&Whole { frame, view })
+    draw(&GpusPage { frame, view })
 }
 
-pub async fn live(State(context): State<Context>) -> Shown {
-    draw(&Live { view: view(&context).await })
+pub async fn live(State(context): State<Context>) -> PageResult {
+    draw(&GpusFragment { view: view(&context).await })
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use askama::Template;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 
-use super::fields::{Sent, Told, tell};
+use super::fields::{ActionNotice, FormFields, tell};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
-use super::{Shown, draw, draw_refused};
+use super::{PageResult, draw, draw_refused};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::people::{Key, NewKey, Scope, keys, make_key, remove_key};
@@ -24,7 +24,7 @@ struct Row {
 
 #[derive(Template)]
 #[template(path = "keys.html")]
-struct Whole {
+struct KeysPage {
     frame: Frame,
     rows: Vec<Row>,
     scopes: [Scope; 8],
@@ -97,18 +97,22 @@ fn row(key: Key) -> Row {
     Row { mark, scopes, ends, used: key.used.map(Moment::new), key }
 }
 
-async fn page(context: &Context, frame: Frame, made: Option<String>) -> Result<Whole, Refusal> {
+async fn page(context: &Context, frame: Frame, made: Option<String>) -> Result<KeysPage, Refusal> {
     let rows = keys(context).await?.into_iter().map(row).collect();
-    Ok(Whole { frame, rows, scopes: Scope::ALL, made })
+    Ok(KeysPage { frame, rows, scopes: Scope::ALL, made })
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, ActionNotice(done): ActionNotice) -> PageResult {
     let notice = (done == "removed").then_some("The API key is removed. It no longer works.");
     let frame = Frame::new(&context, &caller, Place::Keys, "API keys").with(notice);
     draw(&page(&context, frame, None).await?)
 }
 
-pub async fn create(State(context): State<Context>, caller: Caller, Sent(form): Sent<Create>) -> Shown {
+pub async fn create(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(form): FormFields<Create>,
+) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Keys, "API keys");
     let made = match form.wish() {
         Ok(wish) => make_key(&context, &caller.author(), &caller.session()?.user, wish).await,
@@ -121,7 +125,7 @@ pub async fn create(State(context): State<Context>, caller: Caller, Sent(form): 
     }
 }
 
-pub async fn remove(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
+pub async fn remove(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> PageResult {
     remove_key(&context, &caller.author(), &id).await?;
     tell(&caller, "/keys", "removed")
 }

@@ -6,12 +6,12 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::fields::{Sent, Told, tell};
+use super::fields::{ActionNotice, FormFields, tell};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
-use super::{Shown, draw, draw_refused};
+use super::{PageResult, draw, draw_refused};
 use crate::access::Caller;
 use crate::api::import_license;
 use crate::context::Context;
@@ -26,7 +26,7 @@ struct Facts {
 
 #[derive(Template)]
 #[template(path = "license.html")]
-struct Whole {
+struct LicensePage {
     frame: Frame,
     facts: Result<Option<Facts>, Trouble>,
     usage: Option<Usage>,
@@ -64,7 +64,7 @@ fn limit(count: impl Borrow<Option<u64>>) -> String {
 }
 
 /// Returns the name of a limited quantity.
-fn limited(metric: &str) -> &str {
+fn metric_name(metric: &str) -> &str {
     match metric {
         "nodes" => "Nodes",
         "namespaces" => "Namespaces",
@@ -111,19 +111,23 @@ async fn facts(context: &Context) -> Result<Option<Facts>, Trouble> {
     Ok(facts)
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, ActionNotice(done): ActionNotice) -> PageResult {
     let notice = (done == "imported").then_some("The license is imported. It counts from now on.");
     let frame = Frame::new(&context, &caller, Place::License, "License").with(notice);
-    draw(&Whole { frame, facts: facts(&context).await, usage: usage(&context).await })
+    draw(&LicensePage { frame, facts: facts(&context).await, usage: usage(&context).await })
 }
 
-pub async fn import(State(context): State<Context>, caller: Caller, Sent(form): Sent<Import>) -> Shown {
+pub async fn import(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(form): FormFields<Import>,
+) -> PageResult {
     match import_license(&context, &caller, form.license).await {
         Ok(()) => tell(&caller, "/license", "imported"),
         Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
             let frame = Frame::new(&context, &caller, Place::License, "License").refusing(Some(&refusal));
-            let whole = Whole { frame, facts: facts(&context).await, usage: usage(&context).await };
+            let whole = LicensePage { frame, facts: facts(&context).await, usage: usage(&context).await };
             draw_refused(&whole, &refusal)
         }
     }

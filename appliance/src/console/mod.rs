@@ -59,7 +59,7 @@ pub use problem::problem;
 pub use proof::{OWN_PASSWORD, prove_first};
 
 /// Result of a page's handler.
-type Shown = Result<Response, Page>;
+type PageResult = Result<Response, Page>;
 
 /// Returns the routes of the pages.
 pub fn routes() -> Router<Context> {
@@ -152,19 +152,19 @@ fn people() -> Router<Context> {
 }
 
 /// Renders a template.
-fn draw(template: &impl Template) -> Shown {
+fn draw(template: &impl Template) -> PageResult {
     let failed = |error| Refusal::from(Error::new(codes::BUG, "a page cannot be drawn").because(error));
-    Ok(rendered(template).map_err(failed)?.into_response())
+    Ok(render_html(template).map_err(failed)?.into_response())
 }
 
 /// Renders a page as text. All format characters are spelled out, so that no untrusted name can hide part of the page
 /// or show it from right to left.
-fn rendered(template: &impl Template) -> askama::Result<Html<String>> {
+fn render_html(template: &impl Template) -> askama::Result<Html<String>> {
     template.render().map(|text| Html(spelled_out(&text)))
 }
 
 /// Renders a template that shows a refusal, with the refusal's status.
-fn draw_refused(template: &impl Template, refusal: &Refusal) -> Shown {
+fn draw_refused(template: &impl Template, refusal: &Refusal) -> PageResult {
     let mut response = (refusal.status(), draw(template)?).into_response();
     add_advice(&mut response, refusal);
     Ok(response)
@@ -172,6 +172,6 @@ fn draw_refused(template: &impl Template, refusal: &Refusal) -> Shown {
 
 /// Redirects to a page after an action.
 #[expect(clippy::unnecessary_wraps, reason = "handlers end with it")]
-fn go(path: &str) -> Shown {
+fn go(path: &str) -> PageResult {
     Ok(Redirect::to(path).into_response())
 }

@@ -9,9 +9,9 @@ use axum::response::IntoResponse as _;
 use axum::response::sse::Event;
 use futures_util::stream::unfold;
 
-use super::Shown;
+use super::PageResult;
 use crate::access::Caller;
-use crate::api::streamed;
+use crate::api::event_response;
 use crate::context::Context;
 use crate::host::NewsListener;
 
@@ -20,11 +20,11 @@ const TIME: Duration = Duration::from_mins(1);
 /// Time after which a browser listens again. In between, the page polls.
 const RETRY: Duration = Duration::from_secs(1);
 
-pub async fn tell(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn tell(State(context): State<Context>, caller: Caller) -> PageResult {
     let Some(listener) = context.site.listen_for_news(TIME) else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    Ok(streamed(&context, caller, unfold(listener, next))?)
+    Ok(event_response(&context, caller, unfold(listener, next))?)
 }
 
 async fn next(mut listener: NewsListener) -> Option<(Event, NewsListener)> {

@@ -8,7 +8,7 @@ use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
 use super::units::{bytes, percent};
-use super::{Shown, draw};
+use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::host::{Part, Status, Topic};
@@ -19,14 +19,14 @@ struct View {
 
 #[derive(Template)]
 #[template(path = "node.html")]
-struct Whole {
+struct NodePage {
     frame: Frame,
     view: View,
 }
 
 #[derive(Template)]
 #[template(path = "node_live.html")]
-struct Live {
+struct NodeFragment {
     view: View,
 }
 
@@ -49,11 +49,11 @@ async fn view(context: &Context) -> View {
     View { facts: context.site.read(Topic::Status).await.map_err(Trouble::from) }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Node, "Node");
-    draw(&Whole { frame, view: view(&context).await })
+    draw(&NodePage { frame, view: view(&context).await })
 }
 
-pub async fn live(State(context): State<Context>) -> Shown {
-    draw(&Live { view: view(&context).await })
+pub async fn live(State(context): State<Context>) -> PageResult {
+    draw(&NodeFragment { view: view(&context).await })
 }

@@ -58,7 +58,7 @@ mod tests {
     use crate::testing::Site;
 
     /// Returns the paths that a page offers.
-    fn offered(page: &str) -> BTreeSet<String> {
+    fn offered_paths(page: &str) -> BTreeSet<String> {
         let options = page.split("data-path=\"").skip(1);
         options.filter_map(|option| Some(option.split_once('"')?.0.to_owned())).collect()
     }
@@ -80,7 +80,7 @@ mod tests {
             let person = site.sign_in(name).await;
             let permitted = pages().filter(|(_, least)| *least <= role).map(|(path, _)| path);
             let permitted: BTreeSet<String> = permitted.map(str::to_owned).collect();
-            assert_eq!(offered(&person.get("/node").await.body), permitted, "{name}");
+            assert_eq!(offered_paths(&person.get("/node").await.body), permitted, "{name}");
             for path in permitted {
                 assert!(person.get(&path).await.is_success(), "{path} as {name}");
             }

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::{IntoResponse, Response};
 
 use super::frame::{Frame, Place};
-use super::rendered;
+use super::render_html;
 use crate::access::Caller;
 use crate::refusal::Problem;
 
@@ -20,5 +20,5 @@ struct ProblemPage<'a> {
 pub fn problem(caller: &Caller, problem: &Problem) -> Response {
     let frame = Frame::bare(caller, Place::None, problem.title.clone());
     let page = ProblemPage { frame, problem, correlation: &caller.correlation };
-    rendered(&page).map_or_else(|_| problem.title.clone().into_response(), IntoResponse::into_response)
+    render_html(&page).map_or_else(|_| problem.title.clone().into_response(), IntoResponse::into_response)
 }

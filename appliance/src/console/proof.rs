@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use landfall_peer::is_hidden;
 
 use super::frame::{Frame, Place};
-use super::rendered;
+use super::render_html;
 use crate::access::Caller;
 use crate::context::Context;
 use crate::people::PROOF;
@@ -29,7 +29,7 @@ struct ProofPage<'a> {
     name: &'a str,
     path: &'a str,
     /// Entered fields, as the form sent them.
-    kept: Vec<[Kept; 2]>,
+    kept: Vec<[EchoedText; 2]>,
     is_by_provider: bool,
     /// Validity of a proof in minutes.
     minutes: u64,
@@ -37,9 +37,9 @@ struct ProofPage<'a> {
 
 /// A text that is returned to the browser and sent again, exactly as entered. No one sees it, so hidden characters are
 /// kept.
-struct Kept(String);
+struct EchoedText(String);
 
-impl fmt::Display for Kept {
+impl fmt::Display for EchoedText {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|letter| {
             let is_plain = !matches!(letter, '&' | '<' | '>' | '"' | '\'') && !is_hidden(letter);
@@ -49,7 +49,7 @@ impl fmt::Display for Kept {
 }
 
 // Every character that could end an attribute is escaped.
-impl HtmlSafe for Kept {}
+impl HtmlSafe for EchoedText {}
 
 /// Asks the sender of a form for a proof, and states why the one that was sent is invalid.
 pub fn prove_first(context: &Context, caller: &Caller, path: &str, (refusal, form): (&Refusal, &[u8])) -> Response {
@@ -60,11 +60,11 @@ pub fn prove_first(context: &Context, caller: &Caller, path: &str, (refusal, for
         frame: Frame::new(context, caller, Place::None, "Is it you?").refusing(Some(refusal).filter(|_| !is_first)),
         name: caller.user().unwrap_or_default(),
         path,
-        kept: fields.map(|(name, value)| [name, value].map(|text| Kept(text.into_owned()))).collect(),
+        kept: fields.map(|(name, value)| [name, value].map(|text| EchoedText(text.into_owned()))).collect(),
         is_by_provider,
         minutes: PROOF.as_secs() / 60,
     };
-    let mut response = rendered(&page).map_or_else(
+    let mut response = render_html(&page).map_or_else(
         |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         |text| (refusal.status(), text).into_response(),
     );

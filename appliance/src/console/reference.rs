@@ -4,14 +4,14 @@ use askama::Template;
 use axum::extract::State;
 
 use super::frame::{Frame, Place};
-use super::{Shown, draw};
+use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::api::{Operation, operations};
 use crate::context::Context;
 
 #[derive(Template)]
 #[template(path = "reference.html")]
-struct Whole {
+struct ReferencePage {
     frame: Frame,
     operations: Vec<Operation>,
 }
@@ -21,9 +21,9 @@ fn pieces(text: &str) -> Vec<(&str, bool)> {
     text.split('`').enumerate().map(|(index, piece)| (piece, index % 2 == 1)).collect()
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::None, "API reference");
-    draw(&Whole { frame, operations: operations() })
+    draw(&ReferencePage { frame, operations: operations() })
 }
 
 #[cfg(test)]

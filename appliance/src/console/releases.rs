@@ -7,7 +7,7 @@ use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::trouble::Trouble;
 use super::units::short;
-use super::{Shown, draw};
+use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::host::{Releases, Status, Topic};
@@ -21,7 +21,7 @@ struct Facts {
 
 #[derive(Template)]
 #[template(path = "releases.html")]
-struct Whole {
+struct ReleasesPage {
     frame: Frame,
     facts: Result<Facts, Trouble>,
 }
@@ -35,9 +35,9 @@ async fn facts(context: &Context) -> Result<Facts, Trouble> {
     Ok(Facts { releases: releases?.unwrap_or(Releases { releases: Vec::new(), difference: None }), status, operation })
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Releases, "Releases");
-    draw(&Whole { frame, facts: facts(&context).await })
+    draw(&ReleasesPage { frame, facts: facts(&context).await })
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use serde::Deserialize;
 
-use super::fields::{Asked, Sent};
+use super::fields::{FormFields, QueryParameters};
 use super::frame::{Frame, Place};
-use super::{Shown, draw, draw_refused, go};
+use super::{PageResult, draw, draw_refused, go};
 use crate::access::{Caller, FORM, SESSION, cookie, set_cookie, unset_cookie};
 use crate::context::Context;
 use crate::people::{
-    Proven, Secret, Source, any_user, begin_session, end_own_session, make_administrator, sign_in as check, user,
+    ProvenUser, Secret, Source, any_user, begin_session, end_own_session, make_administrator, sign_in as check, user,
 };
 use crate::refusal::{Page, Refusal};
 
@@ -33,7 +33,7 @@ struct SignInPage {
 
 /// Texts of the sign-in page next to its form.
 #[derive(Deserialize)]
-pub struct Left {
+pub struct SignInQuery {
     #[serde(default)]
     left: String,
 }
@@ -81,7 +81,11 @@ fn sign_in_page(context: &Context, frame: Frame, name: String) -> SignInPage {
     SignInPage { frame, name, is_new: false, provider, has_server: state.ldap().is_some(), has_left: false }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(Left { left }): Asked<Left>) -> Shown {
+pub async fn show(
+    State(context): State<Context>,
+    caller: Caller,
+    QueryParameters(SignInQuery { left }): QueryParameters<SignInQuery>,
+) -> PageResult {
     if caller.user().is_some() {
         return go("/");
     }
@@ -98,8 +102,8 @@ pub async fn sign_in(
     State(context): State<Context>,
     caller: Caller,
     headers: HeaderMap,
-    Sent(form): Sent<SignIn>,
-) -> Shown {
+    FormFields(form): FormFields<SignIn>,
+) -> PageResult {
     // Another tab has signed in since. A person who names another user wants to become that user, and must prove it.
     if caller.user().is_some_and(|user| user == form.name.trim().to_lowercase()) {
         return go("/");
@@ -116,7 +120,7 @@ pub async fn sign_in(
 }
 
 /// Begins a session, and redirects to the overview.
-async fn enter(context: &Context, caller: Caller, headers: &HeaderMap, proven: &Proven) -> Shown {
+async fn enter(context: &Context, caller: Caller, headers: &HeaderMap, proven: &ProvenUser) -> PageResult {
     let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let before = cookie(headers, SESSION);
     let mut author = caller.author();
@@ -128,7 +132,7 @@ async fn enter(context: &Context, caller: Caller, headers: &HeaderMap, proven: &
     Ok((AppendHeaders(cookie), go("/")?).into_response())
 }
 
-pub async fn show_first(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn show_first(State(context): State<Context>, caller: Caller) -> PageResult {
     let (caller, secret) = with_form_secret(caller)?;
     let is_new = !any_user(&context).await?;
     let frame = Frame::new(&context, &caller, Place::None, "Set up an administrator");
@@ -140,8 +144,8 @@ pub async fn first(
     State(context): State<Context>,
     caller: Caller,
     headers: HeaderMap,
-    Sent(form): Sent<First>,
-) -> Shown {
+    FormFields(form): FormFields<First>,
+) -> PageResult {
     let made = if form.password == form.again {
         make_administrator(&context, &caller.author(), (&form.token, caller.address), (&form.name, &form.password))
             .await
@@ -159,7 +163,7 @@ pub async fn first(
     }
 }
 
-pub async fn sign_out(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn sign_out(State(context): State<Context>, caller: Caller) -> PageResult {
     let session = caller.session()?;
     let user = user(&context, &session.user).await?;
     end_own_session(&context, &caller.author(), &session.user, &session.id).await?;

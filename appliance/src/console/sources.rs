@@ -5,7 +5,7 @@ use crate::directory::{Groups, Ldap, Provider, State, Way};
 use crate::people::Role;
 
 /// A directory with its settings, none of which is secret.
-pub struct Shown {
+pub struct DirectoryDetails {
     pub title: String,
     pub rows: Vec<(&'static str, String)>,
 }
@@ -14,7 +14,7 @@ pub struct Shown {
 pub struct Sources {
     /// Faults of unusable settings.
     pub faults: Vec<String>,
-    pub directories: Vec<Shown>,
+    pub directories: Vec<DirectoryDetails>,
 }
 
 impl Sources {
@@ -29,7 +29,7 @@ impl Sources {
     }
 }
 
-fn provider(provider: &Provider) -> Shown {
+fn provider(provider: &Provider) -> DirectoryDetails {
     let settings = provider.settings();
     let kind = if settings.secret.is_some() { "with a secret" } else { "public" };
     let mut rows = vec![
@@ -39,10 +39,10 @@ fn provider(provider: &Provider) -> Shown {
         ("Claims", format!("{} for the name, {} for groups", settings.name, settings.groups)),
     ];
     rows.extend(groups(|role| settings.roles.groups(role)));
-    Shown { title: "OpenID Connect".to_owned(), rows }
+    DirectoryDetails { title: "OpenID Connect".to_owned(), rows }
 }
 
-fn server(ldap: &Ldap) -> Shown {
+fn server(ldap: &Ldap) -> DirectoryDetails {
     let settings = ldap.settings();
     let tls = if settings.url.scheme() == "ldap" { "TLS by StartTLS" } else { "TLS" };
     let (way, query) = match &settings.way {
@@ -57,7 +57,7 @@ fn server(ldap: &Ldap) -> Shown {
     let mut rows =
         vec![("Server", format!("{}, {tls}", settings.url)), ("People", format!("{way}{found}")), ("Groups", listed)];
     rows.extend(groups(|role| settings.roles.groups(role)));
-    Shown { title: "LDAP".to_owned(), rows }
+    DirectoryDetails { title: "LDAP".to_owned(), rows }
 }
 
 /// Returns the groups of each role that has some, highest role first.

@@ -7,14 +7,14 @@ use askama::Template;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 
-use super::change::{About, asked, hand_over};
-use super::fields::{Asked, Sent};
+use super::change::{RequestQuery, find_request, hand_over};
+use super::fields::{FormFields, QueryParameters};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::overview::sentence;
 use super::trouble::Trouble;
 use super::units::bytes;
-use super::{Shown, draw};
+use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::api::{of_hours, send_support};
 use crate::context::Context;
@@ -37,13 +37,13 @@ fn span(hours: impl Borrow<u32>) -> String {
 }
 
 /// The bundle that the host keeps.
-struct Kept {
+struct KeptBundle {
     bundle: SupportBundle,
     collected: Option<Moment>,
     expires: Option<Moment>,
 }
 
-impl Kept {
+impl KeptBundle {
     /// Returns true if the gaps name secrets that were not read: their values may be in the bundle.
     fn lacks_secrets(&self) -> bool {
         self.bundle.gaps.iter().any(|gap| gap.to_lowercase().contains("secret"))
@@ -51,7 +51,7 @@ impl Kept {
 }
 
 struct View {
-    kept: Result<Option<Kept>, Trouble>,
+    kept: Result<Option<KeptBundle>, Trouble>,
     /// Current request to the host.
     asking: Option<Request>,
     /// ID of the request.
@@ -61,9 +61,9 @@ struct View {
 
 impl View {
     async fn of(context: &Context, caller: &Caller, id: &str) -> Self {
-        let (page, request) = tokio::join!(context.site.support(), asked(context, id));
+        let (page, request) = tokio::join!(context.site.support(), find_request(context, id));
         let kept = page.map(|page| {
-            page.bundle.map(|bundle| Kept {
+            page.bundle.map(|bundle| KeptBundle {
                 collected: Moment::read(Some(&bundle.collected)),
                 expires: Moment::read(Some(&bundle.expires)),
                 bundle,
@@ -89,7 +89,7 @@ impl View {
 
 #[derive(Template)]
 #[template(path = "support.html")]
-struct Whole {
+struct SupportBundlePage {
     frame: Frame,
     view: View,
     reaches: [Reach; HOURS.len()],
@@ -104,7 +104,7 @@ struct Reach {
 
 #[derive(Template)]
 #[template(path = "support_live.html")]
-struct Live {
+struct SupportFragment {
     view: View,
 }
 
@@ -113,21 +113,33 @@ pub struct Choice {
     hours: u32,
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+pub async fn show(
+    State(context): State<Context>,
+    caller: Caller,
+    QueryParameters(about): QueryParameters<RequestQuery>,
+) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Support, "Support");
     let reaches = HOURS.map(|(hours, words)| Reach { hours, words, is_usual: hours == USUAL });
-    draw(&Whole { frame, view: View::of(&context, &caller, &about.request).await, reaches })
+    draw(&SupportBundlePage { frame, view: View::of(&context, &caller, &about.request).await, reaches })
 }
 
-pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
-    draw(&Live { view: View::of(&context, &caller, &about.request).await })
+pub async fn live(
+    State(context): State<Context>,
+    caller: Caller,
+    QueryParameters(about): QueryParameters<RequestQuery>,
+) -> PageResult {
+    draw(&SupportFragment { view: View::of(&context, &caller, &about.request).await })
 }
 
-pub async fn collect(State(context): State<Context>, caller: Caller, Sent(choice): Sent<Choice>) -> Shown {
+pub async fn collect(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(choice): FormFields<Choice>,
+) -> PageResult {
     hand_over(&context, &caller, SUPPORT, (None, of_hours(choice.hours)?)).await
 }
 
-pub async fn download(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
+pub async fn download(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> PageResult {
     Ok(send_support(&context, &caller, &id).await?)
 }
 
@@ -184,9 +196,9 @@ mod tests {
                 known_values: 0,
                 gaps: gaps.iter().map(|gap| (*gap).to_owned()).collect(),
             };
-            let kept = Ok(Some(Kept { bundle, collected: None, expires: None }));
+            let kept = Ok(Some(KeptBundle { bundle, collected: None, expires: None }));
             let view = View { kept, asking: None, request: String::new(), role: Role::Operator };
-            Live { view }.render().unwrap()
+            SupportFragment { view }.render().unwrap()
         };
         let warned = page(&["the cluster's Secrets cannot be read, but for those on this host: no answer"]);
         let (notice, download) = (warned.find("id=\"unread\""), warned.find("id=\"download\""));

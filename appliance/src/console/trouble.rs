@@ -3,7 +3,7 @@
 use landfall_error_codes::codes;
 
 use super::moment::Moment;
-use crate::host::{HostError, Unavailable};
+use crate::host::{HostError, UnavailableDocument};
 use crate::refusal::Refusal;
 
 /// Trouble: what cannot be shown, why, since when, and what to do.
@@ -34,8 +34,8 @@ impl Trouble {
     }
 }
 
-impl From<Unavailable> for Trouble {
-    fn from(unavailable: Unavailable) -> Self {
+impl From<UnavailableDocument> for Trouble {
+    fn from(unavailable: UnavailableDocument) -> Self {
         let why = match &unavailable.error {
             HostError::Unreachable(why) | HostError::Late(why) | HostError::Unreadable(why) => why.to_string(),
             HostError::Refused(problem) => problem.detail.clone().unwrap_or_default(),

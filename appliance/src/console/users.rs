@@ -4,16 +4,16 @@ use askama::Template;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 
-use super::fields::{Sent, Told, tell};
+use super::fields::{ActionNotice, FormFields, tell};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::sources::Sources;
-use super::{Shown, draw, draw_refused, go};
+use super::{PageResult, draw, draw_refused, go};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::people::{
-    Disabled, Role, Source, User, create_user, remove_user, sessions_of, set_disabled, set_password, set_role, user,
-    users,
+    DisablingOrigin, Role, Source, User, create_user, remove_user, sessions_of, set_disabled, set_password, set_role,
+    user, users,
 };
 use crate::refusal::{Page, Refusal};
 
@@ -37,7 +37,7 @@ struct List {
 
 #[derive(Template)]
 #[template(path = "user.html")]
-struct One {
+struct UserPage {
     frame: Frame,
     user: User,
     created: Moment,
@@ -81,10 +81,10 @@ fn notice(done: &str) -> Option<&'static str> {
     }
 }
 
-fn disabled(user: &User) -> Option<&'static str> {
+fn disabled_reason(user: &User) -> Option<&'static str> {
     user.disabled.map(|by| match by {
-        Disabled::Here => "disabled",
-        Disabled::Directory => "without a role in the directory",
+        DisablingOrigin::Here => "disabled",
+        DisablingOrigin::Directory => "without a role in the directory",
     })
 }
 
@@ -96,18 +96,22 @@ async fn list_page(context: &Context, caller: &Caller, frame: Frame, name: Strin
     let rows = users(context).await?.into_iter().map(|user| Row {
         created: Moment::new(user.created),
         is_self: caller.user() == Some(&user.name),
-        disabled: disabled(&user),
+        disabled: disabled_reason(&user),
         user,
     });
     Ok(List { frame, rows: rows.collect(), roles: Role::ALL, name, sources: Sources::of(context) })
 }
 
-pub async fn list(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
+pub async fn list(State(context): State<Context>, caller: Caller, ActionNotice(done): ActionNotice) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Users, "Users").with(notice(&done));
     draw(&list_page(&context, &caller, frame, String::new()).await?)
 }
 
-pub async fn create(State(context): State<Context>, caller: Caller, Sent(form): Sent<Create>) -> Shown {
+pub async fn create(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(form): FormFields<Create>,
+) -> PageResult {
     let created = match role_of(&form.role) {
         Ok(role) => create_user(&context, &caller.author(), &form.name, role, &form.password).await.map(drop),
         Err(refusal) => Err(refusal),
@@ -122,16 +126,16 @@ pub async fn create(State(context): State<Context>, caller: Caller, Sent(form): 
     }
 }
 
-async fn one_page(context: &Context, caller: &Caller, name: &str, frame: Frame) -> Result<One, Refusal> {
+async fn one_page(context: &Context, caller: &Caller, name: &str, frame: Frame) -> Result<UserPage, Refusal> {
     let user = user(context, name).await?;
-    Ok(One {
+    Ok(UserPage {
         frame,
         created: Moment::new(user.created),
         password_changed: Moment::new(user.password_changed),
         confirmed: user.confirmed.map(Moment::new),
         sessions: sessions_of(context, name).await?.len(),
         is_local: user.source == Source::Local,
-        disabled: disabled(&user),
+        disabled: disabled_reason(&user),
         is_self: caller.user() == Some(name),
         roles: Role::ALL,
         user,
@@ -142,13 +146,23 @@ fn frame_of(context: &Context, caller: &Caller, name: &str) -> Frame {
     Frame::new(context, caller, Place::Users, format!("User {name}"))
 }
 
-pub async fn one(State(context): State<Context>, caller: Caller, Path(name): Path<String>, Told(done): Told) -> Shown {
+pub async fn one(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(name): Path<String>,
+    ActionNotice(done): ActionNotice,
+) -> PageResult {
     let frame = frame_of(&context, &caller, &name).with(notice(&done));
     draw(&one_page(&context, &caller, &name, frame).await?)
 }
 
 /// Shows the user's page again after a change, with the notice or the refusal.
-async fn after(context: &Context, caller: &Caller, name: &str, (changed, done): (Result<(), Refusal>, &str)) -> Shown {
+async fn after(
+    context: &Context,
+    caller: &Caller,
+    name: &str,
+    (changed, done): (Result<(), Refusal>, &str),
+) -> PageResult {
     match changed {
         Ok(()) => tell(caller, &format!("/users/{name}"), done),
         Err(refusal @ (Refusal::Internal(_) | Refusal::NotThere(_))) => Err(Page(refusal)),
@@ -163,8 +177,8 @@ pub async fn role(
     State(context): State<Context>,
     caller: Caller,
     Path(name): Path<String>,
-    Sent(form): Sent<NewRole>,
-) -> Shown {
+    FormFields(form): FormFields<NewRole>,
+) -> PageResult {
     let changed = match role_of(&form.role) {
         Ok(role) => set_role(&context, &caller.author(), &name, role).await.map(drop),
         Err(refusal) => Err(refusal),
@@ -180,23 +194,23 @@ pub async fn password(
     State(context): State<Context>,
     caller: Caller,
     Path(name): Path<String>,
-    Sent(form): Sent<NewPassword>,
-) -> Shown {
+    FormFields(form): FormFields<NewPassword>,
+) -> PageResult {
     let changed = set_password(&context, &caller.author(), &name, &form.password).await;
     after(&context, &caller, &name, (changed, "password")).await
 }
 
-pub async fn disable(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> Shown {
+pub async fn disable(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> PageResult {
     let changed = set_disabled(&context, &caller.author(), &name, true).await;
     after(&context, &caller, &name, (changed, "disabled")).await
 }
 
-pub async fn enable(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> Shown {
+pub async fn enable(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> PageResult {
     let changed = set_disabled(&context, &caller.author(), &name, false).await;
     after(&context, &caller, &name, (changed, "enabled")).await
 }
 
-pub async fn remove(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> Shown {
+pub async fn remove(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> PageResult {
     match remove_user(&context, &caller.author(), &name).await {
         Ok(()) => tell(&caller, "/users", "removed"),
         refused => after(&context, &caller, &name, (refused, "removed")).await,

@@ -32,7 +32,7 @@ pub async fn check(folder: &Path, storage: &Storage) -> Result<Counts> {
     match storage {
         Storage::File => check_file(&file(folder)).await,
         Storage::Server(settings) => {
-            let server::Reached { relay, connection, .. } = server::reach(settings).await?;
+            let server::ServerConnection { relay, connection, .. } = server::reach(settings).await?;
             let mut connection = Connection::to_server(connection);
             query(ONE_MOMENT).execute(&mut connection).await?;
             let counted = count(&mut connection).await;

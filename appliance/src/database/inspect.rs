@@ -15,7 +15,7 @@ use super::{APPLICATION_ID, Connection, migrations, options, query};
 use crate::entries::Chain;
 use crate::error::{Context as _, Error, Result};
 
-fn refused(what: impl Into<String>) -> Error {
+fn snapshot_error(what: impl Into<String>) -> Error {
     Error::new(codes::APPLIANCE_SNAPSHOT, what)
 }
 
@@ -48,7 +48,7 @@ pub async fn inspect_connection(connection: &mut Connection) -> Result<Chain> {
     if let Some(file) = connection.sqlite() {
         inspect_file(file).await?;
     }
-    Chain::of(connection).await.map_err(|error| refused("the audit log cannot be read").because(error))
+    Chain::of(connection).await.map_err(|error| snapshot_error("the audit log cannot be read").because(error))
 }
 
 async fn inspect_file(connection: &mut SqliteConnection) -> Result<()> {
@@ -58,26 +58,26 @@ async fn inspect_file(connection: &mut SqliteConnection) -> Result<()> {
         .await
         .context(codes::APPLIANCE_SNAPSHOT, unreadable)?;
     if found != ["ok"] {
-        return Err(refused(format!("the database is damaged: {}", found.join(", "))));
+        return Err(snapshot_error(format!("the database is damaged: {}", found.join(", "))));
     }
     let owner: i64 = sqlx::query_scalar("PRAGMA application_id")
         .fetch_one(&mut *connection)
         .await
         .context(codes::APPLIANCE_SNAPSHOT, unreadable)?;
     if owner != APPLICATION_ID {
-        return Err(refused("the database is another program's"));
+        return Err(snapshot_error("the database is another program's"));
     }
     let version = migrations::version(connection, &migrations::migrator()).await?;
     let expected = expected_schema(version).await?;
     if schema(connection).await.context(codes::APPLIANCE_SNAPSHOT, unreadable)? != expected {
-        return Err(refused("the database has tables, triggers or columns that the appliance did not make"));
+        return Err(snapshot_error("the database has tables, triggers or columns that the appliance did not make"));
     }
     let orphans = sqlx::query("PRAGMA foreign_key_check")
         .fetch_all(&mut *connection)
         .await
         .context(codes::APPLIANCE_SNAPSHOT, unreadable)?;
     if !orphans.is_empty() {
-        return Err(refused(format!("{} rows belong to users that are missing", orphans.len())));
+        return Err(snapshot_error(format!("{} rows belong to users that are missing", orphans.len())));
     }
     Ok(())
 }

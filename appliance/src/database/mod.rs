@@ -24,9 +24,9 @@ use crate::error::Result;
 
 pub use crate::queries::{Connection, Pool, Row, Write, query, query_scalar};
 pub use check::{Counts, check};
-pub use damage::{Aside, damage_of};
+pub use damage::{SetAsideDatabase, damage_of};
 pub use load::load;
-pub use reading::Reading;
+pub use reading::ReadOnlyDatabase;
 pub use save::save;
 #[cfg(test)]
 pub use server::fixture;
@@ -44,7 +44,7 @@ pub struct Database {
     writer: Pool,
     readers: Pool,
     /// Kept damaged databases, newest first.
-    aside: Arc<[Aside]>,
+    aside: Arc<[SetAsideDatabase]>,
     /// Relay of connections to a server; `None` for a file.
     relay: Option<Arc<Relay>>,
 }
@@ -55,7 +55,7 @@ impl Database {
         match storage {
             Storage::File => Self::open(folder).await,
             Storage::Server(settings) => {
-                let server::Opened { writer, readers, relay } = server::open(folder, settings).await?;
+                let server::ServerPools { writer, readers, relay } = server::open(folder, settings).await?;
                 Ok(Self { writer, readers, aside: Arc::from([]), relay: Some(Arc::new(relay)) })
             }
         }
@@ -64,8 +64,8 @@ impl Database {
     /// Opens the file of a data folder. A damaged one is kept under another name, and a new one begins.
     pub async fn open(folder: &Path) -> Result<Self> {
         server::refuse_if_elsewhere(folder)?;
-        let sqlite::Opened { writer, readers, damage } = sqlite::open(folder).await?;
-        let opened = Self { writer, readers, aside: damage::kept(folder)?.into(), relay: None };
+        let sqlite::SqlitePools { writer, readers, damage } = sqlite::open(folder).await?;
+        let opened = Self { writer, readers, aside: damage::kept_databases(folder)?.into(), relay: None };
         opened.record_loss(damage.as_deref().unwrap_or("damaged")).await?;
         Ok(opened)
     }
@@ -83,7 +83,7 @@ impl Database {
     }
 
     /// Returns the kept damaged databases, newest first.
-    pub fn aside(&self) -> &[Aside] {
+    pub fn kept_databases(&self) -> &[SetAsideDatabase] {
         &self.aside
     }
 

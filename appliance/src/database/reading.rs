@@ -7,12 +7,12 @@ use super::{Pool, Storage, server, sqlite};
 use crate::error::Result;
 
 /// An open database that is never written to.
-pub struct Reading {
+pub struct ReadOnlyDatabase {
     pool: Pool,
     relay: Option<Relay>,
 }
 
-impl Reading {
+impl ReadOnlyDatabase {
     /// Opens the database of a data folder, or of a server. Never creates one.
     ///
     /// # Errors

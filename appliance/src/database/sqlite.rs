@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::durable::DurableError;
 use rustix::fs::{Access, access};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -23,7 +23,7 @@ pub const BUSY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 pub const READERS: u32 = 4;
 
 /// An open file: its pools for writing and reading, and the damage of the previous file, if any.
-pub struct Opened {
+pub struct SqlitePools {
     pub writer: Pool,
     pub readers: Pool,
     pub damage: Option<String>,
@@ -58,7 +58,7 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 }
 
 /// Opens the database of a data folder, creates it if necessary, and upgrades it to this version's schema.
-pub async fn open(folder: &Path) -> Result<Opened> {
+pub async fn open(folder: &Path) -> Result<SqlitePools> {
     save::remove_leftovers(folder)?;
     damage::complete(folder)?;
     let damage = keep_if_damaged(folder).await?;
@@ -69,7 +69,7 @@ pub async fn open(folder: &Path) -> Result<Opened> {
     let writer = connect(&path, options(&path).journal_mode(SqliteJournalMode::Wal)).await?;
     migrations::up(&writer).await?;
     let readers = pool(READERS).connect_lazy_with(options(&path).read_only(true));
-    Ok(Opened { writer: Pool::Sqlite(writer), readers: Pool::Sqlite(readers), damage })
+    Ok(SqlitePools { writer: Pool::Sqlite(writer), readers: Pool::Sqlite(readers), damage })
 }
 
 /// Opens the database of a data folder with a connection that cannot write. Never creates one.

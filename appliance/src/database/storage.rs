@@ -59,7 +59,7 @@ fn unknown() -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::{Coded as _, codes};
+    use landfall_error_codes::{CodedError as _, codes};
     use landfall_media::durable;
 
     use super::*;

@@ -18,7 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub use check::check;
 pub use error::DirectoryError;
 pub use ldap::{Groups, Ldap, Name, Way};
-pub use oidc::{Errand, Pending, Provider, RETURN, Returned, Vouched};
+pub use oidc::{CallbackParameters, Errand, PendingVisits, Provider, RETURN, VouchedUser};
 pub use settings::read;
 pub use watch::watch;
 
@@ -27,7 +27,7 @@ pub use watch::watch;
 pub struct Directory {
     state: RwLock<Arc<State>>,
     /// Sign-ins that a browser has begun but not finished.
-    pub pending: Pending,
+    pub pending: PendingVisits,
 }
 
 /// State of the directory settings.

@@ -12,14 +12,14 @@ use super::ldap::{self, Ldap, LdapText};
 use super::oidc::Provider;
 use super::roles::Roles;
 use super::{Sources, State};
-use crate::endpoint::shown;
+use crate::endpoint::quotable_part;
 use crate::settings_files::{Files, authority};
 
 /// A text that is never displayed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Hidden(pub String);
+pub struct RedactedText(pub String);
 
-impl fmt::Debug for Hidden {
+impl fmt::Debug for RedactedText {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Hidden(…)")
     }
@@ -60,7 +60,7 @@ pub struct OidcSettings {
     /// The console's client ID at the provider.
     pub client: String,
     /// The console's secret at the provider; `None` for a public client.
-    pub secret: Option<Hidden>,
+    pub secret: Option<RedactedText>,
     /// Origin at which browsers open the console, such as `https://192.0.2.7:31443`.
     pub console: String,
     /// Name on the button.
@@ -136,7 +136,7 @@ fn oidc(text: OidcText, files: &Files, faults: &mut Faults<'_>) -> Option<OidcSe
         host: host?,
         address: address?,
         client: client?,
-        secret: secret?.map(Hidden),
+        secret: secret?.map(RedactedText),
         console: console?,
         label: label?,
         name: name?,
@@ -155,12 +155,12 @@ pub fn line(text: String, most: usize) -> Result<String, String> {
 
 /// Parses an address without a port.
 pub fn address(text: &str) -> Result<IpAddr, String> {
-    text.parse().map_err(|_| format!("{} is not an IP address", shown(text)))
+    text.parse().map_err(|_| format!("{} is not an IP address", quotable_part(text)))
 }
 
 /// Returns the host of an issuer, which must be an address over TLS and nothing more.
 fn issuer(text: &str) -> Result<String, String> {
-    let wrong = || format!("{} is not an address such as https://id.example.org/realms/plant", shown(text));
+    let wrong = || format!("{} is not an address such as https://id.example.org/realms/plant", quotable_part(text));
     let url = Url::parse(text).map_err(|_| wrong())?;
     let is_bare = url.username().is_empty() && url.password().is_none() && url.query().or(url.fragment()).is_none();
     let host = url.host_str().filter(|_| url.scheme() == "https" && is_bare);
@@ -169,7 +169,8 @@ fn issuer(text: &str) -> Result<String, String> {
 
 /// Checks an origin in the form of browsers.
 fn origin(text: &str) -> Result<String, String> {
-    let wrong = || format!("{} is not where browsers open the console, such as https://192.0.2.7:31443", shown(text));
+    let wrong =
+        || format!("{} is not where browsers open the console, such as https://192.0.2.7:31443", quotable_part(text));
     let url = Url::parse(text).map_err(|_| wrong())?;
     let origin = url.origin().ascii_serialization();
     let is_origin = url.scheme() == "https" && text.trim_end_matches('/') == origin;

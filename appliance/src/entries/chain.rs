@@ -1,7 +1,7 @@
 //! Integrity of the log's chain in a database.
 
 use landfall_audit::{Checkpoint, Entry, Follower, Head};
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 
 use super::checkpoints::contains;
 use crate::error::{Error, Result};

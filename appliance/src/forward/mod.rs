@@ -23,11 +23,11 @@ pub use watch::watch;
 
 /// State of forwarding, for pages and metrics.
 #[derive(Debug, Default)]
-pub struct Forward(Mutex<Standing>);
+pub struct Forward(Mutex<ForwardingState>);
 
 /// State of forwarding.
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct ForwardingState {
     /// The server; `None` if none is configured.
     pub server: Option<String>,
     /// Faults of unusable settings.
@@ -35,12 +35,12 @@ pub struct Standing {
     /// Number of the last entry that the server has received.
     pub received: i64,
     /// Current failure to send, if any.
-    pub failing: Option<Failing>,
+    pub failing: Option<SendFailure>,
 }
 
 /// Failure to send.
 #[derive(Debug, Clone)]
-pub struct Failing {
+pub struct SendFailure {
     /// Time of its beginning.
     pub since: Timestamp,
     /// Reason.
@@ -49,20 +49,20 @@ pub struct Failing {
 
 impl Forward {
     /// Returns the current state.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> ForwardingState {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Standing)) {
+    fn change(&self, change: impl FnOnce(&mut ForwardingState)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Records a failure. Returns true if it is the first one.
-    fn failed(&self, why: &str) -> bool {
+    fn record_failure(&self, why: &str) -> bool {
         let mut standing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = standing.failing.is_none();
         let since = standing.failing.as_ref().map_or_else(Timestamp::now, |failing| failing.since);
-        standing.failing = Some(Failing { since, why: why.to_owned() });
+        standing.failing = Some(SendFailure { since, why: why.to_owned() });
         is_first
     }
 }

@@ -5,7 +5,7 @@ use crate::database::{Database, Pool, Row, query, query_scalar};
 use crate::error::Result;
 
 /// A stored entry.
-pub struct Stored {
+pub struct StoredEntry {
     pub number: i64,
     pub text: String,
     pub hash: String,
@@ -33,9 +33,9 @@ pub async fn store(database: &Database, number: i64) -> Result<()> {
 }
 
 /// Returns entries after a number, oldest first.
-pub async fn behind(pool: &Pool, number: i64, most: i64) -> Result<Vec<Stored>> {
+pub async fn behind(pool: &Pool, number: i64, most: i64) -> Result<Vec<StoredEntry>> {
     let rows = query("SELECT number, entry, hash FROM audit WHERE number > $1 ORDER BY number LIMIT $2");
     let rows = rows.bind(number).bind(most).fetch_all(pool).await?;
-    let read = |row: &Row| Ok(Stored { number: row.try_get(0)?, text: row.try_get(1)?, hash: row.try_get(2)? });
+    let read = |row: &Row| Ok(StoredEntry { number: row.try_get(0)?, text: row.try_get(1)?, hash: row.try_get(2)? });
     Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
 }

@@ -62,7 +62,7 @@ pub(super) async fn watch_in(database: Database, standing: Arc<Forward>, folder:
         seen = Some(files.clone());
         if let State::On(settings) = state
             && let Err(why) = forward((&database, &standing), &settings, (&folder, &files), times).await
-            && standing.failed(&why)
+            && standing.record_failure(&why)
         {
             tracing::warn!(server = settings.server, why, "the audit log is not forwarded");
         }
@@ -93,15 +93,15 @@ fn report(standing: &Forward, state: &State) {
 }
 
 /// Entries sent over a connection, and known arrivals.
-struct Sent {
+struct SentEntries {
     last: i64,
     /// Numbers with their sending times, whose arrival is not yet known.
     open: VecDeque<(i64, Instant)>,
 }
 
-impl Sent {
+impl SentEntries {
     /// Returns the last number sent long enough ago that it has arrived, if there is a new one.
-    fn settled(&mut self, after: Duration) -> Option<i64> {
+    fn take_settled(&mut self, after: Duration) -> Option<i64> {
         let mut settled = None;
         while let Some((number, _)) = self.open.front().filter(|(_, at)| at.elapsed() >= after) {
             settled = Some(*number);
@@ -121,12 +121,12 @@ async fn forward(
     let stored = position(database).await.map_err(|error| error.to_string())?;
     standing.change(|now| now.received = stored);
     let mut link = Link::open(settings, times).await?;
-    let (mut sent, mut looked) = (Sent { last: stored, open: VecDeque::new() }, Instant::now());
+    let (mut sent, mut looked) = (SentEntries { last: stored, open: VecDeque::new() }, Instant::now());
     loop {
         let count = send_next(database, settings, &mut link, &mut sent, times).await?;
         standing.change(|now| now.failing = None);
         link.wait(if count < BATCH { times.poll } else { Duration::ZERO }).await?;
-        if let Some(number) = sent.settled(times.settled) {
+        if let Some(number) = sent.take_settled(times.settled) {
             store(database, number).await.map_err(|error| error.to_string())?;
             standing.change(|now| now.received = number);
         }
@@ -144,7 +144,7 @@ async fn send_next(
     database: &Database,
     settings: &Settings,
     link: &mut Link,
-    sent: &mut Sent,
+    sent: &mut SentEntries,
     times: Times,
 ) -> Result<i64, String> {
     let next = behind(database.read(), sent.last, BATCH).await.map_err(|error| error.to_string())?;

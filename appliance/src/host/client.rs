@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Host, HostError, Known, Topic, Wish};
+use super::{Host, HostError, KnownPosition, Topic, Wish};
 
 /// Time limit of a connection and its handshakes.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -69,17 +69,17 @@ impl Reply {
     }
 
     /// Like [`Self::document`], with `None` for a missing document.
-    fn found<T: DeserializeOwned>(&self) -> Result<Option<T>, HostError> {
+    fn optional_document<T: DeserializeOwned>(&self) -> Result<Option<T>, HostError> {
         if self.status == StatusCode::NOT_FOUND { Ok(None) } else { self.document(StatusCode::OK).map(Some) }
     }
 
     /// Returns an error unless the reply has this status.
     fn expect(&self, expected: StatusCode) -> Result<(), HostError> {
-        if self.status == expected { Ok(()) } else { Err(self.refused()) }
+        if self.status == expected { Ok(()) } else { Err(self.refusal_error()) }
     }
 
     /// Returns why a request was refused. A reply without a problem document still has its status.
-    fn refused(&self) -> HostError {
+    fn refusal_error(&self) -> HostError {
         let status = self.status;
         let problem = serde_json::from_slice(&self.body).unwrap_or_else(|_| Problem {
             status: status.as_u16(),
@@ -153,7 +153,7 @@ impl Client {
 
     /// Like [`Self::get`], with `None` for a missing document.
     async fn find<T: DeserializeOwned>(&self, path: String) -> Result<Option<T>, HostError> {
-        self.ask(Method::GET, path, Content::NONE, DOCUMENT).await?.found()
+        self.ask(Method::GET, path, Content::NONE, DOCUMENT).await?.optional_document()
     }
 
     /// Sends the only entry of a request in pieces, and the request itself with the last one.
@@ -204,8 +204,8 @@ impl Host for Client {
         self.find(route(topic).to_owned()).boxed()
     }
 
-    fn progress(&self, known: Known) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
-        let Known { run, after, running } = known;
+    fn progress(&self, known: KnownPosition) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
+        let KnownPosition { run, after, running } = known;
         self.get(format!("{}?run={run}&after={after}&running={running}", routes::PROGRESS), NEWS).boxed()
     }
 

@@ -70,7 +70,7 @@ impl HostError {
     }
 
     /// Returns the registry's code, for use if the host named none.
-    pub fn registered(&self) -> Code {
+    pub fn registry_code(&self) -> Code {
         match self {
             Self::Unreachable(_) | Self::Late(_) => codes::HOST_SILENT,
             Self::Unreadable(_) | Self::Refused(_) => codes::HOST_ANSWER,

@@ -13,13 +13,13 @@ use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_host_api::testing::{MemorySupport, MemoryUploads, Signer};
 use landfall_host_api::{SupportBundles as _, Uploads as _};
 use landfall_license::answer::{Question, SealedAnswer};
-use landfall_peer::{AUDIT_BYTES, Asking, LogLine, PIECE_BYTES, PlanWish, Problem};
+use landfall_peer::{AUDIT_BYTES, LogLine, PIECE_BYTES, PlanWish, Problem, Requester};
 use serde_json::Value;
 
 use super::{
-    AuditPage, Change, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, Known, MediaPage, OperationPage,
-    PlanPage, ProgressPage, RemovalWish, Request, RequestState, SecretWish, SupportPage, Topic, Upload, UploadWish,
-    UploadsPage, Wish,
+    AuditPage, Change, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, KnownPosition, MediaPage,
+    OperationPage, PlanPage, ProgressPage, RemovalWish, Request, RequestState, SecretWish, SupportPage, Topic, Upload,
+    UploadWish, UploadsPage, Wish,
 };
 
 /// Returns the sample document with this name.
@@ -102,7 +102,7 @@ fn plan_of(wish: &PlanWish, digest: &str) -> PlanPage {
     }
 }
 
-fn done(asking: &Asking, verb: &str, plan: Option<String>) -> Request {
+fn done_request(asking: &Requester, verb: &str, plan: Option<String>) -> Request {
     Request {
         request: asking.request.clone(),
         verb: verb.to_owned(),
@@ -152,7 +152,7 @@ impl FakeHost {
         })
     }
 
-    fn heard(&self) -> Result<(), HostError> {
+    fn check_reachable(&self) -> Result<(), HostError> {
         if self.is_silent.load(Ordering::SeqCst) {
             return Err(HostError::unreachable(&"connection refused"));
         }
@@ -163,7 +163,7 @@ impl FakeHost {
 impl Host for FakeHost {
     fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             if self.is_late.load(Ordering::SeqCst) {
                 return Err(HostError::late(&"no answer in 15 seconds"));
             }
@@ -184,9 +184,9 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn progress(&self, known: Known) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
+    fn progress(&self, known: KnownPosition) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             tokio::time::sleep(Duration::from_millis(50)).await;
             let mut page = self.progress.lock().unwrap().clone();
             page.events.retain(|event| event.number > known.after);
@@ -197,7 +197,7 @@ impl Host for FakeHost {
 
     fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             let line = |text: &str| LogLine {
                 pod: format!("{component}-0"),
                 container: "server".to_owned(),
@@ -221,7 +221,7 @@ impl Host for FakeHost {
 
     fn resources<'a>(&'a self, component: &'a str) -> BoxFuture<'a, Result<ComponentResources, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             let found = self.resources.lock().unwrap().clone();
             Ok(ComponentResources { component: component.to_owned(), ..found })
         }
@@ -230,7 +230,7 @@ impl Host for FakeHost {
 
     fn claim<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<bool, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             tokio::task::yield_now().await;
             Ok(self.tokens.lock().unwrap().remove(token))
         }
@@ -239,7 +239,7 @@ impl Host for FakeHost {
 
     fn begin_backup<'a>(&'a self, _by: &'a str, _correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             if self.is_busy.load(Ordering::SeqCst) {
                 let problem = Problem {
                     status: 409,
@@ -258,7 +258,7 @@ impl Host for FakeHost {
 
     fn begin_drill<'a>(&'a self, _by: &'a str, _correlation: &'a str) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             self.drills_begun.fetch_add(1, Ordering::SeqCst);
             Ok(())
         }
@@ -267,7 +267,7 @@ impl Host for FakeHost {
 
     fn note_users(&self, users: u64) -> BoxFuture<'_, Result<(), HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             self.users.store(usize::try_from(users).unwrap(), Ordering::SeqCst);
             Ok(())
         }
@@ -276,7 +276,7 @@ impl Host for FakeHost {
 
     fn keep_secret<'a>(&'a self, wish: &'a SecretWish) -> BoxFuture<'a, Result<KeptSecret, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             let mut secrets = self.secrets.lock().unwrap();
             secrets.push((wish.name.clone(), wish.value.clone()));
             Ok(KeptSecret { id: format!("{:08x}", secrets.len()) })
@@ -291,7 +291,7 @@ impl Host for FakeHost {
         license: &'a str,
     ) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             if !license.contains("signed") {
                 let problem = Problem {
                     status: 422,
@@ -310,7 +310,7 @@ impl Host for FakeHost {
 
     fn license_answer<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<SealedAnswer, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             let answered = self.audit.lock().unwrap().answer("site", question, jiff::Timestamp::UNIX_EPOCH);
             answered.map_err(HostError::from)
         }
@@ -319,7 +319,7 @@ impl Host for FakeHost {
 
     fn audit(&self) -> BoxFuture<'_, Result<AuditPage, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             Ok(self.audit.lock().unwrap().page())
         }
         .boxed()
@@ -327,7 +327,7 @@ impl Host for FakeHost {
 
     fn sign_audit<'a>(&'a self, wish: &'a CheckpointWish) -> BoxFuture<'a, Result<Checkpoint, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             let bytes: usize = wish.entries.iter().map(String::len).sum();
             assert!(wish.entries.len() == 1 || bytes <= AUDIT_BYTES, "{bytes} bytes in one request");
             let left = self.checkpoints.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
@@ -344,7 +344,7 @@ impl Host for FakeHost {
 
     fn media(&self) -> BoxFuture<'_, Result<MediaPage, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             let mut page = self.media.lock().unwrap().clone();
             page.media.extend(self.uploads.page().unwrap().upload.and_then(|upload| upload.as_medium()));
             Ok(page)
@@ -354,7 +354,7 @@ impl Host for FakeHost {
 
     fn operation(&self) -> BoxFuture<'_, Result<Option<OperationPage>, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             Ok(self.operation.lock().unwrap().clone())
         }
         .boxed()
@@ -362,7 +362,7 @@ impl Host for FakeHost {
 
     fn plan<'a>(&'a self, digest: &'a str) -> BoxFuture<'a, Result<Option<PlanPage>, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             Ok(self.plans.lock().unwrap().iter().find(|plan| plan.digest == digest).cloned())
         }
         .boxed()
@@ -370,7 +370,7 @@ impl Host for FakeHost {
 
     fn request<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Request>, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             Ok(self.requests.lock().unwrap().iter().find(|request| request.request == id).cloned())
         }
         .boxed()
@@ -378,30 +378,30 @@ impl Host for FakeHost {
 
     fn hand_over<'a>(&'a self, wish: &'a Wish) -> BoxFuture<'a, Result<Request, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             let id = &wish.asking().request;
             let known = self.requests.lock().unwrap().iter().find(|request| request.request == *id).cloned();
             if let Some(known) = known {
                 return Ok(known);
             }
             let request = match wish {
-                Wish::Look(wish) => done(&wish.asking, "look", None),
+                Wish::Look(wish) => done_request(&wish.asking, "look", None),
                 Wish::Plan(wish) => {
                     let digest = self.next_plan.lock().unwrap().clone();
                     self.plans.lock().unwrap().push(plan_of(wish, &digest));
-                    done(&wish.asking, "plan", Some(digest))
+                    done_request(&wish.asking, "plan", Some(digest))
                 }
-                Wish::Upgrade(wish) => done(&wish.asking, "upgrade", None),
-                Wish::RollBack(wish) => done(&wish.asking, "rollback", None),
+                Wish::Upgrade(wish) => done_request(&wish.asking, "upgrade", None),
+                Wish::RollBack(wish) => done_request(&wish.asking, "rollback", None),
                 Wish::Restore(wish) => Request {
                     notes: vec!["what was written last is not saved".to_owned()],
-                    ..done(&wish.asking, "restore", None)
+                    ..done_request(&wish.asking, "restore", None)
                 },
-                Wish::Configure(wish) => done(&wish.asking, "configure", None),
-                Wish::Abort(wish) => done(&wish.asking, "abort", None),
+                Wish::Configure(wish) => done_request(&wish.asking, "configure", None),
+                Wish::Abort(wish) => done_request(&wish.asking, "abort", None),
                 Wish::Support(wish) => {
                     self.support.collect(wish).unwrap();
-                    done(&wish.asking, "support", None)
+                    done_request(&wish.asking, "support", None)
                 }
             };
             self.wishes.lock().unwrap().push(wish.clone());
@@ -413,15 +413,15 @@ impl Host for FakeHost {
 
     fn support(&self) -> BoxFuture<'_, Result<SupportPage, HostError>> {
         async move {
-            self.heard()?;
-            Ok(SupportPage { bundle: self.support.kept() })
+            self.check_reachable()?;
+            Ok(SupportPage { bundle: self.support.kept_bundle() })
         }
         .boxed()
     }
 
     fn support_piece<'a>(&'a self, id: &'a str, offset: u64) -> BoxFuture<'a, Result<Bytes, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             Ok(self.support.piece(id, offset)?.into())
         }
         .boxed()
@@ -429,7 +429,7 @@ impl Host for FakeHost {
 
     fn uploads(&self) -> BoxFuture<'_, Result<UploadsPage, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             self.uploads.page().map_err(HostError::from)
         }
         .boxed()
@@ -437,7 +437,7 @@ impl Host for FakeHost {
 
     fn begin_upload<'a>(&'a self, wish: &'a UploadWish) -> BoxFuture<'a, Result<Upload, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             assert!(wish.is_sound(), "{wish:?}");
             self.uploads.begin(wish).map_err(HostError::from)
         }
@@ -446,7 +446,7 @@ impl Host for FakeHost {
 
     fn add_piece<'a>(&'a self, id: &'a str, offset: u64, piece: Vec<u8>) -> BoxFuture<'a, Result<Upload, HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             assert!(piece.len() <= PIECE_BYTES, "{} bytes in one request", piece.len());
             let pause = *self.piece_pause.lock().unwrap();
             tokio::time::sleep(pause).await;
@@ -459,7 +459,7 @@ impl Host for FakeHost {
 
     fn remove_upload<'a>(&'a self, id: &'a str, _wish: &'a RemovalWish) -> BoxFuture<'a, Result<(), HostError>> {
         async move {
-            self.heard()?;
+            self.check_reachable()?;
             self.uploads.remove(id).map_err(HostError::from)
         }
         .boxed()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Known, ProgressPage, Running, Site};
+use super::{KnownPosition, ProgressPage, RunningOperation, Site};
 
 /// Time between two requests, so that immediate answers make no busy loop.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -19,12 +19,12 @@ struct Place {
     /// Run that the number belongs to.
     run: u64,
     after: u64,
-    running: Option<Running>,
+    running: Option<RunningOperation>,
 }
 
 impl Place {
-    fn known(&self) -> Known {
-        Known { run: self.run, after: self.after, running: self.running.is_some() }
+    fn known_position(&self) -> KnownPosition {
+        KnownPosition { run: self.run, after: self.after, running: self.running.is_some() }
     }
 
     /// Applies an answer. One of another run has that run's events from the first on.
@@ -38,7 +38,7 @@ impl Place {
             self.running = None;
             return;
         }
-        let begun = Running::begun(page.operation);
+        let begun = RunningOperation::new(page.operation);
         let running = match &mut self.running {
             Some(running) if running.operation == begun.operation => running,
             other => other.insert(begun),
@@ -51,7 +51,7 @@ impl Place {
 pub async fn follow(site: Arc<Site>) {
     let mut place = Place::default();
     loop {
-        match site.news(place.known()).await {
+        match site.news(place.known_position()).await {
             Ok(page) => {
                 place.take(page.clone());
                 // The state is updated before the news, so that listeners find it.

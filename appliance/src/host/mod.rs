@@ -38,11 +38,11 @@ pub use landfall_peer::{
     is_id,
 };
 pub use releases::Releases;
-pub use reports::{Heard, Listener, NewsListener};
-pub use running::Running;
+pub use reports::{Listener, NewsListener, ReceivedItem};
+pub use running::RunningOperation;
 pub use schedule::BackupTimes;
 pub use settings::{SecretSetting, SecretState, Setting, Settings};
-pub use site::{Site, Unavailable};
+pub use site::{Site, UnavailableDocument};
 pub use wish::Wish;
 
 /// A document that the host prints.
@@ -102,7 +102,7 @@ pub fn is_component(name: &str) -> bool {
 
 /// A client's knowledge of running operations.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Known {
+pub struct KnownPosition {
     /// Run that the number belongs to.
     pub run: u64,
     /// Number of the last event.
@@ -117,7 +117,7 @@ pub trait Host: Send + Sync + 'static {
     fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>>;
 
     /// Returns what the running operation has reported since. Waits up to 20 seconds for news.
-    fn progress(&self, known: Known) -> BoxFuture<'_, Result<ProgressPage, HostError>>;
+    fn progress(&self, known: KnownPosition) -> BoxFuture<'_, Result<ProgressPage, HostError>>;
 
     /// Returns the last lines of a component's containers.
     fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>>;

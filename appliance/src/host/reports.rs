@@ -90,7 +90,7 @@ impl Reports {
 
 /// Item received by a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum ReceivedItem {
     /// An event.
     Event {
         /// The run and the event's number in it, such as `3-17`, from which a listener can continue.
@@ -127,10 +127,10 @@ impl Listener {
     }
 
     /// Returns the next item; `None` at the end, and after the time limit.
-    pub async fn next(&mut self) -> Option<Heard> {
+    pub async fn next(&mut self) -> Option<ReceivedItem> {
         loop {
             if let Some(Report { number, text, .. }) = self.waiting.pop_front() {
-                return Some(Heard::Event { id: format!("{}-{number}", self.run), text });
+                return Some(ReceivedItem::Event { id: format!("{}-{number}", self.run), text });
             }
             if self.is_over || Instant::now() >= self.until || !self.look() {
                 return None;
@@ -139,7 +139,7 @@ impl Listener {
                 continue;
             }
             if self.is_over {
-                return Some(Heard::Ended);
+                return Some(ReceivedItem::Ended);
             }
             if !matches!(timeout_at(self.until, self.reports.changed()).await, Ok(Ok(()))) {
                 return None;
@@ -223,12 +223,12 @@ mod tests {
         let mut ids = Vec::new();
         loop {
             match tokio::time::timeout(Duration::from_millis(50), listener.next()).await {
-                Ok(Some(Heard::Event { id, text })) => {
+                Ok(Some(ReceivedItem::Event { id, text })) => {
                     let number = id.split_once('-').unwrap().1;
                     assert_eq!(&*text, format!(r#"{{"event":"note","text":"{number}"}}"#));
                     ids.push(id);
                 }
-                Ok(Some(Heard::Ended)) => return (ids, true),
+                Ok(Some(ReceivedItem::Ended)) => return (ids, true),
                 Ok(None) | Err(_) => return (ids, false),
             }
         }

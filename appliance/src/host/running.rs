@@ -27,7 +27,7 @@ pub struct Phase {
 
 /// An operation that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Running {
+pub struct RunningOperation {
     /// Verb of the operation, such as `upgrade`.
     pub operation: String,
     /// Number of its steps; 0 before the first one.
@@ -44,9 +44,9 @@ pub struct Running {
     pub is_stick_free: bool,
 }
 
-impl Running {
+impl RunningOperation {
     /// Creates an operation of which nothing is known yet.
-    pub fn begun(operation: Option<String>) -> Self {
+    pub fn new(operation: Option<String>) -> Self {
         Self { operation: operation.unwrap_or_else(|| "operation".to_owned()), ..Self::default() }
     }
 
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_sample_of_an_install_folds() {
-        let mut running = Running::begun(Some("install".to_owned()));
+        let mut running = RunningOperation::new(Some("install".to_owned()));
         let lines = include_str!("../../../progress/samples/install.jsonl");
         for line in lines.lines() {
             running.take(serde_json::from_str(line).unwrap());

@@ -15,9 +15,9 @@ use tokio::sync::watch;
 
 use super::reports::Reports;
 use super::{
-    AuditPage, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, Known, Listener, MediaPage,
-    NewsListener, OperationPage, PlanPage, ProgressPage, RemovalWish, Request, Running, SecretWish, SupportPage, Topic,
-    Upload, UploadWish, UploadsPage, Wish,
+    AuditPage, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, KnownPosition, Listener, MediaPage,
+    NewsListener, OperationPage, PlanPage, ProgressPage, RemovalWish, Request, RunningOperation, SecretWish,
+    SupportPage, Topic, Upload, UploadWish, UploadsPage, Wish,
 };
 use crate::task::spawn_for_request;
 
@@ -31,7 +31,7 @@ pub type Answer = Result<Option<Arc<Value>>, HostError>;
 
 /// A document that cannot be shown.
 #[derive(Debug, Clone)]
-pub struct Unavailable {
+pub struct UnavailableDocument {
     /// The error.
     pub error: HostError,
     /// Time since which nothing was received; `None` if something was.
@@ -39,33 +39,33 @@ pub struct Unavailable {
 }
 
 /// The latest answer to a question, with its time; it is shared briefly.
-type Latest<T> = tokio::sync::Mutex<Option<(Instant, Result<T, Unavailable>)>>;
+type LatestAnswer<T> = tokio::sync::Mutex<Option<(Instant, Result<T, UnavailableDocument>)>>;
 
 #[derive(Default)]
 struct Slot {
-    held: Mutex<Held>,
+    held: Mutex<HeldAnswer>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The latest answer, and the number of invalidations.
 #[derive(Default)]
-struct Held {
+struct HeldAnswer {
     answer: Option<(Instant, Answer)>,
     forgotten: u64,
 }
 
 impl Slot {
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, HeldAnswer> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self, youngest: Duration) -> Option<Answer> {
+    fn held_answer(&self, youngest: Duration) -> Option<Answer> {
         let held = self.lock();
         held.answer.as_ref().filter(|(at, _)| at.elapsed() < youngest).map(|(_, answer)| answer.clone())
     }
 
     /// Returns the number of invalidations, to be read before the host is asked.
-    fn forgotten(&self) -> u64 {
+    fn invalidations(&self) -> u64 {
         self.lock().forgotten
     }
 
@@ -88,11 +88,11 @@ impl Slot {
 pub struct Site {
     host: Arc<dyn Host>,
     slots: [Slot; Topic::ALL.len()],
-    operation: Latest<Option<OperationPage>>,
-    media: Latest<MediaPage>,
+    operation: LatestAnswer<Option<OperationPage>>,
+    media: LatestAnswer<MediaPage>,
     silent_since: Mutex<Option<Timestamp>>,
     has_gpus_or_models: AtomicBool,
-    running: watch::Sender<Option<Running>>,
+    running: watch::Sender<Option<RunningOperation>>,
     reports: watch::Sender<Reports>,
 }
 
@@ -103,8 +103,8 @@ impl Site {
         Arc::new(Self {
             host,
             slots,
-            operation: Latest::default(),
-            media: Latest::default(),
+            operation: LatestAnswer::default(),
+            media: LatestAnswer::default(),
             silent_since: Mutex::default(),
             has_gpus_or_models: AtomicBool::default(),
             running: watch::channel(None).0,
@@ -130,13 +130,13 @@ impl Site {
     /// Awaits the host's answer, and records whether it came.
     async fn hear<T>(&self, question: BoxFuture<'_, Result<T, HostError>>) -> Result<T, HostError> {
         let answer = question.await;
-        self.heard(&answer);
+        self.record_answer(&answer);
         answer
     }
 
     /// Records whether an answer came. A late answer does not show that the host is silent, nor that it is not: the
     /// follower's requests decide that.
-    fn heard<T>(&self, answer: &Result<T, HostError>) {
+    fn record_answer<T>(&self, answer: &Result<T, HostError>) {
         if answer.as_ref().is_err_and(HostError::is_late) {
             return;
         }
@@ -159,10 +159,13 @@ impl Site {
     }
 
     async fn ask(&self, topic: Topic) -> Answer {
-        let asked = self.slot(topic).forgotten();
-        let answer =
-            self.host.document(topic).await.and_then(|found| found.map(|value| checked(topic, value)).transpose());
-        self.heard(&answer);
+        let asked = self.slot(topic).invalidations();
+        let answer = self
+            .host
+            .document(topic)
+            .await
+            .and_then(|found| found.map(|value| check_document(topic, value)).transpose());
+        self.record_answer(&answer);
         if topic == Topic::Status
             && let Ok(Some(status)) = &answer
         {
@@ -175,18 +178,18 @@ impl Site {
     }
 
     /// Returns the latest answer, if it is fresh. One from before the host fell silent is not.
-    fn held(&self, topic: Topic) -> Option<Answer> {
-        let held = self.slot(topic).held(FRESH);
+    fn held_answer(&self, topic: Topic) -> Option<Answer> {
+        let held = self.slot(topic).held_answer(FRESH);
         held.filter(|answer| answer.is_err() || self.silent_since().is_none())
     }
 
     /// Returns a document that is at most a second and a half old.
     pub async fn fresh(&self, topic: Topic) -> Answer {
-        if let Some(answer) = self.held(topic) {
+        if let Some(answer) = self.held_answer(topic) {
             return answer;
         }
         let _turn = self.slot(topic).turn.lock().await;
-        match self.held(topic) {
+        match self.held_answer(topic) {
             Some(answer) => answer,
             None => self.ask(topic).await,
         }
@@ -194,10 +197,10 @@ impl Site {
 
     /// Returns a document for a page, immediately if there is a recent one. While the host is silent, no page waits for
     /// it.
-    async fn shown(self: &Arc<Self>, topic: Topic) -> Answer {
+    async fn page_answer(self: &Arc<Self>, topic: Topic) -> Answer {
         let youngest = if self.silent_since().is_some() { Duration::MAX } else { SHOWN };
-        let Some(answer) = self.slot(topic).held(youngest) else { return self.fresh(topic).await };
-        if self.slot(topic).held(FRESH).is_none()
+        let Some(answer) = self.slot(topic).held_answer(youngest) else { return self.fresh(topic).await };
+        if self.slot(topic).held_answer(FRESH).is_none()
             && let Ok(turn) = self.slot(topic).turn.clone().try_lock_owned()
         {
             let site = self.clone();
@@ -214,20 +217,20 @@ impl Site {
     }
 
     /// Returns a document for a page, as its type.
-    pub async fn read<T: DeserializeOwned>(self: &Arc<Self>, topic: Topic) -> Result<Option<T>, Unavailable> {
-        let unavailable = |error| Unavailable { error, since: self.silent_since() };
-        let answer = self.shown(topic).await.map_err(unavailable)?;
+    pub async fn read<T: DeserializeOwned>(self: &Arc<Self>, topic: Topic) -> Result<Option<T>, UnavailableDocument> {
+        let unavailable = |error| UnavailableDocument { error, since: self.silent_since() };
+        let answer = self.page_answer(topic).await.map_err(unavailable)?;
         let parse =
             |value: Arc<Value>| T::deserialize(&*value).map_err(|error| unavailable(HostError::unreadable(&error)));
         answer.map(parse).transpose()
     }
 
     /// Returns what the running operation has reported since.
-    pub(super) async fn news(&self, known: Known) -> Result<ProgressPage, HostError> {
+    pub(super) async fn news(&self, known: KnownPosition) -> Result<ProgressPage, HostError> {
         let news = self.host.progress(known).await;
         // The host answers within its own time limit, even without news.
         let news = news.map_err(|error| if error.is_late() { HostError::unreachable(&error) } else { error });
-        self.heard(&news);
+        self.record_answer(&news);
         news
     }
 
@@ -253,7 +256,7 @@ impl Site {
     }
 
     /// Sets the state of the running operation. If one began or ended, every earlier answer may be outdated.
-    pub(super) fn show_running(&self, running: Option<Running>) {
+    pub(super) fn show_running(&self, running: Option<RunningOperation>) {
         let is_turn = running.is_some() != self.running.borrow().is_some();
         self.running.send_replace(running);
         if is_turn {
@@ -262,7 +265,7 @@ impl Site {
     }
 
     /// Returns the running operation, if any. `None` while the host is silent, because its last report is not current.
-    pub fn running(&self) -> Option<Running> {
+    pub fn running(&self) -> Option<RunningOperation> {
         if self.silent_since().is_some() {
             return None;
         }
@@ -270,15 +273,15 @@ impl Site {
     }
 
     /// Returns the last log lines of a component.
-    pub async fn logs(&self, component: &str, lines: u32) -> Result<ComponentLogs, Unavailable> {
+    pub async fn logs(&self, component: &str, lines: u32) -> Result<ComponentLogs, UnavailableDocument> {
         let logs = self.hear(self.host.logs(component, lines)).await;
-        logs.map_err(|error| Unavailable { error, since: self.silent_since() })
+        logs.map_err(|error| UnavailableDocument { error, since: self.silent_since() })
     }
 
     /// Returns a component's requests and usage.
-    pub async fn resources(&self, component: &str) -> Result<ComponentResources, Unavailable> {
+    pub async fn resources(&self, component: &str) -> Result<ComponentResources, UnavailableDocument> {
         let found = self.hear(self.host.resources(component)).await;
-        found.map_err(|error| Unavailable { error, since: self.silent_since() })
+        found.map_err(|error| UnavailableDocument { error, since: self.silent_since() })
     }
 
     /// Redeems a one-use token. Returns true if it was valid.
@@ -334,36 +337,36 @@ impl Site {
 
     /// Returns the latest operation, if any. Many browsers cost the host one request; while it is silent, no page
     /// waits.
-    pub async fn operation(&self) -> Result<Option<OperationPage>, Unavailable> {
-        self.shared(&self.operation, self.host.operation()).await
+    pub async fn operation(&self) -> Result<Option<OperationPage>, UnavailableDocument> {
+        self.shared_answer(&self.operation, self.host.operation()).await
     }
 
     /// Returns the result of the host's last look at its media.
-    pub async fn media(&self) -> Result<MediaPage, Unavailable> {
+    pub async fn media(&self) -> Result<MediaPage, UnavailableDocument> {
         self.at_once(self.host.media()).await
     }
 
     /// Like [`Self::media`], for pages with many viewers: the answer may be as old as a shared one.
-    pub async fn known_media(&self) -> Result<MediaPage, Unavailable> {
-        self.shared(&self.media, self.host.media()).await
+    pub async fn known_media(&self) -> Result<MediaPage, UnavailableDocument> {
+        self.shared_answer(&self.media, self.host.media()).await
     }
 
     /// Returns a plan that can be approved, if the host keeps it.
-    pub async fn plan(&self, digest: &str) -> Result<Option<PlanPage>, Unavailable> {
+    pub async fn plan(&self, digest: &str) -> Result<Option<PlanPage>, UnavailableDocument> {
         self.at_once(self.host.plan(digest)).await
     }
 
     /// Returns the state of a request, if the host remembers it.
-    pub async fn request(&self, id: &str) -> Result<Option<Request>, Unavailable> {
+    pub async fn request(&self, id: &str) -> Result<Option<Request>, UnavailableDocument> {
         self.at_once(self.host.request(id)).await
     }
 
     /// Returns the latest answer if it is fresh and the host is not silent, or else the answer to this question.
-    async fn shared<T: Clone>(
+    async fn shared_answer<T: Clone>(
         &self,
-        latest: &Latest<T>,
+        latest: &LatestAnswer<T>,
         question: BoxFuture<'_, Result<T, HostError>>,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<T, UnavailableDocument> {
         let mut latest = latest.lock().await;
         if let Some((at, answer)) = &*latest
             && at.elapsed() < FRESH
@@ -377,12 +380,15 @@ impl Site {
     }
 
     /// Awaits an answer that the host gives immediately; while it is silent, it is not asked.
-    async fn at_once<T>(&self, question: BoxFuture<'_, Result<T, HostError>>) -> Result<T, Unavailable> {
+    async fn at_once<T>(&self, question: BoxFuture<'_, Result<T, HostError>>) -> Result<T, UnavailableDocument> {
         if let Some(since) = self.silent_since() {
-            return Err(Unavailable { error: HostError::unreachable(&"no answer since then"), since: Some(since) });
+            return Err(UnavailableDocument {
+                error: HostError::unreachable(&"no answer since then"),
+                since: Some(since),
+            });
         }
         let answer = self.hear(question).await;
-        answer.map_err(|error| Unavailable { error, since: self.silent_since() })
+        answer.map_err(|error| UnavailableDocument { error, since: self.silent_since() })
     }
 
     /// Sends a request.
@@ -394,7 +400,7 @@ impl Site {
     }
 
     /// Returns the support bundle that the host keeps, if any.
-    pub async fn support(&self) -> Result<SupportPage, Unavailable> {
+    pub async fn support(&self) -> Result<SupportPage, UnavailableDocument> {
         self.at_once(self.host.support()).await
     }
 
@@ -404,7 +410,7 @@ impl Site {
     }
 
     /// Returns the upload of a browser, and the room for one.
-    pub async fn uploads(&self) -> Result<UploadsPage, Unavailable> {
+    pub async fn uploads(&self) -> Result<UploadsPage, UnavailableDocument> {
         self.at_once(self.host.uploads()).await
     }
 
@@ -432,7 +438,7 @@ impl Site {
 }
 
 /// Returns a document if it has the requested kind, in a form known to this version.
-fn checked(topic: Topic, value: Value) -> Result<Arc<Value>, HostError> {
+fn check_document(topic: Topic, value: Value) -> Result<Arc<Value>, HostError> {
     let (kind, schema) = (value["kind"].as_str(), value["schema"].as_u64());
     if kind == Some(topic.kind()) && schema == Some(1) {
         return Ok(Arc::new(value));
@@ -450,13 +456,13 @@ mod tests {
     #[test]
     fn an_answer_of_before_is_not_kept() {
         let slot = Slot::default();
-        let asked = slot.forgotten();
+        let asked = slot.invalidations();
         slot.hold(asked, Ok(None));
-        assert!(slot.held(SHOWN).is_some());
+        assert!(slot.held_answer(SHOWN).is_some());
         slot.forget();
         slot.hold(asked, Ok(None));
-        assert!(slot.held(SHOWN).is_none(), "the host was asked before something changed");
-        slot.hold(slot.forgotten(), Ok(None));
-        assert!(slot.held(SHOWN).is_some());
+        assert!(slot.held_answer(SHOWN).is_none(), "the host was asked before something changed");
+        slot.hold(slot.invalidations(), Ok(None));
+        assert!(slot.held_answer(SHOWN).is_some());
     }
 }

@@ -9,8 +9,8 @@ use landfall_host_api::testing::{MemorySupport, MemoryUploads, Signer, UNSIGNED}
 use landfall_host_api::{Question, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
-    AbortWish, ApprovedWish, Asking, Event, Identity, LogLine, LookWish, NumberedEvent, PIECE_BYTES, PlanWish, Problem,
-    Refusal, SupportWish,
+    AbortWish, ApprovedWish, Event, Identity, LogLine, LookWish, NumberedEvent, PIECE_BYTES, PlanWish, Problem,
+    Refusal, Requester, SupportWish,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -186,7 +186,7 @@ impl landfall_host_api::Site for Answers {
         }
     }
 
-    fn begin(&self, plan: &PlanPage, _asking: &Asking, _note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
+    fn begin(&self, plan: &PlanPage, _asking: &Requester, _note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
         Ok(vec![format!("the {} has begun", plan.change.verb())])
     }
 
@@ -221,7 +221,7 @@ fn identity(name: &str) -> Identity {
 }
 
 /// Returns a client of the host's real server side, with its address and identity.
-fn served() -> (Client, String, Identity) {
+fn serve_client() -> (Client, String, Identity) {
     let (host, console) = (identity("host"), identity("console"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -236,8 +236,8 @@ fn served() -> (Client, String, Identity) {
     (Client::new(address.clone(), Arc::new(pinned)), address, host)
 }
 
-fn asking(request: &str) -> Asking {
-    Asking { request: request.to_owned(), by: "ada".to_owned(), correlation: "c".to_owned(), first: None }
+fn asking(request: &str) -> Requester {
+    Requester { request: request.to_owned(), by: "ada".to_owned(), correlation: "c".to_owned(), first: None }
 }
 
 /// Returns the outcome of a request, once the host has finished it.
@@ -252,7 +252,7 @@ async fn outcome(client: &Client, wish: Wish) -> Request {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_are_asked_of_the_hosts_own_side() {
-    let (client, ..) = served();
+    let (client, ..) = serve_client();
     assert_eq!(client.media().await.unwrap(), MediaPage::default());
     let looked = outcome(&client, Wish::Look(LookWish { asking: asking("00000001") })).await;
     assert_eq!((looked.state, looked.by.as_str()), (RequestState::Done, "ada"));
@@ -303,7 +303,7 @@ async fn changes_are_asked_of_the_hosts_own_side() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_support_bundle_is_asked_of_the_hosts_own_side_and_arrives_whole() {
-    let (client, ..) = served();
+    let (client, ..) = serve_client();
     assert_eq!(client.support().await.unwrap().bundle, None);
     let wish = Wish::Support(SupportWish { asking: asking("00000001"), hours: 24 });
     assert_eq!(outcome(&client, wish).await.state, RequestState::Done);
@@ -324,7 +324,7 @@ async fn a_support_bundle_is_asked_of_the_hosts_own_side_and_arrives_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_speaks_with_the_hosts_own_side() {
-    let (client, address, host) = served();
+    let (client, address, host) = serve_client();
     let question = LicenseQuestion { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
     let sealed = client.license_answer(&question).await.unwrap();
     let key = AUDIT.lock().unwrap().page().key;
@@ -334,7 +334,10 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     assert!(client.document(Topic::License).await.unwrap().is_none());
     let refused = client.document(Topic::Backups).await.unwrap_err();
     assert!(matches!(&refused, HostError::Refused(problem) if problem.code.as_deref() == Some("LF4602")), "{refused}");
-    assert_eq!(client.progress(super::Known { run: 3, after: 6, running: true }).await.unwrap().events[0].number, 7);
+    assert_eq!(
+        client.progress(super::KnownPosition { run: 3, after: 6, running: true }).await.unwrap().events[0].number,
+        7
+    );
     assert_eq!(client.logs("postgres", 200).await.unwrap().lines[0].text, "200");
     let resources = client.resources("postgres").await.unwrap();
     assert_eq!(resources, sample_of::<ComponentResources>("resources"));
@@ -369,12 +372,12 @@ async fn a_host_that_is_not_there_is_unreachable() {
 async fn a_late_document_is_no_silence_and_silence_shows_no_progress() {
     let host = super::fake::FakeHost::new();
     let site = super::Site::new(host.clone());
-    site.show_running(Some(super::Running::begun(Some("upgrade".to_owned()))));
+    site.show_running(Some(super::RunningOperation::new(Some("upgrade".to_owned()))));
     host.is_late.store(true, Ordering::SeqCst);
     assert!(site.fresh(Topic::Status).await.unwrap_err().is_late());
     assert!(site.silent_since().is_none() && site.running().is_some());
     host.is_silent.store(true, Ordering::SeqCst);
-    assert!(site.news(super::Known::default()).await.unwrap_err().is_unreachable());
+    assert!(site.news(super::KnownPosition::default()).await.unwrap_err().is_unreachable());
     let since = site.silent_since().unwrap();
     assert!(site.running().is_none());
     host.is_silent.store(false, Ordering::SeqCst);
@@ -382,13 +385,13 @@ async fn a_late_document_is_no_silence_and_silence_shows_no_progress() {
     assert!(site.fresh(Topic::Status).await.unwrap_err().is_late());
     assert_eq!(site.silent_since(), Some(since), "a late document does not end it");
     host.is_late.store(false, Ordering::SeqCst);
-    assert!(site.news(super::Known::default()).await.is_ok());
+    assert!(site.news(super::KnownPosition::default()).await.is_ok());
     assert!(site.silent_since().is_none() && site.running().is_some());
 }
 
 #[tokio::test]
 async fn the_host_signs_the_audit_log() {
-    let (client, ..) = served();
+    let (client, ..) = serve_client();
     let page = client.audit().await.unwrap();
     let key = landfall_bundle_spec::trust::PublicKey::from_pem("test", &page.key).unwrap();
     let entry = Entry {
@@ -421,7 +424,7 @@ async fn the_host_signs_the_audit_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bundle_is_handed_over_in_pieces() {
-    let (client, ..) = served();
+    let (client, ..) = serve_client();
     let whole = PIECE_BYTES as u64 + 7;
     let wish = |request: &str, size_bytes| UploadWish { asking: asking(request), name: "a".to_owned(), size_bytes };
     let upload = client.begin_upload(&wish("00000001", whole)).await.unwrap();

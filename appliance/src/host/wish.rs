@@ -1,6 +1,6 @@
 //! Requests of people for changes, as sent to the host.
 
-use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish, SupportWish};
+use landfall_peer::{AbortWish, ApprovedWish, LookWish, PlanWish, Requester, SupportWish};
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Wish {
 
 impl Wish {
     /// Returns the requester, with the ID by which a repeated request is recognized.
-    pub const fn asking(&self) -> &Asking {
+    pub const fn asking(&self) -> &Requester {
         match self {
             Self::Look(wish) => &wish.asking,
             Self::Plan(wish) => &wish.asking,

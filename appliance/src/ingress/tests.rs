@@ -16,7 +16,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn said(lines: &[&'static str]) -> HeaderMap {
+fn forwarded_headers(lines: &[&'static str]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::HOST, HeaderValue::from_static("192.0.2.7:31443"));
     for line in lines {
@@ -60,7 +60,7 @@ fn a_network_has_the_addresses_that_begin_alike() {
 #[test]
 fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
     let on = state("host: Console.example.com\nproxies: [10.244.0.0/16, 192.0.2.9]\n");
-    let client = |peer: &str, lines: &[&'static str]| on.client(ip(peer), &said(lines)).to_string();
+    let client = |peer: &str, lines: &[&'static str]| on.client(ip(peer), &forwarded_headers(lines)).to_string();
     assert_eq!(client("10.244.0.5", &["198.51.100.4"]), "198.51.100.4");
     assert_eq!(
         client("10.244.0.5", &["203.0.113.1, 198.51.100.4"]),
@@ -77,12 +77,12 @@ fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
     assert_eq!(client("10.244.0.5", &["198.51.100.4, unknown"]), "10.244.0.5");
     assert_eq!(client("10.244.0.5", &[]), "10.244.0.5");
     assert_eq!(client("203.0.113.8", &["198.51.100.4"]), "203.0.113.8", "no proxy");
-    let mut spoiled = said(&[]);
+    let mut spoiled = forwarded_headers(&[]);
     spoiled.append("x-forwarded-for", HeaderValue::from_bytes(b"caf\xe9, 198.51.100.4").unwrap());
     let found = on.client(ip("10.244.0.5"), &spoiled);
     assert_eq!(found, ip("198.51.100.4"), "bytes that are no text hide no address behind them");
     let by_standard = state("host: c\nproxies: [10.244.0.5]\nheader: forwarded\n");
-    let mut headers = said(&["203.0.113.1"]);
+    let mut headers = forwarded_headers(&["203.0.113.1"]);
     for (line, expected) in [
         (r#"for=203.0.113.1, For="[2001:db8::7]:4711";proto=https"#, "2001:db8::7"),
         ("proto=https;for=198.51.100.4", "198.51.100.4"),
@@ -94,8 +94,8 @@ fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
         assert_eq!(on.client(ip("10.244.0.5"), &headers), ip("203.0.113.1"), "the other header says nothing");
     }
     let off = State::Off;
-    assert_eq!(off.client(ip("10.244.0.5"), &said(&["198.51.100.4"])), ip("10.244.0.5"));
-    let headers = said(&[]);
+    assert_eq!(off.client(ip("10.244.0.5"), &forwarded_headers(&["198.51.100.4"])), ip("10.244.0.5"));
+    let headers = forwarded_headers(&[]);
     assert_eq!(on.host(ip("10.244.0.5"), &headers), Some("console.example.com"));
     assert_eq!(on.host(ip("203.0.113.8"), &headers), Some("192.0.2.7:31443"));
 }

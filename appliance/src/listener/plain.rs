@@ -9,7 +9,7 @@ use axum::middleware::from_fn;
 use axum_server::Handle;
 use axum_server::accept::DefaultAcceptor;
 use landfall_error_codes::codes;
-use landfall_peer::{Bounded, one_host, read_rest};
+use landfall_peer::{BoundedAcceptor, one_host, read_rest};
 
 use crate::error::{Context as _, Result};
 
@@ -39,7 +39,7 @@ pub async fn serve_plain(
     rustix::net::sockopt::set_tcp_user_timeout(&listener, limits.stalled_ms)
         .context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
-    let mut server = server.acceptor(Bounded::new(DefaultAcceptor::new(), limits.connections)).http1_only();
+    let mut server = server.acceptor(BoundedAcceptor::new(DefaultAcceptor::new(), limits.connections)).http1_only();
     server.http_builder().http1().header_read_timeout(limits.head).max_buf_size(limits.buffer);
     let server = server.handle(handle).first_request_timeout(limits.head);
     let service =

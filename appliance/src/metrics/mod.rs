@@ -34,7 +34,7 @@ struct Outcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Limited {
+struct LimitLabels {
     metric: String,
 }
 
@@ -86,8 +86,8 @@ pub struct Metrics {
     signing_fails: Gauge,
     forwarded_entry: Gauge,
     forwarding_fails: Gauge,
-    license_used: Family<Limited, Gauge>,
-    license_limit: Family<Limited, Gauge>,
+    license_used: Family<LimitLabels, Gauge>,
+    license_limit: Family<LimitLabels, Gauge>,
 }
 
 impl Metrics {
@@ -114,7 +114,8 @@ impl Metrics {
         registry.register("audit_forwarded_entry", help, forwarded_entry.clone());
         let help = "Whether audit entries that should be forwarded are not: 1 or 0";
         registry.register("audit_forwarding_fails", help, forwarding_fails.clone());
-        let (license_used, license_limit) = (Family::<Limited, Gauge>::default(), Family::<Limited, Gauge>::default());
+        let (license_used, license_limit) =
+            (Family::<LimitLabels, Gauge>::default(), Family::<LimitLabels, Gauge>::default());
         let help = "What the site uses of its license, as the host measured it last";
         registry.register("license_used", help, license_used.clone());
         registry.register("license_limit", "What the license allows, without its overage", license_limit.clone());
@@ -181,7 +182,7 @@ impl Metrics {
         self.license_used.clear();
         self.license_limit.clear();
         for limit in usage.iter().flat_map(|usage| &usage.limits) {
-            let label = Limited { metric: limit.metric.clone() };
+            let label = LimitLabels { metric: limit.metric.clone() };
             for (family, count) in [(&self.license_used, limit.now), (&self.license_limit, limit.limit)] {
                 if let Some(count) = count {
                     family.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));

@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::host::{History, OperationOutcome, Running, Status, Verdict};
+use crate::host::{History, OperationOutcome, RunningOperation, Status, Verdict};
 
 /// Labels with their values.
 type Labels = Vec<(&'static str, String)>;
@@ -18,7 +18,7 @@ type Labels = Vec<(&'static str, String)>;
 pub fn write(
     text: &mut String,
     status: &Status,
-    running: Option<&Running>,
+    running: Option<&RunningOperation>,
     history: Option<&History>,
 ) -> std::fmt::Result {
     let mut scrape = Scrape { registry: Registry::with_prefix("landfall_site") };
@@ -123,7 +123,7 @@ impl Scrape {
         self.one("license_grace_end_timestamp_seconds", help, seconds(terms.grace_ends.as_deref()));
     }
 
-    fn add_operation(&mut self, status: &Status, running: Option<&Running>) {
+    fn add_operation(&mut self, status: &Status, running: Option<&RunningOperation>) {
         let Some(latest) = &status.operation else { return };
         let is_running = i64::from(latest.running.is_some());
         let help = "Whether the latest operation runs now: 1 or 0";

@@ -28,7 +28,7 @@ const ARCHIVES: usize = 4;
 
 /// A file of a list.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedFile {
     /// Path in the folder.
     pub path: String,
     /// Its digest.
@@ -37,13 +37,13 @@ pub struct Listed {
     pub size: u64,
 }
 
-impl From<&Wheel> for Listed {
+impl From<&Wheel> for ListedFile {
     fn from(wheel: &Wheel) -> Self {
         Self { path: wheel.path.clone(), sha256: wheel.sha256, size: wheel.size }
     }
 }
 
-impl From<&NpmPackage> for Listed {
+impl From<&NpmPackage> for ListedFile {
     fn from(package: &NpmPackage) -> Self {
         Self { path: package.path.clone(), sha256: package.sha256, size: package.size }
     }
@@ -66,7 +66,7 @@ impl Files {
     }
 
     /// Responds with the bytes of a file, or a part of them.
-    pub async fn send(&self, listed: Listed, headers: &HeaderMap) -> Response {
+    pub async fn send(&self, listed: ListedFile, headers: &HeaderMap) -> Response {
         let tag = tag_of(listed.sha256);
         if has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag) {
             return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
@@ -81,7 +81,7 @@ impl Files {
             }
         };
         let (folder, path, size) = (self.folder.clone(), listed.path.clone(), listed.size);
-        match aside(move || folder.file(&path, size)).await {
+        match run_blocking(move || folder.file(&path, size)).await {
             Ok(file) => answer(status, file, range, listed.size, tag),
             Err(error) => unreadable(&listed.path, &error),
         }
@@ -95,7 +95,7 @@ impl Files {
     ) -> io::Result<(T, Place)> {
         let place = self.archives.clone().acquire_owned().await.map_err(io::Error::other)?;
         let folder = self.folder.clone();
-        aside(move || Ok((work(&folder)?, place))).await
+        run_blocking(move || Ok((work(&folder)?, place))).await
     }
 }
 
@@ -117,7 +117,7 @@ fn answer(status: StatusCode, file: File, range: Range<u64>, size: u64, tag: Str
 }
 
 /// Runs work on files on a thread that may wait for the disk.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
@@ -129,7 +129,7 @@ fn pieces(file: Arc<File>, range: Range<u64>) -> Body {
             return Ok(None);
         }
         let (reading, length) = (file.clone(), usize::try_from(range.end - range.start).unwrap_or(PIECE).min(PIECE));
-        let piece = aside(move || {
+        let piece = run_blocking(move || {
             let mut piece = vec![0; length];
             reading.read_exact_at(&mut piece, range.start)?;
             Ok(piece)

@@ -15,7 +15,7 @@ use landfall_packages::npm::{NpmPackage, Packument, Registry, Request, Versions,
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::files::unreadable;
-use super::router::{Npm, negotiated, text};
+use super::router::{Npm, negotiated_response, text};
 
 /// Maximum size of all documents being sent at one time, in KiB. A slow client cannot use up the memory of the others.
 const ROOM_KIB: usize = 16 << 10;
@@ -49,7 +49,7 @@ async fn answer(served: &Npm, request: Option<Request<'_>>, headers: &HeaderMap)
             None => None,
         },
         Some(Request::Version(name, version)) => version_of(registry, name, version),
-        Some(Request::Packument(name)) => registry.versions(name).map(|_| Wanted::All(name.to_owned())),
+        Some(Request::Packument(name)) => registry.versions(name).map(|_| DocumentSubject::All(name.to_owned())),
         None => None,
     };
     let Some(wanted) = found else {
@@ -59,15 +59,15 @@ async fn answer(served: &Npm, request: Option<Request<'_>>, headers: &HeaderMap)
         return json(StatusCode::BAD_REQUEST, r#"{"error":"the header Host is not the name of a host"}"#);
     };
     let form = negotiate_npm(text(headers, header::ACCEPT).as_deref());
-    document(served, wanted, Asked { form, base }, headers).await
+    document(served, wanted, RequestedForm { form, base }, headers).await
 }
 
-fn version_of(registry: &Registry, name: &str, version: &str) -> Option<Wanted> {
-    Some(Wanted::One(registry.versions(name)?.version(version)?.clone()))
+fn version_of(registry: &Registry, name: &str, version: &str) -> Option<DocumentSubject> {
+    Some(DocumentSubject::One(registry.versions(name)?.version(version)?.clone()))
 }
 
 /// Subject of a document.
-enum Wanted {
+enum DocumentSubject {
     /// All versions of a package with this name.
     All(String),
     /// One version.
@@ -75,30 +75,32 @@ enum Wanted {
 }
 
 /// The form of document that a client wants.
-struct Asked {
+struct RequestedForm {
     form: NpmForm,
     base: String,
 }
 
-async fn document(served: &Npm, wanted: Wanted, asked: Asked, headers: &HeaderMap) -> Response {
+async fn document(served: &Npm, wanted: DocumentSubject, asked: RequestedForm, headers: &HeaderMap) -> Response {
     let (registry, form) = (served.registry.clone(), asked.form);
     let subject = match &wanted {
-        Wanted::All(name) => name.clone(),
-        Wanted::One(package) => package.path.clone(),
+        DocumentSubject::All(name) => name.clone(),
+        DocumentSubject::One(package) => package.path.clone(),
     };
     let made = served.files.look(move |folder| match wanted {
-        Wanted::All(name) => registry.versions(&name).map_or(Ok(String::new()), |found| all(folder, found, &asked)),
-        Wanted::One(package) => one(folder, &package, &asked),
+        DocumentSubject::All(name) => {
+            registry.versions(&name).map_or(Ok(String::new()), |found| all(folder, found, &asked))
+        }
+        DocumentSubject::One(package) => one(folder, &package, &asked),
     });
     let held = match made.await {
-        Ok((text, _until_there_is_room)) => held(&served.room, text).await,
+        Ok((text, _until_there_is_room)) => hold_text(&served.room, text).await,
         Err(error) => return unreadable(&subject, &error),
     };
     let Ok(held) = held else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    negotiated(headers, tag_of(Sha256::of(&held)), form.media_type(), held)
+    negotiated_response(headers, tag_of(Sha256::of(&held)), form.media_type(), held)
 }
 
-fn all(folder: &Folder, versions: &Versions, asked: &Asked) -> io::Result<String> {
+fn all(folder: &Folder, versions: &Versions, asked: &RequestedForm) -> io::Result<String> {
     let mut packument = Packument::begin(versions, asked.form);
     for package in versions.packages() {
         packument.add(package, &one(folder, package, asked)?).map_err(io::Error::other)?;
@@ -106,7 +108,7 @@ fn all(folder: &Folder, versions: &Versions, asked: &Asked) -> io::Result<String
     Ok(packument.end())
 }
 
-fn one(folder: &Folder, package: &NpmPackage, asked: &Asked) -> io::Result<String> {
+fn one(folder: &Folder, package: &NpmPackage, asked: &RequestedForm) -> io::Result<String> {
     let failed = |error| io::Error::other(format!("{}: {error}", package.path));
     let file = folder.file(&package.path, package.size).map_err(failed)?;
     let package_json = package_json_of(package, file).map_err(io::Error::other).map_err(failed)?;
@@ -114,21 +116,21 @@ fn one(folder: &Folder, package: &NpmPackage, asked: &Asked) -> io::Result<Strin
 }
 
 /// A text with its room, which is released after the last byte was sent.
-struct Held {
+struct HeldText {
     text: String,
     _room: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for HeldText {
     fn as_ref(&self) -> &[u8] {
         self.text.as_bytes()
     }
 }
 
-async fn held(room: &Arc<Semaphore>, text: String) -> Result<Bytes, tokio::sync::AcquireError> {
+async fn hold_text(room: &Arc<Semaphore>, text: String) -> Result<Bytes, tokio::sync::AcquireError> {
     let kib = u32::try_from((text.len() >> 10) + 1).unwrap_or(u32::MAX);
     let room = room.clone().acquire_many_owned(kib).await?;
-    Ok(Bytes::from_owner(Held { text, _room: room }))
+    Ok(Bytes::from_owner(HeldText { text, _room: room }))
 }
 
 fn json(status: StatusCode, text: &'static str) -> Response {

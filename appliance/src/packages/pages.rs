@@ -4,9 +4,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use landfall_packages::http::{Form, negotiate};
-use landfall_packages::{Page, normalized};
+use landfall_packages::{Page, normalize_name};
 
-use super::router::{Wheels, negotiated, not_found, text};
+use super::router::{Wheels, negotiated_response, not_found, text};
 
 /// Handles `GET /simple/`: the projects.
 pub async fn projects(State(served): State<Wheels>, headers: HeaderMap) -> Response {
@@ -34,7 +34,7 @@ pub async fn redirect_to_project(State(served): State<Wheels>, Path(project): Pa
 
 /// Redirects to a known project. Only names in the index are repeated in a header.
 fn redirect_known(served: &Wheels, project: &str, up: &str) -> Response {
-    let name = normalized(project);
+    let name = normalize_name(project);
     if served.index.project(&name).is_none() {
         return not_found();
     }
@@ -56,5 +56,5 @@ fn answer(page: &Page, headers: &HeaderMap) -> Response {
     let body = if form == Form::Json { &page.json } else { &page.html };
     // The two HTML forms have the same bytes, but are different answers.
     let tag = if form == Form::Html { body.tag.replacen('"', "\"html-", 1) } else { body.tag.clone() };
-    negotiated(headers, tag, form.media_type(), body.bytes.clone())
+    negotiated_response(headers, tag, form.media_type(), body.bytes.clone())
 }

@@ -32,13 +32,13 @@ const ALWAYS: [(&str, &str); 3] = [
 
 /// Everything that one program serves.
 #[derive(Clone)]
-pub struct Served {
+pub struct ServedPackages {
     files: Files,
     wheels: Option<Arc<Index>>,
     npm: Option<Arc<Registry>>,
 }
 
-impl Served {
+impl ServedPackages {
     /// Creates the content of a folder: wheels, npm packages, or both.
     pub fn new(folder: Folder, wheels: Option<Index>, npm: Option<Registry>) -> Self {
         Self { files: Files::new(folder), wheels: wheels.map(Arc::new), npm: npm.map(Arc::new) }
@@ -66,8 +66,8 @@ pub struct Npm {
 }
 
 /// Returns the router.
-pub fn router(served: Served) -> Router {
-    let Served { files, wheels, npm } = served;
+pub fn router(served: ServedPackages) -> Router {
+    let ServedPackages { files, wheels, npm } = served;
     let mut router = Router::new().route("/health/live", get(|| async { "live\n" }));
     if let Some(index) = wheels {
         router = router.merge(of_wheels().with_state(Wheels { index, files: files.clone() }));
@@ -101,7 +101,12 @@ pub fn not_found() -> Response {
 }
 
 /// Responds with a document in the negotiated form, unless the client already has it.
-pub fn negotiated(headers: &HeaderMap, tag: String, media_type: &'static str, body: impl Into<Body>) -> Response {
+pub fn negotiated_response(
+    headers: &HeaderMap,
+    tag: String,
+    media_type: &'static str,
+    body: impl Into<Body>,
+) -> Response {
     let is_known = has_already(text(headers, header::IF_NONE_MATCH).as_deref(), &tag);
     let common = [(header::ETAG, tag), (header::VARY, "accept".to_owned())];
     if is_known {

@@ -8,7 +8,7 @@ use landfall_error_codes::codes;
 use landfall_packages::Index;
 use landfall_packages::npm::Registry;
 
-use super::router::{Served, router};
+use super::router::{ServedPackages, router};
 use super::settings::Settings;
 use crate::error::{Context as _, Result};
 use crate::listener::{Limits, end_on_signal, serve_plain};
@@ -35,10 +35,10 @@ pub async fn serve(settings: Settings) -> Result<()> {
         version,
         "the package index accepts connections"
     );
-    serve_on(listener, Served::new(folder, wheels, npm), handle).await
+    serve_on(listener, ServedPackages::new(folder, wheels, npm), handle).await
 }
 
 /// Serves on a listener until the handle ends it.
-pub async fn serve_on(listener: TcpListener, index: Served, handle: Handle<SocketAddr>) -> Result<()> {
+pub async fn serve_on(listener: TcpListener, index: ServedPackages, handle: Handle<SocketAddr>) -> Result<()> {
     serve_plain(listener, router(index), LIMITS, handle).await
 }

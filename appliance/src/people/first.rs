@@ -6,7 +6,7 @@ use std::time::Instant;
 use landfall_error_codes::codes;
 
 use super::failures::record_failure;
-use super::sign_in::Proven;
+use super::sign_in::ProvenUser;
 use super::source::Source;
 use super::users::{canonical_name, enable, find_user, insert, store_password, store_role};
 use crate::approval::count_again;
@@ -26,7 +26,7 @@ pub async fn make_administrator(
     author: &Author,
     (token, address): (&str, IpAddr),
     (name, password): (&str, &str),
-) -> Result<Proven, Refusal> {
+) -> Result<ProvenUser, Refusal> {
     let name = canonical_name(name)?;
     refuse_vouched(context, &name).await?;
     let token = token.trim();
@@ -57,7 +57,7 @@ struct Claim {
 }
 
 impl Claim {
-    async fn make(self, context: Context) -> Result<Proven, Refusal> {
+    async fn make(self, context: Context) -> Result<ProvenUser, Refusal> {
         let Self { author, token, name, password } = self;
         // A locked or full database must not cost the token.
         context.database.try_to_write().await?;
@@ -80,6 +80,6 @@ impl Claim {
         record(&mut write, &author, Event::done("administrator.claim", &name).with(detail)).await?;
         count_again(&mut write, &author, &name).await?;
         write.commit().await?;
-        Ok(Proven::new(name, hash))
+        Ok(ProvenUser::new(name, hash))
     }
 }

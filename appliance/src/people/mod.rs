@@ -19,12 +19,12 @@ pub use sessions::{
     PROOF, Session, all_sessions, begin_session, end_own_session, end_session, end_sessions_but, find_session,
     has_session, prove_session, sessions_of,
 };
-pub use sign_in::{Proven, change_own_password, prove_again, sign_in};
+pub use sign_in::{ProvenUser, change_own_password, prove_again, sign_in};
 pub use source::Source;
 pub use told::keep_told;
 pub use users::{
-    Disabled, User, UserChange, any_user, change_user, create_user, remove_user, set_disabled, set_password, set_role,
-    user, users,
+    DisablingOrigin, User, UserChange, any_user, change_user, create_user, remove_user, set_disabled, set_password,
+    set_role, user, users,
 };
 pub use vouched::{Person, admit};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::sign_in::Proven;
+use super::sign_in::ProvenUser;
 use super::source::Source;
 use super::users::time;
 use crate::audit::{Author, Event, record};
@@ -97,7 +97,7 @@ fn limits(now: Timestamp) -> (i64, i64) {
 pub async fn begin_session(
     context: &Context,
     author: &Author,
-    proven: &Proven,
+    proven: &ProvenUser,
     (browser, before): (&str, Option<&Secret>),
 ) -> Result<Secret, Refusal> {
     let user = proven.name();
@@ -145,7 +145,7 @@ pub async fn find_session(context: &Context, secret: &Secret, is_active: bool) -
 
 /// Records that the user of a session has proven the identity again. Refused if the session has ended, or belongs to
 /// another user.
-pub async fn prove_session(context: &Context, author: &Author, id: &str, proven: &Proven) -> Result<(), Refusal> {
+pub async fn prove_session(context: &Context, author: &Author, id: &str, proven: &ProvenUser) -> Result<(), Refusal> {
     let mut write = context.database.write().await?;
     proven.counts(&mut write).await?;
     let now = Timestamp::now();

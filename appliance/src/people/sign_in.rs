@@ -11,18 +11,18 @@ use super::vouched::{Person, admit};
 use crate::audit::{Author, Event};
 use crate::context::Context;
 use crate::database::{Connection, query_scalar};
-use crate::directory::{DirectoryError, Ldap, Name, Vouched};
+use crate::directory::{DirectoryError, Ldap, Name, VouchedUser};
 use crate::refusal::{Prover, Refusal};
 
 /// A user who has proven the identity, with the hash of the password used, which is empty if a directory vouched. It is
 /// valid while the user has that password.
 #[derive(Debug, Clone)]
-pub struct Proven {
+pub struct ProvenUser {
     name: String,
     hash: String,
 }
 
-impl Proven {
+impl ProvenUser {
     pub(super) fn new(name: String, hash: String) -> Self {
         Self { name, hash }
     }
@@ -50,7 +50,11 @@ impl Proven {
 }
 
 /// Checks a password. Finding the queue full does not count as an attempt.
-async fn check_password(context: &Context, (name, address): (&str, IpAddr), password: &str) -> Result<Proven, Refusal> {
+async fn check_password(
+    context: &Context,
+    (name, address): (&str, IpAddr),
+    password: &str,
+) -> Result<ProvenUser, Refusal> {
     let place = context.hasher.enter()?;
     let wait = context.throttle.attempt(name, address, Instant::now());
     wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
@@ -59,7 +63,7 @@ async fn check_password(context: &Context, (name, address): (&str, IpAddr), pass
     let is_right = context.hasher.verify(place, password, hash.as_deref()).await?;
     let Some(hash) = hash.filter(|_| is_right) else { return Err(Refusal::SignIn) };
     context.throttle.succeeded(name, address);
-    Ok(Proven::new(name.to_owned(), hash))
+    Ok(ProvenUser::new(name.to_owned(), hash))
 }
 
 /// Checks name and password. A failure is recorded; an attempt that the throttle refuses is not, so that no attacker
@@ -69,7 +73,7 @@ pub async fn sign_in(
     author: &Author,
     (name, address): (&str, IpAddr),
     password: &str,
-) -> Result<Proven, Refusal> {
+) -> Result<ProvenUser, Refusal> {
     let name = canonical_name(name).map_err(|_| Refusal::SignIn)?;
     let state = context.directory.now();
     let checked = match state.ldap() {
@@ -117,7 +121,7 @@ async fn check_at_server(
     ldap: &Ldap,
     (name, address): (&str, IpAddr),
     password: &str,
-) -> Result<Proven, Refusal> {
+) -> Result<ProvenUser, Refusal> {
     let wait = context.throttle.attempt(name, address, Instant::now());
     wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
     let vouched = match ldap.sign_in(name, password).await {
@@ -135,7 +139,7 @@ async fn check_at_server(
     context.throttle.succeeded(name, address);
     let settings = ldap.settings();
     let role = settings.roles.of(&vouched.groups, Name::is_same);
-    let Vouched { subject, name, .. } = vouched;
+    let VouchedUser { subject, name, .. } = vouched;
     let directory = settings.url.to_string();
     admit(context, author, &Person { source: Source::Ldap, subject, name, role, directory }).await
 }
@@ -146,7 +150,7 @@ pub async fn change_own_password(
     author: &Author,
     (name, address): (&str, IpAddr),
     (present, new): (&str, &str),
-) -> Result<Proven, Refusal> {
+) -> Result<ProvenUser, Refusal> {
     context.hasher.judge(context.hasher.enter()?, new, name).await?;
     let proven = check_password(context, (name, address), present).await?;
     let hash = context.hasher.hash(new).await?;
@@ -154,5 +158,5 @@ pub async fn change_own_password(
     proven.counts(&mut write).await?;
     put_password(&mut write, author, name, &hash).await?;
     write.commit().await?;
-    Ok(Proven::new(name.to_owned(), hash))
+    Ok(ProvenUser::new(name.to_owned(), hash))
 }

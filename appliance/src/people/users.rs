@@ -27,14 +27,14 @@ pub struct User {
     /// Source of the user.
     pub source: Source,
     /// Reason why the user is disabled, if so.
-    pub disabled: Option<Disabled>,
+    pub disabled: Option<DisablingOrigin>,
     /// Time when a directory last vouched for the user.
     pub confirmed: Option<Timestamp>,
 }
 
 /// Origin of a user's disabling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disabled {
+pub enum DisablingOrigin {
     /// An administrator, until one decides otherwise.
     Here,
     /// The directory, in which no group of the person has a role.
@@ -64,7 +64,7 @@ fn read(row: &Row) -> Result<User, sqlx::Error> {
         created: time(row.try_get("created")?),
         password_changed: time(row.try_get("password_changed")?),
         source: source.parse().unwrap_or(Source::Local),
-        disabled: disabled.map(|by| if by == "directory" { Disabled::Directory } else { Disabled::Here }),
+        disabled: disabled.map(|by| if by == "directory" { DisablingOrigin::Directory } else { DisablingOrigin::Here }),
         confirmed: row.try_get::<Option<i64>, _>("confirmed")?.map(time),
     })
 }

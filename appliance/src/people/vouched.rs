@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::failures::record_failure;
-use super::sign_in::Proven;
+use super::sign_in::ProvenUser;
 use super::source::Source;
 use super::users::{canonical_name, end_sessions, find_user, store_role};
 use crate::audit::{Author, Event, record};
@@ -37,7 +37,7 @@ struct Account {
 
 /// Admits a person for whom a directory has vouched: creates the account at the first sign-in, and updates the role at
 /// each. A user disabled here is refused, and so is a person whose name is another user's.
-pub async fn admit(context: &Context, author: &Author, person: &Person) -> Result<Proven, Refusal> {
+pub async fn admit(context: &Context, author: &Author, person: &Person) -> Result<ProvenUser, Refusal> {
     let admitted = write_account(context, author, person).await;
     if let Err(Refusal::Directory(why)) = &admitted {
         let name = canonical_name(&person.name).unwrap_or_else(|_| "-".to_owned());
@@ -47,7 +47,7 @@ pub async fn admit(context: &Context, author: &Author, person: &Person) -> Resul
     admitted
 }
 
-async fn write_account(context: &Context, author: &Author, person: &Person) -> Result<Proven, Refusal> {
+async fn write_account(context: &Context, author: &Author, person: &Person) -> Result<ProvenUser, Refusal> {
     let mut write = context.database.write().await?;
     let found = "SELECT name, role, disabled FROM users WHERE source = $1 AND subject = $2";
     let found = query(found).bind(person.source.text()).bind(&person.subject);
@@ -55,33 +55,33 @@ async fn write_account(context: &Context, author: &Author, person: &Person) -> R
     let author = |name: &str| Author { name: name.to_owned(), ..author.clone() };
     let name = match (found, person.role) {
         (Some(account), _) if account.is_disabled_here => {
-            return Err(refused("the user is disabled"));
+            return Err(directory_refusal("the user is disabled"));
         }
         (Some(account), None) => {
             withdraw(&mut write, &author(&account.name), &account.name).await?;
             write.commit().await?;
-            return Err(refused("no group of the person has a role"));
+            return Err(directory_refusal("no group of the person has a role"));
         }
         (Some(account), Some(role)) => {
             renew(&mut write, &author(&account.name), &account, (role, &person.directory)).await?;
             account.name
         }
-        (None, None) => return Err(refused("no group of the person has a role")),
+        (None, None) => return Err(directory_refusal("no group of the person has a role")),
         (None, Some(role)) => {
-            let name =
-                canonical_name(&person.name).map_err(|_| refused("the person's name cannot be a user's name"))?;
+            let name = canonical_name(&person.name)
+                .map_err(|_| directory_refusal("the person's name cannot be a user's name"))?;
             if find_user(&mut write, &name).await.is_ok() {
-                return Err(refused("another user has the person's name"));
+                return Err(directory_refusal("another user has the person's name"));
             }
             make(&mut write, &author(&name), &name, (role, person)).await?;
             name
         }
     };
     write.commit().await?;
-    Ok(Proven::new(name, String::new()))
+    Ok(ProvenUser::new(name, String::new()))
 }
 
-fn refused(why: &str) -> Refusal {
+fn directory_refusal(why: &str) -> Refusal {
     Refusal::Directory(why.to_owned())
 }
 

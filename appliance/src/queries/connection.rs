@@ -15,13 +15,13 @@ pub const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// Connection to one of the two databases.
 pub enum Connection {
     /// Connection to SQLite.
-    Sqlite(Held<Sqlite>),
+    Sqlite(HeldConnection<Sqlite>),
     /// Connection to PostgreSQL.
-    Postgres(Held<Postgres>),
+    Postgres(HeldConnection<Postgres>),
 }
 
 /// Ownership of a connection. Its use ends when it is dropped.
-pub enum Held<DB: Database> {
+pub enum HeldConnection<DB: Database> {
     /// Connection that returns to its pool.
     Pooled(PoolConnection<DB>),
     /// Connection in a transaction, which is rolled back unless it is committed.
@@ -30,7 +30,7 @@ pub enum Held<DB: Database> {
     Own(Box<DB::Connection>),
 }
 
-impl<DB: Database> Held<DB> {
+impl<DB: Database> HeldConnection<DB> {
     /// Returns the driver's connection.
     pub fn driver(&mut self) -> &mut DB::Connection {
         match self {
@@ -44,12 +44,12 @@ impl<DB: Database> Held<DB> {
 impl Connection {
     /// Wraps a connection to a file, without a pool.
     pub fn to_file(connection: SqliteConnection) -> Self {
-        Self::Sqlite(Held::Own(Box::new(connection)))
+        Self::Sqlite(HeldConnection::Own(Box::new(connection)))
     }
 
     /// Wraps a connection to a server, without a pool.
     pub fn to_server(connection: PgConnection) -> Self {
-        Self::Postgres(Held::Own(Box::new(connection)))
+        Self::Postgres(HeldConnection::Own(Box::new(connection)))
     }
 
     /// Returns the driver's connection, if it is SQLite's.
@@ -63,9 +63,10 @@ impl Connection {
     /// Closes a connection without a pool; any other returns to its pool.
     pub async fn close(self) -> Result<(), sqlx::Error> {
         match self {
-            Self::Sqlite(Held::Own(connection)) => connection.close().await,
-            Self::Postgres(Held::Own(connection)) => connection.close().await,
-            Self::Sqlite(Held::Pooled(_) | Held::Open(_)) | Self::Postgres(Held::Pooled(_) | Held::Open(_)) => Ok(()),
+            Self::Sqlite(HeldConnection::Own(connection)) => connection.close().await,
+            Self::Postgres(HeldConnection::Own(connection)) => connection.close().await,
+            Self::Sqlite(HeldConnection::Pooled(_) | HeldConnection::Open(_))
+            | Self::Postgres(HeldConnection::Pooled(_) | HeldConnection::Open(_)) => Ok(()),
         }
     }
 }
@@ -76,21 +77,21 @@ pub struct Write(Connection);
 impl Write {
     /// Wraps a transaction of SQLite.
     pub fn of_sqlite(transaction: Transaction<'static, Sqlite>) -> Self {
-        Self(Connection::Sqlite(Held::Open(transaction)))
+        Self(Connection::Sqlite(HeldConnection::Open(transaction)))
     }
 
     /// Wraps a transaction of PostgreSQL.
     pub fn of_postgres(transaction: Transaction<'static, Postgres>) -> Self {
-        Self(Connection::Postgres(Held::Open(transaction)))
+        Self(Connection::Postgres(HeldConnection::Open(transaction)))
     }
 
     /// Commits the transaction, durably.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         match self.0 {
-            Connection::Sqlite(Held::Open(transaction)) => transaction.commit().await,
-            Connection::Postgres(Held::Open(transaction)) => transaction.commit().await,
-            Connection::Sqlite(Held::Pooled(_) | Held::Own(_))
-            | Connection::Postgres(Held::Pooled(_) | Held::Own(_)) => {
+            Connection::Sqlite(HeldConnection::Open(transaction)) => transaction.commit().await,
+            Connection::Postgres(HeldConnection::Open(transaction)) => transaction.commit().await,
+            Connection::Sqlite(HeldConnection::Pooled(_) | HeldConnection::Own(_))
+            | Connection::Postgres(HeldConnection::Pooled(_) | HeldConnection::Own(_)) => {
                 Err(sqlx::Error::Protocol("no transaction is open".to_owned()))
             }
         }
@@ -124,17 +125,19 @@ impl Pool {
     /// Acquires a connection.
     pub async fn acquire(&self) -> Result<Connection, sqlx::Error> {
         Ok(match self {
-            Self::Sqlite(pool) => Connection::Sqlite(Held::Pooled(pool.acquire().await?)),
-            Self::Postgres(pool) => Connection::Postgres(Held::Pooled(pool.acquire().await.map_err(unanswered)?)),
+            Self::Sqlite(pool) => Connection::Sqlite(HeldConnection::Pooled(pool.acquire().await?)),
+            Self::Postgres(pool) => {
+                Connection::Postgres(HeldConnection::Pooled(pool.acquire().await.map_err(unanswered)?))
+            }
         })
     }
 
     /// Acquires a connection that reads a single moment: it does not see later writes.
     pub async fn begin(&self) -> Result<Connection, sqlx::Error> {
         Ok(match self {
-            Self::Sqlite(pool) => Connection::Sqlite(Held::Open(pool.begin().await?)),
+            Self::Sqlite(pool) => Connection::Sqlite(HeldConnection::Open(pool.begin().await?)),
             Self::Postgres(pool) => {
-                Connection::Postgres(Held::Open(begin(pool, ONE_MOMENT).await.map_err(unanswered)?))
+                Connection::Postgres(HeldConnection::Open(begin(pool, ONE_MOMENT).await.map_err(unanswered)?))
             }
         })
     }

@@ -14,7 +14,7 @@ use sqlx::{Database, Encode, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
 pub use connection::{Connection, ONE_MOMENT, Pool, Write, begin};
 use connection::{Target, unanswered};
-pub use row::{Read, Row};
+pub use row::{ColumnValue, Row};
 pub use trouble::code_of;
 
 /// Replacement for a zero byte, which texts in PostgreSQL cannot contain.
@@ -65,9 +65,9 @@ impl From<&str> for Value {
 
 /// Result of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done(u64);
+pub struct StatementResult(u64);
 
-impl Done {
+impl StatementResult {
     /// Returns the number of rows written or removed.
     pub fn rows_affected(&self) -> u64 {
         self.0
@@ -93,9 +93,9 @@ pub fn query_scalar(sql: impl SqlSafeStr) -> Scalar {
 }
 
 /// Query of a driver.
-type Bound<DB> = sqlx::query::Query<'static, DB, <DB as Database>::Arguments>;
+type BoundQuery<DB> = sqlx::query::Query<'static, DB, <DB as Database>::Arguments>;
 
-fn bound<DB>(sql: SqlStr, values: impl Iterator<Item = Value>) -> Bound<DB>
+fn bound<DB>(sql: SqlStr, values: impl Iterator<Item = Value>) -> BoundQuery<DB>
 where
     DB: Database,
     Option<i64>: Encode<'static, DB> + Type<DB>,
@@ -114,16 +114,16 @@ impl Query {
         self
     }
 
-    fn for_sqlite(self) -> Bound<Sqlite> {
+    fn for_sqlite(self) -> BoundQuery<Sqlite> {
         bound(self.sql, self.values.into_iter())
     }
 
-    fn for_postgres(self) -> Bound<Postgres> {
+    fn for_postgres(self) -> BoundQuery<Postgres> {
         bound(self.sql, self.values.into_iter().map(Value::without_zeros))
     }
 
     /// Executes a statement.
-    pub fn execute<'e>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<Done, sqlx::Error>> {
+    pub fn execute<'e>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<StatementResult, sqlx::Error>> {
         let target = target.into();
         Box::pin(async move {
             let rows = match target {
@@ -134,7 +134,7 @@ impl Query {
                     self.for_postgres().execute(pool).await.map_err(unanswered)?.rows_affected()
                 }
             };
-            Ok(Done(rows))
+            Ok(StatementResult(rows))
         })
     }
 
@@ -205,13 +205,16 @@ impl Scalar {
     }
 
     /// Returns the column of all rows.
-    pub fn fetch_all<'e, T: Read>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<Vec<T>, sqlx::Error>> {
+    pub fn fetch_all<'e, T: ColumnValue>(
+        self,
+        target: impl Into<Target<'e>>,
+    ) -> BoxFuture<'e, Result<Vec<T>, sqlx::Error>> {
         let rows = self.0.fetch_all(target);
         Box::pin(async move { rows.await?.iter().map(T::read).collect::<Result<Vec<T>, sqlx::Error>>() })
     }
 
     /// Returns the column of the first row, if any.
-    pub fn fetch_optional<'e, T: Read>(
+    pub fn fetch_optional<'e, T: ColumnValue>(
         self,
         target: impl Into<Target<'e>>,
     ) -> BoxFuture<'e, Result<Option<T>, sqlx::Error>> {
@@ -220,7 +223,7 @@ impl Scalar {
     }
 
     /// Returns the column of the first row.
-    pub fn fetch_one<'e, T: Read>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<T, sqlx::Error>> {
+    pub fn fetch_one<'e, T: ColumnValue>(self, target: impl Into<Target<'e>>) -> BoxFuture<'e, Result<T, sqlx::Error>> {
         let row = self.0.fetch_one(target);
         Box::pin(async move { T::read(&row.await?) })
     }

@@ -27,18 +27,18 @@ impl Row {
 }
 
 /// Type that the only column of a row may have.
-pub trait Read: Sized + Send + 'static {
+pub trait ColumnValue: Sized + Send + 'static {
     /// Reads the column.
     fn read(row: &Row) -> Result<Self, sqlx::Error>;
 }
 
-impl Read for i64 {
+impl ColumnValue for i64 {
     fn read(row: &Row) -> Result<Self, sqlx::Error> {
         row.try_get(0)
     }
 }
 
-impl Read for String {
+impl ColumnValue for String {
     fn read(row: &Row) -> Result<Self, sqlx::Error> {
         row.try_get(0)
     }

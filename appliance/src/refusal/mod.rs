@@ -3,12 +3,12 @@
 mod response;
 
 use axum::http::StatusCode;
-use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_error_codes::{Code, CodedError as _, codes};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::host::{HostError, Unavailable};
+use crate::host::{HostError, UnavailableDocument};
 use crate::role::Role;
 
 pub use response::{Page, add_advice, log, pending};
@@ -95,8 +95,8 @@ impl From<sqlx::Error> for Refusal {
     }
 }
 
-impl From<Unavailable> for Refusal {
-    fn from(unavailable: Unavailable) -> Self {
+impl From<UnavailableDocument> for Refusal {
+    fn from(unavailable: UnavailableDocument) -> Self {
         Self::Host(unavailable.error)
     }
 }
@@ -157,7 +157,7 @@ impl Refusal {
             Self::ContentType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, codes::REQUEST_INVALID),
             Self::Arriving => (StatusCode::LOCKED, codes::UPLOAD_RUNS),
             Self::Listeners => (StatusCode::SERVICE_UNAVAILABLE, codes::LISTENERS_TOO_MANY),
-            Self::Host(error) => (error.status(), error.registered()),
+            Self::Host(error) => (error.status(), error.registry_code()),
             Self::Late => (StatusCode::GATEWAY_TIMEOUT, codes::HOST_SILENT),
             Self::Internal(error) => (status_of(error.code()), error.code()),
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 
 use super::Refusal;
 
@@ -22,19 +22,19 @@ impl<E: Into<Refusal>> From<E> for Page {
 
 /// A refusal returned by a handler, for the layer that knows its audience.
 #[derive(Clone)]
-struct Pending(Arc<Mutex<Option<Refusal>>>);
+struct PendingRefusal(Arc<Mutex<Option<Refusal>>>);
 
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
         let mut response = self.0.status().into_response();
-        response.extensions_mut().insert(Pending(Arc::new(Some(self.0).into())));
+        response.extensions_mut().insert(PendingRefusal(Arc::new(Some(self.0).into())));
         response
     }
 }
 
 /// Takes the refusal out of a page's answer, if it has one.
 pub fn pending(response: &Response) -> Option<Refusal> {
-    let pending = response.extensions().get::<Pending>().cloned();
+    let pending = response.extensions().get::<PendingRefusal>().cloned();
     pending.and_then(|pending| pending.0.lock().ok().and_then(|mut refusal| refusal.take()))
 }
 

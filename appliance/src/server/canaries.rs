@@ -46,14 +46,14 @@ impl Write for Log {
 
 /// Generator of secrets, each of them unique.
 #[derive(Default)]
-struct Planted(BTreeSet<String>);
+struct PlantedSecrets(BTreeSet<String>);
 
-impl Planted {
-    fn typed(&mut self) -> String {
+impl PlantedSecrets {
+    fn add_typed(&mut self) -> String {
         self.add(format!("{TYPED}-{:04}", self.0.len()))
     }
 
-    fn drawn(&mut self) -> String {
+    fn add_drawn(&mut self) -> String {
         self.add(format!("{DRAWN}{:038}", self.0.len()))
     }
 
@@ -74,23 +74,23 @@ async fn send_user(root: &Visitor, body: &str) -> Reply {
 }
 
 /// Sends passwords of people: of new users, wrong ones, and those in malformed bodies.
-async fn plant_passwords(site: &Site, planted: &mut Planted) -> Vec<Reply> {
+async fn plant_passwords(site: &Site, planted: &mut PlantedSecrets) -> Vec<Reply> {
     let (root, door) = (site.sign_in("root").await, site.at_the_door("/sign-in").await);
     let mut replies = Vec::new();
     for number in 0..50_u8 {
-        let secret = planted.typed();
+        let secret = planted.add_typed();
         let body = format!(r#"{{"name": "user-{number}", "role": "viewer", "password": "{secret}"}}"#);
         let made = send_user(&root, &body).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
         replies.push(made);
     }
     for number in 0..150_u8 {
-        let (name, secret) = (format!("user-{}", number % 50), planted.typed());
+        let (name, secret) = (format!("user-{}", number % 50), planted.add_typed());
         let wrong = at(number % 10, &door).post("/sign-in", &[("name", &name), ("password", &secret)]).await;
         replies.push(wrong);
     }
     for number in 0..100 {
-        let secret = planted.typed();
+        let secret = planted.add_typed();
         let body = match number % 4 {
             0 => format!(r#"{{"name": "a", "role": "viewer", "password": "{secret}""#),
             1 => format!(r#"{{"name": "a", "role": "viewer", "password": ["{secret}"]}}"#),
@@ -103,36 +103,36 @@ async fn plant_passwords(site: &Site, planted: &mut Planted) -> Vec<Reply> {
 }
 
 /// Sends tokens of the host, keys, sessions and form tokens.
-async fn plant_words(site: &Site, planted: &mut Planted) -> Vec<Reply> {
+async fn plant_words(site: &Site, planted: &mut PlantedSecrets) -> Vec<Reply> {
     let (door, root) = (site.at_the_door("/first").await, site.sign_in("root").await);
     let mut replies = Vec::new();
     for number in 0..150_u8 {
-        let secret = planted.typed();
+        let secret = planted.add_typed();
         let password = crate::testing::PASSWORD;
         let fields = [("token", secret.as_str()), ("name", "mallory"), ("password", password), ("again", password)];
         replies.push(at(number % 10, &door).post("/first", &fields).await);
     }
     for number in 0..150 {
-        let key = Some(format!("lfk_{number:012}_{}", planted.drawn()));
+        let key = Some(format!("lfk_{number:012}_{}", planted.add_drawn()));
         replies.push(Visitor { key, ..site.visitor() }.get("/api/v1/status").await);
     }
     for _ in 0..100 {
-        let cookies = format!("__Host-session={}", planted.drawn());
+        let cookies = format!("__Host-session={}", planted.add_drawn());
         replies.push(Visitor { cookies, ..site.visitor() }.get("/").await);
     }
     for _ in 0..100 {
-        let csrf = planted.drawn();
+        let csrf = planted.add_drawn();
         replies.push(Visitor { csrf, ..root.clone() }.post("/account/sessions", &[]).await);
     }
     replies
 }
 
 /// Sends values of site secrets: some go to the host, others are refused before.
-async fn plant_values(site: &Site, planted: &mut Planted) -> Vec<Reply> {
+async fn plant_values(site: &Site, planted: &mut PlantedSecrets) -> Vec<Reply> {
     let root = site.sign_in("root").await;
     let mut replies = Vec::new();
     for number in 0..100 {
-        let secret = planted.typed();
+        let secret = planted.add_typed();
         let again = if number % 4 == 0 { "another" } else { secret.as_str() };
         let name = if number % 4 == 1 { "unknown" } else { "directory" };
         let fields = [("name", name), ("value", secret.as_str()), ("again", again)];
@@ -143,16 +143,16 @@ async fn plant_values(site: &Site, planted: &mut Planted) -> Vec<Reply> {
 }
 
 /// Sends codes of identity providers in addresses, and headers into which some programs put secrets.
-async fn plant_elsewhere(site: &Site, planted: &mut Planted) -> Vec<Reply> {
+async fn plant_elsewhere(site: &Site, planted: &mut PlantedSecrets) -> Vec<Reply> {
     let visitor = site.visitor();
     let mut replies = Vec::new();
     for _ in 0..100 {
-        let path = format!("/sign-in/directory/return?code={}&state=x", planted.typed());
+        let path = format!("/sign-in/directory/return?code={}&state=x", planted.add_typed());
         replies.push(visitor.get(&path).await);
     }
     for number in 0..100 {
         let name = ["x-api-key", "proxy-authorization", "x-auth-token", "x-csrf-token"][number % 4];
-        let secret = planted.typed();
+        let secret = planted.add_typed();
         replies.push(visitor.send(Method::GET, "/api/v1/status", &[(name, &secret)], "").await);
     }
     replies
@@ -196,7 +196,7 @@ fn forms(beginning: &str) -> Vec<String> {
     forms
 }
 
-fn assert_none(planted: &Planted, place: &str, text: &str) {
+fn assert_none(planted: &PlantedSecrets, place: &str, text: &str) {
     let lower = text.to_lowercase();
     for form in [forms(TYPED), forms(DRAWN)].concat() {
         assert!(!text.contains(&form) && !lower.contains(&form), "{place} has a secret, written as {form}");
@@ -217,7 +217,7 @@ async fn none_of_a_thousand_secrets_is_logged_shown_or_stored() {
     let _second = tracing::Dispatch::new(logger(EnvFilter::new("off"), std::io::sink));
     let _logging = tracing::subscriber::set_default(logger(filter, move || sink.clone()));
     let site = Site::begin().await;
-    let mut planted = Planted::default();
+    let mut planted = PlantedSecrets::default();
     let mut replies = plant_passwords(&site, &mut planted).await;
     replies.extend(plant_words(&site, &mut planted).await);
     replies.extend(plant_elsewhere(&site, &mut planted).await);

@@ -43,19 +43,19 @@ pub async fn guard(State(context): State<Context>, request: Request, next: Next)
             DefaultBodyLimit::max(limit).apply(&mut request);
             next.run(request).await
         }
-        Err(Denied::Refused(refusal)) => refuse(refusal, &caller, audience),
-        Err(Denied::Unproven(refusal, form)) => prove_first(&context, &caller, parts.uri.path(), (&refusal, &form)),
+        Err(Denial::Refused(refusal)) => refuse(refusal, &caller, audience),
+        Err(Denial::Unproven(refusal, form)) => prove_first(&context, &caller, parts.uri.path(), (&refusal, &form)),
     }
 }
 
 /// Reason why a request is stopped.
-enum Denied {
+enum Denial {
     Refused(Refusal),
     /// A form waits until its sender has proven to be the user.
     Unproven(Refusal, Bytes),
 }
 
-impl From<Refusal> for Denied {
+impl From<Refusal> for Denial {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
@@ -94,7 +94,7 @@ fn anonymous(parts: &Parts) -> Caller {
     }
 }
 
-async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller) -> Result<Body, Denied> {
+async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller) -> Result<Body, Denial> {
     let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let rule = Rule::find(&parts.method, path).ok_or_else(|| unknown(parts, path))?;
     if rule.need == Need::Open {
@@ -117,8 +117,8 @@ async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller
     be_meant(rule.need, caller, field(&form, "csrf"))?;
     match be_proven(context, rule.proof, caller, field(&form, OWN_PASSWORD)).await {
         Ok(()) => Ok(Body::from(form)),
-        Err(refusal @ (Refusal::Internal(_) | Refusal::SignInNeeded)) => Err(Denied::Refused(refusal)),
-        Err(refusal) => Err(Denied::Unproven(refusal, form)),
+        Err(refusal @ (Refusal::Internal(_) | Refusal::SignInNeeded)) => Err(Denial::Refused(refusal)),
+        Err(refusal) => Err(Denial::Unproven(refusal, form)),
     }
 }
 

@@ -39,7 +39,7 @@ pub fn router(context: Context) -> Router {
         .layer(from_fn(refuse::draw_refusals))
         .layer(from_fn_with_state(context.clone(), guard))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(panic_response))
         .layer(from_fn(refuse::draw_faults))
         .layer(from_fn_with_state(context.clone(), observe))
         .layer(from_fn(headers::add_headers))
@@ -57,7 +57,7 @@ async fn forget_foreign_id(mut request: Request, next: Next) -> Response {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that the layer calls")]
-fn panicked(reason: Box<dyn std::any::Any + Send>) -> Response {
+fn panic_response(reason: Box<dyn std::any::Any + Send>) -> Response {
     let text = reason.downcast_ref::<&str>().copied().or_else(|| reason.downcast_ref::<String>().map(String::as_str));
     tracing::error!(reason = text.unwrap_or("unknown"), "a request panicked");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()

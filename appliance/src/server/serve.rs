@@ -8,7 +8,7 @@ use axum::middleware::from_fn;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use landfall_error_codes::codes;
-use landfall_peer::{Bounded, one_host};
+use landfall_peer::{BoundedAcceptor, one_host};
 
 use super::router::router;
 use crate::answers;
@@ -94,7 +94,7 @@ pub async fn serve_on(
     // Connections inherit it from the listener.
     rustix::net::sockopt::set_tcp_user_timeout(&listener, STALLED_MS).context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
-    let mut server = server.acceptor(Bounded::new(RustlsAcceptor::new(tls), CONNECTIONS)).http1_only();
+    let mut server = server.acceptor(BoundedAcceptor::new(RustlsAcceptor::new(tls), CONNECTIONS)).http1_only();
     server.http_builder().http1().header_read_timeout(HEAD).max_buf_size(BUFFER);
     let routes = router(context.clone()).layer(from_fn(one_host)).into_make_service_with_connect_info::<SocketAddr>();
     let server = server.handle(handle).first_request_timeout(FIRST_REQUEST);

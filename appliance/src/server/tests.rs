@@ -3,11 +3,11 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use landfall_peer::Bounded;
+use landfall_peer::BoundedAcceptor;
 
 use super::*;
 use crate::certificate;
-use crate::configuration::{Certificates, ServerFiles, Supplied, server_config};
+use crate::configuration::{Certificates, ServerFiles, SuppliedCertificate, server_config};
 use crate::database::query;
 use crate::host::fake::sample;
 use crate::listener::{Limits, serve_plain};
@@ -192,7 +192,7 @@ async fn a_backup_begins_once_and_a_second_request_is_refused_with_the_reason() 
         "the request is recorded first"
     );
     let keys = vec![site.host.audit.lock().unwrap().key.public().clone()];
-    let known = landfall_audit::Known { keys, ..Default::default() };
+    let known = landfall_audit::LogKnowledge { keys, ..Default::default() };
     let report = landfall_audit::verify(exported.body.as_bytes(), &known).unwrap();
     assert_eq!(report.covered.map(|covered| covered.head), Some(report.head), "an export is signed to its end");
 }
@@ -279,14 +279,14 @@ async fn a_new_certificate_is_used_without_a_restart() {
     landfall_media::durable::write_file(&files.certificate, b"nonsense", 0o600).unwrap();
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert!(std::sync::Arc::ptr_eq(&used, &tls.get_inner()), "one that cannot be used changes nothing");
-    assert_eq!(standing.supplied(), Supplied::Missing);
+    assert_eq!(standing.supplied(), SuppliedCertificate::Missing);
     let third = new_certificate(&files);
     let fourth = new_certificate(&supplied);
-    until(async || matches!(standing.supplied(), Supplied::Used { ends: None })).await;
+    until(async || matches!(standing.supplied(), SuppliedCertificate::Used { ends: None })).await;
     let by_supplied = Visitor { tls: pinning(fourth), ..new.clone() };
     assert!(by_supplied.get("/health/live").await.is_success(), "what the site supplies takes its place");
     landfall_media::durable::write_file(&supplied.key, b"nonsense", 0o600).unwrap();
-    until(async || matches!(standing.supplied(), Supplied::Unusable(_))).await;
+    until(async || matches!(standing.supplied(), SuppliedCertificate::Unusable(_))).await;
     let by_issued = Visitor { tls: pinning(third), ..new };
     assert!(by_issued.get("/health/live").await.is_success(), "an unusable key keeps no one out");
     handle.shutdown();
@@ -299,7 +299,8 @@ async fn connections_are_bounded() {
     let keys = tempfile::tempdir().unwrap();
     let files = ServerFiles { certificate: keys.path().join("tls.crt"), key: keys.path().join("tls.key") };
     let client = pinning(new_certificate(&files));
-    let acceptor = Bounded::new(RustlsAcceptor::new(RustlsConfig::from_config(server_config(&files).unwrap())), 1);
+    let acceptor =
+        BoundedAcceptor::new(RustlsAcceptor::new(RustlsConfig::from_config(server_config(&files).unwrap())), 1);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let arrive = async || {

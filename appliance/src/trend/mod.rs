@@ -7,7 +7,7 @@ mod watch;
 
 use jiff::SignedDuration;
 
-pub use point::{Point, Reading, Share};
+pub use point::{Point, Share, TrendReading};
 #[cfg(test)]
 pub use store::keep;
 pub use store::recent;

@@ -15,7 +15,7 @@ pub struct Point {
     /// Time of the point.
     pub at: Timestamp,
     /// Report of the host; null if it gave no status.
-    pub site: Option<Reading>,
+    pub site: Option<TrendReading>,
     /// Number of requests that the console answered since the point before, or since its start.
     pub requests: u64,
     /// Number of these requests that failed by a fault of the console, or because the host did not answer: status 500
@@ -29,7 +29,7 @@ pub struct Point {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "TrendReading")]
-pub struct Reading {
+pub struct TrendReading {
     /// True if everything that should run is ready.
     pub ready: bool,
     /// Number of components of the release.
@@ -65,7 +65,7 @@ impl Share {
     }
 }
 
-impl Reading {
+impl TrendReading {
     /// Summarizes a status as of a time.
     pub fn of(status: &Status, now: Timestamp) -> Self {
         let ready = status.components.iter().filter(|component| component.ready == component.total).count();
@@ -87,7 +87,7 @@ impl Reading {
 
 impl Point {
     /// Creates a point for the site at this time, with the requests between two counts.
-    pub fn new(at: Timestamp, site: Option<Reading>, before: Tally, now: Tally) -> Self {
+    pub fn new(at: Timestamp, site: Option<TrendReading>, before: Tally, now: Tally) -> Self {
         let since = now.since(before);
         let mean_microseconds = since.microseconds.checked_div(since.requests);
         Self { at, site, requests: since.requests, failed: since.failed, mean_microseconds }

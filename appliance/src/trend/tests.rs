@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::watch::{Taken, take};
+use super::watch::{PointAttempt, take};
 use super::*;
 use crate::database::{query, query_scalar};
 use crate::host::Status;
@@ -24,7 +24,7 @@ fn a_point_says_what_the_host_reported_and_what_was_answered_since_the_last_one(
     let before = Tally { requests: 10, failed: 1, microseconds: 9_000 };
     let tally = Tally { requests: 14, failed: 2, microseconds: 17_000 };
     let now = at("2026-11-20T08:00:00Z");
-    let found = Point::new(now, Some(Reading::of(&status, now)), before, tally);
+    let found = Point::new(now, Some(TrendReading::of(&status, now)), before, tally);
     assert_eq!((found.requests, found.failed, found.mean_microseconds), (4, 1, Some(2_000)));
     let site = found.site.unwrap();
     assert_eq!((site.ready, site.components_ready, site.components), (true, 7, 7));
@@ -37,7 +37,7 @@ fn a_point_says_what_the_host_reported_and_what_was_answered_since_the_last_one(
     document["operation"]["running"] = serde_json::json!({ "started": "2026-11-20T07:59:00Z" });
     document["components"][0]["ready"] = 2.into();
     document["certificates"]["soonestEnd"] = "2026-11-20T07:00:00Z".into();
-    let site = Reading::of(&serde_json::from_value(document).unwrap(), now);
+    let site = TrendReading::of(&serde_json::from_value(document).unwrap(), now);
     assert_eq!((site.operation.as_deref(), site.components_ready), (Some("upgrade"), 6));
     assert_eq!(site.certificate_days, Some(-1), "one that ended an hour ago");
     let quiet = Point::new(now, None, tally, tally);
@@ -85,10 +85,10 @@ async fn a_point_of_another_version_is_left_out() {
 #[tokio::test]
 async fn points_are_five_minutes_apart_also_after_a_restart_and_a_silent_host_makes_a_gap() {
     let site = Site::empty().await;
-    let Taken::Now(tally) = take(&site.context, Tally::default()).await.unwrap() else { panic!("no point") };
+    let PointAttempt::Now(tally) = take(&site.context, Tally::default()).await.unwrap() else { panic!("no point") };
     // A restarted console counts from zero, and has the previous console's point.
     let again = take(&site.context, Tally::default()).await.unwrap();
-    assert!(matches!(again, Taken::Early(pause) if pause.as_secs() > 240), "a second point was taken at once");
+    assert!(matches!(again, PointAttempt::Early(pause) if pause.as_secs() > 240), "a second point was taken at once");
     let points = recent(site.context.database.read(), Timestamp::now()).await.unwrap();
     assert_eq!(points.len(), 1);
     assert!(points[0].site.as_ref().is_some_and(|site| site.ready), "{points:?}");
@@ -98,7 +98,7 @@ async fn points_are_five_minutes_apart_also_after_a_restart_and_a_silent_host_ma
     write.commit().await.unwrap();
     site.host.is_silent.store(true, Ordering::SeqCst);
     crate::testing::until(async || site.context.site.silent_since().is_some()).await;
-    assert!(matches!(take(&site.context, tally).await.unwrap(), Taken::Now(_)));
+    assert!(matches!(take(&site.context, tally).await.unwrap(), PointAttempt::Now(_)));
     let points = recent(site.context.database.read(), Timestamp::now()).await.unwrap();
     assert_eq!(points.last().map(|point| point.site.clone()), Some(None));
 }

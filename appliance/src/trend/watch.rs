@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use serde::Deserialize as _;
 
-use super::point::{Point, Reading};
+use super::point::{Point, TrendReading};
 use super::{PERIOD, recent, store};
 use crate::context::Context;
 use crate::error::Result;
@@ -25,8 +25,8 @@ pub async fn watch(context: Context) {
     tokio::time::sleep(FIRST).await;
     loop {
         let pause = match take(&context, before).await {
-            Ok(Taken::Early(pause)) => pause,
-            Ok(Taken::Now(tally)) => {
+            Ok(PointAttempt::Early(pause)) => pause,
+            Ok(PointAttempt::Now(tally)) => {
                 before = tally;
                 PERIOD.unsigned_abs()
             }
@@ -40,7 +40,7 @@ pub async fn watch(context: Context) {
 }
 
 /// Result of an attempt.
-pub enum Taken {
+pub enum PointAttempt {
     /// The previous point is too recent; with the remaining wait.
     Early(Duration),
     /// A point was stored, with the requests until now.
@@ -48,18 +48,18 @@ pub enum Taken {
 }
 
 /// Records a point, if the previous one is old enough.
-pub async fn take(context: &Context, before: Tally) -> Result<Taken> {
+pub async fn take(context: &Context, before: Tally) -> Result<PointAttempt> {
     let now = Timestamp::now();
     let newest = recent(context.database.read(), now).await?.last().map(|point| point.at);
     let early = newest.map(|newest| (PERIOD - now.duration_since(newest)).as_secs()).unwrap_or_default();
     if let Some(seconds) = u64::try_from(early).ok().filter(|seconds| *seconds > 0) {
-        return Ok(Taken::Early(Duration::from_secs(seconds)));
+        return Ok(PointAttempt::Early(Duration::from_secs(seconds)));
     }
     // A late answer is awaited: the point has the time at which the question was asked.
     let answer = context.site.fresh(Topic::Status).await.ok().flatten();
     let status = answer.and_then(|value| Status::deserialize(&*value).ok());
     let tally = context.metrics.tally();
-    let point = Point::new(now, status.map(|status| Reading::of(&status, now)), before, tally);
+    let point = Point::new(now, status.map(|status| TrendReading::of(&status, now)), before, tally);
     store::keep(&context.database, &point).await?;
-    Ok(Taken::Now(tally))
+    Ok(PointAttempt::Now(tally))
 }

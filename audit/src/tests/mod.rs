@@ -1,6 +1,6 @@
 mod tampering;
 
-use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_error_codes::{Code, CodedError as _, codes};
 
 use super::*;
 
@@ -80,7 +80,7 @@ impl Log {
     }
 
     /// Returns the log as restored from an earlier backup; the host keeps its signed state.
-    fn restored(&self, number: i64) -> Self {
+    fn restore_to(&self, number: i64) -> Self {
         let count = usize::try_from(number).unwrap();
         let mut earlier = self.clone();
         earlier.texts.truncate(count);
@@ -117,25 +117,25 @@ fn sample(key: &SiteKey) -> Log {
     Log::new().write(5, "a").sign(key).write(10, "a").sign(key).write(12, "a")
 }
 
-fn known(key: &SiteKey) -> Known {
-    Known { keys: vec![key.public().clone()], ..Known::default() }
+fn known_keys(key: &SiteKey) -> LogKnowledge {
+    LogKnowledge { keys: vec![key.public().clone()], ..LogKnowledge::default() }
 }
 
-fn check(lines: &[String], known: &Known) -> std::result::Result<Report, (Code, String)> {
+fn check(lines: &[String], known: &LogKnowledge) -> std::result::Result<Report, (Code, String)> {
     verify(lines.join("\n").as_bytes(), known).map_err(|error| (error.code(), error.to_string()))
 }
 
-fn code_of(lines: &[String], known: &Known) -> Code {
+fn code_of(lines: &[String], known: &LogKnowledge) -> Code {
     check(lines, known).unwrap_err().0
 }
 
 #[test]
 fn complete_log_is_accepted() {
     for count in [0, 1, 2, 100] {
-        let report = check(&Log::new().write(count, "a").lines(), &Known::default()).unwrap();
+        let report = check(&Log::new().write(count, "a").lines(), &LogKnowledge::default()).unwrap();
         assert_eq!((report.head.number, report.covered), (count, None));
     }
-    assert_eq!(code_of(&[], &Known::default()), codes::AUDIT_BROKEN, "nothing is no log");
+    assert_eq!(code_of(&[], &LogKnowledge::default()), codes::AUDIT_BROKEN, "nothing is no log");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn follower_begins_at_empty_head() {
 #[test]
 fn first_broken_entry_is_named() {
     let whole = Log::new().write(20, "object").lines();
-    let broken = |lines: &[String]| check(lines, &Known::default()).unwrap_err().1;
+    let broken = |lines: &[String]| check(lines, &LogKnowledge::default()).unwrap_err().1;
     let mut lines = whole.clone();
     lines[11] = lines[11].replace("object", "subject");
     assert!(broken(&lines).starts_with("entry 12 "), "{}", broken(&lines));
@@ -164,12 +164,12 @@ fn earlier_head_reveals_removed_end() {
     let whole = Log::new().write(20, "a");
     let mut cut = whole.lines();
     cut.drain(15..20);
-    assert_eq!(code_of(&cut, &Known::default()), codes::AUDIT_BROKEN, "the head names an entry that is missing");
+    assert_eq!(code_of(&cut, &LogKnowledge::default()), codes::AUDIT_BROKEN, "the head names an entry that is missing");
     cut.pop();
-    assert_eq!(code_of(&cut, &Known::default()), codes::AUDIT_BROKEN, "the head is missing");
-    let earlier = Known { head: Some(whole.head()), ..Known::default() };
+    assert_eq!(code_of(&cut, &LogKnowledge::default()), codes::AUDIT_BROKEN, "the head is missing");
+    let earlier = LogKnowledge { head: Some(whole.head()), ..LogKnowledge::default() };
     let forged = Log::new().write(15, "a").lines();
-    assert!(check(&forged, &Known::default()).is_ok(), "alone it is consistent");
+    assert!(check(&forged, &LogKnowledge::default()).is_ok(), "alone it is consistent");
     assert_eq!(code_of(&forged, &earlier), codes::AUDIT_BROKEN);
     assert!(check(&Log::new().write(25, "a").lines(), &earlier).is_ok());
 }
@@ -177,11 +177,11 @@ fn earlier_head_reveals_removed_end() {
 #[test]
 fn last_checkpoint_shows_coverage() {
     let key = key();
-    let report = check(&sample(&key).lines(), &known(&key)).unwrap();
+    let report = check(&sample(&key).lines(), &known_keys(&key)).unwrap();
     let covered = report.covered.unwrap();
     assert_eq!((report.head.number, covered.head.number, report.verified, report.unverified), (12, 10, 2, 0));
     assert_eq!((covered.sequence, covered.site.as_str(), covered.restarts), (2, SITE, 0));
-    let without = check(&sample(&key).lines(), &Known::default()).unwrap();
+    let without = check(&sample(&key).lines(), &LogKnowledge::default()).unwrap();
     assert_eq!(
         (without.covered, without.verified, without.unverified),
         (None, 0, 2),
@@ -196,45 +196,45 @@ fn rewritten_log_is_refused() {
     // The owner of the database writes another log and adds the site's checkpoints to it.
     let mut rewritten = Log::new().write(12, "b");
     rewritten.checkpoints.clone_from(&signed.checkpoints);
-    assert_eq!(code_of(&rewritten.lines(), &known(&site)), codes::AUDIT_REWRITTEN);
-    assert_eq!(code_of(&rewritten.lines(), &Known::default()), codes::AUDIT_REWRITTEN, "even without the key");
+    assert_eq!(code_of(&rewritten.lines(), &known_keys(&site)), codes::AUDIT_REWRITTEN);
+    assert_eq!(code_of(&rewritten.lines(), &LogKnowledge::default()), codes::AUDIT_REWRITTEN, "even without the key");
     // The log is rewritten after the first checkpoint, with the second one added.
-    let mut forked = signed.restored(5).write(12, "b");
+    let mut forked = signed.restore_to(5).write(12, "b");
     forked.checkpoints.clone_from(&signed.checkpoints);
-    assert_eq!(code_of(&forked.lines(), &known(&site)), codes::AUDIT_REWRITTEN);
+    assert_eq!(code_of(&forked.lines(), &known_keys(&site)), codes::AUDIT_REWRITTEN);
     // Without the second checkpoint, only the host's ledger reveals it.
-    let forked = signed.restored(5).write(12, "b");
-    assert_eq!(check(&forked.lines(), &known(&site)).unwrap().covered.unwrap().head.number, 5);
-    let on_the_host = Known { last: signed.ledger.last.clone(), ..known(&site) };
+    let forked = signed.restore_to(5).write(12, "b");
+    assert_eq!(check(&forked.lines(), &known_keys(&site)).unwrap().covered.unwrap().head.number, 5);
+    let on_the_host = LogKnowledge { last: signed.ledger.last.clone(), ..known_keys(&site) };
     assert_eq!(code_of(&forked.lines(), &on_the_host), codes::AUDIT_REWRITTEN);
     // The checkpoints are edited to match, or signed by another key.
     let mut edited = Log::new().write(12, "b");
     edited.checkpoints = vec![Checkpoint { head: edited.heads[10], ..signed.checkpoints[1].clone() }];
-    assert_eq!(code_of(&edited.lines(), &known(&site)), codes::AUDIT_FORGED);
+    assert_eq!(code_of(&edited.lines(), &known_keys(&site)), codes::AUDIT_FORGED);
     let foreign = Log::new().write(12, "b").sign(&key());
-    assert_eq!(code_of(&foreign.lines(), &known(&site)), codes::AUDIT_UNSIGNED);
+    assert_eq!(code_of(&foreign.lines(), &known_keys(&site)), codes::AUDIT_UNSIGNED);
     let bare = Log::new().write(12, "b");
-    assert_eq!(code_of(&bare.lines(), &known(&site)), codes::AUDIT_UNSIGNED);
+    assert_eq!(code_of(&bare.lines(), &known_keys(&site)), codes::AUDIT_UNSIGNED);
 }
 
 #[test]
 fn host_finds_truncated_log() {
     let key = key();
     let signed = sample(&key);
-    let on_the_host = Known { last: signed.ledger.last.clone(), ..known(&key) };
+    let on_the_host = LogKnowledge { last: signed.ledger.last.clone(), ..known_keys(&key) };
     assert!(!check(&signed.lines(), &on_the_host).unwrap().is_earlier);
-    let cut = signed.restored(7);
+    let cut = signed.restore_to(7);
     assert_eq!(code_of(&cut.lines(), &on_the_host), codes::AUDIT_TRUNCATED, "exported after it was signed");
-    let mut kept = signed.restored(7);
+    let mut kept = signed.restore_to(7);
     kept.checkpoints.clone_from(&signed.checkpoints);
     let mut lines = kept.lines();
     let last = lines.len() - 1;
     lines.insert(last, checkpoint_line(&serde_json::to_string(&signed.checkpoints[1]).unwrap()).trim_end().to_owned());
-    assert_eq!(code_of(&lines, &known(&key)), codes::AUDIT_TRUNCATED, "the checkpoint exists, its entry does not");
+    assert_eq!(code_of(&lines, &known_keys(&key)), codes::AUDIT_TRUNCATED, "the checkpoint exists, its entry does not");
     let early =
         cut.lines().iter().map(|line| line.replace(&at(600).to_string(), &at(0).to_string())).collect::<Vec<_>>();
     assert_eq!(code_of(&early, &on_the_host), codes::AUDIT_TRUNCATED, "what it says of its time is the console's word");
-    let said = Known { is_earlier_export: true, ..on_the_host };
+    let said = LogKnowledge { is_earlier_export: true, ..on_the_host };
     assert!(check(&early, &said).unwrap().is_earlier, "a person says that it is of an earlier time");
     assert_eq!(code_of(&cut.lines(), &said), codes::AUDIT_TRUNCATED, "exported after it was signed");
 }
@@ -244,7 +244,7 @@ fn host_signs_only_continuations() {
     let key = key();
     let signed = sample(&key);
     let refused = |log: &Log, wish: &CheckpointWish| log.clone().take(&key, wish).unwrap_err().code();
-    let mut forked = signed.restored(10);
+    let mut forked = signed.restore_to(10);
     forked.heads[10] = Head { hash: Hash::BEGIN, ..forked.heads[10] };
     assert_eq!(refused(&forked, &forked.clone().write(13, "a").wish(10, None)), codes::AUDIT_FORKED);
     let mut nothing = signed.wish(12, None);
@@ -265,17 +265,17 @@ fn host_signs_only_continuations() {
 fn restored_log_continues_with_restart() {
     let key = key();
     let signed = sample(&key);
-    let mut restored = signed.restored(7).write(9, "after the restore");
+    let mut restored = signed.restore_to(7).write(9, "after the restore");
     let wish = restored.wish(5, Some(restored.restart()));
     restored.take(&key, &wish).unwrap();
     let restored = restored.write(20, "later").sign(&key);
-    let report = check(&restored.lines(), &known(&key)).unwrap();
+    let report = check(&restored.lines(), &known_keys(&key)).unwrap();
     let covered = report.covered.unwrap();
     let restart = covered.restart.unwrap();
     assert_eq!((covered.head.number, covered.restarts, covered.sequence), (20, 1, 4));
     assert_eq!((restart.kept, restart.abandoned), (signed.heads[5], signed.heads[10]));
     assert_eq!(restored.ledger.restarts, [restart]);
-    let on_the_host = Known { last: restored.ledger.last.clone(), ..known(&key) };
+    let on_the_host = LogKnowledge { last: restored.ledger.last.clone(), ..known_keys(&key) };
     assert!(check(&restored.lines(), &on_the_host).is_ok());
     assert_eq!(code_of(&signed.write(25, "a").lines(), &on_the_host), codes::AUDIT_REWRITTEN, "the log before it");
 }
@@ -284,7 +284,7 @@ fn restored_log_continues_with_restart() {
 #[test]
 fn restored_host_continues_after_newer_checkpoint() {
     let key = key();
-    let log = sample(&key).restored(7).write(9, "after the restore");
+    let log = sample(&key).restore_to(7).write(9, "after the restore");
     let mut log = log.clone();
     let wish = log.wish(5, Some(log.restart()));
     log.take(&key, &wish).unwrap();
@@ -296,7 +296,7 @@ fn restored_host_continues_after_newer_checkpoint() {
     let last = log.ledger.last.clone().unwrap();
     assert_eq!((last.sequence, last.restarts, last.restart.clone()), (newest.sequence + 1, 1, newest.restart.clone()));
     assert_eq!(log.ledger.restarts, [newest.restart.clone().unwrap()], "`landfall audit show` lists it");
-    assert_eq!(check(&log.lines(), &known(&key)).unwrap().covered, Some(last));
+    assert_eq!(check(&log.lines(), &known_keys(&key)).unwrap().covered, Some(last));
 
     let refused = |newer: Checkpoint| {
         let wish = CheckpointWish { newer: Some(newer), ..log.clone().write(12, "b").wish(11, None) };
@@ -312,14 +312,14 @@ fn restored_host_continues_after_newer_checkpoint() {
 fn report_includes_checkpoint_missing_in_export() {
     let key = key();
     let signed = sample(&key);
-    let mut log = signed.restored(7).write(9, "after the restore");
+    let mut log = signed.restore_to(7).write(9, "after the restore");
     let wish = log.wish(5, Some(log.restart()));
     log.take(&key, &wish).unwrap();
     let last = log.ledger.last.clone().unwrap();
     log.checkpoints.pop();
-    let alone = check(&log.lines(), &known(&key)).unwrap();
+    let alone = check(&log.lines(), &known_keys(&key)).unwrap();
     assert_eq!((alone.covered.unwrap().head.number, alone.restarts), (5, 0), "the export says no more");
-    let on_the_host = Known { last: Some(last.clone()), ..known(&key) };
+    let on_the_host = LogKnowledge { last: Some(last.clone()), ..known_keys(&key) };
     let report = check(&log.lines(), &on_the_host).unwrap();
     assert_eq!((report.restarts, report.restart.clone()), (1, last.restart.clone()));
     assert_eq!(report.covered, Some(last.clone()));
@@ -328,7 +328,7 @@ fn report_includes_checkpoint_missing_in_export() {
     let mut lines = signed.lines();
     lines.truncate(9);
     lines.push(serde_json::to_string(&end).unwrap());
-    let earlier = Known { is_earlier_export: true, ..on_the_host };
+    let earlier = LogKnowledge { is_earlier_export: true, ..on_the_host };
     let report = check(&lines, &earlier).unwrap();
     assert_eq!((report.covered.unwrap().head.number, report.restarts, report.restart), (5, 1, last.restart));
 }
@@ -336,7 +336,7 @@ fn report_includes_checkpoint_missing_in_export() {
 #[test]
 fn restarts_of_both_keys_count() {
     let (former, present) = (key(), key());
-    let mut log = sample(&former).restored(7).write(9, "after the restore");
+    let mut log = sample(&former).restore_to(7).write(9, "after the restore");
     let wish = log.wish(5, Some(log.restart()));
     log.take(&former, &wish).unwrap();
     let restart = log.ledger.last.clone().unwrap().restart;
@@ -345,7 +345,8 @@ fn restarts_of_both_keys_count() {
     let later = log.ledger.sign(&present, SITE, &wish, at(30)).unwrap();
     // In an export, checkpoints of one entry are in the order of their keys.
     log.checkpoints.insert(log.checkpoints.len() - 1, later.clone());
-    let both = Known { keys: vec![former.public().clone(), present.public().clone()], ..Known::default() };
+    let both =
+        LogKnowledge { keys: vec![former.public().clone(), present.public().clone()], ..LogKnowledge::default() };
     let report = check(&log.lines(), &both).unwrap();
     assert_eq!((report.covered, report.restarts, report.restart), (Some(later), 1, restart));
     let repeated = log.checkpoints.last().unwrap().clone();
@@ -367,13 +368,13 @@ impl std::io::Read for Endless {
 
 #[test]
 fn endless_line_is_refused() {
-    let endless = verify(std::io::BufReader::new(Endless(0)), &Known::default()).unwrap_err();
+    let endless = verify(std::io::BufReader::new(Endless(0)), &LogKnowledge::default()).unwrap_err();
     assert_eq!(endless.code(), codes::AUDIT_LINE);
     assert!(endless.to_string().starts_with("line 1 is longer than "), "{endless}");
     let length = entry(1, "").canonical().unwrap().len();
     let longest = Log::new().write(1, &"x".repeat(ENTRY_BYTES - length)).write(2, "a");
     let lines = longest.lines().join("\r\n");
-    assert_eq!(verify(lines.as_bytes(), &Known::default()).unwrap().head, longest.head());
+    assert_eq!(verify(lines.as_bytes(), &LogKnowledge::default()).unwrap().head, longest.head());
     let too_long = entry(1, &"x".repeat(ENTRY_BYTES - length + 1)).canonical().unwrap();
     assert_eq!(Follower::behind(Head::EMPTY).extend(&too_long).unwrap_err().code(), codes::AUDIT_BROKEN);
 }
@@ -381,11 +382,11 @@ fn endless_line_is_refused() {
 #[test]
 fn lost_log_begins_again() {
     let key = key();
-    let mut lost = sample(&key).restored(0).write(3, "new");
+    let mut lost = sample(&key).restore_to(0).write(3, "new");
     let wish = lost.wish(0, Some(lost.restart()));
     assert_eq!(wish.restart.as_ref().unwrap().from, None);
     lost.take(&key, &wish).unwrap();
-    let covered = check(&lost.lines(), &known(&key)).unwrap().covered.unwrap();
+    let covered = check(&lost.lines(), &known_keys(&key)).unwrap().covered.unwrap();
     assert_eq!((covered.head.number, covered.restart.unwrap().kept), (3, Head::EMPTY));
 }
 
@@ -393,7 +394,7 @@ fn lost_log_begins_again() {
 fn restart_needs_the_hosts_checkpoint() {
     let (site, stranger) = (key(), key());
     let signed = sample(&site);
-    let log = signed.restored(7).write(9, "b");
+    let log = signed.restore_to(7).write(9, "b");
     let refused = |restart: RestartWish, behind| {
         let wish = log.wish(behind, Some(restart));
         log.clone().take(&site, &wish).unwrap_err().code()
@@ -418,9 +419,10 @@ fn new_key_signs_the_whole_log() {
     let mut log = sample(&former);
     log.ledger = Ledger::default();
     let log = log.sign(&present);
-    let report = check(&log.lines(), &known(&present)).unwrap();
+    let report = check(&log.lines(), &known_keys(&present)).unwrap();
     assert_eq!((report.verified, report.unverified, report.covered.unwrap().head.number), (1, 2, 12));
-    let both = Known { keys: vec![former.public().clone(), present.public().clone()], ..Known::default() };
+    let both =
+        LogKnowledge { keys: vec![former.public().clone(), present.public().clone()], ..LogKnowledge::default() };
     assert_eq!(check(&log.lines(), &both).unwrap().verified, 3);
 }
 
@@ -430,7 +432,7 @@ fn repeated_checkpoint_is_refused() {
     let signed = Log::new().write(3, "a").sign(&key);
     let mut twice = signed.clone();
     twice.checkpoints.push(signed.checkpoints[0].clone());
-    assert_eq!(code_of(&twice.lines(), &known(&key)), codes::AUDIT_REWRITTEN);
+    assert_eq!(code_of(&twice.lines(), &known_keys(&key)), codes::AUDIT_REWRITTEN);
     let read = SiteKey::from_pem(&key.to_pem()).unwrap();
     assert_eq!(read.public(), key.public());
     assert_eq!(SiteKey::from_pem("nonsense").err().unwrap().code(), codes::AUDIT_KEY);

@@ -89,7 +89,7 @@ impl Edit {
 }
 
 /// The site's key, another key, and a log that the site has signed to its end.
-struct Signed {
+struct SignedLog {
     key: SiteKey,
     stranger: SiteKey,
     log: Log,
@@ -99,18 +99,18 @@ struct Signed {
 }
 
 /// One fixture for all cases.
-static SIGNED: LazyLock<Signed> = LazyLock::new(|| {
+static SIGNED: LazyLock<SignedLog> = LazyLock::new(|| {
     let (key, stranger) = (key(), key());
     let log = sample(&key).sign(&key);
     let lines = log.lines();
     let is_entry = |index: &usize| lines[*index].starts_with("{\"kind\":\"auditEntry\"");
     let entries = (0..lines.len()).filter(is_entry).collect();
-    Signed { key, stranger, log, lines, entries }
+    SignedLog { key, stranger, log, lines, entries }
 });
 
-impl Signed {
+impl SignedLog {
     /// Returns the log with another text of an entry, and everything recomputed after it.
-    fn restamped(&self, place: usize, edit: Edit, fate: Checkpoints) -> Log {
+    fn restamp(&self, place: usize, edit: Edit, fate: Checkpoints) -> Log {
         let mut log = Log::new();
         for (index, text) in self.log.texts.iter().enumerate() {
             log.append(if index == place { edit.of(text) } else { text.clone() });
@@ -132,11 +132,11 @@ impl Signed {
     }
 
     /// Returns the export after the tampering.
-    fn tampered(&self, tampering: &Tampering) -> Vec<u8> {
+    fn tamper(&self, tampering: &Tampering) -> Vec<u8> {
         let mut lines = self.lines.clone();
         let entry = |place: usize| self.entries[place % self.entries.len()];
         match *tampering {
-            Tampering::Flip(place, mask) => return flipped(lines, entry(place), place, mask),
+            Tampering::Flip(place, mask) => return flip_byte(lines, entry(place), place, mask),
             Tampering::Edit(place, edit) => {
                 let index = place % self.log.texts.len();
                 let hash = self.log.heads[index + 1].hash.to_string();
@@ -148,10 +148,10 @@ impl Signed {
             Tampering::Insert(from, to) => lines.insert(to % self.lines.len(), lines[entry(from)].clone()),
             Tampering::Cut(place) => lines.truncate(place % self.lines.len()),
             Tampering::Shorten(place) => {
-                lines = self.log.restored(i64::try_from(place % self.log.texts.len()).unwrap()).lines();
+                lines = self.log.restore_to(i64::try_from(place % self.log.texts.len()).unwrap()).lines();
             }
             Tampering::Restamp(place, edit, fate) => {
-                lines = self.restamped(place % self.log.texts.len(), edit, fate).lines();
+                lines = self.restamp(place % self.log.texts.len(), edit, fate).lines();
             }
         }
         lines.join("\n").into_bytes()
@@ -159,7 +159,7 @@ impl Signed {
 }
 
 /// Returns the lines with one byte changed in one of them.
-fn flipped(lines: Vec<String>, index: usize, place: usize, mask: u8) -> Vec<u8> {
+fn flip_byte(lines: Vec<String>, index: usize, place: usize, mask: u8) -> Vec<u8> {
     let mut lines: Vec<Vec<u8>> = lines.into_iter().map(String::into_bytes).collect();
     let within = place % lines[index].len();
     lines[index][within] ^= mask;
@@ -172,12 +172,12 @@ proptest! {
     #[test]
     fn tampered_entries_are_found(tampering in tampering()) {
         let signed = &*SIGNED;
-        let bytes = signed.tampered(&tampering);
+        let bytes = signed.tamper(&tampering);
         if bytes != signed.lines.join("\n").into_bytes() {
-            let on_the_host = Known { last: signed.log.ledger.last.clone(), ..known(&signed.key) };
+            let on_the_host = LogKnowledge { last: signed.log.ledger.last.clone(), ..known_keys(&signed.key) };
             prop_assert!(verify(&bytes[..], &on_the_host).is_err(), "{tampering:?}");
             let needs_a_key = matches!(tampering, Tampering::Shorten(_) | Tampering::Restamp(..));
-            prop_assert!(needs_a_key || verify(&bytes[..], &Known::default()).is_err(), "without a key: {tampering:?}");
+            prop_assert!(needs_a_key || verify(&bytes[..], &LogKnowledge::default()).is_err(), "without a key: {tampering:?}");
         }
     }
 }
@@ -207,7 +207,7 @@ proptest! {
     #[test]
     fn flipped_bits_are_found_without_key(flip in flip()) {
         static WHOLE: LazyLock<Vec<String>> = LazyLock::new(|| Log::new().write(12, "a").lines());
-        let found = verify(&with_flip(&WHOLE, &flip)[..], &Known::default());
+        let found = verify(&with_flip(&WHOLE, &flip)[..], &LogKnowledge::default());
         // The time of the export is about the file, not about an entry, and nothing protects it.
         prop_assert!(found.is_err() || found.is_ok_and(|report| report.exported != at(600)), "{flip:?}");
     }
@@ -217,7 +217,7 @@ proptest! {
     #[test]
     fn flipped_bits_never_extend_coverage(flip in flip()) {
         let signed = &*SIGNED;
-        if let Ok(report) = verify(&with_flip(&signed.lines, &flip)[..], &known(&signed.key)) {
+        if let Ok(report) = verify(&with_flip(&signed.lines, &flip)[..], &known_keys(&signed.key)) {
             prop_assert_eq!(report.head, signed.log.head());
             prop_assert!(report.verified < 3 || report.exported != at(600));
         }

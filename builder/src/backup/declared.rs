@@ -6,12 +6,12 @@ use landfall_release_document::{
 };
 use serde_saphyr::Spanned;
 
-use super::{CHECK_LIMIT_SECONDS, Declared, HOLD_SECONDS, LIMIT_SECONDS};
+use super::{CHECK_LIMIT_SECONDS, HOLD_SECONDS, LIMIT_SECONDS, LocatedRule};
 use crate::definition::{CheckDefinition, HoldDefinition, HoldUntilDefinition, LogDefinition, ONE_WAY};
 use crate::error::{BuildError, Result};
 use crate::workloads;
 
-impl Declared<'_> {
+impl LocatedRule<'_> {
     /// The rule, checked with the rules of a site.
     pub(super) fn rule(&self) -> Result<BackupRule> {
         let definition = self.definition;

@@ -5,7 +5,7 @@ use std::path::Path;
 use landfall_error_codes::codes;
 use serde_saphyr::Spanned;
 
-use super::presets::{self, Filled, Misfit, Preset, PresetCheck, PresetHold};
+use super::presets::{self, FilledPreset, Misfit, Preset, PresetCheck, PresetHold};
 use crate::definition::{
     AppliedPreset, BackupDefinition, BackupEntry, CheckDefinition, ContainerNeeds, HoldDefinition, LogDefinition,
     MarkerDefinition, Release,
@@ -17,21 +17,21 @@ use crate::meant;
 pub fn expand(path: &Path, release: &mut Release) -> Result<()> {
     for (component, definition) in release.components.iter_mut().enumerate() {
         let entries = definition.backup.iter().enumerate();
-        let rules = entries.map(|(index, entry)| Written { path, component, index, entry }.definition());
+        let rules = entries.map(|(index, entry)| LocatedEntry { path, component, index, entry }.definition());
         definition.rules = rules.collect::<Result<_>>()?;
     }
     Ok(())
 }
 
 /// A rule with its place in the definition, for errors.
-struct Written<'a> {
+struct LocatedEntry<'a> {
     path: &'a Path,
     component: usize,
     index: usize,
     entry: &'a BackupEntry,
 }
 
-impl Written<'_> {
+impl LocatedEntry<'_> {
     fn definition(&self) -> Result<BackupDefinition> {
         match &self.entry.preset {
             Some(preset) => self.of_preset(preset),
@@ -73,7 +73,7 @@ impl Written<'_> {
     fn of_preset(&self, preset: &Spanned<String>) -> Result<BackupDefinition> {
         let entry = self.entry;
         let values = entry.with.as_ref().map(|with| with.value.clone()).unwrap_or_default();
-        let Filled { preset: filled, needs } =
+        let FilledPreset { preset: filled, needs } =
             presets::fill(&preset.value, &values).map_err(|misfit| self.misfit(preset, misfit))?;
         self.refuse_own(preset, &filled)?;
         let log = self.log(preset, &filled)?;
@@ -207,11 +207,11 @@ impl Written<'_> {
                 .hint(format!("`{name}` has no preset, since {why}")),
             Misfit::Unknown { known, why: None } => {
                 let what = format!("there is no preset `{name}`");
-                meant::hinted(self.invalid("preset", line, what), name, known.into_iter())
+                meant::add_name_hint(self.invalid("preset", line, what), name, known.into_iter())
             }
             Misfit::Parameter { name: parameter, known } => {
                 let what = format!("the preset `{name}` has no parameter `{parameter}`");
-                meant::hinted(self.invalid("with", with, what), &parameter, known.iter().map(String::as_str))
+                meant::add_name_hint(self.invalid("with", with, what), &parameter, known.iter().map(String::as_str))
             }
             Misfit::Value { name: parameter, expected } => {
                 let what = format!("`{parameter}` of the preset `{name}` is not {expected}");

@@ -43,7 +43,7 @@ struct Component<'a> {
 }
 
 /// A rule with the place of its declaration, for errors.
-struct Declared<'a> {
+struct LocatedRule<'a> {
     component: Component<'a>,
     index: usize,
     definition: &'a BackupDefinition,
@@ -54,9 +54,9 @@ impl<'a> Component<'a> {
         Self { path, index, definition: &release.components[index] }
     }
 
-    fn rules(self) -> impl Iterator<Item = Declared<'a>> {
+    fn rules(self) -> impl Iterator<Item = LocatedRule<'a>> {
         let rules = self.definition.rules.iter().enumerate();
-        rules.map(move |(index, definition)| Declared { component: self, index, definition })
+        rules.map(move |(index, definition)| LocatedRule { component: self, index, definition })
     }
 
     fn data(self) -> ComponentData {
@@ -101,7 +101,7 @@ impl<'a> Component<'a> {
     }
 }
 
-impl Declared<'_> {
+impl LocatedRule<'_> {
     fn place(&self, line: u64, field: &str) -> Place {
         let Component { path, index, .. } = self.component;
         Place::field(path, line, format!("components[{index}].backup[{}].{field}", self.index))

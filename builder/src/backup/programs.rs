@@ -9,12 +9,12 @@ use landfall_error_codes::{Code, codes};
 use landfall_media::store::ContentStore;
 use serde_json::Value;
 
-use super::{Component, Declared};
+use super::{Component, LocatedRule};
 use crate::definition::{BackupDefinition, Definition};
 use crate::error::{BuildError, Result};
 use crate::fetched::FetchedImage;
 use crate::image_files::ImageFiles;
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 use crate::workloads;
 
 /// Default `PATH` of containerd, if neither the image nor the pod sets it.
@@ -26,7 +26,7 @@ const SHELL: &str = "sh";
 /// Returns an error for a rule with a program that its container's image lacks. Folders under a volume are not checked.
 pub fn check(
     definition: &Definition,
-    components: &[Rendered],
+    components: &[RenderedComponent],
     images: &[FetchedImage],
     store: &ContentStore,
 ) -> Result<()> {
@@ -60,7 +60,7 @@ pub fn check(
     Ok(())
 }
 
-impl Declared<'_> {
+impl LocatedRule<'_> {
     /// Error for a rule whose programs cannot run in its container.
     fn unfit(&self, code: Code, what: &str) -> BuildError {
         let (component, rule) = (&self.component.definition.name.value, &self.definition.name);

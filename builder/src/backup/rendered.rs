@@ -6,14 +6,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Component, Declared};
+use super::{Component, LocatedRule};
 use crate::definition::{ComponentDefinition, Definition};
 use crate::error::{BuildError, Result};
-use crate::rendered::{Rendered, title};
-use crate::workloads::{self, Unknown};
+use crate::rendered::{RenderedComponent, title};
+use crate::workloads::{self, UnknownName};
 
 /// Returns an error for a component with undeclared volumes, and for a rule whose target its component does not render.
-pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
+pub fn check(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     let mut saved: BTreeMap<(String, String), String> = BTreeMap::new();
     for rendered in components {
         let component = Component::new(&definition.path, &definition.release, rendered.index);
@@ -47,7 +47,7 @@ pub(super) fn templates(workload: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// Volumes of a workload's pods with their claims, without those from templates.
-pub(super) fn claimed(workload: &Value) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn claimed_volumes(workload: &Value) -> impl Iterator<Item = (&str, &str)> {
     let volumes = workload["spec"]["template"]["spec"]["volumes"].as_array().into_iter().flatten();
     volumes
         .filter_map(|volume| Some((volume["name"].as_str()?, volume["persistentVolumeClaim"]["claimName"].as_str()?)))
@@ -56,25 +56,26 @@ pub(super) fn claimed(workload: &Value) -> impl Iterator<Item = (&str, &str)> {
 /// A `DaemonSet` of the release that mounts a claim of this component.
 fn daemons_on(
     definition: &Definition,
-    components: &[Rendered],
+    components: &[RenderedComponent],
     owner: &ComponentDefinition,
     claim: &str,
 ) -> Option<String> {
-    let is_near =
-        |rendered: &&Rendered| definition.release.components[rendered.index].namespace.value == owner.namespace.value;
+    let is_near = |rendered: &&RenderedComponent| {
+        definition.release.components[rendered.index].namespace.value == owner.namespace.value
+    };
     let mut objects = components.iter().filter(is_near).flat_map(|rendered| &rendered.objects);
-    let mounts = |object: &Value| claimed(object).any(|(_, mounted)| mounted == claim);
+    let mounts = |object: &Value| claimed_volumes(object).any(|(_, mounted)| mounted == claim);
     objects.find(|object| object["kind"] == "DaemonSet" && mounts(object)).map(title)
 }
 
 /// Names of the volumes of a workload's pods that keep data.
 fn volumes<'a>(definition: &ComponentDefinition, workload: &'a Value) -> Vec<&'a str> {
-    let of_data = claimed(workload).filter(|(_, claim)| !is_mount(definition, claim));
+    let of_data = claimed_volumes(workload).filter(|(_, claim)| !is_mount(definition, claim));
     templates(workload).chain(of_data.map(|(volume, _)| volume)).collect()
 }
 
 /// Reason and hint if the data of a workload is not in one volume that stays while it is stopped.
-fn unsuited(workload: &Value) -> Option<(String, &'static str)> {
+fn unfit_reason(workload: &Value) -> Option<(String, &'static str)> {
     let spec = &workload["spec"];
     let replicas = spec["replicas"].as_u64().unwrap_or(1);
     let when_scaled = &spec["persistentVolumeClaimRetentionPolicy"]["whenScaled"];
@@ -95,7 +96,7 @@ fn unsuited(workload: &Value) -> Option<(String, &'static str)> {
     }
 }
 
-impl Declared<'_> {
+impl LocatedRule<'_> {
     /// The claim of the rule's volume, unique within its namespace; for a template, that of the workload's first pod.
     fn claim(&self, objects: &[Value]) -> Option<String> {
         let (component, volume) = (&self.component.definition.name.value, &self.definition.volume.value);
@@ -104,7 +105,7 @@ impl Declared<'_> {
             let first = workload["spec"]["ordinals"]["start"].as_u64().unwrap_or(0);
             return Some(format!("{volume}-{}-{first}", workload["metadata"]["name"].as_str()?));
         }
-        claimed(workload).find(|(name, _)| name == volume).map(|(_, claim)| claim.to_owned())
+        claimed_volumes(workload).find(|(name, _)| name == volume).map(|(_, claim)| claim.to_owned())
     }
 
     /// Error for a rule whose claim another rule already saves: a restore loads only one stream into a claim.
@@ -134,7 +135,7 @@ impl Declared<'_> {
         let wanted = &definition.workload;
         let workload = workloads::find(&component.name.value, objects, &wanted.value)
             .map_err(|unknown| unknown.at(|what| self.invalid(wanted, "workload", what)))?;
-        if let Some((why, hint)) = unsuited(workload) {
+        if let Some((why, hint)) = unfit_reason(workload) {
             let what = format!("{} {why}", wanted.value);
             return Err(self.invalid(wanted, "workload", what).hint(hint));
         }
@@ -145,7 +146,7 @@ impl Declared<'_> {
         let known = volumes(component, workload);
         if !known.contains(&volume.value.as_str()) {
             let what = format!("{} has no volume `{}` with a claim of its own", wanted.value, volume.value);
-            let unknown = Unknown::new(what, &volume.value, known.into_iter());
+            let unknown = UnknownName::new(what, &volume.value, known.into_iter());
             return Err(unknown.at(|what| self.invalid(volume, "volume", what)));
         }
         let mounts = container["volumeMounts"].as_array().into_iter().flatten();

@@ -3,9 +3,9 @@ use serde_json::{Value, json};
 
 use super::{check_rendered, rules};
 use crate::definition::Definition;
-use crate::proofs::tests::{read_text, said};
+use crate::proofs::tests::{error_text, read_text};
 use crate::render::tests::starter;
-use crate::rendered::{Origin, Rendered};
+use crate::rendered::{Origin, RenderedComponent};
 
 const GOOD: &str = include_str!("../definition/good.yaml");
 
@@ -42,7 +42,7 @@ fn text() -> String {
     GOOD.replacen(needs, &format!("{needs}{DATA}"), 1)
 }
 
-fn changed(from: &str, to: &str) -> String {
+fn changed_text(from: &str, to: &str) -> String {
     let text = text();
     assert!(text.contains(from), "the good definition lost `{from}`");
     text.replacen(from, to, 1)
@@ -55,8 +55,8 @@ fn good() -> Definition {
 #[test]
 fn misdeclared_data_and_rules_are_refused() {
     let refusal = |from: &str, to: &str| {
-        let text = changed(from, to);
-        said(&read_text(&text).expect_err("refused"), &text)
+        let text = changed_text(from, to);
+        error_text(&read_text(&text).expect_err("refused"), &text)
     };
     let (declared, rule) = DATA.split_once("    backup:\n").expect("a rule");
     let (_, shown) = rule.split_once("        marker:\n").expect("a marker");
@@ -118,7 +118,7 @@ fn omitted_fields_get_defaults() {
 }
 
 /// Rendered components: a database with its own volume, and a service that mounts an artifact.
-fn rendered(definition: &Definition) -> Vec<Rendered> {
+fn sample_components(definition: &Definition) -> Vec<RenderedComponent> {
     let container = |name: &str, volume: &str| json!({ "name": name, "volumeMounts": [{ "name": volume }] });
     let database = json!({
         "kind": "StatefulSet", "metadata": { "name": "database" }, "spec": {
@@ -138,17 +138,17 @@ fn rendered(definition: &Definition) -> Vec<Rendered> {
     [("database", database), ("assistant", assistant)].map(|(name, object)| of(definition, name, object)).into()
 }
 
-fn of(definition: &Definition, name: &str, object: Value) -> Rendered {
+fn of(definition: &Definition, name: &str, object: Value) -> RenderedComponent {
     let components = &definition.release.components;
     let index = components.iter().position(|component| component.name.value == name).expect("component");
-    Rendered { index, origin: Origin::Folder(format!("manifests/{name}").into()), objects: vec![object] }
+    RenderedComponent { index, origin: Origin::Folder(format!("manifests/{name}").into()), objects: vec![object] }
 }
 
 #[test]
 fn component_volumes_must_be_declared() {
     let refusal = |text: &str, more: &[(&str, Value)]| {
         let definition = read_text(text).expect("valid release");
-        let mut components = rendered(&definition);
+        let mut components = sample_components(&definition);
         for (name, object) in more {
             let of_component = components.iter_mut().find(|component| {
                 let index = component.index;
@@ -156,21 +156,21 @@ fn component_volumes_must_be_declared() {
             });
             of_component.expect("component").objects.push(object.clone());
         }
-        check_rendered(&definition, &components).map_err(|error| said(&error, text))
+        check_rendered(&definition, &components).map_err(|error| error_text(&error, text))
     };
     let claim = |name: &str| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name } });
     assert_eq!(refusal(&text(), &[]), Ok(()));
     assert_eq!(refusal(&text(), &[("assistant", claim("model"))]), Ok(()), "an artifact is not data");
     let unsaved = |volume: &str, because: &str| {
-        changed(DATA, &format!("{DATA}    unsaved: [{{volume: {volume}, because: '{because}'}}]\n"))
+        changed_text(DATA, &format!("{DATA}    unsaved: [{{volume: {volume}, because: '{because}'}}]\n"))
     };
     let files = unsaved("PersistentVolumeClaim/files", "a cache");
     assert_eq!(refusal(&files, &[("database", claim("files"))]), Ok(()), "nothing was forgotten");
-    let alone = changed(DATA, "    unsaved: [{volume: StatefulSet/database/data, because: a cache}]\n");
+    let alone = changed_text(DATA, "    unsaved: [{volume: StatefulSet/database/data, because: a cache}]\n");
     assert_eq!(refusal(&alone, &[]), Ok(()), "a cache needs no rule");
     let refusals = [
         refusal(GOOD, &[]),
-        refusal(&changed(DATA, "    data: none\n"), &[]),
+        refusal(&changed_text(DATA, "    data: none\n"), &[]),
         refusal(&text(), &[("assistant", claim("files"))]),
         refusal(&text(), &[("database", claim("files")), ("database", claim("more"))]),
         refusal(&files, &[]),
@@ -183,9 +183,9 @@ fn component_volumes_must_be_declared() {
 #[test]
 fn unrendered_workloads_cannot_be_saved() {
     let refusal = |from: &str, to: &str| {
-        let text = changed(from, to);
+        let text = changed_text(from, to);
         let definition = read_text(&text).expect("valid release");
-        said(&check_rendered(&definition, &rendered(&definition)).expect_err("refused"), &text)
+        error_text(&check_rendered(&definition, &sample_components(&definition)).expect_err("refused"), &text)
     };
     let of_assistant = DATA.replace("StatefulSet/database", "Deployment/assistant").replace("server", "assistant");
     let for_model = of_assistant.replace("volume: data", "volume: model");
@@ -208,15 +208,16 @@ fn data_outside_one_volume_is_refused() {
     let text = text();
     let definition = read_text(&text).expect("valid release");
     let refusal = |pointer: &str, value: Value| {
-        let mut components = rendered(&definition);
+        let mut components = sample_components(&definition);
         let spec = &mut components[0].objects[0]["spec"];
         spec[pointer] = value;
-        check_rendered(&definition, &components).map_err(|error| said(&error, &text))
+        check_rendered(&definition, &components).map_err(|error| error_text(&error, &text))
     };
     assert_eq!(refusal("replicas", json!(1)), Ok(()));
-    let replicated = changed(DATA, "    unsaved: [{volume: StatefulSet/database/data, because: members replicate}]\n");
+    let replicated =
+        changed_text(DATA, "    unsaved: [{volume: StatefulSet/database/data, because: members replicate}]\n");
     let replicated = read_text(&replicated).expect("valid release");
-    let mut three = rendered(&replicated);
+    let mut three = sample_components(&replicated);
     three[0].objects[0]["spec"]["replicas"] = json!(3);
     check_rendered(&replicated, &three).expect("stated");
     let policy = |when: &str| json!({ "whenScaled": when });
@@ -233,7 +234,7 @@ fn duplicate_claim_rules_are_refused() {
     let rule = DATA.split_once("      - name: rows").expect("a rule").1;
     let text = text().replacen(DATA, &format!("{DATA}      - name: again{rule}"), 1);
     let definition = read_text(&text).expect("valid release");
-    let error = said(&check_rendered(&definition, &rendered(&definition)).expect_err("refused"), &text);
+    let error = error_text(&check_rendered(&definition, &sample_components(&definition)).expect_err("refused"), &text);
     assert!(error.contains("the rules `database/rows` and `again` save one claim"), "{error}");
 }
 
@@ -241,12 +242,12 @@ fn duplicate_claim_rules_are_refused() {
 fn daemon_mounted_claim_is_refused() {
     let text = text();
     let definition = read_text(&text).expect("valid release");
-    let mut components = rendered(&definition);
+    let mut components = sample_components(&definition);
     let volumes = json!([{"name": "rows", "persistentVolumeClaim": {"claimName": "data-database-0"}}]);
     let daemons = json!({"kind": "DaemonSet", "metadata": {"name": "reader"},
         "spec": {"template": {"spec": {"volumes": volumes}}}});
     components[0].objects.push(daemons);
-    let error = said(&check_rendered(&definition, &components).expect_err("refused"), &text);
+    let error = error_text(&check_rendered(&definition, &components).expect_err("refused"), &text);
     assert!(error.contains("DaemonSet/reader mounts the claim of `rows`, and cannot be stopped"), "{error}");
 }
 
@@ -254,7 +255,7 @@ fn daemon_mounted_claim_is_refused() {
 fn starter_release_backs_up_kept_data() {
     let (definition, components) = starter();
     check_rendered(&definition, &components).expect("its rules fit its manifests");
-    let of = |component: &Rendered| {
+    let of = |component: &RenderedComponent| {
         let (data, rules) = rules(&definition, component.index).expect("rules");
         let name = &definition.release.components[component.index].name.value;
         (!data.is_none()).then(|| json!({ "component": name, "data": data, "backup": rules }))

@@ -8,17 +8,17 @@ use landfall_error_codes::codes;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::rendered::{claimed, is_mount, templates};
-use super::{Component, Declared};
+use super::rendered::{claimed_volumes, is_mount, templates};
+use super::{Component, LocatedRule};
 use crate::definition::{ComponentDefinition, FILL_IN};
 use crate::error::{BuildError, Place, Result};
 use crate::rendered::title;
-use crate::workloads::{self, Unknown};
-use crate::yaml::quoted;
+use crate::workloads::{self, UnknownName};
+use crate::yaml::quote_scalar;
 
 /// An entry for a person to complete.
 pub fn entry(volume: &str) -> String {
-    format!("- {{volume: {}, because: {FILL_IN}}}", quoted(volume))
+    format!("- {{volume: {}, because: {FILL_IN}}}", quote_scalar(volume))
 }
 
 /// Claims of an object, except those of artifacts.
@@ -47,7 +47,7 @@ impl Component<'_> {
             }
             if !claims.contains(&volume.value) {
                 let what = format!("the component `{}` has no volume `{}`", self.definition.name.value, volume.value);
-                return Err(Unknown::new(what, &volume.value, claims.iter().map(String::as_str)).at(refuse));
+                return Err(UnknownName::new(what, &volume.value, claims.iter().map(String::as_str)).at(refuse));
             }
             stated.insert(volume.value.clone());
         }
@@ -83,7 +83,7 @@ impl Component<'_> {
     }
 }
 
-impl Declared<'_> {
+impl LocatedRule<'_> {
     /// The claim that the rule saves, in the form of a declaration.
     fn saves(&self, objects: &[Value]) -> Option<String> {
         let (component, volume) = (&self.component.definition.name.value, &self.definition.volume.value);
@@ -91,6 +91,8 @@ impl Declared<'_> {
         if templates(workload).any(|template| template == volume) {
             return Some(format!("{}/{volume}", title(workload)));
         }
-        claimed(workload).find(|(name, _)| name == volume).map(|(_, claim)| format!("PersistentVolumeClaim/{claim}"))
+        claimed_volumes(workload)
+            .find(|(name, _)| name == volume)
+            .map(|(_, claim)| format!("PersistentVolumeClaim/{claim}"))
     }
 }

@@ -49,7 +49,7 @@ pub struct ObjectListing {
     pages: usize,
 }
 
-fn refused(name: &BucketName, what: &str) -> BuildError {
+fn list_error(name: &BucketName, what: &str) -> BuildError {
     BuildError::new(codes::OBJECT_LIST, format!("the list of objects below {name} {what}"))
 }
 
@@ -63,22 +63,22 @@ impl ObjectPage {
     ///
     /// `OBJECT_LIST` if it is not an S3 response, or lists an object that is not below the prefix.
     pub fn read(name: &BucketName, bytes: &[u8]) -> Result<Self> {
-        let malformed = || refused(name, "is malformed");
+        let malformed = || list_error(name, "is malformed");
         let text = std::str::from_utf8(bytes).map_err(|error| malformed().because(error))?;
         let page = ListObjectsV2::parse_response(text).map_err(|error| malformed().because(error.to_string()))?;
         let mut objects = Vec::with_capacity(page.contents.len());
         for object in page.contents {
             let shown = object.key.escape_default();
             let Some(path) = object.key.strip_prefix(name.prefix()) else {
-                return Err(refused(name, &format!("names `{shown}`, which is not below it")));
+                return Err(list_error(name, &format!("names `{shown}`, which is not below it")));
             };
             if path.is_empty() || path.ends_with('/') {
                 continue;
             }
             let tag = object.etag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
             let tag =
-                tag.filter(|tag| is_tag(tag)).ok_or_else(|| refused(name, &format!("names no tag of `{shown}`")))?;
-            let size = object.size.ok_or_else(|| refused(name, &format!("names no size of `{shown}`")))?;
+                tag.filter(|tag| is_tag(tag)).ok_or_else(|| list_error(name, &format!("names no tag of `{shown}`")))?;
+            let size = object.size.ok_or_else(|| list_error(name, &format!("names no size of `{shown}`")))?;
             objects.push(ListedObject { path: path.to_owned(), size, tag });
         }
         Ok(Self { objects, next: page.next_continuation_token })
@@ -97,7 +97,7 @@ impl ObjectListing {
         self.pages += 1;
         if self.objects.len() > OBJECTS || (next.is_some() && self.pages >= PAGES) {
             let what = format!("has more than {OBJECTS} objects, or more than {PAGES} pages: name a longer `prefix`");
-            return Err(refused(name, &what));
+            return Err(list_error(name, &what));
         }
         Ok(next)
     }
@@ -108,7 +108,7 @@ impl ObjectListing {
     ///
     /// `FILE_MISSING` if a pattern matches nothing, `OBJECT_LIST` if a selected object has an invalid name or size for
     /// a file.
-    pub fn taken(&self, name: &BucketName, patterns: &Patterns) -> Result<Vec<&ListedObject>> {
+    pub fn select(&self, name: &BucketName, patterns: &Patterns) -> Result<Vec<&ListedObject>> {
         let mut taken: Vec<_> = self.objects.iter().filter(|object| patterns.takes(&object.path)).collect();
         taken.sort_by(|one, other| one.path.cmp(&other.path));
         let paths: Vec<_> = self.objects.iter().map(|object| object.path.as_str()).collect();
@@ -131,13 +131,13 @@ fn check(name: &BucketName, taken: &[&ListedObject]) -> Result<()> {
     for object in taken {
         let shown = object.path.escape_default();
         if !is_plain_path(&object.path) {
-            return Err(refused(name, &format!("names an object `{shown}` that cannot be a file")));
+            return Err(list_error(name, &format!("names an object `{shown}` that cannot be a file")));
         }
         if object.size > limits::BLOB_BYTES {
-            return Err(refused(name, &format!("names {} bytes for `{shown}`", object.size)));
+            return Err(list_error(name, &format!("names {} bytes for `{shown}`", object.size)));
         }
         if !paths.insert(object.path.as_str()) {
-            return Err(refused(name, &format!("names `{shown}` twice")));
+            return Err(list_error(name, &format!("names `{shown}` twice")));
         }
     }
     Ok(())
@@ -150,7 +150,7 @@ fn is_tag(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::super::BucketParts;
     use super::*;
@@ -214,14 +214,14 @@ mod tests {
         assert_eq!(ObjectPage::read(&name(), b"<html/>").expect_err("refused").code(), codes::OBJECT_LIST);
         let all = patterns(&[]);
         for key in ["llama/../x", "llama//x", "llama/a%1B%5B31m", "llama/a%5Cb"] {
-            let error = listing(&object(key, "1", "\"a\"")).taken(&name(), &all).expect_err("refused");
+            let error = listing(&object(key, "1", "\"a\"")).select(&name(), &all).expect_err("refused");
             assert_eq!(error.code(), codes::OBJECT_LIST, "{key}");
             assert!(!error.to_string().contains('\u{1b}'), "{error}");
         }
         let large = listing(&object("llama/x", "18446744073709551615", "\"a\""));
-        assert_eq!(large.taken(&name(), &all).expect_err("refused").code(), codes::OBJECT_LIST);
+        assert_eq!(large.select(&name(), &all).expect_err("refused").code(), codes::OBJECT_LIST);
         let twice = [object("llama/x", "1", "\"a\""), object("llama/x", "2", "\"b\"")].concat();
-        assert_eq!(listing(&twice).taken(&name(), &all).expect_err("refused").code(), codes::OBJECT_LIST);
+        assert_eq!(listing(&twice).select(&name(), &all).expect_err("refused").code(), codes::OBJECT_LIST);
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
         let objects = [object("llama/b.gguf", "1", "\"a\""), object("llama/a.json", "2", "\"b\"")].concat();
         let listing = listing(&objects);
         let taken = |include: &[&str]| {
-            let found = listing.taken(&name(), &patterns(include))?;
+            let found = listing.select(&name(), &patterns(include))?;
             Ok::<Vec<String>, BuildError>(found.into_iter().map(|object| object.path.clone()).collect())
         };
         assert_eq!(taken(&[]).expect("all"), ["a.json", "b.gguf"]);

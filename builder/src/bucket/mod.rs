@@ -7,4 +7,4 @@ mod seen;
 
 pub use list::{ListedObject, ObjectListing, ObjectPage};
 pub use name::{BucketName, BucketParts};
-pub use seen::{keep, seen};
+pub use seen::{keep, recorded_digest};

@@ -23,7 +23,7 @@ struct Record {
 }
 
 /// SHA-256 of an object that was read before, if its content is still in the store.
-pub fn seen(store: &ContentStore, url: &FileUrl, object: &ListedObject) -> Option<Sha256> {
+pub fn recorded_digest(store: &ContentStore, url: &FileUrl, object: &ListedObject) -> Option<Sha256> {
     let record: Record = record::read(&path(store, url, object))?;
     (record.document_type == RECORD_TYPE && store.contains(record.digest)).then_some(record.digest)
 }
@@ -53,17 +53,17 @@ mod tests {
         let store = ContentStore::at(folder.path());
         let url: FileUrl = "https://s3.example/models/a".parse().expect("address");
         let object = ListedObject { path: "a".to_owned(), size: 3, tag: "t".to_owned() };
-        assert_eq!(seen(&store, &url, &object), None);
+        assert_eq!(recorded_digest(&store, &url, &object), None);
         let digest = store.ingest_bytes(b"abc").expect("ingested").sha256;
         keep(&store, &url, &object, digest).expect("kept");
-        assert_eq!(seen(&store, &url, &object), Some(digest));
+        assert_eq!(recorded_digest(&store, &url, &object), Some(digest));
         for other in
             [ListedObject { size: 4, ..object.clone() }, ListedObject { tag: "u".to_owned(), ..object.clone() }]
         {
-            assert_eq!(seen(&store, &url, &other), None, "{other:?}");
+            assert_eq!(recorded_digest(&store, &url, &other), None, "{other:?}");
         }
-        assert_eq!(seen(&store, &"https://s3.example/models/b".parse().expect("address"), &object), None);
+        assert_eq!(recorded_digest(&store, &"https://s3.example/models/b".parse().expect("address"), &object), None);
         fs_err::remove_file(store.path(digest)).expect("removed");
-        assert_eq!(seen(&store, &url, &object), None);
+        assert_eq!(recorded_digest(&store, &url, &object), None);
     }
 }

@@ -22,14 +22,14 @@ const SOAK_SECONDS: u64 = 30;
 
 /// A canary with the place of its declaration, for errors.
 #[derive(Clone, Copy)]
-struct Declared<'a> {
+struct LocatedCanary<'a> {
     path: &'a Path,
     index: usize,
     component: &'a ComponentDefinition,
     definition: &'a CanaryDefinition,
 }
 
-impl<'a> Declared<'a> {
+impl<'a> LocatedCanary<'a> {
     fn of(path: &'a Path, release: &'a Release, index: usize) -> Option<Self> {
         let component = &release.components[index];
         component.canary.as_ref().map(|definition| Self { path, index, component, definition })
@@ -67,7 +67,7 @@ impl<'a> Declared<'a> {
         }
         let soak = soak_seconds.as_ref().map_or(SOAK_SECONDS, |seconds| seconds.value);
         let canary = Canary { workload, proofs: names.value.clone(), soak_seconds: soak };
-        let of_release = proofs::declared(self.path, release)?;
+        let of_release = proofs::declared_proofs(self.path, release)?;
         canary.check(&self.component.name.value, data, &of_release).map_err(|what| {
             let what = format!("the component `{}` has {what}", self.component.name.value);
             match soak_seconds.as_ref().filter(|seconds| seconds.value > Canary::LONGEST_SOAK_SECONDS) {
@@ -81,12 +81,12 @@ impl<'a> Declared<'a> {
 
 /// Returns an error for canaries that are invalid by themselves, and for components that can never have one.
 pub fn check(path: &Path, release: &Release) -> Result<()> {
-    let mut declared = (0..release.components.len()).filter_map(|index| Declared::of(path, release, index));
+    let mut declared = (0..release.components.len()).filter_map(|index| LocatedCanary::of(path, release, index));
     declared.try_for_each(|declared| declared.canary(release).map(drop))
 }
 
 /// The canary of a component, in the form of the release document.
 pub fn canary(definition: &Definition, index: usize) -> Result<Option<Canary>> {
-    let declared = Declared::of(&definition.path, &definition.release, index);
+    let declared = LocatedCanary::of(&definition.path, &definition.release, index);
     declared.map(|declared| declared.canary(&definition.release)).transpose()
 }

@@ -4,11 +4,11 @@
 use landfall_release_document::{Canary, ProofTrial, RequestProof};
 use serde_json::Value;
 
-use super::Declared;
+use super::LocatedCanary;
 use crate::definition::Definition;
 use crate::error::Result;
 use crate::proofs;
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 use crate::workloads;
 
 /// JSON Pointer of a Deployment's replica count.
@@ -16,9 +16,9 @@ const REPLICAS: &str = "/spec/replicas";
 
 /// Returns an error for a canary of a missing workload, or of one whose pods cannot run next to those of another
 /// version.
-pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
+pub fn check(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     for rendered in components {
-        let Some(declared) = Declared::of(&definition.path, &definition.release, rendered.index) else { continue };
+        let Some(declared) = LocatedCanary::of(&definition.path, &definition.release, rendered.index) else { continue };
         let canary = declared.canary(&definition.release)?;
         let (name, wanted) = (&declared.component.name.value, &declared.definition.workload);
         let workload = workloads::find(name, &rendered.objects, &wanted.value)
@@ -29,7 +29,7 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
             return Err(declared.impossible(&reason));
         }
         for request in requests(definition, &canary)? {
-            if let Some(reason) = unreached(&request, workload, &rendered.objects) {
+            if let Some(reason) = unreachable_reason(&request, workload, &rendered.objects) {
                 return Err(declared.invalid(&declared.definition.proofs, "proofs", reason));
             }
         }
@@ -57,7 +57,7 @@ fn one_pod(workload: &str, replicas: u64) -> Option<String> {
 }
 
 /// Reason why pods of two versions cannot run at once.
-fn unfit(declared: Declared<'_>, workload: &Value, objects: &[Value]) -> Option<String> {
+fn unfit(declared: LocatedCanary<'_>, workload: &Value, objects: &[Value]) -> Option<String> {
     let name = &declared.definition.workload.value;
     let (spec, pod) = (&workload["spec"], &workload["spec"]["template"]["spec"]);
     if spec["strategy"]["type"] == "Recreate" {
@@ -86,7 +86,7 @@ fn is_shared(claim: &str, objects: &[Value]) -> bool {
 
 /// Requests among the proofs of a canary.
 fn requests(definition: &Definition, canary: &Canary) -> Result<Vec<RequestProof>> {
-    let declared = proofs::declared(&definition.path, &definition.release)?;
+    let declared = proofs::declared_proofs(&definition.path, &definition.release)?;
     let wanted = declared.into_iter().filter(|proof| canary.proofs.contains(&proof.name));
     let requests = wanted.filter_map(|proof| match proof.trial {
         ProofTrial::Request(request) => Some(request),
@@ -97,7 +97,7 @@ fn requests(definition: &Definition, canary: &Canary) -> Result<Vec<RequestProof
 
 /// Reason why a request to a Service does not reach the pods of a workload. The existence of the Service was checked
 /// before.
-fn unreached(request: &RequestProof, workload: &Value, objects: &[Value]) -> Option<String> {
+fn unreachable_reason(request: &RequestProof, workload: &Value, objects: &[Value]) -> Option<String> {
     let is_it = |object: &&Value| object["kind"] == "Service" && object["metadata"]["name"] == *request.service;
     let service = objects.iter().find(is_it)?;
     let template = &workload["spec"]["template"];

@@ -1,11 +1,11 @@
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use serde_json::{Value, json};
 
 use super::{canary, check_rendered};
 use crate::definition::Definition;
 use crate::error::BuildError;
-use crate::proofs::tests::{read_text, said};
-use crate::rendered::{Origin, Rendered};
+use crate::proofs::tests::{error_text, read_text};
+use crate::rendered::{Origin, RenderedComponent};
 
 const GOOD: &str = include_str!("../definition/good.yaml");
 
@@ -40,7 +40,7 @@ fn text(component: &str, canary: &str) -> String {
 
 fn refusal(component: &str, canary: &str) -> String {
     let text = text(component, canary);
-    said(&read_text(&text).expect_err("refused"), &text)
+    error_text(&read_text(&text).expect_err("refused"), &text)
 }
 
 #[test]
@@ -92,9 +92,9 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-fn checked(definition: &Definition, objects: Vec<Value>) -> Result<(), BuildError> {
+fn check_objects(definition: &Definition, objects: Vec<Value>) -> Result<(), BuildError> {
     let index = definition.release.components.iter().position(|one| one.name.value == "assistant").expect("there");
-    check_rendered(definition, &[Rendered { index, origin: Origin::Folder("assistant".into()), objects }])
+    check_rendered(definition, &[RenderedComponent { index, origin: Origin::Folder("assistant".into()), objects }])
 }
 
 #[test]
@@ -107,10 +107,10 @@ fn unsafe_canaries_are_refused() {
     };
     let volume = json!({"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]});
     let plain = || deployment(&json!({}), &json!({}));
-    checked(&definition, vec![good.clone(), plain()]).expect("good");
-    checked(&definition, vec![service(&json!({"app": "assistant"}), &json!(8080)), plain()]).expect("good");
+    check_objects(&definition, vec![good.clone(), plain()]).expect("good");
+    check_objects(&definition, vec![service(&json!({"app": "assistant"}), &json!(8080)), plain()]).expect("good");
     let shared = vec![good.clone(), claim(&json!(["ReadWriteMany"])), deployment(&json!({}), &volume)];
-    checked(&definition, shared).expect("good");
+    check_objects(&definition, shared).expect("good");
     let of = |more: &Value, pod: &Value| vec![good.clone(), deployment(more, pod)];
     let none = json!({});
     let host_port =
@@ -130,7 +130,7 @@ fn unsafe_canaries_are_refused() {
     ]
     .into_iter()
     .map(|objects| {
-        let error = checked(&definition, objects).expect_err("refused");
+        let error = check_objects(&definition, objects).expect_err("refused");
         let message = error.to_string();
         format!("{} {}", error.code().id, message.split_once("canary.").expect("field").1)
     })
@@ -146,5 +146,5 @@ fn default_value_sets_replica_count() {
     let definition = read_text(&with).expect("good");
     assert!(with.contains("assistant.replicas"), "the good definition has no values");
     let good = service(&json!({"app": "assistant"}), &json!("http"));
-    checked(&definition, vec![good, deployment(&json!({"replicas": 1}), &json!({}))]).expect("three pods");
+    check_objects(&definition, vec![good, deployment(&json!({"replicas": 1}), &json!({}))]).expect("three pods");
 }

@@ -8,7 +8,7 @@ use crate::error::{BuildError, Result};
 
 /// Like [`after_chart`], for an error that names the refused chart.
 pub fn after_rendering(store: &ContentStore, charts: &Charts, error: BuildError) -> BuildError {
-    let Some(refused) = error.refused().and_then(|refused| charts.blobs(refused)) else { return error };
+    let Some(refused) = error.refused_reference().and_then(|refused| charts.blobs(refused)) else { return error };
     let mut own = refused.clone();
     for (_, blobs) in charts.pinned_blobs().filter(|(_, blobs)| *blobs != refused) {
         own.retain(|blob| !blobs.contains(blob));

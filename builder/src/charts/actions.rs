@@ -60,7 +60,7 @@ fn action<'a>(text: &'a str, start: usize, found: &mut Vec<(usize, &'a str)>) ->
         match bytes[at] {
             b'}' if bytes.get(at + 1) == Some(&b'}') => return at + 2,
             quote @ (b'"' | b'\'' | b'`') => {
-                let end = quoted(bytes, at, quote);
+                let end = quote_end(bytes, at, quote);
                 in_quotes(text, at + 1, end, found);
                 at = end;
             }
@@ -86,7 +86,7 @@ fn in_quotes<'a>(text: &'a str, start: usize, end: usize, found: &mut Vec<(usize
 }
 
 /// End of the quoted text that starts at a byte.
-fn quoted(bytes: &[u8], start: usize, quote: u8) -> usize {
+fn quote_end(bytes: &[u8], start: usize, quote: u8) -> usize {
     let mut at = start + 1;
     while at < bytes.len() && bytes[at] != quote {
         at += if bytes[at] == b'\\' && quote != b'`' { 2 } else { 1 };

@@ -33,7 +33,7 @@ pub fn on_another_day(files: &ChartFiles) -> ChartFiles {
 }
 
 /// Restores `now` where Helm printed the fixed time as text.
-pub fn released(rendered: &str) -> String {
+pub fn restore_now(rendered: &str) -> String {
     rendered.replace(ANOTHER_DAY, NOW)
 }
 
@@ -69,6 +69,6 @@ mod tests {
         assert_eq!(on_another_day(&alert), alert);
         assert!(reads_seconds(&alert), "it may become a template");
         assert!(reads_seconds(&ChartFiles::of_one("templates/a.yaml", "{{ ago .Values.at }}")));
-        assert_eq!(released(&format!("a: '{{{{ {ANOTHER_DAY} }}}}'")), "a: '{{ now }}'");
+        assert_eq!(restore_now(&format!("a: '{{{{ {ANOTHER_DAY} }}}}'")), "a: '{{ now }}'");
     }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use landfall_error_codes::codes;
 
-use super::ignored::Ignored;
+use super::ignored::HelmIgnore;
 use crate::compression::Compression;
 use crate::error::{BuildError, Place, Result};
 use crate::paths::is_relative;
@@ -71,7 +71,7 @@ impl ChartFiles {
         let name = folder.display().to_string();
         let mut unpacking = Unpacking::new(&name, limits);
         let mut files = Self::default();
-        let ignored = Ignored::of(folder)?;
+        let ignored = HelmIgnore::of(folder)?;
         unpacking.folder(folder, "", &ignored, &mut files.0)?;
         unpacking.subcharts(&mut files)?;
         Ok(files)
@@ -251,7 +251,7 @@ impl<'a> Unpacking<'a> {
         &mut self,
         folder: &Path,
         below: &str,
-        ignored: &Ignored,
+        ignored: &HelmIgnore,
         files: &mut BTreeMap<String, Vec<u8>>,
     ) -> Result<()> {
         let unreadable = |what: &str, error| self.refuse(what).because(error);

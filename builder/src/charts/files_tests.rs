@@ -1,6 +1,6 @@
 use std::io::Write as _;
 
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn archive_of(members: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {
     tar.into_inner().and_then(flate2::write::GzEncoder::finish).expect("archive")
 }
 
-fn refused(archive: &[u8]) -> String {
+fn refusal(archive: &[u8]) -> String {
     let error = ChartFiles::of_archive("shop.tgz", archive, SMALL).expect_err("refused");
     let cause = std::error::Error::source(&error).map(|_| " (with its cause)").unwrap_or_default();
     format!("{} {error}{cause}", error.code().id)
@@ -49,7 +49,7 @@ fn archived_subcharts_are_unpacked() {
 #[test]
 fn hostile_archives_are_refused() {
     let chart = ("a/Chart.yaml", tar::EntryType::Regular, b"name: a".as_slice());
-    let with = |name: &str, kind, bytes: &[u8]| refused(&archive_of(&[chart, (name, kind, bytes)]));
+    let with = |name: &str, kind, bytes: &[u8]| refusal(&archive_of(&[chart, (name, kind, bytes)]));
     let file = tar::EntryType::Regular;
     let mut truncated = archive(&[("a/Chart.yaml", &[7; 900])]);
     truncated.truncate(truncated.len() / 2);
@@ -74,13 +74,13 @@ fn hostile_archives_are_refused() {
         with("a/Chart.yaml", file, b"again"),
         with("b/x", file, b"x"),
         with("a/x", file, &[0; 2000]),
-        refused(&archive(&many)),
-        refused(&archive(&big)),
-        refused(&nested),
-        refused(&truncated),
-        refused(b"PK\x03\x04"),
-        refused(&archive(&[("a/x", b"")])),
-        refused(&archive(&[])),
+        refusal(&archive(&many)),
+        refusal(&archive(&big)),
+        refusal(&nested),
+        refusal(&truncated),
+        refusal(b"PK\x03\x04"),
+        refusal(&archive(&[("a/x", b"")])),
+        refusal(&archive(&[])),
     ];
     insta::assert_snapshot!(refusals.join("\n"));
 }
@@ -103,7 +103,7 @@ fn bombs_stop_at_limit() {
     header.set_cksum();
     tar.append(&header, std::io::repeat(0).take(64 << 20)).expect("member");
     let bomb = tar.into_inner().and_then(flate2::write::GzEncoder::finish).expect("bomb");
-    assert_eq!(refused(&bomb), "LF2086 shop.tgz: `a/Chart.yaml` has more than 1000 bytes");
+    assert_eq!(refusal(&bomb), "LF2086 shop.tgz: `a/Chart.yaml` has more than 1000 bytes");
 }
 
 #[test]

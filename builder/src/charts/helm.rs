@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::lookup::SPRUNG;
@@ -90,10 +90,10 @@ impl Rendering<'_> {
             return Err(self.beyond(format!("renders to more than {OUTPUT_BYTES} bytes")));
         }
         if !success {
-            return Err(self.refused(&messages));
+            return Err(self.rendering_error(&messages));
         }
         self.check_messages(&messages)?;
-        String::from_utf8(output).map_err(|error| self.refused("the result is not UTF-8").because(error))
+        String::from_utf8(output).map_err(|error| self.rendering_error("the result is not UTF-8").because(error))
     }
 
     /// Returns an error if Helm succeeded but left something out: an object with an unknown hook, or ignored values.
@@ -101,12 +101,15 @@ impl Rendering<'_> {
         let place = || Place::file(Path::new(self.name));
         for message in messages.lines() {
             if message.contains(UNKNOWN_HOOK) {
-                let what = format!("Helm leaves out an object with a hook that it does not know: {}", escaped(message));
+                let what = format!(
+                    "Helm leaves out an object with a hook that it does not know: {}",
+                    escape_messages(message)
+                );
                 let hint = "Correct its annotation `helm.sh/hook`, or have no such object by the chart's values.";
                 return Err(BuildError::at(codes::CHART_HOOK, place(), what).hint(hint).refusing(&self.name));
             }
             if IGNORED_VALUE.iter().any(|ignored| message.contains(ignored)) {
-                let what = format!("Helm ignores values: {}", escaped(message));
+                let what = format!("Helm ignores values: {}", escape_messages(message));
                 let hint = "Write the value in the form that the chart's values.yaml has, or mend that file in a chart \
                     that is a folder.";
                 return Err(BuildError::at(codes::CHART_REFUSED, place(), what).hint(hint));
@@ -117,7 +120,7 @@ impl Rendering<'_> {
 
     fn command(&self, helm: &Program) -> Result<Command> {
         let home = self.folder.join("home");
-        fs_err::create_dir_all(&home).map_err(|error| super::interrupted("Helm's home", error))?;
+        fs_err::create_dir_all(&home).map_err(|error| super::interruption_error("Helm's home", error))?;
         let mut command = helm.command();
         command.arg("template").arg(self.release).arg(self.folder.join(self.chart));
         command.args(["--namespace", self.namespace, "--include-crds", "--kube-version", self.kubernetes]);
@@ -148,7 +151,7 @@ impl Rendering<'_> {
                     let _ = child.wait();
                     return Err(self.beyond(format!("is not rendered after {} seconds", LONGEST.as_secs())));
                 }
-                Err(error) => return Err(super::interrupted("Helm", error)),
+                Err(error) => return Err(super::interruption_error("Helm", error)),
             }
         }
     }
@@ -158,9 +161,9 @@ impl Rendering<'_> {
     }
 
     /// Converts Helm's messages to an error.
-    fn refused(&self, messages: &str) -> BuildError {
+    fn rendering_error(&self, messages: &str) -> BuildError {
         let place = Place::file(Path::new(self.name));
-        let said = escaped(messages.trim().trim_start_matches("Error: "));
+        let said = escape_messages(messages.trim().trim_start_matches("Error: "));
         let said = said.lines().filter(|line| !line.starts_with("Use --debug")).collect::<Vec<_>>().join("\n");
         if messages.contains(SPRUNG) {
             let what = format!("a template calls `lookup`, which asks a cluster: {}", at(&said));
@@ -207,7 +210,7 @@ fn current_passwords(messages: &str) -> Option<String> {
 }
 
 /// Escapes Helm's messages for a terminal: they may contain arbitrary text of the chart.
-fn escaped(messages: &str) -> String {
+fn escape_messages(messages: &str) -> String {
     let letters = messages.chars().flat_map(|letter| match letter {
         '\n' | '"' | '\'' => vec![letter],
         letter => letter.escape_debug().collect(),
@@ -242,7 +245,7 @@ fn reader(pipe: Option<impl Read + Send + 'static>, limit: u64) -> std::thread::
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
     use landfall_media::runnable::write_program;
 
     use super::*;
@@ -322,7 +325,7 @@ mod tests {
         assert_eq!(run_for(asked, true).expect("rendered"), "upgrade\n");
         let error = run_for("echo 'Error: no password' >&2; exit 1", true).expect_err("refused");
         assert!(error.to_string().contains("for an upgrade: no password"), "{error}");
-        assert_eq!(Coded::hint(&error).as_deref(), Some(FOR_UPGRADES));
+        assert_eq!(CodedError::hint(&error).as_deref(), Some(FOR_UPGRADES));
     }
 
     #[test]

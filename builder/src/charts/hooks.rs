@@ -13,7 +13,7 @@ use std::path::Path;
 use landfall_error_codes::codes;
 use serde_json::Value;
 
-use super::output::Sourced;
+use super::output::SourcedObject;
 use super::{job_names, tests_as_proofs};
 use crate::definition::ComponentDefinition;
 use crate::error::{BuildError, Place, Result};
@@ -43,24 +43,24 @@ const COMPANIONS: [&str; 9] = [
 
 /// Objects of a chart, sorted by where they run.
 #[derive(Debug, Default)]
-pub struct Placed {
+pub struct ObjectPlacement {
     /// Objects of a component that precedes the chart's component, with the first Job.
-    pub before: Vec<Sourced>,
+    pub before: Vec<SourcedObject>,
     /// Further Jobs before the component, in the order in which they run.
-    pub next_before: Vec<Sourced>,
+    pub next_before: Vec<SourcedObject>,
     /// Objects of the component, with the first Job that runs after the others.
-    pub objects: Vec<Sourced>,
+    pub objects: Vec<SourcedObject>,
     /// Further Jobs after the component, in the order in which they run.
-    pub next: Vec<Sourced>,
+    pub next: Vec<SourcedObject>,
     /// Test pods, in the order in which Helm runs them.
-    pub tests: Vec<Sourced>,
+    pub tests: Vec<SourcedObject>,
     /// Names of Jobs before the version was added to them.
     pub renamed: BTreeSet<String>,
 }
 
 /// Time of a hook relative to the component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
+enum HookTime {
     Before,
     After,
 }
@@ -68,14 +68,14 @@ enum When {
 /// Sort key of Helm for hooks of one event: weight and name.
 type Turn = (i64, String);
 
-impl Placed {
+impl ObjectPlacement {
     /// Distributes hook Jobs, which are sorted by turn.
-    fn put(&mut self, jobs: Vec<(When, Turn, Sourced)>) {
+    fn put(&mut self, jobs: Vec<(HookTime, Turn, SourcedObject)>) {
         let (mut is_first_before, mut is_first) = (true, true);
         for (when, _, job) in jobs {
             let (is_first, first, next) = match when {
-                When::Before => (&mut is_first_before, &mut self.before, &mut self.next_before),
-                When::After => (&mut is_first, &mut self.objects, &mut self.next),
+                HookTime::Before => (&mut is_first_before, &mut self.before, &mut self.next_before),
+                HookTime::After => (&mut is_first, &mut self.objects, &mut self.next),
             };
             let list = if std::mem::take(is_first) { first } else { next };
             list.push(job);
@@ -83,14 +83,14 @@ impl Placed {
     }
 
     /// Every object except tests.
-    fn all(&self) -> Vec<&Sourced> {
+    fn all(&self) -> Vec<&SourcedObject> {
         [&self.before, &self.next_before, &self.objects, &self.next].into_iter().flatten().collect()
     }
 }
 
 /// Hooks that a release normally omits: tests that cannot become proofs, and hooks for only uninstall or rollback.
-pub fn idle(component: &ComponentDefinition, objects: &[Sourced]) -> Vec<String> {
-    let is_idle = |sourced: &&Sourced| {
+pub fn idle(component: &ComponentDefinition, objects: &[SourcedObject]) -> Vec<String> {
+    let is_idle = |sourced: &&SourcedObject| {
         let Some(events) = events(&sourced.object) else { return false };
         let is_test = events.contains("test") && !is_companion(&sourced.object);
         let is_late = events.iter().all(|event| event.ends_with("-delete") || event.ends_with("-rollback"));
@@ -111,15 +111,15 @@ pub struct Rules<'a> {
 
 impl Rules<'_> {
     /// Sorts all objects of a chart.
-    pub fn place(&self, objects: Vec<Sourced>) -> Result<Placed> {
-        let mut placed = Placed::default();
-        let mut jobs: Vec<(When, Turn, Sourced)> = Vec::new();
-        let mut tests: Vec<(Turn, Sourced)> = Vec::new();
+    pub fn place(&self, objects: Vec<SourcedObject>) -> Result<ObjectPlacement> {
+        let mut placed = ObjectPlacement::default();
+        let mut jobs: Vec<(HookTime, Turn, SourcedObject)> = Vec::new();
+        let mut tests: Vec<(Turn, SourcedObject)> = Vec::new();
         let unnamed: Vec<_> =
             objects.iter().filter(|it| self.is_unnamed(&it.object)).map(|it| title(&it.object)).collect();
         for mut sourced in objects {
             let is_job = job_names::is_job(&sourced.object);
-            let mut when = When::After;
+            let mut when = HookTime::After;
             let mut turn = None;
             if let Some(mut events) = events(&sourced.object) {
                 // Objects that tests use may also serve other hooks.
@@ -137,8 +137,8 @@ impl Rules<'_> {
             }
             match (when, turn) {
                 (when, Some(turn)) => jobs.push((when, turn, sourced)),
-                (When::Before, None) => placed.before.push(sourced),
-                (When::After, None) => placed.objects.push(sourced),
+                (HookTime::Before, None) => placed.before.push(sourced),
+                (HookTime::After, None) => placed.objects.push(sourced),
             }
         }
         jobs.sort_by(|(_, one, _), (_, other, _)| one.cmp(other));
@@ -162,7 +162,7 @@ impl Rules<'_> {
     }
 
     /// Returns true if an object comes from a folder `crds`, which Helm applies first.
-    fn is_of_crds(&self, sourced: &Sourced) -> bool {
+    fn is_of_crds(&self, sourced: &SourcedObject) -> bool {
         let below = sourced.file.strip_prefix(self.chart).unwrap_or(&sourced.file);
         let mut segments = below.iter();
         let mut first = segments.next();
@@ -176,24 +176,24 @@ impl Rules<'_> {
 /// Time at which a hook with these events runs. Returns an error if a release cannot represent it.
 ///
 /// `unnamed` are the Jobs for only one event that the release does not list.
-fn when(sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -> Result<When> {
+fn when(sourced: &SourcedObject, events: &BTreeSet<&str>, unnamed: &[String]) -> Result<HookTime> {
     if let Some(event) = events.iter().find(|event| !EVENTS.contains(event)) {
-        return Err(refused(sourced, format!("a release has no place for the hook `{event}`")));
+        return Err(hook_error(sourced, format!("a release has no place for the hook `{event}`")));
     }
     let is_job = job_names::is_job(&sourced.object);
     if !is_job && !is_companion(&sourced.object) {
         let kind = sourced.object["kind"].as_str().unwrap_or_default();
-        return Err(refused(sourced, format!("a {kind} is a hook, where a release has a place for Jobs")));
+        return Err(hook_error(sourced, format!("a {kind} is a hook, where a release has a place for Jobs")));
     }
     let [before, after] = ["pre", "post"].map(|when| events.iter().any(|event| event.starts_with(when)));
     if is_job && before && after {
-        return Err(refused(sourced, "it runs before and after: make it two Jobs".to_owned()));
+        return Err(hook_error(sourced, "it runs before and after: make it two Jobs".to_owned()));
     }
     let title = title(&sourced.object);
     if unnamed.contains(&title) {
         return Err(at_one_time(sourced, events, unnamed));
     }
-    Ok(if before { When::Before } else { When::After })
+    Ok(if before { HookTime::Before } else { HookTime::After })
 }
 
 /// Returns true if the events include an install and an upgrade.
@@ -202,7 +202,7 @@ fn is_of_both(events: &BTreeSet<&str>) -> bool {
 }
 
 /// Error for a Job for only install or only upgrade; it lists all others of that kind.
-fn at_one_time(sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -> BuildError {
+fn at_one_time(sourced: &SourcedObject, events: &BTreeSet<&str>, unnamed: &[String]) -> BuildError {
     let title = title(&sourced.object);
     let only = events.iter().copied().collect::<Vec<_>>().join(", ");
     let others: Vec<_> = unnamed.iter().filter(|other| **other != title).map(String::as_str).collect();
@@ -212,7 +212,7 @@ fn at_one_time(sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -
     let they = if unnamed.len() == 1 { "it" } else { "they" };
     let hint =
         format!("Declare `repeatable: [{all}]` under `chart` if {they} may run at each, or `leaveOut: [{all}]`.");
-    refused(sourced, what).hint(hint)
+    hook_error(sourced, what).hint(hint)
 }
 
 /// Helm's sort key of a hook among those of one event. A weight that is not a number counts as 0.
@@ -251,7 +251,7 @@ fn plain(object: &mut Value) {
 }
 
 /// Error for a hook that a release cannot represent.
-pub(super) fn refused(sourced: &Sourced, what: String) -> BuildError {
+pub(super) fn hook_error(sourced: &SourcedObject, what: String) -> BuildError {
     let field = format!("{}: metadata.annotations.{HOOK}", title(&sourced.object));
     let place = Place { file: Some(sourced.file.clone()), line: None, field: Some(field) };
     BuildError::at(codes::CHART_HOOK, place, what)
@@ -259,28 +259,28 @@ pub(super) fn refused(sourced: &Sourced, what: String) -> BuildError {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use serde_json::json;
 
     use super::*;
 
-    fn hook(kind: &str, name: &str, events: &str) -> Sourced {
+    fn hook(kind: &str, name: &str, events: &str) -> SourcedObject {
         let annotations = json!({ HOOK: events, "helm.sh/hook-delete-policy": "before-hook-creation" });
         let metadata = json!({ "name": name, "annotations": annotations });
         let spec = json!({ "ttlSecondsAfterFinished": 1 });
         let object = json!({ "apiVersion": "batch/v1", "kind": kind, "metadata": metadata, "spec": spec });
-        Sourced { file: "shop/templates/hook.yaml".into(), object }
+        SourcedObject { file: "shop/templates/hook.yaml".into(), object }
     }
 
-    fn plain(file: &str, object: &Value) -> Sourced {
-        Sourced { file: file.into(), object: object.clone() }
+    fn plain(file: &str, object: &Value) -> SourcedObject {
+        SourcedObject { file: file.into(), object: object.clone() }
     }
 
-    fn run(objects: Vec<Sourced>) -> Result<Placed> {
+    fn run(objects: Vec<SourcedObject>) -> Result<ObjectPlacement> {
         Rules { chart: Path::new("shop"), version: "2.0.0", repeatable: ["Job/once"].into() }.place(objects)
     }
 
-    fn titles(list: &[Sourced]) -> Vec<String> {
+    fn titles(list: &[SourcedObject]) -> Vec<String> {
         list.iter().map(|one| title(&one.object)).collect()
     }
 
@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(titles(&placed.objects), ["Job/seed-2-0-0"]);
         assert_eq!(titles(&placed.next), ["Job/a-2-0-0"]);
         assert_eq!(titles(&placed.tests), ["Pod/first", "Pod/a-last"]);
-        let is_plain = |job: &Sourced| job.object["metadata"].get("annotations").is_none();
+        let is_plain = |job: &SourcedObject| job.object["metadata"].get("annotations").is_none();
         assert!(placed.next_before.iter().chain(&placed.next).all(is_plain));
     }
 
@@ -358,7 +358,7 @@ mod tests {
         let once = hook("Job", "once", "pre-install");
         let error = run(jobs.into_iter().chain([once]).collect()).map(|_| ()).expect_err("refused");
         assert!(error.to_string().ends_with("install and upgrade; so it is with Job/b"), "{error}");
-        let hint = landfall_error_codes::Coded::hint(&error).unwrap_or_default();
+        let hint = landfall_error_codes::CodedError::hint(&error).unwrap_or_default();
         assert!(hint.starts_with("Declare `repeatable: [Job/a, Job/b]` under `chart` if they may"), "{hint}");
     }
 

@@ -16,7 +16,7 @@ const DEFAULT: &str = "templates/.?*";
 
 /// Files and folders that are not part of a chart.
 #[derive(Debug)]
-pub struct Ignored(Vec<Rule>);
+pub struct HelmIgnore(Vec<Rule>);
 
 #[derive(Debug)]
 struct Rule {
@@ -28,7 +28,7 @@ struct Rule {
     is_path: bool,
 }
 
-impl Ignored {
+impl HelmIgnore {
     /// Reads the rules of a chart's folder.
     pub fn of(folder: &Path) -> Result<Self> {
         let file = folder.join(FILE);
@@ -84,14 +84,14 @@ fn rule(line: &str, file: &Path, number: usize) -> Result<Option<Rule>> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 
-    fn rules(text: &str) -> Result<Ignored> {
+    fn rules(text: &str) -> Result<HelmIgnore> {
         let folder = tempfile::tempdir().expect("folder");
         landfall_media::durable::write_file(&folder.path().join(FILE), text.as_bytes(), 0o644).expect("file");
-        Ignored::of(folder.path())
+        HelmIgnore::of(folder.path())
     }
 
     #[test]

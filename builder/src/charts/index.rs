@@ -110,7 +110,7 @@ fn as_of_registry(url: &url::Url) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 
@@ -161,7 +161,7 @@ mod tests {
             "https://charts.example/stable/index.yaml has no address but oci://ghcr.io/shop/charts/shop:2.0.0+b for \
              `shop` 2.0.0+b"
         );
-        let hint = landfall_error_codes::Coded::hint(&refused).expect("a hint");
+        let hint = landfall_error_codes::CodedError::hint(&refused).expect("a hint");
         assert!(hint.contains("`reference: ghcr.io/shop/charts/shop:2.0.0_b`, with `mediaType`"), "{hint}");
     }
 }

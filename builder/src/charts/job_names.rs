@@ -9,7 +9,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use serde_json::Value;
 
-use super::output::Sourced;
+use super::output::SourcedObject;
 use crate::error::{BuildError, Place, Result};
 use crate::rendered::title;
 
@@ -47,12 +47,12 @@ pub fn is_job(object: &Value) -> bool {
 }
 
 /// Adds the version of the release to a Job's name; returns the old name.
-pub fn rename(sourced: &mut Sourced, version: &str) -> Result<String> {
+pub fn rename(sourced: &mut SourcedObject, version: &str) -> Result<String> {
     let old = name(&sourced.object).to_owned();
-    let new = versioned(&old, version);
+    let new = versioned_name(&old, version);
     if new.len() > NAME_BYTES {
         let what = format!("its name with the version, `{new}`, has more than {NAME_BYTES} characters");
-        return Err(refused(sourced, ": metadata.name", what));
+        return Err(job_name_error(sourced, ": metadata.name", what));
     }
     sourced.object["metadata"]["name"] = Value::String(new);
     // The finished Job stays, so that a site can see that it is complete.
@@ -66,7 +66,7 @@ pub fn rename(sourced: &mut Sourced, version: &str) -> Result<String> {
 ///
 /// If the version has characters other than digits, lower-case letters and dots, the name also contains a digest, so
 /// that two versions never have the same name.
-pub fn versioned(name: &str, version: &str) -> String {
+pub fn versioned_name(name: &str, version: &str) -> String {
     let is_plain = version.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'.');
     let text = version.to_ascii_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
     let text = text.trim_end_matches('-');
@@ -78,20 +78,20 @@ pub fn versioned(name: &str, version: &str) -> String {
 }
 
 /// Returns an error if an object refers to one of these Jobs by its old name, which no longer exists.
-pub fn check_references(old_names: &BTreeSet<String>, version: &str, objects: &[&Sourced]) -> Result<()> {
+pub fn check_references(old_names: &BTreeSet<String>, version: &str, objects: &[&SourcedObject]) -> Result<()> {
     for old in old_names {
-        let new = versioned(old, version);
+        let new = versioned_name(old, version);
         let is_unique = !objects.iter().any(|other| name(&other.object) == old);
         for sourced in objects {
             let is_own = is_job(&sourced.object) && name(&sourced.object) == new;
             let search = Search { old, is_own, is_unique };
-            if let Some(pointer) = search.object(&sourced.object, "", Around::Other) {
+            if let Some(pointer) = search.object(&sourced.object, "", TextContext::Other) {
                 let what = format!("names Job/{old}, which is `{new}` in this version of the release");
                 let hint = format!(
                     "Have none of both by the chart's values, list one under `leaveOut` of the chart (`leaveOut: \
                      [Job/{old}]`), or bring the objects as manifests of your own."
                 );
-                return Err(refused(sourced, &format!(": {pointer}"), what).hint(hint));
+                return Err(job_name_error(sourced, &format!(": {pointer}"), what).hint(hint));
             }
         }
     }
@@ -102,7 +102,7 @@ fn name(object: &Value) -> &str {
     object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
 }
 
-fn refused(sourced: &Sourced, field: &str, what: String) -> BuildError {
+fn job_name_error(sourced: &SourcedObject, field: &str, what: String) -> BuildError {
     let field = format!("{}{field}", title(&sourced.object));
     let place = Place { file: Some(sourced.file.clone()), line: None, field: Some(field) };
     BuildError::at(codes::CHART_HOOK, place, what)
@@ -110,7 +110,7 @@ fn refused(sourced: &Sourced, field: &str, what: String) -> BuildError {
 
 /// Context of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Around {
+enum TextContext {
     Program,
     Remark,
     OtherName,
@@ -126,7 +126,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn value(&self, value: &Value, pointer: &str, around: Around) -> Option<String> {
+    fn value(&self, value: &Value, pointer: &str, around: TextContext) -> Option<String> {
         match value {
             Value::String(text) => self.is_named(text, around).then(|| pointer.to_owned()),
             Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
@@ -142,7 +142,7 @@ impl Search<'_> {
         }
     }
 
-    fn object(&self, object: &Value, pointer: &str, around: Around) -> Option<String> {
+    fn object(&self, object: &Value, pointer: &str, around: TextContext) -> Option<String> {
         let fields = object.as_object()?;
         let is_list_with = |field: &str, wanted: &dyn Fn(&Value) -> bool| {
             object[field].as_array().is_some_and(|list| list.iter().any(wanted))
@@ -161,10 +161,10 @@ impl Search<'_> {
                 return Some(pointer);
             }
             let within = match key.as_str() {
-                key if PROGRAM.contains(&key) => Around::Program,
-                key if REMARKS.contains(&key) => Around::Remark,
-                "name" if is_of_job => Around::Other,
-                key if OTHER_NAMES.contains(&key) => Around::OtherName,
+                key if PROGRAM.contains(&key) => TextContext::Program,
+                key if REMARKS.contains(&key) => TextContext::Remark,
+                "name" if is_of_job => TextContext::Other,
+                key if OTHER_NAMES.contains(&key) => TextContext::OtherName,
                 _ => around,
             };
             self.value(field, &pointer, within)
@@ -172,12 +172,12 @@ impl Search<'_> {
     }
 
     /// Returns true if a text names the Job.
-    fn is_named(&self, text: &str, around: Around) -> bool {
+    fn is_named(&self, text: &str, around: TextContext) -> bool {
         let is_meant = match around {
             _ if self.is_own => false,
-            Around::Program => true,
-            Around::Other => self.is_unique,
-            Around::Remark | Around::OtherName => false,
+            TextContext::Program => true,
+            TextContext::Other => self.is_unique,
+            TextContext::Remark | TextContext::OtherName => false,
         };
         let mut words = text.match_indices(self.old).filter(|(at, _)| is_word(text, *at, self.old.len()));
         words.any(|(at, _)| is_meant || is_called_job(&text[..at]))
@@ -210,25 +210,25 @@ mod tests {
 
     use super::*;
 
-    fn job(name: &str) -> Sourced {
+    fn job(name: &str) -> SourcedObject {
         let spec = json!({ "ttlSecondsAfterFinished": 1 });
         let object = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": name }, "spec": spec });
-        Sourced { file: "a".into(), object }
+        SourcedObject { file: "a".into(), object }
     }
 
-    fn found(object: &Value) -> Option<String> {
+    fn refusal_of(object: &Value) -> Option<String> {
         let mut own = job("shop-migrate");
         let old = rename(&mut own, "1.0.0").expect("renamed");
-        let other = Sourced { file: "shop/templates/b.yaml".into(), object: object.clone() };
+        let other = SourcedObject { file: "shop/templates/b.yaml".into(), object: object.clone() };
         check_references(&[old].into(), "1.0.0", &[&own, &other]).err().map(|error| error.to_string())
     }
 
     #[test]
     fn versioned_job_names_are_distinct() {
         let versions = ["2.0.0", "2.0.0+b", "2.0.0-b", "2.0.0-B", "2.0.0-b.1", "2.0.0-b-1", "2.0.0+b.1", "2.0.0-2"];
-        let names: BTreeSet<_> = versions.iter().map(|version| versioned("a", version)).collect();
+        let names: BTreeSet<_> = versions.iter().map(|version| versioned_name("a", version)).collect();
         assert_eq!(names.len(), versions.len(), "{names:?}");
-        assert_eq!(versioned("a", "2.0.0"), "a-2-0-0");
+        assert_eq!(versioned_name("a", "2.0.0"), "a-2-0-0");
         assert!(names.iter().all(|name| name.bytes().all(|it| it == b'-' || it.is_ascii_alphanumeric())));
     }
 
@@ -256,7 +256,7 @@ mod tests {
             account,
         ]
         .iter()
-        .map(|object| found(object).expect("refused"))
+        .map(|object| refusal_of(object).expect("refused"))
         .collect();
         insta::assert_snapshot!(refusals.join("\n"));
         for object in [
@@ -267,7 +267,7 @@ mod tests {
             json!({ "kind": "RoleBinding", "metadata": { "name": "b" },
                 "subjects": [{ "kind": "ServiceAccount", "name": "shop-migrate" }] }),
         ] {
-            assert_eq!(found(&object), None, "{object}");
+            assert_eq!(refusal_of(&object), None, "{object}");
         }
     }
 }

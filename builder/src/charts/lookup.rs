@@ -79,7 +79,7 @@ pub fn is_template(path: &str) -> bool {
 
 /// Restores `lookup` in rendered text that contains an unexecuted trap, because a quoted text may legitimately contain
 /// it.
-pub fn released(rendered: String) -> String {
+pub fn restore_lookup(rendered: String) -> String {
     if !rendered.contains(TRAP) {
         return rendered;
     }
@@ -90,7 +90,7 @@ pub fn released(rendered: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 
@@ -151,7 +151,7 @@ mod tests {
             ("a: \"{{ \\\"v1\\\" | fail   }}\"\n", "a: \"{{ \\\"v1\\\" | lookup }}\"\n"),
             ("a: '{{ fail \"no host\" }} fail  '\n", "a: '{{ fail \"no host\" }} fail  '\n"),
         ] {
-            assert_eq!(released(rendered.to_owned()), restored);
+            assert_eq!(restore_lookup(rendered.to_owned()), restored);
         }
     }
 

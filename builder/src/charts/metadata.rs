@@ -161,7 +161,7 @@ fn yaml<T: serde::de::DeserializeOwned>(name: &str, files: &ChartFiles, path: &s
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 
@@ -169,7 +169,7 @@ mod tests {
         ChartFiles(files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect())
     }
 
-    fn refused(of: &[(&str, &str)]) -> String {
+    fn refusal(of: &[(&str, &str)]) -> String {
         let error = check("shop", &files(of)).expect_err("refused");
         format!("{} {error}", error.code().id)
     }
@@ -225,13 +225,13 @@ mod tests {
         }
         let inner = ("charts/db/Chart.yaml", "{name: db, version: 2.1.0, dependencies: [{name: common}]}");
         let refusals = [
-            refused(&[("Chart.yaml", NEEDS)]),
-            refused(&[("Chart.yaml", NEEDS), db, ("Chart.lock", &lock.replace("2.1.0", "2.2.0"))]),
-            refused(&[("Chart.yaml", NEEDS), db, ("Chart.lock", &lock.replace("2.1.0", "2.0.*"))]),
-            refused(&[("Chart.yaml", NEEDS), inner]),
-            refused(&[("Chart.yaml", "{name: shop, version: 1.0.0, type: library}")]),
-            refused(&[("Chart.yaml", "name: [")]),
-            refused(&[("values.yaml", "")]),
+            refusal(&[("Chart.yaml", NEEDS)]),
+            refusal(&[("Chart.yaml", NEEDS), db, ("Chart.lock", &lock.replace("2.1.0", "2.2.0"))]),
+            refusal(&[("Chart.yaml", NEEDS), db, ("Chart.lock", &lock.replace("2.1.0", "2.0.*"))]),
+            refusal(&[("Chart.yaml", NEEDS), inner]),
+            refusal(&[("Chart.yaml", "{name: shop, version: 1.0.0, type: library}")]),
+            refusal(&[("Chart.yaml", "name: [")]),
+            refusal(&[("values.yaml", "")]),
         ];
         insta::assert_snapshot!(refusals.join("\n"));
     }

@@ -37,6 +37,6 @@ use landfall_error_codes::codes;
 use crate::error::BuildError;
 
 /// Error of this machine that prevents the rendering of a chart.
-fn interrupted(what: &str, error: std::io::Error) -> BuildError {
+fn interruption_error(what: &str, error: std::io::Error) -> BuildError {
     BuildError::new(codes::BUILD_INTERRUPTED, format!("{what} cannot be run or written")).because(error)
 }

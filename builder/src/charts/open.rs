@@ -32,12 +32,12 @@ pub struct Charts {
     /// Kubernetes version of the last node pack, the one that runs after an install.
     pub kubernetes: String,
     /// Charts by the index of their component.
-    pub(super) opened: BTreeMap<usize, Opened>,
+    pub(super) opened: BTreeMap<usize, OpenChart>,
 }
 
 impl Charts {
     /// Creates the charts of a release.
-    pub fn new(helm: Program, kubernetes: String, opened: BTreeMap<usize, Opened>) -> Self {
+    pub fn new(helm: Program, kubernetes: String, opened: BTreeMap<usize, OpenChart>) -> Self {
         Self { helm: Some(helm), kubernetes, opened }
     }
 
@@ -61,7 +61,7 @@ impl Charts {
     /// Entries of the charts for the inventory, from their metadata.
     pub fn entries(&self, definition: &Definition) -> Result<Vec<ChartEntry>> {
         let mut found = Vec::new();
-        for (index, Opened { name, files, pinned }) in &self.opened {
+        for (index, OpenChart { name, files, pinned }) in &self.opened {
             let component = &definition.release.components[*index].name.value;
             let metadata = metadata::check(name, files)?;
             let stated = pinned.as_ref().and_then(|pinned| pinned.license.as_deref()).and_then(read::license);
@@ -95,7 +95,7 @@ fn entry(component: &str, Metadata { name, version, .. }: Metadata) -> ChartEntr
 
 /// A chart that the lock pins.
 #[derive(Debug)]
-pub struct Pinned {
+pub struct PinnedChart {
     reference: String,
     digest: Sha256,
     /// Blobs of the chart in the content store; empty for an archive next to the lock.
@@ -106,12 +106,12 @@ pub struct Pinned {
 
 /// A chart with complete files.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenChart {
     /// Name of the chart in messages: its folder or reference.
     pub(super) name: String,
     pub(super) files: ChartFiles,
     /// Entry of the lock; `None` for a folder.
-    pub(super) pinned: Option<Pinned>,
+    pub(super) pinned: Option<PinnedChart>,
 }
 
 /// Opens the charts of a release with the Helm that the lock pins.
@@ -143,7 +143,7 @@ async fn open_all(
     client: &Client,
     store: &ContentStore,
     progress: &dyn Progress,
-) -> Result<BTreeMap<usize, Opened>> {
+) -> Result<BTreeMap<usize, OpenChart>> {
     let entries = entries(definition, lock)?;
     lock.check_resolved(&entries.values().copied().collect::<Vec<_>>())?;
     let mut opened = BTreeMap::new();
@@ -166,30 +166,30 @@ async fn open_pinned(
     client: &Client,
     store: &ContentStore,
     progress: &dyn Progress,
-) -> Result<Opened> {
+) -> Result<OpenChart> {
     let unresolved = || BuildError::at(codes::LOCK_UNRESOLVED, Place::file(&lock.path), "a chart is unresolved");
     let pin = lock.chart_pin(entry).ok_or_else(unresolved)?;
     let name = entry.reference.value.clone();
     let (bytes, blobs) = bytes(&pin, client, store, progress).await?;
-    let reference = parsed(&name, Place::file(&lock.path), codes::LOCK_UNREADABLE)?;
+    let reference = parse_reference(&name, Place::file(&lock.path), codes::LOCK_UNREADABLE)?;
     let files =
         open_archive(&name, &bytes, &reference).map_err(|error| after_chart(store, &blobs, error.refusing(&name)))?;
-    let pinned = Pinned { reference: name.clone(), digest: pin.digest(), blobs, license: entry.license.clone() };
-    Ok(Opened { name, files, pinned: Some(pinned) })
+    let pinned = PinnedChart { reference: name.clone(), digest: pin.digest(), blobs, license: entry.license.clone() };
+    Ok(OpenChart { name, files, pinned: Some(pinned) })
 }
 
 /// Opens charts in folders of the release, by index of the component. Pinned charts are left out.
-pub fn open_folders(definition: &Definition) -> Result<BTreeMap<usize, Opened>> {
+pub fn open_folders(definition: &Definition) -> Result<BTreeMap<usize, OpenChart>> {
     let components = definition.release.components.iter().enumerate();
     let folders = components.filter_map(|(index, component)| Some((index, component.chart.as_ref()?.folder.as_ref()?)));
     folders.map(|(index, folder)| Ok((index, open_folder(&definition.resolve(&folder.value))?))).collect()
 }
 
 /// Opens a chart in a folder. Returns an error if it is incomplete.
-pub fn open_folder(folder: &Path) -> Result<Opened> {
+pub fn open_folder(folder: &Path) -> Result<OpenChart> {
     let (name, files) = (folder.display().to_string(), ChartFiles::of_folder(folder, Limits::default())?);
     metadata::check(&name, &files)?;
-    Ok(Opened { name, files, pinned: None })
+    Ok(OpenChart { name, files, pinned: None })
 }
 
 /// Unpacks the archive of a chart into a folder. Returns an error for an incomplete chart, before anything is written.
@@ -197,7 +197,7 @@ pub fn unpack(archive: &Path, folder: &Path) -> Result<()> {
     let name = archive.display().to_string();
     let files = ChartFiles::of_archive(&name, &read_archive(archive)?, Limits::default())?;
     metadata::check(&name, &files)?;
-    files.write(folder).map_err(|error| super::interrupted("the chart", error))
+    files.write(folder).map_err(|error| super::interruption_error("the chart", error))
 }
 
 /// Entries of the lock for components with a chart by reference.
@@ -206,13 +206,13 @@ fn entries<'a>(definition: &Definition, lock: &'a Lock) -> Result<BTreeMap<usize
     for (index, component) in definition.release.components.iter().enumerate() {
         let Some(ChartDefinition { reference: Some(written), .. }) = &component.chart else { continue };
         let place = definition.place(written, format!("components[{index}].chart.reference"));
-        let wanted = parsed(&written.value, place.clone(), codes::RELEASE_INVALID)?;
+        let wanted = parse_reference(&written.value, place.clone(), codes::RELEASE_INVALID)?;
         found.insert(index, lock.find(List::Charts, &wanted, place)?);
     }
     Ok(found)
 }
 
-fn parsed(reference: &str, place: Place, code: Code) -> Result<Reference> {
+fn parse_reference(reference: &str, place: Place, code: Code) -> Result<Reference> {
     reference.parse().map_err(|error| BuildError::at(code, place, format!("{error}")))
 }
 

@@ -15,7 +15,7 @@ const SOURCE: &str = "# Source: ";
 
 /// A rendered object with its source.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sourced {
+pub struct SourcedObject {
     /// Path of the template below the chart's name in messages.
     pub file: PathBuf,
     /// The object.
@@ -23,7 +23,7 @@ pub struct Sourced {
 }
 
 /// Parses the output of Helm for a chart; `name` is its name in messages.
-pub fn objects(name: &str, printed: &str) -> Result<Vec<Sourced>> {
+pub fn objects(name: &str, printed: &str) -> Result<Vec<SourcedObject>> {
     let mut found = Vec::new();
     for (file, text) in documents(name, printed) {
         let invalid = |what: String| BuildError::at(codes::CHART_REFUSED, Place::file(&file), what);
@@ -40,9 +40,9 @@ pub fn objects(name: &str, printed: &str) -> Result<Vec<Sourced>> {
 }
 
 /// Adds an object, or the items of a list, as Helm sends them to an API server.
-fn flatten(file: &Path, object: Value, found: &mut Vec<Sourced>) -> Result<()> {
+fn flatten(file: &Path, object: Value, found: &mut Vec<SourcedObject>) -> Result<()> {
     let Some(kind) = listed_kind(&object).map(str::to_owned) else {
-        found.push(Sourced { file: file.to_owned(), object });
+        found.push(SourcedObject { file: file.to_owned(), object });
         return Ok(());
     };
     let version = object["apiVersion"].clone();
@@ -95,7 +95,7 @@ fn documents(name: &str, printed: &str) -> Vec<(PathBuf, String)> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use serde_json::Value;
 
-use super::output::Sourced;
+use super::output::SourcedObject;
 use super::unsteady::OF_CERTIFICATES;
 use crate::error::BuildError;
 use crate::rendered::title;
@@ -17,17 +17,17 @@ use crate::secret_entry::{SecretEntry, has_values};
 
 /// Refused objects, each with its error.
 #[derive(Debug, Default)]
-pub struct Refusals(Vec<(BuildError, Sourced)>);
+pub struct Refusals(Vec<(BuildError, SourcedObject)>);
 
 impl Refusals {
     /// Adds a refused object.
-    pub fn add(&mut self, error: BuildError, of: Sourced) {
+    pub fn add(&mut self, error: BuildError, of: SourcedObject) {
         self.0.push((error, of));
     }
 
     /// One error that names all refused objects; `None` without any. `steady` are the other objects of the chart, of
     /// which those with titles in `known` are declared.
-    pub fn into_error(self, steady: &[Sourced], known: &BTreeSet<String>, namespace: &str) -> Option<BuildError> {
+    pub fn into_error(self, steady: &[SourcedObject], known: &BTreeSet<String>, namespace: &str) -> Option<BuildError> {
         let constant: Vec<_> = steady.iter().filter(|it| would_travel(it, known, namespace)).collect();
         let mut refused = self.0.into_iter();
         let (first, of_first) = refused.next()?;
@@ -35,10 +35,10 @@ impl Refusals {
         if others.is_empty() && constant.is_empty() {
             return Some(first);
         }
-        let is_of_certificates = |error: &BuildError| Coded::hint(error).is_some_and(|it| it == OF_CERTIFICATES);
+        let is_of_certificates = |error: &BuildError| CodedError::hint(error).is_some_and(|it| it == OF_CERTIFICATES);
         let has_certificates = is_of_certificates(&first) || errors.iter().any(is_of_certificates);
         let mut lines: Vec<_> = errors.iter().map(|error| format!("\n  also {error}")).collect();
-        let travels = |it: &&Sourced| {
+        let travels = |it: &&SourcedObject| {
             let (file, title) = (it.file.display(), title(&it.object));
             format!("\n  also {file}: {title}: its values would travel in the clear")
         };
@@ -72,13 +72,13 @@ pub fn declaration(secrets: &[&Value]) -> String {
 }
 
 /// Returns true if an object is a Secret with values that is neither generated nor declared.
-fn would_travel(sourced: &Sourced, known: &BTreeSet<String>, namespace: &str) -> bool {
+fn would_travel(sourced: &SourcedObject, known: &BTreeSet<String>, namespace: &str) -> bool {
     let object = &sourced.object;
     object["kind"] == "Secret" && has_values(object) && is_here(sourced, namespace) && !known.contains(&title(object))
 }
 
 /// Returns true if an object is in the component's namespace.
-pub(super) fn is_here(sourced: &Sourced, namespace: &str) -> bool {
+pub(super) fn is_here(sourced: &SourcedObject, namespace: &str) -> bool {
     sourced.object.pointer("/metadata/namespace").and_then(Value::as_str).is_none_or(|own| own == namespace)
 }
 
@@ -90,8 +90,11 @@ mod tests {
     use super::super::unsteady::steady;
     use super::*;
 
-    fn sourced(objects: &[Value]) -> Vec<Sourced> {
-        objects.iter().map(|object| Sourced { file: "shop/templates/a.yaml".into(), object: object.clone() }).collect()
+    fn sourced_objects(objects: &[Value]) -> Vec<SourcedObject> {
+        objects
+            .iter()
+            .map(|object| SourcedObject { file: "shop/templates/a.yaml".into(), object: object.clone() })
+            .collect()
     }
 
     #[test]
@@ -105,7 +108,7 @@ mod tests {
             "webhooks": [{ "clientConfig": { "caBundle": value } }] })
         };
         let objects = |value: &str| {
-            sourced(&[
+            sourced_objects(&[
                 secret("core", "Opaque", value),
                 secret("tls", "kubernetes.io/tls", value),
                 secret("own", "Opaque", value),
@@ -118,6 +121,6 @@ mod tests {
         let error = steady(objects("cG9zdGdyZXM6Ly9h"), &objects("cG9zdGdyZXM6Ly9i"), &known, "web");
         let error = error.map(|_| ()).expect_err("refused");
         assert_eq!(error.code(), codes::CHART_UNSTEADY);
-        insta::assert_snapshot!(format!("{error}\n{}", Coded::hint(&error).unwrap_or_default()));
+        insta::assert_snapshot!(format!("{error}\n{}", CodedError::hint(&error).unwrap_or_default()));
     }
 }

@@ -5,22 +5,22 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use landfall_error_codes::{Coded as _, codes};
-use landfall_kinds::served as served_kinds;
+use landfall_error_codes::{CodedError as _, codes};
+use landfall_kinds::chart_api_versions as served_kinds;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::files::ChartFiles;
 use super::helm::{Rendering, lacks_current_passwords, values_file};
 use super::hooks::{self, Rules};
-use super::open::{Charts, Opened};
-use super::output::{self, Sourced};
-use super::unsteady::{self, Generated, Steady};
+use super::open::{Charts, OpenChart};
+use super::output::{self, SourcedObject};
+use super::unsteady::{self, ChartSecret, SteadyContent};
 use super::{clock, lookup, stages, tests_as_proofs, upgrades};
 use crate::definition::{ChartDefinition, ComponentDefinition, Definition, SecretDefinition};
 use crate::error::{BuildError, Place, Result};
 use crate::program::Program;
-use crate::rendered::{Rendered, title};
+use crate::rendered::{RenderedComponent, title};
 use crate::secret_entry::{self, SecretEntry};
 
 /// Maximum size of a file of values, in bytes.
@@ -48,15 +48,15 @@ pub fn render(
     definition: &mut Definition,
     index: usize,
     charts: &Charts,
-    before: &[Rendered],
-) -> Result<Vec<Rendered>> {
+    before: &[RenderedComponent],
+) -> Result<Vec<RenderedComponent>> {
     let component = definition.release.components[index].clone();
     let (Some(chart), Some(opened), Some(helm)) = (&component.chart, charts.opened.get(&index), &charts.helm) else {
         let what = format!("the chart of the component `{}` was not opened", component.name.value);
         return Err(BuildError::new(codes::BUG, what));
     };
-    let served = served(definition, index, before);
-    let Printed { times: [mut first, mut second], asks } =
+    let served = cluster_kinds(definition, index, before);
+    let ChartRendering { times: [mut first, mut second], asks } =
         at_two_times(definition, &component, chart, opened, helm, &charts.kubernetes, &served)?;
     leave_out(definition, index, chart, &mut first)?;
     second.retain(|sourced| !is_left_out(chart, sourced));
@@ -65,7 +65,7 @@ pub fn render(
     let known = known.map(|name| format!("Secret/{name}")).collect();
     let refusing = |error: BuildError| error.refusing(&opened.name);
     let steady = unsteady::steady(first, &second, &known, &component.namespace.value);
-    let Steady { objects, secrets } = steady.map_err(refusing)?;
+    let SteadyContent { objects, secrets } = steady.map_err(refusing)?;
     definition.release.remarks.extend(asks.map(|asks| remark(opened, &asks, &objects, &secrets)));
     let objects = absorb(&component, objects)?;
     let version = definition.release.version.value.clone();
@@ -74,7 +74,7 @@ pub fn render(
     let placed = rules.place(objects).map_err(refusing)?;
     definition.release.proofs.extend(tests_as_proofs::proofs(&component, &placed.tests)?);
     let own = &mut definition.release.components[index].secrets;
-    own.extend(secrets.into_iter().map(|secret| declared(&component, secret)));
+    own.extend(secrets.into_iter().map(|secret| secret_definition(&component, secret)));
     stages::bring(definition, index, &opened.name, placed)
 }
 
@@ -84,7 +84,7 @@ pub fn idle_hooks(definition: &Definition, index: usize, charts: &Charts) -> Res
     let (Some(chart), Some(opened), Some(helm)) = (&component.chart, charts.opened.get(&index), &charts.helm) else {
         return Ok(Vec::new());
     };
-    let served = served(definition, index, &[]);
+    let served = cluster_kinds(definition, index, &[]);
     let printed = at_two_times(definition, component, chart, opened, helm, &charts.kubernetes, &served)?;
     let [first, second] = &printed.times;
     let mut idle = hooks::idle(component, first);
@@ -94,17 +94,18 @@ pub fn idle_hooks(definition: &Definition, index: usize, charts: &Charts) -> Res
 }
 
 /// The rendered objects of a chart.
-struct Printed {
+struct ChartRendering {
     /// The objects, rendered at two times.
-    times: [Vec<Sourced>; 2],
+    times: [Vec<SourcedObject>; 2],
     /// The first look-up that the rendering makes, if look-ups are allowed.
     asks: Option<String>,
 }
 
 /// Remark on look-ups that return nothing, for a person who wrote `lookups: empty`.
-fn remark(opened: &Opened, asks: &str, objects: &[Sourced], secrets: &[Generated]) -> String {
+fn remark(opened: &OpenChart, asks: &str, objects: &[SourcedObject], secrets: &[ChartSecret]) -> String {
     let own = lookup::asking(&opened.files);
-    let is_asking = |sourced: &&Sourced| own.iter().any(|path| Path::new(&opened.name).join(path) == sourced.file);
+    let is_asking =
+        |sourced: &&SourcedObject| own.iter().any(|path| Path::new(&opened.name).join(path) == sourced.file);
     let asking: BTreeSet<_> = objects.iter().filter(is_asking).map(|sourced| title(&sourced.object)).collect();
     let generated: Vec<_> = secrets.iter().map(|secret| format!("Secret/{}", secret.name)).collect();
     let count = if objects.len() == 1 { "1 object".to_owned() } else { format!("{} objects", objects.len()) };
@@ -124,17 +125,17 @@ fn at_two_times(
     definition: &Definition,
     component: &ComponentDefinition,
     chart: &ChartDefinition,
-    opened: &Opened,
+    opened: &OpenChart,
     helm: &Program,
     kubernetes: &str,
     served: &[String],
-) -> Result<Printed> {
+) -> Result<ChartRendering> {
     let mut files = opened.files.clone();
     if !chart.has_empty_lookups() {
         lookup::trap(&opened.name, &mut files).map_err(|error| error.refusing(&opened.name))?;
     }
     let values = values(definition, chart)?;
-    let folder = tempfile::tempdir().map_err(|error| super::interrupted("the chart", error))?;
+    let folder = tempfile::tempdir().map_err(|error| super::interruption_error("the chart", error))?;
     let [today, another_day] = ["today", "another-day"].map(|name| folder.path().join(name));
     write(&files, &values, &today)?;
     write(&clock::on_another_day(&files), &clock::on_another_day(&values), &another_day)?;
@@ -155,7 +156,7 @@ fn at_two_times(
     rendering.served = &served;
     let install = days.both(&rendering, helm)?;
     let asks = if chart.has_empty_lookups() { first_lookup(&rendering, &files, helm)? } else { None };
-    Ok(Printed { times: with_upgrade(&rendering, chart, (&opened.files, days), helm, install)?, asks })
+    Ok(ChartRendering { times: with_upgrade(&rendering, chart, (&opened.files, days), helm, install)?, asks })
 }
 
 /// The error text of the first look-up that a rendering makes; `None` if it makes none.
@@ -167,7 +168,7 @@ fn first_lookup(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -
         Err(error) => return Ok(Some(error.to_string())),
     }
     let written = trapped.write(&rendering.folder.join(TRAPPED_CHART));
-    written.map_err(|error| super::interrupted("the chart", error))?;
+    written.map_err(|error| super::interruption_error("the chart", error))?;
     let refused = Rendering { chart: TRAPPED_CHART, ..*rendering }.run(helm).err();
     Ok(refused.filter(|error| error.code() == codes::CHART_LOOKUP).map(|error| error.to_string()))
 }
@@ -181,18 +182,18 @@ struct Days<'a> {
 
 impl Days<'_> {
     /// Renders the chart, and renders it again on another day.
-    fn both(self, rendering: &Rendering<'_>, helm: &Program) -> Result<[Vec<Sourced>; 2]> {
-        let first = lookup::released(rendering.run(helm)?);
+    fn both(self, rendering: &Rendering<'_>, helm: &Program) -> Result<[Vec<SourcedObject>; 2]> {
+        let first = lookup::restore_lookup(rendering.run(helm)?);
         std::thread::sleep(self.pause);
-        let second = lookup::released(Rendering { folder: self.another, ..*rendering }.run(helm)?);
-        Ok([output::objects(rendering.name, &first)?, output::objects(rendering.name, &clock::released(&second))?])
+        let second = lookup::restore_lookup(Rendering { folder: self.another, ..*rendering }.run(helm)?);
+        Ok([output::objects(rendering.name, &first)?, output::objects(rendering.name, &clock::restore_now(&second))?])
     }
 }
 
 /// Writes a chart and values into a folder.
 fn write(chart: &ChartFiles, values: &ChartFiles, folder: &Path) -> Result<()> {
     let written = chart.write(&folder.join(CHART)).and_then(|()| values.write(folder));
-    written.map_err(|error| super::interrupted("the chart", error))
+    written.map_err(|error| super::interruption_error("the chart", error))
 }
 
 /// Adds to the objects of an install those that only an upgrade renders, if the release names them.
@@ -204,10 +205,10 @@ fn with_upgrade(
     chart: &ChartDefinition,
     (untrapped, days): (&ChartFiles, Days<'_>),
     helm: &Program,
-    mut install: [Vec<Sourced>; 2],
-) -> Result<[Vec<Sourced>; 2]> {
+    mut install: [Vec<SourcedObject>; 2],
+) -> Result<[Vec<SourcedObject>; 2]> {
     let written = untrapped.write(&rendering.folder.join(UNTRAPPED_CHART));
-    written.map_err(|error| super::interrupted("the chart", error))?;
+    written.map_err(|error| super::interruption_error("the chart", error))?;
     let printed = match (Rendering { chart: UNTRAPPED_CHART, is_upgrade: true, ..*rendering }).run(helm) {
         // A site keeps the Secrets that it generated at install, which the chart cannot see here.
         Err(error) if chart.has_empty_lookups() && lacks_current_passwords(&error) => return Ok(install),
@@ -217,7 +218,7 @@ fn with_upgrade(
     if !unsteady::have_same_names(&install[0], &install[1]) {
         return Ok(install);
     }
-    let added = upgrades::added(chart, &install[0], &upgrade)?;
+    let added = upgrades::upgrade_objects(chart, &install[0], &upgrade)?;
     let twice = if upgrades::are_kept(chart, &added) {
         days.both(&Rendering { is_upgrade: true, ..*rendering }, helm)?
     } else {
@@ -238,7 +239,7 @@ fn with_own(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Re
         let mut bare = files.clone();
         bare.0.retain(|path, _| !lookup::is_template(path));
         let written = bare.write(&rendering.folder.join(BARE_CHART));
-        written.map_err(|error| super::interrupted("the chart", error))?;
+        written.map_err(|error| super::interruption_error("the chart", error))?;
         let printed = Rendering { chart: BARE_CHART, ..*rendering }.run(helm)?;
         for sourced in output::objects(rendering.name, &printed)? {
             served.extend(served_by(&sourced.object));
@@ -276,7 +277,7 @@ fn checked_values(path: &Path, chart: &ChartDefinition) -> Result<Vec<u8>> {
 
 /// Kinds that the cluster serves when the component is applied: those of Kubernetes, and those of the components that
 /// it needs.
-fn served(definition: &Definition, index: usize, before: &[Rendered]) -> Vec<String> {
+fn cluster_kinds(definition: &Definition, index: usize, before: &[RenderedComponent]) -> Vec<String> {
     let needed = definition.needed_by(index);
     let objects = before.iter().filter(|rendered| needed.contains(&rendered.index)).flat_map(|it| &it.objects);
     let unique: BTreeSet<_> = served_kinds().into_iter().chain(objects.flat_map(served_by)).collect();
@@ -301,13 +302,18 @@ fn served_by(object: &Value) -> Vec<String> {
     }
 }
 
-fn is_left_out(chart: &ChartDefinition, sourced: &Sourced) -> bool {
+fn is_left_out(chart: &ChartDefinition, sourced: &SourcedObject) -> bool {
     let title = title(&sourced.object);
     chart.leave_out.iter().any(|wanted| wanted.value == title)
 }
 
 /// Removes the objects in `leaveOut`. Returns an error for a title that the chart does not render.
-fn leave_out(definition: &Definition, index: usize, chart: &ChartDefinition, objects: &mut Vec<Sourced>) -> Result<()> {
+fn leave_out(
+    definition: &Definition,
+    index: usize,
+    chart: &ChartDefinition,
+    objects: &mut Vec<SourcedObject>,
+) -> Result<()> {
     let titles: BTreeSet<_> = objects.iter().map(|sourced| title(&sourced.object)).collect();
     let lists = [("leaveOut", &chart.leave_out), ("repeatable", &chart.repeatable)];
     for (field, number, wanted) in
@@ -317,7 +323,7 @@ fn leave_out(definition: &Definition, index: usize, chart: &ChartDefinition, obj
             let place = definition.place(wanted, format!("components[{index}].chart.{field}[{number}]"));
             let what = format!("the chart renders no {}", wanted.value);
             let error = BuildError::at(codes::RELEASE_INVALID, place, what);
-            return Err(crate::meant::hinted(error, &wanted.value, titles.iter().map(String::as_str)));
+            return Err(crate::meant::add_name_hint(error, &wanted.value, titles.iter().map(String::as_str)));
         }
     }
     objects.retain(|sourced| !is_left_out(chart, sourced));
@@ -326,7 +332,7 @@ fn leave_out(definition: &Definition, index: usize, chart: &ChartDefinition, obj
 
 /// Removes objects that Landfall creates itself: namespaces of the component, and Secrets that it declares. A declared
 /// Secret must have all keys of the chart's Secret.
-fn absorb(component: &ComponentDefinition, objects: Vec<Sourced>) -> Result<Vec<Sourced>> {
+fn absorb(component: &ComponentDefinition, objects: Vec<SourcedObject>) -> Result<Vec<SourcedObject>> {
     let mut kept = Vec::new();
     let mut incomplete = Vec::new();
     for sourced in objects {
@@ -352,8 +358,8 @@ fn absorb(component: &ComponentDefinition, objects: Vec<Sourced>) -> Result<Vec<
 }
 
 /// Error for declared Secrets that lack keys of the chart's Secrets; it names all of them and the lines to add.
-fn lacks_keys(component: &ComponentDefinition, incomplete: &[(Sourced, Vec<String>)]) -> BuildError {
-    let name = |sourced: &Sourced| sourced.object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+fn lacks_keys(component: &ComponentDefinition, incomplete: &[(SourcedObject, Vec<String>)]) -> BuildError {
+    let name = |sourced: &SourcedObject| sourced.object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let listed =
         incomplete.iter().map(|(sourced, keys)| format!("`{}` without `{}`", name(sourced), keys.join("`, `")));
     let what = format!(
@@ -386,7 +392,7 @@ fn keys_of<'a>(component: &'a ComponentDefinition, name: &str) -> Option<Vec<&'a
 }
 
 /// Converts a Secret of a chart to a declaration of the component.
-fn declared(component: &ComponentDefinition, secret: Generated) -> SecretDefinition {
-    let Generated { name, random, fixed } = secret;
+fn secret_definition(component: &ComponentDefinition, secret: ChartSecret) -> SecretDefinition {
+    let ChartSecret { name, random, fixed } = secret;
     SecretDefinition { name: Spanned { value: name, ..component.name.clone() }, random, fixed }
 }

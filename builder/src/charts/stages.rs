@@ -16,15 +16,20 @@ use landfall_error_codes::codes;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::hooks::{Placed, refused};
-use super::output::Sourced;
+use super::hooks::{ObjectPlacement, hook_error};
+use super::output::SourcedObject;
 use crate::definition::{ComponentDefinition, Definition, is_label, order};
 use crate::error::{BuildError, Place, Result};
-use crate::rendered::{Origin, Rendered, title};
+use crate::rendered::{Origin, RenderedComponent, title};
 
 /// Makes the component of a chart, between the components for its hooks.
-pub fn bring(definition: &mut Definition, index: usize, chart: &str, placed: Placed) -> Result<Vec<Rendered>> {
-    let Placed { before, next_before, objects, next, .. } = placed;
+pub fn bring(
+    definition: &mut Definition,
+    index: usize,
+    chart: &str,
+    placed: ObjectPlacement,
+) -> Result<Vec<RenderedComponent>> {
+    let ObjectPlacement { before, next_before, objects, next, .. } = placed;
     let mut stages = Stages { definition, index };
     let first = (!before.is_empty()).then_some(before);
     let before: Vec<_> = first.into_iter().chain(next_before.into_iter().map(|job| vec![job])).collect();
@@ -36,18 +41,18 @@ pub fn bring(definition: &mut Definition, index: usize, chart: &str, placed: Pla
     found.extend(after);
     definition.order = order(&definition.release)
         .map_err(|names| BuildError::new(codes::BUG, format!("a chart's hooks made a cycle: {}", names.join(", "))))?;
-    Ok(found.into_iter().map(|(index, objects)| rendered(index, chart, objects)).collect())
+    Ok(found.into_iter().map(|(index, objects)| rendered_component(index, chart, objects)).collect())
 }
 
-fn rendered(index: usize, chart: &str, sourced: Vec<Sourced>) -> Rendered {
+fn rendered_component(index: usize, chart: &str, sourced: Vec<SourcedObject>) -> RenderedComponent {
     let files: BTreeMap<String, PathBuf> =
         sourced.iter().map(|sourced| (title(&sourced.object), sourced.file.clone())).collect();
     let origin = Origin::Chart(chart.into(), files);
-    Rendered { index, origin, objects: sourced.into_iter().map(|sourced| sourced.object).collect() }
+    RenderedComponent { index, origin, objects: sourced.into_iter().map(|sourced| sourced.object).collect() }
 }
 
 /// Index of a component in the definition, and its objects.
-type Stage = (usize, Vec<Sourced>);
+type Stage = (usize, Vec<SourcedObject>);
 
 /// Adds components for the hooks of a chart.
 struct Stages<'a> {
@@ -62,7 +67,7 @@ impl Stages<'_> {
     }
 
     /// Adds components for hooks that run before.
-    fn before(&mut self, stages: Vec<Vec<Sourced>>) -> Result<Vec<Stage>> {
+    fn before(&mut self, stages: Vec<Vec<SourcedObject>>) -> Result<Vec<Stage>> {
         stages.iter().flatten().try_for_each(|sourced| self.without_mounts(sourced))?;
         let mut found: Vec<Stage> = Vec::new();
         let of_component = self.own().needs.clone();
@@ -80,7 +85,7 @@ impl Stages<'_> {
     }
 
     /// Adds components for Jobs that run after, one after the other.
-    fn after(&mut self, jobs: Vec<Sourced>) -> Result<Vec<Stage>> {
+    fn after(&mut self, jobs: Vec<SourcedObject>) -> Result<Vec<Stage>> {
         let own = self.name(self.index);
         let mut found: Vec<Stage> = Vec::new();
         for job in jobs {
@@ -120,7 +125,7 @@ impl Stages<'_> {
     }
 
     /// Returns an error if a hook that runs before mounts an artifact of the component, whose claim does not exist yet.
-    fn without_mounts(&self, sourced: &Sourced) -> Result<()> {
+    fn without_mounts(&self, sourced: &SourcedObject) -> Result<()> {
         let mut mounts = self.own().mounts.iter().map(|mount| &mount.claim.value);
         let Some(claim) = mounts.find(|claim| mounts_claim(&sourced.object, claim)) else { return Ok(()) };
         let what = format!("it runs before the component, whose claim `{claim}` does not exist by then");
@@ -128,11 +133,11 @@ impl Stages<'_> {
             "Declare the mount `{claim}` in a component of its own, in the same namespace, that the chart's component \
              needs."
         );
-        Err(refused(sourced, what).hint(hint))
+        Err(hook_error(sourced, what).hint(hint))
     }
 
     /// Moves Secrets that early hooks use to the first component, so that they exist in time.
-    fn move_secrets(&mut self, to: usize, objects: &[&Sourced]) {
+    fn move_secrets(&mut self, to: usize, objects: &[&SourcedObject]) {
         let is_named = |name: &str| objects.iter().any(|it| has_text(&it.object, &|text| text == name));
         let components = &mut self.definition.release.components;
         let own = &mut components[self.index];
@@ -160,8 +165,8 @@ impl Stages<'_> {
     }
 
     /// Gives each component the words in its objects that are declared not to be images.
-    fn share_words<'a>(&mut self, objects: &[Sourced], stages: impl Iterator<Item = &'a Stage>) {
-        let has = |objects: &[Sourced], word: &str| {
+    fn share_words<'a>(&mut self, objects: &[SourcedObject], stages: impl Iterator<Item = &'a Stage>) {
+        let has = |objects: &[SourcedObject], word: &str| {
             objects.iter().any(|it| has_text(&it.object, &|text| text.contains(word)))
         };
         let components = &mut self.definition.release.components;

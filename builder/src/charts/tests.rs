@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use landfall_media::store::ContentStore;
 use landfall_release_document::ComponentEntry;
 use serde_json::{Value, json};
@@ -141,7 +141,7 @@ fn is_kept(bench: &Bench, archive: &[u8]) -> bool {
     ContentStore::at(bench.path("store")).contains(digest(archive))
 }
 
-fn said<T>(bench: &Bench, result: Result<T>) -> String {
+fn refusal_text<T>(bench: &Bench, result: Result<T>) -> String {
     let error = result.map(|_| ()).expect_err("refused");
     let said = format!("{} {error}", error.code().id);
     said.replace(&bench.path("").display().to_string(), "").replace(&bench.registry.address().to_string(), "REGISTRY")
@@ -203,7 +203,7 @@ async fn charts_from_all_sources_build() {
     );
     // A changed archive next to the lock is refused.
     bench.write("release/charts/database.tgz", &chart("database", &map("other")), 0o644);
-    let refused = said(&bench, bench.build().await);
+    let refused = refusal_text(&bench, bench.build().await);
     assert!(
         refused.starts_with("LF2104 release/images.lock:") && refused.contains("charts/database.tgz is sha256:"),
         "{refused}"
@@ -254,7 +254,7 @@ async fn empty_lookups_skip_password_checks() {
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: drawn}\nstringData: {key: RANDOM}\n";
     bench.write("release/charts/database.tgz", &chart_of("database", &[("templates/current-a.yaml", secret)]), 0o644);
     bench.lock().await.expect("locked");
-    assert!(said(&bench, bench.build().await).contains("without current passwords"));
+    assert!(refusal_text(&bench, bench.build().await).contains("without current passwords"));
     let from = "{reference: charts.example/own/database}";
     bench.edit("release/release.yaml", from, "{reference: charts.example/own/database, lookups: empty}");
     bench.build().await.expect("built");
@@ -292,14 +292,14 @@ async fn api_services_extend_known_versions() {
 async fn mismatched_chart_is_refused() {
     let bench = bench().await;
     publish(&bench, &chart("other", &map("assistant")));
-    let refused = said(&bench, bench.lock().await);
+    let refused = refusal_text(&bench, bench.lock().await);
     assert!(
         refused.contains("is the chart `other` 2.0.0, where the lock names charts.example/stable/assistant:2.0.0"),
         "{refused}"
     );
     publish(&bench, &chart("assistant", &map("assistant")));
     bench.write("release/charts/database.tgz", &chart("other", &map("database")), 0o644);
-    let refused = said(&bench, bench.lock().await);
+    let refused = refusal_text(&bench, bench.lock().await);
     assert!(
         refused.contains("is the chart `other` 2.0.0, where the lock names charts.example/own/database:3.0.0"),
         "{refused}"
@@ -318,7 +318,7 @@ async fn mismatched_chart_is_refused() {
     bench.registry.add_blob(&chart("other", &map("a")));
     bench.push("ghcr.io/small/charts/network:1.0.0_b", &again);
     bench.lock().await.expect("locked");
-    let refused = said(&bench, bench.build().await);
+    let refused = refusal_text(&bench, bench.build().await);
     assert!(
         refused.contains("is the chart `other` 2.0.0, where the lock names ghcr.io/small/charts/network:1.0.0_b"),
         "{refused}"
@@ -336,7 +336,7 @@ async fn hostile_charts_are_not_kept() {
     {
         bench.registry.add_file("stable/assistant-2.0.0.tgz", served);
         bench.registry.add_file("stable/index.yaml", index(said_by_index).as_bytes());
-        let refused = said(&bench, bench.lock().await);
+        let refused = refusal_text(&bench, bench.lock().await);
         assert!(refused.contains(code) || refused.starts_with(code), "{refused}");
         assert!(!is_kept(&bench, served), "a refused chart was kept");
         let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
@@ -344,9 +344,9 @@ async fn hostile_charts_are_not_kept() {
         assert!(entry.lines().take(4).any(|line| line.trim() == "digest: unresolved"), "{lock}");
     }
     bench.registry.add_file("stable/index.yaml", b"entries: {other: []}");
-    let refused = said(&bench, bench.lock().await);
+    let refused = refusal_text(&bench, bench.lock().await);
     assert!(refused.starts_with("LF2087 ") && refused.contains("has no chart `assistant`"), "{refused}");
-    let unresolved = said(&bench, bench.build().await);
+    let unresolved = refusal_text(&bench, bench.build().await);
     assert!(unresolved.starts_with("LF2006 ") || unresolved.starts_with("LF2032 "), "{unresolved}");
 }
 
@@ -370,7 +370,7 @@ async fn refused_charts_are_forgotten_unless_accepted() {
         publish(&bench, &refused);
         bench.lock().await.expect("locked");
         assert!(!is_kept(&bench, &refused), "a lock kept what it could not render: {code}");
-        let said = said(&bench, bench.build().await);
+        let said = refusal_text(&bench, bench.build().await);
         assert!(said.starts_with(code), "{said}");
         assert!(!is_kept(&bench, &refused), "a build kept what it refused: {code}");
         assert!(is_kept(&bench, &chart("network", &map("network"))), "a chart that nothing refuses");
@@ -383,7 +383,7 @@ async fn refused_charts_are_forgotten_unless_accepted() {
     bench.lock().await.expect("locked");
     bench.build().await.expect("built");
     with_values(&bench);
-    assert!(said(&bench, bench.build().await).starts_with("LF2083 "));
+    assert!(refusal_text(&bench, bench.build().await).starts_with("LF2083 "));
     assert!(is_kept(&bench, &accepted));
 }
 
@@ -405,7 +405,7 @@ async fn rendered_charts_are_checked() {
         let bench = bench().await;
         bench.write("release/charts/database.tgz", &chart("database", &template), 0o644);
         bench.lock().await.expect("locked");
-        refusals.push(said(&bench, bench.build().await));
+        refusals.push(refusal_text(&bench, bench.build().await));
     }
 
     // Settings for the chart in the definition are checked with its rendered objects.
@@ -421,7 +421,7 @@ async fn rendered_charts_are_checked() {
         let from = "{reference: charts.example/own/database}";
         bench.edit("release/release.yaml", from, &format!("{{reference: charts.example/own/database, {more}}}"));
         bench.lock().await.expect("locked");
-        refusals.push(said(&bench, bench.build().await));
+        refusals.push(refusal_text(&bench, bench.build().await));
     }
     insta::assert_snapshot!(refusals.join("\n"));
 
@@ -496,7 +496,7 @@ async fn upgrade_only_objects_must_be_declared() {
         bench.lock().await.expect("locked");
         let built = bench.build().await;
         let Ok(before) = expected else {
-            let refused = said(&bench, built);
+            let refused = refusal_text(&bench, built);
             assert!(
                 refused.starts_with("LF2088 ") && refused.contains("renders ConfigMap/moves for an upgrade alone"),
                 "{refused}"
@@ -573,7 +573,7 @@ async fn undeclared_hook_image_names_component() {
     let jobs = [job("first", "pre", 0, "a"), job("second", "pre", 5, "quay.io/a/none:2")];
     bench.write("release/charts/database.tgz", &chart("database", &jobs.join("---\n")), 0o644);
     bench.lock().await.expect("locked");
-    let refused = said(&bench, bench.build().await);
+    let refused = refusal_text(&bench, bench.build().await);
     assert!(refused.starts_with("LF2008 ") && refused.contains("under components[1].notImages"), "{refused}");
 }
 
@@ -601,7 +601,7 @@ async fn hook_dependencies_must_exist_before_hook() {
     let (before, _) = lock.split_once("charts:\n").expect("charts");
     bench.write("release/images.lock", format!("{before}{ENTRIES}").as_bytes(), 0o644);
     bench.lock().await.expect("locked");
-    let refused = said(&bench, bench.build().await);
+    let refused = refusal_text(&bench, bench.build().await);
     assert!(
         refused.starts_with("LF2085 ") && refused.contains("whose claim `model` does not exist by then"),
         "{refused}"

@@ -4,8 +4,8 @@ use serde_json::Value;
 use serde_saphyr::Spanned;
 use url::Url;
 
-use super::hooks::{is_companion, refused};
-use super::output::Sourced;
+use super::hooks::{hook_error, is_companion};
+use super::output::SourcedObject;
 use crate::definition::{ComponentDefinition, ProofDefinition, RequestDefinition};
 use crate::error::Result;
 use crate::rendered::title;
@@ -20,7 +20,7 @@ const OPTIONS: [&str; 3] = [FAIL, "--silent", "--show-error"];
 const SHORT_OPTIONS: [char; 3] = ['f', 's', 'S'];
 
 /// The request of a test pod.
-struct Asked {
+struct TestRequest {
     service: String,
     port: u16,
     path: String,
@@ -28,19 +28,19 @@ struct Asked {
 
 /// Converts a chart's tests to proofs, in their order. Companions such as a service account are dropped, because a
 /// proof does not use them.
-pub fn proofs(component: &ComponentDefinition, tests: &[Sourced]) -> Result<Vec<ProofDefinition>> {
+pub fn proofs(component: &ComponentDefinition, tests: &[SourcedObject]) -> Result<Vec<ProofDefinition>> {
     let pods = tests.iter().filter(|test| !is_companion(&test.object));
     pods.enumerate().map(|(number, test)| proof(component, number, test)).collect()
 }
 
 /// Returns true if a test can become a proof.
-pub fn is_proof(component: &ComponentDefinition, test: &Sourced) -> bool {
-    asked(&test.object, &component.namespace.value).is_some()
+pub fn is_proof(component: &ComponentDefinition, test: &SourcedObject) -> bool {
+    test_request(&test.object, &component.namespace.value).is_some()
 }
 
 /// Converts a test to a proof. The name of the first one, number 0, has no number.
-fn proof(component: &ComponentDefinition, number: usize, test: &Sourced) -> Result<ProofDefinition> {
-    let Some(asked) = asked(&test.object, &component.namespace.value) else {
+fn proof(component: &ComponentDefinition, number: usize, test: &SourcedObject) -> Result<ProofDefinition> {
+    let Some(asked) = test_request(&test.object, &component.namespace.value) else {
         let what = "the test is something else than one `curl --fail` of a Service of the component, which is what a \
             proof can be";
         let title = title(&test.object);
@@ -48,7 +48,7 @@ fn proof(component: &ComponentDefinition, number: usize, test: &Sourced) -> Resu
             "List it under `leaveOut` of the chart (`leaveOut: [{title}]`), and declare a proof of your own under \
              `proofs`."
         );
-        return Err(refused(test, what.to_owned()).hint(hint));
+        return Err(hook_error(test, what.to_owned()).hint(hint));
     };
     let suffix = if number == 0 { String::new() } else { format!("-{}", number + 1) };
     let name = format!("{}-chart-test{suffix}", component.name.value);
@@ -72,7 +72,7 @@ fn proof(component: &ComponentDefinition, number: usize, test: &Sourced) -> Resu
     })
 }
 
-fn asked(pod: &Value, namespace: &str) -> Option<Asked> {
+fn test_request(pod: &Value, namespace: &str) -> Option<TestRequest> {
     let spec = pod.get("spec").filter(|_| pod["kind"] == "Pod")?;
     let has_more =
         ["initContainers", "volumes"].iter().any(|key| spec[*key].as_array().is_some_and(|list| !list.is_empty()));
@@ -108,7 +108,7 @@ fn letters(option: &str) -> Option<&str> {
 }
 
 /// Service, port and path of a URL.
-fn service(address: &str, namespace: &str) -> Option<Asked> {
+fn service(address: &str, namespace: &str) -> Option<TestRequest> {
     // curl expands these characters: one URL becomes many.
     if address.contains(['[', ']', '{', '}']) {
         return None;
@@ -122,7 +122,7 @@ fn service(address: &str, namespace: &str) -> Option<Asked> {
     let service = host.strip_suffix(&format!(".{namespace}")).unwrap_or(host);
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let is_name = !service.is_empty() && !service.contains('.');
-    is_name.then(|| Asked {
+    is_name.then(|| TestRequest {
         service: service.to_owned(),
         port: url.port_or_known_default().unwrap_or(80),
         path: format!("{}{query}", url.path()),
@@ -135,9 +135,9 @@ mod tests {
 
     use super::*;
 
-    fn found(container: &Value) -> Option<String> {
+    fn request_text(container: &Value) -> Option<String> {
         let pod = json!({ "kind": "Pod", "metadata": { "name": "t" }, "spec": { "containers": [container] } });
-        asked(&pod, "web").map(|asked| format!("{}:{}{}", asked.service, asked.port, asked.path))
+        test_request(&pod, "web").map(|asked| format!("{}:{}{}", asked.service, asked.port, asked.path))
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
         let test = |kind: &str, name: &str, command: &[&str]| {
             let spec = json!({ "containers": [{ "command": command }] });
             let object = json!({ "kind": kind, "metadata": { "name": name }, "spec": spec });
-            Sourced { file: "shop/templates/tests/a.yaml".into(), object }
+            SourcedObject { file: "shop/templates/tests/a.yaml".into(), object }
         };
         let account = test("ServiceAccount", "tests", &[]);
         let (page, health) =
@@ -165,14 +165,14 @@ mod tests {
 
     #[test]
     fn single_service_request_is_proof() {
-        let command = |words: &[&str]| found(&json!({ "command": words }));
+        let command = |words: &[&str]| request_text(&json!({ "command": words }));
         assert_eq!(command(&["curl", "--fail", "--silent", "shop:8080"]).as_deref(), Some("shop:8080/"));
         assert_eq!(
             command(&["/usr/bin/curl", "-fsS", "http://shop.web.svc.cluster.local/health?full=1"]).as_deref(),
             Some("shop:80/health?full=1")
         );
         assert_eq!(
-            found(&json!({ "command": ["curl"], "args": ["-s", "-f", "shop.web:1/a"] })).as_deref(),
+            request_text(&json!({ "command": ["curl"], "args": ["-s", "-f", "shop.web:1/a"] })).as_deref(),
             Some("shop:1/a")
         );
         for words in [
@@ -197,6 +197,6 @@ mod tests {
         ] {
             assert_eq!(command(words), None, "{words:?}");
         }
-        assert_eq!(found(&json!({ "command": ["curl", "-f", "shop:80"], "env": [] })), None);
+        assert_eq!(request_text(&json!({ "command": ["curl", "-f", "shop:80"], "env": [] })), None);
     }
 }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use landfall_error_codes::codes;
 use serde_json::Value;
 
-use super::output::Sourced;
+use super::output::SourcedObject;
 use super::refusals::{self, Refusals};
 use crate::error::{BuildError, Place, Result};
 use crate::rendered::title;
@@ -34,7 +34,7 @@ pub(super) const OF_CERTIFICATES: &str = "The chart makes a certificate at each 
 
 /// A Secret of a chart whose values the site generates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Generated {
+pub struct ChartSecret {
     /// Name of the Secret.
     pub name: String,
     /// Keys with a random value, each with its number of letters and digits.
@@ -45,19 +45,24 @@ pub struct Generated {
 
 /// The common content of two renderings, and the Secrets in which they differ.
 #[derive(Debug, Default)]
-pub struct Steady {
+pub struct SteadyContent {
     /// The objects without the generated Secrets.
-    pub objects: Vec<Sourced>,
+    pub objects: Vec<SourcedObject>,
     /// The Secrets that the site generates.
-    pub secrets: Vec<Generated>,
+    pub secrets: Vec<ChartSecret>,
 }
 
 /// Separates the steady objects from the generated Secrets.
 ///
 /// Objects with titles in `known` may differ: the release replaces or omits them. A site generates only Secrets in the
 /// component's own namespace, once per name.
-pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>, namespace: &str) -> Result<Steady> {
-    let mut steady = Steady::default();
+pub fn steady(
+    first: Vec<SourcedObject>,
+    second: &[SourcedObject],
+    known: &BTreeSet<String>,
+    namespace: &str,
+) -> Result<SteadyContent> {
+    let mut steady = SteadyContent::default();
     if let Some((one, _)) = first.iter().zip(second).find(|(one, other)| name(one) != name(other)) {
         let what = "the chart renders to objects of other names each time";
         return Err(BuildError::at(codes::CHART_UNSTEADY, place(one, ""), what));
@@ -67,7 +72,7 @@ pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>,
         let longer = if first.len() > second.len() { &first } else { second };
         return Err(BuildError::at(codes::CHART_UNSTEADY, place(&longer[first.len().min(second.len())], ""), what));
     }
-    let mut drawn = Drawn::default();
+    let mut drawn = GeneratedValues::default();
     let mut refusals = Refusals::default();
     for (mut one, other) in first.into_iter().zip(second) {
         let mut differing = Vec::new();
@@ -85,7 +90,7 @@ pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>,
         };
         match secret(&one, other, pointer, namespace, &mut drawn) {
             Ok(secret) if steady.secrets.iter().any(|other| other.name == secret.name) => {
-                refusals.add(refused(&one, "/metadata/name", "is that of another Secret of the chart"), one);
+                refusals.add(unsteady_error(&one, "/metadata/name", "is that of another Secret of the chart"), one);
             }
             Ok(secret) => steady.secrets.push(secret),
             Err(error) => refusals.add(error, one),
@@ -98,7 +103,13 @@ pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>,
 }
 
 /// The Secret that a site generates for an object that differs at `pointer`.
-fn secret(one: &Sourced, other: &Sourced, pointer: &str, namespace: &str, drawn: &mut Drawn) -> Result<Generated> {
+fn secret(
+    one: &SourcedObject,
+    other: &SourcedObject,
+    pointer: &str,
+    namespace: &str,
+    drawn: &mut GeneratedValues,
+) -> Result<ChartSecret> {
     if one.object["kind"] != "Secret" {
         let what = "is something else each time that the chart is rendered";
         let error = BuildError::at(codes::CHART_UNSTEADY, place(one, &format!(": {pointer}")), what);
@@ -106,23 +117,23 @@ fn secret(one: &Sourced, other: &Sourced, pointer: &str, namespace: &str, drawn:
     }
     if !refusals::is_here(one, namespace) {
         let what = format!("is in another namespace than the component's, `{namespace}`, where a site generates it");
-        return Err(refused(one, "/metadata/namespace", &what));
+        return Err(unsteady_error(one, "/metadata/namespace", &what));
     }
-    generated(one, other, drawn)
+    chart_secret(one, other, drawn)
 }
 
 /// Returns true if two renderings contain the same objects, regardless of their content.
-pub(super) fn have_same_names(first: &[Sourced], second: &[Sourced]) -> bool {
+pub(super) fn have_same_names(first: &[SourcedObject], second: &[SourcedObject]) -> bool {
     first.iter().map(name).eq(second.iter().map(name))
 }
 
 /// Identity of an object in one rendering: title, API version and namespace.
-pub(super) fn name(sourced: &Sourced) -> (String, Option<&str>, Option<&str>) {
+pub(super) fn name(sourced: &SourcedObject) -> (String, Option<&str>, Option<&str>) {
     let text = |pointer| sourced.object.pointer(pointer).and_then(Value::as_str);
     (title(&sourced.object), text("/apiVersion"), text("/metadata/namespace"))
 }
 
-fn place(sourced: &Sourced, field: &str) -> Place {
+fn place(sourced: &SourcedObject, field: &str) -> Place {
     let field = format!("{}{field}", title(&sourced.object));
     Place { file: Some(sourced.file.clone()), line: None, field: Some(field) }
 }
@@ -156,60 +167,61 @@ fn remove(object: &mut Value, pointer: &str) {
 
 /// Generated values with their places: a value that is used twice would be generated twice.
 #[derive(Default)]
-struct Drawn(BTreeMap<String, String>);
+struct GeneratedValues(BTreeMap<String, String>);
 
-impl Drawn {
+impl GeneratedValues {
     /// Records a value. Returns an error if another Secret or key has the same value.
-    fn note(&mut self, secret: &Sourced, pointer: &str, value: &str) -> Result<()> {
+    fn note(&mut self, secret: &SourcedObject, pointer: &str, value: &str) -> Result<()> {
         let here = format!("{}: {pointer}", title(&secret.object));
         match self.0.insert(value.to_owned(), here) {
             None => Ok(()),
             Some(elsewhere) => {
                 let what = format!("has the value that {elsewhere} has: a site would generate two");
-                Err(refused(secret, pointer, &what))
+                Err(unsteady_error(secret, pointer, &what))
             }
         }
     }
 }
 
-fn refused(secret: &Sourced, pointer: &str, what: &str) -> BuildError {
+fn unsteady_error(secret: &SourcedObject, pointer: &str, what: &str) -> BuildError {
     let hint = refusals::declaration(&[&secret.object]);
     let field = if pointer.is_empty() { String::new() } else { format!(": {pointer}") };
     BuildError::at(codes::CHART_UNSTEADY, place(secret, &field), what).hint(hint)
 }
 
 /// The declaration of a Secret that a chart generates.
-fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Generated> {
+fn chart_secret(one: &SourcedObject, other: &SourcedObject, drawn: &mut GeneratedValues) -> Result<ChartSecret> {
     let object = &one.object;
     let type_of = object["type"].as_str().unwrap_or("Opaque");
     if !PLAIN_TYPES.contains(&type_of) {
-        let error = refused(one, "/type", &format!("is `{type_of}`, where a site generates only Opaque Secrets"));
+        let error =
+            unsteady_error(one, "/type", &format!("is `{type_of}`, where a site generates only Opaque Secrets"));
         return Err(if type_of == "kubernetes.io/tls" { error.hint(OF_CERTIFICATES) } else { error });
     }
-    carried(one)?;
+    check_carried_fields(one)?;
     let (values, others) = (values(one)?, values(other)?);
     let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut found = Generated { name, random: BTreeMap::new(), fixed: BTreeMap::new() };
+    let mut found = ChartSecret { name, random: BTreeMap::new(), fixed: BTreeMap::new() };
     for (key, value) in values {
         let pointer = format!("/data/{key}");
         match others.get(&key) {
             Some(again) if *again == value => {
                 // An empty value reveals nothing.
                 if !is_plain_key(&key) && !value.trim().is_empty() {
-                    return Err(refused(one, &pointer, "is the same each time: it would travel in the clear"));
+                    return Err(unsteady_error(one, &pointer, "is the same each time: it would travel in the clear"));
                 }
                 found.fixed.insert(key, value);
             }
             Some(again) => {
-                let length = letters_and_digits(&value, again).map_err(|what| refused(one, &pointer, what))?;
+                let length = letters_and_digits(&value, again).map_err(|what| unsteady_error(one, &pointer, what))?;
                 drawn.note(one, &pointer, &value)?;
                 found.random.insert(key, length);
             }
-            None => return Err(refused(one, &pointer, "is missing from some renderings")),
+            None => return Err(unsteady_error(one, &pointer, "is missing from some renderings")),
         }
     }
     if found.random.is_empty() {
-        return Err(refused(one, "", "differs in something else than its values"));
+        return Err(unsteady_error(one, "", "differs in something else than its values"));
     }
     Ok(found)
 }
@@ -219,7 +231,7 @@ type IsPlain<'a> = &'a dyn Fn(&str) -> bool;
 
 /// Returns an error for fields that a generated Secret would not have: labels and annotations that others may use, and
 /// all fields other than name and values.
-fn carried(one: &Sourced) -> Result<()> {
+fn check_carried_fields(one: &SourcedObject) -> Result<()> {
     let object = &one.object;
     let keys = |pointer| object.pointer(pointer).and_then(Value::as_object).into_iter().flat_map(|map| map.keys());
     let is_label = |key: &str| PLAIN_LABELS.contains(&key) || key.starts_with("app.kubernetes.io/");
@@ -236,27 +248,27 @@ fn carried(one: &Sourced) -> Result<()> {
         let is_void = |key: &str| object.pointer(pointer).is_some_and(|map| map[key].is_null() || map[key] == false);
         if let Some(key) = keys(pointer).find(|key| !is_plain(key) && !is_void(key)) {
             let what = format!("has the {noun} `{key}`, which a generated Secret would not have");
-            return Err(refused(one, pointer, &what));
+            return Err(unsteady_error(one, pointer, &what));
         }
     }
     Ok(())
 }
 
 /// Decoded values of a Secret, as programs read them.
-fn values(secret: &Sourced) -> Result<BTreeMap<String, String>> {
+fn values(secret: &SourcedObject) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     let fields = |field: &str| secret.object[field].as_object().into_iter().flatten().collect::<Vec<_>>();
     for (key, value) in fields("data") {
         let bytes = value.as_str().and_then(|text| base64::engine::general_purpose::STANDARD.decode(text.trim()).ok());
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let Some(text) = text else {
-            return Err(refused(secret, &format!("/data/{key}"), "is not text in base64"));
+            return Err(unsteady_error(secret, &format!("/data/{key}"), "is not text in base64"));
         };
         found.insert(key.clone(), text);
     }
     for (key, value) in fields("stringData") {
         let Some(text) = value.as_str() else {
-            return Err(refused(secret, &format!("/stringData/{key}"), "is not text"));
+            return Err(unsteady_error(secret, &format!("/stringData/{key}"), "is not text"));
         };
         found.insert(key.clone(), text.to_owned());
     }
@@ -286,7 +298,7 @@ fn letters_and_digits(one: &str, other: &str) -> std::result::Result<u32, &'stat
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use serde_json::json;
 
     use super::*;
@@ -298,12 +310,15 @@ mod tests {
         json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "db" }, "stringData": data })
     }
 
-    fn sourced(objects: &[Value]) -> Vec<Sourced> {
-        objects.iter().map(|object| Sourced { file: "shop/templates/a.yaml".into(), object: object.clone() }).collect()
+    fn sourced_objects(objects: &[Value]) -> Vec<SourcedObject> {
+        objects
+            .iter()
+            .map(|object| SourcedObject { file: "shop/templates/a.yaml".into(), object: object.clone() })
+            .collect()
     }
 
-    fn run(one: &[Value], other: &[Value]) -> Result<Steady> {
-        steady(sourced(one), &sourced(other), &["Secret/own".to_owned()].into(), "web")
+    fn run(one: &[Value], other: &[Value]) -> Result<SteadyContent> {
+        steady(sourced_objects(one), &sourced_objects(other), &["Secret/own".to_owned()].into(), "web")
     }
 
     #[test]
@@ -327,7 +342,7 @@ mod tests {
         let found = run(&[one, pod("1"), own("1")], &[other, pod("2"), own("2")]).expect("generated");
         let random = [("password".to_owned(), 16), ("short".to_owned(), 16)].into();
         let fixed = [("ldap-toml".to_owned(), String::new()), ("user".to_owned(), "app".to_owned())].into();
-        assert_eq!(found.secrets, [Generated { name: "db".into(), random, fixed }]);
+        assert_eq!(found.secrets, [ChartSecret { name: "db".into(), random, fixed }]);
         assert_eq!(found.objects.len(), 2);
         let annotations = &found.objects[0].object["spec"]["template"]["metadata"]["annotations"];
         assert_eq!(annotations, &json!({ "b": "c" }), "nothing restarts for a Secret that never changes");

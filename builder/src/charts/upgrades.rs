@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use landfall_error_codes::codes;
 
-use super::output::Sourced;
+use super::output::SourcedObject;
 use super::unsteady;
 use crate::definition::ChartDefinition;
 use crate::error::{BuildError, Place, Result};
@@ -16,11 +16,15 @@ use crate::rendered::title;
 
 /// Objects that the chart renders only for an upgrade. Returns an error if the release does not list all objects for
 /// only one of them.
-pub fn added<'a>(chart: &ChartDefinition, install: &[Sourced], upgrade: &'a [Sourced]) -> Result<Vec<&'a Sourced>> {
+pub fn upgrade_objects<'a>(
+    chart: &ChartDefinition,
+    install: &[SourcedObject],
+    upgrade: &'a [SourcedObject],
+) -> Result<Vec<&'a SourcedObject>> {
     let added = missing(install, upgrade);
     let mut removed = missing(upgrade, install);
     removed.retain(|sourced| sourced.object["kind"] != "Secret");
-    let is_unnamed = |sourced: &&&Sourced| {
+    let is_unnamed = |sourced: &&&SourcedObject| {
         let title = title(&sourced.object);
         !chart.repeatable.iter().chain(&chart.leave_out).any(|named| named.value == title)
     };
@@ -33,13 +37,13 @@ pub fn added<'a>(chart: &ChartDefinition, install: &[Sourced], upgrade: &'a [Sou
 }
 
 /// Adds the objects for only upgrade to those of an install.
-pub fn add(install: &mut Vec<Sourced>, upgrade: &[Sourced]) {
+pub fn add(install: &mut Vec<SourcedObject>, upgrade: &[SourcedObject]) {
     let added: Vec<_> = missing(install, upgrade).into_iter().cloned().collect();
     install.extend(added);
 }
 
 /// Returns true if any of these objects becomes part of the release.
-pub fn are_kept(chart: &ChartDefinition, added: &[&Sourced]) -> bool {
+pub fn are_kept(chart: &ChartDefinition, added: &[&SourcedObject]) -> bool {
     added.iter().any(|sourced| {
         let title = title(&sourced.object);
         !chart.leave_out.iter().any(|left| left.value == title)
@@ -47,15 +51,16 @@ pub fn are_kept(chart: &ChartDefinition, added: &[&Sourced]) -> bool {
 }
 
 /// Objects of `other` that `one` lacks.
-fn missing<'a>(one: &[Sourced], other: &'a [Sourced]) -> Vec<&'a Sourced> {
+fn missing<'a>(one: &[SourcedObject], other: &'a [SourcedObject]) -> Vec<&'a SourcedObject> {
     let known: BTreeSet<_> = one.iter().map(unsteady::name).collect();
     other.iter().filter(|sourced| !known.contains(&unsteady::name(sourced))).collect()
 }
 
 /// Error that names the objects of an upgrade alone or of an install alone; `None` without such objects.
-fn refusal(upgrade: &[&Sourced], install: &[&Sourced]) -> Option<BuildError> {
+fn refusal(upgrade: &[&SourcedObject], install: &[&SourcedObject]) -> Option<BuildError> {
     let first = upgrade.first().or_else(|| install.first())?;
-    let titles = |list: &[&Sourced]| list.iter().map(|sourced| title(&sourced.object)).collect::<Vec<_>>().join(", ");
+    let titles =
+        |list: &[&SourcedObject]| list.iter().map(|sourced| title(&sourced.object)).collect::<Vec<_>>().join(", ");
     let times = [("an upgrade", upgrade), ("an install", install)];
     let times = times.iter().filter(|(_, list)| !list.is_empty());
     let alone: Vec<_> = times.map(|(time, list)| format!("{} for {time} alone", titles(list))).collect();
@@ -73,17 +78,17 @@ fn refusal(upgrade: &[&Sourced], install: &[&Sourced]) -> Option<BuildError> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
     use serde_json::json;
 
     use super::*;
 
-    fn objects(titles: &[&str]) -> Vec<Sourced> {
+    fn objects(titles: &[&str]) -> Vec<SourcedObject> {
         let object = |title: &&str| {
             let (kind, name) = title.split_once('/').expect("title");
             json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } })
         };
-        let sourced = |title| Sourced { file: "shop/templates/a.yaml".into(), object: object(title) };
+        let sourced = |title| SourcedObject { file: "shop/templates/a.yaml".into(), object: object(title) };
         titles.iter().map(sourced).collect()
     }
 
@@ -94,16 +99,16 @@ mod tests {
     #[test]
     fn install_or_upgrade_only_objects_are_refused() {
         let (install, upgrade) = (objects(&["Service/a", "Job/first"]), objects(&["Service/a", "Job/move", "Pod/b"]));
-        let error = added(&chart(""), &install, &upgrade).expect_err("refused");
+        let error = upgrade_objects(&chart(""), &install, &upgrade).expect_err("refused");
         assert_eq!(error.code(), codes::CHART_UPGRADE);
         assert_eq!(
             error.to_string(),
             "shop/templates/a.yaml: the chart renders Job/move, Pod/b for an upgrade alone, Job/first for an install \
              alone, and a release has the same objects at each install and upgrade"
         );
-        let hint = Coded::hint(&error).unwrap_or_default();
+        let hint = CodedError::hint(&error).unwrap_or_default();
         assert!(hint.contains("`repeatable: [Job/move, Pod/b, Job/first]`"), "{hint}");
-        let error = added(&chart("repeatable: [Job/move, Pod/b]"), &install, &upgrade).expect_err("refused");
+        let error = upgrade_objects(&chart("repeatable: [Job/move, Pod/b]"), &install, &upgrade).expect_err("refused");
         assert!(error.to_string().contains("renders Job/first for an install alone, and"), "{error}");
     }
 
@@ -111,10 +116,10 @@ mod tests {
     fn declared_differences_are_added_or_dropped() {
         let (mut install, upgrade) = (objects(&["Service/a", "Job/first"]), objects(&["Service/a", "Job/move"]));
         let left_out = chart("leaveOut: [Job/move, Job/first]");
-        let found = added(&left_out, &install, &upgrade).expect("named");
+        let found = upgrade_objects(&left_out, &install, &upgrade).expect("named");
         assert!(!are_kept(&left_out, &found));
         let repeated = chart("repeatable: [Job/move, Job/first]");
-        let found = added(&repeated, &install, &upgrade).expect("named");
+        let found = upgrade_objects(&repeated, &install, &upgrade).expect("named");
         assert!(are_kept(&repeated, &found));
         add(&mut install, &upgrade);
         assert_eq!(install, objects(&["Service/a", "Job/first", "Job/move"]));
@@ -123,7 +128,8 @@ mod tests {
     #[test]
     fn install_only_secret_is_taken() {
         let (install, upgrade) = (objects(&["Secret/key", "Service/a"]), objects(&["Service/a"]));
-        assert!(added(&chart(""), &install, &upgrade).expect("taken").is_empty());
-        added(&chart(""), &upgrade, &install).expect_err("one of an upgrade alone is made from what a site has");
+        assert!(upgrade_objects(&chart(""), &install, &upgrade).expect("taken").is_empty());
+        upgrade_objects(&chart(""), &upgrade, &install)
+            .expect_err("one of an upgrade alone is made from what a site has");
     }
 }

@@ -16,14 +16,14 @@ use crate::nearest::nearest;
 use crate::reference::Reference;
 
 /// A definition under check, with its path for messages.
-struct Checked<'a> {
+struct DefinitionCheck<'a> {
     path: &'a Path,
     release: &'a Release,
 }
 
 /// Returns an error for a definition that contradicts itself.
 pub fn check(path: &Path, release: &Release) -> Result<()> {
-    let checked = Checked { path, release };
+    let checked = DefinitionCheck { path, release };
     checked.identity()?;
     upgrades::check(path, release)?;
     requirements::check(path, release)?;
@@ -35,7 +35,7 @@ pub fn check(path: &Path, release: &Release) -> Result<()> {
     checked.values()
 }
 
-impl Checked<'_> {
+impl DefinitionCheck<'_> {
     fn invalid<T>(&self, at: &Spanned<T>, field: impl Into<String>, what: impl Into<String>) -> BuildError {
         BuildError::at(codes::RELEASE_INVALID, Place::field(self.path, at.referenced.line(), field), what)
     }

@@ -40,7 +40,7 @@ pub use license_check::LicenseCheckForm;
 pub use notes::NotesDefinition;
 pub(crate) use notes::expand as expand_notes;
 pub(crate) use order::order;
-pub use placeholders::{FILL_IN, unfinished};
+pub use placeholders::{FILL_IN, unfinished_lines};
 pub(crate) use proofs::ONE_WAY;
 pub use proofs::{
     CommandDefinition, CommandExpectationDefinition, ProofDefinition, RequestDefinition, ResponseExpectationDefinition,
@@ -83,7 +83,7 @@ impl Definition {
     /// `below` is the path of the file below `written`; it is empty if `written` is the file itself. The result is
     /// relative to the folder of the definition. If an absolute path leads out of that folder, the name of the
     /// component takes its place.
-    pub fn stated(&self, component: &str, written: &Path, below: &Path) -> String {
+    pub fn provenance_path(&self, component: &str, written: &Path, below: &Path) -> String {
         let relative = written.strip_prefix(".").unwrap_or(written);
         let inside = if written.is_absolute() { self.inside(written) } else { Some(relative.to_owned()) };
         let stated = match inside {
@@ -226,7 +226,7 @@ pub struct ComponentDefinition {
     #[serde(default)]
     pub needs: Vec<Spanned<String>>,
     /// Pod Security level of its namespace.
-    #[serde(default = "restricted")]
+    #[serde(default = "default_pod_security")]
     pub pod_security: PodSecurity,
     /// Hard limits of its `ResourceQuota`.
     #[serde(default)]
@@ -306,7 +306,7 @@ impl ComponentDefinition {
     }
 }
 
-const fn restricted() -> PodSecurity {
+const fn default_pod_security() -> PodSecurity {
     PodSecurity::Restricted
 }
 

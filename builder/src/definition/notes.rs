@@ -43,7 +43,7 @@ pub(crate) fn expand(path: &Path, release: &mut Release) -> Result<()> {
             return Err(BuildError::at(codes::RELEASE_NOTES, here, what));
         }
     };
-    release.notes_text = Some(checked(bytes, &place)?);
+    release.notes_text = Some(parse_notes(bytes, &place)?);
     Ok(())
 }
 
@@ -66,7 +66,7 @@ fn bytes_of(file: &Path, here: &Place) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn checked(bytes: Vec<u8>, place: &Place) -> Result<String> {
+fn parse_notes(bytes: Vec<u8>, place: &Place) -> Result<String> {
     let refused = |NotesFault { line, what }: NotesFault| {
         // A line of the definition marks the start of the notes.
         let line = if place.field.is_some() { place.line } else { line };
@@ -86,7 +86,7 @@ mod tests {
 
     use std::io::Write as _;
 
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use crate::release::read;
 

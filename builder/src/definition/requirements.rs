@@ -107,12 +107,12 @@ pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
     }
     if let Some(excess) = release.rules.get(Rule::PER_RELEASE) {
         let what = format!("a release has up to {} rules, and this has {}", Rule::PER_RELEASE, release.rules.len());
-        return Err(refused(path, excess, Rule::PER_RELEASE, what));
+        return Err(rule_error(path, excess, Rule::PER_RELEASE, what));
     }
     for (index, rule) in release.rules.iter().enumerate() {
-        rule.value.check().map_err(|fault| refused(path, rule, index, format!("it has {fault}")))?;
+        rule.value.check().map_err(|fault| rule_error(path, rule, index, format!("it has {fault}")))?;
         if release.rules[..index].iter().any(|other| other.value.name == rule.value.name) {
-            return Err(refused(path, rule, index, format!("the name `{}` occurs twice", rule.value.name)));
+            return Err(rule_error(path, rule, index, format!("the name `{}` occurs twice", rule.value.name)));
         }
     }
     try_rules(path, release)
@@ -162,10 +162,10 @@ fn try_rules(path: &Path, release: &Release) -> Result<()> {
     let rules: Vec<Rule> = release.rules.iter().map(|rule| rule.value.clone()).collect();
     landfall_rules::check(&rules, &Inputs::samples(&view)).map_err(|fault| {
         let rule = &release.rules[fault.index];
-        refused(path, rule, fault.index, fault.to_string())
+        rule_error(path, rule, fault.index, fault.to_string())
     })
 }
 
-fn refused(path: &Path, rule: &Spanned<Rule>, index: usize, what: String) -> BuildError {
+fn rule_error(path: &Path, rule: &Spanned<Rule>, index: usize, what: String) -> BuildError {
     BuildError::at(codes::RELEASE_RULE, Place::field(path, rule.referenced.line(), format!("rules[{index}]")), what)
 }

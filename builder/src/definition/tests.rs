@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 
 use super::Definition;
 use crate::proofs::tests::read_text;
@@ -33,8 +33,9 @@ fn stated_paths_are_machine_independent() {
     }
     fs_err::File::create(&path).and_then(|mut file| file.write_all(GOOD.as_bytes())).expect("file");
     let mut definition = read(&path).expect("definition");
-    let stated =
-        |definition: &Definition, written: &Path, below: &str| definition.stated("app", written, Path::new(below));
+    let stated = |definition: &Definition, written: &Path, below: &str| {
+        definition.provenance_path("app", written, Path::new(below))
+    };
     for named in [path, "release.yaml".into(), "./release.yaml".into()] {
         definition.path = named;
         for (written, below, expected) in [

@@ -12,7 +12,7 @@ use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
 use object::{Endianness, FileKind, ReadCache};
 
 /// Error of the ELF library.
-pub type Failed = Box<dyn std::error::Error + Send + Sync>;
+pub type ElfError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Paths of the dynamic linkers of glibc.
 const GLIBC_LINKERS: [&str; 2] = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
@@ -81,7 +81,7 @@ pub enum Needs {
 
 /// Libraries that a program may be linked with in addition to glibc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
+pub enum AllowedLibraries {
     /// No further library.
     Nothing,
     /// GCC's stack unwinding library, which Rust programs for glibc need.
@@ -89,7 +89,7 @@ pub enum Beside {
 }
 
 /// Machine type of a program; `None` if the file is not a program.
-pub fn machine(data: &ReadCache<impl Read + Seek>) -> Result<Option<u16>, Failed> {
+pub fn machine(data: &ReadCache<impl Read + Seek>) -> Result<Option<u16>, ElfError> {
     Ok(match FileKind::parse(data) {
         Ok(FileKind::Elf64) => {
             let header = FileHeader64::<Endianness>::parse(data)?;
@@ -100,7 +100,7 @@ pub fn machine(data: &ReadCache<impl Read + Seek>) -> Result<Option<u16>, Failed
 }
 
 /// Reads the requirements of a file for its host.
-pub fn needs(data: &ReadCache<impl Read + Seek>, beside: Beside) -> Result<Needs, Failed> {
+pub fn needs(data: &ReadCache<impl Read + Seek>, beside: AllowedLibraries) -> Result<Needs, ElfError> {
     match FileKind::parse(data) {
         Ok(FileKind::Elf32) => needs_of::<FileHeader32<Endianness>>(data, beside),
         Ok(FileKind::Elf64) => needs_of::<FileHeader64<Endianness>>(data, beside),
@@ -111,8 +111,8 @@ pub fn needs(data: &ReadCache<impl Read + Seek>, beside: Beside) -> Result<Needs
 
 fn needs_of<Header: FileHeader<Endian = Endianness>>(
     data: &ReadCache<impl Read + Seek>,
-    beside: Beside,
-) -> Result<Needs, Failed> {
+    beside: AllowedLibraries,
+) -> Result<Needs, ElfError> {
     let header = Header::parse(data)?;
     let endian = header.endian()?;
     let (mut linker, mut libraries) = (None, 0);
@@ -131,7 +131,7 @@ fn needs_of<Header: FileHeader<Endian = Endianness>>(
     if !GLIBC_LINKERS.contains(&linker.as_str()) {
         return Ok(other);
     }
-    let sections = Linked::read(header, data)?;
+    let sections = LinkedLibraries::read(header, data)?;
     if sections.libraries.len() != libraries {
         return Ok(other);
     }
@@ -140,16 +140,16 @@ fn needs_of<Header: FileHeader<Endian = Endianness>>(
 
 /// Libraries and symbol versions of a program, as its sections state.
 #[derive(Debug, Default)]
-struct Linked {
+struct LinkedLibraries {
     libraries: Vec<String>,
     versions: Vec<String>,
 }
 
-impl Linked {
+impl LinkedLibraries {
     fn read<Header: FileHeader<Endian = Endianness>>(
         header: &Header,
         data: &ReadCache<impl Read + Seek>,
-    ) -> Result<Self, Failed> {
+    ) -> Result<Self, ElfError> {
         let endian = header.endian()?;
         let sections = header.sections(endian, data)?;
         let mut linked = Self::default();
@@ -173,15 +173,16 @@ impl Linked {
     }
 
     /// The requirement, if it is known: the newest version of glibc, or the first library that is not part of glibc.
-    fn needs(&self, beside: Beside) -> Option<Needs> {
+    fn needs(&self, beside: AllowedLibraries) -> Option<Needs> {
         let (unwinding, of_unwinding) = UNWINDING;
-        let is_allowed =
-            |library: &str| GLIBC_LIBRARIES.contains(&library) || (beside == Beside::Unwinding && library == unwinding);
+        let is_allowed = |library: &str| {
+            GLIBC_LIBRARIES.contains(&library) || (beside == AllowedLibraries::Unwinding && library == unwinding)
+        };
         if let Some(foreign) = self.libraries.iter().find(|library| !is_allowed(library.as_str())) {
             return Some(Needs::Other(format!("the library {foreign}")));
         }
         let mut newest = None;
-        let is_skipped = |version: &str| beside == Beside::Unwinding && version.starts_with(of_unwinding);
+        let is_skipped = |version: &str| beside == AllowedLibraries::Unwinding && version.starts_with(of_unwinding);
         for version in self.versions.iter().filter(|version| !is_skipped(version.as_str())) {
             let Some(found) = Glibc::of_symbols(version) else {
                 return Some(Needs::Other(format!("symbols of the version {version}")));

@@ -12,7 +12,7 @@ use landfall_release_document::{ArtifactEntry, ArtifactKind, GPU_GLIBC};
 use object::ReadCache;
 use object::elf::{EM_AARCH64, EM_X86_64};
 
-use self::elf::{Beside, Failed, Glibc, Needs};
+use self::elf::{AllowedLibraries, ElfError, Glibc, Needs};
 use crate::error::{BuildError, Place, Result};
 use crate::pins::ArtifactPin;
 
@@ -69,7 +69,8 @@ pub fn check_gpu_program(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
     let newest = Glibc::from(GPU_GLIBC);
     check_processor(path, platform)?;
-    let needs = opened(path).map_err(Failed::from).and_then(|program| elf::needs(&program, Beside::Unwinding));
+    let needs =
+        opened(path).map_err(ElfError::from).and_then(|program| elf::needs(&program, AllowedLibraries::Unwinding));
     match needs {
         Ok(Needs::Glibc(version)) if version <= newest => Ok(()),
         Ok(Needs::Glibc(version)) => {
@@ -103,7 +104,7 @@ fn check_processor(path: &Path, platform: &str) -> Result<()> {
 }
 
 /// Machine type of a program; `None` if the file is not a program.
-fn machine(path: &Path) -> Result<Option<u16>, Failed> {
+fn machine(path: &Path) -> Result<Option<u16>, ElfError> {
     elf::machine(&opened(path)?)
 }
 
@@ -119,8 +120,8 @@ fn place(pin: &ArtifactPin, path: &str) -> Place {
 }
 
 /// Requirements of a file for its host.
-fn needs(path: &Path) -> Result<Needs, Failed> {
-    elf::needs(&opened(path)?, Beside::Nothing)
+fn needs(path: &Path) -> Result<Needs, ElfError> {
+    elf::needs(&opened(path)?, AllowedLibraries::Nothing)
 }
 
 /// Opens a file so that only requested parts are read.
@@ -217,7 +218,7 @@ mod tests {
     use super::*;
 
     /// Requirements of a file with this content.
-    fn of(bytes: &[u8]) -> Result<Needs, Failed> {
+    fn of(bytes: &[u8]) -> Result<Needs, ElfError> {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("file");
         durable::write_file(&path, bytes, 0o755).expect("file");

@@ -39,16 +39,16 @@ const REASON_LETTERS: usize = 300;
 
 /// A request for a file or a list.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct FileRequest<'a> {
     /// URL at the publisher.
     pub url: &'a FileUrl,
     /// Kind of the server and of the request.
-    pub of: Of<'a>,
+    pub of: RequestTarget<'a>,
 }
 
 /// Kinds of servers and requests.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Of<'a> {
+pub(crate) enum RequestTarget<'a> {
     /// A file server.
     Server,
     /// A package index: the page of a project.
@@ -64,7 +64,7 @@ pub(crate) enum Of<'a> {
     Object { region: &'a str, tag: Option<&'a str> },
 }
 
-impl Of<'_> {
+impl RequestTarget<'_> {
     fn is_hub(self) -> bool {
         matches!(self, Self::HubList | Self::Hub { .. })
     }
@@ -73,10 +73,10 @@ impl Of<'_> {
 /// The rest of a file: its offset, and its version if known.
 pub(super) type Rest<'a> = (u64, Option<&'a str>);
 
-impl<'a> Asked<'a> {
+impl<'a> FileRequest<'a> {
     /// Creates a request for a file of a file server.
     pub(crate) fn file(url: &'a FileUrl) -> Self {
-        Self { url, of: Of::Server }
+        Self { url, of: RequestTarget::Server }
     }
 }
 
@@ -87,19 +87,19 @@ impl Client {
     /// server. Redirects of an S3 server are not followed, because a signature is valid for one URL.
     pub(super) async fn request(
         &self,
-        asked: Asked<'_>,
+        asked: FileRequest<'_>,
         rest: Option<Rest<'_>>,
     ) -> Result<std::result::Result<Response, Failure>> {
         let mut address = self.address(asked)?;
         let secrets = self.secrets(&address, asked.of).await?;
         let home = address.origin();
         let mut is_home = true;
-        address = self.signed(address, asked.of)?;
+        address = self.sign_url(address, asked.of)?;
         for _ in 0..=web::REDIRECTS {
             // Each server is reached with its own client, even after a redirect.
             let host = web::authority(&address);
             let mut request = self.web_without_redirects(&host).await?.get(address).header(ACCEPT_ENCODING, "identity");
-            if matches!(asked.of, Of::Index) {
+            if matches!(asked.of, RequestTarget::Index) {
                 request = request.header(ACCEPT, PAGE_FORMS);
             }
             if let Some((offset, version)) = rest {
@@ -119,12 +119,12 @@ impl Client {
                 return Ok(Err(failure));
             }
             if asked.of.is_of_bucket() && !response.status().is_success() {
-                return Ok(Err(objects::refused(response, self.longest_stall()).await));
+                return Ok(Err(objects::s3_failure(response, self.longest_stall()).await));
             }
-            if let Some(failure) = objects::replaced(asked.of, &response) {
+            if let Some(failure) = objects::etag_mismatch(asked.of, &response) {
                 return Ok(Err(failure));
             }
-            address = match web::redirected(&response) {
+            address = match web::redirect_target(&response) {
                 Ok(Some(to)) => to,
                 Ok(None) => return Ok(Ok(response)),
                 Err(failure) => return Ok(Err(failure)),
@@ -136,20 +136,23 @@ impl Client {
     }
 
     /// URL of the request: on a mirror if there is one.
-    pub(super) fn address(&self, asked: Asked<'_>) -> Result<Url> {
+    pub(super) fn address(&self, asked: FileRequest<'_>) -> Result<Url> {
         let mut address = self.registries.file(asked.url)?;
         match asked.of {
-            Of::HubList => address.set_query(Some("blobs=true")),
+            RequestTarget::HubList => address.set_query(Some("blobs=true")),
             // PEP 503: URLs of pages end with `/`.
-            Of::Index => address.set_path(&format!("{}/", address.path())),
+            RequestTarget::Index => address.set_path(&format!("{}/", address.path())),
             // Query strings are part of the signature there.
-            Of::Server | Of::Hub { .. } | Of::ObjectList { .. } | Of::Object { .. } => {}
+            RequestTarget::Server
+            | RequestTarget::Hub { .. }
+            | RequestTarget::ObjectList { .. }
+            | RequestTarget::Object { .. } => {}
         }
         Ok(address)
     }
 
     /// Headers that only this server gets. None of them is sent over a connection without TLS.
-    async fn secrets(&self, address: &Url, of: Of<'_>) -> Result<HeaderMap> {
+    async fn secrets(&self, address: &Url, of: RequestTarget<'_>) -> Result<HeaderMap> {
         let host = web::authority(address);
         let mut secrets = self.registries.headers(&host);
         if of.is_hub()
@@ -183,7 +186,7 @@ impl Client {
 }
 
 /// Failure for a hub's response that is refused before any of its bytes is read.
-fn of_hub(of: Of<'_>, response: &Response, has_token: bool) -> Option<Failure> {
+fn of_hub(of: RequestTarget<'_>, response: &Response, has_token: bool) -> Option<Failure> {
     if !of.is_hub() {
         return None;
     }
@@ -191,12 +194,12 @@ fn of_hub(of: Of<'_>, response: &Response, has_token: bool) -> Option<Failure> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let status = response.status();
     if matches!(status.as_u16(), 401 | 403) {
-        return Some(refused(response, &reason(response), has_token));
+        return Some(hub_refusal(response, &reason(response), has_token));
     }
     if matches!(status.as_u16(), 404 | 410) {
         return Some(Failure::Final(codes::FILE_MISSING, reason(response).into()));
     }
-    let Of::Hub { commit, digest, size } = of else { return None };
+    let RequestTarget::Hub { commit, digest, size } = of else { return None };
     if let Some(found) = text(COMMIT).filter(|found| !found.eq_ignore_ascii_case(commit.as_str())) {
         let what = format!("it serves the commit {} where {commit} was asked for", found.escape_default());
         return Some(Failure::Final(codes::HUB_COMMIT, what.into()));
@@ -217,7 +220,7 @@ fn of_hub(of: Of<'_>, response: &Response, has_token: bool) -> Option<Failure> {
 }
 
 /// Classifies a refusal of a hub. If it names another server as the realm, no token is requested there.
-fn refused(response: &Response, reason: &str, has_token: bool) -> Failure {
+fn hub_refusal(response: &Response, reason: &str, has_token: bool) -> Failure {
     let place = token::realm(response.headers()).and_then(|realm| Url::parse(&realm.address).ok());
     if let Some(elsewhere) = place.filter(|place| place.origin() != response.url().origin()) {
         let what = format!("{reason}, and names {} as the place of its tokens", web::authority(&elsewhere));

@@ -2,9 +2,9 @@
 //! and blobs of such manifests.
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::progress::Progress;
-use landfall_media::store::{ContentStore, Expected};
+use landfall_media::store::{ContentStore, ExpectedBlob};
 use tokio::sync::Mutex;
 
 use super::blob::{Origin, fetch_blob};
@@ -13,7 +13,7 @@ use super::manifest_bytes::LIMIT_BYTES;
 use super::registry::Question;
 use super::web;
 use crate::error::Result;
-use crate::manifest::{Described, OCI_INDEX};
+use crate::manifest::{OCI_INDEX, OciDescriptor};
 use crate::reference::Reference;
 
 /// Held by the task that fetches blobs, so that there is only one at a time.
@@ -74,14 +74,14 @@ impl Client {
 pub(crate) async fn fetch_attached(
     client: &Client,
     image: &Reference,
-    blobs: &[&Described],
+    blobs: &[&OciDescriptor],
     store: &ContentStore,
     progress: &dyn Progress,
 ) -> Result<()> {
     let _one = ONE.lock().await;
     for blob in blobs {
         if !store.contains(blob.digest) {
-            let expected = Expected { digest: blob.digest, size: blob.size };
+            let expected = ExpectedBlob { digest: blob.digest, size: blob.size };
             fetch_blob(client, Origin::Registry(image), expected, store, progress).await?;
         }
     }

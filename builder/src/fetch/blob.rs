@@ -8,10 +8,10 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
-use landfall_media::store::{ContentStore, Expected, Partial};
+use landfall_media::store::{ContentStore, ExpectedBlob, PartialBlob};
 use tokio::sync::mpsc;
 
-use super::ask::Asked;
+use super::ask::FileRequest;
 use super::client::{BlobBytes, Client, Failure};
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
@@ -25,14 +25,14 @@ pub(super) enum Origin<'a> {
     /// Repository of this reference.
     Registry(&'a Reference),
     /// Server that publishes it as a file.
-    File(Asked<'a>),
+    File(FileRequest<'a>),
 }
 
 /// Fetches a blob. On return it is in the store and synced to disk.
 pub(super) async fn fetch_blob(
     client: &Client,
     origin: Origin<'_>,
-    blob: Expected,
+    blob: ExpectedBlob,
     store: &ContentStore,
     progress: &dyn Progress,
 ) -> Result<()> {
@@ -53,7 +53,7 @@ pub(super) async fn fetch_blob(
                 let (returned, end) = receive(partial, bytes, blob.size, progress).await?;
                 if matches!(end, End::TooLong) {
                     blocking(move || returned.discard()).await??;
-                    let (host, what) = named(client, origin, blob)?;
+                    let (host, what) = host_and_name(client, origin, blob)?;
                     let what = format!("{host} sends more than the {} bytes that are pinned for {what}", blob.size);
                     return Err(BuildError::new(codes::BODY_TOO_LONG, what));
                 }
@@ -70,7 +70,7 @@ pub(super) async fn fetch_blob(
             None if partial.length() == blob.size => break,
             None => Failure::transient(io::Error::from(io::ErrorKind::UnexpectedEof)),
         };
-        let (host, what) = named(client, origin, blob)?;
+        let (host, what) = host_and_name(client, origin, blob)?;
         if let Err(error) = client.pause_or_give_up(&host, &what, failure, &mut tries, progress).await {
             // There is no data that a later run could resume.
             if partial.length() == 0 {
@@ -86,7 +86,7 @@ pub(super) async fn fetch_blob(
 async fn open(
     client: &Client,
     origin: Origin<'_>,
-    blob: Expected,
+    blob: ExpectedBlob,
     offset: u64,
 ) -> Result<std::result::Result<BlobBytes, Failure>> {
     match origin {
@@ -96,7 +96,7 @@ async fn open(
 }
 
 /// Server of a blob, and the blob's name in messages.
-fn named(client: &Client, origin: Origin<'_>, blob: Expected) -> Result<(String, String)> {
+fn host_and_name(client: &Client, origin: Origin<'_>, blob: ExpectedBlob) -> Result<(String, String)> {
     Ok(match origin {
         Origin::Registry(reference) => {
             let what = format!("blob sha256:{}… of {reference}", &blob.digest.to_hex()[..12]);
@@ -119,14 +119,19 @@ enum End {
 impl End {
     fn failure(self) -> Option<Failure> {
         match self {
-            Self::Broken(error) => Some(Failure::broken(error)),
+            Self::Broken(error) => Some(Failure::from_body_error(error)),
             Self::Complete | Self::TooLong => None,
         }
     }
 }
 
 /// Writes the stream until it ends, breaks or exceeds the blob's size; returns the partial blob.
-async fn receive(partial: Partial, mut bytes: BlobBytes, size: u64, progress: &dyn Progress) -> Result<(Partial, End)> {
+async fn receive(
+    partial: PartialBlob,
+    mut bytes: BlobBytes,
+    size: u64,
+    progress: &dyn Progress,
+) -> Result<(PartialBlob, End)> {
     let (sender, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
     let length = Arc::new(AtomicU64::new(partial.length()));
     let resumed = bytes.resumed;
@@ -164,11 +169,11 @@ async fn receive(partial: Partial, mut bytes: BlobBytes, size: u64, progress: &d
 }
 
 fn write(
-    mut partial: Partial,
+    mut partial: PartialBlob,
     resumed: bool,
     mut receiver: mpsc::Receiver<Bytes>,
     length: &AtomicU64,
-) -> landfall_media::Result<Partial> {
+) -> landfall_media::Result<PartialBlob> {
     if !resumed {
         partial.restart()?;
     }

@@ -150,7 +150,7 @@ fn keys_in(text: &str, profile: &str) -> Result<Credentials, String> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use landfall_media::durable;
 
     use super::super::registries::Registries;

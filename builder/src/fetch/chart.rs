@@ -3,9 +3,9 @@
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::progress::Progress;
-use landfall_media::store::{ContentStore, Expected};
+use landfall_media::store::{ContentStore, ExpectedBlob};
 
-use super::ask::Asked;
+use super::ask::FileRequest;
 use super::blob::{Origin, fetch_blob};
 use super::client::Client;
 use super::pull::fetch_manifest;
@@ -38,15 +38,15 @@ pub async fn fetch_chart(
             if layer.size > LIMIT_BYTES {
                 return Err(invalid(codes::CHART_LIMIT, format!("has {} bytes, more than {LIMIT_BYTES}", layer.size)));
             }
-            let blob = Expected { digest: layer.digest, size: layer.size };
+            let blob = ExpectedBlob { digest: layer.digest, size: layer.size };
             let fetched = fetch_blob(client, Origin::Registry(&pin.reference), blob, store, progress).await;
             fetched.map_err(|error| error.within(pin.place.clone()))?;
             Ok(layer.digest)
         }
         ChartPin::Archive(pin) => {
             if let ArchiveSource::Url(url) = &pin.source {
-                let blob = Expected { digest: pin.digest, size: pin.size };
-                let fetched = fetch_blob(client, Origin::File(Asked::file(url)), blob, store, progress).await;
+                let blob = ExpectedBlob { digest: pin.digest, size: pin.size };
+                let fetched = fetch_blob(client, Origin::File(FileRequest::file(url)), blob, store, progress).await;
                 fetched.map_err(|error| error.within(pin.place.clone()))?;
             }
             Ok(pin.digest)

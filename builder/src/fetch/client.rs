@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::bucket_keys::EnvironmentKeys;
 use super::credentials::DockerConfiguration;
-use super::pace::Stalled;
+use super::pace::StallError;
 use super::proxies::Proxies;
 use super::registries::Registries;
 use super::registry::Repository;
@@ -89,8 +89,8 @@ impl Failure {
     }
 
     /// Classifies an error that ended the body of a response early.
-    pub(super) fn broken(error: std::io::Error) -> Self {
-        let is_stalled = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Stalled>);
+    pub(super) fn from_body_error(error: std::io::Error) -> Self {
+        let is_stalled = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<StallError>);
         if is_stalled { Self::Stalled(error.into()) } else { Self::transient(error) }
     }
 
@@ -116,7 +116,7 @@ pub(super) struct BlobBytes {
 
 impl Client {
     /// Creates a client from the registries file, if given, and the Docker configuration of this user.
-    pub fn configured(registries: Option<&Path>) -> Result<Self> {
+    pub fn from_configuration(registries: Option<&Path>) -> Result<Self> {
         let registries = registries.map_or_else(|| Ok(Registries::default()), Registries::read)?;
         let registries = registries.or_proxies(Proxies::of_environment());
         let client = Self::new(registries, DockerConfiguration::load()?, Retry::default());

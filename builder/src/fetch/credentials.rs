@@ -118,7 +118,7 @@ impl DockerConfiguration {
             return Ok(self.ask(helper, &keys).await?.unwrap_or(Credentials::Anonymous));
         }
         let entry = keys.iter().find_map(|key| self.document.auths.get(key));
-        if let Some(found) = entry.map(|entry| self.stored(entry, registry)).transpose()?.flatten() {
+        if let Some(found) = entry.map(|entry| self.entry_credentials(entry, registry)).transpose()?.flatten() {
             return Ok(found);
         }
         match &self.document.creds_store {
@@ -131,7 +131,7 @@ impl DockerConfiguration {
         BuildError::at(codes::CREDENTIALS_REFUSED, Place::file(&self.path), what)
     }
 
-    fn stored(&self, entry: &DockerAuth, registry: &str) -> Result<Option<Credentials>> {
+    fn entry_credentials(&self, entry: &DockerAuth, registry: &str) -> Result<Option<Credentials>> {
         if let Some(token) = entry.registrytoken.as_ref().filter(|token| !token.is_empty()) {
             return Ok(Some(Credentials::Bearer(token.clone())));
         }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::ask::{Asked, Of};
+use super::ask::{FileRequest, RequestTarget};
 use super::blob::PIECES_IN_FLIGHT;
 use super::client::{BlobBytes, Client, Failure};
 use super::web::{self, OpenFile};
@@ -30,7 +30,7 @@ const UNSIZED_BYTES: u64 = 16 << 30;
 
 /// Digest and size of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Measured {
+pub struct MeasuredFile {
     /// SHA-256 of the file.
     pub digest: Sha256,
     /// Size in bytes.
@@ -50,25 +50,25 @@ pub(crate) struct IndexPage {
 
 impl Client {
     /// Reads a file once for its digest and size. On return it is in the store and synced to disk.
-    pub async fn measure(&self, url: &FileUrl, store: &ContentStore, progress: &dyn Progress) -> Result<Measured> {
-        self.measured(Asked::file(url), store, progress).await
+    pub async fn measure(&self, url: &FileUrl, store: &ContentStore, progress: &dyn Progress) -> Result<MeasuredFile> {
+        self.measure_request(FileRequest::file(url), store, progress).await
     }
 
     /// Like [`measure`](Self::measure), for any kind of request.
-    pub(crate) async fn measured(
+    pub(crate) async fn measure_request(
         &self,
-        asked: Asked<'_>,
+        asked: FileRequest<'_>,
         store: &ContentStore,
         progress: &dyn Progress,
-    ) -> Result<Measured> {
+    ) -> Result<MeasuredFile> {
         let url = asked.url;
         let host = self.server(url)?;
-        let mut seen = Seen::new(store);
+        let mut seen = PartialFile::new(store);
         let mut tries = self.tries();
         loop {
             // Bytes are joined only if the server guarantees that they belong to the same version.
             if seen.length > 0 && seen.version.is_none() {
-                seen = Seen::new(store);
+                seen = PartialFile::new(store);
             }
             let offset = seen.length;
             if offset > 0 {
@@ -76,7 +76,7 @@ impl Client {
             }
             let failure = match self.file(asked, offset, seen.version.as_deref()).await? {
                 Ok(open) => match seen.take(open, store, progress).await {
-                    Ok(()) => return seen.measured().await,
+                    Ok(()) => return seen.finish().await,
                     Err(failure) => failure,
                 },
                 Err(failure) => failure,
@@ -92,7 +92,7 @@ impl Client {
     /// Reads a small file with unknown content into memory.
     pub(crate) async fn document(
         &self,
-        asked: Asked<'_>,
+        asked: FileRequest<'_>,
         limit_bytes: usize,
         progress: &dyn Progress,
     ) -> Result<Vec<u8>> {
@@ -107,7 +107,7 @@ impl Client {
 
     /// A page of a package index; `url` is its URL without a trailing `/`.
     pub(crate) async fn page(&self, url: &FileUrl, limit_bytes: usize, progress: &dyn Progress) -> Result<IndexPage> {
-        let asked = Asked { url, of: Of::Index };
+        let asked = FileRequest { url, of: RequestTarget::Index };
         let address = self.address(asked)?;
         let ask = async || {
             let response = match self.request(asked, None).await? {
@@ -129,7 +129,7 @@ impl Client {
     }
 
     /// Size of a published file in bytes, if its server states it; does not read the file.
-    pub(crate) async fn published(&self, asked: Asked<'_>, progress: &dyn Progress) -> Result<Option<u64>> {
+    pub(crate) async fn published_size(&self, asked: FileRequest<'_>, progress: &dyn Progress) -> Result<Option<u64>> {
         let ask = async || Ok(self.file(asked, 0, None).await?.map(|open| open.total));
         self.answer(&self.server(asked.url)?, &format!("the file {}", asked.url), progress, ask).await
     }
@@ -137,7 +137,7 @@ impl Client {
     /// Opens a file of pinned size at an offset, which the server may ignore.
     pub(super) async fn pinned_file(
         &self,
-        asked: Asked<'_>,
+        asked: FileRequest<'_>,
         size: u64,
         offset: u64,
     ) -> Result<std::result::Result<BlobBytes, Failure>> {
@@ -156,27 +156,27 @@ impl Client {
 
     async fn file(
         &self,
-        asked: Asked<'_>,
+        asked: FileRequest<'_>,
         offset: u64,
         version: Option<&str>,
     ) -> Result<std::result::Result<OpenFile, Failure>> {
         let rest = (offset > 0).then_some((offset, version));
         Ok(match self.request(asked, rest).await? {
-            Ok(response) => web::opened(response, offset, self.longest_stall(), codes::FILE_MISSING).await,
+            Ok(response) => web::open_body(response, offset, self.longest_stall(), codes::FILE_MISSING).await,
             Err(failure) => Err(failure),
         })
     }
 }
 
 /// Bytes of a file that were read so far, on their way to the store.
-struct Seen {
+struct PartialFile {
     pieces: mpsc::Sender<Bytes>,
     writer: JoinHandle<landfall_media::Result<BlobSums>>,
     length: u64,
     version: Option<String>,
 }
 
-impl Seen {
+impl PartialFile {
     fn new(store: &ContentStore) -> Self {
         let (pieces, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
         let store = store.clone();
@@ -201,7 +201,7 @@ impl Seen {
         }
         self.version = version;
         let limit = total.unwrap_or(UNSIZED_BYTES);
-        while let Some(piece) = stream.try_next().await.map_err(Failure::broken)? {
+        while let Some(piece) = stream.try_next().await.map_err(Failure::from_body_error)? {
             let length = piece.len() as u64;
             if self.length.saturating_add(length) > limit {
                 return Err(Failure::Final(codes::BODY_TOO_LONG, format!("more than {limit} bytes").into()));
@@ -221,14 +221,14 @@ impl Seen {
         }
     }
 
-    async fn measured(self) -> Result<Measured> {
+    async fn finish(self) -> Result<MeasuredFile> {
         // Only a complete file ends with an empty piece; one that is dropped earlier is not kept.
         let _ = self.pieces.send(Bytes::new()).await;
         let sums = self
             .writer
             .await
             .map_err(|error| BuildError::new(codes::BUG, "a thread that writes a file died").because(error))??;
-        Ok(Measured { digest: sums.sha256, size: sums.size })
+        Ok(MeasuredFile { digest: sums.sha256, size: sums.size })
     }
 }
 

@@ -53,13 +53,13 @@ pub(crate) fn refuse(reference: &Reference, manifest: &[u8]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 
     const TAR: &str = "application/vnd.oci.image.layer.v1.tar";
 
-    fn judged(layer: &serde_json::Value) -> Result<()> {
+    fn check_layer(layer: &serde_json::Value) -> Result<()> {
         let own = serde_json::json!({ "mediaType": TAR, "digest": Sha256([1; 32]), "size": 1 });
         let manifest = serde_json::json!({ "schemaVersion": 2, "layers": [own, layer] });
         refuse(&"ghcr.io/a/windows:1".parse().expect("reference"), manifest.to_string().as_bytes())
@@ -74,7 +74,7 @@ mod tests {
             "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
             "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
         ] {
-            let refused = judged(&of_type(media_type)).expect_err(media_type);
+            let refused = check_layer(&of_type(media_type)).expect_err(media_type);
             assert_eq!(refused.code().id, "LF2151");
             let said = refused.to_string();
             assert!(said.contains("ghcr.io/a/windows:1") && said.contains(&digest.to_string()), "{said}");
@@ -82,17 +82,17 @@ mod tests {
         }
         let mut elsewhere = of_type(TAR);
         elsewhere["urls"] = serde_json::json!(["https://layers.example/\u{1b}[31mbase"]);
-        let said = judged(&elsewhere).expect_err("elsewhere").to_string();
+        let said = check_layer(&elsewhere).expect_err("elsewhere").to_string();
         assert!(said.ends_with("its bytes are at https://layers.example/\\u{1b}[31mbase"), "{said}");
     }
 
     #[test]
     fn ordinary_layers_pass() {
         let mut layer = serde_json::json!({ "mediaType": TAR, "digest": Sha256([2; 32]), "size": 1 });
-        judged(&layer).expect("plain");
+        check_layer(&layer).expect("plain");
         for none in [serde_json::json!([]), serde_json::Value::Null] {
             layer["urls"] = none;
-            judged(&layer).expect("without an address");
+            check_layer(&layer).expect("without an address");
         }
         let reference = "ghcr.io/a/b:1".parse().expect("reference");
         for other in [&b"{}"[..], b"{\"manifests\": []}", b"no JSON"] {

@@ -64,7 +64,7 @@ pub(super) fn read(path: &Path, index: usize, entry: &HeaderEntry) -> Result<Hos
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use landfall_media::durable;
 
     use super::super::registries::Registries;

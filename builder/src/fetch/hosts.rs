@@ -121,7 +121,7 @@ fn is_host(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use landfall_media::durable;
 
     use super::super::registries::Registries;

@@ -5,7 +5,7 @@ use std::path::Path;
 use landfall_bundle_spec::chunks::BlobSums;
 use landfall_error_codes::codes;
 use landfall_media::MediaError;
-use landfall_media::store::{ContentStore, Expected};
+use landfall_media::store::{ContentStore, ExpectedBlob};
 
 use crate::error::{BuildError, Result};
 
@@ -15,13 +15,13 @@ use crate::error::{BuildError, Result};
 ///
 /// `FOLDER_UNFIT` if it cannot be read, `FETCH_MISMATCH` if its content differs from the pin, in which case none of it
 /// is kept.
-pub(crate) async fn read_local(path: &Path, pinned: Option<Expected>, store: &ContentStore) -> Result<BlobSums> {
+pub(crate) async fn read_local(path: &Path, pinned: Option<ExpectedBlob>, store: &ContentStore) -> Result<BlobSums> {
     let (store, path) = (store.clone(), path.to_owned());
     let ingested = tokio::task::spawn_blocking(move || ingest(&path, pinned, &store)).await;
     ingested.map_err(|error| BuildError::new(codes::BUG, "a thread that reads a file died").because(error))?
 }
 
-fn ingest(path: &Path, pinned: Option<Expected>, store: &ContentStore) -> Result<BlobSums> {
+fn ingest(path: &Path, pinned: Option<ExpectedBlob>, store: &ContentStore) -> Result<BlobSums> {
     let unread = |error: std::io::Error| {
         BuildError::new(codes::FOLDER_UNFIT, format!("{} cannot be read", path.display())).because(error)
     };

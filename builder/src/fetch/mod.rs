@@ -27,14 +27,14 @@ pub(crate) mod tests;
 mod token;
 mod web;
 
-pub(crate) use ask::{Asked, Of};
+pub(crate) use ask::{FileRequest, RequestTarget};
 pub(crate) use attached::fetch_attached;
 pub use chart::fetch_chart;
 pub use client::{Client, RawManifest};
 pub use credentials::DockerConfiguration;
 pub(crate) use file::IndexPage;
-pub use file::Measured;
+pub use file::MeasuredFile;
 pub(crate) use local::read_local;
-pub use pull::{Fetched, Manifests, fetch, fetch_manifests};
+pub use pull::{FetchedContent, Manifests, fetch, fetch_manifests};
 pub use registries::{Endpoint, Registries};
 pub use retry::Retry;

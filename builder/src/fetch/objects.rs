@@ -14,7 +14,7 @@ use rusty_s3::Method;
 use rusty_s3::signing::sign;
 use url::Url;
 
-use super::ask::Of;
+use super::ask::RequestTarget;
 use super::client::{Client, Failure};
 use super::registries::is_loopback;
 use super::web;
@@ -23,7 +23,7 @@ use crate::error::{BuildError, Result};
 /// Validity of a signed URL, in seconds.
 const SIGNED_SECONDS: u64 = 15 * 60;
 
-impl<'a> Of<'a> {
+impl<'a> RequestTarget<'a> {
     /// Returns true if an S3 server has the content.
     pub(super) fn is_of_bucket(self) -> bool {
         self.region().is_some()
@@ -47,7 +47,7 @@ impl<'a> Of<'a> {
 
 impl Client {
     /// URL of a request to a bucket with its query, signed if there are keys for its server. Other URLs are unchanged.
-    pub(super) fn signed(&self, mut address: Url, of: Of<'_>) -> Result<Url> {
+    pub(super) fn sign_url(&self, mut address: Url, of: RequestTarget<'_>) -> Result<Url> {
         let Some(region) = of.region() else { return Ok(address) };
         let query = of.query();
         let Some(keys) = self.registries.bucket_keys(&address).or_else(|| self.environment_keys.as_ref()?.of(&address))
@@ -70,8 +70,8 @@ impl Client {
 
 /// Failure for an object whose `ETag` differs from the one in the bucket's list, before its bytes are read. Missing or
 /// weak tags are not compared.
-pub(super) fn replaced(of: Of<'_>, response: &Response) -> Option<Failure> {
-    let Of::Object { tag: Some(listed), .. } = of else { return None };
+pub(super) fn etag_mismatch(of: RequestTarget<'_>, response: &Response) -> Option<Failure> {
+    let RequestTarget::Object { tag: Some(listed), .. } = of else { return None };
     let found = response.headers().get(ETAG)?.to_str().ok()?.trim();
     let is_weak = [found, listed].iter().any(|tag| tag.starts_with("W/"));
     let found = found.trim_matches('"');
@@ -86,7 +86,7 @@ pub(super) fn replaced(of: Of<'_>, response: &Response) -> Option<Failure> {
 }
 
 /// Classifies an error response of an S3 server.
-pub(super) async fn refused(response: Response, longest_stall: Duration) -> Failure {
+pub(super) async fn s3_failure(response: Response, longest_stall: Duration) -> Failure {
     let status = response.status();
     match web::failure(response, longest_stall, codes::FILE_MISSING).await {
         // The region, the URL or the key is wrong.

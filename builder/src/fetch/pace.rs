@@ -17,7 +17,7 @@ const LEAST_BYTES: usize = 16 << 10;
 /// Error for a body that brought almost nothing for too long.
 #[derive(Debug, thiserror::Error)]
 #[error("it sent only {bytes} bytes in {} s", .within.as_secs())]
-pub(super) struct Stalled {
+pub(super) struct StallError {
     bytes: usize,
     within: Duration,
 }
@@ -37,10 +37,10 @@ impl Pace {
     }
 
     /// Waits for a piece within the remaining time.
-    pub(super) async fn wait<T>(&mut self, piece: impl Future<Output = T>) -> Result<T, Stalled> {
+    pub(super) async fn wait<T>(&mut self, piece: impl Future<Output = T>) -> Result<T, StallError> {
         let begun = Instant::now();
         let left = self.longest.saturating_sub(self.waited);
-        let stalled = Stalled { bytes: self.bytes, within: self.longest };
+        let stalled = StallError { bytes: self.bytes, within: self.longest };
         let piece = tokio::time::timeout(left, piece).await.map_err(|_| stalled)?;
         self.waited += begun.elapsed();
         Ok(piece)
@@ -55,8 +55,8 @@ impl Pace {
     }
 }
 
-/// Wraps a stream; if it stalls, the error contains [`Stalled`].
-pub(super) fn paced(
+/// Wraps a stream; if it stalls, the error contains [`StallError`].
+pub(super) fn with_pace(
     pieces: BoxStream<'static, io::Result<Bytes>>,
     longest: Duration,
 ) -> BoxStream<'static, io::Result<Bytes>> {
@@ -79,12 +79,12 @@ mod tests {
     use super::*;
 
     /// Bytes that arrive of pieces with these lengths, one every 100 ms, with a limit of 350 ms.
-    async fn arrived(lengths: &[usize]) -> (usize, Option<io::Error>) {
+    async fn receive_pieces(lengths: &[usize]) -> (usize, Option<io::Error>) {
         let pieces = stream::iter(lengths.to_vec()).then(|length| async move {
             tokio::time::sleep(Duration::from_millis(100)).await;
             Ok(Bytes::from(vec![0; length]))
         });
-        let mut pieces = paced(pieces.boxed(), Duration::from_millis(350));
+        let mut pieces = with_pace(pieces.boxed(), Duration::from_millis(350));
         let mut bytes = 0;
         while let Some(piece) = pieces.next().await {
             match piece {
@@ -97,15 +97,15 @@ mod tests {
 
     #[tokio::test]
     async fn trickle_counts_as_stall() {
-        let (bytes, error) = arrived(&[LEAST_BYTES, 1, 1, 1, 1, 1]).await;
+        let (bytes, error) = receive_pieces(&[LEAST_BYTES, 1, 1, 1, 1, 1]).await;
         assert!((LEAST_BYTES + 1..LEAST_BYTES + 4).contains(&bytes), "{bytes}");
         let error = error.expect("stalled");
-        assert!(error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Stalled>), "{error}");
+        assert!(error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<StallError>), "{error}");
     }
 
     #[tokio::test]
     async fn slow_body_is_read_whole() {
-        let (bytes, error) = arrived(&[LEAST_BYTES; 8]).await;
+        let (bytes, error) = receive_pieces(&[LEAST_BYTES; 8]).await;
         assert_eq!((bytes, error.map(|error| error.to_string())), (8 * LEAST_BYTES, None));
     }
 }

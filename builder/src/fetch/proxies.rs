@@ -109,7 +109,7 @@ impl Proxies {
 
 /// Checks the URL of an HTTP proxy; the error text contains no password.
 pub(super) fn check(text: &str) -> std::result::Result<(), String> {
-    let shown = shown(text);
+    let shown = redact_url(text);
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     if let Some(other) = scheme.filter(|scheme| !matches!(*scheme, "http" | "https")) {
         return Err(format!("the proxy `{shown}` speaks {}; Landfall knows http and https", other.escape_default()));
@@ -121,7 +121,7 @@ pub(super) fn check(text: &str) -> std::result::Result<(), String> {
 /// Form of a proxy's URL for a message, without user and password.
 ///
 /// A port that is not a number is cut as well: in a URL that ends before its host, it is the password.
-fn shown(text: &str) -> String {
+fn redact_url(text: &str) -> String {
     let text = without_user(text);
     let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at + 3));
     let host = rest.find(']').unwrap_or(0);
@@ -135,7 +135,7 @@ fn shown(text: &str) -> String {
 
 fn usable(text: &str, proxy: reqwest::Result<reqwest::Proxy>) -> Result<reqwest::Proxy> {
     proxy.map_err(|error| {
-        let what = format!("the proxy `{}` is not an address such as {EXAMPLE}", shown(text));
+        let what = format!("the proxy `{}` is not an address such as {EXAMPLE}", redact_url(text));
         BuildError::new(codes::REGISTRIES_INVALID, what)
             .because(error)
             .hint("Correct HTTP_PROXY and HTTPS_PROXY, or `proxies` of the registries file.")

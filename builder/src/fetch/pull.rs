@@ -8,9 +8,9 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::MediaError;
 use landfall_media::progress::{Event, Progress};
-use landfall_media::store::{ContentStore, Expected};
+use landfall_media::store::{ContentStore, ExpectedBlob};
 
-use super::ask::{Asked, Of};
+use super::ask::{FileRequest, RequestTarget};
 use super::blob::{Origin, fetch_blob};
 use super::client::Client;
 use super::foreign;
@@ -19,7 +19,7 @@ use crate::compression::Compression;
 use crate::error::{BuildError, Place, Result};
 use crate::fetched::{CarriedSignature, FetchedArtifact, FetchedImage};
 use crate::files;
-use crate::manifest::{Described, ImageConfiguration, ManifestDocument};
+use crate::manifest::{ImageConfiguration, ManifestDocument, OciDescriptor};
 use crate::pins::{ArtifactPin, FilePin, FileSource, Pin, Take};
 use crate::reference::Reference;
 
@@ -34,7 +34,7 @@ const ASSEMBLED: &str = "dev.landfall.assembled";
 
 /// Fetched content of a release, in the order of the request.
 #[derive(Debug, Clone)]
-pub struct Fetched {
+pub struct FetchedContent {
     /// Fetched images.
     pub images: Vec<FetchedImage>,
     /// Fetched artifacts.
@@ -44,9 +44,9 @@ pub struct Fetched {
 }
 
 /// A blob that must be in the store.
-struct Needed<'a> {
+struct NeededBlob<'a> {
     source: Source<'a>,
-    blob: Expected,
+    blob: ExpectedBlob,
     place: &'a Place,
 }
 
@@ -103,7 +103,7 @@ impl Manifests<'_> {
     }
 
     /// References of all content that is marked as assembled for tests.
-    pub fn assembled(&self) -> Vec<Reference> {
+    pub fn assembled_references(&self) -> Vec<Reference> {
         let says_so =
             |manifest: &ManifestDocument| manifest.annotations.get(ASSEMBLED).is_some_and(|value| value == "true");
         let pins = self.pins().into_iter().zip(&self.documents);
@@ -111,8 +111,8 @@ impl Manifests<'_> {
     }
 
     /// Unique blobs and files that must be in the store.
-    pub fn blobs(&self) -> impl Iterator<Item = Expected> {
-        needed(&self.pins(), &self.documents, self.artifacts)
+    pub fn blobs(&self) -> impl Iterator<Item = ExpectedBlob> {
+        needed_blobs(&self.pins(), &self.documents, self.artifacts)
             .into_iter()
             .map(|needed| needed.blob)
             .collect::<Vec<_>>()
@@ -136,7 +136,7 @@ impl Manifests<'_> {
     }
 
     /// Unique blobs of known size that will be in the bundle; the content of archives is not known yet.
-    pub fn travelling(&self) -> impl Iterator<Item = Expected> {
+    pub fn travelling(&self) -> impl Iterator<Item = ExpectedBlob> {
         let layers = self.documents.iter().skip(self.images.len()).flat_map(|manifest| &manifest.layers);
         let layers = layers.filter(|layer| Compression::of_artifact_layer(&layer.media_type).is_some());
         let unpacked: HashSet<_> = layers.map(|layer| layer.digest).collect();
@@ -159,39 +159,43 @@ pub async fn fetch(
     platform: &str,
     manifests: &Manifests<'_>,
     progress: &dyn Progress,
-) -> Result<Fetched> {
+) -> Result<FetchedContent> {
     let Manifests { images, artifacts, documents } = manifests;
     let pins = manifests.pins();
-    fetch_missing(client, store, needed(&pins, documents, artifacts), progress).await?;
+    fetch_missing(client, store, needed_blobs(&pins, documents, artifacts), progress).await?;
     let (of_images, of_artifacts) = documents.split_at(images.len());
     let images = images
         .iter()
         .zip(of_images)
-        .map(|(pin, manifest)| image(store, platform, pin, manifest).map_err(|error| refused(error, pin)));
+        .map(|(pin, manifest)| image(store, platform, pin, manifest).map_err(|error| as_refusal(error, pin)));
     let images = images.collect::<Result<_>>()?;
     let mut of_artifacts = of_artifacts.iter();
     let artifacts = artifacts.iter().filter_map(|artifact| match artifact {
         ArtifactPin::Manifest(pin) => {
             let manifest = of_artifacts.next()?;
             let unpacked = files::unpack(store, pin, manifest, progress);
-            Some(unpacked.map_err(|error| refused(error, pin)))
+            Some(unpacked.map_err(|error| as_refusal(error, pin)))
         }
         ArtifactPin::Files(pin) => Some(files::compose(store, pin, progress)),
     });
-    Ok(Fetched { images, artifacts: artifacts.collect::<Result<_>>()?, signatures: Vec::new() })
+    Ok(FetchedContent { images, artifacts: artifacts.collect::<Result<_>>()?, signatures: Vec::new() })
 }
 
 /// Marks an error as a refusal of an image or artifact, at its place in the lock.
-fn refused(error: BuildError, pin: &Pin) -> BuildError {
+fn as_refusal(error: BuildError, pin: &Pin) -> BuildError {
     error.within(pin.place.clone()).refusing(&pin.reference)
 }
 
 /// Unique blobs of the manifests, and files.
-fn needed<'a>(pins: &[&'a Pin], manifests: &[ManifestDocument], artifacts: &'a [ArtifactPin]) -> Vec<Needed<'a>> {
+fn needed_blobs<'a>(
+    pins: &[&'a Pin],
+    manifests: &[ManifestDocument],
+    artifacts: &'a [ArtifactPin],
+) -> Vec<NeededBlob<'a>> {
     let of_manifests = pins.iter().zip(manifests).flat_map(|(pin, manifest)| {
-        blobs(manifest).map(move |blob| Needed {
+        blobs(manifest).map(move |blob| NeededBlob {
             source: Source::Away(Origin::Registry(&pin.reference)),
-            blob: Expected { digest: blob.digest, size: blob.size },
+            blob: ExpectedBlob { digest: blob.digest, size: blob.size },
             place: &pin.place,
         })
     });
@@ -199,9 +203,9 @@ fn needed<'a>(pins: &[&'a Pin], manifests: &[ManifestDocument], artifacts: &'a [
         ArtifactPin::Manifest(_) => None,
         ArtifactPin::Files(pin) => Some(&pin.files),
     });
-    let of_files = files.flatten().map(|file| Needed {
+    let of_files = files.flatten().map(|file| NeededBlob {
         source: source(file),
-        blob: Expected { digest: file.digest, size: file.size },
+        blob: ExpectedBlob { digest: file.digest, size: file.size },
         place: &file.place,
     });
     let mut seen = HashSet::new();
@@ -211,12 +215,14 @@ fn needed<'a>(pins: &[&'a Pin], manifests: &[ManifestDocument], artifacts: &'a [
 /// Source of a file, and how it is requested: a file of a hub at its commit.
 fn source(file: &FilePin) -> Source<'_> {
     let FilePin { source, digest, size, commit, .. } = file;
-    let hub = |commit| Of::Hub { commit, digest: Some(*digest), size: *size };
+    let hub = |commit| RequestTarget::Hub { commit, digest: Some(*digest), size: *size };
     match source {
-        FileSource::Url(url) => Source::Away(Origin::File(Asked { url, of: commit.as_ref().map_or(Of::Server, hub) })),
+        FileSource::Url(url) => {
+            Source::Away(Origin::File(FileRequest { url, of: commit.as_ref().map_or(RequestTarget::Server, hub) }))
+        }
         // The digest identifies the object: a mirror may have other tags.
         FileSource::Object { url, region } => {
-            Source::Away(Origin::File(Asked { url, of: Of::Object { region, tag: None } }))
+            Source::Away(Origin::File(FileRequest { url, of: RequestTarget::Object { region, tag: None } }))
         }
         FileSource::Local(path) => Source::Disk(path),
         FileSource::Beside(bytes) => Source::Here(bytes),
@@ -226,7 +232,7 @@ fn source(file: &FilePin) -> Source<'_> {
 async fn fetch_missing(
     client: &Client,
     store: &ContentStore,
-    needed: Vec<Needed<'_>>,
+    needed: Vec<NeededBlob<'_>>,
     progress: &dyn Progress,
 ) -> Result<()> {
     let missing: Vec<_> = needed.into_iter().filter(|needed| !store.contains(needed.blob.digest)).collect();
@@ -266,7 +272,7 @@ fn about(error: BuildError, origin: Origin<'_>) -> BuildError {
     }
 }
 
-fn blobs(manifest: &ManifestDocument) -> impl Iterator<Item = &Described> {
+fn blobs(manifest: &ManifestDocument) -> impl Iterator<Item = &OciDescriptor> {
     std::iter::once(&manifest.config).chain(&manifest.layers)
 }
 

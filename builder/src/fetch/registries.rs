@@ -293,7 +293,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
 mod tests {
     use std::io::Write as _;
 
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 

@@ -45,7 +45,7 @@ pub(super) struct Question<'a> {
 impl Repository {
     /// URL of the registry's root.
     pub(super) fn root(&self) -> Result<Url> {
-        parsed(&self.registry())
+        parse_address(&self.registry())
     }
 
     /// URL of a path in the repository.
@@ -60,7 +60,7 @@ impl Repository {
     }
 }
 
-fn parsed(address: &str) -> Result<Url> {
+fn parse_address(address: &str) -> Result<Url> {
     Url::parse(address)
         .map_err(|error| BuildError::new(codes::FETCH_FAILED, format!("{address} is not an address")).because(error))
 }
@@ -97,7 +97,7 @@ impl Client {
             Err(failure) => return Ok(Err(failure)),
         };
         let length = response.content_length();
-        let opened = web::opened(response, offset, self.longest_stall(), codes::IMAGE_MISSING).await;
+        let opened = web::open_body(response, offset, self.longest_stall(), codes::IMAGE_MISSING).await;
         Ok(opened.and_then(|file| of_length(file.bytes, length, size, offset)))
     }
 
@@ -114,7 +114,7 @@ impl Client {
             Ok(response) if response.status() == StatusCode::UNAUTHORIZED => response,
             answer => return Ok(answer),
         };
-        let challenge = Challenge::of(&response, &parsed(&repository.address(question.path))?);
+        let challenge = Challenge::of(&response, &parse_address(&repository.address(question.path))?);
         match self.reopen(repository, &opened, challenge).await? {
             Ok(opened) => self.ask_opened(question, opened).await,
             Err(failure) => Ok(Err(failure)),

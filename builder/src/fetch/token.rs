@@ -65,7 +65,7 @@ struct TokenAnswer {
     access_token: Option<String>,
 }
 
-type Asked<T> = Result<std::result::Result<T, Failure>>;
+type AttemptResult<T> = Result<std::result::Result<T, Failure>>;
 
 impl Challenge {
     /// Challenges of a response; empty if another server sent it.
@@ -86,7 +86,7 @@ impl Challenge {
 
 impl Client {
     /// Authentication for a repository, according to the root of the registry.
-    pub(super) async fn authorization(&self, repository: &Repository) -> Asked<RegistryAuth> {
+    pub(super) async fn authorization(&self, repository: &Repository) -> AttemptResult<RegistryAuth> {
         let registry = repository.endpoint.registry.as_str();
         let credentials = match self.docker.credentials(registry).await? {
             Credentials::Bearer(token) => return Ok(Ok(RegistryAuth::Bearer(token))),
@@ -95,24 +95,28 @@ impl Client {
         let root = repository.root()?;
         let request = self.web(registry).await?.get(root.clone());
         Ok(match web::send(request, self.registries.proxies(registry)).await {
-            Ok(response) => self.answered(repository, Challenge::of(&response, &root), credentials).await?,
+            Ok(response) => self.answer_challenge(repository, Challenge::of(&response, &root), credentials).await?,
             Err(failure) => Err(failure),
         })
     }
 
     /// Authentication for a repository, according to a challenge of the registry.
-    pub(super) async fn authorization_by(&self, repository: &Repository, challenge: Challenge) -> Asked<RegistryAuth> {
+    pub(super) async fn authorization_by(
+        &self,
+        repository: &Repository,
+        challenge: Challenge,
+    ) -> AttemptResult<RegistryAuth> {
         let credentials = self.docker.credentials(&repository.endpoint.registry).await?;
-        self.answered(repository, challenge, credentials).await
+        self.answer_challenge(repository, challenge, credentials).await
     }
 
     /// Authentication that satisfies a challenge, as far as the user's credentials allow.
-    async fn answered(
+    async fn answer_challenge(
         &self,
         repository: &Repository,
         challenge: Challenge,
         credentials: Credentials,
-    ) -> Asked<RegistryAuth> {
+    ) -> AttemptResult<RegistryAuth> {
         let Some(realm) = challenge.token else {
             return Ok(Ok(match credentials {
                 Credentials::Basic { user, password } if challenge.password => RegistryAuth::Basic(user, password),
@@ -148,7 +152,12 @@ impl Client {
     }
 
     /// Requests a token for a user, or an anonymous one.
-    async fn token(&self, repository: &Repository, issuer: Issuer, user: Option<(String, String)>) -> Asked<String> {
+    async fn token(
+        &self,
+        repository: &Repository,
+        issuer: Issuer,
+        user: Option<(String, String)>,
+    ) -> AttemptResult<String> {
         let Issuer { mut address, service, scope } = issuer;
         let who = web::authority(&address);
         address.query_pairs_mut().append_pair("scope", &scope);
@@ -163,15 +172,17 @@ impl Client {
             None => request,
         };
         Ok(self.token_of(repository, request, "it gives no token").await.map_err(|failure| match failure {
-            Failure::Transient { code, cause, wait } => {
-                Failure::Transient { code, cause: limited(&who, registry, &cause, code, is_anonymous).into(), wait }
-            }
+            Failure::Transient { code, cause, wait } => Failure::Transient {
+                code,
+                cause: token_error_text(&who, registry, &cause, code, is_anonymous).into(),
+                wait,
+            },
             failure => failure,
         }))
     }
 
     /// Exchanges an identity token for one with pull permission on a repository.
-    async fn exchange(&self, repository: &Repository, identity: &str, issuer: Issuer) -> Asked<String> {
+    async fn exchange(&self, repository: &Repository, identity: &str, issuer: Issuer) -> AttemptResult<String> {
         let service = issuer.service.unwrap_or_default();
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         for (key, value) in [
@@ -215,7 +226,7 @@ impl Client {
 
 /// Error text of a token server, with its name because it is seldom the registry itself, and with advice about rate
 /// limits.
-fn limited(who: &str, registry: &str, cause: &Cause, code: Code, is_anonymous: bool) -> String {
+fn token_error_text(who: &str, registry: &str, cause: &Cause, code: Code, is_anonymous: bool) -> String {
     let said = cause.to_string();
     let said = said.strip_prefix("it answers ").unwrap_or(&said);
     let is_limit = code == codes::RATE_LIMITED && is_anonymous;
@@ -263,7 +274,7 @@ fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn asked(texts: &[&str]) -> Option<Realm> {
+    fn realm_of(texts: &[&str]) -> Option<Realm> {
         let mut headers = HeaderMap::new();
         for text in texts {
             headers.append(WWW_AUTHENTICATE, text.parse().expect("header"));
@@ -276,14 +287,14 @@ mod tests {
         let scope = Some("repository:x:pull,push".into());
         let realm = Realm { address: "https://auth.example/token".into(), service: Some("a b".into()), scope };
         let text = r#"bearer realm="https://auth.example/token",service="a b",scope="repository:x:pull,push""#;
-        assert_eq!(asked(&[text]).as_ref(), Some(&realm));
+        assert_eq!(realm_of(&[text]).as_ref(), Some(&realm));
         for texts in
             [&[r#"Basic realm="r""#, text][..], &[&format!(r#"Basic realm="r", {text}"#)], &["Bearer x=y", text]]
         {
-            assert_eq!(asked(texts).as_ref(), Some(&realm), "{texts:?}");
+            assert_eq!(realm_of(texts).as_ref(), Some(&realm), "{texts:?}");
         }
-        assert_eq!(asked(&[r#"Basic realm="r""#]), None);
-        assert_eq!(asked(&["Negotiate", "Bearer service=x"]), None);
+        assert_eq!(realm_of(&[r#"Basic realm="r""#]), None);
+        assert_eq!(realm_of(&["Negotiate", "Bearer service=x"]), None);
     }
 
     #[test]

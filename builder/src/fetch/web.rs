@@ -16,7 +16,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::client::{BlobBytes, Failure, root_cause};
-use super::pace::{Pace, paced};
+use super::pace::{Pace, with_pace};
 use super::proxies::Proxies;
 use super::registries::{Registries, is_loopback};
 use crate::error::{BuildError, Result};
@@ -103,11 +103,11 @@ pub(super) fn may_lead(from: &Url, to: &Url) -> bool {
 
 /// Sends a request. A response with any status counts as success.
 pub(super) async fn send(request: RequestBuilder, proxies: &Proxies) -> std::result::Result<Response, Failure> {
-    request.send().await.map_err(|error| unanswered(&error, proxies))
+    request.send().await.map_err(|error| send_failure(&error, proxies))
 }
 
 /// Classifies a missing response; the message names the proxy of the request.
-pub(super) fn unanswered(error: &reqwest::Error, proxies: &Proxies) -> Failure {
+pub(super) fn send_failure(error: &reqwest::Error, proxies: &Proxies) -> Failure {
     // A retry would hit the forbidden redirect again.
     if error.is_redirect() {
         let code = if refused_for_tls(error) { codes::PLAIN_HTTP_REFUSED } else { codes::FETCH_FAILED };
@@ -158,7 +158,7 @@ fn refused_for_tls(error: &reqwest::Error) -> bool {
 /// Checks the response to a request for the bytes from `offset`, and opens its body.
 ///
 /// `missing` is the code if the file does not exist. The body may bring almost nothing for at most `longest_stall`.
-pub(super) async fn opened(
+pub(super) async fn open_body(
     response: Response,
     offset: u64,
     longest_stall: Duration,
@@ -170,7 +170,7 @@ pub(super) async fn opened(
         StatusCode::PARTIAL_CONTENT => (true, Some(range_total(response.headers(), offset)?)),
         _ => return Err(failure(response, longest_stall, missing).await),
     };
-    let stream = paced(response.bytes_stream().map_err(std::io::Error::other).boxed(), longest_stall);
+    let stream = with_pace(response.bytes_stream().map_err(std::io::Error::other).boxed(), longest_stall);
     Ok(OpenFile { bytes: BlobBytes { resumed, stream }, total, version })
 }
 
@@ -227,7 +227,7 @@ fn range_total(headers: &HeaderMap, offset: u64) -> std::result::Result<u64, Fai
 }
 
 /// Target of a redirect; `None` if the response is not a redirect. A target without TLS must satisfy [`may_lead`].
-pub(super) fn redirected(response: &Response) -> std::result::Result<Option<Url>, Failure> {
+pub(super) fn redirect_target(response: &Response) -> std::result::Result<Option<Url>, Failure> {
     let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = response.headers().get(LOCATION).filter(|_| is_redirect);
     let Some(location) = location else { return Ok(None) };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::MediaError;
-use landfall_media::store::{ContentStore, Expected};
+use landfall_media::store::{ContentStore, ExpectedBlob};
 use serde::{Deserialize, Serialize};
 
 use crate::compression::Compression;
@@ -41,7 +41,7 @@ impl Default for Limits {
 }
 
 /// Members by name, with digest and size.
-pub type Members = BTreeMap<String, Expected>;
+pub type Members = BTreeMap<String, ExpectedBlob>;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,21 +97,21 @@ impl Unpacking<'_> {
         BuildError::new(codes::ARCHIVE_INVALID, format!("{} {what}", self.name))
     }
 
-    fn broken(&self, error: io::Error) -> BuildError {
+    fn unpack_error(&self, error: io::Error) -> BuildError {
         self.refuse("cannot be unpacked").because(error)
     }
 
     fn all(&mut self, reader: Box<dyn Read>) -> Result<()> {
-        let mut limited = Limited { reader, left: self.limits.unpacked_bytes };
+        let mut limited = LimitedReader { reader, left: self.limits.unpacked_bytes };
         let mut archive = tar::Archive::new(&mut limited);
-        for (number, entry) in archive.entries().map_err(|error| self.broken(error))?.enumerate() {
+        for (number, entry) in archive.entries().map_err(|error| self.unpack_error(error))?.enumerate() {
             if number >= self.limits.entries {
                 return Err(self.refuse(format_args!("has more than {} members", self.limits.entries)));
             }
-            self.entry(entry.map_err(|error| self.broken(error))?)?;
+            self.entry(entry.map_err(|error| self.unpack_error(error))?)?;
         }
         // The archive may end before the file: truncation and damage show only at the end of the file.
-        io::copy(&mut limited, &mut io::sink()).map_err(|error| self.broken(error))?;
+        io::copy(&mut limited, &mut io::sink()).map_err(|error| self.unpack_error(error))?;
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl Unpacking<'_> {
             }
             return Ok(());
         }
-        let sparse = is_sparse(&mut entry).map_err(|error| self.broken(error))?;
+        let sparse = is_sparse(&mut entry).map_err(|error| self.unpack_error(error))?;
         if kind != tar::EntryType::Regular || sparse {
             return Err(self.refuse(format_args!("has `{member}` as {}, not as a plain file", kind_name(kind))));
         }
@@ -141,8 +141,8 @@ impl Unpacking<'_> {
             return Err(self.refuse(format_args!("has `{member}` of {size} bytes, more than {limit}")));
         }
         let size = entry.size();
-        let digest = ingest(self.store, &mut entry, |error| self.broken(error))?;
-        self.found.insert(member, Expected { digest, size });
+        let digest = ingest(self.store, &mut entry, |error| self.unpack_error(error))?;
+        self.found.insert(member, ExpectedBlob { digest, size });
         Ok(())
     }
 
@@ -200,12 +200,12 @@ pub(super) fn kind_name(kind: tar::EntryType) -> &'static str {
 }
 
 /// A reader that fails beyond a limit.
-struct Limited<R> {
+struct LimitedReader<R> {
     reader: R,
     left: u64,
 }
 
-impl<R: Read> Read for Limited<R> {
+impl<R: Read> Read for LimitedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.left = self
@@ -224,12 +224,12 @@ fn record_path(store: &ContentStore, archive: Sha256) -> PathBuf {
 fn read_record(path: &Path) -> Members {
     let record = record::read::<Record>(path);
     let members = record.filter(|record| record.document_type == RECORD_TYPE).map(|record| record.members);
-    let expected = |member: RecordedMember| Expected { digest: member.digest, size: member.size };
+    let expected = |member: RecordedMember| ExpectedBlob { digest: member.digest, size: member.size };
     members.unwrap_or_default().into_iter().map(|(name, member)| (name, expected(member))).collect()
 }
 
-fn write_record(path: &Path, members: impl Iterator<Item = (String, Expected)>) -> Result<()> {
-    let recorded = |found: Expected| RecordedMember { digest: found.digest, size: found.size };
+fn write_record(path: &Path, members: impl Iterator<Item = (String, ExpectedBlob)>) -> Result<()> {
+    let recorded = |found: ExpectedBlob| RecordedMember { digest: found.digest, size: found.size };
     let record = Record {
         document_type: RECORD_TYPE.to_owned(),
         members: members.map(|(name, found)| (name, recorded(found))).collect(),

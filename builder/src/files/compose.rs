@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use landfall_bundle_spec::to_canonical;
 use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
-use landfall_media::store::{ContentStore, Expected};
+use landfall_media::store::{ContentStore, ExpectedBlob};
 use landfall_models::ollama::{MANIFEST_BYTES, OllamaManifest, OllamaName};
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ pub fn compose(store: &ContentStore, pin: &FilesPin, progress: &dyn Progress) ->
     let mut layers = Vec::new();
     let kinds = if pin.form == Form::Model { kinds_of_ollama(store, pin) } else { BTreeMap::new() };
     for file in &pin.files {
-        layers.extend(taken(store, file, pin.form, &kinds).map_err(|error| error.within(file.place.clone()))?);
+        layers.extend(file_layers(store, file, pin.form, &kinds).map_err(|error| error.within(file.place.clone()))?);
     }
     let (artifact_type, config_type, config) = match pin.form {
         Form::Files => (FILES, EMPTY, EMPTY_BYTES.to_vec()),
@@ -131,7 +131,7 @@ fn kinds_of_ollama(store: &ContentStore, pin: &FilesPin) -> BTreeMap<String, &'s
 }
 
 /// Layers made of one file, sorted by the names of its members. `kinds` are media types that file names do not show.
-fn taken(
+fn file_layers(
     store: &ContentStore,
     file: &FilePin,
     form: Form,
@@ -139,7 +139,7 @@ fn taken(
 ) -> Result<Vec<Value>> {
     let members = match &file.take {
         Take::Whole(path) => {
-            let blob = Expected { digest: file.digest, size: file.size };
+            let blob = ExpectedBlob { digest: file.digest, size: file.size };
             return Ok(vec![layer(file, form, kinds.get(path).copied(), path, None, blob)]);
         }
         Take::Members(compression, members) => (*compression, members),
@@ -161,7 +161,7 @@ fn layer(
     kind: Option<&'static str>,
     path: &str,
     member: Option<&str>,
-    blob: Expected,
+    blob: ExpectedBlob,
 ) -> Value {
     let (name, media_type) = match form {
         Form::Files => (TITLE, FILE),

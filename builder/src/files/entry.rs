@@ -10,7 +10,7 @@ use crate::definition::ArtifactDefinition;
 use crate::error::{BuildError, Result};
 use crate::fetched::FetchedArtifact;
 use crate::files::TITLE;
-use crate::manifest::Described;
+use crate::manifest::OciDescriptor;
 use crate::paths::is_relative;
 
 /// Annotations with the name of a file: of CNCF `ModelPack`, and of OCI artifacts in general.
@@ -56,7 +56,7 @@ pub fn entry(definition: &ArtifactDefinition, fetched: &FetchedArtifact) -> Resu
     })
 }
 
-fn file(kind: ArtifactKind, layer: &Described) -> Result<ArtifactFile, String> {
+fn file(kind: ArtifactKind, layer: &OciDescriptor) -> Result<ArtifactFile, String> {
     // `fetch` unpacks archives.
     if Compression::of_artifact_layer(&layer.media_type).is_some() {
         return Err(format!("has the archive {}, which was not unpacked", layer.media_type));
@@ -85,9 +85,9 @@ fn file(kind: ArtifactKind, layer: &Described) -> Result<ArtifactFile, String> {
 mod tests {
     use super::*;
 
-    fn layer(path: Option<&str>, links: Option<&str>, media_type: &str) -> Described {
+    fn layer(path: Option<&str>, links: Option<&str>, media_type: &str) -> OciDescriptor {
         let annotations = [(PATHS[1], path), (LINKS, links)];
-        Described {
+        OciDescriptor {
             media_type: media_type.to_owned(),
             digest: landfall_bundle_spec::Sha256([1; 32]),
             size: 1,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::{Sha256, limits};
 use landfall_error_codes::codes;
-use landfall_media::store::{ContentStore, Expected};
+use landfall_media::store::{ContentStore, ExpectedBlob};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
@@ -60,7 +60,7 @@ struct Record {
 }
 
 /// Limits for unpacking a layer of this size.
-pub fn limits_of(layer: Expected) -> Limits {
+pub fn limits_of(layer: ExpectedBlob) -> Limits {
     let unpacked_bytes = layer.size.saturating_mul(EXPANSION).max(LEAST_BYTES);
     Limits { entries: 10_000, member_bytes: limits::BLOB_BYTES, unpacked_bytes }
 }
@@ -76,7 +76,7 @@ pub fn limits_of(layer: Expected) -> Limits {
 pub fn unpack(
     store: &ContentStore,
     name: &str,
-    layer: Expected,
+    layer: ExpectedBlob,
     compression: Compression,
     limits: Limits,
 ) -> Result<Layer> {
@@ -90,8 +90,8 @@ pub fn unpack(
     }
     let before_member = Cell::new(u64::MAX);
     let mut taking =
-        Taking { store, name, limits, before_member: &before_member, files: Vec::new(), paths: HashSet::new() };
-    let mut archive = tar::Archive::new(Bounded {
+        LayerUnpacking { store, name, limits, before_member: &before_member, files: Vec::new(), paths: HashSet::new() };
+    let mut archive = tar::Archive::new(BoundedReader {
         reader: compression.reader(store.open(layer.digest)?),
         hasher: sha2::Sha256::new(),
         left: limits.unpacked_bytes,
@@ -101,7 +101,7 @@ pub fn unpack(
     // The archive may end before the layer: truncation and damage show only at its end, and the digest covers all of
     // it.
     let mut rest = archive.into_inner();
-    io::copy(&mut rest, &mut io::sink()).map_err(|error| taking.broken(error))?;
+    io::copy(&mut rest, &mut io::sink()).map_err(|error| taking.unpack_error(error))?;
     if rest.left == limits.unpacked_bytes {
         // An empty file labeled as an archive would be missing at the site.
         return Err(taking.refuse("is empty, which no archive is"));
@@ -111,7 +111,7 @@ pub fn unpack(
     Ok(unpacked)
 }
 
-struct Taking<'a> {
+struct LayerUnpacking<'a> {
     store: &'a ContentStore,
     name: &'a str,
     limits: Limits,
@@ -120,17 +120,17 @@ struct Taking<'a> {
     paths: HashSet<String>,
 }
 
-impl Taking<'_> {
+impl LayerUnpacking<'_> {
     fn refuse(&self, what: impl std::fmt::Display) -> BuildError {
         BuildError::new(codes::ARTIFACT_ARCHIVE, format!("{} {what}", self.name))
     }
 
-    fn broken(&self, error: io::Error) -> BuildError {
+    fn unpack_error(&self, error: io::Error) -> BuildError {
         self.refuse("cannot be unpacked").because(error)
     }
 
-    fn all(&mut self, archive: &mut tar::Archive<Bounded<'_>>) -> Result<()> {
-        let mut entries = archive.entries().map_err(|error| self.broken(error))?;
+    fn all(&mut self, archive: &mut tar::Archive<BoundedReader<'_>>) -> Result<()> {
+        let mut entries = archive.entries().map_err(|error| self.unpack_error(error))?;
         let mut count = 0;
         loop {
             self.before_member.set(BEFORE_ENTRY_BYTES);
@@ -141,7 +141,7 @@ impl Taking<'_> {
             if count > self.limits.entries {
                 return Err(self.refuse(format_args!("has more than {} members", self.limits.entries)));
             }
-            self.entry(entry.map_err(|error| self.broken(error))?)?;
+            self.entry(entry.map_err(|error| self.unpack_error(error))?)?;
         }
     }
 
@@ -154,7 +154,7 @@ impl Taking<'_> {
                 return self.file(entry, path);
             }
         }
-        io::copy(&mut entry, &mut io::sink()).map_err(|error| self.broken(error))?;
+        io::copy(&mut entry, &mut io::sink()).map_err(|error| self.unpack_error(error))?;
         Ok(())
     }
 
@@ -183,7 +183,7 @@ impl Taking<'_> {
 
     fn file<R: Read>(&mut self, mut entry: tar::Entry<'_, R>, path: String) -> Result<()> {
         let (kind, size) = (entry.header().entry_type(), entry.size());
-        let sparse = is_sparse(&mut entry).map_err(|error| self.broken(error))?;
+        let sparse = is_sparse(&mut entry).map_err(|error| self.unpack_error(error))?;
         if kind != tar::EntryType::Regular || sparse {
             return Err(self.refuse(format_args!("has `{path}` as {}, not as a plain file", kind_name(kind))));
         }
@@ -194,14 +194,14 @@ impl Taking<'_> {
         if !self.paths.insert(path.clone()) {
             return Err(self.refuse(format_args!("has `{path}` twice")));
         }
-        let digest = ingest(self.store, &mut entry, |error| self.broken(error))?;
+        let digest = ingest(self.store, &mut entry, |error| self.unpack_error(error))?;
         self.files.push(LayerFile { path, digest, size });
         Ok(())
     }
 }
 
 /// A reader that computes the digest and fails beyond its limits.
-struct Bounded<'a> {
+struct BoundedReader<'a> {
     reader: Box<dyn Read + 'a>,
     hasher: sha2::Sha256,
     /// Remaining bytes of the whole archive.
@@ -210,7 +210,7 @@ struct Bounded<'a> {
     before_member: &'a Cell<u64>,
 }
 
-impl Read for Bounded<'_> {
+impl Read for BoundedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.hasher.update(&buffer[..count]);

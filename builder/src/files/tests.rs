@@ -1,7 +1,7 @@
 use std::io::Write as _;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::store::ContentStore;
 
 use super::archive::{Limits, members};
@@ -53,10 +53,10 @@ impl Bench {
     fn archive(&self, fill: impl Fn(&mut tar::Builder<Vec<u8>>)) -> Sha256 {
         let mut archive = tar::Builder::new(Vec::new());
         fill(&mut archive);
-        self.stored(&gzip(&archive.into_inner().expect("archive")))
+        self.store_blob(&gzip(&archive.into_inner().expect("archive")))
     }
 
-    fn stored(&self, bytes: &[u8]) -> Sha256 {
+    fn store_blob(&self, bytes: &[u8]) -> Sha256 {
         self.store.ingest_bytes(bytes).expect("stored").sha256
     }
 
@@ -88,7 +88,7 @@ fn members_are_taken_once() {
     fs_err::remove_file(bench.store.path(both["bridge"].digest)).expect("lost");
     let refused = bench.take(archive, &["bin/ctr", "bridge"]).expect_err("no archive");
     assert_eq!(refused.code(), codes::BLOB_MISSING);
-    assert_eq!(bench.stored(&bytes), archive);
+    assert_eq!(bench.store_blob(&bytes), archive);
     assert_eq!(bench.take(archive, &["bridge"]).expect("again")["bridge"], both["bridge"]);
     assert!(bench.store.contains(both["bridge"].digest));
 }
@@ -105,12 +105,12 @@ fn unexpected_archives_are_refused() {
     };
     let whole = bench.archive(good);
     let bytes = bench.store.read(whole, u64::MAX).expect("archive");
-    let cut = bench.stored(&bytes[..bytes.len() - 9]);
+    let cut = bench.store_blob(&bytes[..bytes.len() - 9]);
     let mut damaged = bytes.clone();
     let last = damaged.len() - 5;
     damaged[last] ^= 1;
-    let damaged = bench.stored(&damaged);
-    let bomb = bench.stored(&gzip(&{
+    let damaged = bench.store_blob(&damaged);
+    let bomb = bench.store_blob(&gzip(&{
         let mut archive = tar::Builder::new(Vec::new());
         good(&mut archive);
         add(&mut archive, "zeros", Regular, &vec![0; 200_000]);
@@ -131,7 +131,7 @@ fn unexpected_archives_are_refused() {
         bench.refusal(bench.archive(|archive| (0..9).for_each(|_| add(archive, "a", Directory, b""))), &["b"]),
         bench.refusal(cut, &["bin/ctr"]),
         bench.refusal(damaged, &["bin/ctr"]),
-        bench.refusal(bench.stored(b"<html>Not found</html>"), &["bin/ctr"]),
+        bench.refusal(bench.store_blob(b"<html>Not found</html>"), &["bin/ctr"]),
     ];
     insta::assert_snapshot!(refusals.join("\n"));
 }

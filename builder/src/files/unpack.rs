@@ -3,9 +3,9 @@
 //! verified first.
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::progress::{Event, Progress};
-use landfall_media::store::{ContentStore, Expected};
+use landfall_media::store::{ContentStore, ExpectedBlob};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use super::layer::{self, Layer, LayerFile};
 use crate::compression::Compression;
 use crate::error::{BuildError, Result};
 use crate::fetched::FetchedArtifact;
-use crate::manifest::{Described, ManifestDocument, OCI_MANIFEST};
+use crate::manifest::{ManifestDocument, OCI_MANIFEST, OciDescriptor};
 use crate::pins::Pin;
 
 /// Prefix of the media types of `ModelPack`.
@@ -42,15 +42,15 @@ const CONFIGURATION_BYTES: u64 = 8 << 20;
 
 /// The part of a configuration that describes layers, for a model or an image.
 #[derive(Deserialize)]
-struct Stated {
+struct LayerConfiguration {
     #[serde(default)]
-    modelfs: Option<Unpacked>,
+    modelfs: Option<DiffIds>,
     #[serde(default)]
-    rootfs: Option<Unpacked>,
+    rootfs: Option<DiffIds>,
 }
 
 #[derive(Deserialize)]
-struct Unpacked {
+struct DiffIds {
     #[serde(rename = "diffIds", alias = "diff_ids")]
     diff_ids: Vec<Sha256>,
 }
@@ -76,7 +76,7 @@ pub fn unpack(
     manifest: &ManifestDocument,
     progress: &dyn Progress,
 ) -> Result<FetchedArtifact> {
-    let compression = |layer: &Described| Compression::of_artifact_layer(&layer.media_type);
+    let compression = |layer: &OciDescriptor| Compression::of_artifact_layer(&layer.media_type);
     let has_archives = manifest.layers.iter().any(|layer| compression(layer).is_some());
     let is_model = manifest.config.media_type == MODEL_CONFIGURATION;
     let configuration = if has_archives || is_model { configuration(store, pin, manifest)? } else { None };
@@ -94,21 +94,21 @@ pub fn unpack(
             continue;
         }
         let name = format!("the layer {} of {}", layer.digest, pin.reference);
-        let blob = Expected { digest: layer.digest, size: layer.size };
+        let blob = ExpectedBlob { digest: layer.digest, size: layer.size };
         let compression = Compression::of_bytes(&crate::layers::beginning(store, layer.digest)?);
         let unpacked = layer::unpack(store, &name, blob, compression, layer::limits_of(blob));
-        let unpacked = unpacked.map_err(|error| advised(layer, error))?;
+        let unpacked = unpacked.map_err(|error| add_oras_hint(layer, error))?;
         let of_configuration = configuration.as_ref().and_then(|stated| stated.diff_ids.get(number).copied());
         check_stated(&name, layer, &unpacked, of_configuration)?;
         layers.extend(unpacked.files.iter().map(|file| of_archive(pin, layer, file)));
     }
-    let unpacked = composed(store, pin, layers, configuration)?;
+    let unpacked = compose_artifact(store, pin, layers, configuration)?;
     progress.event(Event::PhaseDone);
     Ok(unpacked)
 }
 
 /// Adds a hint about oras if the layer may be a plain file: only a folder is marked for unpacking.
-fn advised(layer: &Described, error: BuildError) -> BuildError {
+fn add_oras_hint(layer: &OciDescriptor, error: BuildError) -> BuildError {
     let has_name = layer.annotations.contains_key(TITLE) && !layer.annotations.contains_key(UNPACK);
     let is_file = has_name && layer.media_type == UNTYPED && error.code() == codes::ARTIFACT_ARCHIVE;
     if is_file { error.hint(TYPE_FILES) } else { error }
@@ -119,15 +119,16 @@ fn configuration(store: &ContentStore, pin: &Pin, manifest: &ManifestDocument) -
     let invalid =
         |what: &str| BuildError::new(codes::ARTIFACT_INVALID, format!("the configuration of {} {what}", pin.reference));
     let bytes = store.read(manifest.config.digest, CONFIGURATION_BYTES)?;
-    let (document, stated) = match (serde_json::from_slice::<Value>(&bytes), serde_json::from_slice::<Stated>(&bytes)) {
-        (Ok(document), Ok(stated)) => (document, stated),
-        (Err(error), _) | (_, Err(error)) if manifest.config.media_type == MODEL_CONFIGURATION => {
-            return Err(invalid("is malformed").because(error));
-        }
-        // The configuration of other artifacts may have any content.
-        _ => return Ok(None),
-    };
-    let Some(Unpacked { diff_ids }) = stated.modelfs.or(stated.rootfs) else { return Ok(None) };
+    let (document, stated) =
+        match (serde_json::from_slice::<Value>(&bytes), serde_json::from_slice::<LayerConfiguration>(&bytes)) {
+            (Ok(document), Ok(stated)) => (document, stated),
+            (Err(error), _) | (_, Err(error)) if manifest.config.media_type == MODEL_CONFIGURATION => {
+                return Err(invalid("is malformed").because(error));
+            }
+            // The configuration of other artifacts may have any content.
+            _ => return Ok(None),
+        };
+    let Some(DiffIds { diff_ids }) = stated.modelfs.or(stated.rootfs) else { return Ok(None) };
     let (stated, layers) = (diff_ids.len(), manifest.layers.len());
     if stated != layers {
         let what = format!("{} has {layers} layers, but its configuration describes {stated}", pin.reference);
@@ -138,7 +139,7 @@ fn configuration(store: &ContentStore, pin: &Pin, manifest: &ManifestDocument) -
 
 /// Returns an error if the configuration states another digest for a file of a model than its layer has.
 fn check_files(pin: &Pin, manifest: &ManifestDocument, configuration: &Configuration) -> Result<()> {
-    let is_file = |layer: &Described| layer.media_type.starts_with(MODEL_TYPES) && layer.media_type.ends_with(RAW);
+    let is_file = |layer: &OciDescriptor| layer.media_type.starts_with(MODEL_TYPES) && layer.media_type.ends_with(RAW);
     let mut files = manifest.layers.iter().zip(&configuration.diff_ids).filter(|(layer, _)| is_file(layer));
     let Some((layer, stated)) = files.find(|(layer, stated)| layer.digest != **stated) else { return Ok(()) };
     let what =
@@ -147,7 +148,7 @@ fn check_files(pin: &Pin, manifest: &ManifestDocument, configuration: &Configura
 }
 
 /// Returns an error if the unpacked digest differs from the one in the configuration or in the layer's annotation.
-fn check_stated(name: &str, layer: &Described, unpacked: &Layer, of_configuration: Option<Sha256>) -> Result<()> {
+fn check_stated(name: &str, layer: &OciDescriptor, unpacked: &Layer, of_configuration: Option<Sha256>) -> Result<()> {
     let found = unpacked.diff_id;
     let mismatch = |who: &str, stated: String| {
         let what = format!("{name} unpacks to {found}, but {who} says {stated}");
@@ -162,13 +163,13 @@ fn check_stated(name: &str, layer: &Described, unpacked: &Layer, of_configuratio
     }
 }
 
-fn as_it_is(layer: &Described) -> Value {
-    let Described { media_type, digest, size, annotations, .. } = layer;
+fn as_it_is(layer: &OciDescriptor) -> Value {
+    let OciDescriptor { media_type, digest, size, annotations, .. } = layer;
     json!({ "mediaType": media_type, "digest": digest, "size": size, "annotations": annotations })
 }
 
 /// A file of an archive as a layer, with annotations that name its origin.
-fn of_archive(pin: &Pin, layer: &Described, file: &LayerFile) -> Value {
+fn of_archive(pin: &Pin, layer: &OciDescriptor, file: &LayerFile) -> Value {
     let LayerFile { path, digest, size } = file;
     let model = layer.media_type.strip_prefix(MODEL_TYPES).and_then(|kind| kind.split_once(".tar"));
     let (name, media_type) = match model {
@@ -183,7 +184,7 @@ fn of_archive(pin: &Pin, layer: &Described, file: &LayerFile) -> Value {
 
 /// Composes the artifact from these layers. The result depends only on upstream's content, so it is the same for every
 /// vendor.
-fn composed(
+fn compose_artifact(
     store: &ContentStore,
     pin: &Pin,
     layers: Vec<Value>,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Code, Coded as _, codes};
-use landfall_media::progress::Silent;
-use landfall_media::store::{ContentStore, Expected};
+use landfall_error_codes::{Code, CodedError as _, codes};
+use landfall_media::progress::SilentProgress;
+use landfall_media::store::{ContentStore, ExpectedBlob};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ const WEIGHTS: &str = "application/vnd.cncf.model.weight.v1";
 const MODEL_CONFIGURATION: &str = "application/vnd.cncf.model.config.v1+json";
 
 /// A pushed layer: media type, content and annotations.
-struct Pushed<'a>(&'a str, Vec<u8>, Value);
+struct PushedLayer<'a>(&'a str, Vec<u8>, Value);
 
 struct Bench {
     _folder: tempfile::TempDir,
@@ -36,26 +36,27 @@ impl Bench {
         Self { _folder: folder, store }
     }
 
-    fn stored(&self, bytes: &[u8]) -> Expected {
+    fn store_blob(&self, bytes: &[u8]) -> ExpectedBlob {
         let sums = self.store.ingest_bytes(bytes).expect("stored");
-        Expected { digest: sums.sha256, size: sums.size }
+        ExpectedBlob { digest: sums.sha256, size: sums.size }
     }
 
     /// Unpacks an artifact with these layers and this configuration.
-    fn unpacked(&self, config: (&str, &Value), layers: &[Pushed<'_>]) -> Result<FetchedArtifact> {
-        let described = |media_type: &str, blob: Expected, annotations: &Value| {
+    fn unpack_artifact(&self, config: (&str, &Value), layers: &[PushedLayer<'_>]) -> Result<FetchedArtifact> {
+        let described = |media_type: &str, blob: ExpectedBlob, annotations: &Value| {
             json!({ "mediaType": media_type,
             "digest": blob.digest, "size": blob.size, "annotations": annotations })
         };
-        let layers = layers.iter().map(|Pushed(kind, bytes, notes)| described(kind, self.stored(bytes), notes));
+        let layers =
+            layers.iter().map(|PushedLayer(kind, bytes, notes)| described(kind, self.store_blob(bytes), notes));
         let layers: Vec<_> = layers.collect();
         let (config_type, config) = config;
         let manifest = json!({
             "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": "application/vnd.example",
-            "config": described(config_type, self.stored(config.to_string().as_bytes()), &json!({})),
+            "config": described(config_type, self.store_blob(config.to_string().as_bytes()), &json!({})),
             "layers": layers,
         });
-        let blob = self.stored(manifest.to_string().as_bytes());
+        let blob = self.store_blob(manifest.to_string().as_bytes());
         let pin = Pin {
             reference: "ghcr.io/a/model:1".parse().expect("reference"),
             digest: blob.digest,
@@ -64,7 +65,7 @@ impl Bench {
             license: None,
             place: crate::Place::default(),
         };
-        unpack(&self.store, &pin, &serde_json::from_value(manifest).expect("manifest"), &Silent)
+        unpack(&self.store, &pin, &serde_json::from_value(manifest).expect("manifest"), &SilentProgress)
     }
 
     /// Media type, path and content of each layer.
@@ -112,11 +113,11 @@ fn archives_unpack_into_files() {
     let diff_ids = [Sha256::of(&weights), Sha256::of(&configs), Sha256::of(&raw)];
     let types = [format!("{WEIGHTS}.tar+gzip"), "application/vnd.cncf.model.weight.config.v1.tar+zstd".to_owned()];
     let layers = [
-        Pushed(&types[0], gzip(&weights), none()),
-        Pushed(&types[1], compress_to_vec(&configs[..], CompressionLevel::Fastest), none()),
-        Pushed("application/vnd.cncf.model.doc.v1.raw", raw, json!({ "org.cncf.model.filepath": "README.md" })),
+        PushedLayer(&types[0], gzip(&weights), none()),
+        PushedLayer(&types[1], compress_to_vec(&configs[..], CompressionLevel::Fastest), none()),
+        PushedLayer("application/vnd.cncf.model.doc.v1.raw", raw, json!({ "org.cncf.model.filepath": "README.md" })),
     ];
-    let found = bench.unpacked((MODEL_CONFIGURATION, &model(&diff_ids)), &layers).expect("unpacked");
+    let found = bench.unpack_artifact((MODEL_CONFIGURATION, &model(&diff_ids)), &layers).expect("unpacked");
     let file = |kind: &str, path: &str, bytes: &[u8]| {
         (format!("application/vnd.cncf.model.{kind}"), path.to_owned(), bytes.to_vec())
     };
@@ -145,9 +146,9 @@ fn archives_unpack_into_files() {
     assert_eq!((&config["descriptor"]["name"], &config["config"]["paramSize"]), (&json!("m"), &json!("1b")));
 
     // A repetition gives the same result; content in the store is not unpacked again.
-    let again = bench.unpacked((MODEL_CONFIGURATION, &model(&diff_ids)), &layers).expect("unpacked");
+    let again = bench.unpack_artifact((MODEL_CONFIGURATION, &model(&diff_ids)), &layers).expect("unpacked");
     assert_eq!(again.pin, found.pin);
-    let blob = bench.stored(&gzip(&weights));
+    let blob = bench.store_blob(&gzip(&weights));
     fs_err::remove_file(bench.store.path(blob.digest)).expect("removed");
     let known = layer::unpack(&bench.store, "a layer", blob, Compression::Gzip, layer::limits_of(blob)).expect("known");
     assert_eq!((known.diff_id, known.files.len()), (diff_ids[0], 2));
@@ -156,15 +157,15 @@ fn archives_unpack_into_files() {
 #[test]
 fn only_oras_archives_are_unpacked() {
     let bench = Bench::new();
-    let plain = [Pushed("application/x", b"tool".to_vec(), json!({ "org.opencontainers.image.title": "tool" }))];
-    let found = bench.unpacked(("application/vnd.oci.empty.v1+json", &none()), &plain).expect("as it is");
+    let plain = [PushedLayer("application/x", b"tool".to_vec(), json!({ "org.opencontainers.image.title": "tool" }))];
+    let found = bench.unpack_artifact(("application/vnd.oci.empty.v1+json", &none()), &plain).expect("as it is");
     assert_eq!(found.manifest.layers[0].media_type, "application/x");
 
     let folder = of_files(&[("folder/a", b"1"), ("folder/b", b"2")]);
     let notes = json!({ "org.opencontainers.image.title": "folder", "io.deis.oras.content.unpack": "true",
         "io.deis.oras.content.digest": Sha256::of(&folder) });
-    let layers = [Pushed("application/vnd.oci.image.layer.v1.tar+gzip", gzip(&folder), notes)];
-    let found = bench.unpacked(("application/vnd.unknown.config.v1+json", &none()), &layers).expect("unpacked");
+    let layers = [PushedLayer("application/vnd.oci.image.layer.v1.tar+gzip", gzip(&folder), notes)];
+    let found = bench.unpack_artifact(("application/vnd.unknown.config.v1+json", &none()), &layers).expect("unpacked");
     let paths: Vec<_> = bench.files(&found).into_iter().map(|(kind, path, _)| (kind, path)).collect();
     let file = "application/vnd.landfall.file.v1".to_owned();
     assert_eq!(paths, [(file.clone(), "folder/a".to_owned()), (file, "folder/b".to_owned())]);
@@ -178,7 +179,7 @@ fn mismatched_layer_is_refused() {
     let (right, wrong) = (Sha256::of(&weights), Sha256([9; 32]));
     let refused = |config: &Value, notes: Value| -> (Code, String) {
         let error = bench
-            .unpacked((MODEL_CONFIGURATION, config), &[Pushed(&kind, gzip(&weights), notes)])
+            .unpack_artifact((MODEL_CONFIGURATION, config), &[PushedLayer(&kind, gzip(&weights), notes)])
             .expect_err("refused");
         (error.code(), error.to_string())
     };
@@ -199,11 +200,11 @@ fn mismatched_model_file_is_refused() {
     let (file, folder) = (b"weights".to_vec(), of_files(&[("config.json", b"{}")]));
     let (of_file, of_folder, wrong) = (Sha256::of(&file), Sha256::of(&folder), Sha256([9; 32]));
     let types = [format!("{WEIGHTS}.raw"), format!("{WEIGHTS}.tar")];
-    let raw = || Pushed(&types[0], file.clone(), json!({ "org.cncf.model.filepath": "a.gguf" }));
-    let both = [raw(), Pushed(&types[1], folder.clone(), none())];
-    let unpacked = |diff_ids: &[Sha256], layers: &[Pushed<'_>]| {
+    let raw = || PushedLayer(&types[0], file.clone(), json!({ "org.cncf.model.filepath": "a.gguf" }));
+    let both = [raw(), PushedLayer(&types[1], folder.clone(), none())];
+    let unpacked = |diff_ids: &[Sha256], layers: &[PushedLayer<'_>]| {
         bench
-            .unpacked((MODEL_CONFIGURATION, &model(diff_ids)), layers)
+            .unpack_artifact((MODEL_CONFIGURATION, &model(diff_ids)), layers)
             .map_err(|error| (error.code(), error.to_string()))
     };
     unpacked(&[of_file], &[raw()]).expect("as it is stated");
@@ -217,17 +218,18 @@ fn mismatched_model_file_is_refused() {
     assert!(code == codes::ARTIFACT_LAYER_MISMATCH && what.contains("describes 0"), "{what}");
     // A model whose configuration does not describe layers is unchanged.
     let stated = json!({ "descriptor": { "name": "m" } });
-    bench.unpacked((MODEL_CONFIGURATION, &stated), &[raw()]).expect("as it is");
+    bench.unpack_artifact((MODEL_CONFIGURATION, &stated), &[raw()]).expect("as it is");
 }
 
 #[test]
 fn untyped_oras_file_gets_hint() {
     let bench = Bench::new();
     let hint = |kind: &str, notes: Value| {
-        let layers = [Pushed(kind, b"a program, pushed without a type".to_vec(), notes)];
-        let error = bench.unpacked(("application/vnd.oci.empty.v1+json", &none()), &layers).expect_err("refused");
+        let layers = [PushedLayer(kind, b"a program, pushed without a type".to_vec(), notes)];
+        let error =
+            bench.unpack_artifact(("application/vnd.oci.empty.v1+json", &none()), &layers).expect_err("refused");
         assert_eq!(error.code(), codes::ARTIFACT_ARCHIVE, "{error}");
-        landfall_error_codes::Coded::hint(&error)
+        landfall_error_codes::CodedError::hint(&error)
     };
     let untyped = "application/vnd.oci.image.layer.v1.tar";
     let named = json!({ "org.opencontainers.image.title": "tool" });
@@ -242,7 +244,7 @@ fn untyped_oras_file_gets_hint() {
 #[test]
 fn old_empty_record_is_ignored() {
     let bench = Bench::new();
-    let empty = bench.stored(b"");
+    let empty = bench.store_blob(b"");
     let hex = empty.digest.to_hex();
     let folder = bench.store.root().join("landfall/unpacked").join(&hex[..2]);
     let record = json!({ "type": "landfall.dev/unpacked/1", "layer": { "diff_id": empty.digest, "files": [] } });
@@ -292,8 +294,9 @@ fn bad_member_refuses_layer() {
         let bench = Bench::new();
         let kind = format!("{WEIGHTS}.tar");
         let digest = Sha256::of(&bytes);
-        let error =
-            bench.unpacked((MODEL_CONFIGURATION, &model(&[digest])), &[Pushed(&kind, bytes, none())]).expect_err(what);
+        let error = bench
+            .unpack_artifact((MODEL_CONFIGURATION, &model(&[digest])), &[PushedLayer(&kind, bytes, none())])
+            .expect_err(what);
         assert_eq!(error.code(), codes::ARTIFACT_ARCHIVE, "{what}: {error}");
         assert!(!error.to_string().contains('\u{1b}') && error.to_string().contains("ghcr.io/a/model:1"), "{error}");
     }
@@ -304,7 +307,7 @@ fn layer_limits_are_enforced() {
     let bench = Bench::new();
     let limits = Limits { entries: 3, member_bytes: 5000, unpacked_bytes: 60_000 };
     let take = |bytes: &[u8]| -> Result<layer::Layer, BuildError> {
-        layer::unpack(&bench.store, "a layer", bench.stored(&gzip(bytes)), Compression::Gzip, limits)
+        layer::unpack(&bench.store, "a layer", bench.store_blob(&gzip(bytes)), Compression::Gzip, limits)
     };
     assert_eq!(take(&of_files(&[("a", &[1; 5000]), ("b", b"2")])).expect("fits").files.len(), 2);
     // A long name within the limit is accepted.

@@ -70,11 +70,11 @@ struct Sibling {
     #[serde(default, rename = "blobId")]
     blob: Option<String>,
     #[serde(default)]
-    lfs: Option<Large>,
+    lfs: Option<LfsFile>,
 }
 
 #[derive(Deserialize)]
-struct Large {
+struct LfsFile {
     sha256: String,
     size: u64,
 }
@@ -95,7 +95,7 @@ impl Listing {
         let mut paths = HashSet::new();
         let mut files = Vec::with_capacity(answer.siblings.len());
         for sibling in answer.siblings {
-            let file = listed(sibling).map_err(&refuse)?;
+            let file = listed_file(sibling).map_err(&refuse)?;
             if !paths.insert(file.path.clone()) {
                 return Err(refuse(format!("names `{}` twice", file.path.escape_default())));
             }
@@ -106,7 +106,7 @@ impl Listing {
     }
 
     /// Selected files. Fails if a pattern matches no file, or if no file is selected.
-    pub fn taken(&self, name: &HubName, patterns: &Patterns) -> Result<Vec<&ListedFile>> {
+    pub fn select(&self, name: &HubName, patterns: &Patterns) -> Result<Vec<&ListedFile>> {
         let taken: Vec<_> = self.files.iter().filter(|file| patterns.takes(&file.path)).collect();
         let paths: Vec<_> = self.files.iter().map(|file| file.path.as_str()).collect();
         let idle = patterns.idle(&paths);
@@ -120,7 +120,7 @@ impl Listing {
     }
 }
 
-fn listed(sibling: Sibling) -> Result<ListedFile, String> {
+fn listed_file(sibling: Sibling) -> Result<ListedFile, String> {
     let path = sibling.rfilename;
     let shown = path.escape_default().to_string();
     if !is_plain_path(&path) {
@@ -165,7 +165,7 @@ fn license(card: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use serde_json::json;
 
     use super::*;
@@ -242,8 +242,8 @@ mod tests {
         let listing = read(&answer(&json!([{ "rfilename": "config.json", "size": 1 }]), &json!({}))).expect("good");
         let name = HubName::new("https://hub.example", "a/b", "main").expect("good");
         let patterns = |include: &str| Patterns::new(&[include.to_owned()], &[]).expect("good");
-        assert_eq!(listing.taken(&name, &patterns("*.json")).expect("taken").len(), 1);
-        let error = listing.taken(&name, &patterns("*.safetensor")).expect_err("refused");
+        assert_eq!(listing.select(&name, &patterns("*.json")).expect("taken").len(), 1);
+        let error = listing.select(&name, &patterns("*.safetensor")).expect_err("refused");
         assert_eq!(error.code(), codes::FILE_MISSING);
         assert!(error.to_string().contains("`*.safetensor`") && error.to_string().contains("`config.json`"), "{error}");
     }

@@ -28,7 +28,7 @@ impl Donors {
     }
 
     /// Returns true if the copied entries were assembled for tests.
-    pub fn assembled(&self) -> bool {
+    pub fn is_assembled(&self) -> bool {
         self.named.as_ref().is_some_and(|lock| lock.document.assembled.value)
     }
 
@@ -75,6 +75,6 @@ mod tests {
         let (_, files) = entry(List::Artifacts, "github.com/containernetworking/plugins").expect("plugins");
         assert!(files.contains("          portmap: portmap\n") && !files.contains("etcd"), "{files}");
         assert!(entry(List::Images, "docker.io/library/nothing").is_none());
-        assert!(!donors.assembled());
+        assert!(!donors.is_assembled());
     }
 }

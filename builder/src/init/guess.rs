@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::InitComponent;
 use super::image_fields::ImageField;
 use super::made::is_made;
-use super::plain::{is_left_out, quoted};
+use super::plain::{is_left_out, quote_scalar};
 use super::sources::label;
 use crate::reference::Reference;
-use crate::render::{Wanted, wanted};
+use crate::render::{NeededObject, needed_objects};
 use crate::rendered::title;
 use crate::secret_entry;
 
@@ -118,11 +118,11 @@ impl Guess {
 
     /// The field `chart` of the definition.
     pub fn chart(&self) -> String {
-        let left_out: Vec<_> = self.left_out.iter().map(|title| quoted(title)).collect();
+        let left_out: Vec<_> = self.left_out.iter().map(|title| quote_scalar(title)).collect();
         let left_out =
             if left_out.is_empty() { String::new() } else { format!(", leaveOut: [{}]", left_out.join(", ")) };
         let lookups = if self.looks_up.is_some() { ", lookups: empty" } else { "" };
-        format!("{{folder: {}{left_out}{lookups}}}", quoted(&self.folder))
+        format!("{{folder: {}{left_out}{lookups}}}", quote_scalar(&self.folder))
     }
 
     /// The component in the report of `init`.
@@ -142,11 +142,11 @@ impl Guess {
         self.secrets = secrets(objects, left_out, generated);
         let made = self.secrets.extract_if(.., |secret| !secret.had_values && is_made(objects, &secret.name));
         self.made = made.map(|secret| secret.name).collect();
-        let named = wanted(objects);
+        let named = needed_objects(objects);
         let brings = |kind: &str, name: &str| {
             objects.iter().any(|object| object["kind"] == kind && text(object, "/metadata/name") == name)
         };
-        for Wanted { kind, name, .. } in named.iter().filter(|wanted| !brings(wanted.kind, &wanted.name)) {
+        for NeededObject { kind, name, .. } in named.iter().filter(|wanted| !brings(wanted.kind, &wanted.name)) {
             let list = match *kind {
                 "PersistentVolumeClaim" => &mut self.mounts,
                 "Secret" => continue,
@@ -160,7 +160,7 @@ impl Guess {
         let is_own = |claim: &str| brings("PersistentVolumeClaim", claim);
         let volumes: BTreeSet<_> = objects.iter().flat_map(|object| volumes(object, &is_own)).collect();
         self.volumes = volumes.into_iter().collect();
-        self.defines = objects.iter().filter_map(defined).collect();
+        self.defines = objects.iter().filter_map(defined_kind).collect();
         self.uses = objects.iter().map(group_and_kind).filter(|(group, _)| !is_of_kubernetes(group)).collect();
     }
 
@@ -211,7 +211,7 @@ fn group_and_kind(object: &Value) -> (String, String) {
     (group.to_owned(), text(object, "/kind").to_owned())
 }
 
-fn defined(object: &Value) -> Option<(String, String)> {
+fn defined_kind(object: &Value) -> Option<(String, String)> {
     (object["kind"] == "CustomResourceDefinition")
         .then(|| (text(object, "/spec/group").to_owned(), text(object, "/spec/names/kind").to_owned()))
 }
@@ -242,7 +242,7 @@ fn secrets(objects: &[Value], left_out: &[Value], generated: &[String]) -> Vec<S
         generated.iter().any(|other| other == name)
             || objects.iter().any(|object| object["kind"] == "Secret" && text(object, "/metadata/name") == name)
     };
-    for Wanted { name, key, .. } in wanted(objects).into_iter().filter(|wanted| wanted.kind == "Secret") {
+    for NeededObject { name, key, .. } in needed_objects(objects).into_iter().filter(|wanted| wanted.kind == "Secret") {
         if !is_brought(&name) {
             let entry = found.entry(name.clone()).or_insert_with(|| guess(&name));
             entry.keys.extend(key.filter(|_| !entry.had_values));

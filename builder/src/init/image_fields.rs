@@ -6,11 +6,11 @@
 
 use serde_json::Value;
 
-use super::plain::quoted;
+use super::plain::quote_scalar;
 use crate::lock::Lock;
 use crate::reference::Reference;
 use crate::render::{Suspect, is_custom, is_registry};
-use crate::rendered::{Rendered, title};
+use crate::rendered::{RenderedComponent, title};
 
 /// Lists in a pod whose elements have names.
 const NAMED_LISTS: [&str; 3] = ["containers", "initContainers", "env"];
@@ -36,13 +36,13 @@ impl ImageField {
         let name = self.name.as_deref().unwrap_or_default();
         let fields = [("group", &*self.group), ("kind", &self.kind), ("name", name), ("path", &self.path)];
         let fields = fields.into_iter().chain([("prefix", &*self.prefix)]).filter(|(_, value)| !value.is_empty());
-        let fields: Vec<_> = fields.map(|(field, value)| format!("{field}: {}", quoted(value))).collect();
+        let fields: Vec<_> = fields.map(|(field, value)| format!("{field}: {}", quote_scalar(value))).collect();
         format!("  - {{{}}}\n", fields.join(", "))
     }
 }
 
 /// Fields of a component's objects that hold images, among the suspicious texts.
-pub fn find(component: &Rendered, suspects: &[Suspect], lock: &Lock) -> Vec<ImageField> {
+pub fn find(component: &RenderedComponent, suspects: &[Suspect], lock: &Lock) -> Vec<ImageField> {
     let mut found: Vec<ImageField> = Vec::new();
     for suspect in suspects {
         let is_known = |object: &&Value| !is_custom(object) || is_defined(object, &component.objects);
@@ -140,7 +140,7 @@ mod tests {
             suspect("Job/job", &format!("{at}/args/1"), "quay.io/a/reloader:v1"),
         ];
         let objects = vec![deployment, map, job];
-        let rendered = Rendered { index: 0, origin: Origin::Definition("release.yaml".into()), objects };
+        let rendered = RenderedComponent { index: 0, origin: Origin::Definition("release.yaml".into()), objects };
         let donors = Donors::read(None).expect("the starter's lock");
         let lines: Vec<_> = find(&rendered, &suspects, donors.starter()).iter().map(ImageField::line).collect();
         insta::assert_snapshot!(lines.concat());

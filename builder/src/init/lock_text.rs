@@ -42,16 +42,16 @@ pub fn text(donors: &Donors, guesses: &[Guess]) -> Result<LockText> {
          that have\n\
          # moved. `license` is for the transfer sheet.\nassembled: {}\nplatform: linux/amd64\n\n\
          images:\n{}\nartifacts:\n{}",
-        donors.assembled(),
+        donors.is_assembled(),
         images.concat(),
         artifacts.concat()
     );
-    Ok(LockText { text, unresolved, tagged: tagged(donors, &of_platform, guesses) })
+    Ok(LockText { text, unresolved, tagged: full_references(donors, &of_platform, guesses) })
 }
 
 /// References of the platform that would match several entries together with those of the sources, each with its full
 /// form.
-fn tagged(donors: &Donors, of_platform: &[Reference], guesses: &[Guess]) -> BTreeMap<String, String> {
+fn full_references(donors: &Donors, of_platform: &[Reference], guesses: &[Guess]) -> BTreeMap<String, String> {
     let full = |reference: &Reference| entry(donors, List::Images, reference).0;
     let is_ambiguous = |reference: &&Reference| {
         let mut same = guesses.iter().flat_map(|guess| &guess.images).filter(|it| it.name() == reference.name());
@@ -112,7 +112,7 @@ mod tests {
             ("  image: docker.io/library/busyboxes\n", "  image: docker.io/library/busyboxes\n".to_owned()),
         ];
         for (text, expected) in texts {
-            assert_eq!(starter::tagged(text, &lock.tagged), expected);
+            assert_eq!(starter::add_tags(text, &lock.tagged), expected);
         }
     }
 

@@ -31,8 +31,8 @@ use serde::Serialize;
 
 use self::donors::Donors;
 use self::guess::Guess;
-use self::place::Unfinished;
-use crate::definition::unfinished;
+use self::place::UnfinishedFolder;
+use crate::definition::unfinished_lines;
 use crate::error::{BuildError, Place, Result};
 
 /// Options of `landfall init`.
@@ -88,12 +88,12 @@ pub struct InitComponent {
 /// after an error it is unchanged.
 pub fn init(options: &InitOptions) -> Result<InitReport> {
     let output = std::path::absolute(&options.output)
-        .map_err(|error| occupied(&options.output, "has no path").because(error))?;
+        .map_err(|error| occupied_error(&options.output, "has no path").because(error))?;
     free(&output)?;
     let name = name(options, &output)?;
     let sources = sources::find(&options.sources)?;
     let donors = Donors::read(options.lock.as_deref())?;
-    let unfinished_folder = Unfinished::beside(&output)?;
+    let unfinished_folder = UnfinishedFolder::create_next_to(&output)?;
     let guesses = render::all(options, &sources, &donors, &unfinished_folder)?;
     let has_console =
         options.console && guesses.iter().all(|guess| !guess.is_console && guess.name != starter::CONSOLE);
@@ -109,7 +109,7 @@ pub fn init(options: &InitOptions) -> Result<InitReport> {
         name,
         components: guesses.iter().map(Guess::report).collect(),
         unresolved: lock.unresolved,
-        fill_in: unfinished(&text).into_iter().map(|(line, text)| format!("{line}: {text}")).collect(),
+        fill_in: unfinished_lines(&text).into_iter().map(|(line, text)| format!("{line}: {text}")).collect(),
     })
 }
 
@@ -117,7 +117,7 @@ pub fn init(options: &InitOptions) -> Result<InitReport> {
 fn check(folder: &Path, text: &str) -> Result<()> {
     crate::lock::Lock::read(&folder.join("images.lock"))
         .map_err(|error| BuildError::new(codes::BUG, "the lock that init wrote is not valid").because(error))?;
-    if !unfinished(text).is_empty() {
+    if !unfinished_lines(text).is_empty() {
         return Ok(());
     }
     let contradictory = "what the sources have makes no release that agrees with itself";
@@ -125,7 +125,7 @@ fn check(folder: &Path, text: &str) -> Result<()> {
     read.map(drop).map_err(|error| BuildError::new(codes::INIT_SOURCE, contradictory).because(error))
 }
 
-fn occupied(path: &Path, what: &str) -> BuildError {
+fn occupied_error(path: &Path, what: &str) -> BuildError {
     BuildError::at(codes::INIT_OCCUPIED, Place::file(path), what)
 }
 
@@ -134,10 +134,10 @@ fn free(output: &Path) -> Result<()> {
     match fs_err::read_dir(output) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
-            Some(_) => Err(occupied(output, "is not empty")),
+            Some(_) => Err(occupied_error(output, "is not empty")),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(occupied(output, "is no folder that can be used").because(error)),
+        Err(error) => Err(occupied_error(output, "is no folder that can be used").because(error)),
     }
 }
 

@@ -5,19 +5,19 @@ use std::path::{Component, Path, PathBuf};
 use landfall_error_codes::codes;
 use landfall_media::durable;
 
-use super::occupied;
+use super::occupied_error;
 use crate::error::{BuildError, Result};
 
 /// A folder that is removed unless it is finished.
-pub struct Unfinished(tempfile::TempDir);
+pub struct UnfinishedFolder(tempfile::TempDir);
 
-impl Unfinished {
+impl UnfinishedFolder {
     /// Creates one next to the final folder.
-    pub fn beside(output: &Path) -> Result<Self> {
+    pub fn create_next_to(output: &Path) -> Result<Self> {
         let parent = output.parent().unwrap_or(Path::new("/"));
         durable::create_folder(parent)?;
         let folder = tempfile::Builder::new().prefix(".landfall-init-").tempdir_in(parent);
-        folder.map(Self).map_err(|error| occupied(parent, "gets no new folder").because(error))
+        folder.map(Self).map_err(|error| occupied_error(parent, "gets no new folder").because(error))
     }
 
     /// Path of the temporary folder.

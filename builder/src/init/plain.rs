@@ -10,7 +10,7 @@ use super::sources::refuse;
 use crate::error::Result;
 use crate::render::parse;
 use crate::secret_entry::has_values;
-pub use crate::yaml::quoted;
+pub use crate::yaml::quote_scalar;
 
 /// Maximum size of a file of manifests, in bytes.
 const FILE_BYTES: u64 = 16 << 20;
@@ -53,7 +53,7 @@ pub fn copy(from: &Path, files: &[PathBuf], to: &Path) -> Result<Vec<Value>> {
             names.push(name);
         }
     }
-    let resources: Vec<String> = names.iter().map(|name| format!("  - {}\n", quoted(name))).collect();
+    let resources: Vec<String> = names.iter().map(|name| format!("  - {}\n", quote_scalar(name))).collect();
     let resources = resources.concat();
     let text = format!("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{resources}");
     let text = if names.is_empty() { text.replace("resources:\n", "resources: []\n") } else { text };
@@ -114,14 +114,14 @@ pub fn overlay(base: &str, left_out: &[Value], to: &Path) -> Result<()> {
     let mut text = format!(
         "# What Landfall makes itself is left out: namespaces, and Secrets, whose values would travel in the clear.\n\
          apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n  - {}\npatches:\n",
-        quoted(base)
+        quote_scalar(base)
     );
     for object in left_out {
         let field = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let namespace = field("/metadata/namespace");
         let namespace =
-            if namespace.is_empty() { String::new() } else { format!(", namespace: {}", quoted(&namespace)) };
-        let name = quoted(&field("/metadata/name"));
+            if namespace.is_empty() { String::new() } else { format!(", namespace: {}", quote_scalar(&namespace)) };
+        let name = quote_scalar(&field("/metadata/name"));
         let _infallible = write!(
             text,
             "  - patch: |\n      $patch: delete\n      apiVersion: v1\n      kind: {}\n      metadata: \

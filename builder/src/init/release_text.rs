@@ -7,7 +7,7 @@ use landfall_release_document::PodSecurity;
 
 use super::guess::{Guess, SecretGuess, rule_names};
 use super::image_fields::ImageField;
-use super::plain::quoted;
+use super::plain::quote_scalar;
 use super::sources::Source;
 use super::starter;
 use crate::backup::unsaved_entry;
@@ -64,9 +64,9 @@ pub fn text(
          components:\n  # Network, names and volumes, as in Landfall's starter release.\n{}\n  # Made of what was \
          given to `landfall init`.\n{}\n{}\
          values:\n  # Computed at the site from facts and ranges; a site cannot set them.\n{}",
-        starter::tagged(&starter::node_packs(), tags),
+        starter::add_tags(&starter::node_packs(), tags),
         starter::artifacts(),
-        starter::tagged(&platform.join("\n"), tags),
+        starter::add_tags(&platform.join("\n"), tags),
         own.join("\n"),
         image_fields(guesses),
         starter::values()
@@ -99,9 +99,9 @@ fn component(guess: &Guess) -> String {
     let mut line = |words: std::fmt::Arguments<'_>| {
         let _ = writeln!(text, "{words}");
     };
-    line(format_args!("    namespace: {}", quoted(&guess.namespace)));
+    line(format_args!("    namespace: {}", quote_scalar(&guess.namespace)));
     if !guess.namespaces.is_empty() {
-        let names: Vec<_> = guess.namespaces.iter().map(|name| quoted(name)).collect();
+        let names: Vec<_> = guess.namespaces.iter().map(|name| quote_scalar(name)).collect();
         line(format_args!("    namespaces: [{}]", names.join(", ")));
     }
     line(format_args!("    needs: [{}]", guess.needs.join(", ")));
@@ -115,7 +115,7 @@ fn component(guess: &Guess) -> String {
         ));
     }
     if !guess.made.is_empty() {
-        let made: Vec<_> = guess.made.iter().map(|name| quoted(&format!("Secret/{name}"))).collect();
+        let made: Vec<_> = guess.made.iter().map(|name| quote_scalar(&format!("Secret/{name}"))).collect();
         line(format_args!(
             "    # A program of it is told these names and may create Secrets. What no software makes belongs under \
              `secrets`."
@@ -128,7 +128,7 @@ fn component(guess: &Guess) -> String {
 /// Fields with the source of the objects, and with the objects that are left out.
 fn objects(guess: &Guess) -> String {
     if !guess.is_chart {
-        return format!("    manifests: {}\n", quoted(&guess.folder));
+        return format!("    manifests: {}\n", quote_scalar(&guess.folder));
     }
     let mut text = String::new();
     if !guess.left_out.is_empty() {
@@ -169,16 +169,17 @@ fn secrets(secrets: &[SecretGuess]) -> String {
         let values: Vec<_> = if keys.is_empty() && fixed.is_empty() {
             vec![format!("{FILL_IN}: {RANDOM_LENGTH}")]
         } else if *is_random {
-            keys.iter().map(|key| format!("{}: {RANDOM_LENGTH}", quoted(key))).collect()
+            keys.iter().map(|key| format!("{}: {RANDOM_LENGTH}", quote_scalar(key))).collect()
         } else {
             text += "      # Random letters and digits cannot be its values: have a Job make it, and list it under \
                 `madeOnSite` instead.\n";
-            keys.iter().map(|key| format!("{}: {FILL_IN}", quoted(key))).collect()
+            keys.iter().map(|key| format!("{}: {FILL_IN}", quote_scalar(key))).collect()
         };
-        let fixed: Vec<_> = fixed.iter().map(|(key, value)| format!("{}: {}", quoted(key), quoted(value))).collect();
+        let fixed: Vec<_> =
+            fixed.iter().map(|(key, value)| format!("{}: {}", quote_scalar(key), quote_scalar(value))).collect();
         let parts = [("random", values), ("fixed", fixed)].into_iter().filter(|(_, keys)| !keys.is_empty());
         let parts: Vec<_> = parts.map(|(field, keys)| format!(", {field}: {{{}}}", keys.join(", "))).collect();
-        let _infallible = writeln!(text, "      - {{name: {}{}}}", quoted(name), parts.concat());
+        let _infallible = writeln!(text, "      - {{name: {}{}}}", quote_scalar(name), parts.concat());
     }
     text
 }
@@ -187,7 +188,8 @@ fn mounts(claims: &[String]) -> String {
     if claims.is_empty() {
         return String::new();
     }
-    let entries = claims.iter().map(|claim| format!("      - {{artifact: {FILL_IN}, claim: {}}}\n", quoted(claim)));
+    let entries =
+        claims.iter().map(|claim| format!("      - {{artifact: {FILL_IN}, claim: {}}}\n", quote_scalar(claim)));
     format!("    mounts:\n{MOUNT}{}", entries.collect::<String>())
 }
 
@@ -198,14 +200,14 @@ fn backup(guess: &Guess) -> String {
         text = format!("    # `migrated` if an upgrade changes the data.\n    data: kept\n    backup:\n{RULE}");
     }
     for (volume, name) in saved.iter().zip(rule_names(&saved)) {
-        let container = volume.container.as_ref().map(|name| format!("        container: {}\n", quoted(name)));
+        let container = volume.container.as_ref().map(|name| format!("        container: {}\n", quote_scalar(name)));
         let _infallible = write!(
             text,
             "      - name: {name}\n        workload: {}\n{}        volume: {}\n        save: [{FILL_IN}]\n        \
              load: [{FILL_IN}]\n        checks:\n          - {{shows: {FILL_IN}, arguments: [{FILL_IN}]}}\n",
-            quoted(&volume.workload),
+            quote_scalar(&volume.workload),
             container.unwrap_or_default(),
-            quoted(&volume.name)
+            quote_scalar(&volume.name)
         );
     }
     if !replicated.is_empty() {

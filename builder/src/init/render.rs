@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use serde_json::Value;
 
 use super::donors::Donors;
 use super::guess::{self, Guess};
-use super::place::{Unfinished, relative};
+use super::place::{UnfinishedFolder, relative};
 use super::plain::{copy, is_left_out, overlay};
 use super::sources::{Source, SourceKind, refuse};
 use super::{InitOptions, image_fields, starter};
@@ -20,11 +20,16 @@ use crate::error::{BuildError, Place, Result};
 use crate::own_image;
 use crate::program::Program;
 use crate::render::{in_doubt, lowest_pod_security, render_folder, usages};
-use crate::rendered::{Origin, Rendered, kustomization};
+use crate::rendered::{Origin, RenderedComponent, kustomization};
 use crate::tool::Tool;
 
 /// Renders the sources in order. On return, copied, unpacked and overlaid files are in the folder.
-pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &Unfinished) -> Result<Vec<Guess>> {
+pub fn all(
+    options: &InitOptions,
+    sources: &[Source],
+    donors: &Donors,
+    folder: &UnfinishedFolder,
+) -> Result<Vec<Guess>> {
     let is_chart = |source: &Source| matches!(source.kind, SourceKind::Chart | SourceKind::Archive);
     let find = |tool, path: &Path| Program::find(tool, path, donors.starter());
     let kubectl = if sources.iter().all(is_chart) { None } else { Some(find(Tool::Kubectl, &options.kubectl)?) };
@@ -34,9 +39,9 @@ pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &
     for source in sources {
         let guess = match (&kubectl, &helm) {
             (Some(kubectl), _) if !is_chart(source) => manifests(source, kubectl, donors, folder.path())
-                .map_err(|error| error.instead_of(&copied(source, folder.path()), &source.path))?,
+                .map_err(|error| error.instead_of(&manifest_folder(source, folder.path()), &source.path))?,
             (_, Some(helm)) => chart(source, helm, donors, folder.path())
-                .map_err(|error| error.instead_of(&unpacked(source, folder.path()), &source.path))?,
+                .map_err(|error| error.instead_of(&chart_folder(source, folder.path()), &source.path))?,
             _ => return Err(refuse(&source.path, "needs a program that renders it")),
         };
         guesses.push(guess);
@@ -46,17 +51,17 @@ pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &
 }
 
 /// Folder for the copied manifests or the overlay of a source.
-fn copied(source: &Source, folder: &Path) -> PathBuf {
+fn manifest_folder(source: &Source, folder: &Path) -> PathBuf {
     folder.join("manifests").join(&source.name)
 }
 
 /// Folder for the unpacked archive of a chart.
-fn unpacked(source: &Source, folder: &Path) -> PathBuf {
+fn chart_folder(source: &Source, folder: &Path) -> PathBuf {
     folder.join("charts").join(&source.name)
 }
 
 fn manifests(source: &Source, kubectl: &Program, donors: &Donors, folder: &Path) -> Result<Guess> {
-    let own = copied(source, folder);
+    let own = manifest_folder(source, folder);
     let (written, at, mut left_out) = if let SourceKind::Plain { files } = &source.kind {
         let left_out = copy(&source.path, files, &own)?;
         (format!("manifests/{}", source.name), own.clone(), left_out)
@@ -79,7 +84,7 @@ fn manifests(source: &Source, kubectl: &Program, donors: &Donors, folder: &Path)
     }
     let mut guess = Guess::new(&source.name, written, false);
     guess.read(&objects, &left_out, &[]);
-    let rendered = Rendered { index: 0, origin: Origin::Folder(at), objects };
+    let rendered = RenderedComponent { index: 0, origin: Origin::Folder(at), objects };
     let definition = draft(folder, &source.name, "manifests: x")?;
     look(&mut guess, &definition, &rendered, donors)?;
     Ok(guess)
@@ -87,7 +92,7 @@ fn manifests(source: &Source, kubectl: &Program, donors: &Donors, folder: &Path)
 
 fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Result<Guess> {
     let (written, at) = if source.kind == SourceKind::Archive {
-        let at = unpacked(source, folder);
+        let at = chart_folder(source, folder);
         charts::unpack(&source.path, &at)?;
         (format!("charts/{}", source.name), at)
     } else {
@@ -114,18 +119,18 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
                 components.iter().flat_map(|it| &it.secrets).map(|secret| secret.name.value.clone()).collect();
             let objects = rendered.iter().flat_map(|it| it.objects.iter().cloned());
             let (left_out, objects): (Vec<_>, Vec<_>) = objects.partition(is_left_out);
-            let whole = Rendered { index: 0, origin: Origin::Folder(at), objects };
+            let whole = RenderedComponent { index: 0, origin: Origin::Folder(at), objects };
             guess.read(&whole.objects, &left_out, &generated);
             look(&mut guess, &definition, &whole, donors)?;
         }
         // The chart needs values: a person adds them, and `landfall build` renders it again.
-        Err(error) => guess.problem = Some(error.instead_of(&unpacked(source, folder), &source.path).in_short()),
+        Err(error) => guess.problem = Some(error.instead_of(&chart_folder(source, folder), &source.path).in_short()),
     }
     Ok(guess)
 }
 
 /// Adds the images and the Pod Security level.
-fn look(guess: &mut Guess, definition: &Definition, rendered: &Rendered, donors: &Donors) -> Result<()> {
+fn look(guess: &mut Guess, definition: &Definition, rendered: &RenderedComponent, donors: &Donors) -> Result<()> {
     for usage in usages(definition, rendered)? {
         if own_image::is_appliance(&usage.reference) {
             guess.is_console = true;

@@ -45,7 +45,7 @@ pub enum SourceKind {
 /// Finds sources in the given paths: each path itself, or all subfolders of a folder.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
     let absolute = |path: &PathBuf| path.canonicalize().map_err(|error| refuse(path, "cannot be found").because(error));
-    let named = Named(paths.iter().map(absolute).collect::<Result<_>>()?);
+    let named = GivenPaths(paths.iter().map(absolute).collect::<Result<_>>()?);
     let mut found = Vec::new();
     for path in &named.0 {
         if let Some(source) = named.source(path)? {
@@ -74,9 +74,9 @@ pub(super) fn refuse(path: &Path, what: &str) -> BuildError {
 }
 
 /// The given paths, resolved.
-struct Named(Vec<PathBuf>);
+struct GivenPaths(Vec<PathBuf>);
 
-impl Named {
+impl GivenPaths {
     /// Source at a path; `None` for a folder that has neither a chart, nor a kustomization, nor YAML files.
     fn source(&self, path: &Path) -> Result<Option<Source>> {
         if path.is_file() && is_archive(path) {

@@ -74,14 +74,14 @@ pub fn write_manifests(
         if sources.iter().all(|source| source.name != name) && (has_console || name != CONSOLE) {
             let path = folder.join("manifests").join(path);
             durable::create_folder(path.parent().unwrap_or(folder))?;
-            durable::write_file(&path, tagged(text, &tags).as_bytes(), 0o644)?;
+            durable::write_file(&path, add_tags(text, &tags).as_bytes(), 0o644)?;
         }
     }
     Ok(())
 }
 
 /// Replaces references without a tag in a text of the platform. The field `text` stays unchanged.
-pub fn tagged(text: &str, tags: &BTreeMap<String, String>) -> String {
+pub fn add_tags(text: &str, tags: &BTreeMap<String, String>) -> String {
     let with_tag = |line: &str| {
         let (field, named) = line.trim_end().rsplit_once(": ")?;
         let full = tags.get(named).filter(|_| field.trim_start() != "text")?;

@@ -1,7 +1,7 @@
 //! Tests of `landfall init`. A script replaces kubectl, because these tests concern what is made of rendered objects;
 //! the tests crate renders with the real one.
 
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use landfall_media::runnable::write_program;
 
 use super::*;
@@ -94,7 +94,7 @@ fn foreign_files_are_refused_by_path() {
         let error = case.run(&["k8s"]).expect_err("refused");
         let said = error.to_string();
         assert!(said.starts_with(&case.path(&path).display().to_string()) && said.contains(has), "{said}");
-        assert!(landfall_error_codes::Coded::hint(&error).expect("hint").contains("Move the file"), "{name}");
+        assert!(landfall_error_codes::CodedError::hint(&error).expect("hint").contains("Move the file"), "{name}");
         assert_eq!(case.leftovers(), 0);
     }
 }
@@ -258,7 +258,7 @@ fn nested_sources_must_be_named() {
         let path = case.path(path).canonicalize().expect("path");
         assert_eq!(error.code(), codes::INIT_SOURCE);
         assert!(error.to_string().starts_with(&format!("{}: ", path.display())), "{error}");
-        assert_eq!(landfall_error_codes::Coded::hint(&error).as_deref(), Some(sources::NAME_IT));
+        assert_eq!(landfall_error_codes::CodedError::hint(&error).as_deref(), Some(sources::NAME_IT));
     }
     let report = case.run(&["k8s", "k8s/own"]).expect("made");
     let names: Vec<_> = report.components.iter().map(|component| component.name.as_str()).collect();

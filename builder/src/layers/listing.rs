@@ -11,12 +11,12 @@ use std::path::{Component as Part, Path, PathBuf};
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_inventory::limits;
-use landfall_inventory::read::{self, Found, Source};
+use landfall_inventory::read::{self, FileContents, Source};
 use landfall_media::store::ContentStore;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{BuildError, Result};
-use crate::manifest::Described;
+use crate::manifest::OciDescriptor;
 use crate::{layers, record};
 
 /// Type of a record. It changes with any change to what is read of a layer, including licenses; records of another
@@ -38,7 +38,7 @@ pub enum Entry {
 /// An entry of a layer, including whiteouts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Listed {
+pub struct ListedEntry {
     /// Path from the root.
     pub path: PathBuf,
     /// Kind of the entry.
@@ -50,9 +50,9 @@ pub struct Listed {
 #[serde(deny_unknown_fields)]
 pub struct LayerListing {
     /// Entries in their order, without those whose path is not UTF-8, which no rule can name.
-    pub entries: Vec<Listed>,
+    pub entries: Vec<ListedEntry>,
     /// Packages that its files record, by path of the file.
-    pub found: BTreeMap<String, Found>,
+    pub found: BTreeMap<String, FileContents>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,7 +64,7 @@ struct Record {
 }
 
 /// The listing of a layer: from its record, or by decompression. In the latter case the record is written and synced.
-pub fn of(layer: &Described, store: &ContentStore) -> Result<LayerListing> {
+pub fn of(layer: &OciDescriptor, store: &ContentStore) -> Result<LayerListing> {
     if let Some(listing) = read_record(&record_path(store, layer.digest)) {
         return Ok(listing);
     }
@@ -118,18 +118,18 @@ impl Lister {
         if listed == Entry::File
             && let Some(source) = Source::of(&text)
         {
-            let found = self.found(source, entry)?;
+            let found = self.read_entry(source, entry)?;
             self.listing.found.insert(text, found);
         }
-        self.listing.entries.push(Listed { path, entry: listed });
+        self.listing.entries.push(ListedEntry { path, entry: listed });
         Ok(())
     }
 
-    fn found<R: Read>(&mut self, source: Source, entry: &mut tar::Entry<'_, R>) -> io::Result<Found> {
+    fn read_entry<R: Read>(&mut self, source: Source, entry: &mut tar::Entry<'_, R>) -> io::Result<FileContents> {
         let found = read::read(source, entry.size(), entry)?;
-        let packages = if let Found::Packages(packages) = &found { packages.len() } else { 0 };
+        let packages = if let FileContents::Packages(packages) = &found { packages.len() } else { 0 };
         self.packages = self.packages.saturating_add(packages.max(1));
-        let too_many = || Found::Unread(format!("its layer lists more than {} packages", limits::PACKAGES));
+        let too_many = || FileContents::Unread(format!("its layer lists more than {} packages", limits::PACKAGES));
         Ok(if self.packages > limits::PACKAGES { too_many() } else { found })
     }
 
@@ -178,9 +178,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("ab/abcd");
         assert_eq!(read_record(&path), None);
-        let link = Listed { path: "/bin".into(), entry: Entry::Link("usr/bin".into()) };
-        let entries = vec![Listed { path: "/usr".into(), entry: Entry::Folder }, link];
-        let found = BTreeMap::from([("/var/lib/rpm/Packages".to_owned(), Found::Unread("why".to_owned()))]);
+        let link = ListedEntry { path: "/bin".into(), entry: Entry::Link("usr/bin".into()) };
+        let entries = vec![ListedEntry { path: "/usr".into(), entry: Entry::Folder }, link];
+        let found = BTreeMap::from([("/var/lib/rpm/Packages".to_owned(), FileContents::Unread("why".to_owned()))]);
         let listing = LayerListing { entries, found };
         write_record(&path, listing.clone()).expect("record");
         assert_eq!(read_record(&path), Some(listing));

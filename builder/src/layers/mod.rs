@@ -18,7 +18,7 @@ use self::listing::Lister;
 use crate::compression::{Compression, MAGIC_BYTES};
 use crate::error::{BuildError, Result};
 use crate::fetched::FetchedImage;
-use crate::manifest::Described;
+use crate::manifest::OciDescriptor;
 use crate::side_by_side::side_by_side;
 use crate::{record, unpacked};
 
@@ -85,7 +85,7 @@ fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progr
         let stated = image.manifest.layers.iter().zip(&image.configuration.rootfs.diff_ids);
         stated.map(move |(layer, diff_id)| (layer, diff_id, image))
     });
-    let open = |layer: &Described| read_record(&record_path(store, layer.digest)).is_none();
+    let open = |layer: &OciDescriptor| read_record(&record_path(store, layer.digest)).is_none();
     let mut uncounted: Vec<_> = layers.filter(|(layer, ..)| seen.insert(layer.digest) && open(layer)).collect();
     if uncounted.is_empty() {
         return Ok(());
@@ -96,7 +96,7 @@ fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progr
     progress.event(Event::PhaseStarted { phase: "counting layers".into(), total_bytes });
     // After the first failure, no further layer is started.
     let has_failed = AtomicBool::new(false);
-    let count = |(layer, diff_id, image): &(&Described, &Sha256, &FetchedImage)| {
+    let count = |(layer, diff_id, image): &(&OciDescriptor, &Sha256, &FetchedImage)| {
         if has_failed.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -165,7 +165,7 @@ fn count(store: &ContentStore, layer: Sha256, media_type: &str, progress: &dyn P
     };
     let compression = compression_of(store, layer, media_type)?;
     let mut lister = Lister::default();
-    let reader = compression.reader(Shown { blob: store.open(layer)?, progress });
+    let reader = compression.reader(ProgressReader { blob: store.open(layer)?, progress });
     let counted = unpacked::read(reader, |entry| lister.add(entry)).map_err(unreadable)?;
     // The names are needed later; without this record, the layer would be decompressed twice.
     listing::keep(store, layer, lister.finish())?;
@@ -173,12 +173,12 @@ fn count(store: &ContentStore, layer: Sha256, media_type: &str, progress: &dyn P
 }
 
 /// A layer that reports how much of it was read.
-struct Shown<'a> {
+struct ProgressReader<'a> {
     blob: BlobFile,
     progress: &'a dyn Progress,
 }
 
-impl Read for Shown<'_> {
+impl Read for ProgressReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.blob.read(buffer)?;
         self.progress.event(Event::Advanced { bytes: count as u64 });
@@ -191,8 +191,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::io::Write as _;
 
-    use landfall_error_codes::Coded as _;
-    use landfall_media::progress::Silent;
+    use landfall_error_codes::CodedError as _;
+    use landfall_media::progress::SilentProgress;
 
     use super::*;
     use crate::manifest::ManifestDocument;
@@ -223,11 +223,11 @@ mod tests {
         let store = ContentStore::at(folder.path());
         let layer = store.ingest_bytes(&encoder.finish().expect("compressed")).expect("ingested").sha256;
 
-        let found = facts(&store, layer, GZIP, diff_id, &Silent).expect("facts");
+        let found = facts(&store, layer, GZIP, diff_id, &SilentProgress).expect("facts");
         assert_eq!(found, LayerContents { diff_id, unpacked_bytes: 10, inodes: 2 });
         fs_err::remove_file(store.path(layer)).expect("removed");
-        assert_eq!(facts(&store, layer, GZIP, diff_id, &Silent).expect("from the record"), found);
-        let refused = facts(&store, layer, GZIP, Sha256([0; 32]), &Silent).expect_err("another diff ID");
+        assert_eq!(facts(&store, layer, GZIP, diff_id, &SilentProgress).expect("from the record"), found);
+        let refused = facts(&store, layer, GZIP, Sha256([0; 32]), &SilentProgress).expect_err("another diff ID");
         assert_eq!(refused.code(), codes::LAYER_MISMATCH);
     }
 
@@ -241,10 +241,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path());
         let name = store.ingest_bytes(&layer).expect("ingested").sha256;
-        let found = facts(&store, name, ZSTD, diff_id, &Silent).expect("facts");
+        let found = facts(&store, name, ZSTD, diff_id, &SilentProgress).expect("facts");
         assert_eq!(found, LayerContents { diff_id, unpacked_bytes: 10, inodes: 2 });
         let cut = store.ingest_bytes(&layer[..layer.len() - 1]).expect("ingested").sha256;
-        let refused = facts(&store, cut, ZSTD, diff_id, &Silent).expect_err("cut");
+        let refused = facts(&store, cut, ZSTD, diff_id, &SilentProgress).expect_err("cut");
         assert_eq!(refused.code(), codes::ARTIFACT_INVALID);
     }
 
@@ -260,7 +260,7 @@ mod tests {
 
     /// An image with uncompressed layers, each with the diff ID in its configuration.
     fn image(layers: &[(&[u8], Sha256)]) -> FetchedImage {
-        let described = |bytes: &[u8]| Described {
+        let described = |bytes: &[u8]| OciDescriptor {
             media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(),
             digest: Sha256::of(bytes),
             size: bytes.len() as u64,
@@ -314,7 +314,7 @@ mod tests {
         let other = [archive(), vec![0; 8192]].concat();
         store.ingest_bytes(&other).expect("ingested");
         let lying = image(&[(&other, Sha256([9; 32]))]);
-        assert_eq!(count_all(&store, &[lying], &Silent).expect_err("refused").code(), codes::LAYER_MISMATCH);
+        assert_eq!(count_all(&store, &[lying], &SilentProgress).expect_err("refused").code(), codes::LAYER_MISMATCH);
     }
 
     /// Real-world layers with a wrong media type, all of which containerd unpacks.
@@ -331,7 +331,7 @@ mod tests {
             let folder = tempfile::tempdir().expect("folder");
             let store = ContentStore::at(folder.path());
             let name = store.ingest_bytes(bytes).expect("ingested").sha256;
-            let found = facts(&store, name, media_type, expected.diff_id, &Silent).expect(media_type);
+            let found = facts(&store, name, media_type, expected.diff_id, &SilentProgress).expect(media_type);
             assert_eq!(found, expected, "{media_type}");
         }
     }
@@ -343,7 +343,8 @@ mod tests {
         let gzip = [0x1f, 0x8b, 8, 0, 7];
         for bytes in [&gzip[..], &b"no archive".repeat(100)] {
             store.ingest_bytes(bytes).expect("ingested");
-            let error = check_all(&store, &[image(&[(bytes, Sha256::of(bytes))])], &Silent).expect_err("refused");
+            let error =
+                check_all(&store, &[image(&[(bytes, Sha256::of(bytes))])], &SilentProgress).expect_err("refused");
             let said = error.to_string();
             assert!(said.starts_with(&format!("ghcr.io/a/b:1: layer {}", Sha256::of(bytes))), "{said}");
             assert_eq!(said.contains("that of plain archives"), bytes == gzip, "{said}");
@@ -355,7 +356,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path());
         let layer = store.ingest_bytes(b"x").expect("ingested").sha256;
-        let error = facts(&store, layer, "application/x", layer, &Silent).expect_err("refused");
+        let error = facts(&store, layer, "application/x", layer, &SilentProgress).expect_err("refused");
         assert!(error.to_string().contains("application/x"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{VALIDATOR_IMAGE, forms};
 use crate::definition::{ComponentDefinition, Definition, LicenseCheckForm};
 use crate::error::{BuildError, Result};
-use crate::rendered::{Rendered, template};
+use crate::rendered::{RenderedComponent, template};
 
 /// Name of the Service for license answers in the console's namespace, and its port, also in the pods.
 const SERVICE: &str = "license";
@@ -31,7 +31,7 @@ const LABEL: &str = "landfall.dev/license-check";
 const USER: u32 = 65532;
 
 /// The question of one component, and the console that answers it.
-struct Asking<'a> {
+struct LicenseQuestion<'a> {
     component: &'a ComponentDefinition,
     entitlement: &'a str,
     /// Namespace of the console.
@@ -40,7 +40,7 @@ struct Asking<'a> {
 }
 
 /// Adds the license checks that components declare to their pods.
-pub fn inject(definition: &Definition, components: &mut [Rendered]) -> Result<()> {
+pub fn inject(definition: &Definition, components: &mut [RenderedComponent]) -> Result<()> {
     let release = &definition.release;
     let console = release.components.iter().position(ComponentDefinition::is_console);
     for position in 0..components.len() {
@@ -59,7 +59,7 @@ pub fn inject(definition: &Definition, components: &mut [Rendered]) -> Result<()
             let hint = "Take Service, port, argument and policy over from manifests/console of the starter release.";
             return Err(impossible(what).hint(hint));
         }
-        let asking = Asking {
+        let asking = LicenseQuestion {
             component,
             entitlement: component.entitlement.as_ref().map_or("", |entitlement| &entitlement.value),
             console: &release.components[console].namespace.value,
@@ -71,7 +71,7 @@ pub fn inject(definition: &Definition, components: &mut [Rendered]) -> Result<()
 }
 
 /// Returns true if a component has the Service for license answers.
-fn answers(console: &Rendered) -> bool {
+fn answers(console: &RenderedComponent) -> bool {
     let has_port = |service: &Value| list(&service["spec"]["ports"]).iter().any(|port| port["port"] == PORT);
     let is_it = |object: &&Value| object["kind"] == "Service" && object["metadata"]["name"] == SERVICE;
     console.objects.iter().filter(is_it).any(has_port)
@@ -81,9 +81,9 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-impl Asking<'_> {
+impl LicenseQuestion<'_> {
     /// Adds the check to all pods of the component. Returns an error text if a pod cannot have it.
-    fn inject(&self, rendered: &mut Rendered) -> std::result::Result<(), String> {
+    fn inject(&self, rendered: &mut RenderedComponent) -> std::result::Result<(), String> {
         let name = &self.component.name.value;
         let mut pods = 0;
         for object in &mut rendered.objects {

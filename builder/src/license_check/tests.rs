@@ -1,7 +1,7 @@
 //! License checks from the release definition to the head of a bundle.
 
 use landfall_bundle_spec::trust::TrustAnchor;
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use landfall_release_document::ReleaseDocument;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use serde_saphyr::Spanned;
 use url::Url;
 
 use super::document::Refuse;
-use super::{Content, Field, List, Lock, LockEntry, Resolved};
+use super::{Content, Field, List, Lock, LockEntry, ResolvedName};
 use crate::error::Result;
 use crate::file_url::FileUrl;
 use crate::pins::{ArchivePin, ArchiveSource, ChartPin};
@@ -21,7 +21,7 @@ pub struct ArchiveFields {
     /// URL of the archive, if a repository has it.
     pub url: Option<Spanned<Field<String>>>,
     /// Name that the digest was resolved from.
-    pub resolved: Resolved,
+    pub resolved: ResolvedName,
     /// SHA-256 of the archive.
     pub digest: Spanned<Field<Sha256>>,
     /// Size in bytes.
@@ -49,26 +49,26 @@ impl ArchiveFields {
     }
 
     /// Names of the fields that are unresolved.
-    pub(crate) fn unresolved(&self) -> Vec<&'static str> {
+    pub(crate) fn unresolved_fields(&self) -> Vec<&'static str> {
         let is_of_repository = matches!(self.origin, ArchiveOrigin::Repository(_));
         super::names([
             ("url", is_of_repository && self.address().is_none()),
-            ("digest", self.digest.value.known().is_none()),
-            ("size", self.size.value.known().is_none()),
+            ("digest", self.digest.value.as_known().is_none()),
+            ("size", self.size.value.as_known().is_none()),
         ])
     }
 
     /// URL of the archive, if it is known.
     pub(crate) fn address(&self) -> Option<FileUrl> {
-        self.url.as_ref()?.value.known()?.parse().ok()
+        self.url.as_ref()?.value.as_known()?.parse().ok()
     }
 }
 
 /// Fields of an entry that name the source of its archive.
-type Written<'a> = (&'a Option<Spanned<String>>, &'a Option<Spanned<PathBuf>>, &'a Option<Spanned<Field<String>>>);
+type OriginFields<'a> = (&'a Option<Spanned<String>>, &'a Option<Spanned<PathBuf>>, &'a Option<Spanned<Field<String>>>);
 
 /// Source of an entry's archive; `None` for an entry without one.
-pub(super) fn origin(list: List, written: Written<'_>, refuse: Refuse<'_>) -> Result<Option<ArchiveOrigin>> {
+pub(super) fn origin(list: List, written: OriginFields<'_>, refuse: Refuse<'_>) -> Result<Option<ArchiveOrigin>> {
     let (repository, archive, url) = written;
     let origin = match (repository, archive) {
         (None, None) if url.is_some() => {
@@ -117,14 +117,14 @@ impl Lock {
         };
         let source = match &archive.origin {
             ArchiveOrigin::Repository(_) => ArchiveSource::Url(archive.address()?),
-            ArchiveOrigin::File(path) => ArchiveSource::File(self.beside(path)),
+            ArchiveOrigin::File(path) => ArchiveSource::File(self.resolve_path(path)),
         };
-        let (digest, size) = (*archive.digest.value.known()?, *archive.size.value.known()?);
+        let (digest, size) = (*archive.digest.value.as_known()?, *archive.size.value.as_known()?);
         Some(ChartPin::Archive(ArchivePin { source, digest, size, place: self.place(List::Charts, entry)? }))
     }
 
     /// Resolves a path in the lock, which is relative to its folder.
-    pub(crate) fn beside(&self, path: &Path) -> PathBuf {
+    pub(crate) fn resolve_path(&self, path: &Path) -> PathBuf {
         self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 }

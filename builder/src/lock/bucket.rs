@@ -7,7 +7,7 @@ use serde_saphyr::Spanned;
 use super::Lock;
 use super::document::Refuse;
 use super::edit::Replacement;
-use super::pinned::{self, WrittenPinned, quoted};
+use super::pinned::{self, WrittenPinned, quote};
 use crate::bucket::{BucketName, BucketParts};
 use crate::error::{Place, Result};
 use crate::paths::is_relative;
@@ -141,9 +141,9 @@ impl BucketFields {
 
 /// Lines below the key `pinned`.
 fn lines(found: &BucketPinned) -> Vec<String> {
-    let head = [format!("resolved: {}", quoted(&found.resolved)), "files:".to_owned()];
+    let head = [format!("resolved: {}", quote(&found.resolved)), "files:".to_owned()];
     let files = found.files.iter().map(|BucketFile { path, etag, digest, size }| {
-        format!("  - {{path: {}, etag: {}, digest: '{digest}', size: {size}}}", quoted(path), quoted(etag))
+        format!("  - {{path: {}, etag: {}, digest: '{digest}', size: {size}}}", quote(path), quote(etag))
     });
     head.into_iter().chain(files).collect()
 }
@@ -152,7 +152,7 @@ fn lines(found: &BucketPinned) -> Vec<String> {
 mod tests {
     use std::path::Path;
 
-    use landfall_error_codes::{Coded as _, codes};
+    use landfall_error_codes::{CodedError as _, codes};
 
     use super::*;
     use crate::lock::{Content, List};
@@ -167,7 +167,7 @@ mod tests {
     }
 
     /// The text of a lock with one resolved object.
-    fn resolved() -> String {
+    fn resolved_lock() -> String {
         let lock = lock(OPEN).expect("good");
         let Content::Bucket(fields) = &lock.list(List::Artifacts)[0].content else { panic!("a bucket") };
         let (path, etag) = ("it's.gguf".to_owned(), "ab-2".to_owned());
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn bucket_pins_survive_rereading() {
-        let text = resolved();
+        let text = resolved_lock();
         let digest = "07".repeat(32);
         let expected = OPEN.replace(
             "pinned: unresolved\n",
@@ -192,7 +192,7 @@ mod tests {
         let lock = lock(&text).expect("good");
         let entry = &lock.list(List::Artifacts)[0];
         lock.check_resolved(&[entry]).expect_err("no renderer");
-        assert!(entry.unresolved().is_empty() && entry.stale().is_empty(), "{:?}", entry.stale());
+        assert!(entry.unresolved_lines().is_empty() && entry.stale().is_empty(), "{:?}", entry.stale());
         let Some(ArtifactPin::Files(pin)) = lock.artifact_pin(entry) else { panic!("files") };
         let url = "https://s3.example:9000/models/llama/it%27s.gguf".parse().expect("address");
         assert_eq!(pin.files[0].source, FileSource::Object { url, region: "us-east-1".to_owned() });

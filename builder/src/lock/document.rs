@@ -11,7 +11,7 @@ use serde_saphyr::Spanned;
 use super::bucket::{self, WrittenBucket};
 use super::folder::{self, WrittenFolder};
 use super::hub::{self, WrittenHub};
-use super::set::{self, Within, WrittenNpm};
+use super::set::{self, SetContext, WrittenNpm};
 use super::signature_rule::{self, WrittenRule};
 use super::wheel_source::{self, WrittenWheels};
 use super::{
@@ -114,7 +114,7 @@ pub fn read(path: &Path, text: &str) -> Result<LockDocument> {
     let rules = written.signatures.into_iter().enumerate();
     let signatures = rules.map(|(number, rule)| signature_rule::read(rule, number, path, text));
     let signatures = signatures.collect::<Result<_>>()?;
-    let mut checked = Checked { path, text, platform: &platform, urls: HashSet::new() };
+    let mut checked = LockReader { path, text, platform: &platform, urls: HashSet::new() };
     Ok(LockDocument {
         assembled: written.assembled,
         platform: written.platform,
@@ -133,7 +133,7 @@ impl From<WrittenRenderer> for RendererFields {
     }
 }
 
-struct Checked<'a> {
+struct LockReader<'a> {
     path: &'a Path,
     text: &'a str,
     platform: &'a str,
@@ -144,7 +144,7 @@ struct Checked<'a> {
 /// Creates an error for a field of an entry or of one of its files.
 pub(super) type Refuse<'a> = &'a dyn Fn(&str, String) -> BuildError;
 
-impl Checked<'_> {
+impl LockReader<'_> {
     fn list(&mut self, list: List, written: Vec<WrittenEntry>) -> Result<Vec<LockEntry>> {
         let mut entries: Vec<LockEntry> = Vec::with_capacity(written.len());
         for (index, entry) in written.into_iter().enumerate() {
@@ -184,7 +184,7 @@ impl Checked<'_> {
         } = written;
         let is_pinned = [digest.is_some(), media_type.is_some(), size.is_some(), index.is_some(), resolved.is_some()];
         let is_pinned = is_pinned.contains(&true);
-        let sole = Sole { list, is_pinned, has_files: files.is_some(), has_origin: origin.is_some() };
+        let sole = FurtherFields { list, is_pinned, has_files: files.is_some(), has_origin: origin.is_some() };
         let sources = [hub.is_some(), s3.is_some(), folder.is_some(), wheels.is_some(), npm.is_some()];
         let has_more = sources.into_iter().filter(|is_there| *is_there).count() > 1;
         if let Some(hub) = hub {
@@ -199,7 +199,7 @@ impl Checked<'_> {
             sole.check(folder::FIELD, has_more, refuse)?;
             return Ok(Content::Folder(Box::new(folder::read(folder, self.text, refuse)?)));
         }
-        let within = Within { lock: self.path, text: self.text, platform: self.platform };
+        let within = SetContext { lock: self.path, text: self.text, platform: self.platform };
         if let Some(wheels) = wheels {
             sole.check("wheels", has_more, refuse)?;
             return Ok(Content::Set(Box::new(wheel_source::read(wheels, within, refuse)?)));
@@ -275,7 +275,7 @@ impl Checked<'_> {
 
 /// Further fields of an entry, which its source may exclude.
 #[derive(Clone, Copy)]
-struct Sole {
+struct FurtherFields {
     list: List,
     /// True if it has a field of a manifest's pin.
     is_pinned: bool,
@@ -284,7 +284,7 @@ struct Sole {
     has_origin: bool,
 }
 
-impl Sole {
+impl FurtherFields {
     /// Returns an error for an entry of a hub, bucket, folder or package set that is not an artifact, or that has
     /// another source as well.
     fn check(self, field: &str, has_more: bool, refuse: Refuse<'_>) -> Result<()> {

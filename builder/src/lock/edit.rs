@@ -3,7 +3,7 @@
 use serde_saphyr::Spanned;
 
 use super::Lock;
-use super::pinned::quoted;
+use super::pinned::quote;
 
 /// A replacement of a byte range in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Replacement {
     pub fn in_style<T>(lock: &Lock, field: &Spanned<T>, value: &str) -> Option<Self> {
         let plain = Self::new(field, value)?;
         let is_quoted = lock.text.get(plain.from..)?.starts_with(['\'', '"']);
-        Some(if is_quoted { Self { value: quoted(value), ..plain } } else { plain })
+        Some(if is_quoted { Self { value: quote(value), ..plain } } else { plain })
     }
 
     /// Replaces the bytes from `from` to `to`.
@@ -37,7 +37,7 @@ impl Replacement {
 }
 
 /// Inserts fields after an existing one, in the same style; `None` if its position is unknown.
-pub fn beside(lock: &Lock, field: &Spanned<String>, new: &[(&str, String)]) -> Option<Replacement> {
+pub fn insert_after(lock: &Lock, field: &Spanned<String>, new: &[(&str, String)]) -> Option<Replacement> {
     let text = lock.text.as_str();
     let known = Replacement::new(field, "")?;
     let quoted = text[known.to..].starts_with(['\'', '"']) && text[..known.from].ends_with(['\'', '"']);

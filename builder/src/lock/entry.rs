@@ -7,14 +7,14 @@ use crate::reference::Reference;
 
 impl LockEntry {
     /// The reference, which was checked when the lock was read.
-    pub(crate) fn parsed(&self) -> Option<Reference> {
+    pub(crate) fn parse_reference(&self) -> Option<Reference> {
         self.reference.value.parse().ok()
     }
 
     /// Digest of its manifest, if it is known.
     pub fn digest(&self) -> Option<Sha256> {
         match &self.content {
-            Content::Manifest(fields) => fields.digest.value.known().copied(),
+            Content::Manifest(fields) => fields.digest.value.as_known().copied(),
             Content::Files(_)
             | Content::Archive(_)
             | Content::Hub(_)
@@ -82,7 +82,7 @@ impl LockEntry {
     }
 
     /// A line for the entry, or for each of its files, with unresolved fields.
-    pub(crate) fn unresolved(&self) -> Vec<String> {
+    pub(crate) fn unresolved_lines(&self) -> Vec<String> {
         let of_pins = |line: u64, field: &str, is_open: bool| -> Vec<String> {
             let field = format!("{field}.pinned");
             let fields: Vec<_> = is_open.then_some(field.as_str()).into_iter().collect();
@@ -91,15 +91,15 @@ impl LockEntry {
         match &self.content {
             Content::Manifest(fields) => {
                 let line = self.reference.referenced.line();
-                open_fields(line, &self.reference.value, &fields.unresolved()).into_iter().collect()
+                open_fields(line, &self.reference.value, &fields.unresolved_fields()).into_iter().collect()
             }
             Content::Files(files) => files
                 .iter()
-                .filter_map(|file| open_fields(file.line(), &file.url.to_string(), &file.unresolved()))
+                .filter_map(|file| open_fields(file.line(), &file.url.to_string(), &file.unresolved_fields()))
                 .collect(),
             Content::Archive(archive) => {
                 let line = self.reference.referenced.line();
-                open_fields(line, &self.reference.value, &archive.unresolved()).into_iter().collect()
+                open_fields(line, &self.reference.value, &archive.unresolved_fields()).into_iter().collect()
             }
             Content::Hub(hub) => of_pins(hub.line(), "hub", hub.pinned.is_none()),
             Content::Bucket(bucket) => of_pins(bucket.line(), bucket::FIELD, bucket.pinned.is_none()),

@@ -24,7 +24,7 @@ pub enum Field<T> {
 
 impl<T> Field<T> {
     /// The value, if it is resolved.
-    pub fn known(&self) -> Option<&T> {
+    pub fn as_known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
             Self::Unresolved => None,

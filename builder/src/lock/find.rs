@@ -19,7 +19,7 @@ impl Lock {
     pub fn find_of_node_pack(&self, wanted: &Reference, kubernetes: &str, place: Place) -> Result<&LockEntry> {
         let is_of_version = |tag: &str| tag.strip_prefix(kubernetes).is_some_and(|rest| rest.starts_with('.'));
         let mut of_version = self.list(List::Images).iter().filter(|entry| {
-            entry.parsed().is_some_and(|reference| {
+            entry.parse_reference().is_some_and(|reference| {
                 reference.name() == wanted.name() && reference.tag.as_deref().is_some_and(is_of_version)
             })
         });
@@ -38,10 +38,10 @@ impl Lock {
         let of_repository: Vec<_> = self
             .list(list)
             .iter()
-            .filter(|entry| entry.parsed().is_some_and(|reference| reference.name() == wanted.name()))
+            .filter(|entry| entry.parse_reference().is_some_and(|reference| reference.name() == wanted.name()))
             .collect();
         let has_tag = |entry: &LockEntry, tag: &str| {
-            entry.parsed().is_some_and(|reference| reference.tag.as_deref() == Some(tag))
+            entry.parse_reference().is_some_and(|reference| reference.tag.as_deref() == Some(tag))
         };
         let has_digest = |entry: &LockEntry| {
             wanted.digest.is_none() || entry.digest() == wanted.digest || entry.index() == wanted.digest

@@ -9,7 +9,7 @@ use serde_saphyr::Spanned;
 use super::Lock;
 use super::document::Refuse;
 use super::edit::Replacement;
-use super::pinned::{self, PinnedFile, WrittenPinned, quoted};
+use super::pinned::{self, PinnedFile, WrittenPinned, quote};
 use crate::error::{Place, Result};
 use crate::paths::is_relative;
 use crate::patterns::Patterns;
@@ -106,7 +106,7 @@ impl FolderFields {
 
     /// Pins of the files, in the form that is read.
     pub(super) fn pins(&self, lock: &Lock, entry: &str) -> Option<Vec<FilePin>> {
-        let folder = lock.beside(&self.path);
+        let folder = lock.resolve_path(&self.path);
         let pin = |(number, file): (usize, &PinnedFile)| FilePin {
             source: FileSource::Local(folder.join(&file.path)),
             digest: file.digest,
@@ -126,8 +126,8 @@ impl FolderFields {
 
 /// Lines below the key `pinned`.
 fn lines(found: &FolderPinned) -> Vec<String> {
-    let mut lines = vec![format!("resolved: {}", quoted(&found.resolved))];
-    lines.extend(found.license.iter().map(|license| format!("license: {}", quoted(license))));
+    let mut lines = vec![format!("resolved: {}", quote(&found.resolved))];
+    lines.extend(found.license.iter().map(|license| format!("license: {}", quote(license))));
     lines.push("files:".to_owned());
     lines.extend(found.files.iter().map(PinnedFile::line));
     lines

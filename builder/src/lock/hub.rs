@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 use super::Lock;
 use super::document::Refuse;
 use super::edit::Replacement;
-use super::pinned::{self, PinnedFile, WrittenPinned, quoted};
+use super::pinned::{self, PinnedFile, WrittenPinned, quote};
 use crate::error::{BuildError, Place};
 use crate::hub::{Commit, HubName};
 use crate::paths::is_relative;
@@ -80,12 +80,12 @@ pub(super) fn read(written: WrittenHub, text: &str, refuse: Refuse<'_>) -> crate
     let line = pinned::line(text, pinned.referenced.line(), "hub", refuse)?;
     let pinned = match pinned.value {
         WrittenPinned::Unresolved => None,
-        WrittenPinned::Known(fields) => Some(known(fields, &name, refuse)?),
+        WrittenPinned::Known(fields) => Some(read_pinned(fields, &name, refuse)?),
     };
     Ok(HubFields { name, patterns, digests, pinned, line })
 }
 
-fn known(fields: PinnedFields, name: &HubName, refuse: Refuse<'_>) -> crate::error::Result<HubPinned> {
+fn read_pinned(fields: PinnedFields, name: &HubName, refuse: Refuse<'_>) -> crate::error::Result<HubPinned> {
     let commit: Commit = fields.commit.parse().map_err(|error| refuse("hub.pinned", format!("{error}")))?;
     let paths = fields.files.iter().map(|file| file.path.as_str());
     let is_path = |path: &str| is_relative(path) && name.file_url(&commit, path).is_some();
@@ -152,8 +152,8 @@ impl HubFields {
 
 /// Lines below the key `pinned`.
 fn lines(found: &HubPinned) -> Vec<String> {
-    let mut lines = vec![format!("resolved: {}", quoted(&found.resolved)), format!("commit: '{}'", found.commit)];
-    lines.extend(found.license.iter().map(|license| format!("license: {}", quoted(license))));
+    let mut lines = vec![format!("resolved: {}", quote(&found.resolved)), format!("commit: '{}'", found.commit)];
+    lines.extend(found.license.iter().map(|license| format!("license: {}", quote(license))));
     lines.push("files:".to_owned());
     lines.extend(found.files.iter().map(PinnedFile::line));
     lines

@@ -92,8 +92,8 @@ pub struct RendererFields {
 
 impl RendererFields {
     /// Version and digest; `None` unless both are resolved.
-    pub fn known(&self) -> Option<(&str, Sha256)> {
-        Some((self.version.value.known()?.as_str(), *self.digest.value.known()?))
+    pub fn version_and_digest(&self) -> Option<(&str, Sha256)> {
+        Some((self.version.value.as_known()?.as_str(), *self.digest.value.as_known()?))
     }
 }
 
@@ -130,14 +130,14 @@ pub enum Content {
 }
 
 /// Name that the digest in the same entry was resolved from. If the entry has another name now, that digest is stale.
-pub type Resolved = Option<Spanned<Field<String>>>;
+pub type ResolvedName = Option<Spanned<Field<String>>>;
 
 /// The pin of a manifest.
 #[derive(Debug, Clone)]
 pub struct ManifestFields {
     /// Reference that the digest was resolved from. If it has a digest of its own, that digest is requested in place of
     /// the tag.
-    pub resolved: Resolved,
+    pub resolved: ResolvedName,
     /// Digest of upstream's index, which records only where the platform manifest was found.
     pub index: Option<Spanned<IndexField>>,
     /// Digest of the platform manifest.
@@ -156,7 +156,7 @@ pub struct LockedFile {
     /// URL where upstream publishes it.
     pub url: FileUrl,
     /// URL that the digest was resolved from.
-    pub resolved: Resolved,
+    pub resolved: ResolvedName,
     /// SHA-256 of the file.
     pub digest: Spanned<Field<Sha256>>,
     /// Size of the file in bytes.
@@ -200,8 +200,8 @@ impl List {
 }
 
 /// The name that a digest was resolved from, if the lock records one.
-pub(crate) fn resolved_from(resolved: &Resolved) -> Option<&str> {
-    resolved.as_ref()?.value.known().map(String::as_str)
+pub(crate) fn resolved_from(resolved: &ResolvedName) -> Option<&str> {
+    resolved.as_ref()?.value.as_known().map(String::as_str)
 }
 
 impl ManifestFields {
@@ -224,11 +224,11 @@ impl ManifestFields {
     }
 
     /// Names of the fields that are unresolved.
-    pub(crate) fn unresolved(&self) -> Vec<&'static str> {
+    pub(crate) fn unresolved_fields(&self) -> Vec<&'static str> {
         names([
-            ("digest", self.digest.value.known().is_none()),
-            ("mediaType", self.media_type.value.known().is_none()),
-            ("size", self.size.value.known().is_none()),
+            ("digest", self.digest.value.as_known().is_none()),
+            ("mediaType", self.media_type.value.as_known().is_none()),
+            ("size", self.size.value.as_known().is_none()),
         ])
     }
 }
@@ -256,12 +256,12 @@ impl LockedFile {
 
     /// Returns true if the file must be requested: a field is unresolved, or a digest is unconfirmed.
     pub(crate) fn is_open(&self) -> bool {
-        !self.unresolved().is_empty() || !self.is_confirmed() || self.unconfirmed_sums().is_some()
+        !self.unresolved_fields().is_empty() || !self.is_confirmed() || self.unconfirmed_sums().is_some()
     }
 
     /// Names of the fields that are unresolved.
-    pub(crate) fn unresolved(&self) -> Vec<&'static str> {
-        names([("digest", self.digest.value.known().is_none()), ("size", self.size.value.known().is_none())])
+    pub(crate) fn unresolved_fields(&self) -> Vec<&'static str> {
+        names([("digest", self.digest.value.as_known().is_none()), ("size", self.size.value.as_known().is_none())])
     }
 }
 
@@ -298,10 +298,10 @@ impl Lock {
     pub fn pin(&self, list: List, entry: &LockEntry) -> Option<Pin> {
         let Content::Manifest(fields) = &entry.content else { return None };
         Some(Pin {
-            reference: entry.parsed()?,
-            digest: *fields.digest.value.known()?,
-            media_type: fields.media_type.value.known()?.clone(),
-            size: *fields.size.value.known()?,
+            reference: entry.parse_reference()?,
+            digest: *fields.digest.value.as_known()?,
+            media_type: fields.media_type.value.as_known()?.clone(),
+            size: *fields.size.value.as_known()?,
             license: entry.license.clone(),
             place: self.place(list, entry)?,
         })
@@ -326,14 +326,20 @@ impl Lock {
         };
         // The license in the lock takes precedence over that of the model card.
         let license = entry.license.clone().or(license);
-        Some(ArtifactPin::Files(FilesPin { reference: entry.parsed()?, files, form: Form::Files, license, place }))
+        Some(ArtifactPin::Files(FilesPin {
+            reference: entry.parse_reference()?,
+            files,
+            form: Form::Files,
+            license,
+            place,
+        }))
     }
 
     fn file_pin(&self, entry: &str, number: usize, file: &LockedFile) -> Option<FilePin> {
         Some(FilePin {
             source: FileSource::Url(file.url.clone()),
-            digest: *file.digest.value.known()?,
-            size: *file.size.value.known()?,
+            digest: *file.digest.value.as_known()?,
+            size: *file.size.value.as_known()?,
             take: file.take.clone(),
             commit: None,
             place: Place::field(&self.path, file.line(), format!("{entry}.files[{number}]")),
@@ -369,7 +375,7 @@ impl Lock {
 
     /// Returns one error that names every unresolved field, and every digest that was resolved from another name.
     pub fn check_resolved(&self, entries: &[&LockEntry]) -> Result<()> {
-        let unresolved: Vec<_> = entries.iter().flat_map(|entry| entry.unresolved()).collect();
+        let unresolved: Vec<_> = entries.iter().flat_map(|entry| entry.unresolved_lines()).collect();
         if unresolved.is_empty() {
             return self.check_fresh(entries);
         }
@@ -389,7 +395,7 @@ impl Lock {
     }
 
     fn check_renderer(&self) -> Result<()> {
-        if self.document.renderer.as_ref().and_then(RendererFields::known).is_some() {
+        if self.document.renderer.as_ref().and_then(RendererFields::version_and_digest).is_some() {
             return Ok(());
         }
         let what = "`renderer` does not name the kubectl that renders: only one program promises the same bytes";

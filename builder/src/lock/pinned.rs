@@ -65,7 +65,7 @@ impl PinnedFile {
     /// Its line below `files`.
     pub(super) fn line(&self) -> String {
         let Self { path, digest, size } = self;
-        format!("  - {{path: {}, digest: '{digest}', size: {size}}}", quoted(path))
+        format!("  - {{path: {}, digest: '{digest}', size: {size}}}", quote(path))
     }
 }
 
@@ -143,6 +143,6 @@ pub(super) fn replacement(lock: &Lock, line: u64, found: &[String]) -> Option<Re
 }
 
 /// Encloses a text in single quotes.
-pub(super) fn quoted(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

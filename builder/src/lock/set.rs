@@ -16,11 +16,11 @@ use serde_saphyr::Spanned;
 use super::Lock;
 use super::document::Refuse;
 use super::edit::Replacement;
-use super::pinned::{self, WrittenPinned, quoted};
+use super::pinned::{self, WrittenPinned, quote};
 use super::wheel_source::WheelSource;
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::FileUrl;
-use crate::npm::{Omit, Registry};
+use crate::npm::{OmittedGroup, Registry};
 use crate::paths::is_plain_path;
 use crate::pins::{FilePin, FileSource, Take};
 use crate::wheels::{self, Form};
@@ -54,7 +54,7 @@ pub enum SetKind {
         /// Registry that is contacted in place of those that the file names.
         registry: Option<Registry>,
         /// Groups of dependencies that are left out.
-        omit: Vec<Omit>,
+        omit: Vec<OmittedGroup>,
     },
 }
 
@@ -103,20 +103,20 @@ pub(super) struct WrittenNpm {
     #[serde(default)]
     registry: Option<String>,
     #[serde(default)]
-    omit: Vec<Omit>,
+    omit: Vec<OmittedGroup>,
     pinned: Spanned<WrittenPinned<SetPinned>>,
 }
 
 /// Context of a set: path and text of the lock, and the platform of its images.
 #[derive(Clone, Copy)]
-pub(super) struct Within<'a> {
+pub(super) struct SetContext<'a> {
     pub(super) lock: &'a Path,
     pub(super) text: &'a str,
     pub(super) platform: &'a str,
 }
 
 /// Checks the written entry of a set of npm packages.
-pub(super) fn read_npm(written: WrittenNpm, within: Within<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
+pub(super) fn read_npm(written: WrittenNpm, within: SetContext<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
     let WrittenNpm { lockfile, registry, mut omit, pinned } = written;
     let registry = registry.map(|text| Registry::new(&text)).transpose();
     let registry = registry.map_err(|error| refuse("npm.registry", format!("{error}")))?;
@@ -130,7 +130,7 @@ pub(super) fn fields(
     kind: SetKind,
     file: SetFile,
     pinned: Spanned<WrittenPinned<SetPinned>>,
-    within: Within<'_>,
+    within: SetContext<'_>,
     refuse: Refuse<'_>,
 ) -> Result<SetFields> {
     let line = pinned::line(within.text, pinned.referenced.line(), kind.field(), refuse)?;
@@ -290,7 +290,7 @@ impl SetFields {
             FilePin { source, digest, size, take: Take::Whole(path.to_owned()), commit: None, place }
         };
         let (bytes, digest) = if self.kind.is_exported() {
-            let text = wheels::exported(pinned.files.iter().map(|file| (file.path.as_str(), file.digest)));
+            let text = wheels::export_text(pinned.files.iter().map(|file| (file.path.as_str(), file.digest)));
             (Arc::from(text.as_bytes()), Sha256::of(&text))
         } else {
             (Arc::clone(bytes), *digest)
@@ -308,12 +308,12 @@ impl SetFields {
     /// Replacement for the lines below the key `pinned`; `None` if that key is no longer at its line.
     pub(crate) fn replacement(&self, lock: &Lock, found: &SetPinned) -> Option<Replacement> {
         let mut lines = vec![
-            format!("resolved: {}", quoted(&found.resolved)),
+            format!("resolved: {}", quote(&found.resolved)),
             format!("digest: '{}'", found.digest),
             "files:".to_owned(),
         ];
         lines.extend(found.files.iter().map(|SetPackage { path, url, digest, size }| {
-            format!("  - {{path: {}, url: {}, digest: '{digest}', size: {size}}}", quoted(path), quoted(url))
+            format!("  - {{path: {}, url: {}, digest: '{digest}', size: {size}}}", quote(path), quote(url))
         }));
         pinned::replacement(lock, self.line, &lines)
     }

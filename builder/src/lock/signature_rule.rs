@@ -14,7 +14,7 @@ use serde_saphyr::Spanned;
 use crate::error::{BuildError, Place, Result};
 use crate::lock::Lock;
 use crate::lock::edit::Replacement;
-use crate::lock::pinned::{self, WrittenPinned, quoted};
+use crate::lock::pinned::{self, WrittenPinned, quote};
 use crate::patterns::Patterns;
 use crate::reference::Reference;
 
@@ -246,7 +246,7 @@ pub enum Lack<'a> {
 
 /// Lines below the key `pinned`.
 fn lines(found: &RulePinned) -> Vec<String> {
-    let mut lines = vec![format!("resolved: {}", quoted(&found.resolved))];
+    let mut lines = vec![format!("resolved: {}", quote(&found.resolved))];
     if found.found.is_empty() {
         lines.push("found: []".to_owned());
         return lines;
@@ -256,11 +256,11 @@ fn lines(found: &RulePinned) -> Vec<String> {
         let tag = found.tag.as_ref().map(|tag| format!("tag: {tag}, ")).unwrap_or_default();
         let list = |texts: Vec<String>| texts.join(", ");
         let keys = list(found.keys.iter().map(|key| format!("'{key}'")).collect());
-        let predicates = list(found.predicates.iter().map(|text| quoted(text)).collect());
+        let predicates = list(found.predicates.iter().map(|text| quote(text)).collect());
         let predicates = if predicates.is_empty() { predicates } else { format!(", predicates: [{predicates}]") };
         format!(
             "  - {{image: {}, subject: '{}', kind: {}, {tag}digest: '{}', size: {}, keys: [{keys}]{predicates}}}",
-            quoted(&found.image),
+            quote(&found.image),
             found.subject,
             found.kind,
             found.digest,

@@ -7,7 +7,7 @@ use serde_saphyr::Spanned;
 use super::document::Refuse;
 use super::edit::{self, Replacement};
 use super::field::Field;
-use super::{Lock, Resolved, resolved_from};
+use super::{Lock, ResolvedName, resolved_from};
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
 
@@ -25,13 +25,13 @@ pub struct SumsFields {
     /// URL of the checksum file.
     pub url: FileUrl,
     /// URL of the checksum file that stated the digest.
-    pub confirmed: Resolved,
+    pub confirmed: ResolvedName,
 }
 
 /// Reads the fields of a file in a lock.
 pub(super) fn read(
     written: Option<Spanned<String>>,
-    confirmed: Resolved,
+    confirmed: ResolvedName,
     refuse: Refuse<'_>,
 ) -> Result<Option<SumsFields>> {
     let Some(written) = written else {
@@ -55,7 +55,7 @@ impl SumsFields {
         let address = &self.written.value;
         match &self.confirmed {
             Some(confirmed) => Replacement::in_style(lock, confirmed, address),
-            None => edit::beside(lock, &self.written, &[(CONFIRMED, address.clone())]),
+            None => edit::insert_after(lock, &self.written, &[(CONFIRMED, address.clone())]),
         }
     }
 

@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use landfall_error_codes::Coded as _;
-use landfall_media::progress::Silent;
+use landfall_error_codes::CodedError as _;
+use landfall_media::progress::SilentProgress;
 use landfall_media::store::ContentStore;
 
 use super::*;
@@ -26,9 +26,9 @@ fn renderer() -> Renderer {
 }
 
 /// Resolves a lock with a new store.
-async fn resolved(lock: &Lock, client: &Client) -> Resolution {
+async fn run_resolution(lock: &Lock, client: &Client) -> Resolution {
     let folder = tempfile::tempdir().expect("folder");
-    resolve(lock, &[(Tool::Kubectl, &renderer())], client, &ContentStore::at(folder.path()), &Silent).await
+    resolve(lock, &[(Tool::Kubectl, &renderer())], client, &ContentStore::at(folder.path()), &SilentProgress).await
 }
 
 /// Adds the renderer, which a resolved lock records.
@@ -153,7 +153,7 @@ async fn resolving_preserves_other_text() {
     landfall_media::durable::write_file(&file, text.as_bytes(), 0o644).expect("file");
     let client = Client::new(Registries::read(&file).expect("read"), DockerConfiguration::default(), Retry::default());
     let lock = lock(TEXT).expect("good");
-    let resolution = resolved(&lock, &client).await;
+    let resolution = run_resolution(&lock, &client).await;
     assert_eq!((resolution.resolved, resolution.failures.len()), (2, 1));
     assert_eq!(resolution.failures[0].code(), codes::IMAGE_MISSING);
     let expected = with_renderer(TEXT)
@@ -179,12 +179,12 @@ async fn resolving_preserves_other_text() {
         Path::new("images.lock"),
         TEXT.replacen("index: unresolved", &format!("index: {}", digest(&arm64)), 1),
     );
-    let resolution = resolved(&pinned.expect("good"), &client).await;
+    let resolution = run_resolution(&pinned.expect("good"), &client).await;
     assert_eq!(resolution.failures[0].code(), codes::FETCH_MISMATCH);
 
     // All resolved entries are checked again, and nothing changes.
     let again = Lock::parse(Path::new("images.lock"), expected.clone()).expect("good");
-    let resolution = resolved(&again, &client).await;
+    let resolution = run_resolution(&again, &client).await;
     assert_eq!((resolution.resolved, resolution.moved.len(), resolution.text), (0, 0, expected));
 }
 
@@ -201,7 +201,7 @@ async fn two_tags() -> (Registry, Client, [Sha256; 2]) {
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-fn locked(registry: &Registry, tag: &str, resolved: Option<&str>, digest: Sha256) -> Lock {
+fn sample_lock(registry: &Registry, tag: &str, resolved: Option<&str>, digest: Sha256) -> Lock {
     let host = registry.address();
     let resolved = resolved.map(|tag| format!("    resolved: {host}/a:{tag}\n")).unwrap_or_default();
     let size = 75;
@@ -221,28 +221,28 @@ fn refused_for_build(lock: &Lock) -> Option<&'static str> {
 #[tokio::test]
 async fn changed_tag_makes_digest_stale() {
     let (registry, client, [first, second]) = two_tags().await;
-    let good = locked(&registry, "1", Some("1"), first);
+    let good = sample_lock(&registry, "1", Some("1"), first);
     assert_eq!(refused_for_build(&good), None);
-    let changed = locked(&registry, "2", Some("1"), first);
+    let changed = sample_lock(&registry, "2", Some("1"), first);
     assert_eq!(refused_for_build(&changed), Some("LF2030"));
-    let resolution = resolved(&changed, &client).await;
+    let resolution = run_resolution(&changed, &client).await;
     assert_eq!((resolution.resolved, resolution.failures.len()), (1, 0), "{:?}", resolution.failures);
     let new = lock(&resolution.text).expect("good");
     assert_eq!(new.document.images[0].digest(), Some(second));
     assert_eq!(refused_for_build(&new), None);
     // A missing tag is an error, and the old digest is not kept.
-    let gone = resolved(&locked(&registry, "3", Some("1"), first), &client).await;
+    let gone = run_resolution(&sample_lock(&registry, "3", Some("1"), first), &client).await;
     assert_eq!((gone.resolved, gone.failures[0].code()), (0, codes::IMAGE_MISSING));
 }
 
 #[tokio::test]
 async fn given_digest_must_match_tag() {
     let (registry, client, [first, second]) = two_tags().await;
-    let unconfirmed = locked(&registry, "1", None, first);
+    let unconfirmed = sample_lock(&registry, "1", None, first);
     assert_eq!(refused_for_build(&unconfirmed), Some("LF2030"));
-    let resolution = resolved(&unconfirmed, &client).await;
+    let resolution = run_resolution(&unconfirmed, &client).await;
     assert_eq!(refused_for_build(&lock(&resolution.text).expect("good")), None);
-    let wrong = resolved(&locked(&registry, "1", None, second), &client).await;
+    let wrong = run_resolution(&sample_lock(&registry, "1", None, second), &client).await;
     assert_eq!((wrong.resolved, wrong.failures[0].code()), (0, codes::FETCH_MISMATCH));
     let said = wrong.failures[0].to_string();
     assert!(said.contains(&first.to_string()) && said.contains(&second.to_string()), "{said}");
@@ -251,8 +251,8 @@ async fn given_digest_must_match_tag() {
 #[tokio::test]
 async fn moved_tag_is_reported() {
     let (registry, client, [first, second]) = two_tags().await;
-    let moved = locked(&registry, "2", Some("2"), first);
-    let resolution = resolved(&moved, &client).await;
+    let moved = sample_lock(&registry, "2", Some("2"), first);
+    let resolution = run_resolution(&moved, &client).await;
     assert_eq!(resolution.moved.len(), 1);
     let moved = &resolution.moved[0];
     assert_eq!((&moved.pinned, &moved.now), (&first.to_string(), &second.to_string()));
@@ -274,7 +274,7 @@ async fn foreign_layer_image_is_not_locked() {
         registry.address()
     );
     let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
-    let resolution = resolved(&lock(&text).expect("good"), &client).await;
+    let resolution = run_resolution(&lock(&text).expect("good"), &client).await;
     assert_eq!(resolution.resolved, 0);
     let [refused] = &resolution.failures[..] else { panic!("{:?}", resolution.failures) };
     assert_eq!(refused.code(), codes::FOREIGN_LAYER);
@@ -354,7 +354,7 @@ async fn measured_files_must_match_pins() {
     // One digest is already known: it is not replaced, and must match.
     let text = files_lock(&server);
     let pinned = text.replacen("digest: unresolved", &format!("digest: {}", digest(&kubelet)), 1);
-    let resolution = resolved(&lock(&pinned).expect("good"), &client).await;
+    let resolution = run_resolution(&lock(&pinned).expect("good"), &client).await;
     assert_eq!((resolution.resolved, resolution.failures.len()), (2, 0));
     let expected = with_renderer(&pinned)
         .replacen(
@@ -374,7 +374,7 @@ async fn measured_files_must_match_pins() {
 
     let wrong = text.replacen("digest: unresolved", &format!("digest: {}", digest(&tools)), 1);
     let wrong = wrong.replacen("/tools.tar.gz", "/toolz.tar.gz", 1);
-    let resolution = resolved(&lock(&wrong).expect("good"), &client).await;
+    let resolution = run_resolution(&lock(&wrong).expect("good"), &client).await;
     let failures: Vec<_> = resolution
         .failures
         .iter()

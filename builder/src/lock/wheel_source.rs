@@ -6,10 +6,10 @@ use serde_saphyr::Spanned;
 
 use super::document::Refuse;
 use super::pinned::WrittenPinned;
-use super::set::{self, SetFields, SetFile, SetKind, SetPinned, Within};
+use super::set::{self, SetContext, SetFields, SetFile, SetKind, SetPinned};
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
-use crate::wheels::{self, Form, Listed, Requirement, Selection, Tags, Target};
+use crate::wheels::{self, Form, IndexFile, Requirement, Selection, Tags, Target};
 
 /// The field `wheels`, as written.
 #[derive(Debug, Deserialize)]
@@ -44,7 +44,7 @@ pub struct WheelSource {
 }
 
 /// Checks the written entry of a set of wheels.
-pub(super) fn read(written: WrittenWheels, within: Within<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
+pub(super) fn read(written: WrittenWheels, within: SetContext<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
     let WrittenWheels { index, requirements, project, extras, groups, python, platform, pinned } = written;
     let index = index.map(|text| text.trim_end_matches('/').parse::<FileUrl>());
     let index = index.transpose().map_err(|error| refuse("wheels.index", format!("{error}")))?;
@@ -95,12 +95,12 @@ impl WheelSource {
     }
 
     /// The wheel that fits a requirement best.
-    pub(crate) fn chosen<'a>(
+    pub(crate) fn best_wheel<'a>(
         &self,
         requirement: &Requirement,
-        listed: &'a [Listed],
+        listed: &'a [IndexFile],
         tags: &Tags,
-    ) -> Result<&'a Listed> {
+    ) -> Result<&'a IndexFile> {
         let chosen = wheels::choose(requirement, listed, &self.target, tags);
         chosen.map_err(|(code, what)| BuildError::new(code, what))
     }

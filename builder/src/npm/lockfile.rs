@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::target::{Cpu, lacking};
-use super::{Integrity, Omit, Registry, name};
+use super::{Integrity, OmittedGroup, Registry, name};
 use crate::error::{BuildError, Place};
 use crate::file_url::FileUrl;
 
@@ -32,7 +32,7 @@ pub struct Package {
 
 /// Content of a file.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct LockfileContent {
     /// Unique packages that are taken, sorted by path.
     pub packages: Vec<Package>,
     /// Packages that are skipped although `omit` does not name them, each with the reason.
@@ -82,8 +82,9 @@ struct Entry {
 }
 
 impl Entry {
-    fn is_omitted(&self, omit: &[Omit]) -> bool {
-        let [dev, optional, peer] = [Omit::Dev, Omit::Optional, Omit::Peer].map(|kind| omit.contains(&kind));
+    fn is_omitted(&self, omit: &[OmittedGroup]) -> bool {
+        let [dev, optional, peer] =
+            [OmittedGroup::Dev, OmittedGroup::Optional, OmittedGroup::Peer].map(|kind| omit.contains(&kind));
         (self.dev && dev)
             || (self.optional && optional)
             || (self.peer && peer)
@@ -92,8 +93,14 @@ impl Entry {
 }
 
 /// Reads a file. `registry` replaces those that the file names; packages are selected for `cpu`.
-pub fn read(path: &Path, bytes: &[u8], registry: Option<&Registry>, omit: &[Omit], cpu: Option<Cpu>) -> Found {
-    let mut found = Found::default();
+pub fn read(
+    path: &Path,
+    bytes: &[u8],
+    registry: Option<&Registry>,
+    omit: &[OmittedGroup],
+    cpu: Option<Cpu>,
+) -> LockfileContent {
+    let mut found = LockfileContent::default();
     let refuse = |what: String| BuildError::at(codes::PACKAGE_LOCK_UNREADABLE, Place::file(path), what);
     let document: Document = match serde_json::from_slice(bytes) {
         Ok(document) => document,
@@ -115,7 +122,7 @@ pub fn read(path: &Path, bytes: &[u8], registry: Option<&Registry>, omit: &[Omit
         if entry.is_omitted(omit) {
             continue;
         }
-        if let Some(reason) = skipped(&entry) {
+        if let Some(reason) = skip_reason(&entry) {
             found.skipped.push(format!("{} {reason}", at.escape_default()));
             continue;
         }
@@ -143,7 +150,7 @@ pub fn read(path: &Path, bytes: &[u8], registry: Option<&Registry>, omit: &[Omit
 }
 
 /// Reason why a package from another source than a registry can be skipped safely.
-fn skipped(entry: &Entry) -> Option<&'static str> {
+fn skip_reason(entry: &Entry) -> Option<&'static str> {
     if entry.link {
         return Some("is left out: it links to a folder of the project");
     }
@@ -153,7 +160,7 @@ fn skipped(entry: &Entry) -> Option<&'static str> {
 /// A package in a registry, or the code and text of an error.
 fn package(at: &str, name: &str, entry: &Entry, registry: Option<&Registry>) -> Result<Package, (Code, String)> {
     let elsewhere = |what: &str| (codes::PACKAGE_ELSEWHERE, what.to_owned());
-    let resolved = entry.resolved.as_deref().map(resolved).transpose().map_err(|what| elsewhere(&what))?;
+    let resolved = entry.resolved.as_deref().map(parse_tarball_url).transpose().map_err(|what| elsewhere(&what))?;
     let integrity = Integrity::read(entry.integrity.as_deref().unwrap_or_default());
     let integrity = integrity.map_err(|what| (codes::PACKAGE_UNVERIFIABLE, what))?;
     let version = entry.version.as_deref().unwrap_or_default();
@@ -192,8 +199,8 @@ fn is_asked_for(resolved: &Url, name: &str, tarball: &str) -> bool {
 }
 
 /// Errors for packages with platform-specific packages, if the file lacks those of the target.
-fn lacks(path: &Path, packages: &BTreeMap<String, Entry>, omit: &[Omit], cpu: Cpu) -> Vec<BuildError> {
-    if omit.contains(&Omit::Optional) {
+fn lacks(path: &Path, packages: &BTreeMap<String, Entry>, omit: &[OmittedGroup], cpu: Cpu) -> Vec<BuildError> {
+    if omit.contains(&OmittedGroup::Optional) {
         return Vec::new();
     }
     let taken = packages.iter().filter(|(_, entry)| !entry.is_omitted(omit) && !entry.link && !entry.in_bundle);
@@ -231,7 +238,7 @@ fn is_there(packages: &BTreeMap<String, Entry>, at: &str, name: &str) -> bool {
 }
 
 /// URL of a tarball on a server, or an error text about the other source.
-fn resolved(text: &str) -> Result<Url, String> {
+fn parse_tarball_url(text: &str) -> Result<Url, String> {
     let of_this_machine = || "is taken from a path of this machine".to_owned();
     let url = Url::parse(text).map_err(|_| of_this_machine())?;
     match url.scheme() {

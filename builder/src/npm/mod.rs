@@ -12,7 +12,7 @@ mod target;
 mod tests;
 
 pub use integrity::Integrity;
-pub use lockfile::{Found, Package, read};
+pub use lockfile::{LockfileContent, Package, read};
 pub use registry::Registry;
 pub use target::Cpu;
 
@@ -23,7 +23,7 @@ use serde::Deserialize;
 /// Groups of packages that are left out, named as in npm's option `--omit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Omit {
+pub enum OmittedGroup {
     /// Packages that only development needs.
     Dev,
     /// Packages without which the others work as well.
@@ -32,7 +32,7 @@ pub enum Omit {
     Peer,
 }
 
-impl fmt::Display for Omit {
+impl fmt::Display for OmittedGroup {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Dev => "dev",

@@ -1,15 +1,15 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use serde_json::{Value, json};
 
-use super::{Cpu, Found, Integrity, Omit, Registry, name, read};
+use super::{Cpu, Integrity, LockfileContent, OmittedGroup, Registry, name, read};
 
 /// SHA-512 of the empty string.
 const EMPTY: &str = "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==";
 
-fn found(packages: &Value, registry: Option<&str>, omit: &[Omit]) -> Found {
+fn read_packages(packages: &Value, registry: Option<&str>, omit: &[OmittedGroup]) -> LockfileContent {
     let document = json!({ "name": "shop", "lockfileVersion": 3, "packages": packages });
     let registry = registry.map(|text| Registry::new(text).expect("registry"));
     read(Path::new("package-lock.json"), document.to_string().as_bytes(), registry.as_ref(), omit, Some(Cpu::X64))
@@ -38,7 +38,7 @@ fn npm_packages_have_distinct_paths() {
         "node_modules/alias": with(at(&format!("{host}/real/-/real-1.0.0.tgz")), "name", json!("real")),
         "node_modules/native": with(at(&format!("{host}/native/-/native-1.0.0.tgz")), "os", json!(["darwin"])),
     });
-    let Found { packages, skipped, faults } = found(&packages, None, &[]);
+    let LockfileContent { packages, skipped, faults } = read_packages(&packages, None, &[]);
     assert!(faults.is_empty(), "{faults:?}");
     let paths: Vec<_> = packages.iter().map(|package| package.path.as_str()).collect();
     let expected = ["@scope/a/-/a-1.0.0.tgz", "a/-/a-1.0.0.tgz", "native/-/native-1.0.0.tgz", "real/-/real-1.0.0.tgz"];
@@ -56,14 +56,14 @@ fn omitted_packages_match_npm() {
         let name = flag.to_lowercase();
         packages[format!("node_modules/{name}")] = with(named(&name), flag, json!(true));
     }
-    let left = |omit: &[Omit]| {
-        let found = found(&packages, None, omit);
+    let left = |omit: &[OmittedGroup]| {
+        let found = read_packages(&packages, None, omit);
         found.packages.iter().map(|package| package.at.replace("node_modules/", "")).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(left(&[]), "dev devoptional optional peer plain");
-    assert_eq!(left(&[Omit::Dev]), "devoptional optional peer plain");
-    assert_eq!(left(&[Omit::Optional, Omit::Peer]), "dev devoptional plain");
-    assert_eq!(left(&[Omit::Dev, Omit::Optional]), "peer plain");
+    assert_eq!(left(&[OmittedGroup::Dev]), "devoptional optional peer plain");
+    assert_eq!(left(&[OmittedGroup::Optional, OmittedGroup::Peer]), "dev devoptional plain");
+    assert_eq!(left(&[OmittedGroup::Dev, OmittedGroup::Optional]), "peer plain");
 }
 
 #[test]
@@ -95,12 +95,12 @@ fn other_registry_replaces_stated_one() {
             "https://packages.example.com/npm/npmx/a/-/a-1.0.0.tgz",
         ),
     ] {
-        let found = found(&json!({ "node_modules/a": at(resolved) }), Some(registry), &[]);
+        let found = read_packages(&json!({ "node_modules/a": at(resolved) }), Some(registry), &[]);
         assert_eq!(found.packages[0].url.to_string(), expected);
     }
     // A file without URLs, as npm writes it with `omit-lockfile-registry-resolved`.
     let bare = json!({ "node_modules/@scope/a": { "version": "1.0.0", "integrity": EMPTY } });
-    let found = found(&bare, Some("https://packages.example.com/npm/"), &[]);
+    let found = read_packages(&bare, Some("https://packages.example.com/npm/"), &[]);
     assert_eq!(found.packages[0].url.to_string(), "https://packages.example.com/npm/@scope/a/-/a-1.0.0.tgz");
     for (text, said) in [
         ("https://packages.example.com?x=y", "it has something after its path"),
@@ -132,7 +132,7 @@ fn package_lock_faults_are_listed() {
         "node_modules/o/node_modules/n": with(at("https://registry.example/n/-/n-1.0.0.tgz"), "integrity",
             json!(format!("sha512-{}A==", "A".repeat(85)))),
     });
-    let mut faults = found(&cases, None, &[]).faults;
+    let mut faults = read_packages(&cases, None, &[]).faults;
     for text in
         ["{", "{\"lockfileVersion\": 1, \"dependencies\": {}}", "{\"lockfileVersion\": 3, \"packages\": {\"\": {}}}"]
     {
@@ -158,17 +158,17 @@ fn missing_target_packages_are_reported() {
             with(at("https://registry.example/esbuild/-/esbuild-1.0.0.tgz"), "optionalDependencies", names),
         "node_modules/@esbuild/darwin-arm64": native("darwin-arm64"),
     });
-    let faults = found(&packages, None, &[]).faults;
+    let faults = read_packages(&packages, None, &[]).faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
     let said = faults[0].to_string();
     assert_eq!(faults[0].code().id, "LF2096");
     assert!(said.contains("node_modules/a/node_modules/esbuild") && said.contains("@esbuild/linux-x64"), "{said}");
     let hint = format!("{:?}", faults[0]);
     assert!(hint.contains("npm install --package-lock-only --prefix ."), "{hint}");
-    assert!(found(&packages, None, &[Omit::Optional]).faults.is_empty());
+    assert!(read_packages(&packages, None, &[OmittedGroup::Optional]).faults.is_empty());
     for place in ["node_modules/@esbuild/linux-x64", "node_modules/a/node_modules/@esbuild/linux-x64"] {
         packages[place] = native("linux-x64");
-        assert!(found(&packages, None, &[]).faults.is_empty(), "{place}");
+        assert!(read_packages(&packages, None, &[]).faults.is_empty(), "{place}");
         packages.as_object_mut().expect("object").remove(place);
     }
 }
@@ -181,11 +181,11 @@ fn tarball_addresses_must_fit_index() {
         ("@scope/a", "https://registry.example/@scope%2fa/-/a-1.0.0.tgz"),
         ("@scope/a", "https://art.example/api/npm/own/@scope/a/-/@scope/a-1.0.0.tgz"),
     ] {
-        let found = found(&json!({ format!("node_modules/{name}"): at(resolved) }), None, &[]);
+        let found = read_packages(&json!({ format!("node_modules/{name}"): at(resolved) }), None, &[]);
         assert!(found.faults.is_empty(), "{:?}", found.faults);
     }
     for resolved in ["https://git.example/o/a/archive/v1.0.0.tgz", "https://files.example/a/-/b-1.0.0.tgz"] {
-        let faults = found(&json!({ "node_modules/a": at(resolved) }), None, &[]).faults;
+        let faults = read_packages(&json!({ "node_modules/a": at(resolved) }), None, &[]).faults;
         let said = faults[0].to_string();
         assert!(said.contains(resolved) && said.contains("`a@1.0.0`"), "{said}");
         assert_eq!(faults[0].code().id, "LF2135");

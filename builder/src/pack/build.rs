@@ -18,12 +18,12 @@ use landfall_release_document::{DataRoom, ReleaseDocument};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::contents::{Contents, contents, open_installer, placed};
+use super::contents::{Contents, contents, open_installer, place_files};
 use super::existing::{existing, without_time};
 use super::inputs::{Inputs, inputs};
-use super::keeping::Keeping;
+use super::keeping::PendingContent;
 use super::order::{Order, order};
-use super::provenance::{Materials, Used};
+use super::provenance::{Materials, UsedInputs};
 use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
@@ -35,7 +35,7 @@ use crate::definition::Definition;
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::executables;
-use crate::fetch::{self, Client, Fetched, Manifests};
+use crate::fetch::{self, Client, FetchedContent, Manifests};
 use crate::gpu_program::{self, GpuProgram};
 use crate::layers;
 use crate::lock::Lock;
@@ -46,7 +46,7 @@ use crate::program::Program;
 use crate::proofs;
 use crate::release;
 use crate::render::{self, Rendering};
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 use crate::signatures::{self, SignatureSource};
 use crate::signing;
 use crate::tool::Tool;
@@ -119,11 +119,11 @@ pub struct BuildReport {
 }
 
 /// A release that was read, looked up in its lock and rendered, before any fetch.
-struct Prepared {
+struct PreparedRelease {
     definition: Definition,
     lock: Lock,
     inputs: Inputs,
-    components: Vec<Rendered>,
+    components: Vec<RenderedComponent>,
     charts: Vec<ChartEntry>,
     trust: Trust,
     materials: Materials,
@@ -132,7 +132,7 @@ struct Prepared {
 }
 
 /// A signed bundle that can be written.
-struct Signed {
+struct SignedBundle {
     payload: Payload,
     /// Name and content of the provenance file; `None` if the output cannot hold a file next to the bundle.
     provenance: Option<(String, Vec<u8>)>,
@@ -157,7 +157,7 @@ pub async fn build(
     if let Some(definition) = host::definition(&options.source.release) {
         return host::build(&definition, options, keys, output, progress);
     }
-    let client = Client::configured(options.source.registries.as_deref())?;
+    let client = Client::from_configuration(options.source.registries.as_deref())?;
     let installer = open_installer(&options.installer)?;
     let store = ContentStore::at(&options.store);
     let digests = Digests::of(&store);
@@ -165,21 +165,22 @@ pub async fn build(
     store.sweep(false)?;
     let Inputs { images, artifacts, .. } = &prepared.inputs;
     let source = SignatureSource { client: &client, store: &store, progress };
-    let signatures = signatures::carried(source, &prepared.lock, images).await?;
+    let signatures = signatures::fetch_signatures(source, &prepared.lock, images).await?;
     let platform = &prepared.definition.release.platform.value;
     let manifests = fetch::fetch_manifests(&client, &store, images, artifacts, progress).await?;
-    let assembled = assembled(&prepared, &manifests)?;
+    let assembled = has_assembled_content(&prepared, &manifests)?;
     let installer_bytes = installer.metadata().map_or(0, |metadata| metadata.len());
     room::check(&prepared.definition.release, &manifests, &store, installer_bytes, &output)?;
-    let keeping = Keeping::begin(&store, &manifests);
+    let keeping = PendingContent::begin(&store, &manifests);
     let fetched = fetch::fetch(&client, &store, platform, &manifests, progress).await;
     let mut fetched = fetched.map_err(|error| keeping.after(error))?;
     prepared.materials.extend(&signatures);
     fetched.signatures = signatures;
-    let made = judged(&mut prepared, &fetched, assembled, &store, progress).map_err(|error| keeping.after(error))?;
+    let made = compose_documents(&mut prepared, &fetched, assembled, &store, progress)
+        .map_err(|error| keeping.after(error))?;
     keeping.accept(&fetched)?;
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
-    let placed = placed(&store, &made.release, &options.installer, &digests)?;
+    let placed = place_files(&store, &made.release, &options.installer, &digests)?;
     let order = order(&store, &placed, &made.release, &fetched.images)?;
     let signed = sign(options, &prepared, &order, &made, keys, &output)?;
     digests.keep()?;
@@ -189,16 +190,16 @@ pub async fn build(
 }
 
 /// Composes the documents from the fetched content; errors in that content are found here.
-fn judged(
-    prepared: &mut Prepared,
-    fetched: &Fetched,
+fn compose_documents(
+    prepared: &mut PreparedRelease,
+    fetched: &FetchedContent,
     assembled: bool,
     store: &ContentStore,
     progress: &dyn Progress,
 ) -> Result<Contents> {
     package_index::fill(&prepared.definition, &mut prepared.components, &fetched.artifacts, store)?;
     package_index::check_mounted(&prepared.definition, &fetched.artifacts, store)?;
-    let Prepared { definition, inputs, components, charts, gpu, .. } = prepared;
+    let PreparedRelease { definition, inputs, components, charts, gpu, .. } = prepared;
     let (images, artifacts, gpu) = (&fetched.images, &inputs.artifacts, gpu.as_ref());
     let mut made = contents(definition, inputs, components, fetched, gpu, assembled, store)?;
     made.documents.extend(models::document(&made.release, artifacts, images, store)?);
@@ -215,7 +216,7 @@ async fn prepare(
     store: &ContentStore,
     digests: &Digests,
     progress: &dyn Progress,
-) -> Result<Prepared> {
+) -> Result<PreparedRelease> {
     let mut definition = release::read(&options.source.release)?;
     let lock_path = options.source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock));
     let lock = Lock::read(&lock_path)?;
@@ -251,7 +252,7 @@ async fn prepare(
     progress.event(Event::PhaseDone);
     definition.release.remarks.iter().for_each(|remark| progress.event(Event::Note(remark.clone())));
     let entries = charts.entries(&definition)?;
-    let used = Used {
+    let used = UsedInputs {
         definition: &definition,
         lock: &lock,
         inputs: &inputs,
@@ -262,7 +263,7 @@ async fn prepare(
         sources: &sources,
     };
     let materials = Materials::collect(used)?;
-    Ok(Prepared { definition, lock, inputs, components, charts: entries, trust, materials, gpu })
+    Ok(PreparedRelease { definition, lock, inputs, components, charts: entries, trust, materials, gpu })
 }
 
 fn refuse_assembled(trust: &Trust, lock: &Lock, what: &str) -> Result<()> {
@@ -278,8 +279,8 @@ fn refuse_assembled(trust: &Trust, lock: &Lock, what: &str) -> Result<()> {
 }
 
 /// Returns true if any content was assembled for tests, according to the lock or to a manifest.
-fn assembled(prepared: &Prepared, manifests: &Manifests<'_>) -> Result<bool> {
-    let found = manifests.assembled();
+fn has_assembled_content(prepared: &PreparedRelease, manifests: &Manifests<'_>) -> Result<bool> {
+    let found = manifests.assembled_references();
     if !found.is_empty() {
         let first = found.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let more = if found.len() > 3 { format!(" and {} more", found.len() - 3) } else { String::new() };
@@ -291,22 +292,22 @@ fn assembled(prepared: &Prepared, manifests: &Manifests<'_>) -> Result<bool> {
 
 fn sign(
     options: &BuildOptions,
-    prepared: &Prepared,
+    prepared: &PreparedRelease,
     order: &Order,
     made: &Contents,
     keys: &[SigningKey],
     output: &BuildOutput<'_>,
-) -> Result<Signed> {
+) -> Result<SignedBundle> {
     let identity = identity(options, &made.release);
     let trust = &prepared.trust;
     let bundle = signed_head(options, trust, keys, &identity, made.documents.clone(), order)?;
     let provenance = match output {
         BuildOutput::Folder { .. } => {
-            Some(prepared.materials.signed(&bundle, trust.newest(), keys, &options.sign_commands)?)
+            Some(prepared.materials.sign(&bundle, trust.newest(), keys, &options.sign_commands)?)
         }
         BuildOutput::Stream(_) => None,
     };
-    Ok(Signed { payload: Payload::from(bundle), provenance })
+    Ok(SignedBundle { payload: Payload::from(bundle), provenance })
 }
 
 /// The head with these documents and blobs, signed with each key and command and with the vendor's trust.
@@ -327,7 +328,7 @@ pub(super) fn signed_head(
             signing::sign_by_command(command, LANDFALL_DOCUMENT_NAME, head.landfall_bytes(), may_sign)?;
         head.add_signature(key, signature);
     }
-    Ok(head.carrying(trust.revocation.clone()).signed(&trust.roots)?.into_verified())
+    Ok(head.carrying(trust.revocation.clone()).finish(&trust.roots)?.into_verified())
 }
 
 fn identity(options: &BuildOptions, release: &ReleaseDocument) -> Identity {
@@ -342,16 +343,16 @@ fn identity(options: &BuildOptions, release: &ReleaseDocument) -> Identity {
 fn write(
     options: &BuildOptions,
     output: BuildOutput<'_>,
-    prepared: &Prepared,
-    Signed { payload, provenance }: &Signed,
+    prepared: &PreparedRelease,
+    SignedBundle { payload, provenance }: &SignedBundle,
     release: &ReleaseDocument,
     prepared_bytes: PreparedBytes,
     progress: &dyn Progress,
 ) -> Result<BuildReport> {
-    let store = ContentStore::counted(&options.store, Counters::new());
+    let store = ContentStore::with_counters(&options.store, Counters::new());
     let media = Counters::new();
-    let verified = payload.verified();
-    let trusted = verified.trusted();
+    let verified = payload.verified_head();
+    let trusted = verified.trusted_root();
     let inventory = verified.small_document(INVENTORY_DOCUMENT_NAME).map(InventoryDocument::read);
     let no_inventory = || BuildError::new(codes::BUG, "the head has no inventory");
     let inventory = inventory.ok_or_else(no_inventory)??;
@@ -385,12 +386,18 @@ fn write(
     let written = match output {
         BuildOutput::Folder { path, part_bytes } => in_folder(&path, verified, stated, part_bytes, || {
             let output = Output { folder: &path, part_bytes, others: &sheet, others_bytes };
-            pack(payload, &store, output, &media, &Unmounted(progress))
+            pack(payload, &store, output, &media, &BuildProgress(progress))
         })?,
         BuildOutput::Stream(stream) => {
             pack_to_stream(payload, &store, stream, &media, progress)?;
             let (files, superseded) = (Vec::new(), Vec::new());
-            Written { id: verified.id(), total_bytes: payload.layout().total_bytes(), kept: None, superseded, files }
+            WrittenOutput {
+                id: verified.id(),
+                total_bytes: payload.layout().total_bytes(),
+                kept: None,
+                superseded,
+                files,
+            }
         }
     };
     Ok(BuildReport {
@@ -417,7 +424,7 @@ fn write(
 }
 
 /// The written output.
-struct Written {
+struct WrittenOutput {
     id: Sha256,
     files: Vec<BuiltFile>,
     kept: Option<String>,
@@ -432,7 +439,7 @@ fn in_folder(
     stated: BuildDefinition,
     part_bytes: Option<u64>,
     write: impl FnOnce() -> landfall_media::Result<Vec<WrittenFile>>,
-) -> Result<Written> {
+) -> Result<WrittenOutput> {
     let stated = without_time(stated);
     let (mut others, mut kept) = (Vec::new(), None);
     for existing in existing(folder, new) {
@@ -448,10 +455,10 @@ fn in_folder(
     let superseded = Vec::new();
     let mut written = if let Some((existing, files)) = kept {
         let total_bytes = existing.verified().layout().total_bytes();
-        Written { id: existing.verified().id(), total_bytes, kept: Some(existing.built_at()), superseded, files }
+        WrittenOutput { id: existing.verified().id(), total_bytes, kept: Some(existing.built_at()), superseded, files }
     } else {
         let files = write()?.into_iter().map(BuiltFile::from).collect();
-        Written { id: new.id(), total_bytes: new.layout().total_bytes(), kept: None, superseded, files }
+        WrittenOutput { id: new.id(), total_bytes: new.layout().total_bytes(), kept: None, superseded, files }
     };
     for other in others.iter().chain(&in_the_way) {
         if other.name != new.bundle_name() {
@@ -464,9 +471,9 @@ fn in_folder(
 
 /// Progress of a build. Its media may only be unmounted at the end, unlike a site's stick, which may be removed: the
 /// event has another text.
-pub(super) struct Unmounted<'a>(pub(super) &'a dyn Progress);
+pub(super) struct BuildProgress<'a>(pub(super) &'a dyn Progress);
 
-impl Progress for Unmounted<'_> {
+impl Progress for BuildProgress<'_> {
     fn event(&self, event: Event) {
         self.0.event(match event {
             Event::SafeToRemove => {

@@ -8,7 +8,7 @@ use landfall_bundle_spec::head::NewDocument;
 use landfall_bundle_spec::{to_canonical, to_canonical_with_fractions};
 use landfall_error_codes::codes;
 use landfall_inventory::purl::split_tag;
-use landfall_media::store::{ContentStore, Expected};
+use landfall_media::store::{ContentStore, ExpectedBlob};
 use landfall_release_document::{
     ArtifactMount, ComponentEntry, Descriptor, EditableField, GeneratedSecret, ImageEntry, NOTES_DOCUMENT_NAME,
     NodePack, RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, ReleaseDocument, SITE_SCHEMA_NAME, SiteValue, ValueTarget,
@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::gpu_tools;
 use super::inputs::Inputs;
-use super::order::Placed;
+use super::order::PlacedFile;
 use crate::backup;
 use crate::canary;
 use crate::definition::{Definition, EditableDefinition};
@@ -25,7 +25,7 @@ use crate::digests::{Digests, Program};
 use crate::error::{BuildError, Place, Result};
 use crate::executables;
 use crate::executables::elf::Glibc;
-use crate::fetch::Fetched;
+use crate::fetch::FetchedContent;
 use crate::fetched::FetchedImage;
 use crate::files::artifact_entry;
 use crate::gpu_program::GpuProgram;
@@ -33,7 +33,7 @@ use crate::manifest::OCI_INDEX;
 use crate::pointers;
 use crate::proofs;
 use crate::render;
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 
 const BINARY: &str = "application/octet-stream";
 const JSON: &str = "application/json";
@@ -53,8 +53,8 @@ pub struct Contents {
 pub fn contents(
     definition: &Definition,
     inputs: &Inputs,
-    components: &[Rendered],
-    fetched: &Fetched,
+    components: &[RenderedComponent],
+    fetched: &FetchedContent,
     gpu: Option<&GpuProgram>,
     assembled: bool,
     store: &ContentStore,
@@ -141,7 +141,7 @@ fn image(fetched: &FetchedImage) -> ImageEntry {
             size: fetched.pin.size,
         },
         config: fetched.manifest.config.descriptor(),
-        layers: fetched.manifest.layers.iter().map(crate::manifest::Described::descriptor).collect(),
+        layers: fetched.manifest.layers.iter().map(crate::manifest::OciDescriptor::descriptor).collect(),
     }
 }
 
@@ -215,31 +215,31 @@ fn unusable_installer(path: &Path, error: std::io::Error) -> BuildError {
 
 /// Takes the installer, `oci-layout` and `index.json` into the store, in the order of the archive. The installer is
 /// copied only if the store lacks it.
-pub fn placed(
+pub fn place_files(
     store: &ContentStore,
     release: &ReleaseDocument,
     installer: &Path,
     digests: &Digests,
-) -> Result<Vec<Placed>> {
+) -> Result<Vec<PlacedFile>> {
     placed_beside(store, &index(release), installer, digests)
 }
 
-/// Like [`placed`], with this `index.json`.
+/// Like [`place_files`], with this `index.json`.
 pub fn placed_beside(
     store: &ContentStore,
     index: &serde_json::Value,
     installer: &Path,
     digests: &Digests,
-) -> Result<Vec<Placed>> {
+) -> Result<Vec<PlacedFile>> {
     let Program { digest, size } = digests.program(installer).map_err(|error| unusable_installer(installer, error))?;
-    let expected = Expected { digest, size };
+    let expected = ExpectedBlob { digest, size };
     store.ingest(&mut open_installer(installer)?, Some(expected))?;
     let layout = to_canonical(BlobPlace::OciLayout.name(), &json!({ "imageLayoutVersion": "1.0.0" }))?;
     let index = to_canonical(BlobPlace::Index.name(), index)?;
     Ok(vec![
-        Placed { place: BlobPlace::Installer, digest: expected.digest, media_type: BINARY },
-        Placed { place: BlobPlace::OciLayout, digest: store.ingest_bytes(&layout)?.sha256, media_type: JSON },
-        Placed { place: BlobPlace::Index, digest: store.ingest_bytes(&index)?.sha256, media_type: OCI_INDEX },
+        PlacedFile { place: BlobPlace::Installer, digest: expected.digest, media_type: BINARY },
+        PlacedFile { place: BlobPlace::OciLayout, digest: store.ingest_bytes(&layout)?.sha256, media_type: JSON },
+        PlacedFile { place: BlobPlace::Index, digest: store.ingest_bytes(&index)?.sha256, media_type: OCI_INDEX },
     ])
 }
 

@@ -22,7 +22,7 @@ use super::build::BuiltFile;
 const HEAD_LIMIT_BYTES: u64 = 1 << 30;
 
 /// A bundle with the same name and version.
-pub struct Existing {
+pub struct ExistingBundle {
     /// Base name of its files.
     pub name: BundleName,
     verified: Verified,
@@ -30,7 +30,7 @@ pub struct Existing {
 
 /// Bundles of the same release or host pack in a folder, if the same roots verify their heads. Unreadable files are
 /// skipped without a message, and stay.
-pub fn existing(folder: &Path, new: &Verified) -> Vec<Existing> {
+pub fn existing(folder: &Path, new: &Verified) -> Vec<ExistingBundle> {
     let identity = new.identity();
     let platform_of_new = platform(new);
     let names = file_names(folder);
@@ -47,7 +47,7 @@ pub fn existing(folder: &Path, new: &Verified) -> Vec<Existing> {
             let is_same_kind = is_host_pack(&verified) == is_host_pack(new);
             let is_same =
                 is_same_release(&verified.identity()) && is_same_kind && platform(&verified) == platform_of_new;
-            (is_same && verified.bundle_name() == name).then_some(Existing { name, verified })
+            (is_same && verified.bundle_name() == name).then_some(ExistingBundle { name, verified })
         })
         .collect()
 }
@@ -66,7 +66,7 @@ fn platform(verified: &Verified) -> Option<String> {
 }
 
 fn read_head(path: &Path, new: &Verified) -> Option<Verified> {
-    let anchor = TrustAnchor::Fingerprint(new.trusted().pinned_fingerprint());
+    let anchor = TrustAnchor::Fingerprint(new.trusted_root().pinned_fingerprint());
     Verified::read_file(&within(path, HEAD_LIMIT_BYTES)?, &anchor).ok()
 }
 
@@ -82,7 +82,7 @@ fn file_names(folder: &Path) -> Vec<String> {
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
-impl Existing {
+impl ExistingBundle {
     /// Files of the bundle, if it equals a new one.
     ///
     /// It must have the same content, keys, root and parts, and a provenance with the same build definition. All files
@@ -99,7 +99,7 @@ impl Existing {
             && old.blobs().entries() == new.blobs().entries()
             && old.small_documents().eq(new.small_documents())
             && old.signers() == new.signers()
-            && old.trusted().root().bytes() == new.trusted().root().bytes()
+            && old.trusted_root().root().bytes() == new.trusted_root().root().bytes()
             && old.revocation().map(Revocation::bytes) == new.revocation().map(Revocation::bytes)
             && old.document().requires == new.document().requires;
         if !same {
@@ -120,7 +120,7 @@ impl Existing {
         }
         let beside = [self.name.file(FileKind::Head), format!("{}.html", self.name.stem()), self.name.provenance()];
         let sums = fs_err::read_to_string(folder.join(SUMS_NAME)).ok()?;
-        parts.into_iter().chain(beside).map(|name| listed(folder, &sums, name)).collect()
+        parts.into_iter().chain(beside).map(|name| listed_file(folder, &sums, name)).collect()
     }
 
     /// Time of its build.
@@ -151,7 +151,7 @@ fn size_of(folder: &Path, name: &str) -> Option<u64> {
 }
 
 /// A file listed in `SHA256SUMS`, with its size.
-fn listed(folder: &Path, sums: &str, name: String) -> Option<BuiltFile> {
+fn listed_file(folder: &Path, sums: &str, name: String) -> Option<BuiltFile> {
     let digest = sums.lines().find_map(|line| {
         let (digest, rest) = line.split_once(' ')?;
         (rest.trim_start_matches([' ', '*']) == name).then_some(digest)

@@ -19,10 +19,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::SiteRoom;
-use super::build::{BuildReport, BuiltFile, Unmounted, signed_head};
+use super::build::{BuildProgress, BuildReport, BuiltFile, signed_head};
 use super::contents::placed_beside;
 use super::existing::existing;
-use super::order::{Placed, order_of_files};
+use super::order::{PlacedFile, order_of_files};
 use super::roots::{Trust, check_signers, read_trust};
 use crate::digests::Digests;
 use crate::documents::yaml;
@@ -132,7 +132,7 @@ fn package(definition: &Path, folder: &Path, package: Package, store: &ContentSt
 fn sign(
     options: &BuildOptions,
     document: &HostPackDocument,
-    placed: &[Placed],
+    placed: &[PlacedFile],
     store: &ContentStore,
     trust: &Trust,
     keys: &[SigningKey],
@@ -160,9 +160,9 @@ fn write(
     (prepared, digests): (&ContentStore, &Digests),
     progress: &dyn Progress,
 ) -> Result<BuildReport> {
-    let store = ContentStore::counted(&options.store, Counters::new());
+    let store = ContentStore::with_counters(&options.store, Counters::new());
     let media = Counters::new();
-    let verified = payload.verified();
+    let verified = payload.verified_head();
     let (mut files, mut superseded) = (Vec::new(), Vec::new());
     match output {
         BuildOutput::Folder { path, part_bytes } => {
@@ -172,7 +172,9 @@ fn write(
             in_the_way.iter().try_for_each(|other| supersede(&path, &other.name))?;
             let beside = |_: &[WrittenFile]| Vec::new();
             let output = Output { folder: &path, part_bytes, others: &beside, others_bytes: 0 };
-            files.extend(pack(payload, &store, output, &media, &Unmounted(progress))?.into_iter().map(BuiltFile::from));
+            files.extend(
+                pack(payload, &store, output, &media, &BuildProgress(progress))?.into_iter().map(BuiltFile::from),
+            );
             for other in others {
                 supersede(&path, &other.name)?;
                 superseded.push(other.name.stem().to_owned());
@@ -196,7 +198,7 @@ fn write(
         artifacts: document.recipes.iter().map(|recipe| recipe.packages.len()).sum(),
         fingerprint: first.fingerprint(),
         first_root: first.number(),
-        development: verified.trusted().development(),
+        development: verified.trusted_root().development(),
         ingested_bytes: prepared.counters().totals(),
         installer_sha256: payload.blob(0).sha256,
         installer_bytes: payload.blob(0).size,
@@ -209,7 +211,7 @@ fn write(
 #[cfg(test)]
 mod tests {
     use landfall_bundle_spec::Sha256;
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
     use landfall_media::durable;
 
     use super::*;

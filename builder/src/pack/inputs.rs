@@ -13,7 +13,7 @@ use crate::own_image::{self, OwnImage};
 use crate::pins::{ArtifactPin, FilesPin, Form, Pin};
 use crate::reference::Reference;
 use crate::render;
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 
 /// Pins that must be fetched for a release, with their users.
 #[derive(Debug, Clone)]
@@ -32,14 +32,19 @@ pub struct Inputs {
 /// together.
 ///
 /// `own` are the images that were made here: components name them, but no lock has them.
-pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own: &[OwnImage]) -> Result<Inputs> {
+pub fn inputs(
+    definition: &Definition,
+    lock: &Lock,
+    components: &[RenderedComponent],
+    own: &[OwnImage],
+) -> Result<Inputs> {
     let platform = &definition.release.platform;
     if lock.document.platform.value != platform.value {
         let what = format!("the lock is for {}, the release for {}", lock.document.platform.value, platform.value);
         return Err(BuildError::at(codes::LOCK_UNREADABLE, Place::file(&lock.path), what));
     }
     let roles = roles(definition, lock)?;
-    let Written { locked: written, own: of_own } = written(definition, lock, components)?;
+    let ManifestReferences { locked: written, own: of_own } = manifest_references(definition, lock, components)?;
     let artifacts = artifacts(definition, lock)?;
     let mut images: Vec<&LockEntry> = Vec::new();
     let of_nodes = roles.iter().flat_map(|pack| pack.values().copied());
@@ -89,15 +94,19 @@ fn artifact(lock: &Lock, kind: ArtifactKind, entry: &LockEntry) -> Option<Artifa
 }
 
 /// References in manifests.
-struct Written<'a> {
+struct ManifestReferences<'a> {
     /// References with their entries of the lock, in the order in which components are applied.
     locked: Vec<(Reference, &'a LockEntry)>,
     /// Names of the images that were made here.
     own: Vec<Reference>,
 }
 
-fn written<'a>(definition: &Definition, lock: &'a Lock, components: &[Rendered]) -> Result<Written<'a>> {
-    let mut written = Written { locked: Vec::new(), own: Vec::new() };
+fn manifest_references<'a>(
+    definition: &Definition,
+    lock: &'a Lock,
+    components: &[RenderedComponent],
+) -> Result<ManifestReferences<'a>> {
+    let mut written = ManifestReferences { locked: Vec::new(), own: Vec::new() };
     for component in components {
         for usage in render::usages(definition, component)? {
             if own_image::is_meant(&usage.reference) == Ok(true) {

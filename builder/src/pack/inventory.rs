@@ -78,7 +78,7 @@ fn inventory(image: &FetchedImage, store: &ContentStore) -> Result<ImageInventor
     if let Some(inventory) = read_record(&path) {
         return Ok(inventory);
     }
-    let inventory = ImageInventory::of(ImageFiles::read(image, store)?.found());
+    let inventory = ImageInventory::of(ImageFiles::read(image, store)?.packages());
     write_record(&path, inventory.clone())?;
     Ok(inventory)
 }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     /// Inventory and release document of a bundle whose pause image has these layers.
-    async fn built(bench: &Bench, layers: &[Vec<u8>]) -> (InventoryDocument, ReleaseDocument) {
+    async fn build_documents(bench: &Bench, layers: &[Vec<u8>]) -> (InventoryDocument, ReleaseDocument) {
         bench.push_image_of(PAUSE, false, layers);
         bench.lock().await.expect("locked");
         let report = bench.build().await.expect("built");
@@ -211,7 +211,7 @@ mod tests {
             ("lib/python3/dist-packages/linked-3.dist-info/METADATA", &python("linked", "3")),
             ("srv-list/node_modules/broken/package.json", "{"),
         ]);
-        let (document, _) = built(&bench, &[base, above]).await;
+        let (document, _) = build_documents(&bench, &[base, above]).await;
         let image = document.image(PAUSE).expect("listed");
         let packages: Vec<_> = document.packages_of(image).map(landfall_inventory::Package::purl).collect();
         assert_eq!(
@@ -241,12 +241,12 @@ mod tests {
     async fn inventory_record_avoids_layer_reads() {
         let bench = Bench::new(true, false).await;
         let layers = [layer(&[("var/lib/dpkg/status", &status(&[("libc6", "2.41-12")]))])];
-        let first = built(&bench, &layers).await;
+        let first = build_documents(&bench, &layers).await;
         assert_eq!(first.0.packages.len(), 1);
         let name = Sha256::of(&layers[0]).to_hex();
         let listing = bench.path("store/landfall/listings").join(&name[..2]).join(name);
         fs_err::remove_file(&listing).expect("the list of the layer");
-        assert_eq!(built(&bench, &layers).await, first);
+        assert_eq!(build_documents(&bench, &layers).await, first);
         assert!(!listing.exists(), "the layer was read again");
     }
 
@@ -254,10 +254,10 @@ mod tests {
     async fn package_change_is_only_difference() {
         let bench = Bench::new(true, false).await;
         let database = |version| layer(&[("var/lib/dpkg/status", &status(&[("libc6", version), ("zlib1g", "1.3")]))]);
-        let (old, old_release) = built(&bench, &[database("2.41-12")]).await;
+        let (old, old_release) = build_documents(&bench, &[database("2.41-12")]).await;
         // The new lock pins the present manifest of the tag.
         bench.write("release/images.lock", crate::pack::tests::lock_text(false).as_bytes(), 0o644);
-        let (new, new_release) = built(&bench, &[database("2.41-13")]).await;
+        let (new, new_release) = build_documents(&bench, &[database("2.41-13")]).await;
         let identity =
             Identity { name: "small".to_owned(), version: "1".to_owned(), counter: 1, built_at: String::new() };
         let objects = std::collections::BTreeMap::new();

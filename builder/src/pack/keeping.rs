@@ -13,29 +13,29 @@ use landfall_media::store::ContentStore;
 
 use crate::acceptance::{accept_blobs, forget_unaccepted, with_outcome};
 use crate::error::{BuildError, Result};
-use crate::fetch::{Fetched, Manifests};
+use crate::fetch::{FetchedContent, Manifests};
 use crate::manifest::ManifestDocument;
 use crate::pins::Pin;
 use crate::reference::Reference;
 
 /// Upstream content of a release that is not judged yet.
 #[derive(Debug)]
-pub struct Keeping<'a> {
+pub struct PendingContent<'a> {
     store: &'a ContentStore,
     contents: Vec<(Reference, BTreeSet<Sha256>)>,
     /// Number of blobs that arrived earlier.
     before: usize,
 }
 
-impl<'a> Keeping<'a> {
+impl<'a> PendingContent<'a> {
     /// Starts before anything but manifests is fetched or derived.
     pub fn begin(store: &'a ContentStore, manifests: &Manifests<'_>) -> Self {
-        Self { store, contents: manifests.contents(), before: store.arrived().len() }
+        Self { store, contents: manifests.contents(), before: store.arrived_blobs().len() }
     }
 
     /// Deletes the content that an error refuses; returns the error with the outcome.
     pub fn after(&self, error: BuildError) -> BuildError {
-        let forgotten = error.refused().map(|refused| self.forget(refused));
+        let forgotten = error.refused_reference().map(|refused| self.forget(refused));
         with_outcome(error, forgotten)
     }
 
@@ -44,7 +44,7 @@ impl<'a> Keeping<'a> {
             self.contents.iter().partition(|(reference, _)| reference.to_string() == refused);
         let mut forgotten: BTreeSet<Sha256> = of_refused.into_iter().flat_map(|(_, blobs)| blobs).copied().collect();
         // Content that was derived can be derived again.
-        forgotten.extend(self.store.arrived().split_off(self.before));
+        forgotten.extend(self.store.arrived_blobs().split_off(self.before));
         for blob in others.into_iter().flat_map(|(_, blobs)| blobs) {
             forgotten.remove(blob);
         }
@@ -56,7 +56,7 @@ impl<'a> Keeping<'a> {
     /// # Errors
     ///
     /// Fails if a record cannot be written.
-    pub fn accept(&self, fetched: &Fetched) -> Result<()> {
+    pub fn accept(&self, fetched: &FetchedContent) -> Result<()> {
         fetched.images.iter().try_for_each(|image| self.accept_one(&image.pin, &image.manifest))?;
         fetched.artifacts.iter().try_for_each(|artifact| self.accept_one(&artifact.pin, &artifact.manifest))
     }

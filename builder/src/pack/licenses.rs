@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use landfall_inventory::FileLicense;
-use landfall_inventory::read::{self, Found, Source};
+use landfall_inventory::read::{self, FileContents, Source};
 use landfall_media::store::ContentStore;
 use landfall_packages::npm::{self, TARBALL_ENDING};
 use landfall_packages::{FileReader, WheelName, metadata_of};
@@ -41,21 +41,21 @@ pub fn of_image(image: &FetchedImage) -> Option<String> {
 fn of_wheel(file: &ArtifactFile, store: &ContentStore) -> Option<String> {
     file.path.ends_with(WheelName::ENDING).then_some(())?;
     let archive = FileReader::from(fs_err::File::open(store.path(file.blob.digest)).ok()?.into_file());
-    declared(Source::Python, &metadata_of(archive, file.blob.size).ok()?[..])
+    declared_license(Source::Python, &metadata_of(archive, file.blob.size).ok()?[..])
 }
 
 fn of_tarball(file: &ArtifactFile, store: &ContentStore) -> Option<String> {
     file.path.ends_with(TARBALL_ENDING).then_some(())?;
     let tarball = fs_err::File::open(store.path(file.blob.digest)).ok()?;
-    declared(Source::Npm, &npm::package_json_in(tarball).ok()?[..])
+    declared_license(Source::Npm, &npm::package_json_in(tarball).ok()?[..])
 }
 
 /// License of the package that a file describes.
-fn declared(source: Source, file: impl Read + AsRef<[u8]>) -> Option<String> {
+fn declared_license(source: Source, file: impl Read + AsRef<[u8]>) -> Option<String> {
     let bytes = file.as_ref().len() as u64;
     match read::read(source, bytes, file).ok()? {
-        Found::Packages(packages) => packages.into_iter().next()?.license,
-        Found::System(_) | Found::License(_) | Found::Unread(_) => None,
+        FileContents::Packages(packages) => packages.into_iter().next()?.license,
+        FileContents::System(_) | FileContents::License(_) | FileContents::Unread(_) => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use landfall_bundle_spec::head::NewDocument;
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use landfall_media::store::ContentStore;
 use landfall_models::{
     EngineImage, MODELS_DOCUMENT_NAME, Model, ModelError, ModelFile, ModelSource, ModelsDocument, engine_image, limits,
@@ -43,15 +43,15 @@ pub fn document(
 fn of_artifact(artifact: &ArtifactEntry, pin: &ArtifactPin, store: &ContentStore) -> Result<Vec<Model>> {
     let files = artifact.files.iter().map(|file| ModelFile { path: file.path.clone(), bytes: file.blob.size });
     let files: Vec<_> = files.collect();
-    landfall_models::models(&artifact.name, &files, &Stored { artifact, store }).map_err(|error| {
+    landfall_models::models(&artifact.name, &files, &StoredArtifact { artifact, store }).map_err(|error| {
         let what = format!("the models of {} cannot be read", artifact.reference);
-        let (place, reference) = named(pin);
+        let (place, reference) = place_and_reference(pin);
         BuildError::at(error.code(), place.clone(), what).because(error).refusing(reference)
     })
 }
 
 /// Place and reference of the artifact in the lock.
-fn named(pin: &ArtifactPin) -> (&Place, &Reference) {
+fn place_and_reference(pin: &ArtifactPin) -> (&Place, &Reference) {
     match pin {
         ArtifactPin::Manifest(pin) => (&pin.place, &pin.reference),
         ArtifactPin::Files(pin) => (&pin.place, &pin.reference),
@@ -67,12 +67,12 @@ fn engine_images(images: &[FetchedImage]) -> Vec<EngineImage> {
 }
 
 /// Files of an artifact in the store. Only headers are read, so they are not counted as content.
-struct Stored<'a> {
+struct StoredArtifact<'a> {
     artifact: &'a ArtifactEntry,
     store: &'a ContentStore,
 }
 
-impl ModelSource for Stored<'_> {
+impl ModelSource for StoredArtifact<'_> {
     fn open(&self, file: &ModelFile) -> io::Result<Box<dyn Read + '_>> {
         let entry = self.artifact.files.iter().find(|entry| entry.path == file.path);
         let entry = entry.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::{BlobEntry, BlobsDocument, LayerContents, Place};
 use landfall_bundle_spec::chunks::ChunkValue;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactKind, Descriptor, ReleaseDocument, SignatureEntry};
 
@@ -24,7 +24,7 @@ pub struct Order {
 
 /// One of the three files that are stored under their own paths, as a blob of the store.
 #[derive(Debug, Clone, Copy)]
-pub struct Placed {
+pub struct PlacedFile {
     /// The file's place.
     pub place: Place,
     /// Digest of the file.
@@ -36,11 +36,11 @@ pub struct Placed {
 /// Collects the blobs of a release. The unpacked size of layers must be recorded.
 pub fn order(
     store: &ContentStore,
-    placed: &[Placed],
+    placed: &[PlacedFile],
     release: &ReleaseDocument,
     images: &[FetchedImage],
 ) -> Result<Order> {
-    let mut collected = Collected::new(store, placed)?;
+    let mut collected = BlobCollector::new(store, placed)?;
     collected.artifacts(release, true)?;
     for image in images {
         collected.image(image)?;
@@ -53,28 +53,28 @@ pub fn order(
 /// Collects files, such as the packages of a host pack.
 pub fn order_of_files<'a>(
     store: &ContentStore,
-    placed: &[Placed],
+    placed: &[PlacedFile],
     mut files: impl Iterator<Item = &'a Descriptor>,
 ) -> Result<Order> {
-    let mut collected = Collected::new(store, placed)?;
+    let mut collected = BlobCollector::new(store, placed)?;
     files.try_for_each(|file| collected.descriptor(file))?;
     collected.order()
 }
 
-struct Collected<'a> {
+struct BlobCollector<'a> {
     store: &'a ContentStore,
     entries: Vec<BlobEntry>,
     chunks: Vec<Vec<ChunkValue>>,
     seen: HashSet<Sha256>,
 }
 
-impl<'a> Collected<'a> {
+impl<'a> BlobCollector<'a> {
     /// Starts with the files that are stored under their own paths.
-    fn new(store: &'a ContentStore, placed: &[Placed]) -> Result<Self> {
+    fn new(store: &'a ContentStore, placed: &[PlacedFile]) -> Result<Self> {
         let mut collected = Self { store, entries: Vec::new(), chunks: Vec::new(), seen: HashSet::new() };
         for file in placed {
             let sums = store.record(file.digest)?;
-            collected.entries.push(BlobEntry::placed(&sums, file.media_type, file.place));
+            collected.entries.push(BlobEntry::with_place(&sums, file.media_type, file.place));
             collected.chunks.push(sums.chunks);
         }
         Ok(collected)
@@ -106,7 +106,7 @@ impl<'a> Collected<'a> {
         self.blob(image.pin.digest, &image.pin.media_type, None)?;
         self.descriptor(&image.manifest.config.descriptor())?;
         for (layer, diff_id) in image.manifest.layers.iter().zip(&image.configuration.rootfs.diff_ids) {
-            let contents = layers::facts(self.store, layer.digest, &layer.media_type, *diff_id, &Silent)?;
+            let contents = layers::facts(self.store, layer.digest, &layer.media_type, *diff_id, &SilentProgress)?;
             self.blob(layer.digest, &layer.media_type, Some(contents))?;
         }
         Ok(())

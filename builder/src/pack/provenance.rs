@@ -58,7 +58,7 @@ pub struct Materials {
 
 /// Inputs of a release that were used so far.
 #[derive(Debug, Clone, Copy)]
-pub struct Used<'a> {
+pub struct UsedInputs<'a> {
     /// The definition.
     pub definition: &'a Definition,
     /// The lock.
@@ -79,8 +79,8 @@ pub struct Used<'a> {
 
 impl Materials {
     /// Collects the sources of a release, the programs that render them, and the pins of the lock.
-    pub fn collect(used: Used<'_>) -> Result<Self> {
-        let Used { definition, lock, inputs, .. } = used;
+    pub fn collect(used: UsedInputs<'_>) -> Result<Self> {
+        let UsedInputs { definition, lock, inputs, .. } = used;
         let mut others = programs(used);
         others.extend(pinned_charts(lock, used.entries));
         others.extend(inputs.images.iter().flat_map(|pin| image(lock, pin, &definition.release.platform.value)));
@@ -131,7 +131,7 @@ impl Materials {
 
     /// The provenance file, signed with each key and command that signed the bundle; `newest` is the root whose keys
     /// are valid.
-    pub fn signed(
+    pub fn sign(
         &self,
         bundle: &Verified,
         newest: &Root,
@@ -150,7 +150,7 @@ impl Materials {
                 provenance.add_signature(key.clone(), signature);
             }
         }
-        let bytes = provenance.signed(&name, bundle)?;
+        let bytes = provenance.finish(&name, bundle)?;
         Ok((name, bytes))
     }
 }
@@ -165,7 +165,7 @@ fn sources(
     let mut sources: Vec<Material> = notes(definition)?.into_iter().collect();
     for (index, component) in definition.release.components.iter().enumerate() {
         let named = |written: &Path, below: &Path, digest| {
-            let name = definition.stated(&component.name.value, written, below);
+            let name = definition.provenance_path(&component.name.value, written, below);
             Material::new(name, digest).of_kind(kind::SOURCE)
         };
         match component.source() {
@@ -195,7 +195,7 @@ fn notes(definition: &Definition) -> Result<Option<Material>> {
     let Some(NotesDefinition::File(notes)) = definition.release.notes.as_ref().map(|notes| &notes.value) else {
         return Ok(None);
     };
-    let name = definition.stated("notes", &notes.file, Path::new(""));
+    let name = definition.provenance_path("notes", &notes.file, Path::new(""));
     let digest = digest_of(&definition.resolve(&notes.file))?;
     Ok(Some(Material::new(name, digest).of_kind(kind::SOURCE)))
 }
@@ -207,14 +207,14 @@ fn digest_of(path: &Path) -> Result<Sha256> {
 }
 
 /// The programs in images that were made here, and the programs that rendered.
-fn programs(used: Used<'_>) -> Vec<Material> {
+fn programs(used: UsedInputs<'_>) -> Vec<Material> {
     let own = used.own.iter().map(|own| (own.name, own.program));
     let own = own.chain(used.gpu.map(|gpu| (GPU_PROGRAM, gpu.program)));
     let own = own.map(|(name, digest)| Material::new(name, digest).of_kind(kind::PROGRAM));
     let tools = [Tool::Kubectl, Tool::Helm];
     let tools = tools.into_iter().filter(|tool| *tool == Tool::Kubectl || used.definition.has_charts());
     let tools = tools.filter_map(|tool| {
-        let (version, digest) = used.lock.document.renderer(tool).and_then(RendererFields::known)?;
+        let (version, digest) = used.lock.document.renderer(tool).and_then(RendererFields::version_and_digest)?;
         Some(Material::new(tool.name(), digest).of_kind(kind::PROGRAM).with("version", version))
     });
     own.chain(tools).collect()

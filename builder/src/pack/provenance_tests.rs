@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use landfall_bundle_spec::provenance::{Provenance, Statement, VerifiedProvenance};
 use landfall_bundle_spec::trust::TrustAnchor;
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use landfall_media::durable;
 use landfall_media::parts::SUMS_NAME;
 use landfall_media::progress::{Event, Progress};
@@ -12,18 +12,18 @@ use landfall_media::progress::{Event, Progress};
 use super::*;
 use crate::executables::program as program_for_tests;
 use crate::pack::BuildReport;
-use crate::pack::tests::{Bench, composed, head, tools};
+use crate::pack::tests::{Bench, composed_lock, head, tools};
 
 const BUILT_AT: &str = "2026-11-20T08:16:00Z";
 
-async fn locked() -> Bench {
+async fn locked_bench() -> Bench {
     let bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
     bench
 }
 
 /// Content of the provenance in an output folder, and the head next to it.
-fn written(bench: &Bench, output: &str, report: &BuildReport) -> (Vec<u8>, Verified) {
+fn read_provenance(bench: &Bench, output: &str, report: &BuildReport) -> (Vec<u8>, Verified) {
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
     let bundle = head(&bench.path(output), report, &anchor);
     let name = bundle.bundle_name().provenance();
@@ -31,14 +31,14 @@ fn written(bench: &Bench, output: &str, report: &BuildReport) -> (Vec<u8>, Verif
     (fs_err::read(bench.path(output).join(name)).expect("provenance"), bundle)
 }
 
-fn verified(bytes: &[u8], bundle: &Verified) -> VerifiedProvenance {
+fn verify_provenance(bytes: &[u8], bundle: &Verified) -> VerifiedProvenance {
     Provenance::read("provenance", bytes).and_then(|read| read.verify(bundle)).expect("verified")
 }
 
 async fn statement(bench: &Bench, output: &str) -> Statement {
     let report = bench.build_of(BUILT_AT, &bench.path(output)).await.expect("built");
-    let (bytes, bundle) = written(bench, output, &report);
-    verified(&bytes, &bundle).statement().clone()
+    let (bytes, bundle) = read_provenance(bench, output, &report);
+    verify_provenance(&bytes, &bundle).statement().clone()
 }
 
 fn materials<'a>(statement: &'a Statement, kind: &str) -> Vec<&'a Material> {
@@ -48,13 +48,13 @@ fn materials<'a>(statement: &'a Statement, kind: &str) -> Vec<&'a Material> {
 
 #[tokio::test]
 async fn provenance_names_all_inputs() {
-    let bench = locked().await;
+    let bench = locked_bench().await;
     let index = Sha256([0xab; 32]);
     let resolved = "resolved: 'ghcr.io/small/database:1', index: ";
     bench.edit("release/images.lock", &format!("{resolved}'none'"), &format!("{resolved}'{index}'"));
     let report = bench.build().await.expect("built");
-    let (bytes, bundle) = written(&bench, "out", &report);
-    let provenance = verified(&bytes, &bundle);
+    let (bytes, bundle) = read_provenance(&bench, "out", &report);
+    let provenance = verify_provenance(&bytes, &bundle);
     assert_eq!(provenance.signers(), bundle.signers());
     let statement = provenance.statement();
     assert!(statement.is_about(report.id) && statement.names(&bundle.identity()));
@@ -94,7 +94,7 @@ async fn provenance_names_all_inputs() {
 
 #[tokio::test]
 async fn notes_file_is_stated() {
-    let bench = locked().await;
+    let bench = locked_bench().await;
     bench.write("release/NOTES.md", b"faster", 0o644);
     bench.edit("release/release.yaml", "counter: 7", "counter: 7\nnotes: {file: NOTES.md}");
     let statement = statement(&bench, "out").await;
@@ -105,11 +105,11 @@ async fn notes_file_is_stated() {
 
 #[tokio::test]
 async fn provenance_is_reproducible() {
-    let bench = locked().await;
+    let bench = locked_bench().await;
     let mut files = Vec::new();
     for output in ["one", "two"] {
         let report = bench.build_of(BUILT_AT, &bench.path(output)).await.expect("built");
-        files.push(written(&bench, output, &report).0);
+        files.push(read_provenance(&bench, output, &report).0);
     }
     assert_eq!(files[0], files[1]);
     let text = String::from_utf8(files.remove(0)).expect("text");
@@ -131,9 +131,9 @@ async fn provenance_is_reproducible() {
 
 #[tokio::test]
 async fn damaged_provenance_forces_rebuild() {
-    let bench = locked().await;
+    let bench = locked_bench().await;
     let first = bench.build().await.expect("built");
-    let (mut bytes, bundle) = written(&bench, "out", &first);
+    let (mut bytes, bundle) = read_provenance(&bench, "out", &first);
     let begin = b"{\"payload\":\"".len();
     bytes[begin + 100] = if bytes[begin + 100] == b'A' { b'B' } else { b'A' };
     let refused = Provenance::read("provenance", &bytes).and_then(|read| read.verify(&bundle)).expect_err("altered");
@@ -147,7 +147,7 @@ async fn damaged_provenance_forces_rebuild() {
     let third = bench.build_of("2026-11-22T09:00:00Z", &bench.path("out")).await.expect("kept");
     assert_eq!(third.kept.as_deref(), Some("2026-11-21T09:00:00Z"));
     // A bundle whose provenance is damaged, or states another lock, is not kept either.
-    let path = bench.path("out").join(written(&bench, "out", &third).1.bundle_name().provenance());
+    let path = bench.path("out").join(read_provenance(&bench, "out", &third).1.bundle_name().provenance());
     durable::write_file(&path, b"", 0o644).expect("emptied");
     assert_eq!(bench.build_of("2026-11-22T10:00:00Z", &bench.path("out")).await.expect("built again").kept, None);
     let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
@@ -158,7 +158,7 @@ async fn damaged_provenance_forces_rebuild() {
     let left = fs_err::read_dir(bench.path("out")).expect("output").filter_map(Result::ok);
     let left: Vec<_> = left.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     let provenance: Vec<_> = left.iter().filter(|name| name.ends_with(".provenance.json")).collect();
-    assert_eq!(provenance, [&written(&bench, "out", &fourth).1.bundle_name().provenance()]);
+    assert_eq!(provenance, [&read_provenance(&bench, "out", &fourth).1.bundle_name().provenance()]);
 }
 
 /// Name and digest of each file of the vendor.
@@ -169,7 +169,7 @@ fn sources_of(statement: &Statement) -> BTreeMap<String, Sha256> {
 
 #[tokio::test]
 async fn kustomization_files_are_stated() {
-    let bench = locked().await;
+    let bench = locked_bench().await;
     let network = "configMapGenerator: [{name: a, files: [key=settings.conf]}]\nresources: [../../../base]\n\
                    transformers: ['{apiVersion: builtin, kind: PatchTransformer, path: patch.yaml}']\n";
     let elsewhere = "kind: Kustomization\nsecretGenerator: [{name: b, envs: [secret.env]}]\n";
@@ -221,9 +221,9 @@ async fn kustomization_is_read_once() {
 }
 
 /// Replaces the installer when fetching starts, long after the build has checked it.
-struct Replacing<'a>(&'a Bench, Vec<u8>);
+struct ReplacingProgress<'a>(&'a Bench, Vec<u8>);
 
-impl Progress for Replacing<'_> {
+impl Progress for ReplacingProgress<'_> {
     fn event(&self, event: Event) {
         if matches!(&event, Event::PhaseStarted { phase, .. } if phase == "fetching") {
             self.0.write("landfall", &self.1, 0o755);
@@ -233,13 +233,15 @@ impl Progress for Replacing<'_> {
 
 #[tokio::test]
 async fn packed_installer_is_stated() {
-    let bench = locked().await;
+    let bench = locked_bench().await;
     let new = program_for_tests(&[(object::elf::PT_LOAD, b"replaced while the build fetched")]);
-    let report =
-        bench.build_watched(BUILT_AT, &bench.path("out"), &Replacing(&bench, new.clone())).await.expect("built");
+    let report = bench
+        .build_watched(BUILT_AT, &bench.path("out"), &ReplacingProgress(&bench, new.clone()))
+        .await
+        .expect("built");
     assert_eq!(report.installer_sha256, Sha256::of(&new), "the new one travels");
-    let (bytes, bundle) = written(&bench, "out", &report);
-    let provenance = verified(&bytes, &bundle);
+    let (bytes, bundle) = read_provenance(&bench, "out", &report);
+    let provenance = verify_provenance(&bytes, &bundle);
     let programs = materials(provenance.statement(), kind::PROGRAM);
     assert_eq!((programs[0].name.as_deref(), programs[0].sha256()), (Some("landfall"), Some(report.installer_sha256)));
 }
@@ -247,7 +249,7 @@ async fn packed_installer_is_stated() {
 #[tokio::test]
 async fn stated_addresses_hide_secrets() {
     let bench = Bench::new(false, false).await;
-    let text = composed(&bench, &tools());
+    let text = composed_lock(&bench, &tools());
     bench.write("release/images.lock", text.as_bytes(), 0o644);
     bench.lock().await.expect("locked");
     let stated = statement(&bench, "out").await;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::fetch::tests::hub_server::Hub;
-use crate::pack::tests::{Bench, composed, tools};
+use crate::pack::tests::{Bench, composed_lock, tools};
 
 /// Time limit for the fastest of several builds of a small release without changes; other programs can slow down some
 /// of them.
@@ -25,7 +25,7 @@ async fn bench(hub: &Hub) -> Bench {
         "mirrors: [{{host: '*', endpoint: 'http://{registry}'}}, {{host: hub.example, endpoint: '{endpoint}'}}]\n"
     );
     bench.write("registries.yaml", mirrors.as_bytes(), 0o644);
-    let text = composed(&bench, &tools());
+    let text = composed_lock(&bench, &tools());
     let model = text.lines().find(|line| line.contains("registry.example/models/small:1")).expect("the model");
     let of_hub = "  - reference: registry.example/models/small:1\n    hub:\n      address: https://hub.example\n      \
         repository: owner/model\n      revision: main\n      include: [model.safetensors, README.md]\n      pinned: \
@@ -41,7 +41,7 @@ async fn unchanged_rebuild_makes_no_requests() {
     bench.lock().await.expect("locked");
     bench.build().await.expect("built");
     let before = bench.registry.requests();
-    assert!(before > 10 && !hub.seen().is_empty(), "the servers received requests: {before}");
+    assert!(before > 10 && !hub.requests().is_empty(), "the servers received requests: {before}");
     hub.forget();
 
     let mut fastest = Duration::MAX;
@@ -52,7 +52,7 @@ async fn unchanged_rebuild_makes_no_requests() {
         assert!(again.kept.is_some(), "nothing has changed");
     }
     assert!(fastest <= LONGEST, "{fastest:?}");
-    assert_eq!((bench.registry.requests(), hub.seen()), (before, Vec::new()));
+    assert_eq!((bench.registry.requests(), hub.requests()), (before, Vec::new()));
 }
 
 /// Tags and branches are requested, because they may have moved. Pinned content is in the store, and is not requested.
@@ -68,5 +68,5 @@ async fn second_lock_fetches_no_content() {
     assert_eq!((again.resolved, again.moved.len()), (0, 0));
     assert_eq!(fs_err::read(bench.path("release/images.lock")).expect("lock"), text);
     assert_eq!((bench.registry.file_ranges().len(), bench.registry.ranges().len()), (files, blobs));
-    assert!(hub.seen().iter().all(|seen| seen.path.starts_with("/api/models/")), "{:?}", hub.seen());
+    assert!(hub.requests().iter().all(|seen| seen.path.starts_with("/api/models/")), "{:?}", hub.requests());
 }

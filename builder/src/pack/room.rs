@@ -43,7 +43,7 @@ impl From<DataRoom> for SiteRoom {
 }
 
 /// Space that is needed in one folder.
-struct Wanted<'a> {
+struct NeededSpace<'a> {
     folder: &'a Path,
     bytes: u64,
 }
@@ -59,12 +59,12 @@ pub fn check(
     output: &BuildOutput<'_>,
 ) -> Result<()> {
     let missing = total(manifests.blobs().filter(|blob| !store.contains(blob.digest)).map(|blob| blob.size));
-    let mut wanted = vec![Wanted { folder: store.root(), bytes: missing }];
+    let mut wanted = vec![NeededSpace { folder: store.root(), bytes: missing }];
     if let BuildOutput::Folder { path, .. } = output
         && !has_bundle(path, release)
     {
         let bytes = total(manifests.travelling().map(|blob| blob.size).chain([installer]).map(file_bytes));
-        wanted.push(Wanted { folder: path, bytes });
+        wanted.push(NeededSpace { folder: path, bytes });
     }
     let device = |folder: &Path| existing_parent(folder).metadata().ok().map(|found| found.dev());
     for (index, one) in wanted.iter().enumerate() {

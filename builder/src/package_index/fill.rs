@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::store::ContentStore;
 use landfall_packages::npm::{self, NpmError, NpmList, NpmPackage, TARBALL_ENDING, part_name};
 use landfall_packages::{FileReader, PackagesError, WHEEL_LIST_NAME, Wheel, WheelList, WheelName, inspect};
@@ -16,11 +16,11 @@ use crate::definition::{Definition, ObjectSource};
 use crate::error::{BuildError, Place, Result};
 use crate::fetched::FetchedArtifact;
 use crate::files::artifact_entry;
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 
 /// Packages that one component serves.
 #[derive(Default)]
-struct Served {
+struct ServedPackages {
     wheels: Vec<Wheel>,
     packages: Vec<NpmPackage>,
 }
@@ -31,14 +31,14 @@ struct Served {
 /// older list.
 pub fn fill(
     definition: &Definition,
-    components: &mut [Rendered],
+    components: &mut [RenderedComponent],
     fetched: &[FetchedArtifact],
     store: &ContentStore,
 ) -> Result<()> {
     for component in components {
         let written = &definition.release.components[component.index];
         let Some(ObjectSource::PackageIndex(_)) = written.source() else { continue };
-        let Served { wheels, packages } = served(definition, component.index, fetched, store)?;
+        let ServedPackages { wheels, packages } = served_packages(definition, component.index, fetched, store)?;
         let place = definition.place(&written.name, format!("components[{}].packageIndex", component.index));
         let name = &written.name.value;
         if !wheels.is_empty() {
@@ -77,8 +77,13 @@ pub fn check_mounted(definition: &Definition, fetched: &[FetchedArtifact], store
 }
 
 /// Packages of a component's artifacts. Each artifact must have at least one.
-fn served(definition: &Definition, index: usize, fetched: &[FetchedArtifact], store: &ContentStore) -> Result<Served> {
-    let mut all = Served::default();
+fn served_packages(
+    definition: &Definition,
+    index: usize,
+    fetched: &[FetchedArtifact],
+    store: &ContentStore,
+) -> Result<ServedPackages> {
+    let mut all = ServedPackages::default();
     let Some(ObjectSource::PackageIndex(served)) = definition.release.components[index].source() else {
         return Ok(all);
     };
@@ -104,7 +109,7 @@ fn wheels_of(artifact: &ArtifactEntry, store: &ContentStore) -> Result<Vec<Wheel
 
 fn inspected_wheels(artifact: &ArtifactEntry, store: &ContentStore) -> Result<Vec<Wheel>, Fault> {
     let wheels = files(artifact, WheelName::ENDING).map(|(path, file)| {
-        let archive = FileReader::from(opened(file, store)?);
+        let archive = FileReader::from(open_file(file, store)?);
         inspect(&path, file.blob.digest, file.blob.size, archive).map_err(Fault::Wheels)
     });
     wheels.collect()
@@ -118,7 +123,7 @@ fn packages_of(artifact: &ArtifactEntry, store: &ContentStore) -> Result<Vec<Npm
 
 fn inspected_packages(artifact: &ArtifactEntry, store: &ContentStore) -> Result<Vec<NpmPackage>, Fault> {
     let packages = files(artifact, TARBALL_ENDING).map(|(path, file)| {
-        let tarball = opened(file, store)?;
+        let tarball = open_file(file, store)?;
         npm::inspect(&path, file.blob.digest, file.blob.size, tarball).map_err(Fault::Npm)
     });
     packages.collect()
@@ -130,7 +135,7 @@ fn files<'a>(artifact: &'a ArtifactEntry, ending: &str) -> impl Iterator<Item = 
     files.map(move |file| (format!("{}/{}", artifact.name, file.path), file))
 }
 
-fn opened(file: &ArtifactFile, store: &ContentStore) -> Result<std::fs::File, Fault> {
+fn open_file(file: &ArtifactFile, store: &ContentStore) -> Result<std::fs::File, Fault> {
     Ok(fs_err::File::open(store.path(file.blob.digest)).map_err(Fault::Store)?.into_file())
 }
 
@@ -178,7 +183,7 @@ impl Fault {
     }
 }
 
-fn write_wheels(component: &mut Rendered, name: &str, list: Vec<u8>) -> Result<()> {
+fn write_wheels(component: &mut RenderedComponent, name: &str, list: Vec<u8>) -> Result<()> {
     let digest = Sha256::of(&list);
     set_data(&mut component.objects, &wheels_name(name), WHEEL_LIST_NAME, list)?;
     push(pod(&mut component.objects)?, "/containers/0/args", json!(format!("--digest={digest}")))

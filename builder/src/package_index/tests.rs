@@ -2,7 +2,7 @@
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::TrustAnchor;
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use landfall_packages::npm::{self, NPM_LIST_NAME, NpmList};
 use landfall_packages::{WHEEL_LIST_NAME, WheelList, sample};
 use landfall_release_document::ReleaseDocument;

@@ -8,12 +8,12 @@ use landfall_release_document::{
 };
 use serde_saphyr::Spanned;
 
-use super::{Declared, LIMIT_SECONDS};
+use super::{LIMIT_SECONDS, LocatedProof};
 use crate::definition::{CommandDefinition, ONE_WAY, RequestDefinition, ResponseExpectationDefinition, TextDefinition};
 use crate::error::{BuildError, Result};
 use crate::workloads;
 
-impl Declared<'_> {
+impl LocatedProof<'_> {
     /// The proof, checked with the rules of a site.
     pub(super) fn proof(&self) -> Result<Proof> {
         let definition = self.definition;

@@ -3,7 +3,7 @@
 
 use landfall_release_document::{ArtifactEntry, Proof, ProofTrial, TextExpectation};
 
-use super::Declared;
+use super::LocatedProof;
 use crate::definition::Release;
 use crate::error::{BuildError, Result};
 use crate::meant;
@@ -38,7 +38,7 @@ fn replace(text: &str, mut digest: impl FnMut(&str) -> Result<String>) -> Result
 }
 
 fn unknown<'a>(
-    declared: &Declared<'_>,
+    declared: &LocatedProof<'_>,
     file: &str,
     what: &str,
     known: impl Iterator<Item = &'a str> + Clone,
@@ -49,11 +49,11 @@ fn unknown<'a>(
         None => ("request.expect", definition.name.referenced.line()),
     };
     let error = BuildError::at(landfall_error_codes::codes::PROOF_TARGET, declared.place(line, field), what);
-    meant::hinted(error, file, known)
+    meant::add_name_hint(error, file, known)
 }
 
 /// Returns an error for a digest of an artifact that the release lacks.
-pub(super) fn check(declared: &Declared<'_>, proof: &Proof, release: &Release) -> Result<()> {
+pub(super) fn check(declared: &LocatedProof<'_>, proof: &Proof, release: &Release) -> Result<()> {
     let known = release.artifacts.iter().map(|artifact| artifact.name.value.as_str());
     for text in texts(&mut proof.clone()) {
         replace(text, |file| {
@@ -69,7 +69,7 @@ pub(super) fn check(declared: &Declared<'_>, proof: &Proof, release: &Release) -
 }
 
 /// Fills the digests of fetched files into a proof.
-pub(super) fn fill(declared: &Declared<'_>, mut proof: Proof, artifacts: &[ArtifactEntry]) -> Result<Proof> {
+pub(super) fn fill(declared: &LocatedProof<'_>, mut proof: Proof, artifacts: &[ArtifactEntry]) -> Result<Proof> {
     for text in texts(&mut proof) {
         *text = replace(text, |file| {
             let (name, path) = file.split_once('/').unwrap_or((file, ""));

@@ -21,13 +21,13 @@ use crate::meant;
 const LIMIT_SECONDS: u64 = 30;
 
 /// A proof with the place of its declaration, for errors.
-struct Declared<'a> {
+struct LocatedProof<'a> {
     path: &'a std::path::Path,
     index: usize,
     definition: &'a ProofDefinition,
 }
 
-impl<'a> Declared<'a> {
+impl<'a> LocatedProof<'a> {
     fn all(path: &'a std::path::Path, release: &'a Release) -> impl Iterator<Item = Self> {
         release.proofs.iter().enumerate().map(move |(index, definition)| Self { path, index, definition })
     }
@@ -49,7 +49,7 @@ impl<'a> Declared<'a> {
 /// lacks.
 pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
-    for declared in Declared::all(path, release) {
+    for declared in LocatedProof::all(path, release) {
         let name = &declared.definition.name;
         if !seen.insert(name.value.as_str()) {
             return Err(declared.invalid(name, "name", format!("the name `{}` occurs twice", name.value)));
@@ -60,7 +60,7 @@ pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
             let what = format!("`{}` is not a component of this release", component.value);
             let place = declared.place(component.referenced.line(), "component");
             let error = BuildError::at(codes::RELEASE_UNKNOWN_COMPONENT, place, what);
-            return Err(meant::hinted(error, &component.value, known));
+            return Err(meant::add_name_hint(error, &component.value, known));
         }
         let proof = declared.proof()?;
         digests::check(&declared, &proof, release)?;
@@ -69,12 +69,12 @@ pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
 }
 
 /// The declared proofs, without digests of files.
-pub(crate) fn declared(path: &std::path::Path, release: &Release) -> Result<Vec<Proof>> {
-    Declared::all(path, release).map(|declared| declared.proof()).collect()
+pub(crate) fn declared_proofs(path: &std::path::Path, release: &Release) -> Result<Vec<Proof>> {
+    LocatedProof::all(path, release).map(|declared| declared.proof()).collect()
 }
 
 /// The proofs of the release document, with the digests of the files that they name.
 pub fn proofs(definition: &Definition, artifacts: &[ArtifactEntry]) -> Result<Vec<Proof>> {
-    let declared = Declared::all(&definition.path, &definition.release);
+    let declared = LocatedProof::all(&definition.path, &definition.release);
     declared.map(|declared| digests::fill(&declared, declared.proof()?, artifacts)).collect()
 }

@@ -2,17 +2,18 @@
 
 use serde_json::Value;
 
-use super::Declared;
+use super::LocatedProof;
 use crate::definition::{CommandDefinition, Definition, RequestDefinition};
 use crate::error::Result;
-use crate::rendered::Rendered;
-use crate::workloads::{self, Unknown};
+use crate::rendered::RenderedComponent;
+use crate::workloads::{self, UnknownName};
 
 /// Returns an error for a proof whose target its component does not render.
-pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
-    for declared in Declared::all(&definition.path, &definition.release) {
+pub fn check(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
+    for declared in LocatedProof::all(&definition.path, &definition.release) {
         let component = &declared.definition.component.value;
-        let of_proof = |rendered: &&Rendered| definition.release.components[rendered.index].name.value == *component;
+        let of_proof =
+            |rendered: &&RenderedComponent| definition.release.components[rendered.index].name.value == *component;
         let objects = components.iter().find(of_proof).map_or(&[][..], |rendered| &rendered.objects);
         if let Some(command) = &declared.definition.command {
             declared.check_command(command, objects)?;
@@ -24,7 +25,7 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     Ok(())
 }
 
-impl Declared<'_> {
+impl LocatedProof<'_> {
     fn check_command(&self, command: &CommandDefinition, objects: &[Value]) -> Result<()> {
         let (wanted, container) = (&command.workload, &command.container);
         let workload = workloads::find(&self.definition.component.value, objects, &wanted.value)
@@ -43,7 +44,7 @@ impl Declared<'_> {
         let Some(service) = services.clone().find(|object| name(object) == wanted.value) else {
             let what = format!("the component `{component}` renders no Service/{}", wanted.value);
             let names: Vec<String> = services.map(name).collect();
-            let unknown = Unknown::new(what, &wanted.value, names.iter().map(String::as_str));
+            let unknown = UnknownName::new(what, &wanted.value, names.iter().map(String::as_str));
             return Err(unknown.at(|what| self.missing(wanted, "request.service", what)));
         };
         if service["spec"]["clusterIP"] == "None" {

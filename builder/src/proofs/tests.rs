@@ -1,4 +1,4 @@
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use landfall_release_document::{ArtifactEntry, ProofTrial};
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{check_rendered, proofs};
 use crate::definition::Definition;
 use crate::error::BuildError;
 use crate::release;
-use crate::rendered::{Origin, Rendered};
+use crate::rendered::{Origin, RenderedComponent};
 
 const GOOD: &str = include_str!("../definition/good.yaml");
 
@@ -53,7 +53,7 @@ pub(crate) fn read_text(text: &str) -> Result<Definition, BuildError> {
 }
 
 /// The error with its hint, and with the text of the line in place of its number.
-pub(crate) fn said(error: &BuildError, text: &str) -> String {
+pub(crate) fn error_text(error: &BuildError, text: &str) -> String {
     let message = error.to_string();
     let (_, message) = message.split_once("release.yaml:").expect("file");
     let (number, message) = message.split_once(": ").expect("line");
@@ -63,7 +63,7 @@ pub(crate) fn said(error: &BuildError, text: &str) -> String {
 }
 
 fn refusal(from: &str, to: &str) -> String {
-    said(&read(from, to).expect_err("refused"), &format!("{GOOD}{PROOFS}").replacen(from, to, 1))
+    error_text(&read(from, to).expect_err("refused"), &format!("{GOOD}{PROOFS}").replacen(from, to, 1))
 }
 
 #[test]
@@ -93,11 +93,11 @@ fn misdeclared_proofs_are_refused() {
     insta::assert_snapshot!(refusals.join("\n"));
 }
 
-fn rendered(definition: &Definition) -> Vec<Rendered> {
+fn sample_components(definition: &Definition) -> Vec<RenderedComponent> {
     let of = |name: &str, objects: Vec<Value>| {
         let components = &definition.release.components;
         let index = components.iter().position(|component| component.name.value == name).expect("component");
-        Rendered { index, origin: Origin::Folder(format!("manifests/{name}").into()), objects }
+        RenderedComponent { index, origin: Origin::Folder(format!("manifests/{name}").into()), objects }
     };
     let workload = |kind: &str, name: &str, container: &str| {
         json!({ "kind": kind, "metadata": { "name": name },
@@ -116,11 +116,11 @@ fn rendered(definition: &Definition) -> Vec<Rendered> {
 #[test]
 fn unrendered_objects_cannot_be_proved() {
     let definition = read("counter: 7", "counter: 7").expect("good");
-    check_rendered(&definition, &rendered(&definition)).expect("everything exists");
+    check_rendered(&definition, &sample_components(&definition)).expect("everything exists");
     let refusal = |from: &str, to: &str| {
         let definition = read(from, to).expect("valid release");
-        let error = check_rendered(&definition, &rendered(&definition)).expect_err("refused");
-        said(&error, &format!("{GOOD}{PROOFS}").replacen(from, to, 1))
+        let error = check_rendered(&definition, &sample_components(&definition)).expect_err("refused");
+        error_text(&error, &format!("{GOOD}{PROOFS}").replacen(from, to, 1))
     };
     let refusals = [
         refusal("workload: StatefulSet/database", "workload: StatefulSet/databse"),
@@ -157,7 +157,7 @@ fn file_digests_are_filled_in() {
 
     let error = proofs(&definition, &[artifact(&["model.safetensors", "modell.bin"])]).expect_err("no such file");
     assert_eq!(
-        said(&error, &format!("{GOOD}{PROOFS}")),
+        error_text(&error, &format!("{GOOD}{PROOFS}")),
         "LF2041 <arguments: [check, '%{sha256:model/model.bin}  /models/model.bin', '100%']> \
          proofs[1].command.arguments: the artifact `model` has no file `model.bin` => Did you mean `modell.bin`?"
     );

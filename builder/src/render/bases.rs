@@ -9,7 +9,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, codes};
 use serde_json::Value;
 
-use super::kustomization::{Form, Kustomization, Named, is_inflator, named_by, written_out};
+use super::kustomization::{Form, Kustomization, NamedValue, is_inflator, named_by, written_out};
 use super::kustomize::parse;
 use crate::definition::without_detours;
 use crate::error::{BuildError, Place, Result};
@@ -36,7 +36,7 @@ struct Walk<'a> {
 }
 
 /// Context of a name.
-struct At<'a> {
+struct NameContext<'a> {
     /// Folder to which it is relative.
     below: &'a Path,
     /// Path of the file, for messages.
@@ -45,7 +45,7 @@ struct At<'a> {
     configures: Option<&'a Path>,
 }
 
-impl At<'_> {
+impl NameContext<'_> {
     fn refuse(&self, code: Code, field: &str, what: impl Into<String>) -> BuildError {
         let place = Place { file: Some(self.file.to_owned()), line: None, field: Some(field.to_owned()) };
         BuildError::at(code, place, what)
@@ -65,7 +65,7 @@ impl Walk<'_> {
         }
         let text = self.read(&below.join(file.file_name().unwrap_or_default()))?;
         let kustomization = Kustomization::read(&file, &text)?;
-        let at = At { below, file: &file, configures };
+        let at = NameContext { below, file: &file, configures };
         if let Some(field) = kustomization.fetches() {
             return Err(at.elsewhere(field, "charts are fetched while rendering"));
         }
@@ -73,7 +73,7 @@ impl Walk<'_> {
     }
 
     /// Reads a named file. A missing one is left for kubectl to report.
-    fn take(&mut self, at: &At<'_>, named: &Named) -> Result<()> {
+    fn take(&mut self, at: &NameContext<'_>, named: &NamedValue) -> Result<()> {
         match named.form {
             Form::File => self.file(at, named, &named.text),
             Form::Keyed => {
@@ -90,7 +90,7 @@ impl Walk<'_> {
         }
     }
 
-    fn file(&mut self, at: &At<'_>, named: &Named, name: &str) -> Result<()> {
+    fn file(&mut self, at: &NameContext<'_>, named: &NamedValue, name: &str) -> Result<()> {
         if name.contains("://") {
             return Err(at.elsewhere(&named.field, format!("`{name}` is not a file here")));
         }
@@ -99,7 +99,7 @@ impl Walk<'_> {
     }
 
     /// Reads a file, or a folder with a kustomization, whose objects may configure kubectl for another folder.
-    fn file_or_folder(&mut self, at: &At<'_>, named: &Named, configures: Option<&Path>) -> Result<()> {
+    fn file_or_folder(&mut self, at: &NameContext<'_>, named: &NamedValue, configures: Option<&Path>) -> Result<()> {
         if named.text.contains('\n') {
             return Err(at.refuse(
                 codes::MANIFEST_INVALID,
@@ -119,13 +119,13 @@ impl Walk<'_> {
         let Some(below) = configures else { return self.add(&path).map(drop) };
         let text = self.read(&path)?;
         let refused = |error: String| BuildError::at(codes::MANIFEST_INVALID, Place::file(&here), error);
-        let at = At { below, file: &here, configures: None };
+        let at = NameContext { below, file: &here, configures: None };
         let kind = |object: &Value| object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
         parse(&text).map_err(refused)?.iter().try_for_each(|object| self.configure(&at, &kind(object), object))
     }
 
     /// Reads the files that a configuration object of kubectl names.
-    fn configure(&mut self, at: &At<'_>, place: &str, object: &Value) -> Result<()> {
+    fn configure(&mut self, at: &NameContext<'_>, place: &str, object: &Value) -> Result<()> {
         if is_inflator(object) {
             return Err(at.elsewhere(&format!("{place}.kind"), "charts are fetched while rendering"));
         }
@@ -172,17 +172,17 @@ fn is_elsewhere(entry: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use landfall_media::durable;
 
     use super::*;
 
-    fn checked(files: &[(&str, &str)]) -> Result<()> {
-        found(files).map(drop)
+    fn check_files(files: &[(&str, &str)]) -> Result<()> {
+        used_files(files).map(drop)
     }
 
     /// Files that the kustomization in `a` uses.
-    fn found(files: &[(&str, &str)]) -> Result<Vec<String>> {
+    fn used_files(files: &[(&str, &str)]) -> Result<Vec<String>> {
         let folder = tempfile::tempdir().expect("folder");
         for (name, text) in files {
             let path = folder.path().join(name);
@@ -208,10 +208,10 @@ mod tests {
             "ssh://git@a.example/b",
         ] {
             let base = format!("resources: ['{entry}']\n");
-            let refused = checked(&[("a/kustomization.yaml", &base)]).expect_err(entry);
+            let refused = check_files(&[("a/kustomization.yaml", &base)]).expect_err(entry);
             assert_eq!(refused.code(), codes::REMOTE_BASE, "{refused}");
             let through = [("a/kustomization.yaml", "resources: [../b]\n"), ("b/kustomization.yaml", base.as_str())];
-            assert!(checked(&through).expect_err(entry).to_string().contains("b/kustomization.yaml: resources[0]"));
+            assert!(check_files(&through).expect_err(entry).to_string().contains("b/kustomization.yaml: resources[0]"));
         }
         for text in [
             "helmCharts: [{name: x}]\n",
@@ -221,7 +221,7 @@ mod tests {
             "openapi: {path: 'https://a.example/schema.json'}\n",
             "replacements: [{path: 'https://a.example/r.yaml'}]\n",
         ] {
-            let refused = checked(&[("a/kustomization.yaml", text)]).expect_err(text);
+            let refused = check_files(&[("a/kustomization.yaml", text)]).expect_err(text);
             assert_eq!(refused.code(), codes::REMOTE_BASE, "{refused}");
         }
         let local = [
@@ -234,7 +234,7 @@ mod tests {
             ("b/kustomization.yaml", "resources: [../a]\n"),
         ];
         let expected = ["../b/kustomization.yaml", "kustomization.yaml", "x.yaml"];
-        assert_eq!(found(&local).expect("local"), expected);
+        assert_eq!(used_files(&local).expect("local"), expected);
     }
 
     #[test]
@@ -307,7 +307,7 @@ mod tests {
         ];
         let mut expected: Vec<_> = named.into_iter().chain(kustomizations).collect();
         expected.sort_unstable();
-        let mut found = found(&all).expect("local");
+        let mut found = used_files(&all).expect("local");
         found.sort_unstable();
         assert_eq!(found, expected);
     }
@@ -316,7 +316,7 @@ mod tests {
     fn unknown_kustomization_fields_are_refused() {
         // kubectl accepts `Resources` for `resources`.
         for text in ["Resources: ['https://a.example/b']\n", "later: [x.yaml]\n"] {
-            let refused = checked(&[("a/kustomization.yaml", text)]).expect_err(text);
+            let refused = check_files(&[("a/kustomization.yaml", text)]).expect_err(text);
             assert_eq!(refused.code(), codes::MANIFEST_INVALID, "{refused}");
             assert!(refused.to_string().contains("unknown field"), "{refused}");
         }
@@ -324,10 +324,10 @@ mod tests {
             ["{kind: HelmChartInflationGenerator, name: x}", "{kind: PatchTransformer, path: 'https://a.example/p'}"]
         {
             let written_out = format!("generators: [\"{object}\"]\n");
-            let refused = checked(&[("a/kustomization.yaml", &written_out)]).expect_err(object);
+            let refused = check_files(&[("a/kustomization.yaml", &written_out)]).expect_err(object);
             assert_eq!(refused.code(), codes::REMOTE_BASE, "{refused}");
             let files = [("a/kustomization.yaml", "generators: [one.yaml]\n"), ("a/one.yaml", object)];
-            assert!(checked(&files).expect_err(object).to_string().contains("a/one.yaml"));
+            assert!(check_files(&files).expect_err(object).to_string().contains("a/one.yaml"));
         }
     }
 

@@ -144,7 +144,7 @@ mod tests {
         serde_saphyr::from_str(text).expect("field")
     }
 
-    fn found(object: &Value, own: &[ImageFieldDefinition]) -> Vec<(String, String)> {
+    fn found_fields(object: &Value, own: &[ImageFieldDefinition]) -> Vec<(String, String)> {
         of_tables(object, own).into_iter().map(|found| (found.pointer, found.written)).collect()
     }
 
@@ -167,12 +167,12 @@ mod tests {
             (format!("{container}/args/1"), "quay.io/a/reloader:v1".to_owned()),
             (format!("{container}/env/1/value"), "quay.io/a/engine:2".to_owned()),
         ];
-        assert_eq!(found(&deployment, &[args.clone(), env.clone()]), expected);
+        assert_eq!(found_fields(&deployment, &[args.clone(), env.clone()]), expected);
         assert_eq!(of_tables(&deployment, &[args])[0].prefix, "--reloader-image=");
         let of_other = ImageFieldDefinition { name: Some("other".to_owned()), ..env.clone() };
-        assert!(found(&deployment, &[of_other]).is_empty());
+        assert!(found_fields(&deployment, &[of_other]).is_empty());
         let path = Spanned { value: "/spec/none".to_owned(), ..env.path.clone() };
-        assert!(found(&deployment, &[ImageFieldDefinition { path, ..env }]).is_empty());
+        assert!(found_fields(&deployment, &[ImageFieldDefinition { path, ..env }]).is_empty());
     }
 
     #[test]
@@ -182,12 +182,12 @@ mod tests {
             "spec": { "imageName": "ghcr.io/cloudnative-pg/postgresql:17" },
         });
         let twice = field("group: postgresql.cnpg.io\nkind: Cluster\npath: /spec/imageName\n");
-        assert_eq!(found(&cluster, &[twice]).len(), 1);
+        assert_eq!(found_fields(&cluster, &[twice]).len(), 1);
         let settings = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" },
                 "data": { "a/b": "busybox:1", "c": "d" },
         });
         let own = field("kind: ConfigMap\npath: /data/a~1b\n");
-        assert_eq!(found(&settings, &[own]), [("/data/a~1b".to_owned(), "busybox:1".to_owned())]);
+        assert_eq!(found_fields(&settings, &[own]), [("/data/a~1b".to_owned(), "busybox:1".to_owned())]);
     }
 }

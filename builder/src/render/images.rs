@@ -11,7 +11,7 @@ use crate::definition::{ComponentDefinition, Definition, ReferenceDefinition};
 use crate::error::{BuildError, Place, Result};
 use crate::pins::Pin;
 use crate::reference::Reference;
-use crate::rendered::{Rendered, title};
+use crate::rendered::{RenderedComponent, title};
 
 /// A field that names an image.
 #[derive(Debug, Clone)]
@@ -23,12 +23,12 @@ pub struct Usage {
 }
 
 /// All images that the objects of a component name, in known fields and in declared references.
-pub fn usages(definition: &Definition, component: &Rendered) -> Result<Vec<Usage>> {
+pub fn usages(definition: &Definition, component: &RenderedComponent) -> Result<Vec<Usage>> {
     each_usage(definition, component).into_iter().collect()
 }
 
 /// Like [`usages`], with a separate error for each text that is not an image reference.
-pub fn each_usage(definition: &Definition, component: &Rendered) -> Vec<Result<Usage>> {
+pub fn each_usage(definition: &Definition, component: &RenderedComponent) -> Vec<Result<Usage>> {
     let mut found = Vec::new();
     let written = &definition.release.components[component.index];
     for object in &component.objects {
@@ -53,7 +53,7 @@ pub fn each_usage(definition: &Definition, component: &Rendered) -> Vec<Result<U
 }
 
 /// A copy of a component without the texts that are known to be images, so that the remaining candidates are in doubt.
-pub fn without_images(definition: &Definition, component: &Rendered) -> Rendered {
+pub fn without_images(definition: &Definition, component: &RenderedComponent) -> RenderedComponent {
     let mut left = component.clone();
     let written = &definition.release.components[component.index];
     for object in &mut left.objects {
@@ -74,7 +74,7 @@ pub fn without_images(definition: &Definition, component: &Rendered) -> Rendered
 
 /// Returns an error for a line in the release's table of fields that matches nothing. The image for which it was
 /// written would be missing at a site.
-pub fn check_fields(definition: &Definition, components: &[Rendered]) -> Result<()> {
+pub fn check_fields(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     for (index, field) in definition.release.image_fields.iter().enumerate() {
         let mut objects = components.iter().flat_map(|component| &component.objects);
         if !objects.any(|object| !of_definition(object, field).is_empty()) {
@@ -93,7 +93,7 @@ fn declared_place(definition: &Definition, index: usize, number: usize, declared
 }
 
 /// Binds every image in the objects to its pin; the keys of `pins` are references as written.
-pub fn bind(definition: &Definition, component: &mut Rendered, pins: &BTreeMap<Reference, Pin>) -> Result<()> {
+pub fn bind(definition: &Definition, component: &mut RenderedComponent, pins: &BTreeMap<Reference, Pin>) -> Result<()> {
     let pin_of = |text: &str| pins.get(&text.parse::<Reference>().ok()?);
     let written = &definition.release.components[component.index];
     for object in &mut component.objects {
@@ -101,7 +101,7 @@ pub fn bind(definition: &Definition, component: &mut Rendered, pins: &BTreeMap<R
         bound.retain(|spot| !is_exempt(written, object, spot));
         for spot in bound {
             if let (Some(pin), Some(field)) = (pin_of(&spot.written), object.pointer_mut(&spot.pointer)) {
-                *field = Value::String(spot.bound(&pin.reference, pin.digest));
+                *field = Value::String(spot.pinned_value(&pin.reference, pin.digest));
             }
         }
     }
@@ -118,7 +118,7 @@ pub fn bind(definition: &Definition, component: &mut Rendered, pins: &BTreeMap<R
 }
 
 fn bind_declared(
-    component: &mut Rendered,
+    component: &mut RenderedComponent,
     declaration: &ReferenceDefinition,
     bound: &str,
 ) -> std::result::Result<(), String> {

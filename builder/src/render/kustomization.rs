@@ -66,7 +66,7 @@ pub(super) struct Kustomization {
 
 /// A value that a kustomization, or a configuration object of kubectl, names.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct NamedValue {
     /// Name of the field, for messages.
     pub field: String,
     /// The text of the field.
@@ -104,7 +104,7 @@ impl Kustomization {
     }
 
     /// Everything that the kustomization names.
-    pub fn names(&self) -> Vec<Named> {
+    pub fn names(&self) -> Vec<NamedValue> {
         let texts = [
             ("resources", Form::Resource, &self.resources),
             ("bases", Form::Resource, &self.bases),
@@ -117,7 +117,7 @@ impl Kustomization {
             ("patchesStrategicMerge", Form::Patch, &self.patches_strategic_merge),
         ];
         let texts = texts.into_iter().flat_map(|(field, form, entries)| {
-            let named = move |(index, text): (usize, &String)| Named {
+            let named = move |(index, text): (usize, &String)| NamedValue {
                 field: format!("{field}[{index}]"),
                 text: text.clone(),
                 form,
@@ -141,7 +141,7 @@ impl Kustomization {
 }
 
 /// Files that an entry of a kustomization or a configuration object of kubectl names; both have the same fields.
-pub(super) fn named_by(place: &str, object: &Value) -> Vec<Named> {
+pub(super) fn named_by(place: &str, object: &Value) -> Vec<NamedValue> {
     let mut found = Vec::new();
     for (key, value) in object.as_object().into_iter().flatten() {
         let field = format!("{place}.{key}");
@@ -161,7 +161,7 @@ pub(super) fn named_by(place: &str, object: &Value) -> Vec<Named> {
             Value::String(text) => vec![text.as_str()],
             _ => Vec::new(),
         };
-        found.extend(texts.into_iter().map(|text| Named { field: field.clone(), text: text.to_owned(), form }));
+        found.extend(texts.into_iter().map(|text| NamedValue { field: field.clone(), text: text.to_owned(), form }));
     }
     found
 }

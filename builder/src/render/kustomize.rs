@@ -89,7 +89,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Value>, String> {
 #[cfg(test)]
 mod tests {
     use landfall_bundle_spec::Sha256;
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 

@@ -20,7 +20,7 @@ use landfall_error_codes::codes;
 use landfall_kinds::escape;
 
 pub(crate) use bases::Sources;
-pub(crate) use checks::{Wanted, lowest_pod_security, wanted};
+pub(crate) use checks::{NeededObject, lowest_pod_security, needed_objects};
 pub use images::{bind, check_fields, each_usage, usages};
 use kustomize::RenderedFolder;
 pub(crate) use kustomize::{parse, render_folder};
@@ -35,13 +35,13 @@ use crate::license_check;
 use crate::package_index;
 use crate::program::Program;
 use crate::proofs;
-use crate::rendered::{Origin, Rendered};
+use crate::rendered::{Origin, RenderedComponent};
 
 /// Rendered components of a release, with their sources.
 #[derive(Debug)]
 pub struct Rendering {
     /// Components in the order in which they are applied.
-    pub components: Vec<Rendered>,
+    pub components: Vec<RenderedComponent>,
     /// Files of the kustomization of each component, by its index in the definition.
     pub sources: BTreeMap<usize, Sources>,
 }
@@ -50,7 +50,7 @@ pub struct Rendering {
 ///
 /// Charts may add to the definition: Secrets that a site generates, proofs, and components that precede theirs.
 pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Result<Rendering> {
-    let mut components: Vec<Rendered> = Vec::new();
+    let mut components: Vec<RenderedComponent> = Vec::new();
     let mut sources = BTreeMap::new();
     let mut folders = folders::render(definition, kubectl)?;
     for index in definition.order.clone() {
@@ -69,16 +69,16 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
 
 /// Results of rendering each component separately, without checks.
 #[derive(Debug, Default)]
-pub struct Unchecked {
+pub struct UncheckedRendering {
     /// Components that could be rendered, in the order in which they are applied.
-    pub components: Vec<Rendered>,
+    pub components: Vec<RenderedComponent>,
     /// Errors of the other components, by their index in the definition.
     pub failed: Vec<(usize, BuildError)>,
 }
 
 /// Renders all components that can be rendered, for inspection. As in [`render`], charts add to the definition.
-pub fn render_unchecked(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Unchecked {
-    let mut found = Unchecked::default();
+pub fn render_unchecked(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> UncheckedRendering {
+    let mut found = UncheckedRendering::default();
     let mut folders = folders::render(definition, kubectl).unwrap_or_default();
     for index in definition.order.clone() {
         match one(definition, index, folders.remove(&index), charts, &found.components) {
@@ -96,19 +96,19 @@ fn one(
     index: usize,
     folder: Option<Result<RenderedFolder>>,
     charts: &Charts,
-    before: &[Rendered],
-) -> Result<(Vec<Rendered>, Option<Sources>)> {
+    before: &[RenderedComponent],
+) -> Result<(Vec<RenderedComponent>, Option<Sources>)> {
     Ok(match definition.release.components[index].source() {
         Some(ObjectSource::Manifests(manifests)) => {
             let origin = Origin::Folder(definition.resolve(&manifests.value));
             let rendered = folder.ok_or_else(|| BuildError::new(codes::BUG, "a folder was not rendered"))??;
-            (vec![Rendered { index, origin, objects: rendered.objects }], Some(rendered.sources))
+            (vec![RenderedComponent { index, origin, objects: rendered.objects }], Some(rendered.sources))
         }
         Some(ObjectSource::Chart(_)) => (charts::render(definition, index, charts, before)?, None),
         Some(ObjectSource::PackageIndex(_)) => {
             let origin = Origin::Definition(definition.path.clone());
             let objects = package_index::objects(&definition.release, index)?;
-            (vec![Rendered { index, origin, objects }], None)
+            (vec![RenderedComponent { index, origin, objects }], None)
         }
         None => (Vec::new(), None),
     })

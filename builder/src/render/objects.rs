@@ -9,7 +9,7 @@ use serde_saphyr::Spanned;
 
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
-use crate::rendered::{Rendered, title};
+use crate::rendered::{RenderedComponent, title};
 use crate::secret_entry::{self, SecretEntry};
 
 /// Cluster-scoped kinds in API groups of Kubernetes.
@@ -70,7 +70,7 @@ const HOOKS: [&str; 2] = ["helm.sh/hook", "argocd.argoproj.io/hook"];
 
 /// Returns an error for objects that cannot be applied unchanged; sets namespaces and sorts the objects of each
 /// component. Returns remarks on dropped fields.
-pub fn check(definition: &Definition, components: &mut [Rendered]) -> Result<Vec<String>> {
+pub fn check(definition: &Definition, components: &mut [RenderedComponent]) -> Result<Vec<String>> {
     let custom = custom_kinds(components);
     let (mut seen, mut remarks) = (HashSet::new(), Vec::new());
     for component in components {
@@ -83,7 +83,7 @@ pub fn check(definition: &Definition, components: &mut [Rendered]) -> Result<Vec
             acceptable(component, object)?;
             let Some(namespaced) = is_namespaced(object, &custom) else {
                 let all: Vec<_> = objects.iter().filter(|other| is_namespaced(other, &custom).is_none()).collect();
-                return Err(undefined(component, object, &all));
+                return Err(undefined_kind_error(component, object, &all));
             };
             let object = &mut objects[index];
             remarks.extend(place_in(component, object, namespaced, &namespace, declared)?);
@@ -113,7 +113,7 @@ fn rank(kind: &str) -> usize {
 }
 
 /// Kinds that the release itself defines, each with true if it is namespaced.
-fn custom_kinds(components: &[Rendered]) -> HashMap<(String, String), bool> {
+fn custom_kinds(components: &[RenderedComponent]) -> HashMap<(String, String), bool> {
     components
         .iter()
         .flat_map(|component| &component.objects)
@@ -125,7 +125,7 @@ fn custom_kinds(components: &[Rendered]) -> HashMap<(String, String), bool> {
         .collect()
 }
 
-fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
+fn acceptable(component: &RenderedComponent, object: &Value) -> Result<()> {
     let refuse =
         |field: &str, what: &str| Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, field), what));
     let kind = text(object, "/kind");
@@ -164,7 +164,7 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
 }
 
 /// Returns one error for all Secrets of a component with values, with lines that declare them.
-fn without_values(definition: &Definition, component: &Rendered, objects: &[Value]) -> Result<()> {
+fn without_values(definition: &Definition, component: &RenderedComponent, objects: &[Value]) -> Result<()> {
     let has_values = |object: &&Value| object["kind"] == "Secret" && secret_entry::has_values(object);
     let secrets: Vec<_> = objects.iter().filter(has_values).collect();
     let Some(first) = secrets.first() else { return Ok(()) };
@@ -193,7 +193,7 @@ const BROUGHT_BY: [(&str, &str); 12] = [
 ];
 
 /// Error for an object of an undefined kind; it lists all others of the component like it.
-fn undefined(component: &Rendered, object: &Value, all: &[&Value]) -> BuildError {
+fn undefined_kind_error(component: &RenderedComponent, object: &Value, all: &[&Value]) -> BuildError {
     let (kind, of_group) = (text(object, "/kind"), group(object));
     let mut what = format!("no CustomResourceDefinition of this release defines {kind} of {of_group}");
     let titles: Vec<_> = all.iter().map(|object| title(object)).collect();
@@ -234,7 +234,7 @@ fn is_namespaced(object: &Value, custom: &HashMap<(String, String), bool>) -> Op
 
 /// Sets the namespace of an object, or removes that of a cluster-scoped one. Returns a remark on the removal.
 fn place_in(
-    component: &Rendered,
+    component: &RenderedComponent,
     object: &mut Value,
     namespaced: bool,
     namespace: &str,

@@ -15,7 +15,7 @@ use crate::definition::{Definition, ImageFieldDefinition};
 use crate::error::{BuildError, Result};
 use crate::lock::{List, Lock};
 use crate::reference::Reference;
-use crate::rendered::{Rendered, title};
+use crate::rendered::{RenderedComponent, title};
 
 /// Container fields whose texts are searched.
 const CONTAINER_FIELDS: [&str; 3] = ["args", "command", "env"];
@@ -65,10 +65,10 @@ pub struct Suspect {
 ///
 /// Allowed are texts that are bound to a pin, or that the component declares not to be images. Runs after binding, when
 /// declared images contain digests.
-pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Result<()> {
+pub fn scan(definition: &Definition, component: &RenderedComponent, lock: &Lock) -> Result<()> {
     let index = component.index;
     let fields = &definition.release.image_fields;
-    let mut exempt = Exempt::of(&definition.release.components[index].not_images);
+    let mut exempt = ExemptWords::of(&definition.release.components[index].not_images);
     let mut found = Vec::new();
     for object in &component.objects {
         let suspects = suspects(object, fields, lock, &mut exempt).into_iter();
@@ -82,19 +82,24 @@ pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Resul
 }
 
 /// All words that a build would refuse as undeclared images, before binding.
-pub fn in_doubt(definition: &Definition, component: &Rendered, lock: &Lock) -> Vec<Suspect> {
+pub fn in_doubt(definition: &Definition, component: &RenderedComponent, lock: &Lock) -> Vec<Suspect> {
     let fields = &definition.release.image_fields;
-    let mut exempt = Exempt::of(&definition.release.components[component.index].not_images);
+    let mut exempt = ExemptWords::of(&definition.release.components[component.index].not_images);
     let unknown = without_images(definition, component);
     unknown.objects.iter().flat_map(|object| suspects(object, fields, lock, &mut exempt)).collect()
 }
 
 /// Words in an object that resemble images, and are neither bound nor declared not to be images.
-fn suspects(object: &Value, fields: &[ImageFieldDefinition], lock: &Lock, exempt: &mut Exempt<'_>) -> Vec<Suspect> {
+fn suspects(
+    object: &Value,
+    fields: &[ImageFieldDefinition],
+    lock: &Lock,
+    exempt: &mut ExemptWords<'_>,
+) -> Vec<Suspect> {
     let suspect = |pointer: String, word: &str| Suspect { title: title(object), pointer, word: word.to_owned() };
     let mut found = Vec::new();
     for (pointer, text) in texts(object) {
-        found.extend(undeclared(text, lock, exempt).into_iter().map(|word| suspect(pointer.clone(), word)));
+        found.extend(undeclared_words(text, lock, exempt).into_iter().map(|word| suspect(pointer.clone(), word)));
     }
     for spot in spots(object, fields) {
         // Marks the image's word as used.
@@ -112,7 +117,7 @@ fn suspects(object: &Value, fields: &[ImageFieldDefinition], lock: &Lock, exempt
 }
 
 /// Error for all undeclared images; `written` is the index of the component in which a person declares them.
-fn refusal(component: &Rendered, written: usize, found: &[(&Value, Suspect)]) -> BuildError {
+fn refusal(component: &RenderedComponent, written: usize, found: &[(&Value, Suspect)]) -> BuildError {
     let Some(((object, Suspect { pointer, word, .. }), others)) = found.split_first() else {
         return BuildError::new(codes::BUG, "no image is undeclared");
     };
@@ -140,12 +145,12 @@ fn refusal(component: &Rendered, written: usize, found: &[(&Value, Suspect)]) ->
 }
 
 /// Words of a component that are declared not to be images, and which of them occurred.
-struct Exempt<'a> {
+struct ExemptWords<'a> {
     words: &'a [Spanned<String>],
     met: Vec<bool>,
 }
 
-impl<'a> Exempt<'a> {
+impl<'a> ExemptWords<'a> {
     fn of(words: &'a [Spanned<String>]) -> Self {
         Self { words, met: vec![false; words.len()] }
     }
@@ -222,7 +227,7 @@ fn container_texts<'a>(value: &'a Value, pointer: &str, texts: &mut Vec<(String,
 }
 
 /// Unique words in a text that name images, and are neither bound to pins nor declared not to be images.
-fn undeclared<'a>(text: &'a str, lock: &Lock, exempt: &mut Exempt<'_>) -> Vec<&'a str> {
+fn undeclared_words<'a>(text: &'a str, lock: &Lock, exempt: &mut ExemptWords<'_>) -> Vec<&'a str> {
     let separator = |letter: char| letter.is_whitespace() || "\"'`,;=()[]{}<>|".contains(letter);
     let mut after_image = false;
     let mut found = Vec::new();

@@ -49,7 +49,7 @@ enum Form {
 
 impl Spot {
     /// The value of the field with the pinned digest.
-    pub fn bound(&self, pinned: &Reference, digest: Sha256) -> String {
+    pub fn pinned_value(&self, pinned: &Reference, digest: Sha256) -> String {
         match &self.form {
             Form::Whole => pinned.with_digest(digest).to_string(),
             Form::Behind(prefix) => format!("{prefix}{}", pinned.with_digest(digest)),
@@ -209,7 +209,7 @@ mod tests {
 
     use super::*;
 
-    fn found(object: &Value) -> Vec<(String, String)> {
+    fn spot_texts(object: &Value) -> Vec<(String, String)> {
         spots(object, &[]).into_iter().map(|spot| (spot.pointer, spot.written)).collect()
     }
 
@@ -219,7 +219,7 @@ mod tests {
             "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": { "name": "a" },
             "spec": { "imageName": "ghcr.io/cloudnative-pg/postgresql:17", "image": "a picture.png", "logoImage": "x" },
         });
-        assert_eq!(found(&cluster), [("/spec/imageName".into(), "ghcr.io/cloudnative-pg/postgresql:17".into())]);
+        assert_eq!(spot_texts(&cluster), [("/spec/imageName".into(), "ghcr.io/cloudnative-pg/postgresql:17".into())]);
         let policy = json!({
             "apiVersion": "nvidia.com/v1", "kind": "ClusterPolicy", "metadata": { "name": "a" },
             "spec": { "driver": { "repository": "nvcr.io/nvidia", "image": "driver", "version": "580.1",
@@ -231,7 +231,7 @@ mod tests {
             ("/spec/driver/version", "nvcr.io/nvidia/driver:580.1")
         );
         let pinned: Reference = "nvcr.io/nvidia/driver:580.1".parse().expect("reference");
-        assert_eq!(spot.bound(&pinned, Sha256([7; 32])), Sha256([7; 32]).to_string());
+        assert_eq!(spot.pinned_value(&pinned, Sha256([7; 32])), Sha256([7; 32]).to_string());
         assert!(doubtful(&policy, &[]).is_empty(), "what is bound is in no doubt");
         let chart = json!({
             "apiVersion": "example.com/v1", "kind": "Thing", "metadata": { "name": "a" },
@@ -241,7 +241,7 @@ mod tests {
         let spots = spots(&chart, &[]);
         assert_eq!(spots[0].written, "ghcr.io/a/b:1");
         assert_eq!(
-            spots[0].bound(&"ghcr.io/a/b:1".parse().expect("reference"), Sha256([7; 32])),
+            spots[0].pinned_value(&"ghcr.io/a/b:1".parse().expect("reference"), Sha256([7; 32])),
             format!("1@{}", Sha256([7; 32]))
         );
         assert_eq!(spots[1].pointer, "/spec/template/spec/containers/0/image");
@@ -260,9 +260,9 @@ mod tests {
             "metadata": { "name": "a" }, "spec": spec })
         };
         let workload = kind("Deployment", "apps/v1", json!({ "template": { "spec": pod } }));
-        let written: Vec<_> = found(&workload).into_iter().map(|(_, written)| written).collect();
+        let written: Vec<_> = spot_texts(&workload).into_iter().map(|(_, written)| written).collect();
         assert_eq!(written, ["ghcr.io/a/b:1", "ghcr.io/a/a:1", "ghcr.io/a/d:1"]);
-        assert!(found(&kind("PersistentVolume", "v1", json!({ "rbd": rbd }))).is_empty());
+        assert!(spot_texts(&kind("PersistentVolume", "v1", json!({ "rbd": rbd }))).is_empty());
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
             "spec": { "image": { "repository": "qdrant/qdrant", "tag": "v1.17.0" },
                       "source": { "repository": "team/settings", "tag": "v1" } },
         });
-        assert_eq!(found(&thing), [("/spec/image/tag".to_owned(), "qdrant/qdrant:v1.17.0".to_owned())]);
+        assert_eq!(spot_texts(&thing), [("/spec/image/tag".to_owned(), "qdrant/qdrant:v1.17.0".to_owned())]);
     }
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(written, ["ghcr.io/a/b:1", "ghcr.io/a/d:1"]);
         let pinned: Reference = "ghcr.io/a/d:1".parse().expect("reference");
         let digest = Sha256([7; 32]);
-        assert_eq!(spots[1].bound(&pinned, digest), format!("docker://ghcr.io/a/d:1@{digest}"));
+        assert_eq!(spots[1].pinned_value(&pinned, digest), format!("docker://ghcr.io/a/d:1@{digest}"));
         assert_eq!(doubtful(&thing, &own), [("/spec/sidecarImage".to_owned(), "ghcr.io/a/c:1")]);
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use serde_json::Value;
 
 use super::*;
@@ -42,10 +42,10 @@ pub(super) fn definition(from: &str, to: &str) -> Definition {
     crate::release::read(&path).expect("good definition")
 }
 
-pub(super) fn component(definition: &Definition, name: &str, text: &str) -> Rendered {
+pub(super) fn component(definition: &Definition, name: &str, text: &str) -> RenderedComponent {
     let index =
         definition.release.components.iter().position(|component| component.name.value == name).expect("component");
-    Rendered {
+    RenderedComponent {
         index,
         origin: Origin::Folder(format!("manifests/{name}").into()),
         objects: kustomize::parse(text).expect("yaml"),
@@ -53,7 +53,7 @@ pub(super) fn component(definition: &Definition, name: &str, text: &str) -> Rend
 }
 
 /// The starter release from its files, with the selectors and settings that kustomize adds.
-pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
+pub(crate) fn starter() -> (Definition, Vec<RenderedComponent>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../releases/starter");
     let definition = crate::release::read(&folder).expect("definition");
     let mut components = Vec::new();
@@ -61,7 +61,7 @@ pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
         if definition.release.components[index].package_index.is_some() {
             let objects = package_index::objects(&definition.release, index);
             let origin = Origin::Definition(definition.path.clone());
-            components.push(Rendered { index, origin, objects: objects.expect("objects") });
+            components.push(RenderedComponent { index, origin, objects: objects.expect("objects") });
             continue;
         }
         let manifests = definition.release.components[index].manifests.as_ref().expect("manifests");
@@ -83,7 +83,7 @@ pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
         let metadata = serde_json::json!({ "name": "assistant-program" });
         objects.push(serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {} }));
         objects.truncate(objects.len() - usize::from(!folder.ends_with("assistant")));
-        components.push(Rendered { index, origin: Origin::Folder(folder), objects });
+        components.push(RenderedComponent { index, origin: Origin::Folder(folder), objects });
     }
     assert!(components.iter().all(|component| !component.objects.is_empty()));
     objects::check(&definition, &mut components).expect("applicable");
@@ -91,7 +91,7 @@ pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
 }
 
 /// Checks, looks up, binds and scans one component.
-fn run(definition: &Definition, text: &str) -> Result<Rendered> {
+fn run(definition: &Definition, text: &str) -> Result<RenderedComponent> {
     let lock = lock();
     let mut components = vec![component(definition, "database", text)];
     objects::check(definition, &mut components)?;
@@ -278,10 +278,10 @@ fn lookalikes_can_be_declared_harmless() {
     let plain = definition("name: small", "name: small");
     let refused = run(&plain, text).expect_err("undeclared");
     assert_eq!(refused.code(), codes::REFERENCE_UNDECLARED);
-    assert!(Coded::hint(&refused).is_some_and(|hint| hint.contains("notImages: [\"default/metrics:9090\"]")));
+    assert!(CodedError::hint(&refused).is_some_and(|hint| hint.contains("notImages: [\"default/metrics:9090\"]")));
     let both = run(&plain, &text.replace("9090'", "9090 ghcr.io/a/b:1'")).expect_err("undeclared");
     assert!(
-        Coded::hint(&both)
+        CodedError::hint(&both)
             .is_some_and(|hint| hint.contains("notImages: [\"default/metrics:9090\", \"ghcr.io/a/b:1\"]"))
     );
     let declared = definition("    secrets:", "    notImages: ['default/metrics:9090']\n    secrets:");
@@ -318,7 +318,7 @@ fn missing_kinds_are_refused_together() {
         said.ends_with("defines Issuer of cert-manager.io, and none those of Certificate/a, ScaledObject/a"),
         "{said}"
     );
-    let hint = Coded::hint(&error).expect("hint");
+    let hint = CodedError::hint(&error).expect("hint");
     assert!(hint.starts_with("Add a component with KEDA; with cert-manager, whose"), "{hint}");
     assert!(
         hint.ends_with("or list `Issuer/a`, `Certificate/a`, `ScaledObject/a` under `leaveOut` of the chart."),
@@ -346,7 +346,7 @@ fn missing_kind_gets_software_hint() {
     {
         let text = format!("apiVersion: {group}/v1\nkind: Issuer\nmetadata: {{name: a}}\n");
         let error = objects::check(&plain, &mut [component(&plain, "database", &text)]).expect_err("refused");
-        let hint = Coded::hint(&error).expect("hint");
+        let hint = CodedError::hint(&error).expect("hint");
         assert!(hint.starts_with(&format!("Add a component with {software}, ")), "{hint}");
         assert!(hint.ends_with("list `Issuer/a` under `leaveOut` of the chart."), "{hint}");
     }
@@ -536,7 +536,7 @@ fn missing_kubectl_names_recorded_version() {
     let hint = |lock: &Lock| {
         let missing = Program::find(Tool::Kubectl, Path::new("kubectl-that-nobody-has"), lock).expect_err("missing");
         assert_eq!(missing.code().id, "LF2015");
-        Coded::hint(&missing).expect("hint")
+        CodedError::hint(&missing).expect("hint")
     };
     assert!(
         hint(&lock()).starts_with("Install the kubectl that renders this release from now on"),

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use super::checks;
 use crate::definition::{Definition, ValueDefinition};
 use crate::error::{BuildError, Result};
-use crate::rendered::{Rendered, title};
+use crate::rendered::{RenderedComponent, title};
 
 /// Returns an error for a value with an invalid schema, a default that violates it, or missing targets.
-pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
+pub fn check(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     for (index, value) in definition.release.values.iter().enumerate() {
         let field = format!("values[{index}]");
         check_default(definition, value, &field)?;
@@ -38,7 +38,7 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
 
 /// Returns an error for a default that makes an object invalid for the API server or the site's policies. The objects
 /// are valid without defaults.
-pub fn check_defaults(definition: &Definition, components: &[Rendered]) -> Result<()> {
+pub fn check_defaults(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     let all: Vec<&ValueDefinition> = definition.release.values.iter().collect();
     let together = checks::check(definition, &with_defaults(definition, components, &all));
     if together.is_ok() {
@@ -56,7 +56,11 @@ pub fn check_defaults(definition: &Definition, components: &[Rendered]) -> Resul
 }
 
 /// The components with the defaults of these values.
-fn with_defaults(definition: &Definition, components: &[Rendered], values: &[&ValueDefinition]) -> Vec<Rendered> {
+fn with_defaults(
+    definition: &Definition,
+    components: &[RenderedComponent],
+    values: &[&ValueDefinition],
+) -> Vec<RenderedComponent> {
     let mut changed = components.to_vec();
     for value in values {
         let Some(default) = &value.default else { continue };
@@ -78,7 +82,7 @@ fn with_defaults(definition: &Definition, components: &[Rendered], values: &[&Va
 
 /// Returns an error for an editable field that does not exist: with a misspelled one, an upgrade would overwrite the
 /// real field.
-pub fn check_editable(definition: &Definition, components: &[Rendered]) -> Result<()> {
+pub fn check_editable(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     for rendered in components {
         for (number, field) in definition.release.components[rendered.index].editable.iter().enumerate() {
             let place = definition.place(&field.path, format!("components[{}].editable[{number}]", rendered.index));

@@ -15,7 +15,7 @@ use crate::error::Place;
 
 /// A component's objects, in the order in which they are applied.
 #[derive(Debug, Clone)]
-pub struct Rendered {
+pub struct RenderedComponent {
     /// Index of the component in the definition.
     pub index: usize,
     /// Origin of the objects.
@@ -35,7 +35,7 @@ pub enum Origin {
     Definition(PathBuf),
 }
 
-impl Rendered {
+impl RenderedComponent {
     /// Place of an error in a rendered object, with the file that a person corrects.
     pub fn place(&self, object: &Value, field: &str) -> Place {
         let title = title(object);

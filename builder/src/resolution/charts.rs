@@ -4,10 +4,10 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::durable;
 
-use super::resolve::{Asking, Moved, Outcome};
+use super::resolve::{MovedPin, Outcome, Resolver};
 use crate::charts::{self, ChartIndex};
 use crate::error::{BuildError, Result};
-use crate::fetch::{Asked, Measured};
+use crate::fetch::{FileRequest, MeasuredFile};
 use crate::file_url::FileUrl;
 
 use crate::lock::edit::Replacement;
@@ -15,13 +15,13 @@ use crate::lock::{ArchiveFields, ArchiveOrigin, LockEntry, edit, name_and_versio
 use crate::reference::Reference;
 
 /// A resolved archive.
-struct Found {
+struct ResolvedArchive {
     /// URL of the archive, if it is in a repository.
     url: Option<FileUrl>,
-    measured: Measured,
+    measured: MeasuredFile,
 }
 
-impl Asking<'_> {
+impl Resolver<'_> {
     /// Finds an archive, reads it for its digest, and opens it, so that no hostile chart is pinned.
     pub(super) async fn archive(self, entry: &LockEntry, fields: &ArchiveFields) -> Result<Outcome> {
         let reference: Reference = entry
@@ -30,53 +30,56 @@ impl Asking<'_> {
             .parse()
             .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
         let found = match &fields.origin {
-            ArchiveOrigin::Repository(address) => match self.offered(address, &reference, entry, fields).await? {
+            ArchiveOrigin::Repository(address) => match self.compare_offer(address, &reference, entry, fields).await? {
                 Ok(found) => found,
                 Err(outcome) => return Ok(outcome),
             },
             ArchiveOrigin::File(path) => {
-                let path = self.lock.beside(path);
+                let path = self.lock.resolve_path(path);
                 let bytes = charts::read_archive(&path)?;
                 charts::open_archive(&path.display().to_string(), &bytes, &reference)?;
                 let digest = Sha256::of(&bytes);
-                Found { url: None, measured: Measured { digest, size: bytes.len() as u64 } }
+                ResolvedArchive { url: None, measured: MeasuredFile { digest, size: bytes.len() as u64 } }
             }
         };
         let name = fields.name(&entry.reference.value);
         let confirmed = resolved_from(&fields.resolved) == Some(&name);
         let binding = confirmed || resolved_from(&fields.resolved).is_none();
-        if let Some(pinned) = fields.digest.value.known().filter(|pinned| binding && **pinned != found.measured.digest)
+        if let Some(pinned) =
+            fields.digest.value.as_known().filter(|pinned| binding && **pinned != found.measured.digest)
         {
             let what = format!("{name} is {} where the lock says {pinned}", found.measured.digest);
             return Err(BuildError::new(codes::FETCH_MISMATCH, what));
         }
-        if confirmed && fields.unresolved().is_empty() {
+        if confirmed && fields.unresolved_fields().is_empty() {
             return Ok(Outcome::Holds);
         }
-        self.replaced(self.archive_fields(entry, fields, &found, name), &entry.reference.value)
+        self.replacement_outcome(self.archive_fields(entry, fields, &found, name), &entry.reference.value)
     }
 
     /// Compares an archive with the repository's present offer: a new one to pin, the same, or a moved one.
-    async fn offered(
+    async fn compare_offer(
         self,
         address: &str,
         reference: &Reference,
         entry: &LockEntry,
         fields: &ArchiveFields,
-    ) -> Result<std::result::Result<Found, Outcome>> {
+    ) -> Result<std::result::Result<ResolvedArchive, Outcome>> {
         let index_url: FileUrl = format!("{address}/index.yaml")
             .parse()
             .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
-        let bytes = self.client.document(Asked::file(&index_url), ChartIndex::LIMIT_BYTES, self.progress).await?;
+        let bytes = self.client.document(FileRequest::file(&index_url), ChartIndex::LIMIT_BYTES, self.progress).await?;
         let index = ChartIndex::read(&index_url, &bytes)?;
         let (name, version) = name_and_version(reference);
         let offer = index.offer(address, &name, &version)?;
         let confirmed = resolved_from(&fields.resolved) == Some(&fields.name(&entry.reference.value));
-        if let (true, true, Some(pinned)) = (confirmed, fields.unresolved().is_empty(), fields.digest.value.known()) {
+        if let (true, true, Some(pinned)) =
+            (confirmed, fields.unresolved_fields().is_empty(), fields.digest.value.as_known())
+        {
             return Ok(Err(match offer.digest.filter(|now| now != pinned) {
                 Some(now) => {
                     let (pinned, now) = (pinned.to_string(), now.to_string());
-                    Outcome::Moved(Moved { reference: reference.to_string(), pinned, now })
+                    Outcome::Moved(MovedPin { reference: reference.to_string(), pinned, now })
                 }
                 None => Outcome::Holds,
             }));
@@ -93,7 +96,7 @@ impl Asking<'_> {
             self.forget(measured.digest)?;
             return Err(error);
         }
-        Ok(Ok(Found { url: Some(offer.url), measured }))
+        Ok(Ok(ResolvedArchive { url: Some(offer.url), measured }))
     }
 
     /// Removes a refused file from the store.
@@ -106,10 +109,10 @@ impl Asking<'_> {
         self,
         entry: &LockEntry,
         fields: &ArchiveFields,
-        found: &Found,
+        found: &ResolvedArchive,
         name: String,
     ) -> Vec<Option<Replacement>> {
-        let Measured { digest, size } = found.measured;
+        let MeasuredFile { digest, size } = found.measured;
         let mut replacements = vec![
             Replacement::new(&fields.digest, digest.to_string()),
             Replacement::new(&fields.size, size.to_string()),
@@ -123,7 +126,7 @@ impl Asking<'_> {
             }
         }
         if !lacking.is_empty() {
-            replacements.push(edit::beside(self.lock, &entry.reference, &lacking));
+            replacements.push(edit::insert_after(self.lock, &entry.reference, &lacking));
         }
         replacements
     }

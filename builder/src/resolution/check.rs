@@ -7,17 +7,17 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use futures_util::{StreamExt as _, stream};
-use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_error_codes::{Code, CodedError as _, codes};
 use landfall_media::progress::Progress;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::command::Opened;
-use super::discovery::{Compared, Discovery, LockFindings, compare};
-use super::resolve::{Asking, Moved, Outcome};
+use super::command::OpenLock;
+use super::discovery::{Discovery, LockComparison, LockFindings, compare};
+use super::resolve::{MovedPin, Outcome, Resolver};
 use super::wheels::WheelSet;
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::{Asked, Client, Of};
+use crate::fetch::{Client, FileRequest, RequestTarget};
 use crate::hub::HubName;
 use crate::lock::set::{SetKind, SetPinned};
 use crate::lock::{Content, List, LockEntry, LockedFile, SetFields};
@@ -49,7 +49,7 @@ pub struct LockCheck {
 }
 
 /// A pinned entry or file.
-enum Pinned<'a> {
+enum PinnedItem<'a> {
     Entry(&'a LockEntry),
     File(&'a LockedFile),
 }
@@ -57,11 +57,12 @@ enum Pinned<'a> {
 /// Checks the lock of a release. One error names all pins that are unresolved, stale, moved or withdrawn, all failed
 /// requests, and each image that the lock lacks.
 pub async fn check(options: &LockOptions, progress: &dyn Progress) -> Result<LockCheck> {
-    let opened = Opened::read(options)?;
-    let client = Client::configured(options.source.registries.as_deref())?;
-    let Opened { path, lock, store, .. } = &opened;
-    let looked = look(Asking { lock, client: &client, store, progress }).await;
-    let Compared { found, missing } = compare(Discovery { options, opened: &opened, client: &client, progress }).await;
+    let opened = OpenLock::read(options)?;
+    let client = Client::from_configuration(options.source.registries.as_deref())?;
+    let OpenLock { path, lock, store, .. } = &opened;
+    let looked = look(Resolver { lock, client: &client, store, progress }).await;
+    let LockComparison { found, missing } =
+        compare(Discovery { options, opened: &opened, client: &client, progress }).await;
     let outdated = looked.fault().map(|what| (codes::LOCK_OUTDATED, what));
     let lacking = lacking(&missing).map(|what| (codes::LOCK_LACKS_IMAGES, what));
     let faults: Vec<_> = outdated.into_iter().chain(lacking).collect();
@@ -80,7 +81,7 @@ fn lacking(missing: &[String]) -> Option<String> {
 }
 
 /// Results for all pins.
-struct Looked {
+struct PinResults {
     /// Number of requested pins.
     asked: usize,
     /// Number of outdated entries.
@@ -89,7 +90,7 @@ struct Looked {
     lines: Vec<String>,
 }
 
-impl Looked {
+impl PinResults {
     /// Error text with all problems; `None` if there are none.
     fn fault(&self) -> Option<String> {
         let noun = if self.outdated == 1 { "entry is" } else { "entries are" };
@@ -98,10 +99,10 @@ impl Looked {
     }
 }
 
-async fn look(asking: Asking<'_>) -> Looked {
+async fn look(asking: Resolver<'_>) -> PinResults {
     let (mut lines, mut pinned, mut outdated) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (number, entry) in List::ALL.into_iter().flat_map(|list| asking.lock.list(list)).enumerate() {
-        let open = entry.unresolved();
+        let open = entry.unresolved_lines();
         let stale = if open.is_empty() { entry.stale() } else { Vec::new() };
         let is_fine = open.is_empty() && stale.is_empty();
         lines.extend(open.into_iter().map(|line| format!("{line} is unresolved")));
@@ -110,8 +111,8 @@ async fn look(asking: Asking<'_>) -> Looked {
             _ if !is_fine => {
                 outdated.insert(number);
             }
-            Content::Files(files) => pinned.extend(files.iter().map(|file| (number, Pinned::File(file)))),
-            _ => pinned.push((number, Pinned::Entry(entry))),
+            Content::Files(files) => pinned.extend(files.iter().map(|file| (number, PinnedItem::File(file)))),
+            _ => pinned.push((number, PinnedItem::Entry(entry))),
         }
     }
     let asked = pinned.len();
@@ -122,29 +123,29 @@ async fn look(asking: Asking<'_>) -> Looked {
         lines.extend(wrong);
     }
     // Images are the first of the lists.
-    for (number, line) in signatures::unchecked(asking.lock) {
+    for (number, line) in signatures::unsigned_images(asking.lock) {
         outdated.insert(number);
         lines.push(line);
     }
-    Looked { asked, outdated: outdated.len(), lines }
+    PinResults { asked, outdated: outdated.len(), lines }
 }
 
 /// Problems of a pinned entry or file, as lines.
-async fn one(asking: Asking<'_>, pinned: Pinned<'_>) -> Vec<String> {
+async fn one(asking: Resolver<'_>, pinned: PinnedItem<'_>) -> Vec<String> {
     match pinned {
-        Pinned::File(file) => {
+        PinnedItem::File(file) => {
             let at = format!("\n  line {}: {}", file.line(), file.url);
-            let published = match asking.client.published(Asked::file(&file.url), asking.progress).await {
-                Ok(Some(size)) if file.size.value.known().is_some_and(|pinned| *pinned != size) => {
+            let published = match asking.client.published_size(FileRequest::file(&file.url), asking.progress).await {
+                Ok(Some(size)) if file.size.value.as_known().is_some_and(|pinned| *pinned != size) => {
                     Some(format!("{at} has {size} bytes now"))
                 }
                 Ok(_) => None,
-                Err(error) => Some(failed(&at, &error)),
+                Err(error) => Some(failure_text(&at, &error)),
             };
             let stated = asking.must_confirm(file).await.err().map(|error| failed_sums(file, &error));
             published.into_iter().chain(stated).collect()
         }
-        Pinned::Entry(entry) => {
+        PinnedItem::Entry(entry) => {
             let at = format!("\n  line {}: {}", entry.reference.referenced.line(), entry.reference.value);
             let outcome = match &entry.content {
                 Content::Manifest(fields) => asking.manifest(entry, fields).await,
@@ -154,29 +155,29 @@ async fn one(asking: Asking<'_>, pinned: Pinned<'_>) -> Vec<String> {
                 Content::Folder(fields) => asking.folder(entry, fields).await,
                 Content::Set(fields) => {
                     let wrong = of_set(asking, fields).await;
-                    return wrong.iter().map(|error| failed(&at, error)).collect();
+                    return wrong.iter().map(|error| failure_text(&at, error)).collect();
                 }
                 Content::Files(_) => return Vec::new(),
             };
             match outcome {
                 Ok(Outcome::Holds | Outcome::Resolved(_)) => Vec::new(),
-                Ok(Outcome::Moved(Moved { pinned, now, .. })) => {
+                Ok(Outcome::Moved(MovedPin { pinned, now, .. })) => {
                     let moved = format!("{at} names {now} now, and the lock keeps {pinned}");
-                    let gone = withdrawn(asking, entry).await.err().map(|error| failed(&at, &error));
+                    let gone = withdrawn(asking, entry).await.err().map(|error| failure_text(&at, &error));
                     std::iter::once(moved).chain(gone).collect()
                 }
-                Err(error) => vec![failed(&at, &error)],
+                Err(error) => vec![failure_text(&at, &error)],
             }
         }
     }
 }
 
 /// Requests the pinned content of an entry that has moved.
-async fn withdrawn(asking: Asking<'_>, entry: &LockEntry) -> Result<()> {
+async fn withdrawn(asking: Resolver<'_>, entry: &LockEntry) -> Result<()> {
     match &entry.content {
         Content::Manifest(fields) => {
             let reference: Option<Reference> = entry.reference.value.parse().ok();
-            let digest = fields.digest.value.known().copied();
+            let digest = fields.digest.value.as_known().copied();
             if let Some(pinned) = reference.zip(digest).map(|(reference, digest)| reference.with_digest(digest)) {
                 asking.client.manifest(&pinned, asking.progress).await?;
             }
@@ -184,12 +185,15 @@ async fn withdrawn(asking: Asking<'_>, entry: &LockEntry) -> Result<()> {
         Content::Hub(fields) => {
             let commit = fields.pinned.as_ref().map(|pinned| pinned.commit.as_str());
             if let Some(url) = commit.and_then(|commit| fields.name.at(commit)).as_ref().and_then(HubName::list_url) {
-                asking.client.published(Asked { url: &url, of: Of::HubList }, asking.progress).await?;
+                asking
+                    .client
+                    .published_size(FileRequest { url: &url, of: RequestTarget::HubList }, asking.progress)
+                    .await?;
             }
         }
         Content::Archive(fields) => {
             if let Some(url) = fields.address() {
-                asking.client.published(Asked::file(&url), asking.progress).await?;
+                asking.client.published_size(FileRequest::file(&url), asking.progress).await?;
             }
         }
         // The problems of a bucket or a folder already name the file.
@@ -199,7 +203,7 @@ async fn withdrawn(asking: Asking<'_>, entry: &LockEntry) -> Result<()> {
 }
 
 /// All problems with the packages of a set.
-async fn of_set(asking: Asking<'_>, fields: &SetFields) -> Vec<BuildError> {
+async fn of_set(asking: Resolver<'_>, fields: &SetFields) -> Vec<BuildError> {
     let Some(pinned) = &fields.pinned else { return Vec::new() };
     match &fields.kind {
         SetKind::Wheels(source) => asking.check_wheels(WheelSet { fields, source }, pinned).await,
@@ -207,12 +211,12 @@ async fn of_set(asking: Asking<'_>, fields: &SetFields) -> Vec<BuildError> {
     }
 }
 
-impl Asking<'_> {
+impl Resolver<'_> {
     /// Requests each pinned package without its content; returns an error for each that is missing or has another size.
     pub(super) async fn check_addresses(self, pinned: &SetPinned) -> Vec<BuildError> {
         let each = stream::iter(&pinned.files).map(|file| async move {
             let url = file.url.parse().map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
-            match self.client.published(Asked::file(&url), self.progress).await? {
+            match self.client.published_size(FileRequest::file(&url), self.progress).await? {
                 Some(size) if size != file.size => {
                     let what = format!("{url} has {size} bytes where {} are pinned", file.size);
                     Err(BuildError::new(codes::FETCH_MISMATCH, what))
@@ -228,10 +232,10 @@ impl Asking<'_> {
 /// A line with the problem of a file's published checksums.
 fn failed_sums(file: &LockedFile, error: &BuildError) -> String {
     let name = file.sums.as_ref().map(|sums| sums.url.to_string()).unwrap_or_default();
-    failed(&format!("\n  line {}: {name}", file.line()), error)
+    failure_text(&format!("\n  line {}: {name}", file.line()), error)
 }
 
-fn failed(at: &str, error: &BuildError) -> String {
+fn failure_text(at: &str, error: &BuildError) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     let withdrawn = match error.code() {
         code if WITHDRAWN.contains(&code) => "is withdrawn",
@@ -246,7 +250,7 @@ fn failed(at: &str, error: &BuildError) -> String {
 mod tests {
     use std::path::Path;
 
-    use landfall_media::progress::Silent;
+    use landfall_media::progress::SilentProgress;
     use landfall_media::store::ContentStore;
 
     use super::*;
@@ -289,17 +293,17 @@ mod tests {
         )
     }
 
-    async fn looked(text: &str) -> Looked {
+    async fn check_pins(text: &str) -> PinResults {
         looked_in(Path::new(""), text).await
     }
 
     /// Results for a lock in a folder.
-    async fn looked_in(beside: &Path, text: &str) -> Looked {
+    async fn looked_in(beside: &Path, text: &str) -> PinResults {
         let lock = Lock::parse(&beside.join("images.lock"), text.to_owned()).expect("lock");
         let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path().join("store"));
-        let found = look(Asking { lock: &lock, client: &client, store: &store, progress: &Silent }).await;
+        let found = look(Resolver { lock: &lock, client: &client, store: &store, progress: &SilentProgress }).await;
         assert!(!store.root().exists(), "a check keeps nothing");
         found
     }
@@ -311,14 +315,14 @@ mod tests {
         registry.add_file("tool", b"tool");
         hub.push("a/b", COMMITS[0], &[("x.json", b"{}", false)]);
         let text = text(&registry, &hub);
-        let fine = looked(&text).await;
+        let fine = check_pins(&text).await;
         assert_eq!((fine.asked, fine.fault()), (3, None));
-        assert!(hub.seen().iter().all(|seen| !seen.path.contains("/resolve/")), "{:?}", hub.seen());
+        assert!(hub.requests().iter().all(|seen| !seen.path.contains("/resolve/")), "{:?}", hub.requests());
 
         registry.add_manifest("a", "1", MANIFEST, &manifest("two"));
         registry.add_file("tool", b"longer");
         hub.push("a/b", COMMITS[1], &[("x.json", b"[]", false)]);
-        let moved = looked(&text).await.lines;
+        let moved = check_pins(&text).await.lines;
         assert_eq!(moved.len(), 3, "{moved:?}");
         assert!(moved[0].contains(&format!("names {} now", digest(&manifest("two")))), "{moved:?}");
         assert!(
@@ -329,13 +333,13 @@ mod tests {
         // The pinned commit is gone as well, and so is the file's URL.
         hub.state().repositories.clear();
         hub.push("a/b", COMMITS[1], &[("x.json", b"[]", false)]);
-        let looked_at = looked(&text.replace("files/tool'", "files/gone'")).await;
+        let looked_at = check_pins(&text.replace("files/tool'", "files/gone'")).await;
         let (fault, gone) = (looked_at.fault().unwrap_or_default(), looked_at.lines);
         assert!(fault.starts_with("3 entries are not what upstream has now:"), "{fault}");
         assert_eq!(gone.len(), 4, "the model has two lines: {gone:?}");
         assert_eq!(gone.iter().filter(|line| line.contains("is withdrawn")).count(), 2, "{gone:?}");
 
-        let open = looked(&text.replacen("a:1\n    resolved", "a:2\n    resolved", 1)).await;
+        let open = check_pins(&text.replacen("a:1\n    resolved", "a:2\n    resolved", 1)).await;
         assert!(open.asked == 2 && open.lines[0].contains("is stale"), "{:?}", open.lines);
     }
 
@@ -352,19 +356,19 @@ mod tests {
              sums: '{sums}', confirmed: '{sums}', path: tool}}\n",
             digest(b"tool")
         );
-        assert_eq!(looked(&text).await.fault(), None);
+        assert_eq!(check_pins(&text).await.fault(), None);
         registry.add_file("tool.sha256", &line(b"other"));
-        let changed = looked(&text).await;
+        let changed = check_pins(&text).await;
         assert_eq!((changed.outdated, changed.lines.len()), (1, 1), "{:?}", changed.lines);
         assert!(changed.lines[0].starts_with(&format!("\n  line 7: {sums} has changed: ")), "{:?}", changed.lines);
         for found in [b"tool".as_slice(), b"other"] {
             assert!(changed.lines[0].contains(&digest(found).to_string()), "{:?}", changed.lines);
         }
         let gone = text.replace("tool.sha256", "gone.sha256");
-        let gone = looked(&gone).await.lines;
+        let gone = check_pins(&gone).await.lines;
         assert!(gone.len() == 1 && gone[0].contains("gone.sha256 is withdrawn"), "{gone:?}");
         let new = text.replace(&format!(", confirmed: '{sums}'"), "");
-        let new = looked(&new).await.lines;
+        let new = check_pins(&new).await.lines;
         assert!(new.len() == 1 && new[0].ends_with(&format!("(not held against {sums}) is stale")), "{new:?}");
     }
 
@@ -408,7 +412,7 @@ mod tests {
         says(0, ["line 5: shop.example/wheels:1 has changed", "lists moved-1-py3-none-any.whl as sha256:"]);
         says(1, ["is withdrawn", "the index has no page"]);
         says(2, ["is withdrawn", "no longer lists left-1-py3-none-any.whl"]);
-        assert!(server.seen().iter().all(|seen| seen.path.starts_with("/simple/")), "no wheel is fetched");
+        assert!(server.take_requests().iter().all(|seen| seen.path.starts_with("/simple/")), "no wheel is fetched");
 
         landfall_media::durable::write_file(&file, b"changed\n", 0o644).expect("file");
         let changed = looked_in(folder.path(), &text).await;

@@ -16,13 +16,13 @@ const NEAR_LISTED: usize = 3;
 const HINT: &str = "Name an entry by its `reference` in the lock, or by the end of it, with or without the tag.";
 
 /// Entries that the names select; without names, all. One error lists every unknown or ambiguous name.
-pub(super) fn chosen(lock: &Lock, names: &[String]) -> Result<BTreeSet<Position>> {
+pub(super) fn chosen_entries(lock: &Lock, names: &[String]) -> Result<BTreeSet<Position>> {
     if names.is_empty() {
         return Ok(lock.entries().map(|(position, _)| position).collect());
     }
     let (mut chosen, mut faults) = (BTreeSet::new(), Vec::new());
     for name in names {
-        match meant(lock, name) {
+        match find_entries(lock, name) {
             Ok(found) => chosen.extend(found),
             Err(fault) => faults.push(fault),
         }
@@ -35,7 +35,7 @@ pub(super) fn chosen(lock: &Lock, names: &[String]) -> Result<BTreeSet<Position>
 
 /// Entries with this reference, otherwise the single entry with this short name. Returns an error text for an unknown
 /// or ambiguous name.
-fn meant(lock: &Lock, name: &str) -> Result<Vec<Position>, String> {
+fn find_entries(lock: &Lock, name: &str) -> Result<Vec<Position>, String> {
     let exact = lock.entries().filter(|(_, entry)| entry.reference.value == name);
     let exact: Vec<_> = exact.map(|(position, _)| position).collect();
     if !exact.is_empty() {
@@ -47,7 +47,7 @@ fn meant(lock: &Lock, name: &str) -> Result<Vec<Position>, String> {
         [] => Err(unknown(lock, name)),
         _ => {
             let references: BTreeSet<_> = found.iter().map(|(_, entry)| entry.reference.value.as_str()).collect();
-            Err(format!("`{}` may mean {}", name.escape_default(), listed(references)))
+            Err(format!("`{}` may mean {}", name.escape_default(), quoted_list(references)))
         }
     }
 }
@@ -58,11 +58,11 @@ fn unknown(lock: &Lock, name: &str) -> String {
     // Sorted by similarity; a reference in two lists counts once.
     let near: BTreeSet<_> = references.filter_map(|reference| Some((nearness(reference)?, reference))).collect();
     let near: Vec<_> = near.into_iter().take(NEAR_LISTED).map(|(_, reference)| reference).collect();
-    let meant = if near.is_empty() { String::new() } else { format!("; did you mean {}?", listed(near)) };
+    let meant = if near.is_empty() { String::new() } else { format!("; did you mean {}?", quoted_list(near)) };
     format!("no entry is called `{}`{meant}", name.escape_default())
 }
 
-fn listed<'a>(references: impl IntoIterator<Item = &'a str>) -> String {
+fn quoted_list<'a>(references: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<_> = references.into_iter().map(|reference| format!("`{reference}`")).collect();
     quoted.join(" or ")
 }
@@ -78,7 +78,7 @@ fn calls(reference: &str) -> Vec<&str> {
 mod tests {
     use std::path::Path;
 
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 
@@ -97,9 +97,9 @@ mod tests {
         Lock::parse(Path::new("images.lock"), text).expect("lock")
     }
 
-    fn shown(names: &[&str]) -> Result<String> {
+    fn chosen_text(names: &[&str]) -> Result<String> {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let chosen = chosen(&lock(), &names)?;
+        let chosen = chosen_entries(&lock(), &names)?;
         Ok(chosen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
     }
 
@@ -114,7 +114,7 @@ mod tests {
             (&["localhost:5000/grafana/loki"], "images[2]"),
             (&["ghcr.io/shop/rules:2.3.0"], "artifacts[0] charts[0]"),
         ] {
-            assert_eq!(shown(names).expect("known"), expected, "{names:?}");
+            assert_eq!(chosen_text(names).expect("known"), expected, "{names:?}");
         }
     }
 
@@ -122,7 +122,7 @@ mod tests {
     fn ambiguous_names_get_suggestions() {
         let refusals: Vec<_> = [&["grafna"][..], &["loki", "postgres"], &["lokki:3.0"], &["", "a\u{1b}"]]
             .into_iter()
-            .map(|names| shown(names).expect_err("refused"))
+            .map(|names| chosen_text(names).expect_err("refused"))
             .map(|error| format!("{} {error}", error.code().id))
             .collect();
         insta::assert_snapshot!(refusals.join("\n"));

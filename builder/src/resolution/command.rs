@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::Progress;
 use landfall_media::store::ContentStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::discovery::{Discovered, Discovery, LockFindings, discover};
-use super::resolve::{Moved, Resolution, resolve};
+use super::discovery::{Discovery, DiscoveryResult, LockFindings, discover};
+use super::resolve::{MovedPin, Resolution, resolve};
 use crate::definition::Definition;
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
@@ -19,7 +19,7 @@ use crate::lock::{Content, Lock};
 use crate::options::{LockOptions, SourceOptions};
 use crate::program::{Program, Renderer};
 use crate::release;
-use crate::signatures::{self, Found, SignatureSource};
+use crate::signatures::{self, SignatureResolution, SignatureSource};
 use crate::tool::Tool;
 
 /// Result of `landfall lock`.
@@ -31,7 +31,7 @@ pub struct LockReport {
     /// Number of manifests and files that were unresolved or stale and are resolved now.
     pub resolved: usize,
     /// Entries whose tags or revisions have moved since they were resolved; the lock keeps its pins.
-    pub moved: Vec<Moved>,
+    pub moved: Vec<MovedPin>,
     /// kubectl that renders, as the lock now records it.
     pub renderer: Renderer,
     /// Helm that renders charts, as the lock now records it; null if the release has no charts.
@@ -50,7 +50,7 @@ pub(super) fn path_of(source: &SourceOptions, definition: &Definition) -> PathBu
 }
 
 /// The lock of a release, with everything needed to resolve it.
-pub(super) struct Opened {
+pub(super) struct OpenLock {
     pub(super) definition: Definition,
     pub(super) path: PathBuf,
     pub(super) lock: Lock,
@@ -58,7 +58,7 @@ pub(super) struct Opened {
     pub(super) digests: Digests,
 }
 
-impl Opened {
+impl OpenLock {
     pub(super) fn read(options: &LockOptions) -> Result<Self> {
         let definition = release::read(&options.source.release)?;
         let path = path_of(&options.source, &definition);
@@ -69,7 +69,7 @@ impl Opened {
     }
 
     /// Parses a new text of the lock; returns the output path and the lock. An invalid text is never written.
-    pub(super) fn rewritten(&self, options: &LockOptions, text: String) -> Result<(PathBuf, Lock)> {
+    pub(super) fn parse_output(&self, options: &LockOptions, text: String) -> Result<(PathBuf, Lock)> {
         let output = options.output.clone().unwrap_or_else(|| self.path.clone());
         let written = Lock::parse(&output, text)?;
         Ok((output, written))
@@ -80,7 +80,7 @@ impl Opened {
         if text == written.text() {
             return Ok(written.clone());
         }
-        let (output, changed) = self.rewritten(options, text)?;
+        let (output, changed) = self.parse_output(options, text)?;
         durable::write_file(&output, changed.text().as_bytes(), 0o644)?;
         Ok(changed)
     }
@@ -94,17 +94,17 @@ impl Opened {
         text: String,
         again: bool,
         progress: &dyn Progress,
-    ) -> Result<Signed> {
+    ) -> Result<SignedLock> {
         // Key files are next to the existing lock, wherever the new one is written.
         let lock = Lock::parse(&self.path, text)?;
         let source = SignatureSource { client, store: &self.store, progress };
-        let Found { text, signed, failures } = signatures::resolve(source, &lock, again).await?;
-        Ok(Signed { text, images: signed, refused: refused(&lock, &failures) })
+        let SignatureResolution { text, signed, failures } = signatures::resolve(source, &lock, again).await?;
+        Ok(SignedLock { text, images: signed, refused: signature_error(&lock, &failures) })
     }
 }
 
 /// A lock with the results of its signature rules.
-pub(super) struct Signed {
+pub(super) struct SignedLock {
     pub(super) text: String,
     /// Number of images with a verified signature.
     pub(super) images: usize,
@@ -121,7 +121,7 @@ pub(super) struct Renderers {
 
 impl Renderers {
     /// Finds the programs and queries their versions.
-    pub(super) fn find(options: &LockOptions, opened: &Opened) -> Result<Self> {
+    pub(super) fn find(options: &LockOptions, opened: &OpenLock) -> Result<Self> {
         let identity = |tool, path| Program::find(tool, path, &opened.lock)?.identity(&opened.digests);
         let kubectl = identity(Tool::Kubectl, &options.kubectl)?;
         let helm = if opened.definition.has_charts() { Some(identity(Tool::Helm, &options.helm)?) } else { None };
@@ -138,12 +138,12 @@ impl Renderers {
 /// Resolves the lock of a release, and adds the images that the release names. Resolved fields are written even if
 /// others fail.
 pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<LockReport> {
-    let opened = Opened::read(options)?;
+    let opened = OpenLock::read(options)?;
     let renderers = Renderers::find(options, &opened)?;
-    let client = Client::configured(options.source.registries.as_deref())?;
-    let Opened { path, lock, store, digests, .. } = &opened;
+    let client = Client::from_configuration(options.source.registries.as_deref())?;
+    let OpenLock { path, lock, store, digests, .. } = &opened;
     let mut resolution = resolve(lock, &renderers.all(), &client, store, progress).await;
-    let (output, written) = opened.rewritten(options, resolution.text.clone())?;
+    let (output, written) = opened.parse_output(options, resolution.text.clone())?;
     durable::write_file(&output, written.text().as_bytes(), 0o644)?;
     digests.keep()?;
     if output == *path {
@@ -156,13 +156,13 @@ pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<Lock
     }
     let Resolution { resolved, moved, text, .. } = resolution;
     let discovery = Discovery { options, opened: &opened, client: &client, progress };
-    let Discovered { text, found, refused } = discover(discovery, text).await?;
+    let DiscoveryResult { text, found, refused } = discover(discovery, text).await?;
     let written = opened.write_changed(options, text, &written)?;
     if let Some(error) = refused {
         return Err(error);
     }
     let signed = opened.with_signatures(&client, written.text().to_owned(), false, progress).await?;
-    let Signed { text, images: signed, refused } = signed;
+    let SignedLock { text, images: signed, refused } = signed;
     opened.write_changed(options, text, &written)?;
     if let Some(error) = refused {
         return Err(error);
@@ -189,21 +189,24 @@ fn inputs(lock: &Lock) -> usize {
 pub(super) fn not_added(lock: &Lock, failures: &[BuildError]) -> Option<BuildError> {
     let first = failures.first()?;
     let them = if failures.len() == 1 { "it" } else { "them" };
-    let what =
-        format!("{} could not be added, though the release names {them}:{}", counted(failures.len()), lines(failures));
+    let what = format!(
+        "{} could not be added, though the release names {them}:{}",
+        image_count(failures.len()),
+        lines(failures)
+    );
     let code = most_serious(failures).unwrap_or_else(|| first.code());
     let hint = "Correct the name where it is written, or what the registry has; then run `landfall lock` again.";
     Some(BuildError::at(code, Place::file(&lock.path), what).hint(hint))
 }
 
-fn counted(images: usize) -> String {
+fn image_count(images: usize) -> String {
     if images == 1 { "1 image".to_owned() } else { format!("{images} images") }
 }
 
 /// One error for all images that a signature rule refuses, or for which a registry did not respond.
-fn refused(lock: &Lock, failures: &[BuildError]) -> Option<BuildError> {
+fn signature_error(lock: &Lock, failures: &[BuildError]) -> Option<BuildError> {
     let first = failures.first()?;
-    let images = counted(failures.len());
+    let images = image_count(failures.len());
     let what = format!("the signatures of {images} were not verified:{}", lines(failures));
     Some(BuildError::at(first.code(), Place::file(&lock.path), what))
 }
@@ -227,7 +230,7 @@ pub(super) fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError
 
 /// Code of the first failure that a person must fix; it takes precedence over transient ones.
 fn most_serious(failures: &[BuildError]) -> Option<landfall_error_codes::Code> {
-    failures.iter().map(landfall_error_codes::Coded::code).find(|code| *code != codes::FETCH_FAILED)
+    failures.iter().map(landfall_error_codes::CodedError::code).find(|code| *code != codes::FETCH_FAILED)
 }
 
 fn entries(count: usize) -> String {

@@ -13,7 +13,7 @@ use crate::lock::bucket::BucketPinned;
 use crate::lock::folder::FolderPinned;
 use crate::lock::hub::HubPinned;
 use crate::lock::set::{SetFields, SetKind, SetPackage, SetPinned};
-use crate::lock::{Content, Field, List, Lock, LockEntry, LockedFile, RendererFields, Resolved, resolved_from};
+use crate::lock::{Content, Field, List, Lock, LockEntry, LockedFile, RendererFields, ResolvedName, resolved_from};
 use crate::tool::Tool;
 
 /// Kind of a pinned object.
@@ -145,15 +145,15 @@ fn changes(before: &[Input], after: &[Input]) -> Vec<InputChange> {
 
 /// The recorded renderer of a tool.
 fn renderer(lock: &Lock, tool: Tool) -> Vec<Input> {
-    let known = lock.document.renderer(tool).and_then(RendererFields::known);
+    let known = lock.document.renderer(tool).and_then(RendererFields::version_and_digest);
     known.map(|(version, digest)| Input::new(None, Some(version.to_owned()), digest, None)).into_iter().collect()
 }
 
 /// Pinned inputs of an entry, in its order; unresolved ones are left out.
 fn inputs(entry: &LockEntry) -> Vec<Input> {
     match &entry.content {
-        Content::Manifest(fields) => whole(&fields.resolved, &fields.digest.value, &fields.size.value),
-        Content::Archive(archive) => whole(&archive.resolved, &archive.digest.value, &archive.size.value),
+        Content::Manifest(fields) => single_input(&fields.resolved, &fields.digest.value, &fields.size.value),
+        Content::Archive(archive) => single_input(&archive.resolved, &archive.digest.value, &archive.size.value),
         Content::Files(files) => files.iter().filter_map(file).collect(),
         Content::Hub(hub) => hub.pinned.iter().flat_map(model).collect(),
         Content::Bucket(bucket) => bucket.pinned.iter().flat_map(objects).collect(),
@@ -163,15 +163,15 @@ fn inputs(entry: &LockEntry) -> Vec<Input> {
 }
 
 /// The input of an entry with a single pin.
-fn whole(resolved: &Resolved, digest: &Field<Sha256>, size: &Field<u64>) -> Vec<Input> {
+fn single_input(resolved: &ResolvedName, digest: &Field<Sha256>, size: &Field<u64>) -> Vec<Input> {
     let version = resolved_from(resolved).map(tag);
-    digest.known().map(|digest| Input::new(None, version, *digest, size.known().copied())).into_iter().collect()
+    digest.as_known().map(|digest| Input::new(None, version, *digest, size.as_known().copied())).into_iter().collect()
 }
 
 fn file(file: &LockedFile) -> Option<Input> {
     let (name, version) = (file.written.value.clone(), resolved_from(&file.resolved).map(str::to_owned));
-    let digest = *file.digest.value.known()?;
-    Some(Input::new(Some(name), version, digest, file.size.value.known().copied()))
+    let digest = *file.digest.value.as_known()?;
+    Some(Input::new(Some(name), version, digest, file.size.value.as_known().copied()))
 }
 
 /// Commit of a hub's repository, and its files.

@@ -10,7 +10,7 @@ use landfall_error_codes::codes;
 use landfall_models::{POINTER_BYTES, is_pointer};
 
 use super::ollama_files;
-use super::resolve::{Asking, Moved, Outcome};
+use super::resolve::{MovedPin, Outcome, Resolver};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::read_local;
 use crate::lock::LockEntry;
@@ -28,32 +28,32 @@ const DEPTH: usize = 32;
 const ENTRIES: usize = 10_000;
 
 /// A file of a folder: relative path, and size in bytes.
-type Listed = (String, u64);
+type FolderFile = (String, u64);
 
-impl Asking<'_> {
+impl Resolver<'_> {
     /// Lists the files and pins them.
     pub(super) async fn folder(self, entry: &LockEntry, fields: &FolderFields) -> Result<Outcome> {
-        let folder = self.lock.beside(&fields.path);
+        let folder = self.lock.resolve_path(&fields.path);
         let found = if fields.ollama.is_empty() {
-            let listed = listed(&folder)?;
-            let taken = taken(fields, &folder, &listed)?;
-            if let Some(outcome) = compared(fields, &folder, |pinned| changed(pinned, &taken)) {
+            let listed = list_files(&folder)?;
+            let taken = select_files(fields, &folder, &listed)?;
+            if let Some(outcome) = pin_outcome(fields, &folder, |pinned| first_change(pinned, &taken)) {
                 return Ok(outcome);
             }
             let files = stream::iter(taken).map(|file| self.local(&folder, file)).buffered(PARALLEL);
             FolderPinned { resolved: fields.source(), license: None, files: files.try_collect().await? }
         } else {
-            let stored = ollama_files::stored(&folder, &fields.ollama)?;
-            if let Some(outcome) = compared(fields, &folder, |pinned| stored.changed(pinned, &fields.ollama)) {
+            let stored = ollama_files::read_models(&folder, &fields.ollama)?;
+            if let Some(outcome) = pin_outcome(fields, &folder, |pinned| stored.first_change(pinned, &fields.ollama)) {
                 return Ok(outcome);
             }
             self.ollama(&folder, &stored, fields.source()).await?
         };
-        self.replaced([fields.replacement(self.lock, &found)], &entry.reference.value)
+        self.replacement_outcome([fields.replacement(self.lock, &found)], &entry.reference.value)
     }
 
     /// Reads a file into the store.
-    async fn local(self, folder: &Path, (path, _): &Listed) -> Result<PinnedFile> {
+    async fn local(self, folder: &Path, (path, _): &FolderFile) -> Result<PinnedFile> {
         let sums = read_local(&folder.join(path), None, self.store).await?;
         if sums.size < POINTER_BYTES && is_pointer(&self.store.read(sums.sha256, POINTER_BYTES)?) {
             let hint = format!(
@@ -70,14 +70,14 @@ impl Asking<'_> {
 pub(super) type Change = (String, String);
 
 /// Outcome for a folder with fresh pins; `None` if its files must be pinned.
-fn compared(
+fn pin_outcome(
     fields: &FolderFields,
     folder: &Path,
     changed: impl FnOnce(&FolderPinned) -> Option<Change>,
 ) -> Option<Outcome> {
     let pinned = fields.pinned.as_ref().filter(|_| fields.is_confirmed())?;
     let reference = folder.display().to_string();
-    let moved = |(pinned, now)| Outcome::Moved(Moved { reference, pinned, now });
+    let moved = |(pinned, now)| Outcome::Moved(MovedPin { reference, pinned, now });
     Some(changed(pinned).map_or(Outcome::Holds, moved))
 }
 
@@ -86,14 +86,14 @@ fn unfit(path: &Path, what: &str) -> BuildError {
 }
 
 /// Files below a folder, sorted by path.
-fn listed(folder: &Path) -> Result<Vec<Listed>> {
+fn list_files(folder: &Path) -> Result<Vec<FolderFile>> {
     let (mut files, mut left) = (Vec::new(), ENTRIES);
     list(folder, "", DEPTH, &mut left, &mut files)?;
     files.sort();
     Ok(files)
 }
 
-fn list(folder: &Path, prefix: &str, depth: usize, left: &mut usize, files: &mut Vec<Listed>) -> Result<()> {
+fn list(folder: &Path, prefix: &str, depth: usize, left: &mut usize, files: &mut Vec<FolderFile>) -> Result<()> {
     let unread = |error: std::io::Error| unfit(folder, "cannot be listed").because(error);
     for entry in fs_err::read_dir(folder).map_err(unread)? {
         let path = entry.map_err(unread)?.path();
@@ -115,7 +115,7 @@ fn list(folder: &Path, prefix: &str, depth: usize, left: &mut usize, files: &mut
 }
 
 /// Selected files: at least one, and at least one for each pattern.
-fn taken<'a>(fields: &FolderFields, folder: &Path, listed: &'a [Listed]) -> Result<Vec<&'a Listed>> {
+fn select_files<'a>(fields: &FolderFields, folder: &Path, listed: &'a [FolderFile]) -> Result<Vec<&'a FolderFile>> {
     let taken: Vec<_> = listed.iter().filter(|(path, _)| fields.patterns.takes(path)).collect();
     let paths: Vec<_> = listed.iter().map(|(path, _)| path.as_str()).collect();
     let folder = folder.display();
@@ -128,7 +128,7 @@ fn taken<'a>(fields: &FolderFields, folder: &Path, listed: &'a [Listed]) -> Resu
 }
 
 /// The first file whose size changed, or that is missing or new: pinned and present state.
-fn changed(pinned: &FolderPinned, taken: &[&Listed]) -> Option<Change> {
+fn first_change(pinned: &FolderPinned, taken: &[&FolderFile]) -> Option<Change> {
     let described = |path: &str, size: u64| format!("`{path}` of {size} bytes");
     let changed = pinned.files.iter().find_map(|PinnedFile { path, size, .. }| {
         let now = taken.iter().copied().find(|(other, _)| other == path);
@@ -148,9 +148,9 @@ fn changed(pinned: &FolderPinned, taken: &[&Listed]) -> Option<Change> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use landfall_media::durable;
-    use landfall_media::progress::Silent;
+    use landfall_media::progress::SilentProgress;
     use landfall_media::store::ContentStore;
 
     use super::*;
@@ -193,23 +193,23 @@ mod tests {
             Client::new(Registries::default(), DockerConfiguration::default(), Retry::default())
         }
 
-        async fn resolved(&self, text: &str) -> crate::resolution::Resolution {
-            resolve(&self.lock(text), &[], &Self::client(), &self.store("store"), &Silent).await
+        async fn run_resolution(&self, text: &str) -> crate::resolution::Resolution {
+            resolve(&self.lock(text), &[], &Self::client(), &self.store("store"), &SilentProgress).await
         }
 
         /// Code and text of the only failure.
         async fn refusal(&self, text: &str) -> (&'static str, String) {
-            let resolution = self.resolved(text).await;
+            let resolution = self.run_resolution(text).await;
             let error = resolution.failures.first().expect("refused");
             (error.code().id, error.to_string())
         }
 
-        async fn fetched(&self, text: &str, store: &str) -> Result<Vec<String>> {
+        async fn fetch_paths(&self, text: &str, store: &str) -> Result<Vec<String>> {
             let lock = self.lock(text);
             let pin: ArtifactPin = lock.artifact_pin(&lock.list(List::Artifacts)[0]).expect("pinned");
             let (client, store, pins) = (Self::client(), self.store(store), [pin]);
-            let manifests = fetch_manifests(&client, &store, &[], &pins, &Silent).await?;
-            let fetched = fetch(&client, &store, "linux/amd64", &manifests, &Silent).await?;
+            let manifests = fetch_manifests(&client, &store, &[], &pins, &SilentProgress).await?;
+            let fetched = fetch(&client, &store, "linux/amd64", &manifests, &SilentProgress).await?;
             let layers = fetched.artifacts[0].manifest.layers.iter();
             Ok(layers.map(|layer| layer.annotations.values().cloned().collect::<Vec<_>>().join(" ")).collect())
         }
@@ -218,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn folder_files_are_pinned_by_digest() {
         let bench = Bench::new();
-        let resolution = bench.resolved(LOCK).await;
+        let resolution = bench.run_resolution(LOCK).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
         let expected = format!(
             "      pinned:\n        resolved: 'weights exclude *.md'\n        files:\n          - \
@@ -228,17 +228,17 @@ mod tests {
             digest(b"words")
         );
         assert_eq!(resolution.text, LOCK.replace("      pinned: unresolved\n", &expected));
-        let again = bench.resolved(&resolution.text).await;
+        let again = bench.run_resolution(&resolution.text).await;
         assert_eq!((again.resolved, again.moved.len(), again.text.as_str()), (0, 0, resolution.text.as_str()));
         for store in ["store", "another"] {
-            let paths = bench.fetched(&resolution.text, store).await.expect("fetched");
+            let paths = bench.fetch_paths(&resolution.text, store).await.expect("fetched");
             assert_eq!(paths, ["model.gguf", "tokenizer/vocab.txt"], "no layer says where the folder is");
         }
 
         // A change without another size is detected when the file is read; the store still has the pinned content.
         bench.write("weights/model.gguf", b"changed");
-        bench.fetched(&resolution.text, "store").await.expect("from the store");
-        let error = bench.fetched(&resolution.text, "third").await.expect_err("refused");
+        bench.fetch_paths(&resolution.text, "store").await.expect("from the store");
+        let error = bench.fetch_paths(&resolution.text, "third").await.expect_err("refused");
         assert_eq!(error.code(), codes::FETCH_MISMATCH, "{error}");
         assert!(!bench.store("third").contains(digest(b"changed")));
     }
@@ -246,13 +246,13 @@ mod tests {
     #[tokio::test]
     async fn changed_folder_files_are_reported() {
         let bench = Bench::new();
-        let text = bench.resolved(LOCK).await.text;
+        let text = bench.run_resolution(LOCK).await.text;
         bench.write("weights/model.gguf", b"longer weights");
-        let moved = bench.resolved(&text).await.moved;
+        let moved = bench.run_resolution(&text).await.moved;
         assert_eq!((&*moved[0].pinned, &*moved[0].now), ("`model.gguf` of 7 bytes", "`model.gguf` of 14 bytes"));
         bench.write("weights/model.gguf", b"weights");
         bench.write("weights/more.gguf", b"more");
-        let moved = bench.resolved(&text).await.moved;
+        let moved = bench.run_resolution(&text).await.moved;
         assert_eq!((&*moved[0].pinned, &*moved[0].now), ("no `more.gguf`", "`more.gguf` of 4 bytes"));
     }
 

@@ -27,7 +27,7 @@ pub use discovery::{AddedImage, ImageInDoubt, LockFindings, UnlistedImage, Unren
 #[cfg(test)]
 pub(crate) use requests::requests_of_lock;
 pub use requests::{FollowUp, FollowUpKind, LockRequest, LockRequests, RequestKind, requests};
-pub use resolve::Moved;
+pub use resolve::MovedPin;
 #[cfg(test)]
 pub use resolve::{Resolution, resolve};
 pub use update::{LockUpdate, update};

@@ -8,9 +8,9 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use sha2::Digest as _;
 
-use super::resolve::{Asking, Moved, Outcome};
+use super::resolve::{MovedPin, Outcome, Resolver};
 use crate::error::{BuildError, Result};
-use crate::fetch::{Asked, Of};
+use crate::fetch::{FileRequest, RequestTarget};
 use crate::hub::{Commit, ListedContent, ListedFile, Listing};
 use crate::lock::LockEntry;
 use crate::lock::hub::{HubFields, HubPinned};
@@ -22,33 +22,33 @@ const PARALLEL: usize = 4;
 /// Maximum size of a file that is fetched for its digest: hubs omit the SHA-256 only for small files.
 const SMALL_BYTES: u64 = 64 << 20;
 
-impl Asking<'_> {
+impl Resolver<'_> {
     /// Resolves the commit and pins its files.
     pub(super) async fn hub(self, entry: &LockEntry, fields: &HubFields) -> Result<Outcome> {
         let url = fields.name.list_url().ok_or_else(|| unaddressable(fields, "its list"))?;
-        let asked = Asked { url: &url, of: Of::HubList };
+        let asked = FileRequest { url: &url, of: RequestTarget::HubList };
         let bytes = self.client.document(asked, Listing::LIMIT_BYTES, self.progress).await?;
         let listing = Listing::read(&url, &bytes)?;
         if let Some(pinned) = fields.pinned.as_ref().filter(|_| fields.is_confirmed()) {
             if pinned.commit != listing.commit {
                 let (pinned, now) = (pinned.commit.to_string(), listing.commit.to_string());
-                return Ok(Outcome::Moved(Moved { reference: fields.name.to_string(), pinned, now }));
+                return Ok(Outcome::Moved(MovedPin { reference: fields.name.to_string(), pinned, now }));
             }
-            unchanged(fields, pinned, &listing)?;
+            check_unchanged(fields, pinned, &listing)?;
             return Ok(Outcome::Holds);
         }
-        let taken = listing.taken(&fields.name, &fields.patterns)?;
+        let taken = listing.select(&fields.name, &fields.patterns)?;
         let commit = &listing.commit;
-        let files = stream::iter(taken).map(|file| self.pinned(fields, commit, file)).buffered(PARALLEL);
+        let files = stream::iter(taken).map(|file| self.pin_file(fields, commit, file)).buffered(PARALLEL);
         let files: Vec<PinnedFile> = files.try_collect().await?;
         fields.must_have(&files)?;
         let Listing { commit, license, .. } = listing;
         let found = HubPinned { resolved: fields.source(), commit, license, files };
-        self.replaced([fields.replacement(self.lock, &found)], &entry.reference.value)
+        self.replacement_outcome([fields.replacement(self.lock, &found)], &entry.reference.value)
     }
 
     /// Pin of a listed file.
-    async fn pinned(self, fields: &HubFields, commit: &Commit, file: &ListedFile) -> Result<PinnedFile> {
+    async fn pin_file(self, fields: &HubFields, commit: &Commit, file: &ListedFile) -> Result<PinnedFile> {
         let (path, size) = (file.path.clone(), file.size);
         let git_name = match &file.content {
             ListedContent::Large(digest) => return Ok(PinnedFile { path, digest: *digest, size }),
@@ -60,7 +60,7 @@ impl Asking<'_> {
         };
         let limit = usize::try_from(size).ok().filter(|_| size <= SMALL_BYTES).ok_or_else(too_large)?;
         let url = fields.name.file_url(commit, &path).ok_or_else(|| unaddressable(fields, &path))?;
-        let asked = Asked { url: &url, of: Of::Hub { commit, digest: None, size } };
+        let asked = FileRequest { url: &url, of: RequestTarget::Hub { commit, digest: None, size } };
         let bytes = self.client.document(asked, limit, self.progress).await?;
         if bytes.len() as u64 != size {
             let what = format!("{url} has {} bytes where the list of its files says {size}", bytes.len());
@@ -76,7 +76,7 @@ impl Asking<'_> {
 }
 
 /// Returns an error if the list of a commit differs from its pins: a commit never changes.
-fn unchanged(fields: &HubFields, pinned: &HubPinned, listing: &Listing) -> Result<()> {
+fn check_unchanged(fields: &HubFields, pinned: &HubPinned, listing: &Listing) -> Result<()> {
     for file in &pinned.files {
         let listed = listing.files.iter().find(|listed| listed.path == file.path);
         let is_same = listed.is_some_and(|listed| {

@@ -10,12 +10,12 @@ use landfall_media::durable;
 use landfall_media::progress::Event;
 use sha2::{Digest as _, Sha512};
 
-use super::resolve::{Asking, Outcome};
+use super::resolve::{Outcome, Resolver};
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::Measured;
+use crate::fetch::MeasuredFile;
 use crate::lock::LockEntry;
 use crate::lock::set::{PARALLEL, SetFields, SetPackage};
-use crate::npm::{self, Cpu, Found, Omit, Package, Registry};
+use crate::npm::{self, Cpu, LockfileContent, OmittedGroup, Package, Registry};
 
 /// Bytes of a tarball that are hashed at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -25,25 +25,25 @@ const PIECE_BYTES: usize = 1 << 20;
 pub(super) struct NpmSet<'a> {
     pub(super) fields: &'a SetFields,
     pub(super) registry: Option<&'a Registry>,
-    pub(super) omit: &'a [Omit],
+    pub(super) omit: &'a [OmittedGroup],
     /// CPU of the target machines, if the file must have all packages for it.
     pub(super) cpu: Option<Cpu>,
 }
 
 impl NpmSet<'_> {
     /// Packages that are taken, and all errors in the file.
-    pub(super) fn packages(&self) -> Found {
+    pub(super) fn packages(&self) -> LockfileContent {
         match self.fields.content() {
             Ok((bytes, _)) => npm::read(&self.fields.file.path, bytes, self.registry, self.omit, self.cpu),
-            Err(error) => Found { faults: vec![error], ..Found::default() },
+            Err(error) => LockfileContent { faults: vec![error], ..LockfileContent::default() },
         }
     }
 }
 
-impl Asking<'_> {
+impl Resolver<'_> {
     /// Fetches and pins each tarball; each that differs from its integrity is a separate error.
     pub(super) async fn npm(self, entry: &LockEntry, set: NpmSet<'_>) -> Result<Outcome, Vec<BuildError>> {
-        let Found { packages, skipped, faults } = set.packages();
+        let LockfileContent { packages, skipped, faults } = set.packages();
         for note in skipped {
             self.progress.event(Event::Note(note));
         }
@@ -65,7 +65,7 @@ impl Asking<'_> {
         {
             return Ok(SetPackage { path, url, digest: *digest, size: *size });
         }
-        let Measured { digest, size } = self.client.measure(&package.url, self.store, self.progress).await?;
+        let MeasuredFile { digest, size } = self.client.measure(&package.url, self.store, self.progress).await?;
         let stored = self.store.path(digest);
         if !package.integrity.is_of(&sha512(&stored).await?) {
             durable::remove_file(&stored)?;

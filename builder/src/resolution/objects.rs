@@ -6,29 +6,31 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_error_codes::codes;
 
-use super::resolve::{Asking, Moved, Outcome};
-use crate::bucket::{BucketName, ListedObject, ObjectListing, ObjectPage, keep, seen};
+use super::resolve::{MovedPin, Outcome, Resolver};
+use crate::bucket::{BucketName, ListedObject, ObjectListing, ObjectPage, keep, recorded_digest};
 use crate::error::{BuildError, Result};
-use crate::fetch::{Asked, Of};
+use crate::fetch::{FileRequest, RequestTarget};
 use crate::lock::LockEntry;
 use crate::lock::bucket::{BucketFields, BucketFile, BucketPinned};
 
 /// Number of objects in one bucket that are read in parallel.
 const PARALLEL: usize = 4;
 
-impl Asking<'_> {
+impl Resolver<'_> {
     /// Lists the objects and pins them.
     pub(super) async fn bucket(self, entry: &LockEntry, fields: &BucketFields) -> Result<Outcome> {
         let listing = self.objects(&fields.name).await?;
-        let taken = listing.taken(&fields.name, &fields.patterns)?;
+        let taken = listing.select(&fields.name, &fields.patterns)?;
         if let Some(pinned) = fields.pinned.as_ref().filter(|_| fields.is_confirmed()) {
-            let (reference, changed) = (fields.name.to_string(), changed(pinned, &taken));
-            return Ok(changed.map_or(Outcome::Holds, |(pinned, now)| Outcome::Moved(Moved { reference, pinned, now })));
+            let (reference, changed) = (fields.name.to_string(), first_change(pinned, &taken));
+            return Ok(
+                changed.map_or(Outcome::Holds, |(pinned, now)| Outcome::Moved(MovedPin { reference, pinned, now }))
+            );
         }
         let files = stream::iter(taken).map(|object| self.object(&fields.name, object)).buffered(PARALLEL);
         let files = files.try_collect().await?;
         let found = BucketPinned { resolved: fields.source(), files };
-        self.replaced([fields.replacement(self.lock, &found)], &entry.reference.value)
+        self.replacement_outcome([fields.replacement(self.lock, &found)], &entry.reference.value)
     }
 
     /// Lists all objects below a prefix.
@@ -36,8 +38,9 @@ impl Asking<'_> {
         let url = name.list_url().ok_or_else(|| unaddressable(name, "its list"))?;
         let (mut listing, mut after) = (ObjectListing::default(), None::<String>);
         loop {
-            let of = Of::ObjectList { region: name.region(), prefix: name.prefix(), after: after.as_deref() };
-            let asked = Asked { url: &url, of };
+            let of =
+                RequestTarget::ObjectList { region: name.region(), prefix: name.prefix(), after: after.as_deref() };
+            let asked = FileRequest { url: &url, of };
             let bytes = self.client.document(asked, ObjectPage::LIMIT_BYTES, self.progress).await?;
             after = listing.add(name, ObjectPage::read(name, &bytes)?)?;
             if after.is_none() {
@@ -50,11 +53,11 @@ impl Asking<'_> {
     async fn object(self, name: &BucketName, object: &ListedObject) -> Result<BucketFile> {
         let ListedObject { path, size, tag } = object;
         let url = name.object_url(path).ok_or_else(|| unaddressable(name, path))?;
-        let digest = if let Some(digest) = seen(self.store, &url, object) {
+        let digest = if let Some(digest) = recorded_digest(self.store, &url, object) {
             digest
         } else {
-            let asked = Asked { url: &url, of: Of::Object { region: name.region(), tag: Some(tag) } };
-            let measured = self.client.measured(asked, self.store, self.progress).await?;
+            let asked = FileRequest { url: &url, of: RequestTarget::Object { region: name.region(), tag: Some(tag) } };
+            let measured = self.client.measure_request(asked, self.store, self.progress).await?;
             if measured.size != *size {
                 self.forget(measured.digest)?;
                 let what = format!("{url} has {} bytes where the list of its bucket says {size}", measured.size);
@@ -68,7 +71,7 @@ impl Asking<'_> {
 }
 
 /// The first object that differs from its pin: pinned and present state.
-fn changed(pinned: &BucketPinned, taken: &[&ListedObject]) -> Option<(String, String)> {
+fn first_change(pinned: &BucketPinned, taken: &[&ListedObject]) -> Option<(String, String)> {
     let described =
         |path: &str, size: u64, tag: &str| format!("`{}` of {size} bytes with the ETag `{tag}`", path.escape_default());
     let none = |path: &str| format!("no `{}`", path.escape_default());
@@ -99,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    fn pinned(files: &[(&str, &str, u64)]) -> BucketPinned {
+    fn sample_pins(files: &[(&str, &str, u64)]) -> BucketPinned {
         let file = |(path, etag, size): &(&str, &str, u64)| BucketFile {
             path: (*path).to_owned(),
             etag: (*etag).to_owned(),
@@ -111,12 +114,12 @@ mod tests {
 
     #[test]
     fn changed_objects_are_named() {
-        let pinned = pinned(&[("a", "1", 3), ("b", "2", 4)]);
+        let pinned = sample_pins(&[("a", "1", 3), ("b", "2", 4)]);
         let object = |path: &str, tag: &str, size| ListedObject { path: path.to_owned(), size, tag: tag.to_owned() };
         let (a, b, c) = (object("a", "1", 3), object("b", "2", 4), object("c", "9", 9));
-        assert_eq!(changed(&pinned, &[&a, &b]), None);
+        assert_eq!(first_change(&pinned, &[&a, &b]), None);
         let text = |taken: &[&ListedObject]| {
-            let (before, now) = changed(&pinned, taken).expect("changed");
+            let (before, now) = first_change(&pinned, taken).expect("changed");
             format!("{before}: {now}")
         };
         let of_b = "`b` of 4 bytes with the ETag `2`";

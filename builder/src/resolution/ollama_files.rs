@@ -8,12 +8,12 @@ use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded as _, codes};
-use landfall_media::store::{ContentStore, Expected};
+use landfall_error_codes::{CodedError as _, codes};
+use landfall_media::store::{ContentStore, ExpectedBlob};
 use landfall_models::ollama::{MANIFEST_BYTES, OllamaBlob, OllamaManifest, OllamaName};
 
 use super::folder_files::Change;
-use super::resolve::Asking;
+use super::resolve::Resolver;
 use crate::error::{BuildError, Result};
 use crate::fetch::read_local;
 use crate::lock::folder::FolderPinned;
@@ -28,15 +28,15 @@ const LICENSE_NAME_BYTES: usize = 128;
 
 /// Content of a store for some models: files by path, and which of them are licenses.
 #[derive(Debug, Default)]
-pub(super) struct Stored {
+pub(super) struct OllamaContent {
     /// Files, sorted by path.
     pub files: Vec<PinnedFile>,
     licenses: Vec<Sha256>,
 }
 
 /// Reads the manifests of models, and checks that their blobs exist, without reading them.
-pub(super) fn stored(store: &Path, models: &[OllamaName]) -> Result<Stored> {
-    let mut found = Stored::default();
+pub(super) fn read_models(store: &Path, models: &[OllamaName]) -> Result<OllamaContent> {
+    let mut found = OllamaContent::default();
     for name in models {
         let path = name.path();
         let (file, manifest) = manifest(store, name, path)?;
@@ -52,9 +52,9 @@ pub(super) fn stored(store: &Path, models: &[OllamaName]) -> Result<Stored> {
     Ok(found)
 }
 
-impl Asking<'_> {
+impl Resolver<'_> {
     /// Reads the files of a store into the content store.
-    pub(super) async fn ollama(self, store: &Path, found: &Stored, resolved: String) -> Result<FolderPinned> {
+    pub(super) async fn ollama(self, store: &Path, found: &OllamaContent, resolved: String) -> Result<FolderPinned> {
         let files = stream::iter(&found.files).map(|file| self.blob(store, file)).buffered(PARALLEL);
         let files = files.try_collect().await?;
         Ok(FolderPinned { resolved, license: found.license(self.store), files })
@@ -62,7 +62,7 @@ impl Asking<'_> {
 
     async fn blob(self, store: &Path, file: &PinnedFile) -> Result<PinnedFile> {
         let path = store.join(&file.path);
-        let expected = Expected { digest: file.digest, size: file.size };
+        let expected = ExpectedBlob { digest: file.digest, size: file.size };
         let read = read_local(&path, Some(expected), self.store).await;
         read.map_err(|error| match error.code() {
             codes::FETCH_MISMATCH => unfit(&path, &format!("is damaged: its bytes are not {}", file.digest)),
@@ -72,10 +72,10 @@ impl Asking<'_> {
     }
 }
 
-impl Stored {
+impl OllamaContent {
     /// The first model that differs from its pin. A manifest names its blobs by digest, so comparing manifests
     /// suffices.
-    pub(super) fn changed(&self, pinned: &FolderPinned, models: &[OllamaName]) -> Option<Change> {
+    pub(super) fn first_change(&self, pinned: &FolderPinned, models: &[OllamaName]) -> Option<Change> {
         let manifest = |files: &[PinnedFile], name: &OllamaName| {
             let path = name.path();
             let found = files.iter().find(|file| file.path == path).map(|file| file.digest);
@@ -151,7 +151,7 @@ fn size(path: &Path) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use landfall_media::durable;
-    use landfall_media::progress::Silent;
+    use landfall_media::progress::SilentProgress;
     use landfall_models::sample::gguf;
 
     use super::*;
@@ -220,13 +220,13 @@ mod tests {
             ContentStore::at(self.0.path().join("store"))
         }
 
-        async fn resolved(&self, text: &str) -> Resolution {
+        async fn run_resolution(&self, text: &str) -> Resolution {
             let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
-            resolve(&self.lock(text), &[], &client, &self.store(), &Silent).await
+            resolve(&self.lock(text), &[], &client, &self.store(), &SilentProgress).await
         }
 
         async fn refusal(&self, text: &str) -> String {
-            let resolution = self.resolved(text).await;
+            let resolution = self.run_resolution(text).await;
             let error = resolution.failures.first().expect("refused");
             assert_eq!(error.code().id, "LF2154", "{error}");
             assert!(resolution.text.contains("pinned: unresolved"));
@@ -237,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn ollama_models_become_store() {
         let bench = Bench::new();
-        let resolution = bench.resolved(LOCK).await;
+        let resolution = bench.run_resolution(LOCK).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
         let text = resolution.text;
         assert!(text.contains("        resolved: 'models ollama tiny:1b ollama team/other:latest'\n"), "{text}");
@@ -247,7 +247,7 @@ mod tests {
             assert_eq!(text.matches(&format!("path: '{path}', digest: '{}'", digest(bytes))).count(), 1, "{text}");
         }
         assert!(!text.contains(&digest(&weights(96)).to_hex()), "a model that is not named stays where it is");
-        let again = bench.resolved(&text).await;
+        let again = bench.run_resolution(&text).await;
         assert_eq!((again.resolved, again.moved.len(), again.text.as_str()), (0, 0, text.as_str()));
 
         // Composes the artifact of a model: weights, license texts, and other files.
@@ -259,8 +259,9 @@ mod tests {
         }
         let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
         let pins = [pin];
-        let manifests = fetch_manifests(&client, &bench.store(), &[], &pins, &Silent).await.expect("manifests");
-        let fetched = fetch(&client, &bench.store(), "linux/amd64", &manifests, &Silent).await.expect("fetched");
+        let manifests = fetch_manifests(&client, &bench.store(), &[], &pins, &SilentProgress).await.expect("manifests");
+        let fetched =
+            fetch(&client, &bench.store(), "linux/amd64", &manifests, &SilentProgress).await.expect("fetched");
         let kinds: Vec<_> =
             fetched.artifacts[0].manifest.layers.iter().map(|layer| layer.media_type.as_str()).collect();
         let count = |wanted: &str| kinds.iter().filter(|kind| kind.contains(wanted)).count();
@@ -270,9 +271,9 @@ mod tests {
     #[tokio::test]
     async fn repulled_model_is_reported() {
         let bench = Bench::new();
-        let text = bench.resolved(LOCK).await.text;
+        let text = bench.run_resolution(LOCK).await.text;
         bench.add("manifests/registry.ollama.ai/team/other/latest", &[("model", &weights(128))]);
-        let moved = bench.resolved(&text).await.moved;
+        let moved = bench.run_resolution(&text).await.moved;
         assert!(moved[0].pinned.starts_with("`team/other:latest` with the manifest sha256:"), "{:?}", moved[0]);
         assert_ne!(moved[0].pinned, moved[0].now);
     }

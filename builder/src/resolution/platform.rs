@@ -6,10 +6,10 @@
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 
-use super::resolve::Asking;
+use super::resolve::Resolver;
 use crate::error::{BuildError, Result};
 use crate::fetch::{RawManifest, fetch_attached};
-use crate::manifest::{Described, IndexDocument, ManifestDocument, Platform, is_index};
+use crate::manifest::{IndexDocument, ManifestDocument, OciDescriptor, Platform, is_index};
 use crate::reference::Reference;
 
 /// Maximum number of manifests without platform that are examined.
@@ -18,9 +18,9 @@ const LOOKED_AT: usize = 16;
 /// Maximum size of a configuration, in bytes.
 const CONFIGURATION_BYTES: u64 = 8 << 20;
 
-impl Asking<'_> {
+impl Resolver<'_> {
     /// Digest of the platform manifest that a tag names, through its index if it has one.
-    pub(super) async fn named(self, reference: &Reference, tagged: &RawManifest) -> Result<Sha256> {
+    pub(super) async fn platform_digest(self, reference: &Reference, tagged: &RawManifest) -> Result<Sha256> {
         if !is_index(&tagged.media_type) {
             return Ok(tagged.digest);
         }
@@ -40,7 +40,7 @@ impl Asking<'_> {
     }
 
     /// Returns true if the configuration of a manifest states this platform. Manifests other than images state none.
-    async fn is_for(self, reference: &Reference, entry: &Described, platform: &str) -> Result<bool> {
+    async fn is_for(self, reference: &Reference, entry: &OciDescriptor, platform: &str) -> Result<bool> {
         let found = self.client.manifest_if_any(&reference.with_digest(entry.digest), self.progress).await?;
         // A mirror may lack manifests for other platforms.
         let Some(raw) = found else { return Ok(false) };
@@ -72,8 +72,8 @@ fn none_for(platform: &str, reference: &Reference, index: &IndexDocument) -> Bui
 mod tests {
     use std::path::Path;
 
-    use landfall_error_codes::Coded as _;
-    use landfall_media::progress::Silent;
+    use landfall_error_codes::CodedError as _;
+    use landfall_media::progress::SilentProgress;
     use landfall_media::store::ContentStore;
     use serde_json::{Value, json};
 
@@ -113,7 +113,7 @@ mod tests {
             digest(&bytes)
         }
 
-        async fn resolved(&self) -> Resolution {
+        async fn run_resolution(&self) -> Resolution {
             let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": self.entries });
             self.registry.add_manifest("a", "1", OCI_INDEX, &index.to_string().into_bytes());
             let text = format!(
@@ -124,11 +124,11 @@ mod tests {
             let lock = Lock::parse(Path::new("images.lock"), text).expect("lock");
             let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
             let folder = tempfile::tempdir().expect("folder");
-            resolve(&lock, &[], &client, &ContentStore::at(folder.path()), &Silent).await
+            resolve(&lock, &[], &client, &ContentStore::at(folder.path()), &SilentProgress).await
         }
 
-        async fn pinned(&self) -> Option<Sha256> {
-            let resolution = self.resolved().await;
+        async fn pinned_digest(&self) -> Option<Sha256> {
+            let resolution = self.run_resolution().await;
             assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
             let lock = Lock::parse(Path::new("images.lock"), resolution.text).expect("lock");
             lock.list(List::Images)[0].digest()
@@ -144,11 +144,11 @@ mod tests {
         let mut bench = Bench::new().await;
         let configuration = platform("linux", "amd64", "");
         bench.add(Some(platform("linux", "amd64", "v3")), &configuration);
-        let refused = bench.resolved().await.failures.remove(0);
+        let refused = bench.run_resolution().await.failures.remove(0);
         assert_eq!(refused.code(), codes::PLATFORM_VARIANT, "{refused}");
         assert!(refused.to_string().contains("linux/amd64/v3"), "{refused}");
         let baseline = bench.add(Some(platform("linux", "amd64", "")), &configuration);
-        assert_eq!(bench.pinned().await, Some(baseline));
+        assert_eq!(bench.pinned_digest().await, Some(baseline));
     }
 
     #[tokio::test]
@@ -157,11 +157,11 @@ mod tests {
         bench.add(None, &platform("linux", "arm64", "v8"));
         bench.add(None, &platform("linux", "amd64", "v2"));
         bench.add(None, &json!(["no image"]));
-        let refused = bench.resolved().await.failures.remove(0);
+        let refused = bench.run_resolution().await.failures.remove(0);
         assert_eq!(refused.code(), codes::IMAGE_MISSING, "{refused}");
         let found = bench.add(None, &platform("linux", "amd64", ""));
-        assert_eq!(bench.pinned().await, Some(found));
+        assert_eq!(bench.pinned_digest().await, Some(found));
         let stated = bench.add(Some(platform("linux", "amd64", "")), &platform("linux", "amd64", ""));
-        assert_eq!(bench.pinned().await, Some(stated), "what is stated comes first");
+        assert_eq!(bench.pinned_digest().await, Some(stated), "what is stated comes first");
     }
 }

@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::command::path_of;
-use super::discovery::{UnrenderedComponent, foreseen};
+use super::discovery::{UnrenderedComponent, preview_lock};
 use super::npm::NpmSet;
-use super::resolve::{Asked, asked};
-use super::wheels::{Wanted, WheelSet};
+use super::resolve::{ResolutionTarget, resolution_targets};
+use super::wheels::{ApplicableRequirement, WheelSet};
 use crate::error::Result;
 use crate::fetch::Registries;
 use crate::file_url::FileUrl;
@@ -24,7 +24,7 @@ use crate::options::LockOptions;
 use crate::options::SourceOptions;
 use crate::reference::Reference;
 use crate::release;
-use crate::wheels::{Listed, Tags};
+use crate::wheels::{IndexFile, Tags};
 
 /// Path of the API of each registry.
 const API: &str = "/v2/";
@@ -130,10 +130,10 @@ pub fn requests(options: &LockOptions) -> Result<LockRequests> {
     let source = &options.source;
     let definition = release::read(&source.release)?;
     let path = path_of(source, &definition);
-    let (lock, unrendered) = foreseen(options, &definition, Lock::read(&path)?)?;
+    let (lock, unrendered) = preview_lock(options, &definition, Lock::read(&path)?)?;
     let registries = source.registries.as_deref().map_or_else(|| Ok(Registries::default()), Registries::read)?;
     let mut requests = Vec::new();
-    for (_, asked) in asked(&lock) {
+    for (_, asked) in resolution_targets(&lock) {
         requests.extend(of(asked, &registries)?);
     }
     requests.extend(signatures(&lock, &registries));
@@ -184,17 +184,17 @@ fn signatures(lock: &Lock, registries: &Registries) -> Vec<LockRequest> {
     lock.list(List::Images).iter().filter_map(of_entry).collect()
 }
 
-fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
+fn of(asked: ResolutionTarget<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
     Ok(match asked {
-        Asked::Manifest(entry, fields) => {
+        ResolutionTarget::Manifest(entry, fields) => {
             let name = entry.reference.value.clone();
             let by = fields.found_by(&name).or_else(|| name.parse().ok());
             let Some(reference) = by else { return Ok(Vec::new()) };
             let (upstream, mirror) = registries.manifest_addresses(&reference);
             vec![LockRequest { entry: name, what: RequestKind::Manifest, upstream, mirror }]
         }
-        Asked::File(file) => of_file(file, registries)?,
-        Asked::Archive(entry, archive) => match &archive.origin {
+        ResolutionTarget::File(file) => of_file(file, registries)?,
+        ResolutionTarget::Archive(entry, archive) => match &archive.origin {
             ArchiveOrigin::File(_) => Vec::new(),
             ArchiveOrigin::Repository(address) => {
                 let index: Option<FileUrl> = format!("{address}/index.yaml").parse().ok();
@@ -203,7 +203,7 @@ fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
                 index.into_iter().collect::<Result<_>>()?
             }
         },
-        Asked::Hub(entry, hub) => {
+        ResolutionTarget::Hub(entry, hub) => {
             let name = &entry.reference.value;
             let list = hub.name.list_url();
             let list = list.map(|url| request(name, RequestKind::ModelList, &url, "?blobs=true", registries));
@@ -211,7 +211,7 @@ fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
             let files = files.map(|url| request(name, RequestKind::ModelFile, &url, "", registries));
             list.into_iter().chain(files).collect::<Result<_>>()?
         }
-        Asked::Bucket(entry, bucket) => {
+        ResolutionTarget::Bucket(entry, bucket) => {
             let (name, query) = (&entry.reference.value, bucket.name.list_query());
             let list = bucket.name.list_url();
             let list = list.map(|url| request(name, RequestKind::ObjectList, &url, &query, registries));
@@ -220,8 +220,8 @@ fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
             list.into_iter().chain(objects).collect::<Result<_>>()?
         }
         // Local files need no request.
-        Asked::Folder(..) => Vec::new(),
-        Asked::Set(entry, set) => of_set(&entry.reference.value, set, registries)?,
+        ResolutionTarget::Folder(..) => Vec::new(),
+        ResolutionTarget::Set(entry, set) => of_set(&entry.reference.value, set, registries)?,
     })
 }
 
@@ -229,7 +229,7 @@ fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
 fn of_file(file: &LockedFile, registries: &Registries) -> Result<Vec<LockRequest>> {
     let asked = |what, url| request(&file.written.value, what, url, "", registries);
     let sums = file.sums.as_ref().map(|sums| asked(RequestKind::Sums, &sums.url));
-    let is_known = file.unresolved().is_empty() && file.is_confirmed();
+    let is_known = file.unresolved_fields().is_empty() && file.is_confirmed();
     let bytes = (!is_known).then(|| asked(RequestKind::File, &file.url));
     sums.into_iter().chain(bytes).collect()
 }
@@ -255,10 +255,10 @@ fn of_set(entry: &str, fields: &SetFields, registries: &Registries) -> Result<Ve
 fn of_wheel(
     entry: &str,
     source: &WheelSource,
-    (wanted, tags): (&Wanted, &Tags),
+    (wanted, tags): (&ApplicableRequirement, &Tags),
     registries: &Registries,
 ) -> Result<Option<LockRequest>> {
-    let Wanted { requirement, listed } = wanted;
+    let ApplicableRequirement { requirement, listed } = wanted;
     let Some(files) = listed else {
         let common = registries.package_index();
         if source.index.as_ref().or(common).is_none() {
@@ -269,7 +269,7 @@ fn of_wheel(
         let page = source.page(&requirement.name, common)?;
         return request(entry, RequestKind::PackagePage, &page, "/", registries).map(Some);
     };
-    match source.chosen(requirement, files, tags).ok().filter(|wheel| wheel.size.is_none()).map(Listed::url) {
+    match source.best_wheel(requirement, files, tags).ok().filter(|wheel| wheel.size.is_none()).map(IndexFile::url) {
         Some(Ok(url)) => request(entry, RequestKind::File, &url, "", registries).map(Some),
         // An invalid file is an error only when the lock is made.
         Some(Err(_)) | None => Ok(None),
@@ -294,7 +294,7 @@ mod tests {
 
     use super::*;
 
-    fn shown(registries: Option<PathBuf>) -> String {
+    fn requests_text(registries: Option<PathBuf>) -> String {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let source = SourceOptions { release: root.join("releases/starter"), lock: None, registries };
         let found = requests_of_lock(&source).expect("read");
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn starter_requests_are_listed() {
-        insta::assert_snapshot!(shown(None));
+        insta::assert_snapshot!(requests_text(None));
     }
 
     #[test]
@@ -344,7 +344,7 @@ mod tests {
         let file = folder.path().join("registries.yaml");
         let text = "packageIndex: https://packages.example/simple\n";
         landfall_media::durable::write_file(&file, text.as_bytes(), 0o644).expect("file");
-        let shown = shown(Some(file));
+        let shown = requests_text(Some(file));
         let page = "PackagePage https://packages.example/simple/numpy/ for landfall.internal/wheels/starter:1.0.0\n";
         assert!(shown.contains(page) && !shown.contains(INDEX), "{shown}");
     }
@@ -356,7 +356,7 @@ mod tests {
         let text = "mirrors: [{host: registry.k8s.io, endpoint: 'https://mirror.example/k8s'}, \
             {host: dl.k8s.io, endpoint: 'https://mirror.example/files'}]\n";
         landfall_media::durable::write_file(&file, text.as_bytes(), 0o644).expect("file");
-        let shown = shown(Some(file));
+        let shown = requests_text(Some(file));
         for part in [
             "https://registry.k8s.io/v2/pause/manifests/3.10.2 for registry.k8s.io/pause:3.10.2 by way of \
              https://mirror.example/v2/k8s/pause/manifests/3.10.2",

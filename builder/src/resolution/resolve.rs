@@ -34,14 +34,14 @@ pub(super) const PARALLEL: usize = 8;
 
 /// Resolved fields of a manifest.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct ResolvedManifest {
     index: IndexField,
     pub(super) digest: Sha256,
     pub(super) media_type: String,
     pub(super) size: usize,
 }
 
-impl Found {
+impl ResolvedManifest {
     /// Value of the field `index` in the lock.
     pub(super) fn index_text(&self) -> String {
         match self.index {
@@ -54,7 +54,7 @@ impl Found {
 /// Tag, branch, object or file that has changed since it was resolved. `landfall build` still packs the pinned content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Moved {
+pub struct MovedPin {
     /// Reference of the entry.
     pub reference: String,
     /// Digest, commit of a repository of models, or file that the lock pins.
@@ -71,7 +71,7 @@ pub struct Resolution {
     /// Entries that were unresolved or stale and are resolved now.
     pub resolved: usize,
     /// Entries whose tags have moved since they were resolved.
-    pub moved: Vec<Moved>,
+    pub moved: Vec<MovedPin>,
     /// Number of entries that are not resolved.
     pub failed: usize,
     /// Errors of these entries, at least one for each.
@@ -82,13 +82,13 @@ pub struct Resolution {
 pub(super) enum Outcome {
     /// All pins are still valid.
     Holds,
-    Moved(Moved),
+    Moved(MovedPin),
     Resolved(Vec<Replacement>),
 }
 
 /// An entry, or a file of one, to resolve.
 #[derive(Clone, Copy)]
-pub(super) enum Asked<'a> {
+pub(super) enum ResolutionTarget<'a> {
     Manifest(&'a LockEntry, &'a ManifestFields),
     File(&'a LockedFile),
     Archive(&'a LockEntry, &'a ArchiveFields),
@@ -100,7 +100,7 @@ pub(super) enum Asked<'a> {
 
 /// The lock and the servers, the store and the progress of a resolution.
 #[derive(Clone, Copy)]
-pub(super) struct Asking<'a> {
+pub(super) struct Resolver<'a> {
     pub(super) lock: &'a Lock,
     pub(super) client: &'a Client,
     pub(super) store: &'a ContentStore,
@@ -116,13 +116,13 @@ pub async fn resolve(
     store: &ContentStore,
     progress: &dyn Progress,
 ) -> Resolution {
-    answers(Asking { lock, client, store, progress }, asked(lock), renderers).await
+    answers(Resolver { lock, client, store, progress }, resolution_targets(lock), renderers).await
 }
 
 /// Resolves these entries, and writes the results and the renderers into the text of the lock.
 pub(super) async fn answers(
-    asking: Asking<'_>,
-    asked: Vec<(Place, Asked<'_>)>,
+    asking: Resolver<'_>,
+    asked: Vec<(Place, ResolutionTarget<'_>)>,
     renderers: &[(Tool, &Renderer)],
 ) -> Resolution {
     let total_bytes = None;
@@ -131,13 +131,13 @@ pub(super) async fn answers(
         .map(|(place, asked)| async move {
             let one = |error| vec![error];
             let found = match asked {
-                Asked::Manifest(entry, fields) => asking.manifest(entry, fields).await.map_err(one),
-                Asked::File(file) => asking.measure(file).await.map_err(one),
-                Asked::Archive(entry, archive) => asking.archive(entry, archive).await.map_err(one),
-                Asked::Hub(entry, hub) => asking.hub(entry, hub).await.map_err(one),
-                Asked::Bucket(entry, bucket) => asking.bucket(entry, bucket).await.map_err(one),
-                Asked::Folder(entry, folder) => asking.folder(entry, folder).await.map_err(one),
-                Asked::Set(entry, set) => asking.set(entry, set).await,
+                ResolutionTarget::Manifest(entry, fields) => asking.manifest(entry, fields).await.map_err(one),
+                ResolutionTarget::File(file) => asking.measure(file).await.map_err(one),
+                ResolutionTarget::Archive(entry, archive) => asking.archive(entry, archive).await.map_err(one),
+                ResolutionTarget::Hub(entry, hub) => asking.hub(entry, hub).await.map_err(one),
+                ResolutionTarget::Bucket(entry, bucket) => asking.bucket(entry, bucket).await.map_err(one),
+                ResolutionTarget::Folder(entry, folder) => asking.folder(entry, folder).await.map_err(one),
+                ResolutionTarget::Set(entry, set) => asking.set(entry, set).await,
             };
             // Adds the entry's place to each error.
             found.map_err(|errors| errors.into_iter().map(|error| error.within(place.clone())).collect::<Vec<_>>())
@@ -180,40 +180,44 @@ fn renderer_fields(lock: &Lock, renderers: &[(Tool, &Renderer)]) -> Vec<Option<R
         }
     }
     if !lacking.is_empty() {
-        fields.push(edit::beside(lock, &lock.document.platform, &lacking));
+        fields.push(edit::insert_after(lock, &lock.document.platform, &lacking));
     }
     fields
 }
 
 /// Every manifest and every unconfirmed file, with its place.
-pub(super) fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
+pub(super) fn resolution_targets(lock: &Lock) -> Vec<(Place, ResolutionTarget<'_>)> {
     lock.entries().flat_map(|(position, entry)| asked_of(lock, position, entry)).collect()
 }
 
 /// Manifest or unconfirmed files of one entry, with their places.
-pub(super) fn asked_of<'a>(lock: &Lock, position: Position, entry: &'a LockEntry) -> Vec<(Place, Asked<'a>)> {
+pub(super) fn asked_of<'a>(
+    lock: &Lock,
+    position: Position,
+    entry: &'a LockEntry,
+) -> Vec<(Place, ResolutionTarget<'a>)> {
     let at = |line, field| Place::field(&lock.path, line, field);
     let whole = |asked| vec![(at(entry.reference.referenced.line(), position.to_string()), asked)];
     match &entry.content {
-        Content::Manifest(fields) => whole(Asked::Manifest(entry, fields)),
-        Content::Archive(archive) => whole(Asked::Archive(entry, archive)),
-        Content::Hub(hub) => whole(Asked::Hub(entry, hub)),
-        Content::Bucket(bucket) => whole(Asked::Bucket(entry, bucket)),
-        Content::Folder(folder) => whole(Asked::Folder(entry, folder)),
+        Content::Manifest(fields) => whole(ResolutionTarget::Manifest(entry, fields)),
+        Content::Archive(archive) => whole(ResolutionTarget::Archive(entry, archive)),
+        Content::Hub(hub) => whole(ResolutionTarget::Hub(entry, hub)),
+        Content::Bucket(bucket) => whole(ResolutionTarget::Bucket(entry, bucket)),
+        Content::Folder(folder) => whole(ResolutionTarget::Folder(entry, folder)),
         // Packages are pinned by digest, like files: confirmed ones are not requested again.
         Content::Set(set) if set.is_confirmed() => Vec::new(),
-        Content::Set(set) => whole(Asked::Set(entry, set)),
+        Content::Set(set) => whole(ResolutionTarget::Set(entry, set)),
         Content::Files(files) => {
             let files = files.iter().enumerate().filter(|(_, file)| file.is_open());
             let asked = |(number, file): (usize, &'a LockedFile)| {
-                (at(file.line(), format!("{position}.files[{number}]")), Asked::File(file))
+                (at(file.line(), format!("{position}.files[{number}]")), ResolutionTarget::File(file))
             };
             files.map(asked).collect()
         }
     }
 }
 
-impl Asking<'_> {
+impl Resolver<'_> {
     /// Resolves the packages of a set. Each problem is a separate error.
     async fn set(self, entry: &LockEntry, fields: &SetFields) -> Result<Outcome, Vec<BuildError>> {
         match &fields.kind {
@@ -247,15 +251,15 @@ impl Asking<'_> {
         let (_, digest) = fields.content().map_err(|error| vec![error])?;
         let pinned = SetPinned { resolved: fields.to_string(), digest, files };
         let replacement = fields.replacement(self.lock, &pinned);
-        self.replaced([replacement], &entry.reference.value).map_err(|error| vec![error])
+        self.replacement_outcome([replacement], &entry.reference.value).map_err(|error| vec![error])
     }
 
     /// Fetches a file for its digest and size. If only its published checksums are new, fetches only those.
     async fn measure(self, file: &LockedFile) -> Result<Outcome> {
         let confirmed = file.sums.as_ref().map(|sums| sums.record(self.lock));
-        if file.unresolved().is_empty() && file.is_confirmed() {
+        if file.unresolved_fields().is_empty() && file.is_confirmed() {
             self.must_confirm(file).await?;
-            return self.replaced(confirmed, &file.written.value);
+            return self.replacement_outcome(confirmed, &file.written.value);
         }
         // The pin is compared before the checksums are, so that an error shows what the server sends.
         let stated = self.stated(file).await?;
@@ -265,7 +269,7 @@ impl Asking<'_> {
             Err(BuildError::new(codes::FETCH_MISMATCH, what))
         };
         let binding = file.is_binding();
-        match (file.digest.value.known(), file.size.value.known()) {
+        match (file.digest.value.as_known(), file.size.value.as_known()) {
             (Some(pinned), _) if binding && *pinned != found.digest => {
                 mismatch(format!("is {}", found.digest), pinned.to_string())
             }
@@ -278,14 +282,14 @@ impl Asking<'_> {
                 }
                 let record = match &file.resolved {
                     Some(resolved) => Replacement::in_style(self.lock, resolved, &file.written.value),
-                    None => edit::beside(self.lock, &file.written, &[("resolved", file.written.value.clone())]),
+                    None => edit::insert_after(self.lock, &file.written, &[("resolved", file.written.value.clone())]),
                 };
                 let fields = [
                     record,
                     Replacement::new(&file.digest, found.digest.to_string()),
                     Replacement::new(&file.size, found.size.to_string()),
                 ];
-                self.replaced(fields.into_iter().chain(confirmed), &file.written.value)
+                self.replacement_outcome(fields.into_iter().chain(confirmed), &file.written.value)
             }
         }
     }
@@ -301,31 +305,36 @@ impl Asking<'_> {
         // A digest in an object takes precedence over the tag, whatever the tag names now.
         let asked = by.filter(|by| by.digest.is_some()).unwrap_or_else(|| reference.clone());
         let tagged = self.client.manifest(&asked, self.progress).await?;
-        let named = self.named(&asked, &tagged).await?;
-        let pinned = fields.digest.value.known().copied();
+        let named = self.platform_digest(&asked, &tagged).await?;
+        let pinned = fields.digest.value.as_known().copied();
         if let Some(pinned) = pinned.filter(|pinned| confirmed && *pinned != named) {
             let (pinned, now) = (pinned.to_string(), tagged.digest.to_string());
-            return Ok(Outcome::Moved(Moved { reference: reference.to_string(), pinned, now }));
+            return Ok(Outcome::Moved(MovedPin { reference: reference.to_string(), pinned, now }));
         }
-        if confirmed && fields.unresolved().is_empty() && fields.index.is_some() {
+        if confirmed && fields.unresolved_fields().is_empty() && fields.index.is_some() {
             return Ok(Outcome::Holds);
         }
         if confirmed || resolved_from(&fields.resolved).is_none() {
             must_match(&reference, &tagged, pinned.map(|pinned| (pinned, named)), fields.index())?;
         }
-        let found = self.found(&reference, tagged, named).await?;
-        self.replaced(self.fields(entry, fields, &found, asked.to_string()), &entry.reference.value)
+        let found = self.resolve_manifest(&reference, tagged, named).await?;
+        self.replacement_outcome(self.fields(entry, fields, &found, asked.to_string()), &entry.reference.value)
     }
 
     /// Resolves a reference. A digest in it takes precedence over the tag; if it is that of an index, the platform's
     /// manifest is looked up there.
-    pub(super) async fn look_up(self, reference: &Reference) -> Result<Found> {
+    pub(super) async fn look_up(self, reference: &Reference) -> Result<ResolvedManifest> {
         let raw = self.client.manifest(reference, self.progress).await?;
-        let named = self.named(reference, &raw).await?;
-        self.found(reference, raw, named).await
+        let named = self.platform_digest(reference, &raw).await?;
+        self.resolve_manifest(reference, raw, named).await
     }
 
-    async fn found(self, reference: &Reference, tagged: RawManifest, named: Sha256) -> Result<Found> {
+    async fn resolve_manifest(
+        self,
+        reference: &Reference,
+        tagged: RawManifest,
+        named: Sha256,
+    ) -> Result<ResolvedManifest> {
         let (index, manifest) = if is_index(&tagged.media_type) {
             let manifest = self.client.manifest(&reference.with_digest(named), self.progress).await?;
             (IndexField::Known(tagged.digest), manifest)
@@ -337,11 +346,22 @@ impl Asking<'_> {
             return Err(BuildError::new(codes::FETCH_MISMATCH, what));
         }
         foreign::refuse(reference, &manifest.bytes)?;
-        Ok(Found { index, digest: manifest.digest, media_type: manifest.media_type, size: manifest.bytes.len() })
+        Ok(ResolvedManifest {
+            index,
+            digest: manifest.digest,
+            media_type: manifest.media_type,
+            size: manifest.bytes.len(),
+        })
     }
 
     /// Replacements for the fields of a manifest that was found `by` a reference.
-    fn fields(self, entry: &LockEntry, fields: &ManifestFields, found: &Found, by: String) -> Vec<Option<Replacement>> {
+    fn fields(
+        self,
+        entry: &LockEntry,
+        fields: &ManifestFields,
+        found: &ResolvedManifest,
+        by: String,
+    ) -> Vec<Option<Replacement>> {
         let mut lacking = Vec::new();
         let mut replacements = vec![
             Replacement::new(&fields.digest, found.digest.to_string()),
@@ -357,12 +377,16 @@ impl Asking<'_> {
             None => lacking.push(("index", found.index_text())),
         }
         if !lacking.is_empty() {
-            replacements.push(edit::beside(self.lock, &entry.reference, &lacking));
+            replacements.push(edit::insert_after(self.lock, &entry.reference, &lacking));
         }
         replacements
     }
 
-    pub(super) fn replaced(self, fields: impl IntoIterator<Item = Option<Replacement>>, what: &str) -> Result<Outcome> {
+    pub(super) fn replacement_outcome(
+        self,
+        fields: impl IntoIterator<Item = Option<Replacement>>,
+        what: &str,
+    ) -> Result<Outcome> {
         let unknown = || {
             let what = format!("the place of {what} is not known");
             BuildError::at(codes::BUG, Place::file(&self.lock.path), what)

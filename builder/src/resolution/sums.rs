@@ -11,9 +11,9 @@ use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use percent_encoding::percent_decode_str;
 
-use super::resolve::Asking;
+use super::resolve::Resolver;
 use crate::error::{BuildError, Result};
-use crate::fetch::Asked;
+use crate::fetch::FileRequest;
 use crate::file_url::FileUrl;
 use crate::lock::LockedFile;
 
@@ -29,11 +29,11 @@ const STANDARD_INPUT: &str = "-";
 /// Names of SHA-256 in lines of the form `SHA256 (file) = digest`.
 const ALGORITHMS: [&str; 2] = ["SHA256", "SHA2-256"];
 
-impl Asking<'_> {
+impl Resolver<'_> {
     /// The published SHA-256 of a file, if the lock names checksums.
     pub(super) async fn stated(self, file: &LockedFile) -> Result<Option<Sha256>> {
         let Some(sums) = &file.sums else { return Ok(None) };
-        let bytes = self.client.document(Asked::file(&sums.url), LIMIT_BYTES, self.progress).await?;
+        let bytes = self.client.document(FileRequest::file(&sums.url), LIMIT_BYTES, self.progress).await?;
         let stated = stated(&String::from_utf8_lossy(&bytes), &file.url).map_err(|why| {
             BuildError::new(codes::SUMS_WITHOUT_FILE, format!("{} {why}, and should state {}", sums.url, file.url))
         })?;
@@ -44,7 +44,7 @@ impl Asking<'_> {
     /// differs.
     pub(super) async fn must_confirm(self, file: &LockedFile) -> Result<()> {
         let stated = self.stated(file).await?;
-        let pinned = file.digest.value.known().filter(|_| file.is_binding());
+        let pinned = file.digest.value.as_known().filter(|_| file.is_binding());
         if let (Some(sums), Some(stated), Some(pinned)) = (&file.sums, stated, pinned) {
             sums.must_state(&file.url, stated, ("which the lock pins as", *pinned))?;
         }
@@ -133,8 +133,8 @@ fn sha256(digits: &str) -> Option<Sha256> {
 mod tests {
     use std::path::Path;
 
-    use landfall_error_codes::Coded as _;
-    use landfall_media::progress::Silent;
+    use landfall_error_codes::CodedError as _;
+    use landfall_media::progress::SilentProgress;
     use landfall_media::store::ContentStore;
 
     use super::*;
@@ -223,11 +223,11 @@ mod tests {
             )
         }
 
-        async fn resolved(&self, text: &str) -> Resolution {
+        async fn run_resolution(&self, text: &str) -> Resolution {
             let lock = Lock::parse(Path::new("images.lock"), text.to_owned()).expect("lock");
             let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
             let store = ContentStore::at(self.folder.path());
-            crate::resolution::resolve(&lock, &[], &client, &store, &Silent).await
+            crate::resolution::resolve(&lock, &[], &client, &store, &SilentProgress).await
         }
     }
 
@@ -243,7 +243,7 @@ mod tests {
     #[tokio::test]
     async fn confirming_checksums_are_recorded() {
         let case = Case::new(line(b"kubelet").as_bytes()).await;
-        let resolution = case.resolved(&case.text()).await;
+        let resolution = case.run_resolution(&case.text()).await;
         assert_eq!((resolution.resolved, resolution.failures.len()), (1, 0), "{:?}", resolution.failures);
         let (kubelet, sums) = (case.address("kubelet"), case.address("SHA256SUMS"));
         let expected = case
@@ -256,14 +256,14 @@ mod tests {
 
         // Confirmed files are not requested again; new checksums are, without their file.
         let asked = case.server.requests();
-        assert_eq!(case.resolved(&expected).await.text, expected);
+        assert_eq!(case.run_resolution(&expected).await.text, expected);
         assert_eq!(case.server.requests(), asked);
         let without = expected.replacen(&format!("        confirmed: {sums}\n"), "", 1);
         let lock = Lock::parse(Path::new("images.lock"), without.clone()).expect("lock");
         let refused = lock.check_resolved(&[&lock.document.artifacts[0]]).expect_err("not confirmed");
         assert_eq!(refused.code().id, "LF2030");
         assert!(refused.to_string().contains(&sums), "{refused}");
-        assert_eq!(case.resolved(&without).await.text, expected);
+        assert_eq!(case.run_resolution(&without).await.text, expected);
         assert_eq!(case.server.requests(), asked + 1);
     }
 
@@ -275,7 +275,7 @@ mod tests {
         let confirmed = format!("digest: {own}\n        resolved: {}", case.address("kubelet"));
         let pinned = open.replacen("digest: unresolved", &confirmed, 1).replacen("size: unresolved", "size: 7", 1);
         for (text, whose) in [(open, "whose server sends"), (pinned, "which the lock pins as")] {
-            let resolution = case.resolved(&text).await;
+            let resolution = case.run_resolution(&text).await;
             let (code, said) = refusal(&resolution);
             assert_eq!((code, resolution.text.as_str()), ("LF2150", text.as_str()), "{said}");
             for part in [case.address("kubelet"), case.address("SHA256SUMS"), own.to_string(), other.to_string()] {
@@ -290,7 +290,7 @@ mod tests {
         let case = Case::new(line(b"kubelet").as_bytes()).await;
         let open = case.text();
         let pinned = |bytes: &[u8]| open.replacen("digest: unresolved", &format!("digest: {}", digest(bytes)), 1);
-        let resolution = case.resolved(&pinned(b"other")).await;
+        let resolution = case.run_resolution(&pinned(b"other")).await;
         let (code, said) = refusal(&resolution);
         assert_eq!((code, case.server.requests()), (codes::FETCH_MISMATCH.id, 2), "sums and file are asked: {said}");
         assert!(said.contains(&format!("where the lock says {}", digest(b"other"))), "{said}");
@@ -298,18 +298,18 @@ mod tests {
 
         let case = Case::new(line(b"other").as_bytes()).await;
         let text = case.text().replacen("digest: unresolved", &format!("digest: {}", digest(b"kubelet")), 1);
-        let (code, said) = refusal(&case.resolved(&text).await);
+        let (code, said) = refusal(&case.run_resolution(&text).await);
         assert!(code == "LF2150" && said.contains("whose server sends"), "{code} {said}");
     }
 
     #[tokio::test]
     async fn useless_checksum_files_are_refused() {
         let case = Case::new(b"# nothing\n").await;
-        let (code, said) = refusal(&case.resolved(&case.text()).await);
+        let (code, said) = refusal(&case.run_resolution(&case.text()).await);
         assert!(code == "LF2149" && said.contains(&case.address("SHA256SUMS")), "{code} {said}");
         let long = [line(b"kubelet").into_bytes(), vec![b'\n'; LIMIT_BYTES]].concat();
         let case = Case::new(&long).await;
-        let (code, said) = refusal(&case.resolved(&case.text()).await);
+        let (code, said) = refusal(&case.run_resolution(&case.text()).await);
         assert_eq!(code, codes::BODY_TOO_LONG.id, "{said}");
     }
 

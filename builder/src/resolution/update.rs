@@ -9,10 +9,10 @@ use landfall_media::progress::Progress;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::chosen::chosen;
-use super::command::{Opened, Renderers, Signed, failure};
+use super::chosen::chosen_entries;
+use super::command::{OpenLock, Renderers, SignedLock, failure};
 use super::difference::{EntryChange, difference};
-use super::resolve::{Asking, Resolution, answers, asked_of};
+use super::resolve::{Resolution, Resolver, answers, asked_of};
 use crate::error::Result;
 use crate::fetch::Client;
 use crate::lock::position::Position;
@@ -36,23 +36,23 @@ pub struct LockUpdate {
 /// Updates the named entries; without names, all entries and the renderers. If one of them cannot be resolved, nothing
 /// is written.
 pub async fn update(options: &LockOptions, names: &[String], progress: &dyn Progress) -> Result<LockUpdate> {
-    let opened = Opened::read(options)?;
-    let Opened { path, lock, store, digests, .. } = &opened;
-    let chosen = chosen(lock, names)?;
+    let opened = OpenLock::read(options)?;
+    let OpenLock { path, lock, store, digests, .. } = &opened;
+    let chosen = chosen_entries(lock, names)?;
     let renderers = if names.is_empty() { Some(Renderers::find(options, &opened)?) } else { None };
     let renderers = renderers.as_ref().map(Renderers::all).unwrap_or_default();
-    let client = Client::configured(options.source.registries.as_deref())?;
-    let asking = Asking { lock, client: &client, store, progress };
+    let client = Client::from_configuration(options.source.registries.as_deref())?;
+    let asking = Resolver { lock, client: &client, store, progress };
     let resolution = renewed(asking, &chosen, &renderers).await;
     if let Some(error) = failure(lock, &resolution) {
         return Err(error);
     }
     let again = names.is_empty();
-    let Signed { text, refused, .. } = opened.with_signatures(&client, resolution.text, again, progress).await?;
+    let SignedLock { text, refused, .. } = opened.with_signatures(&client, resolution.text, again, progress).await?;
     if let Some(error) = refused {
         return Err(error);
     }
-    let (output, written) = opened.rewritten(options, text)?;
+    let (output, written) = opened.parse_output(options, text)?;
     if output != *path || written.text() != lock.text() {
         durable::write_file(&output, written.text().as_bytes(), 0o644)?;
     }
@@ -61,11 +61,11 @@ pub async fn update(options: &LockOptions, names: &[String], progress: &dyn Prog
 }
 
 /// Resolves the chosen entries of a lock as if they had no pins.
-async fn renewed(asking: Asking<'_>, chosen: &BTreeSet<Position>, renderers: &[(Tool, &Renderer)]) -> Resolution {
+async fn renewed(asking: Resolver<'_>, chosen: &BTreeSet<Position>, renderers: &[(Tool, &Renderer)]) -> Resolution {
     let opened = asking.lock.with_open(|position| chosen.contains(&position));
     let asked = opened.entries().filter(|(position, _)| chosen.contains(position));
     let asked = asked.flat_map(|(position, entry)| asked_of(&opened, position, entry)).collect();
-    answers(Asking { lock: &opened, ..asking }, asked, renderers).await
+    answers(Resolver { lock: &opened, ..asking }, asked, renderers).await
 }
 
 impl Lock {
@@ -95,8 +95,8 @@ impl Lock {
 mod tests {
     use std::path::Path;
 
-    use landfall_error_codes::{Coded as _, codes};
-    use landfall_media::progress::Silent;
+    use landfall_error_codes::{CodedError as _, codes};
+    use landfall_media::progress::SilentProgress;
     use landfall_media::store::ContentStore;
 
     use super::*;
@@ -114,7 +114,7 @@ mod tests {
 
     async fn updated(bench: &Bench, names: &[&str]) -> Result<LockUpdate> {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        update(&bench.lock_options(), &names, &Silent).await
+        update(&bench.lock_options(), &names, &SilentProgress).await
     }
 
     fn text(bench: &Bench) -> String {
@@ -217,8 +217,8 @@ mod tests {
         let lock = Lock::parse(&folder.join("images.lock"), text.to_owned()).expect("lock");
         let store = ContentStore::at(folder.join("store"));
         let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
-        let asking = Asking { lock: &lock, client: &client, store: &store, progress: &Silent };
-        let resolution = renewed(asking, &chosen(&lock, &[]).expect("all"), &[]).await;
+        let asking = Resolver { lock: &lock, client: &client, store: &store, progress: &SilentProgress };
+        let resolution = renewed(asking, &chosen_entries(&lock, &[]).expect("all"), &[]).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
         let written = Lock::parse(&lock.path, resolution.text).expect("lock");
         let found = serde_json::to_string_pretty(&difference(&lock, &written)).expect("JSON");

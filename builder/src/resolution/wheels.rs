@@ -8,20 +8,20 @@ use std::path::Path;
 
 use futures_util::{StreamExt as _, stream};
 use landfall_bundle_spec::{Sha256, limits};
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::durable;
 use landfall_media::progress::Event;
 use landfall_packages::WheelName;
 
-use super::resolve::{Asking, Outcome};
+use super::resolve::{Outcome, Resolver};
 use crate::documents;
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::{Asked, Measured};
+use crate::fetch::{FileRequest, MeasuredFile};
 use crate::file_url::FileUrl;
 use crate::lock::LockEntry;
 use crate::lock::set::{PARALLEL, SetFields, SetPackage, SetPinned};
 use crate::lock::wheel_source::WheelSource;
-use crate::wheels::{self, Form, Listed, Locked, ProjectForm, ProjectPage, Requirement, Tags};
+use crate::wheels::{self, Form, IndexFile, LockedPackage, ProjectForm, ProjectPage, Requirement, Tags};
 
 /// A set of wheels.
 #[derive(Clone, Copy)]
@@ -31,15 +31,15 @@ pub(super) struct WheelSet<'a> {
 }
 
 /// A requirement that applies to the target.
-pub(super) struct Wanted {
+pub(super) struct ApplicableRequirement {
     pub(super) requirement: Requirement,
     /// Files in a project lock, with their URLs; `None` if the index lists them.
-    pub(super) listed: Option<Vec<Listed>>,
+    pub(super) listed: Option<Vec<IndexFile>>,
 }
 
 impl WheelSet<'_> {
     /// Requirements that apply to the target, and all errors in the file.
-    pub(super) fn wanted(&self) -> (Vec<Wanted>, Vec<BuildError>) {
+    pub(super) fn wanted(&self) -> (Vec<ApplicableRequirement>, Vec<BuildError>) {
         let path = self.fields.file.path.as_path();
         let text = match self.text() {
             Ok(text) => text,
@@ -53,7 +53,7 @@ impl WheelSet<'_> {
         let (locked, mut faults) = wheels::read_project(form, path, text, target, selection);
         faults.extend(self.outdated(text));
         // The index serves files of indexes; a file with its own URL is only there.
-        let wanted = |Locked { requirement, files, is_direct }: Locked| Wanted {
+        let wanted = |LockedPackage { requirement, files, is_direct }: LockedPackage| ApplicableRequirement {
             requirement,
             listed: (index.is_none() || is_direct).then_some(files),
         };
@@ -61,7 +61,7 @@ impl WheelSet<'_> {
     }
 
     /// Requirements of a requirements file that apply to the target, and all errors in it.
-    fn required(&self, path: &Path, text: &str) -> (Vec<Wanted>, Vec<BuildError>) {
+    fn required(&self, path: &Path, text: &str) -> (Vec<ApplicableRequirement>, Vec<BuildError>) {
         let target = &self.source.target;
         let (all, mut faults) = wheels::read(path, text);
         let (taken, more) = wheels::applicable(path, all, target);
@@ -70,7 +70,7 @@ impl WheelSet<'_> {
             let what = format!("no requirement applies to {target}");
             faults.push(BuildError::at(codes::REQUIREMENTS_UNREADABLE, Place::file(path), what));
         }
-        (taken.into_iter().map(|requirement| Wanted { requirement, listed: None }).collect(), faults)
+        (taken.into_iter().map(|requirement| ApplicableRequirement { requirement, listed: None }).collect(), faults)
     }
 
     /// Error if a `uv.lock` is older than the `pyproject.toml` next to it.
@@ -81,7 +81,9 @@ impl WheelSet<'_> {
             return None;
         }
         let read = documents::text(&declaration, codes::PROJECT_LOCK_UNREADABLE);
-        read.map_or_else(Some, |declared| wheels::outdated((path, text), (declaration.as_path(), declared.as_str())))
+        read.map_or_else(Some, |declared| {
+            wheels::outdated_error((path, text), (declaration.as_path(), declared.as_str()))
+        })
     }
 
     fn text(&self) -> Result<&str> {
@@ -93,7 +95,7 @@ impl WheelSet<'_> {
     }
 }
 
-impl Asking<'_> {
+impl Resolver<'_> {
     /// Selects and pins a wheel for each requirement; each requirement without one is a separate error.
     pub(super) async fn wheels(self, entry: &LockEntry, set: WheelSet<'_>) -> Result<Outcome, Vec<BuildError>> {
         let (wanted, faults) = set.wanted();
@@ -105,16 +107,22 @@ impl Asking<'_> {
     }
 
     /// The wheel for a requirement. Errors are at the line of the requirement.
-    async fn wheel(self, source: &WheelSource, wanted: &Wanted, tags: &Tags, path: &Path) -> Result<SetPackage> {
-        let Wanted { requirement, listed } = wanted;
+    async fn wheel(
+        self,
+        source: &WheelSource,
+        wanted: &ApplicableRequirement,
+        tags: &Tags,
+        path: &Path,
+    ) -> Result<SetPackage> {
+        let ApplicableRequirement { requirement, listed } = wanted;
         let place = Place::field(path, requirement.line, requirement.name.as_str());
         let found = async {
             if let Some(files) = listed {
-                let wheel = source.chosen(requirement, files, tags)?;
+                let wheel = source.best_wheel(requirement, files, tags)?;
                 return self.pinned_wheel(wheel.url()?, wheel).await;
             }
             let page = self.page(source, &requirement.name).await?;
-            let wheel = source.chosen(requirement, &page.files, tags)?;
+            let wheel = source.best_wheel(requirement, &page.files, tags)?;
             if wheel.is_yanked {
                 let what = format!("{} was withdrawn by its publisher, and is still there", wheel.file_name);
                 self.progress.event(Event::Note(what));
@@ -137,13 +145,13 @@ impl Asking<'_> {
         ProjectPage::read(&url, project, page)
     }
 
-    async fn pinned_wheel(self, url: FileUrl, wheel: &Listed) -> Result<SetPackage> {
+    async fn pinned_wheel(self, url: FileUrl, wheel: &IndexFile) -> Result<SetPackage> {
         // A URL without TLS is refused here, rather than only at the fetch.
         self.client.check_address(&url)?;
         let digest = wheel.sha256.ok_or_else(|| BuildError::new(codes::BUG, "a wheel was chosen without a hash"))?;
         let size = match wheel.size {
             Some(size) => Some(size),
-            None => self.client.published(Asked::file(&url), self.progress).await?,
+            None => self.client.published_size(FileRequest::file(&url), self.progress).await?,
         };
         let size = if let Some(size) = size { size } else { self.measured_wheel(&url, digest).await? };
         if size > limits::BLOB_BYTES {
@@ -156,7 +164,7 @@ impl Asking<'_> {
     /// Size of a wheel whose server states no length: it is read completely, and its digest must be the one that the
     /// index states.
     async fn measured_wheel(self, url: &FileUrl, digest: Sha256) -> Result<u64> {
-        let Measured { digest: found, size } = self.client.measure(url, self.store, self.progress).await?;
+        let MeasuredFile { digest: found, size } = self.client.measure(url, self.store, self.progress).await?;
         if found != digest {
             durable::remove_file(&self.store.path(found))?;
             let what = format!("{url} is {found} where {digest} is stated");

@@ -8,20 +8,20 @@ use landfall_error_codes::codes;
 use landfall_release_document::{Descriptor, SignatureEntry, SignatureKind, referrers_tag};
 use serde_json::{Value, json};
 
-use super::claim::{About, keys};
+use super::claim::{ClaimSubject, keys};
 use super::distinct;
 use super::find::{MANIFEST_BYTES, SignatureSource};
 use crate::error::{BuildError, Result};
 use crate::fetched::CarriedSignature;
 use crate::lock::signature_rule::{OpenRule, PinnedSignature};
 use crate::lock::{List, Lock, LockEntry};
-use crate::manifest::{Described, OCI_INDEX, OCI_MANIFEST};
+use crate::manifest::{OCI_INDEX, OCI_MANIFEST, OciDescriptor};
 use crate::own_image;
 use crate::pins::Pin;
 use crate::reference::Reference;
 
 /// A signature that a rule found for an image of the release.
-struct Stated<'a> {
+struct ImageSignature<'a> {
     rule: &'a OpenRule<'a>,
     image: &'a Pin,
     pinned: PinnedSignature,
@@ -30,14 +30,18 @@ struct Stated<'a> {
 /// Fetches the signatures that the rules of a lock found for these images, and verifies them again.
 ///
 /// Content in the store is not requested. Returns an error before any fetch if an image lacks a required signature.
-pub async fn carried(source: SignatureSource<'_>, lock: &Lock, images: &[Pin]) -> Result<Vec<CarriedSignature>> {
+pub async fn fetch_signatures(
+    source: SignatureSource<'_>,
+    lock: &Lock,
+    images: &[Pin],
+) -> Result<Vec<CarriedSignature>> {
     let rules = lock.document.signatures.iter().map(|rule| rule.open(&lock.path));
     let rules: Vec<_> = rules.collect::<Result<_>>()?;
     let mut all = Vec::new();
     for rule in &rules {
         for image in images.iter().filter(|image| !own_image::is_own(&image.reference)) {
             if rule.rule.is_about(&image.reference) {
-                all.extend(stated(lock, rule, image)?);
+                all.extend(image_signatures(lock, rule, image)?);
             }
         }
     }
@@ -58,7 +62,7 @@ pub async fn carried(source: SignatureSource<'_>, lock: &Lock, images: &[Pin]) -
 }
 
 /// Signatures of an image in the lock, found by a rule. Returns an error unless they meet all requirements of the rule.
-fn stated<'a>(lock: &Lock, rule: &'a OpenRule<'a>, image: &'a Pin) -> Result<Vec<Stated<'a>>> {
+fn image_signatures<'a>(lock: &Lock, rule: &'a OpenRule<'a>, image: &'a Pin) -> Result<Vec<ImageSignature<'a>>> {
     let name = image.reference.to_string();
     let entry = lock.list(List::Images).iter().find(|entry| entry.reference.value == name);
     let index = entry.and_then(LockEntry::index);
@@ -67,7 +71,7 @@ fn stated<'a>(lock: &Lock, rule: &'a OpenRule<'a>, image: &'a Pin) -> Result<Vec
         let what = format!("the lock does not state who signed {name} ({})", image.digest);
         return Err(BuildError::at(codes::SIGNATURES_UNCHECKED, rule.rule.place.clone(), what));
     }
-    Ok(found.into_iter().map(|pinned| Stated { rule, image, pinned }).collect())
+    Ok(found.into_iter().map(|pinned| ImageSignature { rule, image, pinned }).collect())
 }
 
 /// Merges a manifest that a second rule verified as well.
@@ -77,11 +81,11 @@ fn merge(known: &mut SignatureEntry, other: SignatureEntry) {
 }
 
 impl SignatureSource<'_> {
-    async fn one(self, stated: &Stated<'_>) -> Result<CarriedSignature> {
-        let Stated { rule, image, pinned } = stated;
+    async fn one(self, stated: &ImageSignature<'_>) -> Result<CarriedSignature> {
+        let ImageSignature { rule, image, pinned } = stated;
         let bytes = self.manifest(&image.reference, pinned).await?;
         let subject = self.subject(image, pinned.subject).await?;
-        let about = About { image: &image.reference, subject: pinned.subject };
+        let about = ClaimSubject { image: &image.reference, subject: pinned.subject };
         let examined = self.examine(rule, about, &bytes).await?;
         let is_stated = examined.shows(pinned);
         let document = examined.document.filter(|_| is_stated);
@@ -90,7 +94,7 @@ impl SignatureSource<'_> {
                 format!("{} is not the {} of {} that the lock states", pinned.digest, pinned.kind, image.reference);
             return Err(BuildError::new(codes::SIGNATURES_UNCHECKED, what));
         };
-        let blobs = std::iter::once(&document.config).chain(&document.layers).map(Described::descriptor);
+        let blobs = std::iter::once(&document.config).chain(&document.layers).map(OciDescriptor::descriptor);
         let entry = SignatureEntry {
             image: image.reference.to_string(),
             subject,

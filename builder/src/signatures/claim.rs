@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::distinct;
 use super::examine::LAYER_BYTES;
 use crate::lock::signature_rule::OpenRule;
-use crate::manifest::Described;
+use crate::manifest::OciDescriptor;
 use crate::reference::Reference;
 
 /// Media type of cosign's signed document about an image, with the signature in an annotation.
@@ -37,7 +37,7 @@ const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v";
 
 /// The image that a claim must be about.
 #[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
+pub struct ClaimSubject<'a> {
     /// Reference of the image.
     pub image: &'a Reference,
     /// Digest of its manifest, or of an index with it.
@@ -74,13 +74,18 @@ pub enum Fault {
 }
 
 /// Reads a layer. The signature is verified first; unsigned content is not interpreted.
-pub fn claim(layer: &Described, bytes: &[u8], rule: &OpenRule<'_>, about: About<'_>) -> Result<Claim, Fault> {
+pub fn claim(
+    layer: &OciDescriptor,
+    bytes: &[u8],
+    rule: &OpenRule<'_>,
+    about: ClaimSubject<'_>,
+) -> Result<Claim, Fault> {
     let name = "an attestation of an image";
     let envelope = match layer.media_type.as_str() {
         SIMPLE_SIGNING => return simple(layer.annotations.get(SIGNATURE), bytes, rule, about),
         ENVELOPE => DsseEnvelope::read(name, bytes, LAYER_BYTES),
         bundle if bundle.starts_with(BUNDLE) => DsseEnvelope::read_bundle(name, bytes, LAYER_BYTES),
-        other => return Err(Fault::Unreadable(format!("a layer is of the type {}", shown(other)))),
+        other => return Err(Fault::Unreadable(format!("a layer is of the type {}", escape_text(other)))),
     };
     let envelope = envelope.map_err(|error| Fault::Unreadable(format!("{error}")))?;
     let keys = signers(rule, |key| envelope.is_signed_by(key))?;
@@ -118,22 +123,27 @@ struct SignedImage {
     docker_manifest_digest: String,
 }
 
-fn simple(signature: Option<&String>, payload: &[u8], rule: &OpenRule<'_>, about: About<'_>) -> Result<Claim, Fault> {
+fn simple(
+    signature: Option<&String>,
+    payload: &[u8],
+    rule: &OpenRule<'_>,
+    about: ClaimSubject<'_>,
+) -> Result<Claim, Fault> {
     let signature = signature.and_then(|text| STANDARD.decode(text.trim()).ok());
     let signature = signature.ok_or_else(|| Fault::Unreadable("a layer has no signature in base64".to_owned()))?;
     let keys = signers(rule, |key| key.verifies(payload, &signature))?;
     let SimpleSigning { critical } = serde_json::from_slice(payload)
         .map_err(|error| Fault::Unreadable(format!("what is signed is malformed: {error}")))?;
     if !SIGNATURE_TYPES.contains(&critical.kind.as_str()) {
-        return Err(Fault::Unreadable(format!("what is signed is a `{}`", shown(&critical.kind))));
+        return Err(Fault::Unreadable(format!("what is signed is a `{}`", escape_text(&critical.kind))));
     }
     let digest = critical.image.docker_manifest_digest;
     if digest != about.subject.to_string() {
-        return Err(Fault::OtherDigest(shown(&digest)));
+        return Err(Fault::OtherDigest(escape_text(&digest)));
     }
     let named = critical.identity.docker_reference;
     if !rule.allows(about.image, &named) {
-        return Err(Fault::OtherName(shown(&named)));
+        return Err(Fault::OtherName(escape_text(&named)));
     }
     Ok(Claim { kind: SignatureKind::Signature, keys, predicate: None })
 }
@@ -159,19 +169,19 @@ struct SubjectDigest {
     sha256: String,
 }
 
-fn statement(payload: &[u8], keys: Vec<KeyId>, about: About<'_>) -> Result<Claim, Fault> {
+fn statement(payload: &[u8], keys: Vec<KeyId>, about: ClaimSubject<'_>) -> Result<Claim, Fault> {
     let Statement { kind, subject, predicate_type } = serde_json::from_slice(payload)
         .map_err(|error| Fault::Unreadable(format!("a statement is malformed: {error}")))?;
     if !kind.starts_with(STATEMENT_TYPE) {
-        return Err(Fault::Unreadable(format!("a statement is of the type {}", shown(&kind))));
+        return Err(Fault::Unreadable(format!("a statement is of the type {}", escape_text(&kind))));
     }
     let is_plain = |letter: char| !letter.is_whitespace() && !letter.is_control();
     if predicate_type.len() > SignatureEntry::PREDICATE_BYTES || !predicate_type.chars().all(is_plain) {
-        return Err(Fault::Unreadable(format!("a predicate is of the type {}", shown(&predicate_type))));
+        return Err(Fault::Unreadable(format!("a predicate is of the type {}", escape_text(&predicate_type))));
     }
     let wanted = about.subject.to_hex();
     if !subject.iter().any(|subject| subject.digest.sha256 == wanted) {
-        let first = subject.first().map(|subject| format!("sha256:{}", shown(&subject.digest.sha256)));
+        let first = subject.first().map(|subject| format!("sha256:{}", escape_text(&subject.digest.sha256)));
         return Err(Fault::OtherDigest(first.unwrap_or_else(|| "nothing".to_owned())));
     }
     Ok(if predicate_type == SIGN_PREDICATE {
@@ -182,6 +192,6 @@ fn statement(payload: &[u8], keys: Vec<KeyId>, about: About<'_>) -> Result<Claim
 }
 
 /// Escapes and truncates a text of other software for a message.
-fn shown(text: &str) -> String {
+fn escape_text(text: &str) -> String {
     text.chars().take(200).flat_map(char::escape_default).collect()
 }

@@ -1,11 +1,11 @@
 //! Fetches the content of a manifest with signatures within limits, and reads each layer.
 
-use super::claim::{About, Claim, Fault, claim};
+use super::claim::{Claim, ClaimSubject, Fault, claim};
 use super::find::SignatureSource;
 use crate::error::Result;
 use crate::fetch::fetch_attached;
 use crate::lock::signature_rule::{OpenRule, PinnedSignature};
-use crate::manifest::{Described, ManifestDocument};
+use crate::manifest::{ManifestDocument, OciDescriptor};
 
 /// Maximum size of a layer in bytes: an attestation may contain a bill of materials.
 pub const LAYER_BYTES: u64 = 32 << 20;
@@ -20,13 +20,13 @@ const TOTAL_BYTES: u64 = 64 << 20;
 const LAYERS: usize = 64;
 
 /// The content of a manifest.
-pub(super) struct Examined {
+pub(super) struct ExaminedManifest {
     pub(super) document: Option<ManifestDocument>,
     pub(super) claims: Vec<Claim>,
     pub(super) faults: Vec<Fault>,
 }
 
-impl Examined {
+impl ExaminedManifest {
     /// Returns true if the manifest contains all claims that the lock states.
     pub(super) fn shows(&self, pinned: &PinnedSignature) -> bool {
         let has = |predicate: &String| self.claims.iter().any(|claim| claim.predicate.as_ref() == Some(predicate));
@@ -36,9 +36,17 @@ impl Examined {
 
 impl SignatureSource<'_> {
     /// Fetches the content of a manifest within limits, and reads each layer.
-    pub(super) async fn examine(self, rule: &OpenRule<'_>, about: About<'_>, manifest: &[u8]) -> Result<Examined> {
-        let unreadable =
-            |what: String| Examined { document: None, claims: Vec::new(), faults: vec![Fault::Unreadable(what)] };
+    pub(super) async fn examine(
+        self,
+        rule: &OpenRule<'_>,
+        about: ClaimSubject<'_>,
+        manifest: &[u8],
+    ) -> Result<ExaminedManifest> {
+        let unreadable = |what: String| ExaminedManifest {
+            document: None,
+            claims: Vec::new(),
+            faults: vec![Fault::Unreadable(what)],
+        };
         let document: ManifestDocument = match serde_json::from_slice(manifest) {
             Ok(document) => document,
             Err(error) => return Ok(unreadable(format!("a manifest is malformed: {error}"))),
@@ -46,7 +54,7 @@ impl SignatureSource<'_> {
         if let Some(excess) = excess(&document) {
             return Ok(unreadable(excess));
         }
-        let blobs: Vec<&Described> = std::iter::once(&document.config).chain(&document.layers).collect();
+        let blobs: Vec<&OciDescriptor> = std::iter::once(&document.config).chain(&document.layers).collect();
         fetch_attached(self.client, about.image, &blobs, self.store, self.progress).await?;
         let (mut claims, mut faults) = (Vec::new(), Vec::new());
         for layer in &document.layers {
@@ -55,7 +63,7 @@ impl SignatureSource<'_> {
                 Err(fault) => faults.push(fault),
             }
         }
-        Ok(Examined { document: Some(document), claims, faults })
+        Ok(ExaminedManifest { document: Some(document), claims, faults })
     }
 }
 

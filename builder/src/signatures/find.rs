@@ -11,7 +11,7 @@ use landfall_media::store::ContentStore;
 use landfall_release_document::{COSIGN_SUFFIXES, SignatureKind, referrers_tag};
 use serde::Deserialize;
 
-use super::claim::{About, BUNDLE, Claim, Fault, keys};
+use super::claim::{BUNDLE, Claim, ClaimSubject, Fault, keys};
 use super::distinct;
 use crate::error::{BuildError, Result};
 use crate::fetch::{Client, RawManifest};
@@ -45,7 +45,7 @@ pub struct SignatureSource<'a> {
 }
 
 /// Signatures found for all rules of a lock.
-pub struct Found {
+pub struct SignatureResolution {
     /// Text of the lock with the results.
     pub text: String,
     /// Number of images with a signature that a rule verified.
@@ -71,13 +71,13 @@ struct Candidate {
 
 /// Verifies the signatures of every image to which a rule applies. Results of an earlier run for the same rule and
 /// digest are kept, unless `again` is set.
-pub async fn resolve(source: SignatureSource<'_>, lock: &Lock, again: bool) -> Result<Found> {
+pub async fn resolve(source: SignatureSource<'_>, lock: &Lock, again: bool) -> Result<SignatureResolution> {
     let (mut replacements, mut failures, mut signed) = (Vec::new(), Vec::new(), BTreeSet::new());
     for rule in &lock.document.signatures {
         let open = &rule.open(&lock.path)?;
         let results: Vec<_> = stream::iter(signable(lock, rule))
             .map(|image| async move {
-                let found = source.found(open, &image, again).await;
+                let found = source.find_signatures(open, &image, again).await;
                 found.map_err(|error| match lock.place(List::Images, image.entry) {
                     Some(place) => error.within(place),
                     None => error,
@@ -101,12 +101,12 @@ pub async fn resolve(source: SignatureSource<'_>, lock: &Lock, again: bool) -> R
             replacements.push(rule.replacement(lock, &pinned).ok_or_else(unknown)?);
         }
     }
-    Ok(Found { text: edit::apply(lock, replacements), signed: signed.len(), failures })
+    Ok(SignatureResolution { text: edit::apply(lock, replacements), signed: signed.len(), failures })
 }
 
 /// Images without the required signatures in the lock, by their number in the list, each with a line for the report.
 /// Sends no requests.
-pub fn unchecked(lock: &Lock) -> Vec<(usize, String)> {
+pub fn unsigned_images(lock: &Lock) -> Vec<(usize, String)> {
     let mut unchecked = Vec::new();
     for rule in &lock.document.signatures {
         let open = rule.open(&lock.path);
@@ -139,7 +139,12 @@ fn signable<'a>(lock: &'a Lock, rule: &SignatureRule) -> Vec<Signable<'a>> {
 
 impl SignatureSource<'_> {
     /// Signatures that a rule finds for an image. Returns an error unless they meet the rule's requirements.
-    async fn found(self, rule: &OpenRule<'_>, image: &Signable<'_>, again: bool) -> Result<Vec<PinnedSignature>> {
+    async fn find_signatures(
+        self,
+        rule: &OpenRule<'_>,
+        image: &Signable<'_>,
+        again: bool,
+    ) -> Result<Vec<PinnedSignature>> {
         let name = &image.entry.reference.value;
         let known = rule.stated(name, image.digest, image.index);
         let is_enough = !known.is_empty() && rule.lacks(&known).is_none();
@@ -151,7 +156,7 @@ impl SignatureSource<'_> {
             if subject != image.digest && self.index(&image.reference, subject, image.digest).await?.is_none() {
                 continue;
             }
-            let about = About { image: &image.reference, subject };
+            let about = ClaimSubject { image: &image.reference, subject };
             for candidate in self.candidates(about, &mut faults).await? {
                 let examined = self.examine(rule, about, &candidate.manifest.bytes).await?;
                 // Attestations by other keys do not show whether the image is signed.
@@ -182,7 +187,7 @@ impl SignatureSource<'_> {
                 return Ok(false);
             }
             let bytes = self.store.read(pinned.digest, MANIFEST_BYTES)?;
-            let about = About { image, subject: pinned.subject };
+            let about = ClaimSubject { image, subject: pinned.subject };
             if !self.examine(rule, about, &bytes).await?.shows(pinned) {
                 return Ok(false);
             }
@@ -207,11 +212,11 @@ impl SignatureSource<'_> {
     }
 
     /// Manifests that may contain signatures of a manifest.
-    async fn candidates(self, about: About<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Candidate>> {
+    async fn candidates(self, about: ClaimSubject<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Candidate>> {
         let mut candidates: Vec<Candidate> = Vec::new();
         for suffix in COSIGN_SUFFIXES {
             let tag = format!("{}{suffix}", referrers_tag(about.subject));
-            let found = self.client.manifest_if_any(&tagged(about.image, &tag), self.progress).await?;
+            let found = self.client.manifest_if_any(&tagged_reference(about.image, &tag), self.progress).await?;
             candidates.extend(found.map(|manifest| Candidate { tag: Some(tag), manifest }));
         }
         for digest in self.referrers(about, faults).await? {
@@ -235,10 +240,10 @@ impl SignatureSource<'_> {
     }
 
     /// Digests in a referrers list that may be signatures.
-    async fn referrers(self, about: About<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Sha256>> {
+    async fn referrers(self, about: ClaimSubject<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Sha256>> {
         let mut list = self.client.referrers(about.image, about.subject, self.progress).await?;
         if list.is_none() {
-            let tag = tagged(about.image, &referrers_tag(about.subject));
+            let tag = tagged_reference(about.image, &referrers_tag(about.subject));
             list = self.client.manifest_if_any(&tag, self.progress).await?.map(|found| found.bytes);
         }
         let Some(list) = list else { return Ok(Vec::new()) };
@@ -246,7 +251,7 @@ impl SignatureSource<'_> {
             faults.push(Fault::Unreadable("the list of referrers is malformed".to_owned()));
             return Ok(Vec::new());
         };
-        let may_sign = |listed: &Listed| {
+        let may_sign = |listed: &ReferrerEntry| {
             let kind = listed.artifact_type.as_deref();
             kind.is_none_or(|kind| ARTIFACT_TYPES.iter().any(|known| kind.starts_with(known)))
         };
@@ -256,12 +261,12 @@ impl SignatureSource<'_> {
 
 #[derive(Deserialize)]
 struct ReferrersList {
-    manifests: Vec<Listed>,
+    manifests: Vec<ReferrerEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed {
+struct ReferrerEntry {
     digest: Sha256,
     #[serde(default)]
     artifact_type: Option<String>,
@@ -282,7 +287,7 @@ fn subject_of(manifest: &[u8]) -> Option<Sha256> {
 }
 
 /// Reference with another tag in the repository of an image.
-fn tagged(image: &Reference, tag: &str) -> Reference {
+fn tagged_reference(image: &Reference, tag: &str) -> Reference {
     Reference { tag: Some(tag.to_owned()), digest: None, ..image.clone() }
 }
 

@@ -17,9 +17,9 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-pub use carry::carried;
+pub use carry::fetch_signatures;
 pub use find::SignatureSource;
-pub(crate) use find::{Found, resolve, unchecked};
+pub(crate) use find::{SignatureResolution, resolve, unsigned_images};
 
 /// Unique items, sorted.
 fn distinct<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {

@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::{KeyKind, SigningKey, TrustAnchor};
-use landfall_error_codes::Coded as _;
-use landfall_media::progress::Silent;
+use landfall_error_codes::CodedError as _;
+use landfall_media::progress::SilentProgress;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument, SignatureKind, referrers_tag};
 use serde_json::{Value, json};
 
@@ -105,7 +105,7 @@ impl Case {
     }
 
     async fn check(&self) -> &'static str {
-        let checked = crate::resolution::check(&self.bench.lock_options(), &Silent).await;
+        let checked = crate::resolution::check(&self.bench.lock_options(), &SilentProgress).await;
         checked.map_or_else(|error| error.code().id, |_| "as upstream has it")
     }
 
@@ -195,7 +195,7 @@ async fn signatures_are_recorded_and_packed() {
     // Results for this digest are in the store, and the search is repeated only when everything is updated.
     case.sign(&SigningKey::generate(KeyKind::EcdsaP256).expect("key"), case.subject, REPOSITORY);
     assert_eq!((case.lock().await, case.text()), ("locked", text));
-    let renewed = crate::resolution::update(&case.bench.lock_options(), &[], &Silent).await;
+    let renewed = crate::resolution::update(&case.bench.lock_options(), &[], &SilentProgress).await;
     assert_eq!(renewed.expect_err("by another key now").code().id, "LF2119");
 }
 
@@ -313,7 +313,7 @@ async fn index_signature_covers_manifest() {
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [listed] }).to_string();
     case.bench.registry.add_manifest(REPOSITORY, "1", INDEX, index.as_bytes());
     let index = digest(index.as_bytes());
-    crate::resolution::update(&case.bench.lock_options(), &[IMAGE.to_owned()], &Silent)
+    crate::resolution::update(&case.bench.lock_options(), &[IMAGE.to_owned()], &SilentProgress)
         .await
         .expect("the index is known");
     case.rule("");

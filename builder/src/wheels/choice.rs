@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::str::FromStr as _;
 
 use landfall_error_codes::codes;
-use landfall_packages::{WheelName, normalized};
+use landfall_packages::{WheelName, normalize_name};
 use pep440_rs::{Version, VersionSpecifiers};
 
-use super::index::Listed;
+use super::index::IndexFile;
 use super::requirement::Requirement;
 use super::requirements::Refusal;
 use super::tags::Tags;
@@ -26,10 +26,10 @@ const SOURCES: [&str; 4] = [".tar.gz", ".zip", ".tar.bz2", ".tgz"];
 /// number.
 pub fn choose<'a>(
     requirement: &Requirement,
-    listed: &'a [Listed],
+    listed: &'a [IndexFile],
     target: &Target,
     tags: &Tags,
-) -> Result<&'a Listed, Refusal> {
+) -> Result<&'a IndexFile, Refusal> {
     let wheels: Vec<_> = listed.iter().filter(|file| is_wheel_of(requirement, &file.file_name)).collect();
     let version = requirement.version();
     if wheels.is_empty() {
@@ -42,7 +42,7 @@ pub fn choose<'a>(
             None => (codes::PACKAGE_MISSING, format!("no file of the version {version} is listed")),
         });
     }
-    let is_allowed = |file: &Listed| file.sha256.is_some_and(|sum| requirement.hashes.contains(&sum));
+    let is_allowed = |file: &IndexFile| file.sha256.is_some_and(|sum| requirement.hashes.contains(&sum));
     let tagged = wheels.iter().filter_map(|file| Some((tags.rank(&file.file_name)?, *file, file.takes(target))));
     let tagged: Vec<_> = tagged.collect();
     if let Some((_, file, _)) = tagged.iter().find(|(_, file, takes)| takes.is_none() && is_allowed(file)) {
@@ -70,25 +70,25 @@ pub fn choose<'a>(
 }
 
 /// Reason why it is unknown whether a wheel fits.
-fn depends(file: &Listed) -> String {
+fn depends(file: &IndexFile) -> String {
     let (name, python) = (file.file_name.escape_default(), file.requires_python.as_deref().unwrap_or_default());
     format!("`{name}` needs Python {}, and the lock names no patch version", python.escape_default())
 }
 
 /// Reason why no wheel of a version fits.
-fn misfit(wheels: &[&Listed], version: &Version, target: &Target, tags: &Tags) -> String {
+fn misfit(wheels: &[&IndexFile], version: &Version, target: &Target, tags: &Tags) -> String {
     let tagged = wheels.iter().find(|file| tags.rank(&file.file_name).is_some());
     if let Some((name, python)) = tagged.and_then(|file| Some((&file.file_name, file.requires_python.as_deref()?))) {
         return format!("`{name}` needs Python {}; the target is {target}", python.escape_default());
     }
     // The closest ones come first: a page may start with dozens of wheels for other systems.
-    let is_near = |file: &&Listed| file.file_name.contains("linux") && file.file_name.contains(target.machine());
+    let is_near = |file: &&IndexFile| file.file_name.contains("linux") && file.file_name.contains(target.machine());
     let (near, far): (Vec<_>, Vec<_>) = wheels.iter().copied().partition(is_near);
     format!("no wheel of {version} is for {target}; listed are {}", names(&[near, far].concat()))
 }
 
 /// Lists some file names for a message.
-fn names(files: &[&Listed]) -> String {
+fn names(files: &[&IndexFile]) -> String {
     let more = if files.len() > NAMES_LISTED { ", …" } else { "" };
     let names: Vec<_> =
         files.iter().take(NAMES_LISTED).map(|file| format!("`{}`", file.file_name.escape_default())).collect();
@@ -111,7 +111,8 @@ fn is_wheel_of(requirement: &Requirement, file_name: &str) -> bool {
 fn is_source_of(requirement: &Requirement, file_name: &str) -> bool {
     let stem = SOURCES.iter().find_map(|ending| file_name.strip_suffix(ending));
     let Some((name, version)) = stem.and_then(|stem| stem.rsplit_once('-')) else { return false };
-    normalized(name) == requirement.name && Version::from_str(version).is_ok_and(|version| requirement.takes(&version))
+    normalize_name(name) == requirement.name
+        && Version::from_str(version).is_ok_and(|version| requirement.takes(&version))
 }
 
 /// Build tag of a wheel: a number and the text after it. `None` is the earliest.
@@ -123,7 +124,7 @@ fn build_of(file_name: &str) -> Option<(u64, &str)> {
     Some((number.parse().unwrap_or(u64::MAX), rest))
 }
 
-impl Listed {
+impl IndexFile {
     /// Returns true if it supports the target's Python; `None` if that depends on the patch version. A malformed
     /// requirement is ignored, as in pip.
     fn takes(&self, target: &Target) -> Option<bool> {

@@ -9,7 +9,7 @@ use landfall_packages::WheelName;
 pub const FILE_NAME: &str = "requirements.txt";
 
 /// Text of the file: each wheel with its version and its hash. The same wheels give the same text.
-pub fn exported<'a>(wheels: impl IntoIterator<Item = (&'a str, Sha256)>) -> String {
+pub fn export_text<'a>(wheels: impl IntoIterator<Item = (&'a str, Sha256)>) -> String {
     let mut text = "# Made by landfall from the lock of a Python project, for one target.\n".to_owned();
     for (file_name, digest) in wheels {
         // The name of a pinned file is that of a wheel.
@@ -39,6 +39,6 @@ mod tests {
              friendly-bard==1.0 --hash=sha256:{hash}\n\
              torch==2.9.1+cu128 --hash=sha256:{hash}\n"
         );
-        assert_eq!(exported(wheels), expected);
+        assert_eq!(export_text(wheels), expected);
     }
 }

@@ -5,11 +5,11 @@ use std::iter::Peekable;
 use std::str::FromStr as _;
 
 use landfall_error_codes::{Code, codes};
-use landfall_packages::normalized;
+use landfall_packages::normalize_name;
 use pep440_rs::{Version, VersionSpecifier};
 
 use super::requirements::Refusal;
-use super::target::{Target, agreed};
+use super::target::{Target, common_answer};
 
 /// Maximum nesting of parentheses.
 const DEPTH: usize = 32;
@@ -73,14 +73,14 @@ impl<'a> Environment<'a> {
 
 /// Reason why a marker cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unknown {
+pub enum MarkerError {
     /// The marker is malformed, with a description.
     Unreadable(String),
     /// The marker depends on the patch version of Python, and the target names none.
     Patch,
 }
 
-impl Unknown {
+impl MarkerError {
     /// Code and error text; `unreadable` is the code for malformed content of the file.
     pub(super) fn refusal(self, unreadable: Code) -> Refusal {
         match self {
@@ -94,13 +94,13 @@ impl Unknown {
 }
 
 /// Evaluates a marker.
-pub fn holds(text: &str, environment: &Environment<'_>) -> Result<bool, Unknown> {
-    let tokens = tokens(text).map_err(Unknown::Unreadable)?;
+pub fn holds(text: &str, environment: &Environment<'_>) -> Result<bool, MarkerError> {
+    let tokens = tokens(text).map_err(MarkerError::Unreadable)?;
     let mut reader = Reader { tokens: tokens.into_iter().peekable(), environment };
-    let holds = reader.any(0).map_err(Unknown::Unreadable)?;
+    let holds = reader.any(0).map_err(MarkerError::Unreadable)?;
     match reader.tokens.next() {
-        None => holds.ok_or(Unknown::Patch),
-        Some(token) => Err(Unknown::Unreadable(unexpected(&token))),
+        None => holds.ok_or(MarkerError::Patch),
+        Some(token) => Err(MarkerError::Unreadable(unexpected_token(&token))),
     }
 }
 
@@ -143,7 +143,7 @@ fn tokens(text: &str) -> Result<Vec<Token<'_>>, String> {
     Ok(tokens)
 }
 
-fn unexpected(token: &Token<'_>) -> String {
+fn unexpected_token(token: &Token<'_>) -> String {
     let shown = match token {
         Token::Open => "(",
         Token::Close => ")",
@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
             let holds = self.any(depth + 1)?;
             return match self.take()? {
                 Token::Close => Ok(holds),
-                token => Err(unexpected(&token)),
+                token => Err(unexpected_token(&token)),
             };
         }
         let left = self.value()?;
@@ -205,7 +205,7 @@ impl<'a> Reader<'a> {
             Token::Operator(operator) => operator,
             Token::Word("in") => "in",
             Token::Word("not") if self.tokens.next_if_eq(&Token::Word("in")).is_some() => "not in",
-            token => return Err(unexpected(&token)),
+            token => return Err(unexpected_token(&token)),
         };
         let right = self.value()?;
         let Some(target) = [&left, &right].into_iter().find_map(Value::python) else {
@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
             let [left, right] = [&left, &right].map(|value| value.of(&python));
             compare(&left, operator, &right)
         });
-        Ok(agreed(answers.collect::<Result<Vec<_>, _>>()?.into_iter()))
+        Ok(common_answer(answers.collect::<Result<Vec<_>, _>>()?.into_iter()))
     }
 
     fn take(&mut self) -> Result<Token<'a>, String> {
@@ -228,7 +228,7 @@ impl<'a> Reader<'a> {
             Token::Word(name) => self.environment.variable(name).ok_or_else(|| {
                 format!("the marker asks for `{}`, which is not known of a target", name.escape_default())
             }),
-            token => Err(unexpected(&token)),
+            token => Err(unexpected_token(&token)),
         }
     }
 }
@@ -255,7 +255,7 @@ fn either(decisive: bool, one: Option<bool>, other: Option<bool>) -> Option<bool
 fn compare(left: &Value<'_>, operator: &str, right: &Value<'_>) -> Result<bool, String> {
     let (one, other) = match (left, right) {
         (Value::Names(names), Value::Text(name)) | (Value::Text(name), Value::Names(names)) => {
-            let has = names.contains(&normalized(name));
+            let has = names.contains(&normalize_name(name));
             return match operator {
                 "==" | "in" => Ok(has),
                 "!=" | "not in" => Ok(!has),

@@ -24,9 +24,9 @@ mod target;
 mod tests;
 
 pub use choice::choose;
-pub use export::{FILE_NAME as EXPORT_NAME, exported};
-pub use index::{Listed, ProjectPage};
-pub use project::{Form, Locked, PYPROJECT, ProjectForm, Selection, outdated, read as read_project};
+pub use export::{FILE_NAME as EXPORT_NAME, export_text};
+pub use index::{IndexFile, ProjectPage};
+pub use project::{Form, LockedPackage, PYPROJECT, ProjectForm, Selection, outdated_error, read as read_project};
 pub use requirement::Requirement;
 pub use requirements::{applicable, read};
 pub use tags::Tags;

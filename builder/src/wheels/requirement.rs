@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
-use landfall_packages::normalized;
+use landfall_packages::normalize_name;
 use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 
 use super::marker::{self, Environment};
@@ -54,7 +54,7 @@ impl Requirement {
 
 /// The written form of a requirement, before its checks.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct WrittenRequirement {
     line: u64,
     name: String,
     specifiers: VersionSpecifiers,
@@ -63,13 +63,13 @@ pub(super) struct Written {
     other_hashes: usize,
 }
 
-impl Written {
+impl WrittenRequirement {
     /// Parses a line without comments.
     pub(super) fn read(line: u64, text: &str) -> Result<Self, Refusal> {
         let unreadable = |what: String| (codes::REQUIREMENTS_UNREADABLE, what);
         let options = text.find(" -").unwrap_or(text.len());
         let (requirement, options) = text.split_at(options);
-        let (name, rest) = named(requirement)?;
+        let (name, rest) = parse_name(requirement)?;
         let (versions, marker) = match rest.split_once(';') {
             Some((versions, marker)) => (versions.trim(), Some(marker.trim().to_owned())),
             None => (rest, None),
@@ -91,7 +91,7 @@ impl Written {
     }
 
     /// The requirement, if it has one version and hashes.
-    pub(super) fn checked(self) -> Result<Requirement, Refusal> {
+    pub(super) fn into_requirement(self) -> Result<Requirement, Refusal> {
         let Self { line, name, specifiers, marker, hashes, other_hashes } = self;
         let specifier = match &specifiers[..] {
             [one] if *one.operator() == Operator::Equal => one.clone(),
@@ -113,7 +113,7 @@ impl Written {
 }
 
 /// Normalized name at the start of a requirement, and the text after its extras.
-fn named(text: &str) -> Result<(String, &str), Refusal> {
+fn parse_name(text: &str) -> Result<(String, &str), Refusal> {
     let elsewhere = |what: &str| Err((codes::REQUIREMENT_ELSEWHERE, what.to_owned()));
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     let end = text.find(|letter: char| !is_of_name(letter)).unwrap_or(text.len());
@@ -138,7 +138,7 @@ fn named(text: &str) -> Result<(String, &str), Refusal> {
     if rest.starts_with('@') {
         return elsewhere("is taken from a URL, which no index has");
     }
-    Ok((normalized(name), rest.trim()))
+    Ok((normalize_name(name), rest.trim()))
 }
 
 /// Values of `--hash` after a requirement. Returns an error for any other option.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use landfall_error_codes::{Code, codes};
 
-use super::requirement::{Requirement, Written};
+use super::requirement::{Requirement, WrittenRequirement};
 use super::target::Target;
 use crate::error::{BuildError, Place};
 
@@ -46,11 +46,11 @@ pub fn read(path: &Path, text: &str) -> (Vec<Requirement>, Vec<BuildError>) {
         let read = if text.starts_with('-') {
             option(&text).map(|()| None)
         } else {
-            Written::read(line, &text).and_then(Written::checked).map(Some)
+            WrittenRequirement::read(line, &text).and_then(WrittenRequirement::into_requirement).map(Some)
         };
         match read {
             Ok(requirement) => usable.extend(requirement),
-            Err((code, what)) => faults.push(fault(path, line, shown(&text), code, what)),
+            Err((code, what)) => faults.push(fault(path, line, line_start(&text), code, what)),
         }
     }
     if usable.is_empty() && faults.is_empty() {
@@ -94,7 +94,7 @@ fn fault(path: &Path, line: u64, name: String, code: Code, what: String) -> Buil
 }
 
 /// Beginning of a line for a message, because a URL in it may contain a password.
-fn shown(text: &str) -> String {
+fn line_start(text: &str) -> String {
     text.chars().take_while(|letter| letter.is_ascii_alphanumeric() || "._-".contains(*letter)).take(80).collect()
 }
 

@@ -23,7 +23,7 @@ impl Tags {
     /// Tags of a target.
     pub fn of(target: &Target) -> Self {
         let mut ranks = HashMap::new();
-        for tag in ordered(target) {
+        for tag in ordered_tags(target) {
             let rank = ranks.len();
             ranks.entry(tag).or_insert(rank);
         }
@@ -46,7 +46,7 @@ impl Tags {
 }
 
 /// All tags, best first: those of this `CPython`, of its stable ABI and of earlier ones, and of pure Python.
-pub(super) fn ordered(target: &Target) -> Vec<String> {
+pub(super) fn ordered_tags(target: &Target) -> Vec<String> {
     let (platforms, minor) = (platforms(target), target.minor());
     let own = format!("cp3{minor}");
     let mut tags = Vec::new();

@@ -63,7 +63,7 @@ impl Target {
 
     /// Returns whether the Python is in a range; `None` if that depends on an unknown patch version.
     pub(super) fn is_in(&self, range: &VersionSpecifiers) -> Option<bool> {
-        agreed(self.pythons().map(|python| range.contains(&python)))
+        common_answer(self.pythons().map(|python| range.contains(&python)))
     }
 
     pub(super) fn minor(&self) -> u64 {
@@ -92,7 +92,7 @@ impl fmt::Display for Target {
 }
 
 /// The common answer; `None` if answers differ or there are none.
-pub(super) fn agreed(mut answers: impl Iterator<Item = bool>) -> Option<bool> {
+pub(super) fn common_answer(mut answers: impl Iterator<Item = bool>) -> Option<bool> {
     let first = answers.next()?;
     answers.all(|answer| answer == first).then_some(first)
 }

@@ -2,12 +2,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use url::Url;
 
-use super::index::{Listed, ProjectPage};
-use super::marker::{self, Environment, Unknown};
-use super::tags::{Tags, ordered};
+use super::index::{IndexFile, ProjectPage};
+use super::marker::{self, Environment, MarkerError};
+use super::tags::{Tags, ordered_tags};
 use super::target::Target;
 use super::{Requirement, applicable, choose, read};
 use crate::fetch::IndexPage;
@@ -106,17 +106,17 @@ fn markers_evaluate_for_target() {
         ("a == 'b'", "asks for `a`"),
         ("os_name == 'x", "has a quote without an end"),
     ] {
-        assert!(matches!(holds(text, &usual), Err(Unknown::Unreadable(what)) if what.contains(said)), "{text}");
+        assert!(matches!(holds(text, &usual), Err(MarkerError::Unreadable(what)) if what.contains(said)), "{text}");
     }
     // Without a patch version, a result is known if all patch versions agree.
     for (text, expected) in [
         ("python_full_version < '3.13' and python_full_version >= '3.12'", Ok(true)),
         ("python_full_version <= '3.12.0a6' or implementation_version < '3.12'", Ok(false)),
-        ("python_full_version >= '3.12.4'", Err(Unknown::Patch)),
-        ("'3.12.4' != implementation_version", Err(Unknown::Patch)),
+        ("python_full_version >= '3.12.4'", Err(MarkerError::Patch)),
+        ("'3.12.4' != implementation_version", Err(MarkerError::Patch)),
         ("python_full_version >= '3.12.4' and sys_platform == 'win32'", Ok(false)),
         ("os_name == 'posix' or python_full_version >= '3.12.4'", Ok(true)),
-        ("python_full_version >= '3.12.4' and os_name == 'posix'", Err(Unknown::Patch)),
+        ("python_full_version >= '3.12.4' and os_name == 'posix'", Err(MarkerError::Patch)),
     ] {
         assert_eq!(holds(text, &usual), expected, "{text}");
     }
@@ -125,7 +125,7 @@ fn markers_evaluate_for_target() {
         assert_eq!(holds("python_full_version >= '3.12.4'", &full), Ok(expected), "{python}");
     }
     let deep = format!("{}os_name == 'posix'{}", "(".repeat(1000), ")".repeat(1000));
-    let too_deep = Unknown::Unreadable("the marker has too many parentheses".to_owned());
+    let too_deep = MarkerError::Unreadable("the marker has too many parentheses".to_owned());
     assert_eq!(holds(&deep, &usual), Err(too_deep));
 }
 
@@ -152,7 +152,7 @@ fn tags_match_packaging_library() {
         ("3.12", "manylinux_2_28_aarch64", 393, "2be1b3b17ff132e2b768cbaeeaa835b266b8cc752ec8c7b384d718167137879b"),
         ("3.13", "musllinux_1_2_x86_64", 132, "d86ef1858a3dc44bba335faf81ec763521f4871434852d11e7f02d5654d93f83"),
     ] {
-        let tags = ordered(&target(python, platform));
+        let tags = ordered_tags(&target(python, platform));
         assert_eq!(tags.len(), count, "{python} {platform}");
         assert_eq!(Sha256::of(tags.join("\n").as_bytes()).to_hex(), lines, "{python} {platform}");
     }
@@ -161,7 +161,7 @@ fn tags_match_packaging_library() {
 #[test]
 fn tags_match_pip_order() {
     // The first tags, and the first of each further group, as `pip debug` prints them.
-    let tags = ordered(&target("3.11", "manylinux_2_17_x86_64"));
+    let tags = ordered_tags(&target("3.11", "manylinux_2_17_x86_64"));
     assert_eq!(
         tags[..4],
         [
@@ -200,14 +200,16 @@ fn tags_match_pip_order() {
     ] {
         assert_eq!(position(foreign), None, "{foreign}");
     }
-    let arm = ordered(&target("3.12", "manylinux_2_28_aarch64"));
+    let arm = ordered_tags(&target("3.12", "manylinux_2_28_aarch64"));
     assert!(arm.contains(&"cp312-cp312-manylinux2014_aarch64".to_owned()));
     assert!(!arm.iter().any(|tag| tag.contains("manylinux_2_16_") || tag.contains("manylinux1_")));
-    assert!(ordered(&target("3.12", "musllinux_1_2_x86_64")).contains(&"cp312-cp312-musllinux_1_0_x86_64".to_owned()));
+    assert!(
+        ordered_tags(&target("3.12", "musllinux_1_2_x86_64")).contains(&"cp312-cp312-musllinux_1_0_x86_64".to_owned())
+    );
 }
 
-fn listed(file_name: &str, digit: u8) -> Listed {
-    Listed {
+fn sample_file(file_name: &str, digit: u8) -> IndexFile {
+    IndexFile {
         file_name: file_name.to_owned(),
         address: String::new(),
         sha256: Some(Sha256([digit; 32])),
@@ -218,13 +220,13 @@ fn listed(file_name: &str, digit: u8) -> Listed {
 }
 
 /// Name of the wheel that is chosen for `a==1` with the hashes of ones and twos, or the error.
-fn chosen(files: &[Listed]) -> String {
+fn chosen_wheel(files: &[IndexFile]) -> String {
     let text = format!("a==1 --hash=sha256:{ONE} --hash=sha256:{TWO}\n");
     let (requirements, _) = read(Path::new("requirements.txt"), &text);
     chosen_for(&usual(), files, &requirements)
 }
 
-fn chosen_for(target: &Target, files: &[Listed], requirements: &[Requirement]) -> String {
+fn chosen_for(target: &Target, files: &[IndexFile], requirements: &[Requirement]) -> String {
     match choose(&requirements[0], files, target, &Tags::of(target)) {
         Ok(wheel) => wheel.file_name.clone(),
         Err((code, what)) => format!("{} {what}", code.id),
@@ -250,39 +252,39 @@ fn best_wheel_is_chosen() {
         ("a-1-py3-none-any.whl", "a_b-1-cp312-cp312-manylinux_2_28_x86_64.whl"),
         ("a-1-py3-none-any.whl", "../a-1-cp312-cp312-manylinux_2_28_x86_64.whl"),
     ] {
-        assert_eq!(chosen(&[listed(worse, 1), listed(better, 2)]), better);
-        assert_eq!(chosen(&[listed(better, 2), listed(worse, 1)]), better);
+        assert_eq!(chosen_wheel(&[sample_file(worse, 1), sample_file(better, 2)]), better);
+        assert_eq!(chosen_wheel(&[sample_file(better, 2), sample_file(worse, 1)]), better);
     }
     // A hash that is not required, another Python, or a yanked file leaves the second best.
     let best = "a-1-cp312-cp312-manylinux_2_28_x86_64.whl";
-    let other = listed("a-1-py3-none-any.whl", 1);
-    let unhashed = Listed { sha256: None, ..listed(best, 0) };
-    let older = Listed { requires_python: Some(">=3.8,<3.12".to_owned()), ..listed(best, 1) };
-    let yanked = Listed { is_yanked: true, ..listed(best, 1) };
-    for left in [listed(best, 7), unhashed, older, yanked] {
-        assert_eq!(chosen(&[left, other.clone()]), other.file_name);
+    let other = sample_file("a-1-py3-none-any.whl", 1);
+    let unhashed = IndexFile { sha256: None, ..sample_file(best, 0) };
+    let older = IndexFile { requires_python: Some(">=3.8,<3.12".to_owned()), ..sample_file(best, 1) };
+    let yanked = IndexFile { is_yanked: true, ..sample_file(best, 1) };
+    for left in [sample_file(best, 7), unhashed, older, yanked] {
+        assert_eq!(chosen_wheel(&[left, other.clone()]), other.file_name);
     }
-    let odd = Listed { requires_python: Some("whatever".to_owned()), ..listed(best, 1) };
-    assert_eq!(chosen(&[odd, other.clone()]), best);
-    let alone = Listed { is_yanked: true, ..listed(best, 1) };
-    assert_eq!(chosen(&[alone]), best);
+    let odd = IndexFile { requires_python: Some("whatever".to_owned()), ..sample_file(best, 1) };
+    assert_eq!(chosen_wheel(&[odd, other.clone()]), best);
+    let alone = IndexFile { is_yanked: true, ..sample_file(best, 1) };
+    assert_eq!(chosen_wheel(&[alone]), best);
 }
 
 #[test]
 fn missing_wheel_is_explained() {
-    let source = listed("a-1.tar.gz", 1);
-    let other = listed("a-1-cp312-cp312-win_amd64.whl", 1);
-    let older = Listed { requires_python: Some("<3.12".to_owned()), ..listed("a-1-py3-none-any.whl", 1) };
-    let hash = listed("a-1-py3-none-any.whl", 9);
-    let none = Listed { sha256: None, ..hash.clone() };
+    let source = sample_file("a-1.tar.gz", 1);
+    let other = sample_file("a-1-cp312-cp312-win_amd64.whl", 1);
+    let older = IndexFile { requires_python: Some("<3.12".to_owned()), ..sample_file("a-1-py3-none-any.whl", 1) };
+    let hash = sample_file("a-1-py3-none-any.whl", 9);
+    let none = IndexFile { sha256: None, ..hash.clone() };
     let cases = [
-        chosen(&[]),
-        chosen(&[listed("a-2-py3-none-any.whl", 1), listed("b-1.tar.gz", 1)]),
-        chosen(std::slice::from_ref(&source)),
-        chosen(&[source.clone(), other]),
-        chosen(&[older]),
-        chosen(&[source, hash]),
-        chosen(&[none]),
+        chosen_wheel(&[]),
+        chosen_wheel(&[sample_file("a-2-py3-none-any.whl", 1), sample_file("b-1.tar.gz", 1)]),
+        chosen_wheel(std::slice::from_ref(&source)),
+        chosen_wheel(&[source.clone(), other]),
+        chosen_wheel(&[older]),
+        chosen_wheel(&[source, hash]),
+        chosen_wheel(&[none]),
     ];
     insta::assert_snapshot!(cases.join("\n"));
 }
@@ -302,8 +304,10 @@ fn patch_dependent_requirements_need_patch_version() {
     assert_eq!((names("3.12.0"), names("3.12.1")), (vec!["b".to_owned()], vec!["a".to_owned(), "b".to_owned()]));
 
     let (requirements, _) = read(Path::new("requirements.txt"), &format!("a==1 --hash=sha256:{ONE}\n"));
-    let needs =
-        |digit| Listed { requires_python: Some(">=3.12.1".to_owned()), ..listed("a-1-py3-none-any.whl", digit) };
+    let needs = |digit| IndexFile {
+        requires_python: Some(">=3.12.1".to_owned()),
+        ..sample_file("a-1-py3-none-any.whl", digit)
+    };
     let chosen = |python, digit| chosen_for(&target(python, "manylinux_2_28_x86_64"), &[needs(digit)], &requirements);
     assert_eq!(
         chosen("3.12", 1),

@@ -42,7 +42,7 @@ impl<'t> Plain<'t> {
 
     /// Restores the separators in a scalar, and removes the line breaks (in a literal scalar) or spaces that were added
     /// for them.
-    pub fn restored(&self, scalar: Cow<'_, str>, style: ScalarStyle) -> String {
+    pub fn restore_breaks(&self, scalar: Cow<'_, str>, style: ScalarStyle) -> String {
         let Some(marks) = self.marks.filter(|marks| scalar.contains(*marks)) else { return scalar.into_owned() };
         let end = if style == ScalarStyle::Literal { '\n' } else { ' ' };
         let mut restored = String::with_capacity(scalar.len());

@@ -28,7 +28,7 @@ pub fn documents(plain: &Plain<'_>) -> Result<Vec<Value>, String> {
         match event {
             Event::DocumentStart(..) => {
                 composer.anchors.clear();
-                let (first, span) = composer.wanted()?;
+                let (first, span) = composer.require_event()?;
                 documents.push(composer.value(first, span, 0)?);
             }
             Event::StreamEnd => break,
@@ -54,7 +54,7 @@ impl<'p> Composer<'p, '_> {
     }
 
     /// The next event; an error at the end of the text.
-    fn wanted(&mut self) -> Result<(Event<'p>, Span), String> {
+    fn require_event(&mut self) -> Result<(Event<'p>, Span), String> {
         self.next()?.ok_or_else(|| "it ends within a value".to_owned())
     }
 
@@ -67,7 +67,7 @@ impl<'p> Composer<'p, '_> {
         }
         let (anchor, value) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let text = self.plain.restored(text, style);
+                let text = self.plain.restore_breaks(text, style);
                 (anchor, of_scalar(&text, style, tag.as_deref()).map_err(at)?)
             }
             Event::SequenceStart(_, anchor, _) => (anchor, self.list(depth)?),
@@ -96,7 +96,7 @@ impl<'p> Composer<'p, '_> {
     fn list(&mut self, depth: usize) -> Result<Value, String> {
         let mut items = Vec::new();
         loop {
-            match self.wanted()? {
+            match self.require_event()? {
                 (Event::SequenceEnd, _) => return Ok(Value::Array(items)),
                 (event, span) => items.push(self.value(event, span, depth + 1)?),
             }
@@ -106,14 +106,14 @@ impl<'p> Composer<'p, '_> {
     fn map(&mut self, depth: usize) -> Result<Value, String> {
         let mut fields = Map::new();
         loop {
-            let (event, span) = self.wanted()?;
+            let (event, span) = self.require_event()?;
             if event == Event::MappingEnd {
                 return Ok(Value::Object(fields));
             }
             let line = span.start.line();
             let is_merge = is_merge(&event);
             let key = self.value(event, span, depth + 1)?;
-            let (event, span) = self.wanted()?;
+            let (event, span) = self.require_event()?;
             let value = self.value(event, span, depth + 1)?;
             if is_merge {
                 merge(value, &mut fields).map_err(|what| format!("line {line}: {what}"))?;

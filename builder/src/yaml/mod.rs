@@ -22,7 +22,7 @@ pub const DEPTH: usize = 100;
 const WORDS: [&str; 9] = ["false", "n", "no", "null", "off", "on", "true", "y", "yes"];
 
 /// A YAML scalar for a text: in single quotes, unless it is a plain word. The text must not have control characters.
-pub fn quoted(text: &str) -> String {
+pub fn quote_scalar(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./_-".contains(&byte);
     let is_word = text.bytes().all(is_plain)
         && text.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '.')

@@ -121,7 +121,7 @@ fn merged_root(size: u64, chunks: &[ChunkValue]) -> Blake3 {
     Blake3(*merge_subtrees_root(&left, &right, Mode::Hash).as_bytes())
 }
 
-fn merged(size: u64, chunks: &[ChunkValue]) -> ChunkValue {
+fn merge_chunks(size: u64, chunks: &[ChunkValue]) -> ChunkValue {
     if let [only] = chunks {
         return *only;
     }
@@ -135,7 +135,7 @@ fn merged_halves(size: u64, chunks: &[ChunkValue]) -> (ChunkValue, ChunkValue) {
     let left_size = left_subtree_len(size);
     let middle = usize::try_from(left_size / CHUNK_BYTES).unwrap_or(usize::MAX).min(chunks.len());
     let (left, right) = chunks.split_at(middle);
-    (merged(left_size, left), merged(size - left_size, right))
+    (merge_chunks(left_size, left), merge_chunks(size - left_size, right))
 }
 
 /// Returns the chaining value of the chunk that begins at `index` MiB of a blob above 1 MiB. `bytes` must not be empty.

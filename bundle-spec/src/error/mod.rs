@@ -2,7 +2,7 @@
 
 use crate::digest::Sha256;
 use crate::key_id::KeyId;
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 /// The result of fallible functions in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -333,7 +333,7 @@ pub enum Error {
     RootMissing,
 }
 
-impl Coded for Error {
+impl CodedError for Error {
     fn code(&self) -> Code {
         match self {
             Self::Truncated { .. } => codes::TRUNCATED,

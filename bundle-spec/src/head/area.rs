@@ -78,7 +78,7 @@ impl Area {
         }
         let revocation = revocation_name();
         if self.revocation.is_some() {
-            return Err(misplaced(name, format!("nothing after {revocation}")));
+            return Err(misplaced_file(name, format!("nothing after {revocation}")));
         }
         if name == revocation {
             self.revocation = Some(Revocation::read(name, bytes)?);
@@ -89,11 +89,11 @@ impl Area {
 
     fn add_signature(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         if self.trust_files > 0 {
-            return Err(misplaced(name, format!("signatures before all of {TRUST_FOLDER}")));
+            return Err(misplaced_file(name, format!("signatures before all of {TRUST_FOLDER}")));
         }
         let file = SignatureFile::read(name, bytes)?;
         if self.signatures.last().is_some_and(|last| last.key() >= file.key()) {
-            return Err(misplaced(name, "signatures in the order of their key ids".to_owned()));
+            return Err(misplaced_file(name, "signatures in the order of their key ids".to_owned()));
         }
         self.signatures.push(file);
         Ok(())
@@ -103,11 +103,11 @@ impl Area {
         // The first root may have any number; the others follow without a gap.
         let next = self.roots.last().and_then(|last| last.number().checked_add(1));
         if let Some(expected) = next.map(root_name).filter(|expected| expected != name) {
-            return Err(misplaced(name, format!("{expected}, or the end of {TRUST_FOLDER}")));
+            return Err(misplaced_file(name, format!("{expected}, or the end of {TRUST_FOLDER}")));
         }
         let root = Root::read(name, bytes)?;
         if root_name(root.number()) != name {
-            return Err(misplaced(name, root_name(root.number())));
+            return Err(misplaced_file(name, root_name(root.number())));
         }
         self.roots.push(root);
         Ok(())
@@ -129,6 +129,6 @@ pub(super) fn revocation_name() -> String {
     format!("{TRUST_FOLDER}{REVOCATION_FILE_NAME}")
 }
 
-fn misplaced(name: &str, expected: String) -> Error {
+fn misplaced_file(name: &str, expected: String) -> Error {
     Error::MisplacedFile { name: name.to_owned(), expected }
 }

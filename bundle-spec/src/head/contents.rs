@@ -13,7 +13,7 @@ use crate::layout::Layout;
 use crate::parts::BundleName;
 use crate::trust::{KeyId, Revocation, Root, SignatureFile, TrustedRoot};
 
-/// The contents of a head. [`Verified`] gives access to trusted contents; [`Opened::untrusted`] gives access for
+/// The contents of a head. [`Verified`] gives access to trusted contents; [`Opened::untrusted_contents`] gives access for
 /// inspection only.
 #[derive(Debug, Clone)]
 pub struct Contents {
@@ -106,7 +106,7 @@ pub struct Opened {
 
 impl Opened {
     /// The contents of the head, which anyone may have written.
-    pub const fn untrusted(&self) -> &Contents {
+    pub const fn untrusted_contents(&self) -> &Contents {
         &self.contents
     }
 
@@ -155,7 +155,7 @@ impl Verified {
     }
 
     /// The effective root, and the beginning of its trust.
-    pub const fn trusted(&self) -> &TrustedRoot {
+    pub const fn trusted_root(&self) -> &TrustedRoot {
         &self.seal.trusted
     }
 

@@ -74,7 +74,7 @@ impl<R: Read> Head<R> {
                 limit: limits::LANDFALL_DOCUMENT_BYTES,
             });
         }
-        self.padded(size, LANDFALL_DOCUMENT_NAME)
+        self.read_padded(size, LANDFALL_DOCUMENT_NAME)
     }
 
     /// Reads the signature and trust area, up to and including the first header after it.
@@ -87,7 +87,7 @@ impl<R: Read> Head<R> {
             // a matter of trust.
             let Some((name, size)) = header.filter(|(name, _)| Area::holds(name)) else { return Ok(area) };
             area.admit(&name, size)?;
-            let range = self.padded(size, &name)?;
+            let range = self.read_padded(size, &name)?;
             area.add(&name, &self.bytes[range]);
         }
     }
@@ -141,7 +141,7 @@ impl<R: Read> Head<R> {
         if self.bytes[header..] != archive::header(name, digest.size, 0o644) {
             return Err(Error::DamagedHeader { name: name.to_owned() });
         }
-        let range = self.padded(digest.size, name)?;
+        let range = self.read_padded(digest.size, name)?;
         if digest.matches(&self.bytes[range.clone()]) {
             Ok(range)
         } else {
@@ -155,7 +155,7 @@ impl<R: Read> Head<R> {
     }
 
     /// Reads contents of this size and their padding; returns the range of the contents.
-    fn padded(&mut self, size: u64, name: &str) -> Result<Range<usize>> {
+    fn read_padded(&mut self, size: u64, name: &str) -> Result<Range<usize>> {
         let range = self.take(size, name)?;
         let padding = self.take(archive::padding_bytes(size), name)?;
         if self.bytes[padding].iter().any(|byte| *byte != 0) {
@@ -183,7 +183,7 @@ impl<R: Read> Head<R> {
 
 /// Returns the program entry that `landfall.json` must have: the first blob and its offset.
 pub(super) fn program(blobs: &BlobsDocument, layout: &Layout, area_end: u64) -> Program {
-    let entry = blobs.placed(Place::Installer);
+    let entry = blobs.entry_at(Place::Installer);
     let header = layout.entries().first().map_or(0, |placed| placed.header_offset);
     Program { offset: header + BLOCK_BYTES - area_end, sha256: entry.sha256, size: entry.size }
 }

@@ -109,12 +109,12 @@ pub struct Signed<R> {
 
 impl<R: Read> Signed<R> {
     /// Reads the rest of the head. Returns an error for requirements that this version does not know.
-    pub fn understood(self) -> Result<Verified> {
+    pub fn into_verified(self) -> Result<Verified> {
         self.check_requirements()?;
         self.strict()
     }
 
-    /// Like [`Signed::understood`], for the writer, which knows the requirements because it wrote them.
+    /// Like [`Signed::into_verified`], for the writer, which knows the requirements because it wrote them.
     pub(super) fn strict(mut self) -> Result<Verified> {
         self.sealed.area.check_understood()?;
         let contents = self.sealed.head.rest(self.sealed.landfall)?;
@@ -137,7 +137,7 @@ impl<R: Read> Signed<R> {
     }
 
     /// Name and version of the release, as signed.
-    pub fn announced(&self) -> (&str, &str) {
+    pub fn announced_release(&self) -> (&str, &str) {
         (&self.announced.name, &self.announced.version)
     }
 
@@ -149,7 +149,7 @@ impl<R: Read> Signed<R> {
     }
 
     /// The effective root, and the beginning of its trust.
-    pub const fn trusted(&self) -> &TrustedRoot {
+    pub const fn trusted_root(&self) -> &TrustedRoot {
         &self.seal.trusted
     }
 
@@ -168,7 +168,7 @@ impl Opened {
 
     /// Reads a `.head` file: only the head.
     pub fn read_file(bytes: &[u8]) -> Result<Self> {
-        whole(bytes, |rest| Self::read(rest))
+        read_whole(bytes, |rest| Self::read(rest))
     }
 }
 
@@ -176,21 +176,21 @@ impl Verified {
     /// Reads exactly the head from a stream: signatures first, then the requirements, then everything else. Afterwards,
     /// the stream is at the first byte after the head.
     pub fn read(source: impl Read, anchor: &TrustAnchor) -> Result<Self> {
-        Sealed::read(source)?.trust(anchor)?.understood()
+        Sealed::read(source)?.trust(anchor)?.into_verified()
     }
 
     /// Reads a `.head` file: only the head.
     pub fn read_file(bytes: &[u8], anchor: &TrustAnchor) -> Result<Self> {
-        whole(bytes, |rest| Self::read(rest, anchor))
+        read_whole(bytes, |rest| Self::read(rest, anchor))
     }
 
     /// Reads back a head that was just written, whatever its requirements.
     pub(super) fn read_own(bytes: &[u8], anchor: &TrustAnchor) -> Result<Self> {
-        whole(bytes, |rest| Sealed::read(rest)?.trust(anchor)?.strict())
+        read_whole(bytes, |rest| Sealed::read(rest)?.trust(anchor)?.strict())
     }
 }
 
-fn whole<T>(bytes: &[u8], read: impl FnOnce(&mut &[u8]) -> Result<T>) -> Result<T> {
+fn read_whole<T>(bytes: &[u8], read: impl FnOnce(&mut &[u8]) -> Result<T>) -> Result<T> {
     let mut rest = bytes;
     let head = read(&mut rest)?;
     if rest.is_empty() { Ok(head) } else { Err(Error::TrailingData { place: "the head".to_owned() }) }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::sample::{Forgery, Sample, Vendor};
 use crate::trust::{KeyKind, Revocation, RevokedRelease, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 
 const MIB: usize = 1024 * 1024;
 
@@ -59,7 +59,7 @@ fn head_round_trips() {
     let rich = rich();
     let head = rich.sample.head.bytes();
     let verified = check(head, &TrustAnchor::Fingerprint(rich.first.fingerprint())).unwrap();
-    assert_eq!(verified.trusted().root().number(), 2);
+    assert_eq!(verified.trusted_root().root().number(), 2);
     assert_eq!(verified.signers().len(), 2);
     let release = Forgery::of(&rich.sample);
     assert_eq!(verified.small_document("documents/release.json"), Some(release.contents("documents/release.json")));
@@ -233,7 +233,7 @@ fn head_accepts_sixteen_signatures() {
     let write = |count: usize| {
         Sample::signed_by(&keys.iter().take(count).collect::<Vec<_>>(), std::slice::from_ref(&root), vec![])
     };
-    assert_eq!(write(limits::SIGNATURES).unwrap().head.verified().signers().len(), 16);
+    assert_eq!(write(limits::SIGNATURES).unwrap().head.verified_head().signers().len(), 16);
     assert_eq!(code(write(limits::SIGNATURES + 1)), "LF1014");
 }
 
@@ -286,7 +286,7 @@ fn future_bundle_hands_over() {
     let bytes = &stream[start..start + usize::try_from(program.size).unwrap()];
     assert_eq!(bytes, b"the program of a later version");
     assert_eq!(FileDigest::of(bytes).sha256, program.sha256);
-    assert_eq!(code(trusted.understood()), "LF1004");
+    assert_eq!(code(trusted.into_verified()), "LF1004");
     // Unknown files of the area do not change that.
     let area = signed.clone().insert_before("trust/", "signatures/new.sig", b"\x1b[31m").insert_before(
         "blobs.json",
@@ -325,16 +325,16 @@ fn flipped_bytes_of_future_document_are_refused() {
 fn bundle_requirements_are_written() {
     let vendor = vendor();
     let sample = Sample::tiny(&vendor).unwrap();
-    let verified = sample.head.verified();
+    let verified = sample.head.verified_head();
     let lists = vec![&[][..]; verified.blobs().entries().len()];
     let requires = |feature: &str| {
         let head = UnsignedHead::new(&verified.identity(), vec![], verified.blobs(), &lists).unwrap();
         let mut head = head.requiring(vec![Requirement { feature: feature.into(), landfall: "2.0.0".into() }])?;
         head.sign(&vendor.key)?;
-        head.signed(std::slice::from_ref(&vendor.root))
+        head.finish(std::slice::from_ref(&vendor.root))
     };
     let head = requires("deltas").unwrap();
-    assert_eq!(head.verified().document().requires.len(), 1);
+    assert_eq!(head.verified_head().document().requires.len(), 1);
     assert_eq!(code(check(head.bytes(), &vendor.anchor())), "LF1004");
     assert_eq!(code(requires("Not a label")), "LF1020");
 }
@@ -379,7 +379,7 @@ fn revocation_is_carried_and_obeyed() {
 fn invalid_heads_cannot_be_written() {
     let vendor = vendor();
     let sample = Sample::tiny(&vendor).unwrap();
-    let verified = sample.head.verified();
+    let verified = sample.head.verified_head();
     let identity = verified.identity();
     let lists = vec![&[][..]; verified.blobs().entries().len()];
     let document = |name: &str| vec![NewDocument { name: name.to_owned(), bytes: vec![] }];
@@ -397,25 +397,25 @@ fn invalid_heads_cannot_be_written() {
     assert_eq!(code(UnsignedHead::new(&identity, vec![], verified.blobs(), &bad_lists)), "LF1020");
 
     let roots = std::slice::from_ref(&vendor.root);
-    assert_eq!(code(new(&identity, vec![]).unwrap().signed(roots)), "LF1104");
+    assert_eq!(code(new(&identity, vec![]).unwrap().finish(roots)), "LF1104");
     let mut head = new(&identity, vec![]).unwrap();
     head.sign(&self::vendor().key).unwrap();
-    assert_eq!(code(head.signed(roots)), "LF1105");
+    assert_eq!(code(head.finish(roots)), "LF1105");
     let mut head = new(&identity, vec![]).unwrap();
     head.sign(&vendor.key).unwrap();
-    assert_eq!(code(head.signed(&[])), "LF1114");
+    assert_eq!(code(head.finish(&[])), "LF1114");
 }
 
 #[test]
 fn failing_sources_are_named() {
-    struct Broken;
-    impl std::io::Read for Broken {
+    struct FailingReader;
+    impl std::io::Read for FailingReader {
         fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
             Err(std::io::Error::other("the stick is gone"))
         }
     }
     let sample = Sample::tiny(&vendor()).unwrap();
-    let source = std::io::Read::chain(&sample.head.bytes()[..600], Broken);
+    let source = std::io::Read::chain(&sample.head.bytes()[..600], FailingReader);
     let error = Opened::read(source).unwrap_err();
     assert_eq!(error.to_string(), "landfall.json cannot be read");
     assert_eq!(error.code().id, "LF1018");

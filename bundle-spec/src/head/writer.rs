@@ -114,7 +114,7 @@ impl UnsignedHead {
 
     /// Completes the head with the vendor's chain of root documents. Reads it back as a site that trusts the chain's
     /// first document does. Returns an error for signatures that the last root does not accept.
-    pub fn signed(self, roots: &[Root]) -> Result<SignedHead> {
+    pub fn finish(self, roots: &[Root]) -> Result<SignedHead> {
         let first = roots.first().ok_or(Error::RootMissing)?;
         let mut bytes = Vec::new();
         push_file(&mut bytes, LANDFALL_DOCUMENT_NAME, &self.message);
@@ -154,7 +154,7 @@ impl SignedHead {
     }
 
     /// The head as a site reads it. Its layout describes the bytes after the head.
-    pub const fn verified(&self) -> &Verified {
+    pub const fn verified_head(&self) -> &Verified {
         &self.verified
     }
 

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::blobs::{BlobEntry, Place};
 use crate::digest::{Blake3, Sha256};
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;

@@ -50,7 +50,7 @@ impl UnsignedProvenance {
 
     /// Returns the bytes of the file. Reads them back as a site with this bundle does, and returns an error if the site
     /// would refuse them.
-    pub fn signed(self, name: &str, bundle: &Verified) -> Result<Vec<u8>> {
+    pub fn finish(self, name: &str, bundle: &Verified) -> Result<Vec<u8>> {
         let signatures = self
             .signatures
             .iter()
@@ -84,7 +84,7 @@ impl Provenance {
     /// Checks that a threshold of the release keys of this bundle's effective root signed the statement, and only then
     /// reads it. Returns an error for a statement about another bundle.
     pub fn verify(self, bundle: &Verified) -> Result<VerifiedProvenance> {
-        let signers = self.signers(bundle.trusted().root())?;
+        let signers = self.signers(bundle.trusted_root().root())?;
         let name = &self.name;
         let value = json::parse(name, &self.envelope.payload, json::Numbers::Any)?;
         for (pointer, expected) in [
@@ -112,7 +112,7 @@ impl Provenance {
         let known: Vec<_> = signatures.iter().filter_map(|signature| self.of_known_key(root, signature)).collect();
         match signatures.first() {
             Some((stranger, _)) if known.is_empty() => {
-                let found = if stranger.is_empty() { "a key without a name".to_owned() } else { shortened(stranger) };
+                let found = if stranger.is_empty() { "a key without a name".to_owned() } else { shorten(stranger) };
                 Err(Error::UnknownSigner { name: name.clone(), found, root: root.number(), role: role.name() })
             }
             _ => root.verify(role, name, &self.envelope.message, &known),
@@ -156,6 +156,6 @@ impl VerifiedProvenance {
     }
 }
 
-fn shortened(text: &str) -> String {
+fn shorten(text: &str) -> String {
     text.chars().take(100).collect()
 }

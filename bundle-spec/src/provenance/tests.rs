@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -30,18 +30,18 @@ fn statement(bundle: &Verified) -> Statement {
     sample::statement(bundle, vec![image, source])
 }
 
-fn signed(keys: &[&SigningKey], statement: &Statement, bundle: &Verified) -> Result<Vec<u8>> {
+fn sign_statement(keys: &[&SigningKey], statement: &Statement, bundle: &Verified) -> Result<Vec<u8>> {
     let mut unsigned = UnsignedProvenance::new(statement)?;
     keys.iter().try_for_each(|key| unsigned.sign(key))?;
-    unsigned.signed(NAME, bundle)
+    unsigned.finish(NAME, bundle)
 }
 
-fn verified(bytes: &[u8], bundle: &Verified) -> Result<VerifiedProvenance> {
+fn verify_provenance(bytes: &[u8], bundle: &Verified) -> Result<VerifiedProvenance> {
     Provenance::read(NAME, bytes)?.verify(bundle)
 }
 
 fn refusal(value: &Value, bundle: &Verified) -> &'static str {
-    verified(value.to_string().as_bytes(), bundle).map_or_else(|error| error.code().id, |_| "accepted")
+    verify_provenance(value.to_string().as_bytes(), bundle).map_or_else(|error| error.code().id, |_| "accepted")
 }
 
 /// Returns an envelope with any text as its payload, signed by this key.
@@ -84,13 +84,13 @@ fn provenance_verifies_and_is_reproducible() {
         let vendor = Vendor::new(kind).unwrap();
         let bundle = bundle(&vendor);
         let statement = statement(&bundle);
-        let bytes = signed(&[&vendor.key], &statement, &bundle).unwrap();
-        let verified = verified(&bytes, &bundle).unwrap();
+        let bytes = sign_statement(&[&vendor.key], &statement, &bundle).unwrap();
+        let verified = verify_provenance(&bytes, &bundle).unwrap();
         assert_eq!(verified.statement(), &statement);
         assert_eq!(verified.signers(), [vendor.key.public().id()]);
         assert_eq!(verified.value()["subject"][0]["digest"]["sha256"], bundle.id().to_hex());
         if kind == KeyKind::Ed25519 {
-            assert_eq!(signed(&[&vendor.key], &statement, &bundle).unwrap(), bytes);
+            assert_eq!(sign_statement(&[&vendor.key], &statement, &bundle).unwrap(), bytes);
         }
     }
 }
@@ -121,7 +121,7 @@ fn check_uri(uri: &Value) {
 fn provenance_fields_match_specifications() {
     let vendor = vendor();
     let bundle = bundle(&vendor);
-    let bytes = signed(&[&vendor.key], &statement(&bundle), &bundle).unwrap();
+    let bytes = sign_statement(&[&vendor.key], &statement(&bundle), &bundle).unwrap();
     let envelope: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(envelope["payloadType"], "application/vnd.in-toto+json");
     let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
@@ -148,7 +148,8 @@ fn provenance_fields_match_specifications() {
 fn altered_provenance_has_specific_codes() {
     let vendor = vendor();
     let bundle = bundle(&vendor);
-    let good: Value = serde_json::from_slice(&signed(&[&vendor.key], &statement(&bundle), &bundle).unwrap()).unwrap();
+    let good: Value =
+        serde_json::from_slice(&sign_statement(&[&vendor.key], &statement(&bundle), &bundle).unwrap()).unwrap();
     let changed = |pointer: &str, to: Value| {
         let mut changed = good.clone();
         *changed.pointer_mut(pointer).unwrap() = to;
@@ -174,8 +175,8 @@ fn altered_provenance_has_specific_codes() {
     assert_eq!(refusal(&envelope(&vendor.key, "{}"), &bundle), "LF1013");
     assert_eq!(refusal(&envelope(&vendor.key, &text.replace("\"version\"", "\"other\"")), &bundle), "LF1012");
     // Case: no envelope, or one that is too large.
-    assert_eq!(verified(b"not JSON", &bundle).unwrap_err().code().id, "LF1012");
-    assert_eq!(verified(b"{\"payload\":\"\",\"payload\":\"\"}", &bundle).unwrap_err().code().id, "LF1010");
+    assert_eq!(verify_provenance(b"not JSON", &bundle).unwrap_err().code().id, "LF1012");
+    assert_eq!(verify_provenance(b"{\"payload\":\"\",\"payload\":\"\"}", &bundle).unwrap_err().code().id, "LF1010");
     assert_eq!(changed("/payload", "no base64".into()), "LF1012");
     let many = vec![good["signatures"][0].clone(); 17];
     assert_eq!(changed("/signatures", many.into()), "LF1014");
@@ -186,8 +187,8 @@ fn provenance_of_other_bundle_is_refused() {
     let vendor = vendor();
     let (one, other) = (bundle(&vendor), Sample::with_blobs(&vendor, vec![b"other".to_vec()]).unwrap());
     let other = other.head.into_verified();
-    let bytes = signed(&[&vendor.key], &statement(&one), &one).unwrap();
-    let refused = verified(&bytes, &other).unwrap_err();
+    let bytes = sign_statement(&[&vendor.key], &statement(&one), &one).unwrap();
+    let refused = verify_provenance(&bytes, &other).unwrap_err();
     assert_eq!(refused.code().id, "LF1140");
     assert!(
         refused.to_string().contains(&one.id().to_string()) && refused.to_string().contains(&other.id().to_string())
@@ -195,7 +196,7 @@ fn provenance_of_other_bundle_is_refused() {
     // A statement that names this bundle and another release contradicts itself.
     let mut renamed = statement(&one);
     renamed.predicate.build_definition.external_parameters.version = "9.9.9".to_owned();
-    assert_eq!(signed(&[&vendor.key], &renamed, &one).unwrap_err().code().id, "LF1140");
+    assert_eq!(sign_statement(&[&vendor.key], &renamed, &one).unwrap_err().code().id, "LF1140");
 }
 
 #[test]
@@ -210,12 +211,12 @@ fn provenance_meets_signature_threshold() {
     let blobs = vec![b"{}".to_vec(), vec![7; 600]];
     let bundle = Sample::signed_by(&[one, two], std::slice::from_ref(&root), blobs).unwrap().head.into_verified();
     let statement = statement(&bundle);
-    assert_eq!(signed(&[one], &statement, &bundle).unwrap_err().code().id, "LF1107");
-    assert_eq!(signed(&[one, stranger], &statement, &bundle).unwrap_err().code().id, "LF1107");
-    let bytes = signed(&[two, stranger, one], &statement, &bundle).unwrap();
-    assert_eq!(verified(&bytes, &bundle).unwrap().signers().len(), 2);
+    assert_eq!(sign_statement(&[one], &statement, &bundle).unwrap_err().code().id, "LF1107");
+    assert_eq!(sign_statement(&[one, stranger], &statement, &bundle).unwrap_err().code().id, "LF1107");
+    let bytes = sign_statement(&[two, stranger, one], &statement, &bundle).unwrap();
+    assert_eq!(verify_provenance(&bytes, &bundle).unwrap().signers().len(), 2);
     // A key that signed twice is one signer.
-    let mut twice: Value = serde_json::from_slice(&signed(&[one, two], &statement, &bundle).unwrap()).unwrap();
+    let mut twice: Value = serde_json::from_slice(&sign_statement(&[one, two], &statement, &bundle).unwrap()).unwrap();
     twice["signatures"][1] = twice["signatures"][0].clone();
     assert_eq!(refusal(&twice, &bundle), "LF1107");
 }
@@ -230,7 +231,7 @@ fn envelope_may_omit_key_ids() {
     unnamed["signatures"][0].as_object_mut().unwrap().remove("keyid");
     unnamed["later"] = "a field of a later version".into();
     let bytes = serde_json::to_vec_pretty(&unnamed).unwrap();
-    assert_eq!(verified(&bytes, &bundle).unwrap().statement(), &statement(&bundle));
+    assert_eq!(verify_provenance(&bytes, &bundle).unwrap().statement(), &statement(&bundle));
     unnamed["signatures"][0]["sig"] = STANDARD.encode([0; 64]).into();
     assert_eq!(refusal(&unnamed, &bundle), "LF1142");
 }
@@ -258,7 +259,7 @@ fn envelope_accepts_both_base64_alphabets() {
             *other.pointer_mut(pointer).unwrap() =
                 if end.is_empty() { text.trim_end_matches('=').into() } else { text.into() };
         }
-        assert_eq!(verified(other.to_string().as_bytes(), &bundle).unwrap().statement(), &stated);
+        assert_eq!(verify_provenance(other.to_string().as_bytes(), &bundle).unwrap().statement(), &stated);
     }
     let mut mixed = standard.clone();
     mixed["payload"] = format!("{}-", payload.trim_end_matches('=')).into();
@@ -277,7 +278,7 @@ fn bundle_signature_does_not_cover_provenance() {
     let of_head = vendor.key.sign(head.landfall_bytes()).unwrap();
     let mut unsigned = message;
     unsigned.add_signature(vendor.key.public().clone(), of_head);
-    assert_eq!(unsigned.signed(NAME, &bundle).unwrap_err().code().id, "LF1106");
+    assert_eq!(unsigned.finish(NAME, &bundle).unwrap_err().code().id, "LF1106");
 }
 
 proptest! {
@@ -285,10 +286,10 @@ proptest! {
     fn changed_byte_never_alters_statement(place in any::<prop::sample::Index>(), bits in 1..=255_u8) {
         let vendor = vendor();
         let bundle = bundle(&vendor);
-        let mut bytes = signed(&[&vendor.key], &statement(&bundle), &bundle).unwrap();
+        let mut bytes = sign_statement(&[&vendor.key], &statement(&bundle), &bundle).unwrap();
         let index = place.index(bytes.len());
         bytes[index] ^= bits;
-        if let Ok(found) = verified(&bytes, &bundle) {
+        if let Ok(found) = verify_provenance(&bytes, &bundle) {
             prop_assert_eq!(found.statement(), &statement(&bundle));
         }
     }

@@ -148,7 +148,7 @@ impl Sample {
         contents.extend(blobs);
         let sums: Vec<BlobSums> = contents.iter().map(|bytes| sums(bytes)).collect();
         let entries = sums.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {
-            Some(place) => BlobEntry::placed(sums, "application/octet-stream", *place),
+            Some(place) => BlobEntry::with_place(sums, "application/octet-stream", *place),
             None => BlobEntry::blob(sums, "application/octet-stream"),
         });
         let identity = Identity {
@@ -165,12 +165,12 @@ impl Sample {
         for key in keys {
             head.sign(key)?;
         }
-        Ok(Self { head: head.signed(roots)?, contents })
+        Ok(Self { head: head.finish(roots)?, contents })
     }
 
     /// Returns the whole stream.
     pub fn stream(&self) -> Vec<u8> {
-        let layout = self.head.verified().layout();
+        let layout = self.head.verified_head().layout();
         let mut stream = Vec::new();
         for segment in layout.segments() {
             match segment.kind {

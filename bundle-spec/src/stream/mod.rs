@@ -89,10 +89,10 @@ impl Verified {
                 bytes.len() == piece.length && bytes.iter().all(|byte| *byte == 0)
             }
         };
-        if right { Ok(()) } else { Err(self.damaged(piece.kind)) }
+        if right { Ok(()) } else { Err(self.damage_error(piece.kind)) }
     }
 
-    fn damaged(&self, kind: PieceKind) -> Error {
+    fn damage_error(&self, kind: PieceKind) -> Error {
         let name =
             |entry: usize| self.layout().entries().get(entry).map(|entry| entry.name.clone()).unwrap_or_default();
         match kind {

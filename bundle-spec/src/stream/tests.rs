@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::sample::{Sample, Vendor};
 use crate::trust::KeyKind;
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 
 const MIB: usize = 1024 * 1024;
 
@@ -18,13 +18,13 @@ fn sample(sizes: &[usize]) -> Sample {
 }
 
 fn refusal(sample: &Sample, payload: &[u8]) -> &'static str {
-    check_payload(sample.head.verified(), payload).unwrap_err().code().id
+    check_payload(sample.head.verified_head(), payload).unwrap_err().code().id
 }
 
 #[test]
 fn pieces_cover_stream_and_entries() {
     let sample = sample(&[0, 1, 511, 512, 513, MIB - 1, MIB, MIB + 1, 3 * MIB + 77]);
-    let (verified, stream) = (sample.head.verified(), sample.stream());
+    let (verified, stream) = (sample.head.verified_head(), sample.stream());
     let pieces: Vec<_> = verified.head_pieces().chain(verified.pieces_from_entry(0)).collect();
     let (mut offset, mut contents) = (0, vec![vec![]; sample.contents.len()]);
     for piece in &pieces {
@@ -67,7 +67,7 @@ fn changed_payload_length_is_refused() {
     let sample = sample(&[0, 1, 600]);
     let stream = sample.stream();
     let payload = &stream[sample.head.bytes().len()..];
-    check_payload(sample.head.verified(), payload).unwrap();
+    check_payload(sample.head.verified_head(), payload).unwrap();
     for length in 0..payload.len() {
         assert_eq!(refusal(&sample, &payload[..length]), "LF1001", "{length}");
     }
@@ -79,7 +79,7 @@ fn changed_payload_length_is_refused() {
 #[test]
 fn damaged_chunk_fails_check() {
     let sample = sample(&[3 * MIB]);
-    let verified = sample.head.verified();
+    let verified = sample.head.verified_head();
     let mut blob = sample.contents[3].clone();
     blob[MIB + 5] ^= 1;
     let chunks: Vec<_> =
@@ -100,7 +100,7 @@ fn damaged_chunk_fails_check() {
 #[test]
 fn chunks_verify_in_any_order() {
     let sample = sample(&[2 * MIB + 5, 3]);
-    let verified = sample.head.verified();
+    let verified = sample.head.verified_head();
     let blob = &sample.contents[3];
     assert!(verified.verify_chunk(3, 2, &blob[2 * MIB..]).is_ok());
     assert!(verified.verify_chunk(3, 0, &blob[..MIB]).is_ok());
@@ -124,7 +124,7 @@ proptest! {
         let stream = sample.stream();
         let mut source = stream.as_slice();
         let opened = crate::Opened::read(&mut source).unwrap();
-        prop_assert_eq!(opened.untrusted().id(), sample.head.verified().id());
-        prop_assert!(check_payload(sample.head.verified(), source).is_ok());
+        prop_assert_eq!(opened.untrusted_contents().id(), sample.head.verified_head().id());
+        prop_assert!(check_payload(sample.head.verified_head(), source).is_ok());
     }
 }

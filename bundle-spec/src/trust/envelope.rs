@@ -25,7 +25,7 @@ pub struct Envelope {
 /// The document in its encoded form.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Encoded {
+struct EncodedDocument {
     signatures: BTreeMap<KeyId, String>,
     signed: Value,
 }
@@ -37,7 +37,7 @@ impl Envelope {
         let value = json::parse(name, bytes, json::Numbers::Integers)?;
         json::check_type(name, document_type, value.get("signed").unwrap_or(&Value::Null))?;
         json::check_canonical(name, &value, bytes)?;
-        let encoded: Encoded = json::from_value(name, value)?;
+        let encoded: EncodedDocument = json::from_value(name, value)?;
         let decode = |(key, text): (KeyId, String)| match STANDARD.decode(text) {
             Ok(signature) => Ok((key, signature)),
             Err(_) => Err(invalid(name, format!("the signature by {key} is not base64"))),

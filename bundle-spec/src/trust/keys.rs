@@ -164,7 +164,7 @@ impl SigningKey {
             KeyKind::EcdsaP256 => ECDSAKeys::new(EllipticCurve::P256).map(SigStoreKeyPair::ECDSA),
             KeyKind::Ed25519 => Ed25519Keys::new().map(SigStoreKeyPair::ED25519),
         };
-        Self::from_pair(pair.map_err(|source| failed("made", source))?)
+        Self::from_pair(pair.map_err(|source| private_key_error("made", source))?)
     }
 
     /// Reads a key file in cosign's form (`ENCRYPTED SIGSTORE PRIVATE KEY`; scrypt and `NaCl`'s secretbox).
@@ -179,14 +179,17 @@ impl SigningKey {
         let der = kdf::decrypt(&contents, password).map_err(|source| match source {
             // The library returns this error for a ciphertext that the password does not decrypt.
             SigstoreError::PrivateKeyEncryptError(_) => Error::WrongPassword,
-            source => failed("read", source),
+            source => private_key_error("read", source),
         })?;
-        Self::from_pair(SigStoreKeyPair::from_der(&der).map_err(|source| failed("read", source))?)
+        Self::from_pair(SigStoreKeyPair::from_der(&der).map_err(|source| private_key_error("read", source))?)
     }
 
     /// Returns the key file, encrypted as cosign does it.
     pub fn to_encrypted_pem(&self, password: &[u8]) -> Result<String> {
-        let pem = self.pair.private_key_to_encrypted_pem(password).map_err(|source| failed("encrypted", source))?;
+        let pem = self
+            .pair
+            .private_key_to_encrypted_pem(password)
+            .map_err(|source| private_key_error("encrypted", source))?;
         Ok(pem.to_string())
     }
 
@@ -197,17 +200,18 @@ impl SigningKey {
 
     /// Signs a message.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
-        self.signer.sign(message).map_err(|source| failed("used to sign", source))
+        self.signer.sign(message).map_err(|source| private_key_error("used to sign", source))
     }
 
     fn from_pair(pair: SigStoreKeyPair) -> Result<Self> {
-        let der = pair.public_key_to_der().map_err(|source| failed("read", source))?;
+        let der = pair.public_key_to_der().map_err(|source| private_key_error("read", source))?;
         let public = PublicKey::from_der("the public half of the private key", &der)?;
-        let signer = pair.to_sigstore_signer(&public.kind.scheme()).map_err(|source| failed("read", source))?;
+        let signer =
+            pair.to_sigstore_signer(&public.kind.scheme()).map_err(|source| private_key_error("read", source))?;
         Ok(Self { signer, pair, public })
     }
 }
 
-fn failed(action: &'static str, source: SigstoreError) -> Error {
+fn private_key_error(action: &'static str, source: SigstoreError) -> Error {
     Error::PrivateKey { action, source: source.into() }
 }

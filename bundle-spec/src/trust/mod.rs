@@ -15,7 +15,7 @@ pub use keys::{KeyKind, PublicKey, SigningKey};
 pub use revocation::{REVOCATION_FILE_NAME, Revocation, RevokedLicense, RevokedRelease};
 pub use root::{Role, RoleKeys, Root, RootContents, UnsignedRoot, root_file_name};
 pub use root_change::RootChange;
-pub use sigstore_bundle::{SignatureFile, detached, signature_file_name};
+pub use sigstore_bundle::{SignatureFile, find_detached_signature, signature_file_name};
 
 #[cfg(test)]
 mod tests;

@@ -50,7 +50,7 @@ pub struct RevokedLicense {
 
 /// The signed part.
 #[derive(Serialize, Deserialize)]
-struct Signed {
+struct RevocationFields {
     #[serde(rename = "type")]
     document_type: String,
     number: u64,
@@ -83,7 +83,7 @@ impl Revocation {
     ) -> Result<Self> {
         releases.sort();
         licenses.sort();
-        let signed = Signed { document_type: REVOCATION_TYPE.to_owned(), number, releases, licenses };
+        let signed = RevocationFields { document_type: REVOCATION_TYPE.to_owned(), number, releases, licenses };
         let name = REVOCATION_FILE_NAME;
         check(name, &signed)?;
         let envelope = Envelope::write(name, json::to_canonical(name, &signed)?, BTreeMap::new())?;
@@ -93,13 +93,13 @@ impl Revocation {
     /// Reads canonical bytes, and checks that the document does not contradict itself.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
         let (envelope, signed) = Envelope::read(name, REVOCATION_TYPE, bytes)?;
-        let signed: Signed = json::from_value(name, signed)?;
+        let signed: RevocationFields = json::from_value(name, signed)?;
         check(name, &signed)?;
         Ok(Self::of(name, signed, envelope))
     }
 
-    fn of(name: &str, signed: Signed, envelope: Envelope) -> Self {
-        let Signed { number, releases, licenses, .. } = signed;
+    fn of(name: &str, signed: RevocationFields, envelope: Envelope) -> Self {
+        let RevocationFields { number, releases, licenses, .. } = signed;
         Self { name: name.to_owned(), number, releases, licenses, envelope }
     }
 
@@ -180,7 +180,7 @@ impl Revocation {
     }
 }
 
-fn check(name: &str, signed: &Signed) -> Result<()> {
+fn check(name: &str, signed: &RevocationFields) -> Result<()> {
     let invalid = |reason: String| Err(Error::InvalidRevocation { name: name.to_owned(), reason });
     if signed.number == 0 {
         return invalid("its number is 0".to_owned());

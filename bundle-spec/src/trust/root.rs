@@ -83,7 +83,7 @@ struct Roles {
 
 /// The fields of the signed part of a root document that this version knows.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Signed {
+struct RootFields {
     number: u64,
     development: bool,
     keys: BTreeMap<KeyId, Value>,
@@ -199,7 +199,7 @@ struct Statement {
 
 impl Statement {
     fn read(name: &str, signed: Value) -> Result<Self> {
-        let signed: Signed = json::from_value(name, signed)?;
+        let signed: RootFields = json::from_value(name, signed)?;
         check(name, &signed)?;
         let keys = read_keys(name, &signed.keys)?;
         Ok(Self { number: signed.number, development: signed.development, roles: signed.roles, keys })
@@ -382,7 +382,7 @@ fn read_keys(name: &str, encoded: &BTreeMap<KeyId, Value>) -> Result<BTreeMap<Ke
     Ok(keys)
 }
 
-fn check(name: &str, signed: &Signed) -> Result<()> {
+fn check(name: &str, signed: &RootFields) -> Result<()> {
     let invalid = |reason: String| Err(Error::InvalidRoot { name: name.to_owned(), reason });
     if signed.number == 0 {
         return invalid("its number is 0".to_owned());

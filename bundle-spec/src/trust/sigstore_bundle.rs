@@ -102,7 +102,11 @@ impl SignatureFile {
 /// Finds the signature of this message by one of these keys in bytes that a person or program provided. Accepted forms
 /// are a Sigstore bundle from `cosign sign-blob --bundle`, a bare signature, or one in base64 of either alphabet. Each
 /// key is tried, because hints and file names prove nothing. Returns `None` if no key matches.
-pub fn detached(bytes: &[u8], message: &[u8], keys: impl IntoIterator<Item = PublicKey>) -> Option<(KeyId, Vec<u8>)> {
+pub fn find_detached_signature(
+    bytes: &[u8],
+    message: &[u8],
+    keys: impl IntoIterator<Item = PublicKey>,
+) -> Option<(KeyId, Vec<u8>)> {
     let mut candidates = vec![bytes.to_vec()];
     if let Ok(text) = std::str::from_utf8(bytes) {
         candidates.extend(decode_either_alphabet(&text.split_ascii_whitespace().collect::<String>()));

@@ -4,7 +4,7 @@ use sha2::Digest as _;
 
 use super::*;
 use crate::error::Result;
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 
 fn key() -> SigningKey {
     SigningKey::generate(KeyKind::EcdsaP256).unwrap()
@@ -318,11 +318,14 @@ fn detached_signatures_identify_their_key() {
         let unpadded = url_safe.trim_end_matches('=');
         let other_bundle = String::from_utf8(bundle.clone()).unwrap().replace(&STANDARD.encode(&signature), unpadded);
         for form in [signature.as_slice(), text.as_bytes(), &bundle, url_safe.as_bytes(), other_bundle.as_bytes()] {
-            assert_eq!(detached(form, message, keys()).unwrap(), (key.public().id(), signature.clone()));
-            assert!(detached(form, b"another document", keys()).is_none());
-            assert!(detached(form, message, [other.public().clone()]).is_none());
+            assert_eq!(find_detached_signature(form, message, keys()).unwrap(), (key.public().id(), signature.clone()));
+            assert!(find_detached_signature(form, b"another document", keys()).is_none());
+            assert!(find_detached_signature(form, message, [other.public().clone()]).is_none());
         }
-        assert!(detached(b"", message, keys()).is_none() && detached(b"{}", message, keys()).is_none());
+        assert!(
+            find_detached_signature(b"", message, keys()).is_none()
+                && find_detached_signature(b"{}", message, keys()).is_none()
+        );
     }
 }
 
@@ -373,7 +376,7 @@ fn sigstore_bundles_are_canonical_or_imported() {
             "messageSignature": {{ "messageDigest": {{ "algorithm": "SHA2_256", "digest": "{digest}" }},
             "signature": "{signature}" }} }}"#
     );
-    let imported = detached(foreign.as_bytes(), message, [key.public().clone()]);
+    let imported = find_detached_signature(foreign.as_bytes(), message, [key.public().clone()]);
     assert_eq!(imported, Some((file.key(), file.signature().to_vec())));
     assert_eq!(code(SignatureFile::read(&name, foreign.as_bytes())), "LF1111");
 }

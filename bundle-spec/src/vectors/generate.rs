@@ -20,7 +20,7 @@ const PASSWORD: &[u8] = b"test vectors";
 const ROOT: &str = "vendor/1.root.json";
 
 /// The signers.
-struct Makers {
+struct VectorSigners {
     /// Signs alone under `vendor/1.root.json`.
     vendor: Vendor,
     /// Signs together with the vendor's key, for both roles, under `vendor/pair.1.root.json`.
@@ -92,7 +92,7 @@ fn revocation(file: &str, name: &str, key: &SigningKey) -> Revocation {
     Revocation::read(file, &fs::read(path).unwrap()).unwrap()
 }
 
-fn makers() -> Makers {
+fn makers() -> VectorSigners {
     let first = key("vendor/cosign.key", KeyKind::EcdsaP256);
     let second = key("vendor/second.key", KeyKind::Ed25519);
     let stranger = key("vendor/stranger.key", KeyKind::EcdsaP256);
@@ -114,7 +114,7 @@ fn makers() -> Makers {
     let future = future_root("vendor/future.1.root.json", &first);
     let revocations = [("revocation.json", "sample"), ("other-revocation.json", "another")]
         .map(|(file, name)| revocation(&format!("vendor/{file}"), name, &first));
-    Makers {
+    VectorSigners {
         future,
         revocations,
         vendor: Vendor { key: first, root: vendor_root },
@@ -134,7 +134,7 @@ fn add(files: &mut Files, file: &str, bytes: Vec<u8>, trust: &str, what: &'stati
     files.insert(file.to_owned(), (bytes, what, trust.to_owned()));
 }
 
-fn good(makers: &Makers, files: &mut Files) {
+fn good(makers: &VectorSigners, files: &mut Files) {
     let tiny = Sample::tiny(&makers.vendor).unwrap();
     add(files, "good/tiny.landfall", tiny.stream(), ROOT, "the smallest bundle that has everything");
     add(files, "good/tiny.head", tiny.head.bytes().to_vec(), ROOT, "a head alone");
@@ -170,7 +170,7 @@ fn good(makers: &Makers, files: &mut Files) {
     add(files, "good/revocation.head", unrelated.head(), ROOT, "a revocation of another release");
 }
 
-fn bad_future(makers: &Makers, files: &mut Files) {
+fn bad_future(makers: &VectorSigners, files: &mut Files) {
     let tiny = Sample::tiny(&makers.vendor).unwrap();
     let future = Forgery::of(&tiny).of_the_future().unwrap();
     let mut add = |name: &str, forgery: Forgery, what| {
@@ -199,7 +199,7 @@ fn bad_future(makers: &Makers, files: &mut Files) {
     add("revocation-changed", carrying(changed.as_bytes()), "a revocation changed after it was signed");
 }
 
-fn bad_documents(makers: &Makers, files: &mut Files) {
+fn bad_documents(makers: &VectorSigners, files: &mut Files) {
     let forgery = Forgery::of(&Sample::with_blobs(&makers.vendor, vec![vec![1; (1 << 20) + 1]]).unwrap());
     let key = &makers.vendor.key;
     let mut signed = |name: &str, what, forgery: Forgery| {
@@ -247,7 +247,7 @@ fn bad_documents(makers: &Makers, files: &mut Files) {
     signed("blob-twice", "a blob twice", forgery.clone().edit("blobs.json", twice).unwrap().bind().unwrap());
 }
 
-fn bad_head(makers: &Makers, files: &mut Files) {
+fn bad_head(makers: &VectorSigners, files: &mut Files) {
     let tiny = Sample::tiny(&makers.vendor).unwrap();
     let (forgery, head) = (Forgery::of(&tiny), tiny.head.bytes().to_vec());
     let mut add = |name: &str, bytes, what| add(files, &format!("bad/{name}.head"), bytes, ROOT, what);
@@ -290,7 +290,7 @@ fn bad_head(makers: &Makers, files: &mut Files) {
     add("bad-signature", change(&|files| files[1].1.clone_from(&moved)), "a valid signature of another bundle");
 }
 
-fn bad_trust(makers: &Makers, files: &mut Files) {
+fn bad_trust(makers: &VectorSigners, files: &mut Files) {
     let tiny = Sample::tiny(&makers.vendor).unwrap();
     let (forgery, head) = (Forgery::of(&tiny), tiny.head.bytes().to_vec());
     let fingerprint = makers.vendor.root.fingerprint().to_string();
@@ -352,10 +352,10 @@ fn bad_trust(makers: &Makers, files: &mut Files) {
     add(files, "bad/rotation.head", rotation.head(), "vendor/pair.1.root.json", "a root signed by one of two keys");
 }
 
-fn bad_payload(makers: &Makers, files: &mut Files) {
+fn bad_payload(makers: &VectorSigners, files: &mut Files) {
     let tiny = Sample::tiny(&makers.vendor).unwrap();
     let stream = tiny.stream();
-    let entries = tiny.head.verified().layout().entries();
+    let entries = tiny.head.verified_head().layout().entries();
     let at = |offset: u64| usize::try_from(offset).unwrap();
     let mut add = |name: &str, bytes, what| add(files, &format!("bad/{name}.landfall"), bytes, ROOT, what);
     let poke = |offset: usize, bytes: &[u8]| {
@@ -423,7 +423,7 @@ fn write_missing_vectors() {
         }
         let (id, code) = match read(&file, &trust) {
             Ok(id) => (Some(id), None),
-            Err(error) => (None, Some(landfall_error_codes::Coded::code(&error).id.to_owned())),
+            Err(error) => (None, Some(landfall_error_codes::CodedError::code(&error).id.to_owned())),
         };
         assert_eq!(id.is_some(), Path::new(&file).starts_with("good"), "{file}");
         // The stream after the head is read from files, and the command's error names the file.

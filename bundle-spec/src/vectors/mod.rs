@@ -17,8 +17,8 @@ use crate::digest::Sha256;
 use crate::error::Result;
 use crate::head::{Opened, Verified};
 use crate::stream::check_payload;
-use crate::trust::{PublicKey, Role, SigningKey, TrustAnchor, detached};
-use landfall_error_codes::Coded;
+use crate::trust::{PublicKey, Role, SigningKey, TrustAnchor, find_detached_signature};
+use landfall_error_codes::CodedError;
 
 mod generate;
 
@@ -153,12 +153,12 @@ fn cosign_signatures_are_imported() {
     let keys = || opened.roots()[0].keys_of(Role::Release).cloned();
     for (name, signer) in [("p256", 0), ("ed25519", 1)] {
         let bundle = fs::read(folder().join(format!("cosign/{name}.sigstore.json"))).unwrap();
-        let (key, signature) = detached(&bundle, &message, keys()).unwrap();
+        let (key, signature) = find_detached_signature(&bundle, &message, keys()).unwrap();
         assert_eq!(key, opened.signatures()[signer].key());
         let key = opened.roots()[0].key(key).unwrap();
         assert!(key.verifies(&message, &signature) && !key.verifies(b"other", &signature), "{name}");
-        assert!(detached(&bundle, b"other", keys()).is_none());
-        assert!(detached(&bundle, &message, []).is_none());
+        assert!(find_detached_signature(&bundle, b"other", keys()).is_none());
+        assert!(find_detached_signature(&bundle, &message, []).is_none());
     }
     let pem = |file: &str| fs::read(folder().join("cosign").join(file)).unwrap();
     let key = SigningKey::from_encrypted_pem(&pem("cosign.key"), b"pw").unwrap();

@@ -54,23 +54,23 @@ pub(super) fn rows(facts: &Facts) -> Vec<Row> {
         let what = format!("{} × {}{part}, {memory} each{}", group.count, group.model, capability.unwrap_or_default());
         row("For models", PATH, &[codes::GPU_TOO_FEW, codes::MODEL_UNFIT], what)
     }));
-    rows.extend(judge::gpus(report).map(|gpu| row("Measured", PATH, DRIVING, measured(gpu))));
+    rows.extend(judge::gpus(report).map(|gpu| row("Measured", PATH, DRIVING, other_readings(gpu))));
     rows.extend(host.notes.iter().map(|note| row("To know", PATH, DRIVING, note.clone())));
     rows
 }
 
 /// A name, and its value if known.
-type Known = (&'static str, Option<String>);
+type NamedReading = (&'static str, Option<String>);
 
 /// Lists the driver's other readings of a GPU, as far as it has them: a person without access to the machine has no
 /// other way to see them.
-fn measured(gpu: &Gpu) -> String {
+fn other_readings(gpu: &Gpu) -> String {
     let all = identity(gpu).into_iter().chain(health(gpu)).chain(limits(gpu)).chain(use_of(gpu));
     let known = all.filter_map(|(name, value)| Some(format!("{name} {}", value?)));
     format!("GPU {}: {}", gpu.index, known.collect::<Vec<_>>().join(", "))
 }
 
-fn identity(gpu: &Gpu) -> Vec<Known> {
+fn identity(gpu: &Gpu) -> Vec<NamedReading> {
     vec![
         ("UUID", gpu.uuid.value().cloned()),
         ("at", gpu.pci_address.value().map(ToString::to_string)),
@@ -81,7 +81,7 @@ fn identity(gpu: &Gpu) -> Vec<Known> {
     ]
 }
 
-fn health(gpu: &Gpu) -> Vec<Known> {
+fn health(gpu: &Gpu) -> Vec<NamedReading> {
     let (ecc, rows, pages) = (&gpu.ecc, &gpu.remapped_rows, &gpu.retired_pages);
     let count = |reading: &Reading<u64>| reading.value().map(ToString::to_string);
     let on = |is_on: bool| if is_on { "on" } else { "off" };
@@ -103,7 +103,7 @@ fn health(gpu: &Gpu) -> Vec<Known> {
     ]
 }
 
-fn limits(gpu: &Gpu) -> Vec<Known> {
+fn limits(gpu: &Gpu) -> Vec<NamedReading> {
     let (power, temperature, clocks) = (&gpu.power, &gpu.temperature, &gpu.clocks);
     let watts = |reading: &Reading<u32>| Some(format!("{:.1} W", f64::from(*reading.value()?) / 1000.0));
     let celsius = |reading: &Reading<u32>| Some(format!("{} °C", reading.value()?));
@@ -129,7 +129,7 @@ fn limits(gpu: &Gpu) -> Vec<Known> {
     ]
 }
 
-fn use_of(gpu: &Gpu) -> Vec<Known> {
+fn use_of(gpu: &Gpu) -> Vec<NamedReading> {
     let links = gpu.nvlinks.value().map(|links| {
         let active = links.iter().filter(|link| link.is_active).count();
         let versions: BTreeSet<u32> = links.iter().filter_map(|link| link.version.value().copied()).collect();

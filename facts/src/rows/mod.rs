@@ -50,7 +50,7 @@ fn machine(facts: &Facts) -> Vec<Row> {
         row("Processor", "facts.cpu.model", &[], of_cpu(|cpu| cpu.model.clone())),
         row("Processor cores", "facts.cores", &[codes::TOO_FEW_CORES], facts.cores.to_string()),
         row("Level of x86-64", "facts.cpu.level", &[], of_cpu(|cpu| or_none(cpu.level))),
-        row("Processor features", "facts.cpu.features", &[], of_cpu(|cpu| listed(&cpu.features))),
+        row("Processor features", "facts.cpu.features", &[], of_cpu(|cpu| word_list(&cpu.features))),
         row("NUMA nodes", "facts.cpu.numaNodes", &[], of_cpu(|cpu| cpu.numa_nodes.to_string())),
         row("Memory", "facts.memoryBytes", &[codes::TOO_LITTLE_MEMORY, codes::MODEL_UNFIT], bytes(facts.memory_bytes)),
         row("Swap", "facts.swapBytes", &[codes::SWAP_ON], bytes(facts.swap_bytes)),
@@ -75,21 +75,21 @@ fn system(facts: &Facts) -> Vec<Row> {
         row("systemd is pid 1", "facts.systemd", &[codes::SYSTEMD_MISSING], yes(facts.systemd)),
         row("Version of control groups", "facts.cgroups.version", CGROUPS, facts.cgroups.version.to_string()),
         row("Driver of control groups", "facts.cgroups.driver", &[], driver),
-        row("Controllers", "facts.cgroups.controllers", CGROUPS, listed(&facts.cgroups.controllers)),
+        row("Controllers", "facts.cgroups.controllers", CGROUPS, word_list(&facts.cgroups.controllers)),
         row("Lowers OOM scores", "facts.lowersOomScore", &[], yes(facts.lowers_oom_score)),
-        row("Other Kubernetes", "facts.leftovers", &[codes::OTHER_KUBERNETES], listed(&facts.leftovers)),
+        row("Other Kubernetes", "facts.leftovers", &[codes::OTHER_KUBERNETES], word_list(&facts.leftovers)),
         row("Collected as root", "facts.root", &[codes::NOT_ROOT], yes(facts.root)),
     ]
 }
 
 fn kernel(facts: &Facts) -> Vec<Row> {
     const MODULES: &[Code] = &[codes::MODULE_MISSING];
-    let options = facts.missing_kernel_options.as_deref().map_or_else(unknown, listed);
+    let options = facts.missing_kernel_options.as_deref().map_or_else(unknown, word_list);
     vec![
         row("Kernel", "facts.kernel", &[codes::KERNEL_TOO_OLD], facts.kernel.clone()),
         row("Missing kernel options", "facts.missingKernelOptions", &[codes::KERNEL_OPTIONS], options),
-        row("Needed modules", "facts.modules", &[], listed(&facts.modules)),
-        row("Modules not loaded", "facts.missingModules", MODULES, listed(&facts.missing_modules)),
+        row("Needed modules", "facts.modules", &[], word_list(&facts.modules)),
+        row("Modules not loaded", "facts.missingModules", MODULES, word_list(&facts.missing_modules)),
         row("Modules are on the disk", "facts.canLoadModules", MODULES, yes(facts.can_load_modules)),
         row("Kernel settings", "facts.kernelSettings", &[], settings(&facts.kernel_settings)),
         row("Kernel settings with a minimum", "facts.limits", &[], settings(&facts.limits)),
@@ -98,7 +98,7 @@ fn kernel(facts: &Facts) -> Vec<Row> {
 
 fn security(facts: &Facts) -> Vec<Row> {
     let of = |value: fn(&Security) -> String| facts.security.as_ref().map_or_else(unknown, value);
-    let programs = of(|security| security.endpoint_programs.as_deref().map_or_else(unknown, listed));
+    let programs = of(|security| security.endpoint_programs.as_deref().map_or_else(unknown, word_list));
     let boot = of(|security| security.secure_boot.map_or_else(|| "no UEFI".to_owned(), yes));
     let selinux = facts.selinux.as_deref().unwrap_or("off");
     let fapolicyd = of(|security| yes(security.fapolicyd));
@@ -191,19 +191,19 @@ fn network(facts: &Facts) -> Vec<Row> {
     let listeners = listeners.map(|one| format!("{} by {} (process {})", one.port, one.program, one.pid));
     vec![
         row("Name", "facts.hostname", &[codes::BAD_HOSTNAME], facts.hostname.clone()),
-        row("Addresses", "facts.network.addresses", ADDRESSES, joined(addresses)),
+        row("Addresses", "facts.network.addresses", ADDRESSES, join_words(addresses)),
         row("Default route", "facts.network.defaultRoute", ADDRESSES, or_none(network.default_route.as_deref())),
         row("Largest packet", "facts.network.mtu", &[], network.mtu.map_or_else(unknown, |mtu| format!("{mtu} bytes"))),
-        row("Routed networks", "facts.network.networks", &[codes::RANGES_OVERLAP], listed(&network.networks)),
-        row("Nameservers", "facts.network.nameservers", &[codes::NO_NAMESERVER], listed(&network.nameservers)),
-        row("TCP ports in use", "facts.network.portsInUse", &[codes::PORT_IN_USE], joined(&network.ports_in_use)),
+        row("Routed networks", "facts.network.networks", &[codes::RANGES_OVERLAP], word_list(&network.networks)),
+        row("Nameservers", "facts.network.nameservers", &[codes::NO_NAMESERVER], word_list(&network.nameservers)),
+        row("TCP ports in use", "facts.network.portsInUse", &[codes::PORT_IN_USE], join_words(&network.ports_in_use)),
         row(
             "UDP ports in use",
             "facts.network.udpPortsInUse",
             &[codes::PORT_IN_USE],
-            joined(&network.udp_ports_in_use),
+            join_words(&network.udp_ports_in_use),
         ),
-        row("Programs behind TCP ports", "facts.network.listeners", &[codes::PORT_IN_USE], joined(listeners)),
+        row("Programs behind TCP ports", "facts.network.listeners", &[codes::PORT_IN_USE], join_words(listeners)),
     ]
 }
 
@@ -212,18 +212,18 @@ fn firewalls(facts: &Facts) -> Vec<Row> {
     const CHAINS: &[Code] = &[codes::FIREWALL_CLOSED, codes::FIREWALL_INBOUND];
     let network = &facts.network;
     let firewalld = network.firewalld.as_ref().map(|firewalld| {
-        let trusted = listed(&firewalld.trusted);
+        let trusted = word_list(&firewalld.trusted);
         if firewalld.passes_all {
             "accepts everything".to_owned()
         } else {
             format!("accepts everything from: {trusted}")
         }
     });
-    let chains = joined(network.closed_chains.iter().map(chain));
+    let chains = join_words(network.closed_chains.iter().map(chain));
     let unread = yes(network.legacy_filter_unread);
     let flushes = yes(network.flushes_ruleset);
     vec![
-        row("Tables of the packet filter", "facts.network.filterTables", &[], listed(&network.filter_tables)),
+        row("Tables of the packet filter", "facts.network.filterTables", &[], word_list(&network.filter_tables)),
         row("firewalld", "facts.network.firewalld", CLOSED, firewalld.unwrap_or_else(|| "off".to_owned())),
         row("Chains that drop packets", "facts.network.closedChains", CHAINS, chains),
         row(
@@ -246,12 +246,12 @@ fn chain(chain: &ClosedChain) -> String {
         ClosedHook::Input => "packets for this host",
         ClosedHook::Forward => "packets that it forwards",
     };
-    let to = chain.accepts_to.as_deref().map_or_else(unknown, listed);
+    let to = chain.accepts_to.as_deref().map_or_else(unknown, word_list);
     let dropped = |way: &str, names: &[String]| {
-        if names.is_empty() { String::new() } else { format!("; dropped {way}: {}", listed(names)) }
+        if names.is_empty() { String::new() } else { format!("; dropped {way}: {}", word_list(names)) }
     };
     let (from, into) = (dropped("from", &chain.drops), dropped("to", &chain.drops_to));
-    format!("{} of {filter}: {packets}; accepted from: {}; to: {to}{from}{into}", chain.name, listed(&chain.accepts))
+    format!("{} of {filter}: {packets}; accepted from: {}; to: {to}{from}{into}", chain.name, word_list(&chain.accepts))
 }
 
 fn unknown() -> String {
@@ -270,15 +270,15 @@ fn or_none(value: Option<impl Display>) -> String {
     value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }
 
-fn listed(words: &[String]) -> String {
-    joined(words)
+fn word_list(words: &[String]) -> String {
+    join_words(words)
 }
 
-fn joined<T: Display>(words: impl IntoIterator<Item = T>) -> String {
+fn join_words<T: Display>(words: impl IntoIterator<Item = T>) -> String {
     let words: Vec<String> = words.into_iter().map(|word| word.to_string()).collect();
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
 fn settings(settings: &BTreeMap<String, u64>) -> String {
-    joined(settings.iter().map(|(name, value)| format!("{name} {value}")))
+    join_words(settings.iter().map(|(name, value)| format!("{name} {value}")))
 }

@@ -1,6 +1,6 @@
 //! Errors about GPU facts.
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 use crate::schema::{SCHEMA, SIZE_LIMIT};
 
@@ -33,7 +33,7 @@ pub enum GpuError {
     CannotWrite(#[source] serde_json::Error),
 }
 
-impl Coded for GpuError {
+impl CodedError for GpuError {
     fn code(&self) -> Code {
         match self {
             Self::UnknownSchema { .. } | Self::NoSchema => codes::GPU_FACTS_SCHEMA,

@@ -108,7 +108,7 @@ impl GpuReport {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::{Coded, codes};
+    use landfall_error_codes::{CodedError, codes};
     use proptest::prelude::*;
 
     use super::*;

@@ -26,7 +26,7 @@ pub fn reading<T>(answer: Result<T, NvmlError>) -> Reading<T> {
 }
 
 /// Converts a text to a reading by parsing it.
-pub fn parsed<T: FromStr>(answer: Result<String, NvmlError>) -> Reading<T> {
+pub fn parse_reading<T: FromStr>(answer: Result<String, NvmlError>) -> Reading<T> {
     match reading(answer) {
         Reading::Value(text) => text.parse().map_or_else(
             |_| Reading::Absent(Absence { reason: AbsenceReason::NotUnderstood, detail: Some(text) }),

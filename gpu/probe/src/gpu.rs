@@ -17,7 +17,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::{PciInfo, ProcessInfo};
 use nvml_wrapper::sys_exports::field_id;
 
-use crate::ask::{absence, field, flag, memory, parsed, reading};
+use crate::ask::{absence, field, flag, memory, parse_reading, reading};
 use crate::mig;
 
 /// Maximum number of links of a GPU.
@@ -69,7 +69,7 @@ pub fn facts(device: &Device<'_>, root: Root<'_>, index: u32) -> Gpu {
 
 /// Returns the address of a device, in the kernel's form.
 pub fn address<T: std::str::FromStr>(answer: Result<PciInfo, NvmlError>) -> Reading<T> {
-    parsed(answer.map(|info| info.bus_id))
+    parse_reading(answer.map(|info| info.bus_id))
 }
 
 fn compute_capability(device: &Device<'_>) -> Reading<ComputeCapability> {

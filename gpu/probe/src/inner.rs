@@ -12,7 +12,7 @@ use nvml_wrapper::error::NvmlError;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::arguments::Arguments;
-use crate::ask::{absence, parsed, reading};
+use crate::ask::{absence, parse_reading, reading};
 use crate::gpu;
 
 /// Maximum number of GPUs to query: no machine has more, and a library that counts more is broken.
@@ -39,7 +39,7 @@ fn facts(nvml: &Nvml, root: Root<'_>) -> Result<NvmlFacts, NvmlError> {
     let count = nvml.device_count()?.min(GPUS_LIMIT);
     Ok(NvmlFacts {
         library_version: reading(nvml.sys_nvml_version()),
-        driver_version: parsed(nvml.sys_driver_version()),
+        driver_version: parse_reading(nvml.sys_driver_version()),
         cuda_version: reading(nvml.sys_cuda_driver_version()).map(cuda_version),
         gpus: (0..count).map(|index| entry(nvml, root, index)).collect(),
     })

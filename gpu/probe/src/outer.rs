@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 
-use landfall_gpu_facts::child::{self, Ended, Limits};
+use landfall_gpu_facts::child::{self, Limits, RunEnd};
 use landfall_gpu_facts::driver::DriverState;
 use landfall_gpu_facts::look::Root;
 use landfall_gpu_facts::report::NotAsked;
@@ -47,9 +47,11 @@ fn ask(arguments: &Arguments) -> NvmlState {
     }
     match child::run(&mut command, limits) {
         Err(error) => NvmlState::Crashed(format!("the process that asks NVML could not be run: {error}")),
-        Ok(Ended::TimeOver) => NvmlState::TimedOut(u64::try_from(arguments.time_limit.as_millis()).unwrap_or(u64::MAX)),
-        Ok(Ended::TooMuchOutput) => NvmlState::Crashed(format!("NVML printed more than {SIZE_LIMIT} bytes")),
-        Ok(Ended::ByItself { status, output, errors }) => match serde_json::from_slice(&output) {
+        Ok(RunEnd::TimeOver) => {
+            NvmlState::TimedOut(u64::try_from(arguments.time_limit.as_millis()).unwrap_or(u64::MAX))
+        }
+        Ok(RunEnd::TooMuchOutput) => NvmlState::Crashed(format!("NVML printed more than {SIZE_LIMIT} bytes")),
+        Ok(RunEnd::ByItself { status, output, errors }) => match serde_json::from_slice(&output) {
             Ok(state) if status.success() => state,
             Ok(_) | Err(_) => NvmlState::Crashed(how_it_crashed(status, &errors)),
         },

@@ -132,7 +132,7 @@ pub(crate) fn of(words: &str) -> &'static [&'static str] {
 }
 
 /// The same program, whose commands show their examples.
-pub(super) fn added(program: Command) -> Command {
+pub(super) fn add_examples(program: Command) -> Command {
     below(program, "")
 }
 
@@ -161,21 +161,21 @@ mod tests {
     use crate::cli::{command, parse, with_kubectl_apart};
 
     /// The words of every command that a person types: what no command is below, and `backup key`, which works alone.
-    fn typed(command: &Command, words: &str, found: &mut Vec<String>) {
+    fn collect_commands(command: &Command, words: &str, found: &mut Vec<String>) {
         let listed = |below: &&Command| !below.is_hide_set() && !["help", "node"].contains(&below.get_name());
         let below: Vec<_> = command.get_subcommands().filter(listed).collect();
         if below.is_empty() || !command.is_subcommand_required_set() {
             found.push(words.to_owned());
         }
         for one in below {
-            typed(one, format!("{words} {}", one.get_name()).trim_start(), found);
+            collect_commands(one, format!("{words} {}", one.get_name()).trim_start(), found);
         }
     }
 
     #[test]
     fn typed_commands_have_examples() {
         let mut all = Vec::new();
-        typed(&command(), "", &mut all);
+        collect_commands(&command(), "", &mut all);
         assert!(all.len() > 75, "only {} commands were found", all.len());
         for words in &all {
             assert!(words.is_empty() || !of(words).is_empty(), "`{words}` has no example in cli/examples.rs");

@@ -91,7 +91,7 @@ impl Group {
 }
 
 /// The groups of a program's commands, each with its heading. What no group names comes last.
-pub(crate) fn grouped(program: &Command) -> Vec<(&'static str, Vec<&Command>)> {
+pub(crate) fn command_groups(program: &Command) -> Vec<(&'static str, Vec<&Command>)> {
     let is_known = |command: &&Command| GROUPS.iter().any(|group| group.names.contains(&command.get_name()));
     let others = program.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help");
     let groups = GROUPS.iter().map(|group| (group.heading, group.of(program)));
@@ -100,10 +100,10 @@ pub(crate) fn grouped(program: &Command) -> Vec<(&'static str, Vec<&Command>)> {
 }
 
 /// The groups as text within so many columns.
-pub(super) fn listed(program: &Command, columns: usize) -> String {
+pub(super) fn format_groups(program: &Command, columns: usize) -> String {
     let style = clap::builder::Styles::styled();
     let (header, literal) = (style.get_header(), style.get_literal());
-    let groups = grouped(program);
+    let groups = command_groups(program);
     let names = groups.iter().flat_map(|(_, commands)| commands).map(|command| command.get_name().len());
     let width = names.max().unwrap_or_default();
     let mut text = String::new();
@@ -111,7 +111,7 @@ pub(super) fn listed(program: &Command, columns: usize) -> String {
         let _infallible = writeln!(text, "{header}{heading}:{header:#}");
         for command in commands {
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-            let about = wrapped(&about, columns.saturating_sub(2 * INDENT + width), 2 * INDENT + width);
+            let about = wrap_text(&about, columns.saturating_sub(2 * INDENT + width), 2 * INDENT + width);
             let name = command.get_name();
             let _infallible = writeln!(text, "  {literal}{name:width$}{literal:#}  {about}");
         }
@@ -121,7 +121,7 @@ pub(super) fn listed(program: &Command, columns: usize) -> String {
 }
 
 /// A text in lines of so many columns; all but the first begin with an indent.
-fn wrapped(text: &str, columns: usize, indent: usize) -> String {
+fn wrap_text(text: &str, columns: usize, indent: usize) -> String {
     let (mut wrapped, mut used) = (String::new(), 0);
     for word in text.split_whitespace() {
         let length = word.chars().count();
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn listed_commands_are_grouped() {
         let program = crate::cli::command();
-        let groups = grouped(&program);
+        let groups = command_groups(&program);
         assert!(
             groups.iter().all(|(heading, _)| *heading != OTHERS),
             "a group of cli/groups.rs must name each command"
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn explanations_are_wrapped() {
-        assert_eq!(wrapped("one two three four", 9, 4), "one two\n    three\n    four");
-        assert_eq!(wrapped("", 9, 4), "");
+        assert_eq!(wrap_text("one two three four", 9, 4), "one two\n    three\n    four");
+        assert_eq!(wrap_text("", 9, 4), "");
     }
 }

@@ -52,13 +52,13 @@ pub(super) fn command_within(columns: usize) -> Command {
         .disable_version_flag(true)
         .arg(help.help("Print help (a summary with '-h')").global(true).help_heading(GLOBAL))
         .arg(version.help("Print version").global(true).help_heading(GLOBAL));
-    let program = examples::added(program);
+    let program = examples::add_examples(program);
     let style = clap::builder::Styles::styled();
     let header = style.get_header();
     let template = format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n\
          {groups}{header}{GLOBAL}:{header:#}\n{{options}}{{after-help}}",
-        groups = groups::listed(&program, columns),
+        groups = groups::format_groups(&program, columns),
     );
     let after = format!(
         "{header}Exit codes:{header:#}\n{}\n`landfall COMMAND --help` has options and examples of a command; `landfall \
@@ -87,7 +87,7 @@ pub(crate) fn parse<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item
         Err(version) if version.kind() == ErrorKind::DisplayVersion => return Err(version),
         Err(_) => {
             command = self::command();
-            command.try_get_matches_from_mut(&arguments).map_err(suggestion::improved)?
+            command.try_get_matches_from_mut(&arguments).map_err(suggestion::improve_suggestions)?
         }
     };
     refuse_trust_of_installed(&mut command, &matches)?;

@@ -40,7 +40,7 @@ pub(crate) use bundle::{
 pub(crate) use carry::{CarryCommand, CarryDeltaArguments, CarryInArguments, CarryOutArguments, CarryReadArguments};
 pub(crate) use documents::{ErrorsArguments, ExplainArguments, ManualsArguments, SchemasArguments, ValueKind};
 pub(crate) use examples::of as examples_of;
-pub(crate) use groups::grouped;
+pub(crate) use groups::command_groups;
 pub(crate) use help::{command, exit_codes, meaning, parse};
 pub(crate) use key::{KeyCommand, KeyKind, KeyNewArguments};
 pub(crate) use license::{

@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// The error of the command line, with better tips.
-pub(super) fn improved(mut error: clap::Error) -> clap::Error {
+pub(super) fn improve_suggestions(mut error: clap::Error) -> clap::Error {
     let (typed, suggested) = match error.kind() {
         ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
         ErrorKind::UnknownArgument => (ContextKind::InvalidArg, ContextKind::SuggestedArg),
@@ -44,19 +44,19 @@ fn near(typed: &str, names: Vec<String>) -> Vec<String> {
 mod tests {
     use crate::cli::parse;
 
-    fn said(words: &str) -> String {
+    fn error_text(words: &str) -> String {
         parse(words.split(' ')).expect_err(words).render().to_string()
     }
 
     #[test]
     fn nearest_name_is_suggested() {
-        let install = said("landfall instal stick");
+        let install = error_text("landfall instal stick");
         assert!(install.contains("'install'") && !install.contains("'uninstall'"), "{install}");
-        let restore = said("landfall backup chekc");
+        let restore = error_text("landfall backup chekc");
         assert!(restore.contains("'check'"), "{restore}");
-        let far = said("landfall settings --previous");
+        let far = error_text("landfall settings --previous");
         assert!(!far.contains("tip:"), "{far}");
-        let near = said("landfall status --jsn");
+        let near = error_text("landfall status --jsn");
         assert!(near.contains("'--json'"), "{near}");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::BufReader;
 use std::path::Path;
 
-use landfall_audit::{Checkpoint, Head, Known, Report, Restart, verify};
+use landfall_audit::{Checkpoint, Head, LogKnowledge, Report, Restart, verify};
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_error_codes::codes;
 use landfall_lifecycle::console::AuditRecord;
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::site::{operations, operations_of_root};
 use crate::cli::{AuditCommand, AuditVerifyArguments};
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -21,7 +21,7 @@ use crate::printer::Printer;
 /// Result of the verification of an audit log.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Verified {
+pub(super) struct AuditVerification {
     /// Number of entries, all of which are unchanged.
     entries: u64,
     /// `NUMBER:HASH` of the last entry.
@@ -82,7 +82,7 @@ struct ShownRestart {
 /// Signatures of a host on its audit log.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Shown {
+pub(super) struct AuditSignatures {
     /// ID of the key; null until the console first requests a checkpoint.
     key_id: Option<String>,
     /// Public key, as PEM; null until the console first requests a checkpoint.
@@ -93,11 +93,11 @@ pub(super) struct Shown {
     restarts: Vec<ShownRestart>,
 }
 
-impl Document for Verified {
+impl Document for AuditVerification {
     const KIND: &'static str = "auditVerification";
 }
 
-impl Document for Shown {
+impl Document for AuditSignatures {
     const KIND: &'static str = "auditKey";
 }
 
@@ -121,7 +121,7 @@ impl From<&Checkpoint> for ShownCheckpoint {
     }
 }
 
-impl From<&Report> for Verified {
+impl From<&Report> for AuditVerification {
     fn from(report: &Report) -> Self {
         let covered = report.covered.as_ref();
         let number = |number: i64| u64::try_from(number).unwrap_or_default();
@@ -151,7 +151,7 @@ pub(crate) fn run(command: &AuditCommand, printer: Printer) -> Result<(), Failur
 }
 
 fn check(arguments: &AuditVerifyArguments, printer: Printer) -> Result<(), Failure> {
-    let known = known(arguments, printer)?;
+    let known = known_facts(arguments, printer)?;
     if known.keys.is_empty() && !arguments.chain_only {
         let what = format!("the signatures of {} cannot be checked", arguments.file.display());
         return Err(Failure::new(codes::AUDIT_NO_KEY, what));
@@ -160,12 +160,12 @@ fn check(arguments: &AuditVerifyArguments, printer: Printer) -> Result<(), Failu
     let file = fs_err::File::open(&arguments.file)
         .map_err(|error| Failure::new(codes::AUDIT_FILE, format!("{name} cannot be opened")).because(&error))?;
     let report = verify(BufReader::new(file), &known).map_err(|error| Failure::not_passed(&arguments.file, &error))?;
-    printer.report(&Verified::from(&report), verified_text)?;
+    printer.report(&AuditVerification::from(&report), verified_text)?;
     Ok(())
 }
 
 /// Known facts about the log: from the arguments, or on a host from its own record.
-fn known(arguments: &AuditVerifyArguments, printer: Printer) -> Result<Known, Failure> {
+fn known_facts(arguments: &AuditVerifyArguments, printer: Printer) -> Result<LogKnowledge, Failure> {
     let head = arguments.head.as_deref().map(|text| {
         let what = format!("--head: {text} is not an entry's number, a colon and a hash");
         text.parse::<Head>().map_err(|()| Failure::new(codes::BAD_ARGUMENT, what))
@@ -173,14 +173,14 @@ fn known(arguments: &AuditVerifyArguments, printer: Printer) -> Result<Known, Fa
     let head = head.transpose()?;
     if !arguments.key.is_empty() {
         let keys = arguments.key.iter().map(|file| read_key(file)).collect::<Result<_, _>>()?;
-        return Ok(Known { keys, head, ..Known::default() });
+        return Ok(LogKnowledge { keys, head, ..LogKnowledge::default() });
     }
     // Only root may read the host's record.
     let is_wanted = !arguments.chain_only;
     let record =
         if is_wanted && rustix::process::geteuid().is_root() { operations(printer).audit_record()? } else { None };
-    let Some(record) = record else { return Ok(Known { head, ..Known::default() }) };
-    Ok(Known {
+    let Some(record) = record else { return Ok(LogKnowledge { head, ..LogKnowledge::default() }) };
+    Ok(LogKnowledge {
         keys: vec![record.public_key().clone()],
         head,
         last: record.ledger.last,
@@ -198,8 +198,8 @@ fn key_of(name: &str, pem: &str) -> Result<PublicKey, Failure> {
     PublicKey::from_pem(name, pem).map_err(failed)
 }
 
-pub(super) fn verified_text(verified: &Verified) -> String {
-    let mut text = format!("{} are whole; head {}\n", counted(verified.entries, "entry"), verified.head);
+pub(super) fn verified_text(verified: &AuditVerification) -> String {
+    let mut text = format!("{} are whole; head {}\n", format_count(verified.entries, "entry"), verified.head);
     if let Some(start) = &verified.begins_behind {
         let number = start.split_once(':').map_or(start.as_str(), |(number, _)| number);
         let _infallible =
@@ -215,13 +215,16 @@ pub(super) fn verified_text(verified: &Verified) -> String {
         text.push_str(&restarted_text(verified.restarts, restart));
     }
     if verified.signed.is_some() && verified.not_signed > 0 {
-        let entries = counted(verified.not_signed, "entry");
+        let entries = format_count(verified.not_signed, "entry");
         let _infallible =
             writeln!(text, "not signed  {entries} after that, which a compromised console may have rewritten");
     }
     if verified.unknown_checkpoints > 0 && !verified.chain_only {
-        let _infallible =
-            writeln!(text, "not known   the keys of {}", counted(verified.unknown_checkpoints, "other checkpoint"));
+        let _infallible = writeln!(
+            text,
+            "not known   the keys of {}",
+            format_count(verified.unknown_checkpoints, "other checkpoint")
+        );
     }
     let _infallible = writeln!(text, "exported    at {}, as the file says", verified.exported);
     if verified.is_earlier {
@@ -236,7 +239,7 @@ fn checkpoint_text(signed: &ShownCheckpoint) -> String {
 }
 
 fn restarted_text(restarts: u64, restart: &ShownRestart) -> String {
-    format!("restarted   {}, the last time {}\n", counted(restarts, "time"), restart_text(restart))
+    format!("restarted   {}, the last time {}\n", format_count(restarts, "time"), restart_text(restart))
 }
 
 fn restart_text(restart: &ShownRestart) -> String {
@@ -251,14 +254,14 @@ fn show(printer: Printer) -> Result<(), Failure> {
     if record.is_none() {
         operations.require_console()?;
     }
-    printer.report(&shown(record.as_ref()), shown_text)?;
+    printer.report(&audit_signatures(record.as_ref()), shown_text)?;
     Ok(())
 }
 
 /// The document of `show`. A console that has not asked yet is not an error: it asks within minutes of its first entry.
-fn shown(record: Option<&AuditRecord>) -> Shown {
+fn audit_signatures(record: Option<&AuditRecord>) -> AuditSignatures {
     let ledger = record.map(|record| &record.ledger);
-    Shown {
+    AuditSignatures {
         key_id: record.map(|record| record.public_key().id().to_string()),
         public_key: record.map(|record| record.public_key().to_pem()),
         last: ledger.and_then(|ledger| ledger.last.as_ref()).map(ShownCheckpoint::from),
@@ -267,7 +270,7 @@ fn shown(record: Option<&AuditRecord>) -> Shown {
 }
 
 /// The key comes last, so that PEM parsers accept a file with the whole text.
-fn shown_text(shown: &Shown) -> String {
+fn shown_text(shown: &AuditSignatures) -> String {
     let Some(key) = &shown.public_key else {
         return "nothing has been recorded yet: the console has not asked this host to sign its audit log. It asks \
             within five\n\
@@ -327,7 +330,7 @@ mod tests {
     fn report_states_signed_extent() {
         let at = "2026-11-19T08:00:00Z".parse().unwrap();
         let restart = Restart { abandoned: head(1250), at, kept: head(880) };
-        let text = |report: &Report| verified_text(&Verified::from(report)).replace(&"0".repeat(64), "HASH");
+        let text = |report: &Report| verified_text(&AuditVerification::from(report)).replace(&"0".repeat(64), "HASH");
         insta::assert_snapshot!(text(&report(Some(checkpoint(Some(restart.clone()))), Some(restart.clone()))), @"
         1204 entries are whole; head 1204:HASH
         signed      up to 1203:HASH
@@ -381,7 +384,7 @@ mod tests {
 
     #[test]
     fn empty_record_shows_nothing() {
-        let shown = shown(None);
+        let shown = audit_signatures(None);
         assert!(shown_text(&shown).starts_with("nothing has been recorded yet: "));
         let document = serde_json::to_value(&shown).unwrap();
         assert_eq!(document, serde_json::json!({ "keyId": null, "publicKey": null, "last": null, "restarts": [] }));
@@ -392,7 +395,7 @@ mod tests {
         let key = landfall_audit::SiteKey::generate().unwrap();
         let at = "2026-11-19T08:00:00Z".parse().unwrap();
         let restart = Restart { abandoned: head(1250), at, kept: head(880) };
-        let shown = Shown {
+        let shown = AuditSignatures {
             key_id: Some(key.public().id().to_string()),
             public_key: Some(key.public().to_pem()),
             last: Some(ShownCheckpoint::from(&checkpoint(Some(restart.clone())))),

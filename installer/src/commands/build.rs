@@ -16,7 +16,7 @@ use crate::cli::BuildArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::progress::Drawn;
+use crate::progress::TerminalProgress;
 use crate::usage::{self, ProcessUsage};
 
 /// One byte more than the largest file on FAT32.
@@ -25,14 +25,14 @@ const FOUR_GIB: u64 = 4 << 30;
 /// Result of a build, and its resource use.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Built {
+pub(super) struct BuiltBundle {
     #[serde(flatten)]
     report: BuildReport,
     /// Figures from the kernel.
     process: ProcessUsage,
 }
 
-impl Document for Built {
+impl Document for BuiltBundle {
     const KIND: &'static str = "build";
 }
 
@@ -55,9 +55,9 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
         helm: arguments.helm,
         built_at: source_date::now()?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     };
-    let report = landfall_builder::build(&options, &keys, output, &Drawn::new(printer))?;
+    let report = landfall_builder::build(&options, &keys, output, &TerminalProgress::new(printer))?;
     drop(stream);
-    let built = Built { report, process: usage::of_this_process() };
+    let built = BuiltBundle { report, process: usage::of_this_process() };
     if to_stdout {
         printer.report_beside(&built, text);
     } else {
@@ -120,7 +120,7 @@ fn beside_this_program(name: &str) -> Result<PathBuf, Failure> {
     Ok(this_program()?.with_file_name(name))
 }
 
-fn text(built: &Built) -> String {
+fn text(built: &BuiltBundle) -> String {
     let report = &built.report;
     let mut lines = vec![format!(
         "{} {}: {}, {} images, {} artifacts, id {}",

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_lifecycle::configuration::ChangedValues;
 use landfall_lifecycle::operations::{
     ArrivedBundle, CheckedBundle, DataChoice, Edits, FoundRelease, OperationError, Operations, PreparedConfigure,
@@ -202,10 +202,10 @@ fn look(operations: &Operations, folder: usize, root: &Path) -> Vec<LookedBundle
     let describe = |FoundFile { path, name, size_bytes }: FoundFile| {
         let (release, problem) = match operations.look_at(&path) {
             Ok(found) => {
-                let (release, refusal) = verified(found);
-                (Some(release), refusal.map(refused))
+                let (release, refusal) = split_refusal(found);
+                (Some(release), refusal.map(to_problem))
             }
-            Err(error) => (None, Some(refused(error))),
+            Err(error) => (None, Some(to_problem(error))),
         };
         LookedBundle { folder, path, name, size_bytes, release, problem }
     };
@@ -214,7 +214,7 @@ fn look(operations: &Operations, folder: usize, root: &Path) -> Vec<LookedBundle
 }
 
 /// A release with verified signatures, and the reason why it cannot be used nonetheless.
-fn verified(found: FoundRelease) -> (MediumRelease, Option<OperationError>) {
+fn split_refusal(found: FoundRelease) -> (MediumRelease, Option<OperationError>) {
     let FoundRelease { name, version, built_at, development, newer, counter, refusal } = found;
     (MediumRelease { name, version, built_at, development, newer, counter }, refusal)
 }
@@ -222,13 +222,13 @@ fn verified(found: FoundRelease) -> (MediumRelease, Option<OperationError>) {
 /// Converts the result of an upload's check for the API.
 fn verdict(checked: CheckedBundle) -> UploadVerdict {
     let CheckedBundle { checked_bytes, bundle, release, refusal } = checked;
-    let release = release.map(|found| verified(found).0);
+    let release = release.map(|found| split_refusal(found).0);
     UploadVerdict { checked_bytes, bundle, release, problem: refusal.map(refused_upload) }
 }
 
 /// Problem of a refused upload. None of its files remain to be copied again.
 fn refused_upload(error: OperationError) -> Problem {
-    let (code, problem) = (error.code(), refused(error));
+    let (code, problem) = (error.code(), to_problem(error));
     let hint = match code {
         codes::BUNDLE_SHORT => Some(WHOLE.to_owned()),
         codes::PAYLOAD_DAMAGED | codes::SURPLUS_DATA => Some(ANEW.to_owned()),
@@ -238,7 +238,7 @@ fn refused_upload(error: OperationError) -> Problem {
 }
 
 /// Problem of an unusable bundle, with names from the stick escaped.
-fn refused(error: impl Into<Failure>) -> Problem {
+fn to_problem(error: impl Into<Failure>) -> Problem {
     let failure = error.into();
     let detail = (!failure.causes().is_empty()).then(|| shown::line(&failure.causes().join(": ")));
     Problem {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use landfall_engine::plan::Plan;
-use landfall_lifecycle::operations::{Configured, ObjectEdit, Operations, PreparedConfigure};
+use landfall_lifecycle::operations::{ConfigureOutcome, ObjectEdit, Operations, PreparedConfigure};
 use landfall_lifecycle::plan::configure::{FieldChange, SettingChange};
 use landfall_lifecycle::steps::action::Action;
 use schemars::JsonSchema;
@@ -49,7 +49,7 @@ impl<'a> ConfigureDryRun<'a> {
     }
 }
 
-impl Document for Configured {
+impl Document for ConfigureOutcome {
     const KIND: &'static str = "configure";
 }
 
@@ -60,7 +60,8 @@ pub(crate) fn run(arguments: ConfigureArguments, printer: Printer) -> Result<(),
     }
     let operations = operations_of_root(printer)?;
     let given = arguments.secrets;
-    let given = if arguments.dry_run { secrets::named(given) } else { secrets::brought(given) };
+    let given =
+        if arguments.dry_run { secrets::noninteractive_secrets(given) } else { secrets::interactive_secrets(given) };
     let policy = edits(arguments.overwrite_edits);
     let prepared = operations.prepare_configure(arguments.site.as_deref(), &given, policy).map_err(refusal)?;
     change(&operations, prepared, arguments.dry_run, printer)
@@ -117,8 +118,8 @@ fn value_text(value: Option<&Value>) -> String {
 }
 
 /// Text after a change.
-pub(super) fn summary(configured: &Configured) -> String {
-    let Configured { release, version, components, settings } = configured;
+pub(super) fn summary(configured: &ConfigureOutcome) -> String {
+    let ConfigureOutcome { release, version, components, settings } = configured;
     let text = format!("{release} {version} has its new settings; changed");
     match (components.as_slice(), settings.as_slice()) {
         ([], []) => format!("{release} {version} has these settings already: nothing was changed"),

@@ -39,9 +39,9 @@ impl Document for Difference {
 
 /// Prints the differences.
 pub(crate) fn run(arguments: &DiffArguments, printer: Printer) -> Result<(), Failure> {
-    let [from, to] = [&arguments.from, &arguments.to].map(|path| opened(path));
+    let [from, to] = [&arguments.from, &arguments.to].map(|path| open_head(path));
     let (from, to) = (from?, to?);
-    let (from, to) = (from.untrusted(), to.untrusted());
+    let (from, to) = (from.untrusted_contents(), to.untrusted_contents());
     let (old, new) = (Documents::of(from)?, Documents::of(to)?);
     let difference = Difference { verified: false, diff: diff(&old.side(from), &new.side(to)) };
     printer.report(&difference, |difference| {
@@ -58,7 +58,7 @@ pub(super) fn between(from: &Contents, to: &Contents) -> Result<BundleDiff, Fail
     Ok(diff(&Side { inventory: None, ..from }, &Side { inventory: None, ..to }))
 }
 
-fn opened(path: &Path) -> Result<Opened, Failure> {
+fn open_head(path: &Path) -> Result<Opened, Failure> {
     Ok(Opened::read(bundle::locate(path)?.head()?)?)
 }
 

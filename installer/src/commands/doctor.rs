@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use landfall_lifecycle::operations::{Diagnosis, Problem, ProblemSeverity};
 
 use super::site::operations_of_root;
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -32,7 +32,7 @@ fn text(diagnosis: &Diagnosis) -> String {
     if problems.is_empty() {
         return format!("{release}: nothing is wrong, as of {at}");
     }
-    let (blockers, warnings) = (counted(*blockers, "blocker"), counted(*warnings, "warning"));
+    let (blockers, warnings) = (format_count(*blockers, "blocker"), format_count(*warnings, "warning"));
     let mut text = format!("{release}: {blockers}, {warnings}, as of {at}; nothing was changed");
     for (problem, number) in problems.iter().zip(1..) {
         problem_text(&mut text, number, problem);

@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &ErrorsArguments, printer: Printer) -> Result<(), F
     if arguments.markdown {
         return printer.data(document().trim_end());
     }
-    printer.report(&listed(), text)
+    printer.report(&error_list(), text)
 }
 
 /// Title of a code's area.
@@ -80,7 +80,7 @@ pub(super) fn area(code: Code) -> &'static str {
     AREAS.iter().find(|(prefix, _)| code.id.starts_with(prefix)).map_or("", |(_, title)| title)
 }
 
-fn listed() -> ErrorList {
+fn error_list() -> ErrorList {
     let of = |&(prefix, area): &(&'static str, &'static str)| {
         let codes = ALL.iter().filter(|code| code.id.starts_with(prefix));
         let listed =
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn codes_are_listed_once() {
-        let (list, text) = (listed(), text(&listed()));
+        let (list, text) = (error_list(), text(&error_list()));
         assert_eq!(list.codes.len(), ALL.len());
         for code in ALL.iter() {
             let line = format!("  {}  {}  {}\n", code.id, code.class.exit_code(), code.title);

@@ -9,7 +9,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
-use crate::table::aligned;
+use crate::table::format_table;
 use crate::terminal::{Tone, Words};
 
 const WORDS: Words = &[("Warning", Tone::Attention)];
@@ -30,7 +30,7 @@ fn text(events: &SiteEvents) -> String {
         let of = component.as_ref().map(|component| format!(" of {}", shown::line(component))).unwrap_or_default();
         return format!("Kubernetes reported nothing{of} within the last hour");
     }
-    aligned(["age", "count", "type", "reason", "object", "message"], events.iter().map(row))
+    format_table(["age", "count", "type", "reason", "object", "message"], events.iter().map(row))
 }
 
 fn row(event: &SiteEvent) -> [String; 6] {

@@ -69,11 +69,11 @@ impl Document for Explanation {
 
 /// Prints the explanation of a code.
 pub(crate) fn run(arguments: &ExplainArguments, printer: Printer) -> Result<(), Failure> {
-    printer.report(&explanation(known(&arguments.code)?), text)
+    printer.report(&explanation(find_code(&arguments.code)?), text)
 }
 
 /// Finds a typed code, in any case and with or without `LF`.
-fn known(typed: &str) -> Result<Code, Failure> {
+fn find_code(typed: &str) -> Result<Code, Failure> {
     let upper = typed.trim().to_uppercase();
     let digits = upper.strip_prefix("LF").unwrap_or(&upper);
     if let Some(code) = ALL.iter().find(|code| &code.id[2..] == digits) {
@@ -155,13 +155,13 @@ mod tests {
     #[test]
     fn code_spellings_are_accepted() {
         for typed in ["LF4408", "lf4408", "4408", " Lf4408 "] {
-            assert_eq!(known(typed).expect(typed), codes::ROLLBACK_NOWHERE);
+            assert_eq!(find_code(typed).expect(typed), codes::ROLLBACK_NOWHERE);
         }
     }
 
     #[test]
     fn unknown_codes_name_nearest() {
-        let refused = |typed| known(typed).expect_err(typed);
+        let refused = |typed| find_code(typed).expect_err(typed);
         let next = refused("LF4480").next_step().to_owned();
         assert!(next.starts_with("The nearest ones are LF44"), "{next}");
         assert_eq!(refused("LF4480").code(), codes::BAD_ARGUMENT);

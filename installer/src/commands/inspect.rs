@@ -152,7 +152,7 @@ pub(crate) fn run(arguments: &InspectArguments, printer: Printer) -> Result<(), 
 }
 
 fn inspect(opened: &Opened) -> Result<Inspection<'_>, Failure> {
-    let contents = opened.untrusted();
+    let contents = opened.untrusted_contents();
     let identity = contents.identity();
     if contents.small_document(HOST_PACK_DOCUMENT_NAME).is_some() {
         let what = format!(
@@ -285,7 +285,7 @@ fn secrets_table(release: &ReleaseDocument) -> String {
             if text.is_empty() {
                 let _infallible = writeln!(text, "\n{:<24} {:<16} needed; meaning", "secret of the site", "component");
             }
-            let needed = shown::line(&format!("{}; {}", secret.value.needed(), secret.meaning));
+            let needed = shown::line(&format!("{}; {}", secret.value.describe_requirements(), secret.meaning));
             let _infallible = writeln!(text, "{:<24} {:<16} {needed}", secret.name, component.name);
         }
     }
@@ -365,7 +365,7 @@ mod tests {
     }
 
     /// All output of `inspect` for a head, in both forms.
-    fn printed(head: &[u8]) -> [String; 2] {
+    fn inspection_outputs(head: &[u8]) -> [String; 2] {
         let failed = |failure: Failure| [failure.text(), failure.json()];
         let opened = match Opened::read_file(head).map_err(Failure::from) {
             Ok(opened) => opened,
@@ -384,7 +384,7 @@ mod tests {
     }
 
     fn check(head: &[u8], what: &str) {
-        let [text, json] = printed(head);
+        let [text, json] = inspection_outputs(head);
         for printed in [&text, &json] {
             let bad = printed.chars().find(|letter| *letter != '\n' && (letter.is_control() || *letter == '\u{202e}'));
             assert_eq!(bad, None, "{what}: {printed:.2000}");
@@ -403,7 +403,7 @@ mod tests {
             .with("documents/release.json", &canonical(&release()))
             .bind()
             .unwrap();
-        let plain = printed(&forgery.head());
+        let plain = inspection_outputs(&forgery.head());
         assert!(plain[0].starts_with("NOT VERIFIED") && plain[0].contains("db.size"), "{}", plain[0]);
         let long = "y".repeat(1 << 20);
         let mut heads = 0;

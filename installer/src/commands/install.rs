@@ -5,19 +5,19 @@ use std::path::Path;
 
 use landfall_lifecycle::findings::Finding;
 use landfall_lifecycle::operations::{
-    InstallRequest, Installed, OperationError, Operations, PlannedInstall, PreparedHostPack,
+    InstallOutcome, InstallRequest, OperationError, Operations, PlannedInstall, PreparedHostPack,
 };
 
 use super::plan;
 use super::site::{DEVELOPMENT_NOTE, operations, operations_of_root};
 use crate::cli::InstallArguments;
 use crate::document::Document;
-use crate::failure::{Blocking, Failure};
+use crate::failure::{BlockerSummary, Failure};
 use crate::logging;
 use crate::printer::Printer;
 use crate::secrets;
 
-impl Document for Installed {
+impl Document for InstallOutcome {
     const KIND: &'static str = "install";
 }
 
@@ -35,7 +35,11 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
         adopt_data: arguments.adopt_data,
         license: arguments.license,
         accept: arguments.accept.accept,
-        secrets: if arguments.dry_run { secrets::named(given) } else { secrets::brought(given) },
+        secrets: if arguments.dry_run {
+            secrets::noninteractive_secrets(given)
+        } else {
+            secrets::interactive_secrets(given)
+        },
     };
     if let Some(pack) = &arguments.host_pack {
         let prepared = prepare_host_pack(&operations, pack, &request)?;
@@ -49,7 +53,7 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
         return plan::show(&operations, &request, arguments.facts.as_deref(), arguments.html.as_deref(), printer);
     }
     let prepared = operations.prepare_install(&request).map_err(refusal)?;
-    note_what_to_know(prepared.planned(), printer);
+    note_what_to_know(prepared.planned_install(), printer);
     logging::keep(&operations.paths.logs(), "install");
     let installed = prepared.run()?;
     printer.report(&installed, summary)?;
@@ -85,7 +89,7 @@ fn install_host_pack(operations: &Operations, prepared: PreparedHostPack<'_>, pr
 
 /// Converts an error to a failure that lists every blocker.
 pub(super) fn refusal(error: OperationError) -> Failure {
-    let blocking = |blocker: &Finding| Blocking {
+    let blocking = |blocker: &Finding| BlockerSummary {
         code: blocker.code,
         what: blocker.message.clone(),
         // A rule may have only a message.
@@ -99,13 +103,13 @@ pub(super) fn refusal(error: OperationError) -> Failure {
 /// Prints warnings and notes before anything is changed.
 pub(super) fn note_what_to_know(planned: &PlannedInstall, printer: Printer) {
     planned.warnings().iter().for_each(|warning| printer.note(warning));
-    if planned.release().verified.trusted().development() {
+    if planned.release().verified.trusted_root().development() {
         printer.note(DEVELOPMENT_NOTE);
     }
 }
 
 /// Text after an install.
-pub(crate) fn summary(installed: &Installed) -> String {
+pub(crate) fn summary(installed: &InstallOutcome) -> String {
     let mut text = format!(
         "{} {} is installed on {} ({})\n",
         installed.release, installed.version, installed.node, installed.address
@@ -148,8 +152,8 @@ pub(super) mod tests {
     use super::*;
     use crate::document;
 
-    pub(in crate::commands) fn installed() -> Installed {
-        Installed {
+    pub(in crate::commands) fn sample_install() -> InstallOutcome {
+        InstallOutcome {
             release: "starter".to_owned(),
             version: "1.0.0".to_owned(),
             development: true,
@@ -180,13 +184,13 @@ pub(super) mod tests {
 
     #[test]
     fn summary_matches_snapshot() {
-        insta::assert_snapshot!(summary(&installed()));
+        insta::assert_snapshot!(summary(&sample_install()));
     }
 
     #[test]
     fn summary_matches_schema() {
-        let (kind, schema) = document::schema_of::<Installed>();
-        let document: Value = serde_json::from_str(&document::pretty(&installed())).unwrap();
+        let (kind, schema) = document::schema_of::<InstallOutcome>();
+        let document: Value = serde_json::from_str(&document::pretty(&sample_install())).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
         let problems: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
         assert!(problems.is_empty() && document["kind"] == kind, "{kind}: {problems:?}");

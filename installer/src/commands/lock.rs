@@ -10,11 +10,11 @@ use landfall_error_codes::codes;
 
 use super::found_images;
 use crate::cli::{LockArguments, SourceArguments};
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::progress::Drawn;
+use crate::progress::TerminalProgress;
 
 impl Document for LockReport {
     const KIND: &'static str = "lock";
@@ -45,16 +45,16 @@ pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Fail
     let options =
         LockOptions { source, store, kubectl: arguments.kubectl, helm: arguments.helm, output: arguments.output };
     if arguments.check {
-        let check = landfall_builder::lock_check(&options, &Drawn::new(printer))?;
+        let check = landfall_builder::lock_check(&options, &TerminalProgress::new(printer))?;
         printer.report(&check, check_text)?;
         return Ok(());
     }
     if let Some(names) = &arguments.update {
-        let update = landfall_builder::lock_update(&options, names, &Drawn::new(printer))?;
+        let update = landfall_builder::lock_update(&options, names, &TerminalProgress::new(printer))?;
         printer.report(&update, update_text)?;
         return Ok(());
     }
-    let report = landfall_builder::lock(&options, &Drawn::new(printer))?;
+    let report = landfall_builder::lock(&options, &TerminalProgress::new(printer))?;
     printer.report(&report, text)?;
     Ok(())
 }
@@ -65,7 +65,7 @@ fn text(report: &LockReport) -> String {
     lines.push(format!("renders with kubectl {}, {}", renderer.version, renderer.digest));
     lines.extend(helm.iter().map(|helm| format!("renders charts with Helm {}, {}", helm.version, helm.digest)));
     if report.signed > 0 {
-        lines.push(format!("verified the signatures of {}", counted(report.signed, "image")));
+        lines.push(format!("verified the signatures of {}", format_count(report.signed, "image")));
     }
     let moved = report.moved.iter().map(|moved| {
         format!(
@@ -116,7 +116,7 @@ fn update_text(update: &LockUpdate) -> String {
         lines.extend(inputs.iter().flat_map(states));
     }
     let count = if changed.is_empty() { "nothing".to_owned() } else { changed.len().to_string() };
-    lines.push(format!("{}: {} asked for, {count} changed", lock.display(), counted(*entries, "entry")));
+    lines.push(format!("{}: {} asked for, {count} changed", lock.display(), format_count(*entries, "entry")));
     lines.join("\n")
 }
 
@@ -129,7 +129,7 @@ fn states(change: &InputChange) -> Vec<String> {
     let line = |mark: char, pinned: &PinnedInput| {
         let version = pinned.version.clone().filter(|_| !is_same);
         let digest = pinned.digest.map(|digest| digest.to_string());
-        let size = pinned.size_bytes.map(|bytes| format!("({})", counted(bytes, "byte")));
+        let size = pinned.size_bytes.map(|bytes| format!("({})", format_count(bytes, "byte")));
         let parts = [name.clone(), version, digest, size];
         format!("  {mark} {}", parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
     };
@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    fn pinned(version: Option<&str>, digit: u8, size_bytes: u64) -> PinnedInput {
+    fn sample_pin(version: Option<&str>, digit: u8, size_bytes: u64) -> PinnedInput {
         let digest = format!("sha256:{}", format!("{digit:02x}").repeat(32)).parse().ok();
         PinnedInput { version: version.map(str::to_owned), digest, size_bytes: Some(size_bytes) }
     }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     /// A change of the entry's own pin.
-    fn whole(before: PinnedInput, after: PinnedInput) -> InputChange {
+    fn pin_change(before: PinnedInput, after: PinnedInput) -> InputChange {
         InputChange { name: None, before: Some(before), after: Some(after) }
     }
 
@@ -210,17 +210,18 @@ mod tests {
     fn update_lists_changed_inputs() {
         let named = |name: &str, before, after| InputChange { name: Some(name.to_owned()), before, after };
         let commit = |digit: &str| PinnedInput { version: Some(digit.repeat(40)), digest: None, size_bytes: None };
-        let program = |version, digit| PinnedInput { size_bytes: None, ..pinned(Some(version), digit, 0) };
+        let program = |version, digit| PinnedInput { size_bytes: None, ..sample_pin(Some(version), digit, 0) };
         let of_model = vec![
-            whole(commit("a"), commit("b")),
-            named("x.json", Some(pinned(None, 5, 2)), Some(pinned(None, 6, 3))),
-            named("y.json", Some(pinned(None, 7, 2)), None),
-            named("z.json", None, Some(pinned(None, 8, 2))),
+            pin_change(commit("a"), commit("b")),
+            named("x.json", Some(sample_pin(None, 5, 2)), Some(sample_pin(None, 6, 3))),
+            named("y.json", Some(sample_pin(None, 7, 2)), None),
+            named("z.json", None, Some(sample_pin(None, 8, 2))),
         ];
-        let of_set = vec![named("torch", Some(pinned(Some("2.9.0"), 9, 7)), Some(pinned(Some("2.9.1"), 10, 8)))];
-        let renderer = vec![whole(program("v1.36.2", 3), program("v1.36.3", 4))];
-        let image = vec![whole(pinned(Some("1"), 1, 531), pinned(Some("1"), 2, 1))];
-        let retagged = vec![whole(pinned(Some("1"), 1, 531), pinned(Some("2"), 1, 531))];
+        let of_set =
+            vec![named("torch", Some(sample_pin(Some("2.9.0"), 9, 7)), Some(sample_pin(Some("2.9.1"), 10, 8)))];
+        let renderer = vec![pin_change(program("v1.36.2", 3), program("v1.36.3", 4))];
+        let image = vec![pin_change(sample_pin(Some("1"), 1, 531), sample_pin(Some("1"), 2, 1))];
+        let retagged = vec![pin_change(sample_pin(Some("1"), 1, 531), sample_pin(Some("2"), 1, 531))];
         let changed = vec![
             change(ChangedKind::Renderer, "kubectl", renderer),
             change(ChangedKind::Image, "docker.io/grafana/grafana:11.1.0", image),

@@ -7,13 +7,13 @@ use std::process::{Child, ExitCode};
 use std::sync::{Arc, OnceLock};
 
 use landfall_error_codes::codes;
-use landfall_lifecycle::operations::{Listener, LogSelection, LogSource, Logged, Operations, PodContainers};
+use landfall_lifecycle::operations::{Listener, LogItem, LogSelection, LogSource, Operations, PodContainers};
 
 use super::kubectl::{become_program, not_started};
 use super::site::operations_of_root;
 use crate::cli::LogsArguments;
 use crate::failure::Failure;
-use crate::printer::{Printer, received};
+use crate::printer::{Printer, ignore_closed_pipe};
 
 /// Prints the logs of a component's pods, each line with its pod and container. With `--follow`, lines of all pods are
 /// printed as they arrive, until an interrupt.
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &LogsArguments, printer: Printer) -> Result<ExitCod
     let LogsArguments { component, since, tail, container, .. } = arguments;
     let selection = LogSelection { since: *since, tail: *tail, container: container.clone() };
     operations.follow_logs(component, &selection, &listener(printer, &failed))?;
-    received(failed.get().map_or(Ok(()), |kind| Err(io::Error::from(*kind))))?;
+    ignore_closed_pipe(failed.get().map_or(Ok(()), |kind| Err(io::Error::from(*kind))))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -37,7 +37,7 @@ fn print(arguments: &LogsArguments, operations: &Operations, printer: Printer) -
         printer.note(&format!("{} has no pods", arguments.component));
         return Ok(ExitCode::SUCCESS);
     }
-    let wanted = wanted(arguments, &pods)?;
+    let wanted = kubectl_arguments(arguments, &pods)?;
     let command = |words: &Vec<OsString>| {
         let mut kubectl = operations.kubectl()?;
         kubectl.args(words);
@@ -66,7 +66,7 @@ fn worse(code: ExitCode, child: &mut Child) -> Result<ExitCode, Failure> {
 
 /// Arguments of kubectl, once per pod; for previous runs, once per container that has one, because kubectl refuses the
 /// others.
-fn wanted(arguments: &LogsArguments, pods: &[PodContainers]) -> Result<Vec<Vec<OsString>>, Failure> {
+fn kubectl_arguments(arguments: &LogsArguments, pods: &[PodContainers]) -> Result<Vec<Vec<OsString>>, Failure> {
     if !arguments.previous {
         let container = arguments.container.as_deref();
         return Ok(pods.iter().map(|pod| of_pod(arguments, pod, container)).collect());
@@ -99,19 +99,19 @@ fn of_pod(arguments: &LogsArguments, pod: &PodContainers, container: Option<&str
 fn listener(printer: Printer, failed: &Arc<OnceLock<io::ErrorKind>>) -> Listener {
     let failed = Arc::clone(failed);
     Arc::new(move |logged| match logged {
-        Logged::Line { source, text } => match printer.bytes(&line(&source, &text)) {
+        LogItem::Line { source, text } => match printer.bytes(&line(&source, &text)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failed.get_or_init(|| error.kind());
                 ControlFlow::Break(())
             }
         },
-        Logged::Started { namespace, pod } => note(printer, &format!("pod {namespace}/{pod} has started")),
-        Logged::Restarted { source: LogSource { namespace, pod, container }, times, ended } => note(
+        LogItem::Started { namespace, pod } => note(printer, &format!("pod {namespace}/{pod} has started")),
+        LogItem::Restarted { source: LogSource { namespace, pod, container }, times, ended } => note(
             printer,
             &format!("container {container} of pod {namespace}/{pod} has restarted, {times} times so far: {ended}"),
         ),
-        Logged::Unanswered(reason) => {
+        LogItem::Unanswered(reason) => {
             note(printer, &format!("the cluster does not answer, and is asked again: {reason}"))
         }
     })
@@ -153,7 +153,7 @@ mod tests {
             let one = |name: &str, has_previous| PodContainer { name: name.to_owned(), has_previous };
             let containers = vec![one("postgres", true), one("metrics", false)];
             let pod = PodContainers { namespace: "db".to_owned(), pod: "postgres-0".to_owned(), containers };
-            let words = wanted(&arguments(line), &[pod]).unwrap();
+            let words = kubectl_arguments(&arguments(line), &[pod]).unwrap();
             let [words] = &words[..] else { panic!("{words:?}") };
             words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
         };
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn missing_previous_run_is_refused() {
         let pod = PodContainers { namespace: "db".to_owned(), pod: "postgres-0".to_owned(), containers: Vec::new() };
-        let failure = wanted(&arguments("landfall logs postgres --previous"), &[pod]).unwrap_err();
+        let failure = kubectl_arguments(&arguments("landfall logs postgres --previous"), &[pod]).unwrap_err();
         assert_eq!(failure.code().id, "LF4042");
         assert!(failure.text().contains("no container of postgres has run before"), "{}", failure.text());
     }

@@ -15,12 +15,12 @@ use crate::printer::Printer;
 
 /// Written manual pages.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Written {
+pub(super) struct WrittenManuals {
     /// Files, such as `landfall-status.1`.
     pages: Vec<String>,
 }
 
-impl Document for Written {
+impl Document for WrittenManuals {
     const KIND: &'static str = "manuals";
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &ManualsArguments, printer: Printer) -> Result<(), 
     let folder = &arguments.output;
     let pages = pages()?;
     write(folder, &pages)?;
-    let written = Written { pages: pages.into_iter().map(|(name, _)| name).collect() };
+    let written = WrittenManuals { pages: pages.into_iter().map(|(name, _)| name).collect() };
     printer.report(&written, |written| format!("{} manual pages are in {}", written.pages.len(), folder.display()))?;
     Ok(())
 }
@@ -60,7 +60,7 @@ pub(super) fn pages() -> Result<Vec<Page>, Failure> {
 /// Adds the page of the command with these words, and those of its subcommands.
 fn collect(command: &clap::Command, words: &[&str], pages: &mut Vec<Page>) -> Result<(), Failure> {
     let name = words.join("-");
-    let text = rendered(command, words)
+    let text = render_manual(command, words)
         .map_err(|error| Failure::new(codes::BUG, format!("the page of {name} cannot be made")).because(&error))?;
     pages.push((format!("{name}.1"), text));
     let below = command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
@@ -68,7 +68,7 @@ fn collect(command: &clap::Command, words: &[&str], pages: &mut Vec<Page>) -> Re
 }
 
 /// Renders a page: the help, with separate sections for commands by audience, examples and exit codes.
-fn rendered(command: &clap::Command, words: &[&str]) -> std::io::Result<Vec<u8>> {
+fn render_manual(command: &clap::Command, words: &[&str]) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let page = clap_mangen::Man::new(command.clone()).title(words.join("-").to_uppercase());
     page.render_title(&mut text)?;
@@ -77,7 +77,7 @@ fn rendered(command: &clap::Command, words: &[&str]) -> std::io::Result<Vec<u8>>
     page.render_description_section(&mut text)?;
     let is_program = words == [PROGRAM];
     if is_program {
-        for (heading, commands) in cli::grouped(command) {
+        for (heading, commands) in cli::command_groups(command) {
             text.extend(commands_section(heading, &commands).into_bytes());
         }
     } else if command.has_subcommands() {
@@ -95,10 +95,11 @@ fn rendered(command: &clap::Command, words: &[&str]) -> std::io::Result<Vec<u8>>
 
 /// A section that lists commands with their descriptions.
 fn commands_section(heading: &str, commands: &[&clap::Command]) -> String {
-    let mut text = format!(".SH {}\n", escaped(&heading.to_uppercase()));
+    let mut text = format!(".SH {}\n", escape_roff(&heading.to_uppercase()));
     for command in commands {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        let _infallible = writeln!(text, ".TP\n{PROGRAM}\\-{}(1)\n{}", escaped(command.get_name()), escaped(&about));
+        let _infallible =
+            writeln!(text, ".TP\n{PROGRAM}\\-{}(1)\n{}", escape_roff(command.get_name()), escape_roff(&about));
     }
     text
 }
@@ -108,12 +109,12 @@ fn verbatim(heading: &str, lines: &str) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let lines: Vec<String> = lines.lines().map(escaped).collect();
+    let lines: Vec<String> = lines.lines().map(escape_roff).collect();
     format!(".SH \"{heading}\"\n.nf\n{}\n.fi\n", lines.join("\n"))
 }
 
 /// Escapes a line of text for roff.
-fn escaped(line: &str) -> String {
+fn escape_roff(line: &str) -> String {
     let line = line.replace('\\', "\\e").replace('-', "\\-");
     if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line }
 }

@@ -78,7 +78,7 @@ fn document(arguments: &ModelsFitArguments) -> Result<ModelsDocument, Failure> {
 fn of_bundle(path: &Path) -> Result<ModelsDocument, Failure> {
     let located = bundle::locate(path)?;
     let opened = Opened::read(located.head()?)?;
-    let contents = opened.untrusted();
+    let contents = opened.untrusted_contents();
     let Some(bytes) = contents.small_document(MODELS_DOCUMENT_NAME) else {
         let name = contents.identity().name;
         return Err(Failure::new(codes::NO_MODELS, format!("the head of {name} describes no model")));

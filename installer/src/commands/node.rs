@@ -5,7 +5,7 @@ use std::sync::Arc;
 use landfall_agent::prepare;
 use landfall_host::paths::SitePaths;
 use landfall_lifecycle::operations::{EventFile, Operations};
-use landfall_media::progress::{Event, Progress, Silent};
+use landfall_media::progress::{Event, Progress, SilentProgress};
 
 use super::{change, help_files, host_api};
 use crate::cli::{NodeCommand, PreparedProgram};
@@ -21,7 +21,7 @@ pub(crate) fn run(command: &NodeCommand, printer: Printer) -> Result<(), Failure
         NodeCommand::Operate => operate(&paths)?,
         NodeCommand::Serve => host_api::run(&paths)?,
         NodeCommand::Measure => {
-            Operations::new(Arc::new(Silent)).measure_usage()?;
+            Operations::new(Arc::new(SilentProgress)).measure_usage()?;
         }
         NodeCommand::Change(command) => change::run(command, printer)?,
         NodeCommand::WriteHelp { folder } => help_files::write(folder)?,

@@ -14,7 +14,7 @@ use crate::printer::Printer;
 const FILE_MODE: u32 = 0o644;
 
 /// Renders a page.
-pub(super) fn rendered(page: &impl Template) -> Result<String, Failure> {
+pub(super) fn render_page(page: &impl Template) -> Result<String, Failure> {
     page.render().map_err(|error| Failure::new(codes::BUG, "the page cannot be made").because(&error))
 }
 

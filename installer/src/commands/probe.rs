@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use indicatif::HumanBytes;
 use landfall_engine::step::StepError;
 use landfall_host::facts::Facts;
-use landfall_lifecycle::operations::{Absence, ProbeReport, ProbeRequest, Probed, ProbedNode};
+use landfall_lifecycle::operations::{Absence, ProbeOutcome, ProbeReport, ProbeRequest, ProbedNode};
 use landfall_media::durable;
 use landfall_models::Host;
 
@@ -37,12 +37,12 @@ pub(crate) fn run(arguments: &ProbeArguments, printer: Printer) -> Result<ExitCo
         limit: arguments.timeout,
     };
     let report = operations(printer).probe(&request, &mut |node| keep(node, arguments.output.as_deref()))?;
-    printer.judged(&report, text, report.exit_code())
+    printer.report_verdict(&report, text, report.exit_code())
 }
 
 /// Writes the facts of a node in the format that `--facts` reads. Names of nodes are valid file names.
 fn keep(node: &ProbedNode, folder: Option<&Path>) -> Result<(), StepError> {
-    if let (Some(folder), Probed::Facts(facts)) = (folder, &node.probed) {
+    if let (Some(folder), ProbeOutcome::Facts(facts)) = (folder, &node.probed) {
         let text = document::pretty::<Facts>(facts) + "\n";
         durable::write_file(&folder.join(format!("{}.json", node.name)), text.as_bytes(), FILE_MODE)?;
     }
@@ -54,8 +54,8 @@ fn text(report: &ProbeReport) -> String {
     let mut text = format!("{} of {} nodes of {} have facts\n", report.with_facts(), nodes.len(), shown::line(server));
     for node in nodes {
         let found = match &node.probed {
-            Probed::Facts(facts) => described(facts),
-            Probed::Absent(absent) => missing("no facts", absent),
+            ProbeOutcome::Facts(facts) => describe_facts(facts),
+            ProbeOutcome::Absent(absent) => missing("no facts", absent),
         };
         let _infallible = write!(text, "\n{}: {found}", shown::line(&node.name));
     }
@@ -66,7 +66,7 @@ fn text(report: &ProbeReport) -> String {
 }
 
 /// Summary of a node's facts for a person.
-fn described(facts: &Facts) -> String {
+fn describe_facts(facts: &Facts) -> String {
     let Facts { operating_system, kernel, cores, memory_bytes, gpus, .. } = facts;
     let groups = Host::of(*cores, *memory_bytes, gpus.as_ref()).groups;
     let groups: Vec<String> = groups.iter().map(|group| format!("{} × {}", group.count, group.model)).collect();
@@ -92,8 +92,8 @@ mod tests {
     fn report(leftover: Option<Absence>) -> ProbeReport {
         let node = |name: &str, probed| ProbedNode { name: name.to_owned(), probed };
         let nodes = vec![
-            node("node-1", Probed::Facts(Box::new(sample()))),
-            node("node-2", Probed::Absent(absence("x\u{1b}[2J\nnode-3: fine"))),
+            node("node-1", ProbeOutcome::Facts(Box::new(sample()))),
+            node("node-2", ProbeOutcome::Absent(absence("x\u{1b}[2J\nnode-3: fine"))),
         ];
         ProbeReport { server: "https://10.0.0.1:6443/".to_owned(), nodes, leftover }
     }

@@ -19,12 +19,12 @@ impl Document for ProofReport {
 /// Runs proofs and reports each; fails if one of them fails.
 pub(crate) fn run(arguments: &ProveArguments, printer: Printer) -> Result<(), Failure> {
     let report = operations_of_root(printer)?.prove(&arguments.names)?;
-    printer.judged(&report, text, refusal(&report)).map(drop)
+    printer.report_verdict(&report, text, refusal(&report)).map(drop)
 }
 
 /// Failure for a report with failed proofs.
 fn refusal(report: &ProofReport) -> Option<Failure> {
-    let failed: Vec<_> = report.failed().collect();
+    let failed: Vec<_> = report.failed_proofs().collect();
     if failed.is_empty() {
         return None;
     }
@@ -87,7 +87,7 @@ mod tests {
         let failure =
             Mismatch { expected: "exit code 0".to_owned(), found: "exit code 1; standard error `no\nrole`".to_owned() };
         let report = report(vec![result("rows", None), result("keys", Some(failure))]);
-        assert_eq!(report.failed().collect::<Vec<_>>(), ["keys"]);
+        assert_eq!(report.failed_proofs().collect::<Vec<_>>(), ["keys"]);
         insta::assert_snapshot!(text(&report));
     }
 

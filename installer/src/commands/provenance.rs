@@ -10,13 +10,13 @@ use landfall_bundle_spec::provenance::{Material, Provenance, VerifiedProvenance}
 use landfall_bundle_spec::{Sha256, Verified};
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{Trust, open_trusted};
-use landfall_media::bundle::Located;
+use landfall_media::bundle::UnverifiedBundle;
 use landfall_media::counters::Counters;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::verify::Trusted;
+use super::verify::BundleOrigin;
 use crate::cli::ProvenanceArguments;
 use crate::document::Document;
 use crate::failure::Failure;
@@ -29,11 +29,11 @@ const OTHER: &str = "other";
 /// Verified provenance of a bundle.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Provenanced {
+pub(super) struct ProvenanceReport {
     /// Always true: unverified provenance is an error. It concerns the statement, not the bytes of the bundle.
     verified: bool,
     #[serde(flatten)]
-    trusted: Trusted,
+    trusted: BundleOrigin,
     /// File that was checked.
     file: PathBuf,
     /// IDs of the release keys that signed the statement.
@@ -54,7 +54,7 @@ pub(super) struct Provenanced {
     statement: Value,
 }
 
-impl Document for Provenanced {
+impl Document for ProvenanceReport {
     const KIND: &'static str = "provenance";
 }
 
@@ -90,15 +90,15 @@ pub(crate) fn run(arguments: &ProvenanceArguments, printer: Printer) -> Result<(
     let trust = Trust::read(arguments.trust.trust.as_deref(), bundle)?;
     let (located, release) = open_trusted(bundle, &trust, &Counters::new())?;
     let (file, bytes) = match &arguments.file {
-        Some(file) => (file.clone(), named(file)?),
-        None => beside(&located, &release.verified)?,
+        Some(file) => (file.clone(), read_named_file(file)?),
+        None => find_provenance(&located, &release.verified)?,
     };
-    printer.report(&verified(file, &bytes, &release.verified)?, text)?;
+    printer.report(&verify_provenance(file, &bytes, &release.verified)?, text)?;
     Ok(())
 }
 
 /// Reads the file that a person named.
-fn named(file: &Path) -> Result<Vec<u8>, Failure> {
+fn read_named_file(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     fs_err::File::open(file)
         .and_then(|opened| opened.take(PROVENANCE_BYTES + 1).read_to_end(&mut bytes))
@@ -107,27 +107,27 @@ fn named(file: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Reads the file that `landfall build` wrote.
-fn beside(located: &Located, verified: &Verified) -> Result<(PathBuf, Vec<u8>), Failure> {
+fn find_provenance(located: &UnverifiedBundle, verified: &Verified) -> Result<(PathBuf, Vec<u8>), Failure> {
     let name = verified.bundle_name().provenance();
     let missing = || {
         let what = format!("{} has no {name}", located.folder().display());
         Failure::new(codes::PROVENANCE_MISSING, what)
     };
-    let bytes = located.beside(&name, PROVENANCE_BYTES)?.ok_or_else(missing)?;
+    let bytes = located.read_beside(&name, PROVENANCE_BYTES)?.ok_or_else(missing)?;
     Ok((located.folder().join(name), bytes))
 }
 
-fn verified(file: PathBuf, bytes: &[u8], bundle: &Verified) -> Result<Provenanced, Failure> {
+fn verify_provenance(file: PathBuf, bytes: &[u8], bundle: &Verified) -> Result<ProvenanceReport, Failure> {
     let provenance = Provenance::read(&file.display().to_string(), bytes)?.verify(bundle)?;
-    Ok(provenanced(file, &provenance, bundle))
+    Ok(provenance_report(file, &provenance, bundle))
 }
 
-fn provenanced(file: PathBuf, provenance: &VerifiedProvenance, bundle: &Verified) -> Provenanced {
+fn provenance_report(file: PathBuf, provenance: &VerifiedProvenance, bundle: &Verified) -> ProvenanceReport {
     let predicate = &provenance.statement().predicate;
     let given = &predicate.build_definition.external_parameters;
-    Provenanced {
+    ProvenanceReport {
         verified: true,
-        trusted: Trusted::of(bundle),
+        trusted: BundleOrigin::of(bundle),
         file,
         stated_by: provenance.signers().iter().map(ToString::to_string).collect(),
         builder: predicate.run_details.builder.id.clone(),
@@ -140,7 +140,7 @@ fn provenanced(file: PathBuf, provenance: &VerifiedProvenance, bundle: &Verified
     }
 }
 
-fn text(provenanced: &Provenanced) -> String {
+fn text(provenanced: &ProvenanceReport) -> String {
     let versions = provenanced.builder_versions.iter().map(|(name, version)| format!("{name} {version}"));
     let mut lines = vec![
         format!("verified: the provenance of {}", provenanced.trusted.line()),
@@ -184,8 +184,8 @@ mod tests {
         let statement = sample::statement(&bundle, vec![image]);
         let mut unsigned = UnsignedProvenance::new(&statement).unwrap();
         unsigned.sign(&vendor.key).unwrap();
-        let bytes = unsigned.signed("a.provenance.json", &bundle).unwrap();
-        let found = verified("a.provenance.json".into(), &bytes, &bundle).unwrap();
+        let bytes = unsigned.finish("a.provenance.json", &bundle).unwrap();
+        let found = verify_provenance("a.provenance.json".into(), &bytes, &bundle).unwrap();
         let shown = text(&found);
         assert!(shown.starts_with("verified: the provenance of sample 1.0.0, signed by "), "{shown}");
         assert!(
@@ -194,14 +194,14 @@ mod tests {
         );
         assert_eq!(found.statement["subject"][0]["name"], "landfall.json");
         let other = Sample::with_blobs(&vendor, vec![b"other".to_vec()]).unwrap().head.into_verified();
-        let refused = verified("a.provenance.json".into(), &bytes, &other).map(drop).unwrap_err();
+        let refused = verify_provenance("a.provenance.json".into(), &bytes, &other).map(drop).unwrap_err();
         assert_eq!(refused.code(), codes::PROVENANCE_FOREIGN);
     }
 
     #[test]
     fn missing_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = named(&folder.path().join("no.provenance.json")).unwrap_err();
+        let refused = read_named_file(&folder.path().join("no.provenance.json")).unwrap_err();
         assert_eq!(refused.code(), codes::PROVENANCE_MISSING);
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &ReleasesArguments, printer: Printer) -> Result<(),
     if list.releases.is_empty() {
         return Err(OperationError::NotInstalled.into());
     }
-    let shown: fn(&ReleaseList) -> String = if arguments.details { detailed } else { text };
+    let shown: fn(&ReleaseList) -> String = if arguments.details { detailed_text } else { text };
     printer.report(&list, shown)?;
     Ok(())
 }
@@ -85,7 +85,7 @@ fn text(list: &ReleaseList) -> String {
 }
 
 /// The list with the notes of each release, and with the differences between them.
-fn detailed(list: &ReleaseList) -> String {
+fn detailed_text(list: &ReleaseList) -> String {
     let ReleaseList { releases, difference } = list;
     let noted = |release: &KeptReleaseStatus| format!("{}\n{}", line(release), notes(release.notes.as_deref()));
     releases.iter().map(noted).chain(difference.as_ref().map(difference_text)).collect::<Vec<_>>().join("\n")
@@ -164,7 +164,7 @@ mod tests {
         starter 1.1.0 (counter 2), installed
         starter 1.0.0 (counter 2), kept: `landfall rollback` returns to it
         ");
-        let details: Vec<String> = detailed(&list).lines().map(str::to_owned).collect();
+        let details: Vec<String> = detailed_text(&list).lines().map(str::to_owned).collect();
         assert_eq!(
             details,
             [

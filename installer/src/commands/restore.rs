@@ -5,7 +5,7 @@ use std::fmt::Write;
 use indicatif::HumanBytes;
 use landfall_engine::plan::Plan;
 use landfall_lifecycle::operations::{
-    BackupSummary, OverwrittenStream, PreparedRestore, RestoreRequest, Restored, RestoredData,
+    BackupSummary, OverwrittenStream, PreparedRestore, RestoreOutcome, RestoreRequest, RestoredData,
 };
 use landfall_lifecycle::plan::upgrade::Outlook;
 use landfall_lifecycle::room::FilesystemPeak;
@@ -23,7 +23,7 @@ use crate::logging;
 use crate::printer::Printer;
 use crate::table::to_the_second;
 
-impl Document for Restored {
+impl Document for RestoreOutcome {
     const KIND: &'static str = "restore";
 }
 
@@ -153,8 +153,8 @@ fn beside_text(dependents: &[String], replaces_console: bool) -> String {
 }
 
 /// Text after a restore.
-pub(super) fn summary(restored: &Restored) -> String {
-    let Restored { release, version, streams } = restored;
+pub(super) fn summary(restored: &RestoreOutcome) -> String {
+    let RestoreOutcome { release, version, streams } = restored;
     let mut text = format!("data of {release} {version} is back, and was checked:");
     for RestoredData { stream, time } in streams {
         let _infallible = write!(text, "\n  {stream} as of {}", to_the_second(time));
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn summary_names_times_and_streams() {
-        let restored = Restored {
+        let restored = RestoreOutcome {
             release: "starter".to_owned(),
             version: "1.0.0".to_owned(),
             streams: [("postgres/database", "2026-11-22T11:59:59Z"), ("valkey/keys", "2026-11-22T02:00:00Z")]

@@ -1,6 +1,6 @@
 //! `landfall resume`: finishes an interrupted operation.
 
-use landfall_lifecycle::operations::Resumed;
+use landfall_lifecycle::operations::ResumeOutcome;
 
 use super::site::operations_of_root;
 use super::{configure, install, restore, uninstall, upgrade};
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
 
-impl Document for Resumed {
+impl Document for ResumeOutcome {
     const KIND: &'static str = "resume";
 }
 
@@ -20,13 +20,13 @@ pub(crate) fn run(arguments: ResumeArguments, printer: Printer) -> Result<(), Fa
     logging::keep(&operations.paths.logs(), "resume");
     let resumed = operations.resume(arguments.bundle)?;
     printer.report(&resumed, |resumed| match resumed {
-        Resumed::Install(installed) => install::summary(installed),
-        Resumed::Configure(configured) => configure::summary(configured),
-        Resumed::Upgrade(upgraded) => upgrade::summary("is installed", upgraded),
-        Resumed::Rollback(upgraded) => upgrade::summary("is installed again", upgraded),
-        Resumed::Restore(restored) => restore::summary(restored),
-        Resumed::Uninstall(uninstalled) => uninstall::summary(uninstalled),
-        Resumed::Nothing { release } => format!("nothing is unfinished: {release} is installed"),
+        ResumeOutcome::Install(installed) => install::summary(installed),
+        ResumeOutcome::Configure(configured) => configure::summary(configured),
+        ResumeOutcome::Upgrade(upgraded) => upgrade::summary("is installed", upgraded),
+        ResumeOutcome::Rollback(upgraded) => upgrade::summary("is installed again", upgraded),
+        ResumeOutcome::Restore(restored) => restore::summary(restored),
+        ResumeOutcome::Uninstall(uninstalled) => uninstall::summary(uninstalled),
+        ResumeOutcome::Nothing { release } => format!("nothing is unfinished: {release} is installed"),
     })?;
     Ok(())
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &SbomArguments, printer: Printer) -> Result<(), Fai
 }
 
 fn bill(opened: &Opened, image: Option<&str>, format: SbomFormat) -> Result<Value, Failure> {
-    let contents = opened.untrusted();
+    let contents = opened.untrusted_contents();
     let identity = contents.identity();
     let release = ReleaseDocument::read(contents.small_document(RELEASE_DOCUMENT_NAME).unwrap_or_default())?;
     let inventory = contents.small_document(INVENTORY_DOCUMENT_NAME);

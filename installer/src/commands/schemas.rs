@@ -4,11 +4,11 @@ use landfall_builder::{InitReport, LockCheck, LockReport, LockRequests, LockUpda
 use landfall_host::facts::Facts;
 use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
-    Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CarriedOut, CollectedSupport, Configured, ConfirmedDate,
-    CopiedBackups, Diagnosis, Drilled, ExportedObjects, ExportedStream, ForgottenBackups, Installed, LicenseReport,
-    NewKey, OperationDetails, PreflightReport, ProbeReport, ProofReport, RecoveryKey, RemovedReplacedData,
-    RepairedBackups, Restored, Resumed, SavedLogs, ScheduledBackups, SiteEvents, SiteSettings, SiteUse,
-    SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded, UsageStatus,
+    AbortOutcome, AdoptedBackups, BackedUp, BackupCheckReport, CarriedOut, CollectedSupport, ConfigureOutcome,
+    ConfirmedDate, CopiedBackups, Diagnosis, DrillReports, ExportedObjects, ExportedStream, ForgottenBackups,
+    InstallOutcome, LicenseReport, NewKey, OperationDetails, PreflightReport, ProbeReport, ProofReport, RecoveryKey,
+    RemovedReplacedData, RepairedBackups, RestoreOutcome, ResumeOutcome, SavedLogs, ScheduledBackups, SiteEvents,
+    SiteSettings, SiteUse, SiteVerification, StatusReport, TakenIn, UninstallOutcome, UpgradeOutcome, UsageStatus,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::trust::{Imported, change, revoke, show, sign};
+use super::trust::{TrustImport, change, revoke, show, sign};
 use super::{
     approvals, audit, backup, build, carry, configure, console, diff, errors, explain, history, inspect, key, license,
     manuals, models, plan, provenance, releases, replaced_data, restore, stage, upgrade, verify, version,
@@ -30,22 +30,22 @@ use crate::printer::{Printer, ProgressLine};
 
 /// Written schemas.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Written {
+pub(super) struct WrittenSchemas {
     /// Kinds, each with a schema `KIND.json`.
     kinds: Vec<&'static str>,
 }
 
-impl Document for Written {
+impl Document for WrittenSchemas {
     const KIND: &'static str = "schemas";
 }
 
 /// Kind and schema of every document.
 fn all() -> Vec<(&'static str, Value)> {
     let mut all = vec![
-        schema_of::<Aborted>(),
+        schema_of::<AbortOutcome>(),
         schema_of::<releases::ReleaseList>(),
-        schema_of::<build::Built>(),
-        schema_of::<Configured>(),
+        schema_of::<build::BuiltBundle>(),
+        schema_of::<ConfigureOutcome>(),
         schema_of::<configure::ConfigureDryRun<'_>>(),
         schema_of::<SiteSettings>(),
         schema_of::<diff::Difference>(),
@@ -60,7 +60,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<history::OperationHistory>(),
         schema_of::<OperationDetails>(),
         schema_of::<inspect::Inspection>(),
-        schema_of::<Installed>(),
+        schema_of::<InstallOutcome>(),
         schema_of::<key::NewKey>(),
         schema_of::<InitReport>(),
         schema_of::<LockReport>(),
@@ -68,31 +68,31 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<LockCheck>(),
         schema_of::<LockUpdate>(),
         schema_of::<LogLine>(),
-        schema_of::<manuals::Written>(),
+        schema_of::<manuals::WrittenManuals>(),
         schema_of::<models::ModelsFit>(),
         schema_of::<PreflightReport>(),
         schema_of::<ProbeReport>(),
         schema_of::<ProgressLine<'_>>(),
         schema_of::<ProofReport>(),
-        schema_of::<provenance::Provenanced>(),
+        schema_of::<provenance::ProvenanceReport>(),
         schema_of::<replaced_data::ReplacedDataList>(),
         schema_of::<RemovedReplacedData>(),
-        schema_of::<Resumed>(),
+        schema_of::<ResumeOutcome>(),
         schema_of::<upgrade::RolledBack>(),
-        schema_of::<revoke::Made>(),
-        schema_of::<change::Made>(),
-        schema_of::<Written>(),
+        schema_of::<revoke::RevocationDraft>(),
+        schema_of::<change::RootDraft>(),
+        schema_of::<WrittenSchemas>(),
         schema_of::<sign::Report>(),
-        schema_of::<stage::Staged>(),
+        schema_of::<stage::StagedBundle>(),
         schema_of::<StatusReport>(),
         schema_of::<SiteUse>(),
         schema_of::<Index>(),
         schema_of::<Analysis>(),
         schema_of::<CollectedSupport>(),
-        schema_of::<show::Shown>(),
-        schema_of::<Imported>(),
-        schema_of::<Uninstalled>(),
-        schema_of::<Upgraded>(),
+        schema_of::<show::TrustDocument>(),
+        schema_of::<TrustImport>(),
+        schema_of::<UninstallOutcome>(),
+        schema_of::<UpgradeOutcome>(),
         schema_of::<upgrade::UpgradeDryRun<'_>>(),
         schema_of::<verify::Verification>(),
         schema_of::<SiteVerification>(),
@@ -101,7 +101,7 @@ fn all() -> Vec<(&'static str, Value)> {
     all.extend(of_licenses());
     all.extend(of_console());
     let delta = schema_of::<carry::CarriedDelta>();
-    all.extend([schema_of::<CarriedOut>(), schema_of::<TakenIn>(), schema_of::<carry::Carried>(), delta]);
+    all.extend([schema_of::<CarriedOut>(), schema_of::<TakenIn>(), schema_of::<carry::CarriedContent>(), delta]);
     all
 }
 
@@ -115,12 +115,12 @@ fn of_backups() -> Vec<(&'static str, Value)> {
         schema_of::<RepairedBackups>(),
         schema_of::<ForgottenBackups>(),
         schema_of::<backup::BackupList>(),
-        schema_of::<Drilled>(),
+        schema_of::<DrillReports>(),
         schema_of::<ExportedObjects>(),
         schema_of::<ExportedStream>(),
         schema_of::<RecoveryKey>(),
         schema_of::<restore::RestoreDryRun<'_>>(),
-        schema_of::<Restored>(),
+        schema_of::<RestoreOutcome>(),
         schema_of::<SavedLogs>(),
         schema_of::<ScheduledBackups>(),
         schema_of::<NewKey>(),
@@ -133,8 +133,8 @@ fn of_console() -> Vec<(&'static str, Value)> {
         schema_of::<console::ConsoleAccess>(),
         schema_of::<approvals::Approval>(),
         schema_of::<approvals::Approvals>(),
-        schema_of::<audit::Verified>(),
-        schema_of::<audit::Shown>(),
+        schema_of::<audit::AuditVerification>(),
+        schema_of::<audit::AuditSignatures>(),
     ]
 }
 
@@ -143,13 +143,13 @@ fn of_licenses() -> Vec<(&'static str, Value)> {
     vec![
         schema_of::<LicenseReport>(),
         schema_of::<license::inspect::Inspection>(),
-        schema_of::<license::issue::Issued>(),
-        schema_of::<license::site::Imported>(),
+        schema_of::<license::issue::IssuedLicense>(),
+        schema_of::<license::site::LicenseImport>(),
         schema_of::<ConfirmedDate>(),
         schema_of::<UsageStatus>(),
         schema_of::<UsageReport>(),
-        schema_of::<license::report::Reported>(),
-        schema_of::<license::report::Checked>(),
+        schema_of::<license::report::UsageExport>(),
+        schema_of::<license::report::CheckedReport>(),
     ]
 }
 
@@ -165,7 +165,7 @@ pub(crate) fn run(arguments: &SchemasArguments, printer: Printer) -> Result<(), 
     for (kind, schema) in &schemas {
         durable::write_file(&arguments.output.join(format!("{kind}.json")), text(schema).as_bytes(), 0o644)?;
     }
-    let written = Written { kinds: schemas.into_iter().map(|(kind, _)| kind).collect() };
+    let written = WrittenSchemas { kinds: schemas.into_iter().map(|(kind, _)| kind).collect() };
     printer
         .report(&written, |written| format!("{} schemas are in {}", written.kinds.len(), arguments.output.display()))?;
     Ok(())
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::commands::install;
     use crate::document;
-    use crate::failure::Blocking;
+    use crate::failure::BlockerSummary;
 
     fn repository() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -256,13 +256,17 @@ mod tests {
     #[test]
     fn printed_documents_match_schemas() {
         let uninstalled =
-            || Uninstalled { release: None, kept: vec!["/var/lib".into()], volumes: Vec::new(), host_pack: None };
+            || UninstallOutcome { release: None, kept: vec!["/var/lib".into()], volumes: Vec::new(), host_pack: None };
         check(&uninstalled());
-        check(&Resumed::Install(Box::new(install::tests::installed())));
-        check(&Resumed::Uninstall(uninstalled()));
-        check(&Resumed::Nothing { release: "starter 1.0.0".to_owned() });
-        let blocking =
-            Blocking { code: "LF3006", what: "few".to_owned(), why: "1; needed: 2".to_owned(), next: "add".to_owned() };
+        check(&ResumeOutcome::Install(Box::new(install::tests::sample_install())));
+        check(&ResumeOutcome::Uninstall(uninstalled()));
+        check(&ResumeOutcome::Nothing { release: "starter 1.0.0".to_owned() });
+        let blocking = BlockerSummary {
+            code: "LF3006",
+            what: "few".to_owned(),
+            why: "1; needed: 2".to_owned(),
+            next: "add".to_owned(),
+        };
         let failure = Failure::new(codes::NOT_READY, "two\nlines").blocked_by(vec![blocking]);
         check(&ErrorDocument::of(&failure.because(&std::io::Error::other("a\u{1b}cause"))));
         for event in [

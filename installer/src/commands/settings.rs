@@ -8,7 +8,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
-use crate::table::aligned;
+use crate::table::format_table;
 
 impl Document for SiteSettings {
     const KIND: &'static str = "settings";
@@ -26,9 +26,9 @@ fn text(settings: &SiteSettings) -> String {
     if values.is_empty() && secrets.is_empty() {
         return format!("{release} {version} has no settings");
     }
-    let values = (!values.is_empty()).then(|| aligned(["setting", "value", "default"], values.iter().map(row)));
+    let values = (!values.is_empty()).then(|| format_table(["setting", "value", "default"], values.iter().map(row)));
     let headings = ["secret", "state", "component", "what it is for"];
-    let secrets = (!secrets.is_empty()).then(|| aligned(headings, secrets.iter().map(secret_row)));
+    let secrets = (!secrets.is_empty()).then(|| format_table(headings, secrets.iter().map(secret_row)));
     values.into_iter().chain(secrets).collect::<Vec<_>>().join("\n\n")
 }
 

@@ -7,7 +7,7 @@ use landfall_lifecycle::operations::Operations;
 
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::progress::Drawn;
+use crate::progress::TerminalProgress;
 
 /// Note for each use of a development root.
 pub(crate) const DEVELOPMENT_NOTE: &str =
@@ -24,5 +24,5 @@ pub(crate) fn operations_of_root(printer: Printer) -> Result<Operations, Failure
 
 /// Operations on this host with visible progress.
 pub(crate) fn operations(printer: Printer) -> Operations {
-    Operations::new(Arc::new(Drawn::new(printer)))
+    Operations::new(Arc::new(TerminalProgress::new(printer)))
 }

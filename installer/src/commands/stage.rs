@@ -11,20 +11,20 @@ use landfall_media::{durable, stage};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::verify::Trusted;
+use super::verify::BundleOrigin;
 use crate::cli::StageArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::progress::Drawn;
+use crate::progress::TerminalProgress;
 use crate::usage::{self, ProcessUsage};
 
 /// Staged content, and the resource use of the command.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Staged {
+pub(super) struct StagedBundle {
     #[serde(flatten)]
-    trusted: Trusted,
+    trusted: BundleOrigin,
     /// Bytes of all blobs of the bundle.
     bundle_blob_bytes: u64,
     /// Bytes of the blobs that the store lacked.
@@ -37,7 +37,7 @@ pub(super) struct Staged {
     process: ProcessUsage,
 }
 
-impl Document for Staged {
+impl Document for StagedBundle {
     const KIND: &'static str = "stage";
 }
 
@@ -46,14 +46,14 @@ pub(crate) fn run(arguments: &StageArguments, printer: Printer) -> Result<(), Fa
     let trust = Trust::read(arguments.trust.trust.as_deref(), &arguments.bundle)?;
     let counters = IoCounters::default();
     let (located, release) = open_trusted(&arguments.bundle, &trust, &counters.media)?;
-    let trusted = Trusted::of(&release.verified);
+    let trusted = BundleOrigin::of(&release.verified);
     let bundle_blob_bytes = release.verified.blobs().entries().iter().map(|entry| entry.size).sum();
     let media = located.assemble(release.payload(), counters.media.clone())?;
     durable::create_folder(&arguments.store)?;
-    let store = ContentStore::counted(&arguments.store, counters.store.clone());
+    let store = ContentStore::with_counters(&arguments.store, counters.store.clone());
     let lacking_bytes = stage::lacking_bytes(&media, &store);
-    stage::stage(&media, &store, &Drawn::new(printer))?;
-    let staged = Staged {
+    stage::stage(&media, &store, &TerminalProgress::new(printer))?;
+    let staged = StagedBundle {
         trusted,
         bundle_blob_bytes,
         lacking_bytes,

@@ -11,7 +11,7 @@ use landfall_support::{Index, archive};
 
 use super::site::operations_of_root;
 use crate::cli::{SupportAnalyzeArguments, SupportCollectArguments, SupportCommand};
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -45,7 +45,7 @@ fn collect(arguments: &SupportCollectArguments, printer: Printer) -> Result<(), 
 
 fn collected_text(collected: &CollectedSupport) -> String {
     let CollectedSupport { file, size_bytes, files, truncated, known_values, unknown, collectors } = collected;
-    let mut text = format!("{} has {}, {}", file.display(), counted(*files, "file"), HumanBytes(*size_bytes));
+    let mut text = format!("{} has {}, {}", file.display(), format_count(*files, "file"), HumanBytes(*size_bytes));
     if *truncated > 0 {
         let _infallible = write!(text, "; {truncated} of them have only the newest lines");
     }
@@ -76,8 +76,8 @@ pub(super) fn analysis_text(analysis: &Analysis) -> String {
     let Analysis { collected_at, landfall, files, observations, gaps } = analysis;
     let mut text = format!(
         "collected at {collected_at} by landfall {landfall}: {}, {}",
-        counted(*files, "file"),
-        counted(observations.len(), "observation")
+        format_count(*files, "file"),
+        format_count(observations.len(), "observation")
     );
     for observation in observations {
         observation_text(&mut text, observation);

@@ -10,7 +10,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
-use crate::table::aligned;
+use crate::table::format_table;
 
 impl Document for SiteUse {
     const KIND: &'static str = "top";
@@ -24,8 +24,8 @@ pub(crate) fn run(arguments: &TopArguments, printer: Printer) -> Result<(), Fail
 
 fn text(used: &SiteUse) -> String {
     let SiteUse { nodes, components, notes, .. } = used;
-    let of_nodes = aligned(["node", "cpu", "memory"], nodes.iter().map(node));
-    let of_components = aligned(["component, pod", "cpu", "memory"], components.iter().flat_map(component));
+    let of_nodes = format_table(["node", "cpu", "memory"], nodes.iter().map(node));
+    let of_components = format_table(["component, pod", "cpu", "memory"], components.iter().flat_map(component));
     let notes = notes.iter().map(|note| format!("note: {}", shown::line(note)));
     let lines: Vec<_> = [of_nodes, String::new(), of_components].into_iter().chain(notes).collect();
     lines.join("\n")
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    fn used() -> SiteUse {
+    fn sample_use() -> SiteUse {
         let amounts =
             Amounts { cpu_used_millicores: Some(250), memory_used_bytes: Some(64 << 20), ..Amounts::default() };
         let container = ContainerResources {
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn usage_is_shown_by_level() {
-        insta::assert_snapshot!(text(&used()), @r"
+        insta::assert_snapshot!(text(&sample_use()), @r"
         NODE    CPU         MEMORY
         node-1  - of 4.000  - of 8.00 GiB
 
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn document_matches_schema() {
         let (_, schema) = crate::document::schema_of::<SiteUse>();
-        let document: serde_json::Value = serde_json::from_str(&crate::document::line(&used())).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&crate::document::line(&sample_use())).unwrap();
         assert!(jsonschema::is_valid(&schema, &document));
     }
 }

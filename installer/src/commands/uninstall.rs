@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use landfall_lifecycle::operations::{DataWish, Operations, Uninstalled};
+use landfall_lifecycle::operations::{DataWish, Operations, UninstallOutcome};
 
 use super::confirmation::site_named;
 use super::site::operations_of_root;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
 
-impl Document for Uninstalled {
+impl Document for UninstallOutcome {
     const KIND: &'static str = "uninstall";
 }
 
@@ -37,7 +37,7 @@ fn wish(arguments: UninstallArguments, operations: &Operations, printer: Printer
 }
 
 /// Text after an uninstall.
-pub(crate) fn summary(uninstalled: &Uninstalled) -> String {
+pub(crate) fn summary(uninstalled: &UninstallOutcome) -> String {
     let mut text = match (&uninstalled.release, uninstalled.kept.is_empty()) {
         (Some(release), true) => format!("{release} is uninstalled; this machine is as it was"),
         (Some(release), false) => format!("{release} is uninstalled; its data is kept"),

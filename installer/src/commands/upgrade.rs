@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{HumanBytes, HumanDuration};
 use landfall_engine::plan::Plan;
 use landfall_lifecycle::operations::{
-    Aborted, BackupSummary, DataChoice, ObjectEdit, PreparedUpgrade, UpgradeRequest, Upgraded,
+    AbortOutcome, BackupSummary, DataChoice, ObjectEdit, PreparedUpgrade, UpgradeOutcome, UpgradeRequest,
 };
 use landfall_lifecycle::plan::configure::SettingChange;
 use landfall_lifecycle::plan::upgrade::{
@@ -69,20 +69,20 @@ impl Document for UpgradeDryRun<'_> {
     const KIND: &'static str = "upgradeDryRun";
 }
 
-impl Document for Upgraded {
+impl Document for UpgradeOutcome {
     const KIND: &'static str = "upgrade";
 }
 
 /// Result of a rollback.
 #[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
-pub(super) struct RolledBack(Upgraded);
+pub(super) struct RolledBack(UpgradeOutcome);
 
 impl Document for RolledBack {
     const KIND: &'static str = "rollback";
 }
 
-impl Document for Aborted {
+impl Document for AbortOutcome {
     const KIND: &'static str = "abort";
 }
 
@@ -91,7 +91,8 @@ pub(crate) fn run(arguments: UpgradeArguments, printer: Printer) -> Result<(), F
     let Some(bundle) = &arguments.bundle else { return abort(printer) };
     let operations = operations_of_root(printer)?;
     let given = arguments.secrets;
-    let given = if arguments.dry_run { secrets::named(given) } else { secrets::brought(given) };
+    let given =
+        if arguments.dry_run { secrets::noninteractive_secrets(given) } else { secrets::interactive_secrets(given) };
     let request = UpgradeRequest {
         bundle,
         license: arguments.license.as_deref(),
@@ -148,7 +149,7 @@ pub(super) fn abort(printer: Printer) -> Result<(), Failure> {
     Ok(())
 }
 
-fn abort_text(aborted: &Aborted) -> String {
+fn abort_text(aborted: &AbortOutcome) -> String {
     let mut text = format!("the change was undone: {} is as it was before", aborted.release);
     for replaced in &aborted.replaced_data {
         let _infallible = write!(text, "\n  {}", replaced.note());
@@ -349,8 +350,8 @@ fn fate_text(fate: Fate) -> &'static str {
 }
 
 /// Text after an upgrade or a rollback.
-pub(super) fn summary(what: &str, upgraded: &Upgraded) -> String {
-    let Upgraded { release, version, previous, changed, removed, restored, restored_from, kubernetes } = upgraded;
+pub(super) fn summary(what: &str, upgraded: &UpgradeOutcome) -> String {
+    let UpgradeOutcome { release, version, previous, changed, removed, restored, restored_from, kubernetes } = upgraded;
     let mut text = format!("{release} {version} {what}, and its proofs passed");
     if let Some(kubernetes) = kubernetes {
         let _infallible = write!(text, "; the node runs Kubernetes {kubernetes}");
@@ -475,7 +476,7 @@ mod tests {
 
     #[test]
     fn summary_names_rollback() {
-        let upgraded = Upgraded {
+        let upgraded = UpgradeOutcome {
             release: "starter".to_owned(),
             version: "1.1.0".to_owned(),
             previous: "1.0.0".to_owned(),

@@ -14,7 +14,7 @@ use crate::cli::VerifyArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::progress::Drawn;
+use crate::progress::TerminalProgress;
 use crate::usage::{self, ProcessUsage};
 
 /// Result of a verification, and its resource use.
@@ -24,7 +24,7 @@ pub(crate) struct Verification {
     /// Always true: an unverified bundle is an error.
     verified: bool,
     #[serde(flatten)]
-    trusted: Trusted,
+    trusted: BundleOrigin,
     /// Number of files of the bundle.
     parts: usize,
     /// Bytes of the bundle, or of the delta.
@@ -44,7 +44,7 @@ impl Document for Verification {
 /// Origin of a bundle with a verified head.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Trusted {
+pub(crate) struct BundleOrigin {
     /// ID of the bundle.
     #[schemars(with = "String")]
     id: Sha256,
@@ -65,11 +65,11 @@ pub(crate) struct Trusted {
     signed_by: Vec<String>,
 }
 
-impl Trusted {
+impl BundleOrigin {
     /// Reads the facts of a verified head.
     pub(crate) fn of(verified: &Verified) -> Self {
         let identity = verified.identity();
-        let trusted = verified.trusted();
+        let trusted = verified.trusted_root();
         Self {
             id: verified.id(),
             name: identity.name,
@@ -95,9 +95,9 @@ pub(crate) fn run(arguments: &VerifyArguments, printer: Printer) -> Result<(), F
     let trust = Trust::read(arguments.trust.trust.as_deref(), bundle)?;
     let counters = IoCounters::default();
     let (located, verified) = open_verified(bundle, &trust, &counters.media)?;
-    let trusted = Trusted::of(&verified);
+    let trusted = BundleOrigin::of(&verified);
     let media = located.assemble(Payload::from(verified), counters.media.clone())?;
-    verify::verify(&media, "verifying", &Drawn::new(printer))?;
+    verify::verify(&media, "verifying", &TerminalProgress::new(printer))?;
     let verification = Verification {
         verified: true,
         trusted,

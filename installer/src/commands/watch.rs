@@ -23,9 +23,9 @@ const CLEARED: &str = "\u{1b}[H\u{1b}[2J";
 
 /// Shows the status until an interrupt, or until the reader closes standard output.
 pub(super) fn run(operations: &Operations, printer: Printer) -> Result<ExitCode, Failure> {
-    let interrupts = Interrupts::held()
+    let interrupts = Interrupts::capture()
         .map_err(|error| Failure::new(codes::BUG, "interrupts cannot be waited for").because(&error))?;
-    let mut shown = Shown::default();
+    let mut shown = ShownText::default();
     loop {
         let report = operations.status()?;
         let text = shown.next(&report, printer, Terminal::of_stdout());
@@ -42,9 +42,9 @@ pub(super) fn run(operations: &Operations, printer: Printer) -> Result<ExitCode,
 
 /// Last shown text.
 #[derive(Default)]
-struct Shown(String);
+struct ShownText(String);
 
-impl Shown {
+impl ShownText {
     /// Text to print for a report, if any.
     fn next(&mut self, report: &StatusReport, printer: Printer, terminal: Option<Terminal>) -> Option<String> {
         let now = Timestamp::now();
@@ -73,14 +73,14 @@ fn screen(text: &str, rows: usize) -> String {
 #[cfg(test)]
 mod tests {
     use landfall_lifecycle::operations::Verdict;
-    use landfall_lifecycle::operations::status::sample::installed;
+    use landfall_lifecycle::operations::status::sample::installed_status;
 
     use super::*;
 
     #[test]
     fn pipe_gets_line_per_change() {
-        let (mut shown, printer) = (Shown::default(), Printer::new(false));
-        let mut report = installed();
+        let (mut shown, printer) = (ShownText::default(), Printer::new(false));
+        let mut report = installed_status();
         let first = shown.next(&report, printer, None).unwrap();
         assert!(first.ends_with("Z  starter 1.0.0 is installed, and everything is ready\n"), "{first}");
         assert_eq!(shown.next(&report, printer, None), None);
@@ -92,9 +92,9 @@ mod tests {
 
     #[test]
     fn program_gets_document_per_update() {
-        let (mut shown, printer) = (Shown::default(), Printer::new(true));
+        let (mut shown, printer) = (ShownText::default(), Printer::new(true));
         for _ in 0..2 {
-            let line = shown.next(&installed(), printer, None).unwrap();
+            let line = shown.next(&installed_status(), printer, None).unwrap();
             assert_eq!(line.lines().count(), 1);
             let document: serde_json::Value = serde_json::from_str(&line).unwrap();
             assert_eq!(document["kind"], "status");

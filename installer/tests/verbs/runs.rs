@@ -78,7 +78,7 @@ pub(crate) fn without_a_reader(command: &mut Command) -> Output {
 }
 
 /// Output of the command after an interrupt before or during its output: nothing is read, so the verb cannot finish.
-pub(crate) fn interrupted(command: &mut Command) -> Output {
+pub(crate) fn run_interrupted(command: &mut Command) -> Output {
     let (_reader, writer) = full_pipe();
     let child = command.stdout(writer).stderr(Stdio::piped()).spawn().expect("landfall");
     wait_for_handler(&child);

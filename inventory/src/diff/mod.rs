@@ -49,9 +49,9 @@ pub struct Side<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct BundleDiff {
     /// First bundle.
-    pub from: Named,
+    pub from: NamedBundle,
     /// Second bundle.
-    pub to: Named,
+    pub to: NamedBundle,
     /// Bytes of blobs that the second bundle shares with the first, adds, or drops.
     pub bytes: Bytes,
     /// Images, by repository.
@@ -71,7 +71,7 @@ pub struct BundleDiff {
 /// Bundle, as people name it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Named {
+pub struct NamedBundle {
     /// ID of the bundle.
     #[schemars(with = "String")]
     pub id: Sha256,
@@ -140,15 +140,15 @@ impl Names {
 pub fn diff(from: &Side<'_>, to: &Side<'_>) -> BundleDiff {
     let (old_values, new_values) = (values(from), values(to));
     BundleDiff {
-        from: named(from),
-        to: named(to),
+        from: named_bundle(from),
+        to: named_bundle(to),
         bytes: blobs::bytes(from, to),
         images: images::changes(from, to),
         packages: from.inventory.zip(to.inventory).map(|(from, to)| packages::changes(from, to)),
-        components: Names::of(&borrowed(from.objects), &borrowed(to.objects)),
+        components: Names::of(&borrow_map(from.objects), &borrow_map(to.objects)),
         objects: objects::changes(from.objects, to.objects),
         artifacts: artifacts::changes(from, to),
-        values: Names::of(&borrowed(&old_values), &borrowed(&new_values)),
+        values: Names::of(&borrow_map(&old_values), &borrow_map(&new_values)),
     }
 }
 
@@ -159,12 +159,12 @@ fn values(side: &Side<'_>) -> BTreeMap<String, Value> {
     declared.map(|value| (value.name.clone(), serde_json::to_value(value).unwrap_or_default())).collect()
 }
 
-fn borrowed<T>(map: &BTreeMap<String, T>) -> BTreeMap<&str, &T> {
+fn borrow_map<T>(map: &BTreeMap<String, T>) -> BTreeMap<&str, &T> {
     map.iter().map(|(name, value)| (name.as_str(), value)).collect()
 }
 
-fn named(side: &Side<'_>) -> Named {
-    Named {
+fn named_bundle(side: &Side<'_>) -> NamedBundle {
+    NamedBundle {
         id: side.id,
         name: side.identity.name.clone(),
         version: side.identity.version.clone(),

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{ImageInventory, Package, PackageKind, ReadImage, read::Found};
+use crate::{ImageInventory, Package, PackageKind, ReadImage, read::FileContents};
 
 const OLD: &str = "docker.io/library/web:1.0";
 const NEW: &str = "docker.io/library/web:1.1";
@@ -33,7 +33,7 @@ impl Bundle {
         });
         let packages =
             packages.iter().map(|(name, version)| Package::new(PackageKind::Deb, name, version).expect("package"));
-        let found = [("/var/lib/dpkg/status".to_owned(), Found::Packages(packages.collect()))];
+        let found = [("/var/lib/dpkg/status".to_owned(), FileContents::Packages(packages.collect()))];
         let image = ReadImage { reference: reference.to_owned(), license: None, inventory: ImageInventory::of(found) };
         let object = json!([{ "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": { "name": "web", "namespace": "web",

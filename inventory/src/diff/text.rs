@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{ArtifactChange, BundleDiff, Changes, Named, Names, ObjectChange, PackageChange};
+use super::{ArtifactChange, BundleDiff, Changes, NamedBundle, Names, ObjectChange, PackageChange};
 
 /// Maximum number of an object's fields that the text names.
 const FIELDS: usize = 5;
@@ -10,7 +10,7 @@ const FIELDS: usize = 5;
 /// Formats the differences. `size` formats bytes for people.
 pub fn text(diff: &BundleDiff, size: impl Fn(u64) -> String) -> String {
     let mut text = String::new();
-    for (mark, Named { name, version, counter, id, total_bytes }) in [('-', &diff.from), ('+', &diff.to)] {
+    for (mark, NamedBundle { name, version, counter, id, total_bytes }) in [('-', &diff.from), ('+', &diff.to)] {
         line(&mut text, format_args!("{mark} {name} {version}, counter {counter}, {}, id {id}", size(*total_bytes)));
     }
     let bytes = &diff.bytes;

@@ -26,21 +26,21 @@ pub fn package_of(path: &str) -> Option<&str> {
 
 /// Returns the licenses of all files of a package, all of which apply, in SPDX's terms where they exist.
 pub fn license(file: impl BufRead) -> io::Result<Option<String>> {
-    let mut reading = Reading::default();
+    let mut reading = CopyrightReader::default();
     lines::each_line(file, |line| reading.line(line))?;
     reading.end_paragraph();
     // Prose names the text of a license. It does not say whether later versions are allowed, or which files the license
     // covers.
     let texts: Vec<_> = reading.texts.into_iter().collect();
     Ok(match reading.is_structured {
-        Some(true) => joined(&reading.licenses),
+        Some(true) => join_licenses(&reading.licenses),
         _ => super::license(&texts.join(", ")).and_then(|texts| super::license(&format!("texts: {texts}"))),
     })
 }
 
 /// The state of reading a file.
 #[derive(Default)]
-struct Reading {
+struct CopyrightReader {
     /// True if the file is machine-readable; unknown before its first line.
     is_structured: Option<bool>,
     /// License of the current paragraph.
@@ -53,7 +53,7 @@ struct Reading {
     texts: BTreeSet<String>,
 }
 
-impl Reading {
+impl CopyrightReader {
     /// Reads a line. Returns true to continue.
     fn line(&mut self, line: &str) -> bool {
         if line.trim().is_empty() {
@@ -141,7 +141,7 @@ fn gnu_in_spdx(word: &str) -> Option<String> {
 }
 
 /// Joins the licenses, as many as fit into a line.
-fn joined(licenses: &BTreeSet<String>) -> Option<String> {
+fn join_licenses(licenses: &BTreeSet<String>) -> Option<String> {
     let term = |license: &String| if license.contains(" OR ") { format!("({license})") } else { license.clone() };
     let terms: Vec<_> = if let [only] = &licenses.iter().collect::<Vec<_>>()[..] {
         vec![(*only).clone()]
@@ -221,9 +221,9 @@ mod tests {
     #[test]
     fn joined_licenses_fit_limit() {
         let names = |count: usize| (0..count).map(|index| format!("license-{index:03}")).collect::<BTreeSet<_>>();
-        let line = joined(&names(100)).expect("a line");
+        let line = join_licenses(&names(100)).expect("a line");
         assert!(line.len() <= limits::TEXT_BYTES && line.ends_with(" and 85 more"), "{line}");
-        assert_eq!(joined(&BTreeSet::from(["a".repeat(limits::TEXT_BYTES), "b".to_owned()])), None);
+        assert_eq!(join_licenses(&BTreeSet::from(["a".repeat(limits::TEXT_BYTES), "b".to_owned()])), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::system::System;
 /// The contents of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Found {
+pub enum FileContents {
     /// Packages; empty if the file belongs to a package that is not installed.
     Packages(Vec<Package>),
     /// The distribution.
@@ -38,13 +38,13 @@ pub enum Found {
 }
 
 /// Reads a file of this many bytes. Fails only if its bytes cannot be read.
-pub fn read(source: Source, bytes: u64, file: impl Read) -> io::Result<Found> {
+pub fn read(source: Source, bytes: u64, file: impl Read) -> io::Result<FileContents> {
     let limit = source.limit();
     if bytes > limit && source == Source::Copyright {
         return Ok(none());
     }
     if bytes > limit {
-        return Ok(Found::Unread(format!("it has {bytes} bytes, more than {limit}")));
+        return Ok(FileContents::Unread(format!("it has {bytes} bytes, more than {limit}")));
     }
     let file = io::BufReader::new(file.take(limit));
     let found = match source {
@@ -52,30 +52,34 @@ pub fn read(source: Source, bytes: u64, file: impl Read) -> io::Result<Found> {
         Source::Apk => paragraphs::apk(file)?,
         Source::Python => python::metadata(file)?,
         Source::Npm => npm::package(file)?,
-        Source::Copyright => return copyright::license(file).map(|license| license.map_or_else(none, Found::License)),
-        Source::OsRelease => return os_release::read(file).map(|system| system.map_or_else(none, Found::System)),
+        Source::Copyright => {
+            return copyright::license(file).map(|license| license.map_or_else(none, FileContents::License));
+        }
+        Source::OsRelease => {
+            return os_release::read(file).map(|system| system.map_or_else(none, FileContents::System));
+        }
         Source::Rpm => rpm::packages(file)?,
         Source::RpmLog if bytes == 0 => Ok(Vec::new()),
         Source::RpmLog => Err("it has changes to rpmdb.sqlite that Landfall does not read".to_owned()),
-        Source::RpmBerkeley => Err(unlisted("Berkeley DB (RPM before version 4.16)")),
-        Source::RpmNdb => Err(unlisted("RPM in its form NDB")),
+        Source::RpmBerkeley => Err(unlisted_reason("Berkeley DB (RPM before version 4.16)")),
+        Source::RpmNdb => Err(unlisted_reason("RPM in its form NDB")),
     };
     Ok(match found {
         Ok(packages) if packages.len() > limits::PACKAGES => {
-            Found::Unread(format!("it lists more than {} packages", limits::PACKAGES))
+            FileContents::Unread(format!("it lists more than {} packages", limits::PACKAGES))
         }
-        Ok(packages) => Found::Packages(packages),
-        Err(reason) => Found::Unread(short(&reason)),
+        Ok(packages) => FileContents::Packages(packages),
+        Err(reason) => FileContents::Unread(short(&reason)),
     })
 }
 
 /// Returns the reason why a database is not read at all.
-fn unlisted(form: &str) -> String {
+fn unlisted_reason(form: &str) -> String {
     format!("it is a database of {form}, which Landfall does not read: its packages are not listed")
 }
 
-fn none() -> Found {
-    Found::Packages(Vec::new())
+fn none() -> FileContents {
+    FileContents::Packages(Vec::new())
 }
 
 /// Returns a text as one line without control characters, within the limit.

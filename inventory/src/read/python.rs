@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use landfall_packages::normalized;
+use landfall_packages::normalize_name;
 
 use super::{license, lines};
 use crate::package::{Package, PackageKind};
@@ -18,7 +18,7 @@ pub fn metadata(file: impl BufRead) -> io::Result<Result<Vec<Package>, String>> 
         let Some((field, value)) = line.split_once(':') else { return true };
         let value = value.trim();
         match field.to_ascii_lowercase().as_str() {
-            "name" => name = name.take().or_else(|| Some(normalized(value))),
+            "name" => name = name.take().or_else(|| Some(normalize_name(value))),
             "version" => version = version.take().or_else(|| Some(value.to_owned())),
             "license-expression" => expression = license(value),
             "license" => words = license(value),

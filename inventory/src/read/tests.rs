@@ -5,14 +5,16 @@ use crate::package::PackageKind;
 
 fn packages(source: Source, text: &str) -> Vec<(String, String)> {
     match read(source, text.len() as u64, text.as_bytes()).expect("bytes in memory") {
-        Found::Packages(packages) => packages.into_iter().map(|package| (package.name, package.version)).collect(),
+        FileContents::Packages(packages) => {
+            packages.into_iter().map(|package| (package.name, package.version)).collect()
+        }
         other => panic!("{other:?}"),
     }
 }
 
 fn reason(source: Source, text: &str) -> String {
     match read(source, text.len() as u64, text.as_bytes()).expect("bytes in memory") {
-        Found::Unread(reason) => reason,
+        FileContents::Unread(reason) => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -61,7 +63,7 @@ fn dpkg_lists_installed_packages() {
         \nPackage: tzdata\nVersion: 2025b-4";
     assert_eq!(packages(Source::Dpkg, status), [pair("libc6", "2.41-12"), pair("tzdata", "2025b-4")]);
     let found = read(Source::Dpkg, 1, &b"Package: a\nVersion: 1\nArchitecture: all\n"[..]).expect("read");
-    let Found::Packages(found) = found else { panic!("{found:?}") };
+    let FileContents::Packages(found) = found else { panic!("{found:?}") };
     assert_eq!((found[0].kind, found[0].architecture.as_deref()), (PackageKind::Deb, Some("all")));
     assert_eq!(reason(Source::Dpkg, "Package: a\n\nPackage: b\nVersion: 1\n"), "a package has no name or no version");
     assert!(reason(Source::Dpkg, &format!("Package: a\nVersion: {}\n", "1".repeat(300))).contains("version of a"));
@@ -80,7 +82,7 @@ fn python_metadata_ends_at_empty_line() {
         License :: OSI Approved :: MIT License\n\nName: other\nVersion: 9\n";
     assert_eq!(packages(Source::Python, text), [pair("typing-extensions", "4.15.0")]);
     let found = read(Source::Python, 1, text.as_bytes()).expect("read");
-    let Found::Packages(found) = found else { panic!("{found:?}") };
+    let FileContents::Packages(found) = found else { panic!("{found:?}") };
     assert_eq!(found[0].license.as_deref(), Some("MIT License"));
     assert_eq!(reason(Source::Python, "Name: a\n\nVersion: 1\n"), "it names no package or no version");
 }
@@ -96,7 +98,7 @@ fn npm_manifests_may_lack_name() {
 #[test]
 fn unreadable_sources_are_reported() {
     let found = read(Source::Npm, 2 << 20, io::empty()).expect("read");
-    assert_eq!(found, Found::Unread("it has 2097152 bytes, more than 1048576".to_owned()));
+    assert_eq!(found, FileContents::Unread("it has 2097152 bytes, more than 1048576".to_owned()));
     assert_eq!(reason(Source::Rpm, "x"), "it is not a database of SQLite");
     let forms = [Source::RpmBerkeley, Source::RpmNdb, Source::RpmLog].map(|source| reason(source, "x"));
     assert_eq!(
@@ -117,8 +119,8 @@ fn unreadable_sources_are_reported() {
 fn distribution_comes_from_os_release() {
     let system = |text: &str| read(Source::OsRelease, 1, text.as_bytes()).expect("read");
     let debian = System { distribution: "debian".to_owned(), version: Some("13".to_owned()) };
-    assert_eq!(system("PRETTY_NAME=\"Debian\"\nVERSION_ID=\"13\"\nID=debian\n"), Found::System(debian));
-    assert_eq!(system("NAME=x\n"), Found::Packages(Vec::new()));
+    assert_eq!(system("PRETTY_NAME=\"Debian\"\nVERSION_ID=\"13\"\nID=debian\n"), FileContents::System(debian));
+    assert_eq!(system("NAME=x\n"), FileContents::Packages(Vec::new()));
 }
 
 proptest! {
@@ -135,10 +137,10 @@ proptest! {
             (Source::Copyright, &copyright),
         ] {
             match read(source, 1, text.as_bytes()).expect("bytes in memory") {
-                Found::Packages(packages) => packages.iter().try_for_each(Package::check).expect("usable packages"),
-                Found::Unread(reason) => prop_assert!(crate::package::is_text(&reason)),
-                Found::License(license) => prop_assert!(crate::package::is_text(&license)),
-                Found::System(_) => {}
+                FileContents::Packages(packages) => packages.iter().try_for_each(Package::check).expect("usable packages"),
+                FileContents::Unread(reason) => prop_assert!(crate::package::is_text(&reason)),
+                FileContents::License(license) => prop_assert!(crate::package::is_text(&license)),
+                FileContents::System(_) => {}
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use landfall_bundle_spec::Sha256;
-use landfall_packages::normalized;
+use landfall_packages::normalize_name;
 use landfall_packages::npm::package_of_path;
 use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind, ImageEntry};
 use sha2::Digest as _;
@@ -73,7 +73,7 @@ impl Bill {
     /// Creates the bill of a whole bundle.
     pub fn of_bundle(subject: &Subject<'_>) -> Self {
         let release = subject.release;
-        let mut making = Making::new(subject);
+        let mut making = BillDraft::new(subject);
         let top = making.push(Item {
             version: Some(release.version.clone()),
             ..item(Class::Release, format!("release:{}", release.name), &release.name)
@@ -91,21 +91,21 @@ impl Bill {
 
     /// Creates the bill of one image of a bundle.
     pub fn of_image(subject: &Subject<'_>, image: &ImageEntry) -> Self {
-        let mut making = Making::new(subject);
+        let mut making = BillDraft::new(subject);
         making.image(image);
         making.bill(&image.manifest.digest.to_string())
     }
 }
 
 /// A bill in preparation.
-struct Making<'a> {
+struct BillDraft<'a> {
     subject: &'a Subject<'a>,
     items: Vec<Item>,
     /// Positions of packages, by package URL.
     packages: BTreeMap<String, usize>,
 }
 
-impl<'a> Making<'a> {
+impl<'a> BillDraft<'a> {
     fn new(subject: &'a Subject<'a>) -> Self {
         Self { subject, items: Vec::new(), packages: BTreeMap::new() }
     }
@@ -234,7 +234,7 @@ fn wheel(path: &str) -> Option<(String, String)> {
     let mut parts = stem.split('-');
     let (name, version) = (parts.next()?, parts.next()?);
     let is_wheel = parts.count() >= 3 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
-    is_wheel.then(|| (normalized(name), version.to_owned()))
+    is_wheel.then(|| (normalize_name(name), version.to_owned()))
 }
 
 fn chart(entry: &ChartEntry) -> Item {

@@ -4,7 +4,7 @@ use landfall_release_document::Descriptor;
 use serde_json::json;
 
 use super::*;
-use crate::read::Found;
+use crate::read::FileContents;
 use crate::system::System;
 use crate::{ArtifactLicense, ChartEntry, FileLicense, ImageInventory, Package, PackageKind, ReadImage};
 
@@ -42,11 +42,11 @@ fn inventory() -> InventoryDocument {
         let license = Some(license.to_owned()).filter(|license| !license.is_empty());
         Package { license, ..Package::new(kind, name, version).expect("package") }
     };
-    let system = Found::System(System { distribution: "debian".to_owned(), version: Some("13".to_owned()) });
+    let system = FileContents::System(System { distribution: "debian".to_owned(), version: Some("13".to_owned()) });
     let shared = package(PackageKind::Deb, "libc6", "2.41-12", "");
     let python = package(PackageKind::Pypi, "requests", "2.32.0", "Apache 2.0 or so");
     let npm = package(PackageKind::Npm, "@types/node", "24.0.1", "MIT OR Apache-2.0");
-    let read = |reference: &str, found: Vec<Found>| ReadImage {
+    let read = |reference: &str, found: Vec<FileContents>| ReadImage {
         reference: reference.to_owned(),
         license: Some("BSD-3-Clause".to_owned()),
         inventory: ImageInventory::of(
@@ -54,8 +54,11 @@ fn inventory() -> InventoryDocument {
         ),
     };
     let images = vec![
-        read("docker.io/library/web:1.0", vec![Found::Packages(vec![shared.clone(), python])]),
-        read("ghcr.io/shop/web:2.0", vec![Found::Packages(vec![npm, shared]), Found::Unread("too large".to_owned())]),
+        read("docker.io/library/web:1.0", vec![FileContents::Packages(vec![shared.clone(), python])]),
+        read(
+            "ghcr.io/shop/web:2.0",
+            vec![FileContents::Packages(vec![npm, shared]), FileContents::Unread("too large".to_owned())],
+        ),
     ];
     let license = ArtifactLicense { name: "brain".to_owned(), license: "apache-2.0".to_owned() };
     let chart = ChartEntry {

@@ -44,7 +44,7 @@ pub fn is_definition(object: &Value) -> bool {
 }
 
 /// Returns the group and kind that a definition defines.
-pub fn defined(definition: &Value) -> GroupKind {
+pub fn defined_kind(definition: &Value) -> GroupKind {
     (text(definition, "/spec/group").to_owned(), text(definition, "/spec/names/kind").to_owned())
 }
 
@@ -58,7 +58,7 @@ impl<'a> CustomKinds<'a> {
     /// Collects the kinds of all definitions among these objects.
     pub fn among(objects: impl IntoIterator<Item = &'a Value>) -> Self {
         let definitions = objects.into_iter().filter(|object| is_definition(object));
-        Self(definitions.map(|object| (defined(object), object)).collect())
+        Self(definitions.map(|object| (defined_kind(object), object)).collect())
     }
 
     /// Returns an error if [`crate::check`] refuses the object, or if its kind is one of these and it does not fit the
@@ -111,7 +111,7 @@ impl Version {
     /// Rules are checked last, because they may rely on the schema.
     fn check(&self, object: &Value) -> Result<(), Fault> {
         crate::rules::check_custom(object)?;
-        let without = self.written.as_ref().map(|schema| nulls::dropped(object, schema));
+        let without = self.written.as_ref().map(|schema| nulls::drop_nulls(object, schema));
         let object = without.as_ref().unwrap_or(object);
         let error = self.schema.as_ref().and_then(|schema| schema.iter_errors(object).next());
         if let Some(error) = error {
@@ -144,7 +144,7 @@ fn strict(schema: &Value) -> Value {
             }
             ("items" | "additionalProperties", value) => self::strict(value),
             // These repeat parts of the surrounding schema, so they do not refuse unknown fields.
-            ("allOf" | "anyOf" | "oneOf" | "not", value) => patterns::renamed(value),
+            ("allOf" | "anyOf" | "oneOf" | "not", value) => patterns::rename_patterns(value),
             ("pattern", value) => {
                 strict.insert(patterns::KEYWORD.to_owned(), value.clone());
                 continue;

@@ -5,18 +5,18 @@ use serde_json::Value;
 
 /// Returns the object as the API server validates it: without nulls in fields that the schema does not declare
 /// nullable.
-pub(super) fn dropped(object: &Value, schema: &Value) -> Value {
+pub(super) fn drop_nulls(object: &Value, schema: &Value) -> Value {
     match object {
         Value::Object(fields) => {
             let kept = fields.iter().filter_map(|(key, field)| {
                 let below = below(schema, key);
                 let is_dropped = field.is_null() && below.is_some_and(|schema| schema["nullable"] != true);
-                let field = below.map_or_else(|| field.clone(), |schema| dropped(field, schema));
+                let field = below.map_or_else(|| field.clone(), |schema| drop_nulls(field, schema));
                 (!is_dropped).then(|| (key.clone(), field))
             });
             Value::Object(kept.collect())
         }
-        Value::Array(items) => Value::Array(items.iter().map(|item| dropped(item, &schema["items"])).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(|item| drop_nulls(item, &schema["items"])).collect()),
         other => other.clone(),
     }
 }
@@ -31,7 +31,7 @@ fn below<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::dropped;
+    use super::drop_nulls;
 
     #[test]
     fn disallowed_nulls_are_dropped() {
@@ -46,6 +46,6 @@ mod tests {
             spec(json!({"credential": null, "kept": null, "list": [{"a": null}, null], "map": {"a": null, "b": "c"},
                 "open": {"a": null}}));
         let left = spec(json!({"kept": null, "list": [{}, null], "map": {"b": "c"}, "open": {"a": null}}));
-        assert_eq!(dropped(&given, &schema), left);
+        assert_eq!(drop_nulls(&given, &schema), left);
     }
 }

@@ -40,18 +40,18 @@ pub(super) fn compile<'a>(
 }
 
 /// Returns a schema that has its patterns, including nested ones, under [`KEYWORD`].
-pub(super) fn renamed(schema: &Value) -> Value {
+pub(super) fn rename_patterns(schema: &Value) -> Value {
     match schema {
-        Value::Array(schemas) => Value::Array(schemas.iter().map(renamed).collect()),
+        Value::Array(schemas) => Value::Array(schemas.iter().map(rename_patterns).collect()),
         Value::Object(fields) => {
             let fields = fields.iter().map(|(key, value)| match (key.as_str(), value) {
                 ("properties", Value::Object(properties)) => {
-                    let properties = properties.iter().map(|(name, schema)| (name.clone(), renamed(schema)));
+                    let properties = properties.iter().map(|(name, schema)| (name.clone(), rename_patterns(schema)));
                     (key.clone(), Value::Object(properties.collect()))
                 }
                 ("pattern", Value::String(_)) => (KEYWORD.to_owned(), value.clone()),
                 ("enum" | "default" | "example" | "required", _) => (key.clone(), value.clone()),
-                _ => (key.clone(), renamed(value)),
+                _ => (key.clone(), rename_patterns(value)),
             });
             Value::Object(fields.collect())
         }

@@ -48,14 +48,14 @@ impl CustomRules {
 
     /// Returns an error if a rule is false for the object, which must otherwise fit the schema.
     pub fn check(&self, object: &Value) -> Result<(), Fault> {
-        match self.failed(object, DEADLINE) {
+        match self.failed_rule(object, DEADLINE) {
             None => Ok(()),
             Some(error) => Err(fault(object, &error)),
         }
     }
 
     /// Returns the first rule that is false. Returns `None` also if the thread does not answer: the API server will.
-    pub(super) fn failed(&self, object: &Value, deadline: Duration) -> Option<ValidationError> {
+    pub(super) fn failed_rule(&self, object: &Value, deadline: Duration) -> Option<ValidationError> {
         let (schema, object) = (Arc::clone(&self.schema), object.clone());
         let (sender, receiver) = mpsc::channel();
         let judge = move || {
@@ -115,13 +115,13 @@ fn is_false(object: &Value, error: &ValidationError) -> bool {
 fn fault(object: &Value, error: &ValidationError) -> Fault {
     let rule = error.rule.split_whitespace().collect::<Vec<_>>().join(" ");
     let message = if error.message == format!("failed rule: {}", error.rule) { "" } else { error.message.trim() };
-    let said = if message.is_empty() { String::new() } else { format!(": {}", shortened(message)) };
-    let what = format!("a rule of its definition is not met{said} ({})", shortened(&rule));
+    let said = if message.is_empty() { String::new() } else { format!(": {}", shorten(message)) };
+    let what = format!("a rule of its definition is not met{said} ({})", shorten(&rule));
     Fault::field(pointer(object, &error.field_path), what)
 }
 
 /// Returns the first characters of a text, which may quote anything.
-fn shortened(text: &str) -> String {
+fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -19,7 +19,7 @@ fn rules(schema: &Value) -> Option<CustomRules> {
 }
 
 /// Returns the fault of a number by this rule, if any.
-fn said(rule: &Value, number: i64) -> Option<String> {
+fn fault_of(rule: &Value, number: i64) -> Option<String> {
     let schema =
         json!({"type": "object", "properties": {"number": {"type": "integer", "x-kubernetes-validations": [rule]}}});
     rules(&schema)?.check(&json!({"number": number})).err().map(|fault| fault.to_string())
@@ -29,29 +29,29 @@ fn said(rule: &Value, number: i64) -> Option<String> {
 fn refusal_quotes_rule_and_message() {
     let with_message = json!({"rule": "self > 0", "message": "there must be one"});
     let told = "/number: a rule of its definition is not met: there must be one (self > 0)";
-    assert_eq!(said(&with_message, 0).as_deref(), Some(told));
-    assert_eq!(said(&with_message, 1), None);
+    assert_eq!(fault_of(&with_message, 0).as_deref(), Some(told));
+    assert_eq!(fault_of(&with_message, 1), None);
     let without = json!({"rule": "self >\n  0"});
-    assert_eq!(said(&without, 0).as_deref(), Some("/number: a rule of its definition is not met (self > 0)"));
+    assert_eq!(fault_of(&without, 0).as_deref(), Some("/number: a rule of its definition is not met (self > 0)"));
     let made = json!({"rule": "self > 0", "message": "m", "messageExpression": "'not ' + string(self)"});
-    assert_eq!(said(&made, -1).as_deref(), Some("/number: a rule of its definition is not met: not -1 (self > 0)"));
+    assert_eq!(fault_of(&made, -1).as_deref(), Some("/number: a rule of its definition is not met: not -1 (self > 0)"));
     let long = json!({"rule": "self > 0", "message": "é".repeat(4000)});
-    assert!(said(&long, 0).unwrap().len() < 1000);
+    assert!(fault_of(&long, 0).unwrap().len() < 1000);
 }
 
 #[test]
 fn unjudgeable_rules_are_skipped() {
     for rule in ["self >", "nobody.knows(self)", "self + 1", "self > 'text'", ""] {
-        assert_eq!(said(&json!({ "rule": rule }), 0), None, "{rule}");
+        assert_eq!(fault_of(&json!({ "rule": rule }), 0), None, "{rule}");
     }
-    assert_eq!(said(&json!({"message": "no rule"}), 0), None);
-    assert_eq!(said(&json!("no rule"), 0), None);
+    assert_eq!(fault_of(&json!({"message": "no rule"}), 0), None);
+    assert_eq!(fault_of(&json!("no rule"), 0), None);
 }
 
 #[test]
 fn hostile_rule_is_not_parsed() {
     let deep = |levels: usize| format!("{}self{} > 0", "(".repeat(levels), ")".repeat(levels));
-    assert!(said(&json!({"rule": deep(DEPTH)}), 0).is_some());
+    assert!(fault_of(&json!({"rule": deep(DEPTH)}), 0).is_some());
     let long = format!("self > 0 {}", "|| self > 0 ".repeat(BYTES));
     for hostile in [deep(DEPTH + 1), deep(1_000_000), long] {
         assert!(rules(&json!({"x-kubernetes-validations": [{"rule": hostile.clone()}]})).is_none());
@@ -60,7 +60,7 @@ fn hostile_rule_is_not_parsed() {
         assert_eq!(fault, "a rule of its definition is not met (self > 0)");
     }
     let message = json!({"rule": "self > 0", "message": "m", "messageExpression": deep(1_000_000)});
-    assert!(said(&message, 0).unwrap().contains(": m ("));
+    assert!(fault_of(&message, 0).unwrap().contains(": m ("));
     assert!(rules(&json!({"type": "object"})).is_none());
 }
 
@@ -71,7 +71,7 @@ fn endless_rule_stops_at_deadline() {
         json!({"type": "array", "x-kubernetes-validations": [{"rule": format!("{loops}true{}", ")".repeat(8))}]});
     let list: Vec<u32> = (0..200).collect();
     let (begun, deadline) = (Instant::now(), Duration::from_millis(200));
-    assert_eq!(rules(&schema).unwrap().failed(&json!(list), deadline), None);
+    assert_eq!(rules(&schema).unwrap().failed_rule(&json!(list), deadline), None);
     assert!(begun.elapsed() >= deadline, "it ended too early");
 }
 

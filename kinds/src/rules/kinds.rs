@@ -14,7 +14,7 @@ pub(super) const EVERY: &[Line] = &[
 ];
 
 /// Additional lines for custom resources.
-pub(super) const CUSTOM: &[Line] = &[("metadata/name", Is(forms::SUBDOMAIN)), ("", Fits(sizes::stored))];
+pub(super) const CUSTOM: &[Line] = &[("metadata/name", Is(forms::SUBDOMAIN)), ("", Fits(sizes::check_stored_size))];
 
 /// Tables of lines, each with a version and the kinds of it to which the lines apply.
 pub(super) const KINDS: &[(&str, &[&str], &[Line])] = &[
@@ -158,7 +158,7 @@ const DEFINITION: &[Line] = &[
     ("spec/conversion/strategy", OneOf(&["None", "Webhook"])),
     ("spec/versions", Filled),
     ("", Fits(relations::definition)),
-    ("", Fits(sizes::stored)),
+    ("", Fits(sizes::check_stored_size)),
 ];
 
 const FAILURE_POLICIES: &[&str] = &["Ignore", "Fail"];

@@ -68,23 +68,23 @@ enum Rule {
     /// Fields that fit these lines.
     Fields(&'static [Line]),
     /// Fields that fit each other, as this function checks.
-    Fits(fn(&Value) -> Found),
+    Fits(fn(&Value) -> RuleResult),
 }
 
 /// Success, or the fault and its place.
-type Found = Result<(), Wrong>;
+type RuleResult = Result<(), RuleFault>;
 
 /// A fault, with a JSON Pointer relative to the field that was checked.
-struct Wrong {
+struct RuleFault {
     pointer: String,
     what: String,
 }
 
-fn wrong(pointer: impl Into<String>, what: impl Into<String>) -> Wrong {
-    Wrong { pointer: pointer.into(), what: what.into() }
+fn wrong(pointer: impl Into<String>, what: impl Into<String>) -> RuleFault {
+    RuleFault { pointer: pointer.into(), what: what.into() }
 }
 
-impl Wrong {
+impl RuleFault {
     /// Returns the fault relative to the field above.
     fn below(mut self, segment: &str) -> Self {
         self.pointer.insert_str(0, &format!("/{}", escape(segment)));
@@ -106,17 +106,17 @@ pub(super) fn check_custom(object: &Value) -> Result<(), Fault> {
     lines.try_for_each(|line| line_fits(object, line)).map_err(|wrong| Fault::field(wrong.pointer, wrong.what))
 }
 
-fn all_fit(value: &Value, lines: &[Line]) -> Found {
+fn all_fit(value: &Value, lines: &[Line]) -> RuleResult {
     lines.iter().try_for_each(|line| line_fits(value, line))
 }
 
-fn line_fits(value: &Value, (path, rule): &Line) -> Found {
+fn line_fits(value: &Value, (path, rule): &Line) -> RuleResult {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     places_fit(value, &segments, rule)
 }
 
 /// Checks every place to which a path leads. If a field on the way is missing, nothing is checked.
-fn places_fit(value: &Value, path: &[&str], rule: &Rule) -> Found {
+fn places_fit(value: &Value, path: &[&str], rule: &Rule) -> RuleResult {
     let Some((segment, rest)) = path.split_first() else { return rule.fits(value) };
     match (*segment, value) {
         ("*", Value::Array(items)) => items.iter().enumerate().try_for_each(|(index, item)| {
@@ -134,7 +134,7 @@ fn places_fit(value: &Value, path: &[&str], rule: &Rule) -> Found {
 }
 
 impl Rule {
-    fn fits(&self, value: &Value) -> Found {
+    fn fits(&self, value: &Value) -> RuleResult {
         match self {
             Self::Filled if is_empty(value) => Err(wrong("", "it must be there, and not be empty")),
             Self::Must(_) if value.is_null() => Err(wrong("", "it must be there")),
@@ -226,7 +226,7 @@ fn fields_are_wrong(value: &Value, names: &[&str]) -> Option<String> {
 }
 
 /// Returns an error for the second of two items that are equal in the given fields.
-fn differ(value: &Value, keys: &[(&str, &str)]) -> Found {
+fn differ(value: &Value, keys: &[(&str, &str)]) -> RuleResult {
     let mut seen = HashSet::new();
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
         let key = |(name, default): &(&str, &str)| match &item[name] {
@@ -245,18 +245,18 @@ fn differ(value: &Value, keys: &[(&str, &str)]) -> Found {
     Ok(())
 }
 
-fn names_fit(value: &Value, form: &Form) -> Found {
+fn names_fit(value: &Value, form: &Form) -> RuleResult {
     let mut names = value.as_object().into_iter().flat_map(serde_json::Map::keys);
     names.try_for_each(|name| form.wrong_in(name).map_or(Ok(()), |what| Err(wrong("", what).below(name))))
 }
 
-fn labels_fit(value: &Value) -> Found {
+fn labels_fit(value: &Value) -> RuleResult {
     names_fit(value, &forms::LABEL_KEY)?;
     let mut labels = value.as_object().into_iter().flatten();
     labels.try_for_each(|(key, label)| Rule::Is(forms::LABEL_VALUE).fits(label).map_err(|wrong| wrong.below(key)))
 }
 
-fn amounts_fit(value: &Value) -> Found {
+fn amounts_fit(value: &Value) -> RuleResult {
     let mut amounts = value.as_object().into_iter().flatten();
     amounts.try_for_each(|(key, amount)| match amount.as_str() {
         Some(text) if amount::is_negative(text) => Err(wrong("", format!("{text} is less than 0")).below(key)),

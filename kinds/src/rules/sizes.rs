@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::relations::word;
-use super::{Found, wrong};
+use super::{RuleResult, wrong};
 
 /// Maximum total bytes of the keys and values of an object's annotations.
 const ANNOTATIONS_BYTES: usize = 256 << 10;
@@ -32,42 +32,42 @@ const NAME: usize = 253;
 const HASH: usize = 11;
 
 /// Checks the total size of an object's annotations.
-pub(super) fn annotations(annotations: &Value) -> Found {
+pub(super) fn annotations(annotations: &Value) -> RuleResult {
     let fields = annotations.as_object().into_iter().flatten();
     let bytes: usize = fields.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
     at_most(bytes, ANNOTATIONS_BYTES, "", "the annotations have")
 }
 
 /// Checks the total size of a `ConfigMap`'s values.
-pub(super) fn config(config: &Value) -> Found {
-    at_most(texts(&config["data"]) + decoded(&config["binaryData"]), CONFIG_BYTES, "", "its values have")
+pub(super) fn config(config: &Value) -> RuleResult {
+    at_most(texts(&config["data"]) + decoded_bytes(&config["binaryData"]), CONFIG_BYTES, "", "its values have")
 }
 
 /// Checks the total size of a Secret's values.
-pub(super) fn secret(secret: &Value) -> Found {
-    at_most(decoded(&secret["data"]) + texts(&secret["stringData"]), CONFIG_BYTES, "", "its values have")
+pub(super) fn secret(secret: &Value) -> RuleResult {
+    at_most(decoded_bytes(&secret["data"]) + texts(&secret["stringData"]), CONFIG_BYTES, "", "its values have")
 }
 
 /// Checks the size of an object that is stored as JSON, with the data that the API server adds.
-pub(super) fn stored(object: &Value) -> Found {
-    let most = STORED_BYTES.saturating_sub(AROUND_BYTES + managed(object));
+pub(super) fn check_stored_size(object: &Value) -> RuleResult {
+    let most = STORED_BYTES.saturating_sub(AROUND_BYTES + managed_bytes(object));
     at_most(bytes(object), most, "", "as JSON, it has")
 }
 
 /// Returns the bytes of an object's managed fields; a list counts as one field.
-fn managed(value: &Value) -> usize {
+fn managed_bytes(value: &Value) -> usize {
     let fields = value.as_object().into_iter().flatten();
-    fields.map(|(key, value)| key.len() + r#""f:":{},"#.len() + managed(value)).sum()
+    fields.map(|(key, value)| key.len() + r#""f:":{},"#.len() + managed_bytes(value)).sum()
 }
 
 /// Checks the size of an object in a request.
-pub(super) fn request(object: &Value) -> Found {
+pub(super) fn request(object: &Value) -> RuleResult {
     at_most(bytes(object), REQUEST_BYTES, "", "as JSON, it has")
 }
 
 /// Checks the name of a `DaemonSet`, whose revision is named after it, with a hash. For a Deployment, the name of a
 /// `ReplicaSet` is truncated to fit.
-pub(super) fn name_of_daemons(object: &Value) -> Found {
+pub(super) fn name_of_daemons(object: &Value) -> RuleResult {
     let most = NAME - HASH;
     let length = word(&object["metadata"], "name").len();
     name(length, most, "its revision has this name and 11 characters, which may be 253 together")
@@ -75,7 +75,7 @@ pub(super) fn name_of_daemons(object: &Value) -> Found {
 
 /// Checks the name of a `StatefulSet`: its pods have a label with this name and a hash, and could not be created with a
 /// longer one.
-pub(super) fn name_of_set(object: &Value) -> Found {
+pub(super) fn name_of_set(object: &Value) -> RuleResult {
     let length = word(&object["metadata"], "name").len();
     let why =
         "the label `controller-revision-hash` of its pods has this name and 11 characters, which may be 63 together";
@@ -83,7 +83,7 @@ pub(super) fn name_of_set(object: &Value) -> Found {
 }
 
 /// Checks the name of a Job: its pods have a label with this name, and also a host name if they are indexed.
-pub(super) fn name_of_job(job: &Value) -> Found {
+pub(super) fn name_of_job(job: &Value) -> RuleResult {
     let (found, spec) = (word(&job["metadata"], "name"), &job["spec"]);
     if spec["manualSelector"] != true {
         name(found.len(), LABEL, "the label `batch.kubernetes.io/job-name` of its pods has this name")?;
@@ -99,14 +99,14 @@ pub(super) fn name_of_job(job: &Value) -> Found {
     }
 }
 
-fn name(length: usize, most: usize, why: &str) -> Found {
+fn name(length: usize, most: usize, why: &str) -> RuleResult {
     if length <= most {
         return Ok(());
     }
     Err(wrong("/metadata/name", format!("the name has {length} characters, and may have at most {most}: {why}")))
 }
 
-fn at_most(found: usize, most: usize, pointer: &str, what: &str) -> Found {
+fn at_most(found: usize, most: usize, pointer: &str, what: &str) -> RuleResult {
     if found <= most {
         return Ok(());
     }
@@ -123,7 +123,7 @@ fn texts(map: &Value) -> usize {
 }
 
 /// Returns the total bytes that values in base64 encode.
-fn decoded(map: &Value) -> usize {
+fn decoded_bytes(map: &Value) -> usize {
     let of = |text: &str| {
         let digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=').count();
         digits * 3 / 4
@@ -138,11 +138,11 @@ mod tests {
     use crate::check;
     use crate::custom::CustomKinds;
 
-    fn named(version: &str, kind: &str, name: &str, spec: &Value) -> Value {
+    fn named_object(version: &str, kind: &str, name: &str, spec: &Value) -> Value {
         json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec})
     }
 
-    fn said(object: &Value) -> String {
+    fn fault_of(object: &Value) -> String {
         check(object).err().map(|fault| fault.to_string()).unwrap_or_default()
     }
 
@@ -153,8 +153,11 @@ mod tests {
                 "data": {"a": "x".repeat(bytes - 3)},
                    "binaryData": {"b": "AAAA"}})
         };
-        assert_eq!(said(&map(1 << 20)), "");
-        assert_eq!(said(&map((1 << 20) + 1)), "its values have 1048577 bytes; the API server takes at most 1048576");
+        assert_eq!(fault_of(&map(1 << 20)), "");
+        assert_eq!(
+            fault_of(&map((1 << 20) + 1)),
+            "its values have 1048577 bytes; the API server takes at most 1048576"
+        );
     }
 
     #[test]
@@ -163,9 +166,9 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "ConfigMap",
                    "metadata": {"name": "a", "annotations": {"a": "x".repeat(bytes - 2), "b": ""}}})
         };
-        assert_eq!(said(&map(256 << 10)), "");
+        assert_eq!(fault_of(&map(256 << 10)), "");
         let expected = "/metadata/annotations: the annotations have 262145 bytes; the API server takes at most 262144";
-        assert_eq!(said(&map((256 << 10) + 1)), expected);
+        assert_eq!(fault_of(&map((256 << 10) + 1)), expected);
     }
 
     #[test]
@@ -177,7 +180,8 @@ mod tests {
         });
         let kinds = CustomKinds::among([&definition]);
         let said = |thing: &Value| kinds.check(thing).err().map(|fault| fault.to_string()).unwrap_or_default();
-        let thing = |name: &str, bytes: usize| named("example.com/v1", "Thing", name, &json!({"a": "x".repeat(bytes)}));
+        let thing =
+            |name: &str, bytes: usize| named_object("example.com/v1", "Thing", name, &json!({"a": "x".repeat(bytes)}));
         assert_eq!(said(&thing("a", 1)), "");
         assert!(said(&thing("A", 1)).starts_with("/metadata/name: `A` is not a name"));
         assert_eq!(said(&thing("a", 1_572_000)), "");
@@ -194,11 +198,13 @@ mod tests {
         let template = json!({"metadata": {"labels": {"app": "a"}}, "spec": pod});
         let selector = json!({"matchLabels": {"app": "a"}});
         let set = json!({"serviceName": "a", "selector": selector, "template": template});
-        let set = |length: usize| named("apps/v1", "StatefulSet", &"a".repeat(length), &set);
-        assert_eq!(said(&set(52)), "");
-        assert!(said(&set(53)).starts_with("/metadata/name: the name has 53 characters, and may have at most 52: "));
+        let set = |length: usize| named_object("apps/v1", "StatefulSet", &"a".repeat(length), &set);
+        assert_eq!(fault_of(&set(52)), "");
+        assert!(
+            fault_of(&set(53)).starts_with("/metadata/name: the name has 53 characters, and may have at most 52: ")
+        );
         let plain = json!({"selector": selector, "template": template});
-        let plain = |kind: &str, length: usize| said(&named("apps/v1", kind, &"a".repeat(length), &plain));
+        let plain = |kind: &str, length: usize| fault_of(&named_object("apps/v1", kind, &"a".repeat(length), &plain));
         assert_eq!(plain("DaemonSet", 242), "");
         assert!(
             plain("DaemonSet", 243)
@@ -214,7 +220,7 @@ mod tests {
         let job = |name: &str, more: &Value| {
             let mut spec = json!({"template": {"spec": pod}});
             spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            said(&named("batch/v1", "Job", name, &spec))
+            fault_of(&named_object("batch/v1", "Job", name, &spec))
         };
         assert_eq!(job(&"a".repeat(63), &json!({})), "");
         assert!(job(&"a".repeat(64), &json!({})).starts_with("/metadata/name: the name has 64 characters"));

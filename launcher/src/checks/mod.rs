@@ -134,11 +134,11 @@ fn rust(rust: Option<&Rust>, lints: bool) -> Vec<Finding> {
     };
     if rust.version < rust.wanted {
         let help = if rust.has_rustup {
-            format!("rustup update stable && rustup default stable, or rustup default {}", dotted(rust.wanted))
+            format!("rustup update stable && rustup default stable, or rustup default {}", version_text(rust.wanted))
         } else {
-            format!("install Rust {} or newer with rustup: this one came without it", dotted(rust.wanted))
+            format!("install Rust {} or newer with rustup: this one came without it", version_text(rust.wanted))
         };
-        let what = format!("Rust {} or newer: this one is {}", dotted(rust.wanted), dotted(rust.version));
+        let what = format!("Rust {} or newer: this one is {}", version_text(rust.wanted), version_text(rust.version));
         // Other gaps of this toolchain do not matter, because another one replaces it.
         return vec![Finding::of_a_person(what, &[&help])];
     }
@@ -217,7 +217,7 @@ fn browser_of_ubuntu(facts: &Facts) -> Option<Finding> {
 }
 
 fn go(go: Option<&Go>, wanted: Version) -> Option<Finding> {
-    let newer = format!("Go {} or newer", dotted(wanted));
+    let newer = format!("Go {} or newer", version_text(wanted));
     let install = format!("install {newer}, and put its bin folder first in PATH");
     let go = match go {
         Some(go) => go,
@@ -226,7 +226,7 @@ fn go(go: Option<&Go>, wanted: Version) -> Option<Finding> {
     if go.version >= wanted {
         return None;
     }
-    let what = format!("{newer}: this one is {}", dotted(go.version));
+    let what = format!("{newer}: this one is {}", version_text(go.version));
     // Since version 1.21, Go downloads a newer toolchain automatically, unless it is configured to stay local.
     if go.version < (1, 21, 0) {
         return Some(Finding::of_a_person(what, &[&install]));
@@ -313,7 +313,7 @@ fn cgroups(cgroups: Cgroups) -> Option<Finding> {
     Some(Finding::of_a_person(what, help))
 }
 
-fn dotted(version: Version) -> String {
+fn version_text(version: Version) -> String {
     format!("{}.{}.{}", version.0, version.1, version.2)
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::facts::Unreachable;
+use crate::facts::UnreachableSource;
 
 const ALL: [Work; 7] =
     [Work::Compile, Work::Program, Work::Lint, Work::Tests, Work::Browser, Work::Parts, Work::Machines];
@@ -46,7 +46,7 @@ fn but(change: impl FnOnce(&mut Facts)) -> Facts {
     facts
 }
 
-fn found(facts: &Facts, works: &[Work]) -> Vec<Finding> {
+fn find_work(facts: &Facts, works: &[Work]) -> Vec<Finding> {
     findings(facts, &works.iter().copied().collect())
 }
 
@@ -85,7 +85,7 @@ const MISSING: &[(Change, &str, &[Work])] = &[
     (
         |facts| {
             let command = "go list".to_owned();
-            facts.unreachable = vec![Unreachable { what: "Go modules", command, reason: "no route".to_owned() }];
+            facts.unreachable = vec![UnreachableSource { what: "Go modules", command, reason: "no route".to_owned() }];
         },
         "access to Go modules: no route",
         &[],
@@ -94,13 +94,13 @@ const MISSING: &[(Change, &str, &[Work])] = &[
 
 #[test]
 fn ready_machine_lacks_nothing() {
-    assert_eq!(found(&ready(), &ALL), []);
+    assert_eq!(find_work(&ready(), &ALL), []);
 }
 
 #[test]
 fn missing_items_have_help() {
     for (change, words, _) in MISSING {
-        let findings = found(&but(change), &ALL);
+        let findings = find_work(&but(change), &ALL);
         assert_eq!(findings.len(), 1, "{words}: {findings:?}");
         assert!(findings[0].what.contains(words), "{words}: {findings:?}");
         assert!(findings[0].help.iter().any(|help| !help.is_empty()), "{findings:?}");
@@ -110,7 +110,7 @@ fn missing_items_have_help() {
 #[test]
 fn unaffected_work_is_allowed() {
     for (change, words, works) in MISSING.iter().filter(|(_, _, works)| !works.is_empty()) {
-        assert_eq!(found(&but(change), works), [], "{words}");
+        assert_eq!(find_work(&but(change), works), [], "{words}");
     }
 }
 
@@ -129,35 +129,35 @@ fn missing_items_are_named_together() {
         facts.missing_modules = BTreeSet::from(["vxlan"]);
         facts.loopback_proxy = Some("http://p".to_owned());
     });
-    assert_eq!(found(&worst, &ALL).len(), 11);
+    assert_eq!(find_work(&worst, &ALL).len(), 11);
 }
 
 #[test]
 fn installing_needs_root_or_rustup() {
     let packages = but(|facts| facts.missing_packages = BTreeSet::from(["gcc"]));
-    assert_eq!(found(&packages, &ALL)[0].remedy, Remedy::Packages(BTreeSet::from(["gcc"])));
+    assert_eq!(find_work(&packages, &ALL)[0].remedy, Remedy::Packages(BTreeSet::from(["gcc"])));
     let person = Facts { is_root: false, ..packages };
-    assert_eq!(found(&person, &[Work::Compile, Work::Program])[0].remedy, Remedy::Person);
+    assert_eq!(find_work(&person, &[Work::Compile, Work::Program])[0].remedy, Remedy::Person);
 
     let target = but(|facts| facts.rust.as_mut().unwrap().has_target = false);
-    assert_eq!(found(&target, &ALL)[0].remedy, Remedy::Target);
+    assert_eq!(find_work(&target, &ALL)[0].remedy, Remedy::Target);
     let distribution = but(|facts| {
         facts.rust.as_mut().unwrap().has_target = false;
         facts.rust.as_mut().unwrap().has_rustup = false;
     });
-    assert_eq!(found(&distribution, &ALL)[0].remedy, Remedy::Person);
+    assert_eq!(find_work(&distribution, &ALL)[0].remedy, Remedy::Person);
 }
 
 #[test]
 fn browser_remedy_depends_on_distribution() {
     let debian = but(|facts| facts.missing_browser = BTreeSet::from(["chromium", "chromium-driver", "npm"]));
-    let findings = found(&debian, &ALL);
+    let findings = find_work(&debian, &ALL);
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].remedy, Remedy::Packages(debian.missing_browser.clone()));
     let mut ubuntu = debian;
     ubuntu.system.id = "ubuntu".to_owned();
     ubuntu.system.version = "24.04".to_owned();
-    let findings = found(&ubuntu, &ALL);
+    let findings = find_work(&ubuntu, &ALL);
     assert_eq!(findings.len(), 2, "{findings:?}");
     assert_eq!(findings[0].remedy, Remedy::Packages(BTreeSet::from(["npm"])));
     assert!(findings[1].what.contains("chromedriver in PATH") && findings[1].remedy == Remedy::Person);
@@ -171,14 +171,14 @@ fn supported_systems_are_accepted() {
             facts.system.id = id.to_owned();
             facts.system.version = version.to_owned();
         });
-        assert_eq!(found(&facts, &ALL), [], "{id} {version}");
+        assert_eq!(find_work(&facts, &ALL), [], "{id} {version}");
     }
 }
 
 #[test]
 fn old_go_with_toolchain_suffices() {
     let facts = but(|facts| facts.go = Some(Go { version: (1, 22, 1), toolchain: "auto".to_owned() }));
-    assert_eq!(found(&facts, &ALL), []);
+    assert_eq!(find_work(&facts, &ALL), []);
 }
 
 #[test]
@@ -187,14 +187,14 @@ fn warm_cache_needs_less_space() {
         facts.is_warm = true;
         facts.disks[0].free_bytes = 20 * GIB;
     });
-    assert_eq!(found(&warm, &ALL), []);
+    assert_eq!(find_work(&warm, &ALL), []);
     let apart = but(|facts| {
         facts.disks = vec![
             Disk { folder: "/clone".into(), free_bytes: 17 * GIB, has_clone: true, has_cache: false },
             Disk { folder: "/cache".into(), free_bytes: 4 * GIB, has_clone: false, has_cache: true },
         ];
     });
-    let findings = found(&apart, &ALL);
+    let findings = find_work(&apart, &ALL);
     assert_eq!(findings.len(), 1);
     assert!(findings[0].what.contains("/cache: 4.0 GiB are free"), "{findings:?}");
 }

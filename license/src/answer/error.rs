@@ -1,6 +1,6 @@
 //! Errors for questions that cannot be answered, and for answers that are not valid.
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 /// The reason why a question cannot be answered, or an answer is not valid.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum AnswerError {
     OtherQuestion(&'static str),
 }
 
-impl Coded for AnswerError {
+impl CodedError for AnswerError {
     fn code(&self) -> Code {
         match self {
             Self::Question(_) => codes::LICENSE_QUESTION,

@@ -21,7 +21,7 @@ use crate::trusted_time::Clocks;
 /// An opened answer, as it is kept on a disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Kept {
+pub struct KeptAnswer {
     /// The text of the answer, with its signature.
     answer: String,
     received: Receipt,
@@ -33,7 +33,7 @@ pub struct Kept {
     watch: Watch,
 }
 
-impl Kept {
+impl KeptAnswer {
     /// Keeps the answer to a question, watched in this way. Returns an error if the site's key did not sign it.
     pub fn new(
         sealed: &SealedAnswer,

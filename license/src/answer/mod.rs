@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use age::{Receipt, Watch};
 pub use error::AnswerError;
-pub use kept::{Kept, Report, ReportState};
+pub use kept::{KeptAnswer, Report, ReportState};
 pub use nonce::Nonce;
 pub use question::{Question, Subject};
 pub use sealed::{ANSWER_BYTES, SealedAnswer, UnsignedAnswer};

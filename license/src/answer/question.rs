@@ -19,7 +19,7 @@ pub enum Subject {
 
 impl Subject {
     /// Creates a subject of this kind (`entitlement` or `feature`) and this name.
-    pub fn named(kind: &str, name: &str) -> Result<Self, AnswerError> {
+    pub fn new(kind: &str, name: &str) -> Result<Self, AnswerError> {
         if !is_dns_label(name) {
             let shown: String = name.escape_default().take(100).collect();
             return Err(AnswerError::Question(format!(
@@ -65,8 +65,8 @@ pub struct Question {
 }
 
 impl Question {
-    /// Returns an error if the subject is not one that [`Subject::named`] accepts.
+    /// Returns an error if the subject is not one that [`Subject::new`] accepts.
     pub fn check(&self) -> Result<(), AnswerError> {
-        Subject::named(self.subject.kind(), self.subject.name()).map(drop)
+        Subject::new(self.subject.kind(), self.subject.name()).map(drop)
     }
 }

@@ -28,7 +28,7 @@ pub struct UnsignedAnswer(Vec<u8>);
 
 impl Answer {
     /// Encodes the signed part.
-    pub fn unsigned(&self) -> Result<UnsignedAnswer, AnswerError> {
+    pub fn to_unsigned(&self) -> Result<UnsignedAnswer, AnswerError> {
         to_canonical(NAME, self).map(UnsignedAnswer).map_err(form)
     }
 }

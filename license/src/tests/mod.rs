@@ -7,11 +7,11 @@ use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::{
     KeyKind, Revocation, RevokedLicense, Root, RootChange, RootContents, SigningKey, TrustAnchor, UnsignedRoot,
 };
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 use super::*;
 
-fn issued() -> Timestamp {
+fn issue_time() -> Timestamp {
     "2026-11-22T10:00:00Z".parse().unwrap()
 }
 
@@ -25,9 +25,9 @@ fn vendor() -> Vendor {
 
 /// Returns a license of the vendor with the sample's terms, after a change.
 fn license(vendor: &Vendor, change: impl FnOnce(&mut Terms)) -> License {
-    let mut terms = sample::terms("acme-1", issued()).unwrap();
+    let mut terms = sample::terms("acme-1", issue_time()).unwrap();
     change(&mut terms);
-    sample::sealed(vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
+    sample::seal_license(vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
 }
 
 fn standing(license: &License, now: Timestamp) -> Standing {
@@ -37,10 +37,10 @@ fn standing(license: &License, now: Timestamp) -> Standing {
 #[test]
 fn license_round_trips() {
     let vendor = vendor();
-    let sealed = sample::sealed(&vendor, &sample::terms("acme-1", issued()).unwrap(), None).unwrap();
+    let sealed = sample::seal_license(&vendor, &sample::terms("acme-1", issue_time()).unwrap(), None).unwrap();
     let read = SealedLicense::read("acme-1.license", sealed.bytes()).unwrap();
     let license = read.verify(&vendor.anchor()).unwrap();
-    assert_eq!(license.terms(), &read.untrusted().unwrap());
+    assert_eq!(license.terms(), &read.untrusted_terms().unwrap());
     assert_eq!(license.signers(), [vendor.key.public().id()]);
     assert!(license.grants("analytics") && !license.grants("billing"));
     // A typed fingerprint is also a valid anchor, because the file carries the root.
@@ -56,7 +56,7 @@ fn only_vendor_license_keys_count() {
     root.sign(&other).unwrap();
     let root = root.finish(None).unwrap();
     let sign = |key: &SigningKey| {
-        let mut unsigned = UnsignedLicense::new(&sample::terms("acme-1", issued()).unwrap()).unwrap();
+        let mut unsigned = UnsignedLicense::new(&sample::terms("acme-1", issue_time()).unwrap()).unwrap();
         unsigned.sign(key).unwrap();
         unsigned.finish(std::slice::from_ref(&root), None)
     };
@@ -68,7 +68,7 @@ fn only_vendor_license_keys_count() {
 }
 
 /// Returns the root that follows the vendor's, with another license key.
-fn rotated(vendor: &Vendor) -> (Root, SigningKey) {
+fn rotate_root(vendor: &Vendor) -> (Root, SigningKey) {
     let key = SigningKey::generate(KeyKind::Ed25519).unwrap();
     let mut change = RootChange::following(&vendor.root).unwrap();
     change.admit(landfall_bundle_spec::trust::Role::License, key.public());
@@ -81,15 +81,15 @@ fn rotated(vendor: &Vendor) -> (Root, SigningKey) {
 #[test]
 fn license_carries_needed_roots() {
     let vendor = vendor();
-    let (second, key) = rotated(&vendor);
-    let terms = sample::terms("acme-2", issued()).unwrap();
+    let (second, key) = rotate_root(&vendor);
+    let terms = sample::terms("acme-2", issue_time()).unwrap();
     let mut unsigned = UnsignedLicense::new(&terms).unwrap();
     unsigned.sign(&key).unwrap();
     let sealed = unsigned.finish(&[vendor.root.clone(), second.clone()], None).unwrap();
     let license = sealed.verify(&vendor.anchor()).unwrap();
     assert_eq!(license.root().number(), 2);
     // A license that an earlier key signed is no longer valid for a site that knows the later root.
-    let earlier = sample::sealed(&vendor, &terms, None).unwrap();
+    let earlier = sample::seal_license(&vendor, &terms, None).unwrap();
     let known = TrustAnchor::Root(second.bytes().to_vec());
     assert_eq!(earlier.verify(&known).unwrap_err().code(), codes::UNKNOWN_KEY);
     earlier.verify(&vendor.anchor()).unwrap();
@@ -125,7 +125,7 @@ fn revoked_and_superseded_licenses_end() {
     let revocation = Revocation::with_licenses(1, Vec::new(), vec![revoked]).unwrap();
     let superseded = BTreeSet::from(["acme-1".to_owned()]);
     let none = BTreeSet::new();
-    let now = issued();
+    let now = issue_time();
     let by =
         |revocation, superseded| license.standing(&Circumstances { now, identifiers: None, revocation, superseded });
     assert_eq!(by(Some(&revocation), &superseded), Standing::Revoked { reason: "the key was lost".to_owned() });
@@ -136,7 +136,7 @@ fn revoked_and_superseded_licenses_end() {
 #[test]
 fn license_without_its_revocation_is_refused() {
     let vendor = vendor();
-    let mut terms = sample::terms("acme-1", issued()).unwrap();
+    let mut terms = sample::terms("acme-1", issue_time()).unwrap();
     terms.revocation = 2;
     let revocation = |number| {
         let unsigned = Revocation::new(number, Vec::new()).unwrap();
@@ -144,7 +144,7 @@ fn license_without_its_revocation_is_refused() {
         unsigned.with_signature(vendor.key.public().id(), &signature).unwrap()
     };
     let verified = |carried: Option<&Revocation>| {
-        sample::sealed(&vendor, &terms, carried).unwrap().verify(&vendor.anchor()).map_err(|error| error.code())
+        sample::seal_license(&vendor, &terms, carried).unwrap().verify(&vendor.anchor()).map_err(|error| error.code())
     };
     assert_eq!(verified(None).unwrap_err(), codes::LICENSE_INCOMPLETE);
     assert_eq!(verified(Some(&revocation(1))).unwrap_err(), codes::LICENSE_INCOMPLETE);
@@ -168,7 +168,7 @@ fn replaced_node_stays_licensed() {
     let license = license(&vendor, |terms| terms.binding = Some(binding));
     let none = BTreeSet::new();
     let at = |identifiers: Option<&BTreeSet<Identifier>>| {
-        license.standing(&Circumstances { now: issued(), identifiers, revocation: None, superseded: &none })
+        license.standing(&Circumstances { now: issue_time(), identifiers, revocation: None, superseded: &none })
     };
     let replaced = BTreeSet::from([
         of(IdentifierKind::Cluster, "uid-1"),
@@ -183,7 +183,7 @@ fn replaced_node_stays_licensed() {
 
 #[test]
 fn unknown_requirement_refuses_later_form() {
-    let mut terms = serde_json::to_value(sample::terms("acme-1", issued()).unwrap()).unwrap();
+    let mut terms = serde_json::to_value(sample::terms("acme-1", issue_time()).unwrap()).unwrap();
     terms["laterField"] = 7.into();
     let read = |terms: &serde_json::Value| Terms::read("x", terms.to_string().as_bytes());
     assert!(read(&terms).is_ok(), "a field of a later version is signed, and ignored");
@@ -205,16 +205,16 @@ fn needs<'a>(needed: &[&'a str]) -> Vec<Need<'a>> {
 #[test]
 fn gate_names_shortfall_and_contact() {
     let vendor = vendor();
-    let license = license(&vendor, |terms| terms.entitlements.newest_release = Some(issued() + days(30)));
+    let license = license(&vendor, |terms| terms.entitlements.newest_release = Some(issue_time() + days(30)));
     let (valid, ended) = (Standing::Valid, Standing::Ended);
-    let built = issued();
+    let built = issue_time();
     assert!(lacking(None, &[], built).is_empty(), "what needs no license is never asked for one");
     assert!(lacking(Some((&license, &ended)), &[], built).is_empty());
     assert_eq!(lacking(None, &["analytics"], built), [codes::LICENSE_MISSING]);
     assert!(lacking(Some((&license, &valid)), &["analytics"], built).is_empty());
     assert!(lacking(Some((&license, &Standing::Grace { days_left: 1 })), &["analytics"], built).is_empty());
     assert_eq!(lacking(Some((&license, &ended)), &["analytics", "billing"], built), [codes::LICENSE_ENDED]);
-    let late = issued() + days(31);
+    let late = issue_time() + days(31);
     let both = [codes::LICENSE_RELEASE_TOO_NEW, codes::LICENSE_LACKS];
     assert_eq!(lacking(Some((&license, &valid)), &["analytics", "billing"], late), both);
     let found = shortfalls(&needs(&["billing"]), built, Some((&license, &valid))).remove(0);

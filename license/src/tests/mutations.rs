@@ -6,11 +6,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 
-use super::{issued, sample, vendor};
+use super::{issue_time, sample, vendor};
 use crate::SealedLicense;
 
 /// Returns the bytes with one random change of some bytes.
-pub(crate) fn mutated(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
+pub(crate) fn mutate(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     let mut changed = bytes.to_vec();
     let at = random.random_range(0..changed.len());
     match random.random_range(0..5) {
@@ -25,7 +25,7 @@ pub(crate) fn mutated(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
 
 /// Returns the document with one change in meaning, encoded as the format requires. The parsers accept it, and only a
 /// signature can refuse it.
-pub(crate) fn forged(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
+pub(crate) fn forge(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     let mut value: Value = serde_json::from_slice(bytes).unwrap();
     let mut leaves = Vec::new();
     collect(&value, String::new(), &mut leaves);
@@ -68,20 +68,20 @@ fn collect(value: &Value, pointer: String, leaves: &mut Vec<String>) {
     }
 }
 
-fn accepted(vendor: &Vendor, bytes: &[u8]) -> bool {
+fn is_accepted(vendor: &Vendor, bytes: &[u8]) -> bool {
     SealedLicense::read("x.license", bytes).is_ok_and(|sealed| sealed.verify(&vendor.anchor()).is_ok())
 }
 
 /// Half of the mutations change bytes; the other half are forgeries.
 fn none_is_accepted(count: u64) {
     let vendor = vendor();
-    let sealed = sample::sealed(&vendor, &sample::terms("acme-1", issued()).unwrap(), None).unwrap();
+    let sealed = sample::seal_license(&vendor, &sample::terms("acme-1", issue_time()).unwrap(), None).unwrap();
     let bytes = sealed.bytes();
-    assert!(accepted(&vendor, bytes));
+    assert!(is_accepted(&vendor, bytes));
     for seed in 0..count {
         let mut random = StdRng::seed_from_u64(seed);
-        let changed = if seed % 2 == 0 { mutated(bytes, &mut random) } else { forged(bytes, &mut random) };
-        assert!(changed == bytes || !accepted(&vendor, &changed), "seed {seed} is accepted");
+        let changed = if seed % 2 == 0 { mutate(bytes, &mut random) } else { forge(bytes, &mut random) };
+        assert!(changed == bytes || !is_accepted(&vendor, &changed), "seed {seed} is accepted");
     }
 }
 

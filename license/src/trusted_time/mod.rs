@@ -80,7 +80,7 @@ pub struct Confirmation {
 
 /// The reason why a date cannot be confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unconfirmable {
+pub enum UnconfirmableDate {
     /// The clock is earlier than a time that has certainly passed.
     #[error(
         "the clock says {wall:.0}, and {least:.0} has certainly passed: \
@@ -136,13 +136,13 @@ impl TrustedTime {
     /// Begins the trusted time of a site from its newest signed timestamp. A person who imports a license is present,
     /// so the clock is accepted if it is plausible.
     pub fn begin(signed: Timestamp, clocks: &Clocks<'_>) -> Self {
-        let signed = whole(signed);
+        let signed = truncate_to_seconds(signed);
         let is_plausible = clocks.wall >= signed && clocks.wall.duration_since(signed) <= LONGEST_SILENCE;
         Self {
             schema: SCHEMA,
             sequence: 1,
             least: signed,
-            estimate: if is_plausible { whole(clocks.wall) } else { signed },
+            estimate: if is_plausible { truncate_to_seconds(clocks.wall) } else { signed },
             boot: clocks.boot.to_owned(),
             uptime_seconds: clocks.uptime.as_secs(),
             leapt_seconds: 0,
@@ -171,10 +171,10 @@ impl TrustedTime {
         let ran = self.ran_since(clocks);
         self.least = later(self.least, ran);
         self.estimate = later(self.estimate, ran);
-        let ahead = whole(clocks.wall).duration_since(self.estimate);
+        let ahead = truncate_to_seconds(clocks.wall).duration_since(self.estimate);
         let leapt = SignedDuration::from_secs(i64::try_from(self.leapt_seconds).unwrap_or(i64::MAX));
         if ahead.is_positive() && ahead <= DAY.saturating_sub(leapt) {
-            self.estimate = whole(clocks.wall);
+            self.estimate = truncate_to_seconds(clocks.wall);
             self.leapt_seconds = self.leapt_seconds.saturating_add(ahead.as_secs().unsigned_abs());
         }
         self.sequence = self.sequence.saturating_add(1);
@@ -202,22 +202,22 @@ impl TrustedTime {
 
     /// Raises trusted time to a timestamp whose signature was verified. An earlier one changes nothing.
     pub fn learn(&mut self, signed: Timestamp) {
-        self.least = self.least.max(whole(signed));
+        self.least = self.least.max(truncate_to_seconds(signed));
         self.estimate = self.estimate.max(self.least);
         self.sequence = self.sequence.saturating_add(1);
     }
 
     /// Adopts the wall clock, which a person has confirmed, however far it is from the estimate: forward, or back to
     /// the certain time.
-    pub fn confirm(&mut self, clocks: &Clocks<'_>) -> Result<Confirmation, Unconfirmable> {
+    pub fn confirm(&mut self, clocks: &Clocks<'_>) -> Result<Confirmation, UnconfirmableDate> {
         self.observe(clocks);
-        let (wall, least) = (whole(clocks.wall), self.least);
+        let (wall, least) = (truncate_to_seconds(clocks.wall), self.least);
         if least.duration_since(wall) > DAY {
-            return Err(Unconfirmable::Behind { wall, least });
+            return Err(UnconfirmableDate::Behind { wall, least });
         }
         let latest = later(least, LONGEST_SILENCE);
         if wall > latest {
-            return Err(Unconfirmable::Ahead { wall, latest });
+            return Err(UnconfirmableDate::Ahead { wall, latest });
         }
         let confirmation = Confirmation { before: self.estimate, after: wall.max(least) };
         self.estimate = confirmation.after;
@@ -242,7 +242,7 @@ impl TrustedTime {
 
     /// Merges two copies: the newer one, but never less than the certain time of either.
     #[must_use]
-    pub fn merged(self, other: Self) -> Self {
+    pub fn merge(self, other: Self) -> Self {
         let least = self.least.max(other.least);
         let newer = if other.sequence > self.sequence { other } else { self };
         Self { least, estimate: newer.estimate.max(least), ..newer }
@@ -250,7 +250,7 @@ impl TrustedTime {
 }
 
 /// Truncates a time to whole seconds, as stored.
-fn whole(time: Timestamp) -> Timestamp {
+fn truncate_to_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 

@@ -34,7 +34,7 @@ impl Metric {
     }
 
     /// Returns a number with its unit, such as `1 node`.
-    pub fn counted(self, count: u64) -> String {
+    pub fn format_count(self, count: u64) -> String {
         let name = self.name();
         if count == 1 { format!("1 {}", name.trim_end_matches('s')) } else { format!("{count} {name}") }
     }

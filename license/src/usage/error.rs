@@ -1,7 +1,7 @@
 //! Errors for reports of usage that are refused.
 
 use landfall_bundle_spec::trust::KeyId;
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 /// The reason why a report of usage is refused or cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ pub enum UsageError {
     Unwritable(#[source] serde_json::Error),
 }
 
-impl Coded for UsageError {
+impl CodedError for UsageError {
     fn code(&self) -> Code {
         match self {
             Self::Form { .. } => codes::USAGE_REPORT_FORM,

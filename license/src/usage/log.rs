@@ -68,7 +68,7 @@ impl Sample {
 
 /// A sample in the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Linked {
+struct LinkedSample {
     sample: Sample,
     /// True if it did not follow the previous line when the chain was last rebuilt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -81,7 +81,7 @@ struct Linked {
 #[serde(untagged)]
 enum Line {
     Day(Day),
-    Sample(Linked),
+    Sample(LinkedSample),
 }
 
 /// The record of usage.
@@ -89,7 +89,7 @@ enum Line {
 pub struct UsageLog {
     days: Vec<Day>,
     /// Samples, with `broken` set if one does not follow the previous line.
-    samples: Vec<Linked>,
+    samples: Vec<LinkedSample>,
     /// True if a sample was found not to follow, which its line does not state yet.
     found: bool,
 }
@@ -111,7 +111,7 @@ impl UsageLog {
                     let breaks = linked.previous != head.unwrap_or(BEGIN);
                     head = Some(next);
                     log.found |= breaks && !linked.broken;
-                    log.samples.push(Linked { broken: linked.broken || breaks, ..linked });
+                    log.samples.push(LinkedSample { broken: linked.broken || breaks, ..linked });
                 }
             }
         }
@@ -140,7 +140,7 @@ impl UsageLog {
             return false;
         }
         let newest = sample.day();
-        self.samples.push(Linked { sample, broken: false, previous: self.head() });
+        self.samples.push(LinkedSample { sample, broken: false, previous: self.head() });
         let open = |day: Date| (0..=DAYS_OF_SAMPLES).contains(&newest.duration_since(day).as_hours().div_euclid(24));
         let mut closed = 0;
         for run in runs(&self.samples) {
@@ -203,12 +203,12 @@ impl UsageLog {
 }
 
 /// Groups consecutive samples of the same day and license.
-fn runs(samples: &[Linked]) -> impl Iterator<Item = &[Linked]> {
+fn runs(samples: &[LinkedSample]) -> impl Iterator<Item = &[LinkedSample]> {
     samples.chunk_by(|one, next| one.sample.is_of_same_day(&next.sample))
 }
 
 /// Computes the day of a run of samples that follows another day.
-fn next_day(before: Option<&Day>, run: &[Linked]) -> Day {
+fn next_day(before: Option<&Day>, run: &[LinkedSample]) -> Day {
     let Sample { license, limits, overage_percent, .. } = &run[0].sample;
     let samples = || run.iter().map(|linked| &linked.sample);
     let all = |of: fn(&Sample) -> &BTreeSet<String>| samples().flat_map(of).cloned().collect();

@@ -19,4 +19,4 @@ pub use day::{Day, first_break};
 pub use error::UsageError;
 pub use log::{Sample, UsageLog};
 pub use period::{ComponentUse, LimitUse, Period, periods};
-pub use report::{KIND, ReportContents, SCHEMA, UsageReport, Wanted};
+pub use report::{KIND, ReportContents, ReportExpectations, SCHEMA, UsageReport};

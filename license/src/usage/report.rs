@@ -91,7 +91,7 @@ pub struct UsageReport {
 
 /// The reader's expectations of a report.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted<'a> {
+pub struct ReportExpectations<'a> {
     /// The license that the report must be about, and the site to which it is bound; any, if missing.
     pub terms: Option<&'a Terms>,
     /// Ids of keys, one of which must have signed the report. If empty, the key that the license names.
@@ -100,7 +100,7 @@ pub struct Wanted<'a> {
 
 impl UsageReport {
     /// Creates the report with the signer's public key, before [`UsageReport::with_signature`].
-    pub fn unsigned(contents: ReportContents<'_>, key: &PublicKey) -> Self {
+    pub fn new_unsigned(contents: ReportContents<'_>, key: &PublicKey) -> Self {
         let ReportContents { site, identifiers, terms, made, days } = contents;
         Self {
             document_type: REPORT_TYPE.to_owned(),
@@ -151,7 +151,7 @@ impl UsageReport {
 
     /// Checks the signature, then the chain of the days, then the totals, and last the expected license and site.
     /// Returns the key that signed.
-    pub fn verify(&self, wanted: &Wanted<'_>) -> Result<PublicKey, UsageError> {
+    pub fn verify(&self, wanted: &ReportExpectations<'_>) -> Result<PublicKey, UsageError> {
         let key = PublicKey::from_pem("the key of the report", &self.key).map_err(|_| UsageError::Signature)?;
         let keys = match wanted.terms.and_then(|terms| terms.site_key) {
             Some(named) if wanted.keys.is_empty() => vec![named],
@@ -199,7 +199,7 @@ impl UsageReport {
             return other(format!("its limits are not those of {}", terms.id));
         }
         let Some(binding) = &terms.binding else { return Ok(()) };
-        let (matched, needed) = (binding.matched(&self.identifiers), binding.needed);
+        let (matched, needed) = (binding.matching_count(&self.identifiers), binding.needed);
         if matched >= needed {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 }
 
 /// Returns a sample with this many nodes, under a license for three nodes with an overage of 34 percent.
-fn measured(at: Timestamp, nodes: u64) -> Sample {
+fn sample_at(at: Timestamp, nodes: u64) -> Sample {
     Sample {
         at,
         license: "acme-1".to_owned(),
@@ -43,7 +43,7 @@ fn measured(at: Timestamp, nodes: u64) -> Sample {
 fn log_of(nodes: impl IntoIterator<Item = u64>) -> UsageLog {
     let mut log = UsageLog::default();
     for (hours, nodes) in (0..).zip(nodes) {
-        assert!(log.add(measured(at(hours), nodes)));
+        assert!(log.add(sample_at(at(hours), nodes)));
     }
     log
 }
@@ -73,7 +73,7 @@ fn hours_become_days_with_peaks() {
 fn old_days_are_dropped() {
     let mut log = UsageLog::default();
     for day in 0..4000 {
-        assert!(log.add(measured(at(24 * day), 3)));
+        assert!(log.add(sample_at(at(24 * day), 3)));
     }
     let days = log.days();
     assert!(days.len() <= 3660 + 8 && days[0].number > 300, "{}", days.len());
@@ -88,12 +88,12 @@ fn clock_set_back_makes_no_sample() {
         [(1, 0, false), (1, 29, false), (0, 0, false), (-22, 0, false), (1, 30, true), (2, 0, true), (-30, 0, true)]
     {
         let time = at(hours) + SignedDuration::from_mins(minutes);
-        assert_eq!(log.add(measured(time, 9)), expected, "{time}");
+        assert_eq!(log.add(sample_at(time, 9)), expected, "{time}");
     }
     let days = log.days();
     assert_eq!((first_break(&days), days.len()), (None, 2), "the earlier date is a day of its own");
     // A date years ahead, which a person then corrected, blocks no later sample.
-    assert!(log.add(measured(at(50_000), 3)) && log.add(measured(at(20), 3)) && log.add(measured(at(21), 3)));
+    assert!(log.add(sample_at(at(50_000), 3)) && log.add(sample_at(at(20), 3)) && log.add(sample_at(at(21), 3)));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn new_license_begins_new_period() {
         license: "acme-2".to_owned(),
         limits: Counts { nodes: Some(8), ..Counts::default() },
         lacking: names(&["analytics"]),
-        ..measured(at(2), 5)
+        ..sample_at(at(2), 5)
     };
     assert!(log.add(renewed));
     let found = periods(&log.days());
@@ -128,7 +128,7 @@ fn new_license_begins_new_period() {
 #[test]
 fn unmeasured_days_are_counted() {
     let mut log = log_of([3]);
-    assert!(log.add(measured(at(24 * 5), 4)) && log.add(measured(at(24 * 6), 4)));
+    assert!(log.add(sample_at(at(24 * 5), 4)) && log.add(sample_at(at(24 * 6), 4)));
     let period = &periods(&log.days())[0];
     assert_eq!((period.days, period.unmeasured_days, period.limits[0].overage_days), (3, 4, 2));
 }
@@ -139,7 +139,7 @@ static SAMPLE_LOG: LazyLock<Vec<u8>> = LazyLock::new(|| log_of((0..24 * 12).map(
 /// Returns the days of a record after one more sample, as the site's next hour adds it.
 fn an_hour_later(bytes: &[u8]) -> Vec<Day> {
     let mut log = UsageLog::read(bytes);
-    assert!(log.add(measured(at(24 * 12), 1)));
+    assert!(log.add(sample_at(at(24 * 12), 1)));
     UsageLog::read(&log.bytes()).days()
 }
 
@@ -167,7 +167,7 @@ proptest! {
         for hours in (24 * 12..24 * 24).step_by(18) {
             let mut log = UsageLog::read(&bytes);
             prop_assert!(first_break(&log.days()).is_some());
-            prop_assert!(log.add(measured(at(hours), 1)));
+            prop_assert!(log.add(sample_at(at(hours), 1)));
             bytes = log.bytes();
         }
         prop_assert!(first_break(&UsageLog::read(&bytes).days()).is_some());
@@ -190,7 +190,7 @@ proptest! {
     #[test]
     fn random_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let mut log = UsageLog::read(&bytes);
-        prop_assert!(log.add(measured(at(0), 1)));
+        prop_assert!(log.add(sample_at(at(0), 1)));
         UsageLog::newest_of(&bytes);
     }
 
@@ -239,14 +239,14 @@ impl Customer {
             made: at(40),
             days: log_of((0..40).map(|hour| if hour > 30 { 4 } else { 2 })).days(),
         };
-        let mut report = UsageReport::unsigned(contents, self.vendor.key.public());
+        let mut report = UsageReport::new_unsigned(contents, self.vendor.key.public());
         change(&mut report);
         let signature = self.vendor.key.sign(&report.message().unwrap()).unwrap();
         serde_json::to_vec_pretty(&report.with_signature(&signature)).unwrap()
     }
 
-    fn said(&self, bytes: &[u8]) -> &'static str {
-        let wanted = Wanted { terms: Some(&self.terms), keys: Vec::new() };
+    fn report_result(&self, bytes: &[u8]) -> &'static str {
+        let wanted = ReportExpectations { terms: Some(&self.terms), keys: Vec::new() };
         let checked = UsageReport::read("report.json", bytes).and_then(|report| report.verify(&wanted));
         checked.map_or_else(|error| error.code().id, |_| "fine")
     }
@@ -256,16 +256,16 @@ impl Customer {
 fn report_is_read_in_any_layout() {
     let customer = Customer::new();
     let bytes = customer.report(|_| {});
-    assert_eq!(customer.said(&bytes), "fine");
+    assert_eq!(customer.report_result(&bytes), "fine");
     let mut value: Value = serde_json::from_slice(&bytes).unwrap();
     value["kind"] = "usageReport".into();
     value["schema"] = 1.into();
-    assert_eq!(customer.said(value.to_string().as_bytes()), "fine", "as the document that a command writes");
+    assert_eq!(customer.report_result(value.to_string().as_bytes()), "fine", "as the document that a command writes");
     let report = UsageReport::read("report.json", &bytes).unwrap();
     let nodes = &report.periods[0].limits[0];
     assert_eq!((nodes.peak, nodes.peak_on, nodes.overage_days), (Some(4), Some(day("2026-11-21")), 1));
     let key = customer.vendor.key.public().id();
-    report.verify(&Wanted { terms: None, keys: vec![key] }).expect("any license, by a named key");
+    report.verify(&ReportExpectations { terms: None, keys: vec![key] }).expect("any license, by a named key");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn later_report_continues_earlier_one() {
 #[test]
 fn report_faults_have_own_codes() {
     let customer = Customer::new();
-    let signed = |change: fn(&mut UsageReport)| customer.said(&customer.report(change));
+    let signed = |change: fn(&mut UsageReport)| customer.report_result(&customer.report(change));
     // The site itself signs these changes.
     assert_eq!(signed(|report| drop(report.days.remove(0))), "LF4735");
     assert_eq!(signed(|report| report.days[0].peaks.nodes = Some(1)), "LF4735");
@@ -300,8 +300,8 @@ fn report_faults_have_own_codes() {
     let mut terms = Customer { terms: customer.terms.clone(), ..Customer::new() };
     terms.terms.entitlements.nodes = Some(2);
     terms.terms.site_key = Some(customer.vendor.key.public().id());
-    assert_eq!(terms.said(&customer.report(|_| {})), "LF4737", "the site says that it has other limits");
-    assert_eq!(Customer::new().said(&customer.report(|_| {})), "LF4734", "another site's key");
+    assert_eq!(terms.report_result(&customer.report(|_| {})), "LF4737", "the site says that it has other limits");
+    assert_eq!(Customer::new().report_result(&customer.report(|_| {})), "LF4734", "another site's key");
     // Other people edit a signed report.
     let bytes = customer.report(|_| {});
     let text = String::from_utf8(bytes.clone()).unwrap();
@@ -312,14 +312,14 @@ fn report_faults_have_own_codes() {
         ("2026-11-21T16:10:00Z", "2026-11-21T17:10:00Z"),
     ] {
         assert!(text.contains(from), "{from}: {text}");
-        assert_eq!(customer.said(text.replacen(from, to, 1).as_bytes()), "LF4734", "{from}");
+        assert_eq!(customer.report_result(text.replacen(from, to, 1).as_bytes()), "LF4734", "{from}");
     }
     let later = text.replacen("usage-report/1", "usage-report/2", 1);
     for other in ["", "{}", "[1]", later.as_str(), &text[..text.len() / 2]] {
-        assert_eq!(customer.said(other.as_bytes()), "LF4733", "{other:.40}");
+        assert_eq!(customer.report_result(other.as_bytes()), "LF4733", "{other:.40}");
     }
     let twice = text.replacen('{', "{\"license\": \"acme-1\", ", 1);
-    assert_eq!(customer.said(twice.as_bytes()), "LF4733", "no name twice");
-    let unnamed = UsageReport::read("report.json", &bytes).unwrap().verify(&Wanted::default()).unwrap_err();
+    assert_eq!(customer.report_result(twice.as_bytes()), "LF4733", "no name twice");
+    let unnamed = UsageReport::read("report.json", &bytes).unwrap().verify(&ReportExpectations::default()).unwrap_err();
     assert_eq!(unnamed.code(), codes::USAGE_REPORT_SIGNATURE, "no key is known");
 }

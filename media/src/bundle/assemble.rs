@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::parts::{BundleName, FileKind};
 
 use super::locate::name;
-use super::{BundleMedia, Located, Part, Role, open_part, read_exact_at};
+use super::{BundleMedia, Part, Role, UnverifiedBundle, open_part, read_exact_at};
 use crate::contents::Contents;
 use crate::counters::Counters;
 use crate::error::{MediaError, Result};
@@ -18,7 +18,7 @@ use crate::payload::{Payload, PieceKind};
 /// make the file foreign.
 const COMPARED_CHUNKS: usize = 3;
 
-impl Located {
+impl UnverifiedBundle {
     /// Finds every part of the bundle whose head was verified, or of its delta. Reads the first chunk of each part, and
     /// the headers of a delta.
     pub fn assemble(&self, payload: Payload, counters: Counters) -> Result<BundleMedia> {
@@ -42,7 +42,7 @@ impl Located {
         loop {
             let end = parts.last().map_or(0, |part| part.offset + part.length);
             if end == total {
-                let contents = Contents::whole(&payload);
+                let contents = Contents::all_blobs(&payload);
                 return Ok(BundleMedia { payload, contents, parts, counters, role: Role::Read });
             }
             if end > total {

@@ -11,8 +11,8 @@ use landfall_bundle_spec::limits::LANDFALL_DOCUMENT_BYTES;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
 
 use super::open_regular;
-use crate::counters::{Counted, Counters};
-use crate::error::{At, MediaError, Result};
+use crate::counters::{Counters, CountingReader};
+use crate::error::{MediaError, PathContext, Result};
 use crate::partial::is_partial;
 
 /// Bytes of the first header. Together with the `landfall.json` after it, it identifies a bundle.
@@ -20,7 +20,7 @@ const HEADER_BYTES: u64 = 512;
 
 /// A bundle that was found but not verified.
 #[derive(Debug, Clone)]
-pub struct Located {
+pub struct UnverifiedBundle {
     /// File from which the head is read.
     head: PathBuf,
     /// Files that begin with this bundle's `landfall.json`, longest first.
@@ -32,7 +32,7 @@ pub struct Located {
     counters: Counters,
 }
 
-impl Located {
+impl UnverifiedBundle {
     /// The result for a file that should begin a bundle but does not.
     fn unreadable(path: &Path, folder: &Path, counters: &Counters) -> Self {
         let (head, firsts) = (path.to_owned(), vec![path.to_owned()]);
@@ -51,7 +51,7 @@ impl Located {
 
     /// Reads a small file beside the bundle, without checking its contents. Reads at most `limit_bytes` plus one, so
     /// that the caller notices a longer file. Returns `None` if there is no such file; a link is not followed.
-    pub fn beside(&self, name: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>> {
+    pub fn read_beside(&self, name: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>> {
         let path = self.folder.join(name);
         match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -59,7 +59,7 @@ impl Located {
         };
         let (file, _) = open_regular(&path)?;
         let mut bytes = Vec::new();
-        let mut file = Counted::new(file, self.counters.clone()).take(limit_bytes.saturating_add(1));
+        let mut file = CountingReader::new(file, self.counters.clone()).take(limit_bytes.saturating_add(1));
         file.read_to_end(&mut bytes).at("read", &path)?;
         Ok(Some(bytes))
     }
@@ -69,24 +69,24 @@ impl Located {
         let path = self.firsts.first().unwrap_or(&self.head);
         let (mut file, _) = open_regular(path)?;
         file.seek(io::SeekFrom::Start(offset)).at("seek in", path)?;
-        Ok(Counted::new(file, self.counters.clone()))
+        Ok(CountingReader::new(file, self.counters.clone()))
     }
 
     /// Opens the stream at its first byte. Only the head may be read from it.
-    pub fn head(&self) -> Result<io::BufReader<Counted<File>>> {
-        let file = Counted::new(open_regular(&self.head)?.0, self.counters.clone());
+    pub fn head(&self) -> Result<io::BufReader<CountingReader<File>>> {
+        let file = CountingReader::new(open_regular(&self.head)?.0, self.counters.clone());
         Ok(io::BufReader::with_capacity(64 * 1024, file))
     }
 }
 
 /// Finds a bundle by its single file, one of its parts, its `.head`, or the folder that holds it. Foreign files and
 /// non-regular files beside it are ignored. Only the path itself may be a symbolic link, because a person named it.
-pub fn locate(path: &Path) -> Result<Located> {
+pub fn locate(path: &Path) -> Result<UnverifiedBundle> {
     locate_counted(path, &Counters::new())
 }
 
 /// Like [`locate`], but `counters` counts the bytes that the search and later the head's reader take from the media.
-pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
+pub fn locate_counted(path: &Path, counters: &Counters) -> Result<UnverifiedBundle> {
     let metadata = match std::fs::metadata(path) {
         // A wrong path is the person's mistake; any other error may be the media's fault.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(MediaError::NotThere(path.to_owned())),
@@ -109,7 +109,7 @@ pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
         return Ok(located);
     }
     // A later part: its first part differs from it only in the number.
-    if let Some((stem, FileKind::Part(2..) | FileKind::DeltaPart(2..))) = parsed(path) {
+    if let Some((stem, FileKind::Part(2..) | FileKind::DeltaPart(2..))) = parse_name(path) {
         for file in files(folder)? {
             if self::stem(&file).as_ref() == Some(&stem)
                 && let Some(digest) = opening_digest(&file, counters)?
@@ -117,15 +117,15 @@ pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
                 return in_folder(folder, Some(digest), counters);
             }
         }
-        let is_delta = matches!(parsed(path), Some((_, FileKind::DeltaPart(_))));
+        let is_delta = matches!(parse_name(path), Some((_, FileKind::DeltaPart(_))));
         let name = stem.file(if is_delta { FileKind::DeltaPart(1) } else { FileKind::Part(1) });
         return Err(MediaError::PartMissing { folder: folder.to_owned(), name, offset: 0 });
     }
     // The reader of the head reports the defect.
-    Ok(Located::unreadable(path, folder, counters))
+    Ok(UnverifiedBundle::unreadable(path, folder, counters))
 }
 
-fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Result<Located> {
+fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Result<UnverifiedBundle> {
     let all = files(folder)?;
     let mut bundles: BTreeMap<Sha256, Vec<PathBuf>> = BTreeMap::new();
     for file in &all {
@@ -151,18 +151,25 @@ fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Resu
     let stems: Vec<_> = firsts.iter().filter_map(|file| stem(file)).collect();
     let mut candidates = all;
     candidates.sort_by_key(|file| (stem(file).is_none_or(|stem| !stems.contains(&stem)), file.clone()));
-    Ok(Located { head: firsts[0].clone(), firsts, candidates, folder: folder.to_owned(), counters: counters.clone() })
+    Ok(UnverifiedBundle {
+        head: firsts[0].clone(),
+        firsts,
+        candidates,
+        folder: folder.to_owned(),
+        counters: counters.clone(),
+    })
 }
 
 /// Handles a folder in which no file begins as a bundle: looks for a bundle by file name.
-fn without_beginning(folder: &Path, files: &[PathBuf], counters: &Counters) -> Result<Located> {
-    let named =
-        |wanted: fn(&FileKind) -> bool| files.iter().find(|file| parsed(file).is_some_and(|(_, kind)| wanted(&kind)));
+fn without_beginning(folder: &Path, files: &[PathBuf], counters: &Counters) -> Result<UnverifiedBundle> {
+    let named = |wanted: fn(&FileKind) -> bool| {
+        files.iter().find(|file| parse_name(file).is_some_and(|(_, kind)| wanted(&kind)))
+    };
     let begins = |kind: &FileKind| {
         matches!(kind, FileKind::Whole | FileKind::Part(1) | FileKind::Delta | FileKind::DeltaPart(1))
     };
     if let Some(first) = named(begins).or_else(|| named(|kind| *kind == FileKind::Head)) {
-        return Ok(Located::unreadable(first, folder, counters));
+        return Ok(UnverifiedBundle::unreadable(first, folder, counters));
     }
     match named(|_| true).and_then(|file| stem(file)) {
         Some(stem) => {
@@ -177,7 +184,7 @@ fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-fn parsed(path: &Path) -> Option<(BundleName, FileKind)> {
+fn parse_name(path: &Path) -> Option<(BundleName, FileKind)> {
     BundleName::parse(path.file_name()?.to_str()?)
 }
 
@@ -200,7 +207,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 fn opening_digest(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
     let mut bytes = Vec::new();
     let (file, _) = open_regular(path)?;
-    let mut file = Counted::new(file, counters.clone());
+    let mut file = CountingReader::new(file, counters.clone());
     file.by_ref().take(HEADER_BYTES).read_to_end(&mut bytes).at("read", path)?;
     let begins = bytes.len() as u64 == HEADER_BYTES
         && bytes.starts_with(b"landfall.json\0")
@@ -215,7 +222,7 @@ fn opening_digest(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
 }
 
 fn stem(path: &Path) -> Option<BundleName> {
-    parsed(path).map(|(stem, _)| stem)
+    parse_name(path).map(|(stem, _)| stem)
 }
 
 pub(super) fn name(path: &Path) -> String {

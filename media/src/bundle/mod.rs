@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-pub use self::locate::{Located, locate, locate_counted};
+pub use self::locate::{UnverifiedBundle, locate, locate_counted};
 use crate::contents::Contents;
 use crate::counters::Counters;
 use crate::disk::{DiskFile, DurableFile};
@@ -76,9 +76,9 @@ impl BundleMedia {
     pub(crate) fn arriving(payload: Payload, path: &Path, announced_bytes: u64) -> Result<Self> {
         let files = [open_part(path, 0)?];
         let contents = if announced_bytes == payload.layout().total_bytes() {
-            Contents::whole(&payload)
+            Contents::all_blobs(&payload)
         } else {
-            delta::arrived(&payload, &files, announced_bytes)?
+            delta::arrived_contents(&payload, &files, announced_bytes)?
         };
         let parts = delta::places(&payload, &contents, &files);
         Ok(Self { payload, contents, parts, counters: Counters::new(), role: Role::Read })
@@ -168,7 +168,7 @@ impl PieceReader for BundleMedia {
         Ok(())
     }
 
-    fn damaged(&self, payload: &Payload, piece: &Piece) -> MediaError {
+    fn damage_error(&self, payload: &Payload, piece: &Piece) -> MediaError {
         let (part, part_offset) = self.place(piece.offset);
         let what = payload.describe(piece);
         match self.role {

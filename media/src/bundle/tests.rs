@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 
 use landfall_bundle_spec::parts::FileKind;
 use landfall_bundle_spec::{Opened, Verified};
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 
 use super::*;
-use crate::progress::Silent;
+use crate::progress::SilentProgress;
 use crate::testing::{Fixture, flip, random_bytes};
 use crate::verify::verify;
 
@@ -20,7 +20,7 @@ fn code(result: Result<BundleMedia>) -> &'static str {
 fn refusal(fixture: &Fixture, path: &Path) -> (&'static str, String) {
     let error = match fixture.find(path) {
         Err(error) => error,
-        Ok(media) => verify(&media, "verifying", &Silent).unwrap_err(),
+        Ok(media) => verify(&media, "verifying", &SilentProgress).unwrap_err(),
     };
     (error.code().id, error.to_string())
 }
@@ -39,15 +39,15 @@ fn files_and_folder_locate_bundle() {
     for foreign in ["notes.txt", "empty", "starter-1.0.0-000000000000.landfall.002"] {
         File::create(stick.join(foreign)).unwrap().write_all(&random_bytes(2000, 1)).unwrap();
     }
-    let head = stick.join(fixture.payload.verified().bundle_name().file(FileKind::Head));
+    let head = stick.join(fixture.payload.verified_head().bundle_name().file(FileKind::Head));
     for path in parts.iter().chain([&stick, &head]) {
         let located = locate(path).unwrap();
         let opened = Opened::read(located.head().unwrap()).unwrap();
-        assert_eq!(opened.untrusted().id(), fixture.payload.verified().id());
+        assert_eq!(opened.untrusted_contents().id(), fixture.payload.verified_head().id());
         let media = located.assemble(fixture.payload.clone(), Counters::new()).unwrap();
         let found: Vec<_> = media.parts().iter().map(|part| part.path.clone()).collect();
         assert_eq!(found, parts);
-        verify(&media, "verifying", &Silent).unwrap();
+        verify(&media, "verifying", &SilentProgress).unwrap();
         assert!(
             media.counters().totals().read_bytes < fixture.stream.len() as u64 + (parts.len() as u64 + 1) * (1 << 20)
         );
@@ -82,9 +82,9 @@ fn bundles_in_folder_are_distinguished() {
     std::fs::copy(&path, &beside).unwrap();
     let error = locate(&one.stick()).unwrap_err();
     assert_eq!(error.code().id, "LF1205");
-    verify(&other.find(&beside).unwrap(), "verifying", &Silent).unwrap();
-    let first = one.stick().join(one.payload.verified().bundle_name().file(FileKind::Part(1)));
-    verify(&one.find(&first).unwrap(), "verifying", &Silent).unwrap();
+    verify(&other.find(&beside).unwrap(), "verifying", &SilentProgress).unwrap();
+    let first = one.stick().join(one.payload.verified_head().bundle_name().file(FileKind::Part(1)));
+    verify(&one.find(&first).unwrap(), "verifying", &SilentProgress).unwrap();
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn missing_parts_are_named() {
         let (code, message) = refusal(&fixture, &fixture.stick());
         assert_eq!(code, "LF1206", "{message}");
         let name = if missing == 0 { FileKind::Part(1) } else { FileKind::Part(missing + 1) };
-        assert!(message.contains(&fixture.payload.verified().bundle_name().file(name)), "{message}");
+        assert!(message.contains(&fixture.payload.verified_head().bundle_name().file(name)), "{message}");
     }
 }
 
@@ -132,7 +132,7 @@ fn renamed_parts_are_recognized() {
     }
     let media = fixture.find(&parts[0]).unwrap();
     assert!(media.parts().iter().map(|part| &part.path).eq(&parts));
-    verify(&media, "verifying", &Silent).unwrap();
+    verify(&media, "verifying", &SilentProgress).unwrap();
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn flipped_bytes_are_located() {
             flip(&path, offset);
         }
     }
-    verify(&fixture.find(&path).unwrap(), "verifying", &Silent).unwrap();
+    verify(&fixture.find(&path).unwrap(), "verifying", &SilentProgress).unwrap();
 }
 
 #[test]
@@ -230,11 +230,11 @@ fn lone_head_defers_missing_parts() {
     let head = fixture.folder.path().join("sent-ahead");
     std::fs::create_dir(&head).unwrap();
     let head = head.join("mail attachment");
-    File::create(&head).unwrap().write_all(fixture.payload.verified().head_bytes()).unwrap();
+    File::create(&head).unwrap().write_all(fixture.payload.verified_head().head_bytes()).unwrap();
     let located = locate(&head).unwrap();
     let mut bytes = Vec::new();
     located.head().unwrap().read_to_end(&mut bytes).unwrap();
-    assert_eq!(bytes, fixture.payload.verified().head_bytes());
+    assert_eq!(bytes, fixture.payload.verified_head().head_bytes());
     assert_eq!(code(located.assemble(fixture.payload.clone(), Counters::new())), "LF1206");
 }
 
@@ -248,12 +248,12 @@ fn exit_code(path: &Path, fixture: &Fixture) -> u8 {
         Ok(opened) => opened,
         Err(error) => return error.code().class.exit_code(),
     };
-    if opened.untrusted().landfall_bytes() != fixture.payload.verified().landfall_bytes() {
+    if opened.untrusted_contents().landfall_bytes() != fixture.payload.verified_head().landfall_bytes() {
         // The signature does not match.
         return 3;
     }
     match located.assemble(fixture.payload.clone(), Counters::new()) {
-        Ok(media) => verify(&media, "verifying", &Silent).unwrap_err().code().class.exit_code(),
+        Ok(media) => verify(&media, "verifying", &SilentProgress).unwrap_err().code().class.exit_code(),
         Err(error) => error.code().class.exit_code(),
     }
 }
@@ -300,11 +300,11 @@ fn special_files_are_skipped() {
     }
     std::fs::remove_file(&parts[1]).unwrap();
     rename(&outside, &parts[1]);
-    verify(&fixture.find(&stick).unwrap(), "verifying", &Silent).unwrap();
+    verify(&fixture.find(&stick).unwrap(), "verifying", &SilentProgress).unwrap();
     // The path that a person gives may be a link.
     let link = fixture.folder.path().join("link");
     std::os::unix::fs::symlink(&parts[0], &link).unwrap();
-    verify(&fixture.find(&link).unwrap(), "verifying", &Silent).unwrap();
+    verify(&fixture.find(&link).unwrap(), "verifying", &SilentProgress).unwrap();
 }
 
 mod any_change {
@@ -355,18 +355,18 @@ mod any_change {
     }
 
     /// Returns true if the path leads to a bundle of which every byte is verified.
-    fn accepted(stick: &Path, fixture: &Fixture) -> bool {
+    fn is_accepted(stick: &Path, fixture: &Fixture) -> bool {
         let Ok(located) = locate(stick) else { return false };
         let Ok(head) = located.head() else { return false };
         let Ok(verified) = Verified::read(head, &fixture.anchor()) else { return false };
         let Ok(media) = located.assemble(verified.into(), Counters::new()) else { return false };
-        verify(&media, "verifying", &Silent).is_ok()
+        verify(&media, "verifying", &SilentProgress).is_ok()
     }
 
     #[test]
     fn modified_files_are_refused() {
         let fixture = Fixture::with_blobs(&[1, 700, 1_050_000]);
-        let name = fixture.payload.verified().bundle_name();
+        let name = fixture.payload.verified_head().bundle_name();
         let stick = fixture.stick();
         std::fs::create_dir(&stick).unwrap();
         let layout = fixture.payload.layout();
@@ -384,7 +384,7 @@ mod any_change {
         };
         for cut in [false, true] {
             write(&fixture.stream, cut);
-            assert!(accepted(&stick, &fixture));
+            assert!(is_accepted(&stick, &fixture));
         }
         proptest!(ProptestConfig::with_cases(300), |(changes in changes(), cut in any::<bool>())| {
             let mut bytes = fixture.stream.clone();
@@ -392,7 +392,7 @@ mod any_change {
                 change.apply(&mut bytes);
             }
             write(&bytes, cut);
-            prop_assert_eq!(accepted(&stick, &fixture), bytes == fixture.stream);
+            prop_assert_eq!(is_accepted(&stick, &fixture), bytes == fixture.stream);
         });
     }
 }

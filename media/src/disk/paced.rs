@@ -152,7 +152,7 @@ impl<F: DurableFile> PacedFile<F> {
     }
 
     /// Bytes written, whether or not they are on the disk.
-    pub(crate) fn written(&self) -> u64 {
+    pub(crate) fn written_bytes(&self) -> u64 {
         self.written
     }
 
@@ -245,7 +245,7 @@ impl<F: DurableFile> PacedFile<F> {
     }
 
     /// Number of bytes that are not known to be on the disk.
-    pub(crate) fn unsynced(&self) -> u64 {
+    pub(crate) fn unsynced_bytes(&self) -> u64 {
         self.written - self.synced.load(Ordering::Relaxed)
     }
 

@@ -153,7 +153,7 @@ fn is_right(chunk: u64, bytes: &[u8]) -> bool {
 }
 
 /// Returns the number of bytes that a resume keeps after its first sync.
-fn kept(file: &FakeFile) -> io::Result<usize> {
+fn kept_after_resume(file: &FakeFile) -> io::Result<usize> {
     file.sync()?;
     let kept = kept_bytes(file, BLOB.len() as u64, &mut is_right)?;
     Ok(usize::try_from(kept).unwrap())
@@ -162,7 +162,8 @@ fn kept(file: &FakeFile) -> io::Result<usize> {
 /// Resumes and writes until this many bytes are written, as staging does. Returns true if the blob is whole and on the
 /// disk.
 fn attempt(file: &FakeFile, bytes: usize) -> crate::error::Result<bool> {
-    let kept = kept(file).map_err(|error| crate::MediaError::io("sync", std::path::Path::new("fake"), error))?;
+    let kept =
+        kept_after_resume(file).map_err(|error| crate::MediaError::io("sync", std::path::Path::new("fake"), error))?;
     // The kept bytes are already on the disk, whatever the kernel shows.
     assert!(
         file.disk().returned[..kept] == BLOB[..kept],
@@ -173,7 +174,7 @@ fn attempt(file: &FakeFile, bytes: usize) -> crate::error::Result<bool> {
     for chunk in BLOB[kept..].chunks(MIB).take(bytes.div_ceil(MIB)) {
         paced.write(chunk)?;
     }
-    if paced.written() < BLOB.len() as u64 {
+    if paced.written_bytes() < BLOB.len() as u64 {
         return Ok(false);
     }
     paced.sync()?;
@@ -241,7 +242,7 @@ fn failed_sync_discards_cached_bytes() {
         }
         let length = file.disk().shown.len();
         assert!(file.disk().shown == BLOB[..length]);
-        let kept = kept(&file).unwrap();
+        let kept = kept_after_resume(&file).unwrap();
         assert!(file.disk().returned[..kept] == BLOB[..kept]);
         assert!(kept + 17 * MIB >= length && kept < length, "{kept} of {length}");
     }
@@ -253,7 +254,7 @@ fn power_cut_costs_at_most_16_mib() {
     assert!(!attempt(&file, 40 * MIB).unwrap());
     file.disk().reboot();
     assert!(file.disk().left.len() as u64 >= 40 * MIB as u64 - UNSYNCED_BYTES);
-    assert!(kept(&file).unwrap() as u64 >= 40 * MIB as u64 - 2 * UNSYNCED_BYTES);
+    assert!(kept_after_resume(&file).unwrap() as u64 >= 40 * MIB as u64 - 2 * UNSYNCED_BYTES);
 }
 
 #[test]
@@ -262,7 +263,7 @@ fn lost_synced_data_restarts_check() {
     file.disk().takes_direct = true;
     assert!(!attempt(&file, 40 * MIB).unwrap());
     file.disk().returned[3 * MIB..].fill(0);
-    assert_eq!(kept(&file).unwrap(), 3 * MIB);
+    assert_eq!(kept_after_resume(&file).unwrap(), 3 * MIB);
 }
 
 #[test]
@@ -295,7 +296,7 @@ fn real_file_reads_back_exactly() {
     paced.sync().unwrap();
     paced.write(rest).unwrap();
     paced.sync().unwrap();
-    assert_eq!(paced.unsynced(), 0);
+    assert_eq!(paced.unsynced_bytes(), 0);
     assert!(std::fs::read(&path).unwrap() == *BLOB);
 
     let file = DiskFile::reading(std::fs::File::open(&path).unwrap());

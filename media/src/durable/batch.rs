@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::sibling::Sibling;
-use super::{At, Result, SyncFailed, rename_unsynced, traced, turn};
+use super::{PathContext, Result, SyncFailed, rename_unsynced, traced, turn};
 
 /// Changes below one folder that all reach the disk at [`Batch::commit`]. Until then, a power cut may keep any subset
 /// of them, even a name without its bytes. So commit the bytes first, and only then create a name that other code

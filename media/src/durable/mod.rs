@@ -18,7 +18,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use landfall_error_codes::{Code, Coded, cases, codes};
+use landfall_error_codes::{Code, CodedError, cases, codes};
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
@@ -94,17 +94,17 @@ impl DurableError {
     }
 
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { operation, path: path.to_owned(), source: told(path, source) }
+        Self::Io { operation, path: path.to_owned(), source: explain_full_disk(path, source) }
     }
 }
 
-impl Coded for SyncFailed {
+impl CodedError for SyncFailed {
     fn code(&self) -> Code {
         codes::SYNC_FAILED
     }
 }
 
-impl Coded for DurableError {
+impl CodedError for DurableError {
     fn code(&self) -> Code {
         match self {
             Self::Sync(failed) => failed.code(),
@@ -128,7 +128,7 @@ impl Coded for DurableError {
 struct NoInodes;
 
 /// Replaces the kernel's error for a full filesystem by [`NoInodes`] if inodes are lacking instead of space.
-pub(crate) fn told(path: &Path, error: io::Error) -> io::Error {
+pub(crate) fn explain_full_disk(path: &Path, error: io::Error) -> io::Error {
     if error.kind() != io::ErrorKind::StorageFull {
         return error;
     }
@@ -138,7 +138,7 @@ pub(crate) fn told(path: &Path, error: io::Error) -> io::Error {
     if has_none { io::Error::new(io::ErrorKind::StorageFull, NoInodes) } else { error }
 }
 
-/// Returns a hint for an error of [`told`].
+/// Returns a hint for an error of [`explain_full_disk`].
 pub(crate) fn hint_of(error: &io::Error) -> Option<String> {
     let is_told = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NoInodes>);
     is_told.then(|| {
@@ -160,11 +160,11 @@ pub(crate) fn code_of(error: &io::Error) -> Code {
 type Result<T> = std::result::Result<T, DurableError>;
 
 /// Adds the operation and the path to an error of the kernel.
-trait At<T> {
+trait PathContext<T> {
     fn at(self, operation: &'static str, path: &Path) -> Result<T>;
 }
 
-impl<T> At<T> for io::Result<T> {
+impl<T> PathContext<T> for io::Result<T> {
     fn at(self, operation: &'static str, path: &Path) -> Result<T> {
         self.map_err(|source| DurableError::io(operation, path, source))
     }

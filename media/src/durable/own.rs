@@ -10,7 +10,9 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, XattrFlags};
 use rustix::io::Errno;
 
-use super::{At, Result, create_folder, parent, remove_folder, rename_unsynced, sync_folder, temporary_sibling};
+use super::{
+    PathContext, Result, create_folder, parent, remove_folder, rename_unsynced, sync_folder, temporary_sibling,
+};
 
 /// Extended attribute that marks Landfall's folders.
 const MARK: &str = "user.landfall.made";

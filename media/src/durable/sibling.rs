@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags};
 
-use super::{At, DurableError, Result, create_file, remove_if_there, sync_file, temporary_sibling, traced};
+use super::{DurableError, PathContext, Result, create_file, remove_if_there, sync_file, temporary_sibling, traced};
 
 /// A temporary sibling that this process writes. A rename turns it into the file.
 pub(super) struct Sibling {

@@ -36,30 +36,30 @@ pub(crate) type Acts = Arc<Mutex<Vec<(PathBuf, Act)>>>;
 
 static TRACED: Mutex<Vec<(PathBuf, Acts)>> = Mutex::new(Vec::new());
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Starts recording the changes that any thread makes below this folder.
 pub(crate) fn begin(root: &Path) -> Acts {
     let acts = Acts::default();
-    locked(&TRACED).push((root.to_owned(), Arc::clone(&acts)));
+    lock(&TRACED).push((root.to_owned(), Arc::clone(&acts)));
     acts
 }
 
 /// Ends a recording of [`begin`] and returns the acts.
 pub(crate) fn end(acts: &Acts) -> Vec<(PathBuf, Act)> {
-    locked(&TRACED).retain(|(_, traced)| !Arc::ptr_eq(traced, acts));
-    std::mem::take(&mut *locked(acts))
+    lock(&TRACED).retain(|(_, traced)| !Arc::ptr_eq(traced, acts));
+    std::mem::take(&mut *lock(acts))
 }
 
 /// Records an act before its caller learns that it was done, so that its consequences are recorded later.
 pub(super) fn note(path: &Path, act: impl FnOnce() -> Act) {
-    let traced = locked(&TRACED);
+    let traced = lock(&TRACED);
     let mut act = Some(act);
     for (_, acts) in traced.iter().filter(|(root, _)| path.starts_with(root)) {
         let Some(act) = act.take() else { break };
-        locked(acts).push((path.to_owned(), act()));
+        lock(acts).push((path.to_owned(), act()));
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn note_made(path: &Path) {
 /// Returns everything in a folder that is being recorded, deepest first.
 pub(super) fn inside(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    if locked(&TRACED).iter().any(|(root, _)| folder.starts_with(root)) {
+    if lock(&TRACED).iter().any(|(root, _)| folder.starts_with(root)) {
         collect(folder, &mut found);
     }
     found

@@ -26,7 +26,7 @@ use crate::contents::Contents;
 use crate::counters::Counters;
 use crate::disk::{DiskFile, DurableFile, PacedFile};
 use crate::durable::{self, DurableError};
-use crate::error::{At, MediaError, Result};
+use crate::error::{MediaError, PathContext, Result};
 use crate::partial::partial_name;
 use crate::payload::Payload;
 
@@ -68,7 +68,7 @@ pub struct PartWriter {
     later: VecDeque<(String, Range<u64>)>,
     current: Option<OpenPart>,
     position: u64,
-    written: Unpublished,
+    written: UnpublishedFiles,
     counters: Counters,
 }
 
@@ -83,7 +83,7 @@ impl PlannedFiles {
     /// Plans the files of a bundle, of at most `part_bytes` bytes each.
     pub fn of_bundle(payload: &Payload, part_bytes: Option<u64>) -> Result<Self> {
         let ranges = payload.layout().parts(part_bytes.unwrap_or(u64::MAX))?;
-        Ok(Self { names: payload.verified().bundle_name().parts(ranges.len()), ranges })
+        Ok(Self { names: payload.verified_head().bundle_name().parts(ranges.len()), ranges })
     }
 
     /// Plans the files of a delta with these contents, of at most `part_bytes` bytes each. The whole head is in the
@@ -99,7 +99,7 @@ impl PlannedFiles {
         }
         let ranges: Vec<_> =
             (0..count).map(|part| part * part_bytes..total.min((part + 1).saturating_mul(part_bytes))).collect();
-        Ok(Self { names: payload.verified().bundle_name().delta_parts(ranges.len()), ranges })
+        Ok(Self { names: payload.verified_head().bundle_name().delta_parts(ranges.len()), ranges })
     }
 }
 
@@ -113,7 +113,7 @@ struct OpenPart {
 
 /// Files under partial names, removed when dropped.
 #[derive(Debug)]
-struct Unpublished {
+struct UnpublishedFiles {
     folder: PathBuf,
     files: Vec<WrittenFile>,
     /// Open files, whose locks show a sweep that they are in use.
@@ -130,7 +130,7 @@ impl PartWriter {
         let folder = output.folder;
         let PlannedFiles { names, ranges } = planned;
         let total = ranges.last().map_or(0, |range| range.end);
-        let stem = payload.verified().bundle_name();
+        let stem = payload.verified_head().bundle_name();
         durable::create_folder(folder)?;
         unfinished::remove(folder)?;
         for name in names.iter().chain([&stem.file(FileKind::Head)]) {
@@ -140,10 +140,10 @@ impl PartWriter {
         }
         // A list that cannot be preserved must be noticed before hours of writing.
         sums::lines_of_other_files(folder, &[])?;
-        let head = payload.verified().head_bytes();
+        let head = payload.verified_head().head_bytes();
         let beside_bytes = BESIDE_BYTES.saturating_add(output.others_bytes);
         check_space(folder, total, beside_bytes.saturating_add(head.len() as u64))?;
-        let written = Unpublished {
+        let written = UnpublishedFiles {
             folder: folder.to_owned(),
             files: Vec::new(),
             open: Vec::new(),
@@ -248,7 +248,7 @@ impl PartWriter {
     }
 }
 
-impl Drop for Unpublished {
+impl Drop for UnpublishedFiles {
     fn drop(&mut self) {
         for name in &self.begun {
             // Best effort: the next build removes leftovers.

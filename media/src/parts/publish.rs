@@ -3,7 +3,7 @@
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
 
-use super::{OtherFiles, Unpublished, WrittenFile, sums};
+use super::{OtherFiles, UnpublishedFiles, WrittenFile, sums};
 use crate::bundle::BundleMedia;
 use crate::contents::Contents;
 use crate::counters::Counters;
@@ -16,7 +16,7 @@ use crate::payload::Payload;
 #[derive(Debug)]
 pub struct Parts {
     pub(super) stem: BundleName,
-    pub(super) written: Unpublished,
+    pub(super) written: UnpublishedFiles,
     pub(super) counters: Counters,
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::WrittenFile;
 use crate::bundle::open_regular;
 use crate::durable;
-use crate::error::{At, MediaError, Result};
+use crate::error::{MediaError, PathContext, Result};
 
 /// Name of the list of digests beside the parts, in the format that `sha256sum --check` reads.
 pub const SUMS_NAME: &str = "SHA256SUMS";

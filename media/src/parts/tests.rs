@@ -12,12 +12,12 @@ use landfall_bundle_spec::head::{Identity, UnsignedHead};
 use landfall_bundle_spec::limits::FAT32_PART_BYTES;
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use proptest::prelude::*;
 
 use super::*;
 use crate::pack::{pack, pack_to_stream};
-use crate::progress::Silent;
+use crate::progress::SilentProgress;
 use crate::store::ContentStore;
 use crate::testing::{Fixture, flip};
 use crate::verify::verify;
@@ -43,11 +43,11 @@ proptest! {
                 prop_assert!(file.size <= part_bytes);
                 joined.extend(bytes);
             } else {
-                prop_assert!(bytes == fixture.payload.verified().head_bytes());
+                prop_assert!(bytes == fixture.payload.verified_head().head_bytes());
             }
         }
         prop_assert!(joined == fixture.stream);
-        verify(&fixture.find(&fixture.stick()).unwrap(), "verifying", &Silent).unwrap();
+        verify(&fixture.find(&fixture.stick()).unwrap(), "verifying", &SilentProgress).unwrap();
     }
 }
 
@@ -71,8 +71,8 @@ fn extra_files_are_listed_in_sums() {
     let others = |files: &[WrittenFile]| vec![("sheet.html".to_owned(), files[0].name.clone().into_bytes())];
     let output = Output { folder: &folder, part_bytes: None, others: &others, others_bytes: 0 };
     let counters = Counters::new();
-    let files = pack(&fixture.payload, &fixture.vendor_store, output, &counters, &Silent).unwrap();
-    let stem = fixture.payload.verified().bundle_name().stem().to_owned();
+    let files = pack(&fixture.payload, &fixture.vendor_store, output, &counters, &SilentProgress).unwrap();
+    let stem = fixture.payload.verified_head().bundle_name().stem().to_owned();
     let expected = [format!("{stem}.landfall"), format!("{stem}.head"), "sheet.html".to_owned()];
     assert!(files.iter().map(|file| &file.name).eq(&expected));
     let mut all = names(&folder);
@@ -96,7 +96,7 @@ fn foreign_sums_lines_are_kept() {
     fs::create_dir(&stick).unwrap();
     File::create(stick.join("notes.txt")).unwrap().write_all(b"notes").unwrap();
     let foreign = Command::new("sha256sum").arg("notes.txt").current_dir(&stick).output().unwrap().stdout;
-    let own = format!("{}  {}.head\n", "0".repeat(64), fixture.payload.verified().bundle_name().stem());
+    let own = format!("{}  {}.head\n", "0".repeat(64), fixture.payload.verified_head().bundle_name().stem());
     // The line for an earlier file of the same name is removed; the customer's line stays, although it lacks a line
     // end.
     let list = [own.as_bytes(), foreign.trim_ascii_end()].concat();
@@ -112,7 +112,7 @@ fn foreign_sums_lines_are_kept() {
     // With a second release beside it, the list contains both.
     let second = Fixture::with_blobs(&[7, 2_000_000]);
     let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
-    let more = pack(&second.payload, &second.vendor_store, output, &Counters::new(), &Silent).unwrap();
+    let more = pack(&second.payload, &second.vendor_store, output, &Counters::new(), &SilentProgress).unwrap();
     let check = Command::new("sha256sum").args(["--check", "--strict", SUMS_NAME]).current_dir(&stick).output();
     assert_eq!(String::from_utf8(check.unwrap().stdout).unwrap().matches(": OK").count(), files.len() + more.len() + 1);
 }
@@ -136,15 +136,15 @@ fn interrupted_naming_allows_next_build() {
         let fixture = Fixture::small();
         let folder = fixture.stick();
         let others = |_: &[WrittenFile]| {
-            vec![(format!("{}.html", fixture.payload.verified().bundle_name().stem()), b"sheet".to_vec())]
+            vec![(format!("{}.html", fixture.payload.verified_head().bundle_name().stem()), b"sheet".to_vec())]
         };
         let output = Output { folder: &folder, part_bytes: Some(3 << 20), others: &others, others_bytes: 0 };
-        let again = || pack(&fixture.payload, &fixture.vendor_store, output, &Counters::new(), &Silent);
+        let again = || pack(&fixture.payload, &fixture.vendor_store, output, &Counters::new(), &SilentProgress);
         let files = again().unwrap();
         let parts: Vec<_> =
             files.iter().map(|file| file.name.clone()).filter(|name| name.contains(".landfall.")).collect();
         assert_eq!(parts.len(), 4);
-        let bundle = fixture.payload.verified().bundle_name();
+        let bundle = fixture.payload.verified_head().bundle_name();
         let unpublish = |name: &str| durable::rename(&folder.join(name), &folder.join(partial_name(name))).unwrap();
         unpublish(&bundle.file(FileKind::Head));
         parts[named..].iter().for_each(|name| unpublish(name));
@@ -156,7 +156,7 @@ fn interrupted_naming_allows_next_build() {
         File::create(folder.join("notes.txt")).unwrap();
         let second = Fixture::with_blobs(&[7, 2_000_000]);
         let beside = Output { folder: &folder, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
-        let written = pack(&second.payload, &second.vendor_store, beside, &Counters::new(), &Silent).unwrap();
+        let written = pack(&second.payload, &second.vendor_store, beside, &Counters::new(), &SilentProgress).unwrap();
         let mut expected: Vec<_> = written.into_iter().map(|file| file.name).collect();
         expected.extend([SUMS_NAME.to_owned(), "notes.txt".to_owned()]);
         expected.sort();
@@ -184,10 +184,11 @@ fn stream_matches_file() {
     let fixture = Fixture::small();
     let mut bytes = Vec::new();
     let counters = Counters::new();
-    pack_to_stream(&fixture.payload, &fixture.vendor_store, &mut bytes, &counters, &Silent).unwrap();
+    pack_to_stream(&fixture.payload, &fixture.vendor_store, &mut bytes, &counters, &SilentProgress).unwrap();
     assert!(bytes == fixture.stream);
     assert_eq!(counters.totals().written_bytes, bytes.len() as u64);
-    let error = pack_to_stream(&fixture.payload, &fixture.vendor_store, &mut Full, &counters, &Silent).unwrap_err();
+    let error =
+        pack_to_stream(&fixture.payload, &fixture.vendor_store, &mut Full, &counters, &SilentProgress).unwrap_err();
     assert_eq!(error.code().id, "LF1202");
 }
 
@@ -211,7 +212,7 @@ fn existing_files_are_not_replaced() {
     fixture.pack(None).unwrap();
     assert_eq!(fixture.pack(None).unwrap_err().code().id, "LF1214");
     assert_eq!(fixture.pack(Some(3 << 20)).unwrap_err().code().id, "LF1214");
-    verify(&fixture.find(&fixture.stick()).unwrap(), "verifying", &Silent).unwrap();
+    verify(&fixture.find(&fixture.stick()).unwrap(), "verifying", &SilentProgress).unwrap();
 }
 
 #[test]
@@ -234,7 +235,7 @@ fn killed_build_leftovers_are_removed() {
 }
 
 /// Begins the files of the fixture's bundle in this output.
-fn begun(fixture: &Fixture, output: &Output<'_>) -> PartWriter {
+fn begin_parts(fixture: &Fixture, output: &Output<'_>) -> PartWriter {
     let planned = PlannedFiles::of_bundle(&fixture.payload, output.part_bytes).unwrap();
     PartWriter::create(output, &fixture.payload, planned, Counters::new()).unwrap()
 }
@@ -244,14 +245,15 @@ fn corrupting_stick_is_detected_before_naming() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
-    let mut writer = begun(&fixture, &output);
+    let mut writer = begin_parts(&fixture, &output);
     writer.write(&fixture.stream).unwrap();
     let parts = writer.finish().unwrap();
-    let whole = Contents::whole(&fixture.payload);
-    verify(&parts.read_back(&fixture.payload, &whole).unwrap(), "reading back", &Silent).unwrap();
+    let whole = Contents::all_blobs(&fixture.payload);
+    verify(&parts.read_back(&fixture.payload, &whole).unwrap(), "reading back", &SilentProgress).unwrap();
     let second = stick.join(names(&stick).remove(1));
     flip(&second, 1_500_000);
-    let error = verify(&parts.read_back(&fixture.payload, &whole).unwrap(), "reading back", &Silent).unwrap_err();
+    let error =
+        verify(&parts.read_back(&fixture.payload, &whole).unwrap(), "reading back", &SilentProgress).unwrap_err();
     assert_eq!(error.code().id, "LF1213");
     assert!(error.to_string().starts_with(&second.display().to_string()), "{error}");
     drop(parts);
@@ -275,7 +277,7 @@ fn space_check_includes_extra_files() {
     let Some(stick) = crate::mounted::on_tmpfs(test, &room) else { return };
     let counters = Counters::new();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
-    let refused = pack(&fixture.payload, &fixture.vendor_store, output, &counters, &Silent);
+    let refused = pack(&fixture.payload, &fixture.vendor_store, output, &counters, &SilentProgress);
     assert_eq!(refused.unwrap_err().code().id, "LF1202");
     assert_eq!((names(&stick), counters.totals().written_bytes), (Vec::new(), 0));
 }
@@ -286,12 +288,12 @@ fn complete_parts_survive_failed_publish() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
-    let mut writer = begun(&fixture, &output);
+    let mut writer = begin_parts(&fixture, &output);
     writer.write(&fixture.stream).unwrap();
     let parts = writer.finish().unwrap();
     // An unwritable name, as on a full disk, comes after the parts have their names.
     let others = |_: &[WrittenFile]| vec![("no/such/folder".to_owned(), Vec::new())];
-    let error = parts.publish(fixture.payload.verified().head_bytes(), &others).unwrap_err();
+    let error = parts.publish(fixture.payload.verified_head().head_bytes(), &others).unwrap_err();
     assert!(matches!(&error, MediaError::Durable(cause) if cause.kind() == io::ErrorKind::NotFound), "{error}");
     let whole = names(&stick).into_iter().filter(|name| name.contains(".landfall.") && !name.ends_with(".partial"));
     assert_eq!(whole.count(), 4);
@@ -342,7 +344,7 @@ fn sparse_fixture(root: &Path) -> (ContentStore, Payload) {
     all.push(sums);
     let media_type = "application/octet-stream";
     let entries = all.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {
-        Some(place) => BlobEntry::placed(sums, media_type, *place),
+        Some(place) => BlobEntry::with_place(sums, media_type, *place),
         None => BlobEntry::blob(sums, media_type),
     });
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
@@ -356,7 +358,7 @@ fn sparse_fixture(root: &Path) -> (ContentStore, Payload) {
     let blobs = BlobsDocument::new(entries.collect()).unwrap();
     let mut head = UnsignedHead::new(&identity, Vec::new(), &blobs, &values).unwrap();
     head.sign(&vendor.key).unwrap();
-    (store, head.signed(&[vendor.root]).unwrap().into_verified().into())
+    (store, head.finish(&[vendor.root]).unwrap().into_verified().into())
 }
 
 #[test]
@@ -365,7 +367,7 @@ fn blob_of_9_gib_round_trips() {
     let (store, payload) = sparse_fixture(folder.path());
     let whole = folder.path().join("sparse.tar");
     let mut output = Sparse(File::create(&whole).unwrap(), vec![0; 1 << 20]);
-    pack_to_stream(&payload, &store, &mut output, &Counters::new(), &Silent).unwrap();
+    pack_to_stream(&payload, &store, &mut output, &Counters::new(), &SilentProgress).unwrap();
     let metadata = fs::metadata(&whole).unwrap();
     assert_eq!(metadata.len(), payload.layout().total_bytes());
     assert!(metadata.len() > SPARSE_BYTES && metadata.blocks() * 512 < 16 << 20, "holes stay holes");
@@ -376,7 +378,7 @@ fn blob_of_9_gib_round_trips() {
     let stick = folder.path().join("stick");
     fs::create_dir(&stick).unwrap();
     let source = File::open(&whole).unwrap();
-    for (name, range) in payload.verified().bundle_name().parts(3).iter().zip(&ranges) {
+    for (name, range) in payload.verified_head().bundle_name().parts(3).iter().zip(&ranges) {
         let part = File::create(stick.join(name)).unwrap();
         part.set_len(range.end - range.start).unwrap();
         // Only the first and the last MiB contain data.
@@ -390,5 +392,5 @@ fn blob_of_9_gib_round_trips() {
     }
     let media = crate::bundle::locate(&stick).unwrap().assemble(payload, Counters::new()).unwrap();
     assert_eq!(media.parts().len(), 3);
-    verify(&media, "verifying", &Silent).unwrap();
+    verify(&media, "verifying", &SilentProgress).unwrap();
 }

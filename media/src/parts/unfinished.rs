@@ -9,7 +9,7 @@ use rustix::fs::FlockOperation;
 use super::sums;
 use crate::bundle::open_regular;
 use crate::durable;
-use crate::error::{At, Result};
+use crate::error::{PathContext, Result};
 use crate::partial::{PARTIAL_SUFFIX, partial_name};
 
 /// Removes files that builds left unfinished in a folder, unless a build is still writing them. Foreign files and whole

@@ -26,7 +26,7 @@ pub(crate) trait PieceReader: Sync {
     fn read(&self, pieces: &[Piece], buffer: &mut [u8]) -> Result<()>;
 
     /// Returns the error for a piece that differs from what was signed.
-    fn damaged(&self, payload: &Payload, piece: &Piece) -> MediaError;
+    fn damage_error(&self, payload: &Payload, piece: &Piece) -> MediaError;
 }
 
 struct Block {
@@ -34,12 +34,12 @@ struct Block {
     pieces: Vec<Piece>,
     buffer: AlignedBuffer,
     /// Reason why each unusable piece cannot be used, by its position.
-    bad: BTreeMap<usize, Bad>,
+    bad: BTreeMap<usize, PieceFault>,
     /// Reason why no further pieces follow.
     end: Result<()>,
 }
 
-enum Bad {
+enum PieceFault {
     /// The piece differs from what was signed.
     Differs,
     /// The media could not return the piece.
@@ -52,7 +52,7 @@ pub(crate) trait PieceTaker {
     fn take(&mut self, piece: &Piece, bytes: &[u8]) -> Result<()>;
 
     /// Takes the error of a piece that does not match. By default, the error ends the reading.
-    fn damaged(&mut self, _piece: &Piece, error: MediaError) -> Result<()> {
+    fn take_damaged(&mut self, _piece: &Piece, error: MediaError) -> Result<()> {
         Err(error)
     }
 }
@@ -165,7 +165,7 @@ fn read_block(reader: &dyn PieceReader, block: &mut Block) -> Result<()> {
         let (bytes, after) = rest.split_at_mut(piece.length);
         rest = after;
         match reader.read(&[*piece], bytes) {
-            Err(error) if error.is_unreadable() => drop(block.bad.insert(position, Bad::Unreadable(error))),
+            Err(error) if error.is_unreadable() => drop(block.bad.insert(position, PieceFault::Unreadable(error))),
             read => read?,
         }
     }
@@ -178,7 +178,7 @@ fn check(payload: &Payload, block: &mut Block) {
         let (bytes, after) = rest.split_at(piece.length);
         rest = after;
         if !block.bad.contains_key(&position) && !payload.matches(piece, bytes) {
-            block.bad.insert(position, Bad::Differs);
+            block.bad.insert(position, PieceFault::Differs);
         }
     }
 }
@@ -202,8 +202,8 @@ fn use_all(
                 rest = after;
                 match block.bad.remove(&position) {
                     None => taker.take(piece, bytes)?,
-                    Some(Bad::Differs) => taker.damaged(piece, reader.damaged(payload, piece))?,
-                    Some(Bad::Unreadable(error)) => taker.damaged(piece, error)?,
+                    Some(PieceFault::Differs) => taker.take_damaged(piece, reader.damage_error(payload, piece))?,
+                    Some(PieceFault::Unreadable(error)) => taker.take_damaged(piece, error)?,
                 }
             }
             block.end?;

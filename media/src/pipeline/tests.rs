@@ -17,7 +17,7 @@ impl PieceReader for Zeros {
         Ok(())
     }
 
-    fn damaged(&self, payload: &Payload, piece: &Piece) -> MediaError {
+    fn damage_error(&self, payload: &Payload, piece: &Piece) -> MediaError {
         MediaError::Bug(payload.describe(piece))
     }
 }
@@ -69,7 +69,7 @@ impl PieceReader for Together {
         Ok(())
     }
 
-    fn damaged(&self, payload: &Payload, piece: &Piece) -> MediaError {
+    fn damage_error(&self, payload: &Payload, piece: &Piece) -> MediaError {
         MediaError::Bug(payload.describe(piece))
     }
 }

@@ -89,12 +89,12 @@ fn torn_length(current: &[u8], durable: &[u8]) -> usize {
 }
 
 /// Returns the contents of a file that ends where a write was torn.
-pub(super) fn torn(current: &[u8], durable: &[u8]) -> Rc<[u8]> {
+pub(super) fn torn_contents(current: &[u8], durable: &[u8]) -> Rc<[u8]> {
     current[..torn_length(current, durable)].into()
 }
 
 /// Returns the contents of a file that has zeros from the torn offset on.
-pub(super) fn zeroed(current: &[u8], durable: &[u8]) -> Rc<[u8]> {
+pub(super) fn zeroed_contents(current: &[u8], durable: &[u8]) -> Rc<[u8]> {
     let mut bytes = current.to_vec();
     bytes[torn_length(current, durable)..].fill(0);
     bytes.into()
@@ -238,7 +238,7 @@ impl Disk {
         }
     }
 
-    pub(super) fn left(&self, fate: Fate) -> Tree {
+    pub(super) fn tree_after(&self, fate: Fate) -> Tree {
         let (mut tree, mut counts) = (Tree::new(), BTreeMap::<usize, usize>::new());
         let names = self.names_left(fate);
         let mut folders = vec![(ROOT, PathBuf::new())];
@@ -255,8 +255,8 @@ impl Disk {
                         *counts.entry(*node).or_default() += 1;
                         let bytes = match fate {
                             _ if current == durable => Rc::clone(durable),
-                            Fate::Torn => torn(current, durable),
-                            Fate::Zeroed => zeroed(current, durable),
+                            Fate::Torn => torn_contents(current, durable),
+                            Fate::Zeroed => zeroed_contents(current, durable),
                             _ if fate.has((&path, "bytes")) => Rc::clone(current),
                             _ => Rc::clone(durable),
                         };

@@ -11,7 +11,7 @@ use super::Fate;
 
 /// A state of the folder after a power cut.
 #[derive(Debug)]
-pub struct Left {
+pub struct PowerCutState {
     /// Number of acts done before the power cut.
     pub edge: usize,
     /// Fate of the unsynced data.
@@ -37,7 +37,7 @@ pub(super) enum Entry {
     Link(PathBuf),
 }
 
-impl Left {
+impl PowerCutState {
     /// Writes this state into the folder, which must not exist.
     pub fn place(&self, folder: &Path) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;

@@ -19,7 +19,7 @@ mod tests;
 use crate::durable::trace;
 pub use crate::durable::trace::Act;
 use disk::{Disk, inside};
-pub use left::Left;
+pub use left::PowerCutState;
 use left::Tree;
 
 /// The fate of unsynced data. A real disk may cause each of them.
@@ -76,22 +76,22 @@ impl Recording {
 
     /// Ends the recording. Returns every different state that a power cut may leave before the first act, between two
     /// acts, or after the last one.
-    pub fn end(self, fates: &[Fate]) -> Vec<Left> {
+    pub fn end(self, fates: &[Fate]) -> Vec<PowerCutState> {
         self.end_at(fates, |_, _| true)
     }
 
     /// Like [`Recording::end`], only for chosen edges. `is_chosen` receives the number of acts before the edge and the
     /// path of the last one, relative to the folder.
-    pub fn end_at(self, fates: &[Fate], is_chosen: impl Fn(usize, Option<&Path>) -> bool) -> Vec<Left> {
+    pub fn end_at(self, fates: &[Fate], is_chosen: impl Fn(usize, Option<&Path>) -> bool) -> Vec<PowerCutState> {
         let acts = trace::end(&self.acts);
         let (mut disk, mut known, mut found) = (self.before, BTreeSet::new(), Vec::new());
         let mut after: Option<PathBuf> = None;
         for edge in 0..=acts.len() {
             if is_chosen(edge, after.as_deref()) {
                 for fate in fates.iter().copied().chain(disk.subsets()) {
-                    let tree = disk.left(fate);
+                    let tree = disk.tree_after(fate);
                     if known.insert(hash_of(&tree)) {
-                        found.push(Left { edge, fate, after: after.clone(), tree });
+                        found.push(PowerCutState { edge, fate, after: after.clone(), tree });
                     }
                 }
             }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 
-use super::disk::{torn, zeroed};
+use super::disk::{torn_contents, zeroed_contents};
 use super::*;
 use crate::durable;
 
 const FATES: [Fate; 6] = [Fate::Lost, Fate::Kept, Fate::Torn, Fate::Zeroed, Fate::Mixed(1), Fate::Mixed(2)];
 
-fn after(change: impl FnOnce(&Path)) -> Vec<Left> {
+fn after(change: impl FnOnce(&Path)) -> Vec<PowerCutState> {
     let root = tempfile::tempdir().unwrap();
     durable::write_file(&root.path().join("file"), b"before", 0o600).unwrap();
     let recording = Recording::begin(root.path()).unwrap();
@@ -19,7 +19,7 @@ fn after(change: impl FnOnce(&Path)) -> Vec<Left> {
 }
 
 /// Returns the states after the last act: their contents are certain to survive.
-fn surely(states: &[Left]) -> Vec<&Left> {
+fn surely(states: &[PowerCutState]) -> Vec<&PowerCutState> {
     let last = states.iter().map(|left| left.edge).max().unwrap();
     states.iter().filter(|left| left.edge == last).collect()
 }
@@ -85,8 +85,8 @@ fn links_survive_power_cut() {
 }
 
 /// Returns the sets of surviving names, over all states.
-fn sets_of_names(states: &[Left]) -> BTreeSet<Vec<String>> {
-    let names = |left: &Left| left.tree.keys().map(|path| path.display().to_string()).collect();
+fn sets_of_names(states: &[PowerCutState]) -> BTreeSet<Vec<String>> {
+    let names = |left: &PowerCutState| left.tree.keys().map(|path| path.display().to_string()).collect();
     states.iter().map(names).collect()
 }
 
@@ -140,10 +140,10 @@ fn rename_keeps_file_without_syncing_bytes() {
 
 #[test]
 fn torn_append_keeps_synced_prefix() {
-    assert_eq!(*torn(b"known and more", b"known"), *b"known and");
-    assert_eq!(*torn(b"new", b""), *b"n");
-    assert_eq!(*torn(b"other", b"known"), *b"ot");
-    assert_eq!(*zeroed(b"known and more", b"known"), *b"known and\0\0\0\0\0");
+    assert_eq!(*torn_contents(b"known and more", b"known"), *b"known and");
+    assert_eq!(*torn_contents(b"new", b""), *b"n");
+    assert_eq!(*torn_contents(b"other", b"known"), *b"ot");
+    assert_eq!(*zeroed_contents(b"known and more", b"known"), *b"known and\0\0\0\0\0");
 }
 
 /// Until the filesystem is synced, any part of another program's files may be lost.

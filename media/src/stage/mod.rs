@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::bundle::BundleMedia;
-use crate::copy::{Copied, copy};
+use crate::copy::{CopyTotals, copy};
 use crate::durable;
 use crate::error::{MediaError, Result};
 use crate::parts::available_bytes;
@@ -19,7 +19,7 @@ use crate::verify::rotten_blobs;
 /// run left unfinished, only the rest is copied. On return, all blobs are on the disk and the media is no longer
 /// needed. Damage on the media stops the call, and good blobs stay. Waits for another process that stages into the same
 /// store.
-pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress) -> Result<Copied> {
+pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress) -> Result<CopyTotals> {
     durable::create_folder(store.root())?;
     let _turn = store.wait_for_turn(progress)?;
     check_held(media, store)?;

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use landfall_bundle_spec::chunks::BlobSums;
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use proptest::prelude::*;
 
 use super::*;
 use crate::counters::Counters;
 use crate::disk::UNSYNCED_BYTES;
 use crate::error::MediaError;
-use crate::progress::{Event, Silent};
+use crate::progress::{Event, SilentProgress};
 use crate::sink::BlobSink;
-use crate::store::Expected;
+use crate::store::ExpectedBlob;
 use crate::testing::{Fixture, flip};
 
 fn is_whole(fixture: &Fixture, store: &ContentStore) {
@@ -58,7 +58,7 @@ impl BlobSink for Cut {
 /// Stages until the cut.
 fn stage_until(media: &BundleMedia, store: &ContentStore, bytes: usize) {
     let mut sink = Cut { sink: StoreSink::new(store.clone(), media.payload().clone()), left: bytes };
-    let _ = copy(&mut BundleSource::new(media), &mut sink, "staging", &Silent);
+    let _ = copy(&mut BundleSource::new(media), &mut sink, "staging", &SilentProgress);
 }
 
 #[test]
@@ -69,12 +69,15 @@ fn restaging_copies_nothing() {
     let media = fixture.find(&fixture.stick()).unwrap();
     let total = media.payload().blob_bytes();
     assert_eq!(lacking_bytes(&media, &store), total);
-    let copied = stage(&media, &store, &Silent).unwrap();
-    assert_eq!(copied, Copied { blobs: 8, bytes: total, present_bytes: 0 });
+    let copied = stage(&media, &store, &SilentProgress).unwrap();
+    assert_eq!(copied, CopyTotals { blobs: 8, bytes: total, present_bytes: 0 });
     is_whole(&fixture, &store);
     assert_eq!(store.counters().totals().written_bytes, total);
     let before = media.counters().totals();
-    assert_eq!(stage(&media, &store, &Silent).unwrap(), Copied { blobs: 0, bytes: 0, present_bytes: total });
+    assert_eq!(
+        stage(&media, &store, &SilentProgress).unwrap(),
+        CopyTotals { blobs: 0, bytes: 0, present_bytes: total }
+    );
     assert_eq!(media.counters().totals(), before);
     assert_eq!(lacking_bytes(&media, &store), 0);
 }
@@ -85,18 +88,18 @@ fn rotten_blobs_are_copied_again() {
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
     let media = fixture.find(&fixture.stick()).unwrap();
-    stage(&media, &store, &Silent).unwrap();
+    stage(&media, &store, &SilentProgress).unwrap();
     let path = |blob: usize| store.path(fixture.payload.blob(blob).sha256);
     for (blob, offset) in [(1, 0), (5, 2_500_000), (6, 3_000_000)] {
         flip(&path(blob), offset);
         assert!(store.holds(&fixture.payload, blob), "length and record say nothing");
     }
     let in_use = File::open(path(5)).unwrap();
-    let copied = stage(&media, &store, &Silent).unwrap();
+    let copied = stage(&media, &store, &SilentProgress).unwrap();
     assert_eq!(copied.blobs, 3, "{copied:?}");
     is_whole(&fixture, &store);
     assert_eq!(in_use.metadata().unwrap().len(), 5_767_168, "readers of the old bytes continue");
-    assert_eq!(stage(&media, &store, &Silent).unwrap().blobs, 0);
+    assert_eq!(stage(&media, &store, &SilentProgress).unwrap().blobs, 0);
 }
 
 #[test]
@@ -141,7 +144,7 @@ fn damage_stops_staging_keeping_good_blobs() {
     let placed = fixture.payload.layout().entries()[5].clone();
     flip(&path, placed.offset() + (3 << 20) + 17);
     let media = fixture.find(&path).unwrap();
-    let error = stage(&media, &store, &Silent).unwrap_err();
+    let error = stage(&media, &store, &SilentProgress).unwrap_err();
     assert_eq!((error.code().id, error.code().class.exit_code()), ("LF1208", 3));
     let message = error.to_string();
     assert!(message.starts_with(&format!("{} is damaged at byte", path.display())), "{message}");
@@ -153,7 +156,7 @@ fn damage_stops_staging_keeping_good_blobs() {
     // A good copy of the stick continues where the bad one failed.
     flip(&path, placed.offset() + (3 << 20) + 17);
     let again = fixture.find(&path).unwrap();
-    let copied = stage(&again, &store, &Silent).unwrap();
+    let copied = stage(&again, &store, &SilentProgress).unwrap();
     assert_eq!(
         copied.present_bytes,
         fixture.payload.blobs()[..5].iter().map(|blob| blob.size).sum::<u64>() + (3 << 20)
@@ -168,7 +171,7 @@ fn removed_stick_is_not_damage() {
     let media = fixture.find(&path).unwrap();
     File::options().write(true).open(&path).unwrap().set_len(4_000_000).unwrap();
     let store = fixture.site_store();
-    assert_eq!(stage(&media, &store, &Silent).unwrap_err().code().id, "LF1215");
+    assert_eq!(stage(&media, &store, &SilentProgress).unwrap_err().code().id, "LF1215");
 }
 
 #[test]
@@ -188,10 +191,10 @@ fn corrupt_partial_download_is_discarded() {
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
     let blob = fixture.payload.blob(5).clone();
-    let mut partial = store.partial(Expected { digest: blob.sha256, size: blob.size }).unwrap().unwrap();
+    let mut partial = store.partial(ExpectedBlob { digest: blob.sha256, size: blob.size }).unwrap().unwrap();
     partial.append(&vec![7; 2_500_000]).unwrap();
     drop(partial);
-    let copied = stage(&fixture.find(&fixture.stick()).unwrap(), &store, &Silent).unwrap();
+    let copied = stage(&fixture.find(&fixture.stick()).unwrap(), &store, &SilentProgress).unwrap();
     assert_eq!(copied.present_bytes, 0);
     assert_eq!(store.sweep(true).unwrap(), 1);
     is_whole(&fixture, &store);
@@ -227,7 +230,7 @@ proptest! {
             .assemble(fixture.payload.clone(), counters.clone())
             .unwrap();
         let found = counters.totals().read_bytes;
-        let copied = stage(&media, &store, &Silent).unwrap();
+        let copied = stage(&media, &store, &SilentProgress).unwrap();
         is_whole(&fixture, &store);
         prop_assert_eq!(copied.bytes + copied.present_bytes, fixture.payload.blob_bytes());
         let read = counters.totals().read_bytes - found;
@@ -250,7 +253,7 @@ fn half_staged() -> (Fixture, ContentStore, File) {
 fn stage_rest(fixture: &Fixture, store: &ContentStore) -> (u64, u64) {
     let media = fixture.find(&fixture.stick()).unwrap();
     let (found, before) = (media.counters().totals().read_bytes, store.counters().totals().read_bytes);
-    let copied = stage(&media, store, &Silent).unwrap();
+    let copied = stage(&media, store, &SilentProgress).unwrap();
     let after = store.counters().totals().read_bytes;
     is_whole(fixture, store);
     assert_eq!(media.counters().totals().read_bytes - found - 512, copied.bytes);
@@ -306,7 +309,7 @@ fn small_blobs_resume_after_cut() {
     stage_until(&media, &store, 100 * 3000);
     let blobs = fixture.payload.blobs();
     assert_eq!(blobs.iter().filter(|blob| store.contains(blob.sha256)).count(), 0);
-    let copied = stage(&media, &store, &Silent).unwrap();
+    let copied = stage(&media, &store, &SilentProgress).unwrap();
     is_whole(&fixture, &store);
     // The blobs that waited for their common sync were checked on the disk, not read from the media again.
     assert_eq!(copied.blobs, blobs.len() - 102, "{copied:?}");
@@ -344,7 +347,7 @@ fn damage_is_reported_despite_full_disk() {
     flip(&path, fixture.payload.layout().entries()[4].offset() + 5);
     let media = fixture.find(&path).unwrap();
     let mut sink = Full(StoreSink::new(fixture.site_store(), fixture.payload.clone()));
-    let error = copy(&mut BundleSource::new(&media), &mut sink, "staging", &Silent).unwrap_err();
+    let error = copy(&mut BundleSource::new(&media), &mut sink, "staging", &SilentProgress).unwrap_err();
     assert_eq!(error.code().id, "LF1208");
 }
 
@@ -357,16 +360,16 @@ fn staging_resumes_after_full_disk() {
     let media = fixture.find(&fixture.stick()).unwrap();
     let store = ContentStore::at(disk.join("store"));
     // The lack of space is known before the first byte.
-    let refused = stage(&media, &store, &Silent).map(drop).unwrap_err();
+    let refused = stage(&media, &store, &SilentProgress).map(drop).unwrap_err();
     assert!(refused.to_string().contains("bytes free"), "{refused}");
     assert_eq!((refused.code().id, store.counters().totals().written_bytes), ("LF1202", 0));
     // Other software takes the space during the copy.
     let mut sink = StoreSink::new(store.clone(), fixture.payload.clone());
-    let full = copy(&mut BundleSource::new(&media), &mut sink, "staging", &Silent).unwrap_err();
+    let full = copy(&mut BundleSource::new(&media), &mut sink, "staging", &SilentProgress).unwrap_err();
     drop(sink);
     assert_eq!(full.code().id, "LF1202", "{full}");
     rustix::mount::mount_remount(&disk, rustix::mount::MountFlags::empty(), c"size=40m").unwrap();
-    let copied = stage(&media, &store, &Silent).unwrap();
+    let copied = stage(&media, &store, &SilentProgress).unwrap();
     assert!(copied.present_bytes >= 2 << 20, "{copied:?}");
     is_whole(&fixture, &store);
 }
@@ -380,7 +383,7 @@ fn concurrent_stages_take_turns() {
         let root = fixture.site_store().root().to_owned();
         std::thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| stage(&media, &ContentStore::at(&root), &Silent).unwrap());
+                scope.spawn(|| stage(&media, &ContentStore::at(&root), &SilentProgress).unwrap());
             }
         });
         is_whole(&fixture, &ContentStore::at(&root));

@@ -11,11 +11,11 @@ use rustix::fs::FlockOperation;
 
 use super::{ContentStore, RepositoryLink, lock_folder};
 use crate::durable;
-use crate::error::{At, Result};
+use crate::error::{PathContext, Result};
 
 /// Totals of a removal from a store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Collected {
+pub struct CollectTotals {
     /// Number of blobs.
     pub blobs: usize,
     /// Total bytes of the blobs. Hard links elsewhere keep them on the disk.
@@ -28,12 +28,12 @@ impl ContentStore {
     /// Removes every blob that is not in `blobs`, and every repository link that is not in `links`. Also removes
     /// unfinished downloads and staged blobs, unless another process works on them. On return, the removal is on the
     /// disk; after a crash, the same call completes it.
-    pub fn collect(&self, blobs: &BTreeSet<Sha256>, links: &[RepositoryLink]) -> Result<Collected> {
+    pub fn collect(&self, blobs: &BTreeSet<Sha256>, links: &[RepositoryLink]) -> Result<CollectTotals> {
         let removed_links = self.collect_links(links)?;
         let (count, bytes) = self.collect_blobs(blobs)?;
         self.sweep(true)?;
         self.remove_empty_groups()?;
-        Ok(Collected { blobs: count, bytes, links: removed_links })
+        Ok(CollectTotals { blobs: count, bytes, links: removed_links })
     }
 
     /// Removes these blobs if they exist, whatever links name them. Intended for content that was refused and that
@@ -187,10 +187,10 @@ mod tests {
         store.link_repositories(&others).unwrap();
         durable::write_file(&root.path().join("landfall/partial/left.ingest"), b"left", 0o644).unwrap();
         let collected = store.collect(&blobs, std::slice::from_ref(&kept)).unwrap();
-        assert_eq!(collected, Collected { blobs: 1, bytes: 10, links: 7 });
+        assert_eq!(collected, CollectTotals { blobs: 1, bytes: 10, links: 7 });
         assert_eq!(files(root.path()), before);
         assert!(store.is_linked(&kept) && !root.path().join("docker/registry/v2/repositories/host/app/more").exists());
-        assert_eq!(store.collect(&blobs, std::slice::from_ref(&kept)).unwrap(), Collected::default());
+        assert_eq!(store.collect(&blobs, std::slice::from_ref(&kept)).unwrap(), CollectTotals::default());
     }
 
     /// Returns the folders of all groups: those of blobs, and those of records.
@@ -222,7 +222,7 @@ mod tests {
         // An earlier version left empty groups.
         durable::create_folder(&store.blob_groups().join("zz")).unwrap();
         durable::create_folder(&store.records().join("zz")).unwrap();
-        assert_eq!(store.collect(&kept, &[]).unwrap(), Collected::default());
+        assert_eq!(store.collect(&kept, &[]).unwrap(), CollectTotals::default());
         assert_eq!(groups(&store), groups_of(&store, &kept));
     }
 
@@ -292,10 +292,10 @@ mod tests {
         let store = ContentStore::at(root.path());
         let ingest = |text: &str| store.ingest_bytes(text.as_bytes()).unwrap().sha256;
         let kept = ingest("kept");
-        let (before, arrived) = (files(root.path()), store.arrived().len());
+        let (before, arrived) = (files(root.path()), store.arrived_blobs().len());
         let refused = BTreeSet::from([ingest("manifest"), ingest("layer"), Sha256([7; 32])]);
         ingest("kept");
-        let new: BTreeSet<_> = store.arrived().split_off(arrived).into_iter().collect();
+        let new: BTreeSet<_> = store.arrived_blobs().split_off(arrived).into_iter().collect();
         assert!(new.len() == 2 && new.is_subset(&refused), "{new:?}");
         store.forget(&refused).unwrap();
         assert_eq!(files(root.path()), before);
@@ -307,7 +307,7 @@ mod tests {
     fn collecting_absent_store_does_nothing() {
         let root = tempfile::tempdir().unwrap();
         let store = ContentStore::at(root.path().join("none"));
-        assert_eq!(store.collect(&BTreeSet::new(), &[]).unwrap(), Collected::default());
+        assert_eq!(store.collect(&BTreeSet::new(), &[]).unwrap(), CollectTotals::default());
         assert!(!root.path().join("none").exists());
     }
 }

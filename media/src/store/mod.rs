@@ -35,21 +35,21 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use rustix::fs::FlockOperation;
 
-pub use self::collect::Collected;
+pub use self::collect::CollectTotals;
 pub(crate) use self::group::BlobGroup;
-pub use self::partial::Partial;
+pub use self::partial::PartialBlob;
 pub use self::repository::RepositoryLink;
 pub use self::staged::StagedBlob;
 use crate::counters::Counters;
 use crate::disk::{AlignedBuffer, DiskFile, SYNC_BYTES};
 use crate::durable::{self, DurableError};
-use crate::error::{At, MediaError, Result};
+use crate::error::{MediaError, PathContext, Result};
 use crate::payload::Payload;
 use crate::progress::{Event, Progress};
 
 /// A caller's knowledge about a blob before it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedBlob {
     /// Digest of the blob.
     pub digest: Sha256,
     /// Size in bytes.
@@ -71,11 +71,11 @@ pub(crate) const BUFFER_BYTES: usize = 1024 * 1024;
 impl ContentStore {
     /// The store in this folder, which the first write creates.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self::counted(root, Counters::new())
+        Self::with_counters(root, Counters::new())
     }
 
     /// Like [`ContentStore::at`], but `counters` counts the bytes.
-    pub fn counted(root: impl Into<PathBuf>, counters: Counters) -> Self {
+    pub fn with_counters(root: impl Into<PathBuf>, counters: Counters) -> Self {
         Self { root: Arc::from(root.into()), counters, arrived: Arc::default() }
     }
 
@@ -90,7 +90,7 @@ impl ContentStore {
     }
 
     /// Blobs ingested one by one through this value and its clones, in order, without blobs that existed before.
-    pub fn arrived(&self) -> Vec<Sha256> {
+    pub fn arrived_blobs(&self) -> Vec<Sha256> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -189,7 +189,7 @@ impl ContentStore {
 
     /// Ingests a blob and hashes it once. With `expected`, returns an error for other bytes, and does not read a blob
     /// that already exists. On return, the blob is on the disk.
-    pub fn ingest(&self, reader: &mut dyn Read, expected: Option<Expected>) -> Result<BlobSums> {
+    pub fn ingest(&self, reader: &mut dyn Read, expected: Option<ExpectedBlob>) -> Result<BlobSums> {
         if let Some(expected) = expected
             && self.contains(expected.digest)
         {
@@ -197,7 +197,7 @@ impl ContentStore {
         }
         let path = self.anonymous_path();
         let file = self.create_locked(&path)?;
-        let mut partial = Partial::over(self.clone(), file, path.clone(), expected);
+        let mut partial = PartialBlob::over(self.clone(), file, path.clone(), expected);
         let sums = partial.reserve().and_then(|()| partial.append_all(reader)).and_then(|()| partial.finish());
         if sums.is_err() {
             // An unfinished blob of this name cannot be continued.
@@ -209,16 +209,16 @@ impl ContentStore {
     /// Ingests a small blob from memory.
     pub fn ingest_bytes(&self, bytes: &[u8]) -> Result<BlobSums> {
         let digest = Sha256(sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(bytes)).into());
-        self.ingest(&mut &*bytes, Some(Expected { digest, size: bytes.len() as u64 }))
+        self.ingest(&mut &*bytes, Some(ExpectedBlob { digest, size: bytes.len() as u64 }))
     }
 
     /// Begins or resumes a download, in this process or a later one. Existing bytes are read and hashed again. Returns
     /// `None` if the store has the whole blob. Waits for another thread or process that works on the same blob.
-    pub fn partial(&self, expected: Expected) -> Result<Option<Partial>> {
+    pub fn partial(&self, expected: ExpectedBlob) -> Result<Option<PartialBlob>> {
         let path = self.partial_folder().join(expected.digest.to_hex());
         let is_here = || self.contains(expected.digest);
         let Some((file, path)) = self.lock_partial(path, &is_here, expected.size)? else { return Ok(None) };
-        Partial::resumed(self.clone(), file, path, expected).map(Some)
+        PartialBlob::resume(self.clone(), file, path, expected).map(Some)
     }
 
     /// Removes leftovers of crashes that cannot be continued: blobs of unknown digest, and temporary files. With `all`,

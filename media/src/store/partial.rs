@@ -11,35 +11,35 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use rustix::fs::XattrFlags;
 
-use super::{BUFFER_BYTES, ContentStore, Expected};
+use super::{BUFFER_BYTES, ContentStore, ExpectedBlob};
 use crate::disk::{AlignedBuffer, DiskFile, DurableFile, PacedFile, synced_bytes, write_back};
 use crate::durable;
-use crate::error::{At, MediaError, Result};
+use crate::error::{MediaError, PathContext, Result};
 
 /// Extended attribute with the number of bytes of an unfinished download that are on the disk. The file only grows, so
 /// the value stays true. Without it, the last bytes are fetched again.
 const SYNCED_MARK: &str = "user.landfall.synced";
 
-/// A blob on its way into the store. If it is dropped without [`Partial::finish`], its bytes stay: for a later
+/// A blob on its way into the store. If it is dropped without [`PartialBlob::finish`], its bytes stay: for a later
 /// [`ContentStore::partial`] if the digest is known, otherwise for [`ContentStore::sweep`].
 #[derive(Debug)]
-pub struct Partial {
+pub struct PartialBlob {
     store: ContentStore,
     file: PacedFile,
     hasher: BlobHasher,
-    expected: Option<Expected>,
+    expected: Option<ExpectedBlob>,
     /// True if nothing remains to continue: the blob is in the store, or removed.
     is_over: bool,
 }
 
-impl Partial {
-    pub(super) fn over(store: ContentStore, file: File, path: PathBuf, expected: Option<Expected>) -> Self {
+impl PartialBlob {
+    pub(super) fn over(store: ContentStore, file: File, path: PathBuf, expected: Option<ExpectedBlob>) -> Self {
         let file = PacedFile::new(DiskFile::writing(file), path, 0, store.counters.clone());
         Self { store, file, hasher: BlobHasher::new(), expected, is_over: false }
     }
 
     /// Hashes, from the disk, the bytes that an earlier run left and synced. Truncates the rest.
-    pub(super) fn resumed(store: ContentStore, file: File, path: PathBuf, expected: Expected) -> Result<Self> {
+    pub(super) fn resume(store: ContentStore, file: File, path: PathBuf, expected: ExpectedBlob) -> Result<Self> {
         let length = file.metadata().at("look at", &path)?.len();
         let marked = synced_mark(&path).min(length);
         let kept = if length > expected.size { 0 } else { marked.max(synced_bytes(length)) };
@@ -65,7 +65,7 @@ impl Partial {
         self.expected.map_or(Ok(()), |expected| self.file.reserve(expected.size))
     }
 
-    /// Number of bytes present. The bytes that [`Partial::append`] takes next follow them.
+    /// Number of bytes present. The bytes that [`PartialBlob::append`] takes next follow them.
     pub fn length(&self) -> u64 {
         self.hasher.size()
     }
@@ -149,11 +149,11 @@ impl Partial {
     }
 }
 
-impl Drop for Partial {
+impl Drop for PartialBlob {
     fn drop(&mut self) {
         // Best effort: without the mark, the last bytes are fetched again. A failed sync leaves no mark.
         if !self.is_over && self.expected.is_some() && self.file.sync().is_ok() {
-            let length = self.file.written().to_string();
+            let length = self.file.written_bytes().to_string();
             let marked = rustix::fs::setxattr(self.file.path(), SYNCED_MARK, length.as_bytes(), XattrFlags::empty());
             if marked.is_ok() {
                 let _ = self.file.file().file().sync_all();

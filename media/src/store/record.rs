@@ -8,7 +8,7 @@ use landfall_bundle_spec::chunks::{BlobSums, ChunkValue, chunk_values_of, root_o
 use landfall_bundle_spec::{Blake3, Sha256};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{At, MediaError, Result};
+use crate::error::{MediaError, PathContext, Result};
 
 const RECORD_TYPE: &str = "landfall.dev/record/1";
 

@@ -16,7 +16,7 @@ use landfall_bundle_spec::chunks::{BlobSums, CHUNK_BYTES};
 
 use super::ContentStore;
 use crate::disk::{DiskFile, PacedFile, SYNC_BYTES, kept_bytes, write_back};
-use crate::error::{At, MediaError, Result};
+use crate::error::{MediaError, PathContext, Result};
 use crate::payload::Payload;
 
 /// A blob on its way into the store, chunk by chunk. If it is dropped before its end, its chunks stay for a later
@@ -90,7 +90,7 @@ impl ContentStore {
 impl StagedBlob {
     /// Number of bytes that are present and checked: whole chunks from the beginning.
     pub fn length(&self) -> u64 {
-        self.file.written()
+        self.file.written_bytes()
     }
 
     /// Returns true if the blob is large enough for syncs of its own; smaller blobs become durable together.
@@ -123,7 +123,7 @@ impl StagedBlob {
     pub(crate) fn into_whole(mut self) -> Result<WholeBlob> {
         self.whole_sums()?;
         self.file.flush()?;
-        Ok(WholeBlob { path: self.file.path().to_owned(), blob: self.blob, unsynced: self.file.unsynced() })
+        Ok(WholeBlob { path: self.file.path().to_owned(), blob: self.blob, unsynced: self.file.unsynced_bytes() })
     }
 
     fn whole_sums(&self) -> Result<BlobSums> {

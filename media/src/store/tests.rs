@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use proptest::prelude::*;
 use rustix::io::Errno;
 
@@ -25,8 +25,8 @@ fn sums(bytes: &[u8]) -> BlobSums {
     hasher.finish()
 }
 
-fn expected(bytes: &[u8]) -> Expected {
-    Expected { digest: sums(bytes).sha256, size: bytes.len() as u64 }
+fn expected_blob(bytes: &[u8]) -> ExpectedBlob {
+    ExpectedBlob { digest: sums(bytes).sha256, size: bytes.len() as u64 }
 }
 
 fn store() -> (tempfile::TempDir, ContentStore) {
@@ -57,7 +57,7 @@ fn repeated_ingest_reads_nothing() {
     let before = store.counters().totals();
     let blob = bytes(3_500_000, 3_500_000);
     let mut unread: &[u8] = &[];
-    assert_eq!(store.ingest(&mut unread, Some(expected(&blob))).unwrap(), sums(&blob));
+    assert_eq!(store.ingest(&mut unread, Some(expected_blob(&blob))).unwrap(), sums(&blob));
     assert_eq!(store.counters().totals(), before);
     assert_eq!(partial_files(&store), Vec::<PathBuf>::new());
 }
@@ -66,7 +66,7 @@ fn repeated_ingest_reads_nothing() {
 fn unexpected_bytes_are_not_stored() {
     let (_folder, store) = store();
     let blob = bytes(2_000_000, 1);
-    let wanted = expected(&blob);
+    let wanted = expected_blob(&blob);
     let mut flipped = blob.clone();
     flipped[1_234_567] ^= 1;
     let mut long = blob.clone();
@@ -83,14 +83,14 @@ fn unexpected_bytes_are_not_stored() {
 
 #[test]
 fn failing_source_leaves_nothing() {
-    struct Broken;
-    impl Read for Broken {
+    struct FailingReader;
+    impl Read for FailingReader {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
             Err(io::Error::other("reset"))
         }
     }
     let (_folder, store) = store();
-    let error = store.ingest(&mut bytes(100, 3).chain(Broken), None).unwrap_err();
+    let error = store.ingest(&mut bytes(100, 3).chain(FailingReader), None).unwrap_err();
     assert!(matches!(error, MediaError::Source { .. }));
     assert_eq!(partial_files(&store), Vec::<PathBuf>::new());
 }
@@ -104,8 +104,8 @@ fn threads_ingest_blobs_concurrently() {
             let (store, blob) = (store.clone(), &blobs[thread % 4]);
             scope.spawn(move || {
                 if thread < 4 {
-                    store.ingest(&mut blob.as_slice(), Some(expected(blob))).unwrap();
-                } else if let Some(mut partial) = store.partial(expected(blob)).unwrap() {
+                    store.ingest(&mut blob.as_slice(), Some(expected_blob(blob))).unwrap();
+                } else if let Some(mut partial) = store.partial(expected_blob(blob)).unwrap() {
                     partial.append_all(&mut blob.as_slice()).unwrap();
                     partial.finish().unwrap();
                 }
@@ -122,9 +122,9 @@ fn threads_ingest_blobs_concurrently() {
 fn second_download_waits_for_first() {
     let (_folder, store) = store();
     let blob = bytes(100_000, 5);
-    let mut first = store.partial(expected(&blob)).unwrap().unwrap();
+    let mut first = store.partial(expected_blob(&blob)).unwrap().unwrap();
     std::thread::scope(|scope| {
-        let second = scope.spawn(|| store.partial(expected(&blob)).unwrap().is_none());
+        let second = scope.spawn(|| store.partial(expected_blob(&blob)).unwrap().is_none());
         std::thread::sleep(std::time::Duration::from_millis(50));
         first.append(&blob).unwrap();
         first.finish().unwrap();
@@ -146,11 +146,11 @@ proptest! {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
                 reason = "a place in the blob")]
             let cut = (length as f64 * cut) as usize;
-            let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+            let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
             let from = usize::try_from(partial.length()).unwrap();
             partial.append(&blob[from..from.max(cut)]).unwrap();
         }
-        let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+        let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
         let from = usize::try_from(partial.length()).unwrap();
         partial.append(&blob[from..]).unwrap();
         prop_assert_eq!(partial.finish().unwrap(), sums(&blob));
@@ -162,17 +162,17 @@ proptest! {
 fn damaged_download_restarts() {
     let (_folder, store) = store();
     let blob = bytes(500_000, 2);
-    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
     partial.append(&blob[..300_000]).unwrap();
     drop(partial);
     let path = partial_files(&store).remove(0);
     // A power cut may change an unsynced end in this way.
     File::options().write(true).open(&path).unwrap().write_all(&[0; 1000]).unwrap();
-    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
     assert_eq!(partial.length(), 300_000);
     partial.append(&blob[300_000..]).unwrap();
     assert_eq!(partial.finish().unwrap_err().code().id, "LF1210");
-    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
     assert_eq!(partial.length(), 0);
     partial.append(&blob[..400_000]).unwrap();
     partial.restart().unwrap();
@@ -184,14 +184,14 @@ fn damaged_download_restarts() {
 fn short_download_is_kept_and_excess_discarded() {
     let (_folder, store) = store();
     let blob = bytes(500_000, 2);
-    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
     partial.append(&blob[..300_000]).unwrap();
     assert_eq!(partial.finish().unwrap_err().code().id, "LF1210");
-    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
     assert_eq!(partial.length(), 300_000);
     assert_eq!(partial.append(&blob).unwrap_err().code().id, "LF1210");
     drop(partial);
-    let partial = store.partial(expected(&blob)).unwrap().unwrap();
+    let partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
     assert_eq!(partial.length(), 0);
     partial.discard().unwrap();
     assert_eq!(partial_files(&store), Vec::<PathBuf>::new());
@@ -201,12 +201,12 @@ fn short_download_is_kept_and_excess_discarded() {
 fn sweep_spares_active_downloads() {
     let (_folder, store) = store();
     let (mine, left) = (bytes(10, 1), bytes(20, 2));
-    let _working = store.partial(expected(&mine)).unwrap().unwrap();
-    drop(store.partial(expected(&left)).unwrap().unwrap());
+    let _working = store.partial(expected_blob(&mine)).unwrap().unwrap();
+    drop(store.partial(expected_blob(&left)).unwrap().unwrap());
     File::create(store.partial_folder().join("1.0.ingest")).unwrap();
     assert_eq!(store.sweep(false).unwrap(), 1);
     assert_eq!(store.sweep(true).unwrap(), 1);
-    assert_eq!(partial_files(&store), [store.partial_folder().join(expected(&mine).digest.to_hex())]);
+    assert_eq!(partial_files(&store), [store.partial_folder().join(expected_blob(&mine).digest.to_hex())]);
     let (_folder, absent) = self::store();
     assert_eq!(absent.sweep(true).unwrap(), 0);
 }
@@ -288,14 +288,14 @@ fn repository_links_follow_distribution_layout() {
 fn power_cut_costs_only_unsynced_end() {
     let (_folder, store) = store();
     let blob = bytes(20 << 20, 4);
-    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
     partial.append(&blob[..19 << 20]).unwrap();
     drop(partial);
     let path = partial_files(&store).remove(0);
     // The download did not stop in an orderly way, and unsynced bytes are zeros.
     rustix::fs::removexattr(&path, "user.landfall.synced").unwrap();
     File::options().write(true).open(&path).unwrap().write_all_at(&vec![0; 5 << 20], 14 << 20).unwrap();
-    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
     assert_eq!(partial.length(), 3 << 20);
     partial.append(&blob[3 << 20..]).unwrap();
     assert_eq!(partial.finish().unwrap(), sums(&blob));
@@ -306,13 +306,13 @@ fn power_cut_costs_only_unsynced_end() {
 fn sync_mark_never_exceeds_file() {
     let (_folder, store) = store();
     let blob = bytes(3 << 20, 4);
-    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
     partial.append(&blob[..2 << 20]).unwrap();
     drop(partial);
     let path = partial_files(&store).remove(0);
     let mark = || rustix::fs::getxattr(&path, "user.landfall.synced", &mut [0_u8; 20]);
     assert!(mark().is_ok());
-    let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
+    let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();
     assert_eq!(partial.length(), 2 << 20);
     partial.restart().unwrap();
     assert_eq!(mark().unwrap_err(), Errno::NODATA);
@@ -323,9 +323,9 @@ fn sync_mark_never_exceeds_file() {
 }
 
 /// A reader that fails when it is read.
-struct Unread;
+struct UnreadableReader;
 
-impl Read for Unread {
+impl Read for UnreadableReader {
     fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
         Err(io::Error::other("bytes were asked for"))
     }
@@ -336,8 +336,8 @@ fn oversized_blob_fails_before_first_byte() {
     let test = "store::tests::oversized_blob_fails_before_first_byte";
     let Some(disk) = crate::mounted::on_tmpfs(test, "size=4m") else { return };
     let store = ContentStore::at(disk.join("store"));
-    let expected = Expected { digest: sums(b"large").sha256, size: 64 << 20 };
-    let error = store.ingest(&mut Unread, Some(expected)).unwrap_err().to_string();
+    let expected = ExpectedBlob { digest: sums(b"large").sha256, size: 64 << 20 };
+    let error = store.ingest(&mut UnreadableReader, Some(expected)).unwrap_err().to_string();
     assert!(error.contains("reserve space for") && !error.contains("bytes were asked for"), "{error}");
     store.ingest_bytes(b"fits").unwrap();
 }

@@ -25,13 +25,15 @@ const LISTED: usize = 1000;
 pub fn verify(media: &BundleMedia, phase: &str, progress: &dyn Progress) -> Result<()> {
     let payload = media.payload();
     progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes: Some(media.total_bytes()) });
-    let mut found = Found::new(progress);
+    let mut found = VerifyFindings::new(progress);
     for piece in payload.head_pieces() {
         // The verified head may come from another file, sent ahead.
         let mut bytes = vec![0; piece.length];
         match media.read(&[piece], &mut bytes) {
-            Err(error) if error.is_unreadable() => found.damaged(&piece, error)?,
-            Ok(()) if !payload.matches(&piece, &bytes) => found.damaged(&piece, media.damaged(payload, &piece))?,
+            Err(error) if error.is_unreadable() => found.take_damaged(&piece, error)?,
+            Ok(()) if !payload.matches(&piece, &bytes) => {
+                found.take_damaged(&piece, media.damage_error(payload, &piece))?
+            }
             read => read.and_then(|()| found.take(&piece, &bytes))?,
         }
     }
@@ -79,7 +81,7 @@ pub fn verify_store_beyond<S: BuildHasher>(
     let blobs = || payload.blobs().iter().enumerate().filter(|(_, entry)| !known.contains(&entry.sha256));
     let total_bytes = Some(blobs().map(|(_, entry)| entry.size).sum());
     progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes });
-    let mut found = Found::new(progress);
+    let mut found = VerifyFindings::new(progress);
     let mut sound = Vec::new();
     for (blob, entry) in blobs() {
         match store.record(entry.sha256) {
@@ -114,25 +116,25 @@ pub(crate) fn rotten_blobs(
     let total_bytes = Some(held.iter().map(|blob| payload.blob(*blob).size).sum());
     progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes });
     let pieces = held.into_iter().flat_map(|blob| payload.chunks_of_blob(blob, 0));
-    let mut found = Rotten { progress, blobs: BTreeSet::new() };
+    let mut found = DamagedBlobs { progress, blobs: BTreeSet::new() };
     pipeline::run(payload, &StoreReader::new(store, payload), pieces, &mut found)?;
     progress.event(Event::PhaseDone);
     Ok(found.blobs)
 }
 
 /// Collects the blobs that have a piece that differs from what was signed.
-struct Rotten<'a> {
+struct DamagedBlobs<'a> {
     progress: &'a dyn Progress,
     blobs: BTreeSet<usize>,
 }
 
-impl PieceTaker for Rotten<'_> {
+impl PieceTaker for DamagedBlobs<'_> {
     fn take(&mut self, piece: &Piece, _bytes: &[u8]) -> Result<()> {
         self.progress.event(Event::Advanced { bytes: piece.length as u64 });
         Ok(())
     }
 
-    fn damaged(&mut self, piece: &Piece, _error: MediaError) -> Result<()> {
+    fn take_damaged(&mut self, piece: &Piece, _error: MediaError) -> Result<()> {
         if let PieceKind::Chunk(blob, _) = piece.kind {
             self.blobs.insert(blob);
         }
@@ -141,13 +143,13 @@ impl PieceTaker for Rotten<'_> {
 }
 
 /// The findings so far, and the position.
-struct Found<'a> {
+struct VerifyFindings<'a> {
     progress: &'a dyn Progress,
     damage: Vec<MediaError>,
     done: u64,
 }
 
-impl<'a> Found<'a> {
+impl<'a> VerifyFindings<'a> {
     fn new(progress: &'a dyn Progress) -> Self {
         Self { progress, damage: Vec::new(), done: 0 }
     }
@@ -186,13 +188,13 @@ impl<'a> Found<'a> {
     }
 }
 
-impl PieceTaker for Found<'_> {
+impl PieceTaker for VerifyFindings<'_> {
     fn take(&mut self, piece: &Piece, _bytes: &[u8]) -> Result<()> {
         self.advance(piece);
         Ok(())
     }
 
-    fn damaged(&mut self, piece: &Piece, error: MediaError) -> Result<()> {
+    fn take_damaged(&mut self, piece: &Piece, error: MediaError) -> Result<()> {
         self.advance(piece);
         self.note(error)
     }

@@ -1,7 +1,7 @@
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 
 use super::*;
-use crate::progress::Silent;
+use crate::progress::SilentProgress;
 use crate::stage::stage;
 use crate::testing::{Fixture, flip};
 
@@ -15,7 +15,7 @@ fn bundle_damage_is_listed_in_one_pass() {
         flip(&path, offset);
     }
     let media = fixture.find(&path).unwrap();
-    let error = verify(&media, "verifying", &Silent).unwrap_err();
+    let error = verify(&media, "verifying", &SilentProgress).unwrap_err();
     assert_eq!(error.code().id, "LF1208");
     let said = error.to_string();
     assert!(said.starts_with("4 places are damaged:\n"), "{said}");
@@ -26,7 +26,7 @@ fn bundle_damage_is_listed_in_one_pass() {
     flip(&path, large.header_offset + 9);
     flip(&path, large.offset() + (3 << 20));
     flip(&path, last.offset() + 5);
-    let alone = verify(&media, "verifying", &Silent).unwrap_err().to_string();
+    let alone = verify(&media, "verifying", &SilentProgress).unwrap_err().to_string();
     assert!(alone.contains("chunk 1 of 6") && !alone.contains('\n'), "{alone}");
 }
 
@@ -45,8 +45,8 @@ impl PieceReader for BadByte<'_> {
         self.media.read(pieces, buffer)
     }
 
-    fn damaged(&self, payload: &Payload, piece: &Piece) -> MediaError {
-        self.media.damaged(payload, piece)
+    fn damage_error(&self, payload: &Payload, piece: &Piece) -> MediaError {
+        self.media.damage_error(payload, piece)
     }
 }
 
@@ -62,7 +62,7 @@ fn read_errors_are_listed_with_damage() {
     }
     let media = fixture.find(&path).unwrap();
     let reader = BadByte { media: &media, offset: large.offset() + (1 << 20) + 4096 };
-    let mut found = Found::new(&Silent);
+    let mut found = VerifyFindings::new(&SilentProgress);
     let read = pipeline::run(&fixture.payload, &reader, fixture.payload.pieces_from_blob(0), &mut found);
     let error = found.end(read).unwrap_err();
     assert_eq!(error.code().id, "LF1208", "damage counts more than a place that cannot be read");
@@ -73,7 +73,7 @@ fn read_errors_are_listed_with_damage() {
         assert!(line.contains(part), "{part}: {line}");
     }
     // Any other failure of the disk ends the search.
-    let mut found = Found::new(&Silent);
+    let mut found = VerifyFindings::new(&SilentProgress);
     let read = Err(MediaError::io("read", &path, std::io::ErrorKind::NotConnected.into()));
     found.note(MediaError::NotThere(path)).unwrap();
     let error = found.end(read).unwrap_err();
@@ -91,8 +91,8 @@ fn store_is_verified_against_bundle() {
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
     let media = fixture.find(&fixture.stick()).unwrap();
-    stage(&media, &store, &Silent).unwrap();
-    verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap();
+    stage(&media, &store, &SilentProgress).unwrap();
+    verify_store(&fixture.payload, &store, "verifying", &SilentProgress).unwrap();
 
     let path = |blob: usize| store.path(fixture.payload.blob(blob).sha256);
     flip(&path(5), 2_500_000);
@@ -100,15 +100,15 @@ fn store_is_verified_against_bundle() {
     let short = std::fs::File::options().write(true).open(path(6)).unwrap();
     short.set_len(1_000_000).unwrap();
     std::fs::remove_file(path(7)).unwrap();
-    let error = verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap_err();
+    let error = verify_store(&fixture.payload, &store, "verifying", &SilentProgress).unwrap_err();
     let said = error.to_string();
     assert!(said.starts_with("4 places are damaged:\n"), "{said}");
     for what in ["chunk 3 of 6", "chunk 5 of 6", "1000000 bytes where its record says", "is not in the store"] {
         assert!(said.contains(what), "{what}: {said}");
     }
     // Truncated, missing and rotten blobs are staged again.
-    assert_eq!(stage(&media, &store, &Silent).unwrap().blobs, 3);
-    verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap();
+    assert_eq!(stage(&media, &store, &SilentProgress).unwrap().blobs, 3);
+    verify_store(&fixture.payload, &store, "verifying", &SilentProgress).unwrap();
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn swapped_record_is_detected() {
     fixture.pack(None).unwrap();
     let store = fixture.site_store();
     let media = fixture.find(&fixture.stick()).unwrap();
-    stage(&media, &store, &Silent).unwrap();
+    stage(&media, &store, &SilentProgress).unwrap();
     // A consistently poisoned blob: its bytes, its length and its record agree with one another.
     let digest = fixture.payload.blob(5).sha256;
     let bytes = vec![7; 2_000_000];
@@ -127,10 +127,10 @@ fn swapped_record_is_detected() {
     sums.sha256 = digest;
     store.poison(&bytes, &sums);
     assert!(store.contains(digest) && !store.holds(&fixture.payload, 5));
-    let error = verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap_err();
+    let error = verify_store(&fixture.payload, &store, "verifying", &SilentProgress).unwrap_err();
     assert!(error.to_string().contains("its record differs from the bundle's entry"), "{error}");
-    assert_eq!(stage(&media, &store, &Silent).unwrap().blobs, 1);
-    verify_store(&fixture.payload, &store, "verifying", &Silent).unwrap();
+    assert_eq!(stage(&media, &store, &SilentProgress).unwrap().blobs, 1);
+    verify_store(&fixture.payload, &store, "verifying", &SilentProgress).unwrap();
 }
 
 #[test]

@@ -23,14 +23,14 @@ impl Read for Random {
 }
 
 /// Ingests blobs of these sizes into a store, and signs them.
-pub fn signed(store: &ContentStore, sizes: &[u64]) -> Payload {
+pub fn signed_payload(store: &ContentStore, sizes: &[u64]) -> Payload {
     let ingest = |(size, seed): (&u64, u64)| {
         let random = Random(blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof());
         store.ingest(&mut random.take(*size), None).unwrap()
     };
     let sums: Vec<BlobSums> = sizes.iter().zip(0_u64..).map(ingest).collect();
     let entries = sums.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {
-        Some(place) => BlobEntry::placed(sums, "application/octet-stream", *place),
+        Some(place) => BlobEntry::with_place(sums, "application/octet-stream", *place),
         None => BlobEntry::blob(sums, "application/octet-stream"),
     });
     let blobs = BlobsDocument::new(entries.collect()).unwrap();
@@ -44,5 +44,5 @@ pub fn signed(store: &ContentStore, sizes: &[u64]) -> Payload {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut head = UnsignedHead::new(&identity, Vec::new(), &blobs, &values).unwrap();
     head.sign(&vendor.key).unwrap();
-    head.signed(&[vendor.root]).unwrap().into_verified().into()
+    head.finish(&[vendor.root]).unwrap().into_verified().into()
 }

@@ -12,7 +12,7 @@ use crate::document::{Figures, Model, WeightsFormat};
 use crate::error::ModelError;
 use crate::gguf::{self, GgufHeader};
 use crate::limits;
-use crate::names::{has_extension, part, shortened, split, stem};
+use crate::names::{has_extension, part, shorten, split, stem};
 use crate::pointer::{POINTER_BYTES, is_pointer};
 use crate::safetensors::{self, SafetensorsHeader};
 use crate::weights::Weights;
@@ -53,7 +53,7 @@ pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Resu
     files.sort();
     refuse_pointers(&files, source)?;
     index::check(&files, source)?;
-    let stored = ollama::stored(&files, source)?;
+    let stored = ollama::stored_models(&files, source)?;
     let headers = Headers::read(&files, &stored, source)?;
     let mut found = of_safetensors(&files, &headers, source)?;
     found.extend(of_gguf(&files, &headers));
@@ -90,21 +90,21 @@ struct Headers<'a> {
 impl<'a> Headers<'a> {
     fn read(
         files: &'a [ModelFile],
-        stored: &[ollama::Stored<'a>],
+        stored: &[ollama::StoredModel<'a>],
         source: &dyn ModelSource,
     ) -> Result<Self, ModelError> {
         let mut headers = Self::default();
         for file in files {
             if has_extension(&file.path, SAFETENSORS) {
-                let header = safetensors::read(opened(file, source)?, file.bytes);
-                headers.safetensors.insert(&file.path, header.map_err(|error| refused(file, error))?);
+                let header = safetensors::read(open_file(file, source)?, file.bytes);
+                headers.safetensors.insert(&file.path, header.map_err(|error| header_error(file, error))?);
             }
         }
         let named = files.iter().filter(|file| has_extension(&file.path, GGUF));
         for file in named.chain(stored.iter().flat_map(|model| model.weights().iter().copied())) {
             if !headers.gguf.contains_key(file.path.as_str()) {
-                let header = gguf::read(opened(file, source)?, file.bytes);
-                headers.gguf.insert(&file.path, header.map_err(|error| refused(file, error))?);
+                let header = gguf::read(open_file(file, source)?, file.bytes);
+                headers.gguf.insert(&file.path, header.map_err(|error| header_error(file, error))?);
             }
         }
         Ok(headers)
@@ -216,7 +216,7 @@ fn small_file(file: &ModelFile, limit: u64, source: &dyn ModelSource) -> Result<
         return Ok(Err(format!("{name} has {} bytes, and at most {limit} are read", file.bytes)));
     }
     let mut bytes = Vec::new();
-    let read = opened(file, source)?.take(limit).read_to_end(&mut bytes);
+    let read = open_file(file, source)?.take(limit).read_to_end(&mut bytes);
     read.map_err(|error| ModelError::Open { file: file.path.clone(), source: error })?;
     Ok(Ok(bytes))
 }
@@ -270,7 +270,7 @@ fn missing_parts(files: &[(&ModelFile, &str)]) -> Option<String> {
     }
     let incomplete = numbers.iter().find(|((_, stated), found)| found.len() as u64 != u64::from(*stated));
     incomplete.map(|((common, stated), found)| {
-        let (common, found) = (shortened(common), found.len());
+        let (common, found) = (shorten(common), found.len());
         format!("{common} has {found} of the {stated} files that their names announce")
     })
 }
@@ -290,14 +290,14 @@ fn figures(found: Result<crate::Architecture, String>) -> Figures {
 
 /// Returns a text, which may come from a file, in a form that a document can contain.
 fn printable(text: &str) -> String {
-    shortened(text).chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+    shorten(text).chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
-fn opened<'a>(file: &ModelFile, source: &'a dyn ModelSource) -> Result<Box<dyn Read + 'a>, ModelError> {
+fn open_file<'a>(file: &ModelFile, source: &'a dyn ModelSource) -> Result<Box<dyn Read + 'a>, ModelError> {
     source.open(file).map_err(|error| ModelError::Open { file: file.path.clone(), source: error })
 }
 
-fn refused(file: &ModelFile, source: crate::HeaderError) -> ModelError {
+fn header_error(file: &ModelFile, source: crate::HeaderError) -> ModelError {
     ModelError::Header { file: file.path.clone(), source }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use proptest::prelude::*;
 
 use super::*;
@@ -41,7 +41,7 @@ fn weights(bytes: u64) -> (Vec<u8>, u64) {
     safetensors(&[("a", "U8", &[bytes], bytes)])
 }
 
-fn quantized() -> (Vec<u8>, u64) {
+fn quantized_model() -> (Vec<u8>, u64) {
     let text = |text: &str| GgufValue::Text(text.to_owned());
     gguf(&[("general.architecture", text("llama"))], &[("a", 24, &[64], 64)])
 }
@@ -152,9 +152,9 @@ fn lfs_pointers_are_refused() {
 #[test]
 fn models_are_named_by_path() {
     let files = Files::default()
-        .with("q4.gguf", quantized())
-        .with("q8-00001-of-00002.gguf", quantized())
-        .with("q8-00002-of-00002.gguf", quantized())
+        .with("q4.gguf", quantized_model())
+        .with("q8-00001-of-00002.gguf", quantized_model())
+        .with("q8-00002-of-00002.gguf", quantized_model())
         .with("one/model.safetensors", weights(10))
         .with("two/model.safetensors", weights(10))
         .text("two/config.json", CONFIG);
@@ -171,7 +171,7 @@ fn false_weights_are_refused() {
     let (header, bytes) = weights(10);
     let short = Files::default().with("model.safetensors", (header, bytes - 1));
     let missing = Files::default().with("model-00001-of-00002.safetensors", weights(10));
-    let endless = Files::default().with("model-00001-of-99999.gguf", quantized());
+    let endless = Files::default().with("model-00001-of-99999.gguf", quantized_model());
     let no_object = Files::default().with("model.safetensors", weights(10)).text("config.json", "[]");
     let huge = Files::default()
         .with("model.safetensors", weights(10))
@@ -229,7 +229,7 @@ proptest! {
         });
         let files = Files::default()
             .with("one/model.safetensors", weights(10))
-            .with(&format!("{name}.gguf"), quantized())
+            .with(&format!("{name}.gguf"), quantized_model())
             .text("one/config.json", &config.to_string());
         let document = ModelsDocument::new(files.models().expect("read"), Vec::new());
         let again = ModelsDocument::read(&document.to_bytes().expect("written")).expect("read");
@@ -251,7 +251,7 @@ fn manifest(layers: &[(&str, char, u64)]) -> String {
 
 /// Returns a store with a model that has a projector, and a model whose blobs are all missing.
 fn store() -> Files {
-    let (weights, projector) = (quantized(), gguf(&[], &[("v", 24, &[32], 32)]));
+    let (weights, projector) = (quantized_model(), gguf(&[], &[("v", 24, &[32], 32)]));
     let layers = [("model", 'a', weights.1), ("template", 'b', 3), ("projector", 'd', projector.1)];
     let blob = |digit: char| format!("blobs/sha256-{}", digit.to_string().repeat(64));
     Files::default()

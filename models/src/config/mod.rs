@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::architecture::{Architecture, Experts, Latent, ModelKind, Quantization, Window};
-use crate::names::shortened;
+use crate::names::shorten;
 
 /// Prefixes or suffixes of the names of classes that generate text.
 const DECODERS: [&str; 3] = ["ForCausalLM", "ForConditionalGeneration", "LMHeadModel"];
@@ -67,7 +67,7 @@ impl Fields<'_> {
         u32::try_from(number).map(Some).map_err(|_| format!("{} is {number}", names[0]))
     }
 
-    fn needed(&self, names: &[&str]) -> Result<u32, String> {
+    fn required_number(&self, names: &[&str]) -> Result<u32, String> {
         self.small(names)?.ok_or_else(|| format!("config.json lacks {}", names[0]))
     }
 
@@ -78,13 +78,13 @@ impl Fields<'_> {
     fn architecture(&self, whole: &Value, quantized: Option<&Value>) -> Result<Architecture, String> {
         let family = self.text("model_type");
         let family =
-            if family.is_empty() { return Err("config.json lacks model_type".to_owned()) } else { shortened(family) };
+            if family.is_empty() { return Err("config.json lacks model_type".to_owned()) } else { shorten(family) };
         if let Some(field) = STATES.iter().find(|field| self.0.get(**field).is_some_and(|value| !value.is_null())) {
             return Err(format!("layers of {family} differ, or keep a state instead of keys and values ({field})"));
         }
-        let layers = self.needed(&["num_hidden_layers", "n_layer", "n_layers", "num_layers"])?;
-        let hidden = self.needed(&["hidden_size", "n_embd", "d_model", "dim"])?;
-        let heads = self.needed(&["num_attention_heads", "n_head", "n_heads"])?;
+        let layers = self.required_number(&["num_hidden_layers", "n_layer", "n_layers", "num_layers"])?;
+        let hidden = self.required_number(&["hidden_size", "n_embd", "d_model", "dim"])?;
+        let heads = self.required_number(&["num_attention_heads", "n_head", "n_heads"])?;
         let head_dim = self.small(&["head_dim"])?.unwrap_or(hidden / heads.max(1));
         let architecture = Architecture {
             kind: self.kind(whole, &family)?,
@@ -192,7 +192,7 @@ impl Fields<'_> {
                 "full_attention" => continue,
                 "sliding_attention" => "sliding_window",
                 "chunked_attention" => "attention_chunk_size",
-                other => return Err(format!("it has layers of the unknown kind {:?}", shortened(other))),
+                other => return Err(format!("it has layers of the unknown kind {:?}", shorten(other))),
             };
             let tokens = self.number(&[field]).ok_or_else(|| format!("config.json lacks {field}"))?;
             let so_far = window.map_or(0, |window| window.layers);
@@ -229,7 +229,7 @@ fn quantization(value: &Value) -> Option<Quantization> {
         _ => 0,
     };
     Some(Quantization {
-        method: shortened(method),
+        method: shorten(method),
         bits: number(&["bits", "w_bit", "num_bits"]).unwrap_or(implied),
         group: number(&["group_size", "q_group_size"]).or(sides).unwrap_or_default(),
     })

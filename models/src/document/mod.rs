@@ -162,7 +162,7 @@ impl EngineImage {
         check_text("the reference of an image", &self.reference)?;
         match self.code.iter().find(|word| codes_of(word).is_none()) {
             Some(word) => {
-                Err(format!("{:?} is not a device that an image is compiled for", crate::names::shortened(word)))
+                Err(format!("{:?} is not a device that an image is compiled for", crate::names::shorten(word)))
             }
             None if self.code.len() > MOST_CODES => {
                 Err(format!("an image is compiled for more than {MOST_CODES} devices"))

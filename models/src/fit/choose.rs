@@ -8,7 +8,7 @@ use super::cpu::CPU;
 use super::engine::Engine;
 use super::report::{FitReport, ModelFit, PlaceFit, Profile, Reason, Refusal};
 use super::size::Room;
-use super::text::{gib, grouped};
+use super::text::{gib, group_digits};
 
 /// A site's request for a model. The fit decides everything that is left open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,14 +40,14 @@ pub struct Choice {
 
 /// The resources of a host that the models chosen so far use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Taken {
+pub struct UsedResources {
     /// Number of GPUs used in each group.
     gpus: BTreeMap<String, u32>,
     /// Bytes used of the host's memory.
     memory_bytes: u64,
 }
 
-impl Taken {
+impl UsedResources {
     /// Chooses how this model of the report runs, as a site requests: at the first place with enough room, GPUs before
     /// the CPU. Later choices do not get the room that it uses. If no place is suitable, the error is the refusal of
     /// the first one.
@@ -148,7 +148,7 @@ fn unfit(place: &PlaceFit) -> Refusal {
 fn choice(place: &PlaceFit, profile: &Profile, wish: Wish) -> Result<Choice, Refusal> {
     let context = wish.context.unwrap_or(profile.context);
     if context == 0 || context > profile.context {
-        let (wanted, most) = (grouped(context), grouped(profile.context));
+        let (wanted, most) = (group_digits(context), group_digits(profile.context));
         let text =
             format!("a context of {wanted} tokens is asked for, and up to {most} are possible on {}", place.place);
         return Err(Refusal::new(Reason::Context, text));
@@ -161,7 +161,7 @@ fn choice(place: &PlaceFit, profile: &Profile, wish: Wish) -> Result<Choice, Ref
     }
     let tokens = context.saturating_mul(sequences);
     if let Some(room) = profile.kv_cache_tokens.filter(|room| !queues && tokens > *room) {
-        let (room, sequences, context) = (grouped(room), grouped(sequences), grouped(context));
+        let (room, sequences, context) = (group_digits(room), group_digits(sequences), group_digits(context));
         let text = format!(
             "{sequences} sequences of {context} tokens are asked for, and the cache has room for {room} tokens on {}",
             place.place

@@ -4,7 +4,7 @@ use super::engine::{DEGREES, Engine, check_degree, check_device, check_family, c
 use super::host::{GpuGroup, Host};
 use super::report::{DegreeFit, MigProfileFit, PlaceFit, Profile, Reason, Refusal};
 use super::size::{self, MOST_OLLAMA_SEQUENCES, MOST_SEQUENCES, Room, SHORT_CONTEXT};
-use super::text::{gib, grouped};
+use super::text::{gib, group_digits};
 use crate::architecture::Architecture;
 use crate::document::{EngineImage, Model, WeightsFormat};
 
@@ -164,7 +164,7 @@ pub fn too_large(room: Room) -> Refusal {
         "weights and overhead need {}, and {} are available: {} bytes are missing",
         gib(fixed_bytes),
         gib(available_bytes),
-        grouped(missing)
+        group_digits(missing)
     );
     Refusal::of_memory(Reason::Memory, text, fixed_bytes, available_bytes)
 }
@@ -176,10 +176,10 @@ pub fn too_short(figures: &Architecture, degree: u32, room: Room) -> Refusal {
     let missing = needed.saturating_sub(room.available_bytes);
     let text = format!(
         "with keys and values of {} tokens it needs {}, and {} are available: {} bytes are missing",
-        grouped(least),
+        group_digits(least),
         gib(needed),
         gib(room.available_bytes),
-        grouped(missing)
+        group_digits(missing)
     );
     Refusal::of_memory(Reason::Context, text, needed, room.available_bytes)
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::report::{FitReport, ModelFit, PlaceFit, Profile};
-use super::text::{gib, grouped};
+use super::text::{gib, group_digits};
 
 /// Columns of the table, and whether they are aligned to the right, as numbers are.
 const COLUMNS: [(&str, bool); 10] = [
@@ -28,7 +28,7 @@ pub fn table(report: &FitReport) -> String {
         text += "\nNo model fits.\n";
     } else {
         text.push('\n');
-        text += &aligned(&rows);
+        text += &align_columns(&rows);
         text += "\nAt once: sequences of the whole context. Memory: of each GPU, or of the host.\n";
     }
     text += &section("Settings", report, |place| place.profile.as_ref().map(settings).filter(|text| !text.is_empty()));
@@ -71,14 +71,14 @@ fn row(model: &ModelFit, place: &PlaceFit) -> Option<[String; 10]> {
         profile.engine.name().to_owned(),
         gpus,
         profile.copies.to_string(),
-        grouped(profile.context),
-        grouped(profile.sequences),
-        profile.kv_cache_tokens.map_or_else(|| "-".to_owned(), grouped),
+        group_digits(profile.context),
+        group_digits(profile.sequences),
+        profile.kv_cache_tokens.map_or_else(|| "-".to_owned(), group_digits),
         gib(profile.memory_bytes),
     ])
 }
 
-fn aligned(rows: &[[String; 10]]) -> String {
+fn align_columns(rows: &[[String; 10]]) -> String {
     let heads = COLUMNS.map(|(head, _)| head.to_owned());
     let width =
         |column: usize| rows.iter().chain([&heads]).map(|row| row[column].chars().count()).max().unwrap_or_default();
@@ -107,8 +107,8 @@ fn mig(place: &PlaceFit) -> Option<String> {
         "{}, up to {} on each GPU; context {}, {} at once",
         mig.name,
         mig.instances,
-        grouped(mig.context),
-        grouped(mig.sequences)
+        group_digits(mig.context),
+        group_digits(mig.sequences)
     ))
 }
 

@@ -7,7 +7,7 @@ pub fn gib(bytes: u64) -> String {
 }
 
 /// Formats a number with a comma after every three digits.
-pub fn grouped(number: u64) -> String {
+pub fn group_digits(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -26,6 +26,6 @@ mod tests {
     #[test]
     fn numbers_are_formatted() {
         assert_eq!([gib(0), gib(16_060_522_496), gib(u64::MAX)], ["0.0 GiB", "15.0 GiB", "17179869184.0 GiB"]);
-        assert_eq!([grouped(0), grouped(999), grouped(444_622)], ["0", "999", "444,622"]);
+        assert_eq!([group_digits(0), group_digits(999), group_digits(444_622)], ["0", "999", "444,622"]);
     }
 }

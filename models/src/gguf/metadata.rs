@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use crate::bytes::Bounded;
+use crate::bytes::BoundedReader;
 use crate::error::HeaderError;
 use crate::limits;
 
@@ -16,7 +16,7 @@ const NUMBERS: u64 = 1 << 12;
 
 /// A value that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kept {
+enum MetadataValue {
     Number(u64),
     Text(String),
     /// An array: its length, and its largest element if they are numbers and few.
@@ -28,11 +28,11 @@ enum Kept {
 
 /// The kept values, by name.
 #[derive(Debug, Default)]
-pub struct Metadata(HashMap<String, Kept>);
+pub struct Metadata(HashMap<String, MetadataValue>);
 
 impl Metadata {
     /// Reads this many entries.
-    pub fn read(header: &mut Bounded<impl Read>, entries: u64) -> Result<Self, HeaderError> {
+    pub fn read(header: &mut BoundedReader<impl Read>, entries: u64) -> Result<Self, HeaderError> {
         let mut found = HashMap::new();
         for _ in 0..entries {
             let length = header.u64()?;
@@ -53,24 +53,24 @@ impl Metadata {
     /// Returns a number; for an array of numbers, the largest.
     pub fn number(&self, name: &str) -> Option<u64> {
         match self.0.get(name)? {
-            Kept::Number(number) | Kept::Array { largest: Some(number), .. } => Some(*number),
-            Kept::Text(_) | Kept::Array { largest: None, .. } => None,
+            MetadataValue::Number(number) | MetadataValue::Array { largest: Some(number), .. } => Some(*number),
+            MetadataValue::Text(_) | MetadataValue::Array { largest: None, .. } => None,
         }
     }
 
     /// Returns a text.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.0.get(name)? {
-            Kept::Text(text) => Some(text),
-            Kept::Number(_) | Kept::Array { .. } => None,
+            MetadataValue::Text(text) => Some(text),
+            MetadataValue::Number(_) | MetadataValue::Array { .. } => None,
         }
     }
 
     /// Returns the length of an array.
     pub fn count(&self, name: &str) -> Option<u64> {
         match self.0.get(name)? {
-            Kept::Array { count, .. } => Some(*count),
-            Kept::Number(_) | Kept::Text(_) => None,
+            MetadataValue::Array { count, .. } => Some(*count),
+            MetadataValue::Number(_) | MetadataValue::Text(_) => None,
         }
     }
 }
@@ -87,16 +87,16 @@ fn fixed_bytes(kind: u32) -> Option<u64> {
 }
 
 /// Reads a value. Returns `None` for one that is never needed, such as a float or a long text.
-fn value(header: &mut Bounded<impl Read>, kind: u32) -> Result<Option<Kept>, HeaderError> {
+fn value(header: &mut BoundedReader<impl Read>, kind: u32) -> Result<Option<MetadataValue>, HeaderError> {
     match kind {
         TEXT => text(header),
         ARRAY => array(header).map(Some),
-        _ => Ok(number(header, kind)?.map(Kept::Number)),
+        _ => Ok(number(header, kind)?.map(MetadataValue::Number)),
     }
 }
 
 /// Reads a number. Returns `None` for a negative one or a float.
-fn number(header: &mut Bounded<impl Read>, kind: u32) -> Result<Option<u64>, HeaderError> {
+fn number(header: &mut BoundedReader<impl Read>, kind: u32) -> Result<Option<u64>, HeaderError> {
     Ok(match kind {
         0 | 7 => Some(u64::from(header.array::<1>()?[0])),
         1 => u64::try_from(i8::from_le_bytes(header.array()?)).ok(),
@@ -118,16 +118,16 @@ fn unknown(kind: u32) -> HeaderError {
     HeaderError::Malformed(format!("a value of its metadata has the unknown type {kind}"))
 }
 
-fn text(header: &mut Bounded<impl Read>) -> Result<Option<Kept>, HeaderError> {
+fn text(header: &mut BoundedReader<impl Read>) -> Result<Option<MetadataValue>, HeaderError> {
     let length = header.u64()?;
     if length > limits::NAME_BYTES as u64 {
         header.skip(length)?;
         return Ok(None);
     }
-    Ok(Some(Kept::Text(String::from_utf8_lossy(&header.bytes(length)?).into_owned())))
+    Ok(Some(MetadataValue::Text(String::from_utf8_lossy(&header.bytes(length)?).into_owned())))
 }
 
-fn array(header: &mut Bounded<impl Read>) -> Result<Kept, HeaderError> {
+fn array(header: &mut BoundedReader<impl Read>) -> Result<MetadataValue, HeaderError> {
     let (kind, count) = (header.u32()?, header.u64()?);
     let is_number = matches!(kind, 0..=5 | 10 | 11);
     if is_number && (1..=NUMBERS).contains(&count) {
@@ -135,13 +135,13 @@ fn array(header: &mut Bounded<impl Read>) -> Result<Kept, HeaderError> {
         for _ in 0..count {
             largest = largest.max(number(header, kind)?);
         }
-        return Ok(Kept::Array { count, largest });
+        return Ok(MetadataValue::Array { count, largest });
     }
     skip_elements(header, kind, count, 1)?;
-    Ok(Kept::Array { count, largest: None })
+    Ok(MetadataValue::Array { count, largest: None })
 }
 
-fn skip_elements(header: &mut Bounded<impl Read>, kind: u32, count: u64, depth: u32) -> Result<(), HeaderError> {
+fn skip_elements(header: &mut BoundedReader<impl Read>, kind: u32, count: u64, depth: u32) -> Result<(), HeaderError> {
     if let Some(bytes) = fixed_bytes(kind) {
         return header.skip(count.saturating_mul(bytes));
     }
@@ -149,8 +149,8 @@ fn skip_elements(header: &mut Bounded<impl Read>, kind: u32, count: u64, depth: 
         return Err(HeaderError::Malformed(format!("arrays are nested more than {} deep", limits::GGUF_NESTING)));
     }
     // Each element begins with its length, so a larger count is false.
-    if count > header.left() / 8 {
-        return Err(HeaderError::TooMany { what: "elements in an array", count, limit: header.left() / 8 });
+    if count > header.remaining_bytes() / 8 {
+        return Err(HeaderError::TooMany { what: "elements in an array", count, limit: header.remaining_bytes() / 8 });
     }
     for _ in 0..count {
         match kind {

@@ -12,10 +12,10 @@ mod types;
 use std::io::Read;
 
 use crate::architecture::Architecture;
-use crate::bytes::Bounded;
+use crate::bytes::BoundedReader;
 use crate::error::HeaderError;
 use crate::limits;
-use crate::names::shortened;
+use crate::names::shorten;
 use crate::weights::{OTHER_TYPE, Weights, unknown_type};
 use metadata::Metadata;
 use types::TensorType;
@@ -38,7 +38,7 @@ pub struct GgufHeader {
 
 /// Reads the header of a file of `file_bytes` bytes from its beginning.
 pub fn read(file: impl Read, file_bytes: u64) -> Result<GgufHeader, HeaderError> {
-    let mut header = Bounded::new(file, limits::GGUF_HEADER_BYTES);
+    let mut header = BoundedReader::new(file, limits::GGUF_HEADER_BYTES);
     if header.array()? != MAGIC || ![2, 3].contains(&header.u32()?) {
         return Err(HeaderError::NotGguf);
     }
@@ -76,7 +76,7 @@ struct Place {
 
 impl Place {
     /// Reads the description of one tensor.
-    fn read(header: &mut Bounded<impl Read>) -> Result<Self, HeaderError> {
+    fn read(header: &mut BoundedReader<impl Read>) -> Result<Self, HeaderError> {
         let length = header.u64()?;
         if length > limits::NAME_BYTES as u64 {
             return Err(HeaderError::Malformed(format!("a name has {length} bytes")));
@@ -88,7 +88,7 @@ impl Place {
         let size = match TensorType::of(kind) {
             Some(kind) => match kind.bytes(&shape) {
                 Some(bytes) => Ok((kind.name, bytes)),
-                None => return Err(HeaderError::Uncountable { tensor: shortened(&name) }),
+                None => return Err(HeaderError::Uncountable { tensor: shorten(&name) }),
             },
             None => Err(kind),
         };
@@ -107,13 +107,13 @@ fn check(places: &mut [Place], data_at: u64, alignment: u64, file_bytes: u64) ->
         let (kind, bytes) = size.unwrap_or((OTHER_TYPE, next.saturating_sub(*begin)));
         weights.add(kind, bytes);
         if !begin.is_multiple_of(alignment) {
-            let what = format!("the tensor {:?} begins at {begin}, no multiple of {alignment}", shortened(name));
+            let what = format!("the tensor {:?} begins at {begin}, no multiple of {alignment}", shorten(name));
             return Err(HeaderError::Malformed(what));
         }
         if *begin < at {
-            return Err(HeaderError::Overlap { first: shortened(before), second: shortened(name) });
+            return Err(HeaderError::Overlap { first: shorten(before), second: shorten(name) });
         }
-        let end = begin.checked_add(bytes).ok_or_else(|| HeaderError::Uncountable { tensor: shortened(name) })?;
+        let end = begin.checked_add(bytes).ok_or_else(|| HeaderError::Uncountable { tensor: shorten(name) })?;
         (at, before) = (end, name);
     }
     let claimed = data_at.saturating_add(at);

@@ -18,7 +18,7 @@ use serde::{Deserialize, de};
 
 use crate::error::HeaderError;
 use crate::limits;
-use crate::names::shortened;
+use crate::names::shorten;
 use crate::weights::{OTHER_TYPE, Weights, unknown_type};
 use guard::Guard;
 
@@ -73,7 +73,7 @@ pub fn read(mut file: impl Read, file_bytes: u64) -> Result<SafetensorsHeader, H
     }
     let data_at = LENGTH_BYTES as u64 + header_bytes;
     let data_bytes = file_bytes.checked_sub(data_at).ok_or(HeaderError::BeyondFile { claimed: data_at, file_bytes })?;
-    let mut found = Found::default();
+    let mut found = HeaderParts::default();
     let mut guard = Guard::new(file.take(header_bytes));
     let mut json = serde_json::Deserializer::from_reader(std::io::BufReader::new(&mut guard));
     let read = Tensors(&mut found).deserialize(&mut json).and_then(|()| json.end());
@@ -87,7 +87,7 @@ pub fn read(mut file: impl Read, file_bytes: u64) -> Result<SafetensorsHeader, H
 
 /// The results so far.
 #[derive(Default)]
-struct Found {
+struct HeaderParts {
     header: SafetensorsHeader,
     /// Begin and end of each tensor in the data.
     places: HashMap<String, (u64, u64)>,
@@ -95,25 +95,25 @@ struct Found {
     refusal: Option<HeaderError>,
 }
 
-impl Found {
+impl HeaderParts {
     fn add(&mut self, name: String, tensor: &Tensor) -> Result<(), HeaderError> {
         let (begin, end) = tensor.data_offsets;
         let bits = TYPES.iter().find(|(kind, _)| *kind == tensor.dtype).map(|(_, bits)| *bits);
         let Some(bits) = bits else {
             let Some(given) = end.checked_sub(begin) else {
-                return Err(HeaderError::Uncountable { tensor: shortened(&name) });
+                return Err(HeaderError::Uncountable { tensor: shorten(&name) });
             };
             self.header.unknown.get_or_insert_with(|| unknown_type(&name, &tensor.dtype));
             return self.place(name, OTHER_TYPE, (begin, end), given);
         };
         let total_bits = tensor.shape.0.and_then(|numbers| numbers.checked_mul(bits));
         let Some(total_bits) = total_bits.filter(|bits| bits % 8 == 0) else {
-            return Err(HeaderError::Uncountable { tensor: shortened(&name) });
+            return Err(HeaderError::Uncountable { tensor: shorten(&name) });
         };
         let (needed, given) = (total_bits / 8, end.checked_sub(begin));
         if given != Some(needed) {
             let given = given.unwrap_or_default();
-            return Err(HeaderError::WrongSize { tensor: shortened(&name), needed, given });
+            return Err(HeaderError::WrongSize { tensor: shorten(&name), needed, given });
         }
         self.place(name, &tensor.dtype, (begin, end), needed)
     }
@@ -125,7 +125,7 @@ impl Found {
         }
         self.header.weights.add(kind, bytes);
         match self.places.entry(name) {
-            Entry::Occupied(entry) => Err(HeaderError::Twice(shortened(entry.key()))),
+            Entry::Occupied(entry) => Err(HeaderError::Twice(shorten(entry.key()))),
             Entry::Vacant(entry) => {
                 entry.insert(at);
                 Ok(())
@@ -140,7 +140,7 @@ impl Found {
         let (mut at, mut before) = (0, "");
         for (begin, end, name) in places {
             if begin < at {
-                return Err(HeaderError::Overlap { first: shortened(before), second: shortened(name) });
+                return Err(HeaderError::Overlap { first: shorten(before), second: shorten(name) });
             }
             if begin > at {
                 return Err(HeaderError::Hole { bytes: begin - at });
@@ -158,7 +158,7 @@ impl Found {
 }
 
 /// A visitor of the header as a stream of tensors.
-struct Tensors<'a>(&'a mut Found);
+struct Tensors<'a>(&'a mut HeaderParts);
 
 impl<'de> DeserializeSeed<'de> for Tensors<'_> {
     type Value = ();

@@ -16,7 +16,7 @@ fn json(text: &str, data_bytes: u64) -> (Vec<u8>, u64) {
     (header, file_bytes)
 }
 
-fn refused(text: &str, data_bytes: u64) -> String {
+fn refusal_of(text: &str, data_bytes: u64) -> String {
     let (header, file_bytes) = json(text, data_bytes);
     refusal(&header, file_bytes)
 }
@@ -70,7 +70,7 @@ fn long_header_is_refused_unread() {
 fn excessive_tensors_are_refused() {
     let tensor = |number| format!("\"{number}\":{{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}");
     let tensors: Vec<_> = (0..=limits::TENSORS).map(tensor).collect();
-    let said = refused(&format!("{{{}}}", tensors.join(",")), 0);
+    let said = refusal_of(&format!("{{{}}}", tensors.join(",")), 0);
     assert_eq!(said, "it has 131073 tensors, and at most 131072 are read");
 }
 
@@ -83,21 +83,21 @@ fn false_headers_are_refused() {
     let said = [
         refusal(&[1, 2], 2),
         refusal(&100_u64.to_le_bytes(), 50),
-        refused("[]", 0),
-        refused("{} x", 0),
-        refused("{\"a\":{\"dtype\":\"U8\",\"shape\":[1]}}", 1),
-        refused("{\"a\":{\"dtype\":\"U7\",\"shape\":[1],\"data_offsets\":[1,0]}}", 1),
-        refused("{\"a\":{\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]}}", 1),
-        refused(&format!("{{{}}}", tensor("a", "[9]", 0, 8)), 8),
-        refused(&format!("{{{}}}", tensor("a", "[9]", 9, 0)), 9),
-        refused(&format!("{{{}}}", tensor("a", "[9223372036854775808,4]", 0, 8)), 8),
-        refused(&format!("{{{}}}", tensor("a", "[1,1,1,1,1,1,1,1,1]", 0, 1)), 1),
-        refused(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 4, 12)), 12),
-        refused(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 9, 17)), 17),
-        refused(&pair(tensor("a", "[8]", 0, 8), tensor("a", "[8]", 8, 16)), 16),
-        refused(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 8, 16)), 17),
-        refused(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 8, 16)), 15),
-        refused(&format!("{{{}}}", tensor(&"n".repeat(2000), "[8]", 0, 8)), 8),
+        refusal_of("[]", 0),
+        refusal_of("{} x", 0),
+        refusal_of("{\"a\":{\"dtype\":\"U8\",\"shape\":[1]}}", 1),
+        refusal_of("{\"a\":{\"dtype\":\"U7\",\"shape\":[1],\"data_offsets\":[1,0]}}", 1),
+        refusal_of("{\"a\":{\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]}}", 1),
+        refusal_of(&format!("{{{}}}", tensor("a", "[9]", 0, 8)), 8),
+        refusal_of(&format!("{{{}}}", tensor("a", "[9]", 9, 0)), 9),
+        refusal_of(&format!("{{{}}}", tensor("a", "[9223372036854775808,4]", 0, 8)), 8),
+        refusal_of(&format!("{{{}}}", tensor("a", "[1,1,1,1,1,1,1,1,1]", 0, 1)), 1),
+        refusal_of(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 4, 12)), 12),
+        refusal_of(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 9, 17)), 17),
+        refusal_of(&pair(tensor("a", "[8]", 0, 8), tensor("a", "[8]", 8, 16)), 16),
+        refusal_of(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 8, 16)), 17),
+        refusal_of(&pair(tensor("a", "[8]", 0, 8), tensor("b", "[8]", 8, 16)), 15),
+        refusal_of(&format!("{{{}}}", tensor(&"n".repeat(2000), "[8]", 0, 8)), 8),
     ];
     insta::assert_snapshot!(said.join("\n"), @r#"
     it cannot be read to its end
@@ -128,7 +128,7 @@ fn peak_kib() -> u64 {
 }
 
 /// Reads the JSON of a header as a stream, without its length: `begin`, one byte many times, and `end`.
-fn streamed(begin: &str, byte: u8, end: &str) -> Result<SafetensorsHeader, HeaderError> {
+fn read_streamed(begin: &str, byte: u8, end: &str) -> Result<SafetensorsHeader, HeaderError> {
     const TIMES: u64 = 24 << 20;
     let header_bytes = begin.len() as u64 + TIMES + end.len() as u64;
     let length = header_bytes.to_le_bytes();
@@ -160,10 +160,10 @@ fn hostile_headers_use_little_memory() {
         ("{\"a\":{\"shape\":[", b'1', "a number has more than 64 bytes"),
         ("{\"__metadata__\":", b'[', "its values are nested more than 64 deep"),
     ] {
-        let said = streamed(begin, byte, "").expect_err(begin).to_string();
+        let said = read_streamed(begin, byte, "").expect_err(begin).to_string();
         assert_eq!(said, expected, "{begin}");
     }
-    streamed("{\"__metadata__\":{\"picture\":\"", b'a', "\"}}").expect("the metadata may be long");
+    read_streamed("{\"__metadata__\":{\"picture\":\"", b'a', "\"}}").expect("the metadata may be long");
     let added = peak_kib() - before;
     assert!(added < MEMORY_KIB, "{added} KiB");
 }

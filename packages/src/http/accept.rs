@@ -24,7 +24,7 @@ impl Form {
     }
 }
 
-impl Offered for Form {
+impl OfferedForm for Form {
     fn names(self) -> &'static [&'static str] {
         match self {
             Self::Json => &["application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.latest+json"],
@@ -59,7 +59,7 @@ impl NpmForm {
     }
 }
 
-impl Offered for NpmForm {
+impl OfferedForm for NpmForm {
     fn names(self) -> &'static [&'static str] {
         match self {
             Self::Abbreviated => &["application/vnd.npm.install-v1+json"],
@@ -73,7 +73,7 @@ impl Offered for NpmForm {
 }
 
 /// A form that a server offers.
-trait Offered: Copy {
+trait OfferedForm: Copy {
     /// Names by which a client requests it, the usual one first.
     fn names(self) -> &'static [&'static str];
 
@@ -98,7 +98,7 @@ pub fn negotiate_npm(accept: Option<&str>) -> NpmForm {
     best(&[NpmForm::Abbreviated, NpmForm::Full], accept, NpmForm::Full).unwrap_or(NpmForm::Full)
 }
 
-fn best<F: Offered>(offered: &[F], accept: Option<&str>, usual: F) -> Option<F> {
+fn best<F: OfferedForm>(offered: &[F], accept: Option<&str>, usual: F) -> Option<F> {
     let accept = accept.map(str::trim).filter(|accept| !accept.is_empty());
     let Some(accept) = accept else { return Some(usual) };
     let ranges: Vec<MediaRange> = accept.split(',').take(limits::MEDIA_RANGES).filter_map(media_range).collect();
@@ -110,7 +110,7 @@ fn best<F: Offered>(offered: &[F], accept: Option<&str>, usual: F) -> Option<F> 
 }
 
 /// Returns how exactly the most specific range names a form, and the weight of that range.
-fn preference(form: impl Offered, ranges: &[MediaRange]) -> Option<(u8, u16)> {
+fn preference(form: impl OfferedForm, ranges: &[MediaRange]) -> Option<(u8, u16)> {
     let family = form.names()[0].split('/').next().unwrap_or_default();
     let precision = |range: &MediaRange| match range.name.as_str() {
         "*/*" => Some(0),

@@ -19,7 +19,7 @@ pub fn project(name: &str, wheels: &[&Wheel]) -> String {
     let links = wheels.iter().fold(String::new(), |mut links, wheel| {
         let (address, hash, metadata) = (address(wheel), wheel.sha256.to_hex(), wheel.metadata.to_hex());
         let python = wheel.requires_python.as_deref().map(|python| {
-            let python = escaped(python);
+            let python = escape_attribute(python);
             format!(" data-requires-python=\"{python}\"")
         });
         let python = python.unwrap_or_default();
@@ -44,6 +44,6 @@ fn page(title: &str, links: &str) -> String {
 }
 
 /// Escapes a text for an attribute.
-fn escaped(text: &str) -> String {
+fn escape_attribute(text: &str) -> String {
     text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;")
 }

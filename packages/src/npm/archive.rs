@@ -38,7 +38,7 @@ pub struct Contents {
 /// Reads a tarball to its end.
 pub fn contents(tarball: impl Read) -> Result<Contents, NpmFault> {
     let (mut contents, mut count) = (Contents::default(), 0);
-    let mut reader = unpacked(tarball);
+    let mut reader = unpacked_reader(tarball);
     let _whole = walk(&mut reader, |path, member| {
         if path == PACKAGE_JSON {
             count += 1;
@@ -70,7 +70,7 @@ pub fn package_json_with(tarball: impl Read, wanted: Sha256) -> Result<Vec<u8>, 
 /// Returns an error if the file is missing or too large, or if the part before it cannot be read.
 pub fn package_json_in(tarball: impl Read) -> Result<Vec<u8>, NpmFault> {
     let mut found = None;
-    let _rest = walk(&mut unpacked(tarball), |path, member| {
+    let _rest = walk(&mut unpacked_reader(tarball), |path, member| {
         if path != PACKAGE_JSON {
             return Ok(ControlFlow::Continue(()));
         }
@@ -119,10 +119,10 @@ fn walk(
         }
         let mut entry = entry?;
         match entry.header().entry_type() {
-            EntryType::GNULongName => long_path = Some(trimmed(header(&mut entry)?)),
-            EntryType::XHeader => long_path = extended(&header(&mut entry)?)?.or(long_path),
+            EntryType::GNULongName => long_path = Some(trim_name(header(&mut entry)?)),
+            EntryType::XHeader => long_path = extended_path(&header(&mut entry)?)?.or(long_path),
             EntryType::XGlobalHeader => {
-                if extended(&header(&mut entry)?)?.is_some() {
+                if extended_path(&header(&mut entry)?)?.is_some() {
                     return Err(NpmFault::Tarball("gives all of its files one name".to_owned()));
                 }
             }
@@ -149,14 +149,14 @@ fn header<R: Read>(entry: &mut Entry<'_, R>) -> Result<Vec<u8>, NpmFault> {
     read_whole(entry)
 }
 
-fn trimmed(mut name: Vec<u8>) -> Vec<u8> {
+fn trim_name(mut name: Vec<u8>) -> Vec<u8> {
     let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
     name.truncate(end);
     name
 }
 
 /// Returns the path in an extended header, if any.
-fn extended(bytes: &[u8]) -> Result<Option<Vec<u8>>, NpmFault> {
+fn extended_path(bytes: &[u8]) -> Result<Option<Vec<u8>>, NpmFault> {
     let mut path = None;
     for extension in PaxExtensions::new(bytes) {
         let extension = extension?;
@@ -180,17 +180,17 @@ fn below(path: &[u8]) -> Cow<'_, [u8]> {
     if segments.len() == 1 { Cow::Borrowed(segments[0]) } else { Cow::Owned(segments.join(&b'/')) }
 }
 
-fn unpacked(tarball: impl Read) -> impl Read {
-    Bounded { reader: GzDecoder::new(tarball), left: limits::NPM_UNPACKED_BYTES }
+fn unpacked_reader(tarball: impl Read) -> impl Read {
+    BoundedReader { reader: GzDecoder::new(tarball), left: limits::NPM_UNPACKED_BYTES }
 }
 
 /// A reader that fails after this many bytes.
-struct Bounded<R> {
+struct BoundedReader<R> {
     reader: R,
     left: u64,
 }
 
-impl<R: Read> Read for Bounded<R> {
+impl<R: Read> Read for BoundedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         let left = self.left.checked_sub(count as u64);

@@ -19,7 +19,7 @@ pub fn manifest(package: &NpmPackage, package_json: &[u8], form: NpmForm, base: 
         return Err(NpmFault::Changed);
     }
     let mut fields = match form {
-        NpmForm::Abbreviated => read.needed(),
+        NpmForm::Abbreviated => read.installation_fields(),
         NpmForm::Full => {
             let mut fields = read.all();
             fields.insert("_id".to_owned(), json!(format!("{}@{}", package.name, package.version)));

@@ -1,6 +1,6 @@
 //! Errors about a set of npm packages.
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 use crate::limits;
 
@@ -79,7 +79,7 @@ pub enum NpmFault {
     Changed,
 }
 
-impl Coded for NpmError {
+impl CodedError for NpmError {
     fn code(&self) -> Code {
         match self {
             Self::Package { source, .. } => match source {

@@ -16,7 +16,7 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// Returns the name without its scope; file names begin with it.
-pub fn unscoped(name: &str) -> &str {
+pub fn without_scope(name: &str) -> &str {
     name.rsplit_once('/').map_or(name, |(_, name)| name)
 }
 
@@ -27,7 +27,7 @@ pub fn tarball_of(name: &str, version: &str) -> String {
 
 /// Returns the last part of that address.
 pub fn file_name_of(name: &str, version: &str) -> String {
-    format!("{}-{version}{TARBALL_ENDING}", unscoped(name))
+    format!("{}-{version}{TARBALL_ENDING}", without_scope(name))
 }
 
 /// Returns true for letters, digits and characters that no address encodes. A leading hyphen is reserved for the
@@ -87,7 +87,7 @@ mod tests {
             assert!(!is_name(wrong), "{wrong:?}");
         }
         assert!(is_name(&"a".repeat(214)) && !is_name(&"a".repeat(215)));
-        assert_eq!((unscoped("@types/node"), unscoped("node")), ("node", "node"));
+        assert_eq!((without_scope("@types/node"), without_scope("node")), ("node", "node"));
     }
 
     proptest! {

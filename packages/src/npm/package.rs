@@ -62,7 +62,7 @@ pub fn inspect(path: &str, sha256: Sha256, size: u64, tarball: impl Read) -> Res
 }
 
 fn read(path: &str, sha256: Sha256, size: u64, tarball: impl Read) -> Result<NpmPackage, NpmFault> {
-    let mut hashing = Hashing { reader: tarball, sha512: Sha512::new(), sha1: Sha1::new(), bytes: 0 };
+    let mut hashing = HashingReader { reader: tarball, sha512: Sha512::new(), sha1: Sha1::new(), bytes: 0 };
     let contents = archive::contents(&mut hashing)?;
     io::copy(&mut hashing, &mut io::sink())?;
     if hashing.bytes != size {
@@ -90,14 +90,14 @@ pub fn package_json_of(package: &NpmPackage, tarball: impl Read) -> Result<Vec<u
 }
 
 /// A reader that computes the digests that clients know.
-struct Hashing<R> {
+struct HashingReader<R> {
     reader: R,
     sha512: Sha512,
     sha1: Sha1,
     bytes: u64,
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.sha512.update(&buffer[..count]);

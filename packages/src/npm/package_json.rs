@@ -51,7 +51,7 @@ impl PackageJson {
         let text = |field: &str| fields.get(field).and_then(Value::as_str);
         let name = text("name").filter(|name| name::is_name(name));
         let name = name.ok_or_else(|| NpmFault::PackageJson("has no name that npm allows".to_owned()))?.to_owned();
-        let version = text("version").and_then(version::cleaned);
+        let version = text("version").and_then(version::parse_clean);
         let version = version.ok_or_else(|| NpmFault::PackageJson("has no version of three numbers".to_owned()))?;
         Ok(Self { name, version: version.to_string(), fields })
     }
@@ -67,7 +67,7 @@ impl PackageJson {
     }
 
     /// The fields that an installation needs, each with the type that clients expect.
-    pub fn needed(&self) -> Map<String, Value> {
+    pub fn installation_fields(&self) -> Map<String, Value> {
         let tables = TABLES.iter().map(|field| (*field, self.fields.get(*field).and_then(table)));
         let lists = LISTS.iter().map(|field| (*field, self.fields.get(*field).and_then(list)));
         let bundles = BUNDLES.iter().map(|field| (*field, self.fields.get(*field).and_then(bundle)));
@@ -82,7 +82,7 @@ impl PackageJson {
 
     /// All fields; those that an installation needs have the type that clients expect.
     pub fn all(self) -> Map<String, Value> {
-        let needed = self.needed();
+        let needed = self.installation_fields();
         let mut fields = self.fields;
         for field in TABLES.iter().chain(&LISTS).chain(&BUNDLES).chain(&OTHERS) {
             fields.remove(*field);
@@ -95,7 +95,7 @@ impl PackageJson {
     fn programs(&self, bin: &Value) -> Option<Value> {
         match bin {
             Value::String(path) => {
-                let name = name::unscoped(&self.name).to_owned();
+                let name = name::without_scope(&self.name).to_owned();
                 Some(Value::Object(Map::from_iter([(name, Value::String(path.clone()))])))
             }
             other => table(other),
@@ -152,7 +152,7 @@ mod tests {
                 "bundleDependencies": true,
             "peerDependencies": { "c": "*" }, "peerDependenciesMeta": { "c": { "optional": true } },
         });
-        assert_eq!(Value::Object(package.needed()), needed);
+        assert_eq!(Value::Object(package.installation_fields()), needed);
         let all = Value::Object(package.all());
         assert_eq!((&all["description"], &all["devDependencies"]), (&json!("A tool"), &json!({ "d": "1" })));
         assert_eq!(

@@ -1,6 +1,6 @@
 //! Requests to a registry, parsed from their paths. No part of a request becomes the path of a file.
 
-use super::name::{is_name, unscoped};
+use super::name::{is_name, without_scope};
 use super::version;
 
 /// A client's request.
@@ -71,7 +71,7 @@ pub fn package_of_path(path: &str) -> Option<(String, String)> {
     let name = segments.next()?;
     let scoped = segments.next().filter(|scope| scope.starts_with('@')).map(|scope| format!("{scope}/{name}"));
     let name = scoped.unwrap_or_else(|| name.to_owned());
-    let version = file.strip_suffix(super::TARBALL_ENDING)?.strip_prefix(unscoped(&name))?.strip_prefix('-')?;
+    let version = file.strip_suffix(super::TARBALL_ENDING)?.strip_prefix(without_scope(&name))?.strip_prefix('-')?;
     (is_name(&name) && version::exact(version).is_some()).then(|| (name, version.to_owned()))
 }
 

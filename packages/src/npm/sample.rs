@@ -48,7 +48,7 @@ pub fn archive_of(members: &[(EntryType, &str, &[u8])]) -> Vec<u8> {
         header.set_cksum();
         tar.append(&header, *content).expect("memory takes it");
     }
-    packed(&tar.into_inner().expect("memory takes it"))
+    compress(&tar.into_inner().expect("memory takes it"))
 }
 
 /// Returns the bytes, compressed with gzip.
@@ -56,7 +56,7 @@ pub fn archive_of(members: &[(EntryType, &str, &[u8])]) -> Vec<u8> {
 /// # Panics
 ///
 /// Never: it is written to memory.
-pub fn packed(bytes: &[u8]) -> Vec<u8> {
+pub fn compress(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(bytes).expect("memory takes it");
     gzip.finish().expect("memory takes it")

@@ -3,24 +3,24 @@
 use std::io::Write as _;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_error_codes::{Code, CodedError as _, codes};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tar::EntryType;
 
-use super::sample::{archive, archive_of, package, package_json, packed};
+use super::sample::{archive, archive_of, compress, package, package_json};
 use super::*;
 use crate::http::NpmForm;
 
 const BASE: &str = "http://packages.packages.svc.cluster.local/npm/";
 
-fn inspected(path: &str, bytes: &[u8]) -> Result<NpmPackage, NpmError> {
+fn inspect_tarball(path: &str, bytes: &[u8]) -> Result<NpmPackage, NpmError> {
     inspect(path, Sha256::of(bytes), bytes.len() as u64, bytes)
 }
 
 /// Returns the code and the reason for which a tarball is refused.
 fn refusal(bytes: &[u8]) -> (Code, String) {
-    let error = inspected("small.tgz", bytes).unwrap_err();
+    let error = inspect_tarball("small.tgz", bytes).unwrap_err();
     let mut text = String::new();
     let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {
@@ -34,9 +34,9 @@ fn small() -> Vec<u8> {
     package_json("small", "1.0.0", &json!({}))
 }
 
-fn listed(name: &str, version: &str) -> NpmPackage {
+fn sample_package(name: &str, version: &str) -> NpmPackage {
     let (path, bytes) = package(name, version, &json!({}));
-    inspected(&format!("set/{path}"), &bytes).unwrap()
+    inspect_tarball(&format!("set/{path}"), &bytes).unwrap()
 }
 
 /// Returns the packument of packages with these `package.json` files, as a registry would write it. Digests of archives
@@ -44,7 +44,7 @@ fn listed(name: &str, version: &str) -> NpmPackage {
 fn packument(packages: &[(&str, &str, Value)], form: NpmForm) -> Value {
     let sets = packages.iter().map(|(name, version, more)| {
         let (path, bytes) = package(name, version, more);
-        let found = inspected(&path, &bytes).unwrap();
+        let found = inspect_tarball(&path, &bytes).unwrap();
         (NpmPackage { integrity: integrity(), shasum: "0".repeat(40), ..found }, bytes)
     });
     let sets: Vec<(NpmPackage, Vec<u8>)> = sets.collect();
@@ -69,7 +69,7 @@ fn package_is_listed_from_tarball() {
     let more = json!({ "scripts": { "postinstall": "node index.js" } });
     let (path, bytes) = package("@scope/tool", "1.0.0-rc.1", &more);
     assert_eq!(path, "@scope/tool/-/tool-1.0.0-rc.1.tgz");
-    let found = inspected(&format!("web/{path}"), &bytes).unwrap();
+    let found = inspect_tarball(&format!("web/{path}"), &bytes).unwrap();
     assert_eq!((found.name.as_str(), found.version.as_str()), ("@scope/tool", "1.0.0-rc.1"));
     assert_eq!(found.address(), path);
     assert!(found.has_install_script && !found.has_shrinkwrap);
@@ -80,7 +80,7 @@ fn package_is_listed_from_tarball() {
 
     let files: [(&str, &[u8]); 3] =
         [("node/package.json", &small()), ("node/binding.gyp", b"{}"), ("node/npm-shrinkwrap.json", b"{}")];
-    let found = inspected("anywhere/at-all.tgz", &archive(&files)).unwrap();
+    let found = inspect_tarball("anywhere/at-all.tgz", &archive(&files)).unwrap();
     assert_eq!((found.address().as_str(), found.path.as_str()), ("small/-/small-1.0.0.tgz", "anywhere/at-all.tgz"));
     assert!(found.has_install_script && found.has_shrinkwrap);
 }
@@ -130,19 +130,19 @@ fn extended_headers_only_rename_files() {
     let hidden = extension("path=package/package.json");
     let renamed =
         archive_of(&[(EntryType::XHeader, "PaxHeader/a", &hidden), (EntryType::Regular, "package/readme.txt", &small)]);
-    assert_eq!(inspected("small.tgz", &renamed).unwrap().name, "small");
+    assert_eq!(inspect_tarball("small.tgz", &renamed).unwrap().name, "small");
     let long = archive_of(&[
         (EntryType::GNULongName, "././@LongLink", b"package/package.json\0"),
         (EntryType::Regular, "package/readme.txt", &small),
     ]);
-    assert_eq!(inspected("small.tgz", &long).unwrap().name, "small");
+    assert_eq!(inspect_tarball("small.tgz", &long).unwrap().name, "small");
     // The long name of a link is not that of the file after it.
     let of_link = archive_of(&[
         (EntryType::GNULongName, "././@LongLink", b"package/other.json\0"),
         (EntryType::Symlink, "package/link", b""),
         (EntryType::Regular, "package/package.json", &small),
     ]);
-    assert_eq!(inspected("small.tgz", &of_link).unwrap().name, "small");
+    assert_eq!(inspect_tarball("small.tgz", &of_link).unwrap().name, "small");
 
     let with = |kind: EntryType, content: &[u8]| {
         refusal(&archive_of(&[(kind, "header", content), (EntryType::Regular, "package/package.json", &small)]))
@@ -158,7 +158,7 @@ fn extended_headers_only_rename_files() {
         (EntryType::XGlobalHeader, "pax_global_header", &extension("comment=0123456789")),
         (EntryType::Regular, "repository-1.0/package.json", &small),
     ]);
-    assert_eq!(inspected("small.tgz", &commented).unwrap().name, "small");
+    assert_eq!(inspect_tarball("small.tgz", &commented).unwrap().name, "small");
 }
 
 #[test]
@@ -186,13 +186,13 @@ fn tarball_bomb_is_refused() {
     let at = damaged.len() - 6;
     damaged[at] ^= 1;
     assert_eq!(refusal(&damaged).0, codes::NPM_TARBALL);
-    assert_eq!(refusal(&packed(&vec![0; 4096])).0, codes::NPM_PACKAGE_JSON);
+    assert_eq!(refusal(&compress(&vec![0; 4096])).0, codes::NPM_PACKAGE_JSON);
 }
 
 #[test]
 fn changed_package_json_is_refused() {
     let (_, bytes) = package("small", "1.0.0", &json!({}));
-    let found = inspected("small.tgz", &bytes).unwrap();
+    let found = inspect_tarball("small.tgz", &bytes).unwrap();
     let (_, other) = package("small", "1.0.0", &json!({ "dependencies": { "other": "1.0.0" } }));
     assert!(matches!(package_json_of(&found, other.as_slice()), Err(NpmFault::Changed)));
     let renamed = NpmPackage { name: "other".to_owned(), ..found };
@@ -218,7 +218,7 @@ fn documents_match_client_expectations() {
 #[test]
 fn latest_version_is_highest_stable() {
     let latest = |versions: &[&str]| {
-        let packages = versions.iter().map(|version| listed("small", version)).collect();
+        let packages = versions.iter().map(|version| sample_package("small", version)).collect();
         let registry = Registry::new(NpmList::new(packages).unwrap()).unwrap();
         assert_eq!(registry.counts(), (1, versions.len()));
         let versions = registry.versions("small").unwrap();
@@ -228,13 +228,18 @@ fn latest_version_is_highest_stable() {
     };
     assert_eq!(latest(&["1.9.0", "1.10.0", "2.0.0-rc.1"]), "1.10.0");
     assert_eq!(latest(&["2.0.0-rc.2", "2.0.0-rc.10"]), "2.0.0-rc.10");
-    let registry = Registry::new(NpmList::new(vec![listed("@a/b", "1.0.0")]).unwrap()).unwrap();
+    let registry = Registry::new(NpmList::new(vec![sample_package("@a/b", "1.0.0")]).unwrap()).unwrap();
     assert!(registry.file("@a/b", "b-1.0.0.tgz").is_some() && registry.file("b", "b-1.0.0.tgz").is_none());
     assert!(registry.file("@a/b", "b-1.0.1.tgz").is_none());
 }
 
 fn list() -> NpmList {
-    NpmList::new(vec![listed("small", "1.0.0"), listed("small", "1.1.0"), listed("@scope/tool", "1.0.0")]).unwrap()
+    NpmList::new(vec![
+        sample_package("small", "1.0.0"),
+        sample_package("small", "1.1.0"),
+        sample_package("@scope/tool", "1.0.0"),
+    ])
+    .unwrap()
 }
 
 #[test]
@@ -268,7 +273,7 @@ fn altered_list_is_refused() {
 
 #[test]
 fn long_list_is_split_into_parts() {
-    let one = NpmPackage { name: String::new(), ..listed("small", "1.0.0") };
+    let one = NpmPackage { name: String::new(), ..sample_package("small", "1.0.0") };
     let many = |count: usize| {
         let name = |number| format!("@scope/package-{number}");
         let path = |number| format!("web-packages/@scope/package-{number}/-/package-{number}-1.0.0.tgz");
@@ -307,14 +312,14 @@ proptest! {
         let mut changed = bytes.clone();
         let at = at.index(changed.len());
         changed[at] = to;
-        let _either = inspected("small.tgz", &changed);
-        let _either = inspected("small.tgz", &bytes[cut.index(bytes.len())..]);
+        let _either = inspect_tarball("small.tgz", &changed);
+        let _either = inspect_tarball("small.tgz", &bytes[cut.index(bytes.len())..]);
     }
 
     #[test]
     fn arbitrary_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         prop_assert_eq!(refusal(&bytes).0, codes::NPM_TARBALL);
-        prop_assert!([codes::NPM_TARBALL, codes::NPM_PACKAGE_JSON].contains(&refusal(&packed(&bytes)).0));
+        prop_assert!([codes::NPM_TARBALL, codes::NPM_PACKAGE_JSON].contains(&refusal(&compress(&bytes)).0));
     }
 
     #[test]
@@ -325,7 +330,7 @@ proptest! {
         let versions: Vec<&String> =
             versions.iter().filter(|version| !version.starts_with('0') || version.starts_with("0.")).collect();
         let packages: Vec<NpmPackage> =
-            names.iter().flat_map(|name| versions.iter().map(|version| listed(name, version))).collect();
+            names.iter().flat_map(|name| versions.iter().map(|version| sample_package(name, version))).collect();
         prop_assume!(!packages.is_empty());
         let list = NpmList::new(packages.clone()).unwrap();
         prop_assert_eq!(&NpmList::read(&list.to_parts().unwrap()).unwrap(), &list);

@@ -7,7 +7,9 @@ use super::{
     BackupCheck, BackupCheckField, BackupFault, BackupField, BackupHold, BackupHoldField, BackupLog, BackupLogField,
     BackupMarker, BackupRule,
 };
-use crate::fields::{self, check_arguments, check_container, check_sentence, check_text, check_workload, shown};
+use crate::fields::{
+    self, check_arguments, check_container, check_sentence, check_text, check_workload, escape_shortened,
+};
 
 /// Maximum limit of a rule's program in seconds: a day.
 const LIMIT_SECONDS: u64 = 24 * 3600;
@@ -18,19 +20,19 @@ const HOLD_SECONDS: u64 = 600;
 /// Maximum number of a rule's checks.
 const CHECKS: usize = 32;
 
-type Checked = Result<(), BackupFault>;
+type BackupCheckResult = Result<(), BackupFault>;
 
 impl BackupRule {
     /// Returns an error for the first invalid field. This check does not know whether the component has the workload,
     /// the container and the volume.
-    pub fn check(&self) -> Checked {
+    pub fn check(&self) -> BackupCheckResult {
         require(is_dns_label(&self.name), BackupField::Name, || {
-            format!("the name `{}`, which is not a DNS label", shown(&self.name))
+            format!("the name `{}`, which is not a DNS label", escape_shortened(&self.name))
         })?;
         within(BackupField::Workload, check_workload(&self.workload))?;
         within(BackupField::Container, check_container(self.container.as_deref()))?;
         require(is_dns_label(&self.volume), BackupField::Volume, || {
-            format!("the volume `{}`, which is not a DNS label", shown(&self.volume))
+            format!("the volume `{}`, which is not a DNS label", escape_shortened(&self.volume))
         })?;
         within(BackupField::Limit, check_limit(self.limit_seconds))?;
         within(BackupField::Save, check_arguments(&self.save))?;
@@ -53,7 +55,7 @@ impl BackupRule {
     }
 }
 
-fn check_log(log: &BackupLog) -> Checked {
+fn check_log(log: &BackupLog) -> BackupCheckResult {
     const PLACEHOLDER: &str = BackupLog::PLACEHOLDER;
     for field in BackupLogField::ALL {
         within(BackupField::Log(field), check_arguments(field.of(log)))?;
@@ -65,7 +67,7 @@ fn check_log(log: &BackupLog) -> Checked {
     )
 }
 
-fn check_hold(hold: &BackupHold) -> Checked {
+fn check_hold(hold: &BackupHold) -> BackupCheckResult {
     const PLACEHOLDER: &str = BackupHold::PLACEHOLDER;
     let seconds = hold.limit_seconds;
     within(BackupField::Hold(BackupHoldField::Begin), check_arguments(&hold.begin))?;
@@ -80,7 +82,7 @@ fn check_hold(hold: &BackupHold) -> Checked {
     })
 }
 
-fn check_marker(marker: &BackupMarker) -> Checked {
+fn check_marker(marker: &BackupMarker) -> BackupCheckResult {
     const PLACEHOLDER: &str = BackupMarker::PLACEHOLDER;
     let names_word = |arguments: &[String]| arguments.iter().any(|argument| argument.contains(PLACEHOLDER));
     within(BackupField::MarkerWrite, check_arguments(&marker.write))?;
@@ -102,16 +104,16 @@ fn check_check(check: &BackupCheck) -> Result<(), (BackupCheckField, String)> {
     stdout.map_or(Ok(()), check_text).map_err(at(BackupCheckField::Expect))
 }
 
-fn check_limit(seconds: u64) -> fields::Checked {
+fn check_limit(seconds: u64) -> fields::CheckResult {
     fields::require((1..=LIMIT_SECONDS).contains(&seconds), || {
         format!("a limit of {seconds} seconds, where 1 to {LIMIT_SECONDS} belong")
     })
 }
 
-fn require(right: bool, field: BackupField, what: impl FnOnce() -> String) -> Checked {
+fn require(right: bool, field: BackupField, what: impl FnOnce() -> String) -> BackupCheckResult {
     within(field, fields::require(right, what))
 }
 
-fn within(field: BackupField, checked: fields::Checked) -> Checked {
+fn within(field: BackupField, checked: fields::CheckResult) -> BackupCheckResult {
     checked.map_err(|what| BackupFault { field, what })
 }

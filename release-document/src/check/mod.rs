@@ -7,7 +7,7 @@ use landfall_bundle_spec::limits;
 use landfall_bundle_spec::names::{is_dns_label, is_document_name, is_file_name, is_relative_path, is_version};
 
 use crate::canary::check_canary;
-use crate::fields::{is_secret_key, is_subdomain, shown};
+use crate::fields::{escape_shortened, is_secret_key, is_subdomain};
 use crate::requirements::numbers;
 use crate::site_secret::check_site_secrets;
 use crate::{
@@ -25,13 +25,13 @@ const READY_SECONDS: u64 = 7 * 24 * 3600;
 /// Maximum number of proofs of a release.
 const PROOFS: usize = 100;
 
-type Checked = Result<(), String>;
+type CheckResult = Result<(), String>;
 
 /// Returns a description of the first invalid part as an error.
-pub(super) fn check(release: &ReleaseDocument) -> Checked {
-    require(is_dns_label(&release.name), || format!("the name `{}`", shown(&release.name)))?;
-    require(is_version(&release.version), || format!("the version `{}`", shown(&release.version)))?;
-    require(is_platform(&release.platform), || format!("the platform `{}`", shown(&release.platform)))?;
+pub(super) fn check(release: &ReleaseDocument) -> CheckResult {
+    require(is_dns_label(&release.name), || format!("the name `{}`", escape_shortened(&release.name)))?;
+    require(is_version(&release.version), || format!("the version `{}`", escape_shortened(&release.version)))?;
+    require(is_platform(&release.platform), || format!("the platform `{}`", escape_shortened(&release.platform)))?;
     if let Some(paths) = &release.upgrades {
         check_upgrades(&release.version, paths).map_err(|fault| format!("it has {} in its upgrades", fault.what))?;
     }
@@ -70,37 +70,42 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
 }
 
 /// Checks that the values that determine how GPUs are offered exist.
-fn check_gpu_plugin(release: &ReleaseDocument) -> Checked {
+fn check_gpu_plugin(release: &ReleaseDocument) -> CheckResult {
     let plugin = release.requirements.gpu_plugin();
     let mut names = plugin.into_iter().flat_map(GpuPlugin::values);
     let unknown = names.find(|name| release.values.iter().all(|value| value.name != *name));
     require(unknown.is_none(), || {
-        format!("the value `{}` of its device plugin, which it does not have", shown(unknown.unwrap_or_default()))
+        format!(
+            "the value `{}` of its device plugin, which it does not have",
+            escape_shortened(unknown.unwrap_or_default())
+        )
     })
 }
 
-fn check_descriptor(of: &str, blob: &Descriptor) -> Checked {
+fn check_descriptor(of: &str, blob: &Descriptor) -> CheckResult {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+;=".contains(&byte);
     let segment = |text: &str| text.bytes().all(inner) && text.starts_with(|first: char| first.is_ascii_alphanumeric());
     let media_type = &blob.media_type;
     let right = media_type.len() <= 255 && media_type.split('/').count() == 2 && media_type.split('/').all(segment);
-    require(right, || format!("the media type `{}` of {}", shown(media_type), shown(of)))?;
-    require(blob.size <= limits::BLOB_BYTES, || format!("a blob of {} bytes in {}", blob.size, shown(of)))
+    require(right, || format!("the media type `{}` of {}", escape_shortened(media_type), escape_shortened(of)))?;
+    require(blob.size <= limits::BLOB_BYTES, || format!("a blob of {} bytes in {}", blob.size, escape_shortened(of)))
 }
 
-fn check_image(image: &ImageEntry) -> Checked {
-    require(is_reference(&image.reference), || format!("the reference `{}`", shown(&image.reference)))?;
+fn check_image(image: &ImageEntry) -> CheckResult {
+    require(is_reference(&image.reference), || format!("the reference `{}`", escape_shortened(&image.reference)))?;
     let mut blobs = [&image.manifest, &image.config].into_iter().chain(&image.layers);
     blobs.try_for_each(|blob| check_descriptor(&image.reference, blob))
 }
 
-fn check_signatures(release: &ReleaseDocument) -> Checked {
+fn check_signatures(release: &ReleaseDocument) -> CheckResult {
     let signatures = &release.signatures;
     require(signatures.len() <= SignatureEntry::PER_RELEASE, || format!("{} signatures of images", signatures.len()))?;
     let images: BTreeSet<_> = release.images.iter().map(|image| &image.reference).collect();
     for signature in signatures {
         let image = &signature.image;
-        require(images.contains(image), || format!("a signature of `{}`, which it does not have", shown(image)))?;
+        require(images.contains(image), || {
+            format!("a signature of `{}`, which it does not have", escape_shortened(image))
+        })?;
         signature.descriptors().try_for_each(|blob| check_descriptor(image, blob))?;
         let of_subject = referrers_tag(signature.subject.digest);
         let is_tag = |tag: &String| {
@@ -111,32 +116,44 @@ fn check_signatures(release: &ReleaseDocument) -> Checked {
         };
         let right = signature.tag.as_ref().map_or(signature.kind != SignatureKind::Referrers, is_tag);
         let tag = signature.tag.as_deref().unwrap_or_default();
-        require(right, || format!("the tag `{}` of a signature of {}", shown(tag), shown(image)))?;
+        require(right, || {
+            format!("the tag `{}` of a signature of {}", escape_shortened(tag), escape_shortened(image))
+        })?;
         let is_type =
             |text: &String| text.len() <= SignatureEntry::PREDICATE_BYTES && !text.chars().any(char::is_control);
         let predicate = signature.predicates.iter().find(|text| !is_type(text));
         require(predicate.is_none(), || {
-            format!("the predicate `{}` about {}", shown(predicate.map_or("", String::as_str)), shown(image))
+            format!(
+                "the predicate `{}` about {}",
+                escape_shortened(predicate.map_or("", String::as_str)),
+                escape_shortened(image)
+            )
         })?;
     }
     Ok(())
 }
 
-fn check_artifact(artifact: &ArtifactEntry) -> Checked {
-    let name = shown(&artifact.name);
+fn check_artifact(artifact: &ArtifactEntry) -> CheckResult {
+    let name = escape_shortened(&artifact.name);
     require(is_dns_label(&artifact.name), || format!("the artifact `{name}`"))?;
-    require(is_reference(&artifact.reference), || format!("the reference `{}`", shown(&artifact.reference)))?;
+    require(is_reference(&artifact.reference), || {
+        format!("the reference `{}`", escape_shortened(&artifact.reference))
+    })?;
     let files = artifact.files.iter();
     let mut blobs = [&artifact.manifest, &artifact.config].into_iter().chain(files.map(|file| &file.blob));
     blobs.try_for_each(|blob| check_descriptor(&artifact.name, blob))?;
     let mut places = BTreeSet::new();
     for file in &artifact.files {
-        require(is_relative_path(&file.path), || format!("the path `{}` of artifact {name}", shown(&file.path)))?;
-        require(places.insert(file.path.clone()), || format!("the path `{}` twice", shown(&file.path)))?;
+        require(is_relative_path(&file.path), || {
+            format!("the path `{}` of artifact {name}", escape_shortened(&file.path))
+        })?;
+        require(places.insert(file.path.clone()), || format!("the path `{}` twice", escape_shortened(&file.path)))?;
         let folder = file.path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
         for link in &file.links {
-            require(is_file_name(link), || format!("the link `{}` of artifact {name}", shown(link)))?;
-            require(places.insert(format!("{folder}{link}")), || format!("the link `{}` twice", shown(link)))?;
+            require(is_file_name(link), || format!("the link `{}` of artifact {name}", escape_shortened(link)))?;
+            require(places.insert(format!("{folder}{link}")), || {
+                format!("the link `{}` twice", escape_shortened(link))
+            })?;
         }
     }
     let is_folder = |path: &String| {
@@ -149,57 +166,63 @@ fn check_artifact(artifact: &ArtifactEntry) -> Checked {
     require(both.is_none(), || format!("a file and a folder of one name in artifact {name}"))
 }
 
-fn check_node_pack(release: &ReleaseDocument, pack: &NodePack) -> Checked {
+fn check_node_pack(release: &ReleaseDocument, pack: &NodePack) -> CheckResult {
     let version = &pack.kubernetes;
     let right = version.strip_prefix('v').is_some_and(is_version);
-    require(right, || format!("the Kubernetes version `{}`", shown(version)))?;
+    require(right, || format!("the Kubernetes version `{}`", escape_shortened(version)))?;
     let glibc = pack.glibc.as_deref();
     require(glibc.is_none_or(|version| numbers(version) == Some(2)), || {
-        format!("`{}`, which is not a version of glibc such as 2.34", shown(glibc.unwrap_or_default()))
+        format!("`{}`, which is not a version of glibc such as 2.34", escape_shortened(glibc.unwrap_or_default()))
     })?;
     for name in &pack.artifacts {
         let found = release.artifacts.iter().find(|artifact| artifact.name == *name);
         let right = found.is_some_and(|artifact| artifact.kind == ArtifactKind::Node);
-        require(right, || format!("`{}`, which is not an artifact for nodes, in a node pack", shown(name)))?;
+        require(right, || format!("`{}`, which is not an artifact for nodes, in a node pack", escape_shortened(name)))?;
     }
     for reference in pack.images.values() {
         let right = release.images.iter().any(|image| image.reference == *reference);
-        require(right, || format!("the image `{}`, which the release does not have", shown(reference)))?;
+        require(right, || format!("the image `{}`, which the release does not have", escape_shortened(reference)))?;
     }
     Ok(())
 }
 
-fn check_component(release: &ReleaseDocument, before: &[ComponentEntry], component: &ComponentEntry) -> Checked {
-    let name = shown(&component.name);
+fn check_component(release: &ReleaseDocument, before: &[ComponentEntry], component: &ComponentEntry) -> CheckResult {
+    let name = escape_shortened(&component.name);
     require(is_dns_label(&component.name), || format!("the component `{name}`"))?;
     let namespace = &component.namespace;
-    require(is_dns_label(namespace), || format!("the namespace `{}` of component {name}", shown(namespace)))?;
+    require(is_dns_label(namespace), || {
+        format!("the namespace `{}` of component {name}", escape_shortened(namespace))
+    })?;
     let entitlement = component.entitlement.as_deref();
     require(entitlement.is_none_or(is_dns_label), || {
-        format!("the entitlement `{}` of component {name}", shown(entitlement.unwrap_or_default()))
+        format!("the entitlement `{}` of component {name}", escape_shortened(entitlement.unwrap_or_default()))
     })?;
     for need in &component.needs {
         let right = before.iter().any(|other| other.name == *need);
-        require(right, || format!("component {name} before `{}`, which it needs", shown(need)))?;
+        require(right, || format!("component {name} before `{}`, which it needs", escape_shortened(need)))?;
     }
     let objects = &component.objects;
-    require(is_document_name(objects), || format!("the document `{}` of component {name}", shown(objects)))?;
+    require(is_document_name(objects), || format!("the document `{}` of component {name}", escape_shortened(objects)))?;
     let seconds = component.ready_seconds;
     require(seconds <= READY_SECONDS, || format!("{seconds} seconds for component {name} to become ready"))?;
     for (key, value) in &component.quota {
         let right = is_plain(key) && is_plain(value);
-        require(right, || format!("the quota `{}` of component {name}", shown(key)))?;
+        require(right, || format!("the quota `{}` of component {name}", escape_shortened(key)))?;
     }
     component.secrets.iter().try_for_each(|secret| check_secret(&name, secret))?;
     for mount in &component.mounts {
         let right = release.artifacts.iter().any(|artifact| artifact.name == mount.artifact);
-        require(right, || format!("`{}`, which is not an artifact, in component {name}", shown(&mount.artifact)))?;
-        require(is_subdomain(&mount.claim), || format!("the claim `{}` of component {name}", shown(&mount.claim)))?;
+        require(right, || {
+            format!("`{}`, which is not an artifact, in component {name}", escape_shortened(&mount.artifact))
+        })?;
+        require(is_subdomain(&mount.claim), || {
+            format!("the claim `{}` of component {name}", escape_shortened(&mount.claim))
+        })?;
     }
     component.editable.iter().try_for_each(|field| {
         let EditableField { kind, name: object, path } = field;
         let right = is_plain(kind) && is_plain(object) && !object.contains('/') && is_pointer(path);
-        require(right, || format!("the editable field `{}` of component {name}", shown(path)))
+        require(right, || format!("the editable field `{}` of component {name}", escape_shortened(path)))
     })?;
     check_backup(&name, component)
 }
@@ -211,7 +234,7 @@ fn is_pointer(path: &str) -> bool {
 
 /// Checks that data and rules belong together: data without a rule would be lost with its machine, and a rule without
 /// data has nothing to save.
-fn check_backup(name: &str, component: &ComponentEntry) -> Checked {
+fn check_backup(name: &str, component: &ComponentEntry) -> CheckResult {
     let rules = &component.backup;
     require(component.data.is_none() == rules.is_empty(), || match rules.len() {
         0 => format!("data without a backup rule in component {name}"),
@@ -225,27 +248,28 @@ fn check_backup(name: &str, component: &ComponentEntry) -> Checked {
     for (index, rule) in rules.iter().enumerate() {
         let shares = |other: &&BackupRule| other.workload == rule.workload && other.volume == rule.volume;
         require(!rules[..index].iter().any(|other| shares(&other)), || {
-            format!("a second backup rule for the volume {} of component {name}", shown(&rule.volume))
+            format!("a second backup rule for the volume {} of component {name}", escape_shortened(&rule.volume))
         })?;
     }
     rules.iter().try_for_each(|rule| {
-        rule.check()
-            .map_err(|fault| format!("it has {} in backup rule {} of component {name}", fault.what, shown(&rule.name)))
+        rule.check().map_err(|fault| {
+            format!("it has {} in backup rule {} of component {name}", fault.what, escape_shortened(&rule.name))
+        })
     })
 }
 
-fn check_secret(component: &str, secret: &GeneratedSecret) -> Checked {
-    let name = shown(&secret.name);
+fn check_secret(component: &str, secret: &GeneratedSecret) -> CheckResult {
+    let name = escape_shortened(&secret.name);
     require(is_subdomain(&secret.name), || format!("the secret `{name}` of component {component}"))?;
     for key in secret.random.keys().chain(secret.fixed.keys()) {
-        require(is_secret_key(key), || format!("the key `{}` of secret {name}", shown(key)))?;
+        require(is_secret_key(key), || format!("the key `{}` of secret {name}", escape_shortened(key)))?;
     }
     let long = secret.random.values().find(|length| !(1..=SECRET_CHARACTERS).contains(*length));
     require(long.is_none(), || format!("a random value of {} characters in secret {name}", long.unwrap_or(&0)))
 }
 
-fn check_value(release: &ReleaseDocument, value: &SiteValue) -> Checked {
-    let name = shown(&value.name);
+fn check_value(release: &ReleaseDocument, value: &SiteValue) -> CheckResult {
+    let name = escape_shortened(&value.name);
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     let first = value.name.starts_with(|first: char| first.is_ascii_alphanumeric());
     let right = first && value.name.len() <= 100 && value.name.bytes().all(inner);
@@ -253,20 +277,26 @@ fn check_value(release: &ReleaseDocument, value: &SiteValue) -> Checked {
     for target in &value.targets {
         let component = &target.component;
         let right = release.components.iter().any(|other| other.name == *component);
-        require(right, || format!("the component `{}` of value {name}", shown(component)))?;
+        require(right, || format!("the component `{}` of value {name}", escape_shortened(component)))?;
         let right = is_plain(&target.kind) && is_plain(&target.name) && !target.name.contains('/');
-        require(right, || format!("the object `{} {}` of value {name}", shown(&target.kind), shown(&target.name)))?;
+        require(right, || {
+            format!(
+                "the object `{} {}` of value {name}",
+                escape_shortened(&target.kind),
+                escape_shortened(&target.name)
+            )
+        })?;
         let path = &target.path;
-        require(is_pointer(path), || format!("the path `{}` of value {name}", shown(path)))?;
+        require(is_pointer(path), || format!("the path `{}` of value {name}", escape_shortened(path)))?;
     }
     Ok(())
 }
 
-fn check_proof(release: &ReleaseDocument, proof: &Proof) -> Checked {
-    let name = shown(&proof.name);
+fn check_proof(release: &ReleaseDocument, proof: &Proof) -> CheckResult {
+    let name = escape_shortened(&proof.name);
     proof.check().map_err(|fault| format!("it has {} in proof {name}", fault.what))?;
     let right = release.components.iter().any(|component| component.name == proof.component);
-    require(right, || format!("the component `{}` of proof {name}", shown(&proof.component)))
+    require(right, || format!("the component `{}` of proof {name}", escape_shortened(&proof.component)))
 }
 
 /// Returns true for `os/architecture`, optionally with a variant.
@@ -293,15 +323,15 @@ fn is_plain(text: &str) -> bool {
         && !text.contains("..")
 }
 
-fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Checked {
+fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> CheckResult {
     let mut seen = BTreeSet::new();
     for name in names {
-        require(seen.insert(name), || format!("the {what} `{}` twice", shown(name)))?;
+        require(seen.insert(name), || format!("the {what} `{}` twice", escape_shortened(name)))?;
     }
     Ok(())
 }
 
-fn require(right: bool, what: impl FnOnce() -> String) -> Checked {
+fn require(right: bool, what: impl FnOnce() -> String) -> CheckResult {
     if right { Ok(()) } else { Err(format!("it has {}", what())) }
 }
 

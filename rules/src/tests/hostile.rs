@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const MEMORY_KIB: u64 = 512 << 10;
 
 /// Returns an expression that doubles a text this many times.
-fn doubled(times: usize) -> String {
+fn doubling_expression(times: usize) -> String {
     (0..times).fold("['0123456789abcdef']".to_owned(), |list, _| format!("{list}.map(a,a+a)"))
 }
 
@@ -28,7 +28,7 @@ fn explosions() -> Vec<(&'static str, String)> {
         ("macros over macros", (0..9).fold("1".to_owned(), |inner, level| format!("{ten}.map(v{level}, {inner})"))),
         ("macros over facts", over_facts),
         ("macros over maps", over_maps),
-        ("a doubled text", doubled(60)),
+        ("a doubled text", doubling_expression(60)),
         ("doubled lists", (0..60).fold("[[1,2,3]]".to_owned(), |list, _| format!("{list}.map(a,a+a)"))),
         ("a call of what is not known", "facts.hostname.matches('(a+)+$')".to_owned()),
     ]
@@ -39,11 +39,11 @@ fn with_field(field: &str, cel: &str) -> Rule {
     let mut hostile = Rule { name: "hostile".to_owned(), ..rule("false") };
     match field {
         "require" => cel.clone_into(&mut hostile.require),
-        "message" => hostile.message = made(cel),
-        "measured" => hostile.measured = Some(made(cel)),
-        "threshold" => hostile.threshold = Some(made(cel)),
-        "fix" => hostile.fix = made(cel),
-        _ => hostile.commands = vec![text("true"), made(cel)],
+        "message" => hostile.message = expression_text(cel),
+        "measured" => hostile.measured = Some(expression_text(cel)),
+        "threshold" => hostile.threshold = Some(expression_text(cel)),
+        "fix" => hostile.fix = expression_text(cel),
+        _ => hostile.commands = vec![text("true"), expression_text(cel)],
     }
     hostile
 }
@@ -81,7 +81,7 @@ fn hostile_facts_are_judged_in_time() {
         rule("facts.cores >= 4"),
         rule("facts.modules.all(a, facts.modules.exists(b, a == b))"),
         rule("size(facts.modules.map(m, facts.hostname + m)) > 0"),
-        Rule { message: made("facts.hostname"), ..rule("facts.cores > 1000") },
+        Rule { message: expression_text("facts.hostname"), ..rule("facts.cores > 1000") },
     ];
     let begin = Instant::now();
     let judged = judge(&rules, &hostile);
@@ -116,7 +116,7 @@ fn hostile_rules_use_bounded_memory() {
     }
     let before = peak_kib();
     // These include the longest chain that is still allowed.
-    let chains = (1..60).map(|times| format!("size({}) == 1", doubled(times)));
+    let chains = (1..60).map(|times| format!("size({}) == 1", doubling_expression(times)));
     for cel in explosions().into_iter().map(|(_, cel)| cel).chain(chains) {
         let _any = judge(&[rule(&cel)], &inputs());
         let taken = peak_kib() - before;

@@ -20,7 +20,7 @@ fn text(text: &str) -> RuleText {
     RuleText::Text(text.to_owned())
 }
 
-fn made(cel: &str) -> RuleText {
+fn expression_text(cel: &str) -> RuleText {
     RuleText::Expression(RuleExpression { cel: cel.to_owned() })
 }
 
@@ -86,10 +86,10 @@ fn rules_read_facts_release_and_site() {
 #[test]
 fn texts_are_evaluated_for_unmet_rules() {
     let rule = Rule {
-        message: made("'Only ' + string(facts.cores) + ' cores'"),
-        measured: Some(made("facts.cores")),
+        message: expression_text("'Only ' + string(facts.cores) + ' cores'"),
+        measured: Some(expression_text("facts.cores")),
         threshold: Some(text("8 cores")),
-        commands: vec![text("lscpu"), made("'echo ' + facts.hostname")],
+        commands: vec![text("lscpu"), expression_text("'echo ' + facts.hostname")],
         ..rule("facts.cores >= 8")
     };
     check(std::slice::from_ref(&rule), &Inputs::samples(&ReleaseView::from(&release()))).unwrap();
@@ -122,7 +122,7 @@ fn check_names_rule_and_field() {
         let fault = fault(require);
         assert!(fault.starts_with(begins) && fault.contains(part), "{require}: {fault}");
     }
-    let bad = Rule { fix: made("facts.filesystems"), ..rule("true") };
+    let bad = Rule { fix: expression_text("facts.filesystems"), ..rule("true") };
     let fault = check(&[bad], &Inputs::samples(&ReleaseView::from(&release()))).unwrap_err();
     assert_eq!((fault.index, fault.field), (0, "fix"));
 }

@@ -23,10 +23,11 @@ pub fn check_identity(paths: &SitePaths) -> Result<(), StepError> {
 pub fn bind(paths: &SitePaths) -> Result<(), StepError> {
     for (from, to) in [(paths.kubelet(), paths.kubelet_mount()), (paths.pod_logs(), paths.pod_logs_mount())] {
         for folder in [&from, &to] {
-            fs_err::create_dir_all(folder).map_err(|error| files::failed("create the folder", folder, error))?;
+            fs_err::create_dir_all(folder).map_err(|error| files::file_error("create the folder", folder, error))?;
         }
         if !mounts::is_mounted(&to)? {
-            let failed = |errno: rustix::io::Errno| files::failed("mount the data folder's part at", &to, errno.into());
+            let failed =
+                |errno: rustix::io::Errno| files::file_error("mount the data folder's part at", &to, errno.into());
             mount_bind(&from, &to).map_err(failed)?;
             // Volumes that the kubelet mounts must appear in pods, and those of pods here, but not again in the source
             // folder: first private, then shared.

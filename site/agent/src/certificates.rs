@@ -40,7 +40,7 @@ pub fn renew(paths: &SitePaths, pack: &PackId, now: Timestamp) -> Result<(), Ste
     // The kubelet's preparation does the work. Its certificates are maintained even if the control plane's cannot be.
     if kubelet_files::needs_repair(paths, now)? {
         let restart = units::systemctl(&["try-restart", "--no-block", units::KUBELET]);
-        restart.checked(Subprocesses.run(&restart, None))?;
+        restart.check_output(Subprocesses.run(&restart, None))?;
     }
     control_plane
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use landfall_error_codes::codes;
 use landfall_media::durable;
 
-use super::validity::Found;
+use super::validity::CertificateState;
 use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
@@ -96,21 +96,21 @@ pub fn clock_plausibility(paths: &SitePaths, now: Timestamp) -> Plausibility {
 /// Returns the evidence about the time on the site's disk.
 pub fn evidence(paths: &SitePaths) -> Evidence {
     let authority = files::read(&paths.kubernetes().join("pki/ca.crt")).ok().flatten();
-    let (authority_begins, authority_ends) = match Found::in_pem(authority.as_deref()) {
-        Found::Whole(validity) => (Some(validity.begins), Some(validity.ends)),
-        Found::Missing | Found::Unreadable => (None, None),
+    let (authority_begins, authority_ends) = match CertificateState::in_pem(authority.as_deref()) {
+        CertificateState::Whole(validity) => (Some(validity.begins), Some(validity.ends)),
+        CertificateState::Missing | CertificateState::Unreadable => (None, None),
     };
-    Evidence { authority_begins, authority_ends, seen: seen(paths) }
+    Evidence { authority_begins, authority_ends, seen: last_seen_time(paths) }
 }
 
 /// Returns the newest time that the site has seen. Journals count only until there is a file for it. A person who
 /// confirms the clock with `touch` is right even if a journal was written while the clock was ahead.
-fn seen(paths: &SitePaths) -> Option<Timestamp> {
+fn last_seen_time(paths: &SitePaths) -> Option<Timestamp> {
     let journals = fs_err::read_dir(paths.journal()).into_iter().flatten().flatten().map(|entry| entry.path());
-    written(&paths.clock()).or_else(|| journals.filter_map(|path| written(&path)).max())
+    modified_time(&paths.clock()).or_else(|| journals.filter_map(|path| modified_time(&path)).max())
 }
 
-fn written(path: &Path) -> Option<Timestamp> {
+fn modified_time(path: &Path) -> Option<Timestamp> {
     Timestamp::try_from(fs_err::metadata(path).ok()?.modified().ok()?).ok()
 }
 
@@ -169,8 +169,8 @@ mod tests {
         let later = now + SignedDuration::from_hours(100_000);
         let ahead = clock_plausibility(&paths, later);
         let error = ahead.error(later, &paths).unwrap();
-        assert_eq!(landfall_error_codes::Coded::code(&error), codes::NODE_CLOCK);
-        assert!(landfall_error_codes::Coded::hint(&error).unwrap().contains("touch"), "{error}");
+        assert_eq!(landfall_error_codes::CodedError::code(&error), codes::NODE_CLOCK);
+        assert!(landfall_error_codes::CodedError::hint(&error).unwrap().contains("touch"), "{error}");
     }
 
     #[test]

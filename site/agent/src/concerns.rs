@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -50,7 +50,7 @@ mod tests {
 
     const WHAT: &str = "it cannot be written";
 
-    fn failed(number: i32) -> Result<(), StepError> {
+    fn io_failure(number: i32) -> Result<(), StepError> {
         let cause = std::io::Error::from_raw_os_error(number);
         Err(StepError::new(codes::NODE_FILE, "cannot write it").because(cause))
     }
@@ -63,7 +63,7 @@ mod tests {
         assert!(concerns.note::<()>(Err(DurableError::from(copy).into()), "trusted time"), "it is only logged");
         let ended = concerns.unless_fatal::<()>(Err(DurableError::from(sync).into()), WHAT);
         assert_eq!(ended.unwrap_err().code(), codes::SYNC_FAILED);
-        assert!(concerns.unless_fatal(failed(28), WHAT).unwrap());
+        assert!(concerns.unless_fatal(io_failure(28), WHAT).unwrap());
         assert!(!concerns.unless_fatal(Ok(true), "something else").unwrap());
     }
 
@@ -72,10 +72,10 @@ mod tests {
         let mut concerns = Concerns::default();
         let mut is_news = |outcome| concerns.unless_fatal(outcome, WHAT).unwrap();
         assert!(!is_news(Ok(())));
-        assert!(is_news(failed(28)) && !is_news(failed(28)));
-        assert!(is_news(failed(30)), "another cause");
+        assert!(is_news(io_failure(28)) && !is_news(io_failure(28)));
+        assert!(is_news(io_failure(30)), "another cause");
         assert!(is_news(Ok(())) && !is_news(Ok(())));
-        is_news(failed(28));
+        is_news(io_failure(28));
         assert_eq!(concerns.0[WHAT], "cannot write it: No space left on device (os error 28)");
     }
 }

@@ -11,7 +11,7 @@ use landfall_media::durable;
 use super::programs::Programs;
 use super::renewal;
 use super::renewal::{KUBECONFIGS, Renewal};
-use super::validity::Found;
+use super::validity::CertificateState;
 use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
@@ -93,7 +93,7 @@ fn work(paths: &SitePaths, now: Timestamp) -> Result<Work, StepError> {
     for pair in pairs(paths)? {
         let file = |extension: &str| files::read(&paths.kubernetes().join(format!("{pair}.{extension}")));
         let has_key = file("key")?.is_some_and(|key| !key.is_empty());
-        match Found::in_pem(file("crt")?.as_deref()).due(now) {
+        match CertificateState::in_pem(file("crt")?.as_deref()).due(now) {
             Some(need) if need.is_damage() => work.pairs.push(pair),
             _ if !has_key => work.pairs.push(pair),
             due => work.renews |= due.is_some(),
@@ -101,7 +101,7 @@ fn work(paths: &SitePaths, now: Timestamp) -> Result<Work, StepError> {
     }
     for name in KUBECONFIGS {
         let text = files::read(&paths.kubernetes().join(format!("{name}.conf")))?;
-        match Found::in_kubeconfig(text.as_deref()).due(now) {
+        match CertificateState::in_kubeconfig(text.as_deref()).due(now) {
             Some(need) if need.is_damage() => work.kubeconfigs.push(name),
             due => work.renews |= due.is_some(),
         }

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use landfall_host::netlink::{self, Deleted};
+use landfall_host::netlink::{self, Deletion};
 use landfall_host::process;
 
 /// Notified deletions since the agent began, as times after boot.
 #[derive(Debug, Clone, Default)]
-pub struct Deletions(Arc<Shared>);
+pub struct Deletions(Arc<SharedState>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct SharedState {
     last: Mutex<Last>,
     /// Wakes those who wait for a notification.
     news: Condvar,
@@ -56,11 +56,11 @@ impl Deletions {
         deletions
     }
 
-    fn note(&self, deleted: Deleted, now: Duration) {
+    fn note(&self, deleted: Deletion, now: Duration) {
         let mut last = self.last();
         match deleted {
-            Deleted::Tables(tables) => last.by_table.extend(tables.into_iter().map(|table| (table, now))),
-            Deleted::Unknown => last.unknown = Some(now),
+            Deletion::Tables(tables) => last.by_table.extend(tables.into_iter().map(|table| (table, now))),
+            Deletion::Unknown => last.unknown = Some(now),
         }
         last.notices += 1;
         self.0.news.notify_all();
@@ -119,7 +119,7 @@ mod tests {
         let begun = Instant::now();
         assert!(!deletions.wait(0, Duration::from_millis(10)), "there is none");
         let later = deletions.clone();
-        let listening = std::thread::spawn(move || later.note(Deleted::Unknown, Duration::from_secs(1)));
+        let listening = std::thread::spawn(move || later.note(Deletion::Unknown, Duration::from_secs(1)));
         assert!(deletions.wait(0, Duration::from_mins(1)));
         listening.join().unwrap();
         assert!(deletions.wait(0, Duration::from_mins(1)), "nor is one missed that came before the wait");
@@ -132,11 +132,11 @@ mod tests {
         let [early, then, later] = [1, 2, 3].map(Duration::from_secs);
         let deletions = Deletions::default();
         assert!(!deletions.any_after("kube-proxy", early));
-        deletions.note(Deleted::Tables(vec!["kube-proxy".to_owned()]), then);
+        deletions.note(Deletion::Tables(vec!["kube-proxy".to_owned()]), then);
         assert!(deletions.any_after("kube-proxy", early));
         assert!(!deletions.any_after("kube-proxy", then), "the program began after it");
         assert!(!deletions.any_after("flannel-ipv4", early));
-        deletions.note(Deleted::Unknown, later);
+        deletions.note(Deletion::Unknown, later);
         assert!(deletions.any_after("flannel-ipv4", then));
         assert!(deletions.any_after("kube-proxy", then));
     }

@@ -35,11 +35,11 @@ impl Clocks {
 
 /// Time of the next check.
 #[derive(Debug, Default)]
-pub struct Due {
+pub struct CheckSchedule {
     last: Option<(Clocks, Duration)>,
 }
 
-impl Due {
+impl CheckSchedule {
     /// Returns true if a check is due.
     pub fn is_now(&self, clocks: &Clocks) -> bool {
         self.last.as_ref().is_none_or(|(last, interval)| {
@@ -48,7 +48,7 @@ impl Due {
     }
 
     /// Records a check, and the success of its work.
-    pub fn looked(&mut self, clocks: Clocks, succeeded: bool) {
+    pub fn record_check(&mut self, clocks: Clocks, succeeded: bool) {
         self.last = Some((clocks, if succeeded { INTERVAL } else { INTERVAL_AFTER_FAILURE }));
     }
 }
@@ -74,9 +74,9 @@ mod tests {
             (5, -315_000_000, true, true),
         ];
         for (passed, set, succeeded, expected) in cases {
-            let mut due = Due::default();
+            let mut due = CheckSchedule::default();
             assert!(due.is_now(&begin), "the first look is due at once");
-            due.looked(begin, succeeded);
+            due.record_check(begin, succeeded);
             let later = Clocks {
                 now: begin.now + SignedDuration::from_secs(passed + set),
                 running: begin.running + Duration::from_secs(passed.unsigned_abs()),

@@ -40,9 +40,9 @@ const SWITCHES: [Switch; 2] = [
 
 /// Frozen groups, with the time when each was first seen frozen.
 #[derive(Debug, Default)]
-pub(crate) struct Frozen(BTreeMap<PathBuf, Instant>);
+pub(crate) struct FrozenGroups(BTreeMap<PathBuf, Instant>);
 
-impl Frozen {
+impl FrozenGroups {
     /// Thaws groups of containers that have been frozen for too long.
     pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Result<(), StepError> {
         let found: Vec<_> = PLACES.iter().flat_map(|place| frozen_below(&paths.host(place), LEVELS)).collect();
@@ -55,7 +55,7 @@ impl Frozen {
             tracing::warn!(group = %group.display(), "thawing a container that was left frozen");
             let file = OpenOptions::new().write(true).truncate(true).open(group.join(switch.file));
             let thawed = file.and_then(|mut file| file.write_all(switch.thaw.as_bytes()));
-            thawed.map_err(|error| files::failed("thaw", &group, error))?;
+            thawed.map_err(|error| files::file_error("thaw", &group, error))?;
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ mod tests {
         let two = file("kubepods/pod-2/container", "cgroup.freeze", "1\n");
         let running = file("kubepods/pod-2/other", "cgroup.freeze", "0\n");
         let foreign = file("system.slice/paused", "cgroup.freeze", "1\n");
-        let (mut frozen, begun) = (Frozen::default(), Instant::now());
+        let (mut frozen, begun) = (FrozenGroups::default(), Instant::now());
         let read = |file: &Path| fs_err::read_to_string(file).unwrap();
         frozen.tend(&paths, begun).unwrap();
         frozen.tend(&paths, begun + Duration::from_secs(20)).unwrap();

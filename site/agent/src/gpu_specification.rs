@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_gpu_facts::cdi::{GENERATOR, HOOK, Specification};
-use landfall_gpu_facts::child::{self, Ended, Limits};
+use landfall_gpu_facts::child::{self, Limits, RunEnd};
 use landfall_gpu_facts::driver::GpuLayout;
 use landfall_gpu_facts::look::Root;
 use landfall_host::paths::SitePaths;
@@ -81,12 +81,12 @@ impl Tools {
             StepError::new(codes::GPU_SPECIFICATION, what)
         };
         match child::run(&mut command, Limits { time: TIME_LIMIT, output_bytes: OUTPUT_BYTES }) {
-            Ok(Ended::ByItself { status, output, .. }) if status.success() => Ok(output),
-            Ok(Ended::ByItself { status, errors, .. }) => {
+            Ok(RunEnd::ByItself { status, output, .. }) if status.success() => Ok(output),
+            Ok(RunEnd::ByItself { status, errors, .. }) => {
                 Err(failed(format!("failed ({status}): {}", last_line(&errors))))
             }
-            Ok(Ended::TimeOver) => Err(failed(format!("did not end in {} seconds", TIME_LIMIT.as_secs()))),
-            Ok(Ended::TooMuchOutput) => Err(failed(format!("printed more than {OUTPUT_BYTES} bytes"))),
+            Ok(RunEnd::TimeOver) => Err(failed(format!("did not end in {} seconds", TIME_LIMIT.as_secs()))),
+            Ok(RunEnd::TooMuchOutput) => Err(failed(format!("printed more than {OUTPUT_BYTES} bytes"))),
             Err(error) => Err(failed("cannot be started".to_owned()).because(error)),
         }
     }
@@ -159,12 +159,12 @@ fn write(paths: &SitePaths, source: &Source) -> Result<bool, StepError> {
 
 /// A look of the agent: the inputs found, and the result of writing the specification; `None` if nothing had changed.
 #[derive(Debug)]
-struct Looked {
+struct LookResult {
     source: Source,
     written: Option<Result<bool, StepError>>,
 }
 
-impl Looked {
+impl LookResult {
     fn now(paths: &SitePaths, last: Option<&Source>) -> Self {
         let source = Source::of(paths);
         let written = (last != Some(&source)).then(|| write(paths, &source));
@@ -177,7 +177,7 @@ impl Looked {
 pub(crate) struct GpuSpecification {
     /// Inputs of the last write or attempt; `None` before the first look.
     last: Option<Source>,
-    running: Option<JoinHandle<Looked>>,
+    running: Option<JoinHandle<LookResult>>,
     /// Time of the next try after a failure.
     again: Option<Instant>,
 }
@@ -191,7 +191,7 @@ impl GpuSpecification {
                 self.running = Some(running);
                 return None;
             }
-            let Ok(Looked { source, written }) = running.join() else {
+            let Ok(LookResult { source, written }) = running.join() else {
                 (self.last, self.again) = (None, Some(now + AGAIN));
                 let what = "the thread that writes the specification ended";
                 return Some(Err(StepError::new(codes::GPU_SPECIFICATION, what)));
@@ -214,21 +214,21 @@ impl GpuSpecification {
         // Some time after a failure, it is written again from the same inputs.
         let last = self.last.clone().filter(|_| waits || self.again.is_none());
         let paths = paths.clone();
-        self.running = Some(std::thread::spawn(move || Looked::now(&paths, last.as_ref())));
+        self.running = Some(std::thread::spawn(move || LookResult::now(&paths, last.as_ref())));
         None
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use landfall_gpu_facts::sample::Tree;
     use landfall_media::runnable::write_program;
 
     use super::*;
 
     /// Returns the output of a successful tool for GPUs of these names.
-    fn printed(paths: &SitePaths, names: &[&str]) -> String {
+    fn tool_output(paths: &SitePaths, names: &[&str]) -> String {
         let device = |name: &&str| {
             format!(r#"{{"name":"{name}","containerEdits":{{"deviceNodes":[{{"path":"/dev/nvidia0"}}]}}}}"#)
         };
@@ -267,7 +267,7 @@ mod tests {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn found(paths: &SitePaths) -> Option<String> {
+    fn read_specification(paths: &SitePaths) -> Option<String> {
         fs_err::read_to_string(paths.gpu_specification()).ok()
     }
 
@@ -287,12 +287,12 @@ mod tests {
         make_folder(&paths).unwrap();
         assert!(!paths.gpu_specifications().exists(), "a node pack without the tool writes nothing");
         before_pods(&paths).unwrap();
-        assert_eq!(found(&paths), None);
-        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["GPU-1", "0", "all"])));
+        assert_eq!(read_specification(&paths), None);
+        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", tool_output(&paths, &["GPU-1", "0", "all"])));
         make_folder(&paths).unwrap();
         assert!(paths.gpu_specifications().exists());
         before_pods(&paths).unwrap();
-        assert!(found(&paths).unwrap().contains("GPU-1"));
+        assert!(read_specification(&paths).unwrap().contains("GPU-1"));
         let hook = paths.node_link().join(HOOK);
         let generate = format!("{} --nvidia-cdi-hook-path={}", GENERATE.join(" "), hook.display());
         assert_eq!(calls(&paths), [MAKE_FILES.join(" "), generate]);
@@ -302,22 +302,26 @@ mod tests {
     #[test]
     fn specification_follows_driver_and_gpus() {
         let (tree, paths) = machine();
-        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["GPU-1"])));
+        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", tool_output(&paths, &["GPU-1"])));
         let (mut tended, now) = (GpuSpecification::default(), Instant::now());
         let mut news = || settle(&mut tended, &paths, now).transpose().unwrap();
         assert_eq!((news(), news()), (Some(true), None), "nothing changed since");
         let tree = tree.file("proc/driver/nvidia/capabilities/gpu0/mig/gi1/ci0/access", "DeviceFileMinor: 13\n");
-        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["MIG-1"])));
+        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", tool_output(&paths, &["MIG-1"])));
         assert_eq!((news(), news()), (Some(true), None));
-        assert!(found(&paths).unwrap().contains("MIG-1"));
+        assert!(read_specification(&paths).unwrap().contains("MIG-1"));
         fs_err::remove_dir_all(tree.path().join("proc/driver")).unwrap();
-        assert_eq!((news(), found(&paths), news()), (Some(true), None, None), "without a driver there is none");
+        assert_eq!(
+            (news(), read_specification(&paths), news()),
+            (Some(true), None, None),
+            "without a driver there is none"
+        );
     }
 
     #[test]
     fn driver_files_are_read_on_a_thread() {
         let (tree, paths) = machine();
-        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["GPU-1"])));
+        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", tool_output(&paths, &["GPU-1"])));
         let (mut tended, now) = (GpuSpecification::default(), Instant::now());
         assert!(settle(&mut tended, &paths, now).unwrap().unwrap());
         assert!(tended.tend(&paths, now).is_none() && tended.running.is_some(), "a driver may let its readers wait");
@@ -343,21 +347,21 @@ mod tests {
         let error = settle(&mut tended, &paths, now).unwrap().unwrap_err();
         assert_eq!(error.code(), codes::GPU_SPECIFICATION);
         assert!(error.to_string().ends_with("failed (exit status: 1): failed to initialize NVML"), "{error}");
-        assert_eq!(found(&paths).as_deref(), Some("earlier"));
+        assert_eq!(read_specification(&paths).as_deref(), Some("earlier"));
         assert!(settle(&mut tended, &paths, now).is_none(), "not at once");
-        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", printed(&paths, &["GPU-1"])));
+        tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", tool_output(&paths, &["GPU-1"])));
         assert!(settle(&mut tended, &paths, now + AGAIN).unwrap().unwrap());
-        assert!(found(&paths).unwrap().contains("GPU-1"));
+        assert!(read_specification(&paths).unwrap().contains("GPU-1"));
     }
 
     #[test]
     fn unfit_specification_is_refused() {
         let (_tree, paths) = machine();
-        let foreign = printed(&paths, &["GPU-1"]).replace("/dev/nvidia0", "/etc/shadow");
+        let foreign = tool_output(&paths, &["GPU-1"]).replace("/dev/nvidia0", "/etc/shadow");
         tools(&paths, &format!("[ \"$1\" = system ] || echo '{foreign}'"));
         let error = before_pods(&paths).unwrap_err();
         assert_eq!(error.code(), codes::GPU_SPECIFICATION_UNFIT);
         assert!(error.to_string().contains("`/etc/shadow`, which is not below /dev"), "{error}");
-        assert_eq!(found(&paths), None);
+        assert_eq!(read_specification(&paths), None);
     }
 }

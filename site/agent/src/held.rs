@@ -3,13 +3,13 @@
 use super::control_plane_files;
 use super::kubelet_files;
 use super::renewal::KUBECONFIGS;
-use super::validity::{Found, Held};
+use super::validity::{CertificateState, HeldCertificate};
 use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
 /// Returns the certificates of the control plane and the kubelet; empty without a control plane. Changes nothing.
-pub fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
+pub fn held_certificates(paths: &SitePaths) -> Result<Vec<HeldCertificate>, StepError> {
     if !control_plane_files::is_installed(paths) {
         return Ok(Vec::new());
     }
@@ -17,15 +17,15 @@ pub fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
     let pairs = control_plane_files::pairs(paths)?;
     for name in control_plane_files::AUTHORITIES.into_iter().chain(pairs.iter().map(String::as_str)) {
         let file = paths.kubernetes().join(format!("{name}.crt"));
-        let found = Found::in_pem(files::read(&file)?.as_deref());
-        held.push(Held { file, found });
+        let found = CertificateState::in_pem(files::read(&file)?.as_deref());
+        held.push(HeldCertificate { file, found });
     }
     for name in KUBECONFIGS {
         let file = paths.kubernetes().join(format!("{name}.conf"));
-        let found = Found::in_kubeconfig(files::read(&file)?.as_deref());
-        held.push(Held { file, found });
+        let found = CertificateState::in_kubeconfig(files::read(&file)?.as_deref());
+        held.push(HeldCertificate { file, found });
     }
-    held.extend(kubelet_files::held(paths)?);
+    held.extend(kubelet_files::held_certificates(paths)?);
     Ok(held)
 }
 
@@ -46,7 +46,7 @@ mod tests {
             durable::create_folder(file.parent().unwrap()).unwrap();
             durable::write_file(&file, text.as_bytes(), 0o600).unwrap();
         };
-        assert_eq!(held(&paths).unwrap(), []);
+        assert_eq!(held_certificates(&paths).unwrap(), []);
         let kubernetes = paths.kubernetes();
         write(kubernetes.join("manifests/kube-apiserver.yaml"), "whole");
         for name in
@@ -59,8 +59,8 @@ mod tests {
         }
         write(kubernetes.join("pki/etcd/ca.crt"), "");
         write(paths.kubelet_mount().join("pki/kubelet.crt"), PEM);
-        let found = held(&paths).unwrap();
-        let names = |wanted: fn(Found) -> bool| {
+        let found = held_certificates(&paths).unwrap();
+        let names = |wanted: fn(CertificateState) -> bool| {
             let wanted = found.iter().filter(|one| wanted(one.found));
             wanted.map(|one| one.file.strip_prefix(folder.path()).unwrap().display().to_string()).collect::<Vec<_>>()
         };
@@ -73,10 +73,10 @@ mod tests {
             "etc/kubernetes/pki/front-proxy-client.crt",
             "etc/kubernetes/scheduler.conf",
         ];
-        assert_eq!(names(|found| found == Found::Missing), missing);
-        assert_eq!(names(|found| found == Found::Unreadable), ["etc/kubernetes/pki/etcd/ca.crt"]);
+        assert_eq!(names(|found| found == CertificateState::Missing), missing);
+        assert_eq!(names(|found| found == CertificateState::Unreadable), ["etc/kubernetes/pki/etcd/ca.crt"]);
         assert_eq!(
-            names(|found| matches!(found, Found::Whole(_))),
+            names(|found| matches!(found, CertificateState::Whole(_))),
             [
                 "etc/kubernetes/pki/ca.crt",
                 "etc/kubernetes/pki/front-proxy-ca.crt",

@@ -10,7 +10,7 @@ use super::control_plane_files::check_authorities;
 use super::programs::Programs;
 use super::renewal;
 use super::renewal::Renewal;
-use super::validity::{Found, Held, Need};
+use super::validity::{CertificateState, HeldCertificate, Need};
 use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
@@ -26,14 +26,14 @@ enum Kubeconfig {
     /// The path of [`CLIENT`].
     Names,
     /// An embedded certificate, or its absence.
-    Holds(Found),
+    Holds(CertificateState),
 }
 
 impl Kubeconfig {
     fn read(file: &Path) -> Result<Self, StepError> {
         let text = files::read(file)?;
         let names = text.as_ref().is_some_and(|text| String::from_utf8_lossy(text).contains(CLIENT));
-        Ok(if names { Self::Names } else { Self::Holds(Found::in_kubeconfig(text.as_deref())) })
+        Ok(if names { Self::Names } else { Self::Holds(CertificateState::in_kubeconfig(text.as_deref())) })
     }
 }
 
@@ -50,12 +50,12 @@ enum Repair {
 
 /// Decides the repair before a start of the kubelet. A certificate in the kubeconfig has priority over a newer separate
 /// one: the kubelet reads it first, and exits if it is unusable.
-fn repair(kubeconfig: Kubeconfig, current: Found, now: Timestamp) -> Repair {
+fn repair(kubeconfig: Kubeconfig, current: CertificateState, now: Timestamp) -> Repair {
     match kubeconfig {
         Kubeconfig::Names => current.unusable(now).map_or(Repair::Keep, Repair::Reissue),
         Kubeconfig::Holds(held) => match (held.unusable(now), current) {
             (Some(need), _) => Repair::Reissue(need),
-            (None, Found::Missing) => Repair::Keep,
+            (None, CertificateState::Missing) => Repair::Keep,
             (None, current) => current.unusable(now).map_or(Repair::Keep, |_| Repair::Drop),
         },
     }
@@ -71,19 +71,21 @@ fn kubeconfig(paths: &SitePaths) -> PathBuf {
 
 fn client(paths: &SitePaths, now: Timestamp) -> Result<Repair, StepError> {
     let current = files::read(&folder(paths).join(CLIENT))?;
-    Ok(repair(Kubeconfig::read(&kubeconfig(paths))?, Found::in_pem(current.as_deref()), now))
+    Ok(repair(Kubeconfig::read(&kubeconfig(paths))?, CertificateState::in_pem(current.as_deref()), now))
 }
 
 /// Returns the kubelet's certificates: its client certificate for the API server, and its serving certificate if it has
 /// already created one.
-pub(crate) fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
+pub(crate) fn held_certificates(paths: &SitePaths) -> Result<Vec<HeldCertificate>, StepError> {
     let (kubeconfig, current) = (kubeconfig(paths), folder(paths).join(CLIENT));
     let client = match Kubeconfig::read(&kubeconfig)? {
-        Kubeconfig::Names => Held { found: Found::in_pem(files::read(&current)?.as_deref()), file: current },
-        Kubeconfig::Holds(found) => Held { found, file: kubeconfig },
+        Kubeconfig::Names => {
+            HeldCertificate { found: CertificateState::in_pem(files::read(&current)?.as_deref()), file: current }
+        }
+        Kubeconfig::Holds(found) => HeldCertificate { found, file: kubeconfig },
     };
     let file = folder(paths).join(PAIR[0]);
-    let serving = files::read(&file)?.map(|pem| Held { found: Found::in_pem(Some(&pem)), file });
+    let serving = files::read(&file)?.map(|pem| HeldCertificate { found: CertificateState::in_pem(Some(&pem)), file });
     Ok([client].into_iter().chain(serving).collect())
 }
 
@@ -95,7 +97,7 @@ fn serving(paths: &SitePaths, now: Timestamp) -> Result<Option<Need>, StepError>
         return Ok(None);
     }
     let has_key = key.is_some_and(|key| !key.is_empty());
-    Ok(Found::in_pem(certificate.as_deref()).due(now).or((!has_key).then_some(Need::Unreadable)))
+    Ok(CertificateState::in_pem(certificate.as_deref()).due(now).or((!has_key).then_some(Need::Unreadable)))
 }
 
 /// Returns true if [`prepare`] would change something.
@@ -160,8 +162,8 @@ mod tests {
 
     #[test]
     fn client_certificate_repairs_are_decided() {
-        let whole = Found::in_pem(Some(PEM.as_bytes()));
-        let (missing, torn) = (Found::Missing, Found::Unreadable);
+        let whole = CertificateState::in_pem(Some(PEM.as_bytes()));
+        let (missing, torn) = (CertificateState::Missing, CertificateState::Unreadable);
         let holds = Kubeconfig::Holds;
         for (kubeconfig, current, now, expected) in [
             (Kubeconfig::Names, whole, NOW, Repair::Keep),

@@ -33,7 +33,7 @@ pub mod validity;
 
 pub use boot::check_identity;
 pub use clock::clock_plausibility;
-pub use held::held;
+pub use held::held_certificates;
 pub use overdue::{DailyBackup, daily_backup};
 pub use run::run;
-pub use validity::Held;
+pub use validity::HeldCertificate;

@@ -19,12 +19,12 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The running measurement, and the time of the next one.
 #[derive(Debug)]
-pub(crate) struct Measuring {
+pub(crate) struct Measurement {
     next: Instant,
     running: Option<(Child, Instant)>,
 }
 
-impl Measuring {
+impl Measurement {
     /// Starts the schedule at the agent's start.
     pub(crate) fn begin() -> Self {
         Self { next: Instant::now() + SETTLED, running: None }
@@ -74,9 +74,9 @@ impl Measuring {
                 self.running = Some((child, begun));
                 format!("did not end in {} seconds{how}", PATIENCE.as_secs())
             }
-            Err(error) => return Some(Err(failed(paths, "cannot be followed").because(error))),
+            Err(error) => return Some(Err(measure_error(paths, "cannot be followed").because(error))),
         };
-        Some(Err(failed(paths, &what)))
+        Some(Err(measure_error(paths, &what)))
     }
 }
 
@@ -89,16 +89,16 @@ fn start(paths: &SitePaths) -> Result<Child, StepError> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn();
-    started.map_err(|error| failed(paths, "cannot be started").because(error))
+    started.map_err(|error| measure_error(paths, "cannot be started").because(error))
 }
 
-fn failed(paths: &SitePaths, what: &str) -> StepError {
+fn measure_error(paths: &SitePaths, what: &str) -> StepError {
     StepError::new(codes::NODE_PROGRAM, format!("`{} node measure` {what}", paths.command().display()))
 }
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use landfall_media::durable;
     use landfall_media::runnable::write_program;
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     /// Tends until there is news of the running process.
-    fn settle(measuring: &mut Measuring, paths: &SitePaths, now: Instant) -> Option<Result<(), StepError>> {
+    fn settle(measuring: &mut Measurement, paths: &SitePaths, now: Instant) -> Option<Result<(), StepError>> {
         loop {
             match measuring.tend(paths, now) {
                 None if measuring.running.is_some() => std::thread::sleep(Duration::from_millis(5)),
@@ -128,7 +128,7 @@ mod tests {
     fn only_licensed_site_is_measured_hourly() {
         let (root, paths) = machine("echo \"$@\" >> \"$(dirname \"$0\")/calls\"");
         let calls = || fs_err::read_to_string(paths.command().with_file_name("calls")).unwrap_or_default();
-        let (mut measuring, begin) = (Measuring::begin(), Instant::now());
+        let (mut measuring, begin) = (Measurement::begin(), Instant::now());
         let mut at = |after: Duration| {
             settle(&mut measuring, &paths, begin + after).transpose().unwrap();
             calls().lines().count()
@@ -144,7 +144,7 @@ mod tests {
     fn failed_measurement_is_retried() {
         let (_root, paths) = machine("exit 4");
         durable::write_file(&paths.license(), b"{}", 0o600).unwrap();
-        let (mut measuring, begin) = (Measuring::begin(), Instant::now() + HOUR);
+        let (mut measuring, begin) = (Measurement::begin(), Instant::now() + HOUR);
         let error = settle(&mut measuring, &paths, begin).unwrap().unwrap_err();
         assert!(error.code() == codes::NODE_PROGRAM && error.to_string().contains("exit status: 4"), "{error}");
         assert_eq!(measuring.next, begin + AGAIN);
@@ -171,7 +171,7 @@ mod tests {
         let paths = SitePaths::below(root.path());
         durable::create_folder(&paths.data()).unwrap();
         durable::write_file(&paths.license(), b"{}", 0o600).unwrap();
-        let error = Measuring::begin().tend(&paths, Instant::now() + HOUR).unwrap().unwrap_err();
+        let error = Measurement::begin().tend(&paths, Instant::now() + HOUR).unwrap().unwrap_err();
         assert!(error.to_string().ends_with("cannot be started"), "{error}");
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn continue_it(paths: &SitePaths, commands: &dyn CommandRunner) -> Re
         return Ok(());
     }
     let start = systemctl(&["start", "--no-block", OPERATION]);
-    start.checked(commands.run(&start, None)).map(drop)
+    start.check_output(commands.run(&start, None)).map(drop)
 }
 
 /// Returns true if the last operation can end on its own and has not ended. A journal that this version cannot read
@@ -40,9 +40,9 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Started(Mutex<usize>);
+    struct StartCounter(Mutex<usize>);
 
-    impl CommandRunner for Started {
+    impl CommandRunner for StartCounter {
         fn run(&self, command: &HostCommand, _: Option<Input<'_>>) -> io::Result<CommandOutput> {
             assert_eq!(*command, systemctl(&["start", "--no-block", OPERATION]));
             *self.0.lock().unwrap() += 1;
@@ -51,7 +51,7 @@ mod tests {
     }
 
     fn starts(paths: &SitePaths) -> usize {
-        let started = Started::default();
+        let started = StartCounter::default();
         continue_it(paths, &started).unwrap();
         started.0.into_inner().unwrap()
     }

@@ -24,19 +24,19 @@ const AGAIN: Duration = Duration::from_hours(6);
 
 /// Fields that the agent reads from the record of the latest attempt.
 #[derive(Deserialize)]
-struct Tried {
+struct LatestTry {
     #[serde(default)]
     succeeded: Option<Timestamp>,
 }
 
 /// Times at which overdue backups were started.
 #[derive(Debug)]
-pub(crate) struct Overdue {
+pub(crate) struct OverdueBackups {
     begun: Instant,
     started: Option<Instant>,
 }
 
-impl Overdue {
+impl OverdueBackups {
     /// Starts the schedule at the agent's start.
     pub(crate) fn begin() -> Self {
         Self { begun: Instant::now(), started: None }
@@ -51,7 +51,7 @@ impl Overdue {
         self.started = Some(Instant::now());
         tracing::info!("the nightly backup is overdue: starting it");
         let start = systemctl(&["start", "--no-block", BACKUP]);
-        start.checked(commands.run(&start, None)).map(drop)
+        start.check_output(commands.run(&start, None)).map(drop)
     }
 }
 
@@ -59,7 +59,7 @@ impl Overdue {
 /// success in the future is ignored: the clock was wrong then.
 fn is_overdue(paths: &SitePaths, now: &Zoned) -> Result<bool, StepError> {
     let Some(time) = files::read_text(&timer(paths))?.as_deref().and_then(time_of_day) else { return Ok(false) };
-    let tried = files::read(&paths.backup_try())?.and_then(|bytes| serde_json::from_slice::<Tried>(&bytes).ok());
+    let tried = files::read(&paths.backup_try())?.and_then(|bytes| serde_json::from_slice::<LatestTry>(&bytes).ok());
     let Some(since) = tried.and_then(|tried| tried.succeeded).or_else(|| birth(paths)) else { return Ok(false) };
     let Some(due) = last_due(now, time) else { return Ok(false) };
     Ok(since < due || since > now.timestamp())

@@ -34,7 +34,7 @@ const LEAVES_WITHIN: Duration = Duration::from_secs(30);
 
 /// State of one watched table.
 #[derive(Debug)]
-struct Watched {
+struct WatchedTable {
     table: &'static str,
     program: &'static str,
     /// Process that ran while the table existed: it assumes that the table still exists.
@@ -48,7 +48,7 @@ struct Watched {
 /// State of the watched tables.
 #[derive(Debug)]
 pub struct PacketFilter {
-    tables: Vec<Watched>,
+    tables: Vec<WatchedTable>,
     deletions: Deletions,
     /// Number of deletion notifications before the last look.
     notices: u64,
@@ -79,7 +79,7 @@ enum Verdict {
 impl PacketFilter {
     /// Starts to watch the tables.
     pub fn watch() -> Self {
-        let tables = TABLES.map(|(table, program)| Watched::new(table, program)).into();
+        let tables = TABLES.map(|(table, program)| WatchedTable::new(table, program)).into();
         Self { tables, deletions: Deletions::listen(), notices: 0 }
     }
 
@@ -103,7 +103,7 @@ impl PacketFilter {
     }
 }
 
-impl Watched {
+impl WatchedTable {
     fn new(table: &'static str, program: &'static str) -> Self {
         Self { table, program, writer: None, first_write: FIRST_WRITE, leaving: None }
     }
@@ -113,9 +113,9 @@ impl Watched {
         let Some(program) = running else { return Ok(()) };
         let look = if holds_rules(chains, self.table) {
             Look::InUse
-        } else if deletions.any_after(self.table, program.started()) {
+        } else if deletions.any_after(self.table, program.start_time()) {
             Look::Deleted
-        } else if deletions.are_known_after(program.started()) {
+        } else if deletions.are_known_after(program.start_time()) {
             Look::Unwritten
         } else {
             Look::Missing
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn lost_table_restarts_program() {
-        let mut watched = Watched::new("kube-proxy", "kube-proxy");
+        let mut watched = WatchedTable::new("kube-proxy", "kube-proxy");
         let young = Duration::from_secs(3);
         assert_eq!(watched.judge(Look::Missing, this(), young), Verdict::Fine, "it has just begun");
         assert_eq!(watched.judge(Look::InUse, this(), young), Verdict::Fine);
@@ -227,14 +227,14 @@ mod tests {
 
     #[test]
     fn deleted_table_restarts_program() {
-        let mut watched = Watched::new("kube-proxy", "kube-proxy");
+        let mut watched = WatchedTable::new("kube-proxy", "kube-proxy");
         assert_eq!(watched.judge(Look::Deleted, this(), Duration::ZERO), Verdict::Restart);
         assert_eq!(watched.judge(Look::Missing, this(), Duration::ZERO), Verdict::Fine, "the next one has its time");
     }
 
     #[test]
     fn deleted_pod_gets_time_to_end() {
-        let mut watched = Watched::new("kube-proxy", "kube-proxy");
+        let mut watched = WatchedTable::new("kube-proxy", "kube-proxy");
         assert!(!watched.is_leaving(this()));
         let now = process::time_since_boot();
         watched.leaving = Some((this(), now));
@@ -245,20 +245,20 @@ mod tests {
 
     #[test]
     fn first_table_write_has_a_minute() {
-        let mut watched = Watched::new("kube-proxy", "kube-proxy");
+        let mut watched = WatchedTable::new("kube-proxy", "kube-proxy");
         assert_eq!(watched.judge(Look::Missing, this(), FIRST_WRITE), Verdict::Fine);
         assert_eq!(watched.judge(Look::Missing, this(), FIRST_WRITE + Duration::from_secs(1)), Verdict::Restart);
     }
 
     #[test]
     fn unwritten_table_has_no_limit() {
-        let mut watched = Watched::new("kube-proxy", "kube-proxy");
+        let mut watched = WatchedTable::new("kube-proxy", "kube-proxy");
         assert_eq!(watched.judge(Look::Unwritten, this(), Duration::from_hours(1)), Verdict::Fine);
     }
 
     #[test]
     fn limit_doubles_for_slow_machine() {
-        let mut watched = Watched::new("kube-proxy", "kube-proxy");
+        let mut watched = WatchedTable::new("kube-proxy", "kube-proxy");
         let second = Duration::from_secs(1);
         for minutes in [1, 2, 4, 8, 16, 16] {
             let limit = Duration::from_mins(minutes);

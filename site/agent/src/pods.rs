@@ -53,7 +53,7 @@ impl<'a> Pods<'a> {
     /// Deletes the pod in which a process runs. It has a second to end.
     pub fn replace(&self, process: ProcessId) -> Result<(), StepError> {
         let uid = process.control_groups().as_deref().and_then(pod_uid);
-        self.delete(&uid.ok_or_else(|| failed("the process runs in no pod"))?)
+        self.delete(&uid.ok_or_else(|| filter_error("the process runs in no pod"))?)
     }
 
     /// Returns true if the kubelet immediately restarts the program of a pod when its process ends. It waits longer
@@ -66,11 +66,11 @@ impl<'a> Pods<'a> {
 
     fn delete(&self, uid: &str) -> Result<(), StepError> {
         let Some(LogFolder { namespace, name, .. }) = self.log_folder(uid) else {
-            return Err(failed("the pod has no folder of logs, which would name it"));
+            return Err(filter_error("the pod has no folder of logs, which would name it"));
         };
         let delete = ["delete", "pod", &name, "--namespace", &namespace, "--grace-period", "1", "--wait=false"];
         let command = self.programs.kubectl(&delete);
-        command.checked(self.runner.run(&command, None)).map(drop)
+        command.check_output(self.runner.run(&command, None)).map(drop)
     }
 
     /// Returns the highest restart count among a pod's containers; `None` if unknown.
@@ -91,7 +91,7 @@ impl<'a> Pods<'a> {
     }
 }
 
-fn failed(what: &str) -> StepError {
+fn filter_error(what: &str) -> StepError {
     StepError::new(codes::FILTER_NOT_RESTORED, what)
 }
 
@@ -121,9 +121,9 @@ mod tests {
 
     /// Runner that reports success for every command, and records the commands.
     #[derive(Default)]
-    struct Recorded(Mutex<Vec<String>>);
+    struct RecordingRunner(Mutex<Vec<String>>);
 
-    impl CommandRunner for Recorded {
+    impl CommandRunner for RecordingRunner {
         fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
             self.0.lock().unwrap().push(command.to_string());
             Ok(CommandOutput { success: true, ..CommandOutput::default() })
@@ -161,7 +161,7 @@ mod tests {
     fn program_outside_pods_is_not_found() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
-        let (programs, runner) = (Programs::of(&paths, &pack::sample()), Recorded::default());
+        let (programs, runner) = (Programs::of(&paths, &pack::sample()), RecordingRunner::default());
         let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let found = Pods::of(&paths, &programs, &runner).on_host_network("sleep");
         process::end(&[ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap()], Duration::ZERO);
@@ -173,7 +173,7 @@ mod tests {
     fn pod_is_deleted_by_name() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
-        let (programs, runner) = (Programs::of(&paths, &pack::sample()), Recorded::default());
+        let (programs, runner) = (Programs::of(&paths, &pack::sample()), RecordingRunner::default());
         let pods = Pods::of(&paths, &programs, &runner);
         assert!(pods.delete(UID).unwrap_err().to_string().contains("no folder of logs"));
         logs(&paths, &["kube-proxy/0.log"]);
@@ -191,7 +191,7 @@ mod tests {
     fn restarts_are_counted_from_logs() {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
-        let (programs, runner) = (Programs::of(&paths, &pack::sample()), Recorded::default());
+        let (programs, runner) = (Programs::of(&paths, &pack::sample()), RecordingRunner::default());
         let pods = Pods::of(&paths, &programs, &runner);
         assert_eq!(pods.restarts(UID), None);
         logs(&paths, &["prepare/0.log", "kube-proxy/0.log", "kube-proxy/0.log.20261121-090000"]);

@@ -32,7 +32,7 @@ pub struct Renewal<'a> {
 pub fn lock(paths: &SitePaths) -> Result<File, StepError> {
     let path = paths.run();
     durable::create_folder(&path)?;
-    let failed = |error| files::failed("lock", &path, error);
+    let failed = |error| files::file_error("lock", &path, error);
     let folder = File::open(&path).map_err(failed)?;
     folder.lock().map_err(failed)?;
     Ok(folder)
@@ -74,7 +74,7 @@ impl<'a> Renewal<'a> {
             .arguments(arguments.iter().copied())
             .argument("--config")
             .argument(Path::new("/").join(CONFIGURATION));
-        command.checked(Subprocesses.run(&command, None)).map(drop)
+        command.check_output(Subprocesses.run(&command, None)).map(drop)
     }
 
     /// Puts changed files into place, durably.
@@ -115,13 +115,13 @@ fn copy(from: &Path, to: &Path) -> Result<(), StepError> {
 }
 
 fn mode(path: &Path) -> Result<u32, StepError> {
-    let metadata = fs_err::metadata(path).map_err(|error| files::failed("look at", path, error))?;
+    let metadata = fs_err::metadata(path).map_err(|error| files::file_error("look at", path, error))?;
     Ok(metadata.permissions().mode() & 0o777)
 }
 
 /// Returns all files below a folder, without leftovers of interrupted writes; none for a missing folder.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>, StepError> {
-    let failed = |error| files::failed("list", folder, error);
+    let failed = |error| files::file_error("list", folder, error);
     let mut found = Vec::new();
     if !folder.is_dir() {
         return Ok(found);

@@ -4,13 +4,13 @@
 use std::time::{Duration, Instant};
 
 use super::concerns::Concerns;
-use super::due::{Clocks, Due};
-use super::frozen::Frozen;
+use super::due::{CheckSchedule, Clocks};
+use super::frozen::FrozenGroups;
 use super::gpu_specification::GpuSpecification;
 use super::kubelet;
-use super::measuring::Measuring;
+use super::measuring::Measurement;
 use super::notify::Systemd;
-use super::overdue::Overdue;
+use super::overdue::OverdueBackups;
 use super::packet_filter::PacketFilter;
 use super::pods::Pods;
 use super::programs::Programs;
@@ -56,10 +56,10 @@ struct Agent<'a> {
     programs: Programs,
     packet_filter: PacketFilter,
     /// Schedule of certificate checks.
-    certificates: Due,
-    overdue: Overdue,
-    measuring: Measuring,
-    frozen: Frozen,
+    certificates: CheckSchedule,
+    overdue: OverdueBackups,
+    measuring: Measurement,
+    frozen: FrozenGroups,
     gpu_specification: GpuSpecification,
     concerns: Concerns,
     systemd: Systemd,
@@ -80,10 +80,10 @@ impl<'a> Agent<'a> {
             programs: Programs::of(paths, &settings.pack),
             settings,
             packet_filter: PacketFilter::watch(),
-            certificates: Due::default(),
-            overdue: Overdue::begin(),
-            measuring: Measuring::begin(),
-            frozen: Frozen::default(),
+            certificates: CheckSchedule::default(),
+            overdue: OverdueBackups::begin(),
+            measuring: Measurement::begin(),
+            frozen: FrozenGroups::default(),
             gpu_specification: GpuSpecification::default(),
             concerns: Concerns::default(),
             systemd,
@@ -123,7 +123,7 @@ impl<'a> Agent<'a> {
         let clocks = Clocks::read();
         if self.certificates.is_now(&clocks) {
             let renewed = certificates::renew(self.paths, &self.settings.pack, clocks.now);
-            self.certificates.looked(clocks, renewed.is_ok());
+            self.certificates.record_check(clocks, renewed.is_ok());
             self.concerns.unless_fatal(renewed, "certificates cannot be renewed")?;
         }
         Ok(())

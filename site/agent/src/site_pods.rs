@@ -22,7 +22,7 @@ impl SitePods {
             let entries = match fs_err::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(files::failed("list", &folder, error)),
+                Err(error) => return Err(files::file_error("list", &folder, error)),
             };
             names.extend(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()));
         }

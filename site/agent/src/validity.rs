@@ -24,7 +24,7 @@ pub struct Validity {
 
 /// Content found in place of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum CertificateState {
     /// No file.
     Missing,
     /// A file without a certificate: a power cut may leave it empty or torn.
@@ -35,11 +35,11 @@ pub enum Found {
 
 /// A certificate, or the damage in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldCertificate {
     /// The certificate's file, or a kubeconfig.
     pub file: PathBuf,
     /// Content of the file.
-    pub found: Found,
+    pub found: CertificateState,
 }
 
 /// Reason why a certificate must be reissued.
@@ -69,7 +69,7 @@ impl Need {
     }
 }
 
-impl Found {
+impl CertificateState {
     /// Reads the first certificate of a PEM file, which may also contain keys and further certificates.
     pub fn in_pem(pem: Option<&[u8]>) -> Self {
         match pem {
@@ -139,8 +139,8 @@ pub(crate) mod tests {
 
     #[test]
     fn certificate_is_due_at_two_thirds() {
-        let found = Found::in_pem(Some(format!("some key\n{PEM}\nmore").as_bytes()));
-        assert_eq!(found, Found::in_kubeconfig(Some(kubeconfig().as_bytes())));
+        let found = CertificateState::in_pem(Some(format!("some key\n{PEM}\nmore").as_bytes()));
+        assert_eq!(found, CertificateState::in_kubeconfig(Some(kubeconfig().as_bytes())));
         for (now, due, unusable) in [
             ("2025-12-31T23:59:59Z", Some(Need::NotYetValid), Some(Need::NotYetValid)),
             ("2026-01-01T00:00:00Z", None, None),
@@ -151,10 +151,10 @@ pub(crate) mod tests {
             assert_eq!((found.due(at(now)), found.unusable(at(now))), (due, unusable), "{now}");
         }
         let now = at("2026-06-01T00:00:00Z");
-        assert_eq!(Found::in_pem(None).due(now), Some(Need::Missing));
+        assert_eq!(CertificateState::in_pem(None).due(now), Some(Need::Missing));
         for torn in ["", &PEM[..200], "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-            assert_eq!(Found::in_pem(Some(torn.as_bytes())).due(now), Some(Need::Unreadable), "{torn}");
+            assert_eq!(CertificateState::in_pem(Some(torn.as_bytes())).due(now), Some(Need::Unreadable), "{torn}");
         }
-        assert_eq!(Found::in_kubeconfig(Some(b"users: []\n")).due(now), Some(Need::Unreadable));
+        assert_eq!(CertificateState::in_kubeconfig(Some(b"users: []\n")).due(now), Some(Need::Unreadable));
     }
 }

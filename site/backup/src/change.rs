@@ -10,7 +10,7 @@ use crate::backup::Backup;
 use crate::error::Result;
 use crate::folder::{Folder, View};
 use crate::key_files;
-use crate::ledger::{Entry, Found, Ledger};
+use crate::ledger::{Entry, Ledger, LedgerState};
 use crate::repository::{Lock, Repository};
 
 /// Exclusive right to change the repository, from [`Change::begin`] until it is dropped.
@@ -24,7 +24,7 @@ impl<'a> Change<'a> {
     /// Takes the lock, replaces lost files of the key, and writes the ledger of a change in progress.
     pub(crate) fn begin(repository: &'a Repository) -> Result<Self> {
         let lock = repository.lock(Lock::Exclusive)?;
-        let mut change = Self { repository, ledger: known(repository)?, _lock: lock };
+        let mut change = Self { repository, ledger: read_ledger(repository)?, _lock: lock };
         change.adopt()?;
         change.ledger.indexes = None;
         change.write()?;
@@ -68,7 +68,7 @@ impl<'a> Change<'a> {
     }
 
     /// Returns lost snapshots with their backups.
-    pub(crate) fn lost(&self) -> Result<Vec<(SnapshotId, Entry)>> {
+    pub(crate) fn lost_snapshots(&self) -> Result<Vec<(SnapshotId, Entry)>> {
         let present = self.present(FileType::Snapshot)?;
         let lost = self.ledger.snapshots.iter().filter(|(name, _)| !present.contains(*name));
         Ok(lost.filter_map(|(name, entry)| Some((name.parse().ok()?, entry.clone()))).collect())
@@ -97,7 +97,7 @@ impl<'a> Change<'a> {
 
     fn present(&self, kind: FileType) -> Result<BTreeSet<String>> {
         let folder = Folder::new(self.repository.store(), View::default());
-        Ok(folder.listed(kind)?.into_iter().map(|(id, _)| id.to_hex().as_str().to_owned()).collect())
+        Ok(folder.list_files(kind)?.into_iter().map(|(id, _)| id.to_hex().as_str().to_owned()).collect())
     }
 
     fn write(&self) -> Result<()> {
@@ -116,9 +116,9 @@ impl Repository {
 }
 
 /// Returns the ledger, or an empty one if it is lost.
-fn known(repository: &Repository) -> Result<Ledger> {
+fn read_ledger(repository: &Repository) -> Result<Ledger> {
     match Ledger::read(&**repository.store())? {
-        Found::Ledger(ledger) => Ok(ledger),
+        LedgerState::Ledger(ledger) => Ok(ledger),
         found => {
             tracing::warn!(folder = %repository.folder().display(), ?found, "the ledger is lost and is written again");
             Ok(Ledger::new(repository.site()))

@@ -9,7 +9,7 @@ use rustic_core::repofile::SnapshotFile;
 use crate::backup::{Backup, BackupId};
 use crate::change::Change;
 use crate::error::{BackupError, Result};
-use crate::library::{self, Indexed};
+use crate::library::{self, IndexedRepository};
 use crate::repository::Repository;
 use crate::save::use_few_cores;
 use crate::walk;
@@ -34,7 +34,7 @@ impl Repository {
         other.store().remove_leftovers()?;
         let mut change = Change::begin(other)?;
         let there = other.everything()?;
-        let (_, source) = self.indexed()?;
+        let (_, source) = self.indexed_session()?;
         let mut failure = None;
         for (backup, mut snapshot) in found {
             if there.full.contains(&backup) || there.logs.contains(&backup) {
@@ -55,7 +55,7 @@ impl Repository {
     }
 
     /// Returns an error if the index lacks data of the backup, which the library would silently leave out.
-    fn refuse_incomplete(&self, source: &Indexed, backup: &Backup, snapshot: &SnapshotFile) -> Result<()> {
+    fn refuse_incomplete(&self, source: &IndexedRepository, backup: &Backup, snapshot: &SnapshotFile) -> Result<()> {
         let (files, unread) = walk::files(source, snapshot.tree);
         if let Some(unread) = unread.into_iter().next() {
             return Err(library::damage(
@@ -90,7 +90,7 @@ fn on_few_cores(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
 }
 
 fn copy(
-    source: &Indexed,
+    source: &IndexedRepository,
     other: &Repository,
     snapshot: &SnapshotFile,
     backup: &Backup,

@@ -39,6 +39,6 @@ impl Derivation {
         let params = Params::new(self.exponent, BLOCKS, LANES).map_err(|error| unfit(&error))?;
         let mut derived = Zeroizing::new([0; Master::BYTES]);
         scrypt::scrypt(password.as_bytes(), salt, &params, &mut *derived).map_err(|error| unfit(&error))?;
-        Ok(Master::filled(|bytes| bytes.copy_from_slice(&*derived)))
+        Ok(Master::from_fn(|bytes| bytes.copy_from_slice(&*derived)))
     }
 }

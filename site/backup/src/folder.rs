@@ -14,7 +14,7 @@ use crate::error::{BackupError, Result};
 use crate::layout::{self, CONFIG};
 use crate::reserve::Reserve;
 use crate::store::Store;
-use crate::written::Written;
+use crate::written::WrittenFiles;
 
 /// View of the folder in a session of the library.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(crate) struct View {
     /// Space that written packs leave free.
     pub reserve: Reserve,
     /// Record of written files.
-    pub written: Written,
+    pub written: WrittenFiles,
     /// If true, only index files recorded in `written` are visible: no earlier data is looked up.
     pub sees_own_index: bool,
     /// If true, a snapshot can be read only if its name matches its bytes.
@@ -81,7 +81,7 @@ impl Folder {
 
     /// Returns every file of this kind that is not hidden, with its size in bytes. Other files in its folder are
     /// ignored.
-    pub(crate) fn listed(&self, kind: FileType) -> Result<Vec<(Id, u32)>> {
+    pub(crate) fn list_files(&self, kind: FileType) -> Result<Vec<(Id, u32)>> {
         self.files(kind).map_err(|error| BackupError::io("list", self.root(), error))
     }
 
@@ -128,14 +128,14 @@ impl Folder {
             None => self.store.read(&relative),
             Some((offset, length)) => self.store.read_part(&relative, offset, length),
         };
-        read.map_err(|error| refused("read", &self.root().join(relative), error))
+        read.map_err(|error| backend_error("read", &self.root().join(relative), error))
     }
 
     /// Keeps a failed write for [`Folder::take_failure`], and reports it to the library.
     fn keep(&self, operation: &str, path: &Path, error: BackupError) -> Box<RusticError> {
         let said = error.to_string();
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        refused(operation, path, said)
+        backend_error(operation, path, said)
     }
 }
 
@@ -145,7 +145,7 @@ impl ReadBackend for Folder {
     }
 
     fn list_with_size(&self, kind: FileType) -> RusticResult<Vec<(Id, u32)>> {
-        self.files(kind).map_err(|error| refused("list", &self.root().join(kind.dirname()), error))
+        self.files(kind).map_err(|error| backend_error("list", &self.root().join(kind.dirname()), error))
     }
 
     fn read_full(&self, kind: FileType, id: &Id) -> RusticResult<Bytes> {
@@ -172,7 +172,7 @@ impl WriteBackend for Folder {
         }
         let is_closed = self.is_closed.read().unwrap_or_else(PoisonError::into_inner);
         if *is_closed {
-            return Err(refused("write", &self.path(kind, id), "the session has failed"));
+            return Err(backend_error("write", &self.path(kind, id), "the session has failed"));
         }
         let bytes = content.into_vec().concat();
         // Index files are small, and without one the packs before it are lost.
@@ -190,7 +190,7 @@ impl WriteBackend for Folder {
     }
 }
 
-fn refused<E>(operation: &str, path: &Path, error: E) -> Box<RusticError>
+fn backend_error<E>(operation: &str, path: &Path, error: E) -> Box<RusticError>
 where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {

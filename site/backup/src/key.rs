@@ -125,7 +125,7 @@ impl RepositoryKey {
 
     /// Returns the key that seals the master key.
     pub(crate) fn lock(&self) -> Master {
-        Master::filled(|bytes| blake3::Hasher::new_derive_key(LOCK).update(&*self.bytes).finalize_xof().fill(bytes))
+        Master::from_fn(|bytes| blake3::Hasher::new_derive_key(LOCK).update(&*self.bytes).finalize_xof().fill(bytes))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -142,7 +142,7 @@ const LONGEST_FILE: u64 = 256;
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use landfall_error_codes::{Coded, codes};
+    use landfall_error_codes::{CodedError, codes};
 
     use super::*;
 

@@ -16,7 +16,7 @@ use crate::error::{BackupError, Result};
 use crate::folder::{Folder, View};
 use crate::key::RepositoryKey;
 use crate::master::Master;
-use crate::master_file::Sealed;
+use crate::master_file::MasterState;
 use crate::store::Store;
 use crate::{digest, layout, library, whole};
 
@@ -35,13 +35,13 @@ struct KeyFile {
 
 /// Returns the master key of the repository at this place, opened by this key. Reports damage that prevents this.
 pub(crate) fn unlock(store: &Arc<dyn Store>, key: &RepositoryKey) -> Result<Master> {
-    if let Sealed::Master(master) = Master::read(&**store, key)? {
+    if let MasterState::Master(master) = Master::read(&**store, key)? {
         return Ok(master);
     }
     let root = store.place();
     let folder = Folder::new(store, View::default());
     let (whole, damaged): (Vec<Id>, Vec<Id>) = folder
-        .listed(FileType::Key)?
+        .list_files(FileType::Key)?
         .into_iter()
         .map(|(id, _)| id)
         .partition(|id| whole::is_whole(&**store, FileType::Key, id));
@@ -63,7 +63,7 @@ pub(crate) fn unlock(store: &Arc<dyn Store>, key: &RepositoryKey) -> Result<Mast
 /// since been shut out does not readmit that key.
 pub(crate) fn mend(store: &Arc<dyn Store>, site: Uuid, master: &Master, key: &RepositoryKey) -> Result<()> {
     let sealed = Master::read(&**store, key)?;
-    if matches!(sealed, Sealed::Missing) && !Master::files(&**store)?.is_empty() {
+    if matches!(sealed, MasterState::Missing) && !Master::files(&**store)?.is_empty() {
         return Ok(());
     }
     if write_lost(store, site, master, key, &sealed)? {
@@ -74,7 +74,7 @@ pub(crate) fn mend(store: &Arc<dyn Store>, site: Uuid, master: &Master, key: &Re
 
 /// Returns true if both files of a key are intact.
 pub(crate) fn are_intact(store: &Arc<dyn Store>, key: &RepositoryKey) -> Result<bool> {
-    let is_sealed = matches!(Master::read(&**store, key)?, Sealed::Master(_));
+    let is_sealed = matches!(Master::read(&**store, key)?, MasterState::Master(_));
     Ok(is_sealed && has_key_file(store, key)?)
 }
 
@@ -84,9 +84,9 @@ pub(crate) fn write_lost(
     site: Uuid,
     master: &Master,
     key: &RepositoryKey,
-    sealed: &Sealed,
+    sealed: &MasterState,
 ) -> Result<bool> {
-    let (has_file, is_sealed) = (has_key_file(store, key)?, matches!(sealed, Sealed::Master(_)));
+    let (has_file, is_sealed) = (has_key_file(store, key)?, matches!(sealed, MasterState::Master(_)));
     if !has_file {
         add(&Folder::new(store, View::default()), site, master, key)?;
     }
@@ -131,7 +131,7 @@ pub(crate) fn of_keys(
         let user = user_of(key);
         let named = listed.iter().filter(|(_, found)| *found == user);
         files.extend(named.map(|(id, _)| layout::relative(FileType::Key, id)));
-        if !matches!(Master::read(&**store, key)?, Sealed::Missing) {
+        if !matches!(Master::read(&**store, key)?, MasterState::Missing) {
             files.push(Master::file_of(key));
         }
     }
@@ -142,7 +142,7 @@ pub(crate) fn of_keys(
 pub(crate) fn listed(store: &Arc<dyn Store>) -> Result<Vec<(Id, String)>> {
     let root = store.place();
     let mut found = Vec::new();
-    for (id, _) in Folder::new(store, View::default()).listed(FileType::Key)? {
+    for (id, _) in Folder::new(store, View::default()).list_files(FileType::Key)? {
         let file = layout::relative(FileType::Key, &id);
         let read = store.read(&file);
         let bytes = read.map_err(|error| BackupError::io("read", &root.join(file), error))?;

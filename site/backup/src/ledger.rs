@@ -60,7 +60,7 @@ impl Entry {
 
 /// Result of reading the ledger.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum LedgerState {
     Ledger(Ledger),
     Missing,
     Changed,
@@ -78,10 +78,10 @@ impl Ledger {
     }
 
     /// Reads the ledger of a repository.
-    pub(crate) fn read(store: &dyn Store) -> Result<Found> {
+    pub(crate) fn read(store: &dyn Store) -> Result<LedgerState> {
         match store.read(Path::new(FILE)) {
-            Ok(bytes) => Ok(Self::parse(&bytes).map_or(Found::Changed, Found::Ledger)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Missing),
+            Ok(bytes) => Ok(Self::parse(&bytes).map_or(LedgerState::Changed, LedgerState::Ledger)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(LedgerState::Missing),
             Err(error) => Err(BackupError::io("read", &store.place().join(FILE), error)),
         }
     }

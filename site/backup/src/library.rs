@@ -11,20 +11,20 @@ use crate::error::{BackupError, Result};
 use crate::folder::Folder;
 
 /// An open repository whose index has not been read.
-pub(crate) type Opened = Repository<OpenStatus>;
+pub(crate) type OpenRepository = Repository<OpenStatus>;
 
 /// An open repository with its index in memory: about 60 bytes per blob.
-pub(crate) type Indexed = Repository<IndexedFullStatus>;
+pub(crate) type IndexedRepository = Repository<IndexedFullStatus>;
 
 /// Returns the repository in this folder, not yet open.
-pub(crate) fn closed(folder: &Arc<Folder>) -> Result<Repository<()>, Box<RusticError>> {
+pub(crate) fn closed_repository(folder: &Arc<Folder>) -> Result<Repository<()>, Box<RusticError>> {
     let backends = RepositoryBackends::new(folder.clone(), None);
     Repository::new(&RepositoryOptions::default().no_cache(true), &backends)
 }
 
 /// Opens the repository in this folder.
-pub(crate) fn open(folder: &Arc<Folder>, credentials: &Credentials) -> Result<Opened, Box<RusticError>> {
-    closed(folder)?.open(credentials)
+pub(crate) fn open(folder: &Arc<Folder>, credentials: &Credentials) -> Result<OpenRepository, Box<RusticError>> {
+    closed_repository(folder)?.open(credentials)
 }
 
 /// Returns the error of an operation in this folder: the folder's own, which has its code, or else the library's.

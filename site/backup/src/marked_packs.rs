@@ -7,22 +7,26 @@ use rustic_core::{FileType, Id};
 
 use crate::error::{BackupError, Result};
 use crate::folder::{Folder, View};
-use crate::library::{self, Opened};
+use crate::library::{self, OpenRepository};
 use crate::repository::Repository;
 use crate::{digest, layout};
 
 impl Repository {
     /// Marks packs with marks in the future again as of now. Each changed index file is durable before the one it
     /// replaces is removed: a power cut leaves both, which name the same packs.
-    pub(crate) fn mark_packs_of_future_again(&self, opened: &Opened, now: Timestamp) -> Result<()> {
+    pub(crate) fn mark_packs_of_future_again(&self, opened: &OpenRepository, now: Timestamp) -> Result<()> {
         self.date_marked_packs(opened, |marked| if marked > now { now } else { marked })
     }
 
     /// Changes the times of marked packs.
-    pub(crate) fn date_marked_packs(&self, opened: &Opened, dated: impl Fn(Timestamp) -> Timestamp) -> Result<()> {
+    pub(crate) fn date_marked_packs(
+        &self,
+        opened: &OpenRepository,
+        dated: impl Fn(Timestamp) -> Timestamp,
+    ) -> Result<()> {
         let folder = Folder::new(self.store(), View::default());
         let failure = |error| library::failure(&folder, "read which packs are marked", error);
-        for (id, _) in folder.listed(FileType::Index)? {
+        for (id, _) in folder.list_files(FileType::Index)? {
             let mut index = opened.get_file::<IndexFile>(&id.into()).map_err(failure)?;
             let marks = index.packs_to_delete.iter_mut().filter_map(|pack| pack.time.as_mut());
             let wrong: Vec<&mut Timestamp> = marks.filter(|mark| dated(**mark) != **mark).collect();

@@ -24,7 +24,7 @@ impl Master {
         Self(Zeroizing::new(rand::rng().random()))
     }
 
-    pub(crate) fn filled(fill: impl FnOnce(&mut [u8])) -> Self {
+    pub(crate) fn from_fn(fill: impl FnOnce(&mut [u8])) -> Self {
         let mut bytes = Zeroizing::new([0; MASTER_BYTES]);
         fill(&mut *bytes);
         Self(bytes)

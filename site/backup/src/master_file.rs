@@ -18,7 +18,7 @@ use crate::store::Store;
 const PREFIX: &str = "master-";
 
 /// Result of reading a sealed master key.
-pub(crate) enum Sealed {
+pub(crate) enum MasterState {
     /// The master key, which the key opens.
     Master(Master),
     Missing,
@@ -41,11 +41,11 @@ impl Master {
     }
 
     /// Reads the master key that is sealed for this key.
-    pub(crate) fn read(store: &dyn Store, key: &RepositoryKey) -> Result<Sealed> {
+    pub(crate) fn read(store: &dyn Store, key: &RepositoryKey) -> Result<MasterState> {
         let file = Self::file_of(key);
         match store.read(&file) {
-            Ok(text) => Ok(Self::parse(&text, key).map_or(Sealed::Changed, Sealed::Master)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Sealed::Missing),
+            Ok(text) => Ok(Self::parse(&text, key).map_or(MasterState::Changed, MasterState::Master)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(MasterState::Missing),
             Err(error) => Err(BackupError::io("read", &store.place().join(file), error)),
         }
     }
@@ -80,9 +80,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Disk::new(folder.path());
         let (master, key) = (Master::random(), RepositoryKey::generate());
-        assert!(matches!(Master::read(&store, &key), Ok(Sealed::Missing)));
+        assert!(matches!(Master::read(&store, &key), Ok(MasterState::Missing)));
         master.write(&store, &key).unwrap();
-        let Ok(Sealed::Master(read)) = Master::read(&store, &key) else { panic!("it cannot be read") };
+        let Ok(MasterState::Master(read)) = Master::read(&store, &key) else { panic!("it cannot be read") };
         assert_eq!(read.bytes(), master.bytes());
         assert_eq!(Master::files(&store).unwrap(), [Master::file_of(&key)]);
         let text = std::fs::read(folder.path().join(Master::file_of(&key))).unwrap();

@@ -14,21 +14,21 @@ use rustic_core::{DataId, FileType, Id, RepairIndexOptions, TreeId};
 use crate::change::Change;
 use crate::error::Result;
 use crate::folder::{Folder, View};
-use crate::library::{self, Indexed};
+use crate::library::{self, IndexedRepository};
 use crate::read::checked_blob;
 use crate::repository::Repository;
 use crate::sealed::{self, SealedBlob};
 use crate::{layout, suspects, whole};
 
 /// Packs that may be damaged, with their blobs; without blobs if no index file names the pack.
-type Doubtful = BTreeMap<Id, Vec<IndexBlob>>;
+type DoubtfulPacks = BTreeMap<Id, Vec<IndexBlob>>;
 
 impl Repository {
     /// Makes damaged index files, and packs with failed reads, no longer count, except for their intact blobs. The
     /// caller must hold the writers' lock exclusively ([`crate::writers::Writers`]). All changes are durable on return.
     pub(crate) fn mend(&self) -> Result<()> {
         let damaged_indexes = self.view_of_whole_indexes()?.hidden;
-        let suspects = suspects::listed(&**self.store())?;
+        let suspects = suspects::list(&**self.store())?;
         if damaged_indexes.is_empty() && suspects.is_empty() {
             return Ok(());
         }
@@ -41,7 +41,7 @@ impl Repository {
     }
 
     fn mend_files(&self, damaged_indexes: &BTreeSet<PathBuf>, suspects: &[Id]) -> Result<()> {
-        let (folder, indexed) = self.indexed()?;
+        let (folder, indexed) = self.indexed_session()?;
         let mut damaged = BTreeSet::new();
         for (id, blobs) in self.doubtful(&indexed, suspects)? {
             let file = layout::relative(FileType::Pack, &id);
@@ -67,10 +67,10 @@ impl Repository {
 
     /// Returns the packs that may be damaged: suspects, packs whose size differs from the index, and packs that no
     /// index file names.
-    fn doubtful(&self, indexed: &Indexed, suspects: &[Id]) -> Result<Doubtful> {
-        let listed = Folder::new(self.store(), View::default()).listed(FileType::Pack)?;
+    fn doubtful(&self, indexed: &IndexedRepository, suspects: &[Id]) -> Result<DoubtfulPacks> {
+        let listed = Folder::new(self.store(), View::default()).list_files(FileType::Pack)?;
         let mut unnamed: BTreeMap<Id, u32> = listed.into_iter().collect();
-        let mut doubtful = Doubtful::new();
+        let mut doubtful = DoubtfulPacks::new();
         let sizes = unnamed.clone();
         let unread = |error| library::damage(self.folder(), "an index file cannot be read", error);
         for read in indexed.stream_files::<IndexFile>().map_err(unread)? {
@@ -91,7 +91,7 @@ impl Repository {
     }
 
     /// Returns the readable blobs of a pack, in sealed form. Blobs that another pack also has are left out.
-    fn intact_blobs(&self, indexed: &Indexed, pack: &Id, blobs: &[IndexBlob]) -> Vec<SealedBlob> {
+    fn intact_blobs(&self, indexed: &IndexedRepository, pack: &Id, blobs: &[IndexBlob]) -> Vec<SealedBlob> {
         let file = layout::relative(FileType::Pack, pack);
         let intact = |blob: &IndexBlob| {
             let id = *blob.id;

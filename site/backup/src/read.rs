@@ -11,7 +11,7 @@ use rustic_core::{BlobId, DataId, TreeId};
 
 use crate::backup::{Backup, BackupId};
 use crate::error::{BackupError, Result};
-use crate::library::{self, Indexed};
+use crate::library::{self, IndexedRepository};
 use crate::names::StreamName;
 use crate::repository::{Backups, Repository};
 use crate::store::Store;
@@ -23,7 +23,7 @@ pub struct OpenBackup {
     tree: TreeId,
     root: PathBuf,
     store: Arc<dyn Store>,
-    indexed: Arc<Indexed>,
+    indexed: Arc<IndexedRepository>,
 }
 
 impl Repository {
@@ -58,7 +58,7 @@ impl Repository {
     }
 
     fn open_found(&self, found: Vec<(Backup, SnapshotFile)>) -> Result<Vec<OpenBackup>> {
-        let (_, indexed) = self.indexed()?;
+        let (_, indexed) = self.indexed_session()?;
         let indexed = Arc::new(indexed);
         let opened = |(backup, snapshot): (Backup, SnapshotFile)| OpenBackup {
             backup,
@@ -100,7 +100,7 @@ impl OpenBackup {
 pub struct StreamReader {
     root: PathBuf,
     store: Arc<dyn Store>,
-    indexed: Arc<Indexed>,
+    indexed: Arc<IndexedRepository>,
     content: std::vec::IntoIter<DataId>,
     blob: Bytes,
 }
@@ -128,7 +128,7 @@ impl StreamReader {
 }
 
 /// Returns the bytes of a blob, whose SHA-256 is its ID.
-pub(crate) fn checked_blob(indexed: &Indexed, root: &Path, id: BlobId, kind: BlobType) -> Result<Bytes> {
+pub(crate) fn checked_blob(indexed: &IndexedRepository, root: &Path, id: BlobId, kind: BlobType) -> Result<Bytes> {
     let what = || format!("the blob {} cannot be read", id.to_hex().as_str());
     let bytes = indexed.get_blob_cached(&id, kind).map_err(|error| library::damage(root, what(), error))?;
     if digest::of_bytes(&bytes) == *id {

@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use crate::backup::{Backup, BackupId};
 use crate::change::Change;
-use crate::check::{Damage, Part, Taken};
+use crate::check::{BackupLoss, Damage, Part};
 use crate::error::{BackupError, Result};
 use crate::folder::{Folder, View};
 use crate::key::RepositoryKey;
-use crate::library::{self, Indexed};
+use crate::library::{self, IndexedRepository};
 use crate::read::checked_blob;
 use crate::repository::Repository;
 use crate::sealed::{self, SealedBlob};
@@ -27,17 +27,17 @@ const PACK_BYTES: usize = 16 << 20;
 
 /// Result of a repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repaired {
+pub struct RepairReport {
     /// Every damaged file before the repair.
     pub found: Vec<Damage>,
     /// Backups that had lost data and can be restored now.
     pub healed: Vec<BackupId>,
     /// Data that is still lost, by backup.
-    pub lost: Vec<Taken>,
+    pub lost: Vec<BackupLoss>,
 }
 
 /// Blobs that no pack has.
-type Lacking = BTreeSet<(BlobType, BlobId)>;
+type MissingBlobs = BTreeSet<(BlobType, BlobId)>;
 
 /// Opens a repository for which the key is valid, even if its config is lost, which is then rewritten durably.
 pub fn open_damaged(place: impl Into<Place>, site: Uuid, key: &RepositoryKey) -> Result<Repository> {
@@ -62,11 +62,11 @@ impl Repository {
     /// Reads everything, and repairs as much as possible: rewrites small files, and takes lost data from these copies.
     /// Data that no copy has no longer counts as stored, so that the next backup stores it again if it still exists.
     /// All changes are durable on return.
-    pub fn repair(&self, copies: &[Self], progress: &dyn Progress) -> Result<Repaired> {
+    pub fn repair(&self, copies: &[Self], progress: &dyn Progress) -> Result<RepairReport> {
         self.settle(self.repair_all(copies, progress))
     }
 
-    fn repair_all(&self, copies: &[Self], progress: &dyn Progress) -> Result<Repaired> {
+    fn repair_all(&self, copies: &[Self], progress: &dyn Progress) -> Result<RepairReport> {
         let found = self.check(progress)?;
         self.mend_config()?;
         let writers = Writers::alone(self)?;
@@ -79,29 +79,29 @@ impl Repository {
         self.refill(copies)?;
         change.finish()?;
         drop(writers);
-        let lost = taken(&self.check_small_files()?);
+        let lost = merge_losses(&self.check_small_files()?);
         let is_lost = |id: &BackupId| lost.iter().any(|taken| taken.backup == *id);
-        let healed = taken(&found).iter().map(|taken| taken.backup).filter(|id| !is_lost(id)).collect();
-        Ok(Repaired { found, healed, lost })
+        let healed = merge_losses(&found).iter().map(|taken| taken.backup).filter(|id| !is_lost(id)).collect();
+        Ok(RepairReport { found, healed, lost })
     }
 
     /// Returns the lost data by backup, as far as it is known without reading packs.
-    pub fn lost(&self) -> Result<Vec<Taken>> {
-        self.settle(self.check_small_files()).map(|found| taken(&found))
+    pub fn losses(&self) -> Result<Vec<BackupLoss>> {
+        self.settle(self.check_small_files()).map(|found| merge_losses(&found))
     }
 
     /// Returns true if a backup cannot be read, or refers to data that no pack has. The caller must hold the
     /// repository's lock.
     pub(crate) fn has_lost(&self) -> Result<bool> {
-        let snapshots = Folder::new(self.store(), View::default()).listed(FileType::Snapshot)?;
+        let snapshots = Folder::new(self.store(), View::default()).list_files(FileType::Snapshot)?;
         let is_whole = |(id, _): &(Id, u32)| whole::is_named_right(&**self.store(), FileType::Snapshot, id);
-        Ok(!snapshots.iter().all(is_whole) || !self.lacking(&self.indexed()?.1)?.is_empty())
+        Ok(!snapshots.iter().all(is_whole) || !self.lacking(&self.indexed_session()?.1)?.is_empty())
     }
 
     /// Removes damaged key files of restic, once another one is intact: the repository's own was rewritten. A person
     /// whose additional password had a damaged file must add it again.
     fn remove_damaged_keys(&self) -> Result<()> {
-        let keys = Folder::new(self.store(), View::default()).listed(FileType::Key)?.into_iter().map(|(id, _)| id);
+        let keys = Folder::new(self.store(), View::default()).list_files(FileType::Key)?.into_iter().map(|(id, _)| id);
         let (whole, damaged): (Vec<Id>, Vec<Id>) =
             keys.partition(|id| whole::is_named_right(&**self.store(), FileType::Key, id));
         for id in damaged.iter().filter(|_| !whole.is_empty()) {
@@ -150,11 +150,11 @@ impl Repository {
 
     /// Takes blobs that no pack has from copies. A recovered tree may name further lost blobs.
     fn refill(&self, copies: &[Self]) -> Result<()> {
-        let sources = copies.iter().map(|copy| Ok((copy, copy.indexed()?.1))).collect::<Result<Vec<_>>>()?;
-        let mut lacking = self.lacking(&self.indexed()?.1)?;
+        let sources = copies.iter().map(|copy| Ok((copy, copy.indexed_session()?.1))).collect::<Result<Vec<_>>>()?;
+        let mut lacking = self.lacking(&self.indexed_session()?.1)?;
         while !lacking.is_empty() {
             self.take_blobs(&sources, &lacking)?;
-            let left = self.lacking(&self.indexed()?.1)?;
+            let left = self.lacking(&self.indexed_session()?.1)?;
             // Each round recovers something, or is the last one.
             if left.is_superset(&lacking) {
                 break;
@@ -164,7 +164,7 @@ impl Repository {
         Ok(())
     }
 
-    fn take_blobs(&self, sources: &[(&Self, Indexed)], lacking: &Lacking) -> Result<()> {
+    fn take_blobs(&self, sources: &[(&Self, IndexedRepository)], lacking: &MissingBlobs) -> Result<()> {
         let folder = Folder::new(self.store(), View::default());
         for kind in [BlobType::Tree, BlobType::Data] {
             let (mut sealed, mut bytes) = (Vec::new(), 0);
@@ -186,8 +186,8 @@ impl Repository {
     }
 
     /// Returns blobs that backups refer to but that the index lacks.
-    fn lacking(&self, indexed: &Indexed) -> Result<Lacking> {
-        let mut lacking = Lacking::new();
+    fn lacking(&self, indexed: &IndexedRepository) -> Result<MissingBlobs> {
+        let mut lacking = MissingBlobs::new();
         let trees: BTreeSet<_> = self.all_snapshots()?.into_iter().map(|(_, snapshot)| *snapshot.tree).collect();
         for tree in trees {
             let (files, unread) = walk::files(indexed, tree.into());
@@ -201,8 +201,8 @@ impl Repository {
 }
 
 /// Merges the losses of all damage, each backup once.
-fn taken(damages: &[Damage]) -> Vec<Taken> {
-    let mut all: BTreeMap<BackupId, Taken> = BTreeMap::new();
+fn merge_losses(damages: &[Damage]) -> Vec<BackupLoss> {
+    let mut all: BTreeMap<BackupId, BackupLoss> = BTreeMap::new();
     for taken in damages.iter().flat_map(|damage| &damage.takes) {
         match all.get_mut(&taken.backup) {
             Some(known) => {
@@ -213,7 +213,7 @@ fn taken(damages: &[Damage]) -> Vec<Taken> {
             None => drop(all.insert(taken.backup, taken.clone())),
         }
     }
-    let mut all: Vec<Taken> = all.into_values().collect();
+    let mut all: Vec<BackupLoss> = all.into_values().collect();
     all.sort_by_key(|taken| (taken.time, taken.backup));
     all
 }

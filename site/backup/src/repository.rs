@@ -18,8 +18,8 @@ use crate::error::{BackupError, LibraryError, Result};
 use crate::folder::{Folder, View};
 use crate::key::RepositoryKey;
 use crate::layout::{self, CONFIG, FOLDERS};
-use crate::ledger::{Found, Ledger};
-use crate::library::{self, Indexed, Opened};
+use crate::ledger::{Ledger, LedgerState};
+use crate::library::{self, IndexedRepository, OpenRepository};
 use crate::master::Master;
 use crate::reserve::Reserve;
 use crate::store::{Place, Store};
@@ -98,7 +98,7 @@ impl Repository {
         let _lock = self.lock(Lock::Exclusive)?;
         self.refuse_occupied()?;
         let view = Arc::new(Folder::new(&self.store, View::default()));
-        for (id, _) in view.listed(FileType::Key)? {
+        for (id, _) in view.list_files(FileType::Key)? {
             self.store.remove(&layout::relative(FileType::Key, &id))?;
         }
         for file in Master::files(&*self.store)? {
@@ -112,12 +112,12 @@ impl Repository {
     }
 
     /// Writes a config, and opens the repository with it.
-    fn write_config(&self, view: &Arc<Folder>) -> Result<Opened, Box<rustic_core::RusticError>> {
+    fn write_config(&self, view: &Arc<Folder>) -> Result<OpenRepository, Box<rustic_core::RusticError>> {
         // The pack size does not grow with the repository, so memory does not either.
         let config = ConfigOptions::default().set_datapack_size(PACK_SIZE).set_datapack_growfactor(0_u32);
         let config = config.set_treepack_growfactor(0_u32).set_chunk_size(PIECE_SIZE);
         let config = config.set_chunk_min_size(LEAST_PIECE_SIZE).set_chunk_max_size(LARGEST_PIECE_SIZE);
-        library::closed(view)?.init(&self.credentials(), &KeyOptions::default(), &config)
+        library::closed_repository(view)?.init(&self.credentials(), &KeyOptions::default(), &config)
     }
 
     /// Rewrites the config if it is lost. The data depends on nothing in it except the chunk boundaries: the next
@@ -154,7 +154,7 @@ impl Repository {
             });
         }
         // An unreadable ledger is no reason to refuse: the check reports it.
-        if let Ok(Found::Ledger(Ledger { site: found, .. })) = Ledger::read(&**store)
+        if let Ok(LedgerState::Ledger(Ledger { site: found, .. })) = Ledger::read(&**store)
             && found != site
         {
             return Err(BackupError::OtherSite { folder: place.to_owned(), found, expected: site });
@@ -172,7 +172,7 @@ impl Repository {
     /// Returns the site that owns the repository at this place; `None` if unknown because its ledger is lost.
     pub fn owner(place: impl Into<Place>) -> Result<Option<Uuid>> {
         match Ledger::read(&*place.into().store())? {
-            Found::Ledger(Ledger { site, .. }) => Ok(Some(site)),
+            LedgerState::Ledger(Ledger { site, .. }) => Ok(Some(site)),
             _ => Ok(None),
         }
     }
@@ -250,7 +250,7 @@ impl Repository {
     /// another one is left out: the library would take it for the other backup.
     pub(crate) fn all_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
         let (folder, opened) = self.session(View { compares_snapshots: true, ..View::default() })?;
-        let mut files = folder.listed(FileType::Snapshot)?;
+        let mut files = folder.list_files(FileType::Snapshot)?;
         files.sort_unstable();
         let names: Vec<_> = files.iter().map(|(id, _)| layout::relative(FileType::Snapshot, id)).collect();
         self.store.read_ahead(&names);
@@ -260,7 +260,7 @@ impl Repository {
             match opened.get_file::<SnapshotFile>(&id) {
                 Ok(snapshot) => {
                     is_any_read = true;
-                    let snapshot = snapshot::identified(id, snapshot);
+                    let snapshot = snapshot::snapshot_with_id(id, snapshot);
                     found.extend(Backup::of(&snapshot).map(|backup| (backup, snapshot)));
                 }
                 Err(error) => {
@@ -293,7 +293,7 @@ impl Repository {
 
     /// Fills in the streams of backups whose snapshots do not name them, because restic has rewritten them.
     fn name_streams(&self, found: &mut [(Backup, SnapshotFile)]) -> Result<()> {
-        let (folder, indexed) = self.indexed()?;
+        let (folder, indexed) = self.indexed_session()?;
         for (backup, snapshot) in found.iter_mut().filter(|(backup, _)| backup.streams.is_empty()) {
             let (files, unread) = walk::files(&indexed, snapshot.tree);
             backup.streams = files.into_iter().map(walk::TreeFile::into_stream).collect();
@@ -306,7 +306,7 @@ impl Repository {
     }
 
     /// Opens the folder for one session.
-    pub(crate) fn session(&self, view: View) -> Result<(Arc<Folder>, Opened)> {
+    pub(crate) fn session(&self, view: View) -> Result<(Arc<Folder>, OpenRepository)> {
         let folder = Arc::new(Folder::new(&self.store, view));
         match library::open(&folder, &self.credentials()) {
             Ok(opened) => Ok((folder, opened)),
@@ -320,12 +320,12 @@ impl Repository {
     }
 
     /// Like [`Repository::session`], with the index in memory.
-    pub(crate) fn indexed(&self) -> Result<(Arc<Folder>, Indexed)> {
+    pub(crate) fn indexed_session(&self) -> Result<(Arc<Folder>, IndexedRepository)> {
         self.indexed_in(self.view_of_whole_indexes()?)
     }
 
-    /// Like [`Repository::indexed`], with this view.
-    pub(crate) fn indexed_in(&self, view: View) -> Result<(Arc<Folder>, Indexed)> {
+    /// Like [`Repository::indexed_session`], with this view.
+    pub(crate) fn indexed_in(&self, view: View) -> Result<(Arc<Folder>, IndexedRepository)> {
         let (folder, opened) = self.session(view)?;
         match opened.to_indexed() {
             Ok(indexed) => Ok((folder, indexed)),
@@ -336,7 +336,7 @@ impl Repository {
     /// Returns a view without damaged index files, at which the library would stop. Data that they name counts as
     /// missing, and the rest can be read and extended.
     pub(crate) fn view_of_whole_indexes(&self) -> Result<View> {
-        let files = Folder::new(&self.store, View::default()).listed(FileType::Index)?;
+        let files = Folder::new(&self.store, View::default()).list_files(FileType::Index)?;
         let names: Vec<_> = files.iter().map(|(id, _)| layout::relative(FileType::Index, id)).collect();
         self.store.read_ahead(&names);
         let damaged = files.iter().filter(|(id, _)| !whole::is_whole(&*self.store, FileType::Index, id));
@@ -416,7 +416,7 @@ impl Repository {
 fn has_parts(store: &Arc<dyn Store>) -> Result<bool> {
     let folder = Folder::new(store, View::default());
     for kind in [FileType::Snapshot, FileType::Index, FileType::Pack] {
-        if !folder.listed(kind)?.is_empty() {
+        if !folder.list_files(kind)?.is_empty() {
             return Ok(true);
         }
     }

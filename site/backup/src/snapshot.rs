@@ -128,7 +128,7 @@ pub(crate) fn clear_verdict(snapshot: &mut SnapshotFile) {
 }
 
 /// Returns a snapshot with the ID of the file that it was read from.
-pub(crate) fn identified(id: SnapshotId, mut snapshot: SnapshotFile) -> SnapshotFile {
+pub(crate) fn snapshot_with_id(id: SnapshotId, mut snapshot: SnapshotFile) -> SnapshotFile {
     snapshot.id = id;
     snapshot
 }
@@ -143,7 +143,7 @@ mod tests {
     fn snapshot() -> SnapshotFile {
         let facts = BTreeMap::from([("release".to_owned(), "starter".to_owned())]);
         let time = "2026-11-21T12:00:00.5Z".parse().unwrap();
-        identified(Id::new([7; 32]).into(), new(Uuid::nil(), BackupKind::Log, time, &facts).unwrap())
+        snapshot_with_id(Id::new([7; 32]).into(), new(Uuid::nil(), BackupKind::Log, time, &facts).unwrap())
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) fn note(store: &dyn Store, pack: &Id) {
 }
 
 /// Returns every recorded pack.
-pub(crate) fn listed(store: &dyn Store) -> Result<Vec<Id>> {
+pub(crate) fn list(store: &dyn Store) -> Result<Vec<Id>> {
     let named = store.list(OWN_FOLDER);
     let named = named.map_err(|error| BackupError::io("list", &store.place().join(OWN_FOLDER), error))?;
     Ok(named.iter().filter_map(|(name, _)| name.strip_prefix(PREFIX)?.parse().ok()).collect())

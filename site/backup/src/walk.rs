@@ -4,7 +4,7 @@ use rustic_core::repofile::Node;
 use rustic_core::{DataId, RusticError, TreeId};
 
 use crate::backup::Stream;
-use crate::library::Indexed;
+use crate::library::IndexedRepository;
 use crate::names::StreamName;
 
 /// A file of a snapshot.
@@ -24,20 +24,20 @@ impl TreeFile {
 
 /// A tree that could not be read.
 #[derive(Debug)]
-pub(crate) struct Unread {
+pub(crate) struct UnreadTree {
     pub tree: TreeId,
     pub error: Box<RusticError>,
 }
 
 /// Returns every file below this tree, sorted by name, and the unreadable trees below it.
-pub(crate) fn files(indexed: &Indexed, root: TreeId) -> (Vec<TreeFile>, Vec<Unread>) {
+pub(crate) fn files(indexed: &IndexedRepository, root: TreeId) -> (Vec<TreeFile>, Vec<UnreadTree>) {
     let (mut files, mut unread) = (Vec::new(), Vec::new());
     let mut open = vec![(String::new(), root)];
     while let Some((folder, id)) = open.pop() {
         let tree = match indexed.get_tree(&id) {
             Ok(tree) => tree,
             Err(error) => {
-                unread.push(Unread { tree: id, error });
+                unread.push(UnreadTree { tree: id, error });
                 continue;
             }
         };

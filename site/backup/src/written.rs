@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Written files, relative to the repository's folder. Clones share the list.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Written(Arc<Mutex<Vec<PathBuf>>>);
+pub(crate) struct WrittenFiles(Arc<Mutex<Vec<PathBuf>>>);
 
-impl Written {
+impl WrittenFiles {
     pub(crate) fn add(&self, file: PathBuf) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(file);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use landfall_backup::{NewBackup, Repository, RepositoryKey};
-use landfall_progress::Silent;
+use landfall_progress::SilentProgress;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use uuid::Uuid;
@@ -51,7 +51,7 @@ fn large_stream_takes_little_memory() {
     let opened = repository.open_backup(saved.id).unwrap();
     let mut reader = opened.read(&saved.streams[0].name).unwrap();
     assert_eq!(io::copy(&mut reader, &mut io::sink()).unwrap(), STREAM_BYTES);
-    assert_eq!(repository.check(&Silent).unwrap(), []);
+    assert_eq!(repository.check(&SilentProgress).unwrap(), []);
     let peak = peak_bytes();
     assert!(peak < LIMIT_BYTES, "{} MiB", peak / MIB);
 }

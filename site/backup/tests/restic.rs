@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use landfall_backup::{NewBackup, Proof, Repository, RepositoryKey, Retention, StreamName};
-use landfall_progress::Silent;
+use landfall_progress::SilentProgress;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -156,13 +156,13 @@ fn restic_rewrite_keeps_the_backup() {
         .read_to_end(&mut bytes)
         .unwrap();
     assert!(bytes == rows);
-    assert_eq!(repository.check(&Silent).unwrap(), []);
+    assert_eq!(repository.check(&SilentProgress).unwrap(), []);
     // restic accepts the result of Landfall's prune.
     save(&repository, "2026-11-22T12:00:00Z", &data(4, 100_000));
     let retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
     assert_eq!(repository.forget(retention).unwrap().dropped, []);
     restic(folder, &["check", "--read-data"]);
-    assert_eq!(repository.check(&Silent).unwrap(), []);
+    assert_eq!(repository.check(&SilentProgress).unwrap(), []);
 }
 
 #[test]

@@ -25,7 +25,7 @@ const COMPARISONS: usize = 10;
 
 /// Result of comparing a live object to the one that Landfall would apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Applied {
+pub enum Comparison {
     /// The object does not exist.
     Absent,
     /// The object is Landfall's, and applying it again would change nothing.
@@ -69,24 +69,28 @@ impl Cluster {
     }
 
     /// Compares a live object to the result of [`Cluster::apply`]. Changes nothing.
-    pub fn compare(&self, object: &Value) -> Result<Applied, ClusterError> {
+    pub fn compare(&self, object: &Value) -> Result<Comparison, ClusterError> {
         let name = ObjectName::of(object)?;
         for _ in 0..COMPARISONS {
-            let Some(live) = self.get(&name)? else { return Ok(Applied::Absent) };
+            let Some(live) = self.get(&name)? else { return Ok(Comparison::Absent) };
             if !is_managed(&live) {
-                return Ok(Applied::Foreign { manager: manager_of(&live) });
+                return Ok(Comparison::Foreign { manager: manager_of(&live) });
             }
             // An object that is being deleted counts as different: it is applied again once it is gone.
             if live.pointer("/metadata/deletionTimestamp").is_some() {
-                return Ok(Applied::Different);
+                return Ok(Comparison::Different);
             }
             let after = self.patch(&name, object, true)?;
             if live.pointer("/metadata/resourceVersion") == after.pointer("/metadata/resourceVersion") {
-                return Ok(if declared(live) == declared(after) { Applied::Same } else { Applied::Different });
+                return Ok(if compared_fields(live) == compared_fields(after) {
+                    Comparison::Same
+                } else {
+                    Comparison::Different
+                });
             }
             // A controller wrote between the two reads, so the difference may be its work.
         }
-        Ok(Applied::Different)
+        Ok(Comparison::Different)
     }
 
     /// Applies an object and makes it Landfall's, whoever owned it before. For objects that Kubernetes itself creates
@@ -169,7 +173,7 @@ impl Cluster {
 }
 
 /// Returns the compared part of an object: everything except fields that every write changes.
-fn declared(mut object: Value) -> Value {
+fn compared_fields(mut object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         for field in ["managedFields", "resourceVersion", "generation"] {
             metadata.remove(field);
@@ -236,7 +240,7 @@ mod tests {
         let same = json!({"metadata": {"name": "a", "resourceVersion": "2", "generation": 2, "managedFields": [1]},
             "spec": {"a": 1}});
         let other = json!({"metadata": {"name": "a"}, "spec": {"a": 2}});
-        assert_eq!(declared(live.clone()), declared(same));
-        assert_ne!(declared(live), declared(other));
+        assert_eq!(compared_fields(live.clone()), compared_fields(same));
+        assert_ne!(compared_fields(live), compared_fields(other));
     }
 }

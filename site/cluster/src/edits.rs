@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::apply::Applied;
+use super::apply::Comparison;
 use super::fields::{passes_list, pointer_of, remove};
 use super::labels::{FIELD_MANAGER, is_managed, manager_of};
 use super::{Cluster, ClusterError, FieldConflict, ObjectName};
@@ -37,7 +37,7 @@ impl Edits {
 
 /// An object, and the treatment of edits to it.
 #[derive(Debug, Clone, Copy)]
-pub struct Edited<'a> {
+pub struct EditableObject<'a> {
     /// The object as the release has it.
     pub object: &'a Value,
     /// JSON Pointers to the fields that the site may change: an edit at or below one of them is always kept.
@@ -67,7 +67,7 @@ pub struct FieldEdit {
     pub pointer: Option<String>,
 }
 
-impl Edited<'_> {
+impl EditableObject<'_> {
     /// Returns true if the release lets the site change the field at this pointer.
     fn is_editable(&self, pointer: &str) -> bool {
         let is_at = |declared: &String| {
@@ -85,22 +85,22 @@ impl Edited<'_> {
 impl Cluster {
     /// Applies an object as [`Cluster::apply`] does, with the given treatment of edits. Returns the result, which the
     /// API server has written to etcd.
-    pub fn apply_edited(&self, edited: &Edited<'_>) -> Result<Value, ClusterError> {
+    pub fn apply_edited(&self, edited: &EditableObject<'_>) -> Result<Value, ClusterError> {
         let left = |object: &Value| self.apply(object);
         Self::leaving(edited, left, |name, object| self.patch_over(name, object, false))
     }
 
     /// Compares a live object to the result of [`Cluster::apply_edited`]. Changes nothing.
-    pub fn compare_edited(&self, edited: &Edited<'_>) -> Result<Applied, ClusterError> {
+    pub fn compare_edited(&self, edited: &EditableObject<'_>) -> Result<Comparison, ClusterError> {
         let overwritten =
-            |name: &ObjectName, object: &Value| self.patch_over(name, object, true).map(|_| Applied::Different);
+            |name: &ObjectName, object: &Value| self.patch_over(name, object, true).map(|_| Comparison::Different);
         Self::leaving(edited, |object| self.compare(object), overwritten)
     }
 
     /// Returns every field that another manager has set to another value than this object, and whether that edit is
     /// kept. Changes nothing. An object that does not exist has none; one that is not Landfall's is
     /// [`ClusterError::Foreign`].
-    pub fn edits(&self, edited: &Edited<'_>) -> Result<Vec<FieldEdit>, ClusterError> {
+    pub fn edits(&self, edited: &EditableObject<'_>) -> Result<Vec<FieldEdit>, ClusterError> {
         let name = ObjectName::of(edited.object)?;
         let Some(live) = self.get(&name)? else { return Ok(Vec::new()) };
         if !is_managed(&live) {
@@ -128,7 +128,7 @@ impl Cluster {
 
     /// Runs an action on an object without the fields whose edits are kept.
     fn leaving<T>(
-        edited: &Edited<'_>,
+        edited: &EditableObject<'_>,
         act: impl Fn(&Value) -> Result<T, ClusterError>,
         overwrite: impl Fn(&ObjectName, &Value) -> Result<T, ClusterError>,
     ) -> Result<T, ClusterError> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use kube::core::Status;
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 use super::{FieldConflict, ObjectName, retry};
 use landfall_engine::step::StepError;
@@ -141,7 +141,7 @@ fn held_by(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!(", held by the finalizers {}", names.join(", ")) }
 }
 
-impl Coded for ClusterError {
+impl CodedError for ClusterError {
     fn code(&self) -> Code {
         match self {
             Self::Kubeconfig { .. } => codes::CLUSTER_KUBECONFIG,

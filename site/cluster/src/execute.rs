@@ -7,14 +7,14 @@ use tokio::task::JoinHandle;
 
 use super::Cluster;
 use super::conversation::trailer::Trailer;
-use super::conversation::{self, Ended, Input, StandardOutput, converse};
+use super::conversation::{self, ConversationResult, Input, StandardOutput, converse};
 use super::no_answer::NoAnswer;
 use super::output::Output;
 use super::program::{Program, Success};
 
 /// Result of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Executed {
+pub struct ProgramResult {
     /// Its exit code.
     pub exit_code: i32,
     /// Its standard output.
@@ -24,20 +24,20 @@ pub struct Executed {
 }
 
 /// A running program, with which the cluster's runtime communicates. Dropping this value closes the connection.
-pub(super) struct Running {
+pub(super) struct RunningProgram {
     cluster: Cluster,
-    conversation: JoinHandle<Result<Ended, NoAnswer>>,
+    conversation: JoinHandle<Result<ConversationResult, NoAnswer>>,
 }
 
-impl Running {
+impl RunningProgram {
     /// Waits until the program has ended.
-    pub(super) fn ended(mut self) -> Result<Ended, NoAnswer> {
+    pub(super) fn wait(mut self) -> Result<ConversationResult, NoAnswer> {
         let conversation = &mut self.conversation;
         self.cluster.wait_for(conversation).unwrap_or_else(|error| Err(NoAnswer::Connection(error.into())))
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         self.conversation.abort();
     }
@@ -53,10 +53,10 @@ impl Cluster {
         container: &str,
         arguments: &[String],
         limit: Duration,
-    ) -> Result<Executed, NoAnswer> {
+    ) -> Result<ProgramResult, NoAnswer> {
         let program = Program { namespace, pod, container, arguments, success: Success::Reported };
-        let ended = self.start(&program, limit, None, StandardOutput::kept)?.ended()?;
-        Ok(Executed { exit_code: ended.exit_code, stdout: ended.stdout, stderr: ended.stderr })
+        let ended = self.start(&program, limit, None, StandardOutput::keep)?.wait()?;
+        Ok(ProgramResult { exit_code: ended.exit_code, stdout: ended.stdout, stderr: ended.stderr })
     }
 
     /// Starts a program, with a time limit on the conversation.
@@ -66,7 +66,7 @@ impl Cluster {
         limit: Duration,
         input: Option<mpsc::Receiver<Input>>,
         output: impl FnOnce(Option<Trailer>) -> StandardOutput,
-    ) -> Result<Running, NoAnswer> {
+    ) -> Result<RunningProgram, NoAnswer> {
         let begun = Instant::now();
         let trailer = (program.success == Success::Trailer).then(Trailer::new);
         let arguments = trailer.as_ref().map(|trailer| trailer.arguments(program.arguments));
@@ -81,6 +81,6 @@ impl Cluster {
             let ended = tokio::time::timeout(left, conversation).await;
             ended.unwrap_or(Err(NoAnswer::TimedOut(limit)))
         });
-        Ok(Running { cluster: self.clone(), conversation })
+        Ok(RunningProgram { cluster: self.clone(), conversation })
     }
 }

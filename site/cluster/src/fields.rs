@@ -20,7 +20,7 @@ pub fn pointer_of(object: &Value, field: &str) -> Option<String> {
             keys.sort_by_key(|(key, _)| std::cmp::Reverse(key.len()));
             keys.into_iter().find_map(|(key, value)| {
                 let rest = &after[key.len()..];
-                Some((escaped(key), pointer_of(value, rest)?))
+                Some((escape_key(key), pointer_of(value, rest)?))
             })?
         }
         Value::Array(items) => {
@@ -64,7 +64,7 @@ pub fn set_operations(object: &Value, pointer: &str, value: &Value) -> Vec<Value
     operations
 }
 
-fn escaped(key: &str) -> String {
+fn escape_key(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 

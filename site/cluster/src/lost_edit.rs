@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::connection::Call;
 use super::fields::{pointer_of, set_operations};
-use super::{Cluster, ClusterError, Edited, Edits, FieldEdit, ObjectName};
+use super::{Cluster, ClusterError, EditableObject, Edits, FieldEdit, ObjectName};
 
 /// An edit that a change removed.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub struct LostEdit<'a> {
 
 /// Outcome for a lost edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Restored {
+pub enum RestoreOutcome {
     /// The field has its value from before the change.
     Made,
     /// The value is secret or was not found, so nothing kept it.
@@ -35,7 +35,7 @@ pub enum Restored {
     PlaceMissing,
 }
 
-impl fmt::Display for Restored {
+impl fmt::Display for RestoreOutcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Made => "it is as it was before",
@@ -49,20 +49,20 @@ impl fmt::Display for Restored {
 
 impl Cluster {
     /// Restores an edit in the name of its manager, unless another manager has set the field since then. On
-    /// [`Restored::Made`], the API server has written it to etcd.
-    pub fn restore_edit(&self, lost: &LostEdit<'_>) -> Result<Restored, ClusterError> {
+    /// [`RestoreOutcome::Made`], the API server has written it to etcd.
+    pub fn restore_edit(&self, lost: &LostEdit<'_>) -> Result<RestoreOutcome, ClusterError> {
         let LostEdit { name, edit, .. } = lost;
-        let Some(value) = &edit.now else { return Ok(Restored::ValueUnknown) };
-        let Some(live) = self.get(name)? else { return Ok(Restored::ObjectMissing) };
+        let Some(value) = &edit.now else { return Ok(RestoreOutcome::ValueUnknown) };
+        let Some(live) = self.get(name)? else { return Ok(RestoreOutcome::ObjectMissing) };
         let found = pointer_of(&live, &edit.field);
         let now = found.as_ref().and_then(|pointer| live.pointer(pointer));
         if now == Some(value) {
-            return Ok(Restored::Made);
+            return Ok(RestoreOutcome::Made);
         }
         if now.is_some() && !self.is_as_applied(lost)? {
-            return Ok(Restored::EditedSince);
+            return Ok(RestoreOutcome::EditedSince);
         }
-        let Some(pointer) = found.or_else(|| edit.pointer.clone()) else { return Ok(Restored::PlaceMissing) };
+        let Some(pointer) = found.or_else(|| edit.pointer.clone()) else { return Ok(RestoreOutcome::PlaceMissing) };
         let what = format!("{} of {name}", edit.field);
         let is_safe = |found: char| found.is_ascii_alphanumeric() || "-_.".contains(found);
         let manager = edit.manager.replace(|found: char| !is_safe(found), "-");
@@ -74,7 +74,7 @@ impl Cluster {
             verb: "restore",
             what: &what,
         };
-        self.call(&call).map(|_| Restored::Made)
+        self.call(&call).map(|_| RestoreOutcome::Made)
     }
 
     /// Returns true if the field is as the undo applied it. The API server compares, because it knows equal values in
@@ -83,7 +83,7 @@ impl Cluster {
         let Some(applied) = lost.applied.filter(|applied| pointer_of(applied, &lost.edit.field).is_some()) else {
             return Ok(false);
         };
-        let found = self.edits(&Edited { object: applied, editable: &[], edits: Edits::Leave })?;
+        let found = self.edits(&EditableObject { object: applied, editable: &[], edits: Edits::Leave })?;
         let field = &lost.edit.field;
         let is_of = |other: &str| field.starts_with(other) || other.starts_with(field.as_str());
         Ok(!found.iter().any(|edit| is_of(&edit.field)))

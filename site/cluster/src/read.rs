@@ -50,7 +50,7 @@ impl Cluster {
                 what: &what,
             })?;
             if let Value::Array(items) = page["items"].take() {
-                objects.extend(items.into_iter().map(|item| named(item, kind)));
+                objects.extend(items.into_iter().map(|item| with_kind(item, kind)));
             }
             page["metadata"]["continue"].as_str().unwrap_or_default().clone_into(&mut next);
             if next.is_empty() {
@@ -85,7 +85,7 @@ impl Cluster {
 }
 
 /// Adds API version and kind, which items of a list lack.
-fn named(mut item: Value, kind: &Resource) -> Value {
+fn with_kind(mut item: Value, kind: &Resource) -> Value {
     if let Value::Object(fields) = &mut item {
         fields.insert("apiVersion".to_owned(), Value::String(kind.api_version.clone()));
         fields.insert("kind".to_owned(), Value::String(kind.kind.clone()));

@@ -52,16 +52,16 @@ pub fn ask(question: &Question, limit: Duration) -> Result<Answer, NoAnswer> {
     answer.map_or(Err(NoAnswer::TimedOut(limit)), |answer| answer.map_err(NoAnswer::Connection))
 }
 
-type Failed = Box<dyn std::error::Error + Send + Sync>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-async fn connect(address: SocketAddr, limit: Duration) -> Result<TcpStream, Failed> {
+async fn connect(address: SocketAddr, limit: Duration) -> Result<TcpStream, BoxError> {
     match tokio::time::timeout(limit, TcpStream::connect(address)).await {
         Ok(stream) => Ok(stream?),
         Err(_) => Err(format!("{address} accepts no connection").into()),
     }
 }
 
-async fn exchange(stream: TcpStream, question: &Question) -> Result<Answer, Failed> {
+async fn exchange(stream: TcpStream, question: &Question) -> Result<Answer, BoxError> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let mut request = Request::builder()
         .method(question.method)
@@ -81,7 +81,7 @@ async fn exchange(stream: TcpStream, question: &Question) -> Result<Answer, Fail
 }
 
 /// Drives a connection while its answer is awaited.
-async fn drive(connection: impl Future<Output = hyper::Result<()>>) -> Failed {
+async fn drive(connection: impl Future<Output = hyper::Result<()>>) -> BoxError {
     match connection.await {
         // The bytes that were read have not reached the reader yet.
         Ok(()) => std::future::pending().await,
@@ -89,7 +89,7 @@ async fn drive(connection: impl Future<Output = hyper::Result<()>>) -> Failed {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Result<Answer, Failed> {
+async fn read(response: Response<Incoming>) -> Result<Answer, BoxError> {
     let status = response.status().as_u16();
     let mut body = response.into_body();
     let mut beginning = Beginning::default();
@@ -112,7 +112,7 @@ mod tests {
     use crate::output::KEPT_BYTES;
 
     /// Runs a server that answers one request with these bytes; returns the answer and the request.
-    fn answered(bytes: &[u8], limit: Duration) -> (Result<Answer, NoAnswer>, String) {
+    fn run_request(bytes: &[u8], limit: Duration) -> (Result<Answer, NoAnswer>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let bytes = bytes.to_vec();
@@ -141,24 +141,24 @@ mod tests {
 
     #[test]
     fn request_is_sent_unchanged() {
-        let (answer, request) = answered(b"HTTP/1.1 503 Later\r\ncontent-length: 7\r\n\r\nnot yet", LIMIT);
+        let (answer, request) = run_request(b"HTTP/1.1 503 Later\r\ncontent-length: 7\r\n\r\nnot yet", LIMIT);
         let body = Output { text: "not yet".to_owned(), dropped_bytes: 0 };
         assert_eq!(answer.unwrap(), Answer { status: 503, body });
         for part in ["POST /ask?deep=1 HTTP/1.1\r\n", "host: web.shop.svc\r\n", "x-question: why not\r\n", "\r\n\r\n{}"]
         {
             assert!(request.contains(part), "{request}");
         }
-        let (closed, _) = answered(b"HTTP/1.1 200 OK\r\n\r\nuntil the end", LIMIT);
+        let (closed, _) = run_request(b"HTTP/1.1 200 OK\r\n\r\nuntil the end", LIMIT);
         assert_eq!(closed.unwrap().body.text, "until the end");
     }
 
     #[test]
     fn missing_answers_are_classified() {
-        let (noise, _) = answered(b"SSH-2.0-OpenSSH\r\n", LIMIT);
+        let (noise, _) = run_request(b"SSH-2.0-OpenSSH\r\n", LIMIT);
         assert!(noise.unwrap_err().is_transient());
-        let (cut, _) = answered(b"HTTP/1.1 200 OK\r\ncontent-length: 70\r\n\r\nhalf", LIMIT);
+        let (cut, _) = run_request(b"HTTP/1.1 200 OK\r\ncontent-length: 70\r\n\r\nhalf", LIMIT);
         assert!(matches!(cut.unwrap_err(), NoAnswer::Connection(_)));
-        let (silent, _) = answered(b"", Duration::from_millis(200));
+        let (silent, _) = run_request(b"", Duration::from_millis(200));
         let silent = silent.unwrap_err();
         assert!(matches!(silent, NoAnswer::TimedOut(_)) && !silent.is_transient());
     }

@@ -25,7 +25,7 @@ impl Cluster {
         let call = Call { method: Method::GET, path, content_type: "", body: Vec::new(), verb: "read", what: &what };
         match self.attempt(&call) {
             // An API server omits a zero.
-            Ok(text) => Ok(Some(wanted(&parse(&call, &text)?))),
+            Ok(text) => Ok(Some(wanted_replicas(&parse(&call, &text)?))),
             Err(given_up) => match given_up.failure {
                 Failure::Status(status) if status.code == 404 => Ok(None),
                 _ => Err(self.error(&call, given_up)),
@@ -69,7 +69,7 @@ impl Cluster {
     }
 }
 
-fn wanted(scale: &Value) -> u32 {
+fn wanted_replicas(scale: &Value) -> u32 {
     scale["spec"]["replicas"].as_u64().and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(0)
 }
 
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn omitted_replicas_mean_zero() {
-        assert_eq!(wanted(&json!({"kind": "Scale", "spec": {}})), 0);
-        assert_eq!(wanted(&json!({"kind": "Scale", "spec": {"replicas": 3}, "status": {"replicas": 1}})), 3);
+        assert_eq!(wanted_replicas(&json!({"kind": "Scale", "spec": {}})), 0);
+        assert_eq!(wanted_replicas(&json!({"kind": "Scale", "spec": {"replicas": 3}, "status": {"replicas": 1}})), 3);
     }
 }

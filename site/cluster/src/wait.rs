@@ -21,7 +21,7 @@ const FAILED_FOR: Duration = Duration::from_secs(20);
 
 /// Objects to wait for, and a time limit.
 #[derive(Debug, Clone)]
-pub struct Waiting<'a> {
+pub struct AwaitedObjects<'a> {
     /// Name for people, such as `component postgres`.
     pub what: &'a str,
     /// The objects, all of which must be ready.
@@ -46,7 +46,7 @@ impl Cluster {
     }
 
     /// Waits until all objects are ready, including, within the same limit, for an API server that does not answer.
-    pub fn wait_ready(&self, waiting: &Waiting<'_>, progress: &dyn Progress) -> Result<(), ClusterError> {
+    pub fn wait_ready(&self, waiting: &AwaitedObjects<'_>, progress: &dyn Progress) -> Result<(), ClusterError> {
         let patient = self.with_patience(Duration::ZERO);
         let objects: Vec<&ObjectName> = waiting.objects.iter().filter(|object| has_readiness(object)).collect();
         let started = Instant::now();
@@ -87,7 +87,7 @@ impl Cluster {
 
     fn give_up(
         &self,
-        waiting: &Waiting<'_>,
+        waiting: &AwaitedObjects<'_>,
         statuses: &[ObjectStatus],
         waited: Duration,
         failed: bool,

@@ -123,7 +123,7 @@ fn suspension(live: &Value) -> Option<Value> {
     if live["metadata"]["annotations"][SUSPENDED].is_string() {
         return None;
     }
-    let (mut former, mut patch) = (Map::new(), pinned(live));
+    let (mut former, mut patch) = (Map::new(), version_test(live));
     for (index, webhook) in live["webhooks"].as_array()?.iter().enumerate() {
         if webhook["failurePolicy"] != "Ignore" {
             former.insert(webhook["name"].as_str()?.to_owned(), webhook["failurePolicy"].clone());
@@ -145,7 +145,7 @@ fn suspension(live: &Value) -> Option<Value> {
 fn resumption(live: &Value) -> Option<Value> {
     let noted = live["metadata"]["annotations"][SUSPENDED].as_str()?;
     let former: Map<String, Value> = serde_json::from_str(noted).unwrap_or_default();
-    let mut patch = pinned(live);
+    let mut patch = version_test(live);
     for (index, webhook) in live["webhooks"].as_array().into_iter().flatten().enumerate() {
         if let Some(policy) = webhook["name"].as_str().and_then(|name| former.get(name)) {
             patch.push(set(&format!("/webhooks/{index}/failurePolicy"), policy));
@@ -157,7 +157,7 @@ fn resumption(live: &Value) -> Option<Value> {
 
 /// Returns a test that makes the patch fail if the object has changed since it was read, because list indices are those
 /// of that version.
-fn pinned(live: &Value) -> Vec<Value> {
+fn version_test(live: &Value) -> Vec<Value> {
     vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]})]
 }
 
@@ -186,7 +186,7 @@ mod tests {
     }
 
     /// Applies a patch of additions and removals to an object.
-    fn patched(live: &Value, patch: &Value) -> Value {
+    fn apply_patch(live: &Value, patch: &Value) -> Value {
         let mut made = live.clone();
         for change in patch.as_array().unwrap() {
             let pointer = change["path"].as_str().unwrap();
@@ -206,11 +206,11 @@ mod tests {
     fn suspended_webhooks_return_unchanged() {
         let live = configuration();
         assert_eq!(services_that_refuse(&live), [("shop", "api")]);
-        let suspended = patched(&live, &suspension(&live).unwrap());
+        let suspended = apply_patch(&live, &suspension(&live).unwrap());
         assert!(services_that_refuse(&suspended).is_empty());
         assert!(suspension(&suspended).is_none(), "it is suspended once");
         assert!(resumption(&live).is_none());
-        let mut resumed = patched(&suspended, &resumption(&suspended).unwrap());
+        let mut resumed = apply_patch(&suspended, &resumption(&suspended).unwrap());
         assert_eq!(resumed["metadata"]["annotations"], json!({}));
         resumed["metadata"].as_object_mut().unwrap().remove("annotations");
         assert_eq!(resumed, live);
@@ -218,9 +218,9 @@ mod tests {
 
     #[test]
     fn webhooks_changed_meanwhile_keep_policies() {
-        let mut live = patched(&configuration(), &suspension(&configuration()).unwrap());
+        let mut live = apply_patch(&configuration(), &suspension(&configuration()).unwrap());
         live["webhooks"] = json!([webhook("new.shop", "Fail"), webhook("a.shop", "Ignore")]);
-        let resumed = patched(&live, &resumption(&live).unwrap());
+        let resumed = apply_patch(&live, &resumption(&live).unwrap());
         assert_eq!(resumed["webhooks"], json!([webhook("new.shop", "Fail"), webhook("a.shop", "Fail")]));
     }
 

@@ -200,7 +200,7 @@ mod tests {
         inner: Vec<Action>,
         #[serde(default)]
         labels: BTreeMap<String, Leaf>,
-        loose: Option<Loose>,
+        loose: Option<LooseDocument>,
         kind: Option<Kind>,
     }
 
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[derive(Debug, PartialEq, Deserialize)]
-    struct Loose {
+    struct LooseDocument {
         #[serde(default)]
         name: String,
         leaf: Leaf,

@@ -1,12 +1,12 @@
 //! Interface of a step: it can observe, act and undo, and states what its undo will need before it acts.
 
 use landfall_error_codes::cases::Case;
-use landfall_error_codes::{Code, Coded};
+use landfall_error_codes::{Code, CodedError};
 use serde_json::Value;
 
 /// Observation of the site by a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Observed {
+pub enum ObservedState {
     /// No part of the step's result exists.
     Absent,
     /// A part exists and belongs to Landfall; acting again completes it.
@@ -56,7 +56,7 @@ impl StepError {
     }
 }
 
-impl Coded for StepError {
+impl CodedError for StepError {
     fn code(&self) -> Code {
         self.code
     }
@@ -93,7 +93,7 @@ pub trait Durable {
 /// `Done` in the journal means that it survives a power cut.
 pub trait Step<C> {
     /// Observes the site without changing it.
-    fn observe(&self, site: &mut C) -> Result<Observed, StepError>;
+    fn observe(&self, site: &mut C) -> Result<ObservedState, StepError>;
 
     /// Returns the state before, as `undo` will need it. Recorded once, before the first act.
     fn prepare(&self, _site: &mut C) -> Result<Value, StepError> {

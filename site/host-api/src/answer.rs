@@ -6,25 +6,25 @@ use landfall_peer::{Problem, routes};
 use serde::Serialize;
 
 /// Result of a route.
-pub(crate) type Result<T> = std::result::Result<T, Refused>;
+pub(crate) type Result<T> = std::result::Result<T, RefusedRequest>;
 
 /// Refusal of a request.
-pub(crate) struct Refused(pub(crate) Problem);
+pub(crate) struct RefusedRequest(pub(crate) Problem);
 
-impl From<Problem> for Refused {
+impl From<Problem> for RefusedRequest {
     fn from(problem: Problem) -> Self {
         Self(problem)
     }
 }
 
-impl Refused {
+impl RefusedRequest {
     /// Creates a problem that the API itself found.
     pub(crate) fn new(status: StatusCode, title: &str) -> Self {
         Self(Problem { status: status.as_u16(), title: title.to_owned(), detail: None, code: None, hint: None })
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for RefusedRequest {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, json(&self.0)).into_response();

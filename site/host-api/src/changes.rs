@@ -7,11 +7,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use landfall_error_codes::codes;
-use landfall_peer::{AbortWish, ApprovedWish, Asking, LookWish, PlanWish, Refusal, Request, is_id, routes};
+use landfall_peer::{AbortWish, ApprovedWish, LookWish, PlanWish, Refusal, Request, Requester, is_id, routes};
 use tokio::task::spawn_blocking;
 
-use super::answer::{Refused, Result, document, json};
-use super::desk::{Outcome, Taken, Wanted, problem};
+use super::answer::{RefusedRequest, Result, document, json};
+use super::desk::{Outcome, RequestContent, RequestReceipt, problem};
 use super::host::Host;
 use super::site::Site;
 
@@ -35,30 +35,30 @@ fn now() -> String {
 }
 
 /// Returns a request with the status 202.
-fn accepted(request: &Request) -> Response {
+fn accepted_response(request: &Request) -> Response {
     (StatusCode::ACCEPTED, document(json(request))).into_response()
 }
 
 /// Works on a request once, outside of the serving threads.
 pub(crate) fn work(
     host: &Host,
-    asking: &Asking,
-    wanted: Wanted,
+    asking: &Requester,
+    wanted: RequestContent,
     act: impl FnOnce(&dyn Site) -> std::result::Result<Outcome, Refusal> + Send + 'static,
 ) -> Result<Response> {
     match host.desk.take(asking, wanted, now())? {
-        Taken::Again(request) => Ok(accepted(&request)),
-        Taken::New(request) => Ok(spawn(host, asking, &request, act)),
+        RequestReceipt::Again(request) => Ok(accepted_response(&request)),
+        RequestReceipt::New(request) => Ok(spawn(host, asking, &request, act)),
     }
 }
 
 fn spawn(
     host: &Host,
-    asking: &Asking,
+    asking: &Requester,
     request: &Request,
     act: impl FnOnce(&dyn Site) -> std::result::Result<Outcome, Refusal> + Send + 'static,
 ) -> Response {
-    let Asking { by, first, correlation, .. } = asking;
+    let Requester { by, first, correlation, .. } = asking;
     tracing::info!(by, first, correlation, verb = request.verb, "the console asks");
     let (desk, site, id) = (host.desk.clone(), host.site.clone(), request.request.clone());
     let correlation = correlation.clone();
@@ -73,10 +73,10 @@ fn spawn(
         }
         desk.end(&id, outcome, now());
     });
-    accepted(request)
+    accepted_response(request)
 }
 
-pub(crate) fn sound(asking: &Asking) -> Result<()> {
+pub(crate) fn sound(asking: &Requester) -> Result<()> {
     if asking.is_sound() {
         return Ok(());
     }
@@ -95,17 +95,17 @@ async fn media(State(host): State<Host>) -> Result<Response> {
 
 async fn look(State(host): State<Host>, Json(LookWish { asking }): Json<LookWish>) -> Result<Response> {
     sound(&asking)?;
-    work(&host, &asking, Wanted::Look, |site| site.look().map(Outcome::Looked))
+    work(&host, &asking, RequestContent::Look, |site| site.look().map(Outcome::Looked))
 }
 
 async fn plan(State(host): State<Host>, Json(PlanWish { asking, change }): Json<PlanWish>) -> Result<Response> {
     sound(&asking)?;
-    let wanted = Wanted::Plan(change.clone());
+    let wanted = RequestContent::Plan(change.clone());
     work(&host, &asking, wanted, move |site| site.plan(&change).map(Outcome::Planned))
 }
 
 async fn one_plan(State(host): State<Host>, Path(digest): Path<String>) -> Result<Response> {
-    let unknown = || Refused(problem(StatusCode::NOT_FOUND, codes::PLAN_UNKNOWN, "the host keeps no such plan"));
+    let unknown = || RefusedRequest(problem(StatusCode::NOT_FOUND, codes::PLAN_UNKNOWN, "the host keeps no such plan"));
     Ok(document(json(&host.desk.plan(&digest).ok_or_else(unknown)?)))
 }
 
@@ -131,10 +131,10 @@ fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
         let title = format!("a change of the kind {} was sent where the host begins a {verb}", wish.change.verb());
         return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into());
     }
-    let wanted = Wanted::Begin(wish.change.clone(), wish.plan.clone());
+    let wanted = RequestContent::Begin(wish.change.clone(), wish.plan.clone());
     let request = match host.desk.take(&wish.asking, wanted, now())? {
-        Taken::Again(request) => return Ok(accepted(&request)),
-        Taken::New(request) => request,
+        RequestReceipt::Again(request) => return Ok(accepted_response(&request)),
+        RequestReceipt::New(request) => request,
     };
     match host.desk.approve(wish) {
         Ok(plan) => {
@@ -154,18 +154,18 @@ fn begin(host: &Host, wish: &ApprovedWish, verb: &str) -> Result<Response> {
 
 async fn abort(State(host): State<Host>, Json(AbortWish { asking, operation }): Json<AbortWish>) -> Result<Response> {
     sound(&asking)?;
-    work(&host, &asking, Wanted::Abort(operation), move |site| {
+    work(&host, &asking, RequestContent::Abort(operation), move |site| {
         site.abort(operation).map(|()| Outcome::Begun(Vec::new()))
     })
 }
 
 async fn operation(State(host): State<Host>) -> Result<Response> {
     let found = host.ask(Site::operation).await??;
-    found.map(|page| document(json(&page))).ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, "there was none"))
+    found.map(|page| document(json(&page))).ok_or_else(|| RefusedRequest::new(StatusCode::NOT_FOUND, "there was none"))
 }
 
 async fn request(State(host): State<Host>, Path(id): Path<String>) -> Result<Response> {
-    let unknown = || Refused::new(StatusCode::NOT_FOUND, "the host knows no such request");
+    let unknown = || RefusedRequest::new(StatusCode::NOT_FOUND, "the host knows no such request");
     let found = if is_id(&id) { host.desk.request(&id) } else { None };
     Ok(document(json(&found.ok_or_else(unknown)?)))
 }

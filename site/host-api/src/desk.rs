@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::StatusCode;
 use landfall_error_codes::{Code, codes};
 use landfall_peer::{
-    ApprovedWish, Asking, Change, MediaPage, Medium, PlanPage, Problem, Refusal, Request, RequestState,
+    ApprovedWish, Change, MediaPage, Medium, PlanPage, Problem, Refusal, Request, RequestState, Requester,
 };
 use tokio::time::{Duration, Instant};
 
@@ -27,25 +27,25 @@ pub(crate) struct Desk(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    requests: VecDeque<Known>,
-    plans: VecDeque<Kept>,
+    requests: VecDeque<KnownRequest>,
+    plans: VecDeque<KeptPlan>,
     media: MediaPage,
 }
 
 /// A request with its content, so that its ID cannot be reused for something else.
-struct Known {
+struct KnownRequest {
     request: Request,
-    wanted: Wanted,
+    wanted: RequestContent,
 }
 
-struct Kept {
+struct KeptPlan {
     plan: PlanPage,
     since: Instant,
 }
 
 /// Content of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum RequestContent {
     Look,
     Plan(Change),
     /// A change, by the digest of its plan.
@@ -55,7 +55,7 @@ pub(crate) enum Wanted {
     Support(u32),
 }
 
-impl Wanted {
+impl RequestContent {
     /// Returns true if it need not wait for `running`. An undo uses no medium, and must not wait for one that answers
     /// slowly or never. A support bundle is most needed while something else hangs, and runs no proofs during a change.
     fn goes_beside(&self, running: &Self) -> bool {
@@ -86,7 +86,7 @@ pub(crate) enum Outcome {
 }
 
 /// Decision about a received request.
-pub(crate) enum Taken {
+pub(crate) enum RequestReceipt {
     /// The request is new.
     New(Request),
     /// The request was sent before; with its progress.
@@ -110,17 +110,22 @@ impl Desk {
     }
 
     /// Accepts a request, unless another one is in progress. A repeated request is not processed again.
-    pub(crate) fn take(&self, asking: &Asking, wanted: Wanted, now: String) -> Result<Taken, Problem> {
+    pub(crate) fn take(
+        &self,
+        asking: &Requester,
+        wanted: RequestContent,
+        now: String,
+    ) -> Result<RequestReceipt, Problem> {
         let mut state = self.state();
         if let Some(known) = state.requests.iter().find(|known| known.request.request == asking.request) {
             if known.wanted == wanted {
-                return Ok(Taken::Again(known.request.clone()));
+                return Ok(RequestReceipt::Again(known.request.clone()));
             }
             let title = "the id of the request was used for another one";
             return Err(problem(StatusCode::CONFLICT, codes::REQUEST_INVALID, title));
         }
         let is_in_the_way =
-            |known: &&Known| known.request.state == RequestState::Running && !wanted.goes_beside(&known.wanted);
+            |known: &&KnownRequest| known.request.state == RequestState::Running && !wanted.goes_beside(&known.wanted);
         if let Some(known) = state.requests.iter().find(is_in_the_way) {
             let Request { verb, by, begun, .. } = &known.request;
             let title = format!("the host works on the {verb} that {by} asked for at {begun}");
@@ -138,8 +143,8 @@ impl Desk {
             blockers: Vec::new(),
             notes: Vec::new(),
         };
-        push(&mut state.requests, Known { request: request.clone(), wanted }, REQUESTS);
-        Ok(Taken::New(request))
+        push(&mut state.requests, KnownRequest { request: request.clone(), wanted }, REQUESTS);
+        Ok(RequestReceipt::New(request))
     }
 
     /// Records what a request waits for, until it has ended.
@@ -162,7 +167,7 @@ impl Desk {
                     Outcome::Planned(page) => {
                         plan = Some(page.digest.clone());
                         state.plans.retain(|kept| kept.plan.digest != page.digest);
-                        push(&mut state.plans, Kept { plan: page, since: Instant::now() }, PLANS);
+                        push(&mut state.plans, KeptPlan { plan: page, since: Instant::now() }, PLANS);
                     }
                     Outcome::Begun(notes) => said = notes,
                     Outcome::Collected => {}
@@ -231,9 +236,13 @@ mod tests {
     #[test]
     fn notes_last_until_request_ends() {
         let desk = Desk::default();
-        let asking =
-            Asking { request: "00000001".to_owned(), by: "ada".to_owned(), correlation: "c".to_owned(), first: None };
-        desk.take(&asking, Wanted::Look, String::new()).map(drop).unwrap();
+        let asking = Requester {
+            request: "00000001".to_owned(),
+            by: "ada".to_owned(),
+            correlation: "c".to_owned(),
+            first: None,
+        };
+        desk.take(&asking, RequestContent::Look, String::new()).map(drop).unwrap();
         desk.note("00000001", "it waits".to_owned());
         desk.note("00000002", "no one asked".to_owned());
         let request = desk.request("00000001").unwrap();
@@ -245,8 +254,12 @@ mod tests {
     #[test]
     fn plan_expires_after_its_life() {
         let desk = Desk::default();
-        let asking =
-            Asking { request: "00000001".to_owned(), by: "ada".to_owned(), correlation: "c".to_owned(), first: None };
+        let asking = Requester {
+            request: "00000001".to_owned(),
+            by: "ada".to_owned(),
+            correlation: "c".to_owned(),
+            first: None,
+        };
         let change = Change::Restore { backup: Some("aaaaaaaa".to_owned()), at: None, components: Vec::new() };
         let wish = ApprovedWish {
             asking: asking.clone(),

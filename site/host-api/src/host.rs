@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::allowance::Allowance;
-use super::answer::{Refused, Result};
+use super::answer::{RefusedRequest, Result};
 use super::desk::Desk;
 use super::pieces::Pieces;
 use super::site::Site;
@@ -109,7 +109,7 @@ impl Host {
         site: &Arc<dyn Site>,
         question: impl FnOnce(&dyn Site) -> T + Send + 'static,
     ) -> Result<T> {
-        let failed = || Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "the question ended without an answer");
+        let failed = || RefusedRequest::new(StatusCode::INTERNAL_SERVER_ERROR, "the question ended without an answer");
         let turn = turns.clone().acquire_owned().await.map_err(|_| failed())?;
         let site = site.clone();
         let asked = spawn_blocking(move || {
@@ -169,7 +169,7 @@ pub(crate) async fn begin_after_pause(
     let previous = *last.lock().unwrap_or_else(PoisonError::into_inner);
     if !is_past(previous, BACKUP_PAUSE) {
         let title = format!("a {what} was begun less than ten minutes ago");
-        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, &title));
+        return Err(RefusedRequest::new(StatusCode::TOO_MANY_REQUESTS, &title));
     }
     let has_begun = host.ask_quickly(begin).await??;
     if has_begun {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use axum::http::StatusCode;
 use landfall_audit::ENTRY_BYTES;
 
-use super::answer::Refused;
+use super::answer::RefusedRequest;
 
 /// Received part of the entry.
 #[derive(Debug, Default)]
@@ -13,17 +13,23 @@ pub(crate) struct Pieces(Mutex<String>);
 
 impl Pieces {
     /// Adds a piece at this offset in bytes. A piece at the beginning replaces an entry that did not arrive completely.
-    pub(crate) fn add(&self, offset: usize, piece: &str) -> Result<(), Refused> {
+    pub(crate) fn add(&self, offset: usize, piece: &str) -> Result<(), RefusedRequest> {
         let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if offset == 0 {
             *text = String::new();
         }
         if offset != text.len() {
-            return Err(Refused::new(StatusCode::CONFLICT, "the piece of an entry does not follow the one before it"));
+            return Err(RefusedRequest::new(
+                StatusCode::CONFLICT,
+                "the piece of an entry does not follow the one before it",
+            ));
         }
         if offset + piece.len() > ENTRY_BYTES {
             *text = String::new();
-            return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "the entry is longer than any entry may be"));
+            return Err(RefusedRequest::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the entry is longer than any entry may be",
+            ));
         }
         text.push_str(piece);
         Ok(())
@@ -39,7 +45,7 @@ impl Pieces {
 mod tests {
     use super::*;
 
-    fn status(added: Result<(), Refused>) -> u16 {
+    fn status(added: Result<(), RefusedRequest>) -> u16 {
         added.map_or_else(|refused| refused.0.status, |()| 204)
     }
 

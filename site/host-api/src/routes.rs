@@ -11,7 +11,7 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use landfall_audit::CheckpointWish;
-use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_error_codes::{Code, CodedError as _, codes};
 use landfall_license::FILE_BYTES as LICENSE_BYTES;
 use landfall_license::answer::Question as LicenseQuestion;
 use landfall_peer::{
@@ -20,7 +20,7 @@ use landfall_peer::{
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
-use super::answer::{Refused, Result, document, json};
+use super::answer::{RefusedRequest, Result, document, json};
 use super::changes;
 use super::desk::problem;
 use super::host::{Host, begin_after_pause};
@@ -82,11 +82,11 @@ fn of_entries(route: MethodRouter<Host>) -> MethodRouter<Host> {
 
 async fn answer(State(host): State<Host>, question: Question) -> Result<Response> {
     let found = host.ask(move |site| site.document(question)).await??;
-    found.map(document).ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, "there is none"))
+    found.map(document).ok_or_else(|| RefusedRequest::new(StatusCode::NOT_FOUND, "there is none"))
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct ProgressQuery {
     #[serde(default)]
     after: u64,
     /// Run that the number belongs to.
@@ -96,7 +96,10 @@ struct Asked {
     running: Option<bool>,
 }
 
-async fn progress(State(host): State<Host>, Query(Asked { after, run, running }): Query<Asked>) -> Result<Response> {
+async fn progress(
+    State(host): State<Host>,
+    Query(ProgressQuery { after, run, running }): Query<ProgressQuery>,
+) -> Result<Response> {
     let end = Instant::now() + NEWS_PATIENCE;
     let mut page = host.ask_quickly(move |site| site.progress(run, after)).await?;
     let (known, of_run) = (running.unwrap_or(page.running), page.run);
@@ -138,7 +141,7 @@ async fn claim(State(host): State<Host>, Json(Claim { token }): Json<Claim>) -> 
     if counts {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(Refused::new(StatusCode::FORBIDDEN, "the token does not count"))
+        Err(RefusedRequest::new(StatusCode::FORBIDDEN, "the token does not count"))
     }
 }
 
@@ -197,7 +200,7 @@ fn too_many(code: Code, what: &str, wait: Duration) -> Response {
     let seconds = wait.as_millis().div_ceil(1000);
     let title = format!("the host signs the next {what} in {seconds} seconds");
     let problem = problem(StatusCode::TOO_MANY_REQUESTS, code, title);
-    let mut response = Refused(problem).into_response();
+    let mut response = RefusedRequest(problem).into_response();
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)));
     response
 }
@@ -208,7 +211,7 @@ async fn begin_backup(State(host): State<Host>, Json(wish): Json<BackupRequest>)
     if begun {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
-    Err(Refused::new(StatusCode::CONFLICT, "a backup runs already"))
+    Err(RefusedRequest::new(StatusCode::CONFLICT, "a backup runs already"))
 }
 
 async fn begin_drill(State(host): State<Host>, Json(wish): Json<BackupRequest>) -> Result<Response> {
@@ -217,12 +220,12 @@ async fn begin_drill(State(host): State<Host>, Json(wish): Json<BackupRequest>) 
     if begun {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
-    Err(Refused::new(StatusCode::CONFLICT, "a drill runs already"))
+    Err(RefusedRequest::new(StatusCode::CONFLICT, "a drill runs already"))
 }
 
 async fn note_users(State(host): State<Host>, Json(UsersWord { users }): Json<UsersWord>) -> Result<StatusCode> {
     if !host.may_note_users() {
-        return Err(Refused::new(
+        return Err(RefusedRequest::new(
             StatusCode::TOO_MANY_REQUESTS,
             "the number of users was taken less than a minute ago",
         ));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::middleware::from_fn;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use landfall_peer::{Bounded, one_host};
+use landfall_peer::{BoundedAcceptor, one_host};
 use rustls::ServerConfig;
 
 use super::routes::router;
@@ -39,7 +39,7 @@ pub async fn serve(
     });
     listener.set_nonblocking(true)?;
     let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls))).handshake_timeout(HANDSHAKE);
-    let mut server = axum_server::from_tcp(listener)?.acceptor(Bounded::new(tls, CONNECTIONS)).http1_only();
+    let mut server = axum_server::from_tcp(listener)?.acceptor(BoundedAcceptor::new(tls, CONNECTIONS)).http1_only();
     server.http_builder().http1().header_read_timeout(IDLE);
     let server = server.handle(handle).first_request_timeout(FIRST_REQUEST);
     server.serve(router(site).layer(from_fn(one_host)).into_make_service()).await

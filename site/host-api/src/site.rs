@@ -3,8 +3,8 @@
 use landfall_audit::{Checkpoint, CheckpointWish};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    Asking, AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, Medium, OperationPage, PlanPage, Problem,
-    ProgressPage, Refusal, SecretWish, SupportBundle, SupportWish, Upload, UploadWish, UploadsPage,
+    AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, Medium, OperationPage, PlanPage, Problem,
+    ProgressPage, Refusal, Requester, SecretWish, SupportBundle, SupportWish, Upload, UploadWish, UploadsPage,
 };
 
 /// Question whose answer is a document that a command prints.
@@ -79,7 +79,7 @@ pub trait Site: Send + Sync + 'static {
 
     /// Begins the change of an approved plan, if planning it again gives the same plan. Returns once it has begun, with
     /// messages for people; until then, `note` receives what it waits for.
-    fn begin(&self, plan: &PlanPage, asking: &Asking, note: &dyn Fn(String)) -> Result<Vec<String>, Refusal>;
+    fn begin(&self, plan: &PlanPage, asking: &Requester, note: &dyn Fn(String)) -> Result<Vec<String>, Refusal>;
 
     /// Undoes the operation with this number, if it is open. Returns once the undo has begun.
     fn abort(&self, operation: u64) -> Result<(), Refusal>;
@@ -97,7 +97,7 @@ pub trait Site: Send + Sync + 'static {
 /// The one support bundle that a site keeps for the console. Each call may block.
 pub trait SupportBundles: Send + Sync {
     /// Returns the bundle, if there is one.
-    fn kept(&self) -> Option<SupportBundle>;
+    fn kept_bundle(&self) -> Option<SupportBundle>;
 
     /// Collects a new bundle, which replaces the kept one. May take minutes. Calls never overlap.
     fn collect(&self, wish: &SupportWish) -> Result<(), Refusal>;

@@ -10,9 +10,9 @@ use landfall_error_codes::codes;
 use landfall_peer::{SupportPage, SupportWish, is_id, routes};
 use serde::Deserialize;
 
-use super::answer::{Refused, Result, document, json};
+use super::answer::{RefusedRequest, Result, document, json};
 use super::changes::{sound, work};
-use super::desk::{Outcome, Wanted, problem};
+use super::desk::{Outcome, RequestContent, problem};
 use super::host::Host;
 
 /// Returns the routes.
@@ -23,7 +23,7 @@ pub(crate) fn routes() -> Router<Host> {
 }
 
 async fn page(State(host): State<Host>) -> Result<Response> {
-    let bundle = host.ask_quickly(|site| site.support().kept()).await?;
+    let bundle = host.ask_quickly(|site| site.support().kept_bundle()).await?;
     Ok(document(json(&SupportPage { bundle })))
 }
 
@@ -37,9 +37,9 @@ async fn collect(State(host): State<Host>, Json(wish): Json<SupportWish>) -> Res
     let is_new = host.desk.request(&wish.asking.request).is_none();
     if is_new && !host.may_collect() {
         let title = "a support bundle was collected less than a minute ago";
-        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, title));
+        return Err(RefusedRequest::new(StatusCode::TOO_MANY_REQUESTS, title));
     }
-    let (asking, wanted, collecting) = (wish.asking.clone(), Wanted::Support(wish.hours), host.clone());
+    let (asking, wanted, collecting) = (wish.asking.clone(), RequestContent::Support(wish.hours), host.clone());
     work(&host, &asking, wanted, move |site| {
         site.support().collect(&wish)?;
         collecting.note_collected();
@@ -48,13 +48,17 @@ async fn collect(State(host): State<Host>, Json(wish): Json<SupportWish>) -> Res
 }
 
 #[derive(Deserialize)]
-struct At {
+struct OffsetQuery {
     offset: u64,
 }
 
-async fn piece(State(host): State<Host>, Path(id): Path<String>, Query(At { offset }): Query<At>) -> Result<Response> {
+async fn piece(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+    Query(OffsetQuery { offset }): Query<OffsetQuery>,
+) -> Result<Response> {
     if !is_id(&id) {
-        return Err(Refused::new(StatusCode::NOT_FOUND, "there is no such support bundle"));
+        return Err(RefusedRequest::new(StatusCode::NOT_FOUND, "there is no such support bundle"));
     }
     let piece = host.ask_quickly(move |site| site.support().piece(&id, offset)).await??;
     let kind = HeaderValue::from_static("application/octet-stream");

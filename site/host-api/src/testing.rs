@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use landfall_audit::{AuditError, Checkpoint, CheckpointWish, Ledger, SiteKey};
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use landfall_license::answer::{Answer, Question, SealedAnswer};
 use landfall_peer::{
     AuditPage, Problem, Refusal, SUPPORT_PIECE_BYTES, SupportBundle, SupportWish, Upload, UploadWish, UploadsPage,
@@ -35,7 +35,8 @@ impl Signer {
     /// Signs the answer of a site without a license.
     pub fn answer(&self, site: &str, question: &Question, now: Timestamp) -> Result<SealedAnswer, Problem> {
         let refused = |title: String| Problem { status: 500, title, detail: None, code: None, hint: None };
-        let unsigned = Answer::new(question, None, site, now).unsigned().map_err(|error| refused(error.to_string()))?;
+        let unsigned =
+            Answer::new(question, None, site, now).to_unsigned().map_err(|error| refused(error.to_string()))?;
         let signature = self.key.sign(unsigned.message()).map_err(|error| refused(error.to_string()))?;
         unsigned.seal(self.key.public().id(), signature).map_err(|error| refused(error.to_string()))
     }
@@ -56,41 +57,41 @@ pub const ROOM_BYTES: u64 = 1 << 30;
 
 /// An upload in memory. All data is accepted, unless it begins with [`UNSIGNED`].
 #[derive(Default)]
-pub struct MemoryUploads(Mutex<Arrived>);
+pub struct MemoryUploads(Mutex<ArrivedUpload>);
 
 #[derive(Default)]
-struct Arrived {
+struct ArrivedUpload {
     upload: Option<Upload>,
     bytes: Vec<u8>,
 }
 
 impl MemoryUploads {
-    fn arrived(&self) -> MutexGuard<'_, Arrived> {
+    fn lock(&self) -> MutexGuard<'_, ArrivedUpload> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the received bytes.
     pub fn bytes(&self) -> Vec<u8> {
-        self.arrived().bytes.clone()
+        self.lock().bytes.clone()
     }
 }
 
-fn refused(status: u16, code: &str, title: &str) -> Problem {
+fn refusal(status: u16, code: &str, title: &str) -> Problem {
     let hint = Some("do something else".to_owned());
     Problem { status, title: title.to_owned(), detail: None, code: Some(code.to_owned()), hint }
 }
 
 impl Uploads for MemoryUploads {
     fn page(&self) -> Result<UploadsPage, Problem> {
-        Ok(UploadsPage { room_bytes: ROOM_BYTES, upload: self.arrived().upload.clone(), refused: None })
+        Ok(UploadsPage { room_bytes: ROOM_BYTES, upload: self.lock().upload.clone(), refused: None })
     }
 
     fn begin(&self, wish: &UploadWish) -> Result<Upload, Problem> {
-        let mut arrived = self.arrived();
+        let mut arrived = self.lock();
         match &arrived.upload {
             Some(upload) if upload.id == wish.asking.request => return Ok(upload.clone()),
-            Some(_) => return Err(refused(409, "LF5048", "ada uploads a bundle")),
-            None if wish.size_bytes > ROOM_BYTES => return Err(refused(413, "LF1202", "there is no room for it")),
+            Some(_) => return Err(refusal(409, "LF5048", "ada uploads a bundle")),
+            None if wish.size_bytes > ROOM_BYTES => return Err(refusal(413, "LF1202", "there is no room for it")),
             None => {}
         }
         let upload = Upload {
@@ -105,40 +106,40 @@ impl Uploads for MemoryUploads {
             release: None,
             medium: None,
         };
-        *arrived = Arrived { upload: Some(upload.clone()), bytes: Vec::new() };
+        *arrived = ArrivedUpload { upload: Some(upload.clone()), bytes: Vec::new() };
         Ok(upload)
     }
 
     fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, Problem> {
-        let mut arrived = self.arrived();
-        let Arrived { upload, bytes } = &mut *arrived;
+        let mut arrived = self.lock();
+        let ArrivedUpload { upload, bytes } = &mut *arrived;
         let upload = upload.as_mut().filter(|upload| upload.id == id);
-        let upload = upload.ok_or_else(|| refused(404, "LF5024", "there is no such upload"))?;
+        let upload = upload.ok_or_else(|| refusal(404, "LF5024", "there is no such upload"))?;
         let end = offset + piece.len() as u64;
         if offset != upload.received_bytes {
-            return Err(refused(409, "LF5049", "the piece does not follow"));
+            return Err(refusal(409, "LF5049", "the piece does not follow"));
         }
         if end > upload.size_bytes {
-            return Err(refused(413, "LF5050", "the upload is longer than announced"));
+            return Err(refusal(413, "LF5050", "the upload is longer than announced"));
         }
         bytes.extend_from_slice(piece);
         (upload.received_bytes, upload.checked_bytes) = (end, end);
         upload.medium = (end == upload.size_bytes).then(|| "0123456789abcdef".to_owned());
         let described = upload.clone();
         if bytes.starts_with(UNSIGNED) {
-            *arrived = Arrived::default();
-            return Err(refused(422, "LF1104", "the bundle is not signed"));
+            *arrived = ArrivedUpload::default();
+            return Err(refusal(422, "LF1104", "the bundle is not signed"));
         }
         Ok(described)
     }
 
     fn remove(&self, id: &str) -> Result<(), Problem> {
-        let mut arrived = self.arrived();
+        let mut arrived = self.lock();
         if arrived.upload.as_ref().is_some_and(|upload| upload.id == id) {
-            *arrived = Arrived::default();
+            *arrived = ArrivedUpload::default();
             return Ok(());
         }
-        Err(refused(404, "LF5024", "there is no such upload"))
+        Err(refusal(404, "LF5024", "there is no such upload"))
     }
 }
 
@@ -164,13 +165,13 @@ impl MemorySupport {
 }
 
 impl SupportBundles for MemorySupport {
-    fn kept(&self) -> Option<SupportBundle> {
+    fn kept_bundle(&self) -> Option<SupportBundle> {
         self.bundle().clone()
     }
 
     fn collect(&self, wish: &SupportWish) -> Result<(), Refusal> {
         if wish.hours == NO_ROOM_HOURS {
-            return Err(refused(507, "LF1202", "there is no room for it").into());
+            return Err(refusal(507, "LF1202", "there is no room for it").into());
         }
         *self.bundle() = Some(SupportBundle {
             id: wish.asking.request.clone(),
@@ -189,7 +190,7 @@ impl SupportBundles for MemorySupport {
 
     fn piece(&self, id: &str, offset: u64) -> Result<Vec<u8>, Problem> {
         if self.bundle().as_ref().is_none_or(|bundle| bundle.id != id) {
-            return Err(refused(404, "LF5024", "there is no such support bundle"));
+            return Err(refusal(404, "LF5024", "there is no such support bundle"));
         }
         let bytes = Self::bytes();
         let begin = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());

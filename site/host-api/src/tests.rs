@@ -8,10 +8,10 @@ use landfall_audit::{Checkpoint, CheckpointWish, ENTRY_BYTES, Entry, Follower, H
 use landfall_license::FILE_BYTES as LICENSE_BYTES;
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
 use landfall_peer::{
-    ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, Amounts, Asking, AuditPage, Blocker, Certificate, Change,
+    ANSWER_BURST, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, Amounts, AuditPage, Blocker, Certificate, Change,
     ComponentLogs, ComponentResources, Identity, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage,
-    PIECE_BYTES, PlanPage, Problem, ProgressPage, Refusal, SECRET_BYTES, SUPPORT_PIECE_BYTES, SecretWish, client,
-    server,
+    PIECE_BYTES, PlanPage, Problem, ProgressPage, Refusal, Requester, SECRET_BYTES, SUPPORT_PIECE_BYTES, SecretWish,
+    client, server,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -155,7 +155,7 @@ impl Site for Remembering {
         })
     }
 
-    fn begin(&self, plan: &PlanPage, asking: &Asking, note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
+    fn begin(&self, plan: &PlanPage, asking: &Requester, note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
         assert_eq!(asking.correlation, "c", "the id of the console's request arrives with the change");
         note("it waits".to_owned());
         self.begun.lock().unwrap().push(plan.digest.clone());
@@ -189,13 +189,13 @@ fn identity(name: &str) -> Identity {
     Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
 }
 
-struct Served {
+struct TestServer {
     address: SocketAddr,
     host: Certificate,
     console: Identity,
 }
 
-impl Served {
+impl TestServer {
     fn begin(site: Remembering) -> Self {
         let (host, console) = (identity("host"), identity("console"));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -246,7 +246,7 @@ impl Served {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_documents_or_coded_problems() {
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     assert_eq!(served.get("/v1/status").await, (StatusCode::OK, json!({ "kind": "Status" })));
     assert_eq!(served.get("/v1/releases").await, (StatusCode::OK, json!({ "kind": "Releases" })));
     assert_eq!(served.get("/v1/license").await.0, StatusCode::NOT_FOUND);
@@ -269,7 +269,7 @@ async fn answers_are_documents_or_coded_problems() {
 #[tokio::test(flavor = "multi_thread")]
 async fn http_2_is_refused() {
     use std::io::{Read as _, Write as _};
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     let tls = client(&served.console, served.host.clone()).unwrap();
     let address = served.address;
     let answered = tokio::task::spawn_blocking(move || {
@@ -289,7 +289,7 @@ async fn http_2_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_events_are_awaited() {
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     let (_, page) = served.get("/v1/progress?after=2").await;
     assert_eq!(page["events"][0]["number"], 3, "{page}");
     assert_eq!(page["events"][0]["event"], json!({ "event": "note", "text": "note 3" }));
@@ -297,7 +297,7 @@ async fn new_events_are_awaited() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn running_change_ends_the_wait() {
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     let begun = std::time::Instant::now();
     let (_, page) = served.get("/v1/progress?run=7&after=99&running=false").await;
     assert_eq!((&page["running"], &page["events"]), (&json!(true), &json!([])));
@@ -306,7 +306,7 @@ async fn running_change_ends_the_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_claims_and_backups_are_refused() {
-    let served = Served::begin(Remembering { token: Mutex::new(Some("K7".to_owned())), ..Remembering::default() });
+    let served = TestServer::begin(Remembering { token: Mutex::new(Some("K7".to_owned())), ..Remembering::default() });
     assert_eq!(served.post("/v1/claims", json!({ "token": "K8" })).await, StatusCode::FORBIDDEN);
     let mut counted = 0;
     for _ in 0..5 {
@@ -316,13 +316,13 @@ async fn repeated_claims_and_backups_are_refused() {
     let wish = json!({ "by": "alice", "correlation": "1" });
     assert_eq!(served.post("/v1/backups", wish.clone()).await, StatusCode::ACCEPTED);
     assert_eq!(served.post("/v1/backups", wish.clone()).await, StatusCode::TOO_MANY_REQUESTS);
-    let busy = Served::begin(Remembering { is_backing_up: AtomicBool::new(true), ..Remembering::default() });
+    let busy = TestServer::begin(Remembering { is_backing_up: AtomicBool::new(true), ..Remembering::default() });
     assert_eq!(busy.post("/v1/backups", wish.clone()).await, StatusCode::CONFLICT);
     for path in ["/v1/drills", "/v1/backups", "/v1/drills"] {
         let again = busy.post(path, wish.clone()).await;
         assert_eq!(again, StatusCode::CONFLICT, "a refusal begins no pause: {path}");
     }
-    let idle = Served::begin(Remembering::default());
+    let idle = TestServer::begin(Remembering::default());
     assert_eq!(idle.post("/v1/drills", wish.clone()).await, StatusCode::ACCEPTED);
     assert_eq!(idle.post("/v1/drills", wish).await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(served.post("/v1/backups", json!({ "by": "x".repeat(20_000), "correlation": "" })).await.as_u16(), 413);
@@ -331,7 +331,7 @@ async fn repeated_claims_and_backups_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn user_count_is_accepted_once_a_minute() {
     let begun = Arc::default();
-    let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
+    let served = TestServer::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
     let post = async |users: i64| served.post("/v1/usage", json!({ "users": users })).await;
     assert_eq!(post(-1).await, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(post(12).await, StatusCode::NO_CONTENT);
@@ -343,7 +343,7 @@ async fn user_count_is_accepted_once_a_minute() {
 #[tokio::test(flavor = "multi_thread")]
 async fn license_may_exceed_request_limit() {
     let begun = Arc::default();
-    let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
+    let served = TestServer::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
     let license = |bytes: usize| json!({ "by": "root", "correlation": "1", "license": "\"".repeat(bytes) });
     assert_eq!(served.post("/v1/license", license(LICENSE_BYTES)).await, StatusCode::NO_CONTENT);
     // The client may not have sent everything when the host has read enough.
@@ -358,7 +358,7 @@ async fn license_may_exceed_request_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn secret_value_is_accepted_within_limit() {
     let begun = Arc::default();
-    let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
+    let served = TestServer::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
     let wish = |bytes: usize| json!({ "by": "ada", "correlation": "1", "name": "mail", "value": "\"".repeat(bytes) });
     assert_eq!(served.post("/v1/secrets", wish(SECRET_BYTES)).await, StatusCode::OK);
     assert_eq!(served.post("/v1/secrets", wish(4 * SECRET_BYTES)).await, StatusCode::PAYLOAD_TOO_LARGE);
@@ -368,7 +368,7 @@ async fn secret_value_is_accepted_within_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stranger_gets_no_answer() {
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     let url = format!("https://{}/v1/status", served.address);
     let stranger = served.client(&identity("console"));
     assert!(stranger.get(&url).send().await.is_err());
@@ -388,7 +388,7 @@ fn wish(request: &str, more: Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn second_request_names_the_first() {
     let looks_on = Arc::new(AtomicBool::new(true));
-    let served = Served::begin(Remembering { looks_on: looks_on.clone(), ..Remembering::default() });
+    let served = TestServer::begin(Remembering { looks_on: looks_on.clone(), ..Remembering::default() });
     let look = wish("00000001", json!({}));
     let (status, request) = served.send("/v1/media", look.clone()).await;
     assert_eq!((status, &request["state"]), (StatusCode::ACCEPTED, &json!("running")));
@@ -413,7 +413,7 @@ async fn second_request_names_the_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn approval_counts_once_for_one_plan() {
     let begun = Arc::new(Mutex::new(Vec::new()));
-    let served = Served::begin(Remembering { begun: begun.clone(), ..Remembering::default() });
+    let served = TestServer::begin(Remembering { begun: begun.clone(), ..Remembering::default() });
     let change = json!({ "change": "upgrade", "medium": "aaaaaaaa" });
     served.outcome("/v1/plans", wish("00000001", change)).await;
     assert_eq!(served.get("/v1/plans/sha256:aaaaaaaa").await.1["site"], "node-1");
@@ -462,7 +462,7 @@ async fn restore_begins_only_at_its_route() {
     let begun = Arc::new(Mutex::new(Vec::new()));
     let looks_on = Arc::new(AtomicBool::new(false));
     let site = Remembering { begun: begun.clone(), looks_on: looks_on.clone(), ..Remembering::default() };
-    let served = Served::begin(site);
+    let served = TestServer::begin(site);
     let change = json!({ "change": "restore", "backup": "aaaaaaaa", "components": ["db"] });
     let planned = served.outcome("/v1/plans", wish("00000001", change)).await;
     assert_eq!(planned["plan"], "sha256:aaaaaaaa");
@@ -504,7 +504,7 @@ async fn restore_begins_only_at_its_route() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blockers_are_reported_and_odd_requests_refused() {
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     let rollback = wish("00000001", json!({ "change": "rollback", "version": "1.0.0" }));
     let failed = served.outcome("/v1/plans", rollback).await;
     assert_eq!((&failed["state"], &failed["blockers"][0]["code"]), (&json!("failed"), &json!("LF3008")));
@@ -525,7 +525,7 @@ async fn blockers_are_reported_and_odd_requests_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn support_bundle_is_read_in_pieces() {
     let looks_on = Arc::new(AtomicBool::new(true));
-    let served = Served::begin(Remembering { looks_on: Arc::clone(&looks_on), ..Remembering::default() });
+    let served = TestServer::begin(Remembering { looks_on: Arc::clone(&looks_on), ..Remembering::default() });
     assert_eq!(served.get("/v1/support").await, (StatusCode::OK, json!({})));
     served.send("/v1/media", wish("00000001", json!({}))).await;
     for hours in [0, 169] {
@@ -559,7 +559,7 @@ async fn support_bundle_is_read_in_pieces() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_collection_starts_no_pause() {
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     let hours = |request: &str, hours: u32| wish(request, json!({ "hours": hours }));
     for request in ["00000001", "00000002"] {
         let failed = served.outcome("/v1/support", hours(request, NO_ROOM_HOURS)).await;
@@ -594,7 +594,7 @@ fn entries(begin: Head, bytes: usize) -> CheckpointWish {
 
 #[tokio::test]
 async fn only_audit_continuations_are_signed() {
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     let post = async |wish: &CheckpointWish| served.send("/v1/audit", serde_json::to_value(wish).unwrap()).await;
     let (status, page) = served.get("/v1/audit").await;
     assert!(status == StatusCode::OK && page["last"].is_null(), "{page}");
@@ -618,7 +618,7 @@ async fn only_audit_continuations_are_signed() {
 /// continues.
 #[tokio::test]
 async fn checkpoint_refusal_says_when_to_retry() {
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     let client = served.client(&served.console);
     let post = async |wish: &CheckpointWish| {
         let request = client.post(format!("https://{}/v1/audit", served.address));
@@ -648,7 +648,7 @@ async fn checkpoint_refusal_says_when_to_retry() {
 /// An entry that fits into no request: the console currently writes none, but a database may contain one.
 #[tokio::test]
 async fn long_entry_is_signed_in_pieces() {
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     let entry: Entry = serde_json::from_str(&entries(Head::EMPTY, 1).entries[0]).unwrap();
     let text = Entry { object: "\"".repeat(2 * AUDIT_BYTES), ..entry }.canonical().unwrap();
     let mut follower = Follower::behind(Head::EMPTY);
@@ -673,7 +673,7 @@ async fn long_entry_is_signed_in_pieces() {
 
 #[tokio::test]
 async fn license_answers_are_signed_and_limited() {
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     let question = LicenseQuestion { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
     let client = served.client(&served.console);
     let ask = async |body: Value| {
@@ -706,7 +706,7 @@ async fn license_answers_are_signed_and_limited() {
     assert!(refused.text().await.unwrap().contains("LF4721"));
 }
 
-impl Served {
+impl TestServer {
     /// Sends a piece of an upload.
     async fn add(&self, id: &str, offset: u64, piece: Vec<u8>) -> (StatusCode, Value) {
         let url = format!("https://{}/v1/uploads/{id}?offset={offset}", self.address);
@@ -718,7 +718,7 @@ impl Served {
 #[tokio::test(flavor = "multi_thread")]
 async fn complete_upload_becomes_a_medium() {
     let uploads = Arc::new(MemoryUploads::default());
-    let served = Served::begin(Remembering { uploads: uploads.clone(), ..Remembering::default() });
+    let served = TestServer::begin(Remembering { uploads: uploads.clone(), ..Remembering::default() });
     let begin = |request: &str, size: u64| wish(request, json!({ "name": "../a.landfall", "size_bytes": size }));
     let whole = 2 * PIECE_BYTES as u64 + 5;
     let (status, upload) = served.send("/v1/uploads", begin("00000001", whole)).await;
@@ -753,7 +753,7 @@ async fn complete_upload_becomes_a_medium() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_and_unsigned_uploads_are_refused() {
-    let served = Served::begin(Remembering::default());
+    let served = TestServer::begin(Remembering::default());
     for (name, size) in [("", 5), ("a\u{1b}[2J", 5), ("a", 0), ("a", u64::MAX)] {
         let (status, problem) =
             served.send("/v1/uploads", wish("00000001", json!({ "name": name, "size_bytes": size }))).await;

@@ -14,7 +14,7 @@ use landfall_peer::{PIECE_BYTES, RemovalWish, UploadWish, is_id, routes};
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::answer::{Refused, Result, document, json};
+use super::answer::{RefusedRequest, Result, document, json};
 use super::changes::sound;
 use super::desk::problem;
 use super::host::Host;
@@ -52,7 +52,7 @@ async fn begin(State(host): State<Host>, Json(wish): Json<UploadWish>) -> Result
 }
 
 #[derive(Deserialize)]
-struct At {
+struct OffsetQuery {
     offset: u64,
 }
 
@@ -61,7 +61,7 @@ struct At {
 async fn add(
     State(host): State<Host>,
     Path(id): Path<String>,
-    Query(At { offset }): Query<At>,
+    Query(OffsetQuery { offset }): Query<OffsetQuery>,
     body: Body,
 ) -> Result<Response> {
     let Ok(turn) = host.arriving.clone().try_acquire_owned() else {
@@ -69,7 +69,8 @@ async fn add(
     };
     let unfit = |title: &str| problem(StatusCode::PAYLOAD_TOO_LARGE, codes::REQUEST_INVALID, title);
     let piece = timeout(PATIENCE, to_bytes(body, PIECE_BYTES)).await;
-    let piece = piece.map_err(|_| Refused::new(StatusCode::REQUEST_TIMEOUT, "the piece did not arrive in time"))?;
+    let piece =
+        piece.map_err(|_| RefusedRequest::new(StatusCode::REQUEST_TIMEOUT, "the piece did not arrive in time"))?;
     let piece = piece.map_err(|_| unfit("the piece is longer than a piece may be, or was cut off"))?;
     let known = id.clone();
     let added = host
@@ -80,7 +81,12 @@ async fn add(
         })
         .await?;
     let upload = added.inspect_err(|refusal| {
-        tracing::warn!(id = shown(&id), code = refusal.code, title = refusal.title, "a piece of an upload is refused");
+        tracing::warn!(
+            id = logged_id(&id),
+            code = refusal.code,
+            title = refusal.title,
+            "a piece of an upload is refused"
+        );
     })?;
     if upload.medium.is_some() {
         tracing::info!(name = upload.name, bytes = upload.size_bytes, "an upload has arrived, and is verified");
@@ -94,12 +100,12 @@ async fn remove(
     Json(RemovalWish { asking }): Json<RemovalWish>,
 ) -> Result<StatusCode> {
     sound(&asking)?;
-    tracing::info!(by = asking.by, correlation = asking.correlation, id = shown(&id), "an upload is to be removed");
+    tracing::info!(by = asking.by, correlation = asking.correlation, id = logged_id(&id), "an upload is to be removed");
     host.ask_quickly(move |site| site.uploads().remove(&id)).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Returns an ID for the log; a malformed one is not repeated there.
-fn shown(id: &str) -> &str {
+fn logged_id(id: &str) -> &str {
     if is_id(id) { id } else { "none" }
 }

@@ -53,7 +53,7 @@ impl HostCommand {
     }
 
     /// Returns the standard output, or converts a failed start or exit to an error that names the command.
-    pub fn checked(&self, output: io::Result<CommandOutput>) -> Result<Vec<u8>, StepError> {
+    pub fn check_output(&self, output: io::Result<CommandOutput>) -> Result<Vec<u8>, StepError> {
         let output = output
             .map_err(|source| StepError::new(codes::NODE_PROGRAM, format!("cannot run `{self}`")).because(source))?;
         if output.success {
@@ -151,15 +151,15 @@ mod tests {
         assert_eq!((output.success, output.stdout.len(), output.stderr.len()), (true, 300_000, 300_000));
 
         let failing = shell("echo no such thing >&2; exit 3");
-        let error = failing.checked(Subprocesses.run(&failing, None)).unwrap_err();
+        let error = failing.check_output(Subprocesses.run(&failing, None)).unwrap_err();
         assert!(error.to_string().ends_with("failed: no such thing"), "{error}");
 
         let clean = shell("echo \"${HTTPS_PROXY-unset}\"");
-        assert_eq!(clean.checked(Subprocesses.run(&clean, None)).unwrap(), b"unset\n");
+        assert_eq!(clean.check_output(Subprocesses.run(&clean, None)).unwrap(), b"unset\n");
 
         let mut write = |pipe: &mut dyn Write| pipe.write_all(&vec![b'x'; 3_000_000]);
         let refusing = shell("exec 0<&-; echo refused >&2; exit 1");
-        let error = refusing.checked(Subprocesses.run(&refusing, Some(&mut write))).unwrap_err();
+        let error = refusing.check_output(Subprocesses.run(&refusing, Some(&mut write))).unwrap_err();
         assert!(error.to_string().contains("refused"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use landfall_error_codes::{cases, codes};
 use landfall_media::durable;
 
-use landfall_engine::step::{Observed, StepError};
+use landfall_engine::step::{ObservedState, StepError};
 
 /// A file that belongs entirely to Landfall.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl OwnFile {
 }
 
 /// Observes files: `Done` if all exist with their content and no temporary sibling is left, `Absent` if none exists.
-pub fn observe(files: &[OwnFile]) -> Result<Observed, StepError> {
+pub fn observe(files: &[OwnFile]) -> Result<ObservedState, StepError> {
     let mut right = 0;
     let mut first_wrong = None;
     let mut present = 0;
@@ -41,9 +41,11 @@ pub fn observe(files: &[OwnFile]) -> Result<Observed, StepError> {
         }
     }
     Ok(match first_wrong {
-        None => Observed::Done,
-        Some(_) if present == 0 => Observed::Absent,
-        Some(path) => Observed::Partial(format!("{right} of {} files are right, not {}", files.len(), path.display())),
+        None => ObservedState::Done,
+        Some(_) if present == 0 => ObservedState::Absent,
+        Some(path) => {
+            ObservedState::Partial(format!("{right} of {} files are right, not {}", files.len(), path.display()))
+        }
     })
 }
 
@@ -86,7 +88,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StepError> {
     match fs_err::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(failed("read", path, error)),
+        Err(error) => Err(file_error("read", path, error)),
     }
 }
 
@@ -116,7 +118,7 @@ pub fn remove_folder_if_empty(path: &Path) -> Result<(), StepError> {
             Ok(())
         }
         Err(error) if is_absent(&error) => Ok(()),
-        Err(error) => Err(failed("list", path, error)),
+        Err(error) => Err(file_error("list", path, error)),
     }
 }
 
@@ -125,7 +127,7 @@ fn is_absent(error: &std::io::Error) -> bool {
 }
 
 /// Returns an error about a file; `operation` is a verb.
-pub fn failed(operation: &str, path: &Path, error: std::io::Error) -> StepError {
+pub fn file_error(operation: &str, path: &Path, error: std::io::Error) -> StepError {
     let what = format!("cannot {operation} {}", path.display());
     let step_error = match cases::of_file(&error) {
         Some(case) => StepError::new(codes::NODE_FILE, what).hint(case.next),
@@ -136,7 +138,7 @@ pub fn failed(operation: &str, path: &Path, error: std::io::Error) -> StepError 
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     use super::*;
 
@@ -153,8 +155,8 @@ mod tests {
     #[test]
     fn file_errors_have_specific_hints() {
         let next = |number| {
-            let error = failed("read", Path::new("/nope"), std::io::Error::from_raw_os_error(number));
-            (error.code().id, Coded::hint(&error))
+            let error = file_error("read", Path::new("/nope"), std::io::Error::from_raw_os_error(number));
+            (error.code().id, CodedError::hint(&error))
         };
         for (number, case) in [
             (2, Some(cases::FILE_MISSING)),

@@ -121,7 +121,7 @@ mod tests {
     }
 
     /// Returns the result of the agent's restore on a host with this `/etc/hosts`, written a while ago.
-    fn restored(text: Option<&str>) -> (Result<bool, StepError>, String) {
+    fn run_restore(text: Option<&str>) -> (Result<bool, StepError>, String) {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let path = HostsEntry::path(&paths);
@@ -138,23 +138,23 @@ mod tests {
     #[test]
     fn removed_name_is_restored() {
         for text in [Some("127.0.0.1 localhost\n"), Some("127.0.0.1 localhost"), Some(MINIMAL), Some(""), None] {
-            let (outcome, after) = restored(text);
+            let (outcome, after) = run_restore(text);
             assert!(outcome.unwrap());
             let rest = text.unwrap_or(MINIMAL).trim_end();
             assert_eq!(after, format!("{rest}{}{LINE}", if rest.is_empty() { "" } else { "\n" }));
         }
-        let (outcome, after) = restored(Some("127.0.0.1 localhost\n10.0.0.1 api.landfall.internal # landfall\n"));
+        let (outcome, after) = run_restore(Some("127.0.0.1 localhost\n10.0.0.1 api.landfall.internal # landfall\n"));
         assert_eq!((outcome.unwrap(), after), (true, format!("127.0.0.1 localhost\n{LINE}")), "an address of before");
     }
 
     #[test]
     fn correct_and_foreign_lines_stay() {
         for text in [&format!("127.0.0.1 localhost\n{LINE}10.0.0.7 later\n"), "10.99.0.11 api.landfall.internal\n"] {
-            let (outcome, after) = restored(Some(text));
+            let (outcome, after) = run_restore(Some(text));
             assert_eq!((outcome.unwrap(), after.as_str()), (false, text));
         }
         let foreign = "10.0.0.1 api.landfall.internal # moved\n";
-        let (outcome, after) = restored(Some(foreign));
+        let (outcome, after) = run_restore(Some(foreign));
         let error = outcome.unwrap_err().to_string();
         assert!(error.contains("`10.0.0.1 api.landfall.internal` instead of `10.99.0.11"), "{error}");
         assert_eq!(after, foreign);

@@ -17,10 +17,10 @@ const NAME_BYTES: usize = 96;
 /// Returns the name of the user who runs this process, from before `sudo`. It is `user 1000` if the host has no name
 /// for the ID, as for users of a directory. `None` if no one has signed in.
 pub fn invoker(paths: &SitePaths) -> Option<String> {
-    found(paths, std::env::var("SUDO_USER").ok())
+    find_invoker(paths, std::env::var("SUDO_USER").ok())
 }
 
-fn found(paths: &SitePaths, sudo: Option<String>) -> Option<String> {
+fn find_invoker(paths: &SitePaths, sudo: Option<String>) -> Option<String> {
     let login = login(paths);
     let named = login.and_then(|user| name_of(paths, user));
     named.or_else(|| sudo.filter(|name| is_name(name))).or_else(|| login.map(|user| format!("user {user}")))
@@ -70,7 +70,7 @@ mod tests {
             let users = "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\n\
                 b\u{1b}d:x:1001:1001::/:/bin/sh\nbroken\n";
             let (_root, paths) = host(login, users);
-            super::found(&paths, sudo.map(str::to_owned))
+            super::find_invoker(&paths, sudo.map(str::to_owned))
         };
         let named = |name: &str| Some(name.to_owned());
         assert_eq!(found("1000", None), named("ada"));
@@ -89,6 +89,6 @@ mod tests {
     #[test]
     fn missing_files_name_no_invoker() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(super::found(&SitePaths::below(root.path()), None), None);
+        assert_eq!(super::find_invoker(&SitePaths::below(root.path()), None), None);
     }
 }

@@ -76,7 +76,7 @@ pub fn refuse_mounted(path: &Path) -> Result<(), StepError> {
     let real = match fs_err::canonicalize(path) {
         Ok(real) => real,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(files::failed("look at", path, error)),
+        Err(error) => return Err(files::file_error("look at", path, error)),
     };
     let found: Vec<String> = own()?
         .iter()
@@ -91,7 +91,7 @@ pub fn refuse_mounted(path: &Path) -> Result<(), StepError> {
 }
 
 fn read(path: &Path) -> Result<Vec<Mount>, StepError> {
-    let text = fs_err::read_to_string(path).map_err(|error| files::failed("read", path, error))?;
+    let text = fs_err::read_to_string(path).map_err(|error| files::file_error("read", path, error))?;
     Ok(text.lines().filter_map(parse).collect())
 }
 
@@ -153,7 +153,7 @@ mod tests {
         for path in [&storage, &link, &share, &storage.join("a")] {
             let error = remove_tree(path).unwrap_err();
             assert!(error.to_string().ends_with(&format!("mounted at {}", share.display())), "{error}");
-            assert_eq!(landfall_error_codes::Coded::code(&error), codes::FOREIGN_MOUNT);
+            assert_eq!(landfall_error_codes::CodedError::code(&error), codes::FOREIGN_MOUNT);
         }
         assert!(share.join("file").exists() && storage.join("a/own").exists());
         rustix::mount::unmount(&share, rustix::mount::UnmountFlags::empty()).unwrap();

@@ -36,11 +36,11 @@ impl ProcessId {
 
     /// Returns its age in whole seconds; `None` once it has ended.
     pub fn age(self) -> Option<Duration> {
-        self.is_alive().then(|| Duration::from_secs(time_since_boot().saturating_sub(self.started()).as_secs()))
+        self.is_alive().then(|| Duration::from_secs(time_since_boot().saturating_sub(self.start_time()).as_secs()))
     }
 
     /// Returns its start, on the scale of [`time_since_boot`], in clock ticks (10 ms).
-    pub fn started(self) -> Duration {
+    pub fn start_time(self) -> Duration {
         let ticks = rustix::param::clock_ticks_per_second().max(1);
         Duration::from_millis(self.started.saturating_mul(1000) / ticks)
     }

@@ -23,13 +23,13 @@ pub struct ServiceRoute {
     pub source: IpAddr,
 }
 
-fn failed(error: std::io::Error) -> StepError {
+fn route_error(error: std::io::Error) -> StepError {
     StepError::new(codes::NODE_NETWORK, "cannot change the host's route to services").because(error)
 }
 
 fn index() -> Result<u32, StepError> {
     netlink::interfaces()
-        .map_err(failed)?
+        .map_err(route_error)?
         .into_iter()
         .find(|interface| interface.name == INTERFACE)
         .map(|interface| interface.index)
@@ -39,7 +39,7 @@ fn index() -> Result<u32, StepError> {
 impl ServiceRoute {
     /// Returns the ranges that have a route.
     pub fn present(&self) -> Result<Vec<IpRange>, StepError> {
-        let (routes, index) = (netlink::routes().map_err(failed)?, index()?);
+        let (routes, index) = (netlink::routes().map_err(route_error)?, index()?);
         let is_there = |range: &&IpRange| {
             routes.iter().any(|route| {
                 (route.destination, route.prefix, route.index) == (range.address(), range.prefix(), Some(index))
@@ -52,7 +52,7 @@ impl ServiceRoute {
     pub fn add(&self) -> Result<(), StepError> {
         let index = index()?;
         for range in &self.ranges {
-            netlink::add_route(range.address(), range.prefix(), index, self.source).map_err(failed)?;
+            netlink::add_route(range.address(), range.prefix(), index, self.source).map_err(route_error)?;
         }
         Ok(())
     }
@@ -61,7 +61,7 @@ impl ServiceRoute {
     pub fn remove(&self, kept: &[IpRange]) -> Result<(), StepError> {
         let index = index()?;
         for range in self.ranges.iter().filter(|range| !kept.contains(range)) {
-            netlink::delete_route(range.address(), range.prefix(), index).map_err(failed)?;
+            netlink::delete_route(range.address(), range.prefix(), index).map_err(route_error)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use jiff::Timestamp;
 use landfall_bundle_spec::trust::TrustAnchor;
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_license::{Confirmation, MachineClocks, SealedLicense, TrustedTime};
 use landfall_media::durable;
 use rustix::fs::FlockOperation;
@@ -39,7 +39,7 @@ impl LicenseLock {
         let path = paths.license_lock();
         let file = lock_file(paths)?;
         rustix::fs::flock(&file, FlockOperation::LockExclusive)
-            .map_err(|errno| files::failed("lock", &path, errno.into()))?;
+            .map_err(|errno| files::file_error("lock", &path, errno.into()))?;
         Ok(Self { _file: file })
     }
 
@@ -50,7 +50,7 @@ impl LicenseLock {
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(Errno::WOULDBLOCK) => Ok(None),
-            Err(errno) => Err(files::failed("lock", &path, errno.into())),
+            Err(errno) => Err(files::file_error("lock", &path, errno.into())),
         }
     }
 }
@@ -59,12 +59,12 @@ fn lock_file(paths: &SitePaths) -> Result<File, StepError> {
     durable::create_own_folder(&paths.data())?;
     let path = paths.license_lock();
     let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    opened.map_err(|error| files::failed("open", &path, error))
+    opened.map_err(|error| files::file_error("open", &path, error))
 }
 
 /// Returns the current trusted time; `None` on a site that keeps none. Changes nothing on the disk.
 pub fn read(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedTime>, StepError> {
-    let mut time = stored(paths)?;
+    let mut time = stored_time(paths)?;
     if let Some(time) = &mut time {
         time.observe(&clocks.clocks());
     }
@@ -72,8 +72,8 @@ pub fn read(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedT
 }
 
 /// Returns trusted time as stored, merged from both copies.
-pub fn stored(paths: &SitePaths) -> Result<Option<TrustedTime>, StepError> {
-    Ok(twin(paths).read::<TrustedTime>()?.into_iter().reduce(TrustedTime::merged))
+pub fn stored_time(paths: &SitePaths) -> Result<Option<TrustedTime>, StepError> {
+    Ok(twin(paths).read::<TrustedTime>()?.into_iter().reduce(TrustedTime::merge))
 }
 
 /// Returns the current trusted time. Damaged copies count as missing: they must never block a license. A disk that
@@ -106,17 +106,17 @@ fn add_running_time(paths: &SitePaths, _lock: &LicenseLock, clocks: &MachineCloc
 
 /// Returns the issue time of the license that this site keeps; `None` without a usable license.
 fn license_issued(paths: &SitePaths) -> Option<Timestamp> {
-    let issued = |record: Accepted| {
+    let issued = |record: LicenseFields| {
         let sealed = SealedLicense::read("that this site keeps", record.document.as_bytes()).ok()?;
         Some(sealed.verify(&TrustAnchor::Root(record.root.into_bytes())).ok()?.terms().issued)
     };
     let license = Twin::new(paths.license(), paths.license_copy());
-    license.read::<Accepted>().ok()?.into_iter().filter_map(issued).max()
+    license.read::<LicenseFields>().ok()?.into_iter().filter_map(issued).max()
 }
 
 /// Fields read from a site's record of its license.
 #[derive(Deserialize)]
-struct Accepted {
+struct LicenseFields {
     document: String,
     root: String,
 }
@@ -151,7 +151,7 @@ pub fn confirm(
     _lock: &LicenseLock,
     clocks: &MachineClocks,
 ) -> Result<Option<Confirmation>, StepError> {
-    let Some(mut time) = stored(paths)? else { return Ok(None) };
+    let Some(mut time) = stored_time(paths)? else { return Ok(None) };
     let confirmed = time.confirm(&clocks.clocks());
     let confirmation = confirmed.map_err(|error| StepError::new(codes::DATE_UNCONFIRMABLE, error.to_string()))?;
     twin(paths).write(&time)?;
@@ -253,7 +253,7 @@ mod tests {
                 _ => {}
             }
             add_running_time(&paths, &lock, &wild(count)).unwrap_or_else(|error| panic!("look {count}: {error}"));
-            let now = stored(&paths).unwrap().expect("it is kept");
+            let now = stored_time(&paths).unwrap().expect("it is kept");
             assert!(now.now() >= before.now() && now.least() >= before.least(), "look {count}");
             before = now;
         }
@@ -284,13 +284,13 @@ mod tests {
         let lock = LicenseLock::take(&paths).unwrap();
         learn(&paths, &lock, &clocks, "2026-11-01T00:00:00Z".parse().unwrap()).unwrap();
         assert_eq!(paths.license_lock().metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        let before = stored(&paths).unwrap();
+        let before = stored_time(&paths).unwrap();
         assert!(LicenseLock::try_take(&paths).unwrap().is_none());
         observe(&paths).unwrap();
-        assert_eq!(stored(&paths).unwrap(), before, "it is skipped");
+        assert_eq!(stored_time(&paths).unwrap(), before, "it is skipped");
         drop(lock);
         observe(&paths).unwrap();
-        assert_ne!(stored(&paths).unwrap(), before);
+        assert_ne!(stored_time(&paths).unwrap(), before);
     }
 
     #[test]
@@ -298,17 +298,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let (vendor, issued) = (Vendor::new(KeyKind::Ed25519).unwrap(), "2026-11-01T00:00:00Z".parse().unwrap());
-        let sealed = sample::sealed(&vendor, &sample::terms("acme-1", issued).unwrap(), None).unwrap();
+        let sealed = sample::seal_license(&vendor, &sample::terms("acme-1", issued).unwrap(), None).unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let record = serde_json::json!({"document": text(sealed.bytes()), "root": text(vendor.root.bytes())});
         Twin::new(paths.license(), paths.license_copy()).write(&record).unwrap();
         observe(&paths).unwrap();
-        assert_eq!(stored(&paths).unwrap().unwrap().least(), issued);
+        assert_eq!(stored_time(&paths).unwrap().unwrap().least(), issued);
         for place in [paths.trusted_time(), paths.trusted_time_copy()] {
             durable::write_file(&place, b"{", 0o600).unwrap();
         }
         observe(&paths).unwrap();
-        assert_eq!(stored(&paths).unwrap().unwrap().least(), issued);
+        assert_eq!(stored_time(&paths).unwrap().unwrap().least(), issued);
         // A folder in place of the file: reading it fails.
         durable::remove_file(&paths.trusted_time()).unwrap();
         durable::create_folder(&paths.trusted_time()).unwrap();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use landfall_engine::step::StepError;
 use rustix::fs::StatVfsMountFlags;
 
-use crate::files::failed;
+use crate::files::file_error;
 
 /// Space that is used or needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,8 +55,8 @@ impl FreeSpace {
     /// Returns the free space of the filesystem of this path, or of its nearest existing ancestor.
     pub fn at(path: &Path) -> Result<Self, StepError> {
         let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
-        let device = fs_err::metadata(existing).map_err(|error| failed("look at", existing, error))?.dev();
-        let measured = rustix::fs::statvfs(existing).map_err(|errno| failed("measure", existing, errno.into()))?;
+        let device = fs_err::metadata(existing).map_err(|error| file_error("look at", existing, error))?.dev();
+        let measured = rustix::fs::statvfs(existing).map_err(|errno| file_error("measure", existing, errno.into()))?;
         Ok(Self {
             device,
             bytes: measured.f_bavail * measured.f_frsize,
@@ -86,16 +86,16 @@ fn walk(path: &Path, stops: &dyn Fn() -> bool) -> Result<Option<Space>, StepErro
     let gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
     let found = match path.symlink_metadata() {
         Err(error) if gone(&error) => return Ok(Some(Space::default())),
-        found => found.map_err(|error| failed("look at", path, error))?,
+        found => found.map_err(|error| file_error("look at", path, error))?,
     };
     let mut space = Space { bytes: found.blocks() * 512, inodes: 1 };
     if found.is_dir() {
         let entries = match fs_err::read_dir(path) {
             Err(error) if gone(&error) => return Ok(Some(space)),
-            entries => entries.map_err(|error| failed("list", path, error))?,
+            entries => entries.map_err(|error| file_error("list", path, error))?,
         };
         for entry in entries {
-            let entry = entry.map_err(|error| failed("list", path, error))?;
+            let entry = entry.map_err(|error| file_error("list", path, error))?;
             if stops() {
                 return Ok(None);
             }

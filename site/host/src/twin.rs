@@ -48,7 +48,7 @@ impl Twin {
     pub fn write(&self, document: &impl Serialize) -> Result<(), StepError> {
         for place in [&self.data, &self.settings] {
             let bytes =
-                serde_json::to_vec_pretty(document).map_err(|error| files::failed("write", place, error.into()))?;
+                serde_json::to_vec_pretty(document).map_err(|error| files::file_error("write", place, error.into()))?;
             // A license may arrive before an install creates the folders.
             place.parent().map_or(Ok(()), durable::create_own_folder)?;
             durable::write_file(place, &bytes, 0o600)?;
@@ -73,7 +73,7 @@ impl Twin {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     use super::*;
 

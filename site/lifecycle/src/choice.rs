@@ -9,7 +9,7 @@ use std::path::Path;
 use landfall_bundle_spec::head::Opened;
 use landfall_host::facts::host;
 use landfall_media::MediaError;
-use landfall_media::bundle::{Located, locate_counted};
+use landfall_media::bundle::{UnverifiedBundle, locate_counted};
 use landfall_media::counters::Counters;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument};
 
@@ -19,10 +19,10 @@ use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument};
 ///
 /// The errors of [`locate_counted`]. Also fails for a folder with several bundles, with one exception. They may be one
 /// version of one release for different platforms, if exactly one is for this host's platform.
-pub(crate) fn locate_for_host(path: &Path, counters: &Counters) -> Result<Located, MediaError> {
+pub(crate) fn locate_for_host(path: &Path, counters: &Counters) -> Result<UnverifiedBundle, MediaError> {
     match locate_counted(path, counters) {
         Err(MediaError::SeveralBundles { folder, names }) => {
-            let chosen = chosen(&folder, &names, &host::platform(), counters);
+            let chosen = choose_bundle(&folder, &names, &host::platform(), counters);
             chosen.ok_or(MediaError::SeveralBundles { folder, names })
         }
         found => found,
@@ -31,7 +31,7 @@ pub(crate) fn locate_for_host(path: &Path, counters: &Counters) -> Result<Locate
 
 /// A bundle by its own description.
 struct Offer {
-    located: Located,
+    located: UnverifiedBundle,
     /// Name and version of the release.
     release: (String, String),
     platform: String,
@@ -42,14 +42,14 @@ impl Offer {
     fn read(folder: &Path, name: &str, counters: &Counters) -> Option<Self> {
         let located = locate_counted(&folder.join(name), counters).ok()?;
         let opened = Opened::read(located.head().ok()?).ok()?;
-        let identity = opened.untrusted().identity();
-        let document = opened.untrusted().small_document(RELEASE_DOCUMENT_NAME)?;
+        let identity = opened.untrusted_contents().identity();
+        let document = opened.untrusted_contents().small_document(RELEASE_DOCUMENT_NAME)?;
         let ReleaseDocument { platform, .. } = ReleaseDocument::read(document).ok()?;
         Some(Self { located, release: (identity.name, identity.version), platform })
     }
 }
 
-fn chosen(folder: &Path, names: &[String], platform: &str, counters: &Counters) -> Option<Located> {
+fn choose_bundle(folder: &Path, names: &[String], platform: &str, counters: &Counters) -> Option<UnverifiedBundle> {
     let offers: Vec<_> = names.iter().map(|name| Offer::read(folder, name, counters)).collect::<Option<_>>()?;
     let is_one_release = offers.windows(2).all(|pair| pair[0].release == pair[1].release);
     let mut of_platform = offers.into_iter().filter(|offer| offer.platform == platform);

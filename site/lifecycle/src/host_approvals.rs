@@ -79,7 +79,7 @@ pub struct HostApprovals {
 
 /// A change that waits until this is dropped.
 #[derive(Debug)]
-pub struct Asked {
+pub struct ApprovalRequest {
     approvals: HostApprovals,
     plan: Sha256,
 }
@@ -147,9 +147,9 @@ impl HostApprovals {
 
     /// Requests the administrator's approval of a change, which waits until the result is dropped. Earlier answers do
     /// not count.
-    pub fn ask(&self, plan: Sha256, waiting: &WaitingChange) -> Result<Asked, StepError> {
+    pub fn ask(&self, plan: Sha256, waiting: &WaitingChange) -> Result<ApprovalRequest, StepError> {
         durable::create_folder_with_mode(&self.folder, 0o700)?;
-        let asked = Asked { approvals: self.clone(), plan };
+        let asked = ApprovalRequest { approvals: self.clone(), plan };
         asked.forget()?;
         let text = serde_json::to_vec(waiting)
             .map_err(|error| StepError::new(codes::BUG, "a change that waits has no JSON form").because(error))?;
@@ -162,7 +162,7 @@ impl HostApprovals {
     }
 }
 
-impl Asked {
+impl ApprovalRequest {
     /// Returns the answer, if there is one. Both answers together are a refusal.
     pub fn word(&self) -> Option<Word> {
         [Word::Refused, Word::Approved]
@@ -178,7 +178,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for ApprovalRequest {
     fn drop(&mut self) {
         // A leftover does not count for the next request.
         let _left = self.forget();
@@ -196,7 +196,7 @@ fn read(path: &Path) -> Option<WaitingChange> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 

@@ -11,7 +11,7 @@ use landfall_media::durable;
 use landfall_media::durable::DurableError;
 use serde::{Deserialize, Serialize};
 
-use landfall_error_codes::{Code, Coded, cases, codes};
+use landfall_error_codes::{Code, CodedError, cases, codes};
 use landfall_host::paths::SitePaths;
 
 const MARKS_NAME: &str = "marks.json";
@@ -66,7 +66,7 @@ impl MarksError {
     }
 }
 
-impl Coded for MarksError {
+impl CodedError for MarksError {
     fn code(&self) -> Code {
         match self {
             Self::Older { .. } => codes::ROLLBACK_REFUSED,
@@ -117,7 +117,7 @@ impl Marks {
     pub fn read(paths: &SitePaths) -> Result<Self> {
         let [first, second] = places(paths);
         match (read_one(&first)?, read_one(&second)?) {
-            (Some(Ok(one)), Some(Ok(other))) => Ok(one.merged(other)),
+            (Some(Ok(one)), Some(Ok(other))) => Ok(one.merge(other)),
             (Some(Ok(one)), _) | (_, Some(Ok(one))) => Ok(one),
             (Some(Err(source)), _) | (_, Some(Err(source))) => Err(MarksError::Unreadable { first, second, source }),
             (None, None) => Ok(Self::default()),
@@ -161,7 +161,7 @@ impl Marks {
         let [first, second] = places(paths);
         let saved: Self =
             serde_json::from_slice(document).map_err(|source| MarksError::Unreadable { first, second, source })?;
-        Self::read(paths)?.merged(saved).write(paths)
+        Self::read(paths)?.merge(saved).write(paths)
     }
 
     /// Returns the mark of a release name.
@@ -184,7 +184,7 @@ impl Marks {
     /// Returns the newest revocation that the site has seen.
     pub fn revocation(&self) -> Result<Option<Revocation>> {
         let read = |text: &String| Revocation::read("the revocation that this site keeps", text.as_bytes());
-        self.revocation.as_ref().map(read).transpose().map_err(refused)
+        self.revocation.as_ref().map(read).transpose().map_err(revocation_error)
     }
 
     /// Durably keeps a verified revocation in both places, if it is newer than the kept one. Returns the revocation in
@@ -192,7 +192,7 @@ impl Marks {
     pub fn learn(paths: &SitePaths, revocation: &Revocation) -> Result<Revocation> {
         let mut marks = Self::read(paths)?;
         let newest = match marks.revocation()? {
-            Some(kept) => kept.newest(revocation.clone()).map_err(refused)?,
+            Some(kept) => kept.newest(revocation.clone()).map_err(revocation_error)?,
             None => revocation.clone(),
         };
         marks.revocation = Some(String::from_utf8_lossy(newest.bytes()).into_owned());
@@ -218,7 +218,7 @@ impl Marks {
         places(paths).iter().try_for_each(|place| Ok(durable::remove_file(place)?))
     }
 
-    fn merged(mut self, other: Self) -> Self {
+    fn merge(mut self, other: Self) -> Self {
         for (name, counter) in other.counters {
             let mark = self.counters.entry(name).or_default();
             *mark = counter.max(*mark);
@@ -236,7 +236,7 @@ impl Marks {
     }
 }
 
-fn refused(source: landfall_bundle_spec::Error) -> MarksError {
+fn revocation_error(source: landfall_bundle_spec::Error) -> MarksError {
     MarksError::Revocation(Box::new(source))
 }
 

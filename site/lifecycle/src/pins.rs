@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use landfall_bundle_spec::Sha256;
-use landfall_engine::journal::{self, Pinned};
+use landfall_engine::journal::{self, OperationPins};
 use landfall_engine::plan::{Operation, StepId};
 use landfall_host::node::NodeIdentity;
 use serde::{Deserialize, Serialize};
@@ -101,7 +101,7 @@ impl From<&Pins> for KeptRelease {
     }
 }
 
-impl Pinned for Pins {
+impl OperationPins for Pins {
     fn operation(&self) -> Operation {
         self.operation
     }

@@ -38,7 +38,7 @@ mod tests {
 
     use super::*;
 
-    fn answered(bytes: &'static [u8]) -> Result<(), String> {
+    fn check_answer(bytes: &'static [u8]) -> Result<(), String> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = std::thread::spawn(move || {
@@ -53,9 +53,9 @@ mod tests {
 
     #[test]
     fn only_serving_registry_answers() {
-        assert_eq!(answered(b"HTTP/1.1 200 OK\r\n\r\n{}"), Ok(()));
-        let unready = answered(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
+        assert_eq!(check_answer(b"HTTP/1.1 200 OK\r\n\r\n{}"), Ok(()));
+        let unready = check_answer(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
         assert_eq!(unready, Err("it answers `HTTP/1.1 503`".to_owned()));
-        assert_eq!(answered(b""), Err("failed to fill whole buffer".to_owned()));
+        assert_eq!(check_answer(b""), Err("failed to fill whole buffer".to_owned()));
     }
 }

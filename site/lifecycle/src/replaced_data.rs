@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::room::size;
 use crate::steps::action::Action;
-use crate::steps::aside::{Aside, is_replaced};
+use crate::steps::aside::{AsideData, is_replaced};
 
 /// Data of a volume that an undo replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -48,7 +48,7 @@ impl ReplacedData {
 
     /// Returns the data that the undo of this plan replaced.
     pub(crate) fn of_plan(paths: &SitePaths, plan: &Plan<Action>) -> Result<Vec<Self>, StepError> {
-        let asides: Vec<Aside<'_>> = plan.all().filter_map(|planned| planned.action.aside()).collect();
+        let asides: Vec<AsideData<'_>> = plan.all().filter_map(|planned| planned.action.aside_data()).collect();
         let mut found = Self::all(paths)?;
         found.retain(|replaced| asides.iter().any(|aside| aside.has_replaced(&replaced.name)));
         Ok(found)

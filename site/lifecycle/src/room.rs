@@ -143,20 +143,20 @@ struct OutOfRoom {
     reserve: Space,
 }
 
-/// Returns true if a [`Guarded`] reader failed because space ran out.
+/// Returns true if a [`GuardedReader`] reader failed because space ran out.
 pub(crate) fn is_out_of_room(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OutOfRoom>)
 }
 
 /// A reader whose data is written to a filesystem: it fails with an inner [`OutOfRoom`] when the reserve is reached.
-pub(crate) struct Guarded<R> {
+pub(crate) struct GuardedReader<R> {
     from: R,
     folder: PathBuf,
     reserve: Space,
     unseen_bytes: u64,
 }
 
-impl<R> Guarded<R> {
+impl<R> GuardedReader<R> {
     /// Guards the filesystem of this folder.
     pub(crate) fn new(from: R, folder: PathBuf, reserve: Space) -> Self {
         Self { from, folder, reserve, unseen_bytes: LOOK_BYTES }
@@ -173,7 +173,7 @@ impl<R> Guarded<R> {
     }
 }
 
-impl<R: Read> Read for Guarded<R> {
+impl<R: Read> Read for GuardedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.unseen_bytes >= LOOK_BYTES {
             self.look()?;
@@ -224,7 +224,7 @@ mod tests {
     fn guarded_reader_stops_at_reserve() {
         let disk = tempfile::tempdir_in("/dev/shm").unwrap();
         let read = |reserve: Space| {
-            let mut guarded = Guarded::new(&b"rows"[..], disk.path().join("not-there"), reserve);
+            let mut guarded = GuardedReader::new(&b"rows"[..], disk.path().join("not-there"), reserve);
             let mut bytes = Vec::new();
             guarded.read_to_end(&mut bytes).map(|_| bytes)
         };

@@ -25,7 +25,7 @@ pub(crate) fn pods_of(cluster: &Cluster, inventory: &Inventory) -> Result<Vec<Va
 }
 
 /// Returns the names of a component's pods that are reported as running but are not, and of unready pods of workloads.
-pub(crate) fn unsettled(
+pub(crate) fn unsettled_pods(
     paths: &SitePaths,
     cluster: &Cluster,
     inventory: &Inventory,

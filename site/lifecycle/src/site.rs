@@ -104,7 +104,7 @@ impl Site {
     /// Runs a program and returns its standard output. The error of a failed program names it, its arguments and the
     /// end of its standard error.
     pub fn run(&self, command: &HostCommand) -> Result<Vec<u8>, StepError> {
-        command.checked(self.commands.run(command, None))
+        command.check_output(self.commands.run(command, None))
     }
 
     /// Returns the cluster through a new connection, because the API server and its certificates may be replaced

@@ -36,13 +36,13 @@ impl Authority {
     /// Creates an authority with a new key. Returns its certificate and its key as PEM.
     pub fn generate(terms: Terms<'_>) -> Result<(String, String), IdentityError> {
         let key = KeyPair::generate().map_err(not_made)?;
-        Ok((certified(terms, &key)?, key.serialize_pem()))
+        Ok((self_sign(terms, &key)?, key.serialize_pem()))
     }
 
     /// Creates another certificate for the same key, as PEM. Clients that trust an earlier one continue until its end,
     /// for the servers that it names.
     pub fn renew(terms: Terms<'_>, key: &str) -> Result<String, IdentityError> {
-        certified(terms, &read_key(key)?)
+        self_sign(terms, &read_key(key)?)
     }
 
     /// Returns the authority with this name and this key.
@@ -68,7 +68,7 @@ fn read_key(key: &str) -> Result<KeyPair, IdentityError> {
     KeyPair::from_pem(key).map_err(|error| IdentityError::Key(error.to_string()))
 }
 
-fn certified(terms: Terms<'_>, key: &KeyPair) -> Result<String, IdentityError> {
+fn self_sign(terms: Terms<'_>, key: &KeyPair) -> Result<String, IdentityError> {
     let mut params = params_of(terms.name);
     (params.not_before, params.not_after) = (date(terms.begin), date(terms.end));
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -132,7 +132,7 @@ mod tests {
     const NAME: &str = "Landfall site 1234";
 
     /// Verifies a certificate for a name at a time, like a browser that trusts the authority.
-    fn judged(authority: &str, issued: &str, name: &str, seconds: u64) -> Result<(), String> {
+    fn verify_certificate(authority: &str, issued: &str, name: &str, seconds: u64) -> Result<(), String> {
         let der = |text: &str| CertificateDer::from_pem_slice(text.as_bytes()).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(der(authority)).unwrap();
@@ -152,7 +152,7 @@ mod tests {
         Terms { name: NAME, servers, begin: (2026, 1, 1), end: (2031, 1, 1) }
     }
 
-    fn issued(key: &str, names: &[&str]) -> String {
+    fn issue_certificate(key: &str, names: &[&str]) -> String {
         Authority::of(NAME, key).unwrap().issue(&servers(names), (2026, 1, 1), (2028, 1, 1)).unwrap().0
     }
 
@@ -163,15 +163,16 @@ mod tests {
         let names = ["192.0.2.7", "node.example"];
         let own = servers(&names);
         let (authority, key) = Authority::generate(terms(&own)).unwrap();
-        let leaf = issued(&key, &names);
-        judged(&authority, &leaf, "192.0.2.7", IN_2027).unwrap();
-        judged(&authority, &leaf, "node.example", IN_2027).unwrap();
-        let other_address = judged(&authority, &leaf, "192.0.2.8", IN_2027).unwrap_err();
+        let leaf = issue_certificate(&key, &names);
+        verify_certificate(&authority, &leaf, "192.0.2.7", IN_2027).unwrap();
+        verify_certificate(&authority, &leaf, "node.example", IN_2027).unwrap();
+        let other_address = verify_certificate(&authority, &leaf, "192.0.2.8", IN_2027).unwrap_err();
         assert!(other_address.contains("certificate not valid for name \"192.0.2.8\""), "{other_address}");
-        let ended = judged(&authority, &leaf, "192.0.2.7", 1_900_000_000).unwrap_err();
+        let ended = verify_certificate(&authority, &leaf, "192.0.2.7", 1_900_000_000).unwrap_err();
         assert!(ended.contains("certificate expired"), "{ended}");
         let (_, other) = Authority::generate(terms(&own)).unwrap();
-        let other_key = judged(&authority, &issued(&other, &names), "192.0.2.7", IN_2027).unwrap_err();
+        let other_key =
+            verify_certificate(&authority, &issue_certificate(&other, &names), "192.0.2.7", IN_2027).unwrap_err();
         assert!(other_key.contains("BadSignature"), "{other_key}");
     }
 
@@ -181,7 +182,8 @@ mod tests {
         let (authority, key) = Authority::generate(terms(&own)).unwrap();
         for name in ["bank.example", "example", "192.0.2.8", "2001:db8::1", "mail.google.com"] {
             for names in [&[name][..], &["node.example", "192.0.2.7", name]] {
-                let refused = judged(&authority, &issued(&key, names), name, IN_2027).unwrap_err();
+                let refused =
+                    verify_certificate(&authority, &issue_certificate(&key, names), name, IN_2027).unwrap_err();
                 assert!(refused.contains("NameConstraintViolation"), "{name} of {names:?}: {refused}");
             }
         }
@@ -190,8 +192,8 @@ mod tests {
         {
             let own = servers(site);
             let (authority, key) = Authority::generate(terms(&own)).unwrap();
-            judged(&authority, &issued(&key, site), site[0], IN_2027).unwrap();
-            let refused = judged(&authority, &issued(&key, &[name]), name, IN_2027).unwrap_err();
+            verify_certificate(&authority, &issue_certificate(&key, site), site[0], IN_2027).unwrap();
+            let refused = verify_certificate(&authority, &issue_certificate(&key, &[name]), name, IN_2027).unwrap_err();
             assert!(refused.contains("NameConstraintViolation"), "{name} of a site with {site:?}: {refused}");
         }
     }
@@ -201,9 +203,9 @@ mod tests {
         let own = servers(&["192.0.2.7", "node.example"]);
         let (former, key) = Authority::generate(terms(&own)).unwrap();
         let renewed = Authority::renew(Terms { end: (2036, 1, 1), ..terms(&own) }, &key).unwrap();
-        let leaf = issued(&key, &["node.example"]);
+        let leaf = issue_certificate(&key, &["node.example"]);
         for authority in [&former, &renewed] {
-            judged(authority, &leaf, "node.example", IN_2027).unwrap();
+            verify_certificate(authority, &leaf, "node.example", IN_2027).unwrap();
         }
     }
 }

@@ -21,23 +21,23 @@ use super::pace::{Pace, Rate, SLOWEST};
 #[derive(Clone)]
 struct Places {
     most: usize,
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<TakenPlaces>>,
 }
 
 #[derive(Default)]
-struct Taken {
+struct TakenPlaces {
     all: usize,
     of: HashMap<IpAddr, usize>,
 }
 
 impl Places {
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn lock(&self) -> MutexGuard<'_, TakenPlaces> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self, address: IpAddr) -> Option<Place> {
         let address = network(address);
-        let mut taken = self.taken();
+        let mut taken = self.lock();
         let own = taken.of.get(&address).copied().unwrap_or_default();
         if own >= self.most.saturating_sub(taken.all) {
             return None;
@@ -56,7 +56,7 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
+        let mut taken = self.places.lock();
         taken.all = taken.all.saturating_sub(1);
         let left = taken.of.get(&self.address).copied().unwrap_or_default().saturating_sub(1);
         if left == 0 {
@@ -77,13 +77,13 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// Acceptor of a limited number of connections.
 #[derive(Clone)]
-pub struct Bounded<A> {
+pub struct BoundedAcceptor<A> {
     acceptor: A,
     places: Places,
     slowest: Rate,
 }
 
-impl<A> Bounded<A> {
+impl<A> BoundedAcceptor<A> {
     /// Limits concurrent connections to `most`, including those in their handshake; further ones are closed
     /// immediately. One address holds at most as many as are free.
     pub fn new(acceptor: A, most: usize) -> Self {
@@ -97,14 +97,14 @@ impl<A> Bounded<A> {
     }
 }
 
-impl<A, S> Accept<TcpStream, S> for Bounded<A>
+impl<A, S> Accept<TcpStream, S> for BoundedAcceptor<A>
 where
     A: Accept<TcpStream, S>,
     A::Stream: Send,
     A::Service: Send,
     A::Future: Send + 'static,
 {
-    type Stream = Held<A::Stream>;
+    type Stream = HeldConnection<A::Stream>;
     type Service = A::Service;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
@@ -119,20 +119,20 @@ where
         async move {
             let place = place?.ok_or_else(|| io::Error::other("too many connections"))?;
             let (stream, service) = accepted.await?;
-            Ok((Held { stream, pace: watched, _place: place }, service))
+            Ok((HeldConnection { stream, pace: watched, _place: place }, service))
         }
         .boxed()
     }
 }
 
 /// A connection with its slot, which it frees when it ends.
-pub struct Held<T> {
+pub struct HeldConnection<T> {
     stream: T,
     pace: Pace,
     _place: Place,
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Held<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for HeldConnection<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -142,7 +142,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Held<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Held<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for HeldConnection<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.pace.write(context, written)
@@ -170,11 +170,11 @@ mod tests {
     use super::*;
 
     /// Returns a client and the server's side of its connection; the client must take this many bytes in this time.
-    async fn connected(bytes: usize, within: Duration) -> (TcpStream, Held<TcpStream>) {
+    async fn connect_pair(bytes: usize, within: Duration) -> (TcpStream, HeldConnection<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let bounded = Bounded::new(DefaultAcceptor::new(), 1).slowest(Rate { bytes, within });
+        let bounded = BoundedAcceptor::new(DefaultAcceptor::new(), 1).slowest(Rate { bytes, within });
         (client, bounded.accept(stream, ()).await.unwrap().0)
     }
 
@@ -182,7 +182,7 @@ mod tests {
     const ANSWER: usize = 64 << 20;
 
     /// Sends the answer, and flushes it.
-    async fn answer(held: &mut Held<TcpStream>) -> io::Result<()> {
+    async fn answer(held: &mut HeldConnection<TcpStream>) -> io::Result<()> {
         held.write_all(&vec![1; ANSWER]).await?;
         held.flush().await
     }
@@ -190,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn stopped_reader_is_cut_off() {
         let within = Duration::from_millis(300);
-        let (_client, mut held) = connected(1 << 10, within).await;
+        let (_client, mut held) = connect_pair(1 << 10, within).await;
         let begun = Instant::now();
         let cut = timeout(Duration::from_secs(20), answer(&mut held)).await.unwrap().unwrap_err();
         assert_eq!(cut.kind(), io::ErrorKind::TimedOut, "{cut}");
@@ -199,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_trickling_reader_is_cut_off() {
-        let (mut client, mut held) = connected(8 << 20, Duration::from_millis(500)).await;
+        let (mut client, mut held) = connect_pair(8 << 20, Duration::from_millis(500)).await;
         let trickle = tokio::spawn(async move {
             let mut few = [0; 1000];
             while client.read_exact(&mut few).await.is_ok() {
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(cut.kind(), io::ErrorKind::TimedOut, "{cut}");
         trickle.abort();
 
-        let (mut client, mut held) = connected(1 << 10, Duration::from_millis(500)).await;
+        let (mut client, mut held) = connect_pair(1 << 10, Duration::from_millis(500)).await;
         let slow = tokio::spawn(async move {
             let (mut part, mut taken) = (vec![0; 1 << 20], 0);
             while taken < ANSWER {
@@ -230,7 +230,7 @@ mod tests {
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         assert!(!stream.nodelay().unwrap(), "the kernel's default");
-        let (held, ()) = Bounded::new(DefaultAcceptor::new(), 1).accept(stream, ()).await.unwrap();
+        let (held, ()) = BoundedAcceptor::new(DefaultAcceptor::new(), 1).accept(stream, ()).await.unwrap();
         assert!(held.stream.nodelay().unwrap());
     }
 
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(second.len(), 200);
         assert!(places.take(of("192.0.2.3")).is_some(), "an address without a connection");
         drop((greedy, second));
-        let taken = places.taken();
+        let taken = places.lock();
         assert!(taken.all == 0 && taken.of.is_empty(), "all are free again");
     }
 

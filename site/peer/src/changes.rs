@@ -16,7 +16,7 @@ const TEXT_BYTES: usize = 96;
 
 /// Requester, with the ID by which a repeated request is recognized.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asking {
+pub struct Requester {
     /// ID of the request, created by the console: lower-case hexadecimal digits and `-`.
     pub request: String,
     /// Name of the user.
@@ -28,7 +28,7 @@ pub struct Asking {
     pub first: Option<String>,
 }
 
-impl Asking {
+impl Requester {
     /// Returns true if its parts are short and without characters that have a special meaning elsewhere.
     pub fn is_sound(&self) -> bool {
         let is_visible = |text: &str| text.len() <= TEXT_BYTES && !text.chars().any(crate::is_hidden);
@@ -135,7 +135,7 @@ impl Change {
 pub struct LookWish {
     /// The requester.
     #[serde(flatten)]
-    pub asking: Asking,
+    pub asking: Requester,
 }
 
 /// Request for a plan.
@@ -143,7 +143,7 @@ pub struct LookWish {
 pub struct PlanWish {
     /// The requester.
     #[serde(flatten)]
-    pub asking: Asking,
+    pub asking: Requester,
     /// The change to plan.
     #[serde(flatten)]
     pub change: Change,
@@ -154,7 +154,7 @@ pub struct PlanWish {
 pub struct ApprovedWish {
     /// The requester.
     #[serde(flatten)]
-    pub asking: Asking,
+    pub asking: Requester,
     /// The change.
     #[serde(flatten)]
     pub change: Change,
@@ -169,7 +169,7 @@ pub struct ApprovedWish {
 pub struct AbortWish {
     /// The requester.
     #[serde(flatten)]
-    pub asking: Asking,
+    pub asking: Requester,
     /// Number of the operation that the person saw: no other operation is affected.
     pub operation: u64,
 }
@@ -400,8 +400,8 @@ mod tests {
 
     use super::*;
 
-    fn asking(by: &str, first: Option<&str>) -> Asking {
-        Asking {
+    fn asking(by: &str, first: Option<&str>) -> Requester {
+        Requester {
             request: "0123abcd".to_owned(),
             by: by.to_owned(),
             correlation: String::new(),
@@ -444,7 +444,7 @@ mod tests {
     #[test]
     fn plan_request_is_flat() {
         let wish = PlanWish {
-            asking: Asking { correlation: "c".to_owned(), ..asking("ada", None) },
+            asking: Requester { correlation: "c".to_owned(), ..asking("ada", None) },
             change: Change::Rollback { version: "1.0.0".to_owned(), data: Some(DataFate::Keep) },
         };
         let written = serde_json::to_value(&wish).unwrap();

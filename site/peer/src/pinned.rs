@@ -17,7 +17,7 @@ use super::identity::{Certificate, Identity, IdentityError};
 /// Returns the host's server configuration: as `own`, for the holder of `peer`'s key.
 pub fn server(own: &Identity, peer: Certificate) -> Result<ServerConfig, IdentityError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Arc::new(Pinned::new(peer, &provider));
+    let verifier = Arc::new(PinnedVerifier::new(peer, &provider));
     ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(mismatch)?
@@ -29,7 +29,7 @@ pub fn server(own: &Identity, peer: Certificate) -> Result<ServerConfig, Identit
 /// Returns the appliance's client configuration: as `own`, to the holder of `peer`'s key. Any server name is accepted.
 pub fn client(own: &Identity, peer: Certificate) -> Result<ClientConfig, IdentityError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Arc::new(Pinned::new(peer, &provider));
+    let verifier = Arc::new(PinnedVerifier::new(peer, &provider));
     ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(mismatch)?
@@ -46,12 +46,12 @@ fn mismatch(error: Error) -> IdentityError {
 
 /// Verifier that accepts one certificate.
 #[derive(Debug)]
-struct Pinned {
+struct PinnedVerifier {
     certificate: Certificate,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Pinned {
+impl PinnedVerifier {
     fn new(certificate: Certificate, provider: &CryptoProvider) -> Self {
         Self { certificate, algorithms: provider.signature_verification_algorithms }
     }
@@ -69,7 +69,7 @@ fn no_tls12() -> Result<HandshakeSignatureValid, Error> {
     Err(Error::General("TLS 1.2 is not offered".to_owned()))
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for PinnedVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -104,7 +104,7 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-impl ClientCertVerifier for Pinned {
+impl ClientCertVerifier for PinnedVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -201,7 +201,7 @@ mod tests {
     async fn client_without_certificate_is_refused() {
         let (host, appliance) = (identity("host"), identity("appliance"));
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier = Arc::new(Pinned::new(host.certificate().clone(), &provider));
+        let verifier = Arc::new(PinnedVerifier::new(host.certificate().clone(), &provider));
         let bare = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])
             .unwrap()

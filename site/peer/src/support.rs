@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Asking;
+use crate::Requester;
 
 /// Permitted age of logs, in hours.
 pub const SUPPORT_HOURS: RangeInclusive<u32> = 1..=168;
@@ -19,7 +19,7 @@ pub const SUPPORT_PIECE_BYTES: usize = 256 << 10;
 pub struct SupportWish {
     /// The requester.
     #[serde(flatten)]
-    pub asking: Asking,
+    pub asking: Requester,
     /// Age of the oldest logs, in hours.
     pub hours: u32,
 }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// discarded.
 pub async fn read_rest(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let body = Lent(Arc::new(Mutex::new(body.into_data_stream())));
+    let body = LentBody(Arc::new(Mutex::new(body.into_data_stream())));
     let response = next.run(Request::from_parts(parts, Body::from_stream(body.clone()))).await;
     // A client that sends more, or more slowly, gets a broken pipe after all.
     let _late = timeout(PATIENCE, body.drain()).await;
@@ -31,9 +31,9 @@ pub async fn read_rest(request: Request, next: Next) -> Response {
 
 /// A body that its handler returns.
 #[derive(Clone)]
-struct Lent(Arc<Mutex<BodyDataStream>>);
+struct LentBody(Arc<Mutex<BodyDataStream>>);
 
-impl Lent {
+impl LentBody {
     async fn drain(mut self) {
         let mut read = 0;
         while read <= MOST
@@ -44,7 +44,7 @@ impl Lent {
     }
 }
 
-impl Stream for Lent {
+impl Stream for LentBody {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Asking, Medium, MediumRelease, Problem, is_hidden};
+use crate::{Medium, MediumRelease, Problem, Requester, is_hidden};
 
 /// Maximum bytes of a piece, which the host makes durable before it answers.
 pub const PIECE_BYTES: usize = 4 << 20;
@@ -21,7 +21,7 @@ const NAME_BYTES: usize = 255;
 pub struct UploadWish {
     /// The requester.
     #[serde(flatten)]
-    pub asking: Asking,
+    pub asking: Requester,
     /// Name of the file, as given by the browser.
     pub name: String,
     /// Size of the whole bundle in bytes.
@@ -42,7 +42,7 @@ impl UploadWish {
 pub struct RemovalWish {
     /// The requester.
     #[serde(flatten)]
-    pub asking: Asking,
+    pub asking: Requester,
 }
 
 /// Uploads on the host.
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn odd_upload_names_are_unsound() {
         let asking =
-            Asking { request: "0123abcd".to_owned(), by: "ada".to_owned(), correlation: String::new(), first: None };
+            Requester { request: "0123abcd".to_owned(), by: "ada".to_owned(), correlation: String::new(), first: None };
         let wish = |name: &str, size_bytes| UploadWish { asking: asking.clone(), name: name.to_owned(), size_bytes };
         for name in ["starter-1.1.0-0123456789ab.landfall", "../../etc/shadow", "bundle (1).landfall", "ä"] {
             assert!(wish(name, 1).is_sound(), "{name}: it is text, and no path");

@@ -27,7 +27,7 @@ pub struct Evidence {
 }
 
 /// Parsed documents of a bundle.
-pub(super) struct Reading<'a> {
+pub(super) struct BundleReading<'a> {
     pub(super) files: &'a BTreeMap<String, Vec<u8>>,
     pub(super) status: Value,
     pub(super) facts: Value,
@@ -37,7 +37,7 @@ pub(super) struct Reading<'a> {
     pub(super) collected_at: Option<jiff::Timestamp>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> BundleReading<'a> {
     pub(super) fn of(contents: &'a Contents) -> Self {
         let bytes = |name: &str| contents.files.get(name).map(Vec::as_slice).unwrap_or_default();
         let document = |name: &str| serde_json::from_slice(bytes(name)).unwrap_or_default();
@@ -74,7 +74,7 @@ impl<'a> Reading<'a> {
                 next = wanted.next();
             }
         }
-        Evidence { file: file.to_owned(), line, text: quoted(&text.into()) }
+        Evidence { file: file.to_owned(), line, text: quote_shortened(&text.into()) }
     }
 
     /// Matching lines of files with this prefix and suffix.
@@ -84,7 +84,7 @@ impl<'a> Reading<'a> {
             for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
                 let line = String::from_utf8_lossy(line);
                 if is_about(&line) {
-                    found.push(Evidence { file: name.clone(), line: number + 1, text: quoted(&line) });
+                    found.push(Evidence { file: name.clone(), line: number + 1, text: quote_shortened(&line) });
                 }
                 if found.len() >= MAX_LINES {
                     return found;
@@ -108,7 +108,7 @@ pub(super) const PODS: &str = "cluster/pods.jsonl";
 pub(super) const CLAIMS: &str = "cluster/persistentvolumeclaims.jsonl";
 
 /// Truncates a long text.
-pub(super) fn quoted(text: &str) -> String {
+pub(super) fn quote_shortened(text: &str) -> String {
     let text = text.trim();
     match text.char_indices().nth(QUOTED) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::evidence::{Evidence, Reading, list, text};
+use super::evidence::{BundleReading, Evidence, list, text};
 
 /// Days before the end of a certificate at which it becomes an observation: the agent renews long before.
 const CERTIFICATE_DAYS: i64 = 14;
@@ -11,7 +11,7 @@ const CERTIFICATE_DAYS: i64 = 14;
 const RESTARTS: usize = 5;
 
 /// Evidence of a status part that is not ready, with its reason.
-pub(super) fn not_ready(reading: &Reading<'_>, part: &str) -> Vec<Evidence> {
+pub(super) fn not_ready(reading: &BundleReading<'_>, part: &str) -> Vec<Evidence> {
     let status = &reading.status[part];
     if status["ready"] != Value::Bool(false) {
         return Vec::new();
@@ -20,7 +20,7 @@ pub(super) fn not_ready(reading: &Reading<'_>, part: &str) -> Vec<Evidence> {
     vec![reading.in_status(&[part, "reason"], reason)]
 }
 
-pub(super) fn disk(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn disk(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let mut found = not_ready(reading, "disk");
     for node in list(&reading.status, "/nodes") {
         if list(node, "/pressures").iter().any(|pressure| pressure == "DiskPressure") {
@@ -46,7 +46,7 @@ pub(super) fn disk(reading: &Reading<'_>) -> Vec<Evidence> {
     found
 }
 
-pub(super) fn disk_fault(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn disk_fault(reading: &BundleReading<'_>) -> Vec<Evidence> {
     const WORDS: [&str; 5] =
         ["I/O error, dev ", "EXT4-fs error", "Remounting filesystem read-only", "XFS (", "critical medium error"];
     let is_fault = |line: &str| {
@@ -55,7 +55,7 @@ pub(super) fn disk_fault(reading: &Reading<'_>) -> Vec<Evidence> {
     reading.lines("journald/kernel", ".log", is_fault)
 }
 
-pub(super) fn certificates(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn certificates(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let mut found = not_ready(reading, "certificates");
     let days = reading.status.pointer("/certificates/daysLeft").and_then(Value::as_i64);
     if let Some(days) = days.filter(|days| found.is_empty() && *days < CERTIFICATE_DAYS) {
@@ -73,7 +73,7 @@ pub(super) fn certificates(reading: &Reading<'_>) -> Vec<Evidence> {
     if lines.len() > 3 { found.into_iter().chain(lines).collect() } else { found }
 }
 
-pub(super) fn clock(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn clock(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let mut found = not_ready(reading, "clock");
     if let Some(seen) = reading.status.pointer("/clock/earlierThan").and_then(Value::as_str) {
         let now = text(&reading.status, "/clock/now");
@@ -89,7 +89,7 @@ pub(super) fn clock(reading: &Reading<'_>) -> Vec<Evidence> {
     found
 }
 
-pub(super) fn services(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn services(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let mut found = not_ready(reading, "agent");
     found.extend(reading.lines("host/units", ".txt", |line| {
         line.contains("landfall-") && (line.contains(" failed ") || line.contains("activating auto-restart"))
@@ -97,17 +97,17 @@ pub(super) fn services(reading: &Reading<'_>) -> Vec<Evidence> {
     found
 }
 
-pub(super) fn restarts(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn restarts(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let is_restart = |line: &str| line.contains("Scheduled restart job, restart counter is at");
     let lines = reading.lines("journald/landfall-", ".log", is_restart);
     if lines.len() >= RESTARTS { lines } else { Vec::new() }
 }
 
-pub(super) fn service_addresses(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn service_addresses(reading: &BundleReading<'_>) -> Vec<Evidence> {
     not_ready(reading, "serviceAddresses")
 }
 
-pub(super) fn closed_chains(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn closed_chains(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let accepts_pods = |chain: &Value| {
         // An interface of pods, any source, or a range, which may be that of pods.
         let accepts =

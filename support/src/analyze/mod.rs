@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::archive::Contents;
 
+use evidence::BundleReading;
 pub use evidence::Evidence;
-use evidence::Reading;
 
 /// Severity of an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -69,7 +69,7 @@ struct Rule {
     severity: Severity,
     what: &'static str,
     page: &'static str,
-    look: fn(&Reading<'_>) -> Vec<Evidence>,
+    look: fn(&BundleReading<'_>) -> Vec<Evidence>,
 }
 
 const RULES: &[Rule] = &[
@@ -200,23 +200,26 @@ const fn rule(
     severity: Severity,
     what: &'static str,
     page: &'static str,
-    look: fn(&Reading<'_>) -> Vec<Evidence>,
+    look: fn(&BundleReading<'_>) -> Vec<Evidence>,
 ) -> Rule {
     Rule { name, severity, what, page, look }
 }
 
 /// Analyzes a bundle.
 pub fn analyze(contents: &Contents) -> Analysis {
-    let reading = Reading::of(contents);
-    let mut observations: Vec<_> = RULES.iter().filter_map(|rule| found(rule, &reading)).collect();
+    let reading = BundleReading::of(contents);
+    let mut observations: Vec<_> = RULES.iter().filter_map(|rule| find_observation(rule, &reading)).collect();
     observations.sort_by_key(|observation| observation.severity);
     let index = &contents.index;
     let failures = |one: &crate::index::CollectorRecord| {
-        one.failures.iter().map(|failure| evidence::quoted(&format!("{}: {failure}", one.name))).collect::<Vec<_>>()
+        one.failures
+            .iter()
+            .map(|failure| evidence::quote_shortened(&format!("{}: {failure}", one.name)))
+            .collect::<Vec<_>>()
     };
     Analysis {
-        collected_at: evidence::quoted(&index.collected_at),
-        landfall: evidence::quoted(&index.landfall),
+        collected_at: evidence::quote_shortened(&index.collected_at),
+        landfall: evidence::quote_shortened(&index.landfall),
         files: index.files.len(),
         observations,
         gaps: index.collectors.iter().flat_map(failures).take(MAX_GAPS).collect(),
@@ -226,7 +229,7 @@ pub fn analyze(contents: &Contents) -> Analysis {
 /// Maximum number of reported gaps.
 const MAX_GAPS: usize = 50;
 
-fn found(rule: &Rule, reading: &Reading<'_>) -> Option<Observation> {
+fn find_observation(rule: &Rule, reading: &BundleReading<'_>) -> Option<Observation> {
     let mut evidence = (rule.look)(reading);
     let more = evidence.len().saturating_sub(MAX_EVIDENCE);
     evidence.truncate(MAX_EVIDENCE);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::evidence::{CLAIMS, Evidence, PODS, Reading, list, quoted, text};
+use super::evidence::{BundleReading, CLAIMS, Evidence, PODS, list, quote_shortened, text};
 
 /// Number of failed lookups at which the cluster's nameserver becomes an observation: a few occur at every start.
 const FAILED_LOOKUPS: usize = 20;
@@ -12,13 +12,13 @@ fn name(object: &Value) -> String {
 }
 
 /// Containers of all pods for which `judge` returns a text, each at the line of its pod.
-fn containers(reading: &Reading<'_>, judge: impl Fn(&Value) -> Option<String>) -> Vec<Evidence> {
+fn containers(reading: &BundleReading<'_>, judge: impl Fn(&Value) -> Option<String>) -> Vec<Evidence> {
     let mut found = Vec::new();
     for (pod, line) in reading.pods.iter().zip(1..) {
         let all = ["/status/initContainerStatuses", "/status/containerStatuses"].map(|part| list(pod, part));
         for container in all.into_iter().flatten() {
             if let Some(what) = judge(container) {
-                let text = quoted(&format!("{}, container {}: {what}", name(pod), text(container, "/name")));
+                let text = quote_shortened(&format!("{}, container {}: {what}", name(pod), text(container, "/name")));
                 found.push(Evidence { file: PODS.to_owned(), line, text });
             }
         }
@@ -31,7 +31,7 @@ fn waits(container: &Value, reasons: &[&str]) -> Option<String> {
     reasons.contains(&reason).then(|| format!("{reason} {}", text(container, "/state/waiting/message")))
 }
 
-pub(super) fn images(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn images(reading: &BundleReading<'_>) -> Vec<Evidence> {
     containers(reading, |container| {
         waits(
             container,
@@ -40,7 +40,7 @@ pub(super) fn images(reading: &Reading<'_>) -> Vec<Evidence> {
     })
 }
 
-pub(super) fn crashes(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn crashes(reading: &BundleReading<'_>) -> Vec<Evidence> {
     containers(reading, |container| {
         let what = waits(container, &["CrashLoopBackOff"])?;
         let code = container.pointer("/lastState/terminated/exitCode").map(|code| format!("; exit code {code}"));
@@ -48,7 +48,7 @@ pub(super) fn crashes(reading: &Reading<'_>) -> Vec<Evidence> {
     })
 }
 
-pub(super) fn out_of_memory(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn out_of_memory(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let mut found = containers(reading, |container| {
         let killed = ["/state/terminated/reason", "/lastState/terminated/reason"];
         let is_killed = killed.iter().any(|place| text(container, place) == "OOMKilled");
@@ -58,37 +58,42 @@ pub(super) fn out_of_memory(reading: &Reading<'_>) -> Vec<Evidence> {
     found
 }
 
-pub(super) fn claims(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn claims(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let pending =
         reading.claims.iter().zip(1..).filter(|(claim, _)| matches!(text(claim, "/status/phase"), "Pending" | "Lost"));
     let evidence = pending.map(|(claim, line)| {
         let class = text(claim, "/spec/storageClassName");
-        let text = quoted(&format!("{} is {}, storage class {class}", name(claim), text(claim, "/status/phase")));
+        let text =
+            quote_shortened(&format!("{} is {}, storage class {class}", name(claim), text(claim, "/status/phase")));
         Evidence { file: CLAIMS.to_owned(), line, text }
     });
     evidence.collect()
 }
 
-pub(super) fn unschedulable(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn unschedulable(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let mut found = Vec::new();
     for (pod, line) in reading.pods.iter().zip(1..) {
         let conditions = list(pod, "/status/conditions").iter();
         let refused = conditions.filter(|one| one["type"] == "PodScheduled" && one["status"] == "False");
         found.extend(refused.map(|condition| {
-            let text = quoted(&format!("{}: {}", name(pod), text(condition, "/message")));
+            let text = quote_shortened(&format!("{}: {}", name(pod), text(condition, "/message")));
             Evidence { file: PODS.to_owned(), line, text }
         }));
     }
     found
 }
 
-pub(super) fn nameserver(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn nameserver(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let mut found = Vec::new();
     for (pod, line) in reading.pods.iter().zip(1..) {
         let is_nameserver = text(pod, "/metadata/labels/k8s-app") == "kube-dns";
         let is_unready = |one: &Value| one["type"] == "Ready" && one["status"] == "False";
         if is_nameserver && list(pod, "/status/conditions").iter().any(is_unready) {
-            found.push(Evidence { file: PODS.to_owned(), line, text: quoted(&format!("{} is not ready", name(pod))) });
+            found.push(Evidence {
+                file: PODS.to_owned(),
+                line,
+                text: quote_shortened(&format!("{} is not ready", name(pod))),
+            });
         }
     }
     let is_failed =

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::evidence::{Evidence, PROOFS, Reading, list, text};
+use super::evidence::{BundleReading, Evidence, PROOFS, list, text};
 use super::hosts::not_ready;
 
 /// Age of the newest proven backup at which it becomes an observation: a timer makes one every day.
@@ -12,7 +12,7 @@ const PROOF_AGE: SignedDuration = SignedDuration::from_hours(48);
 /// Number of etcd's messages about a slow disk at which it becomes an observation: a few occur at every start.
 const SLOW_WRITES: usize = 20;
 
-pub(super) fn operation(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn operation(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let (status, verdict) = (&reading.status, text(&reading.status, "/verdict"));
     if !matches!(verdict, "stuck" | "unfinished") {
         return Vec::new();
@@ -27,13 +27,13 @@ pub(super) fn operation(reading: &Reading<'_>) -> Vec<Evidence> {
     found
 }
 
-pub(super) fn cluster(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn cluster(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let notes = list(&reading.status, "/notes").iter().filter_map(Value::as_str);
     let silent = notes.filter(|note| note.starts_with("the cluster does not answer"));
     silent.map(|note| reading.in_status(&["notes"], note)).collect()
 }
 
-pub(super) fn nodes(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn nodes(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let unready = list(&reading.status, "/nodes").iter().filter(|node| node["ready"] == Value::Bool(false));
     let evidence = unready.map(|node| {
         let (name, reason) = (text(node, "/name"), text(node, "/reason"));
@@ -42,7 +42,7 @@ pub(super) fn nodes(reading: &Reading<'_>) -> Vec<Evidence> {
     evidence.collect()
 }
 
-pub(super) fn registry(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn registry(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let found = not_ready(reading, "registry");
     let number = |name: &str| reading.status["registry"][name].as_u64();
     match (number("stagedBlobs"), number("blobs")) {
@@ -53,7 +53,7 @@ pub(super) fn registry(reading: &Reading<'_>) -> Vec<Evidence> {
     }
 }
 
-pub(super) fn backup_failed(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn backup_failed(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let backups = &reading.status["backups"];
     let mut found = Vec::new();
     if let Some(reason) = backups["reason"].as_str() {
@@ -73,7 +73,7 @@ pub(super) fn backup_failed(reading: &Reading<'_>) -> Vec<Evidence> {
     found
 }
 
-pub(super) fn backup_old(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn backup_old(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let backups = &reading.status["backups"];
     let (Some(now), true) = (reading.collected_at, backups.is_object()) else { return Vec::new() };
     let proven: Option<Timestamp> = backups["newestProven"].as_str().and_then(|time| time.parse().ok());
@@ -86,7 +86,7 @@ pub(super) fn backup_old(reading: &Reading<'_>) -> Vec<Evidence> {
     vec![reading.in_status(&["backups", "newestProven"], what)]
 }
 
-pub(super) fn license(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn license(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let license = &reading.status["license"];
     let terms = &license["terms"];
     let mut found = Vec::new();
@@ -102,7 +102,7 @@ pub(super) fn license(reading: &Reading<'_>) -> Vec<Evidence> {
 }
 
 /// Failed proofs, each at its own line: names of proofs are unique.
-pub(super) fn proofs(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn proofs(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let proofs = list(&reading.proofs, "/proofs").iter().zip(1..);
     let failed = proofs.filter(|(proof, _)| proof["passed"] == Value::Bool(false));
     let evidence = failed.map(|(proof, number)| {
@@ -113,7 +113,7 @@ pub(super) fn proofs(reading: &Reading<'_>) -> Vec<Evidence> {
     evidence.collect()
 }
 
-pub(super) fn etcd_full(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn etcd_full(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let mut found = not_ready(reading, "etcd");
     let number = |name: &str| reading.status["etcd"][name].as_u64();
     if let (Some(size), Some(quota), true) = (number("sizeBytes"), number("quotaBytes"), found.is_empty())
@@ -125,7 +125,7 @@ pub(super) fn etcd_full(reading: &Reading<'_>) -> Vec<Evidence> {
     found
 }
 
-pub(super) fn etcd_slow(reading: &Reading<'_>) -> Vec<Evidence> {
+pub(super) fn etcd_slow(reading: &BundleReading<'_>) -> Vec<Evidence> {
     let is_slow = |line: &str| line.contains("slow fdatasync") || line.contains("failed to send out heartbeat on time");
     let lines = reading.lines("pods/kube-system/etcd-", ".log", is_slow);
     if lines.len() >= SLOW_WRITES { lines } else { Vec::new() }

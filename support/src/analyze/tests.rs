@@ -72,7 +72,7 @@ fn healthy() -> Sample {
     }
 }
 
-fn analyzed(sample: Sample) -> Analysis {
+fn analyze_sample(sample: Sample) -> Analysis {
     let mut writer = Writer::new(Vec::new(), Redactor::new(KnownValues::default(), [7; KEY_BYTES]).unwrap(), 0);
     writer.add_document("status.json", sample.status).unwrap();
     writer.add_document("facts.json", sample.facts).unwrap();
@@ -98,7 +98,7 @@ fn rules(analysis: &Analysis) -> Vec<&str> {
 
 #[test]
 fn healthy_site_has_no_observations() {
-    assert_eq!(analyzed(healthy()).observations, []);
+    assert_eq!(analyze_sample(healthy()).observations, []);
 }
 
 /// A sample with another value at a pointer of the status.
@@ -176,7 +176,7 @@ fn rules_match_only_their_problem() {
         ("nameserver", running(pod(&unready))),
         ("nameserver", logging("pods/kube-system/coredns-1/coredns-0.log", "plugin/errors: 2 a: i/o timeout", 30)),
     ] {
-        let analysis = analyzed(sample);
+        let analysis = analyze_sample(sample);
         assert_eq!(rules(&analysis), [expected]);
         let observation = &analysis.observations[0];
         let evidence = &observation.evidence[0];
@@ -194,7 +194,7 @@ fn rules_match_only_their_problem() {
 #[test]
 fn evidence_names_the_line() {
     let observation =
-        analyzed(with("/disk", json!({"ready": false, "reason": "512 MiB are free"}))).observations.remove(0);
+        analyze_sample(with("/disk", json!({"ready": false, "reason": "512 MiB are free"}))).observations.remove(0);
     let text =
         serde_json::to_string_pretty(&with("/disk", json!({"ready": false, "reason": "512 MiB are free"})).status)
             .unwrap();
@@ -218,7 +218,7 @@ fn malformed_documents_never_panic() {
             claims: vec![odd],
             logs: Vec::new(),
         };
-        assert_eq!(rules(&analyzed(sample)), Vec::<&str>::new());
+        assert_eq!(rules(&analyze_sample(sample)), Vec::<&str>::new());
     }
 }
 
@@ -228,7 +228,7 @@ fn failed_proof_is_located() {
     sample.proofs["proofs"][1] = proof("keys", false);
     let text = serde_json::to_string_pretty(&sample.proofs).unwrap();
     let line = text.lines().position(|line| line.contains("\"keys\"")).unwrap() + 1;
-    let evidence = analyzed(sample).observations.remove(0).evidence;
+    let evidence = analyze_sample(sample).observations.remove(0).evidence;
     let expected = Evidence {
         file: "proofs.json".to_owned(),
         line,

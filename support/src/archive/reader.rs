@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use flate2::read::GzDecoder;
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -55,7 +55,7 @@ pub enum ReadError {
     },
 }
 
-impl Coded for ReadError {
+impl CodedError for ReadError {
     fn code(&self) -> Code {
         codes::SUPPORT_UNREADABLE
     }

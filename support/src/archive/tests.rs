@@ -2,7 +2,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use serde_json::json;
 
 use super::*;
@@ -75,10 +75,10 @@ fn archive(entries: &[(tar::EntryType, &[u8], u64, &[u8])]) -> Vec<u8> {
         tar.resize(tar.len().next_multiple_of(512), 0);
     }
     tar.resize(tar.len() + 1024, 0);
-    zipped(&tar)
+    compress(&tar)
 }
 
-fn zipped(bytes: &[u8]) -> Vec<u8> {
+fn compress(bytes: &[u8]) -> Vec<u8> {
     let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
     zip.write_all(bytes).unwrap();
     zip.finish().unwrap()
@@ -95,7 +95,7 @@ fn hostile_archives_are_refused() {
     for (bytes, expected) in [
         (b"no gzip".to_vec(), "cannot be read"),
         (Vec::new(), "cannot be read"),
-        (zipped(b"no tar"), "cannot be read"),
+        (compress(b"no tar"), "cannot be read"),
         (regular(b"../../etc/passwd"), "other characters"),
         (regular(b"/etc/passwd"), "other characters"),
         (regular(b"a\x1b[2J"), "other characters"),
@@ -112,7 +112,7 @@ fn hostile_archives_are_refused() {
             archive(&[(Kind::Regular, b"a", 1, b"x"), (Kind::Regular, INDEX.as_bytes(), index.len() as u64, index)]),
             "a is not what",
         ),
-        (zipped(&vec![0; 4 << 20])[..100].to_vec(), "support.json is missing"),
+        (compress(&vec![0; 4 << 20])[..100].to_vec(), "support.json is missing"),
     ] {
         let error = read(&bytes[..]).unwrap_err();
         assert!(error.to_string().contains(expected), "{error} instead of {expected}");

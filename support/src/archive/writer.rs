@@ -160,7 +160,7 @@ fn plain_name(name: &str) -> String {
         let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
         let text: String = part.chars().map(plain).collect();
         let text = if text.trim_matches('.').is_empty() { "-".to_owned() } else { text };
-        if text.len() <= MAX_PART { text } else { shortened(&text, MAX_PART) }
+        if text.len() <= MAX_PART { text } else { shorten_name(&text, MAX_PART) }
     });
     let name = parts.collect::<Vec<_>>().join("/");
     // ustar splits a name at a slash into at most 155 and 100 bytes; a name that does not fit loses its folders.
@@ -168,11 +168,11 @@ fn plain_name(name: &str) -> String {
     if name.len() <= MAX_NAME && header.set_path(&name).is_ok() {
         name
     } else {
-        shortened(&name.replace('/', "-"), MAX_PART)
+        shorten_name(&name.replace('/', "-"), MAX_PART)
     }
 }
 
 /// Truncates a long name, and appends a digest of the complete name.
-fn shortened(name: &str, length: usize) -> String {
+fn shorten_name(name: &str, length: usize) -> String {
     format!("{}-{}", &name[..length - 13], &hex::encode(Sha256::digest(name))[..12])
 }

@@ -2,7 +2,7 @@
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::KeyId;
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 /// Reason why a manifest or a part is refused, or cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,7 @@ pub enum CarryError {
     Unwritable(#[source] serde_json::Error),
 }
 
-impl Coded for CarryError {
+impl CodedError for CarryError {
     fn code(&self) -> Code {
         match self {
             Self::Form { .. } => codes::CARRY_MANIFEST,

@@ -47,7 +47,7 @@ pub struct CarryManifest {
 
 impl CarryManifest {
     /// Creates a manifest with the public key of its signer, before [`CarryManifest::with_signature`].
-    pub fn unsigned(
+    pub fn new_unsigned(
         site: String,
         made: String,
         landfall: String,

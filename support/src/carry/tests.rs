@@ -1,7 +1,7 @@
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use proptest::prelude::*;
 
 use super::*;
@@ -16,7 +16,7 @@ fn manifest(site: &Vendor, change: impl FnOnce(&mut CarryManifest)) -> CarryMani
     let parts = PartKind::ALL.into_iter().filter(|kind| *kind != PartKind::Usage).map(record).collect();
     let texts = ["7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b", "2026-11-20T08:00:00Z", "0.1.0"].map(str::to_owned);
     let [name, made, landfall] = texts;
-    let mut unsigned = CarryManifest::unsigned(name, made, landfall, parts, vec![missing], site.key.public());
+    let mut unsigned = CarryManifest::new_unsigned(name, made, landfall, parts, vec![missing], site.key.public());
     change(&mut unsigned);
     let signature = site.key.sign(&unsigned.message().unwrap()).unwrap();
     unsigned.with_signature(&signature)

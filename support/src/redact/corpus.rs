@@ -16,7 +16,7 @@ const ALPHANUMERIC: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN
 const HEX: &[u8] = b"0123456789abcdef";
 
 /// Pseudorandom characters of an alphabet.
-fn drawn(seed: &str, count: usize, alphabet: &[u8]) -> String {
+fn draw_characters(seed: &str, count: usize, alphabet: &[u8]) -> String {
     let mut bytes = vec![0; count];
     blake3::Hasher::new_derive_key(seed).finalize_xof().fill(&mut bytes);
     bytes.iter().map(|byte| char::from(alphabet[usize::from(*byte) % alphabet.len()])).collect()
@@ -31,7 +31,7 @@ fn redactor_of(values: &[&str]) -> Redactor {
 }
 
 /// Escapes each character for which `write` returns a text.
-fn escaped(value: &str, write: impl Fn(char) -> Option<String>) -> String {
+fn escape_characters(value: &str, write: impl Fn(char) -> Option<String>) -> String {
     value.chars().map(|one| write(one).unwrap_or_else(|| one.to_string())).collect()
 }
 
@@ -67,9 +67,9 @@ fn html(value: &str, quote: &str, apostrophe: &str) -> String {
 /// Encodings of a value, each with the program that produces it.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn writings(value: &str) -> Vec<(&'static str, String)> {
-    let go = escaped(&json_text(value), |one| "&<>".contains(one).then(|| utf16(one, false)));
-    let ascii = |upper| escaped(&json_text(value), |one| (!one.is_ascii()).then(|| utf16(one, upper)));
-    let python = escaped(value, |one| match one {
+    let go = escape_characters(&json_text(value), |one| "&<>".contains(one).then(|| utf16(one, false)));
+    let ascii = |upper| escape_characters(&json_text(value), |one| (!one.is_ascii()).then(|| utf16(one, upper)));
+    let python = escape_characters(value, |one| match one {
         '\\' | '\'' => Some(format!("\\{one}")),
         '\n' => Some("\\n".to_owned()),
         one if one.is_ascii() => None,
@@ -84,10 +84,11 @@ fn writings(value: &str) -> Vec<(&'static str, String)> {
         b' '..=b'~' => char::from(byte).to_string(),
         _ => format!("\\{byte:03o}"),
     });
-    let shell = escaped(value, |one| (one.is_ascii_punctuation() || one == ' ').then(|| format!("\\{one}")));
-    let numbered = escaped(value, |one| (!one.is_ascii_alphanumeric()).then(|| format!("&#{};", u32::from(one))));
+    let shell = escape_characters(value, |one| (one.is_ascii_punctuation() || one == ' ').then(|| format!("\\{one}")));
+    let numbered =
+        escape_characters(value, |one| (!one.is_ascii_alphanumeric()).then(|| format!("&#{};", u32::from(one))));
     let numbered_hex =
-        escaped(value, |one| (!one.is_ascii_alphanumeric()).then(|| format!("&#x{:X};", u32::from(one))));
+        escape_characters(value, |one| (!one.is_ascii_alphanumeric()).then(|| format!("&#x{:X};", u32::from(one))));
     let wrapped = STANDARD.encode(format!("{}{value}{}", "user ".repeat(12), " tail".repeat(12)));
     let wrapped: Vec<_> = wrapped.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line)).collect();
     vec![
@@ -95,7 +96,7 @@ fn writings(value: &str) -> Vec<(&'static str, String)> {
         ("JSON", json_text(value)),
         ("JSON twice", json_text(&json_text(value))),
         ("JSON of ASCII", ascii(false)),
-        ("JSON of .NET", escaped(&ascii(true), |one| "&<>+'".contains(one).then(|| utf16(one, true)))),
+        ("JSON of .NET", escape_characters(&ascii(true), |one| "&<>+'".contains(one).then(|| utf16(one, true)))),
         ("Go", go.clone()),
         ("Go in JSON", json_text(&go)),
         ("PHP", ascii(false).replace('/', "\\/")),
@@ -104,7 +105,8 @@ fn writings(value: &str) -> Vec<(&'static str, String)> {
         ("C", octal),
         (
             "Rust",
-            escaped(value, |one| (!one.is_ascii()).then(|| one.escape_unicode().to_string())).replace('\n', "\\n"),
+            escape_characters(value, |one| (!one.is_ascii()).then(|| one.escape_unicode().to_string()))
+                .replace('\n', "\\n"),
         ),
         ("shell", shell),
         ("quoted for a shell", value.replace('\'', "'\\''")),
@@ -117,7 +119,9 @@ fn writings(value: &str) -> Vec<(&'static str, String)> {
         ("JSON in HTML", html(&json_text(value), "&quot;", "&#39;")),
         (
             "HTML in JSON of Go",
-            escaped(&json_text(&html(value, "&#34;", "&#39;")), |one| "&<>".contains(one).then(|| utf16(one, false))),
+            escape_characters(&json_text(&html(value, "&#34;", "&#39;")), |one| {
+                "&<>".contains(one).then(|| utf16(one, false))
+            }),
         ),
         ("HTML by numbers", numbered),
         ("HTML by hexadecimal numbers", numbered_hex),
@@ -143,7 +147,7 @@ fn writings(value: &str) -> Vec<(&'static str, String)> {
 
 /// Values with characters that languages escape. No part of the middle may remain in any encoding.
 fn values() -> Vec<String> {
-    let middle = |seed: &str| drawn(seed, 14, ALPHANUMERIC);
+    let middle = |seed: &str| draw_characters(seed, 14, ALPHANUMERIC);
     vec![
         middle("plain"),
         format!("p&{}<é>", middle("markup")),
@@ -350,9 +354,9 @@ fn secrets_are_redacted_by_name_and_shape() {
     let number = std::cell::Cell::new(0);
     let draw = |count| {
         number.set(number.get() + 1);
-        drawn(&number.get().to_string(), count, ALPHANUMERIC)
+        draw_characters(&number.get().to_string(), count, ALPHANUMERIC)
     };
-    for secret in ["hunter2".to_owned(), draw(20), format!("$Aa9{}", draw(6)), drawn("hex", 32, HEX)] {
+    for secret in ["hunter2".to_owned(), draw(20), format!("$Aa9{}", draw(6)), draw_characters("hex", 32, HEX)] {
         for text in pairs(&secret) {
             judge(&text, &secret);
         }
@@ -421,8 +425,8 @@ fn evidence_stays_readable() {
 
 #[test]
 fn embedded_secrets_are_redacted() {
-    let random = drawn("within", 24, ALPHANUMERIC);
-    let body = [drawn("first", 64, ALPHANUMERIC), drawn("last", 30, ALPHANUMERIC)];
+    let random = draw_characters("within", 24, ALPHANUMERIC);
+    let body = [draw_characters("first", 64, ALPHANUMERIC), draw_characters("last", 30, ALPHANUMERIC)];
     let key = format!("-----BEGIN PRIVATE KEY-----\n{}\n{}\n-----END PRIVATE KEY-----\n", body[0], body[1]);
     let mut settings = SETTINGS.to_owned();
     let _infallible = writeln!(

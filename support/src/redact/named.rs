@@ -1,6 +1,6 @@
 //! Values that belong to a name: `password=…`, `"token": "…"`, `--secret …`, `password: |`.
 
-use super::patterns::{Decided, Found, Haystack};
+use super::patterns::{Decision, Haystack, MatchResult};
 
 /// Maximum number of bytes between a name and its value: quotes, spaces, a separator, indentation.
 const GAP: usize = 48;
@@ -33,20 +33,20 @@ enum Style {
 }
 
 impl Haystack<'_> {
-    pub(super) fn named(&self, start: usize, end: usize, to_end_of_line: bool) -> Decided<Found> {
+    pub(super) fn named_value(&self, start: usize, end: usize, to_end_of_line: bool) -> Decision<MatchResult> {
         if self.is_harmless_name(start, end) {
-            return Some(Found::Nothing);
+            return Some(MatchResult::Nothing);
         }
-        let Some(from) = self.separated(start, end)? else { return Some(Found::Nothing) };
+        let Some(from) = self.value_after_separator(start, end)? else { return Some(MatchResult::Nothing) };
         if let Some(block) = self.block(from)? {
             return Some(block);
         }
-        let Some((from, quote)) = self.quoted(from)? else { return Some(Found::Nothing) };
+        let Some((from, quote)) = self.quoted_value_start(from)? else { return Some(MatchResult::Nothing) };
         if quote.is_none() && !to_end_of_line && self.byte(from)? == Some(b'[') {
             return self.list(from);
         }
         if quote.is_none() && self.is_structure(from)? {
-            return Some(Found::Nothing);
+            return Some(MatchResult::Nothing);
         }
         let style = match quote {
             Some(quote) => Style::Quoted(quote),
@@ -61,34 +61,34 @@ impl Haystack<'_> {
             && PROSE.iter().any(|word| word.as_bytes() == value)
             && self.byte(from + value.len())? == Some(b' ');
         Some(if is_prose || self.is_harmless(start, end, value) {
-            Found::Nothing
+            MatchResult::Nothing
         } else {
-            Found::Secret(from, from + value.len())
+            MatchResult::Secret(from, from + value.len())
         })
     }
 
     /// Judges a short name, such as `pass`: as a word by itself, or after a related word.
-    pub(super) fn short(&self, start: usize, end: usize) -> Decided<Found> {
+    pub(super) fn short(&self, start: usize, end: usize) -> Decision<MatchResult> {
         let before = &self.bytes[start.saturating_sub(BEFORE)..start];
         let is_separated = !before.last().is_some_and(u8::is_ascii_alphanumeric);
         let is_hump = self.bytes[start].is_ascii_uppercase() && before.last().is_some_and(u8::is_ascii_lowercase);
         let lower = before.to_ascii_lowercase();
         if !is_separated && !is_hump && !BEFORE_SHORT.iter().any(|word| lower.ends_with(word.as_bytes())) {
-            return Some(Found::Nothing);
+            return Some(MatchResult::Nothing);
         }
         // In `PASS: TestName`, the word is a test result.
         let is_verdict = &self.bytes[start..end] == b"PASS" && !before.ends_with(b"_") && self.byte(end)? == Some(b':');
-        if is_verdict { Some(Found::Nothing) } else { self.named(start, end, false) }
+        if is_verdict { Some(MatchResult::Nothing) } else { self.named_value(start, end, false) }
     }
 
     /// Judges a value after a keyword and a space, in quotes or up to the next space.
-    pub(super) fn directive(&self, from: usize) -> Decided<Found> {
-        let Some((from, quote)) = self.quoted(from)? else { return Some(Found::Nothing) };
+    pub(super) fn directive(&self, from: usize) -> Decision<MatchResult> {
+        let Some((from, quote)) = self.quoted_value_start(from)? else { return Some(MatchResult::Nothing) };
         let end = self.end_of_value(from, &quote.map_or(Style::Bare, Style::Quoted))?;
-        Some(if end > from { Found::Secret(from, end) } else { Found::Nothing })
+        Some(if end > from { MatchResult::Secret(from, end) } else { MatchResult::Nothing })
     }
 
-    fn end_of_value(&self, from: usize, style: &Style) -> Decided<usize> {
+    fn end_of_value(&self, from: usize, style: &Style) -> Decision<usize> {
         match style {
             Style::Quoted(quote) => self.run(from, |byte| byte != *quote && byte != b'\n'),
             Style::ToEndOfLine => self.run(from, |byte| !b"\n\r\"'".contains(&byte)),
@@ -130,7 +130,7 @@ impl Haystack<'_> {
     }
 
     /// Returns true if the value is a structure, or a reference to another place: `{`, `${NAME}`, `$(NAME)`, `$NAME`.
-    fn is_structure(&self, from: usize) -> Decided<bool> {
+    fn is_structure(&self, from: usize) -> Decision<bool> {
         let Some(first) = self.byte(from)? else { return Some(true) };
         if first == b'$' {
             let second = self.byte(from + 1)?;
@@ -145,19 +145,19 @@ impl Haystack<'_> {
     }
 
     /// Judges texts in a list; a list of objects is a structure.
-    fn list(&self, from: usize) -> Decided<Found> {
+    fn list(&self, from: usize) -> Decision<MatchResult> {
         let first = self.run_within(from + 1, GAP, |byte| byte.is_ascii_whitespace())?;
         let is_redacted = self.bytes[first..].starts_with(b"redacted");
         if is_redacted || self.byte(first)?.is_none_or(|byte| b"{[]".contains(&byte)) {
-            return Some(Found::Nothing);
+            return Some(MatchResult::Nothing);
         }
         let end = self.run_within(first, 4096, |byte| !b"]{}".contains(&byte))?;
-        Some(if self.byte(end)? == Some(b']') { Found::Secret(first, end) } else { Found::Nothing })
+        Some(if self.byte(end)? == Some(b']') { MatchResult::Secret(first, end) } else { MatchResult::Nothing })
     }
 
     /// Judges a YAML block: the lines below `password: |` that are indented like its first one. The inner result is
     /// `None` if there is no block.
-    fn block(&self, from: usize) -> Decided<Option<Found>> {
+    fn block(&self, from: usize) -> Decision<Option<MatchResult>> {
         let at = self.run_within(from, GAP, |byte| byte == b' ')?;
         if !self.byte(at)?.is_some_and(|byte| b"|>".contains(&byte)) {
             return Some(None);
@@ -169,7 +169,7 @@ impl Haystack<'_> {
         let first = self.run_within(line, 1024, |byte| b" \r\n".contains(&byte))?;
         let indentation = self.bytes[line..first].iter().rev().take_while(|byte| **byte == b' ').count();
         if indentation == 0 || self.byte(first)?.is_none() {
-            return Some(Some(Found::Nothing));
+            return Some(Some(MatchResult::Nothing));
         }
         let mut end = first;
         while end - first < super::patterns::LIMIT {
@@ -181,11 +181,11 @@ impl Haystack<'_> {
             }
             end = next;
         }
-        Some(Some(Found::Secret(first, end)))
+        Some(Some(MatchResult::Secret(first, end)))
     }
 
     /// Start of the value that belongs to a name: after `=` or `:`, or in the next argument of an option.
-    fn separated(&self, start: usize, end: usize) -> Decided<Option<usize>> {
+    fn value_after_separator(&self, start: usize, end: usize) -> Decision<Option<usize>> {
         let end = self.run_within(end, 3, |byte| byte.is_ascii_digit() || byte == b'_' && self.is_numbered(end))?;
         let is_plural = self.byte(end)? == Some(b's') && b"deny".contains(&self.bytes[end - 1].to_ascii_lowercase());
         let end = if is_plural { end + 1 } else { end };
@@ -230,7 +230,7 @@ impl Haystack<'_> {
     }
 
     /// Start of a value after spaces, backslashes and a quote, with the quote that ends it.
-    fn quoted(&self, from: usize) -> Decided<Option<(usize, Option<u8>)>> {
+    fn quoted_value_start(&self, from: usize) -> Decision<Option<(usize, Option<u8>)>> {
         let at = self.run_within(from, GAP, |byte| b" \t\\".contains(&byte))?;
         Some(match self.byte(at)? {
             Some(quote) if quote == b'"' || quote == b'\'' => Some((at + 1, Some(quote))),

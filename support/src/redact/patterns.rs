@@ -10,7 +10,7 @@ pub(super) const LIMIT: usize = 64 << 10;
 
 /// Result of a pattern.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum MatchResult {
     Nothing,
     /// More bytes are needed to decide.
     More,
@@ -105,12 +105,12 @@ impl Patterns {
     /// Secrets in a complete text, as start and end.
     pub(super) fn secrets(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let hay = Haystack { bytes, is_end: true };
-        let mut covered = Covered::default();
+        let mut covered = CoveredSecrets::default();
         let words = self.begin(bytes, 0);
         words
             .filter_map(|word| match covered.judge(word, hay) {
-                Found::Secret(start, end) => Some((start, end)),
-                Found::Nothing | Found::More => None,
+                MatchResult::Secret(start, end) => Some((start, end)),
+                MatchResult::Nothing | MatchResult::More => None,
             })
             .collect()
     }
@@ -119,17 +119,17 @@ impl Patterns {
 /// End of the last secret of each kind. A word of the same kind inside it shows nothing new and is skipped, which keeps
 /// the time linear for texts that repeat a word.
 #[derive(Default)]
-pub(super) struct Covered(Vec<(Pattern, usize)>);
+pub(super) struct CoveredSecrets(Vec<(Pattern, usize)>);
 
-impl Covered {
+impl CoveredSecrets {
     /// Judges a word.
-    pub(super) fn judge(&mut self, word: Word, hay: Haystack<'_>) -> Found {
+    pub(super) fn judge(&mut self, word: Word, hay: Haystack<'_>) -> MatchResult {
         let covered = self.0.iter_mut().find(|(pattern, _)| *pattern == word.pattern);
         if covered.as_ref().is_some_and(|(_, end)| word.end <= *end) {
-            return Found::Nothing;
+            return MatchResult::Nothing;
         }
         let found = word.pattern.at(hay, word.start, word.end);
-        if let Found::Secret(_, end) = found {
+        if let MatchResult::Secret(_, end) = found {
             match covered {
                 Some(covered) => covered.1 = end,
                 None => self.0.push((word.pattern, end)),
@@ -141,17 +141,17 @@ impl Covered {
 
 impl Pattern {
     /// Judges the word from `start` to `end`.
-    fn at(self, hay: Haystack<'_>, start: usize, end: usize) -> Found {
+    fn at(self, hay: Haystack<'_>, start: usize, end: usize) -> MatchResult {
         let found = match self {
-            Self::Prefixed(prefix, least) => hay.prefixed(start, prefix.as_bytes(), least),
+            Self::Prefixed(prefix, least) => hay.prefixed_value(start, prefix.as_bytes(), least),
             Self::Kind(kind) => kind.at(hay, start, end),
         };
-        found.unwrap_or(Found::More)
+        found.unwrap_or(MatchResult::More)
     }
 }
 
 impl Kind {
-    fn at(self, hay: Haystack<'_>, start: usize, end: usize) -> Decided<Found> {
+    fn at(self, hay: Haystack<'_>, start: usize, end: usize) -> Decision<MatchResult> {
         match self {
             Self::Pem => hay.pem(start, end),
             Self::EncodedPem => hay.encoded_pem(start),
@@ -164,19 +164,19 @@ impl Kind {
             Self::Signature => hay.signature(end),
             Self::Cookie => hay.cookie(end),
             Self::Directive => hay.directive(end),
-            Self::Named => hay.named(start, end, false),
+            Self::Named => hay.named_value(start, end, false),
             Self::Short => hay.short(start, end),
-            Self::NamedLine => hay.named(start, end, true),
+            Self::NamedLine => hay.named_value(start, end, true),
         }
     }
 }
 
 /// A result; `None` if more bytes are needed to decide.
-pub(super) type Decided<T> = Option<T>;
+pub(super) type Decision<T> = Option<T>;
 
 impl Haystack<'_> {
     /// The byte at an index; `Some(None)` at the end of the text.
-    pub(super) fn byte(&self, at: usize) -> Decided<Option<u8>> {
+    pub(super) fn byte(&self, at: usize) -> Decision<Option<u8>> {
         match self.bytes.get(at) {
             Some(byte) => Some(Some(*byte)),
             None if self.is_end => Some(None),
@@ -185,12 +185,12 @@ impl Haystack<'_> {
     }
 
     /// End of the bytes for which `belongs` holds, at most [`LIMIT`] after `from`.
-    pub(super) fn run(&self, from: usize, belongs: impl Fn(u8) -> bool) -> Decided<usize> {
+    pub(super) fn run(&self, from: usize, belongs: impl Fn(u8) -> bool) -> Decision<usize> {
         self.run_within(from, LIMIT, belongs)
     }
 
     /// End of the bytes for which `belongs` holds, at most `within` after `from`.
-    pub(super) fn run_within(&self, from: usize, within: usize, belongs: impl Fn(u8) -> bool) -> Decided<usize> {
+    pub(super) fn run_within(&self, from: usize, within: usize, belongs: impl Fn(u8) -> bool) -> Decision<usize> {
         let mut at = from;
         while at - from < within && self.byte(at)?.is_some_and(&belongs) {
             at += 1;
@@ -199,7 +199,7 @@ impl Haystack<'_> {
     }
 
     /// Index of a text, at most `within` bytes after `from`.
-    pub(super) fn find(&self, from: usize, within: usize, text: &[u8]) -> Decided<Option<usize>> {
+    pub(super) fn find(&self, from: usize, within: usize, text: &[u8]) -> Decision<Option<usize>> {
         let end = from + within + text.len();
         let seen = &self.bytes[from.min(self.bytes.len())..end.min(self.bytes.len())];
         match seen.windows(text.len()).position(|window| window == text) {

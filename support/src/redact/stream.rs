@@ -2,7 +2,7 @@
 //! every secret that could start before it is known.
 
 use super::Redactor;
-use super::patterns::{Covered, Found, Haystack};
+use super::patterns::{CoveredSecrets, Haystack, MatchResult};
 use super::views::{between_escapes, views};
 
 /// Bytes before the first undecided one that patterns may examine.
@@ -81,13 +81,13 @@ impl<'a> Stream<'a> {
     fn look(&mut self, limit: usize, is_end: bool) -> usize {
         let mut search = Search { redactor: self.redactor, limit, decided: self.decided, is_end, found: Vec::new() };
         search.patterns(&self.buffer, self.decided, |start, end| (start, end));
-        search.known(&self.buffer, self.decided, |start, end| (start, end));
+        search.find_known(&self.buffer, self.decided, |start, end| (start, end));
         for view in views(&self.buffer, is_end) {
             let from = view.at_or_after(self.decided);
             if view.has_structure {
                 search.patterns(&view.bytes, from, |start, end| view.origin(start, end));
             }
-            search.known(&view.bytes, from, |start, end| view.origin(start, end));
+            search.find_known(&view.bytes, from, |start, end| view.origin(start, end));
         }
         let Search { limit, found, .. } = search;
         // Secrets that start after the limit are found again later.
@@ -140,7 +140,7 @@ struct Search<'a> {
 impl Search<'_> {
     fn patterns(&mut self, bytes: &[u8], from: usize, origin: impl Fn(usize, usize) -> (usize, usize)) {
         let hay = Haystack { bytes, is_end: self.is_end };
-        let mut covered = Covered::default();
+        let mut covered = CoveredSecrets::default();
         let redactor = self.redactor;
         for word in redactor.patterns.begin(bytes, from) {
             let (begins, _) = origin(word.start, word.end);
@@ -148,18 +148,18 @@ impl Search<'_> {
                 continue;
             }
             match covered.judge(word, hay) {
-                Found::Secret(start, end) if start < end => {
+                MatchResult::Secret(start, end) if start < end => {
                     let (is_known, token) = (false, redactor.token(&bytes[start..end]));
                     let (start, end) = origin(start, end);
                     self.found.push(Span { begins, start, end, is_known, token });
                 }
-                Found::Nothing | Found::Secret(..) => {}
-                Found::More => self.limit = begins.max(self.decided),
+                MatchResult::Nothing | MatchResult::Secret(..) => {}
+                MatchResult::More => self.limit = begins.max(self.decided),
             }
         }
     }
 
-    fn known(&mut self, bytes: &[u8], from: usize, origin: impl Fn(usize, usize) -> (usize, usize)) {
+    fn find_known(&mut self, bytes: &[u8], from: usize, origin: impl Fn(usize, usize) -> (usize, usize)) {
         for known in self.redactor.known.find_overlapping_iter(&bytes[from..]) {
             let found = (known.start() + from, known.end() + from);
             let (start, end) = origin(found.0, found.1);

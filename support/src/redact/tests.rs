@@ -14,7 +14,7 @@ fn redactor(values: &[&str]) -> Redactor {
 }
 
 /// The text without its tokens.
-fn left(text: &str) -> String {
+fn without_tokens(text: &str) -> String {
     let text = redactor(&[]).text(text);
     let mut left = String::new();
     let mut rest = text.as_str();
@@ -56,7 +56,7 @@ fn secret_patterns_are_redacted() {
         ("token: ${TOKEN} secret: {", "token: ${TOKEN} secret: {"),
         ("password:", "password:"),
     ] {
-        assert_eq!(left(text), expected, "{text}");
+        assert_eq!(without_tokens(text), expected, "{text}");
     }
 }
 

@@ -29,7 +29,7 @@ impl Redactor {
         for item in items {
             let is_option = item.as_str().is_some_and(is_option_of_secret);
             match item {
-                Value::String(text) if follows_option && !is_option => self.whole(text),
+                Value::String(text) if follows_option && !is_option => self.redact_whole(text),
                 item => self.value(item),
             }
             follows_option = is_option;
@@ -54,14 +54,14 @@ impl Redactor {
     fn secret(&self, name: &str, field: &mut Value) {
         let is_password = name.to_ascii_lowercase().contains("pass");
         match field {
-            Value::String(text) => self.whole(text),
+            Value::String(text) => self.redact_whole(text),
             Value::Number(number) if is_password => *field = Value::String(self.token(number.to_string().as_bytes())),
             Value::Array(items) if is_password => items.iter_mut().for_each(|item| self.secret(name, item)),
             field => self.value(field),
         }
     }
 
-    fn whole(&self, text: &mut String) {
+    fn redact_whole(&self, text: &mut String) {
         if !text.is_empty() {
             *text = self.token(text.as_bytes());
         }

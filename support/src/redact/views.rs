@@ -19,7 +19,7 @@ const JOINED: usize = 16;
 
 /// Encodings that are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Writing {
+enum EncodingKind {
     /// Escapes with a backslash: JSON, Go, Python, PHP, JavaScript, C, Rust, shells.
     Backslash,
     /// `%2F`, as in URLs and forms.
@@ -32,16 +32,16 @@ enum Writing {
 
 /// The views, each as a chain of encodings that are decoded one after the other. A chain is tried only if its beginning
 /// found escapes.
-const CHAINS: [&[Writing]; 9] = [
-    &[Writing::Backslash],
-    &[Writing::Backslash, Writing::Backslash],
-    &[Writing::Backslash, Writing::Html],
-    &[Writing::Backslash, Writing::Lines],
-    &[Writing::Percent],
-    &[Writing::Percent, Writing::Percent],
-    &[Writing::Html],
-    &[Writing::Html, Writing::Backslash],
-    &[Writing::Lines],
+const CHAINS: [&[EncodingKind]; 9] = [
+    &[EncodingKind::Backslash],
+    &[EncodingKind::Backslash, EncodingKind::Backslash],
+    &[EncodingKind::Backslash, EncodingKind::Html],
+    &[EncodingKind::Backslash, EncodingKind::Lines],
+    &[EncodingKind::Percent],
+    &[EncodingKind::Percent, EncodingKind::Percent],
+    &[EncodingKind::Html],
+    &[EncodingKind::Html, EncodingKind::Backslash],
+    &[EncodingKind::Lines],
 ];
 
 /// Decoded bytes, with the range of the text for each.
@@ -67,12 +67,12 @@ impl View {
 /// Views of a text that differ from it. Unless the text is complete, an escape that is cut off at its end is in no
 /// view.
 pub(super) fn views(text: &[u8], is_end: bool) -> Vec<View> {
-    let mut views: Vec<(&[Writing], View)> = Vec::new();
+    let mut views: Vec<(&[EncodingKind], View)> = Vec::new();
     for chain in CHAINS {
         let Some((last, before)) = chain.split_last() else { continue };
         let view = match views.iter().find(|(of, _)| *of == before) {
-            Some((_, base)) => decoded(&base.bytes, Some(&base.origins), *last, is_end),
-            None if before.is_empty() => decoded(text, None, *last, is_end),
+            Some((_, base)) => decode_view(&base.bytes, Some(&base.origins), *last, is_end),
+            None if before.is_empty() => decode_view(text, None, *last, is_end),
             None => None,
         };
         views.extend(view.map(|view| (chain, view)));
@@ -115,12 +115,12 @@ enum Step {
     More,
 }
 
-fn decoded(text: &[u8], origins: Option<&[(u32, u32)]>, writing: Writing, is_end: bool) -> Option<View> {
+fn decode_view(text: &[u8], origins: Option<&[(u32, u32)]>, writing: EncodingKind, is_end: bool) -> Option<View> {
     let begins = |byte: u8| match writing {
-        Writing::Backslash => byte == b'\\',
-        Writing::Percent => byte == b'%',
-        Writing::Html => byte == b'&',
-        Writing::Lines => byte == b'\n' || byte == b'\r',
+        EncodingKind::Backslash => byte == b'\\',
+        EncodingKind::Percent => byte == b'%',
+        EncodingKind::Html => byte == b'&',
+        EncodingKind::Lines => byte == b'\n' || byte == b'\r',
     };
     let origin = |at: usize| match origins {
         Some(origins) => origins[at],
@@ -132,7 +132,7 @@ fn decoded(text: &[u8], origins: Option<&[(u32, u32)]>, writing: Writing, is_end
     let mut view = View {
         bytes: Vec::with_capacity(text.len()),
         origins: Vec::with_capacity(text.len()),
-        has_structure: writing != Writing::Lines,
+        has_structure: writing != EncodingKind::Lines,
     };
     let (mut at, mut differs) = (0, false);
     while at < text.len() {
@@ -156,7 +156,7 @@ fn decoded(text: &[u8], origins: Option<&[(u32, u32)]>, writing: Writing, is_end
     (differs && !view.bytes.is_empty()).then_some(view)
 }
 
-impl Writing {
+impl EncodingKind {
     fn step(self, text: &[u8], at: usize, is_end: bool) -> Step {
         let rest = &text[at..];
         let seen = &rest[..rest.len().min(4 * LONGEST_ESCAPE)];

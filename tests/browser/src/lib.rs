@@ -9,4 +9,4 @@ mod webdriver;
 pub use browser::{Browser, Looks, PASSWORD};
 pub use check::{accessibility, expect_no_faults, faults, too_wide};
 pub use wait::{until, until_within};
-pub use webdriver::{CONTROL, DOWN, ENTER, ESCAPE, Entry, Returned, SHIFT, TAB, UP, WebDriver, WebElement};
+pub use webdriver::{CONTROL, DOWN, ENTER, ESCAPE, Entry, SHIFT, ScriptValue, TAB, UP, WebDriver, WebElement};

@@ -44,7 +44,7 @@ pub struct WebElement<'a> {
 }
 
 /// The return value of a script.
-pub struct Returned(Value);
+pub struct ScriptValue(Value);
 
 /// A line of one of the browser's logs.
 pub struct Entry {
@@ -112,13 +112,13 @@ impl WebDriver {
     }
 
     /// Runs a script with these arguments, and returns its value.
-    pub async fn execute(&self, script: &str, arguments: Vec<Value>) -> Result<Returned> {
-        self.post("execute/sync", json!({ "script": script, "args": arguments })).await.map(Returned)
+    pub async fn execute(&self, script: &str, arguments: Vec<Value>) -> Result<ScriptValue> {
+        self.post("execute/sync", json!({ "script": script, "args": arguments })).await.map(ScriptValue)
     }
 
     /// Like [`execute`](Self::execute), for a script that calls its last argument when it finishes.
-    pub async fn execute_async(&self, script: &str, arguments: Vec<Value>) -> Result<Returned> {
-        self.post("execute/async", json!({ "script": script, "args": arguments })).await.map(Returned)
+    pub async fn execute_async(&self, script: &str, arguments: Vec<Value>) -> Result<ScriptValue> {
+        self.post("execute/async", json!({ "script": script, "args": arguments })).await.map(ScriptValue)
     }
 
     /// Presses the second keys while holding the first ones, in the element that has the focus.
@@ -206,7 +206,7 @@ impl WebElement<'_> {
     }
 }
 
-impl Returned {
+impl ScriptValue {
     /// Returns the value as JSON.
     pub fn json(&self) -> &Value {
         &self.0

@@ -151,7 +151,7 @@ impl GeneratedField {
         is_kind(&self.kind, name.group(), &name.kind) && self.name.as_ref().is_none_or(|wanted| *wanted == name.name)
     }
 
-    fn treated(&self, value: &Value) -> Value {
+    fn treat_value(&self, value: &Value) -> Value {
         let Some(text) = value.as_str() else { return value.clone() };
         match self.treatment {
             Treatment::Remove => Value::Null,
@@ -166,7 +166,7 @@ impl GeneratedField {
 /// Walks down a path and treats the value at its end. Does nothing if the path does not exist.
 fn treat(value: &mut Value, path: &[String], field: &GeneratedField) {
     let Some((key, rest)) = path.split_first() else {
-        *value = field.treated(value);
+        *value = field.treat_value(value);
         return;
     };
     match value {

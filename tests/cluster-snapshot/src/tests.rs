@@ -79,7 +79,7 @@ fn sites_that_differ_by_chance_only_are_equal() {
 
 /// Changes one field of another site's objects and returns the differences found.
 #[track_caller]
-fn planted(index: usize, pointer: &str, value: Value) -> Vec<String> {
+fn differences_after_change(index: usize, pointer: &str, value: Value) -> Vec<String> {
     let mut objects = site(12);
     *objects[index].pointer_mut(pointer).unwrap() = value;
     differences(objects)
@@ -88,24 +88,27 @@ fn planted(index: usize, pointer: &str, value: Value) -> Vec<String> {
 #[test]
 fn planted_differences_are_found() {
     assert_eq!(
-        planted(0, "/spec/replicas", json!(3)),
+        differences_after_change(0, "/spec/replicas", json!(3)),
         ["apps/Deployment web/front: /spec/replicas is 2 in the first, 3 in the second"]
     );
     assert_eq!(
-        planted(3, "/data/mode", json!("slow")),
+        differences_after_change(3, "/data/mode", json!("slow")),
         ["ConfigMap web/settings: /data/mode is \"fast\" in the first, \"slow\" in the second"]
     );
     assert_eq!(
-        planted(8, "/status/images/0/names/1", json!("docker.io/library/web@sha256:bb")),
+        differences_after_change(8, "/status/images/0/names/1", json!("docker.io/library/web@sha256:bb")),
         [
             "image docker.io/library/web@sha256:aa is on node in the first only",
             "image docker.io/library/web@sha256:bb is on node in the second only"
         ]
     );
-    assert_eq!(planted(1, "/spec/containers/0/image", json!("docker.io/library/web:1@sha256:bb")).len(), 1);
-    assert_eq!(planted(4, "/data/kept", json!("no")).len(), 1);
-    assert_eq!(planted(5, "/data/password", json!("c2hvcnQ=")).len(), 1);
-    assert_eq!(planted(6, "/spec/hostPath/path", json!("/elsewhere")).len(), 1);
+    assert_eq!(
+        differences_after_change(1, "/spec/containers/0/image", json!("docker.io/library/web:1@sha256:bb")).len(),
+        1
+    );
+    assert_eq!(differences_after_change(4, "/data/kept", json!("no")).len(), 1);
+    assert_eq!(differences_after_change(5, "/data/password", json!("c2hvcnQ=")).len(), 1);
+    assert_eq!(differences_after_change(6, "/spec/hostPath/path", json!("/elsewhere")).len(), 1);
 }
 
 #[test]

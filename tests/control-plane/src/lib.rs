@@ -36,9 +36,9 @@ pub struct ControlPlane {
     folder: TempDir,
     binaries: PathBuf,
     ports: Ports,
-    etcd: Option<Watched>,
-    api_server: Option<Watched>,
-    controllers: Option<Watched>,
+    etcd: Option<ProcessGuard>,
+    api_server: Option<ProcessGuard>,
+    controllers: Option<ProcessGuard>,
 }
 
 struct Ports {
@@ -48,9 +48,9 @@ struct Ports {
 }
 
 /// A process that ends when this value is dropped.
-struct Watched(Child);
+struct ProcessGuard(Child);
 
-impl Drop for Watched {
+impl Drop for ProcessGuard {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
@@ -60,15 +60,15 @@ impl Drop for Watched {
 impl ControlPlane {
     /// Starts all programs and waits until the API server is ready.
     pub fn start() -> Self {
-        Self::started(Self::without_programs())
+        Self::start_plane(Self::without_programs())
     }
 
     /// Like [`start`](Self::start), with the programs in this folder.
     pub fn start_with(binaries: PathBuf) -> Self {
-        Self::started(Self::of(binaries))
+        Self::start_plane(Self::of(binaries))
     }
 
-    fn started(mut plane: Self) -> Self {
+    fn start_plane(mut plane: Self) -> Self {
         plane.make_certificates();
         plane.start_etcd();
         plane.start_api_server();
@@ -202,7 +202,7 @@ impl ControlPlane {
     pub fn start_api_server(&mut self) {
         let pki = self.pki();
         let file = |name: &str| pki.join(name).display().to_string();
-        self.api_server = Some(self.watched(
+        self.api_server = Some(self.start_process(
             "kube-apiserver",
             &[
                 format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd),
@@ -225,7 +225,7 @@ impl ControlPlane {
     fn start_etcd(&mut self) {
         let (client, peer) =
             (format!("http://127.0.0.1:{}", self.ports.etcd), format!("http://127.0.0.1:{}", self.ports.etcd_peer));
-        self.etcd = Some(self.watched(
+        self.etcd = Some(self.start_process(
             "etcd",
             &[
                 format!("--data-dir={}", self.root().join("etcd").display()),
@@ -241,7 +241,7 @@ impl ControlPlane {
 
     fn start_controllers(&mut self) {
         let kubeconfig = SitePaths::below(self.root()).admin_kubeconfig();
-        self.controllers = Some(self.watched(
+        self.controllers = Some(self.start_process(
             "kube-controller-manager",
             &[
                 format!("--kubeconfig={}", kubeconfig.display()),
@@ -302,7 +302,7 @@ impl ControlPlane {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn watched(&self, program: &str, arguments: &[String]) -> Watched {
+    fn start_process(&self, program: &str, arguments: &[String]) -> ProcessGuard {
         let log = File::create(self.root().join(format!("{program}.log"))).unwrap();
         let child = Command::new("/bin/sh")
             .args(["-c", WATCHED, "sh"])
@@ -316,7 +316,7 @@ impl ControlPlane {
             .stderr(Stdio::from(log))
             .spawn()
             .unwrap();
-        Watched(child)
+        ProcessGuard(child)
     }
 
     /// Waits until the API server is ready.

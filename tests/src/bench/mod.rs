@@ -15,5 +15,5 @@ mod table;
 pub mod verbs;
 
 pub use pairs::{Ratio, pairs};
-pub use table::{Figure, Row, Unit, missed, render};
+pub use table::{Figure, Row, Unit, missed_goals, render};
 pub use verbs::{measure, released_program, released_vendor};

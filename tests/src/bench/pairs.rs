@@ -53,10 +53,10 @@ pub fn pairs(
         };
         // The second reader may benefit from what the first one left in a cache below this machine.
         let ((one, one_cold), (other, other_cold)) = if index % 2 == 0 {
-            (timed(programs, &mut counted)?, timed(programs, &mut rival)?)
+            (time_run(programs, &mut counted)?, time_run(programs, &mut rival)?)
         } else {
-            let rival = timed(programs, &mut rival)?;
-            (timed(programs, &mut counted)?, rival)
+            let rival = time_run(programs, &mut rival)?;
+            (time_run(programs, &mut counted)?, rival)
         };
         cold &= one_cold && other_cold;
         pairs.push((one.saturating_sub(aside), other));
@@ -89,7 +89,7 @@ impl Ratio {
 }
 
 /// Returns the time of a run, and true if the page cache was emptied before it. The `programs` are in memory.
-pub(super) fn timed(programs: &[PathBuf], run: &mut impl FnMut() -> Result<()>) -> Result<(Duration, bool)> {
+pub(super) fn time_run(programs: &[PathBuf], run: &mut impl FnMut() -> Result<()>) -> Result<(Duration, bool)> {
     let cold = empty_page_cache();
     for program in programs {
         std::fs::read(program).with_context(|| format!("cannot read the program {}", program.display()))?;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::pairs::{Ratio, timed};
+use super::pairs::{Ratio, time_run};
 use super::peaks::{Peaks, peaks_of};
 use super::table::{Figure, Row, Unit};
 use super::verbs::{MEMORY, empty, released_vendor};
-use crate::proofs::{self, Expected, in_pod, sql};
+use crate::proofs::{self, ExpectedRelease, in_pod, sql};
 use crate::site::{Machine, MachineSpec, Site, Stream};
 use crate::{documents, later_releases, printer, starter, workspace};
 
@@ -117,7 +117,7 @@ pub fn measure(folder: &Path) -> Result<Vec<Row>> {
     let machine = site.machine(MachineSpec::new("node-1").stick(&stick).disk_gib(DISK_GIB))?;
     machine.boot()?;
     starter::land(&machine, &vendor)?;
-    let measured = Measured { machine, expected: Expected::from_inspection(&inspection)? };
+    let measured = MeasuredSite { machine, expected: ExpectedRelease::from_inspection(&inspection)? };
     measured.wait_ready()?;
     measured.fill()?;
     let rivals = measured.rivals()?;
@@ -152,12 +152,12 @@ impl Said {
 }
 
 /// A site under measurement.
-struct Measured {
+struct MeasuredSite {
     machine: Machine,
-    expected: Expected,
+    expected: ExpectedRelease,
 }
 
-impl Measured {
+impl MeasuredSite {
     fn wait_ready(&self) -> Result<()> {
         proofs::wait_ready(&self.machine, &self.expected)
     }
@@ -187,7 +187,7 @@ impl Measured {
         let measured = RIVALS.into_iter().zip(COMMANDS).map(|(name, command)| {
             printer::note(name);
             let mut read = 0;
-            let (elapsed, cold) = timed(&[], &mut || {
+            let (elapsed, cold) = time_run(&[], &mut || {
                 let said = in_pod(&self.machine, "postgres", "postgres-0", &format!("{command} | cat | wc -c"))?;
                 ensure!(said.status.success(), "{name} failed: {}", said.stderr);
                 read = said.stdout.trim().parse::<u64>()?;
@@ -286,7 +286,7 @@ impl Measured {
     /// Runs a command with none of its data in memory, if the kernel allows that.
     fn cold(&self, arguments: &[&str]) -> Result<(Said, bool)> {
         let mut said = None;
-        let (_, cold) = timed(&[], &mut || {
+        let (_, cold) = time_run(&[], &mut || {
             said = Some(self.landfall(arguments)?);
             Ok(())
         })?;

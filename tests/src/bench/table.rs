@@ -99,7 +99,7 @@ impl Figure {
 }
 
 /// Returns every missed goal, with its row.
-pub fn missed(rows: &[Row]) -> Vec<String> {
+pub fn missed_goals(rows: &[Row]) -> Vec<String> {
     let of_row = |row: &Row| {
         let missed = row.figures.iter().filter(|figure| figure.is_missed());
         missed.map(|figure| format!("{}:{}", row.name, figure.line())).collect::<Vec<_>>()
@@ -139,7 +139,7 @@ mod tests {
         let row =
             |name, value| Row { name, figures: vec![seconds(value), Figure::bytes("memory", 3 << 20)], ratios: vec![] };
         let rows = [row("upgrade", 900.0), row("undo", 900.6)];
-        let found = missed(&rows);
+        let found = missed_goals(&rows);
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("undo:") && found[0].ends_with("901 s   at most 900 s, MISSED"), "{found:?}");
         let text = render(&rows);

@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     write(&file, &serde_json::to_vec_pretty(&rows)?)?;
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     printer::note(format!("written to {}", file.display()));
-    let missed = bench::missed(&rows);
+    let missed = bench::missed_goals(&rows);
     for goal in &missed {
         printer::note(format!("goal missed: {goal}"));
     }

@@ -66,7 +66,7 @@ fn report(published: &Published, attempt: &Attempt) {
         Ending::Unavailable(why) => format!("not here: {why}"),
     };
     let compared = attempt.compared.as_ref();
-    let compared = compared.map(|it| it.said().unwrap_or_else(|| format!("{} objects equal", it.objects)));
+    let compared = compared.map(|it| it.summary().unwrap_or_else(|| format!("{} objects equal", it.objects)));
     let (edits, compared) = (attempt.edits.join("; "), compared.unwrap_or_default());
     printer::data(format_args!("{} {}: {ending} [{edits}] {compared}", published.repository, attempt.name));
 }

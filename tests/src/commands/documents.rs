@@ -34,7 +34,7 @@ pub fn run(_: &Arguments) -> Result<u8> {
     for path in left_over(&made)? {
         std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
-    for (path, content) in printed(&builds::landfall()?)? {
+    for (path, content) in printed_documents(&builds::landfall()?)? {
         write(&root.join(path), &content)?;
     }
     Ok(0)
@@ -45,7 +45,7 @@ pub fn check() -> Result<()> {
     let landfall = builds::landfall()?;
     let made = schemas(&landfall)?;
     let mut stale = left_over(&made)?;
-    for (path, content) in made.into_iter().chain(printed(&landfall)?) {
+    for (path, content) in made.into_iter().chain(printed_documents(&landfall)?) {
         let path = workspace::root().join(path);
         if std::fs::read(&path).unwrap_or_default() != content {
             stale.push(path);
@@ -71,7 +71,7 @@ fn schemas(landfall: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
 }
 
 /// Returns the documents that programs next to this `landfall` print, by path in the tree.
-fn printed(landfall: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+fn printed_documents(landfall: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let print = |(path, program, words): (&str, &str, &[&str])| {
         let program = landfall.with_file_name(program);
         let output = Command::new(&program).args(words).output();

@@ -169,7 +169,7 @@ mod tests {
     }
 
     /// Returns modules that a source file names by `crate::…` outside of its tests.
-    fn named(text: &str) -> BTreeSet<String> {
+    fn named_modules(text: &str) -> BTreeSet<String> {
         let text = text.split("mod tests {").next().unwrap_or_default();
         let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let names = lines.flat_map(|line| line.split("crate::").skip(1));
@@ -197,7 +197,7 @@ mod tests {
             let modules: BTreeSet<&str> = modules.map(|name| name.trim_end_matches([' ', '{', ';'])).collect();
             let paths = text.lines().filter_map(|line| line.strip_prefix("#[path = \"")?.strip_suffix("\"]"));
             for file in paths.flat_map(|path| files_of(&folder.join(path))) {
-                let names = named(&std::fs::read_to_string(&file).unwrap());
+                let names = named_modules(&std::fs::read_to_string(&file).unwrap());
                 let missing: Vec<_> = names.into_iter().filter(|name| !modules.contains(name.as_str())).collect();
                 assert!(missing.is_empty(), "{target} lacks {missing:?}, which {} names", file.display());
                 taken += 1;

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::gpu::{Field, Printed};
+use crate::gpu::{Field, ProgramOutputs};
 use crate::printer;
 
 /// Compare `landfall-gpu` with `nvidia-smi` on a machine with a GPU, field by field.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Keep the output of both programs in this folder, including serial numbers.
-    #[arg(long, value_name = "FOLDER", conflicts_with = "kept")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "from_folder")]
     keep: Option<PathBuf>,
     /// Compare output from another machine, kept in this folder.
     #[arg(long, value_name = "FOLDER")]
@@ -21,13 +21,13 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let printed = match &arguments.kept {
-        Some(folder) => Printed::kept(folder)?,
-        None => Printed::here()?,
+        Some(folder) => ProgramOutputs::from_folder(folder)?,
+        None => ProgramOutputs::here()?,
     };
     if let Some(folder) = &arguments.keep {
         printed.keep(folder)?;
     }
-    let fields = printed.compared()?;
+    let fields = printed.compare_fields()?;
     fields.iter().for_each(show);
     let differ = fields.iter().filter(|field| !field.agrees).count();
     printer::note(format_args!("{} fields compared, {differ} differ", fields.len()));

@@ -143,7 +143,7 @@ fn forward(target: &Target, port: u16) -> Result<()> {
 fn start(up: &Up) -> Result<()> {
     let stick = up.stick.as_deref().map(std::path::absolute).transpose()?;
     let _sweeper = if up.keep { None } else { Some(start_sweeper()?) };
-    let site = if up.keep { Site::kept(&up.name)? } else { Site::new(&up.name)? };
+    let site = if up.keep { Site::start_kept(&up.name)? } else { Site::new(&up.name)? };
     let booted = boot_machines(&site, up, stick.as_deref());
     if booted.is_err() && up.keep {
         let _ = Site::open(&up.name)?.down();

@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     }
     let only = arguments.only.as_deref().map(scenarios::find).transpose()?;
     let lane = Lane::open(|| match (&arguments.bundle, &arguments.root) {
-        (Some(folder), Some(root)) => Bundle::built(folder, root),
+        (Some(folder), Some(root)) => Bundle::from_folder(folder, root),
         _ => Bundle::starter(),
     })?;
     let report = |outcomes: &[Outcome]| if arguments.report { report::write(&lane, outcomes) } else { Ok(()) };

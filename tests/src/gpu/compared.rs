@@ -60,7 +60,7 @@ pub struct Readings<'a> {
 
 impl Readings<'_> {
     /// Returns the fields that both programs report.
-    pub fn compared(&self) -> Vec<Field> {
+    pub fn compare_fields(&self) -> Vec<Field> {
         let Self { nvml, before, .. } = self;
         let mut fields = vec![
             same("driver", "driver_version", text_of(&nvml.driver_version), &before.driver_version),
@@ -279,7 +279,7 @@ impl Sides<'_> {
 
     /// Compares processes by PID, kind, name and MiB.
     fn processes(&self, found: &[GpuProcess]) -> Field {
-        let mut landfall: Vec<String> = found.iter().filter_map(|process| shown(process, found)).collect();
+        let mut landfall: Vec<String> = found.iter().filter_map(|process| format_process(process, found)).collect();
         let mut nvidia_smi: Vec<String> = self
             .before
             .processes
@@ -332,7 +332,7 @@ impl Sides<'_> {
 }
 
 /// Formats a process like `nvidia-smi`. NVML lists a process that both computes and draws twice; here it appears once.
-fn shown(process: &GpuProcess, all: &[GpuProcess]) -> Option<String> {
+fn format_process(process: &GpuProcess, all: &[GpuProcess]) -> Option<String> {
     let is_also = |kind| all.iter().any(|other| other.pid == process.pid && other.kind == kind);
     let kind = match process.kind {
         ProcessKind::Compute if is_also(ProcessKind::Graphics) => "C+G",

@@ -29,31 +29,31 @@ const NVIDIA_SMI: &str = "nvidia-smi";
 
 /// Output of both programs on one machine. It is unmodified, and thus contains the serial number of the GPU.
 #[derive(Debug)]
-pub struct Printed {
+pub struct ProgramOutputs {
     facts: String,
     before: String,
     after: String,
     profiles: String,
 }
 
-impl Printed {
+impl ProgramOutputs {
     /// Runs both programs here: `landfall-gpu` between two runs of `nvidia-smi`, because some fields vary.
     /// `landfall-gpu` is built only on a machine with a GPU.
     pub fn here() -> Result<Self> {
-        printed(Command::new(NVIDIA_SMI).arg("-L"))
+        stdout_text(Command::new(NVIDIA_SMI).arg("-L"))
             .context("this command needs a machine with a GPU and NVIDIA's driver")?;
         let landfall_gpu = builds::landfall_gpu()?;
-        let all = || printed(Command::new(NVIDIA_SMI).args(["-q", "-x"]));
+        let all = || stdout_text(Command::new(NVIDIA_SMI).args(["-q", "-x"]));
         let before = all()?;
-        let facts = printed(&mut Command::new(landfall_gpu))?;
+        let facts = stdout_text(&mut Command::new(landfall_gpu))?;
         let after = all()?;
         // The command fails for GPUs without MIG support.
-        let profiles = printed(Command::new(NVIDIA_SMI).args(["mig", "-lgip"])).unwrap_or_default();
+        let profiles = stdout_text(Command::new(NVIDIA_SMI).args(["mig", "-lgip"])).unwrap_or_default();
         Ok(Self { facts, before, after, profiles })
     }
 
     /// Reads saved output.
-    pub fn kept(folder: &Path) -> Result<Self> {
+    pub fn from_folder(folder: &Path) -> Result<Self> {
         let text = |name: &str| {
             let path = folder.join(name);
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
@@ -73,16 +73,16 @@ impl Printed {
     }
 
     /// Returns the fields that both programs report.
-    pub fn compared(&self) -> Result<Vec<Field>> {
+    pub fn compare_fields(&self) -> Result<Vec<Field>> {
         let report = GpuReport::read(self.facts.as_bytes())?;
         let NvmlState::Read(nvml) = &report.nvml else { bail!("NVML was not read: {:?}", report.nvml) };
         let (before, after) = (Smi::read(&self.before)?, Smi::read(&self.after)?);
         let readings = Readings { report: &report, nvml, before: &before, after: &after, profiles: &self.profiles };
-        Ok(readings.compared())
+        Ok(readings.compare_fields())
     }
 }
 
-fn printed(command: &mut Command) -> Result<String> {
+fn stdout_text(command: &mut Command) -> Result<String> {
     let program = command.get_program().display().to_string();
     let output = command.output().with_context(|| format!("cannot run {program}"))?;
     let errors = String::from_utf8_lossy(&output.stderr);

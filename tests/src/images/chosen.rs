@@ -16,10 +16,10 @@ use crate::printer;
 use crate::setup::{self, DebianArchive, index};
 
 /// Function that chooses such packages for a root filesystem, if it has any.
-pub type Choice = fn(&Workshop) -> Result<Option<Chosen>>;
+pub type Choice = fn(&Workshop) -> Result<Option<ChosenPackages>>;
 
 /// Chooses none: all packages are those of the suite.
-pub fn none(_workshop: &Workshop) -> Result<Option<Chosen>> {
+pub fn none(_workshop: &Workshop) -> Result<Option<ChosenPackages>> {
     Ok(None)
 }
 
@@ -31,7 +31,7 @@ const PREFERENCES: &str = "etc/apt/preferences.d/landfall";
 
 /// Packages in one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chosen {
+pub struct ChosenPackages {
     /// Names of the packages, as in [`super::debian::Root::packages`].
     pub packages: &'static [&'static str],
     /// Debian version of all of them.
@@ -58,7 +58,7 @@ pub struct Source {
     _folder: Option<TempDir>,
 }
 
-impl Chosen {
+impl ChosenPackages {
     /// Adds the choice to a key.
     pub fn key(&self, key: Key) -> Key {
         let place = match self.place {
@@ -182,8 +182,8 @@ impl PoolVersion {
 mod tests {
     use super::*;
 
-    fn chosen(version: &str, place: Place) -> Chosen {
-        Chosen { packages: &["a", "b"], version: version.to_owned(), place }
+    fn sample_packages(version: &str, place: Place) -> ChosenPackages {
+        ChosenPackages { packages: &["a", "b"], version: version.to_owned(), place }
     }
 
     fn archive() -> DebianArchive {
@@ -197,20 +197,20 @@ mod tests {
     #[test]
     fn choice_changes_key() {
         let folder = || Place::Folder("/a".into());
-        let digest = |chosen: Chosen| chosen.key(Key::new()).digest();
+        let digest = |chosen: ChosenPackages| chosen.key(Key::new()).digest();
         let digests = [
-            digest(chosen("1", folder())),
-            digest(chosen("2", folder())),
-            digest(chosen("1", Place::Security(archive()))),
+            digest(sample_packages("1", folder())),
+            digest(sample_packages("2", folder())),
+            digest(sample_packages("1", Place::Security(archive()))),
             Key::new().digest(),
         ];
         assert_eq!(digests.iter().collect::<std::collections::BTreeSet<_>>().len(), digests.len());
-        assert_eq!(digest(chosen("1", Place::Folder("/b".into()))), digests[0]);
+        assert_eq!(digest(sample_packages("1", Place::Folder("/b".into()))), digests[0]);
     }
 
     #[test]
     fn chosen_packages_come_from_security_suite() {
-        let chosen = chosen("17.13-0+deb13u1", Place::Security(archive()));
+        let chosen = sample_packages("17.13-0+deb13u1", Place::Security(archive()));
         assert_eq!(chosen.names().collect::<Vec<_>>(), ["a=17.13-0+deb13u1", "b=17.13-0+deb13u1"]);
         let source = chosen.source("trixie").unwrap();
         assert_eq!(source.line, "deb [signed-by=/k.gpg] http://mirror.example/security trixie-security main");
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn package_folder_becomes_readable_archive() {
         let files = tempfile::tempdir().unwrap();
-        let source = chosen("1", Place::Folder(files.path().into())).source("trixie").unwrap();
+        let source = sample_packages("1", Place::Folder(files.path().into())).source("trixie").unwrap();
         let path =
             source.line.strip_prefix("deb [trusted=yes] copy:").and_then(|rest| rest.strip_suffix(" ./")).unwrap();
         assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o755);

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use landfall_launcher::packages;
 
-use super::chosen::{self, Choice, Chosen, OWN_FILES};
+use super::chosen::{self, Choice, ChosenPackages, OWN_FILES};
 use super::layer::{Entry, FileTree, Kind, Layer, ensure_layer, put};
 use super::{SOURCE_DATE_EPOCH, Workshop, last_lines};
 use crate::cache::Key;
@@ -109,7 +109,7 @@ impl Root {
         let is_chosen = |package: &str| chosen.as_ref().is_some_and(|chosen| chosen.packages.contains(&package));
         let packages = BASE.packages.iter().chain(self.packages).filter(|package| !is_chosen(package));
         let mut packages: Vec<String> = packages.map(|package| (*package).to_owned()).collect();
-        packages.extend(chosen.iter().flat_map(Chosen::names));
+        packages.extend(chosen.iter().flat_map(ChosenPackages::names));
         let mut command = mmdebstrap(&packages);
         for account in self.accounts {
             command.arg(format!("--essential-hook={}", account.hook()));

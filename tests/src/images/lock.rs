@@ -16,12 +16,12 @@ pub const FILE: &str = "assembled.lock";
 /// The compared part of the list. The vendor's tools read the list strictly.
 #[derive(Deserialize)]
 struct Assembled {
-    images: Vec<Listed>,
-    artifacts: Vec<Listed>,
+    images: Vec<ListedImage>,
+    artifacts: Vec<ListedImage>,
 }
 
 #[derive(Deserialize)]
-struct Listed {
+struct ListedImage {
     reference: String,
     recipe: String,
 }
@@ -66,7 +66,7 @@ mod tests {
     const LIST: &str = "assembled: true\nimages:\n- reference: host.example/a:1\n  recipe: a\n  digest: unresolved\n\
                         artifacts: []\n";
 
-    fn built(reference: &str) -> Reference {
+    fn sample_reference(reference: &str) -> Reference {
         Reference {
             reference: reference.to_owned(),
             recipe: "a".to_owned(),
@@ -82,8 +82,8 @@ mod tests {
     fn unlisted_version_names_recipe() {
         let file = tempfile::NamedTempFile::new().unwrap();
         crate::images::layer::put(file.path(), LIST.as_bytes()).unwrap();
-        check(file.path(), &[built("host.example/a:1")]).unwrap();
-        let error = check(file.path(), &[built("host.example/a:2")]).unwrap_err().to_string();
+        check(file.path(), &[sample_reference("host.example/a:1")]).unwrap();
+        let error = check(file.path(), &[sample_reference("host.example/a:2")]).unwrap_err().to_string();
         assert!(error.contains("the recipe a makes: image host.example/a:1"), "{error}");
         assert!(error.contains("not listed: image host.example/a:2"), "{error}");
     }
@@ -92,7 +92,7 @@ mod tests {
     fn artifact_listed_as_image_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         crate::images::layer::put(file.path(), LIST.as_bytes()).unwrap();
-        let artifact = Reference { image: false, ..built("host.example/a:1") };
+        let artifact = Reference { image: false, ..sample_reference("host.example/a:1") };
         let error = check(file.path(), &[artifact]).unwrap_err().to_string();
         assert!(error.contains("the recipe a makes: image host.example/a:1"), "{error}");
         assert!(error.contains("not listed: artifact host.example/a:1"), "{error}");

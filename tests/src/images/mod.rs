@@ -124,7 +124,7 @@ impl Workshop {
     }
 
     /// Returns the number of parts that were built rather than found in the cache.
-    pub fn built(&self) -> usize {
+    pub fn built_count(&self) -> usize {
         self.built.load(Ordering::Relaxed)
     }
 
@@ -191,7 +191,7 @@ pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
         tree: registry_tree::ensure(workshop, published, later)?,
     };
     let bytes: u64 = parts.tree.references.iter().map(|reference| reference.content_size).sum();
-    let state = match workshop.built() {
+    let state = match workshop.built_count() {
         0 => "warm".to_owned(),
         built => format!("cold, {built} parts built"),
     };

@@ -349,7 +349,7 @@ impl NodePack {
     fn host_files(&self, workshop: &Workshop) -> Result<Vec<Published>> {
         let kubernetes = files(workshop, &self.kubernetes, &["kubernetes"])?;
         let kubernetes =
-            kubernetes.into_iter().map(|blob| blob.annotated(LINKS, &KUBERNETES_LINKS.join(","))).collect();
+            kubernetes.into_iter().map(|blob| blob.with_annotation(LINKS, &KUBERNETES_LINKS.join(","))).collect();
         let containerd = files(workshop, &self.containerd, &["containerd", "containerd-shim-runc-v2", "ctr"])?;
         Ok(vec![
             host_artifact(workshop, &self.kubernetes, "dl.k8s.io/kubernetes/node", kubernetes)?,
@@ -443,7 +443,7 @@ fn other_images(workshop: &Workshop) -> Result<Vec<Published>> {
 /// Returns programs of a module, as one blob per file.
 pub(super) fn files(workshop: &Workshop, module: &GoModule, names: &[&str]) -> Result<Vec<Blob>> {
     let folder = module.ensure(workshop)?;
-    names.iter().map(|name| Ok(Blob::file(workshop, FILE, &folder.join(name))?.annotated(TITLE, name))).collect()
+    names.iter().map(|name| Ok(Blob::file(workshop, FILE, &folder.join(name))?.with_annotation(TITLE, name))).collect()
 }
 
 fn host_artifact(workshop: &Workshop, module: &GoModule, repository: &str, layers: Vec<Blob>) -> Result<Published> {

@@ -66,7 +66,7 @@ impl Blob {
 
     /// Adds an annotation.
     #[must_use]
-    pub fn annotated(mut self, name: &str, value: &str) -> Self {
+    pub fn with_annotation(mut self, name: &str, value: &str) -> Self {
         self.annotations.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -199,16 +199,17 @@ fn publish(
 mod tests {
     use super::*;
 
-    fn parsed(published: &Published) -> Value {
+    fn parse_manifest(published: &Published) -> Value {
         let Bytes::Text(text) = &published.manifest.bytes else { panic!("a manifest is in memory") };
         serde_json::from_slice(text).unwrap()
     }
 
     #[test]
     fn artifact_keeps_type_and_annotations() {
-        let layer = Blob::text("application/x", b"bytes".to_vec()).annotated("org.opencontainers.image.title", "file");
+        let layer =
+            Blob::text("application/x", b"bytes".to_vec()).with_annotation("org.opencontainers.image.title", "file");
         let published = artifact("recipe", "host.example/files:v1".into(), "application/kind", None, vec![layer]);
-        let manifest = parsed(&published);
+        let manifest = parse_manifest(&published);
         assert_eq!(manifest["artifactType"], "application/kind");
         assert_eq!(manifest["config"]["mediaType"], "application/vnd.oci.empty.v1+json");
         assert_eq!(manifest["layers"][0]["annotations"]["org.opencontainers.image.title"], "file");
@@ -219,6 +220,6 @@ mod tests {
     #[test]
     fn image_has_no_artifact_type() {
         let published = image("recipe", "host.example/image:v1".into(), &[], &Settings::default());
-        assert!(parsed(&published).get("artifactType").is_none() && published.image);
+        assert!(parse_manifest(&published).get("artifactType").is_none() && published.image);
     }
 }

@@ -49,7 +49,7 @@ pub fn ensure(workshop: &Workshop) -> Result<PointReleases> {
     let digest = index::digest(workshop.cache(), SUITE, index::A_DAY)?;
     let key = workshop.key().with("suite", SUITE).with("archive", digest).with("packages", PACKAGES.join(" "));
     let earlier = layer(workshop, TAGS[0], &key, std::slice::from_ref(&archive))?;
-    let installed = installed(&earlier)?;
+    let installed = installed_packages(&earlier)?;
 
     let with = |newer: &str| key.clone().with("newer", newer);
     let mut newer = newer(workshop, &key, &installed, index::A_DAY)?;
@@ -60,13 +60,13 @@ pub fn ensure(workshop: &Workshop) -> Result<PointReleases> {
     let updates = updates(workshop)?.map(|(archive, suite)| archive.source_line(&suite));
     let later = layer(workshop, TAGS[1], &with(&newer), &[[archive].as_slice(), &updates].concat())?;
 
-    let published = [(TAGS[0], earlier), (TAGS[1], later)].map(|(tag, layer)| published(tag, layer));
+    let published = [(TAGS[0], earlier), (TAGS[1], later)].map(|(tag, layer)| published_image(tag, layer));
     let newer = newer.lines().filter_map(|line| line.split_once(' '));
     let newer = newer.map(|(package, version)| (package.to_owned(), version.to_owned())).collect();
     Ok(PointReleases { tree: registry_tree::of(workshop, published.into())?, newer })
 }
 
-fn published(tag: &str, layer: Layer) -> Published {
+fn published_image(tag: &str, layer: Layer) -> Published {
     let settings = Settings { command: &["sleep", "infinity"], ..Settings::default() };
     image("point-releases", format!("{REPOSITORY}:{tag}"), &[layer], &settings)
 }
@@ -113,7 +113,7 @@ fn layer(workshop: &Workshop, tag: &str, key: &Key, sources: &[String]) -> Resul
 }
 
 /// Returns every installed package of a layer, with its version.
-fn installed(layer: &Layer) -> Result<BTreeMap<String, String>> {
+fn installed_packages(layer: &Layer) -> Result<BTreeMap<String, String>> {
     let mut tar = Command::new("tar");
     tar.args(["--extract", "--gzip", "--to-stdout", "--file"]).arg(&layer.path).arg(Path::new("var/lib/dpkg/status"));
     let output = tar.output().context("cannot run tar")?;

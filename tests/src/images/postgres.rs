@@ -8,7 +8,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::Workshop;
-use super::chosen::{self, Choice, Chosen, Place, PoolVersion};
+use super::chosen::{self, Choice, ChosenPackages, Place, PoolVersion};
 use super::debian::{Account, Root, SUITE, ensure_base};
 use super::layer::{Kind, Layer};
 use super::oci::{Published, Settings, image};
@@ -63,9 +63,9 @@ pub const LATER: Root = root("postgres-later", later_packages);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Minors {
     /// The suite's version, and this newer one.
-    Newer(Chosen),
+    Newer(ChosenPackages),
     /// This older version, and the suite's.
-    Older(Chosen),
+    Older(ChosenPackages),
     /// Only the suite's version.
     One,
 }
@@ -80,28 +80,28 @@ impl Minors {
             if let Some(version) = found
                 && index::is_newer(&version, &suites)?
             {
-                return Ok(Self::Newer(Chosen { packages: NEWER, version, place: Place::Security(archive) }));
+                return Ok(Self::Newer(ChosenPackages { packages: NEWER, version, place: Place::Security(archive) }));
             }
         }
         if index::is_newer(&suites, POOL.version)?
             && let Some(folder) = POOL.ensure(workshop)?
         {
             let version = POOL.version.to_owned();
-            return Ok(Self::Older(Chosen { packages: OLDER, version, place: Place::Folder(folder) }));
+            return Ok(Self::Older(ChosenPackages { packages: OLDER, version, place: Place::Folder(folder) }));
         }
         printer::note(format!("the archive has PostgreSQL {suites} alone: later releases have it built again"));
         Ok(Self::One)
     }
 }
 
-fn earlier_packages(workshop: &Workshop) -> Result<Option<Chosen>> {
+fn earlier_packages(workshop: &Workshop) -> Result<Option<ChosenPackages>> {
     Ok(match workshop.minors()? {
         Minors::Older(chosen) => Some(chosen.clone()),
         Minors::Newer(_) | Minors::One => None,
     })
 }
 
-fn later_packages(workshop: &Workshop) -> Result<Option<Chosen>> {
+fn later_packages(workshop: &Workshop) -> Result<Option<ChosenPackages>> {
     Ok(match workshop.minors()? {
         Minors::Newer(chosen) => Some(chosen.clone()),
         Minors::Older(_) | Minors::One => None,

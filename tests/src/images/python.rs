@@ -89,7 +89,7 @@ fn ensure_later_weights(workshop: &Workshop, model: &Path) -> Result<PathBuf> {
     let key = Key::new().with("weights", Blob::file(workshop, WEIGHTS, &weights)?.digest).with("revising", "1");
     let folder = workshop.entry("model", "all-minilm-l6-v2, a later revision", &key, |folder| {
         let bytes = std::fs::read(&weights).with_context(|| format!("cannot read {}", weights.display()))?;
-        put(&folder.join(WEIGHTS_FILE), &revised(&bytes)?)
+        put(&folder.join(WEIGHTS_FILE), &revise_weights(&bytes)?)
     })?;
     Ok(folder.join(WEIGHTS_FILE))
 }
@@ -97,7 +97,7 @@ fn ensure_later_weights(workshop: &Workshop, model: &Path) -> Result<PathBuf> {
 /// Returns a safetensors file with a later revision in its metadata. Format (huggingface.co/docs/safetensors): eight
 /// bytes with the header's length, a JSON header that may end with spaces, and the tensors. Offsets of tensors count
 /// from the header's end.
-fn revised(file: &[u8]) -> Result<Vec<u8>> {
+fn revise_weights(file: &[u8]) -> Result<Vec<u8>> {
     let (length, rest) = file.split_first_chunk().context("the weights are no safetensors file")?;
     let (header, tensors) =
         rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length))?).context("the weights' header is cut")?;
@@ -112,7 +112,7 @@ fn publish_model(workshop: &Workshop, folder: &Path, weights: &Path, version: &s
     let mut layers = Vec::new();
     for (path, media_type) in MODEL_FILES {
         let file = if *path == WEIGHTS_FILE { weights.to_path_buf() } else { folder.join(path) };
-        layers.push(Blob::file(workshop, media_type, &file)?.annotated(FILE_PATH, path));
+        layers.push(Blob::file(workshop, media_type, &file)?.with_annotation(FILE_PATH, path));
     }
     let digests: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
     let configuration = json!({
@@ -178,11 +178,12 @@ fn wheels(workshop: &Workshop) -> Result<Published> {
     files.sort();
     ensure!(files.len() == read_pins(&requirements)?.len(), "pip downloaded {} files", files.len());
     let mut layers = vec![
-        Blob::file(workshop, REQUIREMENTS, &folder.join("requirements.txt"))?.annotated(TITLE, "requirements.txt"),
+        Blob::file(workshop, REQUIREMENTS, &folder.join("requirements.txt"))?
+            .with_annotation(TITLE, "requirements.txt"),
     ];
     for file in &files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        layers.push(Blob::file(workshop, WHEEL, file)?.annotated(TITLE, &name));
+        layers.push(Blob::file(workshop, WHEEL, file)?.with_annotation(TITLE, &name));
     }
     let reference = format!("landfall.internal/wheels/starter:{WHEELS_VERSION}");
     Ok(artifact("wheels", reference, WHEELS, None, layers))

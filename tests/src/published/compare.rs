@@ -57,7 +57,7 @@ pub struct Comparison {
 
 /// A release's declarations about a chart's objects.
 #[derive(Debug, Default)]
-struct Declared {
+struct ChartDeclarations {
     namespace: String,
     namespaces: BTreeSet<String>,
     left_out: BTreeSet<String>,
@@ -70,15 +70,15 @@ impl Chart<'_> {
     /// Compares a bundle's objects with Helm's.
     pub fn compare(&self, helm: &Path, kubectl: &Path) -> Result<Comparison> {
         let head = self.head()?;
-        let (declared, built) = (self.declared(&head)?, self.built(&head)?);
-        let render = |is_upgrade| self.rendered(helm, kubectl, &declared, is_upgrade);
+        let (declared, built) = (self.read_declarations(&head)?, self.built_objects(&head)?);
+        let render = |is_upgrade| self.rendered_objects(helm, kubectl, &declared, is_upgrade);
         let mut rendered = render(false)?;
         if !declared.repeatable.is_empty() {
             // A chart that looks up the passwords of its installation is built as for an installation.
             let at_upgrade = render(true).unwrap_or_default().into_iter();
             rendered.extend(at_upgrade.filter(|object| declared.repeatable.contains(&title(object))));
         }
-        Ok(compared(&declared, &built, &rendered))
+        Ok(compare_objects(&declared, &built, &rendered))
     }
 
     fn head(&self) -> Result<Head> {
@@ -95,7 +95,7 @@ impl Chart<'_> {
         Ok(Head { path: head, components })
     }
 
-    fn declared(&self, head: &Head) -> Result<Declared> {
+    fn read_declarations(&self, head: &Head) -> Result<ChartDeclarations> {
         let text = std::fs::read_to_string(self.release.join("release.yaml"))?;
         let release: Value = serde_saphyr::from_str(&text)?;
         let mut components = release["components"].as_array().into_iter().flatten();
@@ -108,7 +108,7 @@ impl Chart<'_> {
         let secrets = ["secrets", "siteSecrets"].into_iter();
         let secrets = secrets.flat_map(|field| head.components.iter().map(move |component| &component[field]));
         let secrets = secrets.filter_map(Value::as_array).flatten().filter_map(|secret| secret["name"].as_str());
-        Ok(Declared {
+        Ok(ChartDeclarations {
             namespace: component["namespace"].as_str().unwrap_or_default().to_owned(),
             namespaces: list(&component["namespaces"]).into_iter().collect(),
             left_out: list(&chart["leaveOut"]).into_iter().collect(),
@@ -118,7 +118,7 @@ impl Chart<'_> {
         })
     }
 
-    fn built(&self, head: &Head) -> Result<Vec<Value>> {
+    fn built_objects(&self, head: &Head) -> Result<Vec<Value>> {
         let mut found = Vec::new();
         for component in &head.components {
             let objects = document(&head.path, component["objects"].as_str().context("no objects")?)?;
@@ -129,7 +129,13 @@ impl Chart<'_> {
     }
 
     /// Returns Helm's output as parsed by kubectl.
-    fn rendered(&self, helm: &Path, kubectl: &Path, declared: &Declared, is_upgrade: bool) -> Result<Vec<Value>> {
+    fn rendered_objects(
+        &self,
+        helm: &Path,
+        kubectl: &Path,
+        declared: &ChartDeclarations,
+        is_upgrade: bool,
+    ) -> Result<Vec<Value>> {
         let lock = std::fs::read_to_string(self.release.join("images.lock"))?;
         let (_, version) = lock.split_once("registry.k8s.io/kube-apiserver:").context("no API server")?;
         let version = version.split_whitespace().next().unwrap_or_default();
@@ -181,7 +187,7 @@ fn read(kubectl: &Path, file: &Path) -> Result<Vec<Value>> {
 }
 
 /// Compares objects, regardless of their order.
-fn compared(declared: &Declared, built: &[Value], rendered: &[Value]) -> Comparison {
+fn compare_objects(declared: &ChartDeclarations, built: &[Value], rendered: &[Value]) -> Comparison {
     let key = |object: &Value, is_built: bool| {
         let name = text(object, "/metadata/name");
         let is_job = is_built && object["kind"] == "Job" && object["apiVersion"] == "batch/v1";
@@ -216,7 +222,7 @@ fn compared(declared: &Declared, built: &[Value], rendered: &[Value]) -> Compari
     found
 }
 
-impl Declared {
+impl ChartDeclarations {
     /// Returns true if a release omits an object of Helm's, or creates it itself.
     fn is_left_out(&self, object: &Value) -> bool {
         let name = text(object, "/metadata/name");
@@ -307,7 +313,7 @@ fn title(object: &Value) -> String {
 
 impl Comparison {
     /// Returns a short description of the differences, or None if there are none.
-    pub fn said(&self) -> Option<String> {
+    pub fn summary(&self) -> Option<String> {
         let listed = self.differences.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
         let more = self.differences.len().saturating_sub(LISTED);
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
@@ -340,7 +346,11 @@ mod tests {
         ] {
             assert_eq!(is_bound(helm, &built), is_equal, "{helm} {built}");
         }
-        let declared = Declared { namespace: "web".into(), secrets: ["key".to_owned()].into(), ..Declared::default() };
+        let declared = ChartDeclarations {
+            namespace: "web".into(),
+            secrets: ["key".to_owned()].into(),
+            ..ChartDeclarations::default()
+        };
         let job = |name: &str, annotations: Value| {
             json!({ "apiVersion": "batch/v1", "kind": "Job",
             "metadata": { "name": name, "annotations": annotations }, "spec": {} })
@@ -352,7 +362,7 @@ mod tests {
         let rendered = [deployment("a/b:1", 2.0), hook, test, secret("key"), secret("other")];
         let mut built = deployment("docker.io/a/b:1", 3.0);
         built["metadata"]["namespace"] = json!("web");
-        let found = compared(&declared, &[built, job("seed-0-1-0", json!(null)), secret("more")], &rendered);
+        let found = compare_objects(&declared, &[built, job("seed-0-1-0", json!(null)), secret("more")], &rendered);
         let expected = [
             "Deployment/a: /spec/image",
             "Deployment/a: /spec/replicas",

@@ -51,7 +51,7 @@ impl Draft {
         let (code, what, next) = (said("code"), said("what"), said("next"));
         let before = self.text.clone();
         let done = self.look_ups(&code).or_else(|| self.entries(&next)).or_else(|| self.pod_security(&what, &next));
-        let done = done.or_else(|| self.listed(&what, &next)).or_else(|| self.repeated(&next));
+        let done = done.or_else(|| self.add_to_list(&what, &next)).or_else(|| self.add_repeatable(&next));
         let done = done.or_else(|| self.hook(&code, &what));
         done.filter(|_| before != self.text)
     }
@@ -99,7 +99,7 @@ impl Draft {
     }
 
     /// Adds words to the list that a message names.
-    fn listed(&mut self, what: &str, next: &str) -> Option<String> {
+    fn add_to_list(&mut self, what: &str, next: &str) -> Option<String> {
         let quoted = |text: &str, before: &str, after: &str| {
             let (_, rest) = text.split_once(before)?;
             let (word, rest) = rest.split_once('`')?;
@@ -132,7 +132,7 @@ impl Draft {
     }
 
     /// Adds the objects that exist only at an install or an upgrade, as listed by a message.
-    fn repeated(&mut self, next: &str) -> Option<String> {
+    fn add_repeatable(&mut self, next: &str) -> Option<String> {
         let titles = next.split_once("repeatable: [")?.1.split_once(']')?.0.to_owned();
         self.in_chart("repeatable", &titles);
         Some(format!("repeatable: {titles}"))

@@ -65,7 +65,7 @@ impl Shelf {
         let path = path.split('?').next().unwrap_or_default();
         let found = match path.trim_start_matches("/v2/") {
             "" | "/v2" => Some(b"{}".to_vec()),
-            of => self.found(of)?,
+            of => self.find_content(of)?,
         };
         let (status, body) = found.map_or(("404 Not Found", b"{}".to_vec()), |body| ("200 OK", body));
         let kind = if path.contains("/manifests/") { MANIFEST } else { "application/octet-stream" };
@@ -79,7 +79,7 @@ impl Shelf {
     }
 
     /// Returns a manifest or a blob.
-    fn found(&self, of: &str) -> Result<Option<Vec<u8>>> {
+    fn find_content(&self, of: &str) -> Result<Option<Vec<u8>>> {
         if let Some((_, name)) = of.split_once("/blobs/") {
             return Ok(self.blob(name));
         }
@@ -89,7 +89,7 @@ impl Shelf {
         }
         let link = self.tree.join("repositories").join(repository).join("_manifests/tags").join(name);
         let own = std::fs::read_to_string(link.join("current/link")).ok().and_then(|digest| self.blob(digest.trim()));
-        let lightened = own.map(|own| self.lightened(repository, &own)).transpose()?.flatten();
+        let lightened = own.map(|own| self.lighten_artifact(repository, &own)).transpose()?.flatten();
         let manifest = lightened.map_or_else(|| self.tiny(repository), Ok)?;
         self.keep(manifest.clone());
         Ok(Some(manifest))
@@ -108,7 +108,7 @@ impl Shelf {
     }
 
     /// Returns an artifact of the tree, with its large files replaced by a few bytes. Returns None for an image.
-    fn lightened(&self, repository: &str, manifest: &[u8]) -> Result<Option<Vec<u8>>> {
+    fn lighten_artifact(&self, repository: &str, manifest: &[u8]) -> Result<Option<Vec<u8>>> {
         let mut read: Value = serde_json::from_slice(manifest)?;
         if read["config"]["mediaType"] == CONFIG {
             return Ok(None);

@@ -20,7 +20,7 @@ pub struct Sources {
 }
 
 /// A chart or kustomization extracted from a repository.
-pub struct Taken {
+pub struct ExtractedSource {
     /// Folder of the chart or kustomization.
     pub folder: PathBuf,
     /// Name and version of the chart; None for a kustomization.
@@ -64,7 +64,7 @@ impl Sources {
 
     /// Extracts a chart with its dependencies. For a kustomization, extracts the whole repository, because it may name
     /// any folder.
-    pub fn take(&self, repository: &str, path: &str, into: &Path) -> Result<Taken> {
+    pub fn take(&self, repository: &str, path: &str, into: &Path) -> Result<ExtractedSource> {
         let mut names = [path, repository].into_iter().flat_map(|text| text.rsplit(['/', '+']));
         let plain = |name: &&str| !["default", "deployment", "helm", "."].contains(name);
         let folder = into.join(names.find(plain).unwrap_or("chart").to_lowercase());
@@ -75,7 +75,7 @@ impl Sources {
             let whole = into.join("repository");
             self.extract(repository, ".", &whole)?;
             without_digests(&whole)?;
-            return Ok(Taken { folder: whole.join(path), chart: None, missing: Vec::new() });
+            return Ok(ExtractedSource { folder: whole.join(path), chart: None, missing: Vec::new() });
         }
         let mut missing = BTreeSet::new();
         self.complete(&folder, (repository, path), &mut missing, 0)?;
@@ -86,7 +86,7 @@ impl Sources {
             other => other.to_string(),
         };
         let chart = Some((text("name"), text("version")));
-        Ok(Taken { folder, chart, missing: missing.into_iter().collect() })
+        Ok(ExtractedSource { folder, chart, missing: missing.into_iter().collect() })
     }
 
     fn extract(&self, repository: &str, path: &str, into: &Path) -> Result<()> {
@@ -103,7 +103,7 @@ impl Sources {
             let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if entry.is_symlink() {
                 let target = std::fs::read_link(&entry)?;
-                let target = joined(path, &target.to_string_lossy());
+                let target = join_path(path, &target.to_string_lossy());
                 let object = format!("HEAD:{target}");
                 let bare = self.folder.join(repository);
                 let Ok(kind) = git(&bare, &["cat-file", "-t", &object]) else { continue };
@@ -115,7 +115,7 @@ impl Sources {
                     std::fs::write(&entry, git(&bare, &["cat-file", "blob", &object])?)?;
                 }
             } else if entry.is_dir() {
-                self.follow_links(repository, &joined(path, &name), &entry)?;
+                self.follow_links(repository, &join_path(path, &name), &entry)?;
             }
         }
         Ok(())
@@ -136,7 +136,7 @@ impl Sources {
                 continue;
             }
             let repository = needed["repository"].as_str().unwrap_or_default();
-            let beside = repository.strip_prefix("file://").map(|path| (at.0.to_owned(), joined(at.1, path)));
+            let beside = repository.strip_prefix("file://").map(|path| (at.0.to_owned(), join_path(at.1, path)));
             let Some((repository, path)) = beside.or_else(|| self.find(name, at.0, repository)) else {
                 if is_off(&yaml(&folder.join("values.yaml"))?, &needed["condition"]) {
                     without_dependency(&folder.join("Chart.yaml"), name)?;
@@ -241,7 +241,7 @@ fn yaml(path: &Path) -> Result<Value> {
 }
 
 /// Returns a path relative to a folder of a repository, without `..`.
-fn joined(folder: &str, path: &str) -> String {
+fn join_path(folder: &str, path: &str) -> String {
     let mut found: Vec<String> = Vec::new();
     for part in Path::new(folder).join(path).components() {
         match part {
@@ -280,6 +280,6 @@ mod tests {
             assert_eq!(without_digest(&line), kept);
         }
         assert!(is_chart_file("db-v2.1.0.tgz", "db") && !is_chart_file("db-exporter", "db"));
-        assert_eq!(joined("charts/a", "../b"), "charts/b");
+        assert_eq!(join_path("charts/a", "../b"), "charts/b");
     }
 }

@@ -57,7 +57,7 @@ fn heading(rows: &[String]) -> String {
 
 /// Returns the row of a chart.
 fn row(published: &Published, commit: &str, attempt: &Attempt) -> String {
-    let differences = attempt.compared.as_ref().and_then(Comparison::said);
+    let differences = attempt.compared.as_ref().and_then(Comparison::summary);
     let objects = attempt.compared.as_ref().map(|found| found.objects.to_string());
     let objects = objects.map(|count| if differences.is_some() { format!("{count}, {DIFFERING}") } else { count });
     let details = || attempt.edits.iter().cloned().chain(differences).collect::<Vec<_>>().join("; ");

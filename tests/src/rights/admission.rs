@@ -27,26 +27,28 @@ pub(super) const NAMESPACE: &str = "local-path-storage";
 const ACCOUNT: &str = "local-path-provisioner";
 
 /// Returns the account that the policy confines; None without the policy or its binding.
-pub(super) fn confined(items: &[Value]) -> Result<Option<Holder>> {
-    let (Some(policy), Some(binding)) = (named(items, POLICY), named(items, BINDING)) else { return Ok(None) };
+pub(super) fn confined_account(items: &[Value]) -> Result<Option<Holder>> {
+    let (Some(policy), Some(binding)) = (find_named(items, POLICY), find_named(items, BINDING)) else {
+        return Ok(None);
+    };
     let known: Vec<Value> = serde_saphyr::from_multiple(MANIFEST).context("the policies of manifests/storage")?;
     for (object, kind) in [(policy, POLICY), (binding, BINDING)] {
         ensure!(object["metadata"]["deletionTimestamp"].is_null(), "{kind}/{NAME} is being deleted");
-        let known = named(&known, kind).with_context(|| format!("manifests/storage has no {kind}/{NAME}"))?;
-        let (found, expected) = (spec(object)?, stripped(&known["spec"]));
+        let known = find_named(&known, kind).with_context(|| format!("manifests/storage has no {kind}/{NAME}"))?;
+        let (found, expected) = (spec(object)?, normalize_spec(&known["spec"]));
         ensure!(found == expected, "{kind}/{NAME} is not that of manifests/storage: {found:#} instead of {expected:#}");
     }
     Ok(Some(Holder::account(NAMESPACE, ACCOUNT)))
 }
 
-fn named<'a>(items: &'a [Value], kind: &str) -> Option<&'a Value> {
+fn find_named<'a>(items: &'a [Value], kind: &str) -> Option<&'a Value> {
     items.iter().find(|item| item["kind"] == kind && item["metadata"]["name"] == NAME)
 }
 
 /// Returns the specification of a running site's object in the form of the manifests: with the image without its
 /// digest.
 fn spec(object: &Value) -> Result<Value> {
-    let mut spec = stripped(&object["spec"]);
+    let mut spec = normalize_spec(&object["spec"]);
     if let Some(image) = spec.pointer_mut(IMAGE_POINTER) {
         let text = image.as_str().and_then(|text| text.strip_prefix('\'')?.strip_suffix('\''));
         ensure!(text.is_some_and(is_pinned), "the image of {NAME} is not {IMAGE} with a digest: {image}");
@@ -66,7 +68,7 @@ fn is_pinned(reference: &str) -> bool {
 
 /// Returns a specification without the API server's defaults, and with each expression on one line. YAML readers fold
 /// lines, and CEL treats all whitespace alike. No expression of the manifests has a comment or a string with spaces.
-fn stripped(spec: &Value) -> Value {
+fn normalize_spec(spec: &Value) -> Value {
     let mut spec = spec.clone();
     for list in ["matchConditions", "variables", "validations"] {
         for item in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {

@@ -144,7 +144,7 @@ impl Cluster {
             secrets: of_kind("Secret").map(Secret::of).collect(),
             pods,
             everything: Rule::everything(),
-            confined: admission::confined(items)?,
+            confined: admission::confined_account(items)?,
             starts,
             accounts: accounts.into_keys().collect(),
         })

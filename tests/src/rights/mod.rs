@@ -99,7 +99,7 @@ impl fmt::Display for Step {
 
 /// Formats a path as text.
 #[must_use]
-pub fn shown(path: &[Step]) -> String {
+pub fn format_path(path: &[Step]) -> String {
     path.iter().map(Step::to_string).collect::<Vec<_>>().join("; ")
 }
 

@@ -41,7 +41,7 @@ type Grant<'a> = (Option<&'a str>, &'a Rule);
 
 /// The object for which a right is checked.
 #[derive(Clone, Copy)]
-enum Of<'a> {
+enum TargetObject<'a> {
     /// A new object.
     New,
     /// An existing object, no matter which.
@@ -124,15 +124,21 @@ impl Reach<'_> {
     }
 
     /// Returns true if one of these verbs is allowed, in a namespace or for cluster-scoped resources.
-    fn may(&self, verbs: &[&str], (group, resource): (&str, &str), namespace: Option<&str>, of: Of<'_>) -> bool {
+    fn may(
+        &self,
+        verbs: &[&str],
+        (group, resource): (&str, &str),
+        namespace: Option<&str>,
+        of: TargetObject<'_>,
+    ) -> bool {
         let has = |list: &[String], item: &str| list.iter().any(|one| one == "*" || one == item);
         let kind = resource.split_once('/').map(|(_, part)| format!("*/{part}"));
         self.grants.iter().any(|(counts_in, rule)| {
             let named = &rule.resource_names;
             let is_of = match of {
-                Of::New => named.is_empty(),
-                Of::Any => true,
-                Of::Named(name) => named.is_empty() || named.iter().any(|one| one == name),
+                TargetObject::New => named.is_empty(),
+                TargetObject::Any => true,
+                TargetObject::Named(name) => named.is_empty() || named.iter().any(|one| one == name),
             };
             let is_resource =
                 has(&rule.resources, resource) || kind.as_ref().is_some_and(|kind| rule.resources.contains(kind));
@@ -147,7 +153,8 @@ impl Reach<'_> {
 
     /// Returns true if an object of a kind can be created, or an existing one changed.
     fn may_write(&self, resource: (&str, &str), namespace: Option<&str>) -> bool {
-        self.may(&["create"], resource, namespace, Of::New) || self.may(&CHANGE, resource, namespace, Of::Any)
+        self.may(&["create"], resource, namespace, TargetObject::New)
+            || self.may(&CHANGE, resource, namespace, TargetObject::Any)
     }
 
     /// Returns true if the pods that it may create directly give it no rights. That is so if a policy applies, and it
@@ -155,13 +162,13 @@ impl Reach<'_> {
     fn is_confined(&self) -> bool {
         let lifts = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"]
             .into_iter()
-            .any(|kind| self.may(&ALTER, (ADMISSION, kind), None, Of::Any));
-        self.is_bound && !lifts && !self.may(&ALTER, ("", "configmaps"), Some(admission::NAMESPACE), Of::Any)
+            .any(|kind| self.may(&ALTER, (ADMISSION, kind), None, TargetObject::Any));
+        self.is_bound && !lifts && !self.may(&ALTER, ("", "configmaps"), Some(admission::NAMESPACE), TargetObject::Any)
     }
 
     /// Returns a way to create pods in a namespace, if there is one.
     fn makes_pods(&self, namespace: &str) -> Option<String> {
-        if !self.is_confined() && self.may(&["create"], ("", "pods"), Some(namespace), Of::New) {
+        if !self.is_confined() && self.may(&["create"], ("", "pods"), Some(namespace), TargetObject::New) {
             return Some(format!("creates a pod in {namespace}"));
         }
         let found = WORKLOADS.into_iter().find(|workload| self.may_write(*workload, Some(namespace)));
@@ -183,11 +190,11 @@ impl Reach<'_> {
             if *may_have_host {
                 add(format!("{how} with the host's files"), Holder::Host);
             }
-            if self.may(&CHANGE, ("", "namespaces"), Some(namespace.as_str()), Of::Named(namespace)) {
+            if self.may(&CHANGE, ("", "namespaces"), Some(namespace.as_str()), TargetObject::Named(namespace)) {
                 add(format!("lifts the standard of {namespace}, and {how}"), Holder::Host);
             }
             if may_make_volumes
-                && self.may(&["create"], ("", "persistentvolumeclaims"), Some(namespace.as_str()), Of::New)
+                && self.may(&["create"], ("", "persistentvolumeclaims"), Some(namespace.as_str()), TargetObject::New)
             {
                 add(format!("makes a volume of a folder of the host, and {how}"), Holder::Host);
             }
@@ -198,7 +205,7 @@ impl Reach<'_> {
     fn running_pods(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         for pod in &self.cluster.pods {
-            let of = Of::Named(&pod.name);
+            let of = TargetObject::Named(&pod.name);
             let mut ways = INTO_PODS.into_iter();
             let way =
                 ways.find(|&(verbs, resource, _)| self.may(verbs, ("", resource), Some(pod.namespace.as_str()), of));
@@ -217,14 +224,15 @@ impl Reach<'_> {
     fn secrets(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         for secret in &self.cluster.secrets {
-            if self.may(&READ, ("", "secrets"), Some(secret.namespace.as_str()), Of::Named(&secret.name)) {
+            if self.may(&READ, ("", "secrets"), Some(secret.namespace.as_str()), TargetObject::Named(&secret.name)) {
                 let act = format!("reads the secret {}/{}", secret.namespace, secret.name);
                 steps.extend(secret.opens.iter().map(|gives| Step { act: act.clone(), gives: gives.clone() }));
             }
         }
         for namespace in self.cluster.namespaces.keys() {
             let here = Some(namespace.as_str());
-            if self.may(&["create"], ("", "secrets"), here, Of::New) && self.may(&READ, ("", "secrets"), here, Of::Any)
+            if self.may(&["create"], ("", "secrets"), here, TargetObject::New)
+                && self.may(&READ, ("", "secrets"), here, TargetObject::Any)
             {
                 let act = format!("has a token made into a secret of {namespace}");
                 steps.extend(self.accounts(namespace).map(|gives| Step { act: act.clone(), gives }));
@@ -235,7 +243,7 @@ impl Reach<'_> {
 
     fn tokens(&self) -> Vec<Step> {
         let accounts = self.cluster.accounts.iter().filter(|(namespace, name)| {
-            self.may(&["create"], ("", "serviceaccounts/token"), Some(namespace.as_str()), Of::Named(name))
+            self.may(&["create"], ("", "serviceaccounts/token"), Some(namespace.as_str()), TargetObject::Named(name))
         });
         let step = |(namespace, name): &(String, String)| Step {
             act: "asks for a token".to_owned(),
@@ -258,7 +266,7 @@ impl Reach<'_> {
         let may_bind = |role: &RoleName, place: Option<&str>| {
             let kind = if role.namespace.is_some() { "roles" } else { "clusterroles" };
             let fits = role.namespace.is_none() || role.namespace.as_deref() == place;
-            fits && self.may(&["bind"], (RBAC, kind), place, Of::Named(&role.name))
+            fits && self.may(&["bind"], (RBAC, kind), place, TargetObject::Named(&role.name))
         };
         let of_place = |place: Option<&str>| {
             let roles = self.cluster.roles.keys().filter(|role| may_bind(role, place));
@@ -271,7 +279,7 @@ impl Reach<'_> {
     /// `escalate` it.
     fn roles(&self) -> Vec<Step> {
         let may = |kind: &str, place: Option<&str>| {
-            self.may(&["escalate"], (RBAC, kind), place, Of::Any) && self.may_write((RBAC, kind), place)
+            self.may(&["escalate"], (RBAC, kind), place, TargetObject::Any) && self.may_write((RBAC, kind), place)
         };
         let everywhere = may("clusterroles", None).then_some(Holder::Administrator);
         let here = self.cluster.namespaces.keys().filter(|name| may("roles", Some(name.as_str())));
@@ -280,17 +288,17 @@ impl Reach<'_> {
     }
 
     /// Returns identities named by bindings, and the administrators that always exist.
-    fn known(&self) -> impl Iterator<Item = Holder> {
+    fn known_holders(&self) -> impl Iterator<Item = Holder> {
         let masters = Holder::Group("system:masters".to_owned());
         self.cluster.bindings.iter().flat_map(|binding| binding.subjects.clone()).chain([masters])
     }
 
     fn others_names(&self) -> Vec<Step> {
         let may = |kind: &str, space: Option<&str>, name: &str| {
-            self.may(&["impersonate"], ("", kind), space, Of::Named(name))
+            self.may(&["impersonate"], ("", kind), space, TargetObject::Named(name))
         };
         let accounts = self.cluster.accounts.iter().map(|(namespace, name)| Holder::account(namespace, name));
-        let others = self.known().filter(|holder| !matches!(holder, Holder::Account { .. }));
+        let others = self.known_holders().filter(|holder| !matches!(holder, Holder::Account { .. }));
         let allowed = accounts.chain(others).filter(|holder| match holder {
             Holder::Account { namespace, name } => may("serviceaccounts", Some(namespace.as_str()), name),
             Holder::User(name) => may("users", None, name),
@@ -303,26 +311,27 @@ impl Reach<'_> {
     /// Returns steps through certificates. No signer of the API server signs for `system:masters`.
     fn certificates(&self) -> Vec<Step> {
         let requests = |part: &'static str| (CERTIFICATES, part);
-        if !self.may(&["create"], requests("certificatesigningrequests"), None, Of::New) {
+        if !self.may(&["create"], requests("certificatesigningrequests"), None, TargetObject::New) {
             return Vec::new();
         }
         let approves = |signer: &str| {
-            self.may(&CHANGE, requests("certificatesigningrequests/approval"), None, Of::Any)
+            self.may(&CHANGE, requests("certificatesigningrequests/approval"), None, TargetObject::Any)
                 && ["kubernetes.io/*", signer]
                     .into_iter()
-                    .any(|name| self.may(&["approve"], requests("signers"), None, Of::Named(name)))
+                    .any(|name| self.may(&["approve"], requests("signers"), None, TargetObject::Named(name)))
         };
         let step = |gives| Step { act: "approves a certificate for itself".to_owned(), gives };
         let mut steps = Vec::new();
         if approves("kubernetes.io/kube-apiserver-client") {
-            let known = self.known().filter(|holder| match holder {
+            let known = self.known_holders().filter(|holder| match holder {
                 Holder::User(_) => true,
                 Holder::Group(name) => name != "system:masters" && name != "system:unauthenticated",
                 _ => false,
             });
             steps.extend(known.map(step));
         }
-        let by_itself = self.may(&["create"], requests("certificatesigningrequests/nodeclient"), None, Of::New);
+        let by_itself =
+            self.may(&["create"], requests("certificatesigningrequests/nodeclient"), None, TargetObject::New);
         if by_itself || approves("kubernetes.io/kube-apiserver-client-kubelet") {
             steps.push(step(Holder::Node));
         }
@@ -332,7 +341,7 @@ impl Reach<'_> {
     /// Returns steps through nodes and requests. A kubelet runs commands in every pod of its node, including those of
     /// the control plane.
     fn nodes_and_requests(&self) -> Vec<Step> {
-        let node = self.may(&["get", "create"], ("", "nodes/proxy"), None, Of::Any);
+        let node = self.may(&["get", "create"], ("", "nodes/proxy"), None, TargetObject::Any);
         let node = node.then(|| Step { act: "asks a kubelet to run a command".to_owned(), gives: Holder::Host });
         let on_the_way = ON_THE_WAY.into_iter().filter(|resource| self.may_write(*resource, None));
         let on_the_way = on_the_way.map(|(_, resource)| Step {

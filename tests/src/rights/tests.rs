@@ -23,7 +23,7 @@ fn space(name: &str, standard: &str) -> Value {
 }
 
 /// Returns a role with these rules, bound to this subject in a namespace or in the cluster.
-fn bound(name: &str, namespace: Option<&str>, rules: &Value, subject: &Value) -> [Value; 2] {
+fn bound_role(name: &str, namespace: Option<&str>, rules: &Value, subject: &Value) -> [Value; 2] {
     let [role, binding] =
         if namespace.is_some() { ["Role", "RoleBinding"] } else { ["ClusterRole", "ClusterRoleBinding"] };
     let reference = json!({ "kind": role, "name": name });
@@ -72,11 +72,11 @@ fn sound() -> Vec<Value> {
         object("Deployment", Some("apps"), "web", web),
         object("ClusterRole", None, "view", json!({ "rules": [rule("", "pods", &["get"], &[])] })),
     ];
-    objects.extend(bound("cluster-admin", None, &all, &json!({ "kind": "Group", "name": "system:masters" })));
-    objects.extend(bound("of-ann", None, &all, &json!({ "kind": "User", "name": "ann" })));
-    objects.extend(bound("of-root", None, &all, &account("apps", "root")));
-    objects.extend(bound("aggregate", None, &aggregates, &account("kube-system", "aggregator")));
-    objects.extend(bound("join", None, &joins, &joiners));
+    objects.extend(bound_role("cluster-admin", None, &all, &json!({ "kind": "Group", "name": "system:masters" })));
+    objects.extend(bound_role("of-ann", None, &all, &json!({ "kind": "User", "name": "ann" })));
+    objects.extend(bound_role("of-root", None, &all, &account("apps", "root")));
+    objects.extend(bound_role("aggregate", None, &aggregates, &account("kube-system", "aggregator")));
+    objects.extend(bound_role("join", None, &joins, &joiners));
     objects
 }
 
@@ -93,7 +93,7 @@ fn web() -> Holder {
 fn with(planted: &[(Option<&str>, Value)]) -> Option<Vec<Step>> {
     let mut objects = sound();
     for (index, (namespace, rule)) in planted.iter().enumerate() {
-        objects.extend(bound(&format!("planted-{index}"), *namespace, &json!([rule]), &account("apps", "web")));
+        objects.extend(bound_role(&format!("planted-{index}"), *namespace, &json!([rule]), &account("apps", "web")));
     }
     cluster(&objects).path(&web(), STEPS)
 }
@@ -118,10 +118,10 @@ const ADMISSION: &str = "admissionregistration.k8s.io";
 
 /// An action, and the rights that lead to it. These are one bad right, or several that are bad together, each in a
 /// namespace or in the cluster.
-type Bad = (&'static str, Vec<(Option<&'static str>, Value)>);
+type BadAction = (&'static str, Vec<(Option<&'static str>, Value)>);
 
 /// Rights on pods and on resources that create them.
-fn bad_on_pods() -> Vec<Bad> {
+fn bad_on_pods() -> Vec<BadAction> {
     let (apps, kube, quiet, tools) = (Some("apps"), Some("kube-system"), Some("quiet"), Some("tools"));
     vec![
         ("creates a pod in apps with an account", vec![(apps, rule("", "pods", &["create"], &[]))]),
@@ -154,7 +154,7 @@ fn bad_on_pods() -> Vec<Bad> {
 }
 
 /// Rights on secrets, tokens and roles.
-fn bad_on_secrets_and_roles() -> Vec<Bad> {
+fn bad_on_secrets_and_roles() -> Vec<BadAction> {
     let (apps, kube) = (Some("apps"), Some("kube-system"));
     vec![
         ("reads the secret kube-system/aggregator", vec![(kube, rule("", "secrets", &["get"], &["aggregator"]))]),
@@ -185,7 +185,7 @@ fn bad_on_secrets_and_roles() -> Vec<Bad> {
 }
 
 /// Rights on names, certificates, nodes and requests.
-fn bad_on_identities() -> Vec<Bad> {
+fn bad_on_identities() -> Vec<BadAction> {
     let apps = Some("apps");
     vec![
         ("speaks in another name: group", vec![(None, rule("", "groups", &["impersonate"], &["system:masters"]))]),
@@ -227,7 +227,7 @@ fn bad_rights_are_found() {
     let all = [bad_on_pods(), bad_on_secrets_and_roles(), bad_on_identities()].concat();
     for (act, planted) in all {
         let path = with(&planted).unwrap_or_else(|| panic!("{act}: {planted:?} leads nowhere"));
-        assert!(shown(&path).contains(act) && path.len() <= STEPS, "{act}: {}", shown(&path));
+        assert!(format_path(&path).contains(act) && path.len() <= STEPS, "{act}: {}", format_path(&path));
         if planted.len() > 1 {
             for left_out in 0..planted.len() {
                 let mut rest = planted.clone();
@@ -274,11 +274,16 @@ fn path_length_is_limited() {
     for pair in names.windows(2) {
         objects.push(object("ServiceAccount", Some("apps"), pair[1], json!({})));
         let rules = json!([rule("", "serviceaccounts/token", &["create"], &[pair[1]])]);
-        objects.extend(bound(&format!("{}-{}", pair[0], pair[1]), Some("apps"), &rules, &account("apps", pair[0])));
+        objects.extend(bound_role(
+            &format!("{}-{}", pair[0], pair[1]),
+            Some("apps"),
+            &rules,
+            &account("apps", pair[0]),
+        ));
     }
     let cluster = cluster(&objects);
     let path = cluster.path(&web(), 4).unwrap();
-    assert_eq!(path.len(), 4, "{}", shown(&path));
+    assert_eq!(path.len(), 4, "{}", format_path(&path));
     assert_eq!(cluster.path(&web(), 3), None);
 }
 
@@ -287,12 +292,12 @@ fn account_groups_count() {
     for group in ["system:authenticated", "system:serviceaccounts", "system:serviceaccounts:apps"] {
         let mut objects = sound();
         let rules = json!([rule("", "nodes/proxy", &["create"], &[])]);
-        objects.extend(bound("loose", None, &rules, &json!({ "kind": "Group", "name": group })));
+        objects.extend(bound_role("loose", None, &rules, &json!({ "kind": "Group", "name": group })));
         assert!(cluster(&objects).path(&web(), STEPS).is_some(), "{group}");
     }
     let mut objects = sound();
     let rules = json!([rule("", "nodes/proxy", &["create"], &[])]);
-    objects.extend(bound("open", None, &rules, &json!({ "kind": "Group", "name": "system:unauthenticated" })));
+    objects.extend(bound_role("open", None, &rules, &json!({ "kind": "Group", "name": "system:unauthenticated" })));
     let cluster = cluster(&objects);
     assert_eq!(cluster.path(&web(), STEPS), None);
     let [start] = cluster.starts() else { panic!() };
@@ -340,8 +345,8 @@ fn with_provisioner(rules: &[Value], everywhere: &[Value], more: &[Value]) -> an
     objects.push(space(space_name, "privileged"));
     objects.push(object("ServiceAccount", Some(space_name), name, json!({})));
     objects.push(object("ServiceAccount", Some(space_name), "default", json!({})));
-    objects.extend(bound(name, Some(space_name), &json!(rules), &account(space_name, name)));
-    objects.extend(bound(name, None, &json!(everywhere), &account(space_name, name)));
+    objects.extend(bound_role(name, Some(space_name), &json!(rules), &account(space_name, name)));
+    objects.extend(bound_role(name, None, &json!(everywhere), &account(space_name, name)));
     objects.extend_from_slice(more);
     let cluster = Cluster::read(&json!({ "items": objects }))?;
     Ok(cluster.path(&Holder::account(space_name, name), STEPS))
@@ -355,7 +360,11 @@ fn policy_confines_unless_lifted() {
     assert_eq!(with_provisioner(&create, &volumes, &policies).unwrap(), None);
 
     let way = with_provisioner(&create, &volumes, &[]).unwrap().expect("a way without the policy");
-    assert!(shown(&way).contains("creates a pod in local-path-storage with the host's files"), "{}", shown(&way));
+    assert!(
+        format_path(&way).contains("creates a pod in local-path-storage with the host's files"),
+        "{}",
+        format_path(&way)
+    );
     for left_out in 0..2 {
         let mut rest = policies.clone();
         rest.remove(left_out);
@@ -380,7 +389,7 @@ fn policy_confines_only_own_account() {
     let mut objects = sound();
     objects.extend(admission::at_a_site());
     let rules = json!([rule("", "pods", &["create"], &[])]);
-    objects.extend(bound("loose", Some("tools"), &rules, &account("apps", "web")));
+    objects.extend(bound_role("loose", Some("tools"), &rules, &account("apps", "web")));
     assert!(cluster(&objects).path(&web(), STEPS).is_some());
 }
 

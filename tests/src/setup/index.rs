@@ -59,7 +59,7 @@ pub fn version(
 
 /// Downloads the current list of all packages of a suite.
 pub fn list(cache: &Cache, archive: &DebianArchive, suite: &str) -> Result<String> {
-    fetch(cache, &archive.address(&format!("dists/{suite}/{LIST}")), "Packages.xz", unpacked)
+    fetch(cache, &archive.address(&format!("dists/{suite}/{LIST}")), "Packages.xz", unpack_list)
 }
 
 /// Returns true if a version is newer than another one by Debian's rules.
@@ -115,7 +115,7 @@ pub fn download(address: &str, file: &Path) -> Result<()> {
 }
 
 /// Returns the text of a compressed list. The downloader recognizes the compression by the file's name.
-fn unpacked(file: &Path) -> Result<String> {
+fn unpack_list(file: &Path) -> Result<String> {
     let output = Command::new(DOWNLOADER).arg("cat-file").arg(file).output();
     let output = output.with_context(|| format!("cannot run {DOWNLOADER}"))?;
     ensure!(output.status.success(), "cannot unpack {}", file.display());

@@ -76,7 +76,7 @@ impl HostSettings {
     }
 
     /// Returns a machine's own settings at boot.
-    pub fn copied(&self) -> BTreeMap<String, String> {
+    pub fn boot_settings(&self) -> BTreeMap<String, String> {
         let copied =
             |(name, value): (&String, &String)| COPIED.contains(&name.as_str()).then(|| (name.clone(), value.clone()));
         self.values.iter().filter_map(copied).collect()
@@ -164,7 +164,7 @@ mod tests {
             assert!(settings.values.contains_key(name), "{name} is missing");
         }
         assert!(!settings.values.contains_key("vm/drop_caches"));
-        assert_eq!(settings.copied().len(), COPIED.len());
+        assert_eq!(settings.boot_settings().len(), COPIED.len());
     }
 
     /// A folder stands for the kernel's settings, which only root may write; `tests/site.rs` checks the kernel's own.

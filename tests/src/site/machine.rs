@@ -107,12 +107,12 @@ pub(super) struct Record {
     pub(super) machine_id: String,
     /// Recorded before the first process starts, so that a sweep finds the cgroups to remove.
     groups: Vec<PathBuf>,
-    running: Option<Running>,
+    running: Option<MachineProcesses>,
 }
 
 /// Host process IDs of a machine that is on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Running {
+struct MachineProcesses {
     keeper: ProcessId,
     first: Option<ProcessId>,
 }
@@ -261,7 +261,7 @@ impl Machine {
         files::write(&script, START)?;
         files::write(&self.folder.join("inside.sh"), INSIDE)?;
         let keeper = spawn::script(&script, &variables, self.site.lifetime(), &self.folder.join("console.log"))?;
-        record.running = Some(Running { keeper: keeper.clone(), first: None });
+        record.running = Some(MachineProcesses { keeper: keeper.clone(), first: None });
         self.save(&record)?;
         let first = wait_until("the start of systemd", PATIENCE, || {
             ensure!(keeper.is_alive(), "the first process ended before it became systemd");
@@ -272,7 +272,7 @@ impl Machine {
         let first = first.and_then(|found| found).inspect_err(|_| {
             let _ = keeper.kill(PATIENCE);
         })?;
-        record.running = Some(Running { keeper, first: Some(first) });
+        record.running = Some(MachineProcesses { keeper, first: Some(first) });
         self.save(&record)
     }
 
@@ -430,7 +430,7 @@ impl Machine {
     /// Returns the switch to which it is connected.
     pub fn switch(&self) -> Switch {
         let site = self.folder.parent().and_then(Path::parent).unwrap_or(&self.folder);
-        Switch::recorded(site, self.site.switch.clone())
+        Switch::from_record(site, self.site.switch.clone())
     }
 
     /// Returns the folder with all files of the machine.

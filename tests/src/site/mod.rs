@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Everything ends with the process that created the site, even on SIGKILL. Only empty cgroups and files in the cache
-//! stay, which the next site removes. A kept site ([`Site::kept`]) outlives its creator until [`Site::down`].
+//! stay, which the next site removes. A kept site ([`Site::start_kept`]) outlives its creator until [`Site::down`].
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -96,7 +96,7 @@ impl Site {
     }
 
     /// Starts a site that lasts until [`Site::down`], even if this process ends.
-    pub fn kept(name: &str) -> Result<Self> {
+    pub fn start_kept(name: &str) -> Result<Self> {
         Self::start(name, true)
     }
 
@@ -118,7 +118,7 @@ impl Site {
         sweep::sweep(&cache)?;
         let folder = folder_of(&cache, name);
         ensure!(!folder.exists(), "a site named {name} exists already: take it down first (site down {name})");
-        let settings = host_settings::remember(&sweep::settings_path(&cache))?.copied();
+        let settings = host_settings::remember(&sweep::settings_path(&cache))?.boot_settings();
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let lifetime = if kept { Lifetime::Kept } else { Lifetime::WithCaller };
         let started = Switch::start(&folder, lifetime).and_then(|switch| {
@@ -206,7 +206,7 @@ impl Site {
 
     /// Returns the switch.
     pub fn switch(&self) -> Switch {
-        Switch::recorded(&self.folder, self.record.switch.clone())
+        Switch::from_record(&self.folder, self.record.switch.clone())
     }
 
     /// Returns every packet for an address outside the site since the site started; see [`Switch::foreign_packets`].

@@ -107,7 +107,7 @@ fn walk(root: &Path, top: &str, names: &mut BTreeSet<String>) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn reduced(name: &str) -> Option<String> {
+    fn reduce_name(name: &str) -> Option<String> {
         Rules::checked_in().unwrap().reduce(name)
     }
 
@@ -115,17 +115,17 @@ mod tests {
     fn only_random_names_are_reduced() {
         assert!(Rules::checked_in().unwrap().0.iter().all(|rule| rule.reason.split(' ').count() >= 3));
         let certificate = "/var/lib/landfall/kubelet/pki/kubelet-client-2026-11-20-11-50-31.pem";
-        assert_eq!(reduced(certificate).unwrap(), "/var/lib/landfall/kubelet/pki/kubelet-client-*.pem");
-        assert_eq!(reduced("/var/lib/landfall/storage/pvc-1/PG_VERSION").unwrap(), "/var/lib/landfall/storage/*");
-        assert_eq!(reduced("/run/landfall/kubectl/http/1"), None);
-        assert_eq!(reduced("/var/lib/landfall/kubelet/.739383561"), None);
+        assert_eq!(reduce_name(certificate).unwrap(), "/var/lib/landfall/kubelet/pki/kubelet-client-*.pem");
+        assert_eq!(reduce_name("/var/lib/landfall/storage/pvc-1/PG_VERSION").unwrap(), "/var/lib/landfall/storage/*");
+        assert_eq!(reduce_name("/run/landfall/kubectl/http/1"), None);
+        assert_eq!(reduce_name("/var/lib/landfall/kubelet/.739383561"), None);
         for kept in [
             "/etc/landfall/agent.json.landfall-temporary",
             "/var/lib/landfall/registry/landfall/partial/0123",
             "/var/lib/landfall/containerd/io.containerd.content.v1.content/ingest/0123",
             "/var/lib/landfall/kubelet/pki/kubelet-client-2026-11-20-11-50-31.tmp",
         ] {
-            assert_eq!(reduced(kept).as_deref(), Some(kept));
+            assert_eq!(reduce_name(kept).as_deref(), Some(kept));
         }
     }
 

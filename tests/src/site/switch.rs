@@ -61,7 +61,7 @@ impl Switch {
     }
 
     /// Returns the switch with a recorded process and folder.
-    pub fn recorded(folder: &Path, process: ProcessId) -> Self {
+    pub fn from_record(folder: &Path, process: ProcessId) -> Self {
         Self { process, capture: folder.join("foreign.pcap") }
     }
 

@@ -50,7 +50,7 @@ impl Output {
 
 /// A program that was started inside.
 #[derive(Clone, Copy, Debug)]
-pub struct Running {
+pub struct GuestProcess {
     pid: i64,
 }
 
@@ -75,7 +75,7 @@ impl Agent {
     }
 
     /// Starts a line of bash.
-    pub fn start(&mut self, line: &str, input: &[u8]) -> Result<Running> {
+    pub fn start(&mut self, line: &str, input: &[u8]) -> Result<GuestProcess> {
         self.wait(ANSWER_LIMIT)?;
         let arguments = json!({
             "path": "/bin/bash",
@@ -85,14 +85,14 @@ impl Agent {
             "capture-output": true,
         });
         let started = self.wire.ask("guest-exec", &arguments, ANSWER_LIMIT)?;
-        Ok(Running { pid: started["pid"].as_i64().context("the guest agent named no process")? })
+        Ok(GuestProcess { pid: started["pid"].as_i64().context("the guest agent named no process")? })
     }
 
     /// Waits until a program has ended.
-    pub fn wait_ended(&mut self, running: Running, timeout: Duration) -> Result<Output> {
+    pub fn wait_ended(&mut self, running: GuestProcess, timeout: Duration) -> Result<Output> {
         let end = Instant::now() + timeout;
         loop {
-            if let Some(output) = self.ended(running)? {
+            if let Some(output) = self.try_wait(running)? {
                 return Ok(output);
             }
             ensure!(Instant::now() < end, "it did not end within {timeout:?}");
@@ -101,7 +101,7 @@ impl Agent {
     }
 
     /// Returns a program's result if it has ended.
-    pub fn ended(&mut self, running: Running) -> Result<Option<Output>> {
+    pub fn try_wait(&mut self, running: GuestProcess) -> Result<Option<Output>> {
         let asked = self.wire.ask("guest-exec-status", &json!({ "pid": running.pid }), ANSWER_LIMIT);
         let status = match asked {
             Ok(status) => status,

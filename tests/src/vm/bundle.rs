@@ -62,7 +62,7 @@ impl Bundle {
     }
 
     /// Returns an earlier build, with the vendor's root document.
-    pub fn built(folder: &Path, root: &Path) -> Result<Self> {
+    pub fn from_folder(folder: &Path, root: &Path) -> Result<Self> {
         let document = std::fs::read(root).with_context(|| format!("cannot read {}", root.display()))?;
         let fingerprint = format!("sha256:{}", hex::encode(Sha256::digest(document)));
         let key = identity(folder, &files(folder)?)?;
@@ -132,7 +132,7 @@ mod tests {
         let folder = folder.path();
         let root = folder.join("keys/1.root.json");
         put(&root, "{}");
-        let bundle = || Bundle::built(folder, &root);
+        let bundle = || Bundle::from_folder(folder, &root);
         put(&folder.join("starter.head"), "head");
         let missing = bundle().err().unwrap().to_string();
         assert!(missing.starts_with("there is no landfall of a bundle in "), "{missing}");

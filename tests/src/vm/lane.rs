@@ -107,7 +107,7 @@ impl Lane {
     }
 
     /// Returns a machine with the bundle installed, which was shut down once it was ready. It is off.
-    pub fn installed(&self, name: &str) -> Result<Machine> {
+    pub fn installed_machine(&self, name: &str) -> Result<Machine> {
         let disk = self.ensure_installed()?.join(MACHINE).join("disk.qcow2");
         Machine::branch(&self.hardware, &disk, &folder_of(name))
     }

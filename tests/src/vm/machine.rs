@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::accelerator::Accelerator;
-use super::agent::{Agent, Output, Running};
+use super::agent::{Agent, GuestProcess, Output};
 use super::image::{self, ADDRESS, INTERFACE, Image, STICK};
 use super::stick::{LABEL, Stick};
 use super::wire::Wire;
@@ -264,13 +264,13 @@ impl Machine {
     }
 
     /// Starts a line of bash.
-    pub fn start_line(&mut self, line: &str) -> Result<Running> {
+    pub fn start_line(&mut self, line: &str) -> Result<GuestProcess> {
         self.power()?.agent.start(line, &[])
     }
 
     /// Returns the result of a started line, if it has ended.
-    pub fn ended(&mut self, running: Running) -> Result<Option<Output>> {
-        self.power()?.agent.ended(running)
+    pub fn try_wait(&mut self, running: GuestProcess) -> Result<Option<Output>> {
+        self.power()?.agent.try_wait(running)
     }
 
     /// Returns the lines that programs of the machine have written to this host so far, from all its boots.

@@ -49,7 +49,7 @@ pub fn write(lane: &Lane, outcomes: &[Outcome]) -> Result<()> {
         minutes: outcome.minutes(),
         seen: [&outcome.seen[..], &outcome.unmet[..]].concat(),
     });
-    let rows = merged(&read()?, &fresh.collect::<Vec<_>>());
+    let rows = merge_rows(&read()?, &fresh.collect::<Vec<_>>());
     let results = serde_json::to_string_pretty(&rows)? + "\n";
     for (path, text) in [(results_path(), results), (path(), document(&rows))] {
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -67,7 +67,7 @@ fn read() -> Result<Vec<Row>> {
 }
 
 /// Returns the rows of this run, and earlier rows of other scenarios, in the order of the scenarios.
-fn merged(earlier: &[Row], fresh: &[Row]) -> Vec<Row> {
+fn merge_rows(earlier: &[Row], fresh: &[Row]) -> Vec<Row> {
     let of = |rows: &[Row], name: &str| rows.iter().find(|row| row.scenario == name).cloned();
     SCENARIOS.iter().filter_map(|scenario| of(fresh, scenario.name).or_else(|| of(earlier, scenario.name))).collect()
 }
@@ -128,7 +128,7 @@ mod tests {
             minutes: "1.5".to_owned(),
             seen: vec!["a | b\nc".to_owned(), "not ready".to_owned()],
         };
-        let rows = merged(
+        let rows = merge_rows(
             &[row("swap", "yesterday", true), row("boot", "yesterday", false), row("gone", "yesterday", true)],
             &[row("boot", "today", true)],
         );

@@ -85,7 +85,7 @@ impl Moment {
 }
 
 /// One line of the list of files.
-struct Listed<'a> {
+struct FileEntry<'a> {
     kind: &'a str,
     mode: &'a str,
     owner: &'a str,
@@ -96,7 +96,7 @@ struct Listed<'a> {
     path: &'a str,
 }
 
-impl<'a> Listed<'a> {
+impl<'a> FileEntry<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let mut fields = line.splitn(7, '\t');
         let mut next = || fields.next();
@@ -125,13 +125,13 @@ impl<'a> Listed<'a> {
     }
 }
 
-type Found = (Items, Items, BTreeMap<String, String>);
+type FoundFiles = (Items, Items, BTreeMap<String, String>);
 
-fn files(machine: &mut Machine, known: Option<&Moment>) -> Result<Found> {
+fn files(machine: &mut Machine, known: Option<&Moment>) -> Result<FoundFiles> {
     let listed = machine.run(LIST)?;
-    let listed: Vec<Listed<'_>> = listed.split('\0').filter_map(Listed::parse).collect();
+    let listed: Vec<FileEntry<'_>> = listed.split('\0').filter_map(FileEntry::parse).collect();
     ensure!(listed.len() > 1000, "only {} files were found", listed.len());
-    let is_hashed = |file: &&Listed<'_>| file.kind == "f" && !file.is_in_memory() && file.path != super::image::SWAP;
+    let is_hashed = |file: &&FileEntry<'_>| file.kind == "f" && !file.is_in_memory() && file.path != super::image::SWAP;
     let mut digests = BTreeMap::new();
     let mut unknown = Vec::new();
     for file in listed.iter().filter(is_hashed) {
@@ -245,12 +245,12 @@ mod tests {
     fn file_description_ignores_time() {
         let line = "f\t644\t0:0\t5\t77-1793491200.5\t\t/etc/a b";
         let later = "f\t644\t0:0\t5\t77-1793491300.5\t\t/etc/a b";
-        let (one, two) = (Listed::parse(line).unwrap(), Listed::parse(later).unwrap());
+        let (one, two) = (FileEntry::parse(line).unwrap(), FileEntry::parse(later).unwrap());
         let digest = "00".to_owned();
         assert_eq!(one.describe(Some(&digest)), "file 644 0:0 5 bytes 00");
         assert_eq!(one.describe(Some(&digest)), two.describe(Some(&digest)));
         assert_ne!(one.key(), two.key(), "a changed file must be hashed again");
-        assert_eq!(Listed::parse("l\t777\t0:0\t3\t8-1\tb\t/etc/l").unwrap().describe(None), "link to b");
+        assert_eq!(FileEntry::parse("l\t777\t0:0\t3\t8-1\tb\t/etc/l").unwrap().describe(None), "link to b");
     }
 
     #[test]

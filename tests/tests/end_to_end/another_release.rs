@@ -7,12 +7,12 @@ use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use landfall_lifecycle::pins::Event;
 use landfall_tests::console::Program;
-use landfall_tests::proofs::{administer, administered, sql};
+use landfall_tests::proofs::{admin_output, administer, sql};
 use landfall_tests::site::wait_until;
 use landfall_tests::{bulletin, printer, writer};
 use serde_json::{Value, json};
 
-use super::cut::{At, Moment, boot, cut_during};
+use super::cut::{CutPoint, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::fixture;
 use super::installed::installed_machine;
@@ -53,7 +53,7 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
 
     upgrades_through_a_power_cut(engineer)?;
     let second = content(engineer)?;
-    let line = bulletin::acknowledged(&machine)?;
+    let line = bulletin::last_acknowledged(&machine)?;
     goes_back_by_itself(engineer)?;
     ensure!(content(engineer)? == second, "an upgrade that went back left or lost content");
     canary_goes_back(engineer)?;
@@ -66,7 +66,7 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     ensure!(content(engineer)? == second, "going to and fro left or lost content");
     ensure!(first.iter().all(|file| second.contains(file)), "content of the release before is gone");
     note_server_versions()?;
-    let kept = writer::acknowledged(&machine)?.expect_kept(&machine)?;
+    let kept = writer::acknowledgments(&machine)?.expect_kept(&machine)?;
     printer::note(format!("proved: {kept} rows were acknowledged in the meantime, and none is missing"));
     goes_back_to_its_data(engineer)?;
     engineer.uninstall_all()?;
@@ -93,7 +93,7 @@ fn comes_and_goes(engineer: Engineer<'_>, line: u64) -> Result<()> {
     let machine = engineer.machine();
     let [dry_run, rollback, keep, _restore] = handbook::arguments(ROLLBACK, &[])?;
     for undecided in [dry_run, rollback] {
-        engineer.follow(&undecided, &[])?.refused("rollback that leaves data undecided", "LF4410", 2)?;
+        engineer.follow(&undecided, &[])?.expect_refusal("rollback that leaves data undecided", "LF4410", 2)?;
     }
     ensure!(schema(engineer)? == "schema_version", "the job of 1.1.0 has not changed the schema");
     refuses_an_unknown_version(engineer, &keep)?;
@@ -126,7 +126,7 @@ fn comes_and_goes(engineer: Engineer<'_>, line: u64) -> Result<()> {
 fn refuses_an_unknown_version(engineer: Engineer<'_>, rollback: &[String]) -> Result<()> {
     for more in [&["--to", "9.9.9", "--dry-run"][..], &["--to", "9.9.9"]] {
         let refused = engineer.follow(rollback, more)?;
-        let refused = refused.refused("rollback to an unknown version", "LF4408", 2)?.to_string();
+        let refused = refused.expect_refusal("rollback to an unknown version", "LF4408", 2)?.to_string();
         ensure!(refused.contains("9.9.9") && refused.contains("1.0.0"), "the versions are not named: {refused}");
     }
     let journals = engineer.machine().run("ls /var/lib/landfall/journal")?.stdout;
@@ -138,9 +138,9 @@ fn refuses_an_unknown_version(engineer: Engineer<'_>, rollback: &[String]) -> Re
 /// Upgrades to the same or an older release, and rollbacks to an unkept version, are refused. Nothing changes, not even
 /// a journal.
 fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
-    engineer.landfall(&["upgrade", STICK])?.refused("upgrade to the same release", "LF4402", 2)?;
-    engineer.landfall(&["rollback"])?.refused("rollback of an install", "LF4408", 2)?;
-    engineer.landfall(&["upgrade", "--abort"])?.refused("abort of nothing", "LF4035", 2)?;
+    engineer.landfall(&["upgrade", STICK])?.expect_refusal("upgrade to the same release", "LF4402", 2)?;
+    engineer.landfall(&["rollback"])?.expect_refusal("rollback of an install", "LF4408", 2)?;
+    engineer.landfall(&["upgrade", "--abort"])?.expect_refusal("abort of nothing", "LF4035", 2)?;
     let [dry_run, _upgrade] = handbook::arguments(UPGRADE, &[OTHER_STICK])?;
     let dry_run = engineer.follow(&dry_run, &[])?.report("upgrade --dry-run")?;
     let fates: Vec<_> = dry_run["components"]
@@ -191,7 +191,7 @@ fn refuses_to_lose_an_edit(engineer: Engineer<'_>) -> Result<()> {
     let found = found.with_context(|| format!("the edit is not in the plan: {edits:?}"))?;
     ensure!(found["stays"] == false && found["new"] == "kube-dns", "{found}");
     let refused = engineer.landfall(&["upgrade", NEXT])?;
-    let refused = refused.refused("upgrade that would lose an edit", "LF4036", 4)?.to_string();
+    let refused = refused.expect_refusal("upgrade that would lose an edit", "LF4036", 4)?.to_string();
     ensure!(refused.contains("coredns") && refused.contains("k8s-app"), "the edit is not named: {refused}");
     edit("kube-dns")?;
     printer::note("proved: an upgrade that would lose an edit is refused, and names it");
@@ -203,10 +203,10 @@ fn refuses_to_lose_an_edit(engineer: Engineer<'_>) -> Result<()> {
 fn lists_an_edit_that_goes(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let shown = "kubectl --namespace valkey get configmap valkey-settings --output jsonpath='{.data.maxmemory}'";
-    let before = administered(machine, shown)?;
+    let before = admin_output(machine, shown)?;
     let set = |value: &str| {
         let patch = json!({"data": {"maxmemory": value}});
-        administered(machine, &format!("kubectl --namespace valkey patch configmap valkey-settings --patch '{patch}'"))
+        admin_output(machine, &format!("kubectl --namespace valkey patch configmap valkey-settings --patch '{patch}'"))
     };
     set("1mb")?;
     let plan = engineer.landfall(&["upgrade", NEXT, "--dry-run"])?.report("upgrade --dry-run")?;
@@ -224,7 +224,7 @@ fn lists_an_edit_that_goes(engineer: Engineer<'_>) -> Result<()> {
 /// Upgrades from a delta. The power is cut while the database changes, and the upgrade finishes automatically, without
 /// a command.
 fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
-    let at = At { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
+    let at = CutPoint { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
     let [_dry_run, upgrade] = handbook::arguments(UPGRADE, &[(STICK, delta::DELTA)])?;
     let upgrade: Vec<&str> = upgrade.iter().map(String::as_str).collect();
     cut_during(engineer, &upgrade, &at)?;
@@ -241,7 +241,7 @@ fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     expect_root(engineer, &later_root()?)?;
     expect_backup_before(engineer)?;
     expect_canary_ran(engineer)?;
-    engineer.landfall(&["upgrade", STICK])?.refused("upgrade to an older release", "LF4403", 2)?;
+    engineer.landfall(&["upgrade", STICK])?.expect_refusal("upgrade to an older release", "LF4403", 2)?;
     printer::note("proved: an upgrade whose power was cut was completed, with every row");
     Ok(())
 }
@@ -262,10 +262,14 @@ fn expect_backup_before(engineer: Engineer<'_>) -> Result<()> {
     ensure!(versions == ["1.1.0", "1.0.0"], "the releases are {versions:?}");
     expect_history(engineer)?;
     // Only the version that made a backup is known to read it.
-    engineer.landfall(&["restore", "--confirm", "any"])?.refused("restore without a fitting backup", "LF4609", 2)?;
+    engineer.landfall(&["restore", "--confirm", "any"])?.expect_refusal(
+        "restore without a fitting backup",
+        "LF4609",
+        2,
+    )?;
     let id = backups[0]["id"].as_str().context("a backup has no id")?;
     let named = ["restore", "--backup", id, "--confirm", "any"];
-    engineer.landfall(&named)?.refused("restore of another version", "LF4616", 2)?;
+    engineer.landfall(&named)?.expect_refusal("restore of another version", "LF4616", 2)?;
     Ok(())
 }
 
@@ -318,7 +322,7 @@ fn nameservers(engineer: Engineer<'_>) -> Result<String> {
 fn canary_goes_back(engineer: Engineer<'_>) -> Result<()> {
     let before = nameservers(engineer)?;
     ensure!(before.lines().count() == 2, "1.1.0 has these nameservers: {before}");
-    let failure = engineer.landfall(&["upgrade", UNPROVED])?.refused("upgrade", "LF4032", 4)?.to_string();
+    let failure = engineer.landfall(&["upgrade", UNPROVED])?.expect_refusal("upgrade", "LF4032", 4)?.to_string();
     for part in
         ["canary of component dns", "coredns-canary", "proof nameserver", "coredns_of_another_release", "status 200"]
     {
@@ -336,7 +340,7 @@ fn canary_goes_back(engineer: Engineer<'_>) -> Result<()> {
 /// The new database destroys its data and never starts. The site returns to its previous state automatically, rows
 /// included, and the error names the reason.
 fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
-    let failure = engineer.landfall(&["upgrade", BROKEN])?.refused("upgrade", "LF4032", 4)?.to_string();
+    let failure = engineer.landfall(&["upgrade", BROKEN])?.expect_refusal("upgrade", "LF4032", 4)?.to_string();
     ensure!(failure.contains("starter 1.1.0") && failure.contains("postgres"), "the reason is not named: {failure}");
     engineer.wait_ready("an upgrade that went back")?;
     expect_release(engineer, "1.1.0")?;
@@ -434,7 +438,7 @@ fn approves_at_the_host(engineer: Engineer<'_>, program: &Program<'_>, request: 
     ensure!(asked["state"] == "running" && note.contains("landfall approvals list"), "{asked:#}");
     let (_, operation) = program.get("/api/v1/operation")?;
     ensure!(operation["operation"] != "upgrade", "it began before the host approved it: {operation:#}");
-    engineer.landfall(&["approvals", "approve", "00000000"])?.refused("approvals approve", "LF4813", 2)?;
+    engineer.landfall(&["approvals", "approve", "00000000"])?.expect_refusal("approvals approve", "LF4813", 2)?;
     let word = engineer.landfall(&["approvals", "approve", digest])?.report("approvals approve")?;
     ensure!(word["word"] == "approved" && word["plan"] == digest, "{word:#}");
     let shown = engineer.landfall(&["approvals", "waive"])?.report("approvals waive")?;
@@ -455,15 +459,15 @@ fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
     let [_dry_run, _rollback, _keep, restore] = handbook::arguments(ROLLBACK, &[])?;
     let dry_run = engineer.follow(&restore, &["--dry-run"])?.report("rollback --dry-run")?;
     ensure!(dry_run["backup"]["version"] == "1.0.0" && dry_run["backup"]["proven"].is_string(), "{dry_run:#}");
-    engineer.follow(&restore, &[])?.refused("rollback without a name", "LF4025", 2)?;
-    engineer.follow(&restore, &["--confirm", "another"])?.refused("rollback", "LF4025", 2)?;
+    engineer.follow(&restore, &[])?.expect_refusal("rollback without a name", "LF4025", 2)?;
+    engineer.follow(&restore, &["--confirm", "another"])?.expect_refusal("rollback", "LF4025", 2)?;
     ensure!(sql(machine, "SELECT number FROM later")? == "1", "a refused rollback has changed data");
     let name = machine.run("hostname")?.stdout;
     let confirmed = ["--confirm", name.trim()];
     let backup = dry_run["backup"]["id"].as_str().context("the backup has no id")?;
     saved_data::damage(engineer, backup)?;
     let failure =
-        engineer.follow(&restore, &confirmed)?.refused("rollback to a damaged backup", "LF4032", 4)?.to_string();
+        engineer.follow(&restore, &confirmed)?.expect_refusal("rollback to a damaged backup", "LF4032", 4)?.to_string();
     ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");
     expect_release(engineer, "1.1.0")?;
     ensure!(sql(machine, "SELECT number FROM later")? == "1", "a rollback that went back has changed data");
@@ -474,7 +478,7 @@ fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
     differences::expect_kept(machine, "1.0.0")?;
     let later = sql(machine, "SELECT coalesce(to_regclass('later')::text, 'none')")?;
     ensure!(later == "none", "what was written after the backup is still there: {later}");
-    engineer.follow(&restore, &[])?.refused("a second rollback of data", "LF4411", 2)?;
+    engineer.follow(&restore, &[])?.expect_refusal("a second rollback of data", "LF4411", 2)?;
     printer::note("proved: a rollback brought the data of its release back");
     Ok(())
 }

@@ -52,7 +52,7 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     let (_site, machine) = machine_with_stick_and_iptables("e2e-backups-second")?;
     let engineer = Engineer::at(&machine);
     let filter = iptables::prepare(&machine)?;
-    engineer.landfall(&["backup", "run"])?.refused("backup without a site", "LF4030", 4)?;
+    engineer.landfall(&["backup", "run"])?.expect_refusal("backup without a site", "LF4030", 4)?;
     lands_on_an_empty_machine(engineer, &lost)?;
     expect_data(engineer, "first")?;
     filter.expect_chains_of_the_kubelet(&machine)?;
@@ -111,7 +111,7 @@ fn backs_up_and_is_lost() -> Result<Lost> {
 /// Without a backup, restore, drill and check are refused.
 fn refuses_what_it_cannot_do(engineer: Engineer<'_>) -> Result<()> {
     for verb in [&["restore", "--confirm", "any"][..], &["drill"], &["backup", "check"], &["backup", "key"]] {
-        engineer.landfall(verb)?.refused(verb[0], "LF4609", 2)?;
+        engineer.landfall(verb)?.expect_refusal(verb[0], "LF4609", 2)?;
     }
     let [_run, list, ..] = page(TIME_OF_THE_PAGE)?;
     let listed = engineer.follow(&list, &[])?.report("backup list")?;
@@ -129,7 +129,7 @@ fn refuses_what_it_cannot_do(engineer: Engineer<'_>) -> Result<()> {
 /// Shows the settings and systemd's next start, and changes one setting without a file.
 fn shows_the_schedule(engineer: Engineer<'_>) -> Result<()> {
     let schedule = |time: &[&str]| engineer.landfall(&[&["backup", "schedule"][..], time].concat());
-    schedule(&["--time", "25:00"])?.refused("backup schedule", "LF3104", 2)?;
+    schedule(&["--time", "25:00"])?.expect_refusal("backup schedule", "LF3104", 2)?;
     let same = schedule(&["--time", TIME])?.report("backup schedule --time")?;
     ensure!(same["settings"] == json!([]), "it changed what is set already: {same}");
     let changed = schedule(&["--time", "04:45"])?.report("backup schedule --time")?;
@@ -153,9 +153,9 @@ fn sets_backups(engineer: Engineer<'_>) -> Result<()> {
         machine.write_file(SETTINGS, text, 0o600)?;
         engineer.landfall(&["configure", "--site", SETTINGS])
     };
-    configure("backups: {time: '25:00'}\n")?.refused("configure", "LF3104", 2)?;
-    configure("backups: {copies: [/var/lib/landfall/copies]}\n")?.refused("configure", "LF3104", 2)?;
-    configure("backups: {retention: 7}\n")?.refused("configure", "LF3103", 2)?;
+    configure("backups: {time: '25:00'}\n")?.expect_refusal("configure", "LF3104", 2)?;
+    configure("backups: {copies: [/var/lib/landfall/copies]}\n")?.expect_refusal("configure", "LF3104", 2)?;
+    configure("backups: {retention: 7}\n")?.expect_refusal("configure", "LF3103", 2)?;
     let text = format!("backups: {{time: '{TIME}', keep: {{daily: 7, monthly: 2}}, copies: [{DISK}]}}\n");
     let report = configure(&text)?.report("configure")?;
     ensure!(report["settings"] == json!(["backups.copies", "backups.keep", "backups.time"]), "{report}");
@@ -173,7 +173,7 @@ fn sets_backups(engineer: Engineer<'_>) -> Result<()> {
 fn saves_the_log(engineer: Engineer<'_>) -> Result<String> {
     let time = time_of(engineer.machine())?;
     let early = engineer.landfall(&["restore", "--at", &time, "--dry-run"])?;
-    early.refused("restore --at before a log backup", "LF4624", 2)?;
+    early.expect_refusal("restore --at before a log backup", "LF4624", 2)?;
     let saved = engineer.landfall(&["backup", "log"])?.report("backup log")?;
     let [log] = saved["logs"].as_array().context("no logs")?.as_slice() else { anyhow::bail!("{saved}") };
     ensure!(log["stream"] == "postgres/database" && log["outcome"]["kind"] == "stored", "{log}");
@@ -200,7 +200,7 @@ fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     ensure!(again["copies"][0]["repository"] == repository.as_str(), "{again}");
     machine.run(&format!("cp --recursive {repository} {COPIES} && umount {DISK}"))?;
     let refused = engineer.landfall(&["backup", "copy"])?;
-    let refused = refused.refused("backup copy without its disk", "LF4622", 4)?.to_string();
+    let refused = refused.expect_refusal("backup copy without its disk", "LF4622", 4)?.to_string();
     ensure!(refused.contains(DISK) && refused.contains("same filesystem"), "{refused}");
     let known = engineer.status()?["backups"]["copies"][0].clone();
     ensure!(known["newest"].is_string() && known["reason"].is_string(), "the status says of the copies: {known}");
@@ -298,9 +298,11 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
 
 /// Checks that nothing is restored without the site's name, and that with it, all data is that of the backup.
 fn restores(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
-    engineer.landfall(&["restore", "--confirm", "another-site"])?.refused("restore", "LF4025", 2)?;
-    engineer.landfall(&["restore", "--component", "dns", "--dry-run"])?.refused("restore", "LF4621", 2)?;
-    engineer.landfall(&["restore", "--at", "2020-01-01T00:00:00Z", "--dry-run"])?.refused("restore", "LF4609", 2)?;
+    engineer.landfall(&["restore", "--confirm", "another-site"])?.expect_refusal("restore", "LF4025", 2)?;
+    engineer.landfall(&["restore", "--component", "dns", "--dry-run"])?.expect_refusal("restore", "LF4621", 2)?;
+    engineer
+        .landfall(&["restore", "--at", "2020-01-01T00:00:00Z", "--dry-run"])?
+        .expect_refusal("restore", "LF4609", 2)?;
     let [.., dry_run, restore, to_time] = page(time)?;
     let dry_run = engineer.follow(&dry_run, &["--component", "postgres"])?.report("restore --dry-run")?;
     ensure!(dry_run["components"] == json!(["postgres"]), "{dry_run}");
@@ -317,9 +319,9 @@ fn restores(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
 
 /// The check names a backup whose packs have a damaged byte, and its restore leaves the data unchanged.
 fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Result<()> {
-    damage(engineer, backup)?.refused("backup check", "LF4605", 4)?;
+    damage(engineer, backup)?.expect_refusal("backup check", "LF4605", 4)?;
     let failure = engineer.landfall(&["restore", "--backup", backup, "--confirm", name])?;
-    let failure = failure.refused("restore of a damaged backup", "LF4032", 4)?.to_string();
+    let failure = failure.expect_refusal("restore of a damaged backup", "LF4032", 4)?.to_string();
     ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");
     engineer.wait_ready("a restore that went back")?;
     mend(engineer.machine())?;
@@ -350,9 +352,9 @@ fn lands_on_an_empty_machine(engineer: Engineer<'_>, lost: &Lost) -> Result<()> 
     machine
         .run("echo 00 > /root/no-key && head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \\n' > /root/other-key")?;
     let wrongly = |folder: &str, key: &str| engineer.landfall(&["backup", "adopt", folder, "--key", key]);
-    wrongly(COPIES, "/root/no-key")?.refused("adopt with no key", "LF4601", 2)?;
-    wrongly(COPIES, "/root/other-key")?.refused("adopt with a wrong key", "LF4603", 2)?;
-    wrongly("/root", KEY)?.refused("adopt of another folder", "LF4602", 2)?;
+    wrongly(COPIES, "/root/no-key")?.expect_refusal("adopt with no key", "LF4601", 2)?;
+    wrongly(COPIES, "/root/other-key")?.expect_refusal("adopt with a wrong key", "LF4603", 2)?;
+    wrongly("/root", KEY)?.expect_refusal("adopt of another folder", "LF4602", 2)?;
     let replaced = [(COPIES_OF_THE_PAGE, COPIES), ("sha256:…", fixture()?.fingerprint.as_str())];
     let [adopt, install, restore] = handbook::arguments(NEW_HARDWARE, &replaced)?;
     ensure!(adopt.last().is_some_and(|last| last == KEY), "the page has the key elsewhere: {adopt:?}");

@@ -17,7 +17,7 @@ const REST_BYTES: u64 = 1 << 20;
 
 /// Amount of space that stays free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Left {
+pub(crate) enum RemainingSpace {
     /// Bytes for every user. The kubelet evicts pods below 1 GiB, and Landfall stops writing below 1.25 GiB.
     ForAll(u64),
     /// Bytes only for root. Root's reserve is filled up to this amount.
@@ -26,7 +26,7 @@ pub(crate) enum Left {
     Nothing,
 }
 
-impl Left {
+impl RemainingSpace {
     /// Returns the format of `stat --file-system` for the free blocks, and the bytes.
     fn field(self) -> (&'static str, u64) {
         match self {
@@ -38,7 +38,7 @@ impl Left {
 }
 
 /// Fills the filesystem immediately. Nothing is written, except the last mebibyte if nothing may stay free.
-pub(crate) fn fill(machine: &Machine, left: Left) -> Result<()> {
+pub(crate) fn fill(machine: &Machine, left: RemainingSpace) -> Result<()> {
     let (field, bytes) = left.field();
     let free = format!(
         "$(( $(stat --file-system --format={field} /var/lib/landfall) * $(stat --file-system --format=%S \
@@ -52,7 +52,7 @@ pub(crate) fn fill(machine: &Machine, left: Left) -> Result<()> {
     ));
     let size: u64 = filled.context("the disk cannot be filled")?.stdout.trim().parse()?;
     ensure!(size > 0, "there was nothing to fill");
-    if left == Left::Nothing {
+    if left == RemainingSpace::Nothing {
         fill_the_rest(machine)?;
     }
     Ok(())

@@ -52,7 +52,7 @@ pub(crate) fn has_the_copies_of_a_site(engineer: Engineer<'_>, site: &Site, fold
         "the status says of the copies: {known:?}"
     );
     desk.run("systemctl stop versitygw")?;
-    engineer.follow(&copy, &[])?.refused("backup copy to a server that is away", "LF4628", 4)?;
+    engineer.follow(&copy, &[])?.expect_refusal("backup copy to a server that is away", "LF4628", 4)?;
     engineer.configure(&format!("backups: {{copies: [{folder}]}}\n"))?;
     machine.run(&format!("rm {CREDENTIALS}"))?;
     desk.power_cut()?;

@@ -49,7 +49,7 @@ struct Batch {
 }
 
 /// Observations during the backup.
-struct Seen {
+struct BackupObservations {
     /// Log backups that stored something before the backup was there.
     logged: usize,
     /// The time at which the backup was there.
@@ -133,7 +133,7 @@ fn write_until(machine: &Machine, enough: &AtomicBool) -> Result<Vec<Batch>> {
 
 /// Makes a backup while logs are saved. It needs no drill, because the restored time is before its end and uses the
 /// backup before it.
-fn back_up(engineer: Engineer<'_>, enough: &AtomicBool) -> Result<Seen> {
+fn back_up(engineer: Engineer<'_>, enough: &AtomicBool) -> Result<BackupObservations> {
     let known = backups(engineer)?;
     std::thread::scope(|scope| {
         let run = scope.spawn(|| engineer.landfall(&["backup", "run", "--no-drill"])?.report("the large backup"));
@@ -148,7 +148,7 @@ fn back_up(engineer: Engineer<'_>, enough: &AtomicBool) -> Result<Seen> {
         enough.store(true, Ordering::Release);
         run.join().map_err(|_| anyhow!("the backup panicked"))??;
         ensure!(backups(engineer)? > known, "the backup is not listed");
-        Ok(Seen { logged, end })
+        Ok(BackupObservations { logged, end })
     })
 }
 

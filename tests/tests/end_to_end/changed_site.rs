@@ -5,7 +5,7 @@ use anyhow::{Result, bail, ensure};
 use landfall_tests::printer;
 use serde_json::Value;
 
-use super::comparison::{Landed, remaining_differences, settled};
+use super::comparison::{Landed, read_settled, remaining_differences};
 use super::engineer::Engineer;
 
 /// Kinds of objects that are not compared: they record earlier revisions of a workload. Its pods show the current one.
@@ -44,8 +44,8 @@ pub(crate) struct ChangedSite(Landed);
 
 impl ChangedSite {
     /// Returns the state of a site once it no longer changes.
-    pub(crate) fn settled(engineer: Engineer<'_>) -> Result<Self> {
-        settled(engineer, look).map(Self)
+    pub(crate) fn read_settled(engineer: Engineer<'_>) -> Result<Self> {
+        read_settled(engineer, look).map(Self)
     }
 
     /// Fails unless a site reaches this state.
@@ -56,7 +56,7 @@ impl ChangedSite {
     /// Fails unless a site that was `later` meanwhile has everything of this state, and beyond that only content of
     /// `later`. The later release's content and data stay after a rollback.
     pub(crate) fn expect_equal_after(&self, later: &Self, engineer: Engineer<'_>) -> Result<()> {
-        expect(engineer, |found| returned(&self.0, &later.0, found))
+        expect(engineer, |found| expected_state(&self.0, &later.0, found))
     }
 }
 
@@ -105,7 +105,7 @@ fn remove_counters(object: &mut Value) {
 
 /// Returns the expected state of a site that is `first` again, was `later`, and is now `found`. It has everything of
 /// `first`, and those items of only `later` that are found.
-fn returned(first: &Landed, later: &Landed, found: &Landed) -> Landed {
+fn expected_state(first: &Landed, later: &Landed, found: &Landed) -> Landed {
     let mut wanted = first.clone();
     for (name, objects) in &later.cluster.objects {
         if found.cluster.objects.contains_key(name) {
@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    fn landed(objects: &[(&str, Value)], files: &[&str]) -> Landed {
+    fn sample_state(objects: &[(&str, Value)], files: &[&str]) -> Landed {
         let objects = objects.iter().map(|(name, object)| ((*name).to_owned(), vec![object.clone()])).collect();
         Landed {
             cluster: Snapshot { objects, images: BTreeMap::new(), secrets: BTreeMap::new() },
@@ -159,8 +159,8 @@ mod tests {
         let pod_of_job = ("Pod web/migration-* of batch/Job migration", json!({}));
         let job = ("batch/Job web/migration", json!({}));
         let files = ["/var/lib/landfall/journal/2-upgrade", "/var/lib/landfall/marks.json"];
-        let left = comparable(landed(&[replica_set, pod_of_job, job.clone()], &files));
-        assert_eq!(left.difference(&landed(&[job], &files[1..])), Vec::<String>::new());
+        let left = comparable(sample_state(&[replica_set, pod_of_job, job.clone()], &files));
+        assert_eq!(left.difference(&sample_state(&[job], &files[1..])), Vec::<String>::new());
     }
 
     #[test]
@@ -168,11 +168,11 @@ mod tests {
         let own = ("ConfigMap web/settings", json!({"data": {"mode": "fast"}}));
         let changed = ("ConfigMap web/settings", json!({"data": {"mode": "slow"}}));
         let claim = ("PersistentVolumeClaim board/data", json!({"spec": {}}));
-        let first = landed(std::slice::from_ref(&own), &["/etc/a"]);
-        let later = landed(&[changed.clone(), claim.clone()], &["/etc/a", "/etc/b"]);
+        let first = sample_state(std::slice::from_ref(&own), &["/etc/a"]);
+        let later = sample_state(&[changed.clone(), claim.clone()], &["/etc/a", "/etc/b"]);
         let differences = |objects: &[(&str, Value)], files: &[&str]| {
-            let found = landed(objects, files);
-            returned(&first, &later, &found).difference(&found).len()
+            let found = sample_state(objects, files);
+            expected_state(&first, &later, &found).difference(&found).len()
         };
         assert_eq!(differences(&[own.clone(), claim.clone()], &["/etc/a", "/etc/b"]), 0);
         assert_eq!(differences(std::slice::from_ref(&own), &["/etc/a"]), 0);
@@ -188,11 +188,11 @@ mod tests {
     fn images_of_a_release_that_was_undone_may_stay_and_none_may_be_lost() {
         let [blobs, _] = PULLED;
         let [own, other] = ["a", "b"].map(|name| format!("{blobs}{name}"));
-        let wanted = Landed { images: BTreeSet::from(["own".to_owned()]), ..landed(&[], &[&own]) };
+        let wanted = Landed { images: BTreeSet::from(["own".to_owned()]), ..sample_state(&[], &[&own]) };
         let both = BTreeSet::from(["other".to_owned(), "own".to_owned()]);
-        let found = Landed { images: both, ..landed(&[], &[&own, &other]) };
+        let found = Landed { images: both, ..sample_state(&[], &[&own, &other]) };
         assert_eq!(with_pulled(wanted.clone(), &found).difference(&found), Vec::<String>::new());
-        let lost = Landed { images: BTreeSet::from(["other".to_owned()]), ..landed(&[], &[&other, "/etc/more"]) };
+        let lost = Landed { images: BTreeSet::from(["other".to_owned()]), ..sample_state(&[], &[&other, "/etc/more"]) };
         assert_eq!(with_pulled(wanted, &lost).difference(&lost).len(), 3);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use landfall_tests::printer;
-use landfall_tests::proofs::{administer, administered};
+use landfall_tests::proofs::{admin_output, administer};
 use landfall_tests::site::{Machine, wait_until};
 
 use super::engineer::Engineer;
@@ -34,14 +34,14 @@ const SHOWN: &str = "research a25vd24tdG8tb25lLXBlcnNvbg== fast";
 
 /// Fails unless the objects exist as they were created.
 fn expect_objects(machine: &Machine) -> Result<()> {
-    let shown = administered(machine, SHOW)?;
+    let shown = admin_output(machine, SHOW)?;
     ensure!(shown.trim() == SHOWN, "the objects are {shown}");
     Ok(())
 }
 
 /// Creates objects that do not belong to the release.
 pub(crate) fn make_objects(machine: &Machine) -> Result<()> {
-    administered(machine, MAKE)?;
+    admin_output(machine, MAKE)?;
     expect_objects(machine)
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn objects_come_back(machine: &Machine) -> Result<()> {
 
 /// Removes the objects that [`make_objects`] created.
 pub(crate) fn remove_objects(machine: &Machine) -> Result<()> {
-    administered(machine, "kubectl delete namespace team").map(drop)
+    admin_output(machine, "kubectl delete namespace team").map(drop)
 }
 
 /// Overwrites etcd's data, and restores it with the page's commands. Objects created since the backup are gone, but
@@ -68,8 +68,8 @@ pub(crate) fn remove_objects(machine: &Machine) -> Result<()> {
 pub(crate) fn a_broken_etcd_comes_back(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     // The backup is made and proven, but the disk of the copies is disconnected.
-    engineer.landfall(&["backup", "run"])?.refused("backup run before etcd breaks", "LF4622", 4)?;
-    administered(machine, "kubectl create namespace later")?;
+    engineer.landfall(&["backup", "run"])?.expect_refusal("backup run before etcd breaks", "LF4622", 4)?;
+    admin_output(machine, "kubectl create namespace later")?;
     machine.run(
         "head -c 65536 /dev/urandom | dd of=/var/lib/landfall/etcd/member/snap/db conv=notrunc status=none && sync && \
          kill -9 $(pgrep --exact etcd)",

@@ -11,7 +11,7 @@ use landfall_tests::proofs::administer;
 use landfall_tests::site::{Machine, names};
 use serde_json::Value;
 
-use super::cut::{At, Moment};
+use super::cut::{CutPoint, Moment};
 use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
 use super::{journal, secrets};
@@ -102,10 +102,10 @@ pub(crate) struct Uninterrupted {
 
 impl Uninterrupted {
     /// Returns the moment in a step after this percentage of its duration here.
-    pub(crate) fn moment(&self, step: &str, percent: u64) -> Result<At> {
+    pub(crate) fn moment(&self, step: &str, percent: u64) -> Result<CutPoint> {
         let took = self.durations.get(step).with_context(|| format!("the journal has no duration for {step}"))?;
         let wait = took.mul_f64(f64::from(u32::try_from(percent)?) / 100.0);
-        Ok(At { step: step.to_owned(), moment: Moment::After(wait) })
+        Ok(CutPoint { step: step.to_owned(), moment: Moment::After(wait) })
     }
 }
 
@@ -118,13 +118,13 @@ pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &Value) -> Resu
     ensure!(bytes("mediaReadBytes")? >= staged_bytes && staged_bytes > 0, "more was staged than read: {report}");
     let placed_bytes = bytes("storeReadBytes")?;
     let durations = journal::durations(&journal::read(engineer.machine())?);
-    let landed = settled(engineer, Landed::at)?;
+    let landed = read_settled(engineer, Landed::at)?;
     ensure!(landed.unlike_secrets.is_empty(), "{:?}", landed.unlike_secrets);
     Ok(UNINTERRUPTED.get_or_init(|| Uninterrupted { landed, staged_bytes, placed_bytes, durations }))
 }
 
 /// Returns the uninterrupted install of this run. If no test has made one yet, it is made now.
-pub(crate) fn uninterrupted() -> Result<&'static Uninterrupted> {
+pub(crate) fn uninterrupted_install() -> Result<&'static Uninterrupted> {
     static MAKING: Mutex<()> = Mutex::new(());
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(kept) = UNINTERRUPTED.get() {
@@ -139,7 +139,7 @@ pub(crate) fn uninterrupted() -> Result<&'static Uninterrupted> {
 
 /// Returns the state read by `look` once the site no longer changes and the cluster lists every static pod. A failed
 /// read, because something is still starting, counts as a change.
-pub(crate) fn settled(engineer: Engineer<'_>, look: impl Fn(Engineer<'_>) -> Result<Landed>) -> Result<Landed> {
+pub(crate) fn read_settled(engineer: Engineer<'_>, look: impl Fn(Engineer<'_>) -> Result<Landed>) -> Result<Landed> {
     let begun = Instant::now();
     let wanted = static_pods(engineer.machine())?;
     let (mut last, mut moving) = (look(engineer), Vec::<String>::new());
@@ -194,7 +194,7 @@ fn static_pods(machine: &Machine) -> Result<BTreeSet<String>> {
 
 /// Fails unless the site reaches the state of an uninterrupted install.
 pub(crate) fn expect_equal(engineer: Engineer<'_>) -> Result<()> {
-    let wanted = uninterrupted()?;
+    let wanted = uninterrupted_install()?;
     let differences = remaining_differences(|| Ok(wanted.landed.difference(&Landed::at(engineer)?)));
     ensure!(differences.is_empty(), "not what an uninterrupted install leaves:\n{}", differences.join("\n"));
     let objects: usize = wanted.landed.cluster.objects.values().map(Vec::len).sum();

@@ -10,7 +10,7 @@ use landfall_tests::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
 use super::console;
-use super::cut::{At, Moment, boot, cut_during};
+use super::cut::{CutPoint, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::handbook;
 use super::installed::installed_machine;
@@ -99,7 +99,8 @@ fn refuses_what_cannot_be(engineer: Engineer<'_>) -> Result<()> {
         ("values: {postgres.memry: 1Gi}\n", "LF3103", 2, "did you mean `postgres.memory`?"),
     ] {
         write(machine, text)?;
-        let failure = engineer.landfall(&["configure", "--site", FILE])?.refused("configure", code, exit)?.to_string();
+        let failure =
+            engineer.landfall(&["configure", "--site", FILE])?.expect_refusal("configure", code, exit)?.to_string();
         ensure!(failure.contains(names), "{names} is not named: {failure}");
     }
     let journals = machine.run("ls /var/lib/landfall/journal")?.stdout;
@@ -111,18 +112,19 @@ fn refuses_what_cannot_be(engineer: Engineer<'_>) -> Result<()> {
 fn goes_back_when_the_cluster_refuses_after_all(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.write_file(POLICY_FILE, POLICY, 0o600)?;
-    proofs::administered(machine, &format!("kubectl apply --filename {POLICY_FILE}"))?;
+    proofs::admin_output(machine, &format!("kubectl apply --filename {POLICY_FILE}"))?;
     let mark = "kubectl --namespace postgres annotate --overwrite statefulset postgres example.org/refuse=yes";
     wait_until("the policy", Duration::from_mins(1), || {
         Ok((!proofs::administer(machine, mark)?.status.success()).then_some(()))
     })?;
-    proofs::administered(machine, "kubectl --namespace postgres annotate statefulset postgres example.org/refuse-")?;
+    proofs::admin_output(machine, "kubectl --namespace postgres annotate statefulset postgres example.org/refuse-")?;
     write(machine, "values: {valkey.maxmemory: 96mb, postgres.memory: 640Mi}\n")?;
-    let failure = engineer.landfall(&["configure", "--site", FILE])?.refused("configure", "LF4032", 4)?.to_string();
+    let failure =
+        engineer.landfall(&["configure", "--site", FILE])?.expect_refusal("configure", "LF4032", 4)?.to_string();
     ensure!(failure.contains("StatefulSet postgres"), "the reason is not named: {failure}");
     engineer.wait_ready("a change that was undone")?;
     expect_settings(machine, "768Mi", 64)?;
-    proofs::administered(machine, &format!("kubectl delete --filename {POLICY_FILE}"))?;
+    proofs::admin_output(machine, &format!("kubectl delete --filename {POLICY_FILE}"))?;
     machine.run(&format!("rm {POLICY_FILE}")).map(drop)
 }
 
@@ -130,7 +132,7 @@ fn goes_back_when_the_cluster_refuses_after_all(engineer: Engineer<'_>) -> Resul
 fn ends_after_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     write(machine, "values: {valkey.maxmemory: 96mb}\n")?;
-    let at = At { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
+    let at = CutPoint { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
     cut_during(engineer, &["configure", "--site", FILE], &at)?;
     boot(machine)?;
     wait_until("the change to resume and end", SELF_LIMIT, || {
@@ -163,7 +165,7 @@ fn survives_its_terminal(engineer: Engineer<'_>) -> Result<()> {
     })?;
     machine.run(&format!("kill -KILL $(cat {PID_FILE}) && rm {PID_FILE}"))?;
     write(machine, NEW)?;
-    engineer.landfall(&["configure", "--site", FILE])?.refused("a second change", "LF4006", 4)?;
+    engineer.landfall(&["configure", "--site", FILE])?.expect_refusal("a second change", "LF4006", 4)?;
     let mut released = None;
     let resumed = engineer.watch(&["resume"], |line| {
         if released.is_none() && line.contains(UNIT) {
@@ -233,7 +235,7 @@ fn changes_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
 fn hold_pod(machine: &Machine, finalizers: &str) -> Result<()> {
     let patch = format!(r#"{{"metadata":{{"finalizers":{finalizers}}}}}"#);
     let line = format!("kubectl --namespace valkey patch pod valkey-0 --type merge --patch '{patch}'");
-    proofs::administered(machine, &line).map(drop)
+    proofs::admin_output(machine, &line).map(drop)
 }
 
 fn write(machine: &Machine, text: &str) -> Result<()> {

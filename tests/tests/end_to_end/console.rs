@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::console::{Console, Program, form_word};
-use landfall_tests::proofs::administered;
+use landfall_tests::proofs::admin_output;
 use landfall_tests::site::Machine;
 use landfall_tests::{printer, workspace};
 use serde_json::{Value, json};
@@ -74,9 +74,9 @@ fn is_where_an_ingress_leads(machine: &Machine) -> Result<()> {
     let page = std::fs::read_to_string(workspace::root().join("docs/CONSOLE.md"))?;
     let (_, object) = page.split_once(INGRESS).context("docs/CONSOLE.md has no object for an ingress")?;
     let (object, _) = object.split_once("```").context("the object for an ingress does not end")?;
-    administered(machine, &format!("kubectl create --dry-run=server --filename - <<'OBJECT'\n{object}OBJECT"))?;
+    admin_output(machine, &format!("kubectl create --dry-run=server --filename - <<'OBJECT'\n{object}OBJECT"))?;
     let ports = "kubectl --namespace landfall-console get service console --output jsonpath='{.spec.ports[*].port}'";
-    let ports = administered(machine, ports)?;
+    let ports = admin_output(machine, ports)?;
     ensure!(ports.trim() == "443", "the service of the console has the ports {ports}");
     Ok(())
 }

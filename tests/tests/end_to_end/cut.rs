@@ -43,7 +43,7 @@ pub(crate) enum Moment {
 
 /// A step of the plan, and a moment in it.
 #[derive(Debug, Clone)]
-pub(crate) struct At {
+pub(crate) struct CutPoint {
     /// ID of the step.
     pub(crate) step: String,
     /// Moment in the step.
@@ -52,14 +52,14 @@ pub(crate) struct At {
 
 /// Observations at the instant of a power cut.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen {
+pub(crate) struct CutObservation {
     /// True if the step was acting or being undone. For a moment in a pod, the pod must have begun as well.
     pub(crate) is_within: bool,
     /// Bytes that the program had read since the step began, if the moment is [`Moment::Read`].
     pub(crate) read_bytes: u64,
 }
 
-impl Seen {
+impl CutObservation {
     fn without_bytes(is_within: bool) -> Self {
         Self { is_within, read_bytes: 0 }
     }
@@ -82,10 +82,10 @@ impl Cut {
     }
 }
 
-impl At {
+impl CutPoint {
     /// Returns a better moment after one that missed the step. It is earlier if the step, or even the verb, was already
     /// done; it is later if the step's beginning had not reached the disk.
-    fn corrected(&self, missed: Option<&Cut>) -> Self {
+    fn retry_point(&self, missed: Option<&Cut>) -> Self {
         let moment = match self.moment {
             Moment::After(wait) if missed.is_some_and(|cut| cut.end.step == self.step) => {
                 Moment::After(wait * 3 / 2 + Duration::from_millis(5))
@@ -108,7 +108,7 @@ pub(crate) fn steps(engineer: Engineer<'_>) -> Result<Vec<String>> {
 
 /// Installs, cuts the power between the step's Started and its Done, and boots again. If the cut missed the step, or
 /// the install ended before it, uninstalls and tries again.
-pub(crate) fn install_and_cut(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
+pub(crate) fn install_and_cut(engineer: Engineer<'_>, at: &CutPoint) -> Result<Cut> {
     let mut at = at.clone();
     for _ in 0..TRIES {
         let cut = match install_and_cut_once(engineer, &at)? {
@@ -116,15 +116,16 @@ pub(crate) fn install_and_cut(engineer: Engineer<'_>, at: &At) -> Result<Cut> {
             missed => missed,
         };
         printer::note(format!("{at:?} missed the step: uninstalled, and tried again"));
-        at = at.corrected(cut.as_ref());
+        at = at.retry_point(cut.as_ref());
         engineer.uninstall_all()?;
     }
     bail!("{TRIES} cuts missed the act of {}", at.step)
 }
 
-fn install_and_cut_once(engineer: Engineer<'_>, at: &At) -> Result<Option<Cut>> {
+fn install_and_cut_once(engineer: Engineer<'_>, at: &CutPoint) -> Result<Option<Cut>> {
     let trust = fixture()?.fingerprint.clone();
-    let Some(Seen { read_bytes, .. }) = try_cut_during(engineer, &["install", STICK, "--trust", &trust], at)? else {
+    let Some(CutObservation { read_bytes, .. }) = try_cut_during(engineer, &["install", STICK, "--trust", &trust], at)?
+    else {
         return Ok(None);
     };
     boot(engineer.machine())?;
@@ -155,16 +156,16 @@ pub(crate) fn boot(machine: &Machine) -> Result<()> {
 }
 
 /// Runs a verb and cuts the power at the moment. Fails if the verb ends first.
-pub(crate) fn cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result<Seen> {
+pub(crate) fn cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &CutPoint) -> Result<CutObservation> {
     try_cut_during(engineer, arguments, at)?.with_context(|| format!("the verb ended before {at:?}"))
 }
 
 /// Like [`cut_during`], but returns None without a cut if the verb succeeds before the moment. Fails if the verb fails
 /// before it.
-fn try_cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result<Option<Seen>> {
+fn try_cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &CutPoint) -> Result<Option<CutObservation>> {
     let machine = engineer.machine();
     let ended = AtomicBool::new(false);
-    let mut watched = Watched::begin(machine, at)?;
+    let mut watched = CutWatch::begin(machine, at)?;
     std::thread::scope(|scope| {
         let cutter = scope.spawn(|| cut_at(machine, &mut watched, at, &ended));
         let said = engineer.landfall(arguments);
@@ -182,15 +183,15 @@ fn try_cut_during(engineer: Engineer<'_>, arguments: &[&str], at: &At) -> Result
 }
 
 /// The sources that reveal the moment.
-struct Watched {
+struct CutWatch {
     journal: Follow,
     /// Pods of the moment's namespace that had begun before.
     known_pods: BTreeSet<String>,
 }
 
-impl Watched {
+impl CutWatch {
     /// Starts to watch from now on.
-    fn begin(machine: &Machine, at: &At) -> Result<Self> {
+    fn begin(machine: &Machine, at: &CutPoint) -> Result<Self> {
         let known_pods = match at.moment {
             Moment::InPod(namespace, _) => pod_logs(machine, namespace)?,
             Moment::Read(_) | Moment::After(_) | Moment::Undoing(_) => BTreeSet::new(),
@@ -200,19 +201,24 @@ impl Watched {
 }
 
 /// Cuts the power at the moment, or earlier if the step is already done; does not cut if the verb has ended.
-fn cut_at(machine: &Machine, watched: &mut Watched, at: &At, ended: &AtomicBool) -> Result<Option<Seen>> {
+fn cut_at(
+    machine: &Machine,
+    watched: &mut CutWatch,
+    at: &CutPoint,
+    ended: &AtomicBool,
+) -> Result<Option<CutObservation>> {
     let seen = match at.moment {
         Moment::After(wait) | Moment::Undoing(wait) => {
             let begins = if matches!(at.moment, Moment::Undoing(_)) { undo_begins } else { begins };
             let journal = &mut watched.journal;
             let begun = wait_for_begin(journal, |event| begins(event, &at.step), ended, || Ok(()))?;
             let is_within = begun && !wait_for_end(journal, &at.step, wait)?;
-            begun.then(|| Seen::without_bytes(is_within))
+            begun.then(|| CutObservation::without_bytes(is_within))
         }
         Moment::InPod(namespace, wait) => wait_in_pod(machine, watched, &at.step, (namespace, wait), ended)?,
         Moment::Read(wanted) => {
             let read = stop_after_reading(machine, &mut watched.journal, &at.step, wanted, ended)?;
-            read.map(|read_bytes| Seen { is_within: true, read_bytes })
+            read.map(|read_bytes| CutObservation { is_within: true, read_bytes })
         }
     };
     if seen.is_some() && !ended.load(Ordering::Acquire) {
@@ -226,20 +232,20 @@ fn cut_at(machine: &Machine, watched: &mut Watched, at: &At, ended: &AtomicBool)
 /// verb ended before the step began.
 fn wait_in_pod(
     machine: &Machine,
-    Watched { journal, known_pods }: &mut Watched,
+    CutWatch { journal, known_pods }: &mut CutWatch,
     step: &str,
     (namespace, wait): (&str, Duration),
     ended: &AtomicBool,
-) -> Result<Option<Seen>> {
+) -> Result<Option<CutObservation>> {
     if !wait_for_begin(journal, |event| begins(event, step), ended, || Ok(()))? {
         return Ok(None);
     }
     while pod_logs(machine, namespace)?.is_subset(known_pods) {
         if ended.load(Ordering::Acquire) || wait_for_end(journal, step, LOOK_EVERY)? {
-            return Ok(Some(Seen::without_bytes(false)));
+            return Ok(Some(CutObservation::without_bytes(false)));
         }
     }
-    Ok(Some(Seen::without_bytes(!wait_for_end(journal, step, wait)?)))
+    Ok(Some(CutObservation::without_bytes(!wait_for_end(journal, step, wait)?)))
 }
 
 /// Returns true if the event begins the step, forward or in an undo.

@@ -12,7 +12,7 @@ use landfall_tests::site::wait_until;
 
 use super::another_release::{expect_release, schema};
 use super::changed_site::ChangedSite;
-use super::cut::{At, Moment, cut_during};
+use super::cut::{CutPoint, Moment, cut_during};
 use super::differences;
 use super::dump::{self, dump};
 use super::engineer::Engineer;
@@ -57,17 +57,17 @@ const ROLLBACK: [&str; 7] = [
 /// All instants of a seed.
 struct Instants {
     /// Instants while content is copied from the media and placed.
-    placing: Vec<At>,
+    placing: Vec<CutPoint>,
     /// Instants during the backup and its drill.
-    backup: Vec<At>,
+    backup: Vec<CutPoint>,
     /// Instants during the database's drill.
-    trial: Vec<At>,
+    trial: Vec<CutPoint>,
     /// Instants while data is copied and migrated, and objects and the node change.
-    change: Vec<At>,
+    change: Vec<CutPoint>,
     /// Instants while a failed release is undone.
-    undo: Vec<At>,
+    undo: Vec<CutPoint>,
     /// Instants in rollbacks that restore data, in steps that upgrades lack.
-    rollback: Vec<At>,
+    rollback: Vec<CutPoint>,
 }
 
 impl Instants {
@@ -92,13 +92,13 @@ impl Instants {
 }
 
 /// The instants that a test uses.
-struct Chosen {
+struct ChosenCuts {
     /// Instants in upgrades that are undone.
-    undone: Vec<At>,
+    undone: Vec<CutPoint>,
     /// Instants in upgrades that succeed.
-    forward: Vec<At>,
+    forward: Vec<CutPoint>,
     /// Instants in rollbacks after successful upgrades.
-    rollbacks: Vec<At>,
+    rollbacks: Vec<CutPoint>,
 }
 
 // One of each kind for the part `upgrades`, which compares whole sites after the undo. The part `cuts` uses all
@@ -107,7 +107,7 @@ struct Chosen {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn an_instant_of_each_kind() -> Result<()> {
-    upgrades_cut("e2e-cuts", None, |instants| Chosen {
+    upgrades_cut("e2e-cuts", None, |instants| ChosenCuts {
         undone: instants.undo[..1].to_vec(),
         forward: [&instants.placing, &instants.backup, &instants.trial, &instants.change]
             .map(|kind| kind[0].clone())
@@ -120,7 +120,7 @@ fn an_instant_of_each_kind() -> Result<()> {
 #[ignore = "needs cargo xtask test --full"]
 fn all_instants_of_undo_and_content() -> Result<()> {
     let later = upgraded_without_a_cut("e2e-upgrade-uncut")?;
-    upgrades_cut("e2e-upgrade-all-cuts", Some(later), |instants| Chosen {
+    upgrades_cut("e2e-upgrade-all-cuts", Some(later), |instants| ChosenCuts {
         undone: instants.undo,
         forward: instants.placing,
         rollbacks: instants.rollback[..OF_EACH / 2].to_vec(),
@@ -131,7 +131,7 @@ fn all_instants_of_undo_and_content() -> Result<()> {
 #[ignore = "needs cargo xtask test --full"]
 fn all_instants_of_backup_and_change() -> Result<()> {
     let later = upgraded_without_a_cut("e2e-other-uncut")?;
-    upgrades_cut("e2e-upgrade-other-cuts", Some(later), |instants| Chosen {
+    upgrades_cut("e2e-upgrade-other-cuts", Some(later), |instants| ChosenCuts {
         undone: Vec::new(),
         forward: [instants.backup, instants.trial, instants.change].concat(),
         rollbacks: instants.rollback[OF_EACH / 2..].to_vec(),
@@ -145,16 +145,16 @@ fn upgraded_without_a_cut(site: &str) -> Result<ChangedSite> {
     let engineer = Engineer::at(&machine);
     engineer.landfall(&["upgrade", NEXT])?.report("upgrade")?;
     engineer.wait_ready("an upgrade")?;
-    ChangedSite::settled(engineer)
+    ChangedSite::read_settled(engineer)
 }
 
 /// Cuts the power at the chosen instants. `later` is the state of 1.1.0, if known.
-fn upgrades_cut(site: &str, later: Option<ChangedSite>, choose: impl FnOnce(Instants) -> Chosen) -> Result<()> {
+fn upgrades_cut(site: &str, later: Option<ChangedSite>, choose: impl FnOnce(Instants) -> ChosenCuts) -> Result<()> {
     ensure_later_releases()?;
     let (_site, machine) = installed_machine(site)?;
     let engineer = Engineer::at(&machine);
-    let Chosen { undone, forward, mut rollbacks } = choose(Instants::of(&steps(engineer)?)?);
-    let first = ChangedSite::settled(engineer)?;
+    let ChosenCuts { undone, forward, mut rollbacks } = choose(Instants::of(&steps(engineer)?)?);
+    let first = ChangedSite::read_settled(engineer)?;
     let mut cuts = Cuts { engineer, first, later, was_later: false, within: Vec::new() };
     write_rows(engineer)?;
     for at in &undone {
@@ -178,8 +178,8 @@ fn upgrades_cut(site: &str, later: Option<ChangedSite>, choose: impl FnOnce(Inst
 
 /// Fails unless at least one cut met the drill, and one the migration, if such cuts were tried. `within` are the
 /// instants at which the step was still acting, and the pod had begun.
-fn expect_met(tried: &[At], within: &[At]) -> Result<()> {
-    type Kind = fn(&At) -> bool;
+fn expect_met(tried: &[CutPoint], within: &[CutPoint]) -> Result<()> {
+    type Kind = fn(&CutPoint) -> bool;
     for (name, is_it) in [("trial restore", is_in_trial as Kind), ("migration", is_in_migration)] {
         let met = within.iter().filter(|at| is_it(at)).count();
         let all = tried.iter().filter(|at| is_it(at)).count();
@@ -189,11 +189,11 @@ fn expect_met(tried: &[At], within: &[At]) -> Result<()> {
     Ok(())
 }
 
-fn is_in_trial(at: &At) -> bool {
+fn is_in_trial(at: &CutPoint) -> bool {
     matches!(at.moment, Moment::InPod(TRIAL, _))
 }
 
-fn is_in_migration(at: &At) -> bool {
+fn is_in_migration(at: &CutPoint) -> bool {
     at.step == MIGRATION && matches!(at.moment, Moment::After(_))
 }
 
@@ -234,11 +234,11 @@ fn of_kind<'a>(
     steps: impl Fn(usize) -> &'a Vec<String>,
     longest: u64,
     moment: impl Fn(Duration) -> Moment,
-) -> Result<Vec<At>> {
-    let mut seeded = Seeded::named(&format!("upgrades: {name}"))?;
+) -> Result<Vec<CutPoint>> {
+    let mut seeded = Seeded::with_name(&format!("upgrades: {name}"))?;
     let instant = |number| {
         let step = seeded.one_of(steps(number)).clone();
-        At { step, moment: moment(Duration::from_millis(seeded.within(0, longest))) }
+        CutPoint { step, moment: moment(Duration::from_millis(seeded.within(0, longest))) }
     };
     Ok((0..OF_EACH).map(instant).collect())
 }
@@ -266,12 +266,12 @@ struct Cuts<'a> {
     /// components that it added.
     was_later: bool,
     /// Instants at which the step was still acting.
-    within: Vec<At>,
+    within: Vec<CutPoint>,
 }
 
 impl Cuts<'_> {
     /// Cuts an upgrade from 1.0.0. Returns the resulting version, either 1.0.0 or 1.1.0.
-    fn on_the_way(&mut self, at: &At) -> Result<String> {
+    fn on_the_way(&mut self, at: &CutPoint) -> Result<String> {
         let data = self.write()?;
         let seen = cut_during(self.engineer, &["upgrade", NEXT], at)?;
         self.within.extend(seen.is_within.then(|| at.clone()));
@@ -281,7 +281,7 @@ impl Cuts<'_> {
     }
 
     /// Cuts a rollback from 1.1.0. The site is 1.0.0 afterwards, with its earlier data.
-    fn roll_back_through(&mut self, at: &At) -> Result<()> {
+    fn roll_back_through(&mut self, at: &CutPoint) -> Result<()> {
         let data = Data::of(self.engineer)?;
         let name = self.engineer.machine().run("hostname")?.stdout;
         cut_during(self.engineer, &["rollback", "--data", "restore", "--confirm", name.trim()], at)?;
@@ -291,7 +291,7 @@ impl Cuts<'_> {
     }
 
     /// Cuts an upgrade from 1.0.0 to a release that fails and is undone. The site is 1.0.0 afterwards.
-    fn on_the_way_back(&mut self, at: &At) -> Result<()> {
+    fn on_the_way_back(&mut self, at: &CutPoint) -> Result<()> {
         let data = self.write()?;
         cut_during(self.engineer, &["upgrade", BROKEN], at)?;
         let version = ends_by_itself(self.engineer, at)?;
@@ -321,7 +321,7 @@ impl Cuts<'_> {
 }
 
 /// Boots, and returns the installed version once no operation is open.
-fn ends_by_itself(engineer: Engineer<'_>, at: &At) -> Result<String> {
+fn ends_by_itself(engineer: Engineer<'_>, at: &CutPoint) -> Result<String> {
     engineer.machine().boot()?;
     // Services may still be starting: the measured time is the delay until the site continues its change.
     let begun = Instant::now();

@@ -62,11 +62,11 @@ fn refuses_another(engineer: Engineer<'_>) -> Result<()> {
     let before = engineer.machine().run(listed)?.stdout;
     for more in [&["--dry-run"][..], &[]] {
         let refused = engineer.landfall(&[&["upgrade", UNFIT], more].concat())?;
-        let refused = refused.refused("upgrade with a delta for another site", "LF1218", 3)?.to_string();
+        let refused = refused.expect_refusal("upgrade with a delta for another site", "LF1218", 3)?.to_string();
         ensure!(refused.contains("blobs of"), "what is missing is not named: {refused}");
     }
     let refused =
-        engineer.landfall(&["carry", "in", UNFIT])?.refused("carry in of a delta for another", "LF4746", 3)?;
+        engineer.landfall(&["carry", "in", UNFIT])?.expect_refusal("carry in of a delta for another", "LF4746", 3)?;
     ensure!(refused.to_string().contains("LF1218"), "{refused}");
     ensure!(engineer.machine().run(listed)?.stdout == before, "a refused delta has left something");
     printer::note("proved: a delta for a site that holds more is refused before anything is changed");

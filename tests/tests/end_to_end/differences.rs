@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use landfall_tests::edits;
 use landfall_tests::later_releases::{self, DEFAULT_MEMORY};
-use landfall_tests::proofs::{administered, in_pod, sql};
+use landfall_tests::proofs::{admin_output, in_pod, sql};
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::Value;
 
@@ -54,7 +54,7 @@ fn expect_model(machine: &Machine, version: &str) -> Result<()> {
     let found = in_pod(machine, "assistant", "deployment/assistant", "sha256sum /models/minilm/model.safetensors")?;
     let found = format!("sha256:{}", found.stdout.split(' ').next().unwrap_or_default());
     ensure!(found == wanted, "a pod of {version} reads the model {found}, not {wanted}");
-    let claims = administered(machine, "kubectl --namespace assistant get persistentvolumeclaims --output name")?;
+    let claims = admin_output(machine, "kubectl --namespace assistant get persistentvolumeclaims --output name")?;
     let models = claims.lines().filter(|claim| claim.contains("/minilm-")).count();
     ensure!(models == 1, "{version} has these claims: {claims}");
     if version == "1.1.0" { expect_image_volume(machine) } else { Ok(()) }
@@ -72,21 +72,21 @@ fn expect_image_volume(machine: &Machine) -> Result<()> {
 
 /// Returns the digests of the model's weights in 1.0.0 and in 1.1.0.
 fn model_weights() -> Result<[String; 2]> {
-    static WEIGHTS: Found = OnceLock::new();
-    found(&WEIGHTS, later_releases::model_weights)
+    static WEIGHTS: CachedPair = OnceLock::new();
+    look_up_pair(&WEIGHTS, later_releases::model_weights)
 }
 
 /// Returns the minor versions of the database in 1.0.0 and in 1.1.0.
 pub(crate) fn server_versions() -> Result<[String; 2]> {
-    static VERSIONS: Found = OnceLock::new();
-    found(&VERSIONS, later_releases::server_versions)
+    static VERSIONS: CachedPair = OnceLock::new();
+    look_up_pair(&VERSIONS, later_releases::server_versions)
 }
 
 /// A cached pair of values for 1.0.0 and 1.1.0.
-type Found = OnceLock<Result<[String; 2], String>>;
+type CachedPair = OnceLock<Result<[String; 2], String>>;
 
 /// Looks up a pair on the first call.
-fn found(place: &'static Found, look: fn() -> Result<[String; 2]>) -> Result<[String; 2]> {
+fn look_up_pair(place: &'static CachedPair, look: fn() -> Result<[String; 2]>) -> Result<[String; 2]> {
     let found = place.get_or_init(|| look().map_err(|error| format!("{error:#}")));
     found.clone().map_err(|error| anyhow!("{error}"))
 }
@@ -103,7 +103,7 @@ fn expect_server(machine: &Machine, version: &str) -> Result<()> {
 
 /// Fails unless everything that [`prepare`] made still exists, in a site of this version.
 pub(crate) fn expect_kept(machine: &Machine, version: &str) -> Result<()> {
-    administered(machine, "kubectl --namespace valkey get persistentvolumeclaim data-valkey-0")?;
+    admin_output(machine, "kubectl --namespace valkey get persistentvolumeclaim data-valkey-0")?;
     if version == "1.0.0" {
         let word = in_pod(machine, "valkey", "valkey-0", &format!("{CACHE} get kept"))?;
         ensure!(word.stdout.trim() == WORD, "the cache holds {}{}", word.stdout, word.stderr);
@@ -130,7 +130,7 @@ fn expect_gone(machine: &Machine, component: &str) -> Result<()> {
     let list = format!("kubectl --namespace {component} get {kinds} --output name");
     let mut left = Vec::new();
     let gone = wait_until(&format!("the end of {component}"), END_LIMIT, || {
-        let names = administered(machine, &list)?;
+        let names = admin_output(machine, &list)?;
         // Kubernetes creates these in each namespace.
         let made = |name: &&str| !["configmap/kube-root-ca.crt", "serviceaccount/default"].contains(name);
         left = names.lines().filter(made).map(str::to_owned).collect();
@@ -141,6 +141,6 @@ fn expect_gone(machine: &Machine, component: &str) -> Result<()> {
 
 /// Returns an object in the database's namespace, by its kind and name.
 fn object(machine: &Machine, name: &str) -> Result<Value> {
-    let text = administered(machine, &format!("kubectl --namespace postgres get {name} --output json"))?;
+    let text = admin_output(machine, &format!("kubectl --namespace postgres get {name} --output json"))?;
     serde_json::from_str(&text).with_context(|| format!("{name} is no JSON"))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use landfall_tests::printer;
-use landfall_tests::proofs::{administered, in_pod};
+use landfall_tests::proofs::{admin_output, in_pod};
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ const READY_LIMIT: Duration = Duration::from_mins(2);
 pub(crate) fn was_used(machine: &Machine) -> Result<()> {
     let shown = machine.try_run(&format!("ip link show {NAME}"))?;
     ensure!(shown.status.success(), "no drill has made the bridge {NAME}: {}", shown.stderr);
-    let classes = administered(machine, "kubectl get runtimeclasses --output name")?;
+    let classes = admin_output(machine, "kubectl get runtimeclasses --output name")?;
     ensure!(classes.trim().is_empty(), "a drill has left {classes}");
     Ok(())
 }
@@ -49,16 +49,16 @@ pub(crate) fn leads_nowhere(machine: &Machine) -> Result<()> {
     let items = [vec![class, service], pods.to_vec()].concat();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     machine.write_file("/tmp/apart.json", list.to_string(), 0o600)?;
-    administered(machine, "kubectl create --filename /tmp/apart.json")?;
+    admin_output(machine, "kubectl create --filename /tmp/apart.json")?;
     // The kubelet's probes connect from the node.
     let limit = READY_LIMIT.as_secs();
-    administered(
+    admin_output(
         machine,
         &format!("kubectl wait --for condition=Ready --timeout {limit}s pod {PEER} {COMMON} {APART}"),
     )?;
     let address = |kind: &str, path: &str| -> Result<String> {
         let line = format!("kubectl get {kind} {PEER} --output jsonpath='{{{path}}}'");
-        Ok(administered(machine, &line)?.trim().to_owned())
+        Ok(admin_output(machine, &line)?.trim().to_owned())
     };
     for address in [address("pod", ".status.podIP")?, address("service", ".spec.clusterIP")?] {
         // A service knows its pods shortly after they are ready.
@@ -68,7 +68,7 @@ pub(crate) fn leads_nowhere(machine: &Machine) -> Result<()> {
     }
     let routes = in_pod(machine, NAMESPACE, APART, "ip route")?.stdout;
     ensure!(routes.lines().count() == 1 && !routes.contains("default"), "its routes are {routes}");
-    administered(machine, "kubectl delete --filename /tmp/apart.json --grace-period 1")?;
+    admin_output(machine, "kubectl delete --filename /tmp/apart.json --grace-period 1")?;
     printer::note("proved: a pod on the network of drills is reached by its node, and reaches no pod and no service");
     Ok(())
 }

@@ -47,7 +47,7 @@ fn drills_under_load(name: &str) -> Result<()> {
     let (_site, machine) = installed_machine(&format!("e2e-{name}"))?;
     let engineer = Engineer::at(&machine);
     writer::start(&machine)?;
-    let mut seeded = Seeded::named(name)?;
+    let mut seeded = Seeded::with_name(name)?;
     for number in 1..=DRILLS {
         let pause = Duration::from_millis(seeded.within(0, LONGEST_PAUSE));
         std::thread::sleep(pause);
@@ -74,7 +74,7 @@ fn drill(engineer: Engineer<'_>) -> Result<()> {
 }
 
 /// Data of a restored database.
-struct Restored {
+struct RestoredRows {
     /// Result of [`ROWS`].
     rows: String,
     /// Largest ID in it.
@@ -84,7 +84,7 @@ struct Restored {
 }
 
 /// Runs a backup with its drill, and queries the restored database meanwhile.
-fn restored_while(machine: &Machine, run: impl FnOnce() -> Result<()>) -> Result<Restored> {
+fn restored_while(machine: &Machine, run: impl FnOnce() -> Result<()>) -> Result<RestoredRows> {
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let looker = scope.spawn(|| look_until(machine, &ended));
@@ -97,7 +97,7 @@ fn restored_while(machine: &Machine, run: impl FnOnce() -> Result<()>) -> Result
 }
 
 /// Returns the first answer of the restored database; None if the backup ends without one.
-fn look_until(machine: &Machine, ended: &AtomicBool) -> Result<Option<Restored>> {
+fn look_until(machine: &Machine, ended: &AtomicBool) -> Result<Option<RestoredRows>> {
     let ask = format!("psql -U \"$POSTGRES_USER\" -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -XqtA -c \"{ROWS}\"");
     let (known, mut written) = (pod_logs(machine, NAMESPACE)?, None);
     while !ended.load(Ordering::Acquire) {
@@ -113,7 +113,7 @@ fn look_until(machine: &Machine, ended: &AtomicBool) -> Result<Option<Restored>>
         let rows = said.stdout.trim().to_owned();
         if said.status.success() && !rows.is_empty() {
             let largest = rows.split(' ').nth(1).with_context(|| format!("{rows} names no row"))?.parse()?;
-            return Ok(Some(Restored { rows, largest, written }));
+            return Ok(Some(RestoredRows { rows, largest, written }));
         }
     }
     Ok(None)

@@ -66,7 +66,7 @@ impl Said {
     }
 
     /// Fails unless it ended with this code and this exit code; returns the error.
-    pub(crate) fn refused(&self, verb: &str, code: &str, exit: i32) -> Result<Value> {
+    pub(crate) fn expect_refusal(&self, verb: &str, code: &str, exit: i32) -> Result<Value> {
         let failure = self.failure(verb)?;
         ensure!(failure["code"] == code, "landfall {verb} was refused with {failure}, not with {code}");
         ensure!(self.status.code() == Some(exit), "landfall {verb} ended with {}, not with {exit}", self.status);

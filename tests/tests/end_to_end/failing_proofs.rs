@@ -9,7 +9,7 @@ use super::engineer::Engineer;
 
 /// A proof fails if its workload has no pods, while another proof passes. Unknown names are refused.
 pub(crate) fn are_reported(engineer: Engineer<'_>) -> Result<()> {
-    let unknown = engineer.landfall(&["prove", "vectr"])?.refused("prove vectr", "LF4502", 2)?;
+    let unknown = engineer.landfall(&["prove", "vectr"])?.expect_refusal("prove vectr", "LF4502", 2)?;
     ensure!(unknown.to_string().contains("Did you mean `vector`?"), "no name was suggested: {unknown}");
 
     let machine = engineer.machine();
@@ -25,7 +25,7 @@ pub(crate) fn are_reported(engineer: Engineer<'_>) -> Result<()> {
     let said = engineer.landfall(&["prove", "key", "vector"]);
     scale(1)?;
     let said = said?;
-    let failure = said.refused("prove", "LF4501", 4)?;
+    let failure = said.expect_refusal("prove", "LF4501", 4)?;
     ensure!(failure["what"].as_str().is_some_and(|what| what.ends_with("failed: key")), "{failure}");
     let report: Value = serde_json::from_str(&said.data).context("landfall prove printed no report")?;
     let proofs = report["proofs"].as_array().context("the report lists no proofs")?;

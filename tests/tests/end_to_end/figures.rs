@@ -41,7 +41,7 @@ pub(crate) const PREFLIGHT_LIMIT: Duration = Duration::from_secs(20);
 
 /// Space that was taken from a filesystem.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Taken {
+pub(crate) struct TakenSpace {
     peak_bytes: u64,
     final_bytes: u64,
 }
@@ -72,7 +72,7 @@ pub(crate) fn looks_take_little_time(engineer: Engineer<'_>) -> Result<()> {
 }
 
 /// Runs a closure that installs. Returns its result, and the space taken from the filesystem meanwhile.
-pub(crate) fn taken_by<T>(machine: &Machine, run: impl FnOnce() -> Result<T>) -> Result<(T, Taken)> {
+pub(crate) fn taken_by<T>(machine: &Machine, run: impl FnOnce() -> Result<T>) -> Result<(T, TakenSpace)> {
     let before = free_bytes(machine)?;
     let ended = AtomicBool::new(false);
     let (outcome, lowest) = std::thread::scope(|scope| {
@@ -85,7 +85,7 @@ pub(crate) fn taken_by<T>(machine: &Machine, run: impl FnOnce() -> Result<T>) ->
     let lowest = lowest.map_err(|_| anyhow::anyhow!("the thread that watches the disk panicked"))??;
     let last = free_bytes(machine)?;
     let taken = |free: u64| before.saturating_sub(free);
-    Ok((outcome, Taken { peak_bytes: taken(lowest.min(last)), final_bytes: taken(last) }))
+    Ok((outcome, TakenSpace { peak_bytes: taken(lowest.min(last)), final_bytes: taken(last) }))
 }
 
 fn least_free(machine: &Machine, ended: &AtomicBool) -> Result<u64> {
@@ -105,7 +105,7 @@ fn free_bytes(machine: &Machine) -> Result<u64> {
 }
 
 /// Fails unless the peak was predicted to within one percent plus 64 MiB. `figures` are those of a dry run.
-pub(crate) fn expect_space(figures: &Value, taken: Taken) -> Result<()> {
+pub(crate) fn expect_space(figures: &Value, taken: TakenSpace) -> Result<()> {
     let data = &figures["filesystems"][0];
     let number = |name: &str| data[name].as_u64().with_context(|| format!("the plan has no {name}: {data:#}"));
     let mib = |bytes: u64| bytes >> 20;
@@ -125,14 +125,14 @@ pub(crate) fn expect_space(figures: &Value, taken: Taken) -> Result<()> {
 
 /// Describes the prediction after each step, and the current sizes of folders in KiB, in order to explain a wrong
 /// prediction.
-pub(crate) fn explained(machine: &Machine, figures: &Value) -> String {
+pub(crate) fn explain_figures(machine: &Machine, figures: &Value) -> String {
     let folders = "du --one-file-system --block-size 1K --max-depth 5 /var/lib/landfall | sort -n | tail -n 60";
     let found = machine.run(folders).map_or_else(|error| error.to_string(), |said| said.stdout);
     format!("predicted: {}\nfound:\n{found}", figures["filesystems"][0]["moments"])
 }
 
 /// A step: its ID, the prediction, the measurement, and the prediction's error in percent of the measurement.
-struct Compared {
+struct StepComparison {
     id: String,
     predicted: u64,
     measured: u64,
@@ -141,8 +141,8 @@ struct Compared {
 
 /// Prints the predicted and measured time of each step. Returns the error of the median step in percent.
 pub(crate) fn report_times(machine: &Machine, figures: &Value) -> Result<u64> {
-    let mut compared = compared(machine, figures)?;
-    for Compared { id, predicted, measured, percent } in &compared {
+    let mut compared = compare_steps(machine, figures)?;
+    for StepComparison { id, predicted, measured, percent } in &compared {
         printer::note(format!("time: {id}: {predicted} ms predicted, {measured} ms measured, {percent} %"));
     }
     ensure!(compared.len() >= FEWEST_STEPS, "only {} steps took more than a second", compared.len());
@@ -162,7 +162,7 @@ pub(crate) fn expect_times(machine: &Machine, figures: &Value) -> Result<()> {
     Ok(())
 }
 
-fn compared(machine: &Machine, figures: &Value) -> Result<Vec<Compared>> {
+fn compare_steps(machine: &Machine, figures: &Value) -> Result<Vec<StepComparison>> {
     let record: BTreeMap<String, Value> = serde_json::from_slice(&machine.read_file(STEP_TIMES)?)
         .with_context(|| format!("{STEP_TIMES} is no record"))?;
     let steps = figures["steps"].as_array().context("the plan has no steps")?;
@@ -174,7 +174,7 @@ fn compared(machine: &Machine, figures: &Value) -> Result<Vec<Compared>> {
         let measured = measured.with_context(|| format!("{STEP_TIMES} lacks {id}"))?;
         if measured >= LEAST_MILLISECONDS {
             let percent = predicted.abs_diff(measured) * 100 / measured;
-            compared.push(Compared { id: id.to_owned(), predicted, measured, percent });
+            compared.push(StepComparison { id: id.to_owned(), predicted, measured, percent });
         }
     }
     Ok(compared)

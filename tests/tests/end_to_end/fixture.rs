@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use landfall_bundle_spec::trust::Role;
 use landfall_media::runnable::copy_program;
 use landfall_tests::outcome::Outcome;
-use landfall_tests::proofs::Expected;
+use landfall_tests::proofs::ExpectedRelease;
 use landfall_tests::site::{Machine, MachineSpec, Site};
 use landfall_tests::vendor::{KEY_PASSWORD, Vendor};
 use landfall_tests::{documents, printer, workspace};
@@ -35,7 +35,7 @@ pub(crate) struct Fixture {
     /// Fingerprint of the newest root document.
     pub(crate) newest_root: String,
     /// Expectations of the proofs.
-    pub(crate) expected: Expected,
+    pub(crate) expected: ExpectedRelease,
     /// Size of the bundle as one stream, in bytes.
     pub(crate) total_bytes: u64,
     /// Size of its head, in bytes.
@@ -175,7 +175,7 @@ fn build() -> Result<Fixture> {
         stick,
         fingerprint: vendor.fingerprint()?,
         newest_root: roots::newest(&vendor)?,
-        expected: Expected::from_inspection(&inspection)?,
+        expected: ExpectedRelease::from_inspection(&inspection)?,
         total_bytes: number("totalBytes")?,
         head_bytes: number("headBytes")?,
         blob_bytes: blobs.iter().filter_map(|blob| blob["size"].as_u64()).sum(),
@@ -184,25 +184,25 @@ fn build() -> Result<Fixture> {
 
 /// Creates a site with one machine that has the stick and has booted. It has no default route.
 pub(crate) fn machine_with_stick(name: &str) -> Result<(Site, Machine)> {
-    booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick))
+    boot_site(name, MachineSpec::new("node-1").stick(&fixture()?.stick))
 }
 
 /// Like [`machine_with_stick`], with iptables, which other machines lack.
 pub(crate) fn machine_with_stick_and_iptables(name: &str) -> Result<(Site, Machine)> {
-    booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).package("iptables"))
+    boot_site(name, MachineSpec::new("node-1").stick(&fixture()?.stick).package("iptables"))
 }
 
 /// Like [`machine_with_stick`], with a default route, through which packets for foreign addresses reach the switch.
 pub(crate) fn routed_machine_with_stick(name: &str) -> Result<(Site, Machine)> {
-    booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).default_route())
+    boot_site(name, MachineSpec::new("node-1").stick(&fixture()?.stick).default_route())
 }
 
 /// Like [`routed_machine_with_stick`], with a nameserver whose queries are recorded.
 pub(crate) fn connected_machine_with_stick(name: &str) -> Result<(Site, Machine)> {
-    booted(name, MachineSpec::new("node-1").stick(&fixture()?.stick).default_route().nameserver())
+    boot_site(name, MachineSpec::new("node-1").stick(&fixture()?.stick).default_route().nameserver())
 }
 
-fn booted(name: &str, spec: MachineSpec) -> Result<(Site, Machine)> {
+fn boot_site(name: &str, spec: MachineSpec) -> Result<(Site, Machine)> {
     let site = Site::new(&Site::unique_name(name))?;
     let machine = site.machine(spec)?;
     machine.boot()?;

@@ -96,7 +96,7 @@ fn damage_of_the_head_changes_nothing(engineer: Engineer<'_>, damaged: &Damaged,
         for flip in flips {
             damaged.with(*flip, |code| {
                 let said = engineer.landfall(&["install", &place, "--trust", trust])?;
-                said.refused(&format!("install with {flip:?}"), code, REFUSED)?;
+                said.expect_refusal(&format!("install with {flip:?}"), code, REFUSED)?;
                 found.push(code.to_owned());
                 Ok(())
             })?;
@@ -119,7 +119,7 @@ fn damage_behind_it_stays_in_the_data_folder(engineer: Engineer<'_>, damaged: &D
                 let arguments: &[&str] =
                     if is_begun { &[verb, "--bundle", &place] } else { &[verb, &place, "--trust", trust] };
                 let (said, peak) = memory::peak_of(engineer.machine(), verb, || engineer.landfall(arguments))?;
-                said.refused(&format!("{verb} with {flip:?}"), code, REFUSED)?;
+                said.expect_refusal(&format!("{verb} with {flip:?}"), code, REFUSED)?;
                 memory::expect_little(verb, peak)
             })?;
             is_begun = true;

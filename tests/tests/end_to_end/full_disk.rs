@@ -8,7 +8,7 @@ use landfall_tests::proofs::sql;
 use landfall_tests::site::wait_until;
 use serde_json::Value;
 
-use super::ballast::{self, Left};
+use super::ballast::{self, RemainingSpace};
 use super::engineer::Engineer;
 use super::handbook;
 use super::installed::installed_machine;
@@ -33,12 +33,12 @@ fn a_full_disk_loses_nothing() -> Result<()> {
     let proven = proven_backups(engineer)?;
     ensure!(proven.len() == 1, "the proven backups are {proven:?}");
 
-    ballast::fill(&machine, Left::ForAll(FREE_BYTES))?;
+    ballast::fill(&machine, RemainingSpace::ForAll(FREE_BYTES))?;
     wait_for_eviction(engineer)?;
     let name = machine.run("hostname")?.stdout;
     let restore = ["restore", "--confirm", name.trim()];
     for verb in [&["backup", "run"][..], &["drill"], &["restore", "--dry-run"], &restore] {
-        engineer.landfall(verb)?.refused(&verb.join(" "), "LF4615", 4)?;
+        engineer.landfall(verb)?.expect_refusal(&verb.join(" "), "LF4615", 4)?;
     }
     let [look, later] = split(&handbook::commands(PAGE)?)?;
     look.iter().try_for_each(|command| handbook::types(&machine, command, &[0, 4]).map(drop))?;

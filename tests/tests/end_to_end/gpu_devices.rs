@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use landfall_tests::gpu::driver;
-use landfall_tests::proofs::{administered, run_pod};
+use landfall_tests::proofs::{admin_output, run_pod};
 use landfall_tests::site::{Machine, wait_until};
 use landfall_tests::{images, printer};
 use serde_json::json;
@@ -56,9 +56,11 @@ pub(crate) fn reach_containers(engineer: Engineer<'_>) -> Result<()> {
 pub(crate) fn reach_containers_by_the_node_pack(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     add_driver(machine)?;
-    ensure!(!written(machine)?, "there is a specification without a GPU");
+    ensure!(!has_specification(machine)?, "there is a specification without a GPU");
     machine.run(DRIVER)?;
-    wait_until("the specification", SEEN_LIMIT, || written(machine).map(|is_written| is_written.then_some(())))?;
+    wait_until("the specification", SEEN_LIMIT, || {
+        has_specification(machine).map(|is_written| is_written.then_some(()))
+    })?;
     let specification = machine.run(&format!("cat {SPECIFICATION}"))?.stdout;
     for uuid in driver::UUIDS {
         ensure!(specification.contains(uuid), "the specification lacks {uuid}: {specification}");
@@ -67,12 +69,12 @@ pub(crate) fn reach_containers_by_the_node_pack(engineer: Engineer<'_>) -> Resul
     machine.run(PLUGIN)?;
     wait_until("the resource of the node", SEEN_LIMIT, || {
         let line = r"kubectl get nodes --output jsonpath='{.items[0].status.allocatable.nvidia\.com/gpu}'";
-        Ok((administered(machine, line)?.trim() == "2").then_some(()))
+        Ok((admin_output(machine, line)?.trim() == "2").then_some(()))
     })?;
     expect_devices(machine)?;
     machine.run("umount /proc/driver")?;
     wait_until("the end of the specification", SEEN_LIMIT, || {
-        written(machine).map(|is_written| (!is_written).then_some(()))
+        has_specification(machine).map(|is_written| (!is_written).then_some(()))
     })?;
     machine.run(&format!(
         "systemctl stop test-device-plugin && rm /dev/nvidia0 /dev/nvidia1 /dev/nvidiactl /root/nvidia-device-plugin \
@@ -85,7 +87,7 @@ pub(crate) fn reach_containers_by_the_node_pack(engineer: Engineer<'_>) -> Resul
     engineer.wait_ready("the GPUs were removed").map(drop)
 }
 
-fn written(machine: &Machine) -> Result<bool> {
+fn has_specification(machine: &Machine) -> Result<bool> {
     Ok(machine.try_run(&format!("test -e {SPECIFICATION}"))?.status.success())
 }
 

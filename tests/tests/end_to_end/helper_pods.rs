@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
-use landfall_tests::proofs::{administer, administered};
+use landfall_tests::proofs::{admin_output, administer};
 use landfall_tests::site::{Machine, Output};
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ pub(crate) fn image(machine: &Machine) -> Result<String> {
         r"kubectl --namespace {NAMESPACE} get configmap local-path-config --output jsonpath='{{.data.helperPod\.yaml}}'"
     );
     let template: Value =
-        serde_saphyr::from_str(&administered(machine, &line)?).context("the template of helper pods")?;
+        serde_saphyr::from_str(&admin_output(machine, &line)?).context("the template of helper pods")?;
     let image = template.pointer("/spec/containers/0/image").and_then(Value::as_str);
     image.map(str::to_owned).context("the template of helper pods names no image")
 }

@@ -94,22 +94,22 @@ fn packages_of_a_host_pack_come_before_a_release_and_leave_after_it() -> Result<
 
     let install = ["install", STICK, "--trust", trust, "--host-pack", PACK];
     let unfit = [&install[..], &["--site", CONFIGURATION]].concat();
-    engineer.landfall(&unfit)?.refused("install with an unfit site.yaml", "LF3103", 2)?;
+    engineer.landfall(&unfit)?.expect_refusal("install with an unfit site.yaml", "LF3103", 2)?;
     expect_present(&machine, false)?;
     machine.run(&format!("mkdir /etc/kubernetes && echo foreign > {LEFTOVER}"))?;
     let looked = engineer.landfall(&[&install[..], &["--dry-run"]].concat())?;
-    looked.refused("install --dry-run", "LF3020", NOT_READY)?;
+    looked.expect_refusal("install --dry-run", "LF3020", NOT_READY)?;
     expect_note(&looked, "would install landfall-harmless 1.2-3")?;
     expect_present(&machine, false)?;
     let first = engineer.landfall(&install)?;
-    first.refused("install", "LF3020", NOT_READY)?;
+    first.expect_refusal("install", "LF3020", NOT_READY)?;
     expect_note(&first, "of the host pack harmless 1.0.0 are installed")?;
     expect_present(&machine, true)?;
     machine.power_cut()?;
     machine.boot()?;
     expect_present(&machine, true)?;
     let again = engineer.landfall(&install)?;
-    again.refused("install", "LF3020", NOT_READY)?;
+    again.expect_refusal("install", "LF3020", NOT_READY)?;
     expect_note(&again, "of the host pack harmless 1.0.0 were installed before")?;
 
     let report = engineer.uninstall(&[])?;

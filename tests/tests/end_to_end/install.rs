@@ -11,7 +11,7 @@ use landfall_tests::{printer, proofs, workspace};
 use serde_json::Value;
 
 use super::comparison::{Landed, expect_equal, keep_uninterrupted};
-use super::cut::{At, Moment, boot, cut_during};
+use super::cut::{CutPoint, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
 use super::{
@@ -53,7 +53,8 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
 
     let ((report, peak_memory_bytes), taken) =
         figures::taken_by(&machine, || memory::peak_of(&machine, "install", || install_while_another_tries(engineer)))?;
-    figures::expect_space(&plan["figures"], taken).with_context(|| figures::explained(&machine, &plan["figures"]))?;
+    figures::expect_space(&plan["figures"], taken)
+        .with_context(|| figures::explain_figures(&machine, &plan["figures"]))?;
     // On the first run, only the speeds of this machine are known.
     figures::report_times(&machine, &plan["figures"])?;
     let status = engineer.wait_ready("the install")?;
@@ -64,7 +65,9 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     expect_summary(&machine, &report)?;
     handbook::expect_to_name_everything(&machine)?;
     keep_uninterrupted(engineer, &report)?;
-    engineer.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.refused("install", "LF4012", 2)?;
+    engineer
+        .landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?
+        .expect_refusal("install", "LF4012", 2)?;
     proofs::prove(&machine, &fixture()?.expected)?;
     failing_proofs::are_reported(engineer)?;
     let remembered = remember(&machine)?;
@@ -124,7 +127,7 @@ fn install_while_another_tries(engineer: Engineer<'_>) -> Result<Value> {
             ensure!(outcome.checked_status()?["state"] == "installing", "status does not see the install");
             continue;
         }
-        let failure = outcome.refused(&verb, "LF4006", 4)?;
+        let failure = outcome.expect_refusal(&verb, "LF4006", 4)?;
         ensure!(failure.to_string().contains("`landfall install`"), "the first operation is not named: {failure}");
     }
     said.report("install")
@@ -226,7 +229,7 @@ fn in_valkey(machine: &Machine, command: &str) -> Result<Output> {
 }
 
 fn remember(machine: &Machine) -> Result<Remembered> {
-    let word = format!("word{}", Seeded::named("remembered")?.within(1, u64::MAX));
+    let word = format!("word{}", Seeded::with_name("remembered")?.within(1, u64::MAX));
     let written = in_postgres(
         machine,
         &format!("CREATE TABLE remembered (word text); INSERT INTO remembered VALUES ('{word}')"),
@@ -432,9 +435,9 @@ fn image_with<'a>(landed: &'a Landed, prefix: &str, wanted: impl Fn(&str) -> boo
 /// Uninstalls, loses power in the middle, and continues. Afterwards, the machine is in its initial state.
 fn uninstall_in_two_goes(engineer: Engineer<'_>) -> Result<()> {
     terminal::refuses_a_wrong_name(engineer)?;
-    let at = At {
+    let at = CutPoint {
         step: "agent".to_owned(),
-        moment: Moment::After(Duration::from_millis(Seeded::named("uninstall in two goes")?.within(100, 2000))),
+        moment: Moment::After(Duration::from_millis(Seeded::with_name("uninstall in two goes")?.within(100, 2000))),
     };
     cut_during(engineer, &["uninstall"], &at)?;
     boot(engineer.machine())?;
@@ -445,7 +448,9 @@ fn uninstall_in_two_goes(engineer: Engineer<'_>) -> Result<()> {
         operation["record"], operation["step"]["id"], operation["step"]["status"]
     ));
     ensure!(status["state"] == "uninstall-interrupted", "the cut did not interrupt the uninstall: {status:#}");
-    engineer.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.refused("install", "LF4016", 5)?;
+    engineer
+        .landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?
+        .expect_refusal("install", "LF4016", 5)?;
     let ((), peak_memory_bytes) =
         memory::peak_of(engineer.machine(), "uninstall", || engineer.uninstall_all().map(drop))?;
     printer::note(format!("uninstall: at most {} MiB of memory", peak_memory_bytes >> 20));

@@ -35,7 +35,7 @@ fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
     // A second uninstall, with nothing installed, deletes nothing.
     engineer.uninstall(&[])?;
     let refused = engineer.landfall(&["install", STICK, "--trust", &fixture.fingerprint])?;
-    let refused = refused.refused("install over kept data", "LF3020", 4)?;
+    let refused = refused.expect_refusal("install over kept data", "LF3020", 4)?;
     let named = format!("{refused:?}");
     ensure!(named.contains("LF4020") && named.contains(&volume), "the refusal names no kept data: {named}");
 
@@ -53,12 +53,12 @@ fn rows_survive_an_uninstall_and_are_there_after_an_install() -> Result<()> {
     printer::note(format!("proved: {ROWS} rows exist after an uninstall and an install"));
 
     for wrong in [&["--delete-data"][..], &["--delete-data", "--confirm", "another-site"]] {
-        engineer.landfall(&[&["uninstall"], wrong].concat())?.refused("uninstall", "LF4025", 2)?;
+        engineer.landfall(&[&["uninstall"], wrong].concat())?.expect_refusal("uninstall", "LF4025", 2)?;
     }
     terminal::uninstalls_by_name(engineer)?;
     engineer.expect_unchanged("after an uninstall with deletion", &["/var/log/landfall"])?;
     let again = ["install", STICK, "--trust", &fixture.fingerprint, "--adopt-data"];
-    engineer.landfall(&again)?.refused("install --adopt-data of nothing", "LF4024", 2)?;
+    engineer.landfall(&again)?.expect_refusal("install --adopt-data of nothing", "LF4024", 2)?;
     Ok(())
 }
 

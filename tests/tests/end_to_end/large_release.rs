@@ -93,7 +93,7 @@ impl Drop for Volume {
 }
 
 /// Properties of the release, known to the vendor.
-pub(crate) struct Large {
+pub(crate) struct LargeRelease {
     /// Fingerprint of its root.
     pub(crate) fingerprint: String,
     /// Size in bytes of its blobs that share syncs with others.
@@ -102,7 +102,7 @@ pub(crate) struct Large {
 
 /// Builds the release into the folder `large` of the stick, next to the starter release. Fails if a build prints
 /// nothing for too long, with its output to a pipe or as JSON.
-pub(crate) fn build(volume: &Volume) -> Result<Large> {
+pub(crate) fn build(volume: &Volume) -> Result<LargeRelease> {
     let stick = volume.stick();
     workspace::run(Command::new("cp").arg("--recursive").arg(&fixture()?.stick).arg(&stick))?;
     let names = write_weights(&volume.path("weights"))?;
@@ -131,7 +131,7 @@ pub(crate) fn build(volume: &Volume) -> Result<Large> {
     silence::expect_none("landfall build in a pipe", &mut vendor.command(&arguments))?;
     volume.compress(&bundle)?;
     let inspection = vendor.report(&["inspect", &text(bundle)])?;
-    Ok(Large { fingerprint: vendor.fingerprint()?, small_bytes: small_bytes(&inspection)? })
+    Ok(LargeRelease { fingerprint: vendor.fingerprint()?, small_bytes: small_bytes(&inspection)? })
 }
 
 /// Returns the size in bytes of a bundle's blobs that share syncs with others, each blob once.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::proofs::administered;
+use landfall_tests::proofs::admin_output;
 use landfall_tests::site::{Machine, wait_until};
 use landfall_tests::vendor::Vendor;
 use landfall_tests::{bulletin, later_releases, printer};
@@ -130,7 +130,11 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
     let trust = ensure_releases()?;
     let (_site, machine) = machine_with_stick("e2e-license-check")?;
     let engineer = Engineer::at(&machine);
-    engineer.landfall(&["install", RELEASE, "--trust", &trust])?.refused("install without a license", "LF4718", 7)?;
+    engineer.landfall(&["install", RELEASE, "--trust", &trust])?.expect_refusal(
+        "install without a license",
+        "LF4718",
+        7,
+    )?;
     let install = ["install", RELEASE, "--trust", &trust, "--license", LICENSE];
     engineer.landfall(&install)?.report("install")?;
     engineer.wait_ready("the install")?;
@@ -145,19 +149,19 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
     let site = machine.run("cat /etc/landfall/site.uuid")?.stdout;
     ensure!(answer["license"] == "acme-1" && answer["site"] == site.trim(), "{answer:#}");
     ensure!(answer["limits"]["nodes"] == 3, "{answer:#}");
-    ensure!(asked(&machine, "features/export")?["granted"] == true, "a feature of the license is not granted");
-    ensure!(asked(&machine, "features/other")?["granted"] == false, "a feature that no license has is granted");
+    ensure!(ask_sidecar(&machine, "features/export")?["granted"] == true, "a feature of the license is not granted");
+    ensure!(ask_sidecar(&machine, "features/other")?["granted"] == false, "a feature that no license has is granted");
     expect_one_route(&machine)?;
 
     console(&machine, 0)?;
-    ensure!(asked(&machine, "features/export")?["granted"] == true, "a kept answer is lost with the console");
+    ensure!(ask_sidecar(&machine, "features/export")?["granted"] == true, "a kept answer is lost with the console");
     ensure!(
-        asked(&machine, "features/never-asked")?["granted"].is_null(),
+        ask_sidecar(&machine, "features/never-asked")?["granted"].is_null(),
         "something is known that was never answered"
     );
     let begun = Instant::now();
     let line = "kubectl --namespace bulletin delete pod --selector app.kubernetes.io/name=bulletin";
-    administered(&machine, line)?;
+    admin_output(&machine, line)?;
     wait_until("software begins without an answer", INIT_LIMIT + POD_LIMIT, || ready(&machine))?;
     printer::note(format!(
         "a pod is ready {:.0} s after it was made, without an answer",
@@ -179,9 +183,13 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
 /// settings succeed; and software that queries gets the new answer. Only an upgrade waits for another license.
 fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
-    let before = bulletin::acknowledged(machine)?;
+    let before = bulletin::last_acknowledged(machine)?;
     // A valid license is not replaced by an invalid one.
-    engineer.landfall(&["license", "import", ENDED_LICENSE])?.refused("import of an ended license", "LF4703", 7)?;
+    engineer.landfall(&["license", "import", ENDED_LICENSE])?.expect_refusal(
+        "import of an ended license",
+        "LF4703",
+        7,
+    )?;
     expect_standing(engineer, "acme-1", "valid", true)?;
     carry_in(engineer, REVOCATION)?;
     expect_standing(engineer, "acme-1", "revoked", false)?;
@@ -190,7 +198,7 @@ fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     wait_until("software that runs learns of the end", RENEWAL_LIMIT, || {
         Ok((report(machine)?["granted"] == false).then_some(()))
     })?;
-    administered(machine, "kubectl --namespace bulletin delete pod bulletin-0")?;
+    admin_output(machine, "kubectl --namespace bulletin delete pod bulletin-0")?;
     wait_until("software begins after the end", INIT_LIMIT + POD_LIMIT, || ready(machine))?;
     engineer.wait_ready("a pod that began after the end")?;
     ensure!(report(machine)?["granted"] == false, "a pod that began after the end: {:#}", report(machine)?);
@@ -211,7 +219,7 @@ fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
         .report("support collect after the end")?;
     engineer.landfall(&["prove"])?.report("prove after the end")?;
     machine.run("rm /root/ended.tar.gz")?;
-    let after = bulletin::acknowledged(machine)?;
+    let after = bulletin::last_acknowledged(machine)?;
     ensure!(after > before, "the bulletin had {before} lines, and has {after}");
     printer::note(
         "proved: after the end of its license, a site runs, saves, exports, proves, restores and changes as before",
@@ -238,7 +246,7 @@ fn an_upgrade_waits(engineer: Engineer<'_>) -> Result<()> {
     engineer.wait_ready("everything that was done after the end")?;
     for more in [&["--dry-run"][..], &[]] {
         let said = engineer.landfall(&[&["upgrade", LATER], more].concat())?;
-        let failure = said.refused("upgrade after the end", "LF4718", 7)?;
+        let failure = said.expect_refusal("upgrade after the end", "LF4718", 7)?;
         let blockers = failure["blockers"].as_array().context("the blockers are no list")?;
         let codes: Vec<&str> = blockers.iter().filter_map(|blocker| blocker["code"].as_str()).collect();
         ensure!(codes == ["LF4703"], "{failure:#}");
@@ -283,7 +291,7 @@ fn expect_standing(engineer: Engineer<'_>, id: &str, standing: &str, permits: bo
 
 /// Runs a program in the container of the software.
 fn in_software(machine: &Machine, program: &str) -> Result<String> {
-    administered(machine, &format!("kubectl --namespace bulletin exec statefulset/bulletin -c bulletin -- {program}"))
+    admin_output(machine, &format!("kubectl --namespace bulletin exec statefulset/bulletin -c bulletin -- {program}"))
 }
 
 /// Returns the content of the file.
@@ -293,7 +301,7 @@ fn report(machine: &Machine) -> Result<Value> {
 }
 
 /// Returns the sidecar's answer.
-fn asked(machine: &Machine, path: &str) -> Result<Value> {
+fn ask_sidecar(machine: &Machine, path: &str) -> Result<Value> {
     let program = format!(
         "python3 -c 'import os, urllib.request as r; print(r.urlopen(os.environ[\"LANDFALL_LICENSE_URL\"] + \
          \"/v1/{path}\").read().decode())'"
@@ -325,13 +333,13 @@ fn expect_one_route(machine: &Machine) -> Result<()> {
 
 /// Scales the console to this number of pods, and waits until it has them.
 fn console(machine: &Machine, pods: u8) -> Result<()> {
-    administered(
+    admin_output(
         machine,
         &format!("kubectl --namespace landfall-console scale statefulset/console --replicas {pods}"),
     )?;
     wait_until("the console has as many pods as it should", POD_LIMIT, || {
         let line = "kubectl --namespace landfall-console get pods --output name | wc -l";
-        Ok((administered(machine, line)?.trim() == pods.to_string()).then_some(()))
+        Ok((admin_output(machine, line)?.trim() == pods.to_string()).then_some(()))
     })?;
     Ok(())
 }
@@ -340,5 +348,5 @@ fn console(machine: &Machine, pods: u8) -> Result<()> {
 fn ready(machine: &Machine) -> Result<Option<()>> {
     let line = "kubectl --namespace bulletin get statefulset bulletin --output \
         'jsonpath={.status.readyReplicas}/{.status.replicas}'";
-    Ok((administered(machine, line)?.trim() == "1/1").then_some(()))
+    Ok((admin_output(machine, line)?.trim() == "1/1").then_some(()))
 }

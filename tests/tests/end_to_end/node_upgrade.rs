@@ -13,7 +13,7 @@ use landfall_tests::site::wait_until;
 use landfall_tests::writer;
 use serde_json::{Value, json};
 
-use super::cut::{At, Moment, boot, cut_during};
+use super::cut::{CutPoint, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::machine_with_stick;
 use super::gpu_devices;
@@ -68,7 +68,7 @@ fn a_node_becomes_another_under_its_pods_and_goes_back() -> Result<()> {
     second.expect_same(&Node::of(engineer)?, "an upgrade whose power was cut")?;
     ensure!(machine.run(PACKS)?.stdout.lines().count() == 2, "the kept releases have two node packs");
     gpu_devices::reach_containers_by_the_node_pack(engineer)?;
-    writer::acknowledged(&machine)?.expect_kept(&machine)?;
+    writer::acknowledgments(&machine)?.expect_kept(&machine)?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after changes of the node and an uninstall", &["/var/log/landfall"])
 }
@@ -207,7 +207,7 @@ fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     engineer
         .machine()
         .run("sed -i 's/--profiling=false/--unknown-flag/' /etc/kubernetes/manifests/kube-apiserver.yaml")?;
-    let at = At { step: "agent".to_owned(), moment: Moment::Undoing(Duration::from_secs(1)) };
+    let at = CutPoint { step: "agent".to_owned(), moment: Moment::Undoing(Duration::from_secs(1)) };
     cut_during(engineer, &["upgrade", "--abort"], &at)?;
     let status = ends_by_itself(engineer)?;
     ensure!(status["release"]["version"] == "1.0.0", "{}", status["release"]);
@@ -216,7 +216,7 @@ fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
 
 /// Cuts the power while etcd is replaced; the upgrade finishes automatically.
 fn changes_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
-    let at = At { step: "control-plane".to_owned(), moment: Moment::After(Duration::from_secs(3)) };
+    let at = CutPoint { step: "control-plane".to_owned(), moment: Moment::After(Duration::from_secs(3)) };
     cut_during(engineer, &["upgrade", NODE], &at)?;
     let status = ends_by_itself(engineer)?;
     ensure!(status["release"]["version"] == "1.0.1", "{}", status["release"]);

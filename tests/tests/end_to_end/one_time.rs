@@ -48,7 +48,7 @@ pub(crate) fn all_data_is_of_one_time(engineer: Engineer<'_>, name: &str) -> Res
     machine.write_file(SCRIPT, script(), 0o700)?;
     administer(machine, &format!("setsid --fork sh {SCRIPT} > /dev/null 2>&1 < /dev/null"))?;
     wait_until("the client to count", END_LIMIT, || Ok(numbers(machine).is_ok_and(|(_, key)| key > 3).then_some(())))?;
-    engineer.landfall(&["backup", "run"])?.refused("backup run without the disk of the copies", "LF4622", 4)?;
+    engineer.landfall(&["backup", "run"])?.expect_refusal("backup run without the disk of the copies", "LF4622", 4)?;
     machine.run(&format!("touch {STOP}"))?;
     wait_until("the client to end", END_LIMIT, || {
         Ok(machine.try_run(&format!("cat {ENDED}"))?.status.success().then_some(()))

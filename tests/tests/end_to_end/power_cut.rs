@@ -12,12 +12,12 @@ use landfall_tests::site::Category;
 use landfall_tests::{printer, proofs};
 use serde_json::Value;
 
-use super::comparison::{Uninterrupted, expect_equal, uninterrupted};
-use super::cut::{At, Cut, Moment, install_and_cut, steps};
+use super::comparison::{Uninterrupted, expect_equal, uninterrupted_install};
+use super::cut::{Cut, CutPoint, Moment, install_and_cut, steps};
 use super::engineer::{Engineer, Said};
 use super::fixture::{fixture, machine_with_stick};
 use super::memory;
-use super::secrets::Drawn;
+use super::secrets::GeneratedFiles;
 
 /// Limit of the staged bytes that a resume may read again, from the media and the site's disk together (ADR 11). They
 /// are small blobs that wait for their common sync, the unsynced part of a large one, and data read ahead or in memory.
@@ -32,13 +32,13 @@ const ENCRYPTION_KEY: &str = "/var/lib/landfall/secrets/encryption.yaml";
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn while_the_media_are_read() -> Result<()> {
-    let uninterrupted = uninterrupted()?;
-    let mut seeded = Seeded::named("staging")?;
+    let uninterrupted = uninterrupted_install()?;
+    let mut seeded = Seeded::with_name("staging")?;
     let (_site, machine) = machine_with_stick("e2e-cut-media")?;
     let engineer = Engineer::at(&machine);
     for share in [seeded.within(10, 45), seeded.within(45, 95)] {
         let wanted = uninterrupted.staged_bytes * share / 100;
-        let cut = install_and_cut(engineer, &At { step: "stage".to_owned(), moment: Moment::Read(wanted) })?;
+        let cut = install_and_cut(engineer, &CutPoint { step: "stage".to_owned(), moment: Moment::Read(wanted) })?;
         engineer
             .expect_unchanged("after a cut while staging", &["/usr/local/bin/landfall", "/var/lib/landfall", LOGS])?;
         let report = resume(engineer, &cut)?;
@@ -51,8 +51,8 @@ fn while_the_media_are_read() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn while_the_control_plane_comes_up() -> Result<()> {
-    let mut seeded = Seeded::named("control plane")?;
-    let uninterrupted = uninterrupted()?;
+    let mut seeded = Seeded::with_name("control plane")?;
+    let uninterrupted = uninterrupted_install()?;
     let (_site, machine) = machine_with_stick("e2e-cut-control")?;
     let engineer = Engineer::at(&machine);
     let phase = seeded.one_of(&phases(&steps(engineer)?)?).clone();
@@ -67,8 +67,8 @@ fn while_the_control_plane_comes_up() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn while_components_are_applied() -> Result<()> {
-    let mut seeded = Seeded::named("components")?;
-    let uninterrupted = uninterrupted()?;
+    let mut seeded = Seeded::with_name("components")?;
+    let uninterrupted = uninterrupted_install()?;
     let (_site, mut machine) = machine_with_stick("e2e-cut-apply")?;
     let engineer = Engineer::at(&machine);
     let steps = steps(engineer)?;
@@ -136,7 +136,7 @@ fn media_read_bytes(report: &Value) -> Result<u64> {
 
 /// Resumes after a cut after staging: nothing is read from the media, and files generated earlier exist.
 fn resume_without_media(engineer: Engineer<'_>, cut: &Cut) -> Result<()> {
-    Drawn::at(engineer.machine())?.expect(ENCRYPTION_KEY)?;
+    GeneratedFiles::at(engineer.machine())?.expect(ENCRYPTION_KEY)?;
     let report = resume(engineer, cut)?;
     ensure!(media_read_bytes(&report)? == 0, "the media were read again after they were safe to remove: {report}");
     Ok(())
@@ -144,7 +144,7 @@ fn resume_without_media(engineer: Engineer<'_>, cut: &Cut) -> Result<()> {
 
 /// Resumes after a cut and compares the site with an uninterrupted install. Returns the resume's report.
 fn resume(engineer: Engineer<'_>, cut: &Cut) -> Result<Value> {
-    let before = Drawn::at(engineer.machine())?;
+    let before = GeneratedFiles::at(engineer.machine())?;
     let begun = Instant::now();
     let (said, peak_memory_bytes) = memory::peak_of(engineer.machine(), "resume", || engineer.landfall(&["resume"]))?;
     memory::expect_little("resume", peak_memory_bytes)?;
@@ -153,14 +153,14 @@ fn resume(engineer: Engineer<'_>, cut: &Cut) -> Result<Value> {
     printer::note(format!("resumed from record {} in {:.0} s", cut.end.record, begun.elapsed().as_secs_f64()));
     engineer.wait_ready("the resume")?;
     expect_equal(engineer)?;
-    let after = Drawn::at(engineer.machine())?;
+    let after = GeneratedFiles::at(engineer.machine())?;
     after.expect_since(&before)?;
     after.expect(ENCRYPTION_KEY)?;
     printer::note(format!(
         "{} generated files from before the cut are unchanged, of {} now; {} match the journal",
         before.len(),
         after.len(),
-        after.recorded()
+        after.recorded_count()
     ));
     Ok(report)
 }

@@ -117,7 +117,7 @@ fn wrong_bundles_change_nothing() -> Result<()> {
         let said = engineer.landfall(&arguments)?;
         // An invalid fingerprint is a typing error, not a verdict on the bundle.
         let exit = if *code == "LF1102" { USAGE } else { REFUSED };
-        let failure = said.refused(&format!("install of {folder}"), code, exit)?;
+        let failure = said.expect_refusal(&format!("install of {folder}"), code, exit)?;
         printer::note(format!("{folder}: {code}, {}", failure["what"].as_str().unwrap_or_default()));
         engineer.expect_unchanged(&format!("after refusing {folder}"), &[])?;
     }
@@ -232,7 +232,7 @@ fn truncations_change_nothing(engineer: Engineer<'_>, sticks: &Sticks) -> Result
     for (number, Truncation { length, code }) in truncations.iter().enumerate() {
         truncate(&parts, *length)?;
         let said = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
-        said.refused(&format!("install of the first {length} bytes"), code, REFUSED)?;
+        said.expect_refusal(&format!("install of the first {length} bytes"), code, REFUSED)?;
         if number % TRUNCATIONS_PER_LOOK == TRUNCATIONS_PER_LOOK - 1 {
             engineer.expect_unchanged(&format!("after refusing the first {length} bytes"), &[])?;
         }
@@ -269,7 +269,7 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     change(&parts[1], |file| file.write_all_at(&[byte[0] ^ 1], middle))?;
     let bundle = format!("{STICK}/damaged");
     let said = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
-    let failure = said.refused("install of damaged", "LF1208", REFUSED)?;
+    let failure = said.expect_refusal("install of damaged", "LF1208", REFUSED)?;
     let next = failure["next"].as_str().context("the error has no next step")?;
     ensure!(
         next.contains("landfall resume") && next.contains("--bundle PATH"),
@@ -280,7 +280,7 @@ fn damage_stops_staging(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     let staged = engineer.status()?["registry"]["stagedBlobs"].as_u64().context("status counts no blobs")?;
     ensure!(staged >= 5, "only {staged} good blobs were kept");
     let again = engineer.landfall(&["install", &bundle, "--trust", &fixture()?.fingerprint])?;
-    again.refused("install once more", "LF4011", 5)?;
+    again.expect_refusal("install once more", "LF4011", 5)?;
     the_engine_that_began_continues(engineer, &bundle)?;
     a_revoked_release_goes_no_further(engineer, sticks)?;
     engineer.uninstall_all()?;
@@ -297,7 +297,7 @@ fn a_revoked_release_goes_no_further(engineer: Engineer<'_>, sticks: &Sticks) ->
     ensure!(imported["number"] == 1 && imported["releases"] == 1, "{imported}");
     let before = engineer.status()?["registry"]["stagedBlobs"].clone();
     let said = engineer.landfall(&["resume", "--bundle", &format!("{STICK}/good")])?;
-    let failure = said.refused("resume of a revoked release", "LF1131", REFUSED)?;
+    let failure = said.expect_refusal("resume of a revoked release", "LF1131", REFUSED)?;
     ensure!(failure.to_string().contains("it loses data"), "the reason is not named: {failure}");
     let after = engineer.status()?["registry"]["stagedBlobs"].clone();
     ensure!(before == after, "blobs of a revoked release were staged: {before}, then {after}");
@@ -311,15 +311,15 @@ fn the_engine_that_began_continues(engineer: Engineer<'_>, bundle: &str) -> Resu
     let is_handed_over = |said: &super::engineer::Said| said.lines.iter().any(|line| line.contains(kept));
     let said = engineer.another_landfall(&["resume", "--bundle", bundle])?;
     ensure!(is_handed_over(&said), "nothing was handed over:\n{}", said.lines.join("\n"));
-    said.refused("resume by another landfall", "LF1208", REFUSED)?;
+    said.expect_refusal("resume by another landfall", "LF1208", REFUSED)?;
     let said = engineer.landfall(&["resume", "--bundle", bundle])?;
     ensure!(!is_handed_over(&said), "the program that began handed over to itself");
-    said.refused("resume by the same landfall", "LF1208", REFUSED)?;
+    said.expect_refusal("resume by the same landfall", "LF1208", REFUSED)?;
 
     // Without the kept program, no other replaces it.
     let machine = engineer.machine();
     machine.run("mv /var/lib/landfall/engine /var/lib/landfall/engine-aside")?;
-    engineer.another_landfall(&["resume", "--bundle", bundle])?.refused(
+    engineer.another_landfall(&["resume", "--bundle", bundle])?.expect_refusal(
         "resume without the pinned program",
         "LF4010",
         2,
@@ -348,7 +348,7 @@ fn all_blockers_are_reported_at_once() -> Result<()> {
     let trust = &fixture()?.fingerprint;
     for more in [&["--dry-run"][..], &[]] {
         let said = engineer.landfall(&[&["install", STICK, "--trust", trust], more].concat())?;
-        let failure = said.refused("install", "LF3020", NOT_READY)?;
+        let failure = said.expect_refusal("install", "LF3020", NOT_READY)?;
         for (code, found) in [("LF3011", "6443"), ("LF3012", "/etc/kubernetes")] {
             let blockers = failure["blockers"].as_array().context("the blockers are no list")?;
             let blocker = blockers.iter().find(|blocker| blocker["code"] == code);
@@ -370,7 +370,7 @@ fn verbs_need_a_site(engineer: Engineer<'_>) -> Result<()> {
     let settings = "/root/site.yaml";
     engineer.machine().run(&format!("echo 'values: {{}}' > {settings}"))?;
     for verb in [&["configure", "--site", settings][..], &["upgrade", STICK], &["backup", "run"]] {
-        engineer.landfall(verb)?.refused(&format!("{} without a site", verb.join(" ")), "LF4030", 4)?;
+        engineer.landfall(verb)?.expect_refusal(&format!("{} without a site", verb.join(" ")), "LF4030", 4)?;
     }
     engineer.machine().run(&format!("rm {settings}")).map(drop)
 }

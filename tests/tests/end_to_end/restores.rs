@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
-use landfall_tests::proofs::{administered, sql};
+use landfall_tests::proofs::{admin_output, sql};
 use landfall_tests::site::{Machine, Site, wait_until};
 use serde_json::{Value, json};
 
-use super::cut::{At, Moment, boot, cut_during};
+use super::cut::{CutPoint, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::installed::installed_machine;
 use super::saved_data::{
@@ -109,7 +109,7 @@ fn returns_to_any_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
     let [list, log, restore] = handbook::arguments(ANY_TIME, &[(TIME_OF_ANY, time.as_str())])?;
     let [.., restore_of_backups] = page(&time)?;
     let confirmed = |restore: &[String]| engineer.follow(restore, &["--confirm", name]);
-    confirmed(&restore)?.refused("restore --at before a log backup", "LF4624", 2)?;
+    confirmed(&restore)?.expect_refusal("restore --at before a log backup", "LF4624", 2)?;
     engineer.follow(&log, &[])?.report("backup log")?;
     for restore in [restore, restore_of_backups] {
         let restored = confirmed(&restore)?.report("restore --at")?;
@@ -136,7 +136,7 @@ fn returns_to_any_time(engineer: Engineer<'_>, name: &str) -> Result<()> {
 /// of the copies is disconnected.
 fn proves_the_log(engineer: Engineer<'_>) -> Result<()> {
     let begun = time_of(engineer.machine())?.parse::<jiff::Timestamp>()?;
-    engineer.landfall(&["backup", "run"])?.refused("backup run without the disk of the copies", "LF4622", 4)?;
+    engineer.landfall(&["backup", "run"])?.expect_refusal("backup run without the disk of the copies", "LF4622", 4)?;
     let proven_until = || -> Result<String> {
         let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
         let newest =
@@ -211,12 +211,12 @@ fn set_ready_port(machine: &Machine, port: &str) -> Result<()> {
     let command = format!("kubectl --namespace valkey patch statefulset valkey --type=json --patch '{change}'");
     // The controller waits for a pod that never becomes ready before it replaces it.
     let line = format!("{command} && kubectl --namespace valkey delete pod valkey-0 --ignore-not-found");
-    administered(machine, &line).map(drop)
+    admin_output(machine, &line).map(drop)
 }
 
 /// Cuts the power while the database is loaded or recovers. The restore finishes automatically, without a command.
 fn restores_through_a_power_cut(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
-    let at = At { step: "load/postgres/database".to_owned(), moment: Moment::After(Duration::from_secs(4)) };
+    let at = CutPoint { step: "load/postgres/database".to_owned(), moment: Moment::After(Duration::from_secs(4)) };
     cut_during(engineer, &["restore", "--at", time, "--confirm", name], &at)?;
     boot(engineer.machine())?;
     wait_until("the restore to resume and end", SELF_LIMIT, || {

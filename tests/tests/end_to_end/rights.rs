@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
-use landfall_tests::proofs::{administer, administered};
-use landfall_tests::rights::{Cluster, Holder, Rule, Start, shown};
+use landfall_tests::proofs::{admin_output, administer};
+use landfall_tests::rights::{Cluster, Holder, Rule, Start, format_path};
 use landfall_tests::site::Machine;
 
 use super::helper_pods;
@@ -82,7 +82,7 @@ fn read(machine: &Machine) -> Result<Cluster> {
 /// Returns the shortest way from a part to the administrator.
 fn way(cluster: &Cluster, start: &Start) -> Option<String> {
     let ways = start.holders.iter().filter_map(|holder| Some((holder, cluster.path(holder, STEPS)?)));
-    ways.min_by_key(|(_, path)| path.len()).map(|(holder, path)| format!("{holder}; {}", shown(&path)))
+    ways.min_by_key(|(_, path)| path.len()).map(|(holder, path)| format!("{holder}; {}", format_path(&path)))
 }
 
 fn rights_of(cluster: &Cluster, start: &Start) -> String {
@@ -99,30 +99,30 @@ fn finds_bad_rights(machine: &Machine) -> Result<()> {
     let mut objects =
         vec![format!(r#"{{"apiVersion": "v1", "kind": "Namespace", "metadata": {{"name": "{PLANTED}"}}}}"#)];
     for (name, rule) in BAD {
-        objects.extend(planted(name, rule));
+        objects.extend(planted_account(name, rule));
     }
     let objects = objects.join("\n---\n");
-    administered(machine, &format!("kubectl apply --filename - <<'PLANTED'\n{objects}\nPLANTED"))?;
+    admin_output(machine, &format!("kubectl apply --filename - <<'PLANTED'\n{objects}\nPLANTED"))?;
     let cluster = read(machine)?;
     for (name, _) in BAD {
         let holder = Holder::Account { namespace: PLANTED.to_owned(), name: name.to_owned() };
         let path = cluster.path(&holder, STEPS).with_context(|| format!("the way of {name} is not found"))?;
         ensure!(!path.is_empty(), "{name} has every right already");
-        printer::note(format!("planted {name}: {}", shown(&path)));
+        printer::note(format!("planted {name}: {}", format_path(&path)));
     }
     // A step of the search is real: the API server allows it.
     let account = format!("system:serviceaccount:{PLANTED}:taker");
     let token =
         format!("kubectl --as {account} --namespace kube-system create token clusterrole-aggregation-controller");
-    ensure!(!administered(machine, &token)?.trim().is_empty(), "the API server gave no token");
+    ensure!(!admin_output(machine, &token)?.trim().is_empty(), "the API server gave no token");
     let names: Vec<String> = BAD.iter().map(|(name, _)| format!("{PLANTED}-{name}")).collect();
-    administered(machine, &format!("kubectl delete clusterroles,clusterrolebindings {}", names.join(" ")))?;
-    administered(machine, &format!("kubectl delete namespace {PLANTED}"))?;
+    admin_output(machine, &format!("kubectl delete clusterroles,clusterrolebindings {}", names.join(" ")))?;
+    admin_output(machine, &format!("kubectl delete namespace {PLANTED}"))?;
     Ok(())
 }
 
 /// Returns an account with a role of one rule.
-fn planted(name: &str, allowed: &str) -> [String; 3] {
+fn planted_account(name: &str, allowed: &str) -> [String; 3] {
     let (api, role) = ("rbac.authorization.k8s.io", format!("{PLANTED}-{name}"));
     [
         format!(

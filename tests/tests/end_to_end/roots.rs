@@ -76,7 +76,7 @@ pub(crate) fn rotate_further(vendor: &Vendor) -> Result<String> {
     for number in 1..=LATER_ROTATIONS {
         let mut change = RootChange::following(&newest)?;
         let key = replace_in(&mut change, &newest, Role::Release, &of_releases)?;
-        newest = signed(change.finish()?, &of_root, Some(&newest))?;
+        newest = sign_root(change.finish()?, &of_root, Some(&newest))?;
         store(&folder, &newest)?;
         if number == LATER_ROTATIONS {
             store_key(&second, &key)?;
@@ -124,7 +124,7 @@ impl Roots {
             }
             change.set_threshold(*role, THRESHOLD as u64);
         }
-        let newest = signed(change.finish()?, keys_of(&staying, Role::Root)?, None)?;
+        let newest = sign_root(change.finish()?, keys_of(&staying, Role::Root)?, None)?;
         Ok(Self { newest, staying })
     }
 
@@ -136,7 +136,7 @@ impl Roots {
         for (role, staying) in &self.staying {
             new_keys.push(replace_in(&mut change, &self.newest, *role, staying)?);
         }
-        self.newest = signed(change.finish()?, keys_of(&self.staying, Role::Root)?, Some(&self.newest))?;
+        self.newest = sign_root(change.finish()?, keys_of(&self.staying, Role::Root)?, Some(&self.newest))?;
         for ((_, staying), new) in self.staying.iter_mut().zip(new_keys) {
             staying.push(new);
             if staying.len() > THRESHOLD {
@@ -181,7 +181,7 @@ fn generate() -> Result<SigningKey> {
     Ok(SigningKey::generate(KeyKind::EcdsaP256)?)
 }
 
-fn signed(mut unsigned: UnsignedRoot, signers: &[SigningKey; THRESHOLD], previous: Option<&Root>) -> Result<Root> {
+fn sign_root(mut unsigned: UnsignedRoot, signers: &[SigningKey; THRESHOLD], previous: Option<&Root>) -> Result<Root> {
     for key in signers {
         unsigned.sign(key)?;
     }

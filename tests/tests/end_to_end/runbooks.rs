@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use landfall_tests::authority::certify;
 use landfall_tests::console::Console;
 use landfall_tests::printer;
-use landfall_tests::proofs::administered;
+use landfall_tests::proofs::admin_output;
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ fn runbooks_do_what_they_say() -> Result<()> {
 fn a_certificate_that_ends(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = Console::without_token(machine)?;
-    let authority = announced(engineer)?[AUTHORITY].clone();
+    let authority = console_report(engineer)?[AUTHORITY].clone();
     let pod = pod_of_the_console(machine)?;
     let mut serving: Value = serde_json::from_slice(&machine.read_file(SERVING)?)?;
     let tomorrow = Timestamp::now().checked_add(jiff::SignedDuration::from_hours(24))?;
@@ -76,7 +76,10 @@ fn a_certificate_that_ends(engineer: Engineer<'_>) -> Result<()> {
     types(machine, &log, &[0])?;
     let printed = types(machine, &console, &[0])?;
     ensure!(printed.contains(&after.fingerprint), "the page's command does not print {}: {printed}", after.fingerprint);
-    ensure!(announced(engineer)?[AUTHORITY] == authority, "another authority than the one that browsers may trust");
+    ensure!(
+        console_report(engineer)?[AUTHORITY] == authority,
+        "another authority than the one that browsers may trust"
+    );
     ensure!(pod_of_the_console(machine)? == pod, "the console was restarted");
     engineer.wait_ready("another certificate of the console")?;
     printer::note("proved: the runbook of a certificate replaced one that ended soon, without a restart");
@@ -91,14 +94,14 @@ fn page() -> Result<[String; 5]> {
 }
 
 /// Returns the report of `landfall console`, without a token.
-fn announced(engineer: Engineer<'_>) -> Result<Value> {
+fn console_report(engineer: Engineer<'_>) -> Result<Value> {
     engineer.landfall(&["console", "--no-token"])?.report("console --no-token")
 }
 
 fn pod_of_the_console(machine: &Machine) -> Result<String> {
     let line = "kubectl --namespace landfall-console get pods --output \
         'jsonpath={.items[*].metadata.uid} {.items[*].status.containerStatuses[*].restartCount}'";
-    administered(machine, line)
+    admin_output(machine, line)
 }
 
 /// Checks that the console serves a certificate of the customer's, and its own again after that is removed.
@@ -115,7 +118,7 @@ fn a_certificate_of_the_site(engineer: Engineer<'_>) -> Result<()> {
          --key=console.key && rm chain.crt console.key",
     )?;
     let supplied = wait_until("the certificate that the site supplies is printed", SHOWN_LIMIT, || {
-        Ok(announced(engineer)?["suppliedFingerprint"].as_str().map(str::to_owned))
+        Ok(console_report(engineer)?["suppliedFingerprint"].as_str().map(str::to_owned))
     })?;
     expect_shown(machine, &own, &supplied)?;
     let [.., delete] = page()?;

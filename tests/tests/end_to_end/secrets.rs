@@ -29,23 +29,23 @@ const KUBECONFIGS: [&str; 4] = ["admin.conf", "super-admin.conf", "controller-ma
 type Files = BTreeMap<String, String>;
 
 /// Generated files in the journal, each with its digest if the step that wrote it recorded one.
-type Recorded = BTreeMap<String, Option<String>>;
+type RecordedFiles = BTreeMap<String, Option<String>>;
 
 /// The generated files of a site, and its journal's entries for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Drawn {
+pub(crate) struct GeneratedFiles {
     files: Files,
-    recorded: Recorded,
+    recorded: RecordedFiles,
 }
 
-impl Drawn {
+impl GeneratedFiles {
     /// Reads them from the host. Fails unless every file that the journal records as done exists and matches.
     pub(crate) fn at(machine: &Machine) -> Result<Self> {
         let root = machine.first()?.proc("root");
         let mut files = Files::new();
         read_folder(&root, SECRETS, &|_| true, &mut files)?;
         read_folder(&root, KUBERNETES, &is_key, &mut files)?;
-        let found = Self { files, recorded: recorded(&journal::read(machine)?)? };
+        let found = Self { files, recorded: recorded_files(&journal::read(machine)?)? };
         let problems = found.problems();
         ensure!(problems.is_empty(), "generated files differ from the journal:\n{}", problems.join("\n"));
         Ok(found)
@@ -57,7 +57,7 @@ impl Drawn {
     }
 
     /// Returns the number of files with a digest in the journal.
-    pub(crate) fn recorded(&self) -> usize {
+    pub(crate) fn recorded_count(&self) -> usize {
         self.recorded.values().flatten().count()
     }
 
@@ -117,9 +117,9 @@ fn read_folder(root: &Path, folder: &str, wanted: &dyn Fn(&str) -> bool, files: 
 }
 
 /// Returns the journal's entries for generated files, from all steps that are done.
-fn recorded(replay: &Replay) -> Result<Recorded> {
+fn recorded_files(replay: &Replay) -> Result<RecordedFiles> {
     let pins = replay.state.pins.as_ref().context("the journal pins nothing")?;
-    let mut recorded = Recorded::new();
+    let mut recorded = RecordedFiles::new();
     let steps = pins.steps.iter().zip(&replay.state.steps);
     for (id, state) in steps.filter(|(_, state)| state.status == StepStatus::Done) {
         recorded.extend(recorded_of(&id.to_string(), &state.output)?);
@@ -128,7 +128,7 @@ fn recorded(replay: &Replay) -> Result<Recorded> {
 }
 
 /// Returns the files that a done step has generated. A step whose Done was written by a resume recorded no digests.
-fn recorded_of(step: &str, output: &Value) -> Result<Recorded> {
+fn recorded_of(step: &str, output: &Value) -> Result<RecordedFiles> {
     let digest = |value: &Value| value.as_str().map(|text| text.trim_start_matches("sha256:").to_owned());
     let unknown = |paths: Vec<String>| paths.into_iter().map(|path| (path, None)).collect();
     Ok(match (step, output) {
@@ -141,10 +141,10 @@ fn recorded_of(step: &str, output: &Value) -> Result<Recorded> {
         ("kubeadm/certs", _) => unknown(KEYS.map(|name| format!("{KUBERNETES}/{name}")).to_vec()),
         ("kubeadm/kubeconfig", _) => unknown(KUBECONFIGS.map(|name| format!("{KUBERNETES}/{name}")).to_vec()),
         (step, output) => match secret_of(step) {
-            None => Recorded::new(),
+            None => RecordedFiles::new(),
             Some(_) if !output.is_null() => {
                 let path = output["file"].as_str().with_context(|| format!("{step} recorded no file"))?;
-                Recorded::from([(path.to_owned(), digest(&output["sha256"]))])
+                RecordedFiles::from([(path.to_owned(), digest(&output["sha256"]))])
             }
             Some((namespace, name)) => unknown(vec![format!("{SECRETS}/{namespace}/{name}.json")]),
         },
@@ -211,36 +211,38 @@ mod tests {
 
     use super::*;
 
-    fn drawn(files: &[(&str, &str)], recorded: Recorded) -> Drawn {
+    fn sample_files(files: &[(&str, &str)], recorded: RecordedFiles) -> GeneratedFiles {
         let files = files.iter().map(|(path, digest)| ((*path).to_owned(), (*digest).to_owned())).collect();
-        Drawn { files, recorded }
+        GeneratedFiles { files, recorded }
     }
 
     #[test]
     fn what_the_journal_recorded_must_be_there_as_it_was() {
         let path = format!("{SECRETS}/encryption.yaml");
         let recorded = recorded_of("cluster-secrets", &json!({ path.as_str(): "sha256:aa" })).unwrap();
-        assert_eq!(drawn(&[(&path, "aa")], recorded.clone()).problems(), Vec::<String>::new());
-        assert_eq!(drawn(&[(&path, "bb")], recorded.clone()).problems().len(), 1);
-        assert_eq!(drawn(&[], recorded).problems().len(), 1);
-        assert_eq!(drawn(&[], recorded_of("cluster-secrets", &Value::Null).unwrap()).problems().len(), 2);
-        assert_eq!(drawn(&[], recorded_of("kubeadm/certs", &Value::Null).unwrap()).problems().len(), KEYS.len());
+        assert_eq!(sample_files(&[(&path, "aa")], recorded.clone()).problems(), Vec::<String>::new());
+        assert_eq!(sample_files(&[(&path, "bb")], recorded.clone()).problems().len(), 1);
+        assert_eq!(sample_files(&[], recorded).problems().len(), 1);
+        assert_eq!(sample_files(&[], recorded_of("cluster-secrets", &Value::Null).unwrap()).problems().len(), 2);
+        assert_eq!(sample_files(&[], recorded_of("kubeadm/certs", &Value::Null).unwrap()).problems().len(), KEYS.len());
         let output = json!({"file": "/a/b.json", "sha256": "cc"});
         assert_eq!(
             recorded_of("secret/a/b", &output).unwrap(),
             [("/a/b.json".to_owned(), Some("cc".to_owned()))].into()
         );
-        assert_eq!(drawn(&[], recorded_of("secret/a/b", &Value::Null).unwrap()).problems().len(), 1);
+        assert_eq!(sample_files(&[], recorded_of("secret/a/b", &Value::Null).unwrap()).problems().len(), 1);
         let error = recorded_of("secret/a/b", &json!({})).unwrap_err().to_string();
         assert_eq!(error, "secret/a/b recorded no file");
     }
 
     #[test]
     fn a_file_that_was_drawn_again_or_lost_is_found() {
-        let before = drawn(&[("/a", "1"), ("/b", "2")], Recorded::new());
-        assert!(drawn(&[("/a", "1"), ("/b", "2"), ("/c", "3")], Recorded::new()).expect_since(&before).is_ok());
+        let before = sample_files(&[("/a", "1"), ("/b", "2")], RecordedFiles::new());
+        assert!(
+            sample_files(&[("/a", "1"), ("/b", "2"), ("/c", "3")], RecordedFiles::new()).expect_since(&before).is_ok()
+        );
         for files in [&[("/a", "1"), ("/b", "0")][..], &[("/a", "1")]] {
-            let error = drawn(files, Recorded::new()).expect_since(&before).unwrap_err().to_string();
+            let error = sample_files(files, RecordedFiles::new()).expect_since(&before).unwrap_err().to_string();
             assert_eq!(error, "changed since the cut: /b");
         }
         before.expect("/a").unwrap();

@@ -7,7 +7,7 @@ use landfall_tests::printer;
 
 use super::engineer::Engineer;
 use super::refusals::NOT_READY;
-use super::spoiled::{expect_fault, judged, open_findings};
+use super::spoiled::{expect_fault, open_findings, preflight_report};
 
 /// A fault: the lines that cause and fix it, and its findings. Each finding has its name, a part of its measurement,
 /// and a part of its fix or of a command. `stops` is true if the fault blocks, or is a warning that must be accepted;
@@ -23,7 +23,7 @@ const fn stopping(make: &'static str, mend: &'static str, found: &'static [(&str
     Fault { make, mend, found, stops: true }
 }
 
-const fn noted(make: &'static str, mend: &'static str, found: &'static [(&str, &str, &str)]) -> Fault {
+const fn noted_fault(make: &'static str, mend: &'static str, found: &'static [(&str, &str, &str)]) -> Fault {
     Fault { make, mend, found, stops: false }
 }
 
@@ -97,7 +97,7 @@ const FAULTS: [Fault; 22] = [
         "umount /proc/meminfo",
         &[("memory", "1.0 GiB", "as much memory")],
     ),
-    noted(
+    noted_fault(
         "sed 's/^SwapTotal:.*/SwapTotal: 1048576 kB/' /proc/meminfo > /run/fault && mount --bind /run/fault \
          /proc/meminfo",
         "umount /proc/meminfo",
@@ -121,7 +121,7 @@ const FAULTS: [Fault; 22] = [
         "umount /proc/config.gz || rm /boot/config-$(uname -r)",
         &[("kernel-options", "CONFIG_VETH", "distribution's own kernel")],
     ),
-    noted(
+    noted_fault(
         "mkdir -p /etc/systemd/system/sysinit.target.wants && printf 'flush ruleset\\n' > /etc/nftables.conf \
          && ln -s /lib/systemd/system/nftables.service /etc/systemd/system/sysinit.target.wants/nftables.service",
         "rm /etc/systemd/system/sysinit.target.wants/nftables.service /etc/nftables.conf",
@@ -139,18 +139,18 @@ const FAULTS: [Fault; 22] = [
         "kill $(cat /run/fault); rm /root/fapolicyd",
         &[("fapolicyd", "fapolicyd runs", "fagenrules --load")],
     ),
-    noted(
+    noted_fault(
         "cp /bin/sleep /root/falcon-sensor; /root/falcon-sensor 3600 > /dev/null 2>&1 & echo $! > /run/fault; \
          until grep -qx falcon-sensor /proc/$(cat /run/fault)/comm; do sleep 0.1; done",
         "kill $(cat /run/fault); rm /root/falcon-sensor",
         &[("endpoint-security", "falcon-sensor", "Exclude /var/lib/landfall")],
     ),
-    noted(
+    noted_fault(
         "mv /etc/os-release /etc/os-release.before && printf 'ID=debian\\nVERSION_ID=\"11\"\\n' > /etc/os-release",
         "mv /etc/os-release.before /etc/os-release",
         &[("distribution", "debian 11", "Debian 12")],
     ),
-    noted(
+    noted_fault(
         "cp /etc/resolv.conf /run/fault && printf '# none\\n' > /etc/resolv.conf",
         "cat /run/fault > /etc/resolv.conf",
         &[("nameserver", "", "/etc/resolv.conf")],
@@ -161,7 +161,7 @@ const FAULTS: [Fault; 22] = [
 pub(super) fn are_found_one_by_one(engineer: Engineer<'_>) -> Result<()> {
     for Fault { make, mend, found, stops } in FAULTS {
         engineer.machine().run(make)?;
-        let report = judged(engineer, if stops { NOT_READY } else { 0 }).with_context(|| make)?;
+        let report = preflight_report(engineer, if stops { NOT_READY } else { 0 }).with_context(|| make)?;
         let expected: BTreeSet<String> = found.iter().map(|(name, ..)| (*name).to_owned()).collect();
         let open = open_findings(&report)?;
         // Findings about the computer below are not included here.
@@ -171,7 +171,7 @@ pub(super) fn are_found_one_by_one(engineer: Engineer<'_>) -> Result<()> {
         }
         engineer.machine().run(mend)?;
     }
-    let open = open_findings(&judged(engineer, 0)?)?;
+    let open = open_findings(&preflight_report(engineer, 0)?)?;
     ensure!(open.is_empty(), "a machine that was mended has findings: {open:?}");
     printer::note(format!("{} faults of one machine were found one by one, each with its fix", FAULTS.len()));
     Ok(())

@@ -69,7 +69,7 @@ fn wrong_configurations_change_nothing(engineer: Engineer<'_>) -> Result<()> {
     for (text, code, names) in wrong {
         machine.write_file(FILE, &text, 0o644)?;
         let said = engineer.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint, "--site", FILE])?;
-        let failure = said.refused("install --site", code, 2)?.to_string();
+        let failure = said.expect_refusal("install --site", code, 2)?.to_string();
         ensure!(failure.contains(names), "{names} is not named: {failure}");
     }
     machine.run(&format!("rm {FILE}"))?;

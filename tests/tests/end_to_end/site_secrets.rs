@@ -109,7 +109,7 @@ fn give(machine: &Machine) -> Result<String> {
 fn refuses_what_is_missing_or_unfit(engineer: Engineer<'_>, trust: &str) -> Result<()> {
     let machine = engineer.machine();
     let install = |more: &[&str]| engineer.landfall(&[&["install", RELEASE, "--trust", trust], more].concat());
-    let failure = install(&[])?.refused("install without secrets", "LF3020", 4)?;
+    let failure = install(&[])?.expect_refusal("install without secrets", "LF3020", 4)?;
     let blockers = failure["blockers"].as_array().context("the blockers are no list")?;
     let missing: Vec<&str> = blockers.iter().filter_map(|blocker| blocker["code"].as_str()).collect();
     ensure!(missing == ["LF3070", "LF3070"], "{failure:#}");
@@ -122,13 +122,14 @@ fn refuses_what_is_missing_or_unfit(engineer: Engineer<'_>, trust: &str) -> Resu
     let (password, front, other) =
         (format!("directory={PASSWORD}"), format!("front={CERTIFICATE}"), "front=/root/other.key");
     let failure = install(&["--secret", &password, "--secret", &front, "--secret", other])?;
-    let failure = failure.refused("install with unfit secrets", "LF3020", 4)?.to_string();
+    let failure = failure.expect_refusal("install with unfit secrets", "LF3020", 4)?.to_string();
     let reasons = ["it is too short", "its key does not belong to its first certificate"];
     ensure!(reasons.iter().all(|reason| failure.contains(reason)) && !failure.contains("too-short"), "{failure}");
-    let failure = install(&["--secret", "directroy=/root/password"])?.refused("install", "LF3107", 2)?.to_string();
+    let failure =
+        install(&["--secret", "directroy=/root/password"])?.expect_refusal("install", "LF3107", 2)?.to_string();
     ensure!(failure.contains("did you mean `directory`?"), "{failure}");
     machine.write_file(SITE, "secrets: {directory: the-password-itself}\n", 0o644)?;
-    let failure = install(&["--site", SITE])?.refused("install", "LF3104", 2)?.to_string();
+    let failure = install(&["--site", SITE])?.expect_refusal("install", "LF3104", 2)?.to_string();
     ensure!(failure.contains("a value does not belong here") && !failure.contains("the-password-itself"), "{failure}");
     machine.run(&format!("rm /root/other.key {CERTIFICATE} {KEY} {PASSWORD} {SITE}"))?;
     engineer.expect_unchanged("after an install without secrets", &[])
@@ -143,7 +144,7 @@ fn changes_and_goes_back(engineer: Engineer<'_>) -> Result<()> {
     let planned = engineer.follow(&dry_run, &[])?.report("configure --secret --dry-run")?;
     let setting = &planned["settings"][0];
     ensure!(setting["setting"] == "secrets.directory" && setting["to"] == "given (2)", "{planned:#}");
-    let failure = engineer.follow(&configure, &[])?.refused("configure --secret", "LF4032", 4)?.to_string();
+    let failure = engineer.follow(&configure, &[])?.expect_refusal("configure --secret", "LF4032", 4)?.to_string();
     ensure!(!failure.contains(PASSWORDS[1]), "{failure}");
     engineer.wait_ready("a change of a secret that was undone")?;
     expect_password(machine, PASSWORDS[0])?;

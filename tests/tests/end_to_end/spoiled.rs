@@ -101,11 +101,11 @@ fn look(engineer: Engineer<'_>, exit: i32) -> Result<Value> {
         }
     }
     ensure!(best <= FACTS_LIMIT, "facts took {best:?} at best, and {FACTS_LIMIT:?} are allowed");
-    judged(engineer, exit)
+    preflight_report(engineer, exit)
 }
 
 /// Returns the report of preflight. Fails unless it ends with this exit code, within its time limit.
-pub(super) fn judged(engineer: Engineer<'_>, exit: i32) -> Result<Value> {
+pub(super) fn preflight_report(engineer: Engineer<'_>, exit: i32) -> Result<Value> {
     let begun = Instant::now();
     let said = engineer.landfall(&["preflight", STICK, "--trust", &fixture()?.fingerprint])?;
     let took = begun.elapsed();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::proofs::administered;
+use landfall_tests::proofs::admin_output;
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::Value;
 
@@ -101,8 +101,8 @@ fn expect_no_canary(machine: &Machine) -> Result<()> {
         format!("---\napiVersion: v1\nkind: Secret\nmetadata: {named}\nstringData: {{value: {}}}\n", value(number))
     });
     machine.write_file(CANARY_FILE, secrets.collect::<String>(), 0o600)?;
-    administered(machine, &format!("kubectl create namespace {CANARY_NAMESPACE}"))?;
-    administered(machine, &format!("kubectl create --filename {CANARY_FILE}"))?;
+    admin_output(machine, &format!("kubectl create namespace {CANARY_NAMESPACE}"))?;
+    admin_output(machine, &format!("kubectl create --filename {CANARY_FILE}"))?;
     let lines = (0..CANARIES).map(|number| format!("canary {} end\n", value(number)));
     machine.write_file(PLANTED_LOG, lines.collect::<String>(), 0o600)?;
     collect(machine)?;
@@ -128,7 +128,7 @@ fn expect_no_canary(machine: &Machine) -> Result<()> {
 
 /// Removes the planted Secrets from the cluster.
 pub(crate) fn remove_canaries(machine: &Machine) -> Result<()> {
-    administered(machine, &format!("kubectl delete namespace {CANARY_NAMESPACE}")).map(drop)
+    admin_output(machine, &format!("kubectl delete namespace {CANARY_NAMESPACE}")).map(drop)
 }
 
 /// Returns the planted log in the unpacked bundle.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
-use landfall_tests::proofs::administered;
+use landfall_tests::proofs::admin_output;
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ impl<'a> Intruder<'a> {
                 "kubectl --namespace landfall-console get secret console-host --output 'jsonpath={{.data.{key}}}' | \
                  base64 --decode"
             );
-            std::fs::write(intruder.path(name), administered(machine, &line)?).context("cannot keep the key")?;
+            std::fs::write(intruder.path(name), admin_output(machine, &line)?).context("cannot keep the key")?;
         }
         Ok(intruder)
     }
@@ -77,7 +77,7 @@ impl<'a> Intruder<'a> {
     }
 
     /// Waits until the host has finished an accepted request. Returns its outcome.
-    fn ended(&self, request: &str) -> Result<Value> {
+    fn wait_for_outcome(&self, request: &str) -> Result<Value> {
         wait_until(&format!("the host's answer to {request}"), WISH_LIMIT, || {
             let found = self.request(request)?;
             Ok((found["state"] != "running").then_some(found))
@@ -94,7 +94,7 @@ impl<'a> Intruder<'a> {
     fn plan(&self, request: &str, change: &Value) -> Result<String> {
         let (code, taken) = self.wish("/v1/plans", request, change)?;
         ensure!(code == 202, "a plan is answered with {code}: {taken:#}");
-        let ended = self.ended(request)?;
+        let ended = self.wait_for_outcome(request)?;
         Ok(ended["plan"].as_str().with_context(|| format!("no plan: {ended:#}"))?.to_owned())
     }
 }
@@ -152,7 +152,7 @@ fn unplanned_changes_do_not_begin(intruder: &Intruder<'_>) -> Result<()> {
         wish["confirm"] = site.clone().into();
         let request = format!("bbbb{number:04}");
         let (code, answer) = intruder.wish(path, &request, &wish)?;
-        let code = if code == 202 { refusal(&intruder.ended(&request)?)? } else { problem(&answer)? };
+        let code = if code == 202 { refusal(&intruder.wait_for_outcome(&request)?)? } else { problem(&answer)? };
         ensure!(code == "LF4805", "{path} without a plan is refused with {code}");
     }
     let unknown = [
@@ -166,7 +166,7 @@ fn unplanned_changes_do_not_begin(intruder: &Intruder<'_>) -> Result<()> {
     for (number, change) in unknown.iter().enumerate() {
         let request = format!("cccc{number:04}");
         let (code, answer) = intruder.wish("/v1/plans", &request, change)?;
-        let code = if code == 202 { refusal(&intruder.ended(&request)?)? } else { problem(&answer)? };
+        let code = if code == 202 { refusal(&intruder.wait_for_outcome(&request)?)? } else { problem(&answer)? };
         ensure!(code.starts_with("LF"), "{change} is refused with {code}");
     }
     Ok(())
@@ -206,9 +206,9 @@ fn root_is_asked(intruder: &Intruder<'_>) -> Result<()> {
     ensure!(code == 404, "the API has a way around root: {code}");
     ensure!(intruder.request("dddd0002")?["state"] == "running", "the change did not wait");
     machine.run(&format!("landfall approvals refuse {digest}"))?;
-    let refused = refusal(&intruder.ended("dddd0002")?)?;
+    let refused = refusal(&intruder.wait_for_outcome("dddd0002")?)?;
     ensure!(refused == "LF4814", "root's refusal became {refused}");
     let kept = "kubectl --namespace valkey get configmap valkey-settings --output jsonpath='{.data.maxmemory}'";
-    ensure!(administered(machine, kept)?.trim() != "48mb", "a change began that root had refused");
+    ensure!(admin_output(machine, kept)?.trim() != "48mb", "a change began that root had refused");
     machine.run("landfall approvals waive").map(drop)
 }

@@ -140,13 +140,17 @@ fn expect_same(first: &BTreeMap<String, String>, now: &BTreeMap<String, String>,
         .map(|(verb, ended)| format!("`{verb}`: {ended} at first, now {:?}", now.get(verb)))
         .collect();
     let succeeded = now.values().filter(|ended| *ended == "succeeded").count();
-    printer::note(format!("{succeeded} of {} verbs succeeded; others were refused: {:?}", now.len(), refused(now)));
+    printer::note(format!(
+        "{succeeded} of {} verbs succeeded; others were refused: {:?}",
+        now.len(),
+        refused_verbs(now)
+    ));
     ensure!(other.is_empty(), "{otherwise}:\n{}", other.join("\n"));
-    ensure!(succeeded * 5 >= now.len() * 4, "most verbs are refused: {:?}", refused(now));
+    ensure!(succeeded * 5 >= now.len() * 4, "most verbs are refused: {:?}", refused_verbs(now));
     Ok(())
 }
 
-fn refused(outcomes: &BTreeMap<String, String>) -> Vec<String> {
+fn refused_verbs(outcomes: &BTreeMap<String, String>) -> Vec<String> {
     let refused = outcomes.iter().filter(|(_, ended)| *ended != "succeeded");
     refused.map(|(verb, ended)| format!("{verb} ({ended})")).collect()
 }

@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use landfall_tests::seed::Seeded;
 
-use super::comparison::uninterrupted;
-use super::cut::{At, Moment, install_and_cut, steps};
+use super::comparison::uninterrupted_install;
+use super::cut::{CutPoint, Moment, install_and_cut, steps};
 use super::engineer::Engineer;
 use super::fixture::machine_with_stick;
 use super::power_cut::{applies, phases};
@@ -12,15 +12,15 @@ use super::power_cut::{applies, phases};
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn after_a_cut_in_staging_control_plane_and_apply() -> Result<()> {
-    let mut seeded = Seeded::named("uninstall")?;
-    let uninterrupted = uninterrupted()?;
+    let mut seeded = Seeded::with_name("uninstall")?;
+    let uninterrupted = uninterrupted_install()?;
     let (_site, machine) = machine_with_stick("e2e-uninstall")?;
     let engineer = Engineer::at(&machine);
     let steps = steps(engineer)?;
     let share = seeded.within(10, 95);
     let (phase, applying) = (seeded.one_of(&phases(&steps)?).clone(), seeded.one_of(&applies(&steps)?).clone());
     let moments = [
-        At { step: "stage".to_owned(), moment: Moment::Read(uninterrupted.staged_bytes * share / 100) },
+        CutPoint { step: "stage".to_owned(), moment: Moment::Read(uninterrupted.staged_bytes * share / 100) },
         uninterrupted.moment(&phase, seeded.within(30, 70))?,
         uninterrupted.moment(&applying, seeded.within(30, 70))?,
     ];

@@ -35,15 +35,15 @@ async fn the_api_answers_alike_with_postgresql() -> Result<()> {
 }
 
 /// Scopes of the key, and checks of each response if they differ from those in schemathesis' settings.
-struct Asking {
+struct RequestProfile {
     scopes: &'static [&'static str],
     checks: Option<&'static str>,
 }
 
-const EVERYTHING: Asking = Asking { scopes: &SCOPES, checks: None };
+const EVERYTHING: RequestProfile = RequestProfile { scopes: &SCOPES, checks: None };
 
 /// Most requests with this key are refused, so the acceptance of requests is not checked.
-const READ: Asking = Asking {
+const READ: RequestProfile = RequestProfile {
     scopes: &["read"],
     checks: Some(
         "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
@@ -52,7 +52,7 @@ const READ: Asking = Asking {
 };
 
 /// Sends all requests, and leaves a report in the folder of this name.
-async fn answers_as_its_document_says(console: &Console, report: &str, asking: &Asking) -> Result<()> {
+async fn answers_as_its_document_says(console: &Console, report: &str, asking: &RequestProfile) -> Result<()> {
     let browser = browser::begin_as_administrator(console).await?;
     let key = key_for(&browser, asking.scopes).await?;
     browser.close().await?;

@@ -21,7 +21,7 @@ pub(crate) fn sample<T: DeserializeOwned>(name: &str) -> Result<T> {
 
 fn shift(value: &mut Value, since: SignedDuration) {
     match value {
-        Value::String(text) => *text = shifted(text, since),
+        Value::String(text) => *text = shift_times(text, since),
         Value::Array(items) => items.iter_mut().for_each(|item| shift(item, since)),
         Value::Object(fields) => fields.values_mut().for_each(|field| shift(field, since)),
         _ => {}
@@ -29,7 +29,7 @@ fn shift(value: &mut Value, since: SignedDuration) {
 }
 
 /// Returns the text with every time in it shifted.
-fn shifted(text: &str, since: SignedDuration) -> String {
+fn shift_times(text: &str, since: SignedDuration) -> String {
     let mut rest = text;
     let mut moved = String::new();
     while let Some(letter) = rest.chars().next() {
@@ -48,7 +48,7 @@ fn shifted(text: &str, since: SignedDuration) -> String {
 #[test]
 fn times_are_moved_wherever_they_are() {
     let since = SignedDuration::from_hours(48);
-    assert_eq!(shifted("2026-11-20T08:00:00Z", since), "2026-11-22T08:00:00Z");
-    assert_eq!(shifted("ends “soon”, on 2026-12-01T00:00:00Z.", since), "ends “soon”, on 2026-12-03T00:00:00Z.");
-    assert_eq!(shifted("starter-1.2.0", since), "starter-1.2.0");
+    assert_eq!(shift_times("2026-11-20T08:00:00Z", since), "2026-11-22T08:00:00Z");
+    assert_eq!(shift_times("ends “soon”, on 2026-12-01T00:00:00Z.", since), "ends “soon”, on 2026-12-03T00:00:00Z.");
+    assert_eq!(shift_times("starter-1.2.0", since), "starter-1.2.0");
 }

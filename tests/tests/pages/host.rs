@@ -13,8 +13,8 @@ use landfall_host_api::testing::{MemorySupport, Signer};
 use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_peer::{
-    Asking, AuditPage, Certificate, Change, ComponentLogs, ComponentResources, Event, Identity, KeptSecret, LogLine,
-    MediaPage, Medium, NumberedEvent, OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal,
+    AuditPage, Certificate, Change, ComponentLogs, ComponentResources, Event, Identity, KeptSecret, LogLine, MediaPage,
+    Medium, NumberedEvent, OperationPage, OperationState, PlanPage, Problem, ProgressPage, Refusal, Requester,
     SecretWish, server,
 };
 use serde_json::Value;
@@ -71,7 +71,7 @@ pub(crate) struct Facts {
 }
 
 /// A simulated site.
-pub(crate) struct Recorded {
+pub(crate) struct SimulatedSite {
     facts: Mutex<Facts>,
     /// Uploads from a browser, on a disk.
     pub(crate) uploads: UploadDesk,
@@ -79,7 +79,7 @@ pub(crate) struct Recorded {
     support: MemorySupport,
 }
 
-impl Recorded {
+impl SimulatedSite {
     fn new() -> Result<Self> {
         let facts = Mutex::new(Facts {
             status: sample("status")?,
@@ -193,7 +193,7 @@ impl Facts {
     }
 }
 
-impl Site for Recorded {
+impl Site for SimulatedSite {
     fn document(&self, question: Question) -> Result<Option<String>, Problem> {
         let facts = self.facts();
         let document = match question {
@@ -291,7 +291,7 @@ impl Site for Recorded {
         Ok(PlanPage { digest: PLAN.to_owned(), change: change.clone(), site: SITE.to_owned(), made, document })
     }
 
-    fn begin(&self, plan: &PlanPage, asking: &Asking, _note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
+    fn begin(&self, plan: &PlanPage, asking: &Requester, _note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
         let mut facts = self.facts();
         facts.begun.push(plan.digest.clone());
         facts.asked_by = Some(asking.correlation.clone());
@@ -351,7 +351,7 @@ const LOG: [&str; 8] = [
 
 /// A server that can be stopped and restarted at the same address.
 pub(crate) struct HostApi {
-    pub(crate) site: Arc<Recorded>,
+    pub(crate) site: Arc<SimulatedSite>,
     pub(crate) address: SocketAddr,
     identity: Identity,
     peer: Certificate,
@@ -362,7 +362,7 @@ impl HostApi {
     /// Starts a server with this identity, for the holder of the peer's key.
     pub(crate) fn begin(identity: Identity, peer: Certificate) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port is free")?;
-        let (address, site) = (listener.local_addr()?, Arc::new(Recorded::new()?));
+        let (address, site) = (listener.local_addr()?, Arc::new(SimulatedSite::new()?));
         let mut host = Self { site, address, identity, peer, serving: None };
         host.serve_on(listener)?;
         Ok(host)

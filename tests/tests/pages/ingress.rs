@@ -8,7 +8,7 @@ use super::browser::pictures;
 use super::console::Console;
 use super::host::TOKEN;
 use super::nginx::{ADDRESS, Nginx};
-use super::silence::{HEARD_WITHIN, heard, step_shown};
+use super::silence::{HEARD_WITHIN, received_event_count, step_shown};
 use super::upload::bundle;
 
 /// Name by which a proxy in the cluster verifies the console.
@@ -51,8 +51,11 @@ async fn use_all_of_it(console: &Console, browser: &Browser) -> Result<()> {
     // Steps are shown as they happen, because the proxy delays no event.
     console.host.site.facts().begin_upgrade();
     browser.expect("#live", "back up the data").await?;
-    until("the page listens", async || Ok(heard(browser).await? > 0)).await?;
+    until("the page listens", async || Ok(received_event_count(browser).await? > 0)).await?;
     let took = step_shown(console, browser, 2, "copy what is new").await?;
-    ensure!(took < HEARD_WITHIN && heard(browser).await? > 0, "a step was shown after {took:?}, by no stream");
+    ensure!(
+        took < HEARD_WITHIN && received_event_count(browser).await? > 0,
+        "a step was shown after {took:?}, by no stream"
+    );
     Ok(())
 }

@@ -9,7 +9,7 @@ use anyhow::Result;
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
 use landfall_bundle_spec::{Error as FormatError, Sha256, Verified};
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use landfall_host::paths::SitePaths;
 use landfall_host_api::Uploads;
 use landfall_lifecycle::operations::ArrivedBundle;
@@ -51,7 +51,7 @@ impl UploadDesk {
     }
 }
 
-fn refused(error: &dyn Coded) -> Problem {
+fn to_problem(error: &dyn CodedError) -> Problem {
     let code = error.code();
     Problem {
         status: 422,
@@ -76,7 +76,7 @@ impl UploadJudge for Judge {
         let refusal = |problem| UploadVerdict { problem: Some(problem), ..UploadVerdict::default() };
         let verified = match Verified::read(BufReader::new(file), &self.0) {
             Err(FormatError::Truncated { .. }) if length < arrived.size_bytes => return Ok(UploadVerdict::default()),
-            Err(error) => return Ok(refusal(refused(&error))),
+            Err(error) => return Ok(refusal(to_problem(&error))),
             Ok(verified) => verified,
         };
         let (bundle, identity) = (Some(verified.id()), verified.identity());
@@ -90,7 +90,7 @@ impl UploadJudge for Judge {
         });
         Ok(match verify_arrived(&Payload::from(verified), arrived.path, arrived.size_bytes, arrived.checked_bytes) {
             Ok(checked_bytes) => UploadVerdict { checked_bytes, bundle, release, problem: None },
-            Err(error) => refusal(refused(&error)),
+            Err(error) => refusal(to_problem(&error)),
         })
     }
 

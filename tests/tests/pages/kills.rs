@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use landfall_audit::{Known, verify};
+use landfall_audit::{LogKnowledge, verify};
 use landfall_test_browser::until;
 use landfall_tests::printer;
 use landfall_tests::seed::Seeded;
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::api::key_of_everything;
 use super::browser;
 use super::console::Console;
-use super::host::{PLAN, Recorded, SITE};
+use super::host::{PLAN, SITE, SimulatedSite};
 
 /// Number of kills while it works, and of kills while it starts. Every fourth kill at work is followed by one at the
 /// start.
@@ -31,7 +31,7 @@ const MEDIUM: &str = "3f0c9a1b2c3d4e5f60718293a4b5c6d7";
 
 /// Returns a program's next request: the request for the plan until there is one, and then the approval, even after it
 /// was given. Each has a fixed ID.
-fn next_request(site: &Recorded) -> (&'static str, String) {
+fn next_request(site: &SimulatedSite) -> (&'static str, String) {
     let (path, body) = if site.facts().planned.is_empty() {
         let request = "5eed0000-0000-4000-8000-000000000001";
         ("/api/v1/plans", json!({ "request": request, "change": "upgrade", "medium": MEDIUM }))
@@ -43,7 +43,7 @@ fn next_request(site: &Recorded) -> (&'static str, String) {
 }
 
 /// Advances the upgrade, which continues independently of the console. `kills` is the number of kills since it began.
-fn advance(site: &Recorded, kills: usize) {
+fn advance(site: &SimulatedSite, kills: usize) {
     let (mut facts, step) = (site.facts(), kills / KILLS_A_STEP + 1);
     match step {
         2..=STEPS if kills.is_multiple_of(KILLS_A_STEP) => {
@@ -60,7 +60,7 @@ async fn wait(random: &mut Seeded, most: u64) {
 }
 
 /// Waits until the kill at work with this number, from 0, is due.
-async fn wait_at_work(random: &mut Seeded, site: &Recorded, number: usize) -> Result<()> {
+async fn wait_at_work(random: &mut Seeded, site: &SimulatedSite, number: usize) -> Result<()> {
     let [planned, begun] = KILLS_BEFORE;
     match number + 1 {
         last if last == planned => until("the host has the plan", async || Ok(!site.facts().planned.is_empty())).await,
@@ -74,7 +74,7 @@ async fn wait_at_work(random: &mut Seeded, site: &Recorded, number: usize) -> Re
 
 /// Kills the console and starts it again, [`KILLS`] times.
 async fn kill_again_and_again(console: &mut Console, key: &str) -> Result<()> {
-    let mut random = Seeded::named("kills")?;
+    let mut random = Seeded::with_name("kills")?;
     let ([at_work, at_start], mut killed, mut since) = (KILLS, [0, 0], 0);
     for number in 0..at_work {
         let (path, body) = next_request(&console.host.site);
@@ -141,7 +141,7 @@ fn is_whole(console: &Console, key: &str) -> Result<bool> {
         let facts = console.host.site.facts();
         (vec![facts.audit.key.public().clone()], facts.audit.ledger.last.clone())
     };
-    let report = verify(log.as_bytes(), &Known { keys, last, ..Known::default() })?;
+    let report = verify(log.as_bytes(), &LogKnowledge { keys, last, ..LogKnowledge::default() })?;
     ensure!(report.restarts == 0, "an entry that the host had signed was lost: {:?}", report.restart);
     ensure!(log.contains("\"upgrade.approve\"") && log.contains("sent again"), "{log}");
     Ok(report.covered.is_some_and(|covered| covered.head == report.head))

@@ -102,7 +102,7 @@ async fn continues_with_the_next_console(console: &mut Console, program: &Progra
     console.host.site.facts().begin_upgrade();
     let count = Arc::new(AtomicUsize::new(0));
     let (listener, counted) = (program.clone(), count.clone());
-    let listening = tokio::spawn(async move { Heard::default().stream(&listener, &counted).await });
+    let listening = tokio::spawn(async move { ReceivedEvents::default().stream(&listener, &counted).await });
     until("a program listens", async || Ok(count.load(Ordering::Relaxed) == 1)).await?;
     let before = Instant::now();
     console.stop()?;
@@ -112,7 +112,7 @@ async fn continues_with_the_next_console(console: &mut Console, program: &Progra
 
     console.start().await?;
     console.host.site.facts().report(Event::Note("a note for the next console".to_owned()));
-    let (listener, counted) = (program.anew(console)?, count.clone());
+    let (listener, counted) = (program.with_new_connections(console)?, count.clone());
     let listening = tokio::spawn(async move { heard.until_the_end(&listener, &counted).await });
     until("the program listens again", async || Ok(count.load(Ordering::Relaxed) == 2)).await?;
     let run = console.host.site.facts().progress.run;
@@ -131,7 +131,7 @@ async fn the_console_is_measured() -> Result<()> {
     // A console that has not hashed a password.
     console.stop()?;
     console.start().await?;
-    let program = program.anew(&console)?;
+    let program = program.with_new_connections(&console)?;
     let mut figures = rest(&console).await?;
     figures.push(first_pages(&console, &program).await?);
     figures.extend(load(&console, &program).await?);
@@ -157,7 +157,7 @@ async fn load_with_postgresql() -> Result<Vec<Figure>> {
     let program = Program::begin(&console).await?;
     console.stop()?;
     console.start().await?;
-    let program = program.anew(&console)?;
+    let program = program.with_new_connections(&console)?;
     let (mut times, _, memory) = answers(&console, &program).await?;
     console.stop()?;
     Ok(vec![
@@ -180,7 +180,7 @@ async fn rest(console: &Console) -> Result<Vec<Figure>> {
 async fn first_pages(console: &Console, program: &Program) -> Result<Figure> {
     let mut times = Vec::new();
     for _ in 0..FIRST_PAGES {
-        let browser = program.anew(console)?;
+        let browser = program.with_new_connections(console)?;
         let begun = Instant::now();
         let page = browser.read("/").await?;
         let (_, rest) = page.split_once("<link rel=\"stylesheet\" href=\"").context("the page has no style")?;
@@ -268,12 +268,12 @@ async fn ask(program: &Program, count: u32) -> Result<Vec<Duration>> {
 
 /// Events that a program received.
 #[derive(Default)]
-struct Heard {
+struct ReceivedEvents {
     ids: Vec<String>,
     has_ended: bool,
 }
 
-impl Heard {
+impl ReceivedEvents {
     /// Receives the next stream of the running operation. The first attempt may come before the console knows of the
     /// operation.
     async fn stream(mut self, program: &Program, count: &AtomicUsize) -> Result<Self> {
@@ -319,7 +319,7 @@ async fn listen_together(console: &Console, program: &Program) -> Result<Duratio
     let mut listening = JoinSet::new();
     for program in programs.iter().cycle().take(LISTENERS) {
         let (program, count) = (program.clone(), count.clone());
-        listening.spawn(async move { Heard::default().until_the_end(&program, &count).await });
+        listening.spawn(async move { ReceivedEvents::default().until_the_end(&program, &count).await });
     }
     until("all programs listen", async || Ok(count.load(Ordering::Relaxed) == LISTENERS)).await?;
     for number in 2..=EVENTS {

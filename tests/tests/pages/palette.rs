@@ -24,7 +24,7 @@ async fn open(browser: &Browser) -> Result<()> {
 }
 
 /// Returns the option that a screen reader announces as selected. The field has the focus and names an option.
-async fn chosen(browser: &Browser) -> Result<String> {
+async fn selected_option(browser: &Browser) -> Result<String> {
     let script = "const field = document.activeElement, option = \
         document.getElementById(field.getAttribute('aria-activedescendant'));
         return field.id === \
@@ -41,15 +41,15 @@ async fn a_page_is_opened_by_a_key_and_a_part_of_its_name() -> Result<()> {
     let browser = browser::begin_as_administrator(&console).await?;
     browser.find("nav [aria-current=page]").await?.focus().await?;
     open(&browser).await?;
-    ensure!(chosen(&browser).await? == "Overview", "the first page is not chosen");
+    ensure!(selected_option(&browser).await? == "Overview", "the first page is not chosen");
     findings.look(&browser, "the list of pages", None).await?;
 
     // The arrow keys wrap around.
     browser.press(DOWN).await?;
-    ensure!(chosen(&browser).await? == "Components", "down does not choose the next one");
+    ensure!(selected_option(&browser).await? == "Components", "down does not choose the next one");
     browser.press(UP).await?;
     browser.press(UP).await?;
-    ensure!(chosen(&browser).await? == "API reference", "up does not lead around to the last one");
+    ensure!(selected_option(&browser).await? == "API reference", "up does not lead around to the last one");
 
     // Escape returns the focus to its earlier element.
     browser.press(ESCAPE).await?;
@@ -61,7 +61,7 @@ async fn a_page_is_opened_by_a_key_and_a_part_of_its_name() -> Result<()> {
     for (typed, name, path) in [("aud", "Audit", "/audit"), ("grafana", "Dashboard", "/dashboard")] {
         open(&browser).await?;
         browser.press(typed).await?;
-        ensure!(chosen(&browser).await? == name, "{typed} does not find {name}");
+        ensure!(selected_option(&browser).await? == name, "{typed} does not find {name}");
         browser.press(ENTER).await?;
         browser.expect_path(path).await?;
     }

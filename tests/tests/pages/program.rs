@@ -46,7 +46,7 @@ impl Program {
     }
 
     /// Returns the same program with its own connections, none of which is open yet.
-    pub(crate) fn anew(&self, console: &Console) -> Result<Self> {
+    pub(crate) fn with_new_connections(&self, console: &Console) -> Result<Self> {
         Ok(Self { client: new_client(console)?.build()?, ..self.clone() })
     }
 

@@ -52,7 +52,7 @@ impl Blobs {
         hasher.update(&bytes);
         let sums = hasher.finish();
         let mut entry = match place {
-            Some(place) => BlobEntry::placed(&sums, media_type, place),
+            Some(place) => BlobEntry::with_place(&sums, media_type, place),
             None => BlobEntry::blob(&sums, media_type),
         };
         if media_type.contains("layer") {
@@ -140,7 +140,7 @@ fn write_bundle(folder: &Path) -> Result<()> {
     let values: Vec<&[_]> = blobs.sums.iter().map(|sums| sums.chunks.as_slice()).collect();
     let mut head = UnsignedHead::new(&identity, documents, &BlobsDocument::new(blobs.entries)?, &values)?;
     head.sign(&vendor.key)?;
-    let head = head.signed(std::slice::from_ref(&vendor.root))?;
+    let head = head.finish(std::slice::from_ref(&vendor.root))?;
     std::fs::write(folder.join("shop.landfall"), Sample { head, contents: blobs.contents }.stream())?;
     std::fs::write(folder.join("root.json"), vendor.root.bytes())?;
     Ok(())

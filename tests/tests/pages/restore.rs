@@ -16,7 +16,7 @@ const FROM_BACKUP: &str = "section[aria-labelledby=from-backup]";
 const FROM_LOG: &str = "section[aria-labelledby=from-log]";
 
 /// Returns the last change that the host was asked to plan.
-fn planned(console: &Console) -> Result<Change> {
+fn last_planned_change(console: &Console) -> Result<Change> {
     console.host.site.facts().planned.last().cloned().context("the host was asked for no plan")
 }
 
@@ -45,8 +45,8 @@ async fn a_backup_is_chosen_its_plan_is_read_and_approved_and_the_restore_is_fol
     browser.click(&format!("{FROM_BACKUP} input[value=assistant]")).await?;
     browser.click(&format!("{FROM_BACKUP} button.main")).await?;
     browser.expect("h1", "Restore postgres, assistant").await?;
-    let Change::Restore { backup: Some(_), at: None, components } = planned(&console)? else {
-        anyhow::bail!("another change was planned: {:?}", planned(&console)?)
+    let Change::Restore { backup: Some(_), at: None, components } = last_planned_change(&console)? else {
+        anyhow::bail!("another change was planned: {:?}", last_planned_change(&console)?)
     };
     ensure!(components == ["postgres"], "the components are {components:?}");
     for words in ["What was written since is lost", "not proven", "point of no return", "in no backup", "stops for"] {
@@ -100,7 +100,7 @@ async fn a_time_is_chosen_and_the_restore_is_undone() -> Result<()> {
     browser.click(&format!("{FROM_LOG} button")).await?;
     browser.expect("h1", "Restore postgres, assistant").await?;
     let expected = Change::Restore { backup: None, at: Some(format!("{at}Z")), components: Vec::new() };
-    ensure!(planned(&console)? == expected, "{:?} was planned", planned(&console)?);
+    ensure!(last_planned_change(&console)? == expected, "{:?} was planned", last_planned_change(&console)?);
     browser.fill("#confirm", SITE).await?;
     browser.press(ENTER).await?;
     browser.expect("#live", "stop assistant").await?;

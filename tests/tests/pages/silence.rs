@@ -77,7 +77,7 @@ pub(crate) async fn step_shown(console: &Console, browser: &Browser, index: usiz
 }
 
 /// Returns the number of events that the page has received through its stream since the last call.
-pub(crate) async fn heard(browser: &Browser) -> Result<usize> {
+pub(crate) async fn received_event_count(browser: &Browser) -> Result<usize> {
     let log = browser.driver.log("performance").await?;
     Ok(log.iter().filter(|entry| entry.message.contains("Network.eventSourceMessageReceived")).count())
 }
@@ -91,10 +91,10 @@ async fn steps_come_by_a_stream_and_without_it() -> Result<()> {
     console.host.site.facts().begin_upgrade();
     browser.expect("#live", "back up the data").await?;
     browser.driver.execute("window.landfallStays = true", Vec::new()).await?;
-    until("the page listens", async || Ok(heard(&browser).await? > 0)).await?;
+    until("the page listens", async || Ok(received_event_count(&browser).await? > 0)).await?;
     let took = step_shown(&console, &browser, 2, "copy what is new").await?;
     ensure!(took < HEARD_WITHIN, "a step was shown after {took:?}");
-    ensure!(heard(&browser).await? > 0, "the page did not hear of it by its stream");
+    ensure!(received_event_count(&browser).await? > 0, "the page did not hear of it by its stream");
 
     // The stream is cut, and cannot be opened again.
     browser.driver.command("Network.enable", json!({})).await?;
@@ -103,11 +103,11 @@ async fn steps_come_by_a_stream_and_without_it() -> Result<()> {
     console.start().await?;
     let took = step_shown(&console, &browser, 3, "apply what changed").await?;
     ensure!(took < 2 * HEARD_WITHIN, "without a stream, a step was shown after {took:?}");
-    ensure!(heard(&browser).await? == 0, "the stream was not cut");
+    ensure!(received_event_count(&browser).await? == 0, "the stream was not cut");
 
     // The stream is reopened automatically.
     browser.driver.command("Network.setBlockedURLs", json!({ "urls": [] })).await?;
-    until("the page listens again", async || Ok(heard(&browser).await? > 0)).await?;
+    until("the page listens again", async || Ok(received_event_count(&browser).await? > 0)).await?;
     let took = step_shown(&console, &browser, 4, "wait until everything is ready").await?;
     ensure!(took < HEARD_WITHIN, "a step was shown after {took:?}");
     let stays = browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;

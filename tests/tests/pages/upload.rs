@@ -23,11 +23,11 @@ const MIB: usize = 1 << 20;
 pub(crate) fn bundle(vendor: &Vendor, mib: usize) -> Result<(String, Vec<u8>)> {
     let blobs = (0..mib).map(|number| vec![u8::try_from(number % 251).unwrap_or_default() + 1; MIB + number]).collect();
     let sample = Sample::with_blobs(vendor, blobs)?;
-    Ok((sample.head.verified().bundle_name().file(FileKind::Whole), sample.stream()))
+    Ok((sample.head.verified_head().bundle_name().file(FileKind::Whole), sample.stream()))
 }
 
 /// Writes a file, as if on a person's disk.
-fn stored(folder: &TempDir, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+fn write_file(folder: &TempDir, name: &str, bytes: &[u8]) -> Result<PathBuf> {
     let path = folder.path().join(name);
     std::fs::write(&path, bytes)?;
     Ok(path)
@@ -54,7 +54,7 @@ async fn an_upload_continues_after_a_reload_and_is_planned() -> Result<()> {
     let browser = browser::begin_as_administrator(&console).await?;
     let uploads = || console.host.site.uploads.upload();
     let (name, bytes) = bundle(&console.host.site.uploads.vendor, 24)?;
-    let file = stored(&folder, &name, &bytes)?;
+    let file = write_file(&folder, &name, &bytes)?;
 
     browser.open("/upgrade").await?;
     browser.expect("#upload", "Choose the bundle").await?;
@@ -99,8 +99,8 @@ async fn parts_are_one_upload_that_can_be_paused_and_removed() -> Result<()> {
     let (name, bytes) = bundle(&console.host.site.uploads.vendor, 12)?;
     let (first, second) = bytes.split_at(5 * MIB + 17);
     // A person selects them in any order.
-    let second = stored(&folder, &format!("{name}.002"), second)?;
-    let first = stored(&folder, &format!("{name}.001"), first)?;
+    let second = write_file(&folder, &format!("{name}.002"), second)?;
+    let first = write_file(&folder, &format!("{name}.001"), first)?;
 
     browser.open("/upgrade").await?;
     choose(&browser, &[&second, &first]).await?;
@@ -137,7 +137,7 @@ async fn a_hostile_bundle_is_refused_with_its_reason_and_leaves_nothing() -> Res
     let hostile =
         [(name, flipped, "LF1208"), (strange, stranger, "LF1109"), ("photo.jpg".to_owned(), vec![7; 900], "LF1002")];
     for (name, bytes, code) in hostile {
-        let file = stored(&folder, &name, &bytes)?;
+        let file = write_file(&folder, &name, &bytes)?;
         browser.open("/upgrade").await?;
         choose(&browser, &[&file]).await?;
         browser.click("#upload-begin").await?;

@@ -70,8 +70,8 @@ impl BadRelease {
     }
 
     /// Builds it, and returns the error message. Fails unless it is refused with this code before anything is written.
-    fn refused(&self, code: &str) -> Result<String> {
-        self.said(&self.refusal(code)?)
+    fn refusal_text(&self, code: &str) -> Result<String> {
+        self.error_text(&self.refusal(code)?)
     }
 
     fn refusal(&self, code: &str) -> Result<Outcome> {
@@ -95,7 +95,7 @@ impl BadRelease {
 
     /// Returns the error as a person reads it, without parts that differ between runs. A line number is replaced by the
     /// line's text, so that the snapshot shows that it is the right one.
-    fn said(&self, outcome: &Outcome) -> Result<String> {
+    fn error_text(&self, outcome: &Outcome) -> Result<String> {
         let start = outcome.stderr.find("error[").context("no error")?;
         let mut said = outcome.stderr[start..].replace(&self.folder.path().display().to_string(), "FOLDER");
         if let Some(registry) = &self.registry {
@@ -131,7 +131,7 @@ fn a_component_that_is_not_there_is_needed() -> Result<()> {
         "namespace: valkey\n    needs: [dns, storage]",
         "namespace: valkey\n    needs: [dns, stroage]",
     )?;
-    insta::assert_snapshot!(release.refused("LF2003")?);
+    insta::assert_snapshot!(release.refusal_text("LF2003")?);
     Ok(())
 }
 
@@ -143,7 +143,7 @@ fn components_need_one_another_in_a_cycle() -> Result<()> {
         "namespace: kube-flannel\n",
         "namespace: kube-flannel\n    needs: [dns]\n",
     )?;
-    insta::assert_snapshot!(release.refused("LF2004")?);
+    insta::assert_snapshot!(release.refusal_text("LF2004")?);
     Ok(())
 }
 
@@ -155,7 +155,7 @@ fn an_image_is_missing_from_the_lock() -> Result<()> {
         "reference: docker.io/valkey/valkey:8.1.1",
         "reference: docker.io/valkey/other:8.1.1",
     )?;
-    insta::assert_snapshot!(release.refused("LF2007")?);
+    insta::assert_snapshot!(release.refusal_text("LF2007")?);
     Ok(())
 }
 
@@ -168,7 +168,7 @@ fn an_image_is_missing_from_the_registry() -> Result<()> {
     let digest = entry.lines().find_map(|line| line.trim().strip_prefix("digest: ")).context("no digest")?;
     let release =
         release.replace("images.lock", &format!(" {digest}"), &format!(" sha256:{}", "0123456789abcdef".repeat(4)))?;
-    insta::assert_snapshot!("missing_digest", release.refused("LF2103")?);
+    insta::assert_snapshot!("missing_digest", release.refusal_text("LF2103")?);
 
     // A tag that was never pushed is detected when it is to be locked.
     let release = BadRelease::new()?.with_registry()?;
@@ -177,7 +177,7 @@ fn an_image_is_missing_from_the_registry() -> Result<()> {
     let outcome =
         Outcome::of(release.landfall(&["lock"]).arg("--kubectl").arg(release.starter.binaries().join("kubectl")))?;
     assert_eq!((outcome.code, outcome.error()), (2, Some("LF2103")), "{}", outcome.stderr);
-    insta::assert_snapshot!("missing_tag", release.said(&outcome)?);
+    insta::assert_snapshot!("missing_tag", release.error_text(&outcome)?);
     Ok(())
 }
 
@@ -188,7 +188,7 @@ fn a_configmap_names_an_image_that_is_not_declared() -> Result<()> {
                     path: /data/helperPod.yaml\n        reference: docker.io/library/busybox\n        \
                     text: docker.io/library/busybox\n";
     let release = BadRelease::new()?.replace(RELEASE, declared, "")?;
-    insta::assert_snapshot!(release.refused("LF2008")?);
+    insta::assert_snapshot!(release.refusal_text("LF2008")?);
     Ok(())
 }
 
@@ -200,12 +200,12 @@ fn a_definition_is_not_yaml_or_has_an_unknown_key() -> Result<()> {
         "needs: [network]\n    podSecurity: privileged\n    # The provisioner",
         "needs: [network\n    podSecurity: privileged\n    # The provisioner",
     )?;
-    insta::assert_snapshot!("invalid_yaml", release.refused("LF2001")?);
+    insta::assert_snapshot!("invalid_yaml", release.refusal_text("LF2001")?);
     let release =
         BadRelease::new()?.replace(RELEASE, "    namespace: valkey\n", "    namespace: valkey\n    replicas: 3\n")?;
-    insta::assert_snapshot!("unknown_key", release.refused("LF2001")?);
+    insta::assert_snapshot!("unknown_key", release.refusal_text("LF2001")?);
     let release = BadRelease::new()?.replace("manifests/valkey/kustomization.yaml", "resources:", "resources: {")?;
-    insta::assert_snapshot!("invalid_manifest", release.refused("LF2009")?);
+    insta::assert_snapshot!("invalid_manifest", release.refusal_text("LF2009")?);
     Ok(())
 }
 
@@ -217,15 +217,15 @@ fn an_assembled_image_is_not_signed_by_a_release_key() -> Result<()> {
     let mut new = release.starter.landfall(&["key", "new", "--output"]);
     Outcome::success(new.arg(&keys).env("LANDFALL_KEY_PASSWORD", landfall_tests::vendor::KEY_PASSWORD))?;
     release.keys = keys;
-    insta::assert_snapshot!("lock_says_so", release.refused("LF2011")?);
+    insta::assert_snapshot!("lock_says_so", release.refusal_text("LF2011")?);
     // Removing the mark from the lock does not help, because the manifests contain it as well.
     let release = release.replace("images.lock", "assembled: true", "assembled: false")?;
-    insta::assert_snapshot!("manifests_say_so", release.refused("LF2011")?);
+    insta::assert_snapshot!("manifests_say_so", release.refusal_text("LF2011")?);
     Ok(())
 }
 
 /// Returns the entries and files of a lock with an `unresolved` field: references and URLs, in order.
-fn unresolved(lock: &str) -> Vec<&str> {
+fn unresolved_inputs(lock: &str) -> Vec<&str> {
     let pieces = lock.split("- reference: ").skip(1).flat_map(|entry| entry.split("- url: "));
     let open = pieces.filter(|piece| piece.contains(": unresolved"));
     open.filter_map(|piece| piece.split_whitespace().next()).collect()
@@ -244,7 +244,7 @@ fn the_starter_release_and_its_own_lock_fit_together() -> Result<()> {
     let lines = refused.stderr.lines().filter_map(|line| line.strip_prefix("    |   line ")?.split_once(": "));
     let mut named: Vec<_> = lines.filter_map(|(_, entry)| entry.split_whitespace().next()).collect();
     named.sort_unstable();
-    let mut expected = unresolved(&lock);
+    let mut expected = unresolved_inputs(&lock);
     expected.sort_unstable();
     assert!(expected.len() > 15, "{expected:?}");
     assert_eq!(named, expected, "{}", refused.stderr);
@@ -256,7 +256,7 @@ fn the_starter_release_and_its_own_lock_fit_together() -> Result<()> {
 fn entries_of_the_lock_are_unresolved() -> Result<()> {
     let release = BadRelease::new()?;
     std::fs::copy(workspace::root().join("tests/images/assembled.lock"), release.path("images.lock"))?;
-    let said = release.refused("LF2006")?;
+    let said = release.refusal_text("LF2006")?;
     let lock = std::fs::read_to_string(release.path("images.lock"))?;
     let entries = lock.matches("- reference: ").count();
     assert!(entries > 15 && said.contains(&format!(": {entries} entries are unresolved:\n")), "{said}");
@@ -279,7 +279,7 @@ fn entries_of_the_lock_are_unresolved() -> Result<()> {
 #[ignore = "needs cargo xtask test"]
 fn a_proof_is_declared_wrongly() -> Result<()> {
     let release = BadRelease::new()?.replace(RELEASE, "path: /health", "path: health")?;
-    insta::assert_snapshot!(release.refused("LF2040")?);
+    insta::assert_snapshot!(release.refusal_text("LF2040")?);
     Ok(())
 }
 
@@ -288,6 +288,6 @@ fn a_proof_is_declared_wrongly() -> Result<()> {
 fn a_proof_uses_what_its_component_does_not_have() -> Result<()> {
     let proof = |name: &str| format!("    command:\n      workload: StatefulSet/{name}\n");
     let release = BadRelease::new()?.replace(RELEASE, &proof("valkey"), &proof("valky"))?;
-    insta::assert_snapshot!(release.refused("LF2041")?);
+    insta::assert_snapshot!(release.refusal_text("LF2041")?);
     Ok(())
 }

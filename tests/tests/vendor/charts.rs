@@ -11,7 +11,7 @@ use landfall_tests::{images, workspace};
 use serde_json::Value;
 
 use super::applied_charts;
-use super::hostile_upstreams::listed;
+use super::hostile_upstreams::store_files;
 use super::outcome::Outcome;
 use super::starter::starter;
 
@@ -56,7 +56,7 @@ fn objects(head: &Path, component: &Value) -> Result<Value> {
 }
 
 /// Formats a component of a release for people: its needs, its objects in order, and its Secrets.
-fn shown(head: &Path, component: &Value) -> Result<String> {
+fn format_component(head: &Path, component: &Value) -> Result<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut lines = vec![format!(
         "{} in {}, needs {}",
@@ -150,7 +150,8 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
     let head = path("stick").join(names.into_iter().find(is_head).context("no head")?);
     let release = document(&head, "documents/release.json")?;
     let components = release["components"].as_array().context("no components")?;
-    let mut lines = components.iter().map(|component| shown(&head, component)).collect::<Result<Vec<_>>>()?;
+    let mut lines =
+        components.iter().map(|component| format_component(&head, component)).collect::<Result<Vec<_>>>()?;
     lines.push(format!("proofs: {}", serde_json::to_string_pretty(&release["proofs"])?));
     insta::assert_snapshot!(lines.join("\n"));
     applied_charts::are_taken(components, |component| objects(&head, component))?;
@@ -162,11 +163,11 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
     let values = path("releases/charts/values/image.yaml");
     std::fs::write(&values, std::fs::read_to_string(&values)? + "apiKey: true\n")?;
     let arguments = vendor.build_arguments(&path("releases/charts"), &path("none"), &with_helm[3..]);
-    let (store, lock) = (listed(vendor.store())?, std::fs::read(vendor.lock_file())?);
+    let (store, lock) = (store_files(vendor.store())?, std::fs::read(vendor.lock_file())?);
     let refused = Outcome::of(&mut starter.command(&vendor, &arguments))?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2083")), "{}", refused.stderr);
     assert!(refused.stderr.contains("vectors/templates/secret.yaml:3:13"), "{}", refused.stderr);
-    assert_eq!((listed(vendor.store())?, std::fs::read(vendor.lock_file())?), (store, lock));
+    assert_eq!((store_files(vendor.store())?, std::fs::read(vendor.lock_file())?), (store, lock));
 
     std::fs::write(&values, std::fs::read_to_string(&values)?.replace("apiKey: true\n", ""))?;
     let arguments = vendor.build_arguments(&path("releases/charts"), &path("texts"), &with_helm[1..]);

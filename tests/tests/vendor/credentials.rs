@@ -88,7 +88,7 @@ fn a_token_server_that_limits_requests_is_waited_for_or_reported_as_one() -> Res
     let begun = Instant::now();
     let locked = lock(starter, &vendor, folder.path(), None)?;
     assert_eq!(locked.code, 0, "{}", locked.stderr);
-    assert!(begun.elapsed() >= Duration::from_secs(2) && tokens.left() == 0, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_secs(2) && tokens.remaining_refusals() == 0, "{:?}", begun.elapsed());
     let said = format!("its token server {} answers 429 Too Many Requests", tokens.address());
     assert!(
         locked.stderr.contains(&said) && locked.stderr.contains("after the 2 s that it asks for"),

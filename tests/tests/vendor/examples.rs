@@ -19,12 +19,12 @@ fn example(name: &str) -> PathBuf {
     workspace::root().join("examples").join(name)
 }
 
-fn assembled() -> PathBuf {
+fn assembled_lock_path() -> PathBuf {
     workspace::root().join("tests/images/assembled.lock")
 }
 
 /// Locks an example from this lock and builds it. Returns the report of `inspect` about the bundle.
-fn built(starter: &Starter, name: &str, lock: &Path, mirrors: &str) -> Result<Value> {
+fn build_example(starter: &Starter, name: &str, lock: &Path, mirrors: &str) -> Result<Value> {
     let helm = images::ensure_helm()?;
     let folder = starter.scratch()?;
     let vendor = starter.vendor(folder.path(), starter.registry()?)?;
@@ -58,7 +58,7 @@ fn names(shown: &Value, list: &str) -> Result<Vec<String>> {
 fn the_examples_of_charts_and_of_models_become_bundles() -> Result<()> {
     let starter = starter()?;
     for (name, own, proof) in [("charts", "greeter", "greeting"), ("models", "reader", "weights")] {
-        let shown = built(starter, name, &assembled(), "")?;
+        let shown = build_example(starter, name, &assembled_lock_path(), "")?;
         assert_eq!(names(&shown, "components")?, ["network", "dns", own]);
         assert_eq!(names(&shown, "proofs")?, [proof]);
     }
@@ -67,7 +67,7 @@ fn the_examples_of_charts_and_of_models_become_bundles() -> Result<()> {
 
 /// Returns the lock of assembled parts, with these entries added to its images and artifacts.
 pub fn lock_with(images: &str, artifacts: &str) -> Result<String> {
-    let lock = std::fs::read_to_string(assembled())?;
+    let lock = std::fs::read_to_string(assembled_lock_path())?;
     let (before, after) = lock.split_once("\nartifacts:\n").context("the lock has no artifacts")?;
     Ok(format!("{before}\n{images}\nartifacts:\n{artifacts}{after}"))
 }
@@ -98,7 +98,7 @@ fn the_example_of_gpus_becomes_a_bundle() -> Result<()> {
     std::fs::write(&lock, lock_with(&of_images, &of_artifacts)?)?;
     let mirrors = ["nvcr.io", "example.internal"]
         .map(|host| format!("  - {{host: {host}, endpoint: 'http://{}/{host}', plainHttp: true}}\n", nvidia.address()));
-    let shown = built(starter, "gpu", &lock, &mirrors.concat())?;
+    let shown = build_example(starter, "gpu", &lock, &mirrors.concat())?;
     assert_eq!(names(&shown, "components")?, ["network", "dns", "gpus", "gpu-metrics", "worker"]);
     assert_eq!(names(&shown, "proofs")?, ["cuda"]);
     assert_eq!(names(&shown, "values")?[..2], ["gpu.migStrategy", "gpu.replicas"]);
@@ -137,10 +137,10 @@ fn the_example_of_packages_becomes_a_bundle() -> Result<()> {
     let own = std::fs::read_to_string(example("packages").join("images.lock"))?;
     let at = own.find("  - reference: example.internal/").context("the example has no package set")?;
     let lock = folder.path().join("images.lock");
-    std::fs::write(&lock, std::fs::read_to_string(assembled())? + &own[at..])?;
+    std::fs::write(&lock, std::fs::read_to_string(assembled_lock_path())? + &own[at..])?;
     std::fs::copy(example("packages").join("requirements.txt"), folder.path().join("requirements.txt"))?;
     let mirror = format!("  - {{host: packages.example.com, endpoint: '{}'}}\n", index.endpoint());
-    let shown = built(starter, "packages", &lock, &mirror)?;
+    let shown = build_example(starter, "packages", &lock, &mirror)?;
     assert_eq!(names(&shown, "components")?, ["network", "dns", "packages", "calculator"]);
     let artifacts = shown["release"]["artifacts"].as_array().context("no artifacts")?;
     let wheels = artifacts.iter().find(|artifact| artifact["name"] == "wheels").context("no wheels")?;

@@ -85,7 +85,7 @@ fn wait_for_mid_blob(child: &mut Child, store: &Path, sizes: &BTreeMap<String, u
 }
 
 /// Returns the positions at which blobs were resumed, from the log: digest and byte of the first time.
-fn resumed(log: &str) -> BTreeMap<String, u64> {
+fn resumed_positions(log: &str) -> BTreeMap<String, u64> {
     let line = |line: &str| {
         // The last line of a killed build may be torn.
         let document: Value = serde_json::from_str(line).ok()?;
@@ -116,7 +116,7 @@ fn a_registry_killed_in_mid_blob_is_asked_for_the_rest() -> Result<()> {
     let log = std::fs::read_to_string(folder.path().join("log"))?;
     ensure!(status.success(), "the build ended with {status}:\n{log}");
 
-    let resumed = resumed(&log);
+    let resumed = resumed_positions(&log);
     let offset = *resumed.get(&digest).with_context(|| format!("{digest} was not resumed:\n{log}"))?;
     ensure!(offset >= length && offset < sizes[&digest], "resumed at {offset}, {length} bytes were there");
     ensure!(log.contains("trying again"), "the log does not say why:\n{log}");
@@ -186,7 +186,7 @@ fn a_build_killed_in_mid_blob_continues_there_in_the_next_process() -> Result<()
     let status = start(starter, &vendor, folder.path())?.wait()?;
     let log = std::fs::read_to_string(folder.path().join("log"))?;
     ensure!(status.success(), "the build ended with {status}:\n{log}");
-    let resumed = resumed(&log);
+    let resumed = resumed_positions(&log);
     // For each blob, at most the bytes that may not have reached the disk are fetched again (ADR 11). This includes
     // blobs that were complete but did not have their name yet.
     let expected: BTreeMap<_, _> = there.into_iter().filter(|(_, length)| *length > 0).collect();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use landfall_tests::cosign::Judged;
+use landfall_tests::cosign::CosignVerifier;
 use landfall_tests::{images, workspace};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ use super::tools::{Lister, sums};
 /// The image that is copied out of the bundle.
 const PAUSE: &str = "registry.k8s.io/pause:3.10.2";
 
-fn joined(paths: &[PathBuf], whole: &Path) -> Result<()> {
+fn join_parts(paths: &[PathBuf], whole: &Path) -> Result<()> {
     let mut output = std::fs::File::create(whole)?;
     for path in paths {
         std::io::copy(&mut std::fs::File::open(path)?, &mut output)?;
@@ -110,7 +110,7 @@ fn skopeo_copies_an_image_out_by_its_reference() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let whole = folder.path().join("whole.tar");
-    joined(&starter.part_paths(), &whole)?;
+    join_parts(&starter.part_paths(), &whole)?;
     let inspection = starter.inspection()?;
     let images = inspection["release"]["images"].as_array().context("no images")?;
     let image = images.iter().find(|image| image["reference"] == PAUSE).context("no pause")?;
@@ -149,7 +149,7 @@ fn skopeo_copies_an_image_out_by_its_reference() -> Result<()> {
 fn cosign_accepts_the_signature_of_the_bundle_and_no_other() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
-    let judged = Judged::head(&starter.file(".head")?)?;
+    let judged = CosignVerifier::head(&starter.file(".head")?)?;
     let (key, document) = (starter.keys().join("cosign.pub"), judged.document());
     assert!(judged.accepts(&key, &document)?);
 
@@ -183,7 +183,7 @@ fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> 
     let name = parts[0].file_name().and_then(|name| name.to_str()?.split_once(".landfall")).context("no name")?.0;
     let whole = folder.path().join("whole");
     std::fs::create_dir(&whole)?;
-    joined(&parts, &whole.join(format!("{name}.landfall")))?;
+    join_parts(&parts, &whole.join(format!("{name}.landfall")))?;
     for beside in [".head", PROVENANCE].map(|end| format!("{name}{end}")) {
         std::fs::copy(starter.stick().join(&beside), whole.join(&beside))?;
     }

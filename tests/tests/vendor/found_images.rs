@@ -51,21 +51,21 @@ const IMAGE_FIELDS: &str = "imageFields:
 ";
 
 /// Returns the lock of assembled images, whose registry has them.
-fn assembled() -> Result<String> {
+fn assembled_lock() -> Result<String> {
     std::fs::read_to_string(workspace::root().join("tests/images/assembled.lock")).context("no lock")
 }
 
 /// Returns that lock without its images.
 fn without_images() -> Result<String> {
-    let text = assembled()?;
+    let text = assembled_lock()?;
     let (before, rest) = text.split_once("\nimages:\n").context("no images")?;
     let (_, artifacts) = rest.split_once("\nartifacts:\n").context("no artifacts")?;
     Ok(format!("{before}\n# What the release names.\nimages: []\n\n# Written by hand.\nartifacts:\n{artifacts}"))
 }
 
 /// Returns the reference of an image, in the version of the assembled parts.
-fn versioned(name: &str) -> Result<String> {
-    let text = assembled()?;
+fn versioned_reference(name: &str) -> Result<String> {
+    let text = assembled_lock()?;
     let mut references = text.lines().filter_map(|line| line.trim().strip_prefix("- reference: "));
     let begins = |reference: &&str| reference.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'));
     Ok(references.find(begins).with_context(|| format!("no {name}"))?.to_owned())
@@ -73,7 +73,7 @@ fn versioned(name: &str) -> Result<String> {
 
 /// Returns the definition of a release with a node pack and these `components`.
 pub fn definition(name: &str, version: &str, components: &str) -> Result<String> {
-    let roles = NODE_IMAGES.iter().map(|(role, name)| Ok(format!("      {role}: {}\n", versioned(name)?)));
+    let roles = NODE_IMAGES.iter().map(|(role, name)| Ok(format!("      {role}: {}\n", versioned_reference(name)?)));
     let roles = roles.collect::<Result<Vec<_>>>()?.concat();
     Ok(format!(
         "name: {name}\nversion: {version}\ncounter: 1\nplatform: linux/amd64\nlock: images.lock\n\
@@ -97,7 +97,7 @@ fn write_release(folder: &Path) -> Result<()> {
         chart.display()
     );
     std::fs::write(folder.join("release.yaml"), definition("found", "1.0.0", &components)?)?;
-    let busybox = versioned(BUSYBOX)?;
+    let busybox = versioned_reference(BUSYBOX)?;
     let (repository, tag) = busybox.rsplit_once(':').context("no tag")?;
     std::fs::write(folder.join("operator.yaml"), format!("image: {{repository: {repository}, tag: '{tag}'}}\n"))?;
     std::fs::create_dir(folder.join("rows"))?;
@@ -106,8 +106,14 @@ fn write_release(folder: &Path) -> Result<()> {
     let cluster = |group: &str, name: &str, image: &str| {
         format!("apiVersion: {group}/v1\nkind: Cluster\nmetadata: {{name: {name}}}\nspec: {{imageName: '{image}'}}\n")
     };
-    std::fs::write(folder.join("rows/known.yaml"), cluster("postgresql.cnpg.io", "known", &versioned(VALKEY)?))?;
-    std::fs::write(folder.join("rows/own.yaml"), cluster("database.example.com", "own", &versioned(PGVECTOR)?))?;
+    std::fs::write(
+        folder.join("rows/known.yaml"),
+        cluster("postgresql.cnpg.io", "known", &versioned_reference(VALKEY)?),
+    )?;
+    std::fs::write(
+        folder.join("rows/own.yaml"),
+        cluster("database.example.com", "own", &versioned_reference(PGVECTOR)?),
+    )?;
     Ok(std::fs::write(folder.join("images.lock"), without_images()?)?)
 }
 
@@ -132,7 +138,7 @@ fn a_chart_a_custom_resource_and_a_lock_without_images_become_a_bundle() -> Resu
         command.arg("--helm").arg(&helm);
         command
     };
-    let [busybox, valkey, pgvector] = [BUSYBOX, VALKEY, PGVECTOR].map(versioned);
+    let [busybox, valkey, pgvector] = [BUSYBOX, VALKEY, PGVECTOR].map(versioned_reference);
     let (busybox, valkey, pgvector) = (busybox?, valkey?, pgvector?);
 
     // Images in known fields are added; a text that only resembles an image is not.

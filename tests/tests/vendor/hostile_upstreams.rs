@@ -239,7 +239,7 @@ impl Case {
 }
 
 /// Returns the files of a store with their sizes, by their paths in it.
-pub fn listed(store: &Path) -> Result<BTreeMap<PathBuf, u64>> {
+pub fn store_files(store: &Path) -> Result<BTreeMap<PathBuf, u64>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![store.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -259,12 +259,12 @@ fn check(hostile: &Hostile) -> Result<()> {
     let content = &hostile.content;
     let case = Case::new(hostile)?;
     (hostile.then)(&case.upstream, content);
-    let (store, lock) = (listed(case.vendor.store())?, std::fs::read(case.vendor.lock_file())?);
+    let (store, lock) = (store_files(case.vendor.store())?, std::fs::read(case.vendor.lock_file())?);
     let refused = case.run(hostile.command)?;
     assert_eq!((refused.code, refused.error()), (hostile.code.0, Some(hostile.code.1)), "{}", refused.stderr);
     assert_eq!(std::fs::read(case.vendor.lock_file())?, lock, "the lock");
     assert!(!case.path("stick").exists(), "nothing is written");
-    let mut after = listed(case.vendor.store())?;
+    let mut after = store_files(case.vendor.store())?;
     if hostile.store == Store::Continued {
         let partial = Path::new("landfall/partial").join(digest(&content.blob).to_hex());
         ensure!(after.remove(&partial).is_some_and(|bytes| bytes > 0), "nothing is left to continue");
@@ -276,7 +276,7 @@ fn check(hostile: &Hostile) -> Result<()> {
 }
 
 /// Returns an upstream whose only fault is broken responses for a file.
-fn broken(what: &'static str, faults: fn(&mut Faults), code: (i32, &'static str), store: Store) -> Hostile {
+fn broken_upstream(what: &'static str, faults: fn(&mut Faults), code: (i32, &'static str), store: Store) -> Hostile {
     let used = Use::Artifact("files");
     Hostile { what, used, content: large_file(), faults, then: |_, _| (), command: "build", code, store }
 }
@@ -294,43 +294,43 @@ fn hostile_upstreams() -> Result<Vec<Hostile>> {
             registry.add_manifest(REPOSITORY, "1", MANIFEST, &other);
         },
         command: "check",
-        ..broken("moves a tag", |_| (), (4, "LF2019"), Store::Empty)
+        ..broken_upstream("moves a tag", |_| (), (4, "LF2019"), Store::Empty)
     };
     let other_bytes = Hostile {
         then: |registry, content| {
             let other = content.blob.iter().rev().copied().collect::<Vec<_>>();
             registry.add_blob_as(digest(&content.blob), &other);
         },
-        ..broken("has other bytes under a digest", |_| (), (2, "LF1210"), Store::Begun)
+        ..broken_upstream("has other bytes under a digest", |_| (), (2, "LF1210"), Store::Begun)
     };
     Ok(vec![
         moved,
         other_bytes,
-        broken(
+        broken_upstream(
             "sends a body without an end",
             |faults| faults.on_blobs(always(&Fault::Endless)),
             (2, "LF2114"),
             Store::Begun,
         ),
-        broken(
+        broken_upstream(
             "leads to plain HTTP",
             |faults| faults.on_manifests(always(&Fault::Redirect("http://192.0.2.1/v2/".to_owned()))),
             (2, "LF2106"),
             Store::Empty,
         ),
-        broken(
+        broken_upstream(
             "names another server for its tokens",
             |faults| faults.ask_for_token("https://192.0.2.1/token"),
             (2, "LF2160"),
             Store::Empty,
         ),
-        broken(
+        broken_upstream(
             "limits every request",
             |faults| faults.on_manifests(always(&Fault::Wait(429, "21600"))),
             (5, "LF2130"),
             Store::Empty,
         ),
-        broken(
+        broken_upstream(
             "sends half of a range",
             |faults| faults.on_blobs([Fault::DropAfter(700_000), Fault::HalfRange]),
             (2, "LF2109"),
@@ -361,5 +361,5 @@ fn each_fault_of_an_upstream_has_its_code_and_nothing_of_it_is_kept() -> Result<
 #[ignore = "needs cargo xtask test"]
 fn a_body_that_stalls_is_given_up_and_continued_by_the_next_run() -> Result<()> {
     let stall = |faults: &mut Faults| faults.on_blobs(always(&Fault::StallAfter(1000)));
-    check(&broken("stalls", stall, (5, "LF2115"), Store::Continued))
+    check(&broken_upstream("stalls", stall, (5, "LF2115"), Store::Continued))
 }

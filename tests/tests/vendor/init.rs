@@ -173,7 +173,7 @@ fn the_examples_of_this_repository_are_understood() -> Result<()> {
     assert_eq!(made.code, 0, "{}", made.stderr);
     let report = made.json()?;
     let components = report["components"].as_array().context("no components")?;
-    let shown: Vec<String> = components.iter().map(shown).collect();
+    let shown: Vec<String> = components.iter().map(format_component).collect();
     let definition = std::fs::read_to_string(folder.path().join("platform/release.yaml"))?;
     let own = definition.find("  # Made of what").map_or("", |at| &definition[at..]);
     insta::assert_snapshot!(format!("{}\n\n{own}", shown.join("\n")));
@@ -188,7 +188,7 @@ fn the_examples_of_this_repository_are_understood() -> Result<()> {
 }
 
 /// Formats a component of a report for people.
-fn shown(component: &Value) -> String {
+fn format_component(component: &Value) -> String {
     let images: Vec<_> = component["images"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     format!("{} in {}: {}", component["name"], component["namespace"], images.join(", "))
 }

@@ -61,7 +61,7 @@ pub fn unpack(store: &Path, image: &Value, folder: &Path) -> Result<()> {
 }
 
 /// Returns the output of dpkg-query about each installed package of an unpacked root filesystem, in this format.
-pub fn installed(root: &Path, format: &str) -> Result<BTreeSet<String>> {
+pub fn installed_packages(root: &Path, format: &str) -> Result<BTreeSet<String>> {
     let mut dpkg = Command::new("dpkg-query");
     dpkg.arg(format!("--admindir={}", root.join("var/lib/dpkg").display()));
     dpkg.args(["--show", &format!("--showformat=${{db:Status-Status}} {format}\n")]);
@@ -99,7 +99,7 @@ fn the_bill_of_an_image_is_what_dpkg_and_pip_say_about_its_root() -> Result<()> 
     let bill =
         Outcome::success(sbom.arg(image["reference"].as_str().context("a name")?).arg(starter.stick()))?.value()?;
 
-    let installed = installed(folder.path(), "${Package} ${Version}")?;
+    let installed = installed_packages(folder.path(), "${Package} ${Version}")?;
     assert_eq!(components(&bill, "pkg:deb/debian/"), installed);
     copyright_files_are_read(&bill, folder.path())?;
 

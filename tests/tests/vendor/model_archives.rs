@@ -10,7 +10,7 @@ use landfall_tests::registry::Registry;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::hostile_upstreams::listed;
+use super::hostile_upstreams::store_files;
 use super::models::{files_of_model, names, with_model};
 use super::outcome::Outcome;
 use super::starter::{Starter, release, starter};
@@ -136,7 +136,7 @@ fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> 
     let refused = build("lying")?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2157")), "{}", refused.stderr);
     // Neither the archives nor their contents stay.
-    let all = listed(vendor.store())?;
+    let all = store_files(vendor.store())?;
     let has =
         |digest: &str| all.keys().any(|path| path.to_string_lossy().contains(digest.trim_start_matches("sha256:")));
     let of_model = files.iter().map(|(_, digest, _)| digest.clone());

@@ -143,7 +143,7 @@ fn a_model_of_a_gated_repository_is_locked_by_its_branch_and_built() -> Result<(
     let built = Outcome::success(&mut command)?;
     ensure!(!built.stderr.contains(TOKEN) && !locked.contains(TOKEN), "the token is in the log or in the lock");
     assert!(built.stderr.contains("at byte ") && built.stderr.contains("by Range"), "{}", built.stderr);
-    let seen = hub.seen();
+    let seen = hub.requests();
     let elsewhere: Vec<_> = seen.iter().filter(|seen| seen.host == "localhost").collect();
     assert!(elsewhere.len() >= 2 && elsewhere.iter().all(|seen| seen.authorization.is_none()), "{elsewhere:?}");
 
@@ -164,7 +164,7 @@ fn a_model_of_a_gated_repository_is_locked_by_its_branch_and_built() -> Result<(
     hub.forget();
     let mut again = starter.command(&vendor, &vendor.build_arguments(&release(), &path("again"), &[]));
     Outcome::success(again.stdin(Stdio::null()))?;
-    assert_eq!(hub.seen(), []);
+    assert_eq!(hub.requests(), []);
     let fit = Outcome::success(starter.landfall(&["models", "fit", "--json"]).arg(path("stick")))?.json()?;
     assert!(fit.to_string().contains("minilm"), "{fit}");
     let listed = Outcome::success(Command::new("ls").arg(path("again")))?;

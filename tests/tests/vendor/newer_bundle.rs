@@ -93,7 +93,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Fails unless the bundle was refused for its requirement and nothing was run.
-fn refused(what: &str, outcome: &Outcome) {
+fn assert_refused(what: &str, outcome: &Outcome) {
     assert_eq!((outcome.code, outcome.error()), (3, Some("LF1004")), "{what}: {}", outcome.stderr);
     assert!(outcome.stdout.is_empty(), "{what}: the program ran: {:?}", String::from_utf8_lossy(&outcome.stdout));
     names_what_is_required(outcome);
@@ -123,13 +123,13 @@ fn install_continues_with_the_landfall_that_the_bundle_carries() -> Result<()> {
 #[ignore = "needs cargo xtask test"]
 fn nothing_else_runs_what_a_bundle_carries() -> Result<()> {
     let newer = Newer::carrying(std::fs::read(PROGRAM).context("cannot read the program")?)?;
-    refused("verify", &newer.run("verify", &newer.bundle(), &[])?);
+    assert_refused("verify", &newer.run("verify", &newer.bundle(), &[])?);
     let store = newer.folder.path().join("store").display().to_string();
-    refused("stage", &newer.run("stage", &newer.bundle(), &["--store", &store])?);
+    assert_refused("stage", &newer.run("stage", &newer.bundle(), &["--store", &store])?);
     let head = newer.folder.path().join("mail/sample.head");
-    refused("a head alone", &newer.run("install", &head, &["--dry-run"])?);
+    assert_refused("a head alone", &newer.run("install", &head, &["--dry-run"])?);
     let handed = Outcome::of(dry_run(&newer.bundle(), &newer.fingerprint)?.env(HANDED, "1"))?;
-    refused("handed over already", &handed);
+    assert_refused("handed over already", &handed);
 
     let stranger = format!("sha256:{}", "0".repeat(64));
     let distrusted = Outcome::of(&mut dry_run(&newer.folder.path().join("plain/sample.landfall"), &stranger)?)?;
@@ -147,7 +147,7 @@ fn nothing_else_runs_what_a_bundle_carries() -> Result<()> {
     file.read_exact_at(&mut byte, middle)?;
     file.write_all_at(&[byte[0] ^ 1], middle)?;
     let damaged = newer.run("install", &newer.bundle(), &["--dry-run"])?;
-    refused("a damaged program", &damaged);
+    assert_refused("a damaged program", &damaged);
     assert!(damaged.stderr.contains("damaged"), "{}", damaged.stderr);
     Ok(())
 }
@@ -158,10 +158,10 @@ fn a_bundle_of_the_future_that_carries_no_landfall_is_refused_by_name() -> Resul
     let newer = Newer::without_a_program()?;
     for more in [&["--dry-run"][..], &[]] {
         let outcome = newer.run("install", &newer.bundle(), more)?;
-        refused("no program", &outcome);
+        assert_refused("no program", &outcome);
         assert!(outcome.stderr.contains("it carries none"), "{}", outcome.stderr);
     }
-    refused("verify", &newer.run("verify", &newer.bundle(), &[])?);
+    assert_refused("verify", &newer.run("verify", &newer.bundle(), &[])?);
     Ok(())
 }
 
@@ -169,18 +169,18 @@ fn a_bundle_of_the_future_that_carries_no_landfall_is_refused_by_name() -> Resul
 #[ignore = "needs cargo xtask test"]
 fn a_carried_program_that_knows_no_more_ends_with_the_refusal() -> Result<()> {
     let script = Newer::carrying(b"#!/bin/sh\necho it ran\n".to_vec())?;
-    refused("a script", &script.run("install", &script.bundle(), &["--dry-run"])?);
+    assert_refused("a script", &script.run("install", &script.bundle(), &["--dry-run"])?);
     // The same `landfall` as the running one, and one with other bytes but the same abilities: the latter is handed the
     // bundle once.
     let mut program = std::fs::read(builds::landfall()?).context("cannot read landfall")?;
     let same = Newer::carrying(program.clone())?;
     let outcome = same.run("install", &same.bundle(), &["--dry-run"])?;
-    refused("the same", &outcome);
+    assert_refused("the same", &outcome);
     assert!(outcome.stderr.contains("this very landfall"), "{}", outcome.stderr);
     program.push(0);
     let other = Newer::carrying(program)?;
     let outcome = other.run("install", &other.bundle(), &["--dry-run"])?;
-    refused("another", &outcome);
+    assert_refused("another", &outcome);
     assert!(outcome.stderr.contains("handed the bundle by another one already"), "{}", outcome.stderr);
     Ok(())
 }

@@ -23,7 +23,7 @@ use landfall_lifecycle::site::{Site, UndoScope};
 use landfall_lifecycle::steps::artifact_files::ArtifactFiles;
 use landfall_lifecycle::steps::stage::Stage;
 use landfall_media::counters::IoCounters;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use landfall_models::sample::{GgufValue, gguf};
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument};
 use landfall_tests::images;
@@ -242,7 +242,7 @@ fn site(root: &Path, stick: &Path, anchor: &Path) -> Result<Site> {
         release: Arc::new(ReleaseDocument::read(release)?),
         documents: Arc::default(),
         node: NodeIdentity { name: "node-1".to_owned(), address: IpAddr::V4(Ipv4Addr::LOCALHOST) },
-        progress: Arc::new(Silent),
+        progress: Arc::new(SilentProgress),
         commands: Arc::new(Subprocesses),
         payload: verified.into(),
         media_path: stick.to_owned(),
@@ -253,7 +253,7 @@ fn site(root: &Path, stick: &Path, anchor: &Path) -> Result<Site> {
 }
 
 /// Runs the steps of an install that create the folder that pods mount. Returns the folder.
-fn placed(mut site: Site) -> Result<PathBuf> {
+fn place_folder(mut site: Site) -> Result<PathBuf> {
     let release = Arc::clone(&site.release);
     let artifact = release.artifacts.iter().find(|artifact| artifact.name == "models").context("no models")?;
     let files = artifact.files.iter().map(|file| PlacedFile {
@@ -282,7 +282,7 @@ fn ollama_reads_what_a_site_makes_of_the_store_that_it_wrote() -> Result<()> {
     let fit = Outcome::success(starter.landfall(&["models", "fit", "--json"]).arg(&stick))?.json()?;
     assert_eq!(fit["models"][0]["weightsBytes"], json!(PARAMETERS * 4), "{fit}");
     let root = folder.path().join("site");
-    let mounted = placed(site(&root, &stick, &vendor.keys().join("1.root.json"))?)?;
+    let mounted = place_folder(site(&root, &stick, &vendor.keys().join("1.root.json"))?)?;
     assert_eq!(files(&mounted)?, written);
 
     // Ollama identifies the model by its manifest's digest, and shows everything in the Modelfile.

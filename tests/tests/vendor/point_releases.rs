@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::examples::{entry, lock_with};
 use super::found_images::definition;
-use super::materials::{image, installed, unpack};
+use super::materials::{image, installed_packages, unpack};
 use super::outcome::Outcome;
 use super::starter::{Starter, starter};
 
@@ -44,7 +44,13 @@ struct Packed {
 
 /// Locks and builds a release with only this image and the parts of the node, and unpacks the image from the vendor's
 /// store.
-fn packed(starter: &Starter, vendor: &Vendor, folder: &Path, image_of: &Reference, version: &str) -> Result<Packed> {
+fn pack_release(
+    starter: &Starter,
+    vendor: &Vendor,
+    folder: &Path,
+    image_of: &Reference,
+    version: &str,
+) -> Result<Packed> {
     let folder = folder.join(version);
     let (release, stick, root) = (folder.join("release"), folder.join("stick"), folder.join("root"));
     std::fs::create_dir_all(release.join("debian"))?;
@@ -68,7 +74,7 @@ fn packed(starter: &Starter, vendor: &Vendor, folder: &Path, image_of: &Referenc
 fn changes_of_roots(from: &Path, to: &Path) -> Result<Changes> {
     let mut changes = Changes::new();
     for (side, root) in [from, to].into_iter().enumerate() {
-        for line in installed(root, "${Package} ${Architecture} ${Version}")? {
+        for line in installed_packages(root, "${Package} ${Architecture} ${Version}")? {
             let mut words = line.split(' ').map(str::to_owned);
             let (name, architecture) = words.next().zip(words.next()).context("no architecture")?;
             changes.entry((name, architecture)).or_default()[side] = words.next();
@@ -110,7 +116,7 @@ fn the_difference_of_two_states_of_a_debian_release_is_exactly_what_changed() ->
     let packed = |tag: &str, version: &str| {
         let mut references = made.tree.references.iter();
         let image = references.find(|image| image.reference.ends_with(tag)).context("no image")?;
-        packed(starter, &vendor, folder.path(), image, version)
+        pack_release(starter, &vendor, folder.path(), image, version)
     };
     let [earlier, later] = point_releases::TAGS;
     let (from, to) = (packed(earlier, "1.0.0")?, packed(later, "1.1.0")?);
@@ -130,7 +136,8 @@ fn the_difference_of_two_states_of_a_debian_release_is_exactly_what_changed() ->
         .iter()
         .filter_map(|((name, _), versions)| Some((name.clone(), versions[0].as_ref().and(versions[1].clone())?)));
     assert_eq!(both.collect::<BTreeMap<_, _>>(), made.newer);
-    let same = &installed(&from.root, "${Package} ${Version}")? & &installed(&to.root, "${Package} ${Version}")?;
+    let same = &installed_packages(&from.root, "${Package} ${Version}")?
+        & &installed_packages(&to.root, "${Package} ${Version}")?;
     ensure!(made.newer.len() > 2 && same.len() > 2, "{} packages changed, {} did not", made.newer.len(), same.len());
 
     // The output for people has a line for each of them.

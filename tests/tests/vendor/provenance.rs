@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::cosign::Judged;
+use landfall_tests::cosign::CosignVerifier;
 use serde_json::Value;
 
 use super::outcome::Outcome;
@@ -22,7 +22,7 @@ fn provenance(starter: &Starter) -> std::process::Command {
 fn cosign_accepts_the_provenance_of_the_bundle_and_no_other() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
-    let judged = Judged::head(&starter.file(".head")?)?;
+    let judged = CosignVerifier::head(&starter.file(".head")?)?;
     let (key, envelope) = (starter.keys().join("cosign.pub"), starter.file(PROVENANCE)?);
     assert!(judged.accepts_provenance(&key, &envelope, &judged.document())?);
 

@@ -89,7 +89,7 @@ impl Case {
     }
 
     /// Fails unless the lock is refused with this code.
-    fn refused(&self, code: &str) -> Result<()> {
+    fn assert_refused(&self, code: &str) -> Result<()> {
         let refused = self.lock()?;
         assert_eq!((refused.code, refused.error()), (2, Some(code)), "{}", refused.stderr);
         assert!(refused.stderr.contains(&format!("{REPOSITORY}:{}", self.tag)), "{}", refused.stderr);
@@ -129,19 +129,19 @@ fn what_cosign_signed_and_attested_is_verified_and_travels_to_where_cosign_verif
          unresolved\n"
     );
     let case = Case::open(&rule)?;
-    case.refused("LF2118")?;
+    case.assert_refused("LF2118")?;
     let unchecked = case.build(&case.path("stick"))?;
     assert!(
         unchecked.code == 2 && unchecked.stderr.contains("LF2147"),
         "a build needs what the lock found: {unchecked:?}"
     );
     case.sign("sign", "stranger", false, &["--sign-container-identity", REPOSITORY])?;
-    case.refused("LF2119")?;
+    case.assert_refused("LF2119")?;
     // The name of the mirror is not that of the image.
     case.sign("sign", "publisher", false, &[])?;
-    case.refused("LF2144")?;
+    case.assert_refused("LF2144")?;
     case.sign("sign", "publisher", false, &["--sign-container-identity", REPOSITORY])?;
-    case.refused("LF2145")?;
+    case.assert_refused("LF2145")?;
     let predicate = case.path("predicate.json");
     std::fs::write(
         &predicate,
@@ -198,7 +198,7 @@ fn bundles_that_cosign_attaches_are_found_among_the_referrers() -> Result<()> {
     let rule = "  - images: 'ghcr.io/flannel-io/*'\n    keys: [publisher/cosign.pub]\n    pinned: unresolved\n";
     let case = Case::open(rule)?;
     case.sign("sign", "stranger", true, &[])?;
-    case.refused("LF2119")?;
+    case.assert_refused("LF2119")?;
     case.sign("sign", "publisher", true, &[])?;
     let locked = case.lock()?;
     assert_eq!(locked.code, 0, "{}", locked.stderr);

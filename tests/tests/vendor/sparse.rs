@@ -34,10 +34,10 @@ pub fn sparse_bundle(folder: &Path) -> Result<SparseBundle> {
     let mut all: Vec<BlobSums> = Place::ALL.iter().map(|place| sums(place.name().as_bytes())).collect();
     all.push(BlobSums { sha256: Sha256([9; 32]), blake3, size: BLOB_BYTES, chunks });
     all.push(sums(b"after it"));
-    let head = signed(&all)?;
+    let head = sign_head(&all)?;
     let path = folder.join("sparse.tar");
     let file = File::create(&path)?;
-    let layout = head.verified().layout();
+    let layout = head.verified_head().layout();
     file.set_len(layout.total_bytes())?;
     file.write_all_at(head.bytes(), 0)?;
     for segment in layout.segments() {
@@ -54,10 +54,10 @@ fn sums(bytes: &[u8]) -> BlobSums {
     hasher.finish()
 }
 
-fn signed(all: &[BlobSums]) -> Result<SignedHead> {
+fn sign_head(all: &[BlobSums]) -> Result<SignedHead> {
     let media_type = "application/octet-stream";
     let entries = all.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {
-        Some(place) => BlobEntry::placed(sums, media_type, *place),
+        Some(place) => BlobEntry::with_place(sums, media_type, *place),
         None => BlobEntry::blob(sums, media_type),
     });
     let blobs = BlobsDocument::new(entries.collect())?;
@@ -73,7 +73,7 @@ fn signed(all: &[BlobSums]) -> Result<SignedHead> {
     root.sign(&key)?;
     let mut head = UnsignedHead::new(&identity, Vec::new(), &blobs, &values)?;
     head.sign(&key)?;
-    Ok(head.signed(&[root.finish(None)?])?)
+    Ok(head.finish(&[root.finish(None)?])?)
 }
 
 #[test]

@@ -70,7 +70,7 @@ struct Servers(Child);
 
 impl Servers {
     /// Kills them and returns the requests that they received.
-    fn asked(mut self, mut said: impl BufRead) -> Result<String> {
+    fn into_requests(mut self, mut said: impl BufRead) -> Result<String> {
         self.0.kill()?;
         let mut asked = String::new();
         said.read_to_string(&mut asked)?;
@@ -125,7 +125,7 @@ fn lock(starter: &Starter, repository: &str, authorities: &str) -> Result<(Outco
     write(&path("config.json"), &auth)?;
     landfall.arg("--output").arg(path("new.lock")).env("DOCKER_CONFIG", folder.path());
     let outcome = Outcome::of(&mut landfall)?;
-    Ok((outcome, servers.asked(said)?))
+    Ok((outcome, servers.into_requests(said)?))
 }
 
 #[test]

@@ -11,7 +11,7 @@ use landfall_tests::workspace;
 
 /// A file of an archive, in the common form of all listers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listed {
+pub struct ArchiveEntry {
     /// Type and permissions, such as `-rw-r--r--`.
     pub mode: String,
     /// Numeric owner and group.
@@ -40,7 +40,7 @@ impl Lister {
     pub const ALL: [Self; 4] = [Self::Gnu, Self::Bsd, Self::Python, Self::Go];
 
     /// Lists a file, in which the lister may seek.
-    pub fn file(self, path: &Path) -> Result<Vec<Listed>> {
+    pub fn file(self, path: &Path) -> Result<Vec<ArchiveEntry>> {
         let output = self.command(path).output().with_context(|| format!("cannot start {self:?}"))?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(output.status.success() && said.is_empty(), "{self:?} ended with {}:\n{said}", output.status);
@@ -48,7 +48,7 @@ impl Lister {
     }
 
     /// Lists the concatenation of some files, through a pipe.
-    pub fn pipe(self, paths: &[PathBuf]) -> Result<Vec<Listed>> {
+    pub fn pipe(self, paths: &[PathBuf]) -> Result<Vec<ArchiveEntry>> {
         let mut lister = self.command(Path::new("-"));
         let mut lister = lister.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let mut input = lister.stdin.take().context("no pipe")?;
@@ -85,11 +85,11 @@ impl Lister {
         command
     }
 
-    fn parse(self, text: &str) -> Result<Vec<Listed>> {
+    fn parse(self, text: &str) -> Result<Vec<ArchiveEntry>> {
         text.lines().map(|line| self.parse_line(line).with_context(|| format!("{self:?} lists {line:?}"))).collect()
     }
 
-    fn parse_line(self, line: &str) -> Result<Listed> {
+    fn parse_line(self, line: &str) -> Result<ArchiveEntry> {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (mode, user, group, size, name) = match (self, &fields[..]) {
             (Self::Bsd, [mode, _links, user, group, size, _month, _day, _year, name]) => {
@@ -103,7 +103,7 @@ impl Lister {
             _ => bail!("not a line of a listing"),
         };
         let owner = (user.parse()?, group.parse()?);
-        Ok(Listed { mode: (*mode).to_owned(), owner, size: size.parse()?, name: (*name).to_owned() })
+        Ok(ArchiveEntry { mode: (*mode).to_owned(), owner, size: size.parse()?, name: (*name).to_owned() })
     }
 }
 

@@ -42,10 +42,10 @@ impl Ceremony {
     }
 
     fn run(&self, command: &mut Command) -> Result<Outcome> {
-        Outcome::success(self.prepared(command))
+        Outcome::success(self.prepare(command))
     }
 
-    fn prepared<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    fn prepare<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
@@ -60,9 +60,9 @@ impl Ceremony {
         self.run(command.arg("--json").args(arguments))?.json()
     }
 
-    fn refused(&self, arguments: &[&str]) -> Result<(i32, String)> {
+    fn refusal_of(&self, arguments: &[&str]) -> Result<(i32, String)> {
         let mut command = Command::new(builds::landfall()?);
-        let outcome = Outcome::of(self.prepared(command.args(arguments)))?;
+        let outcome = Outcome::of(self.prepare(command.args(arguments)))?;
         Ok((outcome.code, outcome.stderr))
     }
 
@@ -146,7 +146,7 @@ fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() ->
     let second = "roots/2.root.json";
     let signed = ceremony.landfall(&["trust", "sign", second, "--sign-command", &cosign, "--sign-command", token])?;
     ensure!(is_complete(&signed), "bob and carol are not enough: {signed}");
-    let (code, stderr) = ceremony.refused(&["trust", "sign", second, "--signature", "bob.sig"])?;
+    let (code, stderr) = ceremony.refusal_of(&["trust", "sign", second, "--signature", "bob.sig"])?;
     ensure!(code == 2 && stderr.contains("LF1134"), "a signature of document 1 was taken for one of 2: {stderr}");
 
     // A revocation by the same two.
@@ -189,7 +189,7 @@ fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
         for signs in commands {
             command.args(["--sign-command", signs]);
         }
-        ceremony.prepared(&mut command);
+        ceremony.prepare(&mut command);
         anyhow::Ok(command)
     };
     for too_few in [&cosign[..], token] {
@@ -217,7 +217,7 @@ fn a_wrong_password_is_called_so() -> Result<()> {
     ceremony.landfall(&["trust", "init", "--output", "roots", "--key", "all=alice/cosign.pub"])?;
     let mut command = Command::new(builds::landfall()?);
     command.args(["trust", "sign", "roots/1.root.json", "--key", "alice/cosign.key"]);
-    let outcome = Outcome::of(ceremony.prepared(&mut command).env("COSIGN_PASSWORD", "not this one"))?;
+    let outcome = Outcome::of(ceremony.prepare(&mut command).env("COSIGN_PASSWORD", "not this one"))?;
     ensure!(outcome.code == 2 && outcome.stderr.contains("LF9002"), "{}", outcome.stderr);
     ensure!(outcome.stderr.contains("alice/cosign.key"), "the key is not named: {}", outcome.stderr);
     Ok(())

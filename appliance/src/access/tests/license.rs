@@ -7,14 +7,14 @@ use crate::host::Wish;
 use crate::people::Scope;
 
 /// Returns a site with a valid license.
-async fn licensed() -> Site {
+async fn licensed_site() -> Site {
     let site = Site::begin().await;
     site.state_of_license("valid", true);
     site
 }
 
 /// Returns a site whose license and grace have ended.
-async fn ended() -> Site {
+async fn ended_license_site() -> Site {
     let site = Site::begin().await;
     site.state_of_license("ended", false);
     site
@@ -57,7 +57,7 @@ fn essence(reply: &Reply) -> Essence {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_route_and_no_verb_answers_otherwise_when_the_license_has_ended() {
-    let sites = [licensed().await, ended().await];
+    let sites = [licensed_site().await, ended_license_site().await];
     let told = sites[1].sign_in("vera").await.get("/").await.body;
     assert!(told.contains("What runs is not affected"), "the license of the second site counts as ended: {told}");
     for user in ["vera", "olga", "root"] {
@@ -82,7 +82,7 @@ async fn plan(site: &Site, program: &Visitor, digest: &str, change: &Value) {
 
 #[tokio::test]
 async fn everything_a_site_needs_is_done_after_the_license_has_ended() {
-    let site = ended().await;
+    let site = ended_license_site().await;
     let program = site.program("root", &Scope::ALL).await;
     let changes = [
         ("upgrades", "upgrade", json!({ "medium": "3f0c9a1b2c3d4e5f60718293a4b5c6d7" })),

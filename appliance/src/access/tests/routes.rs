@@ -127,7 +127,7 @@ fn verdict(reply: &Reply) -> Verdict {
 }
 
 /// Returns the expected decision, expressed differently than in the guard.
-fn expected(who: Who, rule: &Rule) -> Verdict {
+fn expected_verdict(who: Who, rule: &Rule) -> Verdict {
     let changes = ![Method::GET, Method::OPTIONS].contains(rule.method);
     let by_role = |own: Role, least: Role| if own < least { Verdict::Forbidden } else { Verdict::Admitted };
     match (rule.need, who) {
@@ -177,7 +177,7 @@ async fn every_route_admits_exactly_whom_the_table_names() {
                 None => ask(&visitor(&site, who, rule.need, &lasting).await, rule).await,
             };
             let what = format!("{} {} as {who:?}: {} {}", rule.method, rule.path, reply.status, reply.body);
-            assert_eq!(verdict(&reply), expected(who, rule), "{what}");
+            assert_eq!(verdict(&reply), expected_verdict(who, rule), "{what}");
             assert_ne!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "it is in no router: {what}");
             assert!(!reply.status.is_server_error(), "{what}");
             assert_headers(&reply, &what);

@@ -39,7 +39,7 @@ pub fn document() -> &'static Value {
 }
 
 fn assemble() -> Value {
-    let routes = serde_json::to_value(super::documented().into_openapi()).unwrap_or_default();
+    let routes = serde_json::to_value(super::documented_routes().into_openapi()).unwrap_or_default();
     let mut paths = routes["paths"].as_object().cloned().unwrap_or_default();
     for rule in RULES.iter().filter(|rule| rule.path.starts_with(PREFIX)) {
         if let Some(operation) = paths.get_mut(rule.path).and_then(|path| path.get_mut(verb(rule.method))) {

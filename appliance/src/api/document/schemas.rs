@@ -52,7 +52,7 @@ fn bodies() -> Map<String, Value> {
     generator.subschema_for::<keys::Create>();
     generator.subschema_for::<site::NewLicense>();
     generator.subschema_for::<secrets::NewSecretValue>();
-    generator.subschema_for::<change_requests::Sent>();
+    generator.subschema_for::<change_requests::SentLook>();
     generator.subschema_for::<change_requests::SentPlan>();
     generator.subschema_for::<change_requests::SentUpgrade>();
     generator.subschema_for::<change_requests::SentRollback>();

@@ -41,9 +41,9 @@ pub(super) async fn arrive(
             }
         };
         match after {
-            After::More => {}
-            After::End => return Ok(upload),
-            After::Cut => {
+            Continuation::More => {}
+            Continuation::End => return Ok(upload),
+            Continuation::Cut => {
                 return Err(Refusal::Invalid("the body was cut off; what had arrived of it is kept".to_owned()));
             }
         }
@@ -113,7 +113,7 @@ async fn take(context: Context, author: Author, id: String, offset: u64, piece: 
 
 /// Continuation after a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum After {
+enum Continuation {
     More,
     /// The body has ended.
     End,
@@ -136,17 +136,17 @@ impl Pieces {
     }
 
     /// Reads a piece of the full size, or a shorter one at the end of the body. Cancellation loses no bytes.
-    async fn fill(&mut self) -> After {
+    async fn fill(&mut self) -> Continuation {
         loop {
             let taken = self.rest.split_to(self.rest.len().min(PIECE_BYTES - self.piece.len()));
             self.piece.extend_from_slice(&taken);
             if !self.rest.is_empty() {
-                return After::More;
+                return Continuation::More;
             }
             match self.body.next().await {
                 Some(Ok(frame)) => self.rest = frame,
-                Some(Err(_)) => return After::Cut,
-                None => return After::End,
+                Some(Err(_)) => return Continuation::Cut,
+                None => return Continuation::End,
             }
         }
     }
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     /// Returns the lengths of the pieces of a body with these frames, and its end.
-    async fn pieces_of(frames: &[usize], is_cut: bool) -> (Vec<usize>, After) {
+    async fn pieces_of(frames: &[usize], is_cut: bool) -> (Vec<usize>, Continuation) {
         let frame = |length: &usize| Ok(Bytes::from(vec![7; *length]));
         let mut all: Vec<Result<Bytes, std::io::Error>> = frames.iter().map(frame).collect();
         if is_cut {
@@ -186,7 +186,7 @@ mod tests {
         loop {
             let after = pieces.fill().await;
             lengths.push(pieces.take().len());
-            if after != After::More {
+            if after != Continuation::More {
                 return (lengths, after);
             }
         }
@@ -209,10 +209,10 @@ mod tests {
     #[tokio::test]
     async fn pieces_are_bounded_whatever_the_frames_are() {
         const FULL: usize = PIECE_BYTES;
-        assert_eq!(pieces_of(&[], false).await, (vec![0], After::End));
-        assert_eq!(pieces_of(&[3, 4], false).await, (vec![7], After::End));
-        assert_eq!(pieces_of(&[FULL], false).await, (vec![FULL], After::End), "no empty piece follows");
-        assert_eq!(pieces_of(&[1, 2 * FULL], false).await, (vec![FULL, FULL, 1], After::End));
-        assert_eq!(pieces_of(&[FULL - 1, 2, 5], true).await, (vec![FULL, 6], After::Cut));
+        assert_eq!(pieces_of(&[], false).await, (vec![0], Continuation::End));
+        assert_eq!(pieces_of(&[3, 4], false).await, (vec![7], Continuation::End));
+        assert_eq!(pieces_of(&[FULL], false).await, (vec![FULL], Continuation::End), "no empty piece follows");
+        assert_eq!(pieces_of(&[1, 2 * FULL], false).await, (vec![FULL, FULL, 1], Continuation::End));
+        assert_eq!(pieces_of(&[FULL - 1, 2, 5], true).await, (vec![FULL, 6], Continuation::Cut));
     }
 }

@@ -13,11 +13,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse as _, Response};
 use landfall_error_codes::codes;
-use landfall_peer::Asking;
+use landfall_peer::Requester;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::tus::{Announced, OCTETS, Spoken};
+use self::tus::{OCTETS, TusVersion, UploadAnnouncement};
 use super::changes::{host_name_of, new_request};
 use super::site::{note, note_outcome};
 use crate::access::Caller;
@@ -29,7 +29,7 @@ use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
 /// Returns the routes with their documentation.
-pub(super) fn documented() -> OpenApiRouter<Context> {
+pub(super) fn documented_routes() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(describe, list, begin))
         .routes(routes!(one, add, remove))
@@ -106,10 +106,10 @@ pub async fn list(State(context): State<Context>) -> Result<Json<UploadsPage>, R
 pub async fn begin(
     State(context): State<Context>,
     caller: Caller,
-    _spoken: Spoken,
+    _spoken: TusVersion,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let announced = Announced::read(&headers)?;
+    let announced = UploadAnnouncement::read(&headers)?;
     let asking = spawn_for_request(ask_to_begin(context, caller.author(), announced));
     let upload = asking.await.context(codes::BUG, || "the request for an upload was interrupted".to_owned())??;
     let place = [(header::LOCATION, format!("/api/v1/uploads/{}", upload.id))];
@@ -135,7 +135,11 @@ pub async fn begin(
             body = ref("#/components/schemas/Problem")),
     ),
 )]
-pub async fn one(State(context): State<Context>, _spoken: Spoken, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub async fn one(
+    State(context): State<Context>,
+    _spoken: TusVersion,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
     let found = context.site.uploads().await?.upload.filter(|upload| upload.id == id);
     let upload = found.ok_or_else(|| unknown(&id))?;
     Ok((tus::progress(&upload), Json(upload)).into_response())
@@ -169,7 +173,7 @@ pub async fn one(State(context): State<Context>, _spoken: Spoken, Path(id): Path
 pub async fn add(
     State(context): State<Context>,
     caller: Caller,
-    _spoken: Spoken,
+    _spoken: TusVersion,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -178,7 +182,7 @@ pub async fn add(
         return Err(Refusal::ContentType(OCTETS));
     }
     let offset = tus::offset(&headers)?;
-    known(&id)?;
+    check_upload_id(&id)?;
     let upload = arrive::arrive(&context, &caller, (&id, offset), body).await?;
     Ok((StatusCode::NO_CONTENT, tus::progress(&upload)).into_response())
 }
@@ -204,7 +208,7 @@ pub async fn add(
 pub async fn remove(
     State(context): State<Context>,
     caller: Caller,
-    _spoken: Spoken,
+    _spoken: TusVersion,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
     remove_upload(&context, &caller, id).await.map(|()| StatusCode::NO_CONTENT)
@@ -215,19 +219,19 @@ fn unknown(id: &str) -> Refusal {
 }
 
 /// Checks the form of an ID, which becomes part of a path of the host's API.
-fn known(id: &str) -> Result<(), Refusal> {
+fn check_upload_id(id: &str) -> Result<(), Refusal> {
     if is_id(id) { Ok(()) } else { Err(unknown(id)) }
 }
 
-fn asking(author: &Author) -> Asking {
+fn asking(author: &Author) -> Requester {
     let (by, correlation) = (host_name_of(author), author.correlation.clone());
-    Asking { request: new_request(), by, correlation, first: None }
+    Requester { request: new_request(), by, correlation, first: None }
 }
 
 /// Begins an upload. The request is recorded before, and its outcome afterwards, because the host acts outside of the
 /// database.
-async fn ask_to_begin(context: Context, author: Author, announced: Announced) -> Result<Upload, Refusal> {
-    let Announced { size_bytes, name } = announced;
+async fn ask_to_begin(context: Context, author: Author, announced: UploadAnnouncement) -> Result<Upload, Refusal> {
+    let UploadAnnouncement { size_bytes, name } = announced;
     let object = format!("{size_bytes} bytes, {name}");
     note(&context, &author, Event::done("upload.ask", &object)).await?;
     let begun = context.site.begin_upload(&UploadWish { asking: asking(&author), name, size_bytes }).await;
@@ -237,7 +241,7 @@ async fn ask_to_begin(context: Context, author: Author, announced: Announced) ->
 
 /// Makes the host remove an upload, and records that, even if the browser no longer waits.
 pub async fn remove_upload(context: &Context, caller: &Caller, id: String) -> Result<(), Refusal> {
-    known(&id)?;
+    check_upload_id(&id)?;
     let asking = spawn_for_request(ask_to_remove(context.clone(), caller.author(), id));
     asking.await.context(codes::BUG, || "the removal of an upload was interrupted".to_owned())?
 }

@@ -26,7 +26,7 @@ impl Visitor {
     }
 
     /// Begins an upload, and returns its address.
-    async fn begun(&self, size: usize) -> String {
+    async fn new_upload_place(&self, size: usize) -> String {
         let reply = self.begin_upload(size).await;
         assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.body);
         reply.header("location").to_owned()
@@ -49,11 +49,11 @@ impl Visitor {
 }
 
 /// Returns status and code.
-fn said(reply: &Reply) -> (u16, String) {
+fn status_and_code(reply: &Reply) -> (u16, String) {
     (reply.status.as_u16(), reply.json()["code"].as_str().unwrap_or_default().to_owned())
 }
 
-fn expected(status: u16, code: &str) -> (u16, String) {
+fn expected_reply(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
 
@@ -80,7 +80,7 @@ async fn a_bundle_arrives_as_tus_has_it_and_becomes_a_medium() {
     let head = program.head(&place).await;
     assert_eq!((head.status, head.header("upload-offset"), head.header("upload-length")), (StatusCode::OK, "6", "11"));
     assert!(head.body.is_empty() && head.header("cache-control") == "no-store");
-    assert_eq!(said(&program.add(&place, 5, "world").await), expected(409, "LF5049"));
+    assert_eq!(status_and_code(&program.add(&place, 5, "world").await), expected_reply(409, "LF5049"));
     assert_eq!(program.add(&place, 6, "world").await.header("upload-offset"), "11");
     assert_eq!(site.host.uploads.bytes(), b"hello world");
     let upload = program.get(&place).await.json();
@@ -104,11 +104,11 @@ async fn a_browser_sends_large_bodies_with_its_word_and_nothing_without() {
     let site = Site::begin().await;
     let olga = site.sign_in("olga").await;
     let long = "x".repeat(2 * PIECE_BYTES + 9);
-    let place = olga.begun(long.len()).await;
+    let place = olga.new_upload_place(long.len()).await;
     let stranger = Visitor { csrf: "0".repeat(64), ..olga.clone() };
-    assert_eq!(said(&stranger.add(&place, 0, &long).await), expected(403, "LF5022"));
+    assert_eq!(status_and_code(&stranger.add(&place, 0, &long).await), expected_reply(403, "LF5022"));
     let foreign = Visitor { origin: Some("https://evil.example".to_owned()), ..olga.clone() };
-    assert_eq!(said(&foreign.add(&place, 0, &long).await), expected(403, "LF5022"));
+    assert_eq!(status_and_code(&foreign.add(&place, 0, &long).await), expected_reply(403, "LF5022"));
     assert!(site.host.pieces.lock().unwrap().is_empty(), "nothing of it reached the host");
     assert_eq!(olga.add(&place, 0, &long).await.header("upload-offset"), long.len().to_string());
     assert_eq!(*site.host.pieces.lock().unwrap(), [PIECE_BYTES, PIECE_BYTES, 9]);
@@ -118,7 +118,7 @@ async fn a_browser_sends_large_bodies_with_its_word_and_nothing_without() {
 async fn what_does_not_speak_the_protocol_is_refused() {
     let site = Site::begin().await;
     let program = site.program("olga", &[Scope::Upgrade]).await;
-    let place = program.begun(10).await;
+    let place = program.new_upload_place(10).await;
     let sent =
         async |method: Method, place: &str, headers: &[(&str, &str)]| program.send(method, place, headers, "").await;
     for (method, headers) in [
@@ -130,7 +130,7 @@ async fn what_does_not_speak_the_protocol_is_refused() {
     ] {
         let path = if method == Method::POST { UPLOADS } else { &place };
         let reply = sent(method.clone(), path, &headers).await;
-        assert_eq!(said(&reply), expected(412, "LF5052"), "{method} {headers:?}");
+        assert_eq!(status_and_code(&reply), expected_reply(412, "LF5052"), "{method} {headers:?}");
         assert_eq!((reply.header("tus-version"), reply.header("tus-resumable")), ("1.0.0", "1.0.0"));
     }
     assert_eq!(sent(Method::HEAD, &place, &[]).await.status.as_u16(), 412);
@@ -138,11 +138,18 @@ async fn what_does_not_speak_the_protocol_is_refused() {
         [vec![], vec![("upload-length", "0")], vec![("upload-length", "-1")], vec![("upload-defer-length", "1")]]
     {
         let headers: Vec<_> = length.into_iter().chain([RESUMABLE]).collect();
-        assert_eq!(said(&sent(Method::POST, UPLOADS, &headers).await), expected(422, "LF5023"), "{headers:?}");
+        assert_eq!(
+            status_and_code(&sent(Method::POST, UPLOADS, &headers).await),
+            expected_reply(422, "LF5023"),
+            "{headers:?}"
+        );
     }
     let kinds = [RESUMABLE, ("content-type", "application/json"), ("upload-offset", "0")];
-    assert_eq!(said(&sent(Method::PATCH, &place, &kinds).await), expected(415, "LF5023"));
-    assert_eq!(said(&sent(Method::PATCH, &place, &[RESUMABLE, OCTETS]).await), expected(422, "LF5023"));
+    assert_eq!(status_and_code(&sent(Method::PATCH, &place, &kinds).await), expected_reply(415, "LF5023"));
+    assert_eq!(
+        status_and_code(&sent(Method::PATCH, &place, &[RESUMABLE, OCTETS]).await),
+        expected_reply(422, "LF5023")
+    );
     let overridden = [RESUMABLE, ("x-http-method-override", "DELETE"), ("upload-length", "7")];
     assert_eq!(sent(Method::POST, UPLOADS, &overridden).await.status.as_u16(), 409, "it is still a POST");
     for odd in ["/api/v1/uploads/..%2f..%2fstatus", "/api/v1/uploads/0123abcd", "/api/v1/uploads/%00"] {
@@ -157,13 +164,13 @@ async fn two_at_once_an_endless_one_and_one_without_room_are_refused() {
     let site = Site::begin().await;
     let (olga, root) = (site.program("olga", &[Scope::Upgrade]).await, site.program("root", &[Scope::Upgrade]).await);
     let large = usize::try_from(ROOM_BYTES).unwrap() + 1;
-    assert_eq!(said(&olga.begin_upload(large).await), expected(413, "LF1202"));
-    let place = olga.begun(PIECE_BYTES + 5).await;
+    assert_eq!(status_and_code(&olga.begin_upload(large).await), expected_reply(413, "LF1202"));
+    let place = olga.new_upload_place(PIECE_BYTES + 5).await;
     let second = root.begin_upload(9).await;
-    assert_eq!(said(&second), expected(409, "LF5048"));
+    assert_eq!(status_and_code(&second), expected_reply(409, "LF5048"));
     assert!(second.body.contains("ada uploads"), "it says whose the first one is: {}", second.body);
     let endless = "x".repeat(3 * PIECE_BYTES);
-    assert_eq!(said(&olga.add(&place, 0, &endless).await), expected(413, "LF5050"));
+    assert_eq!(status_and_code(&olga.add(&place, 0, &endless).await), expected_reply(413, "LF5050"));
     assert_eq!(
         olga.head(&place).await.header("upload-offset"),
         PIECE_BYTES.to_string(),
@@ -176,7 +183,7 @@ async fn two_at_once_an_endless_one_and_one_without_room_are_refused() {
         async move { olga.add(&place, PIECE_BYTES, "12345").await.status }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(said(&root.add(&place, PIECE_BYTES, "12345").await), expected(423, "LF5048"));
+    assert_eq!(status_and_code(&root.add(&place, PIECE_BYTES, "12345").await), expected_reply(423, "LF5048"));
     assert_eq!(first.await.unwrap(), StatusCode::NO_CONTENT);
 }
 
@@ -184,7 +191,7 @@ async fn two_at_once_an_endless_one_and_one_without_room_are_refused() {
 async fn a_body_that_is_cut_off_is_continued_where_it_stopped() {
     let site = Site::begin().await;
     let program = site.program("olga", &[Scope::Upgrade]).await;
-    let place = program.begun(1000).await;
+    let place = program.new_upload_place(1000).await;
     let stream = TcpStream::connect(site.address).await.unwrap();
     let mut stream = site.tls.connect(ServerName::try_from("console").unwrap(), stream).await.unwrap();
     let key = program.key.clone().unwrap();
@@ -207,12 +214,12 @@ async fn a_body_that_is_cut_off_is_continued_where_it_stopped() {
 async fn a_hostile_bundle_ends_with_its_reason_and_all_of_it_is_recorded() {
     let site = Site::begin().await;
     let (olga, root) = (site.sign_in("olga").await, site.sign_in("root").await);
-    let place = olga.begun(100).await;
-    assert_eq!(said(&olga.add(&place, 0, "unsigned nonsense").await), expected(422, "LF1104"));
+    let place = olga.new_upload_place(100).await;
+    assert_eq!(status_and_code(&olga.add(&place, 0, "unsigned nonsense").await), expected_reply(422, "LF1104"));
     assert_eq!(olga.head(&place).await.status, StatusCode::NOT_FOUND, "nothing of it is kept");
-    let place = olga.begun(5).await;
+    let place = olga.new_upload_place(5).await;
     assert_eq!(olga.add(&place, 0, "12345").await.status, StatusCode::NO_CONTENT);
-    assert_eq!(said(&olga.begin_upload(6).await), expected(409, "LF5048"));
+    assert_eq!(status_and_code(&olga.begin_upload(6).await), expected_reply(409, "LF5048"));
     assert_eq!(olga.remove(&place).await.status, StatusCode::NO_CONTENT);
     let log = root.get("/api/v1/audit").await.body;
     let about = |action: &str| {
@@ -230,9 +237,9 @@ async fn a_hostile_bundle_ends_with_its_reason_and_all_of_it_is_recorded() {
 async fn while_the_host_is_silent_nothing_arrives() {
     let site = Site::begin().await;
     let program = site.program("olga", &[Scope::Upgrade]).await;
-    let place = program.begun(10).await;
+    let place = program.new_upload_place(10).await;
     site.host.is_silent.store(true, std::sync::atomic::Ordering::SeqCst);
-    assert_eq!(said(&program.add(&place, 0, "x").await), expected(503, "LF5010"));
+    assert_eq!(status_and_code(&program.add(&place, 0, "x").await), expected_reply(503, "LF5010"));
     let abilities = program.send(Method::OPTIONS, UPLOADS, &[], "").await;
     assert_eq!((abilities.status, abilities.header("tus-max-size")), (StatusCode::NO_CONTENT, ""));
 }

@@ -43,9 +43,9 @@ const NAME_BYTES: usize = 255;
 const UNNAMED: &str = "bundle";
 
 /// Extractor that requires this version of the protocol. `GET` is not part of the protocol, and need not state it.
-pub struct Spoken;
+pub struct TusVersion;
 
-impl<S: Send + Sync> FromRequestParts<S> for Spoken {
+impl<S: Send + Sync> FromRequestParts<S> for TusVersion {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
@@ -95,14 +95,14 @@ pub(super) fn progress(upload: &Upload) -> HeaderMap {
 
 /// Announcement of a new upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Announced {
+pub(super) struct UploadAnnouncement {
     /// Total size in bytes.
     pub(super) size_bytes: u64,
     /// Name of the file.
     pub(super) name: String,
 }
 
-impl Announced {
+impl UploadAnnouncement {
     /// Reads the headers of a request that creates an upload.
     pub(super) fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
         if headers.contains_key(DEFERRED) {
@@ -157,32 +157,33 @@ mod tests {
             .collect()
     }
 
-    fn named(metadata: &str) -> String {
+    fn name_from_metadata(metadata: &str) -> String {
         file_name(&headers(&[("upload-metadata", metadata)]))
     }
 
     #[test]
     fn names_are_text_and_never_refused() {
         let encoded = |name: &str| format!("filename {}", STANDARD.encode(name));
-        assert_eq!(named(&encoded("a-1.0-abababababab.landfall")), "a-1.0-abababababab.landfall");
-        assert_eq!(named(&format!("empty,type dGV4dA==, {}", encoded("b"))), "b");
-        assert_eq!(named(&encoded("../../etc/shadow\n\u{1b}[2J")), "../../etc/shadow[2J");
-        assert_eq!(named(&encoded(&"ä".repeat(1000))), "ä".repeat(127));
+        assert_eq!(name_from_metadata(&encoded("a-1.0-abababababab.landfall")), "a-1.0-abababababab.landfall");
+        assert_eq!(name_from_metadata(&format!("empty,type dGV4dA==, {}", encoded("b"))), "b");
+        assert_eq!(name_from_metadata(&encoded("../../etc/shadow\n\u{1b}[2J")), "../../etc/shadow[2J");
+        assert_eq!(name_from_metadata(&encoded(&"ä".repeat(1000))), "ä".repeat(127));
         for odd in ["", "filename", "filename %%%", "filename ", &encoded(" \n")] {
-            assert_eq!(named(odd), "bundle", "{odd:?}");
+            assert_eq!(name_from_metadata(odd), "bundle", "{odd:?}");
         }
         assert_eq!(file_name(&HeaderMap::new()), "bundle");
     }
 
     #[test]
     fn numbers_are_digits_and_bounded() {
-        let announced =
-            |length: &str| Announced::read(&headers(&[("upload-length", length)])).map(|read| read.size_bytes).ok();
+        let announced = |length: &str| {
+            UploadAnnouncement::read(&headers(&[("upload-length", length)])).map(|read| read.size_bytes).ok()
+        };
         assert_eq!(announced("17"), Some(17));
         for odd in ["", "0", "-1", "+1", "1.0", "0x10", "9007199254740992", "99999999999999999999", " 1"] {
             assert_eq!(announced(odd), None, "{odd:?}");
         }
-        let deferred = Announced::read(&headers(&[("upload-length", "7"), ("upload-defer-length", "1")]));
+        let deferred = UploadAnnouncement::read(&headers(&[("upload-length", "7"), ("upload-defer-length", "1")]));
         assert!(matches!(deferred, Err(Refusal::Invalid(what)) if what.starts_with("upload-defer-length: ")));
         let missing = offset(&HeaderMap::new());
         assert!(matches!(missing, Err(Refusal::Invalid(what)) if what.starts_with("upload-offset: ")));

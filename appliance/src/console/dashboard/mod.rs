@@ -12,12 +12,12 @@ use jiff::Timestamp;
 
 use self::chart::{Chart, Spell, Subject, Value, minute};
 use super::frame::{Frame, Place};
-use super::{Shown, draw};
+use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::host::{Status, Topic};
 use crate::refusal::Refusal;
-use crate::trend::{Point, Reading, Share, recent};
+use crate::trend::{Point, Share, TrendReading, recent};
 
 /// Name of the monitor for the Prometheus Operator.
 const MONITOR: &str = "service-monitor.yaml";
@@ -87,7 +87,7 @@ fn charts(points: &[Point], now: Timestamp) -> Vec<Chart> {
 
 /// Returns charts of the host's reports.
 fn site_charts(points: &[Point], now: Timestamp) -> [Option<Chart>; 5] {
-    let site = |of: fn(&Reading) -> Option<u64>| values(points, now, |point| point.site.as_ref().and_then(of));
+    let site = |of: fn(&TrendReading) -> Option<u64>| values(points, now, |point| point.site.as_ref().and_then(of));
     let components = points.iter().filter_map(|point| Some(point.site.as_ref()?.components)).max().unwrap_or_default();
     let ready = Subject::new("ready", "Components that are ready", "Of all components of the release.", number);
     let disk = Subject::new("disk", "Disk used", "The filesystem of the data folder.", percent);
@@ -96,7 +96,7 @@ fn site_charts(points: &[Point], now: Timestamp) -> [Option<Chart>; 5] {
     let etcd = Subject::new("etcd", "etcd", "Of the size from which on it refuses to write.", percent);
     let about = "Until the first certificate ends. The agent renews all but the authorities long before.";
     let certificates = Subject::new("certificates", "Certificates", about, days);
-    let left = |site: &Reading| site.certificate_days.map(|days| u64::try_from(days).unwrap_or_default());
+    let left = |site: &TrendReading| site.certificate_days.map(|days| u64::try_from(days).unwrap_or_default());
     [
         Chart::new(ready, components, &site(|site| Some(site.components_ready))),
         Chart::new(disk, 1000, &site(|site| site.disk.map(thousandths))),
@@ -122,14 +122,14 @@ fn console_charts(points: &[Point], now: Timestamp) -> [Option<Chart>; 3] {
 
 #[derive(Template)]
 #[template(path = "dashboard.html")]
-struct Whole {
+struct DashboardPage {
     frame: Frame,
     view: View,
 }
 
 #[derive(Template)]
 #[template(path = "dashboard_live.html")]
-struct Live {
+struct DashboardFragment {
     view: View,
 }
 
@@ -139,17 +139,17 @@ async fn view(context: &Context) -> Result<View, Refusal> {
     Ok(View::of(&points, now))
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Dashboard, "Dashboard");
-    draw(&Whole { frame, view: view(&context).await? })
+    draw(&DashboardPage { frame, view: view(&context).await? })
 }
 
-pub async fn live(State(context): State<Context>) -> Shown {
-    draw(&Live { view: view(&context).await? })
+pub async fn live(State(context): State<Context>) -> PageResult {
+    draw(&DashboardFragment { view: view(&context).await? })
 }
 
 /// Handles `GET /dashboard/files/{name}`: files for Prometheus and Grafana. The name is compared, never opened.
-pub async fn file(State(context): State<Context>, Path(name): Path<String>) -> Shown {
+pub async fn file(State(context): State<Context>, Path(name): Path<String>) -> PageResult {
     let (kind, text) = match name.as_str() {
         MONITOR => ("application/yaml", monitor(&context).await),
         GRAFANA => ("application/json", include_str!("../../../monitoring/grafana-dashboard.json").to_owned()),

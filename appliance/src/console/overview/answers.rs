@@ -29,7 +29,7 @@ pub struct Answer {
 
 /// Releases available to the site.
 #[derive(Debug, Default)]
-pub struct Given {
+pub struct AvailableReleases {
     /// Releases that the host keeps; `None` if it does not list them.
     pub kept: Option<Releases>,
     /// Bundles found on media, and the uploaded one.
@@ -37,8 +37,8 @@ pub struct Given {
 }
 
 /// Returns the four answers, in display order.
-pub fn answers(status: &Status, given: &Given) -> [Answer; 4] {
-    [healthy(status), licensed(status), backed_up(status), up_to_date(status, given)]
+pub fn answers(status: &Status, given: &AvailableReleases) -> [Answer; 4] {
+    [healthy(status), license_answer(status), backed_up(status), up_to_date(status, given)]
 }
 
 fn healthy(status: &Status) -> Answer {
@@ -57,7 +57,7 @@ fn healthy(status: &Status) -> Answer {
         Verdict::Absent => {
             (State::Unknown.mark("Nothing installed"), "No release is installed on this site.".to_owned())
         }
-        Verdict::Unfinished => unfinished(status),
+        Verdict::Unfinished => unfinished_evidence(status),
         Verdict::Stuck => {
             (State::Bad.mark("Stuck"), "An operation is stuck: only a person can remove the cause.".to_owned())
         }
@@ -78,7 +78,7 @@ fn not_ready(status: &Status, ready: usize, total: usize) -> String {
     }
 }
 
-fn unfinished(status: &Status) -> (Mark, String) {
+fn unfinished_evidence(status: &Status) -> (Mark, String) {
     match &status.operation {
         Some(Operation { name, running: Some(holder), .. }) => {
             let since = Moment::read(Some(&holder.started)).map(|at| format!("; it began {}", at.relative()));
@@ -91,7 +91,7 @@ fn unfinished(status: &Status) -> (Mark, String) {
     }
 }
 
-fn licensed(status: &Status) -> Answer {
+fn license_answer(status: &Status) -> Answer {
     let (mark, evidence) = match &status.license {
         None => (State::Good.mark("Not needed"), "The installed release needs no license.".to_owned()),
         Some(license) => {
@@ -187,9 +187,9 @@ fn with_failure(backups: &BackupsStatus, evidence: String) -> String {
 }
 
 /// Returns the answer about updates. A site without a network knows only the releases that it was given.
-fn up_to_date(status: &Status, given: &Given) -> Answer {
+fn up_to_date(status: &Status, given: &AvailableReleases) -> Answer {
     let installed = status.release.as_ref();
-    if let Some((medium, found)) = installed.and_then(|own| arrived(own, &given.media)) {
+    if let Some((medium, found)) = installed.and_then(|own| newest_release(own, &given.media)) {
         let evidence = format!("{} {} has arrived and can be planned: {}.", found.name, found.version, medium.place);
         let mark = State::Attention.mark("No");
         return Answer { question: UP_TO_DATE, mark, evidence, path: "/upgrade", more: "Upgrade" };
@@ -215,7 +215,7 @@ fn up_to_date(status: &Status, given: &Given) -> Answer {
 
 /// Returns the newest release that can be planned. The host judged it when it was found, and the site may have been
 /// upgraded since.
-fn arrived<'a>(own: &Release, media: &'a [Medium]) -> Option<(&'a Medium, &'a MediumRelease)> {
+fn newest_release<'a>(own: &Release, media: &'a [Medium]) -> Option<(&'a Medium, &'a MediumRelease)> {
     let usable = media.iter().filter(|medium| medium.problem.is_none());
     let releases = usable.filter_map(|medium| Some((medium, medium.release.as_ref()?)));
     let is_later = |found: &MediumRelease| match found.counter {

@@ -3,14 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::answers::sentence;
-use crate::approval::{Approval, Wanted};
-use crate::audit::Unsigned;
-use crate::configuration::Supplied;
+use crate::approval::{Approval, ApprovalSubject};
+use crate::audit::SigningFailure;
+use crate::configuration::SuppliedCertificate;
 use crate::console::change::{home, plan_path};
 use crate::console::state::{Mark, State};
 use crate::console::trouble::SILENT_NEXT;
-use crate::database::Aside;
-use crate::forward::Standing;
+use crate::database::SetAsideDatabase;
+use crate::forward::ForwardingState;
 use crate::host::{Part, Status};
 use crate::ingress::State as Ingress;
 
@@ -67,7 +67,7 @@ pub fn of_damage(why: &str) -> Matter {
 }
 
 /// Returns the matter of a kept damaged database: it and backups have the people, keys and audit log of before.
-pub fn of_aside(aside: &Aside) -> Matter {
+pub fn of_aside(aside: &SetAsideDatabase) -> Matter {
     let text = format!(
         "its database was damaged, and a new one began at {:.0}, without people, keys and audit entries of before. The \
          damaged one is kept as `{}`. Restore the component `console` from a backup of before",
@@ -77,14 +77,14 @@ pub fn of_aside(aside: &Aside) -> Matter {
 }
 
 /// Returns the matter of entries that the host has not signed for an hour, which could be rewritten unnoticed.
-pub fn of_unsigned_audit(unsigned: &Unsigned) -> Option<Matter> {
+pub fn of_unsigned_audit(unsigned: &SigningFailure) -> Option<Matter> {
     let age = Timestamp::now().duration_since(unsigned.since);
     let text = format!("the host has signed none of its newest entries since {:.0}: {}", unsigned.since, unsigned.why);
     (age >= SignedDuration::from_hours(1)).then(|| matter(State::Attention, "Audit", &text, "/audit"))
 }
 
 /// Returns the matter of a syslog server that has received nothing for an hour, or whose settings cannot be used.
-pub fn of_forwarding(standing: &Standing) -> Option<Matter> {
+pub fn of_forwarding(standing: &ForwardingState) -> Option<Matter> {
     if !standing.faults.is_empty() {
         let text = "the settings of the syslog server cannot be used: the audit log is not forwarded";
         return Some(matter(State::Attention, "Audit", text, "/audit"));
@@ -96,23 +96,23 @@ pub fn of_forwarding(standing: &Standing) -> Option<Matter> {
 }
 
 /// Returns the matter of a supplied certificate that is unusable or ends soon: only the site renews it.
-pub fn of_certificate(supplied: &Supplied, now: Timestamp) -> Option<Matter> {
+pub fn of_certificate(supplied: &SuppliedCertificate, now: Timestamp) -> Option<Matter> {
     let (state, text) = match supplied {
-        Supplied::Unusable(why) => (
+        SuppliedCertificate::Unusable(why) => (
             State::Attention,
             format!(
                 "the certificate in the Secret `console-tls` cannot be used: {why}. Browsers see the one of the site's \
                  own authority"
             ),
         ),
-        Supplied::Used { ends: Some(ends) } if *ends <= now => {
+        SuppliedCertificate::Used { ends: Some(ends) } if *ends <= now => {
             (State::Bad, format!("the certificate in the Secret `console-tls` has ended at {ends:.0}: replace it"))
         }
-        Supplied::Used { ends: Some(ends) } if ends.duration_since(now) < WARNED => (
+        SuppliedCertificate::Used { ends: Some(ends) } if ends.duration_since(now) < WARNED => (
             State::Attention,
             format!("the certificate in the Secret `console-tls` ends at {ends:.0}: replace it before"),
         ),
-        Supplied::Used { .. } | Supplied::Missing => return None,
+        SuppliedCertificate::Used { .. } | SuppliedCertificate::Missing => return None,
     };
     Some(matter(state, "Console", &text, "/node"))
 }
@@ -129,7 +129,7 @@ pub fn of_ingress(ingress: &Ingress) -> Option<Matter> {
 
 /// Returns the matter of a plan that waits for a second approval.
 pub fn of_waiting(waiting: &Approval) -> Option<Matter> {
-    let Wanted::Change { change, plan } = &waiting.wanted else { return None };
+    let ApprovalSubject::Change { change, plan } = &waiting.wanted else { return None };
     let text = format!("the {}, which {} approved first, waits for a second person", waiting.title, waiting.by);
     Some(matter(State::Attention, "Approval", &text, plan_path(change, plan)))
 }
@@ -238,13 +238,13 @@ mod tests {
     #[test]
     fn a_supplied_certificate_is_named_when_it_cannot_be_used_or_ends() {
         let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
-        let of_days = |days: i64| Supplied::Used { ends: Some(now + SignedDuration::from_hours(24 * days)) };
-        let state = |supplied: &Supplied| of_certificate(supplied, now).map(|matter| matter.mark.state);
-        assert_eq!(state(&Supplied::Missing), None);
+        let of_days = |days: i64| SuppliedCertificate::Used { ends: Some(now + SignedDuration::from_hours(24 * days)) };
+        let state = |supplied: &SuppliedCertificate| of_certificate(supplied, now).map(|matter| matter.mark.state);
+        assert_eq!(state(&SuppliedCertificate::Missing), None);
         assert_eq!(state(&of_days(31)), None);
         assert_eq!(state(&of_days(29)), Some(State::Attention));
         assert_eq!(state(&of_days(0)), Some(State::Bad));
-        assert_eq!(state(&Supplied::Unusable("no key".to_owned())), Some(State::Attention));
+        assert_eq!(state(&SuppliedCertificate::Unusable("no key".to_owned())), Some(State::Attention));
         assert!(of_ingress(&Ingress::Off).is_none());
         let faulty = of_ingress(&Ingress::Faulty(vec!["host: none".to_owned(), "proxies: none".to_owned()])).unwrap();
         assert!(faulty.text.contains("host: none; proxies: none"), "{}", faulty.text);

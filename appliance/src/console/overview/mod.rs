@@ -9,15 +9,15 @@ use jiff::Timestamp;
 
 pub use self::answers::sentence;
 
-use self::answers::{Answer, Given};
+use self::answers::{Answer, AvailableReleases};
 use self::attention::Matter;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::trouble::Trouble;
-use super::{Shown, draw};
+use super::{PageResult, draw};
 use crate::access::Caller;
 use crate::context::Context;
-use crate::host::{Releases, Running, Status, Topic};
+use crate::host::{Releases, RunningOperation, Status, Topic};
 
 /// Reports of the host for this page.
 struct Facts {
@@ -30,19 +30,19 @@ struct Facts {
 struct View {
     facts: Result<Facts, Trouble>,
     matters: Vec<Matter>,
-    running: Option<Running>,
+    running: Option<RunningOperation>,
 }
 
 #[derive(Template)]
 #[template(path = "overview.html")]
-struct Whole {
+struct OverviewPage {
     frame: Frame,
     view: View,
 }
 
 #[derive(Template)]
 #[template(path = "overview_live.html")]
-struct Live {
+struct OverviewFragment {
     view: View,
 }
 
@@ -56,7 +56,7 @@ async fn view(context: &Context) -> View {
     let facts = match status {
         Ok(Some(status)) => {
             matters.extend(attention::matters(&status));
-            let given = Given { kept: releases.ok().flatten(), media: media.unwrap_or_default().media };
+            let given = AvailableReleases { kept: releases.ok().flatten(), media: media.unwrap_or_default().media };
             Ok(facts(&status, &given))
         }
         Ok(None) => Err(no_status()),
@@ -69,9 +69,9 @@ async fn view(context: &Context) -> View {
 /// Returns matters that the console knows without its host.
 async fn own_matters(context: &Context) -> Vec<Matter> {
     let mut matters: Vec<Matter> =
-        context.audit.broken().as_deref().map(attention::of_broken_audit).into_iter().collect();
+        context.audit.broken_entry().as_deref().map(attention::of_broken_audit).into_iter().collect();
     matters.extend(context.audit.damage().as_deref().map(attention::of_damage));
-    matters.extend(context.database.aside().iter().map(attention::of_aside));
+    matters.extend(context.database.kept_databases().iter().map(attention::of_aside));
     matters.extend(context.signing.failing().as_ref().and_then(attention::of_unsigned_audit));
     matters.extend(attention::of_forwarding(&context.forward.standing()));
     matters.extend(attention::of_certificate(&context.certificate.supplied(), Timestamp::now()));
@@ -87,7 +87,7 @@ fn no_status() -> Trouble {
     Trouble { title: "The host reports nothing".to_owned(), why, since: None, hint, code: "LF5011".to_owned() }
 }
 
-fn facts(status: &Status, given: &Given) -> Facts {
+fn facts(status: &Status, given: &AvailableReleases) -> Facts {
     Facts {
         site: status.release.as_ref().map_or_else(
             || "No release is installed".to_owned(),
@@ -99,13 +99,13 @@ fn facts(status: &Status, given: &Given) -> Facts {
     }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller) -> PageResult {
     let frame = Frame::new(&context, &caller, Place::Overview, "Overview");
-    draw(&Whole { frame, view: view(&context).await })
+    draw(&OverviewPage { frame, view: view(&context).await })
 }
 
-pub async fn live(State(context): State<Context>) -> Shown {
-    draw(&Live { view: view(&context).await })
+pub async fn live(State(context): State<Context>) -> PageResult {
+    draw(&OverviewFragment { view: view(&context).await })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::answers::{Given, answers};
+use super::answers::{AvailableReleases, answers};
 use super::attention::matters;
 use crate::console::state::State;
 use crate::host::fake::sample;
@@ -15,12 +15,12 @@ fn status(change: impl FnOnce(&mut Value)) -> Status {
     serde_json::from_value(document).unwrap()
 }
 
-fn kept() -> Given {
-    Given { kept: Some(serde_json::from_value(sample("releases")).unwrap()), media: Vec::new() }
+fn kept_releases() -> AvailableReleases {
+    AvailableReleases { kept: Some(serde_json::from_value(sample("releases")).unwrap()), media: Vec::new() }
 }
 
 fn states(change: impl FnOnce(&mut Value)) -> [State; 4] {
-    answers(&status(change), &kept()).map(|answer| answer.mark.state)
+    answers(&status(change), &kept_releases()).map(|answer| answer.mark.state)
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_release_that_has_arrived_is_one_to_take() {
     let media: MediaPage = serde_json::from_value(sample("media")).unwrap();
     let usable = media.media.iter().find(|medium| medium.problem.is_none() && medium.release.is_some()).unwrap();
     let release = usable.release.clone().unwrap();
-    let given = Given { media: media.media.clone(), ..kept() };
+    let given = AvailableReleases { media: media.media.clone(), ..kept_releases() };
     let other = status(|status| {
         status["release"]["name"] = release.name.clone().into();
         status["release"]["version"] = "0.0.1".into();
@@ -82,7 +82,10 @@ fn a_release_that_has_arrived_is_one_to_take() {
     assert_eq!((answer.mark.state, answer.path), (State::Attention, "/upgrade"));
     assert!(answer.evidence.contains(&usable.place) && answer.evidence.contains(&release.version), "{answer:?}");
     let unusable = |medium: &crate::host::Medium| medium.id != usable.id;
-    let rest = Given { media: media.media.iter().filter(|medium| unusable(medium)).cloned().collect(), ..kept() };
+    let rest = AvailableReleases {
+        media: media.media.iter().filter(|medium| unusable(medium)).cloned().collect(),
+        ..kept_releases()
+    };
     let unknown = without_counters(&given);
     // The bundle is already imported, older than the site, of the installed version, or absent.
     for (version, counter, given) in [
@@ -102,10 +105,10 @@ fn a_release_that_has_arrived_is_one_to_take() {
 }
 
 /// Returns the same releases without counters, as those that only a newer Landfall can read.
-fn without_counters(given: &Given) -> Given {
+fn without_counters(given: &AvailableReleases) -> AvailableReleases {
     let mut media = given.media.clone();
     media.iter_mut().filter_map(|medium| medium.release.as_mut()).for_each(|release| release.counter = None);
-    Given { media, ..kept() }
+    AvailableReleases { media, ..kept_releases() }
 }
 
 #[test]
@@ -115,13 +118,13 @@ fn what_is_not_ready_is_named_where_all_components_are() {
         status["disk"]["ready"] = false.into();
         status["disk"]["reason"] = "1 GiB is free".into();
     });
-    let evidence = answers(&disk, &kept())[0].evidence.clone();
+    let evidence = answers(&disk, &kept_releases())[0].evidence.clone();
     assert!(evidence.starts_with("Disk: 1 GiB is free. "), "{evidence}");
     let component = status(|status| {
         status["verdict"] = "not-ready".into();
         status["components"][0]["ready"] = 0.into();
     });
-    let evidence = answers(&component, &kept())[0].evidence.clone();
+    let evidence = answers(&component, &kept_releases())[0].evidence.clone();
     assert!(evidence.ends_with("are ready.") && !evidence.contains(':'), "{evidence}");
 }
 
@@ -153,7 +156,7 @@ fn an_api_server_that_does_not_answer_comes_first_and_once() {
         status["clusterSilence"] = silence.into();
         status["notes"] = serde_json::json!([silence]);
     });
-    let healthy = answers(&found, &Given::default())[0].clone();
+    let healthy = answers(&found, &AvailableReleases::default())[0].clone();
     assert_eq!(healthy.mark.state, State::Bad);
     assert!(healthy.evidence.contains("API server does not answer"), "{}", healthy.evidence);
     let matters = matters(&found);
@@ -173,7 +176,7 @@ fn a_backup_that_fails_is_no_yes() {
             "succeeded": null})
     };
     let found = status(|status| status["backups"]["lastTry"] = failed(1));
-    let answer = answers(&found, &Given::default())[2].clone();
+    let answer = answers(&found, &AvailableReleases::default())[2].clone();
     assert_eq!(answer.mark.state, Attention);
     assert!(answer.evidence.contains("LF4602: The disk is not mounted."), "{}", answer.evidence);
     assert!(matters(&found).iter().any(|matter| matter.text.contains("LF4602") && matter.path == "/backups"));
@@ -201,7 +204,7 @@ fn a_need_that_is_not_granted_is_no_yes_and_a_note_is_reported_once() {
         status["license"]["notes"] = serde_json::json!(["the license ends soon"]);
         status["notes"] = serde_json::json!(["the license ends soon", "another note"]);
     });
-    let answer = answers(&found, &Given::default())[1].clone();
+    let answer = answers(&found, &AvailableReleases::default())[1].clone();
     assert_eq!(answer.mark.state, State::Bad);
     assert!(answer.evidence.contains("1 component."), "{}", answer.evidence);
     let told = matters(&found).iter().filter(|matter| matter.text.starts_with("The license ends")).count();

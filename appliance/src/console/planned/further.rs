@@ -12,21 +12,21 @@ const MOST: usize = 40;
 const LONGEST: usize = 300;
 
 /// A further statement of the host about the plan.
-pub struct Further {
+pub struct PlanStatement {
     pub name: String,
     pub values: Vec<String>,
 }
 
 /// Returns the contents of the fields, without empty ones.
-pub fn further(fields: &Map<String, Value>) -> Vec<Further> {
+pub fn further(fields: &Map<String, Value>) -> Vec<PlanStatement> {
     let rest = fields.iter().filter(|(_, value)| !is_nothing(value));
     rest.take(MOST)
         .map(|(name, value)| {
             let values = match value {
-                Value::Array(items) => parts(items.iter().map(|item| said(name, item)), items.len()),
-                other => vec![said(name, other)],
+                Value::Array(items) => parts(items.iter().map(|item| format_value(name, item)), items.len()),
+                other => vec![format_value(name, other)],
             };
-            Further { name: words(name), values }
+            PlanStatement { name: words(name), values }
         })
         .collect()
 }
@@ -51,7 +51,7 @@ pub fn is_nothing(value: &Value) -> bool {
 }
 
 /// Formats a value, with the unit that ends its name.
-pub fn said(name: &str, value: &Value) -> String {
+pub fn format_value(name: &str, value: &Value) -> String {
     match value {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
@@ -62,10 +62,10 @@ pub fn said(name: &str, value: &Value) -> String {
             _ => number.to_string(),
         },
         Value::Null => "none".to_owned(),
-        Value::Array(items) => parts(items.iter().map(|item| said(name, item)), items.len()).join(", "),
+        Value::Array(items) => parts(items.iter().map(|item| format_value(name, item)), items.len()).join(", "),
         Value::Object(fields) => {
             let filled: Vec<_> = fields.iter().filter(|(_, value)| !is_nothing(value)).collect();
-            let all = filled.iter().map(|(name, value)| format!("{}: {}", words(name), said(name, value)));
+            let all = filled.iter().map(|(name, value)| format!("{}: {}", words(name), format_value(name, value)));
             parts(all, filled.len()).join(" · ")
         }
     }

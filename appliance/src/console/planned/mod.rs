@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-pub use self::further::{Further, further};
+pub use self::further::{PlanStatement, further};
 pub use self::outlook::{ComponentOutlook, Edit, Outlook, Peak, PointOfNoReturn, ValueChange};
 
 /// Deserializes a field; `None` if another version has it in another form, which is then shown in the document's own
@@ -47,7 +47,7 @@ impl Step {
 }
 
 /// Approval of a plan: the targets and texts of its forms.
-pub struct Approving {
+pub struct PlanApproval {
     /// Page of its kind of change.
     pub home: &'static str,
     pub button: &'static str,

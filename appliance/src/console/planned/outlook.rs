@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::further::{is_nothing, said};
+use super::further::{format_value, is_nothing};
 use crate::console::moment::length;
 use crate::console::state::{Mark, State};
 use crate::console::units::bytes;
@@ -125,7 +125,7 @@ impl Peak {
         }
     }
 
-    pub fn needed(&self) -> String {
+    pub fn needed_size(&self) -> String {
         bytes(self.needed_bytes)
     }
 
@@ -165,16 +165,16 @@ pub struct Edit {
 
 impl Edit {
     /// Returns the edits that a plan would lose: if there is one, the host refuses to begin (LF4036).
-    pub fn lost(edits: &[Self]) -> Vec<&Self> {
+    pub fn lost_edits(edits: &[Self]) -> Vec<&Self> {
         edits.iter().filter(|edit| !edit.stays && !edit.is_removed).collect()
     }
 
     pub fn now(&self) -> String {
-        shown(&self.now)
+        format_plain_value(&self.now)
     }
 
     pub fn in_release(&self) -> String {
-        shown(&self.new)
+        format_plain_value(&self.new)
     }
 
     pub fn mark(&self) -> Mark {
@@ -198,16 +198,16 @@ pub struct ValueChange {
 
 impl ValueChange {
     pub fn now(&self) -> String {
-        shown(&self.from)
+        format_plain_value(&self.from)
     }
 
     /// Returns the later value; empty if the other release has no such value.
     pub fn later(&self) -> String {
-        shown(&self.to)
+        format_plain_value(&self.to)
     }
 }
 
 /// Formats a value without the unit in its field's name. An absent value gives an empty text.
-fn shown(value: &Value) -> String {
-    if is_nothing(value) { String::new() } else { said("", value) }
+fn format_plain_value(value: &Value) -> String {
+    if is_nothing(value) { String::new() } else { format_value("", value) }
 }

@@ -41,7 +41,7 @@ pub(super) struct Choice {
     pub(super) spans: Vec<Span>,
 }
 
-pub(super) type Found = Result<Choice, Trouble>;
+pub(super) type ChoiceResult = Result<Choice, Trouble>;
 
 impl Choice {
     /// Returns true if the console's own data can be restored: users, API keys and the audit log.
@@ -94,7 +94,7 @@ fn row(is_first: bool, backup: Backup) -> Row {
 }
 
 /// Reads the host's choices.
-pub(super) async fn found(context: &Context) -> Found {
+pub(super) async fn load_choice(context: &Context) -> ChoiceResult {
     let (backups, status) =
         tokio::join!(context.site.read::<Backups>(Topic::Backups), context.site.read::<Status>(Topic::Status));
     let backups = backups?.unwrap_or_default();
@@ -102,7 +102,7 @@ pub(super) async fn found(context: &Context) -> Found {
 }
 
 /// Reads the choice of a form. Choosing all components leaves the list empty, which restores everything in the backup.
-pub(super) fn chosen(fields: &[(String, String)], known: &[String]) -> Result<Change, Refusal> {
+pub(super) fn parse_choice(fields: &[(String, String)], known: &[String]) -> Result<Change, Refusal> {
     let one = |name: &str| fields.iter().find(|(field, text)| field == name && !text.is_empty()).map(|(_, text)| text);
     let components: BTreeSet<&String> =
         fields.iter().filter(|(field, _)| field == "component").map(|(_, name)| name).collect();

@@ -9,15 +9,15 @@ mod tests;
 use askama::Template;
 use axum::extract::{Path, State};
 
-use self::choice::{Found, chosen, found};
+use self::choice::{ChoiceResult, load_choice, parse_choice};
 use self::plan::PlanView;
 use super::approval::TwoPeople;
-use super::change::{About, RESTORE, View, asked, hand_over, leading_on, made_plan, notice, plan_path};
-use super::fields::{Asked, Sent, Told};
+use super::change::{RESTORE, RequestQuery, View, find_request, hand_over, leading_on, made_plan, notice, plan_path};
+use super::fields::{ActionNotice, FormFields, QueryParameters};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
 use super::units::{bytes, short};
-use super::{Shown, draw, go};
+use super::{PageResult, draw, go};
 use crate::access::Caller;
 use crate::api::{Intent, new_request, plan_of};
 use crate::context::Context;
@@ -25,12 +25,12 @@ use crate::host::Change;
 
 #[derive(Template)]
 #[template(path = "restore.html")]
-struct Whole {
+struct RestorePage {
     frame: Frame,
-    view: View<Found>,
+    view: View<ChoiceResult>,
 }
 
-impl Whole {
+impl RestorePage {
     /// Returns true if a choice is possible: a pending request comes first, and only one change is open at a time.
     fn may_choose(&self) -> bool {
         self.view.request.is_empty() && !self.view.is_open() && !self.view.is_busy()
@@ -40,7 +40,7 @@ impl Whole {
 /// The self-refreshing part. It does not contain the person's choices, so that none are lost.
 #[derive(Template)]
 #[template(path = "restore_live.html")]
-struct Live {
+struct RestoreFragment {
     view: View<()>,
 }
 
@@ -58,27 +58,31 @@ struct Plan {
 pub async fn show(
     State(context): State<Context>,
     caller: Caller,
-    Told(done): Told,
-    Asked(about): Asked<About>,
-) -> Shown {
+    ActionNotice(done): ActionNotice,
+    QueryParameters(about): QueryParameters<RequestQuery>,
+) -> PageResult {
     let id = about.request;
-    let request = asked(&context, &id).await.unwrap_or_default();
+    let request = find_request(&context, &id).await.unwrap_or_default();
     if let Some(path) = made_plan(RESTORE, request.as_ref()) {
         return go(&path);
     }
     let frame = Frame::new(&context, &caller, Place::Backups, "Restore").with(notice(&done));
-    draw(&Whole { frame, view: View::of(&context, &caller, RESTORE, (request, id), found(&context)).await })
+    draw(&RestorePage { frame, view: View::of(&context, &caller, RESTORE, (request, id), load_choice(&context)).await })
 }
 
-pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+pub async fn live(
+    State(context): State<Context>,
+    caller: Caller,
+    QueryParameters(about): QueryParameters<RequestQuery>,
+) -> PageResult {
     let id = about.request;
-    let request = asked(&context, &id).await.unwrap_or_default();
+    let request = find_request(&context, &id).await.unwrap_or_default();
     let path = made_plan(RESTORE, request.as_ref());
     let view = View::of(&context, &caller, RESTORE, (request, id), std::future::ready(())).await;
-    Ok(leading_on(draw(&Live { view })?, path))
+    Ok(leading_on(draw(&RestoreFragment { view })?, path))
 }
 
-pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> Shown {
+pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> PageResult {
     let page = plan_of(&context, &digest).await?;
     if !matches!(page.change, Change::Restore { .. }) {
         return go(&plan_path(&page.change, &page.digest));
@@ -90,8 +94,12 @@ pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(dige
 }
 
 /// Requests a plan. The field `component` occurs once for each chosen component.
-pub async fn plan(State(context): State<Context>, caller: Caller, Sent(fields): Sent<Vec<(String, String)>>) -> Shown {
-    let known = found(&context).await.map(|choice| choice.components).unwrap_or_default();
-    let intent = Intent::Plan(chosen(&fields, &known)?);
+pub async fn plan(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(fields): FormFields<Vec<(String, String)>>,
+) -> PageResult {
+    let known = load_choice(&context).await.map(|choice| choice.components).unwrap_or_default();
+    let intent = Intent::Plan(parse_choice(&fields, &known)?);
     hand_over(&context, &caller, RESTORE, (None, intent)).await
 }

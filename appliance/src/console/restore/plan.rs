@@ -7,7 +7,7 @@ use crate::console::backups::proof_mark;
 use crate::console::change::RESTORE;
 use crate::console::moment::Moment;
 use crate::console::planned::{
-    Approving, ComponentOutlook, Further, Outlook, Peak, PointOfNoReturn, Step, Steps, further, where_readable,
+    ComponentOutlook, Outlook, Peak, PlanApproval, PlanStatement, PointOfNoReturn, Step, Steps, further, where_readable,
 };
 use crate::console::state::Mark;
 use crate::console::units::count;
@@ -27,7 +27,7 @@ struct Document {
     replaces_console: bool,
     plan: Steps,
     #[serde(deserialize_with = "where_readable")]
-    overwrites: Option<Vec<Overwritten>>,
+    overwrites: Option<Vec<OverwrittenStream>>,
     #[serde(deserialize_with = "where_readable")]
     outlook: Option<Outlook>,
     #[serde(deserialize_with = "where_readable")]
@@ -56,7 +56,7 @@ struct Backup {
 /// A stream whose data is overwritten.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Overwritten {
+pub(super) struct OverwrittenStream {
     pub(super) stream: String,
     /// Current size; `None` if the volume cannot be measured.
     pub(super) present_bytes: Option<u64>,
@@ -66,7 +66,7 @@ pub(super) struct Overwritten {
     saved_until: Option<String>,
 }
 
-impl Overwritten {
+impl OverwrittenStream {
     pub(super) fn as_of(&self) -> Option<Moment> {
         Moment::read(Some(&self.as_of))
     }
@@ -92,14 +92,14 @@ pub(super) struct PlanView {
     pub(super) duration: Option<String>,
     pub(super) dependents: Vec<String>,
     pub(super) replaces_console: bool,
-    pub(super) overwrites: Vec<Overwritten>,
+    pub(super) overwrites: Vec<OverwrittenStream>,
     pub(super) stopped: Vec<ComponentOutlook>,
     pub(super) steps: Vec<Step>,
     pub(super) closing: Vec<Step>,
     pub(super) point_of_no_return: Option<PointOfNoReturn>,
     pub(super) space: Vec<Peak>,
-    pub(super) further: Vec<Further>,
-    pub(super) approving: Approving,
+    pub(super) further: Vec<PlanStatement>,
+    pub(super) approving: PlanApproval,
 }
 
 impl PlanView {
@@ -149,8 +149,8 @@ fn title(components: &[String]) -> String {
     }
 }
 
-fn approving() -> Approving {
-    Approving {
+fn approving() -> PlanApproval {
+    PlanApproval {
         home: RESTORE,
         button: "Approve and restore",
         second: "Approve second, and restore",

@@ -2,12 +2,12 @@ use axum::http::{Method, StatusCode};
 use landfall_peer::Problem;
 use serde_json::json;
 
-use super::choice::chosen;
+use super::choice::parse_choice;
 use super::plan::PlanView;
 use crate::host::fake::{PLAN, sample, sample_of};
 use crate::host::{Change, OperationPage, OperationState, PlanPage, RequestState, Wish};
 use crate::people::Scope;
-use crate::testing::{Reply, Site, Visitor, hidden, until, words_of};
+use crate::testing::{Reply, Site, Visitor, hidden_field, until, words_of};
 
 /// ID of the proven backup of the installed version in the sample.
 const BACKUP: &str = "5e17c0ffee42b6d1";
@@ -76,7 +76,7 @@ async fn a_restore_is_approved_by_the_sites_name_and_begun_once() {
     plan_page(&olga, &["postgres"]).await;
     let page = root.get(&format!("/restore/plans/{PLAN}")).await;
     assert!(page.body.contains("Approve and restore"), "{}", page.body);
-    let request = hidden(&page.body, "request");
+    let request = hidden_field(&page.body, "request");
     let approve = async |visitor: &Visitor, name: &str| {
         let fields = [("request", request.as_str()), ("plan", PLAN), ("confirm", name)];
         visitor.post("/restore/approve", &fields).await
@@ -200,7 +200,7 @@ fn a_form_is_a_backup_or_a_time_and_some_components() {
     let known = ["assistant", "postgres"].map(str::to_owned);
     let read = |fields: &[(&str, &str)]| {
         let fields: Vec<_> = fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        chosen(&fields, &known)
+        parse_choice(&fields, &known)
     };
     let restore = |backup: Option<&str>, at: Option<&str>, components: &[&str]| Change::Restore {
         backup: backup.map(str::to_owned),

@@ -240,7 +240,10 @@ pub(super) fn plain(value: &Value) -> String {
 
 /// Returns the values that a form changes; null restores the default. Unchanged fields, and settings without a field,
 /// are left out.
-pub(super) fn changed(settings: &Settings, sent: &[(String, String)]) -> Result<BTreeMap<String, Value>, Refusal> {
+pub(super) fn changed_values(
+    settings: &Settings,
+    sent: &[(String, String)],
+) -> Result<BTreeMap<String, Value>, Refusal> {
     let mut changed = BTreeMap::new();
     for setting in &settings.values {
         let name = format!("{PREFIX}{}", setting.name);

@@ -10,16 +10,16 @@ mod tests;
 use askama::Template;
 use axum::extract::{Path, State};
 
-use self::form::{Entry, Form, changed};
+use self::form::{Entry, Form, changed_values};
 use self::plan::PlanView;
 pub use self::secrets::give;
 use super::approval::TwoPeople;
-use super::change::{About, SETTINGS, View, asked, hand_over, leading_on, made_plan, notice, plan_path};
-use super::fields::{Asked, Sent, Told};
+use super::change::{RequestQuery, SETTINGS, View, find_request, hand_over, leading_on, made_plan, notice, plan_path};
+use super::fields::{ActionNotice, FormFields, QueryParameters};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
 use super::trouble::Trouble;
-use super::{Shown, draw, go};
+use super::{PageResult, draw, go};
 use crate::access::Caller;
 use crate::api::{Intent, new_request, plan_of};
 use crate::context::Context;
@@ -27,16 +27,16 @@ use crate::host::{Change, Settings, Topic};
 use crate::refusal::Refusal;
 
 /// The form; `None` if no release is installed.
-type Found = Result<Option<Form>, Trouble>;
+type FormResult = Result<Option<Form>, Trouble>;
 
 #[derive(Template)]
 #[template(path = "settings.html")]
-struct Whole {
+struct SettingsPage {
     frame: Frame,
-    view: View<Found>,
+    view: View<FormResult>,
 }
 
-impl Whole {
+impl SettingsPage {
     /// Returns true if input is possible: a pending request comes first, and only one change is open at a time.
     fn may_enter(&self) -> bool {
         self.view.request.is_empty() && !self.view.is_open() && !self.view.is_busy()
@@ -46,7 +46,7 @@ impl Whole {
 /// The self-refreshing part. It does not contain the person's input, so that nothing is lost.
 #[derive(Template)]
 #[template(path = "settings_live.html")]
-struct Live {
+struct SettingsFragment {
     view: View<()>,
 }
 
@@ -61,34 +61,38 @@ struct Plan {
     two: Option<TwoPeople>,
 }
 
-async fn found(context: &Context) -> Found {
+async fn load_form(context: &Context) -> FormResult {
     Ok(context.site.read::<Settings>(Topic::Settings).await?.as_ref().map(Form::of))
 }
 
 pub async fn show(
     State(context): State<Context>,
     caller: Caller,
-    Told(done): Told,
-    Asked(about): Asked<About>,
-) -> Shown {
+    ActionNotice(done): ActionNotice,
+    QueryParameters(about): QueryParameters<RequestQuery>,
+) -> PageResult {
     let id = about.request;
-    let request = asked(&context, &id).await.unwrap_or_default();
+    let request = find_request(&context, &id).await.unwrap_or_default();
     if let Some(path) = made_plan(SETTINGS, request.as_ref()) {
         return go(&path);
     }
     let frame = Frame::new(&context, &caller, Place::Settings, "Settings").with(notice(&done));
-    draw(&Whole { frame, view: View::of(&context, &caller, SETTINGS, (request, id), found(&context)).await })
+    draw(&SettingsPage { frame, view: View::of(&context, &caller, SETTINGS, (request, id), load_form(&context)).await })
 }
 
-pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+pub async fn live(
+    State(context): State<Context>,
+    caller: Caller,
+    QueryParameters(about): QueryParameters<RequestQuery>,
+) -> PageResult {
     let id = about.request;
-    let request = asked(&context, &id).await.unwrap_or_default();
+    let request = find_request(&context, &id).await.unwrap_or_default();
     let path = made_plan(SETTINGS, request.as_ref());
     let view = View::of(&context, &caller, SETTINGS, (request, id), std::future::ready(())).await;
-    Ok(leading_on(draw(&Live { view })?, path))
+    Ok(leading_on(draw(&SettingsFragment { view })?, path))
 }
 
-pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> Shown {
+pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> PageResult {
     let page = plan_of(&context, &digest).await?;
     let Change::Configure { values, secrets, backup_time } = &page.change else {
         return go(&plan_path(&page.change, &page.digest));
@@ -103,10 +107,14 @@ pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(dige
 }
 
 /// Plans the differences from the current settings.
-pub async fn plan(State(context): State<Context>, caller: Caller, Sent(fields): Sent<Vec<(String, String)>>) -> Shown {
+pub async fn plan(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(fields): FormFields<Vec<(String, String)>>,
+) -> PageResult {
     let settings = context.site.read::<Settings>(Topic::Settings).await.map_err(Refusal::from)?;
     let settings = settings.ok_or_else(|| Refusal::NotThere("release with settings on this site".to_owned()))?;
-    let values = changed(&settings, &fields)?;
+    let values = changed_values(&settings, &fields)?;
     let intent = Intent::Plan(Change::Configure { values, secrets: [].into(), backup_time: None });
     hand_over(&context, &caller, SETTINGS, (None, intent)).await
 }

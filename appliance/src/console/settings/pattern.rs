@@ -25,7 +25,7 @@ pub(super) fn in_words(pattern: &str, examples: &[&str]) -> String {
 
 /// Describes `(a|b|c)`: one of some words.
 fn choice(inner: &str) -> Option<String> {
-    words(inner).map(|words| format!("One of {}", listed(&words, "or")))
+    words(inner).map(|words| format!("One of {}", join_words(&words, "or")))
 }
 
 /// Describes `[1-9][0-9]*(Mi|Gi)`: an integer with a unit.
@@ -45,7 +45,7 @@ fn amount(inner: &str) -> Option<String> {
         return Some(number.to_owned());
     }
     let units = words(rest).or_else(|| is_plain(rest).then(|| vec![rest]))?;
-    Some(format!("{number} with {} behind it, such as 1{}", listed(&units, "or"), units[0]))
+    Some(format!("{number} with {} behind it, such as 1{}", join_words(&units, "or"), units[0]))
 }
 
 /// Describes `[a-z0-9-]+`: some kinds of letters.
@@ -82,7 +82,7 @@ fn letters(inner: &str) -> Option<String> {
     }
     kinds.extend(rest.chars().map(|sign| if sign == ' ' { "spaces".to_owned() } else { sign.to_string() }));
     let kinds: Vec<_> = kinds.iter().map(String::as_str).collect();
-    let listed = (!kinds.is_empty()).then(|| listed(&kinds, "and"))?;
+    let listed = (!kinds.is_empty()).then(|| join_words(&kinds, "and"))?;
     let mut said = listed.chars();
     let first = said.next().map(|letter| letter.to_ascii_uppercase())?;
     Some(format!("{first}{}{count}", said.as_str()))
@@ -100,7 +100,7 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '%' | ' '))
 }
 
-fn listed(words: &[&str], last: &str) -> String {
+fn join_words(words: &[&str], last: &str) -> String {
     match words {
         [] => String::new(),
         [one] => (*one).to_owned(),

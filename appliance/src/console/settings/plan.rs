@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::form::plain;
 use crate::console::change::SETTINGS;
 use crate::console::moment::{Moment, length};
-use crate::console::planned::{Approving, Edit, Further, Step, Steps, further, where_readable};
+use crate::console::planned::{Edit, PlanApproval, PlanStatement, Step, Steps, further, where_readable};
 use crate::console::units::count;
 use crate::host::PlanPage;
 
@@ -20,7 +20,7 @@ const KNOWN: [&str; 4] = ["kind", "schema", "settings", "plan"];
 #[serde(default)]
 struct Document {
     #[serde(deserialize_with = "where_readable")]
-    changes: Option<Vec<Changed>>,
+    changes: Option<Vec<ChangedField>>,
     #[serde(deserialize_with = "where_readable")]
     edits: Option<Vec<Edit>>,
     #[serde(deserialize_with = "where_readable")]
@@ -72,7 +72,7 @@ impl Document {
 
 /// A changed field of an object.
 #[derive(Deserialize)]
-pub(super) struct Changed {
+pub(super) struct ChangedField {
     pub(super) component: String,
     /// Name of the setting.
     pub(super) value: String,
@@ -85,13 +85,13 @@ pub(super) struct Changed {
     to: Value,
 }
 
-impl Changed {
+impl ChangedField {
     pub(super) fn from(&self) -> String {
-        said(&self.from)
+        setting_text(&self.from)
     }
 
     pub(super) fn to(&self) -> String {
-        said(&self.to)
+        setting_text(&self.to)
     }
 
     pub(super) fn place(&self) -> String {
@@ -99,7 +99,7 @@ impl Changed {
     }
 }
 
-fn said(value: &Value) -> String {
+fn setting_text(value: &Value) -> String {
     if value.is_null() { "as the release was built".to_owned() } else { plain(value) }
 }
 
@@ -110,14 +110,14 @@ pub(super) struct PlanView {
     pub(super) site: String,
     pub(super) made: Option<Moment>,
     pub(super) duration: Option<String>,
-    pub(super) changes: Vec<Changed>,
+    pub(super) changes: Vec<ChangedField>,
     pub(super) secrets: Vec<ChangedOwn>,
     pub(super) times: Vec<ChangedOwn>,
     pub(super) edits: Vec<Edit>,
     pub(super) steps: Vec<Step>,
     pub(super) closing: Vec<Step>,
-    pub(super) further: Vec<Further>,
-    pub(super) approving: Approving,
+    pub(super) further: Vec<PlanStatement>,
+    pub(super) approving: PlanApproval,
 }
 
 impl PlanView {
@@ -157,7 +157,7 @@ impl PlanView {
     }
 
     pub(super) fn lost_edits(&self) -> Vec<&Edit> {
-        Edit::lost(&self.edits)
+        Edit::lost_edits(&self.edits)
     }
 }
 
@@ -168,8 +168,8 @@ fn title(names: &[String]) -> String {
     }
 }
 
-fn approving() -> Approving {
-    Approving {
+fn approving() -> PlanApproval {
+    PlanApproval {
         home: SETTINGS,
         button: "Approve and change",
         second: "Approve second, and change",

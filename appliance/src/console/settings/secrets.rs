@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use crate::access::Caller;
 use crate::api::{Intent, give_secret, known_secret};
-use crate::console::Shown;
+use crate::console::PageResult;
 use crate::console::change::{SETTINGS, hand_over};
-use crate::console::fields::Sent;
+use crate::console::fields::FormFields;
 use crate::context::Context;
 use crate::host::{Change, SecretSetting, SecretState};
 use crate::refusal::Refusal;
@@ -66,7 +66,7 @@ impl SecretRow {
 
 /// New value of a secret. No `Debug`: it must not reach a log.
 #[derive(Deserialize)]
-pub struct Given {
+pub struct SecretForm {
     name: String,
     #[serde(default)]
     value: String,
@@ -78,7 +78,7 @@ pub struct Given {
     key: String,
 }
 
-impl Given {
+impl SecretForm {
     /// Returns the value in the form that the host accepts.
     fn value(self, secret: &SecretSetting) -> Result<String, Refusal> {
         // A browser sends a line end as two characters.
@@ -94,7 +94,11 @@ impl Given {
 
 /// Sends the value to the host, and requests the plan of a change that uses it. One administrator approves it, or two
 /// people if so configured.
-pub async fn give(State(context): State<Context>, caller: Caller, Sent(given): Sent<Given>) -> Shown {
+pub async fn give(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(given): FormFields<SecretForm>,
+) -> PageResult {
     let secret = known_secret(&context, &given.name).await?;
     let value = given.value(&secret)?;
     let id = give_secret(&context, &caller, &secret.name, value).await?.id;

@@ -1,12 +1,12 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::form::{Form, changed};
+use super::form::{Form, changed_values};
 use crate::host::fake::{PLAN, sample_of};
 use crate::host::{Change, Settings, Wish};
 use crate::people::Scope;
 use crate::refusal::Refusal;
-use crate::testing::{Reply, Site, Visitor, hidden, until, words_of};
+use crate::testing::{Reply, Site, Visitor, hidden_field, until, words_of};
 
 /// Makes a plan as this visitor, and returns its page.
 async fn plan_page(visitor: &Visitor, fields: &[(&str, &str)]) -> Reply {
@@ -17,7 +17,7 @@ async fn plan_page(visitor: &Visitor, fields: &[(&str, &str)]) -> Reply {
 }
 
 /// Returns the first plan that was requested.
-fn planned(site: &Site) -> Change {
+fn requested_change(site: &Site) -> Change {
     let wishes = site.host.wishes.lock().unwrap().clone();
     let Some(Wish::Plan(wish)) = wishes.first() else { panic!("{wishes:?}") };
     wish.change.clone()
@@ -76,9 +76,9 @@ fn only_what_differs_is_changed_and_an_empty_field_returns_to_the_default() {
         for (name, text) in changes {
             sent.iter_mut().find(|(field, _)| field == &format!("set:{name}")).unwrap().1 = (*text).to_owned();
         }
-        changed(&settings, &sent).map(|values| json!(values))
+        changed_values(&settings, &sent).map(|values| json!(values))
     };
-    for refused in [with(&[]).err(), changed(&settings, &[]).err()] {
+    for refused in [with(&[]).err(), changed_values(&settings, &[]).err()] {
         assert!(matches!(refused, Some(Refusal::Invalid(what)) if what == "change at least one setting"));
     }
     assert_eq!(with(&[("postgres.memory", "4Gi")]).unwrap(), json!({ "postgres.memory": "4Gi" }));
@@ -137,7 +137,7 @@ async fn a_plan_says_what_each_setting_becomes_and_where() {
     let page = plan_page(&olga, &[("set:postgres.memory", "4Gi"), ("set:assistant.mode", "")]).await.body;
     insta::assert_snapshot!(words_of(&page));
     assert!(!page.contains("name=\"confirm\""), "an operator does not approve");
-    assert_eq!(planned(&site), configure(&json!({ "postgres.memory": "4Gi", "assistant.mode": null })));
+    assert_eq!(requested_change(&site), configure(&json!({ "postgres.memory": "4Gi", "assistant.mode": null })));
     let elsewhere = olga.get(&format!("/upgrade/plans/{PLAN}")).await;
     assert_eq!(elsewhere.header("location"), format!("/settings/plans/{PLAN}"));
 }
@@ -160,7 +160,7 @@ async fn a_change_is_approved_by_the_sites_name_and_begun_once() {
     plan_page(&olga, &[("set:postgres.memory", "4Gi")]).await;
     let page = root.get(&format!("/settings/plans/{PLAN}")).await;
     assert!(page.body.contains("Approve and change"), "{}", page.body);
-    let request = hidden(&page.body, "request");
+    let request = hidden_field(&page.body, "request");
     let approve = async |visitor: &Visitor, name: &str| {
         let fields = [("request", request.as_str()), ("plan", PLAN), ("confirm", name)];
         visitor.post("/settings/approve", &fields).await
@@ -190,7 +190,7 @@ async fn a_program_reads_settings_plans_and_approves() {
     let plan = json!({ "change": "configure", "values": { "assistant.mode": null } });
     let asked = program.call(Method::POST, "/api/v1/plans", &plan.to_string()).await;
     assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.body);
-    assert_eq!(planned(&site), configure(&json!({ "assistant.mode": null })), "null arrives as such");
+    assert_eq!(requested_change(&site), configure(&json!({ "assistant.mode": null })), "null arrives as such");
     let approval = json!({ "values": { "assistant.mode": null }, "plan": PLAN, "confirm": "node-1" });
     let begun = program.call(Method::POST, "/api/v1/configurations", &approval.to_string()).await;
     assert_eq!(
@@ -220,7 +220,7 @@ async fn a_value_of_a_secret_goes_to_the_host_and_is_in_no_page_and_not_in_the_l
     let plan = root.follow(&led).await.body;
     assert!(plan.contains("Change the secret directory"), "{plan}");
     let secrets = [("directory".to_owned(), "00000001".to_owned())].into();
-    assert_eq!(planned(&site), Change::Configure { values: [].into(), secrets, backup_time: None });
+    assert_eq!(requested_change(&site), Change::Configure { values: [].into(), secrets, backup_time: None });
     let certificate = [("name", "assistant-tls"), ("value", "canary-2\r\nchain\r\n"), ("key", "canary-3")];
     root.post("/settings/secret", &certificate).await;
     let given = site.host.secrets.lock().unwrap().clone();
@@ -276,7 +276,7 @@ async fn a_program_gives_a_value_and_approves_what_names_it() {
     let begun = approval(json!({ "directory": "00000001" })).await;
     assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.body);
     assert_eq!(
-        planned(&site),
+        requested_change(&site),
         Change::Configure {
             values: [].into(),
             secrets: [("directory".to_owned(), "00000001".to_owned())].into(),

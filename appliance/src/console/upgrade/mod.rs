@@ -14,14 +14,16 @@ use serde::Deserialize;
 use self::plan::PlanView;
 use self::upload::UploadCard;
 pub use self::upload::remove as remove_upload;
-use self::view::{Found, is_first, view};
+use self::view::{MediaResult, is_first, view};
 use super::approval::TwoPeople;
-use super::change::{About, UPGRADE, View, asked, hand_over, home, leading_on, made_plan, notice, plan_path};
-use super::fields::{Asked, Sent, Told};
+use super::change::{
+    RequestQuery, UPGRADE, View, find_request, hand_over, home, leading_on, made_plan, notice, plan_path,
+};
+use super::fields::{ActionNotice, FormFields, QueryParameters};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
 use super::units::{bytes, percent};
-use super::{Shown, draw, go};
+use super::{PageResult, draw, go};
 use crate::access::Caller;
 use crate::api::{Intent, new_request, plan_of};
 use crate::context::Context;
@@ -30,17 +32,17 @@ use crate::refusal::Refusal;
 
 #[derive(Template)]
 #[template(path = "upgrade.html")]
-struct Whole {
+struct UpgradePage {
     frame: Frame,
-    view: View<Found>,
+    view: View<MediaResult>,
     /// Upload card, for users who may upload, while no change is open.
     card: Option<UploadCard>,
 }
 
 #[derive(Template)]
 #[template(path = "upgrade_live.html")]
-struct Live {
-    view: View<Found>,
+struct UpgradeFragment {
+    view: View<MediaResult>,
 }
 
 #[derive(Template)]
@@ -69,28 +71,32 @@ pub struct ChosenReturn {
 pub async fn show(
     State(context): State<Context>,
     caller: Caller,
-    Told(done): Told,
-    Asked(about): Asked<About>,
-) -> Shown {
+    ActionNotice(done): ActionNotice,
+    QueryParameters(about): QueryParameters<RequestQuery>,
+) -> PageResult {
     let id = about.request;
-    let request = asked(&context, &id).await.unwrap_or_default();
+    let request = find_request(&context, &id).await.unwrap_or_default();
     if let Some(path) = made_plan(UPGRADE, request.as_ref()) {
         return go(&path);
     }
     let frame = Frame::new(&context, &caller, Place::Upgrade, "Upgrade").with(notice(&done));
     let view = view(&context, &caller, request, id).await;
     let card = if view.may_plan() && !view.is_open() { UploadCard::read(&context).await } else { None };
-    draw(&Whole { frame, view, card })
+    draw(&UpgradePage { frame, view, card })
 }
 
-pub async fn live(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
+pub async fn live(
+    State(context): State<Context>,
+    caller: Caller,
+    QueryParameters(about): QueryParameters<RequestQuery>,
+) -> PageResult {
     let id = about.request;
-    let request = asked(&context, &id).await.unwrap_or_default();
+    let request = find_request(&context, &id).await.unwrap_or_default();
     let path = made_plan(UPGRADE, request.as_ref());
-    Ok(leading_on(draw(&Live { view: view(&context, &caller, request, id).await })?, path))
+    Ok(leading_on(draw(&UpgradeFragment { view: view(&context, &caller, request, id).await })?, path))
 }
 
-pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> Shown {
+pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> PageResult {
     let page = plan_of(&context, &digest).await?;
     if home(page.change.verb()) != UPGRADE {
         return go(&plan_path(&page.change, &page.digest));
@@ -101,16 +107,24 @@ pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(dige
     draw(&Plan { frame, view, request: new_request(), two })
 }
 
-pub async fn look(State(context): State<Context>, caller: Caller) -> Shown {
+pub async fn look(State(context): State<Context>, caller: Caller) -> PageResult {
     hand_over(&context, &caller, UPGRADE, (None, Intent::Look)).await
 }
 
-pub async fn plan(State(context): State<Context>, caller: Caller, Sent(form): Sent<ChosenMedium>) -> Shown {
+pub async fn plan(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(form): FormFields<ChosenMedium>,
+) -> PageResult {
     let intent = Intent::Plan(Change::Upgrade { medium: form.medium });
     hand_over(&context, &caller, UPGRADE, (None, intent)).await
 }
 
-pub async fn plan_return(State(context): State<Context>, caller: Caller, Sent(form): Sent<ChosenReturn>) -> Shown {
+pub async fn plan_return(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(form): FormFields<ChosenReturn>,
+) -> PageResult {
     let data = match form.data.as_str() {
         "" => None,
         "keep" => Some(DataFate::Keep),

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use crate::console::change::UPGRADE;
 use crate::console::moment::Moment;
 use crate::console::planned::{
-    Approving, ComponentOutlook, Edit, Further, Outlook, Peak, PointOfNoReturn, Step, Steps, ValueChange, further,
-    where_readable,
+    ComponentOutlook, Edit, Outlook, Peak, PlanApproval, PlanStatement, PointOfNoReturn, Step, Steps, ValueChange,
+    further, where_readable,
 };
 use crate::console::state::{Mark, State};
 use crate::console::units::{bytes, count};
@@ -143,7 +143,7 @@ pub(super) struct PlanView {
     pub(super) made: Option<Moment>,
     pub(super) from: String,
     pub(super) to: String,
-    pub(super) approving: Approving,
+    pub(super) approving: PlanApproval,
     /// Treatment of data in a rollback.
     pub(super) data: Option<&'static str>,
     pub(super) copied: Option<String>,
@@ -160,7 +160,7 @@ pub(super) struct PlanView {
     pub(super) values: Vec<ValueChange>,
     /// The vendor's release notes.
     pub(super) notes: Option<String>,
-    pub(super) further: Vec<Further>,
+    pub(super) further: Vec<PlanStatement>,
 }
 
 impl PlanView {
@@ -211,7 +211,7 @@ impl PlanView {
         count(self.steps.len() + self.closing.len(), "step")
     }
 
-    pub(super) fn stopped(&self) -> Vec<&str> {
+    pub(super) fn stopped_components(&self) -> Vec<&str> {
         let stops = self.changed.iter().filter(|row| row.stops());
         stops.map(|row| row.component.name.as_str()).collect()
     }
@@ -222,18 +222,18 @@ impl PlanView {
     }
 
     pub(super) fn lost_edits(&self) -> Vec<&Edit> {
-        Edit::lost(&self.edits)
+        Edit::lost_edits(&self.edits)
     }
 }
 
-fn approving(is_upgrade: bool, loses_data: bool) -> Approving {
+fn approving(is_upgrade: bool, loses_data: bool) -> PlanApproval {
     let (button, second, overwriting_command) = if is_upgrade {
         ("Approve and upgrade", "Approve second, and upgrade", "landfall upgrade --overwrite-edits")
     } else {
         ("Approve and return", "Approve second, and return", "landfall rollback --overwrite-edits")
     };
     let after_commit = ", when only a rollback leads back";
-    Approving {
+    PlanApproval {
         home: UPGRADE,
         button,
         second,

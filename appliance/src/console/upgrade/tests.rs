@@ -6,7 +6,7 @@ use super::plan::PlanView;
 use crate::host::fake::{PLAN, sample, sample_of};
 use crate::host::{Change, DataFate, OperationPage, PlanPage, Request, RequestState, Wish};
 use crate::people::Scope;
-use crate::testing::{Reply, Site, Visitor, hidden, until};
+use crate::testing::{Reply, Site, Visitor, hidden_field, until};
 
 /// Makes a plan as an operator, and returns its page.
 async fn plan_page(site: &Site, visitor: &Visitor) -> Reply {
@@ -102,7 +102,7 @@ async fn a_plan_is_read_approved_by_the_sites_name_and_begun_once() {
     }
     assert!(!read.body.contains("Approve and upgrade"), "an operator does not approve");
     let page = root.get(&format!("/upgrade/plans/{PLAN}")).await;
-    let request = hidden(&page.body, "request");
+    let request = hidden_field(&page.body, "request");
     let approve = async |visitor: &Visitor, name: &str| {
         let fields = [("request", request.as_str()), ("plan", PLAN), ("confirm", name)];
         visitor.post("/upgrade/approve", &fields).await
@@ -246,7 +246,7 @@ async fn the_live_part_leads_to_the_plan_and_keeps_the_request() {
     assert!(foreign.body.contains(r#"hx-get="/live/upgrade?request=""#), "{}", foreign.body);
 }
 
-fn planned(document: serde_json::Value) -> PlanView {
+fn sample_plan_view(document: serde_json::Value) -> PlanView {
     PlanView::new(PlanPage {
         digest: PLAN.to_owned(),
         change: Change::Upgrade { medium: "3f0c9a1b".to_owned() },
@@ -264,7 +264,7 @@ fn a_plan_of_another_version_is_shown_as_far_as_it_is_known() {
     document["peakSpaceBytes"] = json!(3_221_225_472_u64);
     document["outlook"]["weather"] = json!({ "step": "mark", "stepNumber": 9 });
     document["nothing"] = json!(null);
-    let view = planned(document);
+    let view = sample_plan_view(document);
     let told: Vec<_> = view.further.iter().map(|one| (one.name.as_str(), one.values.join("|"))).collect();
     let expected = [
         ("Downtime", "1 minute"),
@@ -275,7 +275,7 @@ fn a_plan_of_another_version_is_shown_as_far_as_it_is_known() {
     assert_eq!(told, expected.map(|(name, value)| (name, value.to_owned())));
     assert!(view.edits.is_empty() && view.point_of_no_return.is_some() && view.space.len() == 2);
     for bare in [json!({}), json!(null), json!({ "to": "starter 2", "components": "none" })] {
-        let view = planned(bare);
+        let view = sample_plan_view(bare);
         assert!(view.changed.is_empty() && view.further.is_empty() && view.duration.is_none());
         assert!(view.point_of_no_return.is_none() && view.space.is_empty());
     }
@@ -283,7 +283,7 @@ fn a_plan_of_another_version_is_shown_as_far_as_it_is_known() {
 
 #[test]
 fn values_that_change_and_the_time_of_all_of_it_have_places_of_their_own() {
-    let view = planned(sample("upgradeDryRun"));
+    let view = sample_plan_view(sample("upgradeDryRun"));
     let values: Vec<_> =
         view.values.iter().map(|change| (change.setting.as_str(), change.now(), change.later())).collect();
     let changed = |setting, now: &str, later: &str| (setting, now.to_owned(), later.to_owned());
@@ -298,14 +298,15 @@ fn values_that_change_and_the_time_of_all_of_it_have_places_of_their_own() {
 fn notes_of_the_vendor_have_a_place_of_their_own() {
     let mut document = sample("upgradeDryRun");
     document["notes"] = json!("# 1.2.0\n- faster");
-    let view = planned(document);
+    let view = sample_plan_view(document);
     assert_eq!(view.notes.as_deref(), Some("# 1.2.0\n- faster"));
     assert!(view.further.iter().all(|one| one.name != "Notes"));
 }
 
 #[test]
 fn a_long_text_hides_no_other() {
-    let long = planned(json!({ "deep": { "a": "x".repeat(10_000), "b": "the end" }, "many": vec![json!(1); 50] }));
+    let long =
+        sample_plan_view(json!({ "deep": { "a": "x".repeat(10_000), "b": "the end" }, "many": vec![json!(1); 50] }));
     let values: Vec<_> = long.further.iter().flat_map(|one| one.values.clone()).collect();
     assert_eq!(values[0], format!("A: {}… · B: the end", "x".repeat(300)));
     assert_eq!((values.len(), values[41].as_str()), (42, "and 10 more"));
@@ -314,7 +315,7 @@ fn a_long_text_hides_no_other() {
 #[test]
 fn what_happens_to_each_component_is_said() {
     let said = |document| {
-        let view = planned(document);
+        let view = sample_plan_view(document);
         let said = |row: &super::plan::ComponentRow| (row.meanwhile(), row.data().to_owned());
         view.changed.iter().map(said).collect::<Vec<_>>()
     };
@@ -330,8 +331,8 @@ fn what_happens_to_each_component_is_said() {
     assert_eq!(said(document.clone()), with_outlook);
     document["outlook"] =
         json!({ "components": [{ "component": "dns", "interruption": "stops", "data": "restored" }] });
-    let view = planned(document.clone());
-    assert_eq!(view.stopped(), ["postgres", "dns"], "an unchanged component that stops is not hidden");
+    let view = sample_plan_view(document.clone());
+    assert_eq!(view.stopped_components(), ["postgres", "dns"], "an unchanged component that stops is not hidden");
     assert!(!view.unchanged.contains(&"dns".to_owned()));
     document.as_object_mut().unwrap().remove("outlook");
     let without =

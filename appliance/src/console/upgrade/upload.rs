@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::access::Caller;
 use crate::api::remove_upload;
-use crate::console::Shown;
-use crate::console::fields::{Sent, tell};
+use crate::console::PageResult;
+use crate::console::fields::{FormFields, tell};
 use crate::console::moment::Moment;
 use crate::context::Context;
 use crate::host::{Upload, UploadsPage};
@@ -20,11 +20,11 @@ pub(super) struct UploadCard {
     pub(super) upload: Option<Upload>,
     pub(super) begun: Option<Moment>,
     pub(super) expires: Option<Moment>,
-    pub(super) refused: Option<Refused>,
+    pub(super) refused: Option<RefusedBundle>,
 }
 
 /// The last refused upload.
-pub(super) struct Refused {
+pub(super) struct RefusedBundle {
     pub(super) upload: RefusedUpload,
     pub(super) at: Option<Moment>,
 }
@@ -35,7 +35,7 @@ impl UploadCard {
         let UploadsPage { room_bytes, upload, refused } = context.site.uploads().await.ok()?;
         let time = |text: fn(&Upload) -> &str| Moment::read(upload.as_ref().map(text));
         let (begun, expires) = (time(|upload| &upload.begun), time(|upload| &upload.expires));
-        let refused = refused.map(|upload| Refused { at: Moment::read(Some(&upload.at)), upload });
+        let refused = refused.map(|upload| RefusedBundle { at: Moment::read(Some(&upload.at)), upload });
         Some(Self { room_bytes, upload, begun, expires, refused })
     }
 
@@ -46,11 +46,15 @@ impl UploadCard {
 }
 
 #[derive(Deserialize)]
-pub struct Chosen {
+pub struct UploadForm {
     id: String,
 }
 
-pub async fn remove(State(context): State<Context>, caller: Caller, Sent(form): Sent<Chosen>) -> Shown {
+pub async fn remove(
+    State(context): State<Context>,
+    caller: Caller,
+    FormFields(form): FormFields<UploadForm>,
+) -> PageResult {
     remove_upload(&context, &caller, form.id).await?;
     tell(&caller, "/upgrade", "upload-removed")
 }

@@ -19,10 +19,10 @@ pub(super) struct Media {
     pub(super) rows: Vec<MediumRow>,
 }
 
-pub(super) type Found = Result<Media, Trouble>;
+pub(super) type MediaResult = Result<Media, Trouble>;
 
 /// Returns true if the page's main button is the search for media, because there is nothing to plan with.
-pub(super) fn is_first(view: &View<Found>) -> bool {
+pub(super) fn is_first(view: &View<MediaResult>) -> bool {
     !matches!(&view.subject, Ok(media) if media.rows.iter().any(|row| row.medium.problem.is_none()))
 }
 
@@ -37,13 +37,18 @@ fn row(medium: Medium) -> MediumRow {
     MediumRow { mark, built, medium }
 }
 
-async fn media(context: &Context) -> Found {
+async fn media(context: &Context) -> MediaResult {
     let page = context.site.media().await?;
     let mut rows: Vec<_> = page.media.into_iter().map(row).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.mark.state));
     Ok(Media { looked: Moment::read(page.looked.as_deref()), rows })
 }
 
-pub(super) async fn view(context: &Context, caller: &Caller, request: Option<Request>, id: String) -> View<Found> {
+pub(super) async fn view(
+    context: &Context,
+    caller: &Caller,
+    request: Option<Request>,
+    id: String,
+) -> View<MediaResult> {
     View::of(context, caller, UPGRADE, (request, id), media(context)).await
 }

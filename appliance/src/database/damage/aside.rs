@@ -28,14 +28,14 @@ const MOST: usize = 3;
 
 /// A kept damaged database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Aside {
+pub struct SetAsideDatabase {
     /// Name of its file in the data folder.
     pub name: String,
     /// Time when the damage was found.
     pub at: Timestamp,
 }
 
-impl Aside {
+impl SetAsideDatabase {
     fn of_time(at: Timestamp) -> Self {
         Self { name: format!("{FILE}{MARK}{}", at.strftime(TIME)), at }
     }
@@ -49,20 +49,20 @@ impl Aside {
 }
 
 /// Returns the kept databases of a data folder, newest first.
-pub fn kept(folder: &Path) -> Result<Vec<Aside>> {
+pub fn kept_databases(folder: &Path) -> Result<Vec<SetAsideDatabase>> {
     let failed = || format!("{} cannot be read", folder.display());
     let mut found = Vec::new();
     for entry in fs_err::read_dir(folder).context(codes::APPLIANCE_DATABASE, failed)? {
         let entry = entry.context(codes::APPLIANCE_DATABASE, failed)?;
-        found.extend(Aside::of_name(&entry.file_name().to_string_lossy()));
+        found.extend(SetAsideDatabase::of_name(&entry.file_name().to_string_lossy()));
     }
     found.sort_by_key(|aside| Reverse(aside.at));
     Ok(found)
 }
 
 /// Renames the damaged database of a data folder, durably. No one may have it open for writing.
-pub fn set_aside(folder: &Path) -> Result<Aside> {
-    let kept = kept(folder)?;
+pub fn set_aside(folder: &Path) -> Result<SetAsideDatabase> {
+    let kept = kept_databases(folder)?;
     if kept.len() >= MOST {
         let what = format!(
             "{} is damaged, and {MOST} damaged databases are kept beside it: move them elsewhere",
@@ -74,7 +74,7 @@ pub fn set_aside(folder: &Path) -> Result<Aside> {
     let second = SignedDuration::from_secs(1);
     let earliest = kept.first().map_or(Timestamp::MIN, |newest| newest.at.saturating_add(second).unwrap_or(newest.at));
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let aside = Aside::of_time(now.max(earliest));
+    let aside = SetAsideDatabase::of_time(now.max(earliest));
     let failed = || format!("{} cannot be kept as {}", file(folder).display(), aside.name);
     durable::rename(&file(folder), &folder.join(&aside.name)).context(codes::APPLIANCE_DATABASE_DAMAGED, failed)?;
     move_sides(folder, &aside)?;
@@ -86,10 +86,10 @@ pub fn complete(folder: &Path) -> Result<()> {
     if file(folder).exists() {
         return Ok(());
     }
-    kept(folder)?.first().map_or(Ok(()), |newest| move_sides(folder, newest))
+    kept_databases(folder)?.first().map_or(Ok(()), |newest| move_sides(folder, newest))
 }
 
-fn move_sides(folder: &Path, aside: &Aside) -> Result<()> {
+fn move_sides(folder: &Path, aside: &SetAsideDatabase) -> Result<()> {
     for side in SIDES {
         let (from, to) = (folder.join(format!("{FILE}{side}")), folder.join(format!("{}{side}", aside.name)));
         if from.exists() && !to.exists() {

@@ -11,7 +11,7 @@ use super::{Connection, options};
 use crate::error::{Error, Result};
 use crate::queries::code_of;
 
-pub use aside::{Aside, complete, kept, set_aside};
+pub use aside::{SetAsideDatabase, complete, kept_databases, set_aside};
 
 /// Returns the first damage found, if any. Fails if the database cannot be read for another reason. A server checks its
 /// own disk, and reports damage that a query meets.

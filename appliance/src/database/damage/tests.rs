@@ -2,7 +2,7 @@ use std::path::Path;
 
 use axum::http::StatusCode;
 use landfall_audit::Head;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::durable;
 
 use super::*;
@@ -50,7 +50,7 @@ async fn a_damaged_database_is_kept_and_a_new_one_says_so_first() {
         let damaged = damage(folder.path(), how);
         durable::write_file(&folder.path().join(format!("{FILE}-wal")), b"changes", 0o600).unwrap();
         let database = Database::open(folder.path()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let [aside] = database.aside() else { panic!("{name}: {:?}", database.aside()) };
+        let [aside] = database.kept_databases() else { panic!("{name}: {:?}", database.kept_databases()) };
         assert_eq!(fs_err::read(folder.path().join(&aside.name)).unwrap(), damaged, "{name}: as it was found");
         let first = page(database.read(), Some(2), 1).await.unwrap().remove(0).1.unwrap();
         assert_eq!((first.action.as_str(), &first.object), ("database.replace", &aside.name), "{name}");
@@ -59,7 +59,11 @@ async fn a_damaged_database_is_kept_and_a_new_one_says_so_first() {
         database.close().await;
         assert_eq!(check(folder.path(), &Storage::File).await.unwrap().users, 0, "{name}");
         let again = Database::open(folder.path()).await.unwrap();
-        assert_eq!((again.aside().len(), page(again.read(), None, 9).await.unwrap().len()), (1, 2), "{name}: once");
+        assert_eq!(
+            (again.kept_databases().len(), page(again.read(), None, 9).await.unwrap().len()),
+            (1, 2),
+            "{name}: once"
+        );
     }
 }
 
@@ -72,7 +76,7 @@ async fn the_overview_names_the_damaged_database_and_the_way_back() {
     assert!(page.body.contains("landfall console"), "the host's token is the way in");
     create_user(&site.context, &author(), "root", Role::Administrator, PASSWORD).await.unwrap();
     let overview = site.sign_in("root").await.get("/").await.body;
-    let name = &site.context.database.aside()[0].name;
+    let name = &site.context.database.kept_databases()[0].name;
     assert!(overview.contains(&format!("kept as <code>{name}</code>")), "{overview}");
     assert!(overview.contains("<code>console</code>") && overview.contains("href=\"/restore\""), "{overview}");
 }
@@ -134,12 +138,12 @@ async fn an_interrupted_move_is_completed_and_a_disk_is_not_filled() {
     for count in 2..=3 {
         durable::write_file(&file(folder.path()), b"damaged once more", 0o600).unwrap();
         let opened = Database::open(folder.path()).await.unwrap();
-        assert_eq!(opened.aside().len(), count);
+        assert_eq!(opened.kept_databases().len(), count);
         opened.close().await;
     }
     durable::write_file(&file(folder.path()), b"damaged once more", 0o600).unwrap();
     let error = Database::open(folder.path()).await.unwrap_err();
     assert_eq!(error.code(), codes::APPLIANCE_DATABASE_DAMAGED);
     assert_eq!(fs_err::read(file(folder.path())).unwrap(), b"damaged once more", "it stays where it is");
-    assert_eq!(kept(folder.path()).unwrap().len(), 3);
+    assert_eq!(kept_databases(folder.path()).unwrap().len(), 3);
 }

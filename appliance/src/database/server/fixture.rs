@@ -21,7 +21,7 @@ static SHARED: Mutex<Weak<Server>> = Mutex::const_new(Weak::new());
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// Returns the running server, or starts one.
-async fn shared() -> Arc<Server> {
+async fn shared_server() -> Arc<Server> {
     let mut shared = SHARED.lock().await;
     if let Some(server) = shared.upgrade() {
         return server;
@@ -43,7 +43,7 @@ pub struct Lease {
 impl Lease {
     /// Creates a database without tables.
     pub async fn new() -> Self {
-        let server = shared().await;
+        let server = shared_server().await;
         let name = format!("console_{}", COUNT.fetch_add(1, Ordering::SeqCst));
         server.make_database(&name).unwrap_or_else(|error| panic!("{error:#}"));
         let lease = Self { name: name.clone(), secret: tempfile::tempdir().unwrap(), server };

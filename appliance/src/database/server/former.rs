@@ -36,7 +36,7 @@ fn next(now: Timestamp, newest: Option<Timestamp>) -> Timestamp {
 }
 
 /// Returns the kept times, newest first.
-async fn kept(connection: &mut PgConnection) -> Result<Vec<Timestamp>> {
+async fn kept_times(connection: &mut PgConnection) -> Result<Vec<Timestamp>> {
     let all = "SELECT CAST(nspname AS TEXT) FROM pg_namespace WHERE starts_with(CAST(nspname AS TEXT), $1)";
     let all: Vec<String> = sqlx::query_scalar(all).bind(PREFIX).fetch_all(&mut *connection).await?;
     let mut times: Vec<Timestamp> = all.iter().filter_map(|name| time_of(name)).collect();
@@ -52,10 +52,10 @@ pub async fn keep(connection: &mut PgConnection) -> Result<()> {
     if present.is_empty() {
         return Ok(());
     }
-    let schema = name_of(next(Timestamp::now(), kept(connection).await?.first().copied()));
+    let schema = name_of(next(Timestamp::now(), kept_times(connection).await?.first().copied()));
     sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).execute(&mut *connection).await?;
     for name in &present {
-        let moved = AssertSqlSafe(format!("ALTER TABLE public.{} SET SCHEMA {schema}", quoted(name)));
+        let moved = AssertSqlSafe(format!("ALTER TABLE public.{} SET SCHEMA {schema}", quote_identifier(name)));
         sqlx::query(moved).execute(&mut *connection).await?;
     }
     tracing::warn!(schema, "what the server's database held is kept in this schema");
@@ -63,14 +63,14 @@ pub async fn keep(connection: &mut PgConnection) -> Result<()> {
 }
 
 async fn remove_oldest(connection: &mut PgConnection) -> Result<()> {
-    for at in kept(connection).await?.into_iter().skip(MOST) {
+    for at in kept_times(connection).await?.into_iter().skip(MOST) {
         let removed = AssertSqlSafe(format!("DROP SCHEMA {} CASCADE", name_of(at)));
         sqlx::query(removed).execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-fn quoted(name: &str) -> String {
+fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -91,7 +91,7 @@ pub fn refuse_if_emptied(folder: &Path, settings: &Settings) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::super::fixture::Lease;
     use super::*;

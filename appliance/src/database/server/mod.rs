@@ -51,28 +51,28 @@ const NOTICED: [(&str, &str); 3] =
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 /// An open database of a server.
-pub struct Opened {
+pub struct ServerPools {
     pub writer: Pool,
     pub readers: Pool,
     pub relay: Relay,
 }
 
 /// A verified connection to a server.
-pub struct Reached {
+pub struct ServerConnection {
     pub relay: Relay,
     pub options: PgConnectOptions,
     pub connection: PgConnection,
 }
 
 /// Connects, and checks the server's version.
-pub async fn reach(settings: &Arc<Settings>) -> Result<Reached> {
+pub async fn reach(settings: &Arc<Settings>) -> Result<ServerConnection> {
     let relay = Relay::begin(settings.clone()).await?;
     let options = options(settings, relay.port());
     let late = |_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
     let connected = timeout(PATIENCE, options.connect()).await.unwrap_or_else(late);
     let mut connection = connected.map_err(|error| not_reached(settings, error, relay.failure()))?;
     check_server(&mut connection, settings).await?;
-    Ok(Reached { relay, options, connection })
+    Ok(ServerConnection { relay, options, connection })
 }
 
 /// Returns the options of every connection. Each commit is on the server's disk before it returns.
@@ -136,9 +136,9 @@ fn pool(connections: u32) -> PgPoolOptions {
 /// Opens the database, and upgrades it to this version's schema. The content of the data folder's file moves to a
 /// database without people and log. Such a database is refused if the console on this data folder had its data in a
 /// server.
-pub async fn open(folder: &Path, settings: &Arc<Settings>) -> Result<Opened> {
+pub async fn open(folder: &Path, settings: &Arc<Settings>) -> Result<ServerPools> {
     super::save::remove_leftovers(folder)?;
-    let Reached { relay, options, mut connection } = reach(settings).await?;
+    let ServerConnection { relay, options, mut connection } = reach(settings).await?;
     migrations::up_server(&mut connection).await?;
     let _closed = connection.close().await;
     let writer = pool(1).connect_with(options.clone()).await?;
@@ -149,12 +149,12 @@ pub async fn open(folder: &Path, settings: &Arc<Settings>) -> Result<Opened> {
     mark::write(folder, settings, !moved::is_unused_now(&writer).await?)?;
     tracing::info!(server = settings.server, database = settings.database, "the data is in PostgreSQL");
     let readers = pool(sqlite::READERS).connect_lazy_with(options);
-    Ok(Opened { writer: Pool::Postgres(writer), readers: Pool::Postgres(readers), relay })
+    Ok(ServerPools { writer: Pool::Postgres(writer), readers: Pool::Postgres(readers), relay })
 }
 
 /// Returns a connection that cannot write, and its relay. Changes nothing: the schema may be an earlier one.
 pub async fn open_to_read(settings: &Arc<Settings>) -> Result<(Pool, Relay)> {
-    let Reached { relay, options, connection } = reach(settings).await?;
+    let ServerConnection { relay, options, connection } = reach(settings).await?;
     let _closed = connection.close().await;
     let options = options.options([("default_transaction_read_only", "on")]);
     Ok((Pool::Postgres(pool(1).connect_lazy_with(options)), relay))

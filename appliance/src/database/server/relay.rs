@@ -114,7 +114,7 @@ async fn connect(settings: &Settings) -> Result<Box<dyn Stream>, String> {
     };
     let mut stream = stream.map_err(|error| format!("no connection: {error}"))?;
     stream.set_nodelay(true).map_err(|error| format!("no connection: {error}"))?;
-    bound(&stream).map_err(|error| format!("the connection cannot be bounded: {error}"))?;
+    set_timeouts(&stream).map_err(|error| format!("the connection cannot be bounded: {error}"))?;
     let Some((tls, name)) = &settings.tls else { return Ok(Box::new(stream)) };
     let broke = |error: std::io::Error| format!("the server did not answer: {error}");
     stream.write_all(&TLS_REQUEST).await.map_err(broke)?;
@@ -127,7 +127,7 @@ async fn connect(settings: &Settings) -> Result<Box<dyn Stream>, String> {
 }
 
 /// Makes a connection end when the server is gone, both while sending and while waiting for an answer.
-fn bound(stream: &TcpStream) -> rustix::io::Result<()> {
+fn set_timeouts(stream: &TcpStream) -> rustix::io::Result<()> {
     sockopt::set_tcp_user_timeout(stream, UNANSWERED)?;
     sockopt::set_tcp_keepidle(stream, QUIET)?;
     sockopt::set_tcp_keepintvl(stream, QUIET)?;
@@ -142,7 +142,7 @@ mod tests {
     async fn a_server_that_is_gone_is_noticed_also_while_its_answer_is_awaited() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        bound(&stream).unwrap();
+        set_timeouts(&stream).unwrap();
         assert!(sockopt::socket_keepalive(&stream).unwrap());
         assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), QUIET);
         assert_eq!(sockopt::tcp_keepintvl(&stream).unwrap(), QUIET);

@@ -1,7 +1,7 @@
 //! Tests against a real PostgreSQL and, if relevant, against both databases.
 
 use axum::http::{Method, StatusCode};
-use landfall_error_codes::{Code, Coded as _};
+use landfall_error_codes::{Code, CodedError as _};
 use landfall_media::durable;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -435,7 +435,7 @@ async fn a_lock_and_a_server_that_ended_its_connections_pass() {
     until(async || make("dora").await.status != StatusCode::SERVICE_UNAVAILABLE).await;
     assert!(root.get("/health").await.is_success());
     site.context.audit.look(&site.context.database).await.unwrap();
-    assert_eq!((site.context.audit.broken(), site.context.audit.damage()), (None, None));
+    assert_eq!((site.context.audit.broken_entry(), site.context.audit.damage()), (None, None));
 }
 
 #[tokio::test]

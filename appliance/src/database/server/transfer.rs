@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use landfall_error_codes::codes;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
-use super::{Reached, Settings, begin, former, pool, reach};
+use super::{ServerConnection, Settings, begin, former, pool, reach};
 use crate::database::{Connection, Row, Write, migrations, query, sqlite};
 use crate::error::{Error, Result};
 use crate::queries::{ONE_MOMENT, Value};
@@ -139,7 +139,7 @@ pub async fn copy_file(path: &Path, to: &mut Connection) -> Result<()> {
 /// Copies the content of a file with the newest schema to the server's database, completely or not at all. The former
 /// content is kept in a separate schema.
 pub async fn fill(settings: &Arc<Settings>, path: &Path) -> Result<()> {
-    let Reached { relay, options, connection } = reach(settings).await?;
+    let ServerConnection { relay, options, connection } = reach(settings).await?;
     connection.close().await?;
     let pool = pool(1).connect_with(options).await?;
     let mut transaction = begin(&pool).await?;
@@ -155,7 +155,7 @@ pub async fn fill(settings: &Arc<Settings>, path: &Path) -> Result<()> {
 
 /// Creates a file with the content of the server's database at a single moment. Consoles may write concurrently.
 pub async fn write_snapshot(settings: &Arc<Settings>, target: &Path) -> Result<()> {
-    let Reached { relay, connection, .. } = reach(settings).await?;
+    let ServerConnection { relay, connection, .. } = reach(settings).await?;
     let mut from = Connection::to_server(connection);
     let version = migrations::version_of(&mut from).await?;
     if version != migrations::newest() {

@@ -2,7 +2,7 @@ mod trouble;
 
 use std::path::Path;
 
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _, SqliteConnection};
@@ -183,12 +183,12 @@ async fn an_edited_audit_log_is_saved_and_loaded_as_the_evidence_that_it_is() {
         "DELETE FROM audit WHERE number = 1",
     ] {
         let site = testing::Site::begin().await;
-        assert_eq!(site.context.audit.broken(), None);
+        assert_eq!(site.context.audit.broken_entry(), None);
         let mut write = site.context.database.write().await.unwrap();
         query(sql).execute(&mut *write).await.unwrap();
         write.commit().await.unwrap();
         site.context.audit.look(&site.context.database).await.unwrap();
-        assert!(site.context.audit.broken().is_some_and(|why| why.contains("entry 1")), "{sql}");
+        assert!(site.context.audit.broken_entry().is_some_and(|why| why.contains("entry 1")), "{sql}");
 
         let (mut bytes, target) = (Vec::new(), tempfile::tempdir().unwrap());
         let saved = save(site.data.path(), &Storage::File, &mut bytes).await.unwrap();

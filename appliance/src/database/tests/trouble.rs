@@ -1,12 +1,12 @@
 //! Tests of a database that is locked, has no space left, or does not exist.
 
 use axum::http::{Method, StatusCode};
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::durable;
 use landfall_media::mounted::on_tmpfs;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
-use crate::database::{BUSY, Database, Reading, Storage, file, options};
+use crate::database::{BUSY, Database, ReadOnlyDatabase, Storage, file, options};
 use crate::people::{Role, create_user, users};
 use crate::testing::{PASSWORD, Reply, Site, Visitor, author, fill};
 
@@ -81,7 +81,7 @@ async fn a_full_disk_is_reported_and_the_console_continues_when_there_is_space()
     assert_eq!(make(&root, "later").await.status, StatusCode::CREATED);
     assert_eq!(users(&site.context).await.unwrap().len(), 3 + made + 1, "what was refused was not done");
     site.context.audit.look(&site.context.database).await.unwrap();
-    assert_eq!((site.context.audit.broken(), site.context.audit.damage()), (None, None));
+    assert_eq!((site.context.audit.broken_entry(), site.context.audit.damage()), (None, None));
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_start_on_a_full_disk_says_so_and_takes_nothing_for_damaged() {
         assert_eq!(refused.code(), codes::APPLIANCE_DATABASE_FULL, "{refused:?}");
         durable::remove_file(&rest).unwrap();
         let database = Database::open(&folder).await.unwrap();
-        assert_eq!(database.aside(), []);
+        assert_eq!(database.kept_databases(), []);
         database.close().await;
     }
 }
@@ -122,6 +122,6 @@ async fn a_start_on_a_full_disk_says_so_and_takes_nothing_for_damaged() {
 #[tokio::test]
 async fn a_missing_database_is_no_full_disk() {
     let folder = tempfile::tempdir().unwrap();
-    let refused = Reading::open(folder.path(), &Storage::File).await.err().unwrap();
+    let refused = ReadOnlyDatabase::open(folder.path(), &Storage::File).await.err().unwrap();
     assert_eq!(refused.code(), codes::APPLIANCE_DATABASE);
 }

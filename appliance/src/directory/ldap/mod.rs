@@ -20,7 +20,7 @@ pub use name::Name;
 pub use settings::{Groups, LdapSettings, LdapText, Way, check};
 
 use super::error::DirectoryError;
-use super::oidc::Vouched;
+use super::oidc::VouchedUser;
 use session::{Entry, Session};
 use settings::{ENTRY, NAME, Query};
 
@@ -73,7 +73,7 @@ impl Ldap {
     }
 
     /// Returns the user for whom the server vouches, by a name and a password.
-    pub async fn sign_in(&self, name: &str, password: &str) -> Result<Vouched, DirectoryError> {
+    pub async fn sign_in(&self, name: &str, password: &str) -> Result<VouchedUser, DirectoryError> {
         if password.is_empty() || password.len() > MOST_BYTES || password.contains('\0') {
             return Err(DirectoryError::Wrong);
         }
@@ -105,7 +105,12 @@ impl Ldap {
         timeout(PATIENCE, asked).await.map_err(late)?
     }
 
-    async fn ask(&self, name: &str, password: &str, question: &PasswordQuestion) -> Result<Vouched, DirectoryError> {
+    async fn ask(
+        &self,
+        name: &str,
+        password: &str,
+        question: &PasswordQuestion,
+    ) -> Result<VouchedUser, DirectoryError> {
         let mut session = Session::open(&self.settings).await?;
         let entry = match &self.settings.way {
             Way::Search { user, password: own, query } => {
@@ -133,7 +138,7 @@ impl Ldap {
         };
         let groups = self.groups(&mut session, &entry).await?;
         session.close().await;
-        Ok(Vouched { subject: entry.subject(), name: name.to_owned(), groups, proven: None })
+        Ok(VouchedUser { subject: entry.subject(), name: name.to_owned(), groups, proven: None })
     }
 
     fn attributes(&self) -> Option<&str> {

@@ -60,7 +60,7 @@ fn value(letters: &mut Letters<'_>) -> Option<(String, Option<char>)> {
             None => break None,
             Some(separator @ (',' | ';' | '+')) => break Some(separator),
             Some('\\') => {
-                escaped(letters, &mut bytes)?;
+                read_escape(letters, &mut bytes)?;
                 kept = bytes.len();
             }
             Some('"' | '<' | '>' | '\0') => return None,
@@ -81,7 +81,7 @@ fn value(letters: &mut Letters<'_>) -> Option<(String, Option<char>)> {
 }
 
 /// Reads what follows a backslash: a character, or two hexadecimal digits.
-fn escaped(letters: &mut Letters<'_>, bytes: &mut Vec<u8>) -> Option<()> {
+fn read_escape(letters: &mut Letters<'_>, bytes: &mut Vec<u8>) -> Option<()> {
     let first = letters.next()?;
     if let Some(high) = first.to_digit(16) {
         let low = letters.next()?.to_digit(16)?;

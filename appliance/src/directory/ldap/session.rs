@@ -73,7 +73,8 @@ impl Session {
             let port = settings.url.port().unwrap_or(if settings.url.scheme() == "ldap" { 389 } else { 636 });
             options = options.set_std_stream(StdStream::Tcp(connect((address, port).into()).await?));
         }
-        let (connection, ldap) = LdapConnAsync::from_url_with_settings(options, &settings.url).await.map_err(failed)?;
+        let (connection, ldap) =
+            LdapConnAsync::from_url_with_settings(options, &settings.url).await.map_err(unavailable_error)?;
         ldap3::drive!(connection);
         Ok(Self { ldap, attributes: Vec::new() })
     }
@@ -94,11 +95,11 @@ impl Session {
 
     /// Authenticates as this entry.
     pub async fn bind(&mut self, name: &str, password: &str) -> Result<(), DirectoryError> {
-        let bound = self.ldap.with_timeout(ANSWER).simple_bind(name, password).await.map_err(failed)?;
+        let bound = self.ldap.with_timeout(ANSWER).simple_bind(name, password).await.map_err(unavailable_error)?;
         match bound.rc {
             0 => Ok(()),
             INVALID_CREDENTIALS | NO_SUCH_OBJECT => Err(DirectoryError::Wrong),
-            _ => Err(answered(&bound)),
+            _ => Err(inconclusive_error(&bound)),
         }
     }
 
@@ -119,7 +120,7 @@ impl Session {
         let options = SearchOptions::new().deref(DerefAliases::Never).sizelimit(MOST);
         let attributes = self.attributes.clone();
         let ldap = self.ldap.with_search_options(options).with_timeout(ANSWER);
-        let found = ldap.search(base, scope, filter, attributes).await.map_err(failed)?;
+        let found = ldap.search(base, scope, filter, attributes).await.map_err(unavailable_error)?;
         // Entries of other servers appear as references here, not as entries.
         let (entries, result) = (found.0, found.1);
         match result.rc {
@@ -128,7 +129,7 @@ impl Session {
             SIZE_LIMIT_EXCEEDED => {
                 return Err(DirectoryError::refused("the directory has too many entries for one person"));
             }
-            _ => return Err(answered(&result)),
+            _ => return Err(inconclusive_error(&result)),
         }
         let entries = entries.into_iter().filter(|entry| !entry.is_ref() && !entry.is_intermediate());
         let entries = entries.map(SearchEntry::construct).map(|entry| Entry { name: entry.dn.clone(), entry });
@@ -149,12 +150,12 @@ async fn connect(address: SocketAddr) -> Result<std::net::TcpStream, DirectoryEr
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
-fn failed(error: LdapError) -> DirectoryError {
+fn unavailable_error(error: LdapError) -> DirectoryError {
     DirectoryError::unavailable("the server does not answer", &error)
 }
 
 /// Creates an error for an inconclusive answer of the server. Its text may contain anything, so it is shortened.
-fn answered(result: &LdapResult) -> DirectoryError {
+fn inconclusive_error(result: &LdapResult) -> DirectoryError {
     let text: String = result.text.chars().filter(|letter| !landfall_peer::is_hidden(*letter)).take(120).collect();
     DirectoryError::Unavailable(format!("the server answered {}: {text}", result.rc))
 }

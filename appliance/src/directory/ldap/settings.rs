@@ -8,9 +8,9 @@ use url::Url;
 
 use super::super::files::{LDAP_AUTHORITY, LDAP_PASSWORD};
 use super::super::roles::Roles;
-use super::super::settings::{Faults, Hidden, address, line, roles};
+use super::super::settings::{Faults, RedactedText, address, line, roles};
 use super::name::Name;
-use crate::endpoint::shown;
+use crate::endpoint::quotable_part;
 use crate::settings_files::{Files, authority};
 
 /// Placeholder for the entered name.
@@ -71,7 +71,7 @@ pub enum Way {
         /// Name of the account.
         user: String,
         /// Password of the account.
-        password: Hidden,
+        password: RedactedText,
         /// The search.
         query: Query,
     },
@@ -118,7 +118,7 @@ fn url(text: &str) -> Result<Url, String> {
     let wrong = || {
         format!(
             "{} is not an address such as ldaps://dc1.example.org or, for StartTLS, ldap://dc1.example.org",
-            shown(text)
+            quotable_part(text)
         )
     };
     let url = Url::parse(text).map_err(|_| wrong())?;
@@ -146,7 +146,7 @@ fn way(bind: Option<String>, search: Option<SearchText>, files: &Files) -> Resul
         }
         (None, Some(user), Some(query)) => {
             let missing = || format!("{LDAP_PASSWORD} is missing: a search needs the user's password");
-            Ok(Way::Search { user: line(user, 500)?, password: Hidden(password.ok_or_else(missing)?), query })
+            Ok(Way::Search { user: line(user, 500)?, password: RedactedText(password.ok_or_else(missing)?), query })
         }
         (None, ..) => Err("give a search with user, base and filter, or a template for bind".to_owned()),
     }

@@ -22,8 +22,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use url::Url;
 
-pub use pending::{Errand, Pending};
-use token::{Expected, Keys, Verdict};
+pub use pending::{Errand, PendingVisits};
+use token::{ExpectedClaims, Keys, Verdict};
 use web::Web;
 
 use super::error::DirectoryError;
@@ -41,12 +41,12 @@ pub const RETURN: &str = "/sign-in/directory/return";
 pub struct Provider {
     settings: OidcSettings,
     web: Web,
-    known: Mutex<Known>,
+    known: Mutex<ProviderCache>,
 }
 
 /// Latest data from the provider.
 #[derive(Default)]
-struct Known {
+struct ProviderCache {
     metadata: Option<(Instant, Arc<Metadata>)>,
     keys: Option<(Instant, Arc<Keys>)>,
     failure: Option<(Instant, DirectoryError)>,
@@ -85,7 +85,7 @@ struct Tokens {
 
 /// Parameters that a browser returns.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct Returned {
+pub struct CallbackParameters {
     #[serde(default)]
     pub code: String,
     #[serde(default)]
@@ -98,7 +98,7 @@ pub struct Returned {
 
 /// A user for whom a provider vouches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vouched {
+pub struct VouchedUser {
     /// Permanent identity at the provider.
     pub subject: String,
     /// Name of the person.
@@ -110,7 +110,7 @@ pub struct Vouched {
     pub proven: Option<u64>,
 }
 
-impl Vouched {
+impl VouchedUser {
     /// Returns an error if the authentication is older than a request made `age` ago. A provider that states no time is
     /// believed.
     pub fn be_newer_than(&self, age: Duration) -> Result<(), DirectoryError> {
@@ -175,7 +175,7 @@ impl Provider {
     }
 
     /// Returns the user for whom the provider vouches, after a browser with this secret has returned.
-    pub async fn finish(&self, secret: &Secret, returned: &Returned) -> Result<Vouched, DirectoryError> {
+    pub async fn finish(&self, secret: &Secret, returned: &CallbackParameters) -> Result<VouchedUser, DirectoryError> {
         use subtle::ConstantTimeEq as _;
         if !bool::from(returned.state.as_bytes().ct_eq(secret.word(STATE).as_bytes())) {
             return Err(DirectoryError::refused("the answer belongs to another sign-in"));
@@ -193,13 +193,13 @@ impl Provider {
         let metadata = self.metadata().await?;
         let token = self.exchange(&metadata, secret, &returned.code).await?;
         let nonce = secret.word(NONCE);
-        let expected = Expected { issuer: &self.settings.issuer, client: &self.settings.client, nonce: &nonce };
+        let expected = ExpectedClaims { issuer: &self.settings.issuer, client: &self.settings.client, nonce: &nonce };
         let claims = match token::verify(&token, &*self.keys(&metadata, false).await?, &expected) {
             // The provider may have changed its keys since they were read.
             Verdict::UnknownKey => token::verify(&token, &*self.keys(&metadata, true).await?, &expected),
             verdict => verdict,
         };
-        claims.claims()?.vouched(&self.settings)
+        claims.claims()?.vouched_user(&self.settings)
     }
 
     /// Returns the address at which a browser ends its session at the provider, if there is one.

@@ -27,16 +27,16 @@ pub enum Errand {
 
 /// A sign-in that has begun.
 #[derive(Debug)]
-struct Begun {
+struct SignInVisit {
     at: Instant,
     errand: Errand,
 }
 
 /// Visits in progress, by hashes of the browsers' secrets.
 #[derive(Debug, Default)]
-pub struct Pending(Mutex<HashMap<String, Begun>>);
+pub struct PendingVisits(Mutex<HashMap<String, SignInVisit>>);
 
-impl Pending {
+impl PendingVisits {
     /// Remembers a sign-in.
     pub fn add(&self, secret: &Secret, errand: Errand) {
         let now = Instant::now();
@@ -46,13 +46,13 @@ impl Pending {
             let oldest = begun.iter().min_by_key(|(_, other)| other.at).map(|(hash, _)| hash.clone());
             oldest.map(|hash| begun.remove(&hash));
         }
-        begun.insert(secret.hash(), Begun { at: now, errand });
+        begun.insert(secret.hash(), SignInVisit { at: now, errand });
     }
 
     /// Returns and removes the visit begun with this secret, with its age, unless it has expired.
     pub fn take(&self, secret: &Secret) -> Option<(Errand, Duration)> {
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Begun { at, errand } = begun.remove(&secret.hash())?;
+        let SignInVisit { at, errand } = begun.remove(&secret.hash())?;
         Some((errand, at.elapsed())).filter(|(_, age)| *age < LIFETIME)
     }
 }
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn each_counts_once_and_memory_is_bounded() {
-        let pending = Pending::default();
+        let pending = PendingVisits::default();
         let (one, other) = (Secret::random().unwrap(), Secret::random().unwrap());
         pending.add(&one, Errand::Enter);
         assert_eq!(pending.take(&other), None);

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::super::error::DirectoryError;
 use super::super::settings::OidcSettings;
-use super::Vouched;
+use super::VouchedUser;
 
 /// Signature algorithms with a key that only the provider has. `none` and those with a shared secret are not among
 /// them.
@@ -66,7 +66,7 @@ impl Keys {
 
 /// Required content of a token.
 #[derive(Debug, Clone, Copy)]
-pub struct Expected<'a> {
+pub struct ExpectedClaims<'a> {
     pub issuer: &'a str,
     pub client: &'a str,
     pub nonce: &'a str,
@@ -95,7 +95,7 @@ impl Verdict {
 }
 
 /// Verifies a token.
-pub fn verify(token: &str, keys: &Keys, expected: &Expected<'_>) -> Verdict {
+pub fn verify(token: &str, keys: &Keys, expected: &ExpectedClaims<'_>) -> Verdict {
     if token.len() > LIMIT {
         return Verdict::Refused("the token is too long".to_owned());
     }
@@ -122,7 +122,7 @@ pub fn verify(token: &str, keys: &Keys, expected: &Expected<'_>) -> Verdict {
 }
 
 /// Checks what the library does not.
-fn judge(claims: Map<String, Value>, expected: &Expected<'_>) -> Verdict {
+fn judge(claims: Map<String, Value>, expected: &ExpectedClaims<'_>) -> Verdict {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let nonce = text("nonce").unwrap_or_default();
     let is_several = claims.get("aud").and_then(Value::as_array).is_some_and(|audiences| audiences.len() > 1);
@@ -168,14 +168,14 @@ pub struct Claims(Map<String, Value>);
 
 impl Claims {
     /// Returns the user that it names, by the claims of the settings.
-    pub fn vouched(&self, settings: &OidcSettings) -> Result<Vouched, DirectoryError> {
+    pub fn vouched_user(&self, settings: &OidcSettings) -> Result<VouchedUser, DirectoryError> {
         let text = |name: &str| self.0.get(name).and_then(Value::as_str);
         let missing = || DirectoryError::Refused(format!("the token has no claim {} with a name", settings.name));
         let name = text(&settings.name).filter(|name| !name.is_empty()).ok_or_else(missing)?;
         if settings.name == "email" && self.0.get("email_verified").is_some_and(|value| value.as_bool() != Some(true)) {
             return Err(DirectoryError::refused("the provider has not verified the person's address"));
         }
-        Ok(Vouched {
+        Ok(VouchedUser {
             subject: text("sub").unwrap_or_default().to_owned(),
             name: name.to_owned(),
             groups: self.groups(&settings.groups)?,

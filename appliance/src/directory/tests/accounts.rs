@@ -15,17 +15,17 @@ async fn both() -> (Site, FakeProvider) {
 #[tokio::test]
 async fn the_role_is_that_of_the_latest_sign_in_and_a_lesser_one_ends_sessions() {
     let (site, provider) = both().await;
-    let first = entered(&site, &sign_in(&site, &provider, "paula", &["staff"]).await);
+    let first = signed_in_visitor(&site, &sign_in(&site, &provider, "paula", &["staff"]).await);
     assert_eq!(first.get("/users").await.status, StatusCode::FORBIDDEN);
-    let second = entered(&site, &sign_in(&site, &provider, "paula", &["staff", "admins"]).await);
+    let second = signed_in_visitor(&site, &sign_in(&site, &provider, "paula", &["staff", "admins"]).await);
     assert!(second.get("/users").await.is_success());
     assert!(first.get("/users").await.is_success(), "a greater role ends no session");
-    let third = entered(&site, &sign_in(&site, &provider, "paula", &["operators"]).await);
+    let third = signed_in_visitor(&site, &sign_in(&site, &provider, "paula", &["operators"]).await);
     for ended in [&first, &second] {
         assert_eq!(ended.get("/").await.header("location"), "/sign-in");
     }
     assert_eq!(third.get("/users").await.status, StatusCode::FORBIDDEN);
-    let changes = audited(&site, "user.role").await;
+    let changes = audit_entries(&site, "user.role").await;
     assert!(changes[0].contains("viewer to administrator, by https://"), "{changes:?}");
     assert!(changes[1].contains("administrator to operator, by https://"), "{changes:?}");
 }
@@ -33,7 +33,7 @@ async fn the_role_is_that_of_the_latest_sign_in_and_a_lesser_one_ends_sessions()
 #[tokio::test]
 async fn who_has_no_role_any_longer_is_out_with_sessions_and_keys() {
     let (site, provider) = both().await;
-    let browser = entered(&site, &sign_in(&site, &provider, "paula", &["admins"]).await);
+    let browser = signed_in_visitor(&site, &sign_in(&site, &provider, "paula", &["admins"]).await);
     let key = site.program("paula", &[Scope::Read]).await;
     assert!(key.get("/api/v1/status").await.is_success());
     let refused = sign_in(&site, &provider, "paula", &["another"]).await;
@@ -42,10 +42,10 @@ async fn who_has_no_role_any_longer_is_out_with_sessions_and_keys() {
     assert_eq!(key.get("/api/v1/status").await.status, StatusCode::UNAUTHORIZED);
     let page = site.sign_in("root").await.get("/users").await.body;
     assert!(page.contains("without a role in the directory"), "{page}");
-    assert_eq!(audited(&site, "user.disable").await.len(), 1);
+    assert_eq!(audit_entries(&site, "user.disable").await.len(), 1);
     sign_in(&site, &provider, "paula", &["another"]).await;
-    assert_eq!(audited(&site, "user.disable").await.len(), 1, "once");
-    let again = entered(&site, &sign_in(&site, &provider, "paula", &["staff"]).await);
+    assert_eq!(audit_entries(&site, "user.disable").await.len(), 1, "once");
+    let again = signed_in_visitor(&site, &sign_in(&site, &provider, "paula", &["staff"]).await);
     assert!(again.get("/").await.is_success() && key.get("/api/v1/status").await.is_success());
 }
 
@@ -66,7 +66,7 @@ async fn a_key_rests_when_the_directory_has_not_vouched_for_a_month() {
 #[tokio::test]
 async fn who_is_disabled_here_stays_out_whatever_the_directory_says() {
     let (site, provider) = both().await;
-    let browser = entered(&site, &sign_in(&site, &provider, "paula", &["staff"]).await);
+    let browser = signed_in_visitor(&site, &sign_in(&site, &provider, "paula", &["staff"]).await);
     let root = site.sign_in("root").await;
     assert!(root.post("/users/paula/disable", &[]).await.header("location").starts_with("/users/paula?done=disabled&"));
     assert_eq!(browser.get("/").await.header("location"), "/sign-in");
@@ -105,7 +105,7 @@ async fn a_disabled_local_user_is_out_and_the_last_local_administrator_cannot_be
 #[tokio::test]
 async fn an_account_of_the_directory_has_no_password_and_no_role_of_this_place() {
     let (site, provider) = both().await;
-    let browser = entered(&site, &sign_in(&site, &provider, "paula", &["staff"]).await);
+    let browser = signed_in_visitor(&site, &sign_in(&site, &provider, "paula", &["staff"]).await);
     let root = site.sign_in("root").await;
     let new = "puffin lantern granite wharf";
     let own = [("present", ""), ("new", new), ("again", new)];
@@ -148,7 +148,7 @@ async fn nobody_takes_over_the_name_of_another_user() {
     assert!(other.body.contains("another user has the person"), "{}", other.body);
     let renamed = Departed::from(&site).await;
     let reply = renamed.returns_as(&provider, |claims| claims["preferred_username"] = "paula-x".into()).await;
-    assert!(entered(&site, &reply).get("/").await.body.contains(">paula<"), "the account stays the person's");
+    assert!(signed_in_visitor(&site, &reply).get("/").await.body.contains(">paula<"), "the account stays the person's");
     for name in ["", " ", "a b", "../x", "<b>", "ä", &"a".repeat(65)] {
         let departed = Departed::from(&site).await;
         let change = |claims: &mut Value| {

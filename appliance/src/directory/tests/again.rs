@@ -7,7 +7,7 @@ use crate::testing::PASSWORD;
 
 /// Signs in an administrator from the provider, long ago.
 async fn paula(site: &Site, provider: &FakeProvider) -> Visitor {
-    let browser = entered(site, &sign_in(site, provider, "paula", &["admins"]).await);
+    let browser = signed_in_visitor(site, &sign_in(site, provider, "paula", &["admins"]).await);
     site.age_proofs("paula").await;
     browser
 }
@@ -35,7 +35,10 @@ async fn a_person_of_the_provider_proves_it_there_again() {
     let with_password = browser.post("/users/vera/role", &[("role", "operator"), ("own_password", PASSWORD)]).await;
     assert_eq!(with_password.status.as_u16(), 403, "the console knows no password of hers");
     let departed = departs(&browser).await;
-    assert_eq!((departed.asked("prompt"), departed.asked("max_age")), ("login".to_owned(), "0".to_owned()));
+    assert_eq!(
+        (departed.request_parameter("prompt"), departed.request_parameter("max_age")),
+        ("login".to_owned(), "0".to_owned())
+    );
     let now = jiff::Timestamp::now().as_second();
     let claims = |claims: &mut Value| (claims["groups"], claims["auth_time"]) = (["admins"].into(), now.into());
     let back = departed.returns_as(&provider, claims).await;
@@ -56,7 +59,7 @@ async fn an_older_word_of_the_provider_and_another_persons_prove_nothing() {
     let old = departed.returns_as(&provider, claims).await;
     assert!(old.status.as_u16() == 401 && old.body.contains("did not ask who it is again"), "{}", old.body);
     let departed = departs(&browser).await;
-    let claims = provider.claims(&departed.asked("nonce"), "mallory", &["admins"]);
+    let claims = provider.claims(&departed.request_parameter("nonce"), "mallory", &["admins"]);
     let other = departed.returns_with(&provider, provider.sign(&claims)).await;
     assert!(other.status.as_u16() == 401 && other.body.contains("the session is of paula"), "{}", other.body);
     assert_eq!(other.cookie("__Host-session"), None);

@@ -62,7 +62,7 @@ async fn a_token_that_the_provider_has_not_signed_lets_nobody_in() {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     for what in ["none", "None", "HS256", "another key", "no key", "a changed text", "words", "encrypted"] {
         let departed = Departed::from(&site).await;
-        let claims = provider.claims(&departed.asked("nonce"), "paula", &["admins"]);
+        let claims = provider.claims(&departed.request_parameter("nonce"), "paula", &["admins"]);
         let sound = provider.sign(&claims);
         let parts: Vec<&str> = sound.split('.').collect();
         let token = match what {
@@ -77,7 +77,7 @@ async fn a_token_that_the_provider_has_not_signed_lets_nobody_in() {
             }
             "no key" => encode(&Header::new(Algorithm::ES256), &claims, &new_key("x").1).unwrap(),
             "a changed text" => {
-                let changed = provider.claims(&departed.asked("nonce"), "root", &["admins"]);
+                let changed = provider.claims(&departed.request_parameter("nonce"), "root", &["admins"]);
                 format!("{}.{}.{}", parts[0], part(&changed), parts[2])
             }
             "words" => "not.a.token".to_owned(),
@@ -94,8 +94,8 @@ async fn an_answer_counts_once_and_in_the_browser_that_asked() {
     provider.serve_people_of(&site);
 
     let (mine, other) = (Departed::from(&site).await, Departed::from(&site).await);
-    provider.facts().token = provider.sign(&provider.claims(&other.asked("nonce"), "mallory", &["staff"]));
-    let planted = mine.returns(&[("code", "a code"), ("state", &other.asked("state"))]).await;
+    provider.facts().token = provider.sign(&provider.claims(&other.request_parameter("nonce"), "mallory", &["staff"]));
+    let planted = mine.returns(&[("code", "a code"), ("state", &other.request_parameter("state"))]).await;
     expect_nobody(&site, &planted, "another browser's answer").await;
     let late = mine.returns_as(&provider, |_| {}).await;
     expect_nobody(&site, &late, "a wrong answer ends the sign-in").await;
@@ -116,7 +116,7 @@ async fn an_answer_counts_once_and_in_the_browser_that_asked() {
     ];
     for words in cases {
         let departed = Departed::from(&site).await;
-        let state = departed.asked("state");
+        let state = departed.request_parameter("state");
         let words: Vec<_> =
             words.iter().map(|(name, word)| (*name, if *word == "STATE" { state.as_str() } else { word })).collect();
         let reply = departed.returns(&words).await;
@@ -129,7 +129,8 @@ async fn an_answer_counts_once_and_in_the_browser_that_asked() {
     assert_eq!(provider.facts().asked.len(), asked + 1, "nothing was asked for what was refused before");
     let again = other.returns_as(&provider, |_| {}).await;
     assert_eq!(again.status, StatusCode::UNAUTHORIZED, "a second time");
-    let refused = audited(&site, "session.begin").await.into_iter().filter(|line| line.contains("refused")).count();
+    let refused =
+        audit_entries(&site, "session.begin").await.into_iter().filter(|line| line.contains("refused")).count();
     assert_eq!(refused, 4, "of each reason one, and no more of an address in an hour");
 }
 
@@ -178,7 +179,7 @@ async fn only_a_provider_of_the_authority_is_asked() {
     let (site, provider, other) = (Site::begin().await, FakeProvider::begin(), FakeProvider::begin());
     let files = [("directory.yaml", provider.settings(&site)), ("oidc-authority.crt", other.authority())];
     let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    site.context.directory.replace(provider::judged(&files));
+    site.context.directory.replace(provider::derive_directory(&files));
     let reply = site.visitor().get("/sign-in/directory").await;
     assert_eq!(reply.status, StatusCode::BAD_GATEWAY, "{}", reply.body);
 }

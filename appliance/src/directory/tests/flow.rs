@@ -15,28 +15,34 @@ async fn a_person_signs_in_at_the_provider_and_a_group_gives_the_role() {
     assert!(door.contains("href=\"/sign-in/directory\">Sign in with Example<"), "{door}");
 
     let departed = Departed::from(&site).await;
-    assert_eq!(departed.asked("tenant"), "a", "the provider's own words stay");
-    assert_eq!((departed.asked("response_type"), departed.asked("client_id")), ("code".into(), CLIENT.into()));
-    assert_eq!(departed.asked("scope"), "openid profile");
+    assert_eq!(departed.request_parameter("tenant"), "a", "the provider's own words stay");
+    assert_eq!(
+        (departed.request_parameter("response_type"), departed.request_parameter("client_id")),
+        ("code".into(), CLIENT.into())
+    );
+    assert_eq!(departed.request_parameter("scope"), "openid profile");
     let redirect = format!("https://{}/sign-in/directory/return", site.address);
-    assert_eq!(departed.asked("redirect_uri"), redirect);
+    assert_eq!(departed.request_parameter("redirect_uri"), redirect);
     let reply = departed.returns_as(&provider, |claims| claims["groups"] = "operators".into()).await;
     assert!(reply.body.contains("http-equiv=\"refresh\" content=\"0; url=/\""), "{}", reply.body);
 
     let (form, client) = provider.facts().asked[0].clone();
     assert_eq!((form["code"].as_str(), form["redirect_uri"].as_str()), ("a code", redirect.as_str()));
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"]));
-    assert_eq!((challenge, departed.asked("code_challenge_method")), (departed.asked("code_challenge"), "S256".into()));
+    assert_eq!(
+        (challenge, departed.request_parameter("code_challenge_method")),
+        (departed.request_parameter("code_challenge"), "S256".into())
+    );
     let client = STANDARD.decode(client.strip_prefix("Basic ").unwrap()).unwrap();
     assert_eq!(String::from_utf8(client).unwrap(), format!("{CLIENT}:c0n+sole%3As%C3%A9cret"));
 
-    let browser = entered(&site, &reply);
+    let browser = signed_in_visitor(&site, &reply);
     assert!(browser.get("/").await.body.contains(">paula<"));
     let paula = user(&site.context, "paula").await.unwrap();
     assert_eq!((paula.role, paula.source), (Role::Operator, Source::Oidc));
-    let made = audited(&site, "user.create").await;
+    let made = audit_entries(&site, "user.create").await;
     assert!(made.last().unwrap().contains("operator, by https://127.0.0.1"), "{made:?}");
-    assert!(audited(&site, "session.begin").await.iter().any(|line| line.contains("\"actor\":\"paula\"")));
+    assert!(audit_entries(&site, "session.begin").await.iter().any(|line| line.contains("\"actor\":\"paula\"")));
 
     let left = browser.post("/sign-out", &[]).await;
     assert_eq!(left.header("location"), "/sign-in?left=provider");
@@ -71,7 +77,7 @@ async fn the_providers_keys_may_change() {
     assert!(sign_in(&site, &provider, "paula", &["staff"]).await.is_success());
     let stolen = new_key("two");
     let departed = Departed::from(&site).await;
-    let claims = provider.claims(&departed.asked("nonce"), "paula", &["admins"]);
+    let claims = provider.claims(&departed.request_parameter("nonce"), "paula", &["admins"]);
     let header = jsonwebtoken::Header {
         kid: Some("two".to_owned()),
         ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256)
@@ -116,7 +122,7 @@ async fn a_console_that_is_opened_under_another_name_says_which_one_counts() {
     provider.serve_people_of(&site);
     let settings = provider.settings(&site).replace("console: https://127.0.0.1", "console: https://console.example");
     let files = [("directory.yaml", settings.as_str()), ("oidc-authority.crt", &provider.authority())];
-    site.context.directory.replace(provider::judged(&files));
+    site.context.directory.replace(provider::derive_directory(&files));
     let reply = site.visitor().get("/sign-in/directory").await;
     assert!(reply.status.as_u16() == 401 && reply.body.contains("https://console.example"), "{}", reply.body);
 

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::super::{DirectoryError, State};
-use super::provider::judged;
+use super::provider::derive_directory;
 use super::*;
 use crate::configuration::{ServerFiles, server_config};
 use crate::testing::{PASSWORD, authority_on_loopback};
@@ -53,7 +53,11 @@ impl Listener {
 fn state(url: &str, more: &str) -> State {
     let (authority, _) = authority_on_loopback("Directory");
     let settings = format!("ldap:\n  url: {url}\n{more}  roles: {{viewer: ['cn=staff,dc=x']}}\n");
-    judged(&[("directory.yaml", &settings), ("ldap-authority.crt", &authority), ("ldap-bind-password", "own")])
+    derive_directory(&[
+        ("directory.yaml", &settings),
+        ("ldap-authority.crt", &authority),
+        ("ldap-bind-password", "own"),
+    ])
 }
 
 const DIRECT: &str = "  bind: 'uid={name},dc=x'\n";
@@ -132,7 +136,7 @@ async fn the_password_of_a_local_user_never_leaves_the_console() {
 }
 
 /// Returns the statuses of a dozen sign-ins with one name from one address.
-async fn dozen(site: &Site, name: &str, directory: State) -> Vec<u16> {
+async fn dozen_sign_ins(site: &Site, name: &str, directory: State) -> Vec<u16> {
     site.context.directory.replace(directory);
     let door = site.at_the_door("/sign-in").await;
     let mut statuses = Vec::new();
@@ -146,16 +150,16 @@ async fn dozen(site: &Site, name: &str, directory: State) -> Vec<u16> {
 #[tokio::test]
 async fn an_outage_is_no_wrong_password_and_what_a_server_leaves_open_is() {
     let (site, listener) = (Site::begin().await, Listener::begin(UNWILLING).await);
-    assert_eq!(dozen(&site, "paula", state(&format!("ldap://{}", listener.address), DIRECT)).await, [502; 12]);
+    assert_eq!(dozen_sign_ins(&site, "paula", state(&format!("ldap://{}", listener.address), DIRECT)).await, [502; 12]);
     // The server, which receives the password, might answer like this only for a wrong one.
     for (name, answer) in [("paul", BUSY), ("peter", b"nonsense")] {
         let (address, authority) = over_tls(answer).await;
         let settings = format!("ldap:\n  url: ldaps://{address}\n{DIRECT}  roles: {{viewer: ['cn=staff,dc=x']}}\n");
         let files = [("directory.yaml", settings.as_str()), ("ldap-authority.crt", &authority)];
-        let directory = judged(&files);
+        let directory = derive_directory(&files);
         let error = directory.ldap().unwrap().sign_in("vera", PASSWORD).await.unwrap_err();
         assert!(matches!(error, DirectoryError::Undecided(_)), "{error:?}");
-        assert!(dozen(&site, name, directory).await.contains(&429), "guessing has a limit");
+        assert!(dozen_sign_ins(&site, name, directory).await.contains(&429), "guessing has a limit");
     }
 }
 
@@ -163,7 +167,7 @@ async fn an_outage_is_no_wrong_password_and_what_a_server_leaves_open_is() {
 async fn every_fault_of_the_server_is_named_at_once() {
     let faults = |text: &str, files: &[(&str, &str)]| {
         let files: Vec<_> = [("directory.yaml", text)].into_iter().chain(files.iter().copied()).collect();
-        match judged(&files) {
+        match derive_directory(&files) {
             State::Faulty(faults) => faults.join("; "),
             other => panic!("{other:?}"),
         }

@@ -30,7 +30,7 @@ impl Departed {
     }
 
     /// Returns a parameter of the request that the browser has brought to the provider.
-    fn asked(&self, name: &str) -> String {
+    fn request_parameter(&self, name: &str) -> String {
         self.place.query_pairs().find(|(key, _)| key == name).unwrap_or_else(|| panic!("no {name}")).1.into_owned()
     }
 
@@ -44,12 +44,12 @@ impl Departed {
     /// Redirects the browser back with this token.
     async fn returns_with(&self, provider: &FakeProvider, token: String) -> Reply {
         provider.facts().token = token;
-        self.returns(&[("code", "a code"), ("state", &self.asked("state"))]).await
+        self.returns(&[("code", "a code"), ("state", &self.request_parameter("state"))]).await
     }
 
     /// Redirects the browser back with changed claims.
     async fn returns_as(&self, provider: &FakeProvider, change: impl FnOnce(&mut Value)) -> Reply {
-        let mut claims = provider.claims(&self.asked("nonce"), "paula", &["staff"]);
+        let mut claims = provider.claims(&self.request_parameter("nonce"), "paula", &["staff"]);
         change(&mut claims);
         self.returns_with(provider, provider.sign(&claims)).await
     }
@@ -58,12 +58,12 @@ impl Departed {
 /// Signs a person in at the provider, and returns.
 async fn sign_in(site: &Site, provider: &FakeProvider, name: &str, groups: &[&str]) -> Reply {
     let departed = Departed::from(site).await;
-    let claims = provider.claims(&departed.asked("nonce"), name, groups);
+    let claims = provider.claims(&departed.request_parameter("nonce"), name, groups);
     departed.returns_with(provider, provider.sign(&claims)).await
 }
 
 /// Returns the browser of a person who has returned.
-fn entered(site: &Site, reply: &Reply) -> Visitor {
+fn signed_in_visitor(site: &Site, reply: &Reply) -> Visitor {
     assert!(reply.is_success(), "{}", reply.body);
     let session = reply.cookie("__Host-session").unwrap();
     let csrf = crate::people::Secret::read(&session).unwrap().form_token();
@@ -71,7 +71,7 @@ fn entered(site: &Site, reply: &Reply) -> Visitor {
 }
 
 /// Returns entries of the audit log with this action.
-async fn audited(site: &Site, action: &str) -> Vec<String> {
+async fn audit_entries(site: &Site, action: &str) -> Vec<String> {
     let log = site.sign_in("root").await.get("/api/v1/audit").await.body;
     let wanted = format!("\"action\":\"{action}\"");
     log.lines().filter(|line| line.contains(&wanted)).map(str::to_owned).collect()

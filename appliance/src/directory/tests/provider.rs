@@ -29,9 +29,9 @@ pub const SECRET: &str = "c0n sole:sécret";
 
 /// A provider on loopback.
 #[derive(Clone)]
-pub struct FakeProvider(Arc<Shared>);
+pub struct FakeProvider(Arc<ProviderState>);
 
-pub struct Shared {
+pub struct ProviderState {
     pub address: SocketAddr,
     pub authority: String,
     handle: Handle<SocketAddr>,
@@ -51,7 +51,7 @@ pub struct Facts {
     pub asked: Vec<(HashMap<String, String>, String)>,
 }
 
-impl Drop for Shared {
+impl Drop for ProviderState {
     fn drop(&mut self) {
         self.handle.shutdown();
     }
@@ -84,7 +84,8 @@ impl FakeProvider {
             description: json!({}),
             asked: Vec::new(),
         };
-        let provider = Self(Arc::new(Shared { address, authority, handle: handle.clone(), facts: facts.into() }));
+        let provider =
+            Self(Arc::new(ProviderState { address, authority, handle: handle.clone(), facts: facts.into() }));
         let routes = Router::new()
             .route("/.well-known/openid-configuration", get(describe))
             .route("/keys", get(keys))
@@ -125,7 +126,7 @@ impl FakeProvider {
 
     /// Makes a console use it.
     pub fn serve_people_of(&self, site: &Site) {
-        let state = judged(&[
+        let state = derive_directory(&[
             (files::SETTINGS, &self.settings(site)),
             (files::OIDC_AUTHORITY, &self.0.authority),
             (files::OIDC_SECRET, &format!("{SECRET}\n")),
@@ -151,7 +152,7 @@ impl FakeProvider {
 }
 
 /// Returns the directory that the console derives from such files.
-pub fn judged(contents: &[(&str, &str)]) -> Directory {
+pub fn derive_directory(contents: &[(&str, &str)]) -> Directory {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in contents {
         landfall_media::durable::write_file(&folder.path().join(name), text.as_bytes(), 0o600).unwrap();
@@ -159,9 +160,9 @@ pub fn judged(contents: &[(&str, &str)]) -> Directory {
     settings::read(&Files::of(folder.path(), &files::NAMES))
 }
 
-type Weak = std::sync::Weak<Shared>;
+type Weak = std::sync::Weak<ProviderState>;
 
-fn replaced(shared: &Shared, path: &'static str) -> Option<Response> {
+fn replaced_response(shared: &ProviderState, path: &'static str) -> Option<Response> {
     let (status, text) = shared.facts.lock().unwrap().replaced.get(path).cloned()?;
     let place = if status.is_redirection() { text.clone() } else { String::new() };
     Some((status, [(header::LOCATION, place)], text).into_response())
@@ -169,7 +170,7 @@ fn replaced(shared: &Shared, path: &'static str) -> Option<Response> {
 
 async fn describe(State(shared): State<Weak>) -> Response {
     let shared = shared.upgrade().unwrap();
-    if let Some(answer) = replaced(&shared, "description") {
+    if let Some(answer) = replaced_response(&shared, "description") {
         return answer;
     }
     let issuer = format!("https://{}", shared.address);
@@ -187,7 +188,7 @@ async fn describe(State(shared): State<Weak>) -> Response {
 
 async fn keys(State(shared): State<Weak>) -> Response {
     let shared = shared.upgrade().unwrap();
-    if let Some(answer) = replaced(&shared, "keys") {
+    if let Some(answer) = replaced_response(&shared, "keys") {
         return answer;
     }
     let facts = shared.facts.lock().unwrap();
@@ -200,7 +201,7 @@ async fn token(State(shared): State<Weak>, headers: HeaderMap, Form(form): Form<
     let shared = shared.upgrade().unwrap();
     let client = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
     shared.facts.lock().unwrap().asked.push((form, client));
-    if let Some(answer) = replaced(&shared, "token") {
+    if let Some(answer) = replaced_response(&shared, "token") {
         return answer;
     }
     Json(json!({ "token_type": "Bearer", "id_token": shared.facts.lock().unwrap().token })).into_response()

@@ -1,12 +1,12 @@
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 
 use super::super::{State, check, watch};
-use super::provider::{FakeProvider, SECRET, judged};
+use super::provider::{FakeProvider, SECRET, derive_directory};
 use super::*;
 use crate::testing::until;
 
 fn faults(contents: &[(&str, &str)]) -> Vec<String> {
-    match judged(contents) {
+    match derive_directory(contents) {
         State::Faulty(faults) => faults,
         other => panic!("{other:?}"),
     }
@@ -14,7 +14,7 @@ fn faults(contents: &[(&str, &str)]) -> Vec<String> {
 
 #[tokio::test]
 async fn every_fault_is_named_at_once() {
-    assert!(matches!(judged(&[]), State::Off));
+    assert!(matches!(derive_directory(&[]), State::Off));
     let text = "oidc:\n  issuer: http://id.example\n  client: ''\n  console: https://console.example/path\n  \
                 scopes: ['a b']\n  address: nowhere\n";
     let found = faults(&[("directory.yaml", text), ("oidc-client-secret", "a\nb")]).join("; ");
@@ -50,7 +50,7 @@ async fn no_fault_quotes_the_password_of_an_address() {
 #[tokio::test]
 async fn faults_are_shown_to_administrators_and_local_users_sign_in() {
     let site = Site::begin().await;
-    site.context.directory.replace(judged(&[("directory.yaml", "oidc: {}")]));
+    site.context.directory.replace(derive_directory(&[("directory.yaml", "oidc: {}")]));
     let page = site.sign_in("root").await.get("/users").await.body;
     assert!(page.contains("LF5034") && page.contains("directory.yaml cannot be read"), "{page}");
     assert!(!site.visitor().get("/sign-in").await.body.contains("/sign-in/directory"));

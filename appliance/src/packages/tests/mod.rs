@@ -13,7 +13,7 @@ use landfall_packages::npm::Registry;
 use landfall_packages::{Folder, Index};
 use reqwest::{Client, Method, Response};
 
-use super::router::Served;
+use super::router::ServedPackages;
 use super::serve::serve_on;
 
 /// A folder with files, and its index on loopback.
@@ -36,7 +36,7 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 /// Places files of a set in the folder, and inspects each by its path, digest, length and bytes.
-fn placed<T>(
+fn place_files<T>(
     folder: &Path,
     set: &str,
     files: &[(String, Vec<u8>)],
@@ -55,7 +55,7 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let handle = axum_server::Handle::new();
-        let served = Served::new(Folder::open(folder.path()).unwrap(), wheels, npm);
+        let served = ServedPackages::new(Folder::open(folder.path()).unwrap(), wheels, npm);
         tokio::spawn(serve_on(listener, served, handle.clone()));
         let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { folder, address, client, handle }

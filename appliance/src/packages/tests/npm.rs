@@ -8,7 +8,7 @@ use landfall_packages::{Index, sample as wheel_sample};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Site, header, placed, wheels, write};
+use super::{Site, header, place_files, wheels, write};
 
 const ABBREVIATED: &str = "application/vnd.npm.install-v1+json";
 
@@ -25,14 +25,14 @@ pub fn packages() -> Vec<(String, Vec<u8>)> {
     ]
 }
 
-pub fn listed(folder: &Path, packages: &[(String, Vec<u8>)]) -> NpmList {
+pub fn npm_list(folder: &Path, packages: &[(String, Vec<u8>)]) -> NpmList {
     let inspect = |path: &str, sha256, size, bytes: &[u8]| inspect(path, sha256, size, bytes).unwrap();
-    NpmList::new(placed(folder, "web", packages, inspect)).unwrap()
+    NpmList::new(place_files(folder, "web", packages, inspect)).unwrap()
 }
 
 fn begin() -> Site {
     let folder = tempfile::tempdir().unwrap();
-    let list = listed(folder.path(), &packages());
+    let list = npm_list(folder.path(), &packages());
     Site::begin(folder, None, Some(Registry::new(list).unwrap()))
 }
 
@@ -199,8 +199,8 @@ async fn wheels_and_npm_packages_are_served_together() {
     let folder = tempfile::tempdir().unwrap();
     // Packages with the names of the routes.
     let named = ["npm", "simple", "files", "health"].map(|name| sample::package(name, "1.0.0", &json!({})));
-    let list = listed(folder.path(), &named);
-    let index = Index::new(&wheels::listed(folder.path(), &[wheel_sample::wheel("small", "1.0", "")])).unwrap();
+    let list = npm_list(folder.path(), &named);
+    let index = Index::new(&wheels::wheel_list(folder.path(), &[wheel_sample::wheel("small", "1.0", "")])).unwrap();
     let site = Site::begin(folder, Some(index), Some(Registry::new(list).unwrap()));
     for path in
         ["/simple/", "/simple/small/", "/files/small-1.0-py3-none-any.whl", "/npm/npm", "/npm/simple", "/health/live"]

@@ -1,7 +1,7 @@
 //! Tests of settings with which an index does not start.
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_packages::npm::NpmList;
 use landfall_packages::sample;
 
@@ -12,11 +12,11 @@ use crate::packages::Settings;
 #[test]
 fn an_index_that_cannot_serve_does_not_begin() {
     let folder = tempfile::tempdir().unwrap();
-    let list = wheels::listed(folder.path(), &[sample::wheel("small", "1.0", "")]).to_bytes().unwrap();
+    let list = wheels::wheel_list(folder.path(), &[sample::wheel("small", "1.0", "")]).to_bytes().unwrap();
     let path = folder.path().join("wheels.json");
     write(&path, &list);
     let digest = Sha256::of(&list).to_string();
-    let parts = npm::listed(folder.path(), &npm::packages()).to_parts().unwrap();
+    let parts = npm::npm_list(folder.path(), &npm::packages()).to_parts().unwrap();
     let npm_path = folder.path().join("npm.json");
     write(&npm_path, &parts[0]);
     let good = || PackagesArguments {

@@ -9,20 +9,20 @@ use landfall_packages::{Index, WheelList, inspect, sample};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Site, header, placed, write};
+use super::{Site, header, place_files, write};
 
 const FILE: &str = "small-1.0-py3-none-any.whl";
 
-pub fn listed(folder: &Path, wheels: &[(String, Vec<u8>)]) -> WheelList {
+pub fn wheel_list(folder: &Path, wheels: &[(String, Vec<u8>)]) -> WheelList {
     let inspect = |path: &str, sha256, size, bytes: &[u8]| inspect(path, sha256, size, bytes).unwrap();
-    WheelList::new(placed(folder, "set", wheels, inspect)).unwrap()
+    WheelList::new(place_files(folder, "set", wheels, inspect)).unwrap()
 }
 
 /// Starts an index of two wheels, and returns the bytes of the first one.
 fn begin() -> (Site, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let wheels = [sample::wheel("small", "1.0", "Requires-Python: >=3.8\n"), sample::wheel("Other_One", "2.0+cpu", "")];
-    let index = Index::new(&listed(folder.path(), &wheels)).unwrap();
+    let index = Index::new(&wheel_list(folder.path(), &wheels)).unwrap();
     let [(_, small), _] = wheels;
     (Site::begin(folder, Some(index), None), small)
 }
@@ -112,7 +112,7 @@ async fn a_large_file_comes_in_pieces() {
     let noise: Vec<u8> = (0_u32..1 << 20).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let metadata = sample::metadata("small", "1.0", "");
     let bytes = sample::archive(&[("small.bin", &noise), ("small-1.0.dist-info/METADATA", metadata.as_bytes())]);
-    let index = Index::new(&listed(folder.path(), &[(FILE.to_owned(), bytes.clone())])).unwrap();
+    let index = Index::new(&wheel_list(folder.path(), &[(FILE.to_owned(), bytes.clone())])).unwrap();
     let site = Site::begin(folder, Some(index), None);
     let asked = site.get(&format!("/files/{FILE}"), &[]).await;
     assert!(bytes.len() > 1 << 20 && asked.bytes().await.unwrap() == bytes);

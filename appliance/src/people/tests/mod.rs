@@ -31,7 +31,7 @@ const AT_ONCE: usize = 400;
 const ATTEMPTS: usize = 5;
 
 /// Claims the token, and again if the host was too slow.
-async fn claimed(door: &Visitor, name: &str) -> StatusCode {
+async fn claim_token(door: &Visitor, name: &str) -> StatusCode {
     for _ in 1..ATTEMPTS {
         let reply = door.post("/first", &first(TOKEN, name)).await;
         if !reply.body.contains("LF5010") {
@@ -50,7 +50,7 @@ async fn a_token_claimed_a_thousand_times_from_as_many_addresses_makes_one_admin
         let [high, low] = number.to_be_bytes();
         let door = Visitor { from: Ipv4Addr::new(127, 1, high, low), ..door.clone() };
         let name = format!("admin-{number}");
-        tokio::spawn(async move { claimed(&door, &name).await })
+        tokio::spawn(async move { claim_token(&door, &name).await })
     };
     let claims = stream::iter(1..=CLAIMS).map(claim).buffer_unordered(AT_ONCE);
     let statuses: Vec<StatusCode> = claims.map(Result::unwrap).collect().await;

@@ -4,7 +4,7 @@ use axum::http::Method;
 
 use super::*;
 use crate::access::{Proof, RULES};
-use crate::testing::hidden;
+use crate::testing::hidden_field;
 
 const CARL: [(&str, &str); 3] = [("name", "carl"), ("role", "administrator"), ("password", PASSWORD)];
 
@@ -21,11 +21,11 @@ async fn an_old_session_asks_for_the_own_password_and_keeps_the_form() {
     let asked = root.post("/users", &CARL).await;
     assert_eq!(asked.status, StatusCode::FORBIDDEN);
     assert!(asked.body.contains("action=\"/users\"") && asked.body.contains("name=\"own_password\""), "{}", asked.body);
-    let kept = ["name", "role", "password"].map(|name| hidden(&asked.body, name));
+    let kept = ["name", "role", "password"].map(|name| hidden_field(&asked.body, name));
     assert_eq!(kept, ["carl", "administrator", PASSWORD]);
     let wrong = root.post("/users", &with("another password")).await;
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
-    assert!(wrong.body.contains("LF5030") && hidden(&wrong.body, "name") == "carl", "{}", wrong.body);
+    assert!(wrong.body.contains("LF5030") && hidden_field(&wrong.body, "name") == "carl", "{}", wrong.body);
     assert!(matches!(user(&site.context, "carl").await, Err(Refusal::NotThere(_))), "nothing was made");
     assert!(root.post("/users", &with(PASSWORD)).await.status.is_redirection());
     assert_eq!(user(&site.context, "carl").await.unwrap().role, Role::Administrator);

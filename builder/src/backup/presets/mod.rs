@@ -130,7 +130,7 @@ fn itself() -> String {
 
 /// A preset with the values of its parameters.
 #[derive(Debug, Clone)]
-pub(super) struct Filled {
+pub(super) struct FilledPreset {
     pub(super) preset: Preset,
     /// Requirements for the container.
     pub(super) needs: ContainerNeeds,
@@ -152,13 +152,13 @@ pub(super) enum Misfit {
 }
 
 /// Fills the preset `name` with these values.
-pub(super) fn fill(name: &str, values: &BTreeMap<String, Value>) -> Result<Filled, Misfit> {
+pub(super) fn fill(name: &str, values: &BTreeMap<String, Value>) -> Result<FilledPreset, Misfit> {
     let Some((_, text, renamed)) = PRESETS.iter().find(|(known, ..)| *known == name) else {
         let why = NONE.iter().find(|(known, _)| *known == name).map(|(_, why)| *why);
         return Err(Misfit::Unknown { known: names().into_iter().collect(), why });
     };
     let text = &renamed.iter().fold((*text).to_owned(), |text, (from, to)| text.replace(from, to));
-    let parameters = parsed(text)?.parameters;
+    let parameters = parse_preset(text)?.parameters;
     if let Some(unknown) = values.keys().find(|name| !parameters.contains_key(*name)) {
         return Err(Misfit::Parameter { name: unknown.clone(), known: parameters.into_keys().collect() });
     }
@@ -175,17 +175,17 @@ pub(super) fn fill(name: &str, values: &BTreeMap<String, Value>) -> Result<Fille
         }
         forms.insert(name.as_str(), value.map(|value| parameter.form.replace('@', &value)).unwrap_or_default());
     }
-    let preset = parsed(&filled(text, &forms))?;
+    let preset = parse_preset(&fill_text(text, &forms))?;
     needs.programs.clone_from(&preset.programs);
-    Ok(Filled { preset, needs })
+    Ok(FilledPreset { preset, needs })
 }
 
-fn parsed(text: &str) -> Result<Preset, Misfit> {
+fn parse_preset(text: &str) -> Result<Preset, Misfit> {
     serde_saphyr::from_str(text).map_err(|error| Misfit::Bug(error.to_string()))
 }
 
 /// Replaces the parameters in a text. Removes lines that contain only parameters, if none of these is given.
-fn filled(text: &str, forms: &BTreeMap<&str, String>) -> String {
+fn fill_text(text: &str, forms: &BTreeMap<&str, String>) -> String {
     let mut filled = String::new();
     for line in text.split_inclusive('\n') {
         let with = forms.iter().fold(line.to_owned(), |line, (name, form)| line.replace(&format!("@{{{name}}}"), form));

@@ -12,8 +12,8 @@ use super::{Misfit, fill, names};
 use crate::backup::{check_rendered, rules};
 use crate::definition::Definition;
 use crate::error::BuildError;
-use crate::proofs::tests::{read_text, said};
-use crate::rendered::{Origin, Rendered};
+use crate::proofs::tests::{error_text, read_text};
+use crate::rendered::{Origin, RenderedComponent};
 
 const GOOD: &str = include_str!("../../definition/good.yaml");
 
@@ -117,7 +117,7 @@ fn release_checks_precede_slow_ones() {
 fn misfit_presets_are_refused() {
     let refusal = |lines: &str| {
         let text = text(lines);
-        said(&read_text(&text).expect_err("refused"), &text)
+        error_text(&read_text(&text).expect_err("refused"), &text)
     };
     let refusals = [
         refusal(""),
@@ -184,8 +184,8 @@ fn preset_files_need_rule_volume() {
         let components = &definition.release.components;
         let index = components.iter().position(|component| component.name.value == "database").expect("component");
         let origin = Origin::Folder("manifests/database".into());
-        let rendered = [Rendered { index, origin, objects: vec![database.clone()] }];
-        check_rendered(&definition, &rendered).map_err(|error| said(&error, &text))
+        let rendered = [RenderedComponent { index, origin, objects: vec![database.clone()] }];
+        check_rendered(&definition, &rendered).map_err(|error| error_text(&error, &text))
     };
     for lines in WAYS {
         assert_eq!(checked(lines), Ok(()), "{lines}");
@@ -320,7 +320,7 @@ fn point_in_time_rules_count_data() {
     let own = "        save: [save]\n        load: [load]\n        marker: {write: [set, '%{marker}'], read: [get]}\n";
     for (wrong, said) in [
         (format!("{}        counted: true\n", WAYS[0]), "the preset `files` counts nothing"),
-        (format!("{}        counts: [count]\n", WAYS[0]), "`counts`, and neither a log nor a hold"),
+        (format!("{}        counts: [count]\n", WAYS[0]), "`counts` without a log or a hold"),
         (format!("{}        counts: [count]\n", WAYS[2]), "has `counts`, and so has its preset `postgresql`"),
         (format!("{own}        counted: false\n"), "has `counted`, which only a preset uses"),
     ] {

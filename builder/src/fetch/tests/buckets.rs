@@ -74,15 +74,15 @@ impl Case {
         (error.code().id, format!("{error}{cause}"))
     }
 
-    async fn fetch(&self, text: &str, store: &str) -> crate::error::Result<Fetched> {
+    async fn fetch(&self, text: &str, store: &str) -> crate::error::Result<FetchedContent> {
         let lock = Lock::parse(Path::new("images.lock"), text.to_owned()).expect("lock");
         let pin = lock.artifact_pin(&lock.list(List::Artifacts)[0]).expect("pinned");
         fetch_all(&client(), &self.store(store), "linux/amd64", &[], &[pin], &self.notes).await
     }
 
     /// Paths of the requests since the last call.
-    fn asked(&self) -> Vec<String> {
-        self.server.seen().into_iter().map(|seen| seen.path).collect()
+    fn requested_paths(&self) -> Vec<String> {
+        self.server.take_requests().into_iter().map(|seen| seen.path).collect()
     }
 }
 
@@ -101,15 +101,15 @@ async fn bucket_objects_are_fetched_by_digest() {
     );
     let text = case.lock().replace("      pinned: unresolved\n", &expected);
     assert_eq!(resolution.text, text);
-    assert_eq!(case.asked().len(), 3, "the list and two objects");
+    assert_eq!(case.requested_paths().len(), 3, "the list and two objects");
 
     // Known content is not read again, pinned or not; content in the store is not requested.
     let again = case.resolve(&client(), &case.lock()).await;
-    assert_eq!((again.text.as_str(), case.asked().as_slice()), (text.as_str(), &[LIST.to_owned()][..]));
+    assert_eq!((again.text.as_str(), case.requested_paths().as_slice()), (text.as_str(), &[LIST.to_owned()][..]));
     let holds = case.resolve(&client(), &text).await;
-    assert_eq!((holds.resolved, holds.moved.len(), case.asked().len()), (0, 0, 1));
+    assert_eq!((holds.resolved, holds.moved.len(), case.requested_paths().len()), (0, 0, 1));
     let fetched = case.fetch(&text, "store").await.expect("at hand");
-    assert_eq!(case.asked(), Vec::<String>::new());
+    assert_eq!(case.requested_paths(), Vec::<String>::new());
     let sources: Vec<_> = fetched.artifacts[0]
         .manifest
         .layers
@@ -118,7 +118,7 @@ async fn bucket_objects_are_fetched_by_digest() {
         .collect();
     assert_eq!(sources, [format!("{endpoint}/models/llama/config.json"), format!("{endpoint}{WEIGHTS}")]);
     case.fetch(&text, "another").await.expect("fetched");
-    assert_eq!(case.asked().len(), 2);
+    assert_eq!(case.requested_paths().len(), 2);
 
     // A replaced object is detected by its tag, and its bytes are refused.
     case.list(&[("llama/model%20a.gguf", 7, "four"), ("llama/config.json", 2, "two")]);
@@ -156,7 +156,7 @@ async fn bucket_server_faults_are_reported() {
             .any(|bytes| case.store("store").contains(digest(bytes)));
         assert!(!kept, "{resource:?}");
     }
-    assert!(other.seen().is_empty(), "a server of S3 leads nowhere");
+    assert!(other.take_requests().is_empty(), "a server of S3 leads nowhere");
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn bucket_requests_are_signed_secretly() {
     // The server has the list only at its unsigned URL.
     let (code, what) = case.refusal(&with_keys).await;
     assert_eq!(code, codes::FILE_MISSING.id, "{what}");
-    let asked = case.asked();
+    let asked = case.requested_paths();
     let parts = ["X-Amz-Signature=", "X-Amz-Credential=AKIATEST", "X-Amz-Security-Token=a-session", "prefix=llama%2F"];
     assert!(parts.iter().all(|part| asked[0].contains(part)), "{asked:?}");
     let said = case.notes.all().concat() + &what;

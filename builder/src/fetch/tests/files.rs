@@ -9,8 +9,8 @@ fn url(text: &str) -> FileUrl {
     text.parse().expect("address")
 }
 
-fn measured(bytes: &[u8]) -> Measured {
-    Measured { digest: digest(bytes), size: bytes.len() as u64 }
+fn measured_file(bytes: &[u8]) -> MeasuredFile {
+    MeasuredFile { digest: digest(bytes), size: bytes.len() as u64 }
 }
 
 fn pin(url: FileUrl, digest: Sha256, size: u64) -> ArtifactPin {
@@ -22,7 +22,7 @@ fn pin(url: FileUrl, digest: Sha256, size: u64) -> ArtifactPin {
 }
 
 /// Measures a file with a new store.
-async fn measure(url: &FileUrl, notes: &Notes) -> crate::error::Result<Measured> {
+async fn measure(url: &FileUrl, notes: &Notes) -> crate::error::Result<MeasuredFile> {
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
     let measured = client().measure(url, &store, notes).await?;
@@ -30,7 +30,7 @@ async fn measure(url: &FileUrl, notes: &Notes) -> crate::error::Result<Measured>
     Ok(measured)
 }
 
-async fn fetch_one(store: &ContentStore, pin: ArtifactPin, notes: &Notes) -> crate::error::Result<Fetched> {
+async fn fetch_one(store: &ContentStore, pin: ArtifactPin, notes: &Notes) -> crate::error::Result<FetchedContent> {
     fetch_all(&client(), store, "linux/amd64", &[], &[pin], notes).await
 }
 
@@ -41,7 +41,7 @@ async fn measuring_resumes_by_range() {
         Registry::start(|faults| faults.on_files([Fault::DropAfter(1_500_000), Fault::DropAfter(700_000)])).await;
     let url = url(&server.add_file("kubelet", &bytes));
     let notes = Notes::default();
-    assert_eq!(measure(&url, &notes).await.expect("measured"), measured(&bytes));
+    assert_eq!(measure(&url, &notes).await.expect("measured"), measured_file(&bytes));
     let ranges = server.file_ranges();
     assert_eq!((ranges.len(), &ranges[0]), (3, &None), "{ranges:?}");
     assert!(ranges[1..].iter().all(|range| range.as_deref().is_some_and(|range| range != "bytes=0-")), "{ranges:?}");
@@ -53,7 +53,7 @@ async fn versions_are_never_joined() {
     let (old, new) = (bytes(500_000), vec![9; 3_000_000]);
     let server = Registry::start(|faults| faults.on_files([Fault::ChangeAfter(1_000_000, vec![9; 3_000_000])])).await;
     let changed = url(&server.add_file("kubelet", &old));
-    assert_eq!(measure(&changed, &Notes::default()).await.expect("measured"), measured(&new));
+    assert_eq!(measure(&changed, &Notes::default()).await.expect("measured"), measured_file(&new));
     assert!(server.file_ranges()[1].is_some(), "it asked for the rest, on condition");
 
     let server = Registry::start(|faults| {
@@ -62,7 +62,7 @@ async fn versions_are_never_joined() {
     })
     .await;
     let changed = url(&server.add_file("kubelet", &old));
-    assert_eq!(measure(&changed, &Notes::default()).await.expect("measured"), measured(&new));
+    assert_eq!(measure(&changed, &Notes::default()).await.expect("measured"), measured_file(&new));
     assert_eq!(server.file_ranges(), [None, None], "without a version there is nothing to resume");
 }
 
@@ -150,5 +150,5 @@ async fn loopback_redirect_is_followed() {
     let address = target.add_file("elsewhere", &bytes);
     let server = Registry::start(|faults| faults.on_files([Fault::Redirect(address)])).await;
     let url = url(&server.add_file("kubelet", b"not this"));
-    assert_eq!(measure(&url, &Notes::default()).await.expect("measured"), measured(&bytes));
+    assert_eq!(measure(&url, &Notes::default()).await.expect("measured"), measured_file(&bytes));
 }

@@ -68,7 +68,7 @@ async fn endless_blobs_are_refused() {
         let folder = tempfile::tempdir().expect("folder");
         let store = ContentStore::at(folder.path());
         let (origin, notes, begun) = (reference(&registry), Notes::default(), Instant::now());
-        let refused = fetch_blob(&impatient(), Origin::Registry(&origin), expected(&blob), &store, &notes).await;
+        let refused = fetch_blob(&impatient(), Origin::Registry(&origin), expected_blob(&blob), &store, &notes).await;
         let refused = refused.expect_err("refused");
         assert_eq!(refused.code(), code, "{fault:?}: {refused}");
         assert!(begun.elapsed() < SOON, "{fault:?}: {:?}", begun.elapsed());
@@ -92,7 +92,7 @@ async fn productive_stalls_are_resumed() {
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
     let (origin, notes) = (reference(&registry), Notes::default());
-    fetch_blob(&impatient(), Origin::Registry(&origin), expected(&blob), &store, &notes).await.expect("fetched");
+    fetch_blob(&impatient(), Origin::Registry(&origin), expected_blob(&blob), &store, &notes).await.expect("fetched");
     assert_eq!(registry.ranges().len(), 5);
     let notes = notes.all();
     assert!(notes.iter().any(|note| note.contains(" stalled (it sent only ")), "{notes:?}");
@@ -107,7 +107,7 @@ async fn half_range_of_blob_is_refused() {
     let store = ContentStore::at(folder.path());
     let (origin, notes) = (reference(&registry), Notes::default());
     let client = client();
-    let fetch = async || fetch_blob(&client, Origin::Registry(&origin), expected(&blob), &store, &notes).await;
+    let fetch = async || fetch_blob(&client, Origin::Registry(&origin), expected_blob(&blob), &store, &notes).await;
     let refused = fetch().await.expect_err("half of the rest");
     assert_eq!(refused.code(), codes::RANGE_WRONG, "{refused}");
     assert!(!store.contains(digest(&blob)));

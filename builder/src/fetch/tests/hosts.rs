@@ -17,7 +17,7 @@ const NAMED: &str = "registry.corp.example";
 const OTHER: &str = "other.corp.example";
 
 /// An authority with its own key, and TLS with its certificate for both hosts; returns the PEM of the authority.
-fn certified() -> (String, TlsAcceptor) {
+fn create_authority() -> (String, TlsAcceptor) {
     let mut parameters = CertificateParams::new(Vec::<String>::new()).expect("parameters");
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("key");
@@ -95,7 +95,7 @@ struct World {
 impl World {
     async fn new(plan: impl FnOnce(&mut registry::Faults)) -> Self {
         let registry = Registry::start(plan).await;
-        let (authority, acceptor) = certified();
+        let (authority, acceptor) = create_authority();
         let (proxy, asked) = proxy(before(registry.address(), acceptor).await).await;
         Self { registry, proxy, asked, authority, folder: tempfile::tempdir().expect("folder") }
     }
@@ -116,13 +116,13 @@ impl World {
         ContentStore::at(self.folder.path().join("store"))
     }
 
-    async fn measure(&self, client: &Client, host: &str) -> crate::error::Result<Measured> {
+    async fn measure(&self, client: &Client, host: &str) -> crate::error::Result<MeasuredFile> {
         let url = format!("https://{host}/files/kubelet").parse().expect("address");
         client.measure(&url, &self.store(), &Notes::default()).await
     }
 
     /// Unique hosts that were requested from the proxy since the last call.
-    fn asked(&self) -> Vec<String> {
+    fn requested_hosts(&self) -> Vec<String> {
         let mut asked = std::mem::take(&mut *self.asked.lock().expect("asked"));
         asked.sort_unstable();
         asked.dedup();
@@ -144,11 +144,11 @@ async fn host_uses_own_proxy_and_authority() {
     let fetched = fetch_all(&client, &world.store(), "linux/amd64", &[pin], &[], &Notes::default()).await;
     fetched.expect("manifest, configuration and layer");
     assert!(world.store().contains(digest(&layer)));
-    assert_eq!(world.asked(), [format!("{NAMED}:443")]);
+    assert_eq!(world.requested_hosts(), [format!("{NAMED}:443")]);
     world.measure(&client, NAMED).await.expect("file");
-    assert_eq!(world.asked(), [format!("{NAMED}:443")]);
+    assert_eq!(world.requested_hosts(), [format!("{NAMED}:443")]);
     assert_eq!(world.measure(&client, OTHER).await.expect_err("no proxy").code(), codes::HOST_UNREACHABLE);
-    assert!(world.asked().is_empty());
+    assert!(world.requested_hosts().is_empty());
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn authority_is_limited_to_its_host() {
     let client = world.client(&text);
     let led = world.measure(&client, NAMED).await.expect_err("the other host is not trusted");
     assert_eq!(led.code(), codes::CERTIFICATE_UNKNOWN);
-    assert_eq!(world.asked(), [OTHER, NAMED].map(|host| format!("{host}:443")));
+    assert_eq!(world.requested_hosts(), [OTHER, NAMED].map(|host| format!("{host}:443")));
     world.measure(&client, NAMED).await.expect("it leads nowhere now");
     let reference = format!("{OTHER}/library/thing:1").parse().expect("reference");
     let refused = client.manifest(&reference, &Notes::default()).await.expect_err("not trusted");

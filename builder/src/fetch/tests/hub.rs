@@ -63,14 +63,14 @@ impl Case {
     }
 
     /// Text of the resolved lock.
-    async fn resolved(&self, client: &Client) -> String {
+    async fn resolved_text(&self, client: &Client) -> String {
         let resolution = self.resolve(client, &self.lock()).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
         assert_eq!(resolution.resolved, 1);
         resolution.text
     }
 
-    async fn fetch(&self, client: &Client, text: &str) -> crate::error::Result<Fetched> {
+    async fn fetch(&self, client: &Client, text: &str) -> crate::error::Result<FetchedContent> {
         let lock = Lock::parse(Path::new("images.lock"), text.to_owned()).expect("lock");
         let entry = &lock.list(List::Artifacts)[0];
         let pin = lock.artifact_pin(entry).expect("pinned");
@@ -117,7 +117,7 @@ async fn given_digests_must_match_hub() {
 #[tokio::test]
 async fn branch_is_pinned_and_fetched_once() {
     let case = Case::new();
-    let text = case.resolved(&client()).await;
+    let text = case.resolved_text(&client()).await;
     let address = case.hub.endpoint();
     let expected = case.lock().replacen(
         "      pinned: unresolved  # by landfall lock\n",
@@ -133,7 +133,7 @@ async fn branch_is_pinned_and_fetched_once() {
     );
     assert_eq!(text, expected);
     assert!(
-        case.hub.seen().iter().all(|seen| !seen.path.contains("/large/")),
+        case.hub.requests().iter().all(|seen| !seen.path.contains("/large/")),
         "the list has the digest of the weights"
     );
 
@@ -146,19 +146,19 @@ async fn branch_is_pinned_and_fetched_once() {
     // Content in the store is not requested again.
     case.hub.forget();
     case.fetch(&client(), &text).await.expect("at hand");
-    assert_eq!(case.hub.seen(), []);
+    assert_eq!(case.hub.requests(), []);
     let again = case.resolve(&client(), &text).await;
     assert_eq!((again.resolved, again.moved.len(), again.text.as_str()), (0, 0, text.as_str()));
-    assert_eq!(case.hub.seen().len(), 1, "the list alone");
+    assert_eq!(case.hub.requests().len(), 1, "the list alone");
 }
 
 #[tokio::test]
 async fn weights_resume_by_range() {
     let case = Case::new();
-    let text = case.resolved(&client()).await;
+    let text = case.resolved_text(&client()).await;
     case.hub.state().faults.extend([Fault::DropAfter(500_000), Fault::DropAfter(300_000)]);
     case.fetch(&client(), &text).await.expect("fetched");
-    let seen = case.hub.seen();
+    let seen = case.hub.requests();
     let ranges: Vec<_> =
         seen.iter().filter(|seen| seen.path.starts_with("/large/")).map(|seen| seen.range.clone()).collect();
     assert_eq!((ranges.len(), &ranges[0]), (3, &None), "{ranges:?}");
@@ -171,9 +171,9 @@ async fn hub_token_stays_with_hub() {
     case.hub.state().token = Some(TOKEN.to_owned());
     let refused = case.resolve(&client(), &case.lock()).await;
     assert_eq!(refused.failures[0].code(), codes::HUB_ACCESS);
-    let text = case.resolved(&case.with_token()).await;
+    let text = case.resolved_text(&case.with_token()).await;
     case.fetch(&case.with_token(), &text).await.expect("fetched");
-    let seen = case.hub.seen();
+    let seen = case.hub.requests();
     let elsewhere: Vec<_> = seen.iter().filter(|seen| seen.host == "localhost").collect();
     assert!(!elsewhere.is_empty() && elsewhere.iter().all(|seen| seen.authorization.is_none()), "{elsewhere:?}");
     assert!(!text.contains(TOKEN), "the token is in the lock");
@@ -184,13 +184,13 @@ async fn hub_token_stays_with_hub() {
     environment.hub_token = Some(TOKEN.to_owned());
     case.hub.forget();
     case.resolve(&environment, &case.lock()).await;
-    assert!(case.hub.seen().iter().all(|seen| seen.authorization.is_none()), "{:?}", case.hub.seen());
+    assert!(case.hub.requests().iter().all(|seen| seen.authorization.is_none()), "{:?}", case.hub.requests());
 }
 
 #[tokio::test]
 async fn moved_revision_is_reported() {
     let case = Case::new();
-    let text = case.resolved(&client()).await;
+    let text = case.resolved_text(&client()).await;
     case.hub.push("owner/model", SECOND, &[("model.gguf", b"other", true), ("config.json", b"{}", false)]);
     let moved = case.resolve(&client(), &text).await;
     assert_eq!((moved.moved.len(), moved.text.as_str()), (1, text.as_str()));
@@ -220,7 +220,7 @@ async fn hub_faults_leave_nothing() {
     ];
     for (what, fault, code) in faults {
         let case = Case::new();
-        let text = case.resolved(&client()).await;
+        let text = case.resolved_text(&client()).await;
         case.hub.state().faults.extend([fault]);
         let error = case.fetch(&client(), &text).await.expect_err(what);
         assert_eq!(error.code(), code, "{what}: {error}");
@@ -231,7 +231,7 @@ async fn hub_faults_leave_nothing() {
 #[tokio::test]
 async fn wrong_range_is_refused() {
     let case = Case::new();
-    let text = case.resolved(&client()).await;
+    let text = case.resolved_text(&client()).await;
     case.hub.state().faults.extend([Fault::DropAfter(900_000), Fault::OtherRange]);
     let error = case.fetch(&client(), &text).await.expect_err("another range");
     assert_eq!(error.code(), codes::RANGE_WRONG, "{error}");
@@ -243,13 +243,13 @@ async fn wrong_range_is_refused() {
 #[tokio::test]
 async fn wrong_commit_is_refused_before_fetch() {
     let case = Case::new();
-    let text = case.resolved(&client()).await;
+    let text = case.resolved_text(&client()).await;
     case.hub.state().other_commit = Some(SECOND.to_owned());
     case.hub.forget();
     let error = case.fetch(&client(), &text).await.expect_err("another commit");
     assert_eq!(error.code(), codes::HUB_COMMIT, "{error}");
     assert!(case.keeps_nothing());
-    assert!(case.hub.seen().iter().all(|seen| !seen.path.starts_with("/large/")), "{:?}", case.hub.seen());
+    assert!(case.hub.requests().iter().all(|seen| !seen.path.starts_with("/large/")), "{:?}", case.hub.requests());
     let unresolved = case.resolve(&client(), &case.lock()).await;
     assert_eq!(unresolved.failures[0].code(), codes::HUB_COMMIT);
 }
@@ -265,7 +265,7 @@ async fn foreign_realm_gets_no_token() {
     }
     let refused = case.resolve(&case.with_token(), &case.lock()).await;
     assert_eq!(refused.failures[0].code(), codes::HUB_REALM, "{:?}", refused.failures);
-    assert_eq!(elsewhere.seen(), []);
+    assert_eq!(elsewhere.requests(), []);
     let mut said = refused.failures[0].to_string();
     said.push_str(&std::error::Error::source(&refused.failures[0]).map(ToString::to_string).unwrap_or_default());
     assert!(said.contains("GatedRepo") && !said.contains(TOKEN), "{said}");
@@ -314,8 +314,12 @@ async fn quantizations_share_common_files() {
     let fetched = fetch_all(&client(), &case.store(), "linux/amd64", &[], &pins, &case.notes).await.expect("fetched");
     let layers: Vec<usize> = fetched.artifacts.iter().map(|artifact| artifact.manifest.layers.len()).collect();
     assert_eq!(layers, [2, 2]);
-    let large = case.hub.seen().iter().filter(|seen| seen.path.starts_with("/large/")).count();
-    assert_eq!((large, case.hub.seen().len()), (2, 4), "two files of weights, each by way of the hub; nothing else");
+    let large = case.hub.requests().iter().filter(|seen| seen.path.starts_with("/large/")).count();
+    assert_eq!(
+        (large, case.hub.requests().len()),
+        (2, 4),
+        "two files of weights, each by way of the hub; nothing else"
+    );
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub enum Fault {
 
 /// A recorded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct HubRequest {
     /// Host name of the request, without the port.
     pub host: String,
     /// Path and query.
@@ -85,7 +85,7 @@ pub struct State {
     pub small_bytes: Option<Vec<u8>>,
     /// Faults of the next requests for large files.
     pub faults: VecDeque<Fault>,
-    seen: Vec<Seen>,
+    seen: Vec<HubRequest>,
 }
 
 /// The hub. Its threads end with the process.
@@ -126,7 +126,7 @@ impl Hub {
     }
 
     /// Every request so far.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub fn requests(&self) -> Vec<HubRequest> {
         self.state().seen.clone()
     }
 
@@ -138,7 +138,7 @@ impl Hub {
     fn answer(&self, mut stream: &TcpStream) -> io::Result<()> {
         let head = Head::read(stream)?;
         let host = head.header("host").unwrap_or_default();
-        let seen = Seen {
+        let seen = HubRequest {
             host: host.rsplit_once(':').map_or(host.clone(), |(name, _)| name.to_owned()),
             authorization: head.header("authorization"),
             range: head.header("range"),
@@ -157,10 +157,10 @@ impl Hub {
         }
     }
 
-    fn respond(&self, seen: &Seen) -> Answer {
+    fn respond(&self, seen: &HubRequest) -> Answer {
         let mut state = self.state();
         state.seen.push(seen.clone());
-        let path = decoded(seen.path.split('?').next().unwrap_or_default());
+        let path = decode_path(seen.path.split('?').next().unwrap_or_default());
         if let Some(digest) = path.strip_prefix("/large/") {
             return large(&mut state, digest, seen.range.as_deref());
         }
@@ -267,7 +267,7 @@ fn large(state: &mut State, digest: &str, range: Option<&str>) -> Answer {
 }
 
 /// Decodes the percent-escapes of a path.
-fn decoded(path: &str) -> String {
+fn decode_path(path: &str) -> String {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((first, after)) = rest.split_first() {

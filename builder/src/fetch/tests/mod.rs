@@ -20,9 +20,9 @@ mod wheels;
 
 use std::time::Duration;
 
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::progress::{Event, Progress};
-use landfall_media::store::{ContentStore, Expected};
+use landfall_media::store::{ContentStore, ExpectedBlob};
 
 use self::registry::{Fault, Registry, digest};
 use super::blob::{Origin, fetch_blob};
@@ -69,7 +69,7 @@ async fn fetch_all(
     images: &[Pin],
     artifacts: &[ArtifactPin],
     notes: &Notes,
-) -> crate::error::Result<Fetched> {
+) -> crate::error::Result<FetchedContent> {
     let manifests = fetch_manifests(client, store, images, artifacts, notes).await?;
     fetch(client, store, platform, &manifests, notes).await
 }
@@ -79,8 +79,8 @@ fn bytes(length: u32) -> Vec<u8> {
     (0..length).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
 
-fn expected(bytes: &[u8]) -> Expected {
-    Expected { digest: digest(bytes), size: bytes.len() as u64 }
+fn expected_blob(bytes: &[u8]) -> ExpectedBlob {
+    ExpectedBlob { digest: digest(bytes), size: bytes.len() as u64 }
 }
 
 fn reference(registry: &Registry) -> Reference {
@@ -131,7 +131,7 @@ async fn dropped_connection_resumes_by_range() {
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
     let notes = Notes::default();
-    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&blob), &store, &notes)
+    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected_blob(&blob), &store, &notes)
         .await
         .expect("fetched");
     assert_eq!(store.read(digest(&blob), u64::MAX).expect("stored"), blob);
@@ -156,10 +156,10 @@ async fn partial_blob_is_resumed() {
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
     let mut partial =
-        store.partial(Expected { digest: digest(&blob), size: 2_000_000 }).expect("opened").expect("lacking");
+        store.partial(ExpectedBlob { digest: digest(&blob), size: 2_000_000 }).expect("opened").expect("lacking");
     partial.append(&blob[..1_234_567]).expect("begun");
     drop(partial);
-    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&blob), &store, &Notes::default())
+    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected_blob(&blob), &store, &Notes::default())
         .await
         .expect("fetched");
     assert_eq!(registry.ranges(), [Some("bytes=1234567-".to_owned())]);
@@ -177,7 +177,7 @@ async fn ignored_range_restarts_transfer() {
     registry.add_blob(&blob);
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
-    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&blob), &store, &Notes::default())
+    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected_blob(&blob), &store, &Notes::default())
         .await
         .expect("fetched");
     assert_eq!(store.read(digest(&blob), u64::MAX).expect("stored"), blob);
@@ -190,7 +190,7 @@ async fn transient_errors_are_retried() {
     registry.add_blob(&blob);
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
-    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&blob), &store, &Notes::default())
+    fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected_blob(&blob), &store, &Notes::default())
         .await
         .expect("fetched");
 
@@ -203,9 +203,14 @@ async fn transient_errors_are_retried() {
         let registry = Registry::start(|plan| plan.on_blobs(faults)).await;
         let other = bytes(11);
         registry.add_blob(&other);
-        let refused =
-            fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&other), &store, &Notes::default())
-                .await;
+        let refused = fetch_blob(
+            &client(),
+            Origin::Registry(&reference(&registry)),
+            expected_blob(&other),
+            &store,
+            &Notes::default(),
+        )
+        .await;
         assert_eq!(refused.expect_err("refused").code(), code);
     }
 }
@@ -220,7 +225,7 @@ async fn mismatched_blob_is_not_stored() {
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());
     let refused =
-        fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected(&blob), &store, &Notes::default())
+        fetch_blob(&client(), Origin::Registry(&reference(&registry)), expected_blob(&blob), &store, &Notes::default())
             .await;
     assert_eq!(refused.expect_err("refused").code(), codes::BLOB_MISMATCH);
     assert!(!store.contains(digest(&blob)));

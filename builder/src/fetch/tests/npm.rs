@@ -85,7 +85,7 @@ async fn tarballs_are_pinned_and_composed() {
         1,
     );
     assert_eq!(text, expected);
-    assert_eq!(case.bench.asked(), ["/npm/@scope/bard/-/bard-1.0.0.tgz", "/npm/lyre/-/lyre-2.1.0.tgz"]);
+    assert_eq!(case.bench.requested_paths(), ["/npm/@scope/bard/-/bard-1.0.0.tgz", "/npm/lyre/-/lyre-2.1.0.tgz"]);
     assert!(
         case.bench.notes.all().iter().any(|note| note.contains("node_modules/own is left out")),
         "{:?}",
@@ -96,7 +96,7 @@ async fn tarballs_are_pinned_and_composed() {
     let layers = fetched.artifacts[0].manifest.layers.iter();
     let titles: Vec<_> = layers.map(|layer| layer.annotations["org.opencontainers.image.title"].as_str()).collect();
     assert_eq!(titles, ["package-lock.json", "@scope/bard/-/bard-1.0.0.tgz", "lyre/-/lyre-2.1.0.tgz"]);
-    assert!(case.bench.asked().is_empty(), "`lock` has fetched all of it");
+    assert!(case.bench.requested_paths().is_empty(), "`lock` has fetched all of it");
 
     // Another file makes the pins stale. Content in the store is not fetched again.
     let mut document = Case::document();
@@ -110,7 +110,7 @@ async fn tarballs_are_pinned_and_composed() {
     let again = case.bench.resolve(&text).await;
     assert_eq!((again.resolved, again.failures.len()), (1, 0), "{:?}", again.failures);
     assert!(again.text.contains("path: 'new/-/new-1.0.0.tgz'"));
-    assert_eq!(case.bench.asked(), ["/npm/new/-/new-1.0.0.tgz"]);
+    assert_eq!(case.bench.requested_paths(), ["/npm/new/-/new-1.0.0.tgz"]);
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn registry_faults_are_reported_together() {
     case.write(&document);
     let resolution = case.bench.resolve(&case.text()).await;
     assert_eq!((resolution.failed, resolution.text), (1, case.text()));
-    insta::assert_snapshot!(case.bench.shown(&resolution.failures));
+    insta::assert_snapshot!(case.bench.errors_text(&resolution.failures));
     assert!(!case.bench.store().contains(digest(b"other bytes")), "what is not as stated is not kept");
 }
 

@@ -27,7 +27,7 @@ pub enum Resource {
 
 /// A recorded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct PackageRequest {
     /// Path of the request.
     pub path: String,
     /// Value of `Accept`.
@@ -39,7 +39,7 @@ pub struct Seen {
 #[derive(Debug, Default)]
 struct State {
     resources: HashMap<String, Resource>,
-    seen: Vec<Seen>,
+    seen: Vec<PackageRequest>,
 }
 
 /// The server. Its threads end with the process.
@@ -67,7 +67,7 @@ impl PackageServer {
     }
 
     /// Requests since the last call.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub fn take_requests(&self) -> Vec<PackageRequest> {
         std::mem::take(&mut self.state().seen)
     }
 
@@ -81,14 +81,16 @@ impl PackageServer {
         let resource = {
             let mut state = self.state();
             let resource = state.resources.get(&head.path).cloned();
-            state.seen.push(Seen { path: head.path, accept, authorization });
+            state.seen.push(PackageRequest { path: head.path, accept, authorization });
             resource
         };
         match resource.unwrap_or(Resource::Status(404)) {
-            Resource::Page(media_type, text) => whole(stream, "200 OK", media_type, text.as_bytes()),
-            Resource::File(bytes) => whole(stream, "200 OK", "application/octet-stream", &bytes),
-            Resource::Status(status) => whole(stream, &format!("{status} X"), "text/plain", b""),
-            Resource::Redirect(to) => whole(stream, "302 Found", &format!("text/plain\r\nLocation: {to}"), b""),
+            Resource::Page(media_type, text) => write_response(stream, "200 OK", media_type, text.as_bytes()),
+            Resource::File(bytes) => write_response(stream, "200 OK", "application/octet-stream", &bytes),
+            Resource::Status(status) => write_response(stream, &format!("{status} X"), "text/plain", b""),
+            Resource::Redirect(to) => {
+                write_response(stream, "302 Found", &format!("text/plain\r\nLocation: {to}"), b"")
+            }
             Resource::Unsized(bytes) => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
                 stream.write_all(&bytes)
@@ -108,7 +110,7 @@ impl PackageServer {
     }
 }
 
-fn whole(mut stream: &TcpStream, status: &str, media_type: &str, body: &[u8]) -> io::Result<()> {
+fn write_response(mut stream: &TcpStream, status: &str, media_type: &str, body: &[u8]) -> io::Result<()> {
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"

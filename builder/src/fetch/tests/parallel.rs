@@ -4,7 +4,7 @@ use super::*;
 
 /// Fetches two images with two layers each from a registry that answers requests with these path parts only together.
 /// `A1`, `A2`, `B1` and `B2` stand for digests of layers.
-async fn fetch_two(together: &[&str]) -> crate::error::Result<Fetched> {
+async fn fetch_two(together: &[&str]) -> crate::error::Result<FetchedContent> {
     let layers = [("A1", bytes(1000)), ("A2", bytes(2000)), ("B1", bytes(3000)), ("B2", bytes(4000))];
     let with_digests = |path: &&str| {
         layers.iter().fold((*path).to_owned(), |path, (name, layer)| path.replace(name, &digest(layer).to_string()))

@@ -6,13 +6,13 @@ use super::*;
 const ELSEWHERE: &str = "192.0.2.1";
 
 /// Results of requests for a manifest and a blob in one registry.
-struct Asked {
+struct RequestResults {
     registry: Registry,
     manifest: crate::error::Result<RawManifest>,
     blob: crate::error::Result<()>,
 }
 
-impl Asked {
+impl RequestResults {
     /// Requests both from a registry with these faults.
     async fn new(docker: &str, plan: impl FnOnce(&mut registry::Faults)) -> Self {
         let registry = Registry::start(plan).await;
@@ -28,7 +28,7 @@ impl Asked {
         let (reference, notes) = (reference(&registry), Notes::default());
         let manifest = client.manifest(&reference, &notes).await;
         let store = ContentStore::at(folder.path().join("store"));
-        let blob = fetch_blob(&client, Origin::Registry(&reference), expected(&bytes), &store, &notes).await;
+        let blob = fetch_blob(&client, Origin::Registry(&reference), expected_blob(&bytes), &store, &notes).await;
         Self { registry, manifest, blob }
     }
 
@@ -38,7 +38,7 @@ impl Asked {
 }
 
 /// An error with all its causes.
-fn said(error: &crate::BuildError) -> String {
+fn text_with_causes(error: &crate::BuildError) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
@@ -51,7 +51,7 @@ async fn redirect_target_gets_no_credentials() {
         let target = Registry::start(|_| ()).await;
         let blob = target.add_file("blob", &bytes);
         let manifest = target.add_file("manifest", br#"{"schemaVersion": 2, "layers": []}"#);
-        let asked = Asked::new(WITH_PASSWORD, |faults| {
+        let asked = RequestResults::new(WITH_PASSWORD, |faults| {
             faults.ask_for_token("http://SELF/token");
             faults.on_manifests([Fault::Redirect(manifest)]);
             faults.on_blobs([Fault::Redirect(blob)]);
@@ -70,7 +70,7 @@ async fn redirect_target_gets_no_credentials() {
 async fn redirect_target_is_not_asked_for_tokens() {
     for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {
         let target = Registry::start(|faults| faults.ask_for_token("http://SELF/token")).await;
-        let asked = Asked::new(docker, |faults| {
+        let asked = RequestResults::new(docker, |faults| {
             faults.ask_for_token("http://SELF/token");
             faults.lead_to(&target);
         })
@@ -89,7 +89,7 @@ const IDENTITY: &str = r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}
 #[tokio::test]
 async fn repository_challenge_is_answered() {
     for docker in ["{}", WITH_PASSWORD, IDENTITY] {
-        let asked = Asked::new(docker, |faults| {
+        let asked = RequestResults::new(docker, |faults| {
             faults.open_itself();
             faults.ask_for_token("http://SELF/token");
         })
@@ -103,7 +103,7 @@ async fn repository_challenge_is_answered() {
         assert_eq!(requests[0].0.contains("refresh_token=who+I+am"), docker == IDENTITY);
     }
     let password = "Basic dXNlcjp3b3Jk";
-    let asked = Asked::new(WITH_PASSWORD, |faults| {
+    let asked = RequestResults::new(WITH_PASSWORD, |faults| {
         faults.open_itself();
         faults.ask_for_password(password);
     })
@@ -130,12 +130,12 @@ async fn bearer_challenge_is_found_among_others() {
         (&[&in_one], "library%2Fthing"),
         (&[&scoped], "other"),
     ] {
-        let asked = Asked::new("{}", |faults| {
+        let asked = RequestResults::new("{}", |faults| {
             faults.ask_for_token("http://SELF/token");
             faults.challenge_with(challenges);
         })
         .await;
-        asked.manifest.unwrap_or_else(|error| panic!("{challenges:?}: {}", said(&error)));
+        asked.manifest.unwrap_or_else(|error| panic!("{challenges:?}: {}", text_with_causes(&error)));
         asked.blob.expect("opened");
         let path = format!("/token?scope=repository%3A{scope}%3Apull&service=it");
         assert_eq!(asked.registry.token_requests(), [(path, None)], "{challenges:?}");
@@ -144,7 +144,7 @@ async fn bearer_challenge_is_found_among_others() {
 
 #[tokio::test]
 async fn foreign_repository_realm_gets_no_credentials() {
-    let asked = Asked::new(WITH_PASSWORD, |faults| {
+    let asked = RequestResults::new(WITH_PASSWORD, |faults| {
         faults.open_itself();
         faults.ask_for_token(&format!("https://{ELSEWHERE}/token"));
     })
@@ -152,14 +152,14 @@ async fn foreign_repository_realm_gets_no_credentials() {
     let sent = asked.registry.authorizations();
     assert!(sent.iter().all(Option::is_none), "{sent:?}");
     for refused in asked.refusals() {
-        assert_eq!(refused.code(), codes::REGISTRY_REALM, "{}", said(&refused));
+        assert_eq!(refused.code(), codes::REGISTRY_REALM, "{}", text_with_causes(&refused));
     }
 }
 
 #[tokio::test]
 async fn identity_token_is_exchanged() {
     let docker = r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#;
-    let asked = Asked::new(docker, |faults| faults.ask_for_token("http://SELF/token")).await;
+    let asked = RequestResults::new(docker, |faults| faults.ask_for_token("http://SELF/token")).await;
     asked.manifest.expect("opened");
     asked.blob.expect("opened");
     let form = "/token form \
@@ -170,7 +170,7 @@ async fn identity_token_is_exchanged() {
 
 #[tokio::test]
 async fn token_is_requested_once_per_repository() {
-    let asked = Asked::new(WITH_PASSWORD, |faults| faults.ask_for_token("http://SELF/token")).await;
+    let asked = RequestResults::new(WITH_PASSWORD, |faults| faults.ask_for_token("http://SELF/token")).await;
     asked.manifest.expect("opened");
     asked.blob.expect("opened");
     let path = "/token?scope=repository%3Alibrary%2Fthing%3Apull&service=it".to_owned();
@@ -179,9 +179,10 @@ async fn token_is_requested_once_per_repository() {
 
 #[tokio::test]
 async fn plain_http_realm_gets_no_credentials() {
-    let asked = Asked::new(WITH_PASSWORD, |faults| faults.ask_for_token(&format!("http://{ELSEWHERE}/token"))).await;
+    let asked =
+        RequestResults::new(WITH_PASSWORD, |faults| faults.ask_for_token(&format!("http://{ELSEWHERE}/token"))).await;
     for refused in asked.refusals() {
-        assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED, "{}", said(&refused));
+        assert_eq!(refused.code(), codes::PLAIN_HTTP_REFUSED, "{}", text_with_causes(&refused));
     }
 }
 
@@ -190,11 +191,11 @@ async fn plain_http_realm_gets_no_credentials() {
 async fn foreign_realm_gets_no_credentials() {
     let elsewhere = format!("https://{ELSEWHERE}/token");
     for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {
-        let asked = Asked::new(docker, |faults| faults.ask_for_token(&elsewhere)).await;
+        let asked = RequestResults::new(docker, |faults| faults.ask_for_token(&elsewhere)).await;
         let sent = asked.registry.authorizations();
         assert!(!sent.is_empty() && sent.iter().all(Option::is_none), "{sent:?}");
         for refused in asked.refusals() {
-            let said = said(&refused);
+            let said = text_with_causes(&refused);
             assert_eq!(refused.code(), codes::REGISTRY_REALM, "{said}");
             assert!(said.contains(&format!("names {ELSEWHERE} as the place of its tokens")), "{said}");
         }
@@ -203,14 +204,14 @@ async fn foreign_realm_gets_no_credentials() {
 
 #[tokio::test]
 async fn password_is_sent_on_request() {
-    let asked = Asked::new(WITH_PASSWORD, |_| ()).await;
+    let asked = RequestResults::new(WITH_PASSWORD, |_| ()).await;
     asked.manifest.expect("open to everyone");
     asked.blob.expect("open to everyone");
     let sent = asked.registry.authorizations();
     assert!(sent.len() >= 3 && sent.iter().all(Option::is_none), "{sent:?}");
 
     let password = "Basic dXNlcjp3b3Jk";
-    let asked = Asked::new(WITH_PASSWORD, |faults| faults.ask_for_password(password)).await;
+    let asked = RequestResults::new(WITH_PASSWORD, |faults| faults.ask_for_password(password)).await;
     asked.manifest.expect("opened");
     asked.blob.expect("opened");
     let sent = asked.registry.authorizations();

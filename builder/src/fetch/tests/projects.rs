@@ -56,7 +56,7 @@ impl Case {
         )
     }
 
-    async fn resolved(&self, text: &str) -> String {
+    async fn resolved_text(&self, text: &str) -> String {
         let resolution = self.bench.resolve(text).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
         resolution.text
@@ -66,8 +66,8 @@ impl Case {
 #[tokio::test]
 async fn uv_lock_becomes_requirements() {
     let case = Case::new();
-    let text = case.resolved(&Case::text("      extras: [Music]\n")).await;
-    assert_eq!(case.bench.asked(), [""; 0], "the file states everything");
+    let text = case.resolved_text(&Case::text("      extras: [Music]\n")).await;
+    assert_eq!(case.bench.requested_paths(), [""; 0], "the file states everything");
     let server = case.bench.server.endpoint();
     let resolved = "resolved: 'uv.lock, Python 3.12 on manylinux_2_28_x86_64, extra music'\n";
     assert!(text.contains(resolved), "{text}");
@@ -111,9 +111,9 @@ async fn uv_lock_becomes_requirements() {
 async fn missing_sizes_are_requested() {
     let case = Case::new();
     case.bench.write("uv.lock", &case.project(|_| String::new()));
-    let text = case.resolved(&Case::text("")).await;
+    let text = case.resolved_text(&Case::text("")).await;
     let (bard, bytes) = &case.wheels[0];
-    assert_eq!(case.bench.asked(), [format!("/files/{bard}")]);
+    assert_eq!(case.bench.requested_paths(), [format!("/files/{bard}")]);
     assert!(text.contains(&format!("size: {}", bytes.len())) && !text.contains("lyre"), "{text}");
 
     let file = json!({ "filename": bard, "url": format!("../../other/{bard}"), "size": 9,
@@ -121,8 +121,8 @@ async fn missing_sizes_are_requested() {
     let page = json!({ "meta": { "api-version": "1.1" }, "name": "bard", "files": [file] });
     case.bench.server.put("/mirror/bard/", Resource::Page("application/vnd.pypi.simple.v1+json", page.to_string()));
     let index = format!("      index: {}/mirror\n", case.bench.server.endpoint());
-    let text = case.resolved(&Case::text(&index)).await;
-    assert_eq!(case.bench.asked(), ["/mirror/bard/"]);
+    let text = case.resolved_text(&Case::text(&index)).await;
+    assert_eq!(case.bench.requested_paths(), ["/mirror/bard/"]);
     assert!(text.contains(&format!("url: '{}/other/{bard}'", case.bench.server.endpoint())), "{text}");
     assert!(
         text.contains(&format!("resolved: 'uv.lock of {}/mirror, Python 3.12", case.bench.server.endpoint())),
@@ -143,7 +143,7 @@ async fn outdated_project_lock_is_refused() {
         "pyproject.toml",
         "[project]\nname = \"shop\"\ndependencies = [\"bard\"]\n[project.optional-dependencies]\nmusic = [\"lyre\"]\n",
     );
-    case.resolved(&Case::text("")).await;
+    case.resolved_text(&Case::text("")).await;
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn elsewhere(proxy: std::net::SocketAddr) -> String {
 
 const NOT_FOUND: &str = "HTTP/1.1 404 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-fn said(error: &crate::BuildError) -> String {
+fn text_with_causes(error: &crate::BuildError) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
@@ -132,8 +132,8 @@ async fn dead_proxy_is_reported_once() {
     let all = references.iter().map(|reference| client.manifest(reference, &notes));
     for refused in futures_util::future::join_all(all).await {
         let refused = refused.expect_err("no listener");
-        assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", said(&refused));
-        assert!(said(&refused).contains("through the proxy 127.0.0.1:9"), "{}", said(&refused));
+        assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", text_with_causes(&refused));
+        assert!(text_with_causes(&refused).contains("through the proxy 127.0.0.1:9"), "{}", text_with_causes(&refused));
     }
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     let notes = notes.all();
@@ -147,7 +147,7 @@ async fn unknown_host_is_given_up_soon() {
     let (notes, begun) = (Notes::default(), Instant::now());
     let refused =
         client.manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &notes).await.expect_err("no such name");
-    assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", said(&refused));
+    assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", text_with_causes(&refused));
     // An unreachable resolver takes time itself; waits between tries take seconds.
     assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
     assert!(notes.all().len() <= 2, "{:?}", notes.all());
@@ -180,9 +180,9 @@ fn expect_wait<T: std::fmt::Debug>(
     }
     let refused = fetched.expect_err("six hours");
     let code = if status == 429 { codes::RATE_LIMITED } else { codes::FETCH_FAILED };
-    assert_eq!(refused.code(), code, "{}", said(&refused));
+    assert_eq!(refused.code(), code, "{}", text_with_causes(&refused));
     assert!(begun.elapsed() < Duration::from_secs(20), "{status}: {:?}", begun.elapsed());
-    let said = said(&refused);
+    let said = text_with_causes(&refused);
     assert!(said.contains(host) && said.contains("asks for a wait of 21600 s"), "{said}");
     assert!(said.contains("waits at most 120 s in all"), "{said}");
 }
@@ -222,7 +222,7 @@ async fn registry_wait_is_bounded() {
         let folder = tempfile::tempdir().expect("folder");
         let (notes, begun) = (Notes::default(), Instant::now());
         let (origin, store) = (reference(&registry), ContentStore::at(folder.path()));
-        let fetched = fetch_blob(&client(), Origin::Registry(&origin), expected(&blob), &store, &notes).await;
+        let fetched = fetch_blob(&client(), Origin::Registry(&origin), expected_blob(&blob), &store, &notes).await;
         expect_wait(wait, fetched, begun, &registry.address().to_string(), &notes);
     }
 }
@@ -266,7 +266,7 @@ async fn token_rate_limit_suggests_login() {
         let pin = image(&registry, "library/thing", &[&bytes(13)]);
         let client = Client::new(Registries::default(), docker, QUICK);
         let refused = client.manifest(&pin.reference, &Notes::default()).await.expect_err("no token");
-        let said = said(&refused);
+        let said = text_with_causes(&refused);
         assert_eq!(refused.code(), code, "{said}");
         let is_named = said.contains(&format!("its token server {address} answers {status}"));
         assert_eq!(is_named, status != 401, "{said}");

@@ -46,21 +46,21 @@ impl SetBench {
         crate::resolution::resolve(&self.lock(text), &[], client, &self.store(), &self.notes).await
     }
 
-    pub(super) async fn fetch(&self, text: &str) -> crate::error::Result<Fetched> {
+    pub(super) async fn fetch(&self, text: &str) -> crate::error::Result<FetchedContent> {
         let lock = self.lock(text);
         let pin = lock.artifact_pin(&lock.list(List::Artifacts)[0]).expect("pinned");
         fetch_all(&client(), &self.store(), "linux/amd64", &[], &[pin], &self.notes).await
     }
 
     /// Sorted paths of the requests since the last call.
-    pub(super) fn asked(&self) -> Vec<String> {
-        let mut paths: Vec<_> = self.server.seen().into_iter().map(|seen| seen.path).collect();
+    pub(super) fn requested_paths(&self) -> Vec<String> {
+        let mut paths: Vec<_> = self.server.take_requests().into_iter().map(|seen| seen.path).collect();
         paths.sort();
         paths
     }
 
     /// Errors as shown to a person, without text that varies between runs.
-    pub(super) fn shown(&self, errors: &[crate::BuildError]) -> String {
+    pub(super) fn errors_text(&self, errors: &[crate::BuildError]) -> String {
         let folder = format!("{}/", self.folder.path().display());
         let shown = errors.iter().fold(String::new(), |mut text, error| {
             let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -62,7 +62,7 @@ impl Case {
     }
 
     /// Text of the resolved lock.
-    async fn resolved(&self) -> String {
+    async fn resolved_text(&self) -> String {
         let resolution = self.bench.resolve(&self.text()).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
         assert_eq!(resolution.resolved, 1);
@@ -70,7 +70,7 @@ impl Case {
     }
 
     /// Errors for the set.
-    async fn refused(&self) -> Vec<crate::BuildError> {
+    async fn failures(&self) -> Vec<crate::BuildError> {
         let resolution = self.bench.resolve(&self.text()).await;
         assert_eq!((resolution.resolved, resolution.failed), (0, 1));
         assert_eq!(resolution.text, self.text());
@@ -86,29 +86,29 @@ async fn registries_file_supplies_package_index() {
     let text = case.text().replacen(&format!("      index: {server}/simple/\n"), "", 1);
     assert_ne!(text, case.text());
     let refused = case.bench.resolve(&text).await;
-    let found: Vec<_> = refused.failures.iter().map(landfall_error_codes::Coded::code).collect();
+    let found: Vec<_> = refused.failures.iter().map(landfall_error_codes::CodedError::code).collect();
     assert_eq!(found, [codes::PACKAGE_INDEX_UNNAMED; 2]);
-    assert_eq!((refused.text, case.bench.asked()), (text.clone(), Vec::new()));
+    assert_eq!((refused.text, case.bench.requested_paths()), (text.clone(), Vec::new()));
 
     case.bench.write("registries.yaml", &format!("packageIndex: {server}/simple/\n"));
     let registries = Registries::read(&case.bench.folder.path().join("registries.yaml")).expect("good");
     let client = Client::new(registries, DockerConfiguration::default(), QUICK);
     let resolution = case.bench.resolve_by(&text, &client).await;
     assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
-    assert_eq!(case.bench.asked(), ["/simple/bard/", "/simple/lyre/"]);
+    assert_eq!(case.bench.requested_paths(), ["/simple/bard/", "/simple/lyre/"]);
     let (bard, _) = &case.wheels[0];
     assert!(resolution.text.contains(&format!("url: '{server}/files/{bard}'")), "{}", resolution.text);
     // Hashes are authoritative, not the index: another one makes no pin stale.
     assert!(resolution.text.contains("resolved: 'requirements.txt, Python 3.12 on"), "{}", resolution.text);
     let again = case.bench.resolve(&resolution.text).await;
-    assert_eq!((again.failures.len(), again.text, case.bench.asked()), (0, resolution.text, Vec::new()));
+    assert_eq!((again.failures.len(), again.text, case.bench.requested_paths()), (0, resolution.text, Vec::new()));
 }
 
 #[tokio::test]
 async fn wheels_are_pinned_from_project_pages() {
     let case = Case::new();
-    let text = case.resolved().await;
-    let seen = case.bench.server.seen();
+    let text = case.resolved_text().await;
+    let seen = case.bench.server.take_requests();
     assert_eq!(seen.len(), 2, "the pages alone: {seen:?}");
     assert!(seen.iter().all(|seen| seen.accept.starts_with(JSON) && seen.path.ends_with('/')), "{seen:?}");
     let server = case.bench.server.endpoint();
@@ -142,17 +142,17 @@ async fn wheels_are_pinned_from_project_pages() {
     }
 
     // Confirmed and stored files are not requested again.
-    case.bench.server.seen();
+    case.bench.server.take_requests();
     case.bench.fetch(&text).await.expect("at hand");
     let again = case.bench.resolve(&text).await;
     assert_eq!((again.resolved, again.failures.len(), again.text.as_str()), (0, 0, text.as_str()));
-    assert_eq!(case.bench.server.seen(), []);
+    assert_eq!(case.bench.server.take_requests(), []);
 }
 
 #[tokio::test]
 async fn html_only_index_is_read() {
     let case = Case::new();
-    let of_json = case.resolved().await;
+    let of_json = case.resolved_text().await;
     for (number, (name, bytes)) in case.wheels.iter().enumerate() {
         let project = name.split('-').next().unwrap_or_default();
         let hash = digest(bytes).to_hex();
@@ -162,7 +162,7 @@ async fn html_only_index_is_read() {
             case.bench.server.put(&format!("/files/{name}"), Resource::Unsized(bytes.clone()));
         }
     }
-    assert_eq!(case.resolved().await, of_json);
+    assert_eq!(case.resolved_text().await, of_json);
     let (sized, whole) = (digest(&case.wheels[0].1), digest(&case.wheels[1].1));
     assert!(
         !case.bench.store().contains(sized) && case.bench.store().contains(whole),
@@ -174,7 +174,7 @@ async fn html_only_index_is_read() {
 #[tokio::test]
 async fn changed_requirements_make_pins_stale() {
     let case = Case::new();
-    let text = case.resolved().await;
+    let text = case.resolved_text().await;
     let stale = |text: &str| {
         let lock = case.bench.lock(text);
         let entries: Vec<_> = lock.list(List::Artifacts).iter().collect();
@@ -195,7 +195,7 @@ async fn changed_requirements_make_pins_stale() {
     std::fs::remove_file(case.bench.folder.path().join("requirements.txt")).expect("removed");
     let gone = stale(&resolution.text);
     assert!(gone.code() == codes::LOCK_STALE && gone.to_string().contains("cannot be read"), "{gone}");
-    let errors = case.refused().await;
+    let errors = case.failures().await;
     assert_eq!(errors[0].code(), codes::REQUIREMENTS_UNREADABLE, "{errors:?}");
 }
 
@@ -220,7 +220,7 @@ async fn wheel_problems_are_reported_together() {
     page("source", "source-1.tar.gz");
     page("other", "other-1-cp312-cp312-win_amd64.whl");
     case.bench.server.put("/simple/bad/", Resource::Page("text/plain", "hello".to_owned()));
-    insta::assert_snapshot!(case.bench.shown(&case.refused().await));
+    insta::assert_snapshot!(case.bench.errors_text(&case.failures().await));
 }
 
 #[tokio::test]
@@ -250,9 +250,9 @@ async fn index_faults_leave_nothing() {
         ("a wheel with a query", wheel("https://files.example/x.whl?token=secret", &case), codes::INDEX_ANSWER),
     ] {
         case.bench.server.put("/simple/bard/", resource);
-        let errors = case.refused().await;
-        assert_eq!((errors.len(), errors[0].code()), (1, code), "{what}: {}", case.bench.shown(&errors));
-        assert!(!case.bench.shown(&errors).contains("secret"), "{what}: {}", case.bench.shown(&errors));
+        let errors = case.failures().await;
+        assert_eq!((errors.len(), errors[0].code()), (1, code), "{what}: {}", case.bench.errors_text(&errors));
+        assert!(!case.bench.errors_text(&errors).contains("secret"), "{what}: {}", case.bench.errors_text(&errors));
     }
     assert!(!case.bench.store().contains(digest(&case.wheels[0].1)));
 }
@@ -266,7 +266,7 @@ async fn redirected_page_resolves_relative_links() {
     let page = format!("<a href=\"{name}#sha256={}\">{name}</a>", digest(bytes).to_hex());
     let address = elsewhere.put("/deep/index", Resource::Page("text/html", page));
     case.bench.server.put("/simple/bard/", Resource::Redirect(address));
-    let text = case.resolved().await;
+    let text = case.resolved_text().await;
     assert!(text.contains(&format!("url: '{url}'")), "{text}");
 }
 
@@ -289,7 +289,7 @@ async fn index_secret_stays_with_index() {
     let resolution = crate::resolution::resolve(&lock, &[], &client, &case.bench.store(), &case.bench.notes).await;
     assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
     assert!(!resolution.text.contains("opened"), "{}", resolution.text);
-    let (home, away) = (case.bench.server.seen(), elsewhere.seen());
+    let (home, away) = (case.bench.server.take_requests(), elsewhere.take_requests());
     assert!(home.iter().all(|seen| seen.authorization.as_deref() == Some("Bearer opened")), "{home:?}");
     assert_eq!(away.len(), 2, "the page, and the length of the wheel: {away:?}");
     assert!(away.iter().all(|seen| seen.authorization.is_none()), "{away:?}");
@@ -298,7 +298,7 @@ async fn index_secret_stays_with_index() {
 #[tokio::test]
 async fn changed_wheels_are_refused() {
     let case = Case::new();
-    let text = case.resolved().await;
+    let text = case.resolved_text().await;
     let (name, bytes) = &case.wheels[0];
     let mut other = bytes.clone();
     other[0] ^= 1;
@@ -320,7 +320,7 @@ async fn changed_wheels_are_refused() {
     let page = format!("<a href=\"/files/{name}#sha256={}\">{name}</a>", digest(bytes).to_hex());
     unsized_case.bench.server.put("/simple/bard/", Resource::Page("text/html", page));
     unsized_case.bench.server.put(&format!("/files/{name}"), Resource::Unsized(b"other".to_vec()));
-    let errors = unsized_case.refused().await;
+    let errors = unsized_case.failures().await;
     assert_eq!(errors[0].code(), codes::FETCH_MISMATCH, "{errors:?}");
     assert!(!unsized_case.bench.store().contains(digest(b"other")));
 }
@@ -331,7 +331,7 @@ async fn withdrawn_wheel_is_noted() {
     let (name, bytes) = &case.wheels[0];
     let page = format!("<a href=\"/files/{name}#sha256={}\" data-yanked=\"\">{name}</a>", digest(bytes).to_hex());
     case.bench.server.put("/simple/bard/", Resource::Page("text/html", page));
-    case.resolved().await;
+    case.resolved_text().await;
     assert!(
         case.bench.notes.all().iter().any(|note| note.contains("was withdrawn by its publisher")),
         "{:?}",

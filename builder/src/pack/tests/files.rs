@@ -6,7 +6,7 @@ use super::*;
 async fn upstream_files_become_artifact() {
     let bench = Bench::new(false, false).await;
     let archive = tools();
-    bench.write("release/images.lock", composed(&bench, &archive).as_bytes(), 0o644);
+    bench.write("release/images.lock", composed_lock(&bench, &archive).as_bytes(), 0o644);
     let report = bench.lock().await.expect("locked");
     assert_eq!((report.resolved, report.entries), (11, 11));
     let report = bench.build().await.expect("built");
@@ -18,7 +18,8 @@ async fn upstream_files_become_artifact() {
     assert_eq!(node.reference, ARTIFACTS[0].0);
     let total: u64 = node.files.iter().map(|file| file.blob.size).sum();
     assert!(report.store_bytes.read_bytes > total);
-    let sheet = fs_err::read_to_string(bench.path("out").join(&beside(&report, "html").name)).expect("page");
+    let sheet =
+        fs_err::read_to_string(bench.path("out").join(&file_with_extension(&report, "html").name)).expect("page");
     assert!(sheet.contains("registry.example/node/kubernetes:1</td><td>Apache-2.0"), "{sheet}");
     let head = head(&bench.path("out"), &report, &TrustAnchor::Fingerprint(report.fingerprint));
     let travels = |bytes: &[u8]| head.blobs().entries().iter().any(|entry| entry.sha256 == digest(bytes));
@@ -105,7 +106,7 @@ async fn model_headers_reach_head() {
 #[tokio::test]
 async fn mismatched_files_are_refused_before_writing() {
     let bench = Bench::new(true, false).await;
-    bench.write("release/images.lock", composed(&bench, &tools()).as_bytes(), 0o644);
+    bench.write("release/images.lock", composed_lock(&bench, &tools()).as_bytes(), 0o644);
     let mut refusals = vec![bench.refusal().await];
     bench.lock().await.expect("locked");
     bench.edit("release/images.lock", "bin/ctr: ctr", "bin/crt: ctr");

@@ -11,9 +11,9 @@ use super::*;
 const DATABASE: &str = IMAGES[7];
 
 /// All files of a store.
-fn listed(folder: &Path) -> BTreeSet<PathBuf> {
+fn list_files(folder: &Path) -> BTreeSet<PathBuf> {
     let entries = fs_err::read_dir(folder).expect("listed").map(|entry| entry.expect("entry").path());
-    entries.flat_map(|path| if path.is_dir() { listed(&path) } else { BTreeSet::from([path]) }).collect()
+    entries.flat_map(|path| if path.is_dir() { list_files(&path) } else { BTreeSet::from([path]) }).collect()
 }
 
 /// Asserts that two lists are equal, and shows only the differences. Records of this machine's programs are ignored,
@@ -62,7 +62,7 @@ async fn lying_image_is_not_kept() {
         assert!(!store.contains(forgotten), "{forgotten}");
     }
     assert!(store.contains(digest(&shared)));
-    let names = listed(store.root());
+    let names = list_files(store.root());
     assert!(!names.iter().any(|path| path.ends_with(digest(&own).to_hex())), "{names:?}");
 
     // It is refused again, and the correct image is fetched again.
@@ -77,13 +77,13 @@ async fn lying_image_spares_built_release() {
     let bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
     let report = bench.build().await.expect("built");
-    let before = listed(&bench.path("store"));
+    let before = list_files(&bench.path("store"));
     let pinned = fs_err::read(bench.path("release/images.lock")).expect("lock");
     push_lying_image(&bench, &[tar_of(DATABASE), tar_of("of the lying image alone")]);
     bench.lock_again().await;
     let refused = bench.build().await.expect_err("refused");
     assert_eq!(refused.code(), codes::LAYER_MISMATCH);
-    assert_same(&listed(&bench.path("store")), &before);
+    assert_same(&list_files(&bench.path("store")), &before);
 
     let asked = bench.registry.requests();
     bench.write("release/images.lock", &pinned, 0o644);
@@ -96,11 +96,11 @@ async fn refused_model_is_not_kept() {
     let bench = Bench::new(true, false).await;
     bench.lock().await.expect("locked");
     bench.build().await.expect("built");
-    let before = listed(&bench.path("store"));
+    let before = list_files(&bench.path("store"));
     let (mut weights, file_bytes) = landfall_models::sample::safetensors(&[("a", "BF16", &[1000, 8], 16_000)]);
     weights.resize(usize::try_from(file_bytes).expect("small") - 1, 7);
     bench.push_files(ARTIFACTS[1].0, &[("model.safetensors", &weights), ("README.md", b"a model")]);
     bench.lock_again().await;
     assert_eq!(bench.build().await.expect_err("refused").code(), codes::MODEL_HEADER);
-    assert_same(&listed(&bench.path("store")), &before);
+    assert_same(&list_files(&bench.path("store")), &before);
 }

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Verified;
 use landfall_bundle_spec::trust::{KeyKind, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::durable;
-use landfall_media::progress::{Progress, Silent};
+use landfall_media::progress::{Progress, SilentProgress};
 use landfall_media::runnable::write_program;
 use landfall_release_document::{ComponentData, DataRoom, UpgradeRoute};
 use serde_json::{Value, json};
@@ -192,7 +192,7 @@ impl Bench {
     }
 
     pub(crate) async fn lock(&self) -> Result<resolution::LockReport> {
-        resolution::lock(&self.lock_options(), &Silent).await
+        resolution::lock(&self.lock_options(), &SilentProgress).await
     }
 
     pub(crate) async fn build(&self) -> Result<BuildReport> {
@@ -208,7 +208,7 @@ impl Bench {
     }
 
     pub(crate) async fn build_of(&self, built_at: &str, output: &Path) -> Result<BuildReport> {
-        self.build_watched(built_at, output, &Silent).await
+        self.build_watched(built_at, output, &SilentProgress).await
     }
 
     pub(crate) async fn build_watched(
@@ -270,13 +270,13 @@ pub(crate) fn lock_text(assembled: bool) -> String {
     format!("assembled: {assembled}\nplatform: linux/amd64\nimages:\n{images}artifacts:\n{artifacts}")
 }
 
-fn beside<'a>(report: &'a BuildReport, extension: &str) -> &'a BuiltFile {
+fn file_with_extension<'a>(report: &'a BuildReport, extension: &str) -> &'a BuiltFile {
     let has = |file: &&BuiltFile| Path::new(&file.name).extension().is_some_and(|found| found == extension);
     report.files.iter().find(has).expect(extension)
 }
 
 pub(crate) fn head(folder: &Path, report: &BuildReport, anchor: &TrustAnchor) -> Verified {
-    let bytes = fs_err::read(folder.join(&beside(report, "head").name)).expect("head");
+    let bytes = fs_err::read(folder.join(&file_with_extension(report, "head").name)).expect("head");
     Verified::read_file(&bytes, anchor).expect("verified")
 }
 
@@ -314,7 +314,7 @@ async fn release_becomes_readable_bundle() {
 
     // Each byte in the store is read once.
     assert_eq!(report.store_bytes.read_bytes, entries.iter().map(|entry| entry.size).sum::<u64>());
-    let sheet = beside(&report, "html");
+    let sheet = file_with_extension(&report, "html");
     let page = fs_err::read_to_string(bench.path("out").join(&sheet.name)).expect("page");
     assert!(page.contains(&report.fingerprint.to_string()) && page.contains(&report.files[0].sha256.to_hex()));
     assert!(page.contains("ghcr.io/small/database:1</td><td>MIT"), "{page}");
@@ -363,7 +363,8 @@ async fn gpu_release_packs_gpu_program() {
     let inventory = head.small_document(landfall_inventory::INVENTORY_DOCUMENT_NAME).expect("inventory");
     let inventory = landfall_inventory::InventoryDocument::read(inventory).expect("read");
     assert_eq!(inventory.artifact_license("landfall-gpu"), Some("Apache-2.0"));
-    let sheet = fs_err::read_to_string(bench.path("out").join(&beside(&report, "html").name)).expect("page");
+    let sheet =
+        fs_err::read_to_string(bench.path("out").join(&file_with_extension(&report, "html").name)).expect("page");
     assert!(sheet.contains(&format!("{}</td><td>Apache-2.0", gpu.reference)), "{sheet}");
 }
 
@@ -405,7 +406,7 @@ async fn backup_rules_and_upgrades_are_packed() {
 }
 
 /// The lock with the node's artifact composed of files, which the server of the registry serves as well.
-pub(crate) fn composed(bench: &Bench, archive: &[u8]) -> String {
+pub(crate) fn composed_lock(bench: &Bench, archive: &[u8]) -> String {
     composed_of(bench, b"the program kubelet", archive)
 }
 
@@ -448,7 +449,7 @@ fn read_as_a_site(bench: &Bench) -> (landfall_release_document::ReleaseDocument,
     let document = verified.small_document("documents/release.json").expect("release");
     let release = landfall_release_document::ReleaseDocument::read(document).expect("read");
     let media = located.assemble(Payload::from(verified), Counters::new()).expect("assembled");
-    verify::verify(&media, "verifying", &Silent).expect("whole");
+    verify::verify(&media, "verifying", &SilentProgress).expect("whole");
     let stream = fs_err::read(&media.parts()[0].path).expect("stream");
     let mut blobs = std::collections::BTreeMap::new();
     for entry in tar::Archive::new(&*stream).entries().expect("tar") {

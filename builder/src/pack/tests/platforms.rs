@@ -67,8 +67,8 @@ async fn platforms_share_output_folder() {
     bench.edit("release/manifests/database/objects.yaml", "replicas: 1", "replicas: 2");
     let third = bench.build().await.expect("built");
     assert_eq!(third.superseded.len(), 1, "{:?}", third.superseded);
-    assert!(bench.path("out").join(&beside(&first, "head").name).exists());
-    assert!(!bench.path("out").join(&beside(&second, "head").name).exists());
+    assert!(bench.path("out").join(&file_with_extension(&first, "head").name).exists());
+    assert!(!bench.path("out").join(&file_with_extension(&second, "head").name).exists());
 }
 
 #[tokio::test]

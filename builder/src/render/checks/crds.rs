@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use landfall_kinds::custom::{CustomKind, GroupKind, defined, group_kind, is_definition};
+use landfall_kinds::custom::{CustomKind, GroupKind, defined_kind, group_kind, is_definition};
 use serde_json::Value;
 
-use super::kinds::refused;
+use super::kinds::object_error;
 use crate::error::Result;
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 
 /// Kinds by group and name.
 pub struct Crds(HashMap<GroupKind, Crd>);
@@ -21,12 +21,12 @@ pub struct Crd {
 
 impl Crds {
     /// Collects the kinds that the components define.
-    pub fn of(components: &[Rendered]) -> Result<Self> {
+    pub fn of(components: &[RenderedComponent]) -> Result<Self> {
         let mut found = HashMap::new();
         for component in components {
             for object in component.objects.iter().filter(|object| is_definition(object)) {
-                let kind = CustomKind::of(object).map_err(|fault| refused(component, object, fault))?;
-                found.insert(defined(object), Crd { component: component.index, kind });
+                let kind = CustomKind::of(object).map_err(|fault| object_error(component, object, fault))?;
+                found.insert(defined_kind(object), Crd { component: component.index, kind });
             }
         }
         Ok(Self(found))
@@ -41,7 +41,7 @@ impl Crds {
 impl Crd {
     /// Returns an error for an object that the API server would refuse: one that violates the schema, or whose version
     /// is not served.
-    pub fn check(&self, component: &Rendered, object: &Value) -> Result<()> {
-        self.kind.check(object).map_err(|fault| refused(component, object, fault))
+    pub fn check(&self, component: &RenderedComponent, object: &Value) -> Result<()> {
+        self.kind.check(object).map_err(|fault| object_error(component, object, fault))
     }
 }

@@ -5,22 +5,22 @@ use landfall_kinds::Fault;
 use serde_json::Value;
 
 use crate::error::{BuildError, Result};
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 
 /// Returns an error for an object of a Kubernetes kind with unknown, mistyped or missing fields, and for an unknown
 /// version or kind.
-pub fn check(component: &Rendered, object: &Value) -> Result<()> {
-    landfall_kinds::check(object).map_err(|fault| refused(component, object, fault))
+pub fn check(component: &RenderedComponent, object: &Value) -> Result<()> {
+    landfall_kinds::check(object).map_err(|fault| object_error(component, object, fault))
 }
 
 /// Error for an object that the API server would refuse.
-pub(super) fn refused(component: &Rendered, object: &Value, fault: Fault) -> BuildError {
-    let (field, what) = described(fault);
+pub(super) fn object_error(component: &RenderedComponent, object: &Value, fault: Fault) -> BuildError {
+    let (field, what) = describe_fault(fault);
     BuildError::at(codes::OBJECT_UNFIT, component.place(object, &field), what)
 }
 
 /// The field in the form of a place, and the error text.
-fn described(fault: Fault) -> (String, String) {
+fn describe_fault(fault: Fault) -> (String, String) {
     match fault {
         Fault::UnknownKind { version, kind, known } => {
             let near = crate::nearest::nearest(&kind, known.iter().copied());

@@ -13,15 +13,15 @@ mod site_secrets;
 mod tests;
 
 use landfall_release_document::PodSecurity;
-pub(crate) use pod_references::Wanted;
+pub(crate) use pod_references::NeededObject;
 use serde_json::Value;
 
 use crate::definition::Definition;
 use crate::error::Result;
-use crate::rendered::{Rendered, pods};
+use crate::rendered::{RenderedComponent, pods};
 
 /// Returns an error for objects that the API server or the site's policies would refuse. Namespaces must be set.
-pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
+pub fn check(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     let crds = crds::Crds::of(components)?;
     for component in components {
         for object in &component.objects {
@@ -44,17 +44,18 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
 }
 
 /// Objects that the pods among these objects need: Secrets, `ConfigMap`s, claims, service accounts.
-pub(crate) fn wanted(objects: &[Value]) -> Vec<Wanted> {
-    objects.iter().filter_map(pods::of).flat_map(|pod| pod_references::wanted(&pod)).collect()
+pub(crate) fn needed_objects(objects: &[Value]) -> Vec<NeededObject> {
+    objects.iter().filter_map(pods::of).flat_map(|pod| pod_references::needed_objects(&pod)).collect()
 }
 
 /// The strictest Pod Security level that allows the pods of a component.
-pub(crate) fn lowest_pod_security(definition: &Definition, component: &Rendered) -> PodSecurity {
+pub(crate) fn lowest_pod_security(definition: &Definition, component: &RenderedComponent) -> PodSecurity {
     let allows = |level: PodSecurity| {
         let mut definition = definition.clone();
         definition.release.components[component.index].pod_security = level;
         component.objects.iter().all(|object| {
-            pods::of(object).is_none_or(|pod| pod_security::broken(&definition, component, object, &pod).1.is_empty())
+            pods::of(object)
+                .is_none_or(|pod| pod_security::violations(&definition, component, object, &pod).1.is_empty())
         })
     };
     let levels = [PodSecurity::Restricted, PodSecurity::Baseline];

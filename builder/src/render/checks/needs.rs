@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 
 /// Returns an error if another component defines the kind of an object, but the object's component does not need it,
 /// directly or transitively.
-pub fn check(definition: &Definition, component: &Rendered, object: &Value, brought_by: usize) -> Result<()> {
+pub fn check(definition: &Definition, component: &RenderedComponent, object: &Value, brought_by: usize) -> Result<()> {
     if brought_by == component.index || reaches(definition, component.index, brought_by) {
         return Ok(());
     }
@@ -26,7 +26,7 @@ const DEFINITION: &str = "CustomResourceDefinition/";
 
 /// Returns an error if no component defines the kind of an object, unless a needed component declares that its software
 /// defines it.
-pub fn check_is_brought(definition: &Definition, component: &Rendered, object: &Value) -> Result<()> {
+pub fn check_is_brought(definition: &Definition, component: &RenderedComponent, object: &Value) -> Result<()> {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     let Some((group, _)) = version.split_once('/').filter(|(group, _)| !landfall_kinds::is_of_kubernetes(group)) else {
         return Ok(());

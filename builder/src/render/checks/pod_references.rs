@@ -9,14 +9,14 @@ use super::{items, text};
 use crate::definition::{ComponentDefinition, Definition};
 use crate::error::{BuildError, Result};
 use crate::rendered::pods::{Pod, containers};
-use crate::rendered::{Rendered, pods};
+use crate::rendered::{RenderedComponent, pods};
 use crate::secret_entry::{self, SecretEntry};
 
 /// Objects that exist in every namespace.
 const EVERYWHERE: [(&str, &str); 2] = [("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")];
 
 /// An object that a pod names.
-struct Named<'a> {
+struct NamedObject<'a> {
     kind: &'static str,
     name: &'a str,
     /// Key of the object that is used.
@@ -34,25 +34,25 @@ struct Namespace<'a> {
 /// Returns an error for a pod that names an object missing in its namespace.
 pub fn check(
     definition: &Definition,
-    components: &[Rendered],
-    component: &Rendered,
+    components: &[RenderedComponent],
+    component: &RenderedComponent,
     object: &Value,
     pod: &Pod<'_>,
 ) -> Result<()> {
     let of = |index: usize| &definition.release.components[index];
-    let namespace_of = |component: &Rendered, object: &Value| match text(object, "/metadata/namespace") {
+    let namespace_of = |component: &RenderedComponent, object: &Value| match text(object, "/metadata/namespace") {
         "" => of(component.index).namespace.value.clone(),
         named => named.to_owned(),
     };
     let name = namespace_of(component, object);
     let sharing = components.iter().filter(|other| of(other.index).namespace.value == name);
-    let here = |other: &Rendered, object: &Value| namespace_of(other, object) == name;
+    let here = |other: &RenderedComponent, object: &Value| namespace_of(other, object) == name;
     let objects = components
         .iter()
         .flat_map(|other| other.objects.iter().filter(|object| here(other, object)).collect::<Vec<_>>());
     let namespace =
         Namespace { definitions: sharing.map(|other| of(other.index)).collect(), objects: objects.collect() };
-    for named in named(pod) {
+    for named in named_objects(pod) {
         if named.kind == "PersistentVolumeClaim" && pod.claims.contains(&named.name) {
             continue;
         }
@@ -72,8 +72,8 @@ pub fn check(
 
 impl Namespace<'_> {
     /// Error text if a named object or its key is missing.
-    fn lacks(&self, named: &Named<'_>) -> Option<String> {
-        let Named { kind, name, key, .. } = named;
+    fn lacks(&self, named: &NamedObject<'_>) -> Option<String> {
+        let NamedObject { kind, name, key, .. } = named;
         let title = format!("{kind}/{name}");
         let is_of_console = |it: &&ComponentDefinition| {
             let secrets = ComponentEntry::CONSOLE_SECRETS.map(|secret| format!("Secret/{secret}"));
@@ -127,7 +127,8 @@ impl Namespace<'_> {
             |secret| SecretEntry::with(&secret.name.value, &secret.random, &secret.fixed),
         );
         for pod in self.objects.iter().filter_map(|object| pods::of(object)) {
-            let wanted = wanted(&pod).into_iter().filter(|wanted| wanted.kind == "Secret" && wanted.name == name);
+            let wanted =
+                needed_objects(&pod).into_iter().filter(|wanted| wanted.kind == "Secret" && wanted.name == name);
             wanted.filter_map(|wanted| wanted.key).for_each(|key| entry.add(key));
         }
         let hint = secret_entry::hint(&component.name.value, [entry]);
@@ -157,7 +158,7 @@ impl Namespace<'_> {
 
 /// An object that a pod names, as owned data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct NeededObject {
     pub kind: &'static str,
     pub name: String,
     /// Key of the object that is used.
@@ -165,23 +166,27 @@ pub(crate) struct Wanted {
 }
 
 /// Everything that a pod names, except claims made for it and objects that exist in every namespace.
-pub(crate) fn wanted(pod: &Pod<'_>) -> Vec<Wanted> {
-    let is_made = |named: &Named<'_>| {
+pub(crate) fn needed_objects(pod: &Pod<'_>) -> Vec<NeededObject> {
+    let is_made = |named: &NamedObject<'_>| {
         EVERYWHERE.contains(&(named.kind, named.name))
             || (named.kind == "PersistentVolumeClaim" && pod.claims.contains(&named.name))
     };
-    let named = named(pod).into_iter().filter(|named| !is_made(named));
+    let named = named_objects(pod).into_iter().filter(|named| !is_made(named));
     named
-        .map(|Named { kind, name, key, .. }| Wanted { kind, name: name.to_owned(), key: key.map(str::to_owned) })
+        .map(|NamedObject { kind, name, key, .. }| NeededObject {
+            kind,
+            name: name.to_owned(),
+            key: key.map(str::to_owned),
+        })
         .collect()
 }
 
 /// Every object that a pod names and that must exist.
-fn named<'a>(pod: &'a Pod<'_>) -> Vec<Named<'a>> {
+fn named_objects<'a>(pod: &'a Pod<'_>) -> Vec<NamedObject<'a>> {
     let mut found = Vec::new();
     let mut add = |kind, name: &'a Value, key: Option<&'a str>, pointer: String| {
         if let Some(name) = name.as_str() {
-            found.push(Named { kind, name, key, pointer });
+            found.push(NamedObject { kind, name, key, pointer });
         }
     };
     let spec = pod.spec;

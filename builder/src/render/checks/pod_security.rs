@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::items;
 use crate::definition::{ComponentDefinition, Definition};
 use crate::error::{BuildError, Result};
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 use crate::rendered::pods::{Pod, containers};
 
 /// Capabilities that `baseline` allows containers to add.
@@ -61,8 +61,8 @@ const RESTRICTED_VOLUMES: [&str; 9] = [
 ];
 
 /// Returns one error with all violations of a pod against the level of its namespace.
-pub fn check(definition: &Definition, component: &Rendered, object: &Value, pod: &Pod<'_>) -> Result<()> {
-    let (level, broken) = broken(definition, component, object, pod);
+pub fn check(definition: &Definition, component: &RenderedComponent, object: &Value, pod: &Pod<'_>) -> Result<()> {
+    let (level, broken) = violations(definition, component, object, pod);
     if broken.is_empty() {
         return Ok(());
     }
@@ -89,9 +89,9 @@ fn name(level: PodSecurity) -> &'static str {
 }
 
 /// The level of a pod's namespace, and the pod's violations of it.
-pub fn broken(
+pub fn violations(
     definition: &Definition,
-    component: &Rendered,
+    component: &RenderedComponent,
     object: &Value,
     pod: &Pod<'_>,
 ) -> (PodSecurity, Vec<String>) {
@@ -197,13 +197,13 @@ fn restricted(pod: &Pod<'_>, broken: &mut Vec<String>) {
         if security["allowPrivilegeEscalation"] != false {
             broken.push(format!("{at}/allowPrivilegeEscalation is not false"));
         }
-        if inherited(security, of_pod, "runAsNonRoot") != true {
+        if inherited_field(security, of_pod, "runAsNonRoot") != true {
             broken.push(format!("{at}/runAsNonRoot is not true"));
         }
         if security["runAsUser"] == 0 {
             broken.push(format!("{at}/runAsUser is 0"));
         }
-        let profile = &inherited(security, of_pod, "seccompProfile")["type"];
+        let profile = &inherited_field(security, of_pod, "seccompProfile")["type"];
         if profile != "RuntimeDefault" && profile != "Localhost" {
             broken.push(format!("{at}/seccompProfile is neither RuntimeDefault nor Localhost"));
         }
@@ -220,7 +220,7 @@ fn restricted(pod: &Pod<'_>, broken: &mut Vec<String>) {
 }
 
 /// A field of the container, or otherwise of its pod.
-fn inherited<'a>(container: &'a Value, pod: &'a Value, field: &str) -> &'a Value {
+fn inherited_field<'a>(container: &'a Value, pod: &'a Value, field: &str) -> &'a Value {
     if container[field].is_null() { &pod[field] } else { &container[field] }
 }
 

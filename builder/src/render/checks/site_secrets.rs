@@ -6,17 +6,17 @@ use serde_json::Value;
 
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
-use crate::rendered::{Rendered, title};
+use crate::rendered::{RenderedComponent, title};
 
 /// Returns an error for a site secret that nothing in its component names, and for one that an object of the release
 /// would replace.
-pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
+pub fn check(definition: &Definition, components: &[RenderedComponent]) -> Result<()> {
     for (index, component) in definition.release.components.iter().enumerate() {
         // Hooks of a chart become components of their own in the same namespace.
-        let is_here = |rendered: &&Rendered| {
+        let is_here = |rendered: &&RenderedComponent| {
             definition.release.components[rendered.index].namespace.value == component.namespace.value
         };
-        let here: Vec<&Rendered> = components.iter().filter(is_here).collect();
+        let here: Vec<&RenderedComponent> = components.iter().filter(is_here).collect();
         for (number, secret) in component.site_secrets.iter().enumerate() {
             let name = &secret.value.name;
             let wanted = format!("Secret/{name}");

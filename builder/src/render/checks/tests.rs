@@ -1,4 +1,4 @@
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use serde_json::json;
 
 use super::*;
@@ -46,7 +46,7 @@ spec:
 const THING: &str = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: \
     {size: 1, port: http, note: null, free: {b: 2}, labels: {x: z}}\n";
 
-fn checked(definition: &Definition, texts: &[(&str, &str)]) -> Result<()> {
+fn check_texts(definition: &Definition, texts: &[(&str, &str)]) -> Result<()> {
     let components: Vec<_> = texts.iter().map(|(name, text)| component(definition, name, text)).collect();
     check(definition, &components)
 }
@@ -57,22 +57,22 @@ fn plain() -> Definition {
 
 /// Error of the component `database` with this text.
 fn refusal(definition: &Definition, text: &str) -> String {
-    let error = checked(definition, &[("database", text)]).expect_err(text);
+    let error = check_texts(definition, &[("database", text)]).expect_err(text);
     format!("{} {error}", error.code().id)
 }
 
-fn replaced(text: &str, from: &str, to: &str) -> String {
+fn replace_once(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "{from}");
     text.replacen(from, to, 1)
 }
 
 #[test]
 fn builtin_fields_are_checked_strictly() {
-    checked(&plain(), &[("database", POD)]).expect("good");
+    check_texts(&plain(), &[("database", POD)]).expect("good");
     let claims = "  serviceName: a\n  volumeClaimTemplates:\n    - metadata: {name: a}\n      spec: \
         {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n  selector:";
-    let with_claims = replaced(&replaced(POD, "kind: Deployment", "kind: StatefulSet"), "  selector:", claims);
-    checked(&plain(), &[("database", &with_claims)]).expect("a claim inside need not say its kind");
+    let with_claims = replace_once(&replace_once(POD, "kind: Deployment", "kind: StatefulSet"), "  selector:", claims);
+    check_texts(&plain(), &[("database", &with_claims)]).expect("a claim inside need not say its kind");
     let refusals: Vec<_> = [
         ("resources:", "resourses:"),
         ("emptyDir:", "empty_dir:"),
@@ -83,7 +83,7 @@ fn builtin_fields_are_checked_strictly() {
         ("spec:\n  selector", "spec:\n  replicas: one\n  selector"),
     ]
     .into_iter()
-    .map(|(from, to)| refusal(&plain(), &replaced(POD, from, to)))
+    .map(|(from, to)| refusal(&plain(), &replace_once(POD, from, to)))
     .collect();
     insta::assert_snapshot!(refusals.join("\n"));
 }
@@ -91,7 +91,7 @@ fn builtin_fields_are_checked_strictly() {
 #[test]
 fn custom_resources_fit_release_schemas() {
     let with_crd = |thing: &str| format!("{CRD}---\n{thing}");
-    checked(&plain(), &[("database", &with_crd(THING))]).expect("good");
+    check_texts(&plain(), &[("database", &with_crd(THING))]).expect("good");
     let refusals: Vec<_> = [
         ("size: 1", "size: 0"),
         ("size: 1, ", ""),
@@ -102,7 +102,7 @@ fn custom_resources_fit_release_schemas() {
         ("example.com/v1", "example.com/v2"),
     ]
     .into_iter()
-    .map(|(from, to)| refusal(&plain(), &with_crd(&replaced(THING, from, to))))
+    .map(|(from, to)| refusal(&plain(), &with_crd(&replace_once(THING, from, to))))
     .collect();
     insta::assert_snapshot!(refusals.join("\n"));
 }
@@ -113,10 +113,10 @@ fn unknown_kind_is_refused() {
     assert!(refused.starts_with("LF2034") && refused.ends_with("its kind comes with no component"), "{refused}");
     let declared =
         definition("    secrets:", "    madeOnSite: [CustomResourceDefinition/things.example.com]\n    secrets:");
-    checked(&declared, &[("database", THING)]).expect("its software makes the kind");
-    assert!(refusal(&declared, &replaced(THING, "example.com", "other.example.com")).contains("no component"));
+    check_texts(&declared, &[("database", THING)]).expect("its software makes the kind");
+    assert!(refusal(&declared, &replace_once(THING, "example.com", "other.example.com")).contains("no component"));
     assert!(
-        refusal(&plain(), &replaced(POD, "apps/v1", "apps/v1beta2"))
+        refusal(&plain(), &replace_once(POD, "apps/v1", "apps/v1beta2"))
             .contains("does not serve apps/v1beta2; it has apps/v1")
     );
 }
@@ -125,24 +125,24 @@ fn unknown_kind_is_refused() {
 fn custom_resource_needs_defining_component() {
     let network = [("network", CRD)];
     let things = |name: &'static str| [network[0], (name, THING)];
-    checked(&plain(), &things("database")).expect("needed");
-    checked(&plain(), &things("assistant")).expect("needed through the database");
+    check_texts(&plain(), &things("database")).expect("needed");
+    check_texts(&plain(), &things("assistant")).expect("needed through the database");
     let without = definition("    needs: [network]\n", "");
     for name in ["database", "assistant"] {
-        let refused = checked(&without, &things(name)).expect_err(name);
+        let refused = check_texts(&without, &things(name)).expect_err(name);
         assert_eq!(refused.code().id, "LF2035");
         assert!(refused.to_string().contains("comes with the component `network`"), "{refused}");
     }
-    checked(&without, &[("database", CRD), ("assistant", THING)]).expect("another brings it");
+    check_texts(&without, &[("database", CRD), ("assistant", THING)]).expect("another brings it");
 }
 
 #[test]
 fn pods_match_namespace_security_level() {
     let levels = |from: &str, to: &str| {
-        let text = replaced(POD, from, to);
+        let text = replace_once(POD, from, to);
         ["restricted", "baseline", "privileged"].map(|level| {
             let of_level = definition("    secrets:", &format!("    podSecurity: {level}\n    secrets:"));
-            checked(&of_level, &[("database", &text)]).is_ok()
+            check_texts(&of_level, &[("database", &text)]).is_ok()
         })
     };
     let only_privileged = [false, false, true];
@@ -171,7 +171,7 @@ fn pods_match_namespace_security_level() {
         assert_eq!(levels(from, to), only_privileged, "{to}");
     }
     assert_eq!(levels("{drop: [ALL]}", "{drop: [ALL], add: [NET_BIND_SERVICE]}"), [true; 3]);
-    let wrong = replaced(&replaced(POD, "runAsNonRoot: true, ", ""), "{drop: [ALL]}", "{}");
+    let wrong = replace_once(&replace_once(POD, "runAsNonRoot: true, ", ""), "{drop: [ALL]}", "{}");
     insta::assert_snapshot!(refusal(&plain(), &wrong));
 }
 
@@ -180,8 +180,8 @@ fn pod_refusal_names_sufficient_level() {
     for (from, to, level) in
         [("runAsNonRoot: true, ", "", "baseline"), ("emptyDir: {sizeLimit: 64Mi}", "hostPath: {path: /}", "privileged")]
     {
-        let error = checked(&plain(), &[("database", &replaced(POD, from, to))]).expect_err("refused");
-        let hint = landfall_error_codes::Coded::hint(&error).unwrap_or_default();
+        let error = check_texts(&plain(), &[("database", &replace_once(POD, from, to))]).expect_err("refused");
+        let hint = landfall_error_codes::CodedError::hint(&error).unwrap_or_default();
         assert!(hint.contains(&format!("or write `podSecurity: {level}` for the component, the strictest")), "{hint}");
     }
 }
@@ -192,33 +192,34 @@ fn pod_references_must_exist() {
     let from_settings = |key: &str| {
         let variable =
             format!("            - {{name: A, valueFrom: {{configMapKeyRef: {{name: settings, key: {key}}}}}}}\n");
-        replaced(POD, "          env:\n", &format!("          env:\n{variable}")) + settings
+        replace_once(POD, "          env:\n", &format!("          env:\n{variable}")) + settings
     };
-    checked(&plain(), &[("database", &from_settings("a"))]).expect("good");
+    check_texts(&plain(), &[("database", &from_settings("a"))]).expect("good");
     let refusals: Vec<_> = [
-        replaced(POD, "key: password", "key: pasword"),
-        replaced(POD, "database-password", "database-passwort"),
+        replace_once(POD, "key: password", "key: pasword"),
+        replace_once(POD, "database-password", "database-passwort"),
         from_settings("b"),
-        replaced(POD, "emptyDir: {sizeLimit: 64Mi}", "persistentVolumeClaim: {claimName: model}"),
-        replaced(POD, "emptyDir: {sizeLimit: 64Mi}", "configMap: {name: nowhere}"),
-        replaced(POD, "      volumes:", "      serviceAccountName: nobody\n      volumes:"),
+        replace_once(POD, "emptyDir: {sizeLimit: 64Mi}", "persistentVolumeClaim: {claimName: model}"),
+        replace_once(POD, "emptyDir: {sizeLimit: 64Mi}", "configMap: {name: nowhere}"),
+        replace_once(POD, "      volumes:", "      serviceAccountName: nobody\n      volumes:"),
     ]
     .iter()
     .map(|text| refusal(&plain(), text))
     .collect();
     insta::assert_snapshot!(refusals.join("\n"));
 
-    let tls = replaced(POD, "emptyDir: {sizeLimit: 64Mi}", "secret: {secretName: webhook-tls}");
+    let tls = replace_once(POD, "emptyDir: {sizeLimit: 64Mi}", "secret: {secretName: webhook-tls}");
     assert!(refusal(&plain(), &tls).starts_with("LF2037"));
-    checked(&plain(), &[("database", &tls.replace("webhook-tls", "webhook-tls, optional: true"))]).expect("optional");
+    check_texts(&plain(), &[("database", &tls.replace("webhook-tls", "webhook-tls, optional: true"))])
+        .expect("optional");
     let declared = definition("    secrets:", "    madeOnSite: [Secret/webhook-tls]\n    secrets:");
-    checked(&declared, &[("database", &tls)]).expect("made on site");
+    check_texts(&declared, &[("database", &tls)]).expect("made on site");
     // A claim in another component's namespace does not exist here.
-    let mount = replaced(POD, "emptyDir: {sizeLimit: 64Mi}", "persistentVolumeClaim: {claimName: model}");
+    let mount = replace_once(POD, "emptyDir: {sizeLimit: 64Mi}", "persistentVolumeClaim: {claimName: model}");
     let mount = mount
         .replace("{name: PASSWORD, valueFrom: {secretKeyRef: {name: database-password, key: password}}}", "{name: A}")
         .replace("namespace: database", "namespace: assistant");
-    checked(&plain(), &[("assistant", &mount)]).expect("mounted");
+    check_texts(&plain(), &[("assistant", &mount)]).expect("mounted");
 }
 
 #[test]
@@ -247,11 +248,11 @@ fn site_secrets_are_used_not_rendered() {
     let declared =
         "    siteSecrets:\n      - {name: directory, meaning: A password, value: {password: {}}}\n    secrets:";
     let asked = definition("    secrets:", declared);
-    let reading = replaced(POD, "name: database-password, key: password", "name: directory, key: password");
-    checked(&asked, &[("database", &reading)]).expect("good");
+    let reading = replace_once(POD, "name: database-password, key: password", "name: directory, key: password");
+    check_texts(&asked, &[("database", &reading)]).expect("good");
     let unused = refusal(&asked, POD);
     assert!(unused.starts_with("LF2023 ") && unused.contains("names the Secret `directory`"), "{unused}");
-    let misspelt = refusal(&asked, &replaced(&reading, "directory, key: password", "directory, key: pasword"));
+    let misspelt = refusal(&asked, &replace_once(&reading, "directory, key: password", "directory, key: pasword"));
     assert!(misspelt.contains("has no key `pasword`; did you mean `password`?"), "{misspelt}");
     let schema = crate::render::site_schema(&asked).unwrap();
     let validator = jsonschema::validator_for(&schema).expect("schema");
@@ -290,15 +291,15 @@ fn invalid_defaults_are_refused_by_line() {
 fn gpu_requests_must_be_satisfiable() {
     let gpus = |gpus: &str| definition("data: 10Gi}", &format!("data: 10Gi{gpus}}}"));
     let declared = gpus(", gpus: {count: 1, plugin: {}}");
-    let asking = |resources: &str| replaced(POD, "{limits: {cpu: 1, memory: 64Mi}}", resources);
+    let asking = |resources: &str| replace_once(POD, "{limits: {cpu: 1, memory: 64Mi}}", resources);
     for fine in [
         "{limits: {memory: 64Mi, nvidia.com/gpu: 1}}",
         "{limits: {memory: 64Mi, nvidia.com/gpu: \"2\"}, requests: {nvidia.com/gpu: 2}}",
         "{limits: {memory: 64Mi, nvidia.com/mig-1g.10gb: 1}}",
     ] {
-        checked(&declared, &[("database", &asking(fine))]).expect(fine);
+        check_texts(&declared, &[("database", &asking(fine))]).expect(fine);
     }
-    checked(&plain(), &[("database", &asking("{limits: {memory: 64Mi, nvidia.com/gpu: 0}}"))])
+    check_texts(&plain(), &[("database", &asking("{limits: {memory: 64Mi, nvidia.com/gpu: 0}}"))])
         .expect("none is asked for");
     let refusals = [
         (&declared, "{limits: {nvidia.com/gpus: 1}}", "`nvidia.com/gpus` is no resource of NVIDIA's device plugin"),
@@ -331,7 +332,7 @@ fn node_ports_are_unique_and_in_range() {
         )
     };
     let web = service("web", "{port: 80, nodePort: 31443}");
-    let both = |other: &str| checked(&plain(), &[("database", &web), ("database", other)]);
+    let both = |other: &str| check_texts(&plain(), &[("database", &web), ("database", other)]);
     assert!(both(&service("other", "{name: a, port: 80, nodePort: 31444}, {name: b, port: 81}")).is_ok());
     assert!(both(&service("other", "{port: 80, nodePort: 31443, protocol: UDP}")).is_ok());
     let twice = both(&service("other", "{port: 80, nodePort: 31443}")).unwrap_err();

@@ -1,12 +1,12 @@
 //! `landfall lock --check`: compares the images that a release names with its lock. Sends no requests for them, and
 //! adds nothing.
 
-use super::named::{Named, NewImage};
+use super::named::{NamedImages, NewImage};
 use super::{Discovery, LockFindings, UnlistedImage, in_doubt, none_rendered, unused};
-use crate::resolution::command::Opened;
+use crate::resolution::command::OpenLock;
 
 /// Result of the comparison.
-pub(in crate::resolution) struct Compared {
+pub(in crate::resolution) struct LockComparison {
     /// Findings for the report.
     pub(in crate::resolution) found: LockFindings,
     /// A line for each image that the lock lacks.
@@ -14,14 +14,14 @@ pub(in crate::resolution) struct Compared {
 }
 
 /// Renders a release and compares its images with the lock. Charts that the store lacks are fetched.
-pub(in crate::resolution) async fn compare(discovery: Discovery<'_>) -> Compared {
-    let Opened { definition, lock, .. } = discovery.opened;
+pub(in crate::resolution) async fn compare(discovery: Discovery<'_>) -> LockComparison {
+    let OpenLock { definition, lock, .. } = discovery.opened;
     let mut definition = definition.clone();
-    let (components, unrendered) = match discovery.rendered(&mut definition, lock).await {
+    let (components, unrendered) = match discovery.render_components(&mut definition, lock).await {
         Ok(rendered) => rendered,
         Err(error) => (Vec::new(), none_rendered(&definition, &error)),
     };
-    let Named { new, used, unlisted } = Named::by(&definition, &components, lock);
+    let NamedImages { new, used, unlisted } = NamedImages::by(&definition, &components, lock);
     let absent = |NewImage { reference, place, used_by }: &NewImage| {
         format!("\n  {place}`{reference}` ({})", used_by.join(", "))
     };
@@ -35,5 +35,5 @@ pub(in crate::resolution) async fn compare(discovery: Discovery<'_>) -> Compared
         in_doubt: components.iter().flat_map(|component| in_doubt(&definition, component, lock)).collect(),
         unrendered,
     };
-    Compared { found, missing }
+    LockComparison { found, missing }
 }

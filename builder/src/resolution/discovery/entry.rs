@@ -5,7 +5,7 @@ use landfall_error_codes::codes;
 use super::named::NewImage;
 use crate::error::{BuildError, Place, Result};
 use crate::lock::Lock;
-use crate::resolution::resolve::Found;
+use crate::resolution::resolve::ResolvedManifest;
 
 /// Key of the list, at the start of a line.
 const KEY: &str = "images:";
@@ -14,7 +14,7 @@ const KEY: &str = "images:";
 const INDENTATION: usize = 2;
 
 /// Lines of an entry, without indentation. A comment names the users of the image.
-pub(super) fn lines(image: &NewImage, found: &Found) -> Vec<String> {
+pub(super) fn lines(image: &NewImage, found: &ResolvedManifest) -> Vec<String> {
     let name = image.name();
     vec![
         format!("- reference: {name}  # found in {}", image.used_by.join(", ")),
@@ -34,10 +34,10 @@ pub(super) fn open_lines(image: &NewImage) -> Vec<String> {
 }
 
 /// The text of a lock with these entries at the end of its images. Returns an error for a list in an inline form.
-pub(super) fn appended(lock: &Lock, entries: &[Vec<String>]) -> Result<String> {
+pub(super) fn append_entries(lock: &Lock, entries: &[Vec<String>]) -> Result<String> {
     let text = lock.text();
     let is_empty = lock.document.images.is_empty();
-    let gap = begun(text).and_then(|key| if is_empty { empty(text, key) } else { end(lock, key) });
+    let gap = find_key_line(text).and_then(|key| if is_empty { empty(text, key) } else { end(lock, key) });
     let Some(Gap { before, after, indentation }) = gap else {
         let names: Vec<_> = entries.iter().filter_map(|lines| lines.first()?.split_whitespace().nth(2)).collect();
         let what = format!("`images` is not written line by line, and has no entry for {}", names.join(", "));
@@ -58,7 +58,7 @@ struct Gap<'a> {
 }
 
 /// Index of the line with the key, counted from 0.
-fn begun(text: &str) -> Option<usize> {
+fn find_key_line(text: &str) -> Option<usize> {
     text.lines().position(|line| line.starts_with(KEY))
 }
 
@@ -127,7 +127,7 @@ fn span(text: &str, number: usize) -> Option<(usize, usize)> {
 mod tests {
     use std::path::Path;
 
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 
@@ -141,7 +141,7 @@ mod tests {
             "  mediaType: unresolved",
             "  size: unresolved",
         ];
-        appended(&lock, &[entry.map(str::to_owned).to_vec()])
+        append_entries(&lock, &[entry.map(str::to_owned).to_vec()])
     }
 
     fn new(indentation: &str) -> String {

@@ -9,7 +9,7 @@ use crate::lock::{List, Lock, LockEntry};
 use crate::own_image;
 use crate::reference::Reference;
 use crate::render::each_usage;
-use crate::rendered::Rendered;
+use crate::rendered::RenderedComponent;
 
 /// Prefix of node packs in the list of an image's users.
 const NODE_PACKS: &str = "nodePacks[";
@@ -40,7 +40,7 @@ impl NewImage {
 
 /// Images of a release.
 #[derive(Debug, Default)]
-pub(super) struct Named {
+pub(super) struct NamedImages {
     /// Images that can be added, in the order in which they are named.
     pub(super) new: Vec<NewImage>,
     /// References of the entries that are used.
@@ -49,9 +49,9 @@ pub(super) struct Named {
     pub(super) unlisted: Vec<UnlistedImage>,
 }
 
-impl Named {
+impl NamedImages {
     /// Collects the images that the node packs and these components name.
-    pub(super) fn by(definition: &Definition, components: &[Rendered], lock: &Lock) -> Self {
+    pub(super) fn by(definition: &Definition, components: &[RenderedComponent], lock: &Lock) -> Self {
         let mut named = Self::default();
         for (index, pack) in definition.release.node_packs.iter().enumerate() {
             for (role, written) in &pack.images {
@@ -59,7 +59,7 @@ impl Named {
                 // The definition was checked when it was read, so the reference parses.
                 if let Ok(reference) = written.value.parse() {
                     let found = lock.find_of_node_pack(&reference, &pack.kubernetes.value, place.clone());
-                    named.found(lock, found, reference, place, &format!("{NODE_PACKS}{index}]"));
+                    named.record_lookup(lock, found, reference, place, &format!("{NODE_PACKS}{index}]"));
                 }
             }
         }
@@ -69,7 +69,7 @@ impl Named {
                 match usage {
                     Ok(usage) if own_image::is_own(&usage.reference) => {}
                     Ok(usage) => named.take(lock, usage.reference, usage.place, name),
-                    Err(error) => named.unlisted.push(unlisted(name, &error)),
+                    Err(error) => named.unlisted.push(unlisted_image(name, &error)),
                 }
             }
         }
@@ -78,10 +78,17 @@ impl Named {
 
     fn take(&mut self, lock: &Lock, reference: Reference, place: Place, user: &str) {
         let found = lock.find(List::Images, &reference, place.clone());
-        self.found(lock, found, reference, place, user);
+        self.record_lookup(lock, found, reference, place, user);
     }
 
-    fn found(&mut self, lock: &Lock, found: Result<&LockEntry>, reference: Reference, place: Place, user: &str) {
+    fn record_lookup(
+        &mut self,
+        lock: &Lock,
+        found: Result<&LockEntry>,
+        reference: Reference,
+        place: Place,
+        user: &str,
+    ) {
         match found {
             Ok(entry) => {
                 self.used.insert(entry.reference.value.clone());
@@ -123,7 +130,7 @@ fn without_digest(reference: &Reference) -> Reference {
     Reference { digest: None, ..reference.clone() }
 }
 
-fn unlisted(user: &str, error: &BuildError) -> UnlistedImage {
+fn unlisted_image(user: &str, error: &BuildError) -> UnlistedImage {
     UnlistedImage { used_by: user.to_owned(), problem: error.in_short() }
 }
 
@@ -160,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    fn taken(names: &[(&str, &str)]) -> Named {
+    fn named_images(names: &[(&str, &str)]) -> NamedImages {
         let digest = Sha256([1; 32]);
         let entry =
             |reference: &str| format!("  - {{reference: '{reference}', digest: '{digest}', mediaType: m, size: 1}}\n");
@@ -171,20 +178,20 @@ mod tests {
             entry("ghcr.io/a/two:2")
         );
         let lock = Lock::parse(Path::new("images.lock"), text).expect("lock");
-        let mut taken = Named::default();
+        let mut taken = NamedImages::default();
         for (reference, user) in names {
             taken.take(&lock, reference.parse().expect("reference"), Place::file(Path::new("web.yaml")), user);
         }
         taken
     }
 
-    fn problems(named: &Named) -> Vec<&str> {
+    fn problems(named: &NamedImages) -> Vec<&str> {
         named.unlisted.iter().map(|unlisted| unlisted.problem.as_str()).collect()
     }
 
     #[test]
     fn missing_images_become_new_entries() {
-        let named = taken(&[
+        let named = named_images(&[
             ("ghcr.io/a/one", "web"),
             ("ghcr.io/a/one:2", "web"),
             ("ghcr.io/a/one:2", "api"),
@@ -203,7 +210,7 @@ mod tests {
         let (one, other) = (Sha256([2; 32]), Sha256([3; 32]));
         let bound = |digest: Sha256| format!("ghcr.io/a/three:1@{digest}");
         let (first, second) = (bound(one), bound(other));
-        let named = taken(&[("ghcr.io/a/three:1", "web"), (first.as_str(), "api"), (second.as_str(), "db")]);
+        let named = named_images(&[("ghcr.io/a/three:1", "web"), (first.as_str(), "api"), (second.as_str(), "db")]);
         assert_eq!((named.new.len(), named.new[0].reference.digest), (1, Some(one)));
         assert_eq!(named.new[0].used_by, ["web", "api"]);
         assert_eq!(problems(&named).len(), 1);
@@ -214,8 +221,12 @@ mod tests {
     fn untagged_images_are_reported() {
         let digest = Sha256([2; 32]);
         let (alone, other) = (format!("ghcr.io/a/four@{digest}"), format!("ghcr.io/a/one:1@{digest}"));
-        let named =
-            taken(&[("ghcr.io/a/two", "w"), ("ghcr.io/a/four", "w"), (alone.as_str(), "w"), (other.as_str(), "w")]);
+        let named = named_images(&[
+            ("ghcr.io/a/two", "w"),
+            ("ghcr.io/a/four", "w"),
+            (alone.as_str(), "w"),
+            (other.as_str(), "w"),
+        ]);
         assert!(named.new.is_empty() && named.used.is_empty());
         let expected =
             ["may mean any of", "named without a version", "by its digest alone", "which has `ghcr.io/a/one:1`"];

@@ -2,8 +2,8 @@
 //! texts that are only reported.
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded as _, codes};
-use landfall_media::progress::Silent;
+use landfall_error_codes::{CodedError as _, codes};
+use landfall_media::progress::SilentProgress;
 
 use super::*;
 use crate::fetch::tests::registry::digest;
@@ -51,7 +51,7 @@ fn name_versions(bench: &Bench) {
     }
 }
 
-fn added(report: &LockReport) -> Vec<(&str, String)> {
+fn added_images(report: &LockReport) -> Vec<(&str, String)> {
     report.found.added.iter().map(|image| (image.reference.as_str(), image.used_by.join(" "))).collect()
 }
 
@@ -63,7 +63,7 @@ async fn missing_images_are_locked_and_built() {
     bench.push_image(POSTGRESQL, false);
     bench.write(MANIFESTS, (objects("ghcr.io/small/database:1") + CLUSTER).as_bytes(), 0o644);
     let report = bench.lock().await.expect("locked");
-    let found = added(&report);
+    let found = added_images(&report);
     assert_eq!(found.len(), 9, "{found:?}");
     assert!(found[..7].iter().all(|(_, users)| users == "nodePacks[0]"), "{found:?}");
     let of_database = ["ghcr.io/small/database:1", POSTGRESQL].map(|image| (image, "database".to_owned()));
@@ -93,7 +93,7 @@ async fn new_image_version_is_added() {
     bench.push_image("ghcr.io/small/database:2", false);
     bench.write(MANIFESTS, objects("ghcr.io/small/database:2").as_bytes(), 0o644);
     let report = bench.lock().await.expect("locked");
-    assert_eq!(added(&report), [("ghcr.io/small/database:2", "database".to_owned())]);
+    assert_eq!(added_images(&report), [("ghcr.io/small/database:2", "database".to_owned())]);
     let unused = UnusedEntry { kind: ChangedKind::Image, entry: "ghcr.io/small/database:1".to_owned() };
     assert_eq!(report.found.unused, [unused]);
     let after = text(&bench);
@@ -123,7 +123,7 @@ async fn index_digest_pins_despite_moved_tag() {
     let named = format!("ghcr.io/small/database:1@{}", digest(&index));
     bench.write(MANIFESTS, objects(&named).as_bytes(), 0o644);
     let report = bench.lock().await.expect("locked");
-    assert_eq!(added(&report), [("ghcr.io/small/database:1", "database".to_owned())]);
+    assert_eq!(added_images(&report), [("ghcr.io/small/database:1", "database".to_owned())]);
     let lock = Lock::parse(&bench.path(LOCK), text(&bench)).expect("lock");
     let entry = lock.list(List::Images).last().expect("entry");
     assert_eq!((entry.index(), entry.digest()), (Some(digest(&index)), Some(digest(&manifest))));
@@ -133,9 +133,10 @@ async fn index_digest_pins_despite_moved_tag() {
     assert!(written.contains(&format!("    resolved: {named}\n")), "{written}");
     let again = bench.lock().await.expect("locked");
     assert_eq!((again.moved.len(), again.found), (0, LockFindings::default()));
-    crate::resolution::check(&bench.lock_options(), &Silent).await.expect("it holds");
-    let update =
-        crate::resolution::update(&bench.lock_options(), &["small/database".to_owned()], &Silent).await.expect("asked");
+    crate::resolution::check(&bench.lock_options(), &SilentProgress).await.expect("it holds");
+    let update = crate::resolution::update(&bench.lock_options(), &["small/database".to_owned()], &SilentProgress)
+        .await
+        .expect("asked");
     assert_eq!((update.entries, update.changed.len(), text(&bench)), (1, 0, written));
     // Another tag is another image, which is resolved.
     bench.push_image("ghcr.io/small/database:2", false);
@@ -243,12 +244,12 @@ async fn check_names_missing_and_unused_entries() {
     bench.lock().await.expect("locked");
     let before = text(&bench);
     let options = bench.lock_options();
-    let held = crate::resolution::check(&options, &Silent).await.expect("all is there");
+    let held = crate::resolution::check(&options, &SilentProgress).await.expect("all is there");
     assert_eq!(held.found, LockFindings::default());
 
     // An image without an entry is not requested: its registry may lack it.
     bench.write(MANIFESTS, objects("ghcr.io/small/database:2").as_bytes(), 0o644);
-    let refused = crate::resolution::check(&options, &Silent).await.expect_err("no entry");
+    let refused = crate::resolution::check(&options, &SilentProgress).await.expect_err("no entry");
     assert_eq!(refused.code(), codes::LOCK_LACKS_IMAGES);
     assert_eq!(refused.code().class, codes::LOCK_OUTDATED.class, "both end alike");
     let said = refused.to_string();
@@ -259,13 +260,13 @@ async fn check_names_missing_and_unused_entries() {
 
     bench.push_image("ghcr.io/small/database:2", false);
     bench.lock().await.expect("locked");
-    let held = crate::resolution::check(&options, &Silent).await.expect("all is there");
+    let held = crate::resolution::check(&options, &SilentProgress).await.expect("all is there");
     let unused = UnusedEntry { kind: ChangedKind::Image, entry: "ghcr.io/small/database:1".to_owned() };
     assert_eq!(held.found, LockFindings { unused: vec![unused], ..LockFindings::default() });
 
     // Without the renderer, the check reports what it did not examine.
     let options = LockOptions { kubectl: bench.path("gone"), ..options };
-    let found = crate::resolution::check(&options, &Silent).await.expect("the entries hold").found;
+    let found = crate::resolution::check(&options, &SilentProgress).await.expect("the entries hold").found;
     assert!(found.unused.is_empty() && found.unrendered.len() > 1, "{found:?}");
 }
 
@@ -275,7 +276,7 @@ async fn check_combines_moved_and_missing() {
     bench.lock().await.expect("locked");
     bench.push_image_of("registry.k8s.io/pause:3.10.2", false, &[b"another layer".to_vec()]);
     bench.write(MANIFESTS, objects("ghcr.io/small/unknown").as_bytes(), 0o644);
-    let refused = crate::resolution::check(&bench.lock_options(), &Silent).await.expect_err("both");
+    let refused = crate::resolution::check(&bench.lock_options(), &SilentProgress).await.expect_err("both");
     assert_eq!(refused.code(), codes::LOCK_OUTDATED);
     let said = refused.to_string();
     for part in ["registry.k8s.io/pause:3.10.2 names sha256:", "an image of database: ", "is named without a version"] {

@@ -11,11 +11,14 @@ use crate::reference::Reference;
 /// Unused entries, in the order of the lock. `images` are the references of used images, if all are known.
 pub(super) fn entries(definition: &Definition, lock: &Lock, images: Option<&BTreeSet<String>>) -> Vec<UnusedEntry> {
     let release = &definition.release;
-    let artifacts =
-        meant(lock, List::Artifacts, release.artifacts.iter().map(|artifact| artifact.reference.value.as_str()));
+    let artifacts = selected_references(
+        lock,
+        List::Artifacts,
+        release.artifacts.iter().map(|artifact| artifact.reference.value.as_str()),
+    );
     let charts = release.components.iter().filter_map(|component| component.chart.as_ref());
     let charts = charts.filter_map(|ChartDefinition { reference, .. }| reference.as_ref());
-    let charts = meant(lock, List::Charts, charts.map(|reference| reference.value.as_str()));
+    let charts = selected_references(lock, List::Charts, charts.map(|reference| reference.value.as_str()));
     let is_used = |list: List, reference: &str| match list {
         List::Images => images.is_none_or(|used| used.contains(reference)),
         List::Artifacts => artifacts.contains(reference),
@@ -28,7 +31,7 @@ pub(super) fn entries(definition: &Definition, lock: &Lock, images: Option<&BTre
 }
 
 /// References of the entries that these names select.
-fn meant<'a>(lock: &Lock, list: List, names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+fn selected_references<'a>(lock: &Lock, list: List, names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     let entry = |name: &str| lock.find(list, &name.parse::<Reference>().ok()?, Place::default()).ok();
     names.filter_map(entry).map(|entry| entry.reference.value.clone()).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use html5gum::{HtmlString, Spanned, Token, Tokenizer};
 use url::Url;
 
-use super::Listed;
+use super::IndexFile;
 use crate::wheels::sha256;
 
 /// Maximum length of an anchor's text, in bytes.
@@ -17,20 +17,20 @@ const VERSION: &[u8] = b"pypi:repository-version";
 type Attributes = BTreeMap<HtmlString, Spanned<HtmlString, ()>>;
 
 /// Files of a page, and the base of its links. Returns an error text for an invalid page.
-pub fn read(bytes: &[u8], mut base: Url) -> Result<(Vec<Listed>, Url), String> {
+pub fn read(bytes: &[u8], mut base: Url) -> Result<(Vec<IndexFile>, Url), String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
-    let (mut files, mut open): (Vec<Listed>, Option<Listed>) = (Vec::new(), None);
+    let (mut files, mut open): (Vec<IndexFile>, Option<IndexFile>) = (Vec::new(), None);
     for Ok(token) in Tokenizer::new(text) {
         match token {
             Token::StartTag(tag) if tag.name.as_slice() == b"a" => {
-                files.extend(open.take().and_then(closed));
-                open = listed(&tag.attributes);
+                files.extend(open.take().and_then(finish_file));
+                open = to_index_file(&tag.attributes);
             }
             Token::StartTag(tag) if tag.name.as_slice() == b"base" => {
                 base = value(&tag.attributes, b"href").and_then(|href| base.join(&href).ok()).unwrap_or(base);
             }
             Token::StartTag(tag) if tag.name.as_slice() == b"meta" => check_version(&tag.attributes)?,
-            Token::EndTag(tag) if tag.name.as_slice() == b"a" => files.extend(open.take().and_then(closed)),
+            Token::EndTag(tag) if tag.name.as_slice() == b"a" => files.extend(open.take().and_then(finish_file)),
             Token::String(text) => {
                 if let Some(file) = open.as_mut().filter(|file| file.file_name.len() + text.len() <= NAME_BYTES) {
                     file.file_name.push_str(&String::from_utf8_lossy(&text));
@@ -39,7 +39,7 @@ pub fn read(bytes: &[u8], mut base: Url) -> Result<(Vec<Listed>, Url), String> {
             _ => {}
         }
     }
-    files.extend(open.and_then(closed));
+    files.extend(open.and_then(finish_file));
     Ok((files, base))
 }
 
@@ -57,12 +57,12 @@ fn check_version(attributes: &Attributes) -> Result<(), String> {
 }
 
 /// The file of an anchor, before its text is read.
-fn listed(attributes: &Attributes) -> Option<Listed> {
+fn to_index_file(attributes: &Attributes) -> Option<IndexFile> {
     let href = value(attributes, b"href")?;
     let digits = href
         .split_once('#')
         .and_then(|(_, fragment)| fragment.split('&').find_map(|part| part.strip_prefix("sha256=")));
-    Some(Listed {
+    Some(IndexFile {
         file_name: String::new(),
         sha256: digits.and_then(sha256),
         size: None,
@@ -73,7 +73,7 @@ fn listed(attributes: &Attributes) -> Option<Listed> {
 }
 
 /// A file with its name; `None` for an anchor without text.
-fn closed(file: Listed) -> Option<Listed> {
+fn finish_file(file: IndexFile) -> Option<IndexFile> {
     let file_name = file.file_name.trim().to_owned();
-    (!file_name.is_empty()).then_some(Listed { file_name, ..file })
+    (!file_name.is_empty()).then_some(IndexFile { file_name, ..file })
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use landfall_packages::normalized;
+use landfall_packages::normalize_name;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Listed, is_size};
+use super::{IndexFile, is_size};
 use crate::wheels::sha256;
 
 #[derive(Deserialize)]
@@ -39,24 +39,24 @@ struct File {
 }
 
 /// Files of a page. Returns an error text for an invalid one.
-pub fn read(bytes: &[u8], project: &str) -> Result<Vec<Listed>, String> {
+pub fn read(bytes: &[u8], project: &str) -> Result<Vec<IndexFile>, String> {
     let page: Page = serde_json::from_slice(bytes).map_err(|error| format!("is malformed: {error}"))?;
     let version = &page.meta.api_version;
     if version.split('.').next() != Some("1") {
         return Err(format!("is of the version {} of the protocol, not 1", version.escape_default()));
     }
-    if normalized(&page.name) != project {
+    if normalize_name(&page.name) != project {
         return Err(format!("is that of the project `{}`", page.name.escape_default()));
     }
-    page.files.into_iter().map(listed).collect()
+    page.files.into_iter().map(to_index_file).collect()
 }
 
-fn listed(file: File) -> Result<Listed, String> {
+fn to_index_file(file: File) -> Result<IndexFile, String> {
     let File { filename, url, hashes, requires_python, size, yanked } = file;
     if size.is_some_and(|size| !is_size(size)) {
         return Err(format!("names {} bytes for `{}`", size.unwrap_or_default(), filename.escape_default()));
     }
-    Ok(Listed {
+    Ok(IndexFile {
         sha256: hashes.get("sha256").and_then(|digits| sha256(digits)),
         file_name: filename,
         address: url,

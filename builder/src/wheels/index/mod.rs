@@ -21,13 +21,13 @@ const FILES: usize = 200_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectPage {
     /// Files, in the order of the page.
-    pub files: Vec<Listed>,
+    pub files: Vec<IndexFile>,
     base: Url,
 }
 
 /// A file on a page or in a project lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct IndexFile {
     /// Name as listed.
     pub file_name: String,
     /// URL as listed.
@@ -65,12 +65,12 @@ impl ProjectPage {
     }
 
     /// URL of a file on the page.
-    pub fn url(&self, file: &Listed) -> Result<FileUrl> {
+    pub fn url(&self, file: &IndexFile) -> Result<FileUrl> {
         file.url_by(|address| self.base.join(address))
     }
 }
 
-impl Listed {
+impl IndexFile {
     /// URL of the file, which must be absolute.
     pub fn url(&self) -> Result<FileUrl> {
         self.url_by(Url::parse)

@@ -4,7 +4,7 @@ use landfall_error_codes::codes;
 use landfall_packages::WheelName;
 use percent_encoding::percent_decode_str;
 
-use super::super::index::{Listed, is_size};
+use super::super::index::{IndexFile, is_size};
 use super::super::requirements::Refusal;
 use super::super::sha256;
 
@@ -20,7 +20,7 @@ pub(super) struct File<'a> {
 }
 
 /// Converts a file to its listed form. Returns an error for a file without URL, which is local to a machine.
-pub(super) fn listed(file: File<'_>) -> Result<Listed, Refusal> {
+pub(super) fn to_index_file(file: File<'_>) -> Result<IndexFile, Refusal> {
     let unreadable = |what: String| (codes::PROJECT_LOCK_UNREADABLE, what);
     let Some(address) = file.url else {
         let what = "has a file that is a path of one machine, which no index has".to_owned();
@@ -35,7 +35,7 @@ pub(super) fn listed(file: File<'_>) -> Result<Listed, Refusal> {
         sha256(digits)
             .ok_or_else(|| unreadable(format!("states no SHA-256 for `{}`: `{}`", shown(), digits.escape_default())))
     });
-    Ok(Listed {
+    Ok(IndexFile {
         sha256: digest.transpose()?,
         address: address.to_owned(),
         size: file.size,

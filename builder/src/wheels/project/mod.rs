@@ -18,12 +18,12 @@ mod text;
 mod uv;
 mod walk;
 
-pub use pyproject::{FILE_NAME as PYPROJECT, outdated};
+pub use pyproject::{FILE_NAME as PYPROJECT, outdated_error};
 pub use selection::Selection;
 
 use std::path::Path;
 
-use super::index::Listed;
+use super::index::IndexFile;
 use super::requirement::Requirement;
 use super::target::Target;
 use crate::error::BuildError;
@@ -67,11 +67,11 @@ impl Form {
 
 /// A package that applies to a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Locked {
+pub struct LockedPackage {
     /// Requirement for its one version, with the hashes of its files.
     pub requirement: Requirement,
     /// Files with absolute URLs.
-    pub files: Vec<Listed>,
+    pub files: Vec<IndexFile>,
     /// True if it has its own URL, so that no index lists it.
     pub is_direct: bool,
 }
@@ -83,7 +83,7 @@ pub fn read(
     text: &str,
     target: &Target,
     chosen: &Selection,
-) -> (Vec<Locked>, Vec<BuildError>) {
+) -> (Vec<LockedPackage>, Vec<BuildError>) {
     let text = Text::new(path, text);
     let (mut locked, mut faults) = match form {
         ProjectForm::Uv => uv::read(&text, target, chosen),
@@ -91,7 +91,7 @@ pub fn read(
     };
     faults.extend(text.without_repeats(&mut locked, target));
     if locked.is_empty() && faults.is_empty() {
-        faults.push(text.refused(format!("no package applies to {target}")));
+        faults.push(text.file_error(format!("no package applies to {target}")));
     }
     (locked, faults)
 }

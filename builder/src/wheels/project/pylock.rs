@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfall_error_codes::{Coded as _, codes};
-use landfall_packages::normalized;
+use landfall_error_codes::{CodedError as _, codes};
+use landfall_packages::normalize_name;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
@@ -11,8 +11,8 @@ use toml::Spanned;
 use super::super::marker::{self, Environment};
 use super::super::target::Target;
 use super::files::{File, is_wheel};
-use super::text::{Text, Written};
-use super::{Locked, Selection};
+use super::text::{Text, WrittenPackage};
+use super::{LockedPackage, Selection};
 use crate::error::BuildError;
 
 /// The file, parsed leniently because other tools write it.
@@ -80,8 +80,8 @@ impl Distribution {
 }
 
 /// Packages that apply to a target, and all errors.
-pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec<Locked>, Vec<BuildError>) {
-    let document: Document = match text.parsed() {
+pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec<LockedPackage>, Vec<BuildError>) {
+    let document: Document = match text.parse() {
         Ok(document) => document,
         Err(error) => return (Vec::new(), vec![error]),
     };
@@ -93,7 +93,7 @@ pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec
     for package in &document.packages {
         match applies(text, package, &environment, target) {
             Ok(false) => {}
-            Ok(true) => match taken(text, package) {
+            Ok(true) => match read_package(text, package) {
                 Ok(package) => locked.push(package),
                 Err(error) => faults.push(error),
             },
@@ -112,13 +112,13 @@ fn environment<'a>(
 ) -> Result<Environment<'a>, BuildError> {
     if document.lock_version.split('.').next() != Some("1") {
         let version = document.lock_version.escape_default();
-        return Err(text.refused(format!("has the lock-version {version}, where 1.0 is needed")));
+        return Err(text.file_error(format!("has the lock-version {version}, where 1.0 is needed")));
     }
     if let Some(project) = &chosen.project {
-        return Err(text.unchosen(format!("a pylock.toml names no project, so `{project}` cannot be chosen")));
+        return Err(text.selection_error(format!("a pylock.toml names no project, so `{project}` cannot be chosen")));
     }
     text.check_python(document.requires_python.as_deref(), target)?;
-    let all = |names: &[String]| names.iter().map(|name| normalized(name)).collect::<BTreeSet<_>>();
+    let all = |names: &[String]| names.iter().map(|name| normalize_name(name)).collect::<BTreeSet<_>>();
     let (extras, groups) = (all(&document.extras), all(&document.dependency_groups));
     let wanted = chosen.groups.clone().unwrap_or_else(|| all(&document.default_groups));
     // Default groups need not be listed.
@@ -153,7 +153,7 @@ fn applies(
 }
 
 /// A package with its files, or the error why none of its files can travel.
-fn taken(text: &Text<'_>, package: &Package) -> Result<Locked, BuildError> {
+fn read_package(text: &Text<'_>, package: &Package) -> Result<LockedPackage, BuildError> {
     let elsewhere = |what: &str| text.fault(&package.name, codes::REQUIREMENT_ELSEWHERE, what.to_owned());
     if package.vcs.is_some() {
         return Err(elsewhere("is taken from a repository of source code, which no index has"));
@@ -167,5 +167,5 @@ fn taken(text: &Text<'_>, package: &Package) -> Result<Locked, BuildError> {
     }
     let files = package.wheels.iter().chain(&package.sdist).chain(archive).map(Distribution::file).collect();
     let version = package.version.as_deref();
-    text.locked(Written { name: &package.name, version, files, is_direct: archive.is_some() })
+    text.to_locked(WrittenPackage { name: &package.name, version, files, is_direct: archive.is_some() })
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::str::FromStr as _;
 
 use landfall_error_codes::codes;
-use landfall_packages::normalized;
+use landfall_packages::normalize_name;
 use pep440_rs::VersionSpecifiers;
 use serde::Deserialize;
 
 use super::text::Text;
-use super::uv::{Declared, Document};
+use super::uv::{DeclaredDependency, Document};
 use crate::error::{BuildError, Place};
 
 /// Name of the file.
@@ -39,16 +39,16 @@ struct Project {
 /// compared.
 ///
 /// Names and versions are compared. Markers are not, because uv rewrites them.
-pub fn outdated(lock: (&Path, &str), declaration: (&Path, &str)) -> Option<BuildError> {
-    let declared: Declaration = match Text::new(declaration.0, declaration.1).parsed() {
+pub fn outdated_error(lock: (&Path, &str), declaration: (&Path, &str)) -> Option<BuildError> {
+    let declared: Declaration = match Text::new(declaration.0, declaration.1).parse() {
         Ok(declared) => declared,
         Err(error) => return Some(error),
     };
     let project = declared.project.filter(|project| !project.has_dynamic_dependencies())?;
     // An error in the file itself is reported where it is read.
-    let document: Document = Text::new(lock.0, lock.1).parsed().ok()?;
-    let name = normalized(&project.name);
-    let is_project = |name_of: &str, folder: Option<&str>| folder.is_some() && normalized(name_of) == name;
+    let document: Document = Text::new(lock.0, lock.1).parse().ok()?;
+    let name = normalize_name(&project.name);
+    let is_project = |name_of: &str, folder: Option<&str>| folder.is_some() && normalize_name(name_of) == name;
     let found = document.packages.iter().find(|package| is_project(package.name.get_ref(), package.source.folder()));
     let difference = match found {
         None => Some(format!("has no project `{}`", name.escape_default())),
@@ -68,12 +68,12 @@ impl Project {
 }
 
 /// Text about the first difference between the declarations and the lock.
-fn difference(project: &Project, locked: &[Declared]) -> Option<String> {
+fn difference(project: &Project, locked: &[DeclaredDependency]) -> Option<String> {
     let written = project.dependencies.iter().chain(project.optional_dependencies.values().flatten());
     let written: Vec<_> =
-        written.filter_map(|text| named(text).map(|(name, versions)| (text, name, versions))).collect();
+        written.filter_map(|text| parse_name(text).map(|(name, versions)| (text, name, versions))).collect();
     let lacking = written.iter().find(|(_, name, versions)| {
-        let is_same = |other: &Declared| {
+        let is_same = |other: &DeclaredDependency| {
             // uv drops the versions of a dependency from another source.
             let is_elsewhere = versions.is_none() || other.source.is_elsewhere();
             other.name == *name && (is_elsewhere || *versions == Some(specifiers(other.specifier.as_deref())))
@@ -86,14 +86,14 @@ fn difference(project: &Project, locked: &[Declared]) -> Option<String> {
         let shown: String = plain.chars().filter(|letter| !letter.is_control()).collect();
         return Some(format!("does not have `{shown}`"));
     }
-    let is_gone = |other: &&Declared| !written.iter().any(|(_, name, _)| other.name == *name);
+    let is_gone = |other: &&DeclaredDependency| !written.iter().any(|(_, name, _)| other.name == *name);
     let gone = locked.iter().find(is_gone)?;
     Some(format!("has `{}`, which the project no longer needs", gone.name.escape_default()))
 }
 
 /// Name and versions of a requirement. The versions are `None` if it is from another source; the result is `None`
 /// without a name.
-fn named(text: &str) -> Option<(String, Option<BTreeSet<String>>)> {
+fn parse_name(text: &str) -> Option<(String, Option<BTreeSet<String>>)> {
     let text = text.trim();
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     let (name, rest) = text.split_at(text.find(|letter: char| !is_of_name(letter)).unwrap_or(text.len()));
@@ -102,7 +102,7 @@ fn named(text: &str) -> Option<(String, Option<BTreeSet<String>>)> {
     let versions = rest.split(';').next().unwrap_or_default().trim();
     let plain = versions.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(versions);
     let versions = (!plain.starts_with('@')).then(|| specifiers(Some(plain)));
-    (!name.is_empty()).then(|| (normalized(name), versions))
+    (!name.is_empty()).then(|| (normalize_name(name), versions))
 }
 
 /// Version specifiers as a set, independent of their written form.

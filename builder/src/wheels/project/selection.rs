@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use landfall_packages::normalized;
+use landfall_packages::normalize_name;
 
 /// The selection, with normalized names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub struct Selection {
 impl Selection {
     /// Creates a selection from names as written.
     pub fn new(project: Option<&str>, extras: &[String], groups: Option<&[String]>) -> Self {
-        let all = |names: &[String]| names.iter().map(|name| normalized(name)).collect();
-        Self { project: project.map(normalized), extras: all(extras), groups: groups.map(all) }
+        let all = |names: &[String]| names.iter().map(|name| normalize_name(name)).collect();
+        Self { project: project.map(normalize_name), extras: all(extras), groups: groups.map(all) }
     }
 
     /// Returns true if nothing is selected.

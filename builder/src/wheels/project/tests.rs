@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 
 use super::*;
 
@@ -17,9 +17,9 @@ fn selection(extras: &[&str], groups: Option<&[&str]>) -> Selection {
 }
 
 /// Packages of a file, one line each, or otherwise its errors.
-fn shown(form: ProjectForm, text: &str, target: &Target, selection: &Selection) -> String {
+fn packages_text(form: ProjectForm, text: &str, target: &Target, selection: &Selection) -> String {
     let (locked, faults) = read(form, Path::new("project.lock"), text, target, selection);
-    let packages = locked.iter().fold(String::new(), |mut lines, Locked { requirement, files, is_direct }| {
+    let packages = locked.iter().fold(String::new(), |mut lines, LockedPackage { requirement, files, is_direct }| {
         let files: Vec<_> = files.iter().map(|file| file.file_name.as_str()).collect();
         let direct = if *is_direct { " (direct)" } else { "" };
         let (line, name, version) = (requirement.line, &requirement.name, requirement.version());
@@ -34,7 +34,7 @@ fn shown(form: ProjectForm, text: &str, target: &Target, selection: &Selection) 
 }
 
 fn uv(text: &str, extras: &[&str], groups: &[&str]) -> String {
-    shown(ProjectForm::Uv, text, &target("3.12"), &selection(extras, Some(groups)))
+    packages_text(ProjectForm::Uv, text, &target("3.12"), &selection(extras, Some(groups)))
 }
 
 /// A package of a registry in uv's format, with one wheel for every platform.
@@ -95,7 +95,7 @@ fn lock() -> String {
 
 #[test]
 fn uv_lock_selects_target_packages() {
-    let of_python = |python: &str| shown(ProjectForm::Uv, &lock(), &target(python), &selection(&[], None));
+    let of_python = |python: &str| packages_text(ProjectForm::Uv, &lock(), &target(python), &selection(&[], None));
     let cases = [
         ("nothing chosen", uv(&lock(), &[], &[])),
         ("Python 3.11.0", of_python("3.11.0")),
@@ -107,12 +107,12 @@ fn uv_lock_selects_target_packages() {
         ("an unknown group", uv(&lock(), &[], &["dve"])),
         ("Python 3.10", of_python("3.10")),
     ];
-    insta::assert_snapshot!(titled(&cases));
+    insta::assert_snapshot!(cases_text(&cases));
 }
 
 #[test]
 fn patch_dependent_lock_needs_patch_version() {
-    let of = |text: &str, python: &str| shown(ProjectForm::Uv, text, &target(python), &selection(&[], None));
+    let of = |text: &str, python: &str| packages_text(ProjectForm::Uv, text, &target(python), &selection(&[], None));
     let range = lock().replace(">=3.11", ">=3.12.1");
     assert!(
         of(&range, "3.12").starts_with("LF2153 project.lock: it is for Python >=3.12.1, and"),
@@ -126,7 +126,7 @@ fn patch_dependent_lock_needs_patch_version() {
     assert!(of(&marked, "3.12.3").contains(" tomli ") && !of(&marked, "3.12.4").contains(" tomli "));
 }
 
-fn titled(cases: &[(&str, String)]) -> String {
+fn cases_text(cases: &[(&str, String)]) -> String {
     cases.iter().fold(String::new(), |mut text, (title, shown)| {
         let _ = writeln!(text, "## {title}\n{shown}");
         text
@@ -188,7 +188,7 @@ fn unfollowable_locks_are_refused() {
         format!("version = 1\n{}{member}", project.replace("version = 1\n", "").replace("\".\"", "\"app\""));
     let of_member = |name: &str| {
         let chosen = Selection::new(Some(name), &[], None);
-        shown(ProjectForm::Uv, &workspace, &target("3.12"), &chosen)
+        packages_text(ProjectForm::Uv, &workspace, &target("3.12"), &chosen)
     };
     let cases = [
         ("no TOML", one("version = 1\n[[package]\n")),
@@ -212,7 +212,7 @@ fn unfollowable_locks_are_refused() {
         ),
         ("other environments", one(&format!("supported-markers = [\"sys_platform == 'darwin'\"]\n{project}"))),
     ];
-    insta::assert_snapshot!(titled(&cases));
+    insta::assert_snapshot!(cases_text(&cases));
 }
 
 /// A `pylock.toml` as uv and pip write it.
@@ -280,7 +280,7 @@ fn pylock() -> String {
 #[test]
 fn pylock_selects_by_marker() {
     let read = |text: &str, extras: &[&str], groups: Option<&[&str]>| {
-        shown(ProjectForm::Pylock, text, &target("3.12"), &selection(extras, groups))
+        packages_text(ProjectForm::Pylock, text, &target("3.12"), &selection(extras, groups))
     };
     let text = pylock();
     let cases = [
@@ -297,9 +297,9 @@ fn pylock_selects_by_marker() {
         ("twice", read(&(text.clone() + "[[packages]]\nname = \"Always\"\nversion = \"2\"\nwheels = []\n"), &[], None)),
         ("no packages", read("lock-version = \"1.0\"\npackages = []\n", &[], None)),
     ];
-    insta::assert_snapshot!(titled(&cases));
+    insta::assert_snapshot!(cases_text(&cases));
     let chosen = Selection::new(Some("shop"), &[], None);
-    let of_project = shown(ProjectForm::Pylock, &text, &target("3.12"), &chosen);
+    let of_project = packages_text(ProjectForm::Pylock, &text, &target("3.12"), &chosen);
     assert!(of_project.starts_with("LF2136") && of_project.contains("`shop`"), "{of_project}");
 }
 
@@ -325,7 +325,7 @@ fn lock_form_follows_file_name() {
 #[test]
 fn changed_project_outdates_lock() {
     let outdated_by = |declared: &str| {
-        let fault = outdated((Path::new("uv.lock"), &lock()), (Path::new("pyproject.toml"), declared));
+        let fault = outdated_error((Path::new("uv.lock"), &lock()), (Path::new("pyproject.toml"), declared));
         fault.map(|fault| format!("{} {fault}", fault.code().id))
     };
     let declared = "[project]\nname = \"Shop\"\ndependencies = [\"Coverage [toml] >= 7, < 8\", \"colorama; \
@@ -357,10 +357,11 @@ const REAL: [&str; 3] =
     [include_str!("testdata/uv.lock"), include_str!("testdata/pylock.toml"), include_str!("testdata/pyproject.toml")];
 
 /// Names and versions of the packages for Linux; fails if there are errors.
-fn pinned(form: ProjectForm, text: &str, python: &str, selection: &Selection) -> String {
+fn pinned_versions(form: ProjectForm, text: &str, python: &str, selection: &Selection) -> String {
     let (locked, faults) = read(form, Path::new("project.lock"), text, &target(python), selection);
     assert!(faults.is_empty(), "{faults:?}");
-    let pin = |Locked { requirement, .. }: &Locked| format!("{}=={}", requirement.name, requirement.version());
+    let pin =
+        |LockedPackage { requirement, .. }: &LockedPackage| format!("{}=={}", requirement.name, requirement.version());
     let mut pins: Vec<_> = locked.iter().map(pin).collect();
     pins.sort_unstable();
     pins.join(" ")
@@ -385,14 +386,18 @@ fn real_lock_matches_uv_export() {
         ),
     ] {
         let chosen = selection(extras, Some(groups));
-        assert_eq!(pinned(ProjectForm::Uv, uv_lock, python, &chosen), expected, "{python} {extras:?} {groups:?}");
+        assert_eq!(
+            pinned_versions(ProjectForm::Uv, uv_lock, python, &chosen),
+            expected,
+            "{python} {extras:?} {groups:?}"
+        );
     }
-    assert_eq!(pinned(ProjectForm::Pylock, pylock, "3.10", &Selection::default()), of_310);
+    assert_eq!(pinned_versions(ProjectForm::Pylock, pylock, "3.10", &Selection::default()), of_310);
     let refused = uv(uv_lock, &["old", "both"], &[]);
     assert!(refused.starts_with("LF2137"), "{refused}");
-    assert!(outdated((Path::new("uv.lock"), uv_lock), (Path::new("pyproject.toml"), pyproject)).is_none());
+    assert!(outdated_error((Path::new("uv.lock"), uv_lock), (Path::new("pyproject.toml"), pyproject)).is_none());
     let changed = pyproject.replace("six==1.16.0", "six==1.17.0");
-    assert!(outdated((Path::new("uv.lock"), uv_lock), (Path::new("pyproject.toml"), &changed)).is_some());
+    assert!(outdated_error((Path::new("uv.lock"), uv_lock), (Path::new("pyproject.toml"), &changed)).is_some());
 }
 
 #[test]

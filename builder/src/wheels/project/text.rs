@@ -5,16 +5,16 @@ use std::path::Path;
 use std::str::FromStr as _;
 
 use landfall_error_codes::{Code, codes};
-use landfall_packages::normalized;
+use landfall_packages::normalize_name;
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
-use super::super::marker::{self, Environment, Unknown};
+use super::super::marker::{self, Environment, MarkerError};
 use super::super::requirement::Requirement;
 use super::super::target::Target;
-use super::Locked;
-use super::files::{File, listed};
+use super::LockedPackage;
+use super::files::{File, to_index_file};
 use crate::error::{BuildError, Place};
 use crate::nearest::nearest;
 
@@ -27,7 +27,7 @@ pub(super) struct Text<'a> {
 }
 
 /// A package in a project lock.
-pub(super) struct Written<'a> {
+pub(super) struct WrittenPackage<'a> {
     pub(super) name: &'a Spanned<String>,
     pub(super) version: Option<&'a str>,
     pub(super) files: Vec<File<'a>>,
@@ -41,7 +41,7 @@ impl<'a> Text<'a> {
     }
 
     /// Parses the text.
-    pub(super) fn parsed<T: DeserializeOwned>(&self) -> Result<T, BuildError> {
+    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, BuildError> {
         toml::from_str(self.contents).map_err(|error| {
             let line = error.span().map(|span| self.line(span.start));
             let place = Place { line, ..Place::file(self.path) };
@@ -60,12 +60,12 @@ impl<'a> Text<'a> {
     }
 
     /// Error for the file as a whole.
-    pub(super) fn refused(&self, what: String) -> BuildError {
+    pub(super) fn file_error(&self, what: String) -> BuildError {
         BuildError::at(codes::PROJECT_LOCK_UNREADABLE, Place::file(self.path), what)
     }
 
     /// Error for the vendor's selection from the file.
-    pub(super) fn unchosen(&self, what: String) -> BuildError {
+    pub(super) fn selection_error(&self, what: String) -> BuildError {
         BuildError::at(codes::PROJECT_SELECTION, Place::file(self.path), what)
     }
 
@@ -79,7 +79,7 @@ impl<'a> Text<'a> {
         let Some(unknown) = chosen.difference(known).next() else { return Ok(()) };
         let near = nearest(unknown, known.iter().map(String::as_str));
         let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        Err(self.unchosen(format!("it has no {noun} `{}`{near}", unknown.escape_default())))
+        Err(self.selection_error(format!("it has no {noun} `{}`{near}", unknown.escape_default())))
     }
 
     /// Error for a package, at its line.
@@ -92,11 +92,12 @@ impl<'a> Text<'a> {
     pub(super) fn check_python(&self, requires: Option<&str>, target: &Target) -> Result<(), BuildError> {
         let Some(requires) = requires else { return Ok(()) };
         let specifiers = VersionSpecifiers::from_str(requires)
-            .map_err(|_| self.refused(format!("`{}` is not a range of versions", requires.escape_default())))?;
+            .map_err(|_| self.file_error(format!("`{}` is not a range of versions", requires.escape_default())))?;
         match target.is_in(&specifiers) {
             Some(true) => Ok(()),
             Some(false) => {
-                Err(self.refused(format!("it is for Python {}, and the target is {target}", requires.escape_default())))
+                Err(self
+                    .file_error(format!("it is for Python {}, and the target is {target}", requires.escape_default())))
             }
             None => {
                 let what =
@@ -115,40 +116,44 @@ impl<'a> Text<'a> {
         let holding: Vec<_> = markers.iter().map(|marker| marker::holds(marker, environment)).collect();
         let is_met = holding.is_empty() || holding.contains(&Ok(true));
         let mut unknown = holding.into_iter().filter_map(Result::err);
-        if let Some(unknown) = unknown.find(|unknown| !is_met || *unknown != Unknown::Patch) {
+        if let Some(unknown) = unknown.find(|unknown| !is_met || *unknown != MarkerError::Patch) {
             let (code, what) = unknown.refusal(codes::PROJECT_LOCK_UNREADABLE);
             return Err(BuildError::at(code, Place::file(self.path), what));
         }
         if is_met {
             return Ok(());
         }
-        Err(self.refused(format!("none of its environments is {}", environment.target())))
+        Err(self.file_error(format!("none of its environments is {}", environment.target())))
     }
 
     /// Converts a package with its files.
-    pub(super) fn locked(&self, written: Written<'_>) -> Result<Locked, BuildError> {
-        let Written { name, version, files, is_direct } = written;
+    pub(super) fn to_locked(&self, written: WrittenPackage<'_>) -> Result<LockedPackage, BuildError> {
+        let WrittenPackage { name, version, files, is_direct } = written;
         let refuse = |code, what| self.fault(name, code, what);
         let version = version.ok_or_else(|| refuse(codes::REQUIREMENT_UNPINNED, "names no version".to_owned()))?;
         let version = Version::from_str(version).map_err(|_| {
             let what = format!("`{}` is not a version as PEP 440 has it", version.escape_default());
             refuse(codes::PROJECT_LOCK_UNREADABLE, what)
         })?;
-        let files: Vec<_> =
-            files.into_iter().map(listed).collect::<Result<_, _>>().map_err(|(code, what)| refuse(code, what))?;
+        let files: Vec<_> = files
+            .into_iter()
+            .map(to_index_file)
+            .collect::<Result<_, _>>()
+            .map_err(|(code, what)| refuse(code, what))?;
         let hashes: Vec<_> = files.iter().filter_map(|file| file.sha256).collect();
         if hashes.is_empty() && !files.is_empty() {
             return Err(refuse(codes::REQUIREMENT_UNHASHED, "states no SHA-256 of its files".to_owned()));
         }
-        let requirement = Requirement::exact(self.line(name.span().start), normalized(name.get_ref()), version, hashes);
-        Ok(Locked { requirement, files, is_direct })
+        let requirement =
+            Requirement::exact(self.line(name.span().start), normalize_name(name.get_ref()), version, hashes);
+        Ok(LockedPackage { requirement, files, is_direct })
     }
 
     /// Removes repetitions of a package in the same version; returns an error for each package with two versions.
-    pub(super) fn without_repeats(&self, locked: &mut Vec<Locked>, target: &Target) -> Vec<BuildError> {
+    pub(super) fn without_repeats(&self, locked: &mut Vec<LockedPackage>, target: &Target) -> Vec<BuildError> {
         let mut first: HashMap<String, (u64, Version)> = HashMap::new();
         let mut faults = Vec::new();
-        locked.retain(|Locked { requirement, .. }| {
+        locked.retain(|LockedPackage { requirement, .. }| {
             let (line, version) = (requirement.line, requirement.version());
             let Some((earlier, other)) = first.get(&requirement.name) else {
                 first.insert(requirement.name.clone(), (line, version.clone()));

@@ -5,16 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_error_codes::codes;
-use landfall_packages::normalized;
+use landfall_packages::normalize_name;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::super::marker::Environment;
 use super::super::target::Target;
 use super::files::{File, digits};
-use super::text::{Text, Written};
+use super::text::{Text, WrittenPackage};
 use super::walk::Walk;
-use super::{Locked, Selection};
+use super::{LockedPackage, Selection};
 use crate::error::{BuildError, Place};
 
 /// The file, parsed leniently because uv writes it and adds fields.
@@ -114,7 +114,7 @@ struct Distribution {
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Metadata {
     #[serde(default)]
-    pub(super) requires_dist: Vec<Declared>,
+    pub(super) requires_dist: Vec<DeclaredDependency>,
     #[serde(default)]
     provides_extras: Vec<String>,
     #[serde(default)]
@@ -123,7 +123,7 @@ pub(super) struct Metadata {
 
 /// A dependency that the project declares.
 #[derive(Debug, Deserialize)]
-pub(super) struct Declared {
+pub(super) struct DeclaredDependency {
     pub(super) name: String,
     #[serde(default)]
     pub(super) specifier: Option<String>,
@@ -144,9 +144,9 @@ impl Source {
 }
 
 /// Packages that a project needs on a target, and all errors.
-pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec<Locked>, Vec<BuildError>) {
+pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec<LockedPackage>, Vec<BuildError>) {
     let read = || -> Result<_, BuildError> {
-        let document: Document = text.parsed()?;
+        let document: Document = text.parse()?;
         check(text, &document, target)?;
         let project = project(text, &document, chosen)?;
         let extra = extras(text, &document, project, chosen)?;
@@ -158,10 +158,10 @@ pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec
     };
     let mut walk = Walk::new(text, &document, Environment::of(target).with_extra(extra));
     walk.reach_from(project, chosen);
-    let (found, mut faults) = walk.done();
+    let (found, mut faults) = walk.finish();
     let mut locked = Vec::new();
     for position in found.into_iter().filter(|position| *position != project) {
-        match taken(text, &document.packages[position]) {
+        match read_package(text, &document.packages[position]) {
             Ok(package) => locked.push(package),
             Err(error) => faults.push(error),
         }
@@ -172,7 +172,7 @@ pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec
 /// Returns an error for a file of another version, or one that does not support the target.
 fn check(text: &Text<'_>, document: &Document, target: &Target) -> Result<(), BuildError> {
     if document.version != 1 {
-        return Err(text.refused(format!("has the version {}, where 1 is needed", document.version)));
+        return Err(text.file_error(format!("has the version {}, where 1 is needed", document.version)));
     }
     text.check_python(document.requires_python.as_deref(), target)?;
     text.check_environments(&document.supported_markers, &Environment::of(target))
@@ -182,7 +182,7 @@ fn check(text: &Text<'_>, document: &Document, target: &Target) -> Result<(), Bu
 fn project(text: &Text<'_>, document: &Document, chosen: &Selection) -> Result<usize, BuildError> {
     let packages = document.packages.iter().enumerate();
     let projects: Vec<_> = packages.filter(|(_, package)| package.source.folder().is_some()).collect();
-    let name = |package: &Package| normalized(package.name.get_ref());
+    let name = |package: &Package| normalize_name(package.name.get_ref());
     let found = match (&chosen.project, &projects[..]) {
         (Some(wanted), all) => all.iter().find(|(_, package)| name(package) == *wanted),
         (None, [one]) => Some(one),
@@ -191,7 +191,7 @@ fn project(text: &Text<'_>, document: &Document, chosen: &Selection) -> Result<u
     found.map(|(position, _)| *position).ok_or_else(|| {
         let names: Vec<_> =
             projects.iter().map(|(_, package)| format!("`{}`", name(package).escape_default())).collect();
-        text.unchosen(match (&chosen.project, names.is_empty()) {
+        text.selection_error(match (&chosen.project, names.is_empty()) {
             (_, true) => "it is the lock of no project".to_owned(),
             (Some(wanted), false) => format!("it has no project `{wanted}`; there are {}", names.join(", ")),
             (None, false) => format!("it has the projects {}: choose one as `project`", names.join(", ")),
@@ -208,11 +208,11 @@ fn extras(
 ) -> Result<BTreeSet<String>, BuildError> {
     let package = &document.packages[project];
     let name = package.name.get_ref().as_str();
-    let of_lists = |lists: &BTreeMap<String, Vec<Dependency>>| lists.keys().map(|name| normalized(name)).collect();
+    let of_lists = |lists: &BTreeMap<String, Vec<Dependency>>| lists.keys().map(|name| normalize_name(name)).collect();
     let (mut extras, mut groups): (BTreeSet<_>, BTreeSet<_>) =
         (of_lists(&package.optional_dependencies), of_lists(&package.dev_dependencies));
-    extras.extend(package.metadata.provides_extras.iter().map(|name| normalized(name)));
-    groups.extend(package.metadata.requires_dev.keys().map(|name| normalized(name)));
+    extras.extend(package.metadata.provides_extras.iter().map(|name| normalize_name(name)));
+    groups.extend(package.metadata.requires_dev.keys().map(|name| normalize_name(name)));
     text.check_known("extra", &chosen.extras, &extras)?;
     text.check_known("group", &chosen.groups().map(str::to_owned).collect(), &groups)?;
     let extras = package.with_own_extras(chosen);
@@ -267,7 +267,7 @@ impl Package {
 }
 
 /// A package with its files, or the error why none of its files can travel.
-fn taken(text: &Text<'_>, package: &Package) -> Result<Locked, BuildError> {
+fn read_package(text: &Text<'_>, package: &Package) -> Result<LockedPackage, BuildError> {
     let elsewhere = |what: &str| text.fault(&package.name, codes::REQUIREMENT_ELSEWHERE, what.to_owned());
     let source = &package.source;
     if source.git.is_some() {
@@ -286,5 +286,10 @@ fn taken(text: &Text<'_>, package: &Package) -> Result<Locked, BuildError> {
         size: file.size,
     });
     let version = package.version.as_deref();
-    text.locked(Written { name: &package.name, version, files: files.collect(), is_direct: source.url.is_some() })
+    text.to_locked(WrittenPackage {
+        name: &package.name,
+        version,
+        files: files.collect(),
+        is_direct: source.url.is_some(),
+    })
 }

@@ -58,7 +58,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Indexes of the reached packages, and all errors.
-    pub(super) fn done(self) -> (BTreeSet<usize>, Vec<BuildError>) {
+    pub(super) fn finish(self) -> (BTreeSet<usize>, Vec<BuildError>) {
         (self.seen.into_iter().map(|(position, _)| position).collect(), self.faults)
     }
 

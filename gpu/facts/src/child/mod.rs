@@ -34,7 +34,7 @@ const DEATH_LIMIT: Duration = Duration::from_millis(500);
 
 /// The end of a program's run.
 #[derive(Debug)]
-pub enum Ended {
+pub enum RunEnd {
     /// It ended before it reached a limit.
     ByItself {
         /// Its exit code, or the signal that ended it.
@@ -52,7 +52,7 @@ pub enum Ended {
 
 /// Runs a program within limits. On return, everything that it started in its process group is gone, unless the kernel
 /// cannot end it now.
-pub fn run(command: &mut Command, limits: Limits) -> io::Result<Ended> {
+pub fn run(command: &mut Command, limits: Limits) -> io::Result<RunEnd> {
     let deadline = Instant::now() + limits.time;
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
@@ -61,14 +61,14 @@ pub fn run(command: &mut Command, limits: Limits) -> io::Result<Ended> {
     kill_group(&child);
     let status = collect(child)?;
     Ok(match (listened?, status) {
-        (Heard::All { output, errors }, Some(status)) => Ended::ByItself { status, output, errors },
-        (Heard::TooMuch, _) => Ended::TooMuchOutput,
-        (Heard::TimeOver | Heard::All { .. }, _) => Ended::TimeOver,
+        (ProgramOutput::All { output, errors }, Some(status)) => RunEnd::ByItself { status, output, errors },
+        (ProgramOutput::TooMuch, _) => RunEnd::TooMuchOutput,
+        (ProgramOutput::TimeOver | ProgramOutput::All { .. }, _) => RunEnd::TimeOver,
     })
 }
 
 /// A program's output until it ended or had to be killed.
-enum Heard {
+enum ProgramOutput {
     All { output: Vec<u8>, errors: String },
     TooMuch,
     TimeOver,
@@ -76,7 +76,7 @@ enum Heard {
 
 /// Reads until the program ends. The end of its output does not indicate its end: it may close its output early, or
 /// leave it to a child.
-fn listen(child: &mut Child, deadline: Instant, output_limit: usize) -> io::Result<Heard> {
+fn listen(child: &mut Child, deadline: Instant, output_limit: usize) -> io::Result<ProgramOutput> {
     let mut output = Ear::new(child.stdout.take(), output_limit)?;
     let mut errors = Ear::new(child.stderr.take(), ERRORS_LIMIT)?;
     loop {
@@ -84,15 +84,15 @@ fn listen(child: &mut Child, deadline: Instant, output_limit: usize) -> io::Resu
         output.hear()?;
         errors.hear()?;
         if output.overflowed {
-            return Ok(Heard::TooMuch);
+            return Ok(ProgramOutput::TooMuch);
         }
         if has_ended {
             let errors = String::from_utf8_lossy(&errors.bytes).trim().to_owned();
-            return Ok(Heard::All { output: output.bytes, errors });
+            return Ok(ProgramOutput::All { output: output.bytes, errors });
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(Heard::TimeOver);
+            return Ok(ProgramOutput::TimeOver);
         }
         wait_for_either(&output, &errors, left.min(LOOK_EVERY))?;
     }

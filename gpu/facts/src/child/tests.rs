@@ -3,16 +3,16 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{Ended, Limits, run};
+use super::{Limits, RunEnd, run};
 
-fn shell(script: &str, milliseconds: u64, output_bytes: usize) -> Ended {
+fn shell(script: &str, milliseconds: u64, output_bytes: usize) -> RunEnd {
     let limits = Limits { time: Duration::from_millis(milliseconds), output_bytes };
     run(Command::new("sh").arg("-c").arg(script), limits).expect("sh runs")
 }
 
 #[test]
 fn program_output_is_captured() {
-    let Ended::ByItself { status, output, errors } = shell("echo out; echo err >&2; exit 3", 20_000, 100) else {
+    let RunEnd::ByItself { status, output, errors } = shell("echo out; echo err >&2; exit 3", 20_000, 100) else {
         panic!("it ends unaided")
     };
     assert_eq!((status.code(), output.as_slice(), errors.as_str()), (Some(3), b"out\n".as_slice(), "err"));
@@ -21,8 +21,8 @@ fn program_output_is_captured() {
 #[test]
 fn output_limit_is_exact() {
     let exact = shell("head -c 200000 /dev/zero", 20_000, 200_000);
-    assert!(matches!(exact, Ended::ByItself { output, .. } if output.len() == 200_000));
-    assert!(matches!(shell("head -c 200001 /dev/zero", 20_000, 200_000), Ended::TooMuchOutput));
+    assert!(matches!(exact, RunEnd::ByItself { output, .. } if output.len() == 200_000));
+    assert!(matches!(shell("head -c 200001 /dev/zero", 20_000, 200_000), RunEnd::TooMuchOutput));
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn hung_program_is_killed_with_children() {
     let pid_file = folder.path().join("pid");
     let begun = Instant::now();
     let script = format!("trap '' TERM INT; sleep 300 & echo $! > {}; wait; sleep 300", pid_file.display());
-    assert!(matches!(shell(&script, 500, 100), Ended::TimeOver));
+    assert!(matches!(shell(&script, 500, 100), RunEnd::TimeOver));
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let pid = std::fs::read_to_string(&pid_file).expect("the script wrote it").trim().to_owned();
     assert!(is_gone(&pid), "the program's own child {pid} is killed too");
@@ -54,8 +54,8 @@ fn is_gone(pid: &str) -> bool {
 
 #[test]
 fn flooding_program_is_killed() {
-    assert!(matches!(shell("exec yes", 20_000, 1 << 20), Ended::TooMuchOutput));
-    let Ended::ByItself { errors, .. } = shell("head -c 300000 /dev/zero | tr '\\0' x >&2", 20_000, 100) else {
+    assert!(matches!(shell("exec yes", 20_000, 1 << 20), RunEnd::TooMuchOutput));
+    let RunEnd::ByItself { errors, .. } = shell("head -c 300000 /dev/zero | tr '\\0' x >&2", 20_000, 100) else {
         panic!("errors without end do not end a program")
     };
     assert_eq!(errors.len(), super::ERRORS_LIMIT);
@@ -64,7 +64,7 @@ fn flooding_program_is_killed() {
 #[test]
 fn exit_is_seen_despite_open_output() {
     let begun = Instant::now();
-    let Ended::ByItself { output, .. } = shell("setsid sleep 20 & echo done", 15_000, 100) else {
+    let RunEnd::ByItself { output, .. } = shell("setsid sleep 20 & echo done", 15_000, 100) else {
         panic!("the program itself ended")
     };
     assert_eq!(output, b"done\n");
@@ -73,7 +73,7 @@ fn exit_is_seen_despite_open_output() {
 
 #[test]
 fn closed_output_is_still_limited() {
-    assert!(matches!(shell("exec >&- 2>&-; sleep 300", 300, 100), Ended::TimeOver));
+    assert!(matches!(shell("exec >&- 2>&-; sleep 300", 300, 100), RunEnd::TimeOver));
 }
 
 #[test]

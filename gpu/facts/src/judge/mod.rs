@@ -85,7 +85,7 @@ impl HostState {
 pub fn host_state(report: &GpuReport, needs: &Needs) -> HostState {
     without_driver(report)
         .or_else(|| driver_too_old(report, needs))
-        .or_else(|| lost(report))
+        .or_else(|| lost_gpus(report))
         .or_else(|| without_library(report))
         .or_else(|| without_access(report))
         .or_else(|| without_fabric_manager(report))
@@ -132,7 +132,7 @@ fn driver_too_old(report: &GpuReport, needs: &Needs) -> Option<HostState> {
 }
 
 /// Returns the state for GPUs that the bus or the driver lists, but that do not answer.
-fn lost(report: &GpuReport) -> Option<HostState> {
+fn lost_gpus(report: &GpuReport) -> Option<HostState> {
     let mut addresses: BTreeSet<PciAddress> = report
         .hardware
         .of_vendor(NVIDIA)
@@ -280,7 +280,7 @@ fn warnings_of(gpu: &Gpu) -> Vec<Warning> {
 
 /// The reason why an answering GPU cannot run an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unfit {
+pub enum UnfitReason {
     /// The image's CUDA no longer supports GPUs of its kind.
     DroppedByCuda(ComputeCapability),
     /// The image has no code that the GPU runs.
@@ -290,7 +290,7 @@ pub enum Unfit {
 }
 
 /// Returns the answering GPUs that cannot run an image, by index.
-pub fn unfit_gpus(report: &GpuReport, needs: &Needs) -> Vec<(u32, Unfit)> {
+pub fn unfit_gpus(report: &GpuReport, needs: &Needs) -> Vec<(u32, UnfitReason)> {
     let fit = needs
         .cuda
         .zip(driver_version(report))
@@ -298,13 +298,13 @@ pub fn unfit_gpus(report: &GpuReport, needs: &Needs) -> Vec<(u32, Unfit)> {
     gpus(report).filter_map(|gpu| Some((gpu.index, unfit(gpu, needs, fit)?))).collect()
 }
 
-fn unfit(gpu: &Gpu, needs: &Needs, fit: CudaFit) -> Option<Unfit> {
-    let Some(capability) = gpu.compute_capability.value().copied() else { return Some(Unfit::NotKnown) };
+fn unfit(gpu: &Gpu, needs: &Needs, fit: CudaFit) -> Option<UnfitReason> {
+    let Some(capability) = gpu.compute_capability.value().copied() else { return Some(UnfitReason::NotKnown) };
     if needs.cuda.and_then(|cuda| cuda::supports_device(cuda, capability)) == Some(false) {
-        return Some(Unfit::DroppedByCuda(capability));
+        return Some(UnfitReason::DroppedByCuda(capability));
     }
     let has_none = !needs.code.is_empty() && cuda::code_fit(&needs.code, capability, fit) == CodeFit::Nothing;
-    has_none.then_some(Unfit::NoCode(capability))
+    has_none.then_some(UnfitReason::NoCode(capability))
 }
 
 /// The GPUs that answer.

@@ -203,14 +203,14 @@ fn warnings_name_gpu_problems() {
 fn image_is_checked_against_gpus() {
     let report = machine("mixed");
     let volta = ComputeCapability::new(7, 0);
-    assert_eq!(unfit_gpus(&report, &needs_cuda(13, 0)), [(1, Unfit::DroppedByCuda(volta))]);
+    assert_eq!(unfit_gpus(&report, &needs_cuda(13, 0)), [(1, UnfitReason::DroppedByCuda(volta))]);
     assert_eq!(unfit_gpus(&report, &needs_cuda(12, 9)), []);
     let hopper = vec![ImageCode::Machine(ComputeCapability::new(9, 0))];
-    assert_eq!(unfit_gpus(&report, &Needs { cuda: None, code: hopper }), [(1, Unfit::NoCode(volta))]);
+    assert_eq!(unfit_gpus(&report, &Needs { cuda: None, code: hopper }), [(1, UnfitReason::NoCode(volta))]);
     // Code that the driver would have to compile is ignored on a driver older than the image's CUDA.
     let compiled = Needs { code: vec![ImageCode::Ptx(ComputeCapability::new(8, 0))], ..needs_cuda(12, 9) };
     let ampere = ComputeCapability::new(8, 0);
-    assert_eq!(unfit_gpus(&machine("a100-mig"), &compiled), [(0, Unfit::NoCode(ampere))]);
+    assert_eq!(unfit_gpus(&machine("a100-mig"), &compiled), [(0, UnfitReason::NoCode(ampere))]);
     assert_eq!(unfit_gpus(&machine("ecc-errors"), &compiled), []);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use landfall_error_codes::{Code, codes};
 
-use crate::child::{self, Ended, Limits};
+use crate::child::{self, Limits, RunEnd};
 use crate::hardware::Hardware;
 use crate::look::Root;
 use crate::report::GpuReport;
@@ -87,22 +87,22 @@ impl Probe {
         let limits = Limits { time: self.time_limit, output_bytes: self.output_limit_bytes };
         match child::run(&mut Command::new(&self.program), limits) {
             Err(reason) => Outcome::NotRun { reason, hardware: self.hardware() },
-            Ok(Ended::TimeOver) => Outcome::TimedOut { after: self.time_limit, hardware: self.hardware() },
-            Ok(Ended::TooMuchOutput) => {
-                self.malformed(format!("it printed more than {} bytes", self.output_limit_bytes))
+            Ok(RunEnd::TimeOver) => Outcome::TimedOut { after: self.time_limit, hardware: self.hardware() },
+            Ok(RunEnd::TooMuchOutput) => {
+                self.malformed_outcome(format!("it printed more than {} bytes", self.output_limit_bytes))
             }
-            Ok(Ended::ByItself { status, errors, .. }) if !status.success() => {
+            Ok(RunEnd::ByItself { status, errors, .. }) if !status.success() => {
                 let said = if errors.is_empty() { String::new() } else { format!(", and said: {errors}") };
-                self.malformed(format!("it ended with {status}{said}"))
+                self.malformed_outcome(format!("it ended with {status}{said}"))
             }
-            Ok(Ended::ByItself { output, .. }) => match GpuReport::read(&output) {
+            Ok(RunEnd::ByItself { output, .. }) => match GpuReport::read(&output) {
                 Ok(report) => Outcome::Facts(Box::new(report)),
-                Err(error) => self.malformed(with_sources(&error)),
+                Err(error) => self.malformed_outcome(with_sources(&error)),
             },
         }
     }
 
-    fn malformed(&self, reason: String) -> Outcome {
+    fn malformed_outcome(&self, reason: String) -> Outcome {
         Outcome::Malformed { reason, hardware: self.hardware() }
     }
 

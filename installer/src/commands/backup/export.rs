@@ -7,7 +7,7 @@ use landfall_lifecycle::operations::{ExportedObjects, ExportedStream, ObjectSele
 
 use crate::cli::{BackupExportArguments, BackupObjectsArguments};
 use crate::commands::site::operations_of_root;
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -45,7 +45,7 @@ pub(super) fn stream(arguments: &BackupExportArguments, printer: Printer) -> Res
 fn objects_text(exported: &ExportedObjects) -> String {
     let ExportedObjects { time, file, objects, of_release, unreadable, .. } = exported;
     let total: u64 = objects.values().sum();
-    let mut text = format!("{} of the backup of {time}", counted(total, "object"));
+    let mut text = format!("{} of the backup of {time}", format_count(total, "object"));
     for (kind, count) in objects {
         let _infallible = write!(text, "\n  {count} {kind}");
     }

@@ -7,7 +7,7 @@ use super::repair::what_is_lost;
 use crate::cli::BackupForgetArguments;
 use crate::commands::confirmation::site_named;
 use crate::commands::site::operations_of_root;
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &BackupForgetArguments, printer: Printer) -> Result
 /// Text about the data that is given up.
 fn loss(lost: &[LostBackup]) -> String {
     let lines: Vec<String> = lost.iter().map(|lost| format!("lost: {}", what_is_lost(lost))).collect();
-    format!("{}\n{} will be removed with everything else in them", lines.join("\n"), counted(lost.len(), "backup"))
+    format!("{}\n{} will be removed with everything else in them", lines.join("\n"), format_count(lost.len(), "backup"))
 }
 
 fn text(forgotten: &ForgottenBackups) -> String {
@@ -41,7 +41,7 @@ fn text(forgotten: &ForgottenBackups) -> String {
     if forgotten.is_empty() {
         return "no backup has lost data: nothing was removed".to_owned();
     }
-    format!("{} removed, {} freed", counted(forgotten.len(), "backup"), HumanBytes(*freed_bytes))
+    format!("{} removed, {} freed", format_count(forgotten.len(), "backup"), HumanBytes(*freed_bytes))
 }
 
 #[cfg(test)]

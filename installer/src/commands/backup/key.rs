@@ -6,7 +6,7 @@ use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{NewKey, RecoveryKey, ShutOut, WaitingCopy};
 
 use crate::commands::site::operations_of_root;
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
@@ -67,7 +67,7 @@ fn shut_out_text(shut_out: &ShutOut) -> String {
          key, which stays the same",
     );
     if *other_passwords > 0 {
-        let counted = counted(*other_passwords, "password");
+        let counted = format_count(*other_passwords, "password");
         let _infallible =
             write!(text, "\n{counted} that `restic key add` added can still open them; see `restic key list`");
     }

@@ -14,7 +14,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
-use crate::table::{age, aligned, to_the_second};
+use crate::table::{age, format_table, to_the_second};
 
 /// All backups of a site.
 #[derive(Serialize, JsonSchema)]
@@ -77,7 +77,7 @@ fn text(list: &BackupList, now: Timestamp) -> String {
         let (id, age, reason) = (backup.short_id().to_owned(), age(&backup.time, now), backup.reason.clone());
         [id, made, age, release, size, reason, state_text(backup)]
     });
-    let table = aligned(["backup", "made", "age", "release", "size", "reason", "state"], rows);
+    let table = format_table(["backup", "made", "age", "release", "size", "reason", "state"], rows);
     let points = list.points_in_time.iter();
     let points = points.map(|PointsInTime { stream, from, until, proven }| {
         let proven = proven
@@ -119,21 +119,21 @@ fn state_text(backup: &BackupSummary) -> String {
 /// The latest backup, if it failed and no later drill has proven the newest backup.
 fn failed_backup(list: &BackupList) -> Option<String> {
     let latest = list.last_try.as_ref().filter(|latest| !latest.mended)?;
-    failed("the latest backup failed", latest)
+    failure_text("the latest backup failed", latest)
 }
 
 /// Text about a failed drill, which proves nothing and must be distinguishable from one that did not run.
 pub(super) fn failed_drill(last: &BackupTry) -> Option<String> {
-    failed("the latest drill on request failed", last)
+    failure_text("the latest drill on request failed", last)
 }
 
 /// Text about a backup that did not start, which a person may still wait for.
 pub(super) fn refused_backup(refused: &BackupTry) -> Option<String> {
-    failed("a backup did not begin", refused)
+    failure_text("a backup did not begin", refused)
 }
 
 /// Text with time and reason of a failed try; `None` if it did not fail.
-fn failed(what: &str, tried: &BackupTry) -> Option<String> {
+fn failure_text(what: &str, tried: &BackupTry) -> Option<String> {
     let failure = tried.failure.as_ref()?;
     Some(format!("{what} at {}: {} [{}]", to_the_second(&tried.at), shown::paragraph(&failure.what), failure.code))
 }

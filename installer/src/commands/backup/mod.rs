@@ -14,7 +14,7 @@ use indicatif::HumanBytes;
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{
     AdoptedBackups, BackedUp, BackupCheckReport, BackupCopies, BackupCut, BackupSummary, CopiedBackups, DrillReport,
-    Drilled, LogOutcome, SavedLogs,
+    DrillReports, LogOutcome, SavedLogs,
 };
 
 pub(crate) use list::BackupList;
@@ -24,7 +24,7 @@ use crate::cli::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupKeyArguments,
     BackupKeyCommand, BackupRunArguments, DrillArguments,
 };
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
@@ -52,7 +52,7 @@ impl Document for BackupCheckReport {
     const KIND: &'static str = "backupCheck";
 }
 
-impl Document for Drilled {
+impl Document for DrillReports {
     const KIND: &'static str = "drill";
 }
 
@@ -114,9 +114,9 @@ fn check(arguments: &BackupCheckArguments, printer: Printer) -> Result<(), Failu
         Some(folder) => operations.check_copies(folder)?,
         None => operations.check_backups()?,
     };
-    let damaged = || format!("{} of the backup repository damaged", counted(report.damages.len(), "file"));
+    let damaged = || format!("{} of the backup repository damaged", format_count(report.damages.len(), "file"));
     let refusal = (!report.damages.is_empty()).then(|| Failure::new(codes::BACKUP_DAMAGED, damaged()));
-    printer.judged(&report, check_text, refusal).map(drop)
+    printer.report_verdict(&report, check_text, refusal).map(drop)
 }
 
 fn adopt(arguments: &BackupAdoptArguments, printer: Printer) -> Result<(), Failure> {
@@ -133,7 +133,7 @@ fn adopted_text(adopted: &AdoptedBackups) -> String {
     format!(
         "{} adopted, and every byte was read\nnext, with the bundle of {} {}:\n  landfall install BUNDLE --trust ROOT \
          --adopt-data{site}\n  landfall restore --backup {}",
-        counted(backups.len(), "backup"),
+        format_count(backups.len(), "backup"),
         used.release,
         used.version,
         used.short_id()
@@ -144,11 +144,11 @@ fn adopted_text(adopted: &AdoptedBackups) -> String {
 fn copies_text(copies: &[BackupCopies]) -> String {
     let line = |copies: &BackupCopies| {
         let BackupCopies { repository, copied, dropped, count, .. } = copies;
-        let mut line = format!("{}: {} copied", repository.display(), counted(copied.len(), "backup"));
+        let mut line = format!("{}: {} copied", repository.display(), format_count(copied.len(), "backup"));
         if !dropped.is_empty() {
             let _infallible = write!(line, ", {} removed", dropped.len());
         }
-        let _infallible = write!(line, "; it has {}", counted(*count, "backup"));
+        let _infallible = write!(line, "; it has {}", format_count(*count, "backup"));
         line
     };
     copies.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -166,7 +166,8 @@ fn backup_text(made: &BackedUp) -> String {
     }
     text.push_str(&log_drill_text(log_drill.as_ref()));
     if !dropped.is_empty() {
-        let _infallible = write!(text, "\n{} removed, as the retention says", counted(dropped.len(), "older backup"));
+        let _infallible =
+            write!(text, "\n{} removed, as the retention says", format_count(dropped.len(), "older backup"));
     }
     if !copies.is_empty() {
         let _infallible = write!(text, "\n{}", copies_text(copies));
@@ -193,7 +194,7 @@ fn cut_text(cut: Option<&BackupCut>) -> String {
     text
 }
 
-fn drilled_text(drilled: &Drilled) -> String {
+fn drilled_text(drilled: &DrillReports) -> String {
     format!("{}{}", drill_text(&drilled.drill), log_drill_text(drilled.log_drill.as_ref()))
 }
 
@@ -214,7 +215,7 @@ fn log_drill_text(report: Option<&DrillReport>) -> String {
 
 fn checks_text(report: &DrillReport) -> String {
     let checks: usize = report.streams.iter().map(|drilled| drilled.checks.len()).sum();
-    let mut text = format!("{} passed on restored data in {:.0} s", counted(checks, "check"), report.seconds);
+    let mut text = format!("{} passed on restored data in {:.0} s", format_count(checks, "check"), report.seconds);
     for drilled in &report.streams {
         let _infallible = write!(text, "\n  {}", drilled.stream);
         for check in &drilled.checks {
@@ -245,9 +246,9 @@ fn logs_text(saved: &SavedLogs) -> String {
 
 fn check_text(report: &BackupCheckReport) -> String {
     let mut text = match (report.damages.len(), report.backups) {
-        (0, backups) => format!("nothing is damaged: every byte of {} was read", counted(backups, "backup")),
+        (0, backups) => format!("nothing is damaged: every byte of {} was read", format_count(backups, "backup")),
         (damages, backups) => {
-            format!("{} damaged; {} can be listed", counted(damages, "file"), counted(backups, "backup"))
+            format!("{} damaged; {} can be listed", format_count(damages, "file"), format_count(backups, "backup"))
         }
     };
     for damage in &report.damages {

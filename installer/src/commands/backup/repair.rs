@@ -6,7 +6,7 @@ use landfall_lifecycle::operations::{LostBackup, RepairedBackups};
 
 use crate::cli::BackupRepairArguments;
 use crate::commands::site::operations_of_root;
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &BackupRepairArguments, printer: Printer) -> Result
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "backup-repair");
     let repaired = operations.repair_backups(arguments.copy.as_deref())?;
-    printer.judged(&repaired, text, repaired.refusal().map(Failure::from)).map(drop)
+    printer.report_verdict(&repaired, text, repaired.refusal().map(Failure::from)).map(drop)
 }
 
 fn text(repaired: &RepairedBackups) -> String {
@@ -29,7 +29,7 @@ fn text(repaired: &RepairedBackups) -> String {
     if damages.is_empty() && lost.is_empty() {
         return "nothing is damaged: every byte was read".to_owned();
     }
-    let (files, backups) = (counted(damages.len(), "damaged file"), counted(healed.len(), "backup"));
+    let (files, backups) = (format_count(damages.len(), "damaged file"), format_count(healed.len(), "backup"));
     let mut text = format!("{files} found; {backups} whole again");
     for damage in damages {
         let _infallible = write!(text, "\n  {}", shown::paragraph(damage));

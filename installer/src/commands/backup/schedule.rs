@@ -9,7 +9,7 @@ use super::list::{failed_drill, refused_backup};
 use crate::cli::BackupScheduleArguments;
 use crate::commands::configure;
 use crate::commands::site::operations_of_root;
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -81,10 +81,10 @@ fn keep_text(keep: &KeptBackups, has_logs: bool) -> String {
     let KeptBackups { hourly, daily, weekly, monthly, point_in_time_days } = *keep;
     let kept = [(hourly, "hour"), (daily, "day"), (weekly, "week"), (monthly, "month")];
     let kept = kept.into_iter().filter(|(count, _)| *count > 0);
-    let spans: Vec<String> = kept.map(|(count, what)| counted(usize::from(count), what)).collect();
+    let spans: Vec<String> = kept.map(|(count, what)| format_count(usize::from(count), what)).collect();
     let mut text = format!("the newest backup of each of {}", spans.join(", "));
     if has_logs {
-        let _infallible = write!(text, "; points in time of {}", counted(usize::from(point_in_time_days), "day"));
+        let _infallible = write!(text, "; points in time of {}", format_count(usize::from(point_in_time_days), "day"));
     }
     text
 }

@@ -26,7 +26,7 @@ use crate::commands::build::part_bytes;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::progress::Drawn;
+use crate::progress::TerminalProgress;
 
 /// Delta that was written.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -111,14 +111,14 @@ pub(super) fn run(arguments: &CarryDeltaArguments, printer: Printer) -> Result<(
     refuse_delta_of_delta(&arguments.bundle, &contents, bundle.contents())?;
     let part_bytes = part_bytes(arguments.part_size.as_deref().unwrap_or("fat32"))?;
     let output = Output { folder: &arguments.output, part_bytes, others: &|_| Vec::new(), others_bytes: 0 };
-    let written = pack_delta(&bundle, &contents, output, &counters.media, &Drawn::new(printer))?;
+    let written = pack_delta(&bundle, &contents, output, &counters.media, &TerminalProgress::new(printer))?;
     let file = |file: &landfall_media::parts::WrittenFile| DeltaFile {
         name: file.name.clone(),
         size_bytes: file.size,
         sha256: file.sha256,
     };
     let delta = CarriedDelta {
-        release: DeltaRelease::of(payload.verified()),
+        release: DeltaRelease::of(payload.verified_head()),
         from,
         files: written.iter().map(file).collect(),
         bytes: contents.stream_bytes(&payload),

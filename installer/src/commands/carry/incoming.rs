@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_lifecycle::findings::quote;
-use landfall_lifecycle::operations::{Incoming, IncomingVerdict, RefusedFile, TakenIn};
+use landfall_lifecycle::operations::{IncomingFiles, IncomingVerdict, RefusedFile, TakenIn};
 
 use crate::cli::CarryInArguments;
 use crate::commands::license::site;
 use crate::commands::site::operations_of_root;
 use crate::document::Document;
-use crate::failure::{Blocking, Failure};
+use crate::failure::{BlockerSummary, Failure};
 use crate::printer::Printer;
 
 impl Document for TakenIn {
@@ -20,7 +20,7 @@ impl Document for TakenIn {
 /// Checks and imports the files.
 pub(super) fn run(arguments: &CarryInArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
-    let incoming = Incoming::find(&arguments.path)?;
+    let incoming = IncomingFiles::find(&arguments.path)?;
     match operations.check_incoming(&incoming)? {
         IncomingVerdict::Fit(checked) => {
             printer.report(&operations.take_in(*checked)?, text)?;
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &CarryInArguments, printer: Printer) -> Result<(), 
     }
 }
 
-fn blocking(RefusedFile { path, error }: RefusedFile) -> Blocking {
+fn blocking(RefusedFile { path, error }: RefusedFile) -> BlockerSummary {
     let code = error.code().id;
     let failure = Failure::from(error);
     let mut why = failure.what().to_owned();
@@ -42,7 +42,7 @@ fn blocking(RefusedFile { path, error }: RefusedFile) -> Blocking {
         why.push_str(": ");
         why.push_str(cause);
     }
-    Blocking { code, what: path.display().to_string(), why, next: failure.next_step().to_owned() }
+    BlockerSummary { code, what: path.display().to_string(), why, next: failure.next_step().to_owned() }
 }
 
 fn text(taken: &TakenIn) -> String {

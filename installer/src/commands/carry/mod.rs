@@ -6,7 +6,7 @@ mod outgoing;
 mod read;
 
 pub(crate) use delta::CarriedDelta;
-pub(crate) use read::Carried;
+pub(crate) use read::CarriedContent;
 
 use crate::cli::CarryCommand;
 use crate::failure::Failure;

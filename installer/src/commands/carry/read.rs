@@ -7,13 +7,13 @@ use std::fmt::Write;
 use std::io::BufReader;
 use std::path::Path;
 
-use landfall_audit::{Known, verify};
+use landfall_audit::{LogKnowledge, verify};
 use landfall_bundle_spec::trust::{KeyId, PublicKey};
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_host::facts::Facts;
 use landfall_host::files;
 use landfall_license::License;
-use landfall_media::{Digested, read_back};
+use landfall_media::{FileDigest, read_back};
 use landfall_support::analyze::{Analysis, analyze};
 use landfall_support::archive;
 use landfall_support::carry::{
@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::CarryReadArguments;
-use crate::commands::license::report::{Checked, checked_report, checked_text, known};
+use crate::commands::license::report::{CheckedReport, checked_report, checked_text, license_and_keys};
 use crate::commands::{audit, support};
 use crate::document::Document;
 use crate::failure::Failure;
@@ -33,7 +33,7 @@ use crate::shown;
 /// Verified content that a site has carried out, unchanged since the site wrote it.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Carried {
+pub(crate) struct CarriedContent {
     /// UUID of the site.
     site: String,
     /// Creation time by the site's clock, RFC 3339 in UTC.
@@ -51,27 +51,27 @@ pub(crate) struct Carried {
     /// Inventory of the site.
     inventory: Option<SiteInventory>,
     /// Result of the check of its usage report.
-    usage: Option<Checked>,
+    usage: Option<CheckedReport>,
     /// Result of the verification of its audit log.
-    audit: Option<audit::Verified>,
+    audit: Option<audit::AuditVerification>,
     /// Analysis of its support bundle.
     support: Option<Analysis>,
 }
 
-impl Document for Carried {
+impl Document for CarriedContent {
     const KIND: &'static str = "carryRead";
 }
 
 /// Reads and verifies the folder.
 pub(super) fn run(arguments: &CarryReadArguments, printer: Printer) -> Result<(), Failure> {
     let trust = arguments.trust.trust.as_deref();
-    let (license, keys) = known(arguments.license.as_deref(), trust, &arguments.site_key)?;
+    let (license, keys) = license_and_keys(arguments.license.as_deref(), trust, &arguments.site_key)?;
     let carried = read(&arguments.folder, license.as_ref(), keys)?;
     printer.report(&carried, text)?;
     Ok(())
 }
 
-fn read(folder: &Path, license: Option<&License>, mut keys: Vec<KeyId>) -> Result<Carried, Failure> {
+fn read(folder: &Path, license: Option<&License>, mut keys: Vec<KeyId>) -> Result<CarriedContent, Failure> {
     if let Some(named) = license.and_then(|license| license.terms().site_key).filter(|_| keys.is_empty()) {
         keys.push(named);
     }
@@ -85,7 +85,7 @@ fn read(folder: &Path, license: Option<&License>, mut keys: Vec<KeyId>) -> Resul
         Facts::read(&path)?;
     }
     let usage = path(PartKind::Usage).map(|path| checked_report(&path, license, vec![key.id()], None)).transpose()?;
-    Ok(Carried {
+    Ok(CarriedContent {
         inventory: path(PartKind::Inventory).map(|path| inventory(&path)).transpose()?,
         audit: path(PartKind::Audit).map(|path| audit_log(&path, &key)).transpose()?,
         support: path(PartKind::Support).map(|path| analysis(&path)).transpose()?,
@@ -118,7 +118,7 @@ fn check(folder: &Path, part: &PartRecord) -> Result<(), Failure> {
         let what = format!("{} is missing, or is not a regular file", path.display());
         return Err(Failure::new(codes::CARRY_PART, what));
     }
-    let Digested { size_bytes, sha256 } = read_back(&path)?;
+    let FileDigest { size_bytes, sha256 } = read_back(&path)?;
     Ok(part.check(size_bytes, sha256)?)
 }
 
@@ -129,15 +129,15 @@ pub(super) fn inventory(path: &Path) -> Result<SiteInventory, Failure> {
 
 /// Verifies the audit log. If the site has not signed it yet, it is checked as a chain, because its digest is in the
 /// signed manifest.
-fn audit_log(path: &Path, key: &PublicKey) -> Result<audit::Verified, Failure> {
-    let signed = Known { keys: vec![key.clone()], ..Known::default() };
-    let verified = |known: &Known| open(path).map(|file| verify(BufReader::new(file), known));
+fn audit_log(path: &Path, key: &PublicKey) -> Result<audit::AuditVerification, Failure> {
+    let signed = LogKnowledge { keys: vec![key.clone()], ..LogKnowledge::default() };
+    let verified = |known: &LogKnowledge| open(path).map(|file| verify(BufReader::new(file), known));
     let report = match verified(&signed)? {
-        Err(error) if error.code() == codes::AUDIT_UNSIGNED => verified(&Known::default())?,
+        Err(error) if error.code() == codes::AUDIT_UNSIGNED => verified(&LogKnowledge::default())?,
         report => report,
     };
     let report = report.map_err(|error| Failure::not_passed(path, &error))?;
-    Ok(audit::Verified::from(&report))
+    Ok(audit::AuditVerification::from(&report))
 }
 
 fn analysis(path: &Path) -> Result<Analysis, Failure> {
@@ -169,8 +169,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(codes::CARRY_PART, format!("{} cannot be read", path.display())).because(error)
 }
 
-fn text(carried: &Carried) -> String {
-    let Carried { site_key, missing, foreign, .. } = carried;
+fn text(carried: &CarriedContent) -> String {
+    let CarriedContent { site_key, missing, foreign, .. } = carried;
     // Names of files come from the stick, and the other texts from the signer: none of them may create lines of their
     // own.
     let [site, made, landfall] = [&carried.site, &carried.made, &carried.landfall].map(|said| shown::line(said));
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     /// Writes a folder that a site with this key carried out, with an inventory and an empty audit log.
-    fn carried(folder: &Path, site: &Vendor) {
+    fn write_carried_folder(folder: &Path, site: &Vendor) {
         let key = site.key.public();
         let name = "7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b".to_owned();
         let inventory = SiteInventory::of(name.clone(), "0.1.0".to_owned(), key.id().to_string());
@@ -234,13 +234,13 @@ mod tests {
             [(PartKind::Inventory, serde_json::to_vec(&inventory).unwrap()), (PartKind::Audit, head.into_bytes())];
         let parts = files.map(|(kind, bytes)| {
             durable::write_file(&folder.join(kind.file_name()), &bytes, 0o644).unwrap();
-            let Digested { size_bytes, sha256 } = Digested::of(&bytes);
+            let FileDigest { size_bytes, sha256 } = FileDigest::of(&bytes);
             PartRecord { kind, size_bytes, sha256 }
         });
         let absent = [PartKind::Facts, PartKind::Usage, PartKind::Support];
         let missing = absent.map(|kind| MissingPart { kind, reason: "there is none".to_owned() });
         let (made, landfall) = ("2026-11-20T09:00:00Z".to_owned(), "0.1.0".to_owned());
-        let unsigned = CarryManifest::unsigned(name, made, landfall, parts.to_vec(), missing.to_vec(), key);
+        let unsigned = CarryManifest::new_unsigned(name, made, landfall, parts.to_vec(), missing.to_vec(), key);
         let signature = site.key.sign(&unsigned.message().unwrap()).unwrap();
         let manifest = unsigned.with_signature(&signature).to_bytes().unwrap();
         durable::write_file(&folder.join(MANIFEST), &manifest, 0o644).unwrap();
@@ -248,7 +248,7 @@ mod tests {
 
     fn carried_by_a_site() -> (Vendor, tempfile::TempDir) {
         let (site, folder) = (Vendor::new(KeyKind::EcdsaP256).unwrap(), tempfile::tempdir().unwrap());
-        carried(folder.path(), &site);
+        write_carried_folder(folder.path(), &site);
         (site, folder)
     }
 
@@ -262,7 +262,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         assert_eq!(code(folder, &site), "LF4741");
-        carried(folder, &site);
+        write_carried_folder(folder, &site);
         assert_eq!((code(folder, &site), code(folder, &other)), ("read", "LF4742"));
         let audit = folder.join("audit.jsonl");
         let whole = fs_err::read(&audit).unwrap();

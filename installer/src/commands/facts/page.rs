@@ -5,7 +5,7 @@ use landfall_facts::rows::{self, Row};
 use landfall_host::facts::Facts;
 use landfall_lifecycle::findings::finding_name;
 
-use crate::commands::pages::rendered;
+use crate::commands::pages::render_page;
 use crate::failure::Failure;
 use crate::shown;
 
@@ -49,7 +49,7 @@ pub(super) fn page(facts: &Facts) -> Result<String, Failure> {
         summary: format!("{} facts; {deciding} of them are judged before each installation", items().count()),
         groups,
     };
-    rendered(&page)
+    render_page(&page)
 }
 
 fn item(row: Row) -> Item {

@@ -19,7 +19,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
-use crate::table::{age, aligned, to_the_second};
+use crate::table::{age, format_table, to_the_second};
 
 /// Number of operations that the console shows.
 const SHOWN: usize = 100;
@@ -37,10 +37,10 @@ pub(crate) struct OperationHistory {
 impl OperationHistory {
     /// Reads the latest operations of this host, as many as the console shows.
     pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
-        Self::limited(operations, SHOWN)
+        Self::with_limit(operations, SHOWN)
     }
 
-    fn limited(operations: &Operations, limit: usize) -> Result<Self, Failure> {
+    fn with_limit(operations: &Operations, limit: usize) -> Result<Self, Failure> {
         let PastOperations { operations, earlier } = operations.past_operations(limit)?;
         Ok(Self { operations, earlier })
     }
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &HistoryArguments, printer: Printer) -> Result<(), 
     if let Some(HistoryCommand::Show(arguments)) = &arguments.command {
         return show::run(arguments, printer);
     }
-    let history = OperationHistory::limited(&operations_of_root(printer)?, arguments.limit.get())?;
+    let history = OperationHistory::with_limit(&operations_of_root(printer)?, arguments.limit.get())?;
     if history.operations.is_empty() && history.earlier == 0 {
         return Err(OperationError::NotInstalled.into());
     }
@@ -75,7 +75,7 @@ fn text(history: &OperationHistory, now: Timestamp) -> String {
 /// A row for each operation, followed by reasons for a failure or an undo.
 fn table(operations: &[PastOperation], now: Timestamp) -> String {
     let headings = ["no", "operation", "release", "outcome", "begun", "age", "took", "asked by"];
-    let table = aligned(headings, operations.iter().map(|past| row(past, now)));
+    let table = format_table(headings, operations.iter().map(|past| row(past, now)));
     let mut lines = table.lines();
     let mut text = lines.next().unwrap_or_default().to_owned();
     for (line, past) in lines.zip(operations) {

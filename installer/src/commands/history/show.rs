@@ -12,7 +12,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
-use crate::table::{aligned, to_the_second};
+use crate::table::{format_table, to_the_second};
 use crate::terminal::{Tone, Words};
 
 const WORDS: Words = &[("failed", Tone::Bad), ("not undone", Tone::Bad), ("stuck", Tone::Bad)];
@@ -32,7 +32,7 @@ fn text(details: &OperationDetails, now: Timestamp) -> String {
     if details.steps.is_empty() {
         return text;
     }
-    let steps = aligned(["no", "state", "begun", "took", "step"], details.steps.iter().map(row));
+    let steps = format_table(["no", "state", "begun", "took", "step"], details.steps.iter().map(row));
     let mut lines = steps.lines();
     let _infallible = write!(text, "\n\n{}", lines.next().unwrap_or_default());
     for (line, step) in lines.zip(&details.steps) {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_lifecycle::host_approvals::{HostApprovals, PATIENCE, WaitingChange, Word};
-use landfall_peer::{Asking, PlanPage, Refusal};
+use landfall_peer::{PlanPage, Refusal, Requester};
 
 use super::child::refusal;
 use super::problem;
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) fn await_word(
     approvals: &HostApprovals,
     plan: &PlanPage,
-    asking: &Asking,
+    asking: &Requester,
     note: &dyn Fn(String),
 ) -> Result<(), Refusal> {
     if !approvals.is_required() {
@@ -53,7 +53,7 @@ pub(super) fn await_word(
     Err(refusal(409, codes::APPROVAL_MISSING, &what))
 }
 
-fn waiting(plan: &PlanPage, asking: &Asking) -> WaitingChange {
+fn waiting(plan: &PlanPage, asking: &Requester) -> WaitingChange {
     let until = Timestamp::now() + jiff::SignedDuration::try_from(PATIENCE).unwrap_or_default();
     WaitingChange {
         plan: plan.digest.clone(),
@@ -83,7 +83,7 @@ mod tests {
             made: String::new(),
             document: json!({}),
         };
-        let asking = Asking {
+        let asking = Requester {
             request: "00000001".to_owned(),
             by: "ada".to_owned(),
             correlation: String::new(),

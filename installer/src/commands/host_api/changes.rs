@@ -9,11 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded, cases, codes};
+use landfall_error_codes::{CodedError, cases, codes};
 use landfall_lifecycle::operations::Operations;
 use landfall_lifecycle::removable::{Shelf, medium_id};
 use landfall_lifecycle::uploads::UploadSlot;
-use landfall_peer::{Asking, Change, DataFate, KeptSecret, Medium, PlanPage, Problem, Refusal, SecretWish};
+use landfall_peer::{Change, DataFate, KeptSecret, Medium, PlanPage, Problem, Refusal, Requester, SecretWish};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ impl Source {
 }
 
 /// A medium that a console may name.
-struct Known {
+struct KnownMedium {
     id: String,
     source: Source,
     /// Path of the bundle's file, relative to the root of the medium.
@@ -68,7 +68,7 @@ struct Root {
 
 /// A plan, as printed by the process that made it.
 #[derive(Deserialize)]
-struct Planned {
+struct PlannedChange {
     digest: String,
     site: String,
     document: Value,
@@ -76,7 +76,7 @@ struct Planned {
 
 /// A started change, as printed by the process that started it.
 #[derive(Deserialize)]
-struct Begun {
+struct StartedChange {
     /// Notes for a person.
     #[serde(default)]
     notes: Vec<String>,
@@ -88,7 +88,7 @@ pub(super) struct Changes {
     shelf: Shelf,
     /// The upload of a browser, which becomes a medium once it is complete.
     pub(super) uploads: UploadSlot<ChildJudge>,
-    known: Mutex<Vec<Known>>,
+    known: Mutex<Vec<KnownMedium>>,
     /// Values of secrets that a person gave the console.
     vault: Vault,
     /// Held while media are used.
@@ -107,7 +107,7 @@ impl Changes {
         self.working.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self) -> MutexGuard<'_, Vec<Known>> {
+    fn known_media(&self) -> MutexGuard<'_, Vec<KnownMedium>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,24 +134,24 @@ impl Changes {
                 let Ok(relative) = bundle.path.strip_prefix(&root.folder) else { continue };
                 let id = root.source.id(relative);
                 media.push(medium(bundle, id.clone(), &root.place));
-                known.push(Known { id, source: root.source.clone(), relative: relative.to_owned() });
+                known.push(KnownMedium { id, source: root.source.clone(), relative: relative.to_owned() });
             }
         }
-        *self.known() = known;
+        *self.known_media() = known;
         Ok(media)
     }
 
     /// Folders to search, and media that cannot be searched.
     fn roots(&self) -> Result<(Vec<Root>, Vec<Medium>), Refusal> {
         let (mut roots, mut media) = (Vec::new(), Vec::new());
-        for mounted in self.shelf.conventional().map_err(|error| coded(&error))? {
+        for mounted in self.shelf.conventional().map_err(|error| to_refusal(&error))? {
             let place = shown_name(&mounted.folder.display().to_string());
             // A path that is not UTF-8 cannot be passed on.
             if mounted.folder.to_str().is_some() {
                 roots.push(Root { source: Source::Mounted(mounted.folder.clone()), folder: mounted.folder, place });
             }
         }
-        for (device, filesystem) in self.shelf.unmounted().map_err(|error| coded(&error))? {
+        for (device, filesystem) in self.shelf.unmounted_devices().map_err(|error| to_refusal(&error))? {
             let place = format!("{} {}", device.what, device.name);
             let Some(filesystem) = filesystem else {
                 let source = Source::Device(device.name);
@@ -164,7 +164,7 @@ impl Changes {
                 Ok(folder) => roots.push(Root { source, folder, place }),
                 Err(error) => {
                     let mut medium = unusable(&source, &place, codes::MEDIUM_UNREADABLE, &error.to_string());
-                    medium.problem = Some(*coded(&error).problem);
+                    medium.problem = Some(*to_refusal(&error).problem);
                     media.push(medium);
                 }
             }
@@ -175,10 +175,10 @@ impl Changes {
     /// Plans a change.
     pub(super) fn plan(&self, change: &Change) -> Result<PlanPage, Refusal> {
         let _working = self.working();
-        let planned = self.question("plan", change).and_then(|question| ask::<Planned>(&question, PLAN));
+        let planned = self.question("plan", change).and_then(|question| ask::<PlannedChange>(&question, PLAN));
         self.clear();
-        let Planned { digest, site, document } = planned?;
-        let digest = self.bound(digest, change);
+        let PlannedChange { digest, site, document } = planned?;
+        let digest = self.approval_digest(digest, change);
         let made = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         Ok(PlanPage { digest, change: change.clone(), site, made, document })
     }
@@ -189,7 +189,7 @@ impl Changes {
     }
 
     /// The digest that a person approves. For a change with secrets, it also covers the values.
-    fn bound(&self, digest: String, change: &Change) -> String {
+    fn approval_digest(&self, digest: String, change: &Change) -> String {
         match (change, digest.parse::<Sha256>()) {
             (Change::Configure { secrets, .. }, Ok(inner)) => self.vault.bind(inner, secrets).to_string(),
             _ => digest,
@@ -197,14 +197,14 @@ impl Changes {
     }
 
     /// Starts the change of a plan for the requester. Returns notes for a person.
-    pub(super) fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal> {
+    pub(super) fn begin(&self, plan: &PlanPage, asking: &Requester) -> Result<Vec<String>, Refusal> {
         let _working = self.working();
         let approved: Sha256 =
             plan.digest.parse().map_err(|_| refusal(422, codes::PLAN_UNKNOWN, "the plan's digest is not valid"))?;
         let begun = self.question("begin", &plan.change).and_then(|mut question| {
             question.arguments.push(format!("--approved={}", self.vault.unbind(approved)));
             question.origin = Some(Origin::of(asking));
-            ask::<Begun>(&question, BEGIN)
+            ask::<StartedChange>(&question, BEGIN)
         });
         match (&begun, &plan.change) {
             (Err(_), _) => {
@@ -213,12 +213,12 @@ impl Changes {
             (Ok(_), Change::Configure { secrets, .. }) => self.vault.forget(secrets),
             (Ok(_), _) => {}
         }
-        begun.map(|Begun { notes }| notes)
+        begun.map(|StartedChange { notes }| notes)
     }
 
     /// Starts the undo of the open change with this number. It uses no medium, and does not wait for work on one.
     pub(super) fn abort(operation: u64) -> Result<(), Refusal> {
-        ask::<Begun>(&vec!["begin-abort".to_owned(), operation.to_string()].into(), BEGIN).map(drop)
+        ask::<StartedChange>(&vec!["begin-abort".to_owned(), operation.to_string()].into(), BEGIN).map(drop)
     }
 
     /// Question for the process that plans or starts a change. On return, the medium is mounted.
@@ -229,7 +229,7 @@ impl Changes {
                 Ok(vec![format!("{verb}-upgrade"), path.display().to_string()].into())
             }
             Change::Rollback { version, data } => {
-                let kept = self.operations.releases().map_err(|error| coded(&error))?;
+                let kept = self.operations.releases().map_err(|error| to_refusal(&error))?;
                 let kept = kept.into_iter().find(|kept| !kept.installed && kept.version == *version);
                 let unknown = || refusal_in(422, cases::ROLLBACK_OTHER, "this site keeps no release of that version");
                 let mut arguments =
@@ -259,7 +259,7 @@ impl Changes {
         at: Option<&str>,
         components: &[String],
     ) -> Result<Vec<String>, Refusal> {
-        let known = self.operations.backups().map_err(|error| coded(&error))?;
+        let known = self.operations.backups().map_err(|error| to_refusal(&error))?;
         let mut arguments = vec![verb];
         if let Some(id) = backup {
             let unknown = || refusal_in(422, cases::BACKUP_ID_UNKNOWN, "this site has no backup with that id");
@@ -285,7 +285,7 @@ impl Changes {
             return Ok(uploaded);
         }
         let known = self
-            .known()
+            .known_media()
             .iter()
             .find(|known| known.id == id)
             .map(|known| (known.source.clone(), known.relative.clone()));
@@ -293,7 +293,7 @@ impl Changes {
         let (source, relative) = known.ok_or_else(unknown)?;
         let folder = match source {
             Source::Mounted(folder) => folder,
-            Source::Device(filesystem) => self.shelf.mount(&filesystem).map_err(|error| coded(&error))?,
+            Source::Device(filesystem) => self.shelf.mount(&filesystem).map_err(|error| to_refusal(&error))?,
         };
         Ok(folder.join(relative))
     }
@@ -344,7 +344,7 @@ impl Changes {
 }
 
 /// Converts an error to a refusal.
-fn coded<E: Coded + 'static>(error: &E) -> Refusal {
+fn to_refusal<E: CodedError + 'static>(error: &E) -> Refusal {
     let code = error.code();
     let source = error.source().map(ToString::to_string);
     let hint = error.hint().unwrap_or_else(|| code.fix.to_owned());
@@ -379,12 +379,12 @@ mod tests {
     use std::sync::Arc;
 
     use landfall_host::paths::SitePaths;
-    use landfall_media::progress::Silent;
+    use landfall_media::progress::SilentProgress;
 
     use super::*;
 
     fn changes(root: &Path) -> Changes {
-        Changes::new(Operations { paths: SitePaths::below(root), ..Operations::new(Arc::new(Silent)) })
+        Changes::new(Operations { paths: SitePaths::below(root), ..Operations::new(Arc::new(SilentProgress)) })
     }
 
     fn code(refusal: Refusal) -> String {
@@ -439,7 +439,7 @@ mod tests {
             document: Value::Null,
         };
         let [request, by, correlation] = ["00000001", "ada", "0123abcd"].map(str::to_owned);
-        let asking = Asking { request, by, correlation, first: None };
+        let asking = Requester { request, by, correlation, first: None };
         assert_eq!(code(changes.begin(&plan, &asking).unwrap_err()), "LF4805");
         assert!(changes.operations.media_of_open_change().unwrap().is_none() && !changes.clear());
     }

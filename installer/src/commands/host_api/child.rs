@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, codes};
 use landfall_lifecycle::operations::{ASKED_VARIABLE, AskedBy, CORRELATION_VARIABLE};
-use landfall_peer::{Asking, Blocker, Problem, Refusal, is_id};
+use landfall_peer::{Blocker, Problem, Refusal, Requester, is_id};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -64,8 +64,8 @@ pub(super) struct Origin {
 
 impl Origin {
     /// Creates the origin of a request; an invalid ID is dropped.
-    pub(super) fn of(asking: &Asking) -> Self {
-        let Asking { by, first, correlation, .. } = asking;
+    pub(super) fn of(asking: &Requester) -> Self {
+        let Requester { by, first, correlation, .. } = asking;
         let correlation = is_id(correlation).then(|| correlation.clone());
         Self { correlation, asked: AskedBy::of_console(by, first.as_deref()) }
     }
@@ -217,7 +217,7 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, "program", "/media/a b; reboot"]);
         let [request, by, correlation] = ["00000001", "bob", "0123abcd"].map(str::to_owned);
-        let origin = Origin::of(&Asking { request, by, correlation, first: Some("ada; reboot".to_owned()) });
+        let origin = Origin::of(&Requester { request, by, correlation, first: Some("ada; reboot".to_owned()) });
         answer(command, Zeroizing::new(INPUT.as_bytes().to_vec()), Some(origin), limit)
     }
 

@@ -20,11 +20,11 @@ use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
 use landfall_lifecycle::host_approvals::HostApprovals;
-use landfall_lifecycle::operations::{JudgedLicense, LogSource, Operations, RecentLines, Reported, ShownLogs};
-use landfall_media::progress::Silent;
+use landfall_lifecycle::operations::{JudgedLicense, LogSource, OperationProgress, Operations, RecentLines, ShownLogs};
+use landfall_media::progress::SilentProgress;
 use landfall_peer::{
-    Asking, AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, LogLine, Medium, NumberedEvent,
-    OperationPage, PlanPage, Problem, ProgressPage, Refusal, SecretWish, server,
+    AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, LogLine, Medium, NumberedEvent, OperationPage,
+    PlanPage, Problem, ProgressPage, Refusal, Requester, SecretWish, server,
 };
 
 use self::changes::Changes;
@@ -50,7 +50,7 @@ const JUDGED: Duration = Duration::from_secs(15);
 /// Serves the console until the process is stopped or its keys change.
 pub(super) fn run(paths: &SitePaths) -> Result<(), Failure> {
     logging::keep(&paths.logs(), "host-api");
-    let operations = Operations::new(Arc::new(Silent));
+    let operations = Operations::new(Arc::new(SilentProgress));
     HostApprovals::of(paths).clear().map_err(|error| unusable(&error))?;
     let changes = Arc::new(Changes::new(operations.clone()));
     let keys = operations.console_keys()?;
@@ -183,7 +183,7 @@ impl Site for Host {
     }
 
     fn progress(&self, run: u64, after: u64) -> ProgressPage {
-        let Reported { running, operation, run, events } = self.operations.reported(run, after);
+        let OperationProgress { running, operation, run, events } = self.operations.read_progress(run, after);
         let events = events.into_iter().map(|(number, event)| NumberedEvent { number, event });
         ProgressPage { running, operation, run, events: events.collect() }
     }
@@ -235,7 +235,7 @@ impl Site for Host {
         self.changes.plan(change)
     }
 
-    fn begin(&self, plan: &PlanPage, asking: &Asking, note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
+    fn begin(&self, plan: &PlanPage, asking: &Requester, note: &dyn Fn(String)) -> Result<Vec<String>, Refusal> {
         approval::await_word(&HostApprovals::of(&self.operations.paths), plan, asking, note)?;
         self.changes.begin(plan, asking)
     }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_host_api::SupportBundles;
 use landfall_lifecycle::operations::{CollectedSupport, Operations};
 use landfall_media::durable;
@@ -33,7 +33,7 @@ const COLLECT: Duration = Duration::from_mins(9);
 /// Output of `landfall --json support collect`, as far as it is passed on.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Collected {
+struct CollectOutput {
     size_bytes: u64,
     files: u64,
     truncated: u64,
@@ -48,7 +48,7 @@ struct Collector {
     failures: Vec<String>,
 }
 
-impl Collected {
+impl CollectOutput {
     /// Items that are missing, each with its reason.
     fn gaps(&self) -> Vec<String> {
         let failed = self
@@ -60,7 +60,7 @@ impl Collected {
 }
 
 /// A bundle on disk.
-struct Kept {
+struct StoredBundle {
     bundle: SupportBundle,
     since: Instant,
 }
@@ -68,7 +68,7 @@ struct Kept {
 /// The folder with the bundle.
 pub(super) struct Shelf {
     operations: Operations,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<StoredBundle>>,
 }
 
 impl Shelf {
@@ -84,7 +84,7 @@ impl Shelf {
     }
 
     /// The present bundle. One that is a day old is removed; the next one may be in progress.
-    fn current(&self) -> MutexGuard<'_, Option<Kept>> {
+    fn current(&self) -> MutexGuard<'_, Option<StoredBundle>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.as_ref().is_some_and(|kept| kept.since.elapsed() >= LIFE) {
             *kept = None;
@@ -99,7 +99,7 @@ impl Shelf {
     }
 
     /// Replaces the present bundle with the collected one.
-    fn keep(&self, wish: &SupportWish, collected: &Collected, now: Timestamp) -> Result<(), durable::DurableError> {
+    fn keep(&self, wish: &SupportWish, collected: &CollectOutput, now: Timestamp) -> Result<(), durable::DurableError> {
         let expires = now.checked_add(LIFE).unwrap_or(Timestamp::MAX);
         let bundle = SupportBundle {
             id: wish.asking.request.clone(),
@@ -115,7 +115,7 @@ impl Shelf {
         };
         let mut kept = self.current();
         durable::rename(&self.folder().join(NEXT), &self.folder().join(KEPT))?;
-        *kept = Some(Kept { bundle, since: Instant::now() });
+        *kept = Some(StoredBundle { bundle, since: Instant::now() });
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl Shelf {
     }
 
     /// Keeps the bundle of a try, or removes its remains.
-    fn end(&self, wish: &SupportWish, tried: Result<Collected, Refusal>) -> Result<Collected, Refusal> {
+    fn end(&self, wish: &SupportWish, tried: Result<CollectOutput, Refusal>) -> Result<CollectOutput, Refusal> {
         let kept = tried.and_then(|collected| {
             self.keep(wish, &collected, Timestamp::now()).map_err(|error| disk(&error))?;
             Ok(collected)
@@ -174,7 +174,7 @@ fn disk(error: &durable::DurableError) -> Refusal {
 }
 
 impl SupportBundles for Shelf {
-    fn kept(&self) -> Option<SupportBundle> {
+    fn kept_bundle(&self) -> Option<SupportBundle> {
         self.current().as_ref().map(|kept| kept.bundle.clone())
     }
 
@@ -206,23 +206,23 @@ mod tests {
     use std::sync::Arc;
 
     use landfall_host::paths::SitePaths;
-    use landfall_media::progress::Silent;
-    use landfall_peer::Asking;
+    use landfall_media::progress::SilentProgress;
+    use landfall_peer::Requester;
 
     use super::*;
 
     fn shelf(root: &Path) -> Shelf {
-        let operations = Operations { paths: SitePaths::below(root), ..Operations::new(Arc::new(Silent)) };
+        let operations = Operations { paths: SitePaths::below(root), ..Operations::new(Arc::new(SilentProgress)) };
         durable::create_folder(&operations.paths.data()).unwrap();
         Shelf::open(operations)
     }
 
     fn wish(request: &str) -> SupportWish {
         let (request, by) = (request.to_owned(), "ada".to_owned());
-        SupportWish { asking: Asking { request, by, correlation: "c".to_owned(), first: None }, hours: 24 }
+        SupportWish { asking: Requester { request, by, correlation: "c".to_owned(), first: None }, hours: 24 }
     }
 
-    fn collected() -> Collected {
+    fn sample_output() -> CollectOutput {
         serde_json::from_str(
             r#"{"kind": "supportBundle", "schema": 1, "file": "/x", "sizeBytes": 5000000, "files": 80, "truncated": 2,
                 "knownValues": 41, "unknown": ["no Secrets"],
@@ -235,7 +235,7 @@ mod tests {
     fn collect(shelf: &Shelf, request: &str, letter: u8) {
         let file = shelf.prepare().unwrap();
         durable::write_file(&file, &vec![letter; SUPPORT_PIECE_BYTES + 10], 0o600).unwrap();
-        shelf.keep(&wish(request), &collected(), "2026-11-20T08:00:00Z".parse().unwrap()).unwrap();
+        shelf.keep(&wish(request), &sample_output(), "2026-11-20T08:00:00Z".parse().unwrap()).unwrap();
     }
 
     #[test]
@@ -249,9 +249,9 @@ mod tests {
     fn newest_bundle_is_kept() {
         let root = tempfile::tempdir().unwrap();
         let shelf = shelf(root.path());
-        assert_eq!(shelf.kept(), None);
+        assert_eq!(shelf.kept_bundle(), None);
         collect(&shelf, "0123abcd", b'a');
-        let kept = shelf.kept().unwrap();
+        let kept = shelf.kept_bundle().unwrap();
         assert_eq!((kept.id.as_str(), kept.by.as_str(), kept.size_bytes), ("0123abcd", "ada", 5_000_000));
         assert_eq!((kept.collected.as_str(), kept.expires.as_str()), ("2026-11-20T08:00:00Z", "2026-11-21T08:00:00Z"));
         assert_eq!(kept.gaps, ["no Secrets", "cluster: no answer"]);
@@ -284,7 +284,7 @@ mod tests {
         leave();
         shelf.prepare().unwrap();
         assert!(!is_left(), "an earlier process left it");
-        assert_eq!(shelf.kept().map(|kept| kept.id).as_deref(), Some("0123abcd"));
+        assert_eq!(shelf.kept_bundle().map(|kept| kept.id).as_deref(), Some("0123abcd"));
     }
 
     #[test]
@@ -300,9 +300,9 @@ mod tests {
         durable::write_file(&next, b"on its way", 0o600).unwrap();
         shelf.tend();
         assert_eq!((shelf.folder().join(KEPT).exists(), next.exists()), (false, true));
-        assert_eq!(shelf.kept(), None);
+        assert_eq!(shelf.kept_bundle(), None);
         collect(&shelf, "0123abce", b'a');
         let again = Shelf::open(shelf.operations.clone());
-        assert_eq!((again.kept(), again.folder().exists()), (None, false));
+        assert_eq!((again.kept_bundle(), again.folder().exists()), (None, false));
     }
 }

@@ -75,13 +75,13 @@ mod tests {
 
     use landfall_host::paths::SitePaths;
     use landfall_media::durable;
-    use landfall_media::progress::Silent;
-    use landfall_peer::{Asking, Change};
+    use landfall_media::progress::SilentProgress;
+    use landfall_peer::{Change, Requester};
 
     use super::*;
 
     fn changes(root: &Path) -> Changes {
-        let operations = Operations { paths: SitePaths::below(root), ..Operations::new(Arc::new(Silent)) };
+        let operations = Operations { paths: SitePaths::below(root), ..Operations::new(Arc::new(SilentProgress)) };
         durable::create_folder(&operations.paths.data()).unwrap();
         Changes::new(operations)
     }
@@ -99,7 +99,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let changes = changes(root.path());
         let (request, by) = ("0123abcd".to_owned(), "ada".to_owned());
-        let asking = Asking { request, by, correlation: "c".to_owned(), first: None };
+        let asking = Requester { request, by, correlation: "c".to_owned(), first: None };
         let wish = UploadWish { asking, name: "../../etc/shadow".to_owned(), size_bytes: 1000 };
         let upload = Uploads::begin(&changes, &wish).unwrap();
         let plan = |medium: &str| changes.plan(&Change::Upgrade { medium: medium.to_owned() });

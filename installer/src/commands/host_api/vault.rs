@@ -26,7 +26,7 @@ const MOST: usize = 16;
 const DOMAIN: &str = "landfall.dev/approval-of-secrets/1";
 
 /// A value. No `Debug`, because it must not reach a log.
-struct Kept {
+struct StoredSecret {
     id: String,
     name: String,
     value: Zeroizing<String>,
@@ -34,7 +34,7 @@ struct Kept {
 }
 
 /// A plan with secrets.
-struct Bound {
+struct BoundPlan {
     /// Digest that a person approves.
     digest: Sha256,
     /// Digest that the process that starts the change compares.
@@ -44,8 +44,8 @@ struct Bound {
 /// The kept values.
 #[derive(Default)]
 pub(super) struct Vault {
-    kept: Mutex<VecDeque<Kept>>,
-    bound: Mutex<VecDeque<Bound>>,
+    kept: Mutex<VecDeque<StoredSecret>>,
+    bound: Mutex<VecDeque<BoundPlan>>,
 }
 
 /// Input of a process that plans or starts a change of settings.
@@ -57,7 +57,7 @@ struct SentSettings<'a> {
     backup_time: Option<&'a str>,
 }
 
-fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -77,7 +77,7 @@ impl Vault {
             return Err(*refusal(422, codes::SITE_SECRET_UNFIT, what).problem);
         }
         let id = SentSecret::new_id();
-        push(&mut locked(&self.kept), Kept { id: id.clone(), name, value, since: Instant::now() });
+        push(&mut lock(&self.kept), StoredSecret { id: id.clone(), name, value, since: Instant::now() });
         Ok(KeptSecret { id })
     }
 
@@ -89,7 +89,7 @@ impl Vault {
         secrets: &BTreeMap<String, String>,
         backup_time: Option<&str>,
     ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        let kept = locked(&self.kept);
+        let kept = lock(&self.kept);
         let mut sent = BTreeMap::new();
         for (name, id) in secrets {
             let found = kept.iter().find(|one| one.id == *id && one.name == *name);
@@ -118,19 +118,19 @@ impl Vault {
             let _infallible = write!(text, "\n{name} {id}");
         }
         let digest = Sha256::of(text);
-        push(&mut locked(&self.bound), Bound { digest, inner });
+        push(&mut lock(&self.bound), BoundPlan { digest, inner });
         digest
     }
 
     /// The digest that the process that starts the change compares, from the approved one.
     pub(super) fn unbind(&self, approved: Sha256) -> Sha256 {
-        let bound = locked(&self.bound);
+        let bound = lock(&self.bound);
         bound.iter().find(|bound| bound.digest == approved).map_or(approved, |bound| bound.inner)
     }
 
     /// Removes the values of a started change: they are now among the site's secrets.
     pub(super) fn forget(&self, secrets: &BTreeMap<String, String>) {
-        locked(&self.kept).retain(|one| !secrets.values().any(|id| *id == one.id));
+        lock(&self.kept).retain(|one| !secrets.values().any(|id| *id == one.id));
     }
 
     /// Removes expired values.
@@ -139,7 +139,7 @@ impl Vault {
     }
 
     fn forget_older_than(&self, life: Duration) {
-        locked(&self.kept).retain(|one| one.since.elapsed() < life);
+        lock(&self.kept).retain(|one| one.since.elapsed() < life);
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
         SecretWish { by, correlation, name, value }
     }
 
-    fn named(name: &str, id: &str) -> BTreeMap<String, String> {
+    fn secret_ids(name: &str, id: &str) -> BTreeMap<String, String> {
         [(name.to_owned(), id.to_owned())].into()
     }
 
@@ -170,27 +170,27 @@ mod tests {
         let vault = Vault::default();
         let KeptSecret { id } = vault.keep(wish("directory", VALUE)).unwrap();
         assert!(landfall_peer::is_id(&id) && !id.contains("canary"));
-        let secrets = named("directory", &id);
+        let secrets = secret_ids("directory", &id);
         assert_eq!(
             input(&vault, &secrets).unwrap(),
             format!(r#"{{"values":{{}},"secrets":{{"directory":"{VALUE}"}}}}"#)
         );
-        assert_eq!(input(&vault, &named("mail", &id)).unwrap_err(), "LF4805", "it is of another secret");
-        assert_eq!(input(&vault, &named("directory", "0000000f")).unwrap_err(), "LF4805");
+        assert_eq!(input(&vault, &secret_ids("mail", &id)).unwrap_err(), "LF4805", "it is of another secret");
+        assert_eq!(input(&vault, &secret_ids("directory", "0000000f")).unwrap_err(), "LF4805");
         vault.tend();
         assert!(input(&vault, &secrets).is_ok());
         vault.forget(&secrets);
         assert_eq!(input(&vault, &secrets).unwrap_err(), "LF4805");
         let KeptSecret { id } = vault.keep(wish("directory", VALUE)).unwrap();
         vault.forget_older_than(Duration::ZERO);
-        assert_eq!(input(&vault, &named("directory", &id)).unwrap_err(), "LF4805");
+        assert_eq!(input(&vault, &secret_ids("directory", &id)).unwrap_err(), "LF4805");
     }
 
     #[test]
     fn secrets_distinguish_plan_digests() {
         let (vault, inner) = (Vault::default(), Sha256::of("a plan"));
         assert_eq!(vault.bind(inner, &BTreeMap::new()), inner);
-        let [one, other] = ["0000000a", "0000000b"].map(|id| vault.bind(inner, &named("directory", id)));
+        let [one, other] = ["0000000a", "0000000b"].map(|id| vault.bind(inner, &secret_ids("directory", id)));
         assert!(one != other && one != inner);
         assert_eq!([one, other, inner].map(|digest| vault.unbind(digest)), [inner; 3]);
     }
@@ -205,7 +205,7 @@ mod tests {
             );
         }
         let ids: Vec<_> = (0..=MOST).map(|_| vault.keep(wish("directory", VALUE)).unwrap().id).collect();
-        assert_eq!(input(&vault, &named("directory", &ids[0])).unwrap_err(), "LF4805");
-        assert!(input(&vault, &named("directory", &ids[1])).is_ok());
+        assert_eq!(input(&vault, &secret_ids("directory", &ids[0])).unwrap_err(), "LF4805");
+        assert!(input(&vault, &secret_ids("directory", &ids[1])).is_ok());
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &LicenseInspectArguments, printer: Printer) -> Resu
         Inspection::of(&sealed, license.terms(), true, signers)
     } else {
         let claimed = sealed.claimed_signers().iter().map(ToString::to_string).collect();
-        Inspection::of(&sealed, &sealed.untrusted()?, false, claimed)
+        Inspection::of(&sealed, &sealed.untrusted_terms()?, false, claimed)
     };
     printer.report(&inspection, text)?;
     Ok(())
@@ -151,7 +151,7 @@ mod tests {
     fn inspection(verified: bool) -> Inspection {
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let terms = sample::terms("acme-1", "2026-11-22T10:00:00Z".parse().unwrap()).unwrap();
-        let sealed = sample::sealed(&vendor, &terms, None).unwrap();
+        let sealed = sample::seal_license(&vendor, &terms, None).unwrap();
         Inspection::of(&sealed, &terms, verified, vec!["0123".to_owned()])
     }
 

@@ -18,7 +18,7 @@ use crate::printer::Printer;
 /// Issued license.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Issued {
+pub(crate) struct IssuedLicense {
     /// File of the license.
     license: PathBuf,
     /// ID of the license.
@@ -33,7 +33,7 @@ pub(crate) struct Issued {
     signed_by: Vec<String>,
 }
 
-impl Document for Issued {
+impl Document for IssuedLicense {
     const KIND: &'static str = "licenseIssue";
 }
 
@@ -47,12 +47,12 @@ pub(super) fn run(arguments: &LicenseIssueArguments, printer: Printer) -> Result
     };
     let sealed = landfall_builder::issue(&options, &key::read(&arguments.key)?)?;
     // It was verified when it was made.
-    let terms = sealed.untrusted()?;
+    let terms = sealed.untrusted_terms()?;
     let path = arguments.output.join(format!("{}.license", terms.id));
     key::refuse_to_overwrite(&path)?;
     durable::create_folder(&arguments.output)?;
     key::write_new(&path, sealed.bytes(), 0o644)?;
-    let issued = Issued {
+    let issued = IssuedLicense {
         license: path,
         customer: terms.customer.clone(),
         ends: terms.ends.map(time),
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &LicenseIssueArguments, printer: Printer) -> Result
     Ok(())
 }
 
-fn text(issued: &Issued) -> String {
+fn text(issued: &IssuedLicense) -> String {
     let ends = issued.ends.as_ref().map_or_else(|| "without an end".to_owned(), |ends| format!("until {ends}"));
     let bound = if issued.bound { "" } else { "\nIt is bound to no site: every site that gets the file may use it." };
     format!(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::trust::{KeyId, PublicKey};
 use landfall_error_codes::{cases, codes};
 use landfall_host::files;
-use landfall_license::usage::{Period, UsageError, UsageReport, Wanted, first_break};
+use landfall_license::usage::{Period, ReportExpectations, UsageError, UsageReport, first_break};
 use landfall_license::{License, SealedLicense};
 use landfall_lifecycle::operations::Trust;
 use landfall_media::durable;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::usage::{components_text, table};
 use crate::cli::{LicenseCheckReportArguments, LicenseReportArguments};
 use crate::commands::site::operations_of_root;
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document;
 use crate::document::Document;
 use crate::failure::Failure;
@@ -34,7 +34,7 @@ impl Document for UsageReport {
 /// Usage report that was written.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Reported {
+pub(crate) struct UsageExport {
     /// File of the report.
     file: PathBuf,
     /// ID of its license.
@@ -52,14 +52,14 @@ pub(crate) struct Reported {
     periods: Vec<Period>,
 }
 
-impl Document for Reported {
+impl Document for UsageExport {
     const KIND: &'static str = "usageExport";
 }
 
 /// Checked report, with a valid signature, chain and sums.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Checked {
+pub(crate) struct CheckedReport {
     /// UUID of the site.
     site: String,
     /// ID of the site's license.
@@ -80,7 +80,7 @@ pub(crate) struct Checked {
     periods: Vec<Period>,
 }
 
-impl Document for Checked {
+impl Document for CheckedReport {
     const KIND: &'static str = "usageReportCheck";
 }
 
@@ -107,7 +107,7 @@ pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Res
     let broken = first_break(&report.days).map(|day| day.to_string());
     durable::write_new_file(file, (document::pretty(&report) + "\n").as_bytes(), 0o644)
         .map_err(|error| if error.kind() == std::io::ErrorKind::AlreadyExists { exists(file) } else { error.into() })?;
-    let reported = Reported {
+    let reported = UsageExport {
         file: file.clone(),
         license: report.license.clone(),
         customer: report.customer.clone(),
@@ -122,12 +122,13 @@ pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Res
 
 /// Checks a report.
 pub(super) fn check(arguments: &LicenseCheckReportArguments, printer: Printer) -> Result<(), Failure> {
-    printer.report(&checked(arguments)?, checked_text)?;
+    printer.report(&check_report(arguments)?, checked_text)?;
     Ok(())
 }
 
-fn checked(arguments: &LicenseCheckReportArguments) -> Result<Checked, Failure> {
-    let (license, keys) = known(arguments.license.as_deref(), arguments.trust.trust.as_deref(), &arguments.site_key)?;
+fn check_report(arguments: &LicenseCheckReportArguments) -> Result<CheckedReport, Failure> {
+    let (license, keys) =
+        license_and_keys(arguments.license.as_deref(), arguments.trust.trust.as_deref(), &arguments.site_key)?;
     checked_report(&arguments.report, license.as_ref(), keys, arguments.earlier.as_deref())
 }
 
@@ -137,18 +138,18 @@ pub(crate) fn checked_report(
     license: Option<&License>,
     keys: Vec<KeyId>,
     earlier: Option<&Path>,
-) -> Result<Checked, Failure> {
+) -> Result<CheckedReport, Failure> {
     let report = UsageReport::read(&path.display().to_string(), &read("report", path)?)?;
-    let wanted = Wanted { terms: license.map(License::terms), keys };
-    let key = report.verify(&wanted).map_err(|error| refused(path, &error))?;
+    let wanted = ReportExpectations { terms: license.map(License::terms), keys };
+    let key = report.verify(&wanted).map_err(|error| to_failure(path, &error))?;
     if let Some(earlier) = earlier {
         let before = UsageReport::read(&earlier.display().to_string(), &read("report", earlier)?)?;
         // The earlier report may refer to an earlier license.
-        let by_key = Wanted { terms: None, keys: vec![key.id()] };
-        before.verify(&by_key).map_err(|error| refused(earlier, &error))?;
-        report.continues(&before).map_err(|error| refused(path, &error))?;
+        let by_key = ReportExpectations { terms: None, keys: vec![key.id()] };
+        before.verify(&by_key).map_err(|error| to_failure(earlier, &error))?;
+        report.continues(&before).map_err(|error| to_failure(path, &error))?;
     }
-    Ok(Checked {
+    Ok(CheckedReport {
         license_compared: license.is_some(),
         earlier_compared: earlier.is_some(),
         made: format!("{:.0}", report.made),
@@ -161,7 +162,7 @@ pub(crate) fn checked_report(
     })
 }
 
-fn refused(path: &Path, error: &UsageError) -> Failure {
+fn to_failure(path: &Path, error: &UsageError) -> Failure {
     Failure::not_passed(path, error)
 }
 
@@ -174,12 +175,12 @@ pub(super) fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// The license in a file, verified with `--trust`, and the accepted keys of the site: the one in the license, and those
 /// given as arguments. Returns an error if there is no key.
-pub(crate) fn known(
+pub(crate) fn license_and_keys(
     license: Option<&Path>,
     trust: Option<&str>,
     site_keys: &[String],
 ) -> Result<(Option<License>, Vec<KeyId>), Failure> {
-    let license = license.map(|path| verified(path, trust)).transpose()?;
+    let license = license.map(|path| verify_license(path, trust)).transpose()?;
     let keys = keys(site_keys)?;
     if let Some(license) = license.as_ref().filter(|license| keys.is_empty() && license.terms().site_key.is_none()) {
         let what = format!("the license {} does not name the site's key", license.terms().id);
@@ -188,7 +189,7 @@ pub(crate) fn known(
     Ok((license, keys))
 }
 
-fn verified(path: &Path, trust: Option<&str>) -> Result<License, Failure> {
+fn verify_license(path: &Path, trust: Option<&str>) -> Result<License, Failure> {
     let sealed = SealedLicense::read(&path.display().to_string(), &read("license", path)?)?;
     let anchor = Trust::read(trust, path)?.anchor;
     Ok(sealed.verify(&anchor)?)
@@ -206,9 +207,9 @@ fn days(periods: &[Period]) -> u64 {
     periods.iter().map(|period| period.days).sum()
 }
 
-fn reported_text(reported: &Reported) -> String {
-    let Reported { file, license, customer, days, site_key, broken, .. } = reported;
-    let (days, file) = (counted(*days, "day"), file.display());
+fn reported_text(reported: &UsageExport) -> String {
+    let UsageExport { file, license, customer, days, site_key, broken, .. } = reported;
+    let (days, file) = (format_count(*days, "day"), file.display());
     let mut text = format!("the report on {days} of use of the license {license} for {customer} is in {file}\n");
     let _infallible = write!(text, "signed by the site's key {site_key}");
     if let Some(day) = broken {
@@ -221,8 +222,8 @@ fn reported_text(reported: &Reported) -> String {
     text
 }
 
-pub(crate) fn checked_text(checked: &Checked) -> String {
-    let Checked { made, site_key, .. } = checked;
+pub(crate) fn checked_text(checked: &CheckedReport) -> String {
+    let CheckedReport { made, site_key, .. } = checked;
     // The signer chose these texts, and there may be no license to compare them with: none of them may create lines of
     // their own.
     let [site, license, customer] = [&checked.site, &checked.license, &checked.customer].map(|said| shown::line(said));
@@ -237,9 +238,9 @@ pub(crate) fn checked_text(checked: &Checked) -> String {
     for period in &checked.periods {
         let Period { from, until, days, unmeasured_days, .. } = period;
         let license = shown::line(&period.license);
-        let _infallible = write!(text, "\n{license}, {from} to {until}: measured on {}", counted(*days, "day"));
+        let _infallible = write!(text, "\n{license}, {from} to {until}: measured on {}", format_count(*days, "day"));
         if *unmeasured_days > 0 {
-            let _infallible = write!(text, ", not on {}", counted(*unmeasured_days, "day"));
+            let _infallible = write!(text, ", not on {}", format_count(*unmeasured_days, "day"));
         }
         text.push('\n');
         text.push_str(&table(period.limits.iter().map(|of| (None, of))));
@@ -279,7 +280,7 @@ mod tests {
             for (id, named) in [("named", true), ("unnamed", false)] {
                 let mut terms = license_sample::terms(id, Timestamp::UNIX_EPOCH).unwrap();
                 terms.site_key = named.then(|| desk.vendor.key.public().id());
-                let sealed = license_sample::sealed(&desk.vendor, &terms, None).unwrap();
+                let sealed = license_sample::seal_license(&desk.vendor, &terms, None).unwrap();
                 durable::write_file(&desk.path(&format!("{id}.license")), sealed.bytes(), 0o644).unwrap();
             }
             desk
@@ -302,7 +303,7 @@ mod tests {
             }
             let (site, made) = ("7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b", Timestamp::UNIX_EPOCH);
             let contents = ReportContents { site, identifiers: BTreeSet::new(), terms: &terms, made, days: log.days() };
-            let unsigned = UsageReport::unsigned(contents, self.vendor.key.public());
+            let unsigned = UsageReport::new_unsigned(contents, self.vendor.key.public());
             let signature = self.vendor.key.sign(&unsigned.message().unwrap()).unwrap();
             let text = document::pretty(&unsigned.with_signature(&signature));
             durable::write_file(&self.path(name), text.as_bytes(), 0o644).unwrap();
@@ -316,8 +317,8 @@ mod tests {
                 earlier: earlier.map(|name| self.path(name)),
                 trust: TrustArguments { trust: Some(self.path("1.root.json").display().to_string()) },
             };
-            let known = |checked: Checked| format!("{} {}", checked.license_compared, checked.periods[0].days);
-            checked(&arguments).map_or_else(|failure| failure.code().id.to_owned(), known)
+            let known = |checked: CheckedReport| format!("{} {}", checked.license_compared, checked.periods[0].days);
+            check_report(&arguments).map_or_else(|failure| failure.code().id.to_owned(), known)
         }
     }
 
@@ -357,8 +358,8 @@ mod tests {
         }
     }
 
-    fn report_of(customer: &str) -> Checked {
-        Checked {
+    fn report_of(customer: &str) -> CheckedReport {
+        CheckedReport {
             site: "7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b".to_owned(),
             license: "acme-1".to_owned(),
             customer: customer.to_owned(),
@@ -385,7 +386,7 @@ mod tests {
 
     #[test]
     fn written_report_names_key() {
-        let reported = Reported {
+        let reported = UsageExport {
             file: "/root/usage.json".into(),
             license: "acme-1".to_owned(),
             customer: "Acme".to_owned(),

@@ -17,9 +17,9 @@ use crate::printer::Printer;
 /// License status of a site after an import.
 #[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
-pub(crate) struct Imported(LicenseStatus);
+pub(crate) struct LicenseImport(LicenseStatus);
 
-impl Document for Imported {
+impl Document for LicenseImport {
     const KIND: &'static str = "licenseImport";
 }
 
@@ -34,8 +34,8 @@ impl Document for ConfirmedDate {
 /// Imports a license.
 pub(super) fn import(arguments: &LicenseImportArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
-    let imported = Imported(operations.import_license(&arguments.license)?);
-    printer.report(&imported, |Imported(status)| status_text(status))?;
+    let imported = LicenseImport(operations.import_license(&arguments.license)?);
+    printer.report(&imported, |LicenseImport(status)| status_text(status))?;
     Ok(())
 }
 

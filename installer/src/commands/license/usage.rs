@@ -7,7 +7,7 @@ use landfall_license::usage::{ComponentUse, LimitUse, Metric};
 use landfall_lifecycle::operations::{LimitStatus, UsageStatus};
 
 use crate::commands::site::operations_of_root;
-use crate::count::counted;
+use crate::count::format_count;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -30,9 +30,9 @@ fn text(usage: &UsageStatus) -> String {
     match (measured, since) {
         (Some(measured), Some(since)) => {
             let _infallible =
-                write!(text, "measured last on {measured}, and on {} since {since}", counted(*days, "day"));
+                write!(text, "measured last on {measured}, and on {} since {since}", format_count(*days, "day"));
             if *unmeasured_days > 0 {
-                let _infallible = write!(text, "; not on {}", counted(*unmeasured_days, "day"));
+                let _infallible = write!(text, "; not on {}", format_count(*unmeasured_days, "day"));
             }
         }
         _ => text.push_str("its use has not been measured yet; the agent does so every hour"),
@@ -75,7 +75,7 @@ pub(super) fn table<'a>(limits: impl IntoIterator<Item = (Option<Option<u64>>, &
 pub(super) fn components_text(components: &[ComponentUse]) -> String {
     let of = |ComponentUse { entitlement, days, lacking_days }: &ComponentUse| {
         let lacking = if *lacking_days > 0 { format!(", without a license on {lacking_days}") } else { String::new() };
-        format!("{entitlement} (on {}{lacking})", counted(*days, "day"))
+        format!("{entitlement} (on {}{lacking})", format_count(*days, "day"))
     };
     if components.is_empty() {
         return "none that need a license".to_owned();

@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: PlanArguments, printer: Printer) -> Result<(), Fail
         adopt_data: false,
         license: arguments.license,
         accept: arguments.accept.accept,
-        secrets: secrets::named(arguments.secrets),
+        secrets: secrets::noninteractive_secrets(arguments.secrets),
     };
     show(&operations(printer), &request, arguments.facts.as_deref(), arguments.html.as_deref(), printer)
 }
@@ -80,7 +80,7 @@ pub(super) fn show(
         return print(&planned, html, printer);
     }
     let prepared = operations.prepare_install(request).map_err(refusal)?;
-    print(prepared.planned(), html, printer)
+    print(prepared.planned_install(), html, printer)
 }
 
 fn print(planned: &PlannedInstall, html: Option<&Path>, printer: Printer) -> Result<(), Failure> {
@@ -89,10 +89,10 @@ fn print(planned: &PlannedInstall, html: Option<&Path>, printer: Printer) -> Res
     let figures = planned.figures()?;
     let dry_run = DryRun {
         bundle: verified.id().to_string(),
-        development: verified.trusted().development(),
+        development: verified.trusted_root().development(),
         facts: planned.facts(),
-        accepted: planned.accepted(),
-        fitted: planned.fitted(),
+        accepted: planned.accepted_warnings(),
+        fitted: planned.model_figures(),
         figures: &figures,
         plan: planned.plan(),
     };

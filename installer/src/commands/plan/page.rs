@@ -7,7 +7,7 @@ use landfall_lifecycle::plan::figures::{FilesystemFigures, Moment};
 
 use super::DryRun;
 use super::text::{duration, host, models, summary, way_back};
-use crate::commands::pages::rendered;
+use crate::commands::pages::render_page;
 use crate::failure::Failure;
 use crate::shown;
 
@@ -78,12 +78,12 @@ pub(super) fn page(dry_run: &DryRun<'_>) -> Result<String, Failure> {
         host: host(facts)
             .into_iter()
             .chain(models(fitted).map(|line| ("models", line)))
-            .map(|(name, value)| (capitalized(name), shown::line(&value)))
+            .map(|(name, value)| (capitalize(name), shown::line(&value)))
             .collect(),
         bundle: bundle.clone(),
         development: *development,
-        summary: capitalized(&summary(figures)),
-        way_back: capitalized(&way_back(figures)),
+        summary: capitalize(&summary(figures)),
+        way_back: capitalize(&way_back(figures)),
         accepted: accepted
             .iter()
             .map(|one| (shown::line(&one.name), shown::line(&format!("{} ({})", one.message, one.measured))))
@@ -91,7 +91,7 @@ pub(super) fn page(dry_run: &DryRun<'_>) -> Result<String, Failure> {
         filesystems: figures.filesystems.iter().map(space).collect(),
         steps: steps.collect(),
     };
-    rendered(&page)
+    render_page(&page)
 }
 
 fn space(figures: &FilesystemFigures) -> Space {
@@ -136,7 +136,7 @@ fn bars(figures: &FilesystemFigures) -> Vec<Bar> {
     (0..).zip(&figures.moments).map(bar).collect()
 }
 
-fn capitalized(text: &str) -> String {
+fn capitalize(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

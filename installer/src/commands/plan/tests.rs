@@ -64,7 +64,7 @@ fn figures() -> PlanFigures {
     }
 }
 
-fn accepted(name: &str, measured: &str) -> AcceptedWarning {
+fn accepted_warning(name: &str, measured: &str) -> AcceptedWarning {
     AcceptedWarning {
         name: name.to_owned(),
         message: "Swap is on".to_owned(),
@@ -92,7 +92,9 @@ fn with(facts: &Facts, accepted: &[AcceptedWarning], look: impl FnOnce(&DryRun<'
 #[test]
 fn text_matches_snapshot() {
     let mut facts = facts::sample::sample();
-    with(&facts, &[accepted("swap", "2.0 GiB of swap")], |plan| insta::assert_snapshot!("text", text::text(plan)));
+    with(&facts, &[accepted_warning("swap", "2.0 GiB of swap")], |plan| {
+        insta::assert_snapshot!("text", text::text(plan))
+    });
     facts.swap_bytes = 2 << 30;
     facts.network.filter_tables = vec!["firewalld".to_owned(), "filter".to_owned()];
     facts.cpu.as_mut().unwrap().numa_nodes = 2;
@@ -111,7 +113,7 @@ fn text_matches_snapshot() {
 
 #[test]
 fn page_matches_snapshot() {
-    with(&facts::sample::sample(), &[accepted("swap", "2.0 GiB of swap")], |plan| {
+    with(&facts::sample::sample(), &[accepted_warning("swap", "2.0 GiB of swap")], |plan| {
         insta::assert_snapshot!("page", page::page(plan).unwrap());
     });
 }
@@ -121,7 +123,7 @@ fn page_is_self_contained_and_escaped() {
     let evil = "x\u{1b}[2J\nhost: other\u{202e}<script>alert('1')</script>";
     let mut facts = facts::sample::sample();
     (facts.hostname, facts.cpu.as_mut().unwrap().model) = (evil.to_owned(), evil.to_owned());
-    with(&facts, &[accepted(evil, evil)], |plan| {
+    with(&facts, &[accepted_warning(evil, evil)], |plan| {
         let page = page::page(plan).unwrap();
         for outside in
             ["http://", "https://", "src=", "href=", "url(", "@import", "<script", "<link", "<iframe", "<img"]
@@ -141,7 +143,7 @@ fn page_is_self_contained_and_escaped() {
 #[test]
 fn documents_match_schemas() {
     let facts = facts::sample::sample();
-    with(&facts, &[accepted("swap", "")], |plan| {
+    with(&facts, &[accepted_warning("swap", "")], |plan| {
         let documents = [
             (document::schema_of::<DryRun<'_>>(), document::pretty(plan)),
             (document::schema_of::<Facts>(), document::pretty(&facts)),

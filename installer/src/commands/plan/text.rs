@@ -112,7 +112,7 @@ pub(super) fn host_text(facts: &Facts) -> String {
 /// Figures of models in one line; `None` without models.
 pub(super) fn models(fitted: &ResolvedValues) -> Option<String> {
     let each: Vec<String> = fitted.iter().map(|(name, value)| format!("{name} {value}")).collect();
-    listed(&each, ", ")
+    join_words(&each, ", ")
 }
 
 /// Facts about a host, as names and texts.
@@ -135,7 +135,7 @@ pub(super) fn host(facts: &Facts) -> Vec<(&'static str, String)> {
     shown.extend(mounts(&facts.filesystems).map(|mounts| ("filesystems", mounts)));
     shown.extend(facts.speeds.map(|speeds| ("disk", disk(speeds))));
     let settings = facts.kernel_settings.iter().map(|(name, value)| format!("{name} {value}"));
-    shown.extend(listed(&settings.collect::<Vec<_>>(), ", ").map(|settings| ("kernel settings", settings)));
+    shown.extend(join_words(&settings.collect::<Vec<_>>(), ", ").map(|settings| ("kernel settings", settings)));
     shown
 }
 
@@ -143,11 +143,11 @@ pub(super) fn host(facts: &Facts) -> Vec<(&'static str, String)> {
 fn mounts(filesystems: &[Filesystem]) -> Option<String> {
     let known = filesystems.iter().filter(|filesystem| !filesystem.kind.is_empty());
     let each = known.map(|one| format!("{} on {} ({})", one.paths.join(", "), one.kind, one.options.join(",")));
-    listed(&each.collect::<Vec<_>>(), "; ")
+    join_words(&each.collect::<Vec<_>>(), "; ")
 }
 
 /// Joins words; `None` without any.
-fn listed(words: &[String], between: &str) -> Option<String> {
+fn join_words(words: &[String], between: &str) -> Option<String> {
     Some(words.join(between)).filter(|line| !line.is_empty())
 }
 

@@ -33,13 +33,13 @@ pub(crate) fn run(arguments: PreflightArguments, printer: Printer) -> Result<Exi
         license: arguments.license,
         facts: arguments.facts,
         accept: arguments.accept.accept,
-        secrets: secrets::named(arguments.secrets),
+        secrets: secrets::noninteractive_secrets(arguments.secrets),
     };
     let files = [&arguments.html, &arguments.fix_script];
     files.into_iter().flatten().try_for_each(|path| pages::refuse_unwritable(path))?;
     let report = operations(printer).preflight(&request)?;
     let written = write(&report, arguments.html.as_deref(), arguments.fix_script.as_deref(), printer);
-    printer.decided(written.and(printer.report(&report, text::text)), report.exit_code())
+    printer.apply_verdict(written.and(printer.report(&report, text::text)), report.exit_code())
 }
 
 /// Writes the requested files.
@@ -59,11 +59,11 @@ fn write(
 }
 
 /// A finding with its number, counted from 1: its rank in the recommended order.
-type Numbered<'a> = (usize, &'a Finding);
+type NumberedFinding<'a> = (usize, &'a Finding);
 
 /// Findings by topic; the topic with the most urgent finding comes first.
-fn by_topic(findings: &[Finding]) -> Vec<(Topic, Vec<Numbered<'_>>)> {
-    let mut topics: Vec<(Topic, Vec<Numbered<'_>>)> = Vec::new();
+fn by_topic(findings: &[Finding]) -> Vec<(Topic, Vec<NumberedFinding<'_>>)> {
+    let mut topics: Vec<(Topic, Vec<NumberedFinding<'_>>)> = Vec::new();
     for (finding, number) in findings.iter().zip(1..) {
         match topics.iter_mut().find(|(topic, _)| *topic == finding.topic) {
             Some((_, listed)) => listed.push((number, finding)),

@@ -5,7 +5,7 @@ use landfall_lifecycle::findings::{AcceptedBy, Finding, Severity};
 use landfall_lifecycle::operations::PreflightReport;
 
 use super::{by_topic, counts, verdict};
-use crate::commands::pages::rendered;
+use crate::commands::pages::render_page;
 use crate::failure::Failure;
 use crate::shown;
 
@@ -74,7 +74,7 @@ pub(super) fn page(report: &PreflightReport) -> Result<String, Failure> {
         counts: counts(report),
         topics: topics.collect(),
     };
-    rendered(&page)
+    render_page(&page)
 }
 
 fn item(number: usize, finding: &Finding) -> Item {

@@ -47,7 +47,7 @@ fn fix(text: &mut String, number: usize, finding: &Finding) {
         if command == REBOOT {
             text.push_str("    reboot=yes\n");
         } else if shown::is_plain(command) {
-            let _infallible = writeln!(text, "    run {}", quoted(command));
+            let _infallible = writeln!(text, "    run {}", quote_command(command));
         } else {
             // A command with invisible characters cannot be reviewed.
             comment(text, "", &format!("    left out, because it holds invisible characters: {command}"));
@@ -63,14 +63,14 @@ fn choice(text: &mut String, open: &[(usize, &Finding)]) {
     for (number, finding) in open {
         let none = if finding.commands.is_empty() { " (no command)" } else { "" };
         let line = shown::line(&format!("{number}. {}{none}", finding.message));
-        let _infallible = writeln!(text, "    printf '%s\\n' {}", quoted(&line));
+        let _infallible = writeln!(text, "    printf '%s\\n' {}", quote_command(&line));
     }
     text.push_str("fi\nfor number in \"$@\"; do\n    case \"$number\" in\n");
     for (number, _) in open.iter().filter(|(_, finding)| !finding.commands.is_empty()) {
         let _infallible = writeln!(text, "    {number}) fix_{number} ;;");
     }
     text.push_str("    *) printf 'there is no command for %s\\n' \"$number\" >&2; exit 2 ;;\n    esac\ndone\n");
-    let _infallible = writeln!(text, "if [ \"$reboot\" = yes ]; then\n    run {}\nfi", quoted(REBOOT));
+    let _infallible = writeln!(text, "if [ \"$reboot\" = yes ]; then\n    run {}\nfi", quote_command(REBOOT));
 }
 
 /// Writes a comment as one line, whatever it quotes.
@@ -79,7 +79,7 @@ fn comment(text: &mut String, indent: &str, what: &str) {
 }
 
 /// Quotes a command, even if it needs no quotes, so that a reader sees where it ends.
-fn quoted(command: &str) -> String {
+fn quote_command(command: &str) -> String {
     let quoted = quote(command);
     if quoted.starts_with('\'') { quoted } else { format!("'{quoted}'") }
 }

@@ -25,7 +25,7 @@ fn finding(topic: Topic, name: &str, severity: Severity, code: &'static str) -> 
     }
 }
 
-fn passed(topic: Topic, name: &str, measured: &str, threshold: &str) -> Finding {
+fn passed_finding(topic: Topic, name: &str, measured: &str, threshold: &str) -> Finding {
     let finding = finding(topic, name, Severity::Passed, "LF3007");
     Finding { measured: measured.to_owned(), threshold: threshold.to_owned(), fix: String::new(), ..finding }
 }
@@ -51,7 +51,7 @@ fn report(findings: Vec<Finding>) -> PreflightReport {
     }
 }
 
-fn spoiled() -> PreflightReport {
+fn sample_report() -> PreflightReport {
     let commands = ["firewall-cmd --permanent --zone=trusted --add-source=10.244.0.0/16", "firewall-cmd --reload"];
     report(vec![
         finding(Topic::Machine, "cores", Severity::Blocker, "LF3006"),
@@ -60,8 +60,8 @@ fn spoiled() -> PreflightReport {
             ..finding(Topic::Network, "firewall", Severity::Blocker, "LF3023")
         },
         Finding { threshold: String::new(), ..finding(Topic::Clock, "clock", Severity::Warning, "LF3019") },
-        passed(Topic::Machine, "memory", "16.0 GiB", "4.0 GiB"),
-        passed(Topic::Network, "ports", "", ""),
+        passed_finding(Topic::Machine, "memory", "16.0 GiB", "4.0 GiB"),
+        passed_finding(Topic::Network, "ports", "", ""),
     ])
 }
 
@@ -86,14 +86,14 @@ fn hostile() -> PreflightReport {
 }
 
 fn good() -> PreflightReport {
-    let mut report = report(vec![passed(Topic::Machine, "memory", "16.0 GiB", "4.0 GiB")]);
+    let mut report = report(vec![passed_finding(Topic::Machine, "memory", "16.0 GiB", "4.0 GiB")]);
     (report.verified, report.development) = (true, true);
     report
 }
 
 #[test]
 fn text_matches_snapshots() {
-    insta::assert_snapshot!("text", text::text(&spoiled()));
+    insta::assert_snapshot!("text", text::text(&sample_report()));
     insta::assert_snapshot!("text_good", text::text(&good()));
     let text = text::text(&hostile());
     assert!(
@@ -126,12 +126,12 @@ fn required_acceptances_are_named() {
 
 #[test]
 fn page_matches_snapshot() {
-    insta::assert_snapshot!("page", page::page(&spoiled()).unwrap());
+    insta::assert_snapshot!("page", page::page(&sample_report()).unwrap());
 }
 
 #[test]
 fn page_is_self_contained_and_escaped() {
-    for report in [spoiled(), hostile(), good()] {
+    for report in [sample_report(), hostile(), good()] {
         let page = page::page(&report).unwrap();
         for outside in
             ["http://", "https://", "src=", "href=", "url(", "@import", "<script", "<link", "<iframe", "<img"]
@@ -150,14 +150,14 @@ fn page_is_self_contained_and_escaped() {
 fn document_matches_schema() {
     let (kind, schema) = document::schema_of::<PreflightReport>();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    for report in [spoiled(), hostile(), good()] {
+    for report in [sample_report(), hostile(), good()] {
         let text = document::pretty(&report);
         let value: Value = serde_json::from_str(&text).unwrap();
         let problems: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
         assert!(problems.is_empty() && value["kind"] == kind, "{problems:?}");
         assert!(text.is_ascii() && !text.contains('\u{1b}'));
     }
-    insta::assert_snapshot!("document", document::pretty(&spoiled()));
+    insta::assert_snapshot!("document", document::pretty(&sample_report()));
 }
 
 /// Runs a script with these arguments in a temporary folder.
@@ -173,7 +173,7 @@ fn run_script(script: &str, arguments: &[&str]) -> Output {
 
 #[test]
 fn script_matches_snapshots() {
-    insta::assert_snapshot!("script", script::script(&spoiled()));
+    insta::assert_snapshot!("script", script::script(&sample_report()));
     insta::assert_snapshot!("script_hostile", script::script(&hostile()));
 }
 

@@ -11,7 +11,7 @@ use landfall_lifecycle::operations::{
     BackupsStatus, CertificatesStatus, CopyRecord, GpuHolder, GpuStatus, GpusStatus, OperationStatus, RegistryStatus,
     SiteState, StatusReport, Verdict,
 };
-use landfall_lifecycle::plan::gpu_resources::listed;
+use landfall_lifecycle::plan::gpu_resources::offer_text;
 
 use super::site::{DEVELOPMENT_NOTE, operations_of_root};
 use super::{license, watch};
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &StatusArguments, printer: Printer) -> Result<ExitC
         return watch::run(&operations, printer);
     }
     let report = operations.status()?;
-    printer.decided(printer.page(&report, text, WORDS), report.verdict.exit_code())
+    printer.apply_verdict(printer.page(&report, text, WORDS), report.verdict.exit_code())
 }
 
 /// The text as wrapped and colored for this terminal.
@@ -186,7 +186,7 @@ fn gpus_text(text: &mut String, gpus: &GpusStatus) {
         }
     }
     if !gpus.offered.is_empty() {
-        let _infallible = writeln!(text, "            the node offers {}", shown::line(&listed(&gpus.offered)));
+        let _infallible = writeln!(text, "            the node offers {}", shown::line(&offer_text(&gpus.offered)));
     }
     for difference in &gpus.differences {
         let _infallible = writeln!(text, "            {}", shown::line(difference));

@@ -1,17 +1,17 @@
 use landfall_engine::journal::RecordedError;
-use landfall_lifecycle::operations::status::sample::{absent, installed, interrupted};
+use landfall_lifecycle::operations::status::sample::{absent, installed_status, interrupted_status};
 use landfall_lifecycle::operations::{CertificateStatus, ModelFigure, ModelStatus};
 
 use super::*;
 
 #[test]
 fn ready_site_is_shown() {
-    insta::assert_snapshot!(text(&installed()));
+    insta::assert_snapshot!(text(&installed_status()));
 }
 
 #[test]
 fn ready_site_without_backup_says_so() {
-    let mut report = installed();
+    let mut report = installed_status();
     report.backups = None;
     report.no_backup = Some("no backup exists: if this machine is lost, so is all data".to_owned());
     let text = text(&report);
@@ -22,7 +22,7 @@ fn ready_site_without_backup_says_so() {
 
 #[test]
 fn certificates_share_lines_by_day() {
-    let mut report = installed();
+    let mut report = installed_status();
     let certificates = &mut report.certificates.as_mut().unwrap().certificates;
     let first = certificates[0].clone();
     let more = (0..20)
@@ -34,7 +34,7 @@ fn certificates_share_lines_by_day() {
 
 #[test]
 fn unready_site_is_shown() {
-    let mut report = installed();
+    let mut report = installed_status();
     (report.ready, report.verdict) = (false, Verdict::NotReady);
     report.components[1].ready = 3;
     report.components[1].reasons.push("StatefulSet postgres/postgres: 0 of 1 pods are ready".to_owned());
@@ -54,7 +54,7 @@ fn unready_site_is_shown() {
 
 #[test]
 fn models_show_profile_or_reason() {
-    let mut report = installed();
+    let mut report = installed_status();
     assert!(!text(&report).contains("model     "));
     let model = |name: &str, profile: Option<&str>, reason: Option<&str>| ModelStatus {
         name: name.to_owned(),
@@ -94,7 +94,7 @@ fn gpus_show_holders_and_problems() {
         holders: vec![holder, hidden],
         problems: vec!["is so hot that it slows down".to_owned()],
     };
-    let mut report = installed();
+    let mut report = installed_status();
     report.gpus = Some(GpusStatus {
         driver: Some("580.159.04".to_owned()),
         reason: None,
@@ -109,7 +109,7 @@ fn gpus_show_holders_and_problems() {
         held by a program that cannot be seen (process 4243)\n              it is so hot that it slows \
         down\n            the node offers 1 of nvidia.com/gpu\n            [LF4216] The node does not offer them.\n";
     assert!(text(&report).contains(shown), "{}", text(&report));
-    assert!(!text(&installed()).contains("gpus "));
+    assert!(!text(&installed_status()).contains("gpus "));
     let (_, schema) = crate::document::schema_of::<StatusReport>();
     let document: serde_json::Value = serde_json::from_str(&crate::document::pretty(&report)).unwrap();
     assert!(jsonschema::is_valid(&schema, &document));
@@ -117,12 +117,12 @@ fn gpus_show_holders_and_problems() {
 
 #[test]
 fn unfinished_operation_is_shown() {
-    insta::assert_snapshot!(text(&interrupted()));
+    insta::assert_snapshot!(text(&interrupted_status()));
 }
 
 #[test]
 fn stuck_operation_is_shown() {
-    let mut report = interrupted();
+    let mut report = interrupted_status();
     report.verdict = Verdict::Stuck;
     if let Some(step) = report.operation.as_mut().and_then(|operation| operation.step.as_mut()) {
         step.stuck = true;
@@ -148,7 +148,7 @@ fn absent_site_is_shown() {
 fn statuses_match_schema() {
     let (kind, schema) = crate::document::schema_of::<StatusReport>();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    for report in [absent(), installed(), interrupted()] {
+    for report in [absent(), installed_status(), interrupted_status()] {
         let document: serde_json::Value = serde_json::from_str(&crate::document::pretty(&report)).unwrap();
         let problems: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
         assert!(problems.is_empty() && document["kind"] == kind, "{problems:?}");

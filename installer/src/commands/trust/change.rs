@@ -18,7 +18,7 @@ use crate::printer::Printer;
 /// Document to be signed.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Made {
+pub(crate) struct RootDraft {
     /// File of the document.
     document: PathBuf,
     /// Number of the document.
@@ -27,7 +27,7 @@ pub(crate) struct Made {
     development: bool,
 }
 
-impl Document for Made {
+impl Document for RootDraft {
     const KIND: &'static str = "rootDraft";
 }
 
@@ -81,7 +81,7 @@ fn write(change: RootChange, folder: &Path, printer: Printer) -> Result<(), Fail
     let root: Root = change.finish().and_then(UnsignedRoot::draft).map_err(refused)?;
     let path = folder.join(root_file_name(root.number()));
     write_new(&path, root.bytes(), 0o644)?;
-    let made = Made { document: path, number: root.number(), development: root.development() };
+    let made = RootDraft { document: path, number: root.number(), development: root.development() };
     printer.report(&made, |made| {
         let path = made.document.display();
         format!(

@@ -33,7 +33,7 @@ pub(crate) fn run(command: TrustCommand, printer: Printer) -> Result<(), Failure
 /// Revocation that a site knows after an import.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Imported {
+pub(crate) struct TrustImport {
     /// Number of the revocation.
     number: u64,
     /// Number of revoked releases.
@@ -42,7 +42,7 @@ pub(crate) struct Imported {
     licenses: usize,
 }
 
-impl Document for Imported {
+impl Document for TrustImport {
     const KIND: &'static str = "trustImport";
 }
 
@@ -55,9 +55,9 @@ fn import(arguments: &TrustImportArguments, printer: Printer) -> Result<(), Fail
         return Err(Failure::new(codes::REVOCATION_OLDER, what));
     }
     let (releases, licenses) = (known.releases().len(), known.licenses().len());
-    let imported = Imported { number: known.number(), releases, licenses };
+    let imported = TrustImport { number: known.number(), releases, licenses };
     printer.report(&imported, |imported| {
-        let Imported { number, releases, licenses } = imported;
+        let TrustImport { number, releases, licenses } = imported;
         let licenses = if *licenses > 0 { format!("; {licenses} license(s) no longer count") } else { String::new() };
         format!("revocation {number} counts here: {releases} release(s) can no longer be installed{licenses}")
     })?;

@@ -19,7 +19,7 @@ use crate::printer::Printer;
 /// Revocation to be signed.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Made {
+pub(crate) struct RevocationDraft {
     /// File of the revocation.
     document: PathBuf,
     /// Number of the revocation.
@@ -30,7 +30,7 @@ pub(crate) struct Made {
     licenses: usize,
 }
 
-impl Document for Made {
+impl Document for RevocationDraft {
     const KIND: &'static str = "revocationDraft";
 }
 
@@ -71,9 +71,9 @@ pub(crate) fn next(
     let next = Revocation::with_licenses(number + 1, releases, licenses).map_err(refused)?;
     durable::write_file(&path, next.bytes(), 0o644)?;
     let (releases, licenses) = (next.releases().len(), next.licenses().len());
-    let made = Made { document: path, number: next.number(), releases, licenses };
+    let made = RevocationDraft { document: path, number: next.number(), releases, licenses };
     printer.report(&made, |made| {
-        let Made { document, number, releases, licenses } = made;
+        let RevocationDraft { document, number, releases, licenses } = made;
         let path = document.display();
         format!(
             "revocation {number} is in {path} and names {releases} release(s) and {licenses} license(s)\n\

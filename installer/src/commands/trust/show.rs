@@ -15,7 +15,7 @@ use crate::printer::Printer;
 /// Content of a document.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Shown {
+pub(crate) struct TrustDocument {
     /// Title of the document.
     document: String,
     /// True if enough keys have signed.
@@ -30,7 +30,7 @@ pub(crate) struct Shown {
     text: String,
 }
 
-impl Printed for Shown {
+impl Printed for TrustDocument {
     const KIND: &'static str = "trustDocument";
 }
 
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &TrustShowArguments, printer: Printer) -> Result<()
         durable::write_file(path, document.message(), 0o644)?;
     }
     let progress = document.progress()?;
-    let shown = Shown {
+    let shown = TrustDocument {
         document: document.name(),
         complete: Document::is_complete(&progress),
         fingerprint: match &document.content {
@@ -84,7 +84,7 @@ fn describe(content: &Content) -> String {
     }
 }
 
-fn text(shown: &Shown) -> String {
+fn text(shown: &TrustDocument) -> String {
     let mut lines = vec![shown.text.clone()];
     lines.extend(shown.fingerprint.iter().map(|fingerprint| format!("fingerprint  {fingerprint}")));
     lines.extend(shown.progress.iter().map(Progress::line));

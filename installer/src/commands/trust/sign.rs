@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use landfall_builder::signing;
 use landfall_bundle_spec::Error as FormatError;
-use landfall_bundle_spec::trust::{KeyId, SignatureFile, detached};
+use landfall_bundle_spec::trust::{KeyId, SignatureFile, find_detached_signature};
 use landfall_error_codes::codes;
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -84,7 +84,10 @@ fn signatures(arguments: &TrustSignArguments, document: &Document) -> Result<Vec
             Failure::new(codes::FOREIGN_SIGNATURE, what).because(&error)
         };
         let bytes = fs_err::read(path).map_err(unreadable)?;
-        made.push(detached(&bytes, message, may_sign.clone()).ok_or_else(|| foreign(path.display().to_string()))?);
+        made.push(
+            find_detached_signature(&bytes, message, may_sign.clone())
+                .ok_or_else(|| foreign(path.display().to_string()))?,
+        );
     }
     Ok(made)
 }

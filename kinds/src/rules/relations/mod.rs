@@ -9,10 +9,10 @@ pub(super) use pods::*;
 use serde_json::Value;
 pub(super) use workloads::*;
 
-use super::{Found, wrong};
+use super::{RuleResult, wrong};
 
 /// Returns an error, with a reason, if a field is present.
-fn absent(value: &Value, name: &str, why: &str) -> Found {
+fn absent(value: &Value, name: &str, why: &str) -> RuleResult {
     if value[name].is_null() { Ok(()) } else { Err(wrong(format!("/{name}"), why)) }
 }
 
@@ -26,7 +26,7 @@ pub(super) fn word<'a>(value: &'a Value, name: &str) -> &'a str {
 }
 
 /// Returns an error for the second of two equal texts.
-fn different<'a>(texts: impl Iterator<Item = (String, &'a str)>) -> Found {
+fn different<'a>(texts: impl Iterator<Item = (String, &'a str)>) -> RuleResult {
     let mut seen = std::collections::HashSet::new();
     for (pointer, text) in texts {
         if !seen.insert(text) {

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::{absent, different, items, word};
 use crate::amount;
-use crate::rules::{Found, wrong};
+use crate::rules::{RuleResult, wrong};
 
 const RIGHTS: &str = "rbac.authorization.k8s.io";
 
 /// Checks that several ports of a Service have distinct names.
-pub fn service_port_names(ports: &Value) -> Found {
+pub fn service_port_names(ports: &Value) -> RuleResult {
     let ports = || ports.as_array().into_iter().flatten().enumerate();
     if let Some((index, _)) = ports().find(|(_, port)| word(port, "name").is_empty())
         && ports().nth(1).is_some()
@@ -20,7 +20,7 @@ pub fn service_port_names(ports: &Value) -> Found {
     different(named.filter(|(_, name)| !name.is_empty()))
 }
 
-pub fn service(service: &Value) -> Found {
+pub fn service(service: &Value) -> RuleResult {
     let kind = Some(word(service, "type")).filter(|kind| !kind.is_empty()).unwrap_or("ClusterIP");
     let is_headless = service["clusterIP"] == "None";
     let is_reached = matches!(kind, "NodePort" | "LoadBalancer");
@@ -56,7 +56,7 @@ pub fn service(service: &Value) -> Found {
 
 /// Checks that session affinity by client IP lasts at most a day. Without this affinity, the API server drops the
 /// field.
-pub fn affinity_of_clients(service: &Value) -> Found {
+pub fn affinity_of_clients(service: &Value) -> RuleResult {
     let pointer = "/sessionAffinityConfig/clientIP/timeoutSeconds";
     match service.pointer(pointer).and_then(Value::as_i64) {
         Some(seconds) if service["sessionAffinity"] == "ClientIP" && !(1..=86400).contains(&seconds) => {
@@ -66,7 +66,7 @@ pub fn affinity_of_clients(service: &Value) -> Found {
     }
 }
 
-pub fn ingress(ingress: &Value) -> Found {
+pub fn ingress(ingress: &Value) -> RuleResult {
     if ingress["defaultBackend"].is_null() && items(ingress, "rules").next().is_none() {
         return Err(wrong("/rules", "an Ingress has rules or a defaultBackend"));
     }
@@ -74,7 +74,7 @@ pub fn ingress(ingress: &Value) -> Found {
 }
 
 /// Checks that paths which are compared as text are absolute, without parts that mean another path.
-pub fn ingress_path(path: &Value) -> Found {
+pub fn ingress_path(path: &Value) -> RuleResult {
     if !matches!(word(path, "pathType"), "Exact" | "Prefix") {
         return Ok(());
     }
@@ -88,7 +88,7 @@ pub fn ingress_path(path: &Value) -> Found {
     Err(wrong("/path", format!("`{text}` is not an absolute path without //, /. and /..")))
 }
 
-pub fn backend_port(service: &Value) -> Found {
+pub fn backend_port(service: &Value) -> RuleResult {
     let port = &service["port"];
     let has_number = port["number"].as_i64().is_some_and(|number| number != 0);
     if has_number == word(port, "name").is_empty() {
@@ -97,7 +97,7 @@ pub fn backend_port(service: &Value) -> Found {
     Err(wrong("/port", "it has either a name or a number"))
 }
 
-pub fn port_range(port: &Value) -> Found {
+pub fn port_range(port: &Value) -> RuleResult {
     let Some(end) = port["endPort"].as_i64() else { return Ok(()) };
     match port["port"].as_i64() {
         Some(first) if first <= end => Ok(()),
@@ -106,7 +106,7 @@ pub fn port_range(port: &Value) -> Found {
     }
 }
 
-pub fn peer(peer: &Value) -> Found {
+pub fn peer(peer: &Value) -> RuleResult {
     let others = ["podSelector", "namespaceSelector"].iter().any(|selector| !peer[selector].is_null());
     match (others, !peer["ipBlock"].is_null()) {
         (false, false) => Err(wrong("", "it must have one of podSelector, namespaceSelector, ipBlock")),
@@ -115,7 +115,7 @@ pub fn peer(peer: &Value) -> Found {
     }
 }
 
-pub fn access_modes(specification: &Value) -> Found {
+pub fn access_modes(specification: &Value) -> RuleResult {
     let modes = specification["accessModes"].as_array().map_or(&[][..], Vec::as_slice);
     if modes.iter().any(|mode| mode == "ReadWriteOncePod") && modes.iter().any(|mode| mode != "ReadWriteOncePod") {
         return Err(wrong("/accessModes", "ReadWriteOncePod is only alone"));
@@ -124,7 +124,7 @@ pub fn access_modes(specification: &Value) -> Found {
 }
 
 /// Checks that a claim requests storage.
-pub fn storage(claim: &Value) -> Found {
+pub fn storage(claim: &Value) -> RuleResult {
     let pointer = "/resources/requests/storage";
     let Some(storage) = claim.pointer(pointer).and_then(Value::as_str) else {
         return Err(wrong(pointer, "it must be there"));
@@ -148,7 +148,7 @@ const APART_FROM_SOURCES: [&str; 9] = [
     "volumeMode",
 ];
 
-pub fn volume(volume: &Value) -> Found {
+pub fn volume(volume: &Value) -> RuleResult {
     let fields = volume.as_object().into_iter().flatten().filter(|(_, field)| !field.is_null());
     let sources: Vec<&String> =
         fields.map(|(name, _)| name).filter(|name| !APART_FROM_SOURCES.contains(&name.as_str())).collect();
@@ -163,7 +163,7 @@ pub fn volume(volume: &Value) -> Found {
 }
 
 /// Checks that a rule of a role is about either resources or paths.
-pub fn role_rule(rule: &Value) -> Found {
+pub fn role_rule(rule: &Value) -> RuleResult {
     let has = |name| items(rule, name).next().is_some();
     if has("nonResourceURLs") {
         let others = ["apiGroups", "resources", "resourceNames"].into_iter().find(|name| has(name));
@@ -173,7 +173,7 @@ pub fn role_rule(rule: &Value) -> Found {
     missing.map_or(Ok(()), |name| Err(wrong(format!("/{name}"), "it must be there, and not be empty")))
 }
 
-pub fn subject(subject: &Value) -> Found {
+pub fn subject(subject: &Value) -> RuleResult {
     let group = word(subject, "apiGroup");
     let is_fit = match word(subject, "kind") {
         "ServiceAccount" => group.is_empty(),
@@ -183,7 +183,7 @@ pub fn subject(subject: &Value) -> Found {
     if is_fit { Ok(()) } else { Err(wrong("/apiGroup", format!("`{group}` is not the group of such a subject"))) }
 }
 
-pub fn subject_of_cluster(subject: &Value) -> Found {
+pub fn subject_of_cluster(subject: &Value) -> RuleResult {
     if subject["kind"] == "ServiceAccount" && word(subject, "namespace").is_empty() {
         return Err(wrong("/namespace", "it must be there for a ServiceAccount"));
     }
@@ -191,7 +191,7 @@ pub fn subject_of_cluster(subject: &Value) -> Found {
 }
 
 /// Checks that a webhook has a review version that the API server knows.
-pub fn review_versions(versions: &Value) -> Found {
+pub fn review_versions(versions: &Value) -> RuleResult {
     let known = versions.as_array().into_iter().flatten().any(|version| version == "v1" || version == "v1beta1");
     if known { Ok(()) } else { Err(wrong("", "it has neither v1 nor v1beta1")) }
 }
@@ -202,7 +202,7 @@ const SYSTEM_CLASS: &str = "system-";
 /// Maximum priority of a class.
 const GREATEST_PRIORITY: i64 = 1_000_000_000;
 
-pub fn priority(class: &Value) -> Found {
+pub fn priority(class: &Value) -> RuleResult {
     let is_system = word(&class["metadata"], "name").starts_with(SYSTEM_CLASS);
     match class["value"].as_i64() {
         Some(value) if value > GREATEST_PRIORITY && !is_system => {
@@ -213,7 +213,7 @@ pub fn priority(class: &Value) -> Found {
 }
 
 /// Checks that a key is in only one of the two maps.
-pub fn config_keys(config: &Value) -> Found {
+pub fn config_keys(config: &Value) -> RuleResult {
     let mut keys = config["binaryData"].as_object().into_iter().flat_map(serde_json::Map::keys);
     match keys.find(|key| !config["data"][key.as_str()].is_null()) {
         Some(key) => Err(wrong("", "the key is also in data").below(key).below("binaryData")),
@@ -222,7 +222,7 @@ pub fn config_keys(config: &Value) -> Found {
 }
 
 /// Checks that a definition is named after the kind that it defines, and that one of its versions is stored.
-pub fn definition(definition: &Value) -> Found {
+pub fn definition(definition: &Value) -> RuleResult {
     let [plural, group] = ["/spec/names/plural", "/spec/group"].map(|pointer| crate::text(definition, pointer));
     let (name, expected) = (word(&definition["metadata"], "name"), format!("{plural}.{group}"));
     if name != expected {

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::{absent, different, items, word};
 use crate::amount;
-use crate::rules::{Found, wrong};
+use crate::rules::{RuleResult, wrong};
 
 /// Lists of containers whose names must be unique together.
 const CONTAINERS: [&str; 2] = ["containers", "initContainers"];
 
-pub fn container_names(pod: &Value) -> Found {
+pub fn container_names(pod: &Value) -> RuleResult {
     let named = |list: &'static str| {
         items(pod, list).map(move |(index, container)| (format!("/{list}/{index}/name"), word(container, "name")))
     };
@@ -19,7 +19,7 @@ pub fn container_names(pod: &Value) -> Found {
 }
 
 /// Checks that only containers that run as long as the pod have probes and hooks.
-pub fn init_container(container: &Value) -> Found {
+pub fn init_container(container: &Value) -> RuleResult {
     if container["restartPolicy"] == "Always" {
         return Ok(());
     }
@@ -28,14 +28,14 @@ pub fn init_container(container: &Value) -> Found {
     })
 }
 
-pub fn port_names(ports: &Value) -> Found {
+pub fn port_names(ports: &Value) -> RuleResult {
     let named = ports.as_array().into_iter().flatten().enumerate();
     let named = named.map(|(index, port)| (format!("/{index}/name"), word(port, "name")));
     different(named.filter(|(_, name)| !name.is_empty()))
 }
 
 /// Checks that host ports are distinct, and equal to the container's ports on the host's network.
-pub fn host_ports(pod: &Value) -> Found {
+pub fn host_ports(pod: &Value) -> RuleResult {
     let mut seen = HashSet::new();
     let is_on_host = pod["hostNetwork"] == true;
     for (index, container) in items(pod, "containers") {
@@ -54,7 +54,7 @@ pub fn host_ports(pod: &Value) -> Found {
     Ok(())
 }
 
-pub fn dns(pod: &Value) -> Found {
+pub fn dns(pod: &Value) -> RuleResult {
     let servers = pod.pointer("/dnsConfig/nameservers").and_then(Value::as_array);
     if pod["dnsPolicy"] == "None" && servers.is_none_or(Vec::is_empty) {
         return Err(wrong("/dnsConfig/nameservers", "it must be there with the DNS policy None, and not be empty"));
@@ -63,12 +63,12 @@ pub fn dns(pod: &Value) -> Found {
 }
 
 /// Checks that a container mounts only volumes of its pod.
-pub fn mounts(pod: &Value) -> Found {
+pub fn mounts(pod: &Value) -> RuleResult {
     mounts_of(pod, &items(pod, "volumes").map(|(_, volume)| word(volume, "name")).collect())
 }
 
 /// Checks that a container of a `StatefulSet` mounts only volumes of the template or of a claim.
-pub fn mounts_of_set(set: &Value) -> Found {
+pub fn mounts_of_set(set: &Value) -> RuleResult {
     let pod = &set["template"]["spec"];
     let claims = items(set, "volumeClaimTemplates").map(|(_, claim)| word(&claim["metadata"], "name"));
     let volumes = items(pod, "volumes").map(|(_, volume)| word(volume, "name"));
@@ -76,7 +76,7 @@ pub fn mounts_of_set(set: &Value) -> Found {
     found.map_err(|wrong| wrong.below("spec").below("template"))
 }
 
-fn mounts_of(pod: &Value, volumes: &HashSet<&str>) -> Found {
+fn mounts_of(pod: &Value, volumes: &HashSet<&str>) -> RuleResult {
     for list in CONTAINERS {
         for (index, container) in items(pod, list) {
             for mounts in ["volumeMounts", "volumeDevices"] {
@@ -84,7 +84,10 @@ fn mounts_of(pod: &Value, volumes: &HashSet<&str>) -> Found {
                     let name = word(mount, "name");
                     if !volumes.contains(name) {
                         let pointer = format!("/{list}/{index}/{mounts}/{number}/name");
-                        return Err(wrong(pointer, format!("the pod has no volume `{name}`{}", known(volumes))));
+                        return Err(wrong(
+                            pointer,
+                            format!("the pod has no volume `{name}`{}", known_volumes(volumes)),
+                        ));
                     }
                 }
             }
@@ -93,7 +96,7 @@ fn mounts_of(pod: &Value, volumes: &HashSet<&str>) -> Found {
     Ok(())
 }
 
-fn known(volumes: &HashSet<&str>) -> String {
+fn known_volumes(volumes: &HashSet<&str>) -> String {
     let mut names: Vec<&str> = volumes.iter().copied().collect();
     names.sort_unstable();
     if names.is_empty() { String::new() } else { format!(", only {}", names.join(", ")) }
@@ -101,7 +104,7 @@ fn known(volumes: &HashSet<&str>) -> String {
 
 /// Checks the mounts of a container. A volume is mounted either as a folder or as a device. Only privileged containers
 /// propagate mounts to the host, and a mount has at most one kind of subpath.
-pub fn mounts_of_devices(container: &Value) -> Found {
+pub fn mounts_of_devices(container: &Value) -> RuleResult {
     let devices: HashSet<&str> = items(container, "volumeDevices").map(|(_, device)| word(device, "name")).collect();
     let is_privileged = container.pointer("/securityContext/privileged") == Some(&Value::Bool(true));
     for (index, mount) in items(container, "volumeMounts") {
@@ -124,7 +127,7 @@ pub fn mounts_of_devices(container: &Value) -> Found {
 
 /// Checks that a container requests no more than its limits. Resources of devices, which must be equal, have a separate
 /// check.
-pub fn requests(resources: &Value) -> Found {
+pub fn requests(resources: &Value) -> RuleResult {
     let amounts = resources["requests"].as_object().into_iter().flatten();
     for (name, request) in amounts {
         let limit = &resources["limits"][name];
@@ -141,21 +144,21 @@ pub fn requests(resources: &Value) -> Found {
     Ok(())
 }
 
-pub fn escalation(context: &Value) -> Found {
+pub fn escalation(context: &Value) -> RuleResult {
     if context["allowPrivilegeEscalation"] == false && context["privileged"] == true {
         return Err(wrong("/allowPrivilegeEscalation", "it cannot be false in a privileged container"));
     }
     Ok(())
 }
 
-pub fn value(variable: &Value) -> Found {
+pub fn value(variable: &Value) -> RuleResult {
     if word(variable, "value").is_empty() {
         return Ok(());
     }
     absent(variable, "valueFrom", "a variable has either a value or a source of it")
 }
 
-pub fn toleration(toleration: &Value) -> Found {
+pub fn toleration(toleration: &Value) -> RuleResult {
     let is_exists = toleration["operator"] == "Exists";
     if word(toleration, "key").is_empty() && !is_exists {
         return Err(wrong("/operator", "it must be Exists where there is no key"));
@@ -170,7 +173,7 @@ pub fn toleration(toleration: &Value) -> Found {
 }
 
 /// Checks the number of values for an operator.
-pub fn expression(expression: &Value) -> Found {
+pub fn expression(expression: &Value) -> RuleResult {
     let count = expression["values"].as_array().map_or(0, Vec::len);
     let operator = word(expression, "operator");
     let what = match operator {
@@ -183,7 +186,7 @@ pub fn expression(expression: &Value) -> Found {
 }
 
 /// Checks that a volume has at most one source; a volume without a source is an empty folder.
-pub fn one_source(volume: &Value) -> Found {
+pub fn one_source(volume: &Value) -> RuleResult {
     let fields = volume.as_object().into_iter().flatten().filter(|(name, field)| *name != "name" && !field.is_null());
     let sources: Vec<&str> = fields.map(|(name, _)| name.as_str()).collect();
     match sources.as_slice() {

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::{absent, items, word};
-use crate::rules::{Found, wrong};
+use crate::rules::{RuleResult, wrong};
 
 /// Checks that the selector of a workload selects the pods of its template.
-pub fn selector(specification: &Value) -> Found {
+pub fn selector(specification: &Value) -> RuleResult {
     let selector = &specification["selector"];
     let labels = specification.pointer("/template/metadata/labels").unwrap_or(&Value::Null);
     let wanted = || selector["matchLabels"].as_object().into_iter().flatten();
@@ -45,7 +45,7 @@ fn is_none_of(share: &Value) -> bool {
     share.as_u64().or(zero) == Some(0)
 }
 
-pub fn strategy(strategy: &Value) -> Found {
+pub fn strategy(strategy: &Value) -> RuleResult {
     if strategy["type"] == "Recreate" {
         return absent(strategy, "rollingUpdate", "the strategy Recreate does not have this field");
     }
@@ -56,7 +56,7 @@ pub fn strategy(strategy: &Value) -> Found {
     Ok(())
 }
 
-pub fn strategy_of_set(strategy: &Value) -> Found {
+pub fn strategy_of_set(strategy: &Value) -> RuleResult {
     if strategy["type"] == "OnDelete" {
         return absent(strategy, "rollingUpdate", "the strategy OnDelete does not have this field");
     }
@@ -65,7 +65,7 @@ pub fn strategy_of_set(strategy: &Value) -> Found {
 
 /// Checks that exactly one of `maxUnavailable` (default 1) and `maxSurge` (default 0) is nonzero in the update strategy
 /// of a `DaemonSet`.
-pub fn strategy_of_daemons(strategy: &Value) -> Found {
+pub fn strategy_of_daemons(strategy: &Value) -> RuleResult {
     if strategy["type"] == "OnDelete" {
         return Ok(());
     }
@@ -79,7 +79,7 @@ pub fn strategy_of_daemons(strategy: &Value) -> Found {
 }
 
 /// Checks the progress deadline; its default is ten minutes.
-pub fn deadline(specification: &Value) -> Found {
+pub fn deadline(specification: &Value) -> RuleResult {
     let ready = specification["minReadySeconds"].as_i64().unwrap_or(0);
     let deadline = specification["progressDeadlineSeconds"].as_i64().unwrap_or(600);
     if deadline <= ready || deadline < 0 {
@@ -90,7 +90,7 @@ pub fn deadline(specification: &Value) -> Found {
 }
 
 /// Checks the fields of Jobs whose pods are indexed. A Job without any number has one pod.
-pub fn indexes(job: &Value) -> Found {
+pub fn indexes(job: &Value) -> RuleResult {
     if job["completionMode"] == "Indexed" {
         let is_counted = !job["completions"].is_null() || job["parallelism"].is_null();
         let what = "it must be there in an indexed Job that has parallelism";
@@ -101,7 +101,7 @@ pub fn indexes(job: &Value) -> Found {
         .try_for_each(|field| absent(job, field, "only an indexed Job has this field"))
 }
 
-pub fn replicas(autoscaler: &Value) -> Found {
+pub fn replicas(autoscaler: &Value) -> RuleResult {
     let least = autoscaler["minReplicas"].as_i64().unwrap_or(1);
     match autoscaler["maxReplicas"].as_i64() {
         Some(most) if most < least => Err(wrong("/maxReplicas", format!("{most} is less than minReplicas"))),
@@ -110,7 +110,7 @@ pub fn replicas(autoscaler: &Value) -> Found {
 }
 
 /// Checks that the source of a metric matches its type.
-pub fn metric(metric: &Value) -> Found {
+pub fn metric(metric: &Value) -> RuleResult {
     let kind = word(metric, "type");
     let source = kind.char_indices().map(|(at, letter)| if at == 0 { letter.to_ascii_lowercase() } else { letter });
     let source: String = source.collect();
@@ -124,7 +124,7 @@ pub fn metric(metric: &Value) -> Found {
     })
 }
 
-pub fn budget(budget: &Value) -> Found {
+pub fn budget(budget: &Value) -> RuleResult {
     if budget["minAvailable"].is_null() {
         return Ok(());
     }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::{KeyKind, SigningKey};
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::*;
-use crate::tests::mutations::{forged, mutated};
+use crate::tests::mutations::{forge, mutate};
 use crate::trusted_time::Clocks;
 use crate::{Circumstances, sample};
 
@@ -21,17 +21,17 @@ const SITE: &str = "6f1c6f1e-5b0a-4b57-9a5b-1f0a0b0c0d0e";
 static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(KeyKind::EcdsaP256).unwrap());
 static LICENSE: LazyLock<License> = LazyLock::new(|| {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
-    let mut terms = sample::terms("acme-1", issued()).unwrap();
+    let mut terms = sample::terms("acme-1", issue_time()).unwrap();
     terms.entitlements.features = vec!["export".to_owned()];
-    sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
+    sample::seal_license(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
 });
 
-fn issued() -> Timestamp {
+fn issue_time() -> Timestamp {
     "2026-11-22T10:00:00Z".parse().unwrap()
 }
 
 fn question(kind: &str, name: &str) -> Question {
-    Question { subject: Subject::named(kind, name).unwrap(), nonce: Nonce([7; 16]) }
+    Question { subject: Subject::new(kind, name).unwrap(), nonce: Nonce([7; 16]) }
 }
 
 /// Returns the site's answer at this time, with the sample license.
@@ -43,7 +43,7 @@ fn answer_at(question: &Question, now: Timestamp) -> Answer {
 }
 
 fn seal(answer: &Answer) -> SealedAnswer {
-    let unsigned = answer.unsigned().unwrap();
+    let unsigned = answer.to_unsigned().unwrap();
     let signature = KEY.sign(unsigned.message()).unwrap();
     unsigned.seal(KEY.public().id(), signature).unwrap()
 }
@@ -58,13 +58,13 @@ fn seconds(count: i64) -> SignedDuration {
 
 #[test]
 fn answer_covers_only_the_question() {
-    let text = |kind: &str, name: &str| serde_json::to_string(&answer_at(&question(kind, name), issued())).unwrap();
+    let text = |kind: &str, name: &str| serde_json::to_string(&answer_at(&question(kind, name), issue_time())).unwrap();
     insta::assert_snapshot!([text("entitlement", "analytics"), text("entitlement", "billing")].join("\n"));
     assert!(text("feature", "export").contains(r#""granted":true"#));
     assert!(text("feature", "analytics").contains(r#""granted":false"#), "an entitlement is no feature");
     let refused = text("entitlement", "billing");
     assert!(!refused.contains("analytics") && !refused.contains("2027"), "{refused}");
-    let without = Answer::new(&question("feature", "export"), None, SITE, issued());
+    let without = Answer::new(&question("feature", "export"), None, SITE, issue_time());
     assert_eq!((without.granted, without.standing.as_str(), without.license), (false, "none", None));
 }
 
@@ -83,7 +83,7 @@ fn grant_ends_with_the_license() {
 #[test]
 fn only_own_answer_is_opened() {
     let question = question("entitlement", "analytics");
-    let answer = answer_at(&question, issued());
+    let answer = answer_at(&question, issue_time());
     let sealed = seal(&answer);
     assert_eq!(sealed.open(KEY.public(), &question).unwrap(), answer);
     let read = SealedAnswer::read(sealed.bytes()).unwrap();
@@ -119,7 +119,7 @@ fn only_own_answer_is_opened() {
 #[test]
 fn unknown_fields_are_signed_and_ignored() {
     let question = question("entitlement", "analytics");
-    let answer = answer_at(&question, issued());
+    let answer = answer_at(&question, issue_time());
     let mut value = serde_json::to_value(&answer).unwrap();
     value["ofLater"] = serde_json::json!({ "x": [1] });
     let message = landfall_bundle_spec::to_canonical("x", &value).unwrap();
@@ -132,7 +132,7 @@ fn unknown_fields_are_signed_and_ignored() {
 
 #[test]
 fn malformed_questions_are_refused() {
-    let refused = |kind: &str, name: &str| Subject::named(kind, name).unwrap_err().to_string();
+    let refused = |kind: &str, name: &str| Subject::new(kind, name).unwrap_err().to_string();
     insta::assert_snapshot!(
         [refused("entitlement", ""), refused("feature", "a\nb"), refused("component", "a")].join("\n"),
         @r"
@@ -154,8 +154,8 @@ fn kept_answer_expires_in_stages() {
     let question = question("entitlement", "analytics");
     // On a machine whose clock is years behind, only running time counts.
     let wall: Timestamp = "2001-01-01T00:00:00Z".parse().unwrap();
-    let sealed = seal(&answer_at(&question, issued()));
-    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(wall, "a", 100), Watch::Steady).unwrap();
+    let sealed = seal(&answer_at(&question, issue_time()));
+    let kept = KeptAnswer::new(&sealed, KEY.public(), &question, &clocks(wall, "a", 100), Watch::Steady).unwrap();
     let state = |clocks: &Clocks<'_>| kept.report(KEY.public(), &question.subject, clocks).unwrap();
     let at = |uptime: u64| state(&clocks(wall, "a", uptime)).state;
     let (valid, grace) = (VALID.as_secs().unsigned_abs(), GRACE.as_secs().unsigned_abs());
@@ -175,12 +175,14 @@ fn kept_answer_expires_in_stages() {
 #[test]
 fn kept_answer_ends_despite_clock_changes() {
     let question = question("entitlement", "analytics");
-    let sealed = seal(&answer_at(&question, issued()));
-    let mut kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "0", 100), Watch::Steady).unwrap();
-    let state = |kept: &Kept, clocks: &Clocks<'_>| kept.report(KEY.public(), &question.subject, clocks).unwrap().state;
+    let sealed = seal(&answer_at(&question, issue_time()));
+    let mut kept =
+        KeptAnswer::new(&sealed, KEY.public(), &question, &clocks(issue_time(), "0", 100), Watch::Steady).unwrap();
+    let state =
+        |kept: &KeptAnswer, clocks: &Clocks<'_>| kept.report(KEY.public(), &question.subject, clocks).unwrap().state;
     let day = 24 * 60 * 60;
     // The clock is years ahead after a boot; then each boot sets it back to 1970.
-    let ahead = clocks(issued() + seconds(1_000_000_000), "1", 5);
+    let ahead = clocks(issue_time() + seconds(1_000_000_000), "1", 5);
     assert_eq!(state(&kept, &ahead), ReportState::Kept);
     assert!(
         kept.look(&ahead, Watch::Steady) && !kept.look(&ahead, Watch::Steady),
@@ -200,15 +202,16 @@ fn kept_answer_ends_despite_clock_changes() {
 #[test]
 fn kept_answer_format_is_unchanged() {
     let question = question("entitlement", "analytics");
-    let sealed = seal(&answer_at(&question, issued()));
-    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "a", 100), Watch::Steady).unwrap();
+    let sealed = seal(&answer_at(&question, issue_time()));
+    let kept =
+        KeptAnswer::new(&sealed, KEY.public(), &question, &clocks(issue_time(), "a", 100), Watch::Steady).unwrap();
     let answer = String::from_utf8(sealed.bytes().to_vec()).unwrap();
     let received = serde_json::json!({ "wall": "2026-11-22T10:00:00Z", "boot": "a", "uptimeSeconds": 100 });
     let earlier = serde_json::json!({ "answer": answer, "received": received });
     assert_eq!(serde_json::to_value(&kept).unwrap(), earlier);
-    let mut read: Kept = serde_json::from_value(earlier).unwrap();
+    let mut read: KeptAnswer = serde_json::from_value(earlier).unwrap();
     assert_eq!(read, kept);
-    let later = clocks(issued(), "b", 500_000);
+    let later = clocks(issue_time(), "b", 500_000);
     let age = read.age(&later);
     assert!(read.look(&later, Watch::Steady) && read.age(&later) == age);
 }
@@ -216,14 +219,14 @@ fn kept_answer_format_is_unchanged() {
 #[test]
 fn changed_kept_answer_is_refused() {
     let question = question("entitlement", "billing");
-    let sealed = seal(&answer_at(&question, issued()));
-    let clocks = clocks(issued(), "a", 100);
-    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks, Watch::Steady).unwrap();
+    let sealed = seal(&answer_at(&question, issue_time()));
+    let clocks = clocks(issue_time(), "a", 100);
+    let kept = KeptAnswer::new(&sealed, KEY.public(), &question, &clocks, Watch::Steady).unwrap();
     let text = serde_json::to_string(&kept).unwrap();
     let changed = text.replace(r#"\"granted\":false"#, r#"\"granted\":true"#);
     assert_ne!(text, changed);
     let read =
-        |text: &str| serde_json::from_str::<Kept>(text).unwrap().report(KEY.public(), &question.subject, &clocks);
+        |text: &str| serde_json::from_str::<KeptAnswer>(text).unwrap().report(KEY.public(), &question.subject, &clocks);
     assert_eq!(read(&text).unwrap().granted, Some(false));
     assert_eq!(read(&changed).unwrap_err().code(), codes::LICENSE_ANSWER);
 }
@@ -238,9 +241,9 @@ proptest! {
         wall in -4_000_000_000..4_000_000_000_i64,
     ) {
         let question = question("feature", "export");
-        let sealed = seal(&answer_at(&question, issued()));
-        let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "a", 0), Watch::Steady).unwrap();
-        let moved = issued() + seconds(wall);
+        let sealed = seal(&answer_at(&question, issue_time()));
+        let kept = KeptAnswer::new(&sealed, KEY.public(), &question, &clocks(issue_time(), "a", 0), Watch::Steady).unwrap();
+        let moved = issue_time() + seconds(wall);
         let worth = |uptime: u64, wall: Timestamp| {
             match kept.report(KEY.public(), &question.subject, &clocks(wall, "a", uptime)).unwrap().state {
                 ReportState::Current => 2,
@@ -248,14 +251,14 @@ proptest! {
                 ReportState::Unknown => 0,
             }
         };
-        prop_assert_eq!(worth(first, issued()), worth(first, moved));
+        prop_assert_eq!(worth(first, issue_time()), worth(first, moved));
         prop_assert!(worth(first + more, moved) <= worth(first, moved));
     }
 
     #[test]
     fn answers_round_trip(nonce: [u8; 16], name in "[a-z][a-z0-9]{0,20}", later in 0..100_000_000_i64) {
-        let question = Question { subject: Subject::named("entitlement", &name).unwrap(), nonce: Nonce(nonce) };
-        let answer = answer_at(&question, issued() + seconds(later));
+        let question = Question { subject: Subject::new("entitlement", &name).unwrap(), nonce: Nonce(nonce) };
+        let answer = answer_at(&question, issue_time() + seconds(later));
         let sealed = seal(&answer);
         let read = SealedAnswer::read(sealed.bytes()).unwrap();
         prop_assert_eq!(read.bytes(), sealed.bytes());
@@ -275,12 +278,12 @@ fn is_accepted(bytes: &[u8], question: &Question) -> bool {
 /// Half of the mutations change bytes; the other half are forgeries.
 fn none_is_accepted(count: u64) {
     let question = question("entitlement", "analytics");
-    let sealed = seal(&answer_at(&question, issued()));
+    let sealed = seal(&answer_at(&question, issue_time()));
     let bytes = sealed.bytes();
     assert!(is_accepted(bytes, &question));
     for seed in 0..count {
         let mut random = StdRng::seed_from_u64(seed);
-        let changed = if seed % 2 == 0 { mutated(bytes, &mut random) } else { forged(bytes, &mut random) };
+        let changed = if seed % 2 == 0 { mutate(bytes, &mut random) } else { forge(bytes, &mut random) };
         assert!(changed == bytes || !is_accepted(&changed, &question), "seed {seed} is accepted");
     }
 }

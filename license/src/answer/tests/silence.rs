@@ -21,9 +21,9 @@ const GRACE_DAYS: u64 = 10;
 static FAST: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(KeyKind::Ed25519).unwrap());
 static SHORT: LazyLock<License> = LazyLock::new(|| {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
-    let mut terms = sample::terms("acme-1", issued()).unwrap();
-    (terms.ends, terms.grace_days) = (Some(issued() + seconds(TERM_DAYS * DAY)), GRACE_DAYS);
-    sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
+    let mut terms = sample::terms("acme-1", issue_time()).unwrap();
+    (terms.ends, terms.grace_days) = (Some(issue_time() + seconds(TERM_DAYS * DAY)), GRACE_DAYS);
+    sample::seal_license(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
 });
 
 /// The behavior of a wall clock.
@@ -38,8 +38,8 @@ enum WallClock {
 }
 
 /// An answer that software keeps, and the events since it came.
-struct Keeping {
-    kept: Kept,
+struct AnswerRecord {
+    kept: KeptAnswer,
     is_granted: bool,
     /// Seconds for which the answer applies.
     counts: i64,
@@ -50,7 +50,7 @@ struct Keeping {
 
 /// Event counts of all machines of a test, so that no test passes because nothing happened.
 #[derive(Debug, Default)]
-struct Seen {
+struct EventCounts {
     granted: u32,
     refused: u32,
     kept: u32,
@@ -67,7 +67,7 @@ struct Machine {
     boot: i64,
     uptime: i64,
     time: TrustedTime,
-    keeping: Option<Keeping>,
+    keeping: Option<AnswerRecord>,
 }
 
 impl Machine {
@@ -75,17 +75,17 @@ impl Machine {
     fn new(seed: u64, watch: Watch) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let truth = random.random_range(0..20 * DAY);
-        let time = TrustedTime::begin(issued(), &clocks(issued(), "0", 0));
+        let time = TrustedTime::begin(issue_time(), &clocks(issue_time(), "0", 0));
         let mut machine =
             Self { random, watch, clock: WallClock::Off(0), truth, boot: 0, uptime: 0, time, keeping: None };
         machine.clock = machine.wrong_clock(seed);
         let wall = machine.wall();
-        machine.time = TrustedTime::begin(issued(), &clocks(wall, "0", 0));
+        machine.time = TrustedTime::begin(issue_time(), &clocks(wall, "0", 0));
         machine
     }
 
     fn wrong_clock(&mut self, kind: u64) -> WallClock {
-        let truth = (issued() + seconds(self.truth)).as_second();
+        let truth = (issue_time() + seconds(self.truth)).as_second();
         match kind % 8 {
             0 => WallClock::Off(-truth),
             1 => WallClock::Off(i64::from(i32::MAX) - truth),
@@ -100,7 +100,7 @@ impl Machine {
 
     fn wall(&self) -> Timestamp {
         match self.clock {
-            WallClock::Off(wrong) => issued() + seconds(self.truth + wrong),
+            WallClock::Off(wrong) => issue_time() + seconds(self.truth + wrong),
             WallClock::Frozen(at) => at,
             WallClock::Dead => Timestamp::UNIX_EPOCH + seconds(self.uptime),
         }
@@ -150,18 +150,18 @@ impl Machine {
         let standing =
             SHORT.standing(&Circumstances { now, identifiers: None, revocation: None, superseded: &superseded });
         let answer = Answer::new(&question, Some((&SHORT, &standing)), SITE, now);
-        let unsigned = answer.unsigned().unwrap();
+        let unsigned = answer.to_unsigned().unwrap();
         let signature = FAST.sign(unsigned.message()).unwrap();
         let sealed = unsigned.seal(FAST.public().id(), signature).unwrap();
-        let kept = self.now(|_, clocks| Kept::new(&sealed, FAST.public(), &question, clocks, watch));
+        let kept = self.now(|_, clocks| KeptAnswer::new(&sealed, FAST.public(), &question, clocks, watch));
         let kept = kept.expect("an answer of the site is taken under every clock");
         let counts = answer.grace_until.duration_since(answer.issued).as_secs();
         let is_granted = standing.permits();
-        self.keeping = Some(Keeping { kept, is_granted, counts, passed: 0, ran: 0, boots: 0 });
+        self.keeping = Some(AnswerRecord { kept, is_granted, counts, passed: 0, ran: 0, boots: 0 });
     }
 
     /// Software asks while the site is silent.
-    fn read(&mut self, seen: &mut Seen) {
+    fn read(&mut self, seen: &mut EventCounts) {
         let subject = question("entitlement", "analytics").subject;
         let report = self.now(|machine, clocks| {
             let keeping = machine.keeping.as_mut()?;
@@ -170,7 +170,7 @@ impl Machine {
             Some(keeping.kept.report(FAST.public(), &subject, clocks).expect("no clock makes an answer unreadable"))
         });
         let (Some(report), Some(keeping)) = (report, &self.keeping) else { return };
-        let Keeping { is_granted, counts, passed, ran, boots, .. } = keeping;
+        let AnswerRecord { is_granted, counts, passed, ran, boots, .. } = keeping;
         let least = if self.watch == Watch::Steady { ran - boots * LOOK } else { 0 };
         let most = passed + boots * DAY;
         let clock = self.clock;
@@ -189,7 +189,7 @@ impl Machine {
         seen.ended += u32::from(report.state == ReportState::Unknown);
     }
 
-    fn event(&mut self, seen: &mut Seen) {
+    fn event(&mut self, seen: &mut EventCounts) {
         match self.random.random_range(0..9) {
             0 | 1 => {
                 let kind = self.random.random_range(0..8);
@@ -222,7 +222,7 @@ impl Machine {
 /// No false lock: it applies until its grace has passed, less at most a day for each boot.
 #[test]
 fn kept_answer_lasts_exactly_its_grace() {
-    let mut seen = Seen::default();
+    let mut seen = EventCounts::default();
     for seed in 0..10_000 {
         let watch = if seed % 2 == 0 { Watch::Steady } else { Watch::Once };
         let mut machine = Machine::new(seed / 2, watch);
@@ -238,11 +238,11 @@ fn kept_answer_lasts_exactly_its_grace() {
 fn kept_answer_without_sidecar_lasts_seven_boots() {
     let boots_until_the_end = |clock: WallClock, days: i64| {
         let mut machine = Machine::new(7, Watch::Once);
-        (machine.clock, machine.time) = (clock, TrustedTime::begin(issued(), &clocks(issued(), "0", 0)));
+        (machine.clock, machine.time) = (clock, TrustedTime::begin(issue_time(), &clocks(issue_time(), "0", 0)));
         machine.run(HOUR);
         machine.ask();
         let mut boots = 0;
-        let mut seen = Seen::default();
+        let mut seen = EventCounts::default();
         while seen.ended == 0 && boots < 100 {
             (0..days * DAY / LOOK).for_each(|_| machine.run(LOOK));
             machine.reboot(0);
@@ -251,13 +251,14 @@ fn kept_answer_without_sidecar_lasts_seven_boots() {
         }
         boots
     };
-    for clock in [WallClock::Off(0), WallClock::Dead, WallClock::Frozen(issued()), WallClock::Off(10 * YEAR)] {
+    for clock in [WallClock::Off(0), WallClock::Dead, WallClock::Frozen(issue_time()), WallClock::Off(10 * YEAR)] {
         assert_eq!(boots_until_the_end(clock, 5), 7, "{clock:?}");
     }
     let mut machine = Machine::new(7, Watch::Once);
-    (machine.clock, machine.time) = (WallClock::Off(0), TrustedTime::begin(issued(), &clocks(issued(), "0", 0)));
+    (machine.clock, machine.time) =
+        (WallClock::Off(0), TrustedTime::begin(issue_time(), &clocks(issue_time(), "0", 0)));
     machine.ask();
-    let mut seen = Seen::default();
+    let mut seen = EventCounts::default();
     for _ in 0..10 {
         machine.reboot(60);
         machine.read(&mut seen);

@@ -41,7 +41,7 @@ static LICENSES: LazyLock<Vec<License>> = LazyLock::new(|| {
         let mut terms = sample::terms(&format!("acme-{number}"), issued).unwrap();
         terms.not_before = issued + seconds(if number % 3 == 2 { 20 * DAY_SECONDS } else { 0 });
         (terms.ends, terms.grace_days) = (Some(issued + seconds(TERM_DAYS * DAY_SECONDS)), GRACE_DAYS);
-        sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
+        sample::seal_license(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
     };
     (0..40).map(license).collect()
 });
@@ -52,7 +52,7 @@ fn first_issue() -> Timestamp {
 
 /// Event counts of all sites of a test, so that no test passes because nothing happened.
 #[derive(Debug, Default)]
-struct Seen {
+struct EventCounts {
     /// Looks at which a license that is really valid was not accepted, because a first clock or a person had named a
     /// future date.
     locked_by_a_believed_date: u32,
@@ -156,7 +156,7 @@ impl Site {
     }
 
     /// Lets time run, after which the agent looks.
-    fn run(&mut self, count: i64, seen: &mut Seen) {
+    fn run(&mut self, count: i64, seen: &mut EventCounts) {
         (self.truth, self.uptime, self.floor) = (self.truth + count, self.uptime + count, self.floor + count);
         let before = (self.time.now(), self.time.least());
         let (wall, boot) = (self.wall(), self.boot.to_string());
@@ -165,7 +165,7 @@ impl Site {
         self.judge(seen);
     }
 
-    fn judge(&self, seen: &mut Seen) {
+    fn judge(&self, seen: &mut EventCounts) {
         let (now, least, truth) = (self.time.now(), self.time.least(), self.now_in_truth());
         assert!(least == first_issue() + seconds(self.floor) && least <= now, "all that ran is counted");
         assert!(least <= truth, "what is certain has passed, or no person could confirm the right date");
@@ -192,7 +192,7 @@ impl Site {
     }
 
     /// The power fails for some time, after some seconds that no look has seen.
-    fn reboot(&mut self, off: i64, seen: &mut Seen) {
+    fn reboot(&mut self, off: i64, seen: &mut EventCounts) {
         self.truth += self.random.random_range(0..LOOK) + off;
         (self.boot, self.uptime, self.boots_since) = (self.boot + 1, 0, self.boots_since + 1);
         let begun = self.random.random_range(0..60);
@@ -217,7 +217,7 @@ impl Site {
         }
     }
 
-    fn event(&mut self, seen: &mut Seen) {
+    fn event(&mut self, seen: &mut EventCounts) {
         match self.random.random_range(0..10) {
             0..3 => {
                 let kind = self.random.random_range(0..9);
@@ -261,7 +261,7 @@ fn newest(truth: i64) -> &'static License {
 /// never questioned.
 #[test]
 fn first_clock_neither_extends_nor_locks_license() {
-    let mut seen = Seen::default();
+    let mut seen = EventCounts::default();
     for seed in 0..10_000 {
         let mut site = Site::new(seed);
         for _ in 0..8 {
@@ -272,7 +272,7 @@ fn first_clock_neither_extends_nor_locks_license() {
         assert_eq!(site.time.now(), site.now_in_truth(), "seed {seed}: the right date counts at once");
         assert_eq!(site.standing(site.time.now()), site.standing(site.now_in_truth()), "seed {seed}");
     }
-    let Seen { locked_by_a_believed_date, outlasted_the_calendar, ended } = seen;
+    let EventCounts { locked_by_a_believed_date, outlasted_the_calendar, ended } = seen;
     assert!(locked_by_a_believed_date > 1000 && outlasted_the_calendar > 1000 && ended > 1000, "{seen:?}");
 }
 

@@ -149,7 +149,7 @@ fn license() -> License {
     let begin = at("2026-11-22T10:00:00Z");
     let mut terms = sample::terms("acme-1", begin).unwrap();
     (terms.ends, terms.grace_days) = (Some(begin + seconds(TERM_DAYS * DAY_SECONDS)), GRACE_DAYS);
-    sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
+    sample::seal_license(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
 }
 
 /// Makes 10,000 jumps: 250 machines with 40 jumps and up to ten reboots each. Every look is judged.

@@ -54,10 +54,10 @@ fn wrong_clock_is_reported() {
     time.observe(&dead);
     assert_eq!(time.now(), month.wall + seconds(60));
     assert!(matches!(time.agreement(dead.wall), Agreement::Behind(_)));
-    assert!(matches!(time.confirm(&dead), Err(Unconfirmable::Behind { .. })));
+    assert!(matches!(time.confirm(&dead), Err(UnconfirmableDate::Behind { .. })));
     assert!(matches!(
         time.confirm(&Clocks { wall: at("2038-01-19T03:14:07Z"), ..dead }),
-        Err(Unconfirmable::Ahead { .. })
+        Err(UnconfirmableDate::Ahead { .. })
     ));
 }
 
@@ -81,8 +81,8 @@ fn signed_times_are_a_floor() {
     time.learn(begin + seconds(YEAR));
     time.learn(begin);
     assert_eq!((time.now(), time.least()), (begin + seconds(YEAR), begin + seconds(YEAR)));
-    assert_eq!(before.clone().merged(time.clone()), time);
-    assert_eq!(time.clone().merged(before), time);
+    assert_eq!(before.clone().merge(time.clone()), time);
+    assert_eq!(time.clone().merge(before), time);
     // The disk is moved to a machine that has run for a year.
     time.observe(&Clocks { wall: begin, boot: "other", uptime: Duration::from_hours(365 * 24) });
     assert_eq!(time.now(), begin + seconds(YEAR + DAY_SECONDS));

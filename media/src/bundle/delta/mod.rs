@@ -9,7 +9,7 @@ use landfall_bundle_spec::parts::{BundleName, FileKind};
 use landfall_bundle_spec::{END_BYTES, file_bytes};
 
 use super::locate::name;
-use super::{BundleMedia, Located, Part, Role, in_a_row, read_exact_at};
+use super::{BundleMedia, Part, Role, UnverifiedBundle, in_a_row, read_exact_at};
 use crate::contents::Contents;
 use crate::counters::Counters;
 use crate::error::{MediaError, Result};
@@ -21,7 +21,7 @@ const HEADER_BYTES: usize = 512;
 /// Maximum length in bytes of the name in a header; a NUL ends a shorter one.
 const NAME_BYTES: usize = 100;
 
-impl Located {
+impl UnverifiedBundle {
     /// Returns the delta that begins with this file, or `None` if the file is not a delta. Returns an error for a file
     /// that has the name of a delta but is not one.
     pub(super) fn delta(&self, payload: &Payload, first: &Part, counters: &Counters) -> Result<Option<BundleMedia>> {
@@ -84,7 +84,7 @@ fn contents(payload: &Payload, files: &[Part], counters: &Counters) -> Result<Co
     let mut zeros = [0; 2 * HEADER_BYTES];
     read_at(files, position, &mut zeros)?;
     match files.last() {
-        _ if zeros.iter().any(|byte| *byte != 0) => Err(damaged(files, position)),
+        _ if zeros.iter().any(|byte| *byte != 0) => Err(damage_error(files, position)),
         Some(last) if wanted < end => Err(MediaError::SurplusData { path: last.path.clone(), surplus: end - wanted }),
         _ => Ok(Contents::of(blobs)),
     }
@@ -92,7 +92,7 @@ fn contents(payload: &Payload, files: &[Part], counters: &Counters) -> Result<Co
 
 /// Returns the blobs that follow the head in a file that is still arriving and will have `announced_bytes` bytes. A
 /// complete file must end as a delta does.
-pub(super) fn arrived(payload: &Payload, files: &[Part], announced_bytes: u64) -> Result<Contents> {
+pub(super) fn arrived_contents(payload: &Payload, files: &[Part], announced_bytes: u64) -> Result<Contents> {
     let there = files.last().map_or(0, |file| file.offset + file.length);
     if there >= announced_bytes {
         return contents(payload, files, &Counters::new());
@@ -119,14 +119,14 @@ fn walk(payload: &Payload, files: &[Part], end: u64, counters: &Counters) -> Res
         }
         let name = header[..NAME_BYTES].split(|byte| *byte == 0).next().unwrap_or_default();
         let follows = |blob: &usize| blobs.last().is_none_or(|last| last < blob) && entries[*blob].header() == header;
-        let blob = by_name.get(name).copied().filter(follows).ok_or_else(|| damaged(files, position))?;
+        let blob = by_name.get(name).copied().filter(follows).ok_or_else(|| damage_error(files, position))?;
         blobs.push(blob);
         position = position.saturating_add(file_bytes(entries[blob].size));
     }
     Ok((blobs, position))
 }
 
-fn damaged(files: &[Part], position: u64) -> MediaError {
+fn damage_error(files: &[Part], position: u64) -> MediaError {
     let file = files.iter().rfind(|file| file.offset <= position);
     let (part, part_offset) = file.map(|file| (file.path.clone(), position - file.offset)).unwrap_or_default();
     let what = "no entry of the bundle that may follow here has this header".to_owned();

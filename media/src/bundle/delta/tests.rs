@@ -3,12 +3,12 @@ use std::fs::File;
 use std::process::Command;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 
 use super::*;
 use crate::pack::pack_delta;
 use crate::parts::{Output, WrittenFile};
-use crate::progress::Silent;
+use crate::progress::SilentProgress;
 use crate::stage::stage;
 use crate::testing::{Fixture, flip};
 use crate::verify::{verify, verify_arrived};
@@ -20,12 +20,12 @@ fn delta(fixture: &Fixture, held: &[usize], part_bytes: Option<u64>) -> Vec<Writ
     let whole = fixture.folder.path().join("whole");
     let output = Output { folder: &whole, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
     if !whole.exists() {
-        crate::pack::pack(payload, &fixture.vendor_store, output, &Counters::new(), &Silent).unwrap();
+        crate::pack::pack(payload, &fixture.vendor_store, output, &Counters::new(), &SilentProgress).unwrap();
     }
     let contents = Contents::lacking(payload, &held);
     let stick = fixture.stick();
     let output = Output { folder: &stick, part_bytes, ..output };
-    pack_delta(&fixture.find(&whole).unwrap(), &contents, output, &Counters::new(), &Silent).unwrap()
+    pack_delta(&fixture.find(&whole).unwrap(), &contents, output, &Counters::new(), &SilentProgress).unwrap()
 }
 
 /// Fills the site's store with the blobs at these indexes.
@@ -57,8 +57,8 @@ fn delta_completes_site_store() {
         assert!(media.total_bytes() + left_out <= fixture.stream.len() as u64);
         // A delta always includes the program.
         assert!((0..8).all(|blob| media.contents().has(blob) == (blob == 0 || !held.contains(&blob))));
-        verify(&media, "verifying", &Silent).unwrap();
-        let copied = stage(&media, &fixture.site_store(), &Silent).unwrap();
+        verify(&media, "verifying", &SilentProgress).unwrap();
+        let copied = stage(&media, &fixture.site_store(), &SilentProgress).unwrap();
         let held_bytes: u64 = held.iter().map(|blob| fixture.payload.blob(*blob).size).sum();
         assert_eq!(copied.present_bytes, held_bytes);
         assert!((0..8).all(|blob| fixture.site_store().holds(&fixture.payload, blob)));
@@ -86,7 +86,7 @@ fn site_lacking_blobs_refuses_delta() {
     delta(&fixture, &[3, 5, 6], None);
     hold(&fixture, &[3, 6]);
     let media = fixture.find(&fixture.stick()).unwrap();
-    let error = stage(&media, &fixture.site_store(), &Silent).unwrap_err();
+    let error = stage(&media, &fixture.site_store(), &SilentProgress).unwrap_err();
     assert_eq!(error.code().id, "LF1218");
     let blob = fixture.payload.blob(5);
     let message = error.to_string();
@@ -105,7 +105,7 @@ fn rotten_blob_outside_delta_is_named() {
     let (store, blob) = (fixture.site_store(), fixture.payload.blob(5));
     flip(&store.path(blob.sha256), 2_500_000);
     let media = fixture.find(&fixture.stick()).unwrap();
-    let error = stage(&media, &store, &Silent).unwrap_err();
+    let error = stage(&media, &store, &SilentProgress).unwrap_err();
     assert_eq!(error.code().id, "LF1218");
     assert!(error.to_string().contains(&blob.sha256.to_string()), "{error}");
     assert!(store.holds(&fixture.payload, 5) && !store.holds(&fixture.payload, 4));
@@ -124,12 +124,12 @@ fn delta_damage_is_found_everywhere() {
         flip(&path, offset);
         let refusal = match fixture.find(&path) {
             Err(error) => error,
-            Ok(media) => verify(&media, "verifying", &Silent).unwrap_err(),
+            Ok(media) => verify(&media, "verifying", &SilentProgress).unwrap_err(),
         };
         assert_eq!(refusal.code().id, "LF1208", "{offset}: {refusal}");
         flip(&path, offset);
     }
-    verify(&fixture.find(&path).unwrap(), "verifying", &Silent).unwrap();
+    verify(&fixture.find(&path).unwrap(), "verifying", &SilentProgress).unwrap();
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn missing_delta_part_is_named() {
         write(&path, &bytes);
     }
     let last = fixture.stick().join(&deltas[2].name);
-    verify(&fixture.find(&last).unwrap(), "verifying", &Silent).unwrap();
+    verify(&fixture.find(&last).unwrap(), "verifying", &SilentProgress).unwrap();
 }
 
 #[test]
@@ -224,12 +224,12 @@ fn part_end_is_not_delta_end() {
     let fixture = Fixture::with_blobs(&[2 << 20, 512, 3 << 20]);
     let entry = &fixture.payload.layout().entries()[4];
     fixture.pack(Some(entry.end())).unwrap();
-    let first = fixture.stick().join(fixture.payload.verified().bundle_name().file(FileKind::Part(1)));
+    let first = fixture.stick().join(fixture.payload.verified_head().bundle_name().file(FileKind::Part(1)));
     assert_eq!(std::fs::metadata(&first).unwrap().len(), entry.end());
     let renamed = fixture.stick().join("first");
     #[expect(clippy::disallowed_methods, reason = "a test renames files as a person would")]
     std::fs::rename(&first, &renamed).unwrap();
-    verify(&fixture.find(&renamed).unwrap(), "verifying", &Silent).unwrap();
+    verify(&fixture.find(&renamed).unwrap(), "verifying", &SilentProgress).unwrap();
 }
 
 #[expect(clippy::disallowed_methods, reason = "a file of a test")]

@@ -1,15 +1,15 @@
 //! Tests of the choice: when the fit decides, when a site requests something, and when several models share a host.
 
 use super::*;
-use crate::fit::choose::{Choice, Taken, Wish};
+use crate::fit::choose::{Choice, UsedResources, Wish};
 
 fn report(models: Vec<Model>, host: &Host) -> FitReport {
     fit(&ModelsDocument::new(models, Vec::new()), host)
 }
 
-fn chosen(model: Model, host: &Host, wish: Wish) -> Result<Choice, Refusal> {
+fn choose_model(model: Model, host: &Host, wish: Wish) -> Result<Choice, Refusal> {
     let report = report(vec![model], host);
-    Taken::default().choose(&report, &report.models[0], wish)
+    UsedResources::default().choose(&report, &report.models[0], wish)
 }
 
 fn of(choice: &Choice) -> (Engine, u32, u64) {
@@ -18,10 +18,10 @@ fn of(choice: &Choice) -> (Engine, u32, u64) {
 
 #[test]
 fn best_profile_is_default() {
-    let large = chosen(llama_70b(), &gpus("H100", 4, (9, 0)), Wish::default()).unwrap();
+    let large = choose_model(llama_70b(), &gpus("H100", 4, (9, 0)), Wish::default()).unwrap();
     assert_eq!(of(&large), (Engine::Vllm, 4, 131_072));
     let report = report(vec![llama_7b_q4()], &Host { cores: 8, memory_bytes: 64 * GIB, ..Host::default() });
-    let small = Taken::default().choose(&report, &report.models[0], Wish::default()).unwrap();
+    let small = UsedResources::default().choose(&report, &report.models[0], Wish::default()).unwrap();
     assert_eq!((of(&small), small.sequences), ((Engine::LlamaCpp, 0, 4096), 4));
     assert_eq!(small.place, "CPU");
 }
@@ -30,19 +30,19 @@ fn best_profile_is_default() {
 fn accepted_wish_is_fulfilled() {
     let host = gpus("H100", 4, (9, 0));
     let wish = Wish { tensor_parallel: Some(2), context: Some(8192), sequences: Some(500) };
-    let choice = chosen(llama_70b(), &host, wish).unwrap();
+    let choice = choose_model(llama_70b(), &host, wish).unwrap();
     assert_eq!((of(&choice), choice.sequences), ((Engine::Vllm, 2, 8192), 500), "vLLM queues");
     let cpu = Wish { tensor_parallel: Some(0), ..Wish::default() };
-    assert_eq!(chosen(llama_7b_q4(), &host, cpu).unwrap().place, "CPU");
+    assert_eq!(choose_model(llama_7b_q4(), &host, cpu).unwrap().place, "CPU");
     let long = Wish { context: Some(131_072), ..Wish::default() };
-    assert_eq!(chosen(llama_70b(), &host, long).unwrap().tensor_parallel, 4);
+    assert_eq!(choose_model(llama_70b(), &host, long).unwrap().tensor_parallel, 4);
 }
 
 #[test]
 fn refused_wish_has_reason() {
     let host = gpus("H100", 4, (9, 0));
     let refused = |model: Model, wish: Wish| {
-        let refusal = chosen(model, &host, wish).unwrap_err();
+        let refusal = choose_model(model, &host, wish).unwrap_err();
         (refusal.reason, refusal.text)
     };
     let degree = |degree: u64| Wish { tensor_parallel: Some(degree), ..Wish::default() };
@@ -58,13 +58,13 @@ fn refused_wish_has_reason() {
     // llama.cpp allocates all sequences at its start.
     let host = Host { cores: 8, memory_bytes: 10 * GIB, ..Host::default() };
     let many = Wish { sequences: Some(64), ..Wish::default() };
-    assert_eq!(chosen(llama_7b_q4(), &host, many).unwrap_err().reason, Reason::Context);
+    assert_eq!(choose_model(llama_7b_q4(), &host, many).unwrap_err().reason, Reason::Context);
 }
 
 #[test]
 fn models_share_host_resources() {
     let report = report(vec![llama_70b(), llama_8b(), llama_8b()], &gpus("H100", 4, (9, 0)));
-    let mut taken = Taken::default();
+    let mut taken = UsedResources::default();
     let two = Wish { tensor_parallel: Some(2), context: Some(4096), sequences: None };
     let mut next = |index: usize, wish| taken.choose(&report, &report.models[index], wish);
     assert_eq!(next(0, two).unwrap().tensor_parallel, 2);
@@ -75,7 +75,7 @@ fn models_share_host_resources() {
 
     let host = Host { cores: 8, memory_bytes: 24 * GIB, ..Host::default() };
     let report = fit(&ModelsDocument::new(vec![llama_7b_q4()], Vec::new()), &host);
-    let mut taken = Taken::default();
+    let mut taken = UsedResources::default();
     let places: Vec<bool> = (0..4).map(|_| taken.choose(&report, &report.models[0], Wish::default()).is_ok()).collect();
     assert!(places[0] && !places[3], "{places:?}");
 }
@@ -90,7 +90,7 @@ fn remaining_gpus_maximize_context() {
         (wide, gpus("L4", 4, (8, 9)), (Engine::Vllm, 4, 65_536), (Engine::Vllm, 2, 32_768)),
     ] {
         let report = report(vec![llama_8b(), large], &host);
-        let mut taken = Taken::default();
+        let mut taken = UsedResources::default();
         assert_eq!(of(&taken.clone().choose(&report, &report.models[1], Wish::default()).unwrap()), best);
         taken.choose(&report, &report.models[0], one).unwrap();
         assert_eq!(of(&taken.choose(&report, &report.models[1], Wish::default()).unwrap()), left);
@@ -101,8 +101,8 @@ fn remaining_gpus_maximize_context() {
 fn smaller_wishes_leave_memory() {
     let host = Host { cores: 8, memory_bytes: 24 * GIB, ..Host::default() };
     let report = report(vec![llama_7b_q4()], &host);
-    let whole = Taken::default().choose(&report, &report.models[0], Wish::default()).unwrap();
-    let mut taken = Taken::default();
+    let whole = UsedResources::default().choose(&report, &report.models[0], Wish::default()).unwrap();
+    let mut taken = UsedResources::default();
     taken.choose(&report, &report.models[0], Wish::default()).unwrap();
     assert_eq!(taken.choose(&report, &report.models[0], Wish::default()).unwrap_err().reason, Reason::Memory);
     let one = Wish { sequences: Some(1), ..Wish::default() };
@@ -110,21 +110,21 @@ fn smaller_wishes_leave_memory() {
     // Three sequences less, of 4,096 tokens each; a token takes 512 KiB.
     assert_eq!(whole.memory_bytes - small.memory_bytes, 3 * 4096 * (512 << 10));
     let half = Wish { context: Some(2048), sequences: Some(1), ..Wish::default() };
-    let half = Taken::default().choose(&report, &report.models[0], half).unwrap();
+    let half = UsedResources::default().choose(&report, &report.models[0], half).unwrap();
     assert_eq!(small.memory_bytes - half.memory_bytes, 2048 * (512 << 10));
     // vLLM takes its share, whatever the request.
     let host = gpus("H100", 1, (9, 0));
     let short = Wish { context: Some(4096), sequences: Some(1), ..Wish::default() };
-    let (short, whole) = (chosen(llama_8b(), &host, short), chosen(llama_8b(), &host, Wish::default()));
+    let (short, whole) = (choose_model(llama_8b(), &host, short), choose_model(llama_8b(), &host, Wish::default()));
     assert_eq!(short.unwrap().memory_bytes, whole.unwrap().memory_bytes);
 }
 
 #[test]
 fn wish_keeps_underlying_refusal() {
     let degree = |degree: u64| Wish { tensor_parallel: Some(degree), ..Wish::default() };
-    let old = chosen(llama_8b(), &gpus("L4", 2, (6, 1)), degree(2)).unwrap_err();
+    let old = choose_model(llama_8b(), &gpus("L4", 2, (6, 1)), degree(2)).unwrap_err();
     assert_eq!(old.reason, Reason::ComputeCapability, "{}", old.text);
     // If the CPU is requested, the reason is the CPU's own.
-    let cpu = chosen(llama_8b(), &gpus("H100", 1, (9, 0)), degree(0)).unwrap_err();
+    let cpu = choose_model(llama_8b(), &gpus("H100", 1, (9, 0)), degree(0)).unwrap_err();
     assert_eq!(cpu.reason, Reason::Format, "{}", cpu.text);
 }

@@ -74,13 +74,13 @@ fn llama_7b_q4() -> Model {
     model("llama-7b-q4", "Q4_0", 3_825_806_912, figures)
 }
 
-fn known(model: &Model) -> &Architecture {
+fn known_figures(model: &Model) -> &Architecture {
     let Figures::Known(figures) = &model.figures else { panic!("figures") };
     figures
 }
 
 fn on(model: &Model, host: &Host) -> PlaceFit {
-    OnGpus::new(model, known(model)).fit(&host.groups[0], host, &[])
+    OnGpus::new(model, known_figures(model)).fit(&host.groups[0], host, &[])
 }
 
 fn near(found: u64, published: u64) -> bool {
@@ -103,7 +103,7 @@ fn published_cases_match_within_three_percent() {
     let quantized = llama_7b_q4();
     let cpu = cpu::profile(
         &quantized,
-        known(&quantized),
+        known_figures(&quantized),
         &Host { cores: 8, memory_bytes: 10 * GIB, ..Host::default() },
         4096,
     );
@@ -117,7 +117,7 @@ fn published_cases_match_within_three_percent() {
 fn three_gpus_cannot_split_64_heads() {
     let host = gpus("H100", 3, (9, 0));
     let model = llama_70b();
-    let refusal = OnGpus::new(&model, known(&model)).profile(&host.groups[0], 3).expect_err("refused");
+    let refusal = OnGpus::new(&model, known_figures(&model)).profile(&host.groups[0], 3).expect_err("refused");
     assert_eq!(
         (refusal.reason, refusal.text.as_str()),
         (Reason::Heads, "64 attention heads cannot be divided among 3 GPUs")
@@ -145,8 +145,11 @@ fn oversized_model_is_refused_with_bytes() {
     insta::assert_snapshot!(refusal.text, @"with keys and values of 2,048 tokens it needs 20.7 GiB, and 19.8 GiB are available: 966,799,732 bytes are missing");
     let small = Host { memory_bytes: 6 * GIB, ..Host::default() };
     let quantized = llama_7b_q4();
-    assert_eq!(cpu::fit(&quantized, known(&quantized), &small).refusal.expect("refused").reason, Reason::Memory);
-    let plain = cpu::fit(&llama_8b(), known(&llama_8b()), &machine("none")).refusal.expect("refused");
+    assert_eq!(
+        cpu::fit(&quantized, known_figures(&quantized), &small).refusal.expect("refused").reason,
+        Reason::Memory
+    );
+    let plain = cpu::fit(&llama_8b(), known_figures(&llama_8b()), &machine("none")).refusal.expect("refused");
     assert_eq!(plain.reason, Reason::Format);
 }
 
@@ -156,7 +159,7 @@ fn old_gpus_are_refused() {
     let plain = on(&llama_8b(), &volta).profile.expect("plain weights run");
     assert!(plain.settings.contains(&"--dtype=half".to_owned()), "{plain:?}");
     let quantization = |method: &str| Some(Quantization { method: method.to_owned(), bits: 4, group: 128 });
-    let awq = Architecture { quantization: quantization("awq"), ..known(&llama_8b()).clone() };
+    let awq = Architecture { quantization: quantization("awq"), ..known_figures(&llama_8b()).clone() };
     let awq = model("awq", "I32", 6_000_000_000, awq);
     assert_eq!(on(&awq, &volta).refusal.expect("refused").reason, Reason::ComputeCapability);
     let image = |cuda: (u32, u32), code: &[&str]| EngineImage {
@@ -166,7 +169,7 @@ fn old_gpus_are_refused() {
     };
     let with = |host: &Host, images: &[EngineImage]| {
         let model = llama_8b();
-        OnGpus::new(&model, known(&model))
+        OnGpus::new(&model, known_figures(&model))
             .fit(&host.groups[0], host, images)
             .refusal
             .map(|refusal| (refusal.reason, refusal.text))
@@ -239,7 +242,7 @@ fn unsupported_families_and_devices_are_refused() {
     assert_eq!(cpu.profile.as_ref().map(|profile| profile.engine), Some(Engine::Component));
     let modelopt = |bits| {
         let quantization = Some(Quantization { method: "modelopt".to_owned(), bits, group: 0 });
-        let figures = Architecture { quantization, ..known(&llama_8b()).clone() };
+        let figures = Architecture { quantization, ..known_figures(&llama_8b()).clone() };
         on(&model("modelopt", "F8_E4M3", 8_000_000_000, figures), &gpus("H100", 1, (8, 0))).refusal
     };
     assert_eq!(modelopt(8).map(|refusal| refusal.reason), Some(Reason::ComputeCapability));
@@ -413,10 +416,10 @@ proptest! {
             let degree = profile.tensor_parallel;
             prop_assert!(profile.context <= context && profile.sequences >= 1);
             prop_assert!(heads % degree == 0 && degree <= count && [1, 2, 4, 8].contains(&degree));
-            let cached = known(&model).sequence_bytes(profile.context, degree) * profile.sequences;
+            let cached = known_figures(&model).sequence_bytes(profile.context, degree) * profile.sequences;
             prop_assert!(profile.weights_bytes + cached + 2 * GIB <= memory);
         }
-        if let Ok(profile) = cpu::profile(&model, known(&model), &host, u64::MAX) {
+        if let Ok(profile) = cpu::profile(&model, known_figures(&model), &host, u64::MAX) {
             prop_assert!(profile.memory_bytes <= memory);
         }
     }

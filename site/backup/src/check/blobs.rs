@@ -12,11 +12,11 @@ use landfall_progress::{Event, Progress};
 use rustic_core::repofile::{BlobType, IndexFile, IndexPack};
 use rustic_core::{BlobId, FileType, Id};
 
-use super::damage::{Part, What};
+use super::damage::{DamageKind, Part};
 use super::survey::{Survey, state};
 use crate::error::Result;
 use crate::layout;
-use crate::library::{self, Indexed};
+use crate::library::{self, IndexedRepository};
 use crate::read::checked_blob;
 use crate::store::Store;
 
@@ -28,7 +28,7 @@ pub(super) type BadBlobs = HashMap<(BlobType, BlobId), PathBuf>;
 
 /// A pack as described by index files.
 #[derive(Debug, Clone)]
-pub(super) struct Described {
+pub(super) struct DescribedPack {
     pub id: Id,
     /// Blobs of the pack; empty if no index file names it.
     pub blobs: Vec<(BlobType, BlobId)>,
@@ -46,14 +46,14 @@ pub(super) enum Depth {
 /// Problem of a pack.
 struct Finding {
     id: Id,
-    what: Option<What>,
+    what: Option<DamageKind>,
     bad: Vec<(BlobType, BlobId)>,
 }
 
 /// Reads these packs, and records the damaged ones. Without an index, their blobs are unknown.
 pub(super) fn check(
-    indexed: Option<&Indexed>,
-    packs: &[Described],
+    indexed: Option<&IndexedRepository>,
+    packs: &[DescribedPack],
     depth: Depth,
     survey: &mut Survey,
     progress: &dyn Progress,
@@ -75,13 +75,13 @@ pub(super) fn check(
     for Finding { id, what, bad } in findings.into_inner().unwrap_or_else(PoisonError::into_inner) {
         let file = layout::relative(FileType::Pack, &id);
         all_bad.extend(bad.into_iter().map(|blob| (blob, file.clone())));
-        survey.note(Part::Pack, file, what.unwrap_or(What::Invalid));
+        survey.note(Part::Pack, file, what.unwrap_or(DamageKind::Invalid));
     }
     all_bad
 }
 
 /// Returns every pack that exists or that an index file names, ordered by ID.
-pub(super) fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Described>> {
+pub(super) fn described_packs(indexed: &IndexedRepository, survey: &Survey) -> Result<Vec<DescribedPack>> {
     let unread = |error| library::damage(survey.store.place(), "an index file cannot be read", error);
     let mut packs: BTreeMap<Id, Vec<(BlobType, BlobId)>> =
         survey.packs.iter().map(|(id, _)| (*id, Vec::new())).collect();
@@ -95,13 +95,13 @@ pub(super) fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Descri
             packs.entry(*id).or_default();
         }
     }
-    Ok(packs.into_iter().map(|(id, blobs)| Described { id, blobs }).collect())
+    Ok(packs.into_iter().map(|(id, blobs)| DescribedPack { id, blobs }).collect())
 }
 
 fn examine(
-    indexed: Option<&Indexed>,
+    indexed: Option<&IndexedRepository>,
     store: &dyn Store,
-    Described { id, blobs }: &Described,
+    DescribedPack { id, blobs }: &DescribedPack,
     depth: Depth,
     progress: &dyn Progress,
 ) -> Option<Finding> {

@@ -27,7 +27,7 @@ pub enum Part {
 
 /// Kind of damage to a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
+pub enum DamageKind {
     /// It does not exist.
     Missing,
     /// Its bytes differ from those that were written.
@@ -42,7 +42,7 @@ pub enum What {
 
 /// Loss that damage causes to one backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct BackupLoss {
     /// The backup.
     pub backup: BackupId,
     /// Time when its data was read, if still known.
@@ -59,12 +59,12 @@ pub struct Damage {
     /// Path relative to the repository's folder.
     pub file: PathBuf,
     /// The damage.
-    pub what: What,
+    pub what: DamageKind,
     /// Data that can no longer be restored because of it; empty if no backup needs the file.
-    pub takes: Vec<Taken>,
+    pub takes: Vec<BackupLoss>,
 }
 
-impl fmt::Display for What {
+impl fmt::Display for DamageKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => formatter.write_str("is missing"),

@@ -11,11 +11,11 @@ mod rounds;
 mod survey;
 mod takes;
 
-use landfall_progress::{Event, Progress, Silent};
+use landfall_progress::{Event, Progress, SilentProgress};
 use rustic_core::FileType;
 
-use self::blobs::{Depth, Described};
-pub use self::damage::{Damage, Part, Taken, What};
+use self::blobs::{Depth, DescribedPack};
+pub use self::damage::{BackupLoss, Damage, DamageKind, Part};
 use self::survey::Survey;
 use self::takes::Takes;
 use crate::error::Result;
@@ -24,7 +24,7 @@ use crate::{layout, suspects};
 
 /// Selection of packs that a check reads.
 #[derive(Debug, Clone, Copy)]
-enum Reading {
+enum PackSelection {
     /// All packs; each of their blobs is decrypted.
     Everything,
     /// This many bytes of packs: those read longest ago.
@@ -38,37 +38,37 @@ impl Repository {
     /// restored. Damaged packs are recorded, and no later backup relies on them; nothing else changes. It may run
     /// concurrently with changes, which wait for it only while it reads small files.
     pub fn check(&self, progress: &dyn Progress) -> Result<Vec<Damage>> {
-        self.settle(self.check_those(Reading::Everything, progress))
+        self.settle(self.check_those(PackSelection::Everything, progress))
     }
 
     /// Like [`Self::check`], but reads only small files and this many bytes of packs: those read longest ago. Packs are
     /// compared with their names. A repository with no more bytes of packs is read completely each time; of a larger
     /// one, at least a seventh is read.
     pub fn check_round(&self, bytes: u64, progress: &dyn Progress) -> Result<Vec<Damage>> {
-        self.settle(self.check_those(Reading::Round { bytes }, progress))
+        self.settle(self.check_those(PackSelection::Round { bytes }, progress))
     }
 
     /// Like [`Self::check`], but without packs: missing data is found, damage within a pack is not.
     pub(crate) fn check_small_files(&self) -> Result<Vec<Damage>> {
-        self.check_those(Reading::SmallFiles, &Silent)
+        self.check_those(PackSelection::SmallFiles, &SilentProgress)
     }
 
-    fn check_those(&self, reading: Reading, progress: &dyn Progress) -> Result<Vec<Damage>> {
+    fn check_those(&self, reading: PackSelection, progress: &dyn Progress) -> Result<Vec<Damage>> {
         let lock = self.lock(Lock::Shared)?;
         let mut survey = Survey::of(self)?;
         let mut takes = Takes::begin(self, &mut survey)?;
-        let indexed = if survey.is_readable() { Some(self.indexed()?.1) } else { None };
+        let indexed = if survey.is_readable() { Some(self.indexed_session()?.1) } else { None };
         let named = match &indexed {
-            Some(indexed) => blobs::described(indexed, &survey)?,
-            None => survey.packs.iter().map(|(id, _)| Described { id: *id, blobs: Vec::new() }).collect(),
+            Some(indexed) => blobs::described_packs(indexed, &survey)?,
+            None => survey.packs.iter().map(|(id, _)| DescribedPack { id: *id, blobs: Vec::new() }).collect(),
         };
         // Packs never change, and stay for hours after nothing needs them, so they are read concurrently with changes.
         drop(lock);
         let (lost, present) = survey.part_missing(named);
         let (mut packs, depth) = match reading {
-            Reading::Everything => (present, Depth::Blobs),
-            Reading::Round { bytes } => (rounds::next(self, &survey, present, bytes)?, Depth::Bytes),
-            Reading::SmallFiles => (Vec::new(), Depth::Bytes),
+            PackSelection::Everything => (present, Depth::Blobs),
+            PackSelection::Round { bytes } => (rounds::next(self, &survey, present, bytes)?, Depth::Bytes),
+            PackSelection::SmallFiles => (Vec::new(), Depth::Bytes),
         };
         packs.extend(lost);
         let total_bytes = Some(survey.bytes_of(&packs));
@@ -85,11 +85,11 @@ impl Repository {
 
     /// Leaves out packs that were removed during the check and that nothing refers to any longer.
     fn without_removed(&self, mut found: Vec<Damage>) -> Result<Vec<Damage>> {
-        let is_missing = |damage: &Damage| damage.part == Part::Pack && damage.what == What::Missing;
+        let is_missing = |damage: &Damage| damage.part == Part::Pack && damage.what == DamageKind::Missing;
         if found.iter().any(is_missing) && self.opens() {
             let _lock = self.lock(Lock::Shared)?;
-            let (survey, indexed) = (Survey::of(self)?, self.indexed()?.1);
-            let named = blobs::described(&indexed, &survey)?;
+            let (survey, indexed) = (Survey::of(self)?, self.indexed_session()?.1);
+            let named = blobs::described_packs(&indexed, &survey)?;
             let is_named =
                 |damage: &Damage| named.iter().any(|pack| layout::relative(FileType::Pack, &pack.id) == damage.file);
             found.retain(|damage| !is_missing(damage) || is_named(damage));

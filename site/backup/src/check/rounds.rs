@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustic_core::Id;
 
-use super::blobs::Described;
+use super::blobs::DescribedPack;
 use super::survey::Survey;
 use crate::error::{BackupError, Result};
 use crate::repository::Repository;
@@ -23,9 +23,9 @@ const ROUNDS: u64 = 7;
 pub(super) fn next(
     repository: &Repository,
     survey: &Survey,
-    mut packs: Vec<Described>,
+    mut packs: Vec<DescribedPack>,
     bytes: u64,
-) -> Result<Vec<Described>> {
+) -> Result<Vec<DescribedPack>> {
     let bytes = bytes.max(survey.bytes_of(&packs).div_ceil(ROUNDS));
     if survey.bytes_of(&packs) <= bytes {
         return Ok(packs);

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use rustic_core::{FileType, Id};
 
-use super::blobs::Described;
-use super::damage::{Damage, Part, What};
+use super::blobs::DescribedPack;
+use super::damage::{Damage, DamageKind, Part};
 use crate::error::{BackupError, Result};
 use crate::folder::{Folder, View};
 use crate::layout::{self, CONFIG};
-use crate::ledger::{self, Found, Ledger};
+use crate::ledger::{self, Ledger, LedgerState};
 use crate::master::Master;
-use crate::master_file::Sealed;
+use crate::master_file::MasterState;
 use crate::repository::Repository;
 use crate::store::Store;
 
@@ -36,24 +36,24 @@ impl Survey {
     pub(super) fn of(repository: &Repository) -> Result<Self> {
         let store = repository.store().clone();
         let folder = Folder::new(&store, View::default());
-        let packs = folder.listed(FileType::Pack)?;
-        let ids = |kind| -> Result<Vec<Id>> { Ok(folder.listed(kind)?.into_iter().map(|(id, _)| id).collect()) };
+        let packs = folder.list_files(FileType::Pack)?;
+        let ids = |kind| -> Result<Vec<Id>> { Ok(folder.list_files(kind)?.into_iter().map(|(id, _)| id).collect()) };
         let (keys, indexes, snapshots) = (ids(FileType::Key)?, ids(FileType::Index)?, ids(FileType::Snapshot)?);
 
         let mut survey = Self { store, ledger: None, snapshots: Vec::new(), packs, damage: Vec::new() };
         survey.look_at_config(repository);
         survey.look_at_ledger();
-        if survey.whole(FileType::Key, &keys).is_empty() && keys.is_empty() {
-            survey.note(Part::Key, PathBuf::from(FileType::Key.dirname()), What::Missing);
+        if survey.intact_files(FileType::Key, &keys).is_empty() && keys.is_empty() {
+            survey.note(Part::Key, PathBuf::from(FileType::Key.dirname()), DamageKind::Missing);
         }
         survey.look_at_sealed_master(repository);
-        survey.whole(FileType::Index, &indexes);
-        survey.snapshots = survey.whole(FileType::Snapshot, &snapshots);
+        survey.intact_files(FileType::Index, &indexes);
+        survey.snapshots = survey.intact_files(FileType::Snapshot, &snapshots);
         survey.miss(&indexes, &snapshots);
         Ok(survey)
     }
 
-    pub(super) fn note(&mut self, part: Part, file: PathBuf, what: What) {
+    pub(super) fn note(&mut self, part: Part, file: PathBuf, what: DamageKind) {
         self.damage.push(Damage { part, file, what, takes: Vec::new() });
     }
 
@@ -63,13 +63,13 @@ impl Survey {
     }
 
     /// Returns the total size in bytes of these packs, as far as they exist.
-    pub(super) fn bytes_of(&self, packs: &[Described]) -> u64 {
+    pub(super) fn bytes_of(&self, packs: &[DescribedPack]) -> u64 {
         let sizes: HashMap<Id, u32> = self.packs.iter().copied().collect();
         packs.iter().filter_map(|pack| sizes.get(&pack.id)).map(|size| u64::from(*size)).sum()
     }
 
     /// Splits packs into missing and existing ones.
-    pub(super) fn part_missing(&self, packs: Vec<Described>) -> (Vec<Described>, Vec<Described>) {
+    pub(super) fn part_missing(&self, packs: Vec<DescribedPack>) -> (Vec<DescribedPack>, Vec<DescribedPack>) {
         let present: BTreeSet<Id> = self.packs.iter().map(|(id, _)| *id).collect();
         packs.into_iter().partition(|pack| !present.contains(&pack.id))
     }
@@ -78,7 +78,7 @@ impl Survey {
     /// changed.
     fn look_at_config(&mut self, repository: &Repository) {
         let what = match self.store.read(Path::new(CONFIG)) {
-            Ok(_) => (!repository.opens()).then_some(What::Changed),
+            Ok(_) => (!repository.opens()).then_some(DamageKind::Changed),
             Err(error) => Some(what_of(&error)),
         };
         if let Some(what) = what {
@@ -88,31 +88,31 @@ impl Survey {
 
     fn look_at_sealed_master(&mut self, repository: &Repository) {
         let what = match Master::read(&*self.store, repository.key()) {
-            Ok(Sealed::Master(_)) => return,
-            Ok(Sealed::Missing) => What::Missing,
-            Ok(Sealed::Changed) => What::Changed,
+            Ok(MasterState::Master(_)) => return,
+            Ok(MasterState::Missing) => DamageKind::Missing,
+            Ok(MasterState::Changed) => DamageKind::Changed,
             Err(BackupError::Io { source, .. }) => what_of(&source),
-            Err(error) => What::Unreadable(error.to_string()),
+            Err(error) => DamageKind::Unreadable(error.to_string()),
         };
         self.note(Part::Key, Master::file_of(repository.key()), what);
     }
 
     fn look_at_ledger(&mut self) {
         let what = match Ledger::read(&*self.store) {
-            Ok(Found::Ledger(ledger)) => {
+            Ok(LedgerState::Ledger(ledger)) => {
                 self.ledger = Some(ledger);
                 return;
             }
-            Ok(Found::Missing) => What::Missing,
-            Ok(Found::Changed) => What::Changed,
+            Ok(LedgerState::Missing) => DamageKind::Missing,
+            Ok(LedgerState::Changed) => DamageKind::Changed,
             Err(BackupError::Io { source, .. }) => what_of(&source),
-            Err(error) => What::Unreadable(error.to_string()),
+            Err(error) => DamageKind::Unreadable(error.to_string()),
         };
         self.note(Part::Ledger, ledger::FILE.into(), what);
     }
 
     /// Returns the intact files of these, and records the others as damage.
-    fn whole(&mut self, kind: FileType, ids: &[Id]) -> Vec<Id> {
+    fn intact_files(&mut self, kind: FileType, ids: &[Id]) -> Vec<Id> {
         let mut whole = Vec::new();
         self.store.read_ahead(&ids.iter().map(|id| layout::relative(kind, id)).collect::<Vec<_>>());
         for id in ids {
@@ -138,24 +138,24 @@ impl Survey {
             }
         }
         for (part, file) in missing {
-            self.note(part, file, What::Missing);
+            self.note(part, file, DamageKind::Missing);
         }
     }
 }
 
 /// Returns the damage of a file, if any. `advance` is called with the number of bytes of each piece read.
-pub(super) fn state(store: &dyn Store, file: &Path, id: &Id, advance: &mut dyn FnMut(u64)) -> Option<What> {
+pub(super) fn state(store: &dyn Store, file: &Path, id: &Id, advance: &mut dyn FnMut(u64)) -> Option<DamageKind> {
     match store.digest(file, advance) {
         Ok(found) if found == *id => None,
-        Ok(_) => Some(What::Changed),
+        Ok(_) => Some(DamageKind::Changed),
         Err(error) => Some(what_of(&error)),
     }
 }
 
-fn what_of(error: &io::Error) -> What {
+fn what_of(error: &io::Error) -> DamageKind {
     match error.kind() {
-        io::ErrorKind::NotFound => What::Missing,
-        _ => What::Unreadable(error.to_string()),
+        io::ErrorKind::NotFound => DamageKind::Missing,
+        _ => DamageKind::Unreadable(error.to_string()),
     }
 }
 

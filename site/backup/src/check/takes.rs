@@ -8,14 +8,14 @@ use rustic_core::FileType;
 use rustic_core::repofile::{BlobType, SnapshotFile, SnapshotId};
 
 use super::blobs::BadBlobs;
-use super::damage::{Damage, Part, Taken, What};
+use super::damage::{BackupLoss, Damage, DamageKind, Part};
 use super::survey::Survey;
 use crate::backup::{Backup, BackupId};
 use crate::error::Result;
 use crate::folder::View;
 use crate::layout::{self, CONFIG};
 use crate::ledger::Entry;
-use crate::library::Indexed;
+use crate::library::IndexedRepository;
 use crate::names::StreamName;
 use crate::repository::{Repository, latest_of};
 use crate::snapshot;
@@ -54,7 +54,7 @@ impl Takes {
     }
 
     /// Follows each backup's trees to unreadable blobs.
-    pub(super) fn follow(&mut self, indexed: &Indexed, bad: &BadBlobs, survey: &mut Survey) {
+    pub(super) fn follow(&mut self, indexed: &IndexedRepository, bad: &BadBlobs, survey: &mut Survey) {
         for (backup, snapshot) in std::mem::take(&mut self.backups) {
             let (files, unread) = walk::files(indexed, snapshot.tree);
             for TreeFile { name, content, .. } in &files {
@@ -77,7 +77,7 @@ impl Takes {
             }
         }
         if self.taken.contains_key(Path::new(INDEX)) && survey.damage.iter().all(|damage| damage.part != Part::Index) {
-            survey.note(Part::Index, INDEX.into(), What::Incomplete);
+            survey.note(Part::Index, INDEX.into(), DamageKind::Incomplete);
         }
     }
 
@@ -88,7 +88,7 @@ impl Takes {
             let file = if one.part == Part::Index { Path::new(INDEX) } else { one.file.as_path() };
             let taken = self.taken.get(file).into_iter().flatten();
             one.takes = taken
-                .map(|(backup, Streams { time, names })| Taken {
+                .map(|(backup, Streams { time, names })| BackupLoss {
                     backup: *backup,
                     time: *time,
                     streams: names.iter().cloned().collect(),
@@ -105,10 +105,10 @@ impl Takes {
         for id in survey.snapshots.clone() {
             match opened.get_file::<SnapshotFile>(&SnapshotId::from(id)) {
                 Ok(snapshot) => {
-                    let snapshot = snapshot::identified(id.into(), snapshot);
+                    let snapshot = snapshot::snapshot_with_id(id.into(), snapshot);
                     self.backups.extend(Backup::of(&snapshot).map(|backup| (backup, snapshot)));
                 }
-                Err(_) => survey.note(Part::Snapshot, layout::relative(FileType::Snapshot, &id), What::Invalid),
+                Err(_) => survey.note(Part::Snapshot, layout::relative(FileType::Snapshot, &id), DamageKind::Invalid),
             }
         }
         self.backups = latest_of(std::mem::take(&mut self.backups));
@@ -129,7 +129,7 @@ impl Takes {
                 (None, Err(_)) => {}
             }
         }
-        survey.damage.retain(|damage| damage.what != What::Missing || !superseded.contains(&damage.file));
+        survey.damage.retain(|damage| damage.what != DamageKind::Missing || !superseded.contains(&damage.file));
     }
 
     fn add(&mut self, file: &Path, backup: BackupId, time: Option<Timestamp>, names: &[StreamName]) {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 /// Kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Trouble {
     }
 }
 
-impl Coded for BucketError {
+impl CodedError for BucketError {
     fn code(&self) -> Code {
         match self.trouble {
             Trouble::Address => codes::BACKUP_COPY_PLACE,

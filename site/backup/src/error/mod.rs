@@ -6,7 +6,7 @@ mod library;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use landfall_error_codes::{Code, Coded, cases, codes};
+use landfall_error_codes::{Code, CodedError, cases, codes};
 use landfall_media::durable::DurableError;
 use uuid::Uuid;
 
@@ -186,7 +186,7 @@ impl BackupError {
     }
 }
 
-impl Coded for BackupError {
+impl CodedError for BackupError {
     fn code(&self) -> Code {
         match self {
             Self::Durable(error) => error.code(),

@@ -14,7 +14,7 @@ use crate::change::Change;
 use crate::error::{BackupError, Result};
 use crate::folder::View;
 use crate::ledger::Entry;
-use crate::library::{self, Opened};
+use crate::library::{self, OpenRepository};
 use crate::repository::{Backups, Repository, latest_of};
 use crate::writers::Writers;
 
@@ -63,7 +63,7 @@ impl Default for Retention {
 
 /// Result of a removal.
 #[derive(Debug)]
-pub struct Forgotten {
+pub struct ForgetReport {
     /// Dropped backups, oldest first.
     pub dropped: Vec<Backup>,
     /// Bytes of packs removed now. Packs that become unneeded are only marked, and removed at least 23 hours later,
@@ -72,7 +72,7 @@ pub struct Forgotten {
 }
 
 /// Division of the existing snapshots by a retention.
-struct Parting {
+struct SnapshotPartition {
     kept: Vec<Backup>,
     dropped: Vec<Backup>,
     /// Snapshots of dropped backups, and unmarked ones of backups that have a marked one, after an interrupted mark.
@@ -95,7 +95,7 @@ enum Scope {
 
 impl Repository {
     /// Drops every backup that the retention does not keep, then removes data that no backup needs.
-    pub fn forget(&self, retention: Retention) -> Result<Forgotten> {
+    pub fn forget(&self, retention: Retention) -> Result<ForgetReport> {
         self.forget_beside_readers(retention, Span::new().hours(READER_HOURS))
     }
 
@@ -113,8 +113,8 @@ impl Repository {
 
     /// Drops these backups, each of which has lost data, whatever the retention. Also removes data that no other backup
     /// needs: while they exist, nothing is freed. Fails, without dropping any, if one of them has lost nothing.
-    pub fn forget_lost(&self, named: &BTreeSet<BackupId>) -> Result<Forgotten> {
-        let lost: BTreeSet<BackupId> = self.lost()?.into_iter().map(|taken| taken.backup).collect();
+    pub fn forget_lost(&self, named: &BTreeSet<BackupId>) -> Result<ForgetReport> {
+        let lost: BTreeSet<BackupId> = self.losses()?.into_iter().map(|taken| taken.backup).collect();
         if let Some(id) = named.difference(&lost).next() {
             return Err(BackupError::NotLost { folder: self.folder().to_owned(), id: *id });
         }
@@ -123,33 +123,33 @@ impl Repository {
     }
 
     /// Drops what the retention does not keep, if no reader takes longer than this.
-    pub(crate) fn forget_beside_readers(&self, retention: Retention, readers: Span) -> Result<Forgotten> {
+    pub(crate) fn forget_beside_readers(&self, retention: Retention, readers: Span) -> Result<ForgetReport> {
         let options = PruneOptions::default().keep_delete(readers);
         self.forget_those(|all| retention.part(all, Scope::Wanted), &options)
     }
 
     fn forget_those(
         &self,
-        part: impl FnOnce(Vec<(Backup, SnapshotFile)>) -> Parting,
+        part: impl FnOnce(Vec<(Backup, SnapshotFile)>) -> SnapshotPartition,
         options: &PruneOptions,
-    ) -> Result<Forgotten> {
+    ) -> Result<ForgetReport> {
         self.settle(self.part_with(part, options))
     }
 
     fn part_with(
         &self,
-        part: impl FnOnce(Vec<(Backup, SnapshotFile)>) -> Parting,
+        part: impl FnOnce(Vec<(Backup, SnapshotFile)>) -> SnapshotPartition,
         options: &PruneOptions,
-    ) -> Result<Forgotten> {
+    ) -> Result<ForgetReport> {
         let _writers = Writers::alone(self)?;
         self.store().remove_leftovers()?;
         self.mend()?;
         let mut change = Change::begin(self)?;
-        let Parting { kept, dropped, removed, forgotten } = part(self.all_snapshots()?);
+        let SnapshotPartition { kept, dropped, removed, forgotten } = part(self.all_snapshots()?);
         // A lost backup is reported until every backup from before it is gone, or until a person forgets it.
         let is_past = |entry: &Entry| kept.first().is_some_and(|oldest| entry.order() < oldest.order());
         let is_over = |entry: &Entry| is_past(entry) || forgotten.contains(&entry.backup);
-        let lost = change.lost()?.into_iter().filter(|(_, entry)| is_over(entry)).map(|(id, _)| id);
+        let lost = change.lost_snapshots()?.into_iter().filter(|(_, entry)| is_over(entry)).map(|(id, _)| id);
         change.remove(&removed.iter().copied().chain(lost).collect::<Vec<_>>())?;
 
         let (folder, opened) = self.session(View::default())?;
@@ -160,11 +160,11 @@ impl Repository {
             .mark_packs_of_future_again(&opened, Timestamp::now())
             .and_then(|()| prune(&opened, options).map_err(|error| failure("remove data that no backup needs", error)));
         match pruned {
-            Ok(freed_bytes) => change.finish().map(|()| Forgotten { dropped, freed_bytes }),
+            Ok(freed_bytes) => change.finish().map(|()| ForgetReport { dropped, freed_bytes }),
             // The library frees nothing while it does not know all needed data. A check reports the missing data.
             Err(error) if self.has_lost().unwrap_or(false) => {
                 tracing::warn!(%error, "nothing is freed while data of a backup is lost");
-                change.finish().map(|()| Forgotten { dropped, freed_bytes: 0 })
+                change.finish().map(|()| ForgetReport { dropped, freed_bytes: 0 })
             }
             Err(error) => Err(BackupError::NotFreed { dropped, source: Box::new(error) }),
         }
@@ -172,17 +172,17 @@ impl Repository {
 }
 
 /// Divides the snapshots so that only the named backups are dropped.
-fn part_from(all: Vec<(Backup, SnapshotFile)>, named: &BTreeSet<BackupId>) -> Parting {
+fn part_from(all: Vec<(Backup, SnapshotFile)>, named: &BTreeSet<BackupId>) -> SnapshotPartition {
     let removed =
         all.iter().filter(|(backup, _)| named.contains(&backup.id)).map(|(_, snapshot)| snapshot.id).collect();
     let backups = latest_of(all).into_iter().map(|(backup, _)| backup);
     let (dropped, kept) = backups.partition(|backup| named.contains(&backup.id));
-    Parting { kept, dropped, removed, forgotten: named.clone() }
+    SnapshotPartition { kept, dropped, removed, forgotten: named.clone() }
 }
 
 /// Removes packs that were marked long enough ago, marks those that no snapshot needs, and rewrites packs that are
 /// mostly unneeded. Returns the bytes removed.
-fn prune(opened: &Opened, options: &PruneOptions) -> RusticResult<u64> {
+fn prune(opened: &OpenRepository, options: &PruneOptions) -> RusticResult<u64> {
     let plan = opened.prune_plan(options)?;
     let freed_bytes = plan.stats.size_to_delete.remove;
     opened.prune(options, plan)?;
@@ -190,25 +190,25 @@ fn prune(opened: &Opened, options: &PruneOptions) -> RusticResult<u64> {
 }
 
 impl Retention {
-    fn part(self, all: Vec<(Backup, SnapshotFile)>, scope: Scope) -> Parting {
+    fn part(self, all: Vec<(Backup, SnapshotFile)>, scope: Scope) -> SnapshotPartition {
         let every: Vec<(SnapshotId, BackupId)> =
             all.iter().map(|(backup, snapshot)| (snapshot.id, backup.id)).collect();
         let (backups, counting): (Vec<Backup>, Vec<SnapshotId>) =
             latest_of(all).into_iter().map(|(backup, snapshot)| (backup, snapshot.id)).unzip();
         let all = Backups::of(backups.clone());
         let keep = match scope {
-            Scope::Wanted => self.kept(&all),
-            Scope::Needed => self.needed(&all),
+            Scope::Wanted => self.kept_backups(&all),
+            Scope::Needed => self.needed_backups(&all),
         };
         let is_removed = |(id, backup): &(SnapshotId, BackupId)| !counting.contains(id) || !keep.contains(backup);
         let removed = every.into_iter().filter(is_removed).map(|(id, _)| id).collect();
         let (kept, dropped) = backups.into_iter().partition(|backup| keep.contains(&backup.id));
-        Parting { kept, dropped, removed, forgotten: BTreeSet::new() }
+        SnapshotPartition { kept, dropped, removed, forgotten: BTreeSet::new() }
     }
 
     /// Returns the backups to keep.
-    pub fn kept(self, backups: &Backups) -> BTreeSet<BackupId> {
-        let mut kept = self.scheduled(backups);
+    pub fn kept_backups(self, backups: &Backups) -> BTreeSet<BackupId> {
+        let mut kept = self.scheduled_backups(backups);
         if let Some(proven) = backups.full.iter().rfind(|backup| backup.is_proven()).map(Backup::order) {
             let logs = backups.logs.iter().filter(|_| self.log_days > 0);
             kept.extend(backups.full.iter().chain(logs).filter(|backup| backup.order() > proven).map(|later| later.id));
@@ -217,7 +217,7 @@ impl Retention {
     }
 
     /// Returns the backups kept for their period, their version, or points in time.
-    fn scheduled(self, backups: &Backups) -> BTreeSet<BackupId> {
+    fn scheduled_backups(self, backups: &Backups) -> BTreeSet<BackupId> {
         let all: Vec<&Backup> = backups.full.iter().collect();
         let proven: Vec<&Backup> = all.iter().copied().filter(|backup| backup.is_proven()).collect();
         let whole: Vec<&Backup> = all.iter().copied().filter(|backup| backup.is_whole()).collect();
@@ -235,9 +235,9 @@ impl Retention {
         kept
     }
 
-    /// Like [`Self::scheduled`], but without unproven backups, unless one is the newest or is followed by log backups.
-    fn needed(self, backups: &Backups) -> BTreeSet<BackupId> {
-        let (mut kept, logs) = (self.scheduled(backups), self.logs(backups));
+    /// Like [`Self::scheduled_backups`], but without unproven backups, unless one is the newest or is followed by log backups.
+    fn needed_backups(self, backups: &Backups) -> BTreeSet<BackupId> {
+        let (mut kept, logs) = (self.scheduled_backups(backups), self.logs(backups));
         let newest = backups.full.last().map(|newest| newest.id);
         let is_unneeded =
             |backup: &&Backup| !backup.is_proven() && Some(backup.id) != newest && !logs.contains(&backup.id);
@@ -274,7 +274,7 @@ impl Retention {
         let days = SignedDuration::from_hours(24 * i64::from(self.log_days));
         let mut past = SignedDuration::ZERO;
         for pair in all.windows(2).rev() {
-            past += elapsed(pair[0], pair[1]);
+            past += time_between(pair[0], pair[1]);
             if past >= days {
                 return Some(pair[0].order());
             }
@@ -295,7 +295,7 @@ impl Retention {
 /// Returns the time between two consecutive backups, by clocks that may have been wrong. It is zero if the clock was
 /// set back. It is one hour if it appears to exceed a day, because the clock was set forward or the site was off.
 /// Therefore no clock shortens the days of point-in-time recovery by more than one each time it is set.
-fn elapsed(earlier: &Backup, later: &Backup) -> SignedDuration {
+fn time_between(earlier: &Backup, later: &Backup) -> SignedDuration {
     let found = later.time.duration_since(earlier.time).max(SignedDuration::ZERO);
     if found > SignedDuration::from_hours(24) { SignedDuration::from_hours(1) } else { found }
 }

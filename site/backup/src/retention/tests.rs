@@ -20,9 +20,9 @@ fn backups(times: &[&str], proven: &[usize]) -> Vec<Backup> {
     times.iter().enumerate().map(one).collect()
 }
 
-fn kept(retention: Retention, times: &[&str], proven: &[usize]) -> Vec<usize> {
+fn kept_indices(retention: Retention, times: &[&str], proven: &[usize]) -> Vec<usize> {
     let backups = Backups { full: backups(times, proven), logs: Vec::new() };
-    let kept = retention.kept(&backups);
+    let kept = retention.kept_backups(&backups);
     (0..times.len()).filter(|index| kept.contains(&backups.full[*index].id)).collect()
 }
 
@@ -55,9 +55,9 @@ fn newest_of_each_period_is_kept() {
         (Retention::default(), vec![0, 1, 2, 3, 4, 7]),
     ];
     for (retention, expected) in table {
-        assert_eq!(kept(retention, &TIMES, &[]), expected, "{retention:?}");
+        assert_eq!(kept_indices(retention, &TIMES, &[]), expected, "{retention:?}");
     }
-    assert_eq!(kept(Retention::default(), &[], &[]), Vec::<usize>::new());
+    assert_eq!(kept_indices(Retention::default(), &[], &[]), Vec::<usize>::new());
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn default_keeps_thirty_days() {
     let day = |index: i64| (Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * index)).to_string();
     let days: Vec<String> = (0..40).map(day).collect();
     let days: Vec<&str> = days.iter().map(String::as_str).collect();
-    assert_eq!(kept(Retention::default(), &days, &[]), (10..40).collect::<Vec<_>>());
+    assert_eq!(kept_indices(Retention::default(), &days, &[]), (10..40).collect::<Vec<_>>());
 }
 
 #[test]
@@ -76,14 +76,14 @@ fn upgrade_backup_survives_same_night() {
         backup.facts.insert(VERSION.to_owned(), version.to_owned());
     }
     let ids: Vec<_> = full.iter().map(|backup| backup.id).collect();
-    let kept = Retention { daily: 1, ..NONE }.kept(&Backups { full, logs: Vec::new() });
+    let kept = Retention { daily: 1, ..NONE }.kept_backups(&Backups { full, logs: Vec::new() });
     assert_eq!(kept.into_iter().collect::<Vec<_>>(), ids[1..]);
 }
 
 #[test]
 fn unproven_backup_displaces_no_proven_one() {
     let times = ["2026-11-20T02:00:00Z", "2026-11-20T12:00:00Z", "2026-11-21T02:00:00Z"];
-    assert_eq!(kept(Retention { daily: 9, ..NONE }, &times, &[0, 2]), [0, 1, 2]);
+    assert_eq!(kept_indices(Retention { daily: 9, ..NONE }, &times, &[0, 2]), [0, 1, 2]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn incomplete_backup_displaces_no_complete_one() {
     }
     assert_eq!(full[1].lacking().collect::<Vec<_>>(), ["web/files"]);
     let kept = |full: &[Backup]| {
-        let kept = Retention { daily: 3, ..NONE }.kept(&Backups { full: full.to_vec(), logs: Vec::new() });
+        let kept = Retention { daily: 3, ..NONE }.kept_backups(&Backups { full: full.to_vec(), logs: Vec::new() });
         (0..full.len()).filter(|index| kept.contains(&full[*index].id)).collect::<Vec<_>>()
     };
     assert_eq!(kept(&full[..3]), [0, 1, 2], "the newest proven one, and everything after it");
@@ -105,10 +105,10 @@ fn incomplete_backup_displaces_no_complete_one() {
 
 #[test]
 fn newest_proven_backup_is_kept() {
-    assert_eq!(kept(NONE, &TIMES, &[0, 2]), [2, 3, 4, 5, 6, 7], "with everything later");
-    assert_eq!(kept(Retention { daily: 2, ..NONE }, &TIMES, &[0]), [0, 1, 2, 3, 4, 5, 6, 7]);
-    assert_eq!(kept(NONE, &TIMES, &[0, 6]), [6, 7]);
-    assert_eq!(kept(NONE, &TIMES, &[7]), [7]);
+    assert_eq!(kept_indices(NONE, &TIMES, &[0, 2]), [2, 3, 4, 5, 6, 7], "with everything later");
+    assert_eq!(kept_indices(Retention { daily: 2, ..NONE }, &TIMES, &[0]), [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(kept_indices(NONE, &TIMES, &[0, 6]), [6, 7]);
+    assert_eq!(kept_indices(NONE, &TIMES, &[7]), [7]);
 }
 
 /// Returns a full backup for each night at 02:00 from the 10th to the 20th, and a log backup at noon of each day.
@@ -124,7 +124,7 @@ fn nights() -> Backups {
 }
 
 fn kept_days(retention: Retention, backups: &Backups) -> (Vec<i8>, Vec<i8>) {
-    let kept = retention.kept(backups);
+    let kept = retention.kept_backups(backups);
     let days = |of: &[Backup]| {
         let kept = of.iter().filter(|backup| kept.contains(&backup.id));
         kept.map(|backup| backup.time.to_zoned(TimeZone::UTC).day()).collect()
@@ -177,7 +177,7 @@ fn newest_backup_survives_dead_clock() {
     let mut times: Vec<&str> = nights.iter().map(String::as_str).collect();
     times.push("2020-01-01T00:03:00Z");
     let all = sequence(&times, &(0..31).collect::<Vec<_>>());
-    let kept = Retention::default().kept(&all);
+    let kept = Retention::default().kept_backups(&all);
     assert!(kept.contains(&all.full[31].id), "the newest");
     assert_eq!(kept.len(), 31);
 }
@@ -192,7 +192,7 @@ fn nights_after_fast_clock_are_kept() {
         "2026-11-24T02:00:00Z",
     ];
     let all = sequence(&times, &[0, 1, 2, 3, 4]);
-    let kept = Retention { daily: 3, ..NONE }.kept(&all);
+    let kept = Retention { daily: 3, ..NONE }.kept_backups(&all);
     let expected: BTreeSet<BackupId> = all.full[2..].iter().map(|backup| backup.id).collect();
     assert_eq!(kept, expected);
 }
@@ -200,5 +200,5 @@ fn nights_after_fast_clock_are_kept() {
 #[test]
 fn nightly_clock_resets_drop_nothing() {
     let all = sequence(&["2020-01-01T02:15:09Z", "2020-01-01T02:15:07Z", "2020-01-01T02:15:03Z"], &[0, 1, 2]);
-    assert_eq!(Retention { daily: 7, ..NONE }.kept(&all).len(), 3);
+    assert_eq!(Retention { daily: 7, ..NONE }.kept_backups(&all).len(), 3);
 }

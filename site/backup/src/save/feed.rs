@@ -66,7 +66,7 @@ pub(super) struct FedReader {
 pub(super) struct Entries(Mutex<Vec<ReadSourceEntry<FedReader>>>);
 
 /// The stream that the archiver no longer accepts; the archiver knows why.
-pub(super) struct Stopped(pub(super) StreamName);
+pub(super) struct StoppedStream(pub(super) StreamName);
 
 /// A stream whose reader failed. Its data stored so far belongs to no backup.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl From<FailedStream> for BackupError {
 
 /// Result of reading all sources.
 #[derive(Default)]
-pub(super) struct Fed {
+pub(super) struct FedStreams {
     /// Streams that were read completely, with their indices.
     pub(super) whole: Vec<(usize, Stream)>,
     /// Streams that failed.
@@ -108,8 +108,8 @@ pub(super) fn connect(sources: Vec<Source<'_>>) -> (Vec<Feed<'_>>, Entries) {
 
 /// Reads every source completely, one after another, and returns the result. A failed source does not prevent the
 /// others from being read.
-pub(super) fn feed_all(feeds: Vec<Feed<'_>>) -> Result<Fed, Stopped> {
-    let mut fed = Fed::default();
+pub(super) fn feed_all(feeds: Vec<Feed<'_>>) -> Result<FedStreams, StoppedStream> {
+    let mut fed = FedStreams::default();
     for (index, feed) in feeds.into_iter().enumerate() {
         match feed.feed()? {
             Ok(stream) => fed.whole.push((index, stream)),
@@ -120,7 +120,7 @@ pub(super) fn feed_all(feeds: Vec<Feed<'_>>) -> Result<Fed, Stopped> {
 }
 
 impl Feed<'_> {
-    fn feed(mut self) -> Result<Result<Stream, FailedStream>, Stopped> {
+    fn feed(mut self) -> Result<Result<Stream, FailedStream>, StoppedStream> {
         let name = self.source.name;
         let (mut hasher, mut size_bytes) = (Sha256::new(), 0);
         loop {
@@ -133,7 +133,7 @@ impl Feed<'_> {
             let is_end = piece.is_empty() || failure.is_some();
             let piece = if is_end { Piece::End } else { Piece::Bytes(piece) };
             if self.pieces.send(piece).is_err() {
-                return Err(Stopped(name));
+                return Err(StoppedStream(name));
             }
             if let Some(failure) = failure {
                 return Ok(Err(failure));
@@ -196,9 +196,9 @@ mod tests {
     use super::*;
 
     /// Reader that delivers one byte at a time.
-    struct Dripping(Cursor<Vec<u8>>);
+    struct DrippingReader(Cursor<Vec<u8>>);
 
-    impl Read for Dripping {
+    impl Read for DrippingReader {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let length = buffer.len().min(1);
             self.0.read(&mut buffer[..length])
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn slow_reader_fills_archiver_buffers() {
         let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(10_000).collect();
-        let mut dripping = Dripping(Cursor::new(bytes.clone()));
+        let mut dripping = DrippingReader(Cursor::new(bytes.clone()));
         let (feeds, entries) = connect(Source::in_order(vec![("a".parse().unwrap(), &mut dripping)], Vec::new()));
         let mut reader = entries.entries().next().unwrap().unwrap().open.unwrap();
         let fed = std::thread::scope(|scope| {

@@ -14,17 +14,17 @@ use rustic_core::{BackupOptions, ParentOptions, RusticResult};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 pub use self::feed::FailedStream;
-use self::feed::{Fed, Source, Stopped};
+use self::feed::{FedStreams, Source, StoppedStream};
 use crate::backup::{Backup, BackupId, BackupKind, Stream};
 use crate::change::Change;
 use crate::error::{BackupError, Result};
 use crate::folder::View;
-use crate::library::{self, Opened};
+use crate::library::{self, OpenRepository};
 use crate::names::{self, StreamName};
 use crate::repository::Repository;
 use crate::snapshot;
 use crate::writers::Writers;
-use crate::written::Written;
+use crate::written::WrittenFiles;
 
 /// Content of a new backup.
 pub struct NewBackup<'a> {
@@ -90,10 +90,10 @@ impl Repository {
     /// Waits until the backup may be stored. A backup of all data uses intact data of earlier ones. Therefore it begins
     /// under the exclusive lock, mends damage, and gets its number: log backups stored in the meantime come after it. A
     /// log backup looks up no stored data, so its cost does not depend on their number.
-    fn begin(&self, kind: BackupKind) -> Result<(Writers, Begun)> {
-        let written = Written::default();
+    fn begin(&self, kind: BackupKind) -> Result<(Writers, OngoingBackup)> {
+        let written = WrittenFiles::default();
         if kind == BackupKind::Log {
-            return Ok((Writers::beside_others(self)?, Begun { written, hidden: None, sequence: None }));
+            return Ok((Writers::beside_others(self)?, OngoingBackup { written, hidden: None, sequence: None }));
         }
         let writers = Writers::alone(self)?;
         self.store().remove_leftovers()?;
@@ -103,13 +103,13 @@ impl Repository {
         change.skip_sequence(sequence)?;
         change.finish()?;
         let hidden = self.view_of_whole_indexes()?.hidden;
-        Ok((writers.admit_others(self)?, Begun { written, hidden: Some(hidden), sequence: Some(sequence) }))
+        Ok((writers.admit_others(self)?, OngoingBackup { written, hidden: Some(hidden), sequence: Some(sequence) }))
     }
 
     /// Turns the stored data into a backup, under the repository's lock, which no other operation needs for long.
     fn publish(
         &self,
-        begun: &Begun,
+        begun: &OngoingBackup,
         mut snapshot: SnapshotFile,
         streams: Vec<(usize, Stream)>,
         time: Timestamp,
@@ -128,7 +128,12 @@ impl Repository {
 
     /// Stores the data of all sources, but no snapshot. A failed source leaves data that the next backup uses or the
     /// next prune removes, and is reported with those that were read.
-    fn archive(&self, begun: &Begun, snapshot: SnapshotFile, sources: Vec<Source<'_>>) -> Result<(SnapshotFile, Fed)> {
+    fn archive(
+        &self,
+        begun: &OngoingBackup,
+        snapshot: SnapshotFile,
+        sources: Vec<Source<'_>>,
+    ) -> Result<(SnapshotFile, FedStreams)> {
         let view = View { holds_snapshots: true, reserve: self.reserve(), ..begun.view() };
         let (folder, opened) = self.session(view)?;
         let (feeds, entries) = feed::connect(sources);
@@ -143,7 +148,7 @@ impl Repository {
         let archived = archived.map_err(|_| BackupError::Bug("the archiver panicked".to_owned()))?;
         let stored = match (fed, archived) {
             (_, Err(error)) => Err(library::failure(&folder, "store a backup", error)),
-            (Err(Stopped(name)), Ok(_)) => {
+            (Err(StoppedStream(name)), Ok(_)) => {
                 let lost = format!("the stream {name} was not stored to its end");
                 Err(folder.take_failure().unwrap_or(BackupError::Bug(lost)))
             }
@@ -155,7 +160,7 @@ impl Repository {
     /// Writes the snapshot, which makes the backup valid.
     fn store_snapshot(
         &self,
-        begun: &Begun,
+        begun: &OngoingBackup,
         mut snapshot: SnapshotFile,
         streams: Vec<Stream>,
     ) -> Result<(SnapshotFile, Backup)> {
@@ -169,20 +174,20 @@ impl Repository {
         saved.map_err(|error| library::failure(&folder, "store a snapshot", error))?;
         let id = folder.last_snapshot().ok_or_else(|| BackupError::Bug("no snapshot was written".to_owned()))?;
         backup.id = BackupId::of(id);
-        Ok((snapshot::identified(id.into(), snapshot), backup))
+        Ok((snapshot::snapshot_with_id(id.into(), snapshot), backup))
     }
 }
 
 /// State of a backup in progress.
-struct Begun {
-    written: Written,
+struct OngoingBackup {
+    written: WrittenFiles,
     /// Index files to ignore; `None` if it sees only its own.
     hidden: Option<BTreeSet<PathBuf>>,
     /// Its number; `None` if it gets one at its end.
     sequence: Option<u64>,
 }
 
-impl Begun {
+impl OngoingBackup {
     fn view(&self) -> View {
         View {
             hidden: self.hidden.clone().unwrap_or_default(),
@@ -193,7 +198,11 @@ impl Begun {
     }
 }
 
-fn archive_entries(opened: Opened, entries: &feed::Entries, snapshot: SnapshotFile) -> RusticResult<SnapshotFile> {
+fn archive_entries(
+    opened: OpenRepository,
+    entries: &feed::Entries,
+    snapshot: SnapshotFile,
+) -> RusticResult<SnapshotFile> {
     let indexed = opened.to_indexed_ids()?;
     let options = BackupOptions::default().parent_opts(ParentOptions::default().force(true)).no_scan(true);
     indexed.archive(&options, entries, snapshot, &[PathBuf::from(SNAPSHOT_PATH)])

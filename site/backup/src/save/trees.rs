@@ -12,7 +12,7 @@ use super::feed;
 use crate::backup::Stream;
 use crate::error::{BackupError, Result};
 use crate::folder::View;
-use crate::library::{self, Indexed};
+use crate::library::{self, IndexedRepository};
 use crate::names::StreamName;
 use crate::repository::Repository;
 use crate::sealed::{self, SealedBlob};
@@ -33,7 +33,7 @@ pub(super) fn of_streams(
     time: Timestamp,
 ) -> Result<TreeId> {
     let (folder, indexed) = repository.indexed_in(view)?;
-    let mut naming = Naming { repository, indexed, time, trees: Vec::new() };
+    let mut naming = TreeWriter { repository, indexed, time, trees: Vec::new() };
     let mut files = naming.files(read, streams)?;
     files.sort_by_key(|(name, _)| *name);
     let root = naming.tree(&files, 0)?;
@@ -43,14 +43,14 @@ pub(super) fn of_streams(
     Ok(root)
 }
 
-struct Naming<'a> {
+struct TreeWriter<'a> {
     repository: &'a Repository,
-    indexed: Indexed,
+    indexed: IndexedRepository,
     time: Timestamp,
     trees: Vec<SealedBlob>,
 }
 
-impl Naming<'_> {
+impl TreeWriter<'_> {
     /// Returns each stream with its file, named by the last part of its name.
     fn files<'s>(&self, read: TreeId, streams: &'s [(usize, Stream)]) -> Result<Vec<(&'s StreamName, Node)>> {
         let root = self.repository.folder();
@@ -58,10 +58,10 @@ impl Naming<'_> {
         let tree = tree.map_err(|error| library::damage(root, "a tree that was just stored is lost", error))?;
         let mut stored: BTreeMap<String, Node> = tree.nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
         let file = |(index, stream): &'s (usize, Stream)| {
-            let node = stored.remove(&feed::place(*index)).ok_or_else(|| lost(stream, 0))?;
+            let node = stored.remove(&feed::place(*index)).ok_or_else(|| stored_size_error(stream, 0))?;
             match self.size_of(&node)? {
                 size if size == stream.size_bytes => Ok((&stream.name, self.file(stream, node))),
-                size => Err(lost(stream, size)),
+                size => Err(stored_size_error(stream, size)),
             }
         };
         streams.iter().map(file).collect()
@@ -104,7 +104,7 @@ impl Naming<'_> {
     }
 }
 
-fn lost(stream: &Stream, stored: u64) -> BackupError {
+fn stored_size_error(stream: &Stream, stored: u64) -> BackupError {
     let Stream { name, size_bytes, .. } = stream;
     BackupError::Bug(format!("{size_bytes} bytes of the stream {name} were read, and {stored} stored"))
 }

@@ -12,7 +12,7 @@ use rustic_core::{FileType, Id};
 use rustix::fs::Advice;
 use sha2::{Digest as _, Sha256};
 
-use super::{Named, Store};
+use super::{ListedFile, Store};
 use crate::error::{BackupError, Result};
 use crate::layout::{FOLDERS, OWN_FOLDER};
 
@@ -29,7 +29,7 @@ impl Disk {
         Self { root: root.to_owned() }
     }
 
-    fn list_into(folder: &Path, found: &mut Vec<Named>) -> io::Result<()> {
+    fn list_into(folder: &Path, found: &mut Vec<ListedFile>) -> io::Result<()> {
         let Some(entries) = unless_missing(std::fs::read_dir(folder))? else { return Ok(()) };
         for entry in entries {
             let entry = entry?;
@@ -55,7 +55,7 @@ impl Store for Disk {
         entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     }
 
-    fn list(&self, folder: &str) -> io::Result<Vec<Named>> {
+    fn list(&self, folder: &str) -> io::Result<Vec<ListedFile>> {
         let mut found = Vec::new();
         Self::list_into(&self.root.join(folder), &mut found)?;
         Ok(found)

@@ -22,7 +22,7 @@ use crate::error::{BackupError, Result};
 use crate::layout::{CONFIG, FOLDERS};
 
 /// Name of a file within its folder, with its size in bytes.
-pub(crate) type Named = (String, u64);
+pub(crate) type ListedFile = (String, u64);
 
 /// Storage of files.
 pub(crate) trait Store: fmt::Debug + Send + Sync {
@@ -33,7 +33,7 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     fn names(&self) -> io::Result<Vec<String>>;
 
     /// Lists the files of one of its folders and of the subfolders; empty if the folder does not exist.
-    fn list(&self, folder: &str) -> io::Result<Vec<Named>>;
+    fn list(&self, folder: &str) -> io::Result<Vec<ListedFile>>;
 
     /// Returns the size of a file; `None` if it does not exist.
     fn size(&self, file: &Path) -> io::Result<Option<u64>>;

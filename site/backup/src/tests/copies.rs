@@ -1,19 +1,19 @@
 //! Tests of copies of backups in another repository.
 
-use landfall_progress::Silent;
+use landfall_progress::SilentProgress;
 
 use super::*;
 use crate::Proof;
 
 /// Returns an empty repository of the same site and key.
-fn beside(kept: &Kept) -> Repository {
+fn empty_copy(kept: &TestRepository) -> Repository {
     Repository::create(&kept.folder.path().join("copies"), SITE, &kept.key).unwrap()
 }
 
 #[test]
 fn copies_add_only_new_data() {
     let kept = empty();
-    let other = beside(&kept);
+    let other = empty_copy(&kept);
     let rows = random(3, 20 * MIB);
     let first = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &rows)]).unwrap();
     let proof = Proof { time: time("2026-11-20T13:00:00Z"), report: "12 tables".to_owned() };
@@ -31,14 +31,14 @@ fn copies_add_only_new_data() {
     assert!(stored_bytes(other.folder()) < bytes + MIB as u64, "existing data is not copied again");
     assert_eq!(other.backups().unwrap(), [first, second.clone()]);
     assert_eq!(read(&other, second.id, "more").unwrap(), b"rows");
-    assert_eq!(other.check(&Silent).unwrap(), []);
-    assert_eq!(kept.repository.check(&Silent).unwrap(), []);
+    assert_eq!(other.check(&SilentProgress).unwrap(), []);
+    assert_eq!(kept.repository.check(&SilentProgress).unwrap(), []);
 }
 
 #[test]
 fn unreadable_backup_is_not_copied() {
     let kept = empty();
-    let mut other = beside(&kept);
+    let mut other = empty_copy(&kept);
     let first = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &random(3, MIB))]).unwrap();
     kept.repository.copy_to(first.id, &other).unwrap();
     let second = save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", &random(4, MIB))]).unwrap();
@@ -64,7 +64,7 @@ fn unreadable_backup_is_not_copied() {
                 copied_whole += 1;
                 assert!(read(&other, second.id, "database").unwrap() == random(4, MIB), "{}", file.display());
                 std::fs::remove_dir_all(other.folder()).unwrap();
-                other = beside(&kept);
+                other = empty_copy(&kept);
             }
             refused += usize::from(!is_there);
             put(&path, &whole);
@@ -74,5 +74,5 @@ fn unreadable_backup_is_not_copied() {
     assert!(refused >= 4 && copied_whole >= 2, "{refused} refused, {copied_whole} copied");
     kept.repository.copy_to(second.id, &other).unwrap();
     assert!(read(&other, second.id, "database").unwrap() == random(4, MIB));
-    assert_eq!(other.check(&Silent).unwrap(), []);
+    assert_eq!(other.check(&SilentProgress).unwrap(), []);
 }

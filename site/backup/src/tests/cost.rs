@@ -10,17 +10,17 @@ use rustic_core::Id;
 use super::rot::save_log;
 use super::*;
 use crate::key_files;
-use crate::store::{Disk, Named, Store};
+use crate::store::{Disk, ListedFile, Store};
 
 /// A folder that counts its reads. The ledger has a line for each backup, and is counted separately.
 #[derive(Debug)]
-struct Counting {
+struct CountingDisk {
     disk: Disk,
     opened: AtomicU64,
     bytes: AtomicU64,
 }
 
-impl Counting {
+impl CountingDisk {
     fn count(&self, file: &Path, bytes: u64) {
         self.opened.fetch_add(1, Ordering::Relaxed);
         if file != Path::new(crate::ledger::FILE) {
@@ -34,7 +34,7 @@ impl Counting {
     }
 }
 
-impl Store for Counting {
+impl Store for CountingDisk {
     fn place(&self) -> &Path {
         self.disk.place()
     }
@@ -43,7 +43,7 @@ impl Store for Counting {
         self.disk.names()
     }
 
-    fn list(&self, folder: &str) -> io::Result<Vec<Named>> {
+    fn list(&self, folder: &str) -> io::Result<Vec<ListedFile>> {
         self.disk.list(folder)
     }
 
@@ -95,9 +95,9 @@ impl Store for Counting {
 }
 
 /// Returns a counting repository with the same files.
-fn counted(kept: &Kept) -> (Arc<Counting>, Repository) {
+fn counting_repository(kept: &TestRepository) -> (Arc<CountingDisk>, Repository) {
     let disk = Disk::new(kept.repository.folder());
-    let counting = Arc::new(Counting { disk, opened: AtomicU64::default(), bytes: AtomicU64::default() });
+    let counting = Arc::new(CountingDisk { disk, opened: AtomicU64::default(), bytes: AtomicU64::default() });
     let store: Arc<dyn Store> = counting.clone();
     let master = key_files::unlock(&store, &kept.key).unwrap();
     let repository = Repository::of(&store, SITE, &kept.key, master);
@@ -109,7 +109,7 @@ fn counted(kept: &Kept) -> (Arc<Counting>, Repository) {
 fn snapshots_are_read_once() {
     let kept = empty();
     let full = save(&kept.repository, "2026-11-20T02:00:00Z", &[("postgres/database", b"rows")]).unwrap();
-    let (counting, repository) = counted(&kept);
+    let (counting, repository) = counting_repository(&kept);
     let cost = |repository: &Repository| {
         repository.everything().unwrap();
         let everything = counting.take().0;
@@ -132,7 +132,7 @@ fn snapshots_are_read_once() {
 fn fortieth_log_backup_costs_like_first() {
     let kept = empty();
     save(&kept.repository, "2026-11-20T02:00:00Z", &[("postgres/database", &random(1, MIB))]).unwrap();
-    let (counting, repository) = counted(&kept);
+    let (counting, repository) = counting_repository(&kept);
     let costs: Vec<(u64, u64)> = (0..40)
         .map(|index| {
             save_log(&repository, &random(500 + index, 50_000));

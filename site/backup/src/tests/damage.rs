@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfall_progress::Silent;
+use landfall_progress::SilentProgress;
 use rand::RngExt as _;
 
 use super::*;
-use crate::{Damage, Part, Proof, What};
+use crate::{Damage, DamageKind, Part, Proof};
 
 /// Returns three backups that share data, one of them proven.
-fn several() -> (Kept, Vec<Backup>) {
+fn several() -> (TestRepository, Vec<Backup>) {
     let kept = empty();
     let mut data = random(10, 2 * MIB);
     let mut saved = Vec::new();
@@ -42,14 +42,20 @@ const KINDS: [Kind; 6] = [Kind::Missing, Kind::Truncated, Kind::Flipped, Kind::G
 
 /// Damages this file, and for a swap another one of its kind. Returns every damaged file, relative to the repository's
 /// folder.
-fn damage_randomly(root: &Path, all: &[PathBuf], file: &Path, kind: Kind, random: &mut StdRng) -> Vec<(PathBuf, What)> {
+fn damage_randomly(
+    root: &Path,
+    all: &[PathBuf],
+    file: &Path,
+    kind: Kind,
+    random: &mut StdRng,
+) -> Vec<(PathBuf, DamageKind)> {
     let path = root.join(file);
     let whole = std::fs::read(&path).unwrap();
     let mut changed = whole.clone();
     match kind {
         Kind::Missing => {
             std::fs::remove_file(path).unwrap();
-            return vec![(file.to_owned(), What::Missing)];
+            return vec![(file.to_owned(), DamageKind::Missing)];
         }
         Kind::Truncated => changed.truncate(random.random_range(0..whole.len())),
         Kind::Flipped => changed[random.random_range(0..whole.len())] ^= 1_u8 << random.random_range(0..8),
@@ -67,11 +73,11 @@ fn damage_randomly(root: &Path, all: &[PathBuf], file: &Path, kind: Kind, random
             let other = others[random.random_range(0..others.len())];
             put(&path, &std::fs::read(root.join(other)).unwrap());
             put(&root.join(other), &whole);
-            return vec![(file.to_owned(), What::Changed), (other.clone(), What::Changed)];
+            return vec![(file.to_owned(), DamageKind::Changed), (other.clone(), DamageKind::Changed)];
         }
     }
     put(&path, &changed);
-    vec![(file.to_owned(), What::Changed)]
+    vec![(file.to_owned(), DamageKind::Changed)]
 }
 
 /// Returns the streams that can be read completely with the bytes that were stored.
@@ -109,7 +115,7 @@ fn part_of(file: &Path) -> Part {
 fn damage_is_found_with_affected_streams() {
     let (kept, saved) = several();
     let root = kept.repository.folder();
-    assert_eq!(kept.repository.check(&Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&SilentProgress).unwrap(), []);
     let all = files(root);
     let bytes: BTreeMap<&PathBuf, Vec<u8>> =
         all.iter().map(|file| (file, std::fs::read(root.join(file)).unwrap())).collect();
@@ -124,7 +130,7 @@ fn damage_is_found_with_affected_streams() {
         let file = files[random.random_range(0..files.len())];
         let mut damaged = damage_randomly(root, &all, file, kind, &mut random);
         damaged.sort_by(|one, other| one.0.cmp(&other.0));
-        let found = kept.repository.check(&Silent).unwrap();
+        let found = kept.repository.check(&SilentProgress).unwrap();
 
         let lines: Vec<String> = found.iter().map(Damage::to_string).collect();
         let named: Vec<_> = found.iter().map(|one| (one.file.clone(), one.part, one.what.clone())).collect();
@@ -146,7 +152,7 @@ fn damage_is_found_with_affected_streams() {
     }
     // Config and ledger exist once, so they cannot be swapped with another file.
     assert_eq!(hit.len(), PARTS.len() * KINDS.len() - 2, "{hit:?}");
-    assert_eq!(kept.repository.check(&Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&SilentProgress).unwrap(), []);
 }
 
 #[test]
@@ -159,7 +165,7 @@ fn swapped_snapshots_are_not_listed() {
     put(&of(&saved[2]), &first);
     assert_eq!(kept.repository.backups().unwrap(), [saved[1].clone()]);
     assert!(matches!(kept.repository.open_backup(saved[0].id), Err(crate::BackupError::NoBackup { .. })));
-    assert_eq!(kept.repository.check(&Silent).unwrap().len(), 2);
+    assert_eq!(kept.repository.check(&SilentProgress).unwrap().len(), 2);
     put(&of(&saved[0]), &first);
     put(&of(&saved[2]), &last);
     assert_eq!(kept.repository.backups().unwrap(), saved);
@@ -177,7 +183,7 @@ fn all_damage_is_named() {
     }
     put(&root.join(snapshots[0]), b"");
     put(&root.join(of(Part::Ledger)[0]), b"");
-    let found = kept.repository.check(&Silent).unwrap();
+    let found = kept.repository.check(&SilentProgress).unwrap();
     assert_eq!(found.len(), packs.len() + 2);
     // Without the ledger, the backup of the lost snapshot is unknown.
     let nameless = found.iter().find(|one| one.part == Part::Snapshot).unwrap();
@@ -197,11 +203,11 @@ fn next_backup_rewrites_damaged_index() {
     let root = kept.repository.folder();
     let index = files(root).into_iter().find(|file| part_of(file) == Part::Index).unwrap();
     put(&root.join(&index), b"damaged");
-    let found = kept.repository.check(&Silent).unwrap();
+    let found = kept.repository.check(&SilentProgress).unwrap();
     assert_eq!(found.iter().map(|one| &one.file).collect::<Vec<_>>(), [&index]);
     let added = save(&kept.repository, "2026-11-22T12:00:00Z", &[("database", &random(40, MIB))]).unwrap();
     assert!(read(&kept.repository, added.id, "database").unwrap() == random(40, MIB));
-    assert_eq!(kept.repository.check(&Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&SilentProgress).unwrap(), []);
     for backup in &saved {
         assert_eq!(readable(&kept.repository, backup).len(), backup.streams.len());
     }
@@ -213,14 +219,14 @@ fn lost_backup_stays_reported() {
     let root = kept.repository.folder();
     let names = |found: &[Damage]| found.iter().map(|one| one.part).collect::<Vec<_>>();
     std::fs::remove_file(root.join(crate::ledger::FILE)).unwrap();
-    assert_eq!(names(&kept.repository.check(&Silent).unwrap()), [Part::Ledger]);
+    assert_eq!(names(&kept.repository.check(&SilentProgress).unwrap()), [Part::Ledger]);
     save(&kept.repository, "2026-11-22T12:00:00Z", &[("database", b"rows")]).unwrap();
-    assert_eq!(names(&kept.repository.check(&Silent).unwrap()), []);
+    assert_eq!(names(&kept.repository.check(&SilentProgress).unwrap()), []);
     // The next change does not forget lost snapshots.
     let (_, snapshot) = kept.repository.latest_snapshots().unwrap().remove(0);
     std::fs::remove_file(root.join("snapshots").join(snapshot.id.to_hex().as_str())).unwrap();
     save(&kept.repository, "2026-11-23T12:00:00Z", &[("database", b"rows")]).unwrap();
-    let found = kept.repository.check(&Silent).unwrap();
+    let found = kept.repository.check(&SilentProgress).unwrap();
     assert_eq!(names(&found), [Part::Snapshot]);
     assert_eq!(found[0].takes[0].backup, saved[0].id);
     let line = found[0].to_string();
@@ -229,5 +235,5 @@ fn lost_backup_stays_reported() {
     // It is forgotten with the backups of its time.
     let retention = crate::Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
     kept.repository.forget(retention).unwrap();
-    assert_eq!(names(&kept.repository.check(&Silent).unwrap()), []);
+    assert_eq!(names(&kept.repository.check(&SilentProgress).unwrap()), []);
 }

@@ -1,13 +1,13 @@
 //! Tests of full and read-only disks, and of states after a power cut.
 
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_media::durable;
 use landfall_media::mounted::on_tmpfs;
-use landfall_progress::Silent;
+use landfall_progress::SilentProgress;
 
 use super::*;
 use crate::Reserve;
-use crate::ledger::{Found, Ledger};
+use crate::ledger::{Ledger, LedgerState};
 
 /// Returns a repository in this folder with one backup, and that backup's data.
 fn with_older(folder: &Path) -> (Repository, Backup, Vec<u8>) {
@@ -20,7 +20,7 @@ fn with_older(folder: &Path) -> (Repository, Backup, Vec<u8>) {
 fn assert_only_older(repository: &Repository, older: &Backup, data: &[u8]) {
     assert_eq!(repository.backups().unwrap(), std::slice::from_ref(older));
     assert!(read(repository, older.id, "database").unwrap() == data);
-    assert_eq!(repository.check(&Silent).unwrap(), []);
+    assert_eq!(repository.check(&SilentProgress).unwrap(), []);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn unfinished_backup_leftovers_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let (repository, older, data) = with_older(folder.path());
     let root = repository.folder();
-    let Found::Ledger(mut ledger) = Ledger::read(&**repository.store()).unwrap() else { panic!("no ledger") };
+    let LedgerState::Ledger(mut ledger) = Ledger::read(&**repository.store()).unwrap() else { panic!("no ledger") };
     let new = random(52, 5 * MIB);
     let cut = save(&repository, "2026-11-21T12:00:00Z", &[("database", &new)]).unwrap();
     std::fs::remove_file(root.join("snapshots").join(cut.id.to_string())).unwrap();
@@ -135,7 +135,7 @@ fn unfinished_backup_leftovers_are_removed() {
     assert!(!temporary.exists());
     assert!(stored_bytes(root) - before < MIB as u64, "the data was stored twice");
     assert!(read(&repository, saved.id, "database").unwrap() == new);
-    assert_eq!(repository.check(&Silent).unwrap(), []);
+    assert_eq!(repository.check(&SilentProgress).unwrap(), []);
 }
 
 /// State after a power cut during a mark: both snapshots exist.

@@ -33,7 +33,7 @@ const SITE: Uuid = Uuid::from_u128(0x5117e);
 const MIB: usize = 1 << 20;
 
 /// A repository in its own folder.
-struct Kept {
+struct TestRepository {
     folder: TempDir,
     key: RepositoryKey,
     repository: Repository,
@@ -44,10 +44,10 @@ fn new_key() -> RepositoryKey {
     RepositoryKey::generate().deriving(Derivation::LEAST)
 }
 
-fn empty() -> Kept {
+fn empty() -> TestRepository {
     let (folder, key) = (tempfile::tempdir().unwrap(), new_key());
     let repository = Repository::create(&folder.path().join("backups"), SITE, &key).unwrap();
-    Kept { folder, key, repository }
+    TestRepository { folder, key, repository }
 }
 
 fn name(text: &str) -> StreamName {
@@ -86,9 +86,9 @@ fn read(repository: &Repository, id: BackupId, stream: &str) -> Result<Vec<u8>, 
 }
 
 /// Reader that fails after its bytes.
-struct Failing<'a>(&'a [u8]);
+struct FailingReader<'a>(&'a [u8]);
 
-impl Read for Failing<'_> {
+impl Read for FailingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.0.read(buffer)? {
             0 => Err(io::Error::other("the connection was lost")),

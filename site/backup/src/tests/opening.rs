@@ -1,6 +1,6 @@
 //! Tests of repositories that cannot be opened.
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 use super::*;
 
@@ -53,11 +53,11 @@ fn next_backup_restores_lost_key_file() {
     for (index, lost) in [key_file().unwrap(), sealed.clone()].into_iter().enumerate() {
         std::fs::remove_file(&lost).unwrap();
         let reopened = Repository::open(root, SITE, &kept.key).unwrap();
-        assert_eq!(reopened.check(&landfall_progress::Silent).unwrap().len(), 1);
+        assert_eq!(reopened.check(&landfall_progress::SilentProgress).unwrap().len(), 1);
         assert_eq!(read(&reopened, saved.id, "database").unwrap(), b"rows");
         save(&reopened, &format!("2026-11-21T12:0{index}:00Z"), &[("database", b"more rows")]).unwrap();
         assert!(key_file().is_some() && sealed.exists());
-        assert_eq!(reopened.check(&landfall_progress::Silent).unwrap(), []);
+        assert_eq!(reopened.check(&landfall_progress::SilentProgress).unwrap(), []);
     }
     std::fs::remove_file(key_file().unwrap()).unwrap();
     put(&sealed, b"00\n");
@@ -88,7 +88,7 @@ fn interrupted_creation_is_finished() {
     let repository = Repository::create(root, SITE, &other).unwrap();
     save(&repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();
     assert_eq!(root.join("keys").read_dir().unwrap().count(), 1);
-    assert_eq!(repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(repository.check(&landfall_progress::SilentProgress).unwrap(), []);
     assert_eq!(code_of(root, SITE, &kept.key), codes::BACKUP_WRONG_KEY);
 }
 
@@ -100,7 +100,7 @@ fn changes_are_exclusive() {
     let lock = kept.repository.lock(crate::repository::Lock::Exclusive).unwrap();
     let error = save(&second, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap_err();
     assert_eq!(error.code(), codes::BACKUP_IN_USE);
-    assert_eq!(second.check(&landfall_progress::Silent).unwrap_err().code(), codes::BACKUP_IN_USE);
+    assert_eq!(second.check(&landfall_progress::SilentProgress).unwrap_err().code(), codes::BACKUP_IN_USE);
     assert_eq!(second.backups().unwrap(), []);
     drop(lock);
     save(&second, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use jiff::Span;
 use landfall_media::mounted::on_tmpfs;
-use landfall_media::power::{Fate, Left, Recording};
-use landfall_progress::Silent;
+use landfall_media::power::{Fate, PowerCutState, Recording};
+use landfall_progress::SilentProgress;
 
 use super::*;
 use crate::{Proof, Retention};
@@ -42,13 +42,18 @@ impl Disk {
     }
 
     /// Runs the operation, and examines every state that a power cut may leave. Returns their number.
-    fn cut(self, operation: impl Fn(&Self), look: impl Fn(&Self, &Left)) -> usize {
-        let check = |disk: &Self| assert_eq!(disk.backups().check(&Silent).unwrap(), []);
+    fn cut(self, operation: impl Fn(&Self), look: impl Fn(&Self, &PowerCutState)) -> usize {
+        let check = |disk: &Self| assert_eq!(disk.backups().check(&SilentProgress).unwrap(), []);
         self.cut_with(operation, look, check)
     }
 
     /// Like [`Self::cut`], with a condition that holds after the operation was repeated. Restores the disk at the end.
-    fn cut_with(&self, operation: impl Fn(&Self), look: impl Fn(&Self, &Left), repeated: impl Fn(&Self)) -> usize {
+    fn cut_with(
+        &self,
+        operation: impl Fn(&Self),
+        look: impl Fn(&Self, &PowerCutState),
+        repeated: impl Fn(&Self),
+    ) -> usize {
         let recording = Recording::begin(&self.folder).unwrap();
         operation(self);
         let states = recording.end(&FATES);
@@ -68,7 +73,7 @@ impl Disk {
     }
 }
 
-fn named(left: &Left) -> String {
+fn cut_name(left: &PowerCutState) -> String {
     format!("{} acts, {:?}", left.edge, left.fate)
 }
 
@@ -86,11 +91,11 @@ fn prove(repository: &Repository, backup: &Backup) -> Backup {
 }
 
 /// Checks that every listed backup can be read completely, and that the check finds nothing. Returns the existing days.
-fn days(repository: &Repository, left: &Left) -> Vec<usize> {
-    assert_eq!(repository.check(&Silent).unwrap(), [], "after {}", named(left));
+fn days(repository: &Repository, left: &PowerCutState) -> Vec<usize> {
+    assert_eq!(repository.check(&SilentProgress).unwrap(), [], "after {}", cut_name(left));
     let day_of = |backup: Backup| {
         let day = DAYS.iter().position(|day| time(day) == backup.time).unwrap();
-        assert!(read(repository, backup.id, "database").unwrap() == data(day), "day {day} after {}", named(left));
+        assert!(read(repository, backup.id, "database").unwrap() == data(day), "day {day} after {}", cut_name(left));
         day
     };
     repository.backups().unwrap().into_iter().map(day_of).collect()
@@ -109,8 +114,8 @@ fn cut_backup_keeps_older_ones() {
         },
         |disk, left| {
             let found = days(&disk.backups(), left);
-            assert!(found == [0] || found == [0, 1], "{found:?} after {}", named(left));
-            assert_eq!(disk.backups().backups().unwrap()[0], first, "after {}", named(left));
+            assert!(found == [0] || found == [0, 1], "{found:?} after {}", cut_name(left));
+            assert_eq!(disk.backups().backups().unwrap()[0], first, "after {}", cut_name(left));
         },
     );
     assert!(states > 40, "{states}");
@@ -138,7 +143,7 @@ fn cut_expiry_keeps_retained_backups() {
         },
         |disk, left| {
             let found = days(&disk.backups(), left);
-            assert!(found == [0, 1, 2] || found == [1, 2], "{found:?} after {}", named(left));
+            assert!(found == [0, 1, 2] || found == [1, 2], "{found:?} after {}", cut_name(left));
         },
     );
     assert!(states > 20, "{states}");
@@ -157,7 +162,7 @@ fn cut_cleanup_keeps_needed_backups() {
         |disk| drop(disk.backups().make_room(Retention::default()).unwrap()),
         |disk, left| {
             let found = days(&disk.backups(), left);
-            assert!(found == [0, 1, 2] || found == [1, 2], "{found:?} after {}", named(left));
+            assert!(found == [0, 1, 2] || found == [1, 2], "{found:?} after {}", cut_name(left));
         },
     );
     assert!(states > 20, "{states}");
@@ -175,12 +180,12 @@ fn cut_copy_keeps_both_sides() {
         |disk| {
             disk.backups().copy_to(made[1].id, &disk.copies()).unwrap();
             assert_eq!(disk.copies().backups().unwrap(), made);
-            assert_eq!(disk.copies().check(&Silent).unwrap(), []);
+            assert_eq!(disk.copies().check(&SilentProgress).unwrap(), []);
         },
         |disk, left| {
             assert_eq!(days(&disk.backups(), left), [0, 1]);
             let found = days(&disk.copies(), left);
-            assert!(found == [0] || found == [0, 1], "{found:?} after {}", named(left));
+            assert!(found == [0] || found == [0, 1], "{found:?} after {}", cut_name(left));
         },
     );
     assert!(states > 20, "{states}");
@@ -198,8 +203,8 @@ fn cut_key_exchange_keeps_a_key() {
     let admit = |disk: &Disk| disk.backups().admit(&new).unwrap();
     let states = disk.cut_with(
         admit,
-        |disk, left| assert_eq!(days(&disk.backups(), left), [0], "the previous key opens it after {}", named(left)),
-        |disk| assert_eq!(open(disk, &new).unwrap().check(&Silent).unwrap(), []),
+        |disk, left| assert_eq!(days(&disk.backups(), left), [0], "the previous key opens it after {}", cut_name(left)),
+        |disk| assert_eq!(open(disk, &new).unwrap().check(&SilentProgress).unwrap(), []),
     );
     assert!(states > 15, "{states}");
     // The second half, after which only the new key opens it.
@@ -210,7 +215,7 @@ fn cut_key_exchange_keeps_a_key() {
             assert_eq!(others, 0);
         },
         |disk, left| {
-            assert_eq!(days(&open(disk, &new).unwrap(), left), [0], "the new key opens it after {}", named(left));
+            assert_eq!(days(&open(disk, &new).unwrap(), left), [0], "the new key opens it after {}", cut_name(left));
         },
         |disk| assert!(is_refused(disk, &disk.key) && !is_refused(disk, &new)),
     );

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landfall_media::mounted::on_tmpfs;
 use landfall_media::real_disk::{Filesystem, RealDisk};
-use landfall_progress::Silent;
+use landfall_progress::SilentProgress;
 
 use super::*;
 use crate::{Proof, Retention};
@@ -48,7 +48,7 @@ fn key_of(disk: &Path) -> RepositoryKey {
 
 /// Returns the existing nights, and checks that each is intact.
 fn nights(repository: &Repository, what: &str) -> Vec<usize> {
-    assert_eq!(repository.check(&Silent).unwrap(), [], "{what}");
+    assert_eq!(repository.check(&SilentProgress).unwrap(), [], "{what}");
     let number_of = |backup: Backup| {
         let number = (0..=NIGHTS).find(|number| time(&night(*number)) == backup.time).unwrap();
         assert!(read(repository, backup.id, "database").unwrap() == data(number), "{what}: night {number}");

@@ -24,7 +24,7 @@ fn mark_stays_with_its_backup() {
     let again = reopened.mark_proven(first.id, proof("13 tables")).unwrap();
     assert_eq!(reopened.backups().unwrap()[0], again);
     assert_eq!(reopened.backups().unwrap().len(), 2);
-    assert_eq!(reopened.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(reopened.check(&landfall_progress::SilentProgress).unwrap(), []);
     let unknown = "0f".repeat(32).parse().unwrap();
     assert!(matches!(reopened.mark_proven(unknown, proof("")), Err(BackupError::NoBackup { .. })));
 }
@@ -44,7 +44,7 @@ fn last_proven_backup_and_later_stay() {
     let left = kept.repository.backups().unwrap();
     assert_eq!(ids(&left), [saved[1].id, saved[2].id, saved[3].id]);
     assert_eq!(left[0].proof, Some(proof("the last one")));
-    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&landfall_progress::SilentProgress).unwrap(), []);
     assert!(read(&kept.repository, saved[1].id, "database").unwrap() == random(1, MIB));
     assert!(read(&kept.repository, saved[3].id, "database").unwrap() == random(3, MIB));
     // Nothing more is dropped.
@@ -65,7 +65,7 @@ fn unneeded_data_is_removed_in_two_phases() {
     let freed = kept.repository.forget_beside_readers(ONE, Span::new()).unwrap().freed_bytes;
     assert!(freed > 20 << 20, "{freed}");
     assert!(stored_bytes(root) < 3 << 20);
-    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&landfall_progress::SilentProgress).unwrap(), []);
     assert!(read(&kept.repository, last.id, "database").unwrap() == random(6, MIB));
 }
 
@@ -81,7 +81,7 @@ fn foreign_snapshots_stay() {
     assert_eq!(kept.repository.backups().unwrap().len(), 2);
     assert_eq!(kept.repository.forget(ONE).unwrap().dropped, [first]);
     assert_eq!(opened.get_all_snapshots().unwrap().len(), 2);
-    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&landfall_progress::SilentProgress).unwrap(), []);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn make_room_spares_last_proven_backup() {
     assert_eq!(ids(&dropped), [saved[0].id, saved[2].id]);
     assert_eq!(ids(&kept.repository.backups().unwrap()), [saved[1].id, saved[3].id]);
     assert!(size() + 3 * MIB as u64 <= before, "{before} bytes became {}", size());
-    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&landfall_progress::SilentProgress).unwrap(), []);
     assert!(read(&kept.repository, saved[1].id, "database").unwrap() == random(1, 2 * MIB));
 }
 
@@ -121,7 +121,7 @@ fn newest_backup_ignores_the_clock() {
     // The number of a removed backup is not assigned again, even if the ledger is lost.
     std::fs::remove_file(kept.repository.folder().join(crate::ledger::FILE)).unwrap();
     assert_eq!(save(&kept.repository, clocks[0], &[("database", b"rows")]).unwrap().sequence, Some(4));
-    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&landfall_progress::SilentProgress).unwrap(), []);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn failed_drill_replaces_proof() {
     let proven = reopened.mark_proven(saved.id, proof("12 tables")).unwrap();
     assert_eq!(reopened.backups().unwrap(), [Backup { proof: Some(proof("12 tables")), ..saved }]);
     assert_eq!(proven.disproof, None);
-    assert_eq!(reopened.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(reopened.check(&landfall_progress::SilentProgress).unwrap(), []);
 }
 
 #[test]
@@ -186,6 +186,6 @@ fn packs_marked_by_fast_clock_are_removed() {
     assert_eq!(kept.repository.forget(ONE).unwrap().freed_bytes, 0);
     assert!(stored_bytes(root) >= before - MIB as u64);
     assert!(kept.repository.forget_beside_readers(ONE, Span::new()).unwrap().freed_bytes > 20 << 20);
-    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&landfall_progress::SilentProgress).unwrap(), []);
     assert!(read(&kept.repository, last.id, "database").unwrap() == random(6, MIB));
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfall_progress::Silent;
+use landfall_progress::SilentProgress;
 use rand::RngExt as _;
 
 use super::*;
@@ -82,13 +82,13 @@ fn damage_is_found_and_healed() {
         let case = format!("seed {seed}, {} {kind}", file.display());
 
         // The check of the following night reports it by name.
-        let found = kept.repository.check_round(u64::MAX, &Silent).unwrap();
+        let found = kept.repository.check_round(u64::MAX, &SilentProgress).unwrap();
         assert!(is_named(&found, file, kind), "{case}: {found:?}");
         if seed % 2 == 0 {
             let repository = open(&root, &kept.key);
-            let repaired = repository.repair(std::slice::from_ref(&copies), &Silent).unwrap();
+            let repaired = repository.repair(std::slice::from_ref(&copies), &SilentProgress).unwrap();
             assert_eq!(repaired.lost, [], "{case}");
-            assert_eq!(repository.check(&Silent).unwrap(), [], "{case}");
+            assert_eq!(repository.check(&SilentProgress).unwrap(), [], "{case}");
             for (index, backup) in (0..).zip(&saved) {
                 assert_whole(&repository, backup, index, &case);
             }
@@ -97,7 +97,7 @@ fn damage_is_found_and_healed() {
             let repository = open(&root, &kept.key);
             let tonight = save_night(&repository, 3);
             assert_whole(&repository, &tonight, 3, &case);
-            let found = repository.check(&Silent).unwrap();
+            let found = repository.check(&SilentProgress).unwrap();
             let takes_it = |one: &Damage| one.takes.iter().any(|taken| taken.backup == tonight.id);
             assert!(!found.iter().any(takes_it), "{case}: {found:?}");
         }
@@ -108,7 +108,7 @@ fn damage_is_found_and_healed() {
             put(&root.join(file), bytes);
         }
     }
-    assert_eq!(kept.repository.check(&Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&SilentProgress).unwrap(), []);
 }
 
 #[test]
@@ -123,13 +123,13 @@ fn nights_after_damage_stay_whole() {
     bytes[1000] ^= 1;
     put(&root.join(&pack), &bytes);
     for index in 1..8 {
-        let found = kept.repository.check_round(u64::MAX, &Silent).unwrap();
+        let found = kept.repository.check_round(u64::MAX, &SilentProgress).unwrap();
         assert_eq!(index == 1, found.iter().any(|one| one.file == pack), "night {index}: {found:?}");
         let saved = save_night(&kept.repository, index);
         assert_whole(&kept.repository, &saved, index, "a night");
         kept.repository.forget(retention).unwrap();
     }
-    assert_eq!(kept.repository.check(&Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&SilentProgress).unwrap(), []);
 }
 
 #[test]
@@ -143,9 +143,9 @@ fn lost_backup_blocks_removal_until_forgotten() {
         std::fs::remove_file(root.join(pack)).unwrap();
     }
     // The next nightly check finds it.
-    kept.repository.check_round(u64::MAX, &Silent).unwrap();
+    kept.repository.check_round(u64::MAX, &SilentProgress).unwrap();
     let (old, new) = (saved(701, "2026-11-19T02:00:00Z"), saved(702, "2026-11-20T02:00:00Z"));
-    let taken = || -> Vec<BackupId> { kept.repository.lost().unwrap().iter().map(|taken| taken.backup).collect() };
+    let taken = || -> Vec<BackupId> { kept.repository.losses().unwrap().iter().map(|taken| taken.backup).collect() };
     assert_eq!(taken(), [lost.id]);
     let refused = kept.repository.forget_lost(&BTreeSet::from([lost.id, new.id])).unwrap_err();
     assert!(matches!(refused, BackupError::NotLost { id, .. } if id == new.id), "{refused:?}");
@@ -153,7 +153,7 @@ fn lost_backup_blocks_removal_until_forgotten() {
 
     let forgotten = kept.repository.forget_lost(&BTreeSet::from([lost.id])).unwrap();
     assert_eq!(forgotten.dropped.iter().map(|backup| backup.id).collect::<Vec<_>>(), [lost.id]);
-    assert_eq!((taken(), kept.repository.check(&Silent).unwrap()), (Vec::new(), Vec::new()));
+    assert_eq!((taken(), kept.repository.check(&SilentProgress).unwrap()), (Vec::new(), Vec::new()));
     // From now on, the retention frees what it drops.
     let one = crate::Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 0 };
     let before = stored_bytes(&root);
@@ -182,7 +182,7 @@ fn next_backup_heals_failed_read() {
     for backup in [first, second] {
         assert_whole(&repository, &backup, 0, "after a failed read");
     }
-    assert_eq!(repository.check(&Silent).unwrap(), []);
+    assert_eq!(repository.check(&SilentProgress).unwrap(), []);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn seven_rounds_read_the_repository() {
     let pack = packs.last().unwrap();
     let whole = std::fs::read(root.join(pack)).unwrap();
     put(&root.join(pack), &whole[..whole.len() - 1]);
-    let round = || kept.repository.check_round(bytes.div_ceil(7), &Silent).unwrap();
+    let round = || kept.repository.check_round(bytes.div_ceil(7), &SilentProgress).unwrap();
     let rounds = (0..7).find(|_| round().iter().any(|one| one.file == *pack));
     assert!(rounds.is_some_and(|rounds| rounds > 0), "{rounds:?}");
 }
@@ -262,5 +262,5 @@ fn log_backup_runs_during_base_backup() {
     assert!(saved.order() < log.order(), "a concurrent log backup follows the base");
     assert!(read(&kept.repository, saved.id, "postgres/database").unwrap() == data);
     assert_eq!(read(&kept.repository, log.id, "postgres/database").unwrap(), b"rows");
-    assert_eq!(kept.repository.check(&Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&SilentProgress).unwrap(), []);
 }

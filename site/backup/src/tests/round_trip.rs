@@ -92,7 +92,7 @@ fn streams_are_read_in_given_order() {
     for (index, stream) in names.into_iter().enumerate() {
         assert!(read(&kept.repository, saved.id, stream).unwrap() == random(index as u64, 2 * MIB + index), "{stream}");
     }
-    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&landfall_progress::SilentProgress).unwrap(), []);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn failed_stream_leaves_no_backup() {
     let older = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
     let data = random(4, 30 * MIB);
     for (failing, whole) in [("a", "b"), ("b", "a")] {
-        let (mut fails, mut works) = (Failing(&data), Cursor::new(&data[..MIB]));
+        let (mut fails, mut works) = (FailingReader(&data), Cursor::new(&data[..MIB]));
         let streams: Vec<(StreamName, &mut dyn Read)> = vec![(name(failing), &mut fails), (name(whole), &mut works)];
         let new = NewBackup {
             kind: BackupKind::Full,
@@ -133,7 +133,7 @@ fn failed_stream_leaves_no_backup() {
     }
     assert_eq!(kept.repository.backups().unwrap(), std::slice::from_ref(&older));
     assert_eq!(read(&kept.repository, older.id, "database").unwrap(), b"rows");
-    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&landfall_progress::SilentProgress).unwrap(), []);
     // The next backup uses its stored data.
     let before = stored_bytes(kept.repository.folder());
     let saved = save(&kept.repository, "2026-11-21T13:00:00Z", &[("database", &data)]).unwrap();
@@ -172,7 +172,7 @@ fn empty_backup_is_listed() {
     };
     let saved = kept.repository.save(new).unwrap();
     assert_eq!(kept.repository.backups().unwrap(), [saved]);
-    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&landfall_progress::SilentProgress).unwrap(), []);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn failed_stream_spares_the_others() {
     let kept = empty();
     let (rows, files) = (random(61, 3 * MIB), random(62, 2 * MIB));
     let mut rows_reader = Cursor::new(&rows[..]);
-    let (mut broken, mut files_reader) = (Failing(&files[..MIB]), Cursor::new(&files[..]));
+    let (mut broken, mut files_reader) = (FailingReader(&files[..MIB]), Cursor::new(&files[..]));
     let streams: Vec<(StreamName, &mut dyn Read)> = vec![
         (name("db/rows"), &mut rows_reader),
         (name("web/broken"), &mut broken),
@@ -206,7 +206,7 @@ fn failed_stream_spares_the_others() {
     assert!(read(&kept.repository, backup.id, "web/files").unwrap() == files);
     let error = read(&kept.repository, backup.id, "web/broken").unwrap_err().to_string();
     assert!(error.ends_with("has no stream web/broken"), "{error}");
-    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert_eq!(kept.repository.check(&landfall_progress::SilentProgress).unwrap(), []);
     let proof = crate::Proof { time: backup.time, report: "restored".into() };
     let proven = kept.repository.mark_proven(backup.id, proof).unwrap();
     assert!(proven.proof.is_some() && !proven.is_proven(), "{proven:?}");
@@ -215,7 +215,7 @@ fn failed_stream_spares_the_others() {
 #[test]
 fn failure_verdict_can_prevent_backup() {
     let kept = empty();
-    let mut broken = Failing(b"half");
+    let mut broken = FailingReader(b"half");
     let streams: Vec<(StreamName, &mut dyn Read)> = vec![(name("web/broken"), &mut broken)];
     let (kind, time) = (BackupKind::Full, time("2026-11-21T12:00:00Z"));
     let new = NewBackup { kind, time, facts: facts("starter"), streams, documents: Vec::new() };

@@ -30,13 +30,13 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// It must not be used or dropped inside an asynchronous runtime, because it blocks on its own.
 #[derive(Clone)]
 pub struct Cluster {
-    shared: Arc<Shared>,
+    shared: Arc<SharedConnection>,
     patience: Duration,
     /// Deadline for all requests through this value; `None` if each answer has its own limit.
     until: Option<Instant>,
 }
 
-struct Shared {
+struct SharedConnection {
     runtime: Runtime,
     client: Client,
     /// Configuration of the client, with no limit on how long a connection may be silent.
@@ -85,7 +85,7 @@ impl Cluster {
     /// Reads a kubeconfig; the first request connects. Proxies of the environment are never used: the API server is on
     /// this node or next to it.
     pub fn connect(kubeconfig: &Path) -> Result<Self, ClusterError> {
-        fn failed(path: &Path) -> impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> ClusterError {
+        fn kubeconfig_error(path: &Path) -> impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> ClusterError {
             let path = path.to_owned();
             |source| ClusterError::Kubeconfig { path, source }
         }
@@ -94,8 +94,8 @@ impl Cluster {
             .enable_all()
             .thread_name("cluster")
             .build()
-            .map_err(|error| failed(kubeconfig)(error.into()))?;
-        let file = Kubeconfig::read_from(kubeconfig).map_err(|error| failed(kubeconfig)(error.into()))?;
+            .map_err(|error| kubeconfig_error(kubeconfig)(error.into()))?;
+        let file = Kubeconfig::read_from(kubeconfig).map_err(|error| kubeconfig_error(kubeconfig)(error.into()))?;
         let options = KubeConfigOptions::default();
         let (client, patient, server) = runtime
             .block_on(async {
@@ -110,8 +110,8 @@ impl Cluster {
                 let server = config.cluster_url.to_string();
                 Ok::<_, Box<dyn std::error::Error + Send + Sync>>((Client::try_from(config)?, patient, server))
             })
-            .map_err(failed(kubeconfig))?;
-        let shared = Arc::new(Shared { runtime, client, patient, server, kinds: Mutex::default() });
+            .map_err(kubeconfig_error(kubeconfig))?;
+        let shared = Arc::new(SharedConnection { runtime, client, patient, server, kinds: Mutex::default() });
         Ok(Self { shared, patience: PATIENCE, until: None })
     }
 

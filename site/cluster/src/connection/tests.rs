@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 
 use super::*;
 use landfall_engine::causes::with_causes;

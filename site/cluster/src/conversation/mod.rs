@@ -59,7 +59,7 @@ pub(super) enum Input {
 
 /// Result of a program, after all its output was passed on.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct ConversationResult {
     /// Its exit code.
     pub(super) exit_code: i32,
     /// Its standard output, if kept.
@@ -97,7 +97,7 @@ pub(super) async fn converse(
     connection: Connection,
     input: Option<mpsc::Receiver<Input>>,
     mut output: StandardOutput,
-) -> Result<Ended, NoAnswer> {
+) -> Result<ConversationResult, NoAnswer> {
     let (sink, source) = connection.into_stream().split();
     let sent_bytes = AtomicU64::new(0);
     let mut stderr = Beginning::default();
@@ -108,7 +108,7 @@ pub(super) async fn converse(
     let exit_code = status::exit_code(status)?;
     let (is_whole, stdout, stdout_bytes) = output.end(exit_code).await?;
     let sent_bytes = sent_bytes.into_inner();
-    Ok(Ended { exit_code, stdout, stdout_bytes, stderr: stderr.output(), sent_bytes, is_whole })
+    Ok(ConversationResult { exit_code, stdout, stdout_bytes, stderr: stderr.output(), sent_bytes, is_whole })
 }
 
 /// Forwards outputs until the status arrives.
@@ -143,7 +143,7 @@ async fn send(
 ) -> NoAnswer {
     let Some(mut input) = input else { return std::future::pending().await };
     loop {
-        let Some(next) = input.recv().await else { return abandoned() };
+        let Some(next) = input.recv().await else { return early_close() };
         let (bytes, message, is_last) = match next {
             Input::Piece(frame) => (frame.len() - 1, Message::Binary(frame), false),
             Input::End => (0, Message::binary(vec![CLOSE, STDIN]), true),
@@ -161,7 +161,7 @@ async fn send(
     std::future::pending().await
 }
 
-fn abandoned() -> NoAnswer {
+fn early_close() -> NoAnswer {
     NoAnswer::Connection("it was closed before the program ended".into())
 }
 
@@ -179,12 +179,12 @@ enum Target {
 
 impl StandardOutput {
     /// Keeps the beginning of the output.
-    pub(super) fn kept(trailer: Option<Trailer>) -> Self {
+    pub(super) fn keep(trailer: Option<Trailer>) -> Self {
         Self { target: Target::Kept(Beginning::default()), trailer, bytes: 0 }
     }
 
     /// Passes all output on, as fast as it is consumed.
-    pub(super) fn passed(to: mpsc::Sender<Bytes>, trailer: Option<Trailer>) -> Self {
+    pub(super) fn pass_on(to: mpsc::Sender<Bytes>, trailer: Option<Trailer>) -> Self {
         Self { target: Target::Passed(to), trailer, bytes: 0 }
     }
 
@@ -203,7 +203,7 @@ impl StandardOutput {
             Target::Kept(beginning) => {
                 beginning.add(&piece);
             }
-            Target::Passed(to) => to.send(piece).await.map_err(|_| abandoned())?,
+            Target::Passed(to) => to.send(piece).await.map_err(|_| early_close())?,
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ pub(super) fn server(template: &Value) -> Value {
 
 /// Returns the volumes that a container uses, by name, and whether it can write to each. A block device counts as
 /// writable.
-pub(super) fn mounted(container: &Value) -> BTreeMap<String, bool> {
+pub(super) fn mounted_volumes(container: &Value) -> BTreeMap<String, bool> {
     let mut mounted = BTreeMap::new();
     for (field, is_device) in [("volumeMounts", false), ("volumeDevices", true)] {
         for used in container[field].as_array().into_iter().flatten() {

@@ -27,7 +27,7 @@ impl Reference {
 /// Returns the Secrets and `ConfigMap`s of a pod, by kind and name: those of environments, of volumes, and of image
 /// credentials. An object that is required anywhere is required.
 pub fn references(pod: &Value) -> Vec<Reference> {
-    let mut found = Found::default();
+    let mut found = FoundReferences::default();
     let spec = &pod["spec"];
     for pull in list(spec, "imagePullSecrets") {
         // The kubelet starts pods without it and warns.
@@ -57,9 +57,9 @@ pub fn references(pod: &Value) -> Vec<Reference> {
 
 /// References found so far: by kind and name, true if optional.
 #[derive(Default)]
-struct Found(BTreeMap<(&'static str, String), bool>);
+struct FoundReferences(BTreeMap<(&'static str, String), bool>);
 
-impl Found {
+impl FoundReferences {
     fn object(&mut self, kind: &'static str, reference: &Value) {
         self.add(kind, reference, "name", reference["optional"] == true);
     }

@@ -35,11 +35,11 @@ pub fn claims(workload: &Value) -> BTreeMap<String, String> {
         let claim = volume.pointer("/persistentVolumeClaim/claimName")?.as_str()?.to_owned();
         Some((name, claim))
     };
-    declared(workload).into_iter().filter_map(claim).collect()
+    declared_volumes(workload).into_iter().filter_map(claim).collect()
 }
 
 /// Returns the volumes of a template by name. Those of claim templates take precedence, as they do in pods.
-fn declared(workload: &Value) -> BTreeMap<String, Value> {
+fn declared_volumes(workload: &Value) -> BTreeMap<String, Value> {
     let listed = |pointer: &str| workload.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
     let plain = listed("/spec/template/spec/volumes").into_iter().filter_map(|volume| {
         let name = volume["name"].as_str()?.to_owned();
@@ -63,7 +63,7 @@ pub(super) fn of(
     replaced: &BTreeMap<String, DataVolume>,
     is_beside: bool,
 ) -> Result<Vec<Value>, String> {
-    let declared = declared(workload);
+    let declared = declared_volumes(workload);
     if let Some(name) = replaced.keys().find(|name| !mounted.contains_key(*name)) {
         return Err(format!("its container does not mount the volume {name}"));
     }

@@ -45,7 +45,7 @@ pub struct LogSource {
 
 /// An item of the followed logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Logged {
+pub enum LogItem {
     /// A line, with the line feed if it has one.
     Line {
         /// Container of the line.
@@ -90,16 +90,16 @@ impl LogSelection {
     }
 
     /// Returns true if an item concerns the selected containers.
-    fn is_news(&self, news: &Logged) -> bool {
+    fn is_news(&self, news: &LogItem) -> bool {
         match news {
-            Logged::Line { source, .. } | Logged::Restarted { source, .. } => self.wants(source),
-            Logged::Started { .. } | Logged::Unanswered(_) => true,
+            LogItem::Line { source, .. } | LogItem::Restarted { source, .. } => self.wants(source),
+            LogItem::Started { .. } | LogItem::Unanswered(_) => true,
         }
     }
 }
 
 /// Receiver of items, called from several threads; a break ends the following.
-pub type Listener = Arc<dyn Fn(Logged) -> ControlFlow<()> + Send + Sync>;
+pub type Listener = Arc<dyn Fn(LogItem) -> ControlFlow<()> + Send + Sync>;
 
 impl Cluster {
     /// Follows the logs of a component's pods until the listener breaks: the selection for running containers,
@@ -126,7 +126,8 @@ impl Cluster {
             let looked = self.wait_for(watch.wait()).map_err(|error| error.to_string());
             let looked = looked.and_then(|()| members.learn(self, inventory, &watch.pods));
             if let Err(reason) = &looked {
-                if std::mem::replace(&mut is_answered, false) && listener(Logged::Unanswered(reason.clone())).is_break()
+                if std::mem::replace(&mut is_answered, false)
+                    && listener(LogItem::Unanswered(reason.clone())).is_break()
                 {
                     return Ok(());
                 }
@@ -268,11 +269,11 @@ struct Streams {
     listener: Listener,
     /// The selection, above all for the earlier log of a container that ran before following began.
     selection: LogSelection,
-    shared: Arc<Shared>,
+    shared: Arc<SharedProgress>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct SharedProgress {
     is_closed: AtomicBool,
     progress: Mutex<BTreeMap<Container, Progress>>,
 }
@@ -334,7 +335,7 @@ impl Streams {
             let (time, text) = split(&line);
             if time.is_none() || time > known {
                 *reached = time.or(*reached);
-                let logged = Logged::Line { source: run.source.clone(), text: text.to_vec() };
+                let logged = LogItem::Line { source: run.source.clone(), text: text.to_vec() };
                 if (self.listener)(logged).is_break() {
                     self.shared.is_closed.store(true, Ordering::Relaxed);
                     return Ok(());

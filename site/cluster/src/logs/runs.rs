@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 
-use super::{LogSource, Logged, Progress};
+use super::{LogItem, LogSource, Progress};
 
 /// Container of a pod: the pod's UID and the container's name.
 pub(super) type Container = (String, String);
@@ -22,9 +22,9 @@ pub(super) struct Run {
 
 /// Result of a look at the pods.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct RunChanges {
     /// Items for people.
-    pub(super) news: Vec<Logged>,
+    pub(super) news: Vec<LogItem>,
     /// Runs whose logs must be read, from the beginning or onward.
     pub(super) to_open: Vec<Run>,
 }
@@ -44,14 +44,14 @@ impl Runs {
         &mut self,
         pods: impl Iterator<Item = &'a Pod>,
         progress: impl Fn(&Container) -> Progress,
-    ) -> Found {
-        let mut found = Found::default();
+    ) -> RunChanges {
+        let mut found = RunChanges::default();
         let is_first = !std::mem::replace(&mut self.looked, true);
         for pod in pods {
             let (namespace, name) = (text(pod.metadata.namespace.as_ref()), text(pod.metadata.name.as_ref()));
             let uid = text(pod.metadata.uid.as_ref());
             if self.pods.insert(uid.clone()) && !is_first {
-                found.news.push(Logged::Started { namespace: namespace.clone(), pod: name.clone() });
+                found.news.push(LogItem::Started { namespace: namespace.clone(), pod: name.clone() });
             }
             for status in statuses(pod) {
                 // A container without a runtime ID has not run yet.
@@ -62,8 +62,8 @@ impl Runs {
                 let known = self.latest.get(&container).cloned();
                 let is_new = known.as_ref().is_none_or(|(known, _)| *known != id);
                 if is_new && known.is_some() {
-                    let (times, ended) = (status.restart_count, ended(status));
-                    found.news.push(Logged::Restarted { source: source.clone(), times, ended });
+                    let (times, ended) = (status.restart_count, previous_end(status));
+                    found.news.push(LogItem::Restarted { source: source.clone(), times, ended });
                 }
                 let is_early = if is_new { is_first } else { known.is_some_and(|(_, is_early)| is_early) };
                 self.latest.insert(container.clone(), (id.clone(), is_early));
@@ -91,7 +91,7 @@ fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
 }
 
 /// Describes the end of the previous run.
-fn ended(status: &ContainerStatus) -> String {
+fn previous_end(status: &ContainerStatus) -> String {
     let terminated = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
     let Some(ContainerStateTerminated { exit_code, reason, .. }) = terminated else {
         return "its previous exit status is unknown".to_owned();

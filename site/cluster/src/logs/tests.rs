@@ -29,7 +29,7 @@ struct Followed {
 impl Followed {
     /// Examines the pods and opens the logs that must be read. Returns the news and the IDs of the opened runs, with
     /// `!` if earlier lines may be left out.
-    fn look(&mut self, pods: &[Pod]) -> (Vec<Logged>, Vec<String>) {
+    fn look(&mut self, pods: &[Pod]) -> (Vec<LogItem>, Vec<String>) {
         let found = self.runs.look(pods.iter(), |container| self.progress.get(container).cloned().unwrap_or_default());
         let mut opened = Vec::new();
         for run in found.to_open {
@@ -57,7 +57,7 @@ fn started_and_restarted_pods_are_reported() {
 
     // The second pod has no run while its image is pulled.
     let waiting = pod("b", "", 0, "waiting");
-    let started = Logged::Started { namespace: "web".to_owned(), pod: "web-b".to_owned() };
+    let started = LogItem::Started { namespace: "web".to_owned(), pod: "web-b".to_owned() };
     assert_eq!(followed.look(&[first.clone(), waiting]), (vec![started], Vec::new()));
     let second = pod("b", "run-2", 0, "running");
     assert_eq!(followed.look(&[first, second.clone()]), (Vec::new(), vec!["run-2".to_owned()]));
@@ -66,7 +66,7 @@ fn started_and_restarted_pods_are_reported() {
     followed.end("a", true);
     let again = pod("a", "run-3", 1, "running");
     let ended = "OOMKilled, exit code 137".to_owned();
-    let restarted = Logged::Restarted { source: source("a"), times: 1, ended };
+    let restarted = LogItem::Restarted { source: source("a"), times: 1, ended };
     assert_eq!(followed.look(&[again, second]), (vec![restarted], vec!["run-3".to_owned()]));
 }
 

@@ -22,27 +22,27 @@ pub fn pod_state(pod: &Value) -> PodState {
     let status = &pod["status"];
     match status["phase"].as_str() {
         Some("Succeeded") => PodState::Succeeded,
-        Some("Failed") => ended(status),
+        Some("Failed") => end_state(status),
         Some("Running") => PodState::Waiting(Some("its program runs, and has not ended".to_owned())),
         _ => PodState::Waiting(PodReason::of(pod).map(|reason| reason.to_string())),
     }
 }
 
-fn ended(status: &Value) -> PodState {
+fn end_state(status: &Value) -> PodState {
     // The kubelet rejected or evicted the pod, or ended it at its time limit.
-    if let Some(reason) = said(status) {
+    if let Some(reason) = status_message(status) {
         return PodState::NotRun(reason);
     }
     let container = &status["containerStatuses"][0]["state"]["terminated"];
     match (container["reason"].as_str(), container["exitCode"].as_i64()) {
         (Some("Error") | None, Some(code)) => PodState::Failed(format!("it ended with exit code {code}")),
         (Some("OOMKilled"), _) => PodState::Failed("it needed more memory than its limit".to_owned()),
-        _ => PodState::NotRun(said(container).unwrap_or_else(|| "the kubelet reports no reason".to_owned())),
+        _ => PodState::NotRun(status_message(container).unwrap_or_else(|| "the kubelet reports no reason".to_owned())),
     }
 }
 
 /// Returns reason and message of a status, as far as they exist.
-fn said(status: &Value) -> Option<String> {
+fn status_message(status: &Value) -> Option<String> {
     let text = |field: &str| status[field].as_str().map(str::trim).filter(|text| !text.is_empty());
     match (text("reason"), text("message")) {
         (Some(reason), Some(message)) => Some(format!("{reason}: {message}")),

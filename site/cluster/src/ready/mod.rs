@@ -75,7 +75,7 @@ pub fn evaluate(object: &Value) -> Readiness {
     if object.pointer("/metadata/deletionTimestamp").is_some() {
         return Readiness::InProgress("it is being deleted".to_owned());
     }
-    if let Some(reason) = unobserved(object) {
+    if let Some(reason) = unobserved_reason(object) {
         return Readiness::InProgress(reason);
     }
     let group =
@@ -97,7 +97,7 @@ pub fn evaluate(object: &Value) -> Readiness {
 }
 
 /// Returns a reason if the object's controller has not yet seen its latest generation.
-fn unobserved(object: &Value) -> Option<String> {
+fn unobserved_reason(object: &Value) -> Option<String> {
     let observed = object.pointer("/status/observedGeneration")?.as_i64()?;
     let generation = object.pointer("/metadata/generation")?.as_i64()?;
     (observed != generation).then(|| "its controller has not seen its latest change yet".to_owned())

@@ -10,7 +10,7 @@ fn count(object: &Value, pointer: &str) -> i64 {
 }
 
 /// Returns the number of wanted pods; one by default.
-fn wanted(object: &Value) -> i64 {
+fn wanted_replicas(object: &Value) -> i64 {
     object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
 }
 
@@ -35,7 +35,7 @@ pub(super) fn deployment(object: &Value) -> Readiness {
     if let Some(refused) = condition(object, "ReplicaFailure").filter(|found| found["status"] == "True") {
         return Readiness::InProgress(format!("its pods cannot be made: {}", message(refused)));
     }
-    let wanted = wanted(object);
+    let wanted = wanted_replicas(object);
     let updated = count(object, "/status/updatedReplicas");
     let counts = [
         ("made", count(object, "/status/replicas")),
@@ -60,7 +60,7 @@ pub(super) fn stateful_set(object: &Value) -> Readiness {
     if let Some(waiting) = never_looked_at(object) {
         return waiting;
     }
-    let wanted = wanted(object);
+    let wanted = wanted_replicas(object);
     let counts = [("made", count(object, "/status/replicas")), ("ready", count(object, "/status/readyReplicas"))];
     if let Some(short) = short_of(wanted, &counts) {
         return short;
@@ -105,7 +105,7 @@ pub(super) fn replica_set(object: &Value) -> Readiness {
         ("ready", count(object, "/status/readyReplicas")),
         ("available", count(object, "/status/availableReplicas")),
     ];
-    short_of(wanted(object), &counts).unwrap_or(Readiness::Ready)
+    short_of(wanted_replicas(object), &counts).unwrap_or(Readiness::Ready)
 }
 
 pub(super) fn job(object: &Value) -> Readiness {

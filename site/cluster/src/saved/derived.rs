@@ -7,12 +7,12 @@ use serde_json::Value;
 struct LeftOut {
     group: &'static str,
     kind: &'static str,
-    which: Which,
+    which: Selection,
     reason: &'static str,
 }
 
 /// Selection of objects of a kind.
-enum Which {
+enum Selection {
     /// All objects; they are not even listed.
     All,
     /// Objects that another object controls.
@@ -33,42 +33,47 @@ const OF_SERVER: &str = "the control plane makes it again";
 
 /// All objects that are left out.
 const TABLE: [LeftOut; 19] = [
-    entry("", "Event", Which::All, PASSING),
-    entry("events.k8s.io", "Event", Which::All, PASSING),
-    entry("coordination.k8s.io", "Lease", Which::All, PASSING),
-    entry("coordination.k8s.io", "LeaseCandidate", Which::All, PASSING),
-    entry("certificates.k8s.io", "CertificateSigningRequest", Which::All, PASSING),
-    entry("", "ComponentStatus", Which::All, PASSING),
-    entry("", "Pod", Which::Controlled, CONTROLLED),
-    entry("apps", "ReplicaSet", Which::Controlled, CONTROLLED),
-    entry("apps", "ControllerRevision", Which::Controlled, CONTROLLED),
-    entry("batch", "Job", Which::Controlled, CONTROLLED),
-    entry("resource.k8s.io", "ResourceClaim", Which::Controlled, CONTROLLED),
-    entry("discovery.k8s.io", "EndpointSlice", Which::Controlled, OF_SERVICES),
-    entry("", "Endpoints", Which::LabeledAs("endpoints.kubernetes.io/managed-by", "endpoint-controller"), OF_SERVICES),
-    entry("networking.k8s.io", "IPAddress", Which::All, OF_SERVICES),
-    entry("resource.k8s.io", "ResourceSlice", Which::All, OF_NODES),
-    entry("storage.k8s.io", "CSINode", Which::All, OF_NODES),
-    entry("storage.k8s.io", "VolumeAttachment", Which::All, OF_NODES),
+    entry("", "Event", Selection::All, PASSING),
+    entry("events.k8s.io", "Event", Selection::All, PASSING),
+    entry("coordination.k8s.io", "Lease", Selection::All, PASSING),
+    entry("coordination.k8s.io", "LeaseCandidate", Selection::All, PASSING),
+    entry("certificates.k8s.io", "CertificateSigningRequest", Selection::All, PASSING),
+    entry("", "ComponentStatus", Selection::All, PASSING),
+    entry("", "Pod", Selection::Controlled, CONTROLLED),
+    entry("apps", "ReplicaSet", Selection::Controlled, CONTROLLED),
+    entry("apps", "ControllerRevision", Selection::Controlled, CONTROLLED),
+    entry("batch", "Job", Selection::Controlled, CONTROLLED),
+    entry("resource.k8s.io", "ResourceClaim", Selection::Controlled, CONTROLLED),
+    entry("discovery.k8s.io", "EndpointSlice", Selection::Controlled, OF_SERVICES),
+    entry(
+        "",
+        "Endpoints",
+        Selection::LabeledAs("endpoints.kubernetes.io/managed-by", "endpoint-controller"),
+        OF_SERVICES,
+    ),
+    entry("networking.k8s.io", "IPAddress", Selection::All, OF_SERVICES),
+    entry("resource.k8s.io", "ResourceSlice", Selection::All, OF_NODES),
+    entry("storage.k8s.io", "CSINode", Selection::All, OF_NODES),
+    entry("storage.k8s.io", "VolumeAttachment", Selection::All, OF_NODES),
     entry(
         "apiregistration.k8s.io",
         "APIService",
-        Which::Labeled("kube-aggregator.kubernetes.io/automanaged"),
+        Selection::Labeled("kube-aggregator.kubernetes.io/automanaged"),
         OF_SERVER,
     ),
-    entry("", "ConfigMap", Which::Named("kube-root-ca.crt"), OF_SERVER),
+    entry("", "ConfigMap", Selection::Named("kube-root-ca.crt"), OF_SERVER),
 ];
 
 const DELETED: &str = "it was being deleted";
 
-const fn entry(group: &'static str, kind: &'static str, which: Which, reason: &'static str) -> LeftOut {
+const fn entry(group: &'static str, kind: &'static str, which: Selection, reason: &'static str) -> LeftOut {
     LeftOut { group, kind, which, reason }
 }
 
 /// Returns why no object of a kind is saved; `None` if some are.
 pub(super) fn kind(group: &str, kind: &str) -> Option<&'static str> {
     let found = TABLE.iter().find(|entry| (entry.group, entry.kind) == (group, kind))?;
-    matches!(found.which, Which::All).then_some(found.reason)
+    matches!(found.which, Selection::All).then_some(found.reason)
 }
 
 /// Returns why an object of this group is not saved; `None` if it is.
@@ -79,13 +84,13 @@ pub(super) fn object(group: &str, object: &Value) -> Option<&'static str> {
     let found = TABLE.iter().find(|entry| entry.group == group && object["kind"] == entry.kind)?;
     let metadata = &object["metadata"];
     let is_left_out = match found.which {
-        Which::All => true,
-        Which::Controlled => {
+        Selection::All => true,
+        Selection::Controlled => {
             metadata["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["controller"] == true)
         }
-        Which::Labeled(label) => !metadata["labels"][label].is_null(),
-        Which::LabeledAs(label, value) => metadata["labels"][label] == value,
-        Which::Named(name) => metadata["name"] == name,
+        Selection::Labeled(label) => !metadata["labels"][label].is_null(),
+        Selection::LabeledAs(label, value) => metadata["labels"][label] == value,
+        Selection::Named(name) => metadata["name"] == name,
     };
     is_left_out.then_some(found.reason)
 }

@@ -15,7 +15,7 @@ const TOKEN: &str = "kubernetes.io/service-account-token";
 /// Returns an object as a backup saves it: without the API server's additions, so that an unchanged object is the same
 /// bytes each night. The status of Kubernetes' own kinds is dropped, because it is reported again. In an added kind it
 /// is kept: only its software knows what `status` means.
-pub(super) fn saved(mut object: Value, is_added: bool) -> Value {
+pub(super) fn saved_form(mut object: Value, is_added: bool) -> Value {
     if let Value::Object(fields) = &mut object
         && !is_added
     {

@@ -88,7 +88,7 @@ impl Cluster {
             if let Some(reason) = derived::object(resource.group(), &object) {
                 listed.left_out.insert(reason);
             } else {
-                listed.objects.push(form::saved(object, *is_added));
+                listed.objects.push(form::saved_form(object, *is_added));
             }
         }
         Ok(listed)

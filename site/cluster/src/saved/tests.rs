@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::form::{applicable, saved};
+use super::form::{applicable, saved_form};
 use super::{Resource, derived, served_elsewhere};
 
 fn left_out(group: &str, kind: &str, metadata: &Value) -> bool {
@@ -44,9 +44,9 @@ fn unchanged_object_saves_equal_bytes() {
     };
     let expected = json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {"a": "Yg=="},
         "metadata": {"name": "a", "namespace": "b", "labels": {"c": "d"}, "annotations": {"e": "f"}}});
-    assert_eq!(saved(live("1"), false), expected);
-    assert_eq!(saved(live("1"), false).to_string(), saved(live("2"), false).to_string());
-    assert_eq!(saved(live("1"), true)["status"], json!({"at": "1"}), "only its own software knows what it means");
+    assert_eq!(saved_form(live("1"), false), expected);
+    assert_eq!(saved_form(live("1"), false).to_string(), saved_form(live("2"), false).to_string());
+    assert_eq!(saved_form(live("1"), true)["status"], json!({"at": "1"}), "only its own software knows what it means");
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub enum StreamError {
     )]
     CutOff,
     /// The program ended before its standard input did.
-    #[error("the program ended with exit code {exit_code} before it was given all of its input{}", quoted(stderr))]
+    #[error("the program ended with exit code {exit_code} before it was given all of its input{}", stderr_tail(stderr))]
     EndedEarly {
         /// Its exit code.
         exit_code: i32,
@@ -32,7 +32,7 @@ pub enum StreamError {
         stderr: Output,
     },
     /// The program failed, and its output must not be used.
-    #[error("the program ended with exit code {exit_code}{}", quoted(stderr))]
+    #[error("the program ended with exit code {exit_code}{}", stderr_tail(stderr))]
     Failed {
         /// Its exit code, not 0.
         exit_code: i32,
@@ -57,7 +57,7 @@ impl From<NoAnswer> for StreamError {
 }
 
 /// Returns the end of a program's standard error on one line.
-fn quoted(stderr: &Output) -> String {
+fn stderr_tail(stderr: &Output) -> String {
     let said = stderr.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ");
     if said.is_empty() {
         return String::new();

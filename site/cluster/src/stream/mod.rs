@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::Cluster;
 use super::conversation::{Input, STDIN, StandardOutput, WAITING_PIECES};
-use super::execute::Executed;
+use super::execute::ProgramResult;
 use super::output::Output;
 use super::program::Program;
 pub use error::StreamError;
@@ -23,7 +23,7 @@ const PIECE_BYTES: usize = 32 << 10;
 
 /// Result of a program whose standard output was passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Streamed {
+pub struct StreamResult {
     /// Its exit code.
     pub exit_code: i32,
     /// Bytes of its standard output.
@@ -45,20 +45,20 @@ impl Cluster {
         program: &Program<'_>,
         limit: Duration,
         to: &mut (dyn Write + Send),
-    ) -> Result<Streamed, StreamError> {
+    ) -> Result<StreamResult, StreamError> {
         let mut stream = self.open_stream(program, limit)?;
         while let Some(piece) = stream.next_piece() {
             to.write_all(&piece).map_err(StreamError::Writing)?;
         }
         to.flush().map_err(StreamError::Writing)?;
-        stream.ended()
+        stream.finish()
     }
 
     /// Starts a program in a container, without standard input, and returns its standard output as a reader. Limit and
     /// connection are as in [`Cluster::read_stream`].
     pub fn open_stream(&self, program: &Program<'_>, limit: Duration) -> Result<OutputStream, StreamError> {
         let (sender, pieces) = mpsc::channel(WAITING_PIECES);
-        let running = self.start(program, limit, None, |trailer| StandardOutput::passed(sender, trailer))?;
+        let running = self.start(program, limit, None, |trailer| StandardOutput::pass_on(sender, trailer))?;
         Ok(OutputStream::new(running, pieces))
     }
 
@@ -75,18 +75,18 @@ impl Cluster {
         program: &Program<'_>,
         limit: Duration,
         from: &mut (dyn Read + Send),
-    ) -> Result<Executed, StreamError> {
+    ) -> Result<ProgramResult, StreamError> {
         let (sender, input) = mpsc::channel(WAITING_PIECES);
-        let running = self.start(program, limit, Some(input), StandardOutput::kept)?;
+        let running = self.start(program, limit, Some(input), StandardOutput::keep)?;
         let read_bytes = feed(from, &sender).map_err(StreamError::Reading)?;
-        let ended = running.ended()?;
+        let ended = running.wait()?;
         if ended.sent_bytes < read_bytes {
             return Err(StreamError::EndedEarly { exit_code: ended.exit_code, stderr: ended.stderr });
         }
         if !ended.is_whole {
             return Err(StreamError::CutOff);
         }
-        Ok(Executed { exit_code: ended.exit_code, stdout: ended.stdout, stderr: ended.stderr })
+        Ok(ProgramResult { exit_code: ended.exit_code, stdout: ended.stdout, stderr: ended.stderr })
     }
 }
 

@@ -15,12 +15,12 @@ use crate::{Cluster, connection};
 
 /// The request that the API server received.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Asked {
+pub(super) struct ReceivedRequest {
     path: String,
     query: Vec<(String, String)>,
 }
 
-impl Asked {
+impl ReceivedRequest {
     fn of(request: &Request) -> Self {
         let query = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
         Self { path: request.uri().path().to_owned(), query: query.into_owned().collect() }
@@ -37,7 +37,7 @@ impl Asked {
 
 /// The connection, as seen from the program's side.
 pub(super) struct Program {
-    pub(super) asked: Asked,
+    pub(super) asked: ReceivedRequest,
     pub(super) socket: WebSocketStream<TcpStream>,
 }
 
@@ -129,7 +129,7 @@ impl<T: Send + 'static> Peer<T> {
     }
 
     /// Returns the result of the program's side.
-    pub(super) fn ended(self) -> T {
+    pub(super) fn join(self) -> T {
         self.serving.join().unwrap()
     }
 }
@@ -137,10 +137,10 @@ impl<T: Send + 'static> Peer<T> {
 async fn accept(listener: TcpListener, protocol: &'static str) -> Program {
     listener.set_nonblocking(true).unwrap();
     let (stream, _) = tokio::net::TcpListener::from_std(listener).unwrap().accept().await.unwrap();
-    let mut asked = Asked::default();
+    let mut asked = ReceivedRequest::default();
     #[expect(clippy::result_large_err, reason = "the library's own type")]
     let answer = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
-        asked = Asked::of(request);
+        asked = ReceivedRequest::of(request);
         response.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
         Ok(response)
     };

@@ -5,8 +5,8 @@ use std::io::{Error, Read, Result as IoResult};
 use hyper::body::{Buf, Bytes};
 use tokio::sync::mpsc;
 
-use super::{StreamError, Streamed};
-use crate::execute::Running;
+use super::{StreamError, StreamResult};
+use crate::execute::RunningProgram;
 
 /// Standard output of a program that runs in a container.
 ///
@@ -16,17 +16,17 @@ use crate::execute::Running;
 pub struct OutputStream {
     pieces: mpsc::Receiver<Bytes>,
     piece: Bytes,
-    running: Option<Running>,
-    succeeded: Option<Streamed>,
+    running: Option<RunningProgram>,
+    succeeded: Option<StreamResult>,
 }
 
 impl OutputStream {
-    pub(super) fn new(running: Running, pieces: mpsc::Receiver<Bytes>) -> Self {
+    pub(super) fn new(running: RunningProgram, pieces: mpsc::Receiver<Bytes>) -> Self {
         Self { pieces, piece: Bytes::new(), running: Some(running), succeeded: None }
     }
 
     /// Returns the result of the program, once the end of its output was read.
-    pub fn succeeded(&self) -> Option<&Streamed> {
+    pub fn result(&self) -> Option<&StreamResult> {
         self.succeeded.as_ref()
     }
 
@@ -36,22 +36,22 @@ impl OutputStream {
     }
 
     /// Returns the outcome of the conversation, after its last piece.
-    pub(super) fn ended(&mut self) -> Result<Streamed, StreamError> {
+    pub(super) fn finish(&mut self) -> Result<StreamResult, StreamError> {
         let Some(running) = self.running.take() else {
             return Err(StreamError::Reading(Error::other("reading it has failed before")));
         };
-        let ended = running.ended()?;
+        let ended = running.wait()?;
         if !ended.is_whole {
             return Err(StreamError::CutOff);
         }
-        Ok(Streamed { exit_code: ended.exit_code, bytes: ended.stdout_bytes, stderr: ended.stderr })
+        Ok(StreamResult { exit_code: ended.exit_code, bytes: ended.stdout_bytes, stderr: ended.stderr })
     }
 
     fn end(&mut self) -> IoResult<()> {
         if self.succeeded.is_some() {
             return Ok(());
         }
-        let ended = self.ended().map_err(Error::other)?;
+        let ended = self.finish().map_err(Error::other)?;
         if ended.exit_code != 0 {
             return Err(Error::other(StreamError::Failed { exit_code: ended.exit_code, stderr: ended.stderr }));
         }

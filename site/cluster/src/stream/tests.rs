@@ -25,12 +25,12 @@ fn program(success: Success) -> Program<'static> {
     Program { namespace: "shop", pod: "db-0", container: "main", arguments: &*ARGUMENTS, success }
 }
 
-fn read(peer: &Peer<()>, success: Success) -> Result<(Streamed, Vec<u8>), StreamError> {
+fn read(peer: &Peer<()>, success: Success) -> Result<(StreamResult, Vec<u8>), StreamError> {
     let mut to = Vec::new();
     peer.cluster.read_stream(&program(success), LIMIT, &mut to).map(|streamed| (streamed, to))
 }
 
-fn write(peer: &Peer<impl Send + 'static>, mut from: impl Read + Send) -> Result<Executed, StreamError> {
+fn write(peer: &Peer<impl Send + 'static>, mut from: impl Read + Send) -> Result<ProgramResult, StreamError> {
     peer.cluster.write_stream(&program(Success::Reported), LIMIT, &mut from)
 }
 
@@ -53,7 +53,7 @@ fn output_comes_with_exit_code() {
     let (streamed, bytes) = read(&peer, Success::Reported).unwrap();
     assert_eq!(bytes, b"first second");
     assert_eq!((streamed.exit_code, streamed.bytes, streamed.stderr.text.as_str()), (3, 12, "warning"));
-    peer.ended();
+    peer.join();
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn execute_keeps_short_output() {
     });
     let executed = peer.cluster.execute("shop", "db-0", "main", &*ARGUMENTS, LIMIT).unwrap();
     assert_eq!((executed.exit_code, executed.stdout.text.as_str()), (0, "12"));
-    peer.ended();
+    peer.join();
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn trailer_is_checked_and_removed() {
     });
     let (streamed, bytes) = read(&peer, Success::Trailer).unwrap();
     assert_eq!((streamed.bytes, bytes.as_slice()), (4, &b"data"[..]));
-    peer.ended();
+    peer.join();
 
     let failed = Peer::new(|mut it| async move {
         it.print(b"half").await;
@@ -88,7 +88,7 @@ fn trailer_is_checked_and_removed() {
     });
     let (streamed, bytes) = read(&failed, Success::Trailer).unwrap();
     assert_eq!((streamed.exit_code, bytes.as_slice()), (1, &b"half"[..]));
-    failed.ended();
+    failed.join();
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn success_without_trailer_is_cut_off() {
         it.exit(0).await;
     });
     assert!(matches!(read(&peer, Success::Trailer).unwrap_err(), StreamError::CutOff));
-    peer.ended();
+    peer.join();
 
     let taken = Peer::new(|mut it| async move {
         while it.read().await.is_some() {}
@@ -106,7 +106,7 @@ fn success_without_trailer_is_cut_off() {
     });
     let error = taken.cluster.write_stream(&program(Success::Trailer), LIMIT, &mut &b"data"[..]).unwrap_err();
     assert!(matches!(error, StreamError::CutOff), "{error}");
-    taken.ended();
+    taken.join();
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn connection_without_status_broke_off() {
         it.print(b"half").await;
     });
     assert!(is_connection(&read(&aborted, Success::Reported).unwrap_err()));
-    aborted.ended();
+    aborted.join();
 
     let closed = Peer::new(|mut it| async move {
         it.print(b"half").await;
@@ -124,13 +124,13 @@ fn connection_without_status_broke_off() {
     });
     let error = read(&closed, Success::Reported).unwrap_err();
     assert_eq!(with_causes(&error), "the connection failed: it broke off before the program ended");
-    closed.ended();
+    closed.join();
 
     let while_fed = Peer::new(|mut it| async move {
         it.read().await;
     });
     assert!(is_connection(&write(&while_fed, std::io::repeat(1)).unwrap_err()));
-    while_fed.ended();
+    while_fed.join();
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn refusal_is_not_broken_connection() {
     });
     let error = read(&refused, Success::Reported).unwrap_err();
     assert_eq!(error.to_string(), "it was refused with 500: container not found (\"main\")");
-    refused.ended();
+    refused.join();
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn program_over_time_is_abandoned() {
     assert!(matches!(error, StreamError::TimedOut(found) if found == limit), "{error}");
     assert!(begun.elapsed() < LIMIT / 2, "{:?}", begun.elapsed());
     end.send(()).unwrap();
-    silent.ended();
+    silent.join();
 }
 
 #[test]
@@ -188,13 +188,13 @@ fn slow_reader_slows_the_program() {
         halted_at = now;
     }
     assert!(halted_at < MUCH / 2, "{halted_at} bytes are on the way");
-    assert!(stream.succeeded().is_none());
+    assert!(stream.result().is_none());
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     assert!(bytes.len() == MUCH && bytes.iter().all(|byte| *byte == 7));
-    assert_eq!(stream.succeeded().unwrap().bytes, MUCH as u64);
+    assert_eq!(stream.result().unwrap().bytes, MUCH as u64);
     assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0, "at the end it stays");
-    peer.ended();
+    peer.join();
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn failed_program_ends_stream_with_error() {
         assert_eq!(bytes, b"half");
         let again = with_causes(&stream.read(&mut [0; 8]).unwrap_err());
         assert!(again.ends_with("reading it has failed before"), "it stays one: {again}");
-        assert!(stream.succeeded().is_none());
+        assert!(stream.result().is_none());
         error
     }
     let failed = Peer::new(|mut it| async move {
@@ -215,14 +215,14 @@ fn failed_program_ends_stream_with_error() {
         it.exit(1).await;
     });
     assert_eq!(failure(&failed).to_string(), "the program ended with exit code 1: no such table");
-    failed.ended();
+    failed.join();
 
     let aborted = Peer::new(|mut it| async move {
         it.print(b"half").await;
     });
     let error = failure(&aborted);
     assert!(error.source().is_some() && is_connection(error.get_ref().unwrap().downcast_ref().unwrap()), "{error}");
-    aborted.ended();
+    aborted.join();
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn dropped_stream_closes_connection() {
     });
     let stream = peer.cluster.open_stream(&program(Success::Reported), LIMIT).unwrap();
     drop(stream);
-    peer.ended();
+    peer.join();
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn failed_target_is_named() {
     let program = program(Success::Reported);
     let error = peer.cluster.read_stream(&program, LIMIT, &mut Full).unwrap_err();
     assert!(matches!(&error, StreamError::Writing(source) if source.kind() == ErrorKind::StorageFull), "{error}");
-    peer.ended();
+    peer.join();
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn input_is_fed_whole_and_closed() {
     let executed = write(&peer, std::io::repeat(9).take(MUCH as u64 + 5)).unwrap();
     assert_eq!((executed.exit_code, executed.stdout.text.as_str()), (2, "done"));
     assert_eq!(executed.stderr.text, "note");
-    assert_eq!(peer.ended(), MUCH + 5);
+    assert_eq!(peer.join(), MUCH + 5);
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn empty_input_is_closed() {
         it.exit(0).await;
     });
     assert_eq!(write(&peer, std::io::empty()).unwrap().exit_code, 0);
-    peer.ended();
+    peer.join();
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn program_may_write_before_reading() {
     });
     let executed = write(&peer, std::io::repeat(9).take(MUCH as u64)).unwrap();
     assert_eq!((executed.exit_code, executed.stdout.dropped_bytes > 0), (0, true));
-    peer.ended();
+    peer.join();
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn unread_input_is_a_failure() {
         let error = write(&peer, std::io::repeat(9)).unwrap_err();
         let said = format!("the program ended with exit code {exit_code} before it was given all of its input: full");
         assert_eq!(error.to_string(), said);
-        peer.ended();
+        peer.join();
     }
 }
 
@@ -338,7 +338,7 @@ fn failed_input_is_not_closed() {
     let error = write(&peer, Torn(0)).unwrap_err();
     assert!(matches!(error, StreamError::Reading(_)), "{error}");
     assert_eq!(with_causes(&error), "cannot read the program's input: the media was removed");
-    let (bytes, is_closed) = peer.ended();
+    let (bytes, is_closed) = peer.join();
     assert!(!is_closed && b"half".starts_with(&bytes), "{bytes:?}");
 }
 
@@ -347,12 +347,12 @@ fn old_protocol_feeds_no_input() {
     let old = Peer::speaking("v4.channel.k8s.io", |mut it| async move { it.read_rest().await });
     let error = write(&old, &b"data"[..]).unwrap_err();
     assert!(with_causes(&error).ends_with("the API server cannot close the standard input of a program"), "{error}");
-    assert_eq!(old.ended(), (Vec::new(), false));
+    assert_eq!(old.join(), (Vec::new(), false));
 
     let reading = Peer::speaking("v4.channel.k8s.io", |mut it| async move {
         it.print(b"data").await;
         it.say(STATUS, peer::success().to_string().as_bytes()).await;
     });
     assert_eq!(read(&reading, Success::Reported).unwrap().1, b"data");
-    reading.ended();
+    reading.join();
 }

@@ -1,6 +1,6 @@
 //! Errors that stop an operation: the failed step, its journal record, and the next action.
 
-use landfall_error_codes::{Code, Coded, codes, remedy};
+use landfall_error_codes::{Code, CodedError, codes, remedy};
 
 use crate::journal::{JournalError, RecordedError};
 use crate::plan::{Operation, StepId};
@@ -93,14 +93,14 @@ fn resuming(next: &str) -> Option<String> {
 }
 
 /// Returns what a person does about an error in an operation; `None` if the fix of the error code already says it.
-fn after_failure(source: &impl Coded) -> Option<String> {
+fn after_failure(source: &impl CodedError) -> Option<String> {
     match source.hint() {
         Some(hint) => Some(resuming(&hint).unwrap_or(hint)),
         None => resuming(source.code().fix),
     }
 }
 
-impl Coded for EngineError {
+impl CodedError for EngineError {
     fn code(&self) -> Code {
         match self {
             Self::Journal(error) => error.code(),
@@ -117,7 +117,7 @@ impl Coded for EngineError {
             Self::StepFailed { source, .. } => after_failure(&**source),
             Self::UndoFailed { operation, source, .. } => {
                 let command = undoing(*operation);
-                Some(match Coded::hint(&**source) {
+                Some(match CodedError::hint(&**source) {
                     Some(hint) => format!("{} Then {command}.", remedy(&hint).unwrap_or(hint)),
                     None => format!("Remove the cause, then {command}; steps before this one are still in place."),
                 })
@@ -133,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    fn failed(source: StepError) -> EngineError {
+    fn step_failure(source: StepError) -> EngineError {
         let (step, title) = (StepId("node".to_owned()), "start the node".to_owned());
         EngineError::StepFailed { step, title, record: 3, source: Box::new(source) }
     }
@@ -141,15 +141,15 @@ mod tests {
     #[test]
     fn failed_step_hints_at_resume() {
         for code in [codes::SITE_IO, codes::NO_SPACE, codes::MEDIA_IO, codes::SYNC_FAILED] {
-            let hint = failed(StepError::new(code, "it failed")).hint().unwrap();
+            let hint = step_failure(StepError::new(code, "it failed")).hint().unwrap();
             assert!(hint.ends_with(". Then run `landfall resume`."), "{hint}");
             assert!(!hint.contains("same command"), "{hint}");
         }
-        assert_eq!(failed(StepError::new(codes::BUG, "it failed")).hint(), None, "the registry knows best");
+        assert_eq!(step_failure(StepError::new(codes::BUG, "it failed")).hint(), None, "the registry knows best");
         let known = StepError::new(codes::SITE_IO, "it failed").hint("Ask the pilot.");
-        assert_eq!(failed(known).hint().unwrap(), "Ask the pilot.");
+        assert_eq!(step_failure(known).hint().unwrap(), "Ask the pilot.");
         let again = StepError::of(cases::FILE_READ_ONLY, "cannot write /etc/hosts");
-        let hint = failed(again).hint().unwrap();
+        let hint = step_failure(again).hint().unwrap();
         assert!(hint.ends_with("remount it writable. Then run `landfall resume`."), "{hint}");
     }
 

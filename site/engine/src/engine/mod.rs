@@ -12,7 +12,7 @@ mod policy;
 
 use std::time::{Duration, Instant};
 
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_media::progress::{Event as ProgressEvent, Progress};
 use serde_json::Value;
 
@@ -20,9 +20,9 @@ pub use error::EngineError;
 use pace::Pace;
 use policy::Verdict;
 
-use crate::journal::{Event, Journal, Phase, Pinned, RecordedError, StepStatus, Storage, UndoCause};
+use crate::journal::{Event, Journal, OperationPins, Phase, RecordedError, StepStatus, Storage, UndoCause};
 use crate::plan::{OnFailure, Plan, PlannedStep, StepId, Undo};
-use crate::step::{Durable, Observed, Step, StepError};
+use crate::step::{Durable, ObservedState, Step, StepError};
 
 /// Function that maps an action of a plan to its step.
 pub type Resolve<A, C> = fn(&A) -> &dyn Step<C>;
@@ -40,7 +40,7 @@ pub struct Engine<'a, A, C, P, S: Storage> {
     pub progress: &'a dyn Progress,
 }
 
-impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
+impl<A, C: Durable, P: OperationPins, S: Storage> Engine<'_, A, C, P, S> {
     /// Runs every unfinished step on the current side of the commit. On return, all of them are recorded as done; the
     /// operation is not yet committed, or it is closed.
     pub fn forward(&mut self, site: &mut C) -> Result<(), EngineError> {
@@ -51,7 +51,7 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
             let predicted = Duration::from_secs(plan.all().skip(index).map(|step| step.seconds).sum());
             self.announce(index, &planned.title, Some(pace.rest(Instant::now(), predicted)));
             self.step_forward(index, planned, site)?;
-            pace.done(Duration::from_secs(planned.seconds));
+            pace.record_step(Duration::from_secs(planned.seconds));
         }
         Ok(())
     }
@@ -148,22 +148,22 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
 
     fn step_forward(&mut self, index: usize, planned: &PlannedStep<A>, site: &mut C) -> Result<(), EngineError> {
         let step = (self.resolve)(&planned.action);
-        let observed = step.observe(site).or_else(|error| self.failed(planned, error))?;
+        let observed = step.observe(site).or_else(|error| self.fail_step(planned, error))?;
         let status = self.journal.state().steps[index].status;
         let is_there = match observed {
-            Observed::Foreign(what) => return self.blocked(planned, what),
-            Observed::Done => true,
-            Observed::Absent | Observed::Partial(_) => false,
+            ObservedState::Foreign(what) => return self.block_step(planned, what),
+            ObservedState::Done => true,
+            ObservedState::Absent | ObservedState::Partial(_) => false,
         };
         if is_there {
-            site.sync().or_else(|error| self.failed(planned, error))?;
+            site.sync().or_else(|error| self.fail_step(planned, error))?;
         }
         if is_there && matches!(status, StepStatus::Started | StepStatus::Failed) {
             self.journal.append(Event::Done { step: planned.id.clone(), output: Value::Null })?;
             return Ok(());
         }
         if status == StepStatus::Pending {
-            let before = step.prepare(site).or_else(|error| self.failed(planned, error))?;
+            let before = step.prepare(site).or_else(|error| self.fail_step(planned, error))?;
             self.journal.append(Event::Prepared { step: planned.id.clone(), before })?;
         }
         self.journal.append(Event::Started { step: planned.id.clone() })?;
@@ -171,7 +171,7 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
             Value::Null
         } else {
             let before = self.journal.state().steps[index].before.clone();
-            step.act(site, &before).or_else(|error| self.failed(planned, error))?
+            step.act(site, &before).or_else(|error| self.fail_step(planned, error))?
         };
         self.journal.append(Event::Done { step: planned.id.clone(), output })?;
         Ok(())
@@ -201,7 +201,7 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
     }
 
     /// Records and reports that a step failed to observe, prepare or act.
-    fn failed<T>(&mut self, planned: &PlannedStep<A>, source: StepError) -> Result<T, EngineError> {
+    fn fail_step<T>(&mut self, planned: &PlannedStep<A>, source: StepError) -> Result<T, EngineError> {
         log(planned, &source);
         let record = if is_fatal(&source) {
             self.journal.last_sequence()
@@ -212,7 +212,7 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
         Err(EngineError::StepFailed { step, title, record, source })
     }
 
-    fn blocked(&mut self, planned: &PlannedStep<A>, what: String) -> Result<(), EngineError> {
+    fn block_step(&mut self, planned: &PlannedStep<A>, what: String) -> Result<(), EngineError> {
         tracing::error!(step = %planned.id, what, "found something that is not Landfall's");
         let record = self.journal.append(Event::Blocked { step: planned.id.clone(), what: what.clone() })?;
         Err(EngineError::Foreign { step: planned.id.clone(), title: planned.title.clone(), record, what })

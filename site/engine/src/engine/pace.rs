@@ -20,7 +20,7 @@ impl Pace {
     }
 
     /// Records a finished step by its predicted duration.
-    pub(super) fn done(&mut self, predicted: Duration) {
+    pub(super) fn record_step(&mut self, predicted: Duration) {
         self.predicted += predicted;
     }
 
@@ -51,7 +51,7 @@ mod tests {
         for (done, taken, left, expected, what) in cases {
             let began = Instant::now();
             let mut pace = Pace::begin(began);
-            pace.done(seconds(done));
+            pace.record_step(seconds(done));
             assert_eq!(pace.rest(began + seconds(taken), seconds(left)), seconds(expected), "{what}");
         }
     }

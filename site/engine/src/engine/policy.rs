@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 use super::EngineError;
-use crate::journal::{Phase, Pinned, State};
+use crate::journal::{OperationPins, Phase, State};
 use crate::plan::{OnFailure, StepId};
 
 /// Number of tries of a step that fails for a transient reason, and number of times that a machine may go down in one
@@ -31,7 +31,12 @@ pub(super) enum Verdict {
 
 /// Decides the reaction to an error, which is the `tries`th in a row of its step. A journal that cannot be written, or
 /// a disk that fails to sync, stops everything: an undo would need both.
-pub(super) fn judge<P: Pinned>(on_failure: OnFailure, state: &State<P>, error: &EngineError, tries: u32) -> Verdict {
+pub(super) fn judge<P: OperationPins>(
+    on_failure: OnFailure,
+    state: &State<P>,
+    error: &EngineError,
+    tries: u32,
+) -> Verdict {
     let (step, is_transient) = match error {
         EngineError::StepFailed { source, .. } if source.code() == codes::SYNC_FAILED => return Verdict::Stop,
         EngineError::StepFailed { step, source, .. } => (step, TRANSIENT.contains(&source.code())),
@@ -81,7 +86,7 @@ mod tests {
         state
     }
 
-    fn failed(code: Code) -> EngineError {
+    fn step_failure(code: Code) -> EngineError {
         let (step, title) = (StepId("2".to_owned()), "do it".to_owned());
         EngineError::StepFailed { step, title, record: 1, source: Box::new(StepError::new(code, "it failed")) }
     }
@@ -99,18 +104,18 @@ mod tests {
         let [transient, other, sync] = [codes::NODE_TIMEOUT, codes::SITE_IO, codes::SYNC_FAILED];
         // (plan, steps done, error, number of the error in a row, expected)
         let cases = [
-            (OnFailure::Stop, 1, failed(other), 1, Verdict::Stop, "a person is present"),
-            (OnFailure::Stop, 1, failed(transient), 1, Verdict::Stop, "a person is present, and sees it at once"),
-            (undo, 0, failed(other), 1, Verdict::Stop, "nothing has changed yet that matters"),
-            (undo, 0, failed(transient), 1, again(), "it may pass"),
-            (undo, 0, failed(transient), 3, Verdict::Stop, "it did not pass"),
-            (undo, 1, failed(other), 1, back(), "it will not pass"),
+            (OnFailure::Stop, 1, step_failure(other), 1, Verdict::Stop, "a person is present"),
+            (OnFailure::Stop, 1, step_failure(transient), 1, Verdict::Stop, "a person is present, and sees it at once"),
+            (undo, 0, step_failure(other), 1, Verdict::Stop, "nothing has changed yet that matters"),
+            (undo, 0, step_failure(transient), 1, again(), "it may pass"),
+            (undo, 0, step_failure(transient), 3, Verdict::Stop, "it did not pass"),
+            (undo, 1, step_failure(other), 1, back(), "it will not pass"),
             (undo, 1, foreign(), 1, back(), "another object exists"),
-            (undo, 1, failed(transient), 2, again(), "it may pass"),
-            (undo, 1, failed(transient), 3, back(), "it did not pass"),
-            (undo, 2, failed(other), 1, Verdict::Stop, "a commit cannot be undone"),
-            (undo, 2, failed(transient), 1, again(), "it may pass"),
-            (undo, 1, failed(sync), 1, Verdict::Stop, "the disk cannot be relied on"),
+            (undo, 1, step_failure(transient), 2, again(), "it may pass"),
+            (undo, 1, step_failure(transient), 3, back(), "it did not pass"),
+            (undo, 2, step_failure(other), 1, Verdict::Stop, "a commit cannot be undone"),
+            (undo, 2, step_failure(transient), 1, again(), "it may pass"),
+            (undo, 1, step_failure(sync), 1, Verdict::Stop, "the disk cannot be relied on"),
         ];
         for (on_failure, done, error, tries, expected, why) in cases {
             assert_eq!(judge(on_failure, &state(done), &error, tries), expected, "{why}: {error:?}, {done} done");

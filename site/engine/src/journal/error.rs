@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use landfall_error_codes::{Code, Coded, cases, codes};
+use landfall_error_codes::{Code, CodedError, cases, codes};
 use landfall_media::durable::DurableError;
 
 use super::folder::Holder;
 use super::record::DecodeError;
-use super::state::Illegal;
+use super::state::IllegalTransition;
 
 /// Error of a journal, with its path.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +85,7 @@ pub enum JournalErrorKind {
         /// Sequence of the record.
         sequence: u64,
         /// The illegal transition.
-        source: Illegal,
+        source: IllegalTransition,
     },
     /// The journal was written by a later version.
     #[error("{} was written by a newer landfall", .path.display())]
@@ -101,7 +101,7 @@ pub enum JournalErrorKind {
         /// The journal.
         path: PathBuf,
         /// The illegal transition.
-        source: Illegal,
+        source: IllegalTransition,
     },
     /// An event cannot be written as JSON, or is too large.
     #[error("an event cannot be written to {}: {reason}", .path.display())]
@@ -168,7 +168,7 @@ impl From<JournalErrorKind> for JournalError {
     }
 }
 
-impl Coded for JournalError {
+impl CodedError for JournalError {
     fn code(&self) -> Code {
         match &*self.0 {
             JournalErrorKind::Durable { source, .. } if !source.is_fatal() => source.code(),

@@ -1,7 +1,7 @@
 //! The contents of a journal: one event per record.
 
 use jiff::Timestamp;
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::plan::{Operation, StepId};
 
 /// Pins of an operation: record 0 of its journal, and all that resume uses. The engine needs only these parts.
-pub trait Pinned: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned {
+pub trait OperationPins: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned {
     /// Kind of the operation.
     fn operation(&self) -> Operation;
 
@@ -34,7 +34,7 @@ pub struct Outline {
     pub closing: usize,
 }
 
-impl Pinned for Outline {
+impl OperationPins for Outline {
     fn operation(&self) -> Operation {
         self.operation
     }
@@ -90,7 +90,7 @@ pub struct RecordedError {
 
 impl RecordedError {
     /// Records an error with all its causes.
-    pub fn of<E: Coded>(error: &E) -> Self {
+    pub fn of<E: CodedError>(error: &E) -> Self {
         let causes = std::iter::successors(error.source(), |cause| cause.source());
         Self {
             code: error.code().id.to_owned(),
@@ -103,7 +103,7 @@ impl RecordedError {
 
 /// An event that happened or is about to happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields, bound = "P: Pinned")]
+#[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields, bound = "P: OperationPins")]
 pub enum Event<P> {
     /// Record 0: the operation begins.
     Opened {
@@ -211,7 +211,7 @@ impl<P> Event<P> {
 
 /// Payload of a record: an event, and the time of its writing by the host's clock. No decision depends on the time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(bound = "P: Pinned")]
+#[serde(bound = "P: OperationPins")]
 pub struct Entry<P> {
     /// Time of writing.
     pub at: Timestamp,
@@ -255,7 +255,7 @@ impl StepRecord<'_> {
     }
 }
 
-impl<P: Pinned> Entry<P> {
+impl<P: OperationPins> Entry<P> {
     /// Reads the payload of a record.
     pub(super) fn read(payload: &[u8]) -> serde_json::Result<Self> {
         let of_step = serde_json::from_slice::<StepRecord<'_>>(payload).ok().and_then(StepRecord::into_entry);

@@ -17,14 +17,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use error::{JournalError, JournalErrorKind, Newness};
-pub use event::{Entry, Event, Outline, Pinned, RecordedError, UndoCause};
+pub use event::{Entry, Event, OperationPins, Outline, RecordedError, UndoCause};
 pub use folder::{Holder, JournalFile, JournalFolder, SiteLock};
-pub use state::{Illegal, Phase, State, StepState, StepStatus, transition};
+pub use state::{IllegalTransition, Phase, State, StepState, StepStatus, transition};
 pub use storage::{FileStorage, Storage};
 
 use crate::newer;
 use crate::plan::Operation;
-use record::{DecodeError, Decoded, Tail};
+use record::{DecodeError, DecodedJournal, Tail};
 
 /// Largest payload: far above any plan, far below the largest length.
 const MAX_PAYLOAD_BYTES: usize = 256 << 20;
@@ -44,7 +44,7 @@ pub struct Replay<P> {
     tail: Tail,
 }
 
-impl<P: Pinned> Replay<P> {
+impl<P: OperationPins> Replay<P> {
     /// Reads the bytes of the journal at `path` for a report. Additions of a newer program are ignored, so that an
     /// older program can read these journals after a rollback, and while one is in progress.
     pub fn of(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
@@ -58,7 +58,7 @@ impl<P: Pinned> Replay<P> {
     }
 
     fn read(bytes: &[u8], path: &Path, may_be_newer: impl Fn(&State<P>) -> bool) -> Result<Self, JournalError> {
-        let decoded = decoded(bytes, path)?;
+        let decoded = decode_journal(bytes, path)?;
         match Self::read_entries(&decoded, path, Entry::read) {
             Err(error) if matches!(error.kind(), JournalErrorKind::Newer { .. }) => {
                 let known = Self::read_entries(&decoded, path, newer::known_part).ok();
@@ -70,7 +70,7 @@ impl<P: Pinned> Replay<P> {
     }
 
     fn read_entries(
-        decoded: &Decoded,
+        decoded: &DecodedJournal,
         path: &Path,
         read: impl Fn(&[u8]) -> serde_json::Result<Entry<P>>,
     ) -> Result<Self, JournalError> {
@@ -101,7 +101,7 @@ impl<P: Pinned> Replay<P> {
 }
 
 /// Checks that the bytes of the journal at `path` are as written, without interpreting them.
-fn decoded(bytes: &[u8], path: &Path) -> Result<Decoded, JournalError> {
+fn decode_journal(bytes: &[u8], path: &Path) -> Result<DecodedJournal, JournalError> {
     record::decode(bytes).map_err(|source| {
         let path = path.to_owned();
         let kind = match source {
@@ -122,7 +122,7 @@ pub struct Journal<P, S = FileStorage> {
     poisoned: bool,
 }
 
-impl<P: Pinned, S: Storage> Journal<P, S> {
+impl<P: OperationPins, S: Storage> Journal<P, S> {
     /// Replays a journal whose record 0 is durable. Truncates a torn last record, durably.
     pub fn load(mut storage: S, path: impl Into<PathBuf>) -> Result<Self, JournalError> {
         let path = path.into();
@@ -188,7 +188,7 @@ impl<P: Pinned, S: Storage> Journal<P, S> {
 
 /// Returns true if records may follow even on a full disk. These are the records of an open operation, and those of the
 /// uninstall, which undoes the install in the same journal.
-fn may_grow<P: Pinned>(state: &State<P>) -> bool {
+fn may_grow<P: OperationPins>(state: &State<P>) -> bool {
     let is_install = state.pins.as_ref().is_some_and(|pins| pins.operation() == Operation::Install);
     !state.is_closed() || (is_install && state.phase == Phase::Committed)
 }
@@ -203,7 +203,7 @@ fn unreadable(path: PathBuf, sequence: u64, source: serde_json::Error) -> Journa
 }
 
 /// Encodes the payload of a new record.
-fn payload_of<P: Pinned>(event: Event<P>) -> Result<Vec<u8>, String> {
+fn payload_of<P: OperationPins>(event: Event<P>) -> Result<Vec<u8>, String> {
     let payload = serde_json::to_vec(&Entry { at: Timestamp::now(), event }).map_err(|error| error.to_string())?;
     #[cfg(any(test, feature = "testing"))]
     let payload = landfall_media::later::payload(payload);
@@ -214,7 +214,7 @@ fn payload_of<P: Pinned>(event: Event<P>) -> Result<Vec<u8>, String> {
 }
 
 /// Returns the bytes of a journal that holds only record 0.
-pub fn first_record<P: Pinned>(pins: P, path: &Path) -> Result<Vec<u8>, JournalError> {
+pub fn first_record<P: OperationPins>(pins: P, path: &Path) -> Result<Vec<u8>, JournalError> {
     let payload = payload_of(Event::Opened { pins: Box::new(pins) })
         .map_err(|reason| JournalErrorKind::Unwritable { path: path.to_owned(), reason })?;
     Ok(record::encode(&payload, Tail::default()).0)

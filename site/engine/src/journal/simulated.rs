@@ -14,7 +14,7 @@ use super::Storage;
 
 /// Fate of data that was written but not synced. Each one is legal for a real disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unsynced {
+pub enum UnsyncedFate {
     /// Lost.
     Lost,
     /// Kept by chance.
@@ -27,7 +27,7 @@ pub enum Unsynced {
     Mixed(u64),
 }
 
-impl Unsynced {
+impl UnsyncedFate {
     /// Returns the fate of the file with this name.
     fn of(self, name: &str) -> Self {
         let Self::Mixed(seed) = self else { return self };
@@ -90,16 +90,16 @@ impl Disk {
     }
 
     /// Restores the power; no further cut is planned.
-    pub fn boot(&self, unsynced: Unsynced) {
+    pub fn boot(&self, unsynced: UnsyncedFate) {
         let mut inner = self.0.borrow_mut();
         for (name, file) in &mut inner.files {
             let common = file.durable.iter().zip(&file.current).take_while(|(old, new)| old == new).count();
             let appended = file.current.len().saturating_sub(file.durable.len());
             let is_append = common == file.durable.len();
             match unsynced.of(name) {
-                Unsynced::Kept => {}
-                Unsynced::Torn(share) if is_append => file.current.truncate(common + appended * share / 1000),
-                Unsynced::Zeroed(share) if is_append => file.current[common + appended * share / 1000..].fill(0),
+                UnsyncedFate::Kept => {}
+                UnsyncedFate::Torn(share) if is_append => file.current.truncate(common + appended * share / 1000),
+                UnsyncedFate::Zeroed(share) if is_append => file.current[common + appended * share / 1000..].fill(0),
                 _ => file.current = file.durable.clone(),
             }
             file.durable = file.current.clone();
@@ -212,7 +212,7 @@ mod tests {
             for name in ["a", "b"] {
                 disk.write(name, b"bytes").unwrap();
             }
-            disk.boot(Unsynced::Mixed(seed));
+            disk.boot(UnsyncedFate::Mixed(seed));
             ["a", "b"].map(|name| disk.read(name) == b"bytes")
         };
         let found: std::collections::BTreeSet<_> = (0..64).map(left).collect();

@@ -26,7 +26,7 @@ const FILE_BYTES: u64 = 16 << 20;
 
 /// Reason why bytes are not the facts of a host.
 #[derive(Debug, thiserror::Error)]
-pub enum Unread {
+pub enum FactsError {
     /// The file has too many bytes.
     #[error("is larger than {limit} MiB", limit = FILE_BYTES >> 20)]
     TooLarge,
@@ -44,7 +44,7 @@ pub enum Unread {
     Fields(#[from] serde_json::Error),
 }
 
-impl Unread {
+impl FactsError {
     /// Returns the error case.
     fn case(&self) -> Case {
         match self {
@@ -70,30 +70,30 @@ impl Facts {
         Self::parse(&bytes).map_err(|unread| {
             let failure = failed(unread.case(), &unread.to_string());
             match unread {
-                Unread::Fields(error) => failure.because(error),
+                FactsError::Fields(error) => failure.because(error),
                 _ => failure,
             }
         })
     }
 
     /// Parses the bytes of such a file.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Unread> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, FactsError> {
         if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_BYTES) {
-            return Err(Unread::TooLarge);
+            return Err(FactsError::TooLarge);
         }
         let mut fields: Map<String, Value> = serde_json::from_slice(bytes)?;
         let (kind, schema) = (fields.remove("kind"), fields.remove("schema"));
         if kind != Some(KIND.into()) {
-            return Err(Unread::Kind);
+            return Err(FactsError::Kind);
         }
         let number = schema.as_ref().and_then(Value::as_u64);
         if !number.is_some_and(|number| (u64::from(OLDEST_SCHEMA)..=u64::from(SCHEMA)).contains(&number)) {
             let found = schema.map_or_else(|| "no schema".to_owned(), |schema| format!("schema {schema}"));
-            return Err(Unread::Schema(found));
+            return Err(FactsError::Schema(found));
         }
         let gpus = fields.get("gpus").and_then(|gpus| gpus.get("schema"));
         if let Some(other) = gpus.filter(|schema| schema.as_u64() != Some(u64::from(landfall_gpu_facts::SCHEMA))) {
-            return Err(Unread::GpuSchema(other.to_string()));
+            return Err(FactsError::GpuSchema(other.to_string()));
         }
         Ok(serde_json::from_value(Value::Object(fields))?)
     }
@@ -101,7 +101,7 @@ impl Facts {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     use super::super::{ProbedGpus, collect, sample};
     use super::*;
@@ -160,7 +160,7 @@ mod tests {
         ] {
             let error = Facts::read(&path).unwrap_err();
             assert_eq!(error.code(), case.code(), "{error}");
-            assert_eq!(Coded::hint(&error).as_deref(), Some(case.next), "{error}");
+            assert_eq!(CodedError::hint(&error).as_deref(), Some(case.next), "{error}");
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(Facts::parse(&whole).unwrap(), sample::sample());
         for at in 0..whole.len() {
             let cut = Facts::parse(&whole[..at]);
-            assert!(matches!(&cut, Err(Unread::Fields(error)) if error.is_eof()), "cut after {at} bytes: {cut:?}");
+            assert!(matches!(&cut, Err(FactsError::Fields(error)) if error.is_eof()), "cut after {at} bytes: {cut:?}");
             for byte in [b'9', b'"', 0xff] {
                 let mut damaged = whole.clone();
                 damaged[at] = byte;
@@ -190,7 +190,7 @@ mod tests {
         }
         let deep = "[".repeat(1_000_000);
         for hostile in [deep.clone(), format!("{{\"kind\":{deep}"), format!("{{\"kind\":\"facts\",\"schema\":{deep}")] {
-            assert!(matches!(Facts::parse(hostile.as_bytes()), Err(Unread::Fields(_))));
+            assert!(matches!(Facts::parse(hostile.as_bytes()), Err(FactsError::Fields(_))));
         }
     }
 

@@ -88,11 +88,11 @@ fn legacy(paths: &SitePaths, commands: &dyn CommandRunner) -> Option<Vec<ClosedC
     }
     let save = HostCommand::new("iptables-legacy-save").arguments(["-t", IPTABLES_TABLE]);
     let output = commands.run(&save, None).ok().filter(|output| output.success)?;
-    Some(saved(&String::from_utf8_lossy(&output.stdout)))
+    Some(parse_iptables_save(&String::from_utf8_lossy(&output.stdout)))
 }
 
 /// Parses closed chains in the output of `iptables-save`.
-fn saved(text: &str) -> Vec<ClosedChain> {
+fn parse_iptables_save(text: &str) -> Vec<ClosedChain> {
     let closed = |(name, hook): (&str, ClosedHook)| {
         let by_policy = text.lines().any(|line| line.starts_with(&format!(":{name} DROP")));
         closed_by(outcome(text, name, by_policy), Filter::Iptables, name.to_owned(), hook)
@@ -252,12 +252,12 @@ mod tests {
             drops: vec!["eth2".to_owned()],
             drops_to: Vec::new(),
         };
-        assert_eq!(saved(text), std::slice::from_ref(&expected));
+        assert_eq!(parse_iptables_save(text), std::slice::from_ref(&expected));
         // A final catch-all rule closes a chain like a policy; no packet reaches the later rules.
         let text = "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
             -A FORWARD -d 10.244.0.0/16 -j ACCEPT\n-A FORWARD -j REJECT --reject-with icmp-host-prohibited\n-A FORWARD \
             -i eth0 -j ACCEPT\nCOMMIT\n";
-        assert_eq!(saved(text), [ClosedChain { drops: Vec::new(), ..expected }]);
+        assert_eq!(parse_iptables_save(text), [ClosedChain { drops: Vec::new(), ..expected }]);
     }
 
     /// Rules drop by interface or range, in a chain that accepts the rest: the first match decides.
@@ -268,7 +268,7 @@ mod tests {
             -A FORWARD -s 10.0.0.0/8 -j REJECT --reject-with icmp-port-unreachable\n-A FORWARD -o cni+ -j DROP\n-A \
             FORWARD -j ACCEPT\n\
             -A FORWARD -i eth0 -j DROP\nCOMMIT\n";
-        let found = saved(text);
+        let found = parse_iptables_save(text);
         assert_eq!(found.len(), 1);
         assert_eq!(
             (&found[0].accepts[..], &found[0].drops[..]),

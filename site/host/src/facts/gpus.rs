@@ -23,12 +23,12 @@ pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// release. A release has it if it needs GPUs.
 pub(super) fn program(paths: &SitePaths) -> PathBuf {
     let beside = std::env::current_exe().map_or_else(|_| PROGRAM.into(), |this| this.with_file_name(PROGRAM));
-    if beside.exists() { beside } else { installed(paths).unwrap_or(beside) }
+    if beside.exists() { beside } else { find_program(paths).unwrap_or(beside) }
 }
 
 /// Returns the newest copy among the files of artifacts; during an upgrade there are two. Only Landfall's own is
 /// executable.
-fn installed(paths: &SitePaths) -> Option<PathBuf> {
+fn find_program(paths: &SitePaths) -> Option<PathBuf> {
     let folders = fs_err::read_dir(paths.files()).ok()?;
     let found = folders.flatten().filter_map(|folder| {
         let program = folder.path().join(PROGRAM);
@@ -179,12 +179,12 @@ mod tests {
             ("/var/lib/landfall/files/cd34/landfall-gpu", "a file of a vendor"),
             ("/var/lib/landfall/files/cd34/weights", ""),
         ]);
-        assert_eq!(installed(&paths), None);
+        assert_eq!(find_program(&paths), None);
         let own = paths.host("/var/lib/landfall/files/ab12/landfall-gpu");
         fs_err::set_permissions(&own, Permissions::from_mode(0o555)).unwrap();
-        assert_eq!(installed(&paths), Some(own.clone()));
+        assert_eq!(find_program(&paths), Some(own.clone()));
         assert_eq!(program(&paths), own, "there is none beside this test");
-        assert_eq!(installed(&super::super::sample::host(&[]).1), None);
+        assert_eq!(find_program(&super::super::sample::host(&[]).1), None);
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod speed;
 mod system;
 mod topic;
 
-pub use document::{KIND, SCHEMA, Unread};
+pub use document::{FactsError, KIND, SCHEMA};
 pub use filter::closed_chains;
 pub use network::{collect as collect_network, nameservers};
 pub use probed_gpus::ProbedGpus;

@@ -11,7 +11,7 @@ const WITH_VALUE: [&str; 4] = ["barrier=", "commit=", "data=", "errors="];
 
 /// Mount that holds a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mounted {
+pub(super) struct PathMount {
     /// Mount point.
     pub(super) point: PathBuf,
     /// The kernel's name for the type of the filesystem.
@@ -24,19 +24,19 @@ pub(super) struct Mounted {
 
 /// Returns the mount that holds a path, given below the root of `paths`, or that will hold it once it exists. `None` if
 /// the kernel lists none.
-pub(super) fn holding(paths: &SitePaths, path: &Path) -> Option<Mounted> {
+pub(super) fn holding(paths: &SitePaths, path: &Path) -> Option<PathMount> {
     let existing = nearest(path);
     let real = fs_err::canonicalize(&existing).unwrap_or(existing);
     let root = paths.host("/");
     let seen = Path::new("/").join(real.strip_prefix(&root).unwrap_or(&real));
     let text = read(&paths.host("/proc/self/mountinfo"));
-    let mounts = text.lines().filter_map(mounted).filter(|mount| seen.starts_with(&mount.point));
+    let mounts = text.lines().filter_map(parse_mount).filter(|mount| seen.starts_with(&mount.point));
     // The last mount hides earlier ones, and `max_by_key` returns the last.
     mounts.max_by_key(|mount| mount.point.as_os_str().len())
 }
 
 /// Parses `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS … - KIND SOURCE OPTIONS`.
-fn mounted(line: &str) -> Option<Mounted> {
+fn parse_mount(line: &str) -> Option<PathMount> {
     let (front, back) = line.split_once(" - ")?;
     let mut front = front.split(' ').skip(4);
     let mut back = back.split(' ');
@@ -50,7 +50,7 @@ fn mounted(line: &str) -> Option<Mounted> {
             options.push(option.to_owned());
         }
     }
-    Some(Mounted { point, kind, source, options })
+    Some(PathMount { point, kind, source, options })
 }
 
 #[cfg(test)]
@@ -62,13 +62,13 @@ mod tests {
     fn mount_options_omit_names_and_lists() {
         let line = "40 21 8:17 / /var/lib/a\\040b rw,nosuid,noatime shared:1 master:2 - ext4 /dev/sdb \
                     rw,nobarrier,errors=remount-ro,username=anna";
-        let found = mounted(line).unwrap();
+        let found = parse_mount(line).unwrap();
         assert_eq!(
             (found.point.as_path(), found.kind.as_str(), found.source.as_str()),
             (Path::new("/var/lib/a b"), "ext4", "/dev/sdb")
         );
         assert_eq!(found.options, ["rw", "nosuid", "noatime", "nobarrier", "errors=remount-ro"]);
-        assert_eq!(mounted("40 21 8:17 / /var rw"), None);
+        assert_eq!(parse_mount("40 21 8:17 / /var rw"), None);
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) fn measure(paths: &SitePaths) -> Option<Speeds> {
     if free.f_bavail.saturating_mul(free.f_frsize) < FREE_BYTES {
         return None;
     }
-    let file = unnamed(&folder)?;
+    let file = open_unnamed(&folder)?;
     let slice = noise();
     let written = write(&file, &slice)?;
     let read = read_back(&file, written.bytes)?;
@@ -78,12 +78,12 @@ pub(super) fn measure(paths: &SitePaths) -> Option<Speeds> {
 }
 
 /// Bytes moved, and the time it took.
-struct Moved {
+struct Transfer {
     bytes: u64,
     took: Duration,
 }
 
-impl Moved {
+impl Transfer {
     /// Returns the bytes per second.
     fn rate(&self) -> u64 {
         let nanoseconds = self.took.as_nanos().max(1);
@@ -92,7 +92,7 @@ impl Moved {
 }
 
 /// Opens a file without a name in any folder.
-fn unnamed(folder: &Path) -> Option<File> {
+fn open_unnamed(folder: &Path) -> Option<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR).ok().map(File::from)
 }
@@ -108,7 +108,7 @@ fn noise() -> Vec<u8> {
     bytes
 }
 
-fn write(file: &File, slice: &[u8]) -> Option<Moved> {
+fn write(file: &File, slice: &[u8]) -> Option<Transfer> {
     let begun = Instant::now();
     let mut bytes = 0;
     while bytes < SAMPLE_BYTES && begun.elapsed() < WRITING {
@@ -116,10 +116,10 @@ fn write(file: &File, slice: &[u8]) -> Option<Moved> {
         file.sync_data().ok()?;
         bytes += slice.len() as u64;
     }
-    Some(Moved { bytes, took: begun.elapsed() })
+    Some(Transfer { bytes, took: begun.elapsed() })
 }
 
-fn read_back(file: &File, written: u64) -> Option<Moved> {
+fn read_back(file: &File, written: u64) -> Option<Transfer> {
     // Without this, the page cache would be measured.
     rustix::fs::fadvise(file, 0, None, Advice::DontNeed).ok()?;
     let mut buffer = vec![0; SLICE_BYTES];
@@ -129,7 +129,7 @@ fn read_back(file: &File, written: u64) -> Option<Moved> {
         let read = file.read_at(&mut buffer, bytes).ok().filter(|read| *read > 0)?;
         bytes += read as u64;
     }
-    Some(Moved { bytes, took: begun.elapsed() })
+    Some(Transfer { bytes, took: begun.elapsed() })
 }
 
 /// Returns the 99th percentile of synced writes, in microseconds. Each one appends to the file, as a log does.
@@ -155,7 +155,7 @@ fn sync(file: &File, record: &[u8]) -> Option<u64> {
     Some(u64::try_from(slow.as_micros()).unwrap_or(u64::MAX))
 }
 
-fn hash(slice: &[u8]) -> Moved {
+fn hash(slice: &[u8]) -> Transfer {
     let begun = Instant::now();
     let mut hasher = Sha256::new();
     let mut bytes = 0;
@@ -166,7 +166,7 @@ fn hash(slice: &[u8]) -> Moved {
         }
     }
     let _digest = hasher.finalize();
-    Moved { bytes, took: begun.elapsed() }
+    Transfer { bytes, took: begun.elapsed() }
 }
 
 #[cfg(test)]
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn rate_is_bytes_per_second() {
-        let moved = |bytes, millis| Moved { bytes, took: Duration::from_millis(millis) }.rate();
+        let moved = |bytes, millis| Transfer { bytes, took: Duration::from_millis(millis) }.rate();
         assert_eq!([moved(10 << 20, 500), moved(0, 7), moved(5, 0)], [20 << 20, 0, 5_000_000_000]);
     }
 }

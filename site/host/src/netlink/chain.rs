@@ -155,11 +155,11 @@ fn outcome(chain: &Chain, rules: &[Rule]) -> Outcome {
     // The policy decides about packets that no rule decides.
     let drops_rest = walk.through(&chain.name).unwrap_or(chain.drops);
     let Outcome { accepts, accepts_to, drops, drops_to, .. } = walk.found;
-    let [accepts, accepts_to, drops, drops_to] = [accepts, accepts_to, drops, drops_to].map(sorted);
+    let [accepts, accepts_to, drops, drops_to] = [accepts, accepts_to, drops, drops_to].map(sorted_names);
     Outcome { accepts, accepts_to, drops, drops_to, drops_rest }
 }
 
-fn sorted(mut names: Vec<String>) -> Vec<String> {
+fn sorted_names(mut names: Vec<String>) -> Vec<String> {
     names.sort();
     names
 }
@@ -246,7 +246,7 @@ impl Way {
 }
 
 /// The last loaded value, for the next comparison.
-enum Loaded {
+enum LoadedValue {
     Nothing,
     InterfaceName(Way),
     InterfaceIndex(Way),
@@ -262,7 +262,7 @@ enum Loaded {
 }
 
 fn expressions(list: &[u8], name: &dyn Fn(u32) -> Option<String>) -> (Condition, Option<(i32, String)>) {
-    let (mut condition, mut verdict, mut loaded) = (Condition::None, None, Loaded::Nothing);
+    let (mut condition, mut verdict, mut loaded) = (Condition::None, None, LoadedValue::Nothing);
     for (_, expression) in attributes(list) {
         let parts = attributes(expression);
         let value = |wanted: u16| parts.iter().find(|(kind, _)| *kind == wanted).map(|(_, value)| *value);
@@ -273,7 +273,7 @@ fn expressions(list: &[u8], name: &dyn Fn(u32) -> Option<String>) -> (Condition,
             "payload" => loaded = load_payload(&data),
             "bitwise" => loaded = mask(loaded, &data),
             "cmp" => {
-                let compared = compare(&std::mem::replace(&mut loaded, Loaded::Nothing), &data, name);
+                let compared = compare(&std::mem::replace(&mut loaded, LoadedValue::Nothing), &data, name);
                 condition = match (condition, compared) {
                     (condition, Condition::None) => condition,
                     (Condition::None, compared) => compared,
@@ -302,19 +302,19 @@ fn data_of<'a>(found: &[(u16, &'a [u8])], wanted: u16) -> Option<&'a [u8]> {
     of(&attributes(of(found, wanted)?), 1)
 }
 
-fn load_meta(data: &[(u16, &[u8])]) -> Loaded {
+fn load_meta(data: &[(u16, &[u8])]) -> LoadedValue {
     // NFT_META_PROTOCOL, IIF, OIF, IIFNAME, OIFNAME, NFPROTO.
     match of(data, 2).and_then(big_endian) {
-        Some(4) => Loaded::InterfaceIndex(Way::From),
-        Some(5) => Loaded::InterfaceIndex(Way::To),
-        Some(6) => Loaded::InterfaceName(Way::From),
-        Some(7) => Loaded::InterfaceName(Way::To),
-        Some(1 | 15) => Loaded::Protocol,
-        _ => Loaded::Other,
+        Some(4) => LoadedValue::InterfaceIndex(Way::From),
+        Some(5) => LoadedValue::InterfaceIndex(Way::To),
+        Some(6) => LoadedValue::InterfaceName(Way::From),
+        Some(7) => LoadedValue::InterfaceName(Way::To),
+        Some(1 | 15) => LoadedValue::Protocol,
+        _ => LoadedValue::Other,
     }
 }
 
-fn load_payload(data: &[(u16, &[u8])]) -> Loaded {
+fn load_payload(data: &[(u16, &[u8])]) -> LoadedValue {
     const NETWORK_HEADER: u32 = 1;
     let number = |kind: u16| of(data, kind).and_then(big_endian);
     // Offsets of the addresses of IPv4 and IPv6.
@@ -323,34 +323,34 @@ fn load_payload(data: &[(u16, &[u8])]) -> Loaded {
         (Some(NETWORK_HEADER), Some(16), Some(1..=4)) => (Way::To, true),
         (Some(NETWORK_HEADER), Some(8), Some(1..=16)) => (Way::From, false),
         (Some(NETWORK_HEADER), Some(24), Some(1..=16)) => (Way::To, false),
-        _ => return Loaded::Other,
+        _ => return LoadedValue::Other,
     };
-    Loaded::Address { way, is_ipv4, mask: None }
+    LoadedValue::Address { way, is_ipv4, mask: None }
 }
 
-fn mask(loaded: Loaded, data: &[(u16, &[u8])]) -> Loaded {
+fn mask(loaded: LoadedValue, data: &[(u16, &[u8])]) -> LoadedValue {
     match (loaded, data_of(data, 4)) {
-        (Loaded::Address { way, is_ipv4, mask: None }, Some(bytes)) => {
-            Loaded::Address { way, is_ipv4, mask: Some(bytes.to_vec()) }
+        (LoadedValue::Address { way, is_ipv4, mask: None }, Some(bytes)) => {
+            LoadedValue::Address { way, is_ipv4, mask: Some(bytes.to_vec()) }
         }
-        _ => Loaded::Other,
+        _ => LoadedValue::Other,
     }
 }
 
-fn compare(loaded: &Loaded, data: &[(u16, &[u8])], name: &dyn Fn(u32) -> Option<String>) -> Condition {
+fn compare(loaded: &LoadedValue, data: &[(u16, &[u8])], name: &dyn Fn(u32) -> Option<String>) -> Condition {
     const EQUAL: u32 = 0;
     let (Some(EQUAL), Some(bytes)) = (of(data, 2).and_then(big_endian), data_of(data, 3)) else {
         return Condition::Other;
     };
     let named = |way: Way, found: Option<String>| found.map_or(Condition::Other, |found| way.condition(found));
     match loaded {
-        Loaded::Protocol => Condition::None,
+        LoadedValue::Protocol => Condition::None,
         // A whole name ends with a zero byte; without one it is a prefix.
-        Loaded::InterfaceName(way) if bytes.contains(&0) => way.condition(text(bytes)),
-        Loaded::InterfaceName(way) => way.condition(format!("{}*", text(bytes))),
-        Loaded::InterfaceIndex(way) => named(*way, bytes.try_into().ok().map(u32::from_ne_bytes).and_then(name)),
-        Loaded::Address { way, is_ipv4, mask } => named(*way, range(*is_ipv4, mask.as_deref(), bytes)),
-        Loaded::Nothing | Loaded::Other => Condition::Other,
+        LoadedValue::InterfaceName(way) if bytes.contains(&0) => way.condition(text(bytes)),
+        LoadedValue::InterfaceName(way) => way.condition(format!("{}*", text(bytes))),
+        LoadedValue::InterfaceIndex(way) => named(*way, bytes.try_into().ok().map(u32::from_ne_bytes).and_then(name)),
+        LoadedValue::Address { way, is_ipv4, mask } => named(*way, range(*is_ipv4, mask.as_deref(), bytes)),
+        LoadedValue::Nothing | LoadedValue::Other => Condition::Other,
     }
 }
 

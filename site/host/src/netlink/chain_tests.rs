@@ -3,11 +3,11 @@ use landfall_media::mounted::in_own_network;
 use super::*;
 
 /// Returns chains that drop packets they do not accept, with the sources that they accept.
-fn closed() -> Vec<(String, Hook, Vec<String>)> {
+fn closed_chains() -> Vec<(String, Hook, Vec<String>)> {
     closed_with(|outcome| outcome.accepts)
 }
 
-/// Like [`closed`], with a chosen part of the outcome.
+/// Like [`closed_chains`], with a chosen part of the outcome.
 fn closed_with(accepts: impl Fn(Outcome) -> Vec<String>) -> Vec<(String, Hook, Vec<String>)> {
     let chains: Vec<Chain> = chains().unwrap().into_iter().filter(|chain| chain.hook.is_some()).collect();
     let outcomes = outcomes(&chains).unwrap();
@@ -46,7 +46,7 @@ fn accepts_by_destination_are_separate() {
         ("2 filter FORWARD".to_owned(), Hook::Forward, vec!["cni0".to_owned()]),
     ];
     assert_eq!(found, expected);
-    assert!(closed().iter().all(|(_, _, accepts)| accepts.is_empty()), "nothing is accepted from anywhere");
+    assert!(closed_chains().iter().all(|(_, _, accepts)| accepts.is_empty()), "nothing is accepted from anywhere");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn closed_nftables_chain_lists_accepts() {
         return;
     }
     let accepts = ["10.244.0.0/16", "10.96.0.0/12", "cni*", "cni0", "lo"].map(str::to_owned).to_vec();
-    let mut found = closed();
+    let mut found = closed_chains();
     found.sort_by(|one, other| one.0.cmp(&other.0));
     assert_eq!(
         found,
@@ -160,7 +160,7 @@ fn final_drop_rule_closes_chain() {
     ) {
         return;
     }
-    let mut found = closed();
+    let mut found = closed_chains();
     found.sort_by(|one, other| one.0.cmp(&other.0));
     let closed = |name: &str, hook, accepts: &str| (name.to_owned(), hook, vec![accepts.to_owned()]);
     assert_eq!(
@@ -185,5 +185,5 @@ fn iptables_over_nftables_is_read() {
         return;
     }
     let accepts = ["10.244.0.0/16", "cni0"].map(str::to_owned).to_vec();
-    assert_eq!(closed(), [("2 filter FORWARD".to_owned(), Hook::Forward, accepts)]);
+    assert_eq!(closed_chains(), [("2 filter FORWARD".to_owned(), Hook::Forward, accepts)]);
 }

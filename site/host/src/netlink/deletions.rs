@@ -26,7 +26,7 @@ pub struct Deletions {
 
 /// A deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deleted {
+pub enum Deletion {
     /// These tables, or rules in them, of any address family.
     Tables(Vec<String>),
     /// Unknown: the kernel had more notifications than the queue holds.
@@ -44,18 +44,18 @@ impl Deletions {
     }
 
     /// Waits for the next deletion.
-    pub fn next(&self) -> io::Result<Deleted> {
+    pub fn next(&self) -> io::Result<Deletion> {
         let mut buffer = vec![0; RECEIVE_BYTES];
         loop {
             let length = match rustix::net::recv(&self.socket, &mut buffer, RecvFlags::empty()) {
                 Ok((length, _)) => length,
-                Err(rustix::io::Errno::NOBUFS) => return Ok(Deleted::Unknown),
+                Err(rustix::io::Errno::NOBUFS) => return Ok(Deletion::Unknown),
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
             };
             let tables = deleted_tables(&buffer[..length]);
             if !tables.is_empty() {
-                return Ok(Deleted::Tables(tables));
+                return Ok(Deletion::Tables(tables));
             }
         }
     }
@@ -98,11 +98,11 @@ mod tests {
         let deletions = Deletions::subscribe().unwrap();
         let nft = |line: &str| assert!(Command::new("nft").arg(line).status().unwrap().success(), "{line}");
         nft("add table ip unrelated; flush table inet other");
-        assert_eq!(deletions.next().unwrap(), Deleted::Tables(vec!["other".to_owned()]));
+        assert_eq!(deletions.next().unwrap(), Deletion::Tables(vec!["other".to_owned()]));
         nft("flush ruleset");
         let mut found = Vec::new();
         while found.len() < 3 {
-            let Deleted::Tables(tables) = deletions.next().unwrap() else { panic!("notices were lost") };
+            let Deletion::Tables(tables) = deletions.next().unwrap() else { panic!("notices were lost") };
             found.extend(tables);
             found.sort();
             found.dedup();

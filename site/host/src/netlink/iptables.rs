@@ -47,14 +47,15 @@ pub fn delete_chains(table: &Table, names: &[&str]) -> io::Result<()> {
     let mut changes = Vec::new();
     for rule in rules(table)? {
         if is_named(&rule.chain) || rule.jumps_to.as_deref().is_some_and(is_named) {
-            changes
-                .push(request(DELETE_RULE, 0, table).attribute(2, &terminated(&rule.chain)).attribute(3, &rule.handle));
+            changes.push(
+                request(DELETE_RULE, 0, table).attribute(2, &nul_terminated(&rule.chain)).attribute(3, &rule.handle),
+            );
         }
     }
     for (index, chain) in found.iter().enumerate() {
         // Only the last change is acknowledged; an earlier failure is reported before it.
         let flags = if index + 1 == found.len() { ACKNOWLEDGE } else { 0 };
-        changes.push(request(DELETE_CHAIN, flags, table).attribute(3, &terminated(&chain.name)));
+        changes.push(request(DELETE_CHAIN, flags, table).attribute(3, &nul_terminated(&chain.name)));
     }
     carry_out(changes.into_iter().map(Message::finish))
 }
@@ -82,10 +83,10 @@ fn carry_out(changes: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
 }
 
 fn request(kind: u16, flags: u16, table: &Table) -> Message {
-    Message::new(kind, REQUEST | flags, &[table.family, 0, 0, 0]).attribute(1, &terminated(&table.name))
+    Message::new(kind, REQUEST | flags, &[table.family, 0, 0, 0]).attribute(1, &nul_terminated(&table.name))
 }
 
-fn terminated(name: &str) -> Vec<u8> {
+fn nul_terminated(name: &str) -> Vec<u8> {
     let mut bytes = name.as_bytes().to_vec();
     bytes.push(0);
     bytes

@@ -15,7 +15,7 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 pub use chain::{Chain, Hook, Outcome, Way, chains, outcomes};
-pub use deletions::{Deleted, Deletions};
+pub use deletions::{Deletion, Deletions};
 pub use iptables::{delete_chains, delete_if_idle};
 pub use nft::{Table, delete_table, tables};
 pub use route::{

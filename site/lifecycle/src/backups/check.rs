@@ -44,11 +44,11 @@ impl CheckResult {
         self.is_of_counts() && self.failure.as_ref().is_some_and(|failure| failure.expected != ITS_COUNTS)
     }
 
-    pub(super) fn passed(shows: impl Into<String>) -> Self {
+    pub(super) fn pass(shows: impl Into<String>) -> Self {
         Self { shows: shows.into(), passed: true, failure: None }
     }
 
-    pub(super) fn failed(shows: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
+    pub(super) fn fail(shows: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
         let failure = Mismatch { expected: expected.into(), found: found.into() };
         Self { shows: shows.into(), passed: false, failure: Some(failure) }
     }
@@ -65,7 +65,7 @@ pub(super) fn limit_seconds(declared: u64, loaded_bytes: u64) -> u64 {
 }
 
 /// Restored data to check.
-pub(crate) struct Restored<'a> {
+pub(crate) struct CheckSubject<'a> {
     /// Stream of the data.
     pub(crate) saved: &'a SavedStream,
     /// Container that runs the component's program on it.
@@ -78,8 +78,8 @@ pub(crate) struct Restored<'a> {
 
 /// Checks restored data by its marker, its counts and the checks of its rule. All checks run, even if some fail. Time
 /// limits grow with the size of the data.
-pub(crate) fn check(cluster: &Cluster, restored: &Restored<'_>) -> Vec<CheckResult> {
-    let Restored { saved, at, counted, loaded_bytes } = *restored;
+pub(crate) fn check(cluster: &Cluster, restored: &CheckSubject<'_>) -> Vec<CheckResult> {
+    let CheckSubject { saved, at, counted, loaded_bytes } = *restored;
     let marker = saved.rule.marker.as_ref().zip(saved.word.as_ref()).map(|(marker, word)| {
         let expect = CommandExpectation { exit_code: 0, stdout: Some(TextExpectation::Equals(word.clone())) };
         let shows = "The word that was written before the backup is read from the restored data";
@@ -92,7 +92,7 @@ pub(crate) fn check(cluster: &Cluster, restored: &Restored<'_>) -> Vec<CheckResu
     });
     let program = saved.rule.counts.as_ref();
     let counts = program.zip(counted).map(|(program, counted)| {
-        judged(counted, count(cluster, restored, program).map_err(|error| with_causes(error.as_ref())))
+        compare_counts(counted, count(cluster, restored, program).map_err(|error| with_causes(error.as_ref())))
     });
     marker.into_iter().chain(counts).chain(declared).collect()
 }
@@ -100,7 +100,7 @@ pub(crate) fn check(cluster: &Cluster, restored: &Restored<'_>) -> Vec<CheckResu
 /// Counts the restored data.
 fn count(
     cluster: &Cluster,
-    restored: &Restored<'_>,
+    restored: &CheckSubject<'_>,
     arguments: &[String],
 ) -> Result<Counts, Box<dyn std::error::Error>> {
     let Container { namespace, pod, name } = restored.at;
@@ -111,12 +111,12 @@ fn count(
 }
 
 /// Compares the counts of restored data.
-pub(super) fn judged(counted: &Counts, found: Result<Counts, String>) -> CheckResult {
+pub(super) fn compare_counts(counted: &Counts, found: Result<Counts, String>) -> CheckResult {
     match found {
-        Err(why) => CheckResult::failed(COUNTED, ITS_COUNTS, why),
+        Err(why) => CheckResult::fail(COUNTED, ITS_COUNTS, why),
         Ok(found) => match counted.difference(&found) {
-            None => CheckResult::passed(COUNTED),
-            Some((wanted, found)) => CheckResult::failed(COUNTED, wanted, found),
+            None => CheckResult::pass(COUNTED),
+            Some((wanted, found)) => CheckResult::fail(COUNTED, wanted, found),
         },
     }
 }
@@ -135,8 +135,8 @@ fn run(
         Err(error) => Some(with_causes(&error)),
     };
     match found {
-        None => CheckResult::passed(shows),
-        Some(found) => CheckResult::failed(shows, judge::command_expectation(expect), found),
+        None => CheckResult::pass(shows),
+        Some(found) => CheckResult::fail(shows, judge::command_expectation(expect), found),
     }
 }
 
@@ -159,16 +159,16 @@ mod tests {
     fn differing_counts_fail_with_both_figures() {
         let counts = |text: &str| Counts::read(text.as_bytes()).unwrap();
         let counted = counts("public.orders=7\n");
-        let same = judged(&counted, Ok(counts("public.orders=7\n")));
+        let same = compare_counts(&counted, Ok(counts("public.orders=7\n")));
         assert!(same.passed && same.is_of_counts());
-        let lost = judged(&counted, Ok(counts("public.orders=6\n")));
+        let lost = compare_counts(&counted, Ok(counts("public.orders=6\n")));
         assert!(lost.counts_differ() && !same.counts_differ());
         let failure = lost.failure.unwrap();
         assert_eq!((failure.expected.as_str(), failure.found.as_str()), ("public.orders: 7", "public.orders: 6"));
-        let unread = judged(&counted, Err("psql is missing".to_owned()));
+        let unread = compare_counts(&counted, Err("psql is missing".to_owned()));
         assert!(unread.is_of_counts() && !unread.counts_differ());
         let unread = unread.failure.unwrap();
         assert_eq!((unread.expected.as_str(), unread.found.as_str()), ("its counts", "psql is missing"));
-        assert!(!CheckResult::passed("It answers").is_of_counts());
+        assert!(!CheckResult::pass("It answers").is_of_counts());
     }
 }

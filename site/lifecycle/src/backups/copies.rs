@@ -119,7 +119,7 @@ pub(crate) fn missing(here: Backups, there: Backups, retention: Retention) -> Ba
     let full = lacking(here.full, &there.full).into_iter().filter(is_copied).collect();
     let missing = Backups { full, logs: lacking(here.logs, &there.logs) };
     let new = missing.full.iter().chain(&missing.logs).cloned();
-    let kept = retention.kept(&Backups::of(there.full.into_iter().chain(there.logs).chain(new).collect()));
+    let kept = retention.kept_backups(&Backups::of(there.full.into_iter().chain(there.logs).chain(new).collect()));
     let are_kept = |backups: Vec<Backup>| backups.into_iter().filter(|backup| kept.contains(&backup.id)).collect();
     Backups { full: are_kept(missing.full), logs: are_kept(missing.logs) }
 }
@@ -139,9 +139,9 @@ fn lacking(mut here: Vec<Backup>, there: &[Backup]) -> Vec<Backup> {
 mod tests {
     use jiff::Timestamp;
     use landfall_backup::{BackupKind, NewBackup, Proof};
-    use landfall_error_codes::{Coded, codes};
+    use landfall_error_codes::{CodedError, codes};
     use landfall_media::durable;
-    use landfall_media::progress::Silent;
+    use landfall_media::progress::SilentProgress;
     use uuid::Uuid;
 
     use super::*;
@@ -167,7 +167,8 @@ mod tests {
     fn proven_backups_are_copied_once() {
         let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
-        let copies = Copies { paths: &paths, node: "node-1", buckets: &[], retention: ONE_DAY, progress: &Silent };
+        let copies =
+            Copies { paths: &paths, node: "node-1", buckets: &[], retention: ONE_DAY, progress: &SilentProgress };
         save(&source, "2026-11-19T12:00:00Z", true);
         save(&source, "2026-11-20T12:00:00Z", false);
         let made = copies.bring_up_to_date(&source, disk.path()).unwrap();
@@ -187,8 +188,13 @@ mod tests {
     fn numbers_continue_after_newer_copy() {
         let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
-        let copies =
-            Copies { paths: &paths, node: "node-1", buckets: &[], retention: Retention::default(), progress: &Silent };
+        let copies = Copies {
+            paths: &paths,
+            node: "node-1",
+            buckets: &[],
+            retention: Retention::default(),
+            progress: &SilentProgress,
+        };
         save(&source, "2026-11-19T12:00:00Z", true);
         copies.bring_up_to_date(&source, disk.path()).unwrap();
         // The lost machine made another backup, which this site does not have.
@@ -205,7 +211,8 @@ mod tests {
         let (root, paths) = host();
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
         save(&source, "2026-11-19T12:00:00Z", true);
-        let copies = Copies { paths: &paths, node: "node-1", buckets: &[], retention: ONE_DAY, progress: &Silent };
+        let copies =
+            Copies { paths: &paths, node: "node-1", buckets: &[], retention: ONE_DAY, progress: &SilentProgress };
         for folder in [root.path().to_owned(), root.path().join("not-there")] {
             let refused = copies.bring_up_to_date(&source, &folder).unwrap_err();
             assert_eq!(refused.code(), codes::BACKUP_COPY_PLACE);
@@ -217,8 +224,13 @@ mod tests {
     fn lost_backup_blocks_no_other_copy() {
         let ((_root, paths), disk) = (host(), other_disk());
         let source = BackupFolder::of(&paths).open_or_create().unwrap();
-        let copies =
-            Copies { paths: &paths, node: "node-1", buckets: &[], retention: Retention::default(), progress: &Silent };
+        let copies = Copies {
+            paths: &paths,
+            node: "node-1",
+            buckets: &[],
+            retention: Retention::default(),
+            progress: &SilentProgress,
+        };
         // The clock was wrong for a night.
         save(&source, "2030-01-01T12:00:00Z", true);
         assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 1);
@@ -246,8 +258,13 @@ mod tests {
         let ((_root, paths), disk) = (host(), other_disk());
         let folder = BackupFolder::of(&paths);
         let source = folder.open_or_create().unwrap();
-        let copies =
-            Copies { paths: &paths, node: "node-1", buckets: &[], retention: Retention::default(), progress: &Silent };
+        let copies = Copies {
+            paths: &paths,
+            node: "node-1",
+            buckets: &[],
+            retention: Retention::default(),
+            progress: &SilentProgress,
+        };
         save(&source, "2026-11-19T12:00:00Z", true);
         copies.bring_up_to_date(&source, disk.path()).unwrap();
         let first = folder.key().unwrap();
@@ -266,7 +283,7 @@ mod tests {
         save(&source, "2026-11-20T12:00:00Z", true);
         assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 2);
         assert_eq!((refusal(&first), refusal(&new)), (Some(codes::BACKUP_WRONG_KEY), None));
-        assert_eq!(copies.open(disk.path()).unwrap().check(&Silent).unwrap(), []);
+        assert_eq!(copies.open(disk.path()).unwrap().check(&SilentProgress).unwrap(), []);
     }
 
     #[test]
@@ -278,7 +295,8 @@ mod tests {
         let theirs = disk.path().join("landfall-backups-node-1");
         Repository::create(&theirs, Uuid::from_u128(8), &key).unwrap();
         let before = landfall_host::space::tree(disk.path()).unwrap();
-        let copies = Copies { paths: &paths, node: "node-1", buckets: &[], retention: ONE_DAY, progress: &Silent };
+        let copies =
+            Copies { paths: &paths, node: "node-1", buckets: &[], retention: ONE_DAY, progress: &SilentProgress };
         let refused = copies.bring_up_to_date(&source, disk.path()).unwrap_err();
         assert_eq!(refused.code(), codes::BACKUP_OTHER_SITE);
         assert_eq!(landfall_host::space::tree(disk.path()).unwrap(), before, "nothing of it changes");

@@ -76,7 +76,7 @@ pub(super) fn refuse_same_disk(paths: &SitePaths, place: &Path) -> Result<(), St
         return refused(format!("{shown} is not a folder"));
     }
     let device = |path: &Path| {
-        fs_err::metadata(path).map(|metadata| metadata.dev()).map_err(|error| files::failed("look at", path, error))
+        fs_err::metadata(path).map(|metadata| metadata.dev()).map_err(|error| files::file_error("look at", path, error))
     };
     let own = [paths.data(), paths.backups(), paths.backup_repository(), paths.host("/")];
     for path in own.iter().filter(|path| path.exists()) {

@@ -5,7 +5,7 @@ use std::io;
 use landfall_backup::BackupError;
 use landfall_cluster::StreamError;
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 
 /// Exit codes of a program that SIGKILL or SIGTERM ended: its pod was deleted or restarted, or ran out of memory.
 pub(super) const KILLED: [i32; 2] = [137, 143];

@@ -15,7 +15,7 @@ use landfall_media::progress::{Event, Progress};
 use sha2::{Digest, Sha256};
 
 use super::unusable;
-use crate::room::{Guarded, is_out_of_room, reserve};
+use crate::room::{GuardedReader, is_out_of_room, reserve};
 
 /// Number of bytes that are read at once.
 const PIECE: usize = 256 << 10;
@@ -48,15 +48,15 @@ impl Fetch<'_> {
     }
 
     fn copy(&self, stream: &StreamName, file: &mut File, path: &Path) -> Result<(u64, String), StepError> {
-        let mut from = self.guarded(self.backup.read(stream).map_err(unusable)?, path)?;
+        let mut from = self.guarded_reader(self.backup.read(stream).map_err(unusable)?, path)?;
         let (mut size_bytes, mut digest, mut piece) = (0, Sha256::new(), vec![0; PIECE]);
         loop {
             let read = match from.read(&mut piece) {
                 Ok(0) => return Ok((size_bytes, hex::encode(digest.finalize()))),
                 Ok(read) => read,
-                Err(error) => return Err(stopped(error, stream)),
+                Err(error) => return Err(read_error(error, stream)),
             };
-            file.write_all(&piece[..read]).map_err(|error| files::failed("write", path, error))?;
+            file.write_all(&piece[..read]).map_err(|error| files::file_error("write", path, error))?;
             digest.update(&piece[..read]);
             size_bytes += read as u64;
             self.progress.event(Event::Advanced { bytes: read as u64 });
@@ -64,16 +64,16 @@ impl Fetch<'_> {
     }
 
     /// Returns a reader that stops before the data folder's filesystem is full. Other filesystems may be filled.
-    pub(crate) fn guarded<R: Read>(&self, from: R, path: &Path) -> Result<Guarded<R>, StepError> {
+    pub(crate) fn guarded_reader<R: Read>(&self, from: R, path: &Path) -> Result<GuardedReader<R>, StepError> {
         let data = FreeSpace::at(&self.paths.data())?;
         let is_data = FreeSpace::at(path)?.device == data.device;
         let kept = if is_data { reserve(self.paths, &self.paths.data())? } else { <_>::default() };
-        Ok(Guarded::new(from, path.to_owned(), kept))
+        Ok(GuardedReader::new(from, path.to_owned(), kept))
     }
 }
 
 /// Returns the error of a stream that could not be read to its end.
-fn stopped(error: io::Error, stream: &StreamName) -> StepError {
+fn read_error(error: io::Error, stream: &StreamName) -> StepError {
     let (code, what) = if is_out_of_room(&error) {
         (codes::BACKUP_STOPPED, format!("reading {stream} was stopped"))
     } else {

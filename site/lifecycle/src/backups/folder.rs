@@ -66,12 +66,12 @@ impl BackupFolder {
             return Ok(None);
         }
         if self.begun.exists() && !self.repository.exists() {
-            return Err(self.gone());
+            return Err(self.no_repository_error());
         }
         let key = RepositoryKey::read(&self.key).map_err(unusable)?;
         match open(&self.repository, self.owner()?, &key) {
             Ok(repository) => Ok(Some(repository.with_reserve(reserve_of_backups(&self.paths)?))),
-            Err(BackupError::NoRepository(_)) if self.begun.exists() => Err(self.gone()),
+            Err(BackupError::NoRepository(_)) if self.begun.exists() => Err(self.no_repository_error()),
             Err(BackupError::NoRepository(_)) => Ok(None),
             Err(error) => Err(unusable(error)),
         }
@@ -100,7 +100,7 @@ impl BackupFolder {
         Ok(made.with_reserve(reserve_of_backups(&self.paths)?))
     }
 
-    fn gone(&self) -> StepError {
+    fn no_repository_error(&self) -> StepError {
         let what = format!("{} holds no repository, but this site has made backups", self.repository.display());
         StepError::new(codes::BACKUP_NO_REPOSITORY, what).hint(format!(
             "Mount its disk, then run the same command again. If the backups are lost for good, remove {}: the next \
@@ -154,7 +154,7 @@ impl BackupFolder {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     use super::*;
 

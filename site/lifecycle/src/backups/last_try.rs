@@ -5,14 +5,14 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::running_try::{self, Tried};
+use super::running_try::{self, TryKind};
 
 /// Age of the newest proven backup after which status notes it: a day, and half a day for long backups.
 const OLD: SignedDuration = SignedDuration::from_hours(36);
@@ -48,11 +48,11 @@ impl BackupTry {
     /// Records the outcome of an attempt that ended now. On the disk on return. Removes an earlier refusal.
     pub(crate) fn note(
         paths: &SitePaths,
-        outcome: Result<(), &(impl Coded + 'static)>,
+        outcome: Result<(), &(impl CodedError + 'static)>,
         now: Timestamp,
     ) -> Result<(), StepError> {
         write(&paths.backup_try(), outcome, now)?;
-        running_try::forget_interrupted(paths, Tried::Backup)?;
+        running_try::forget_interrupted(paths, TryKind::Backup)?;
         Ok(durable::remove_file(&paths.backup_refusal())?)
     }
 
@@ -61,14 +61,14 @@ impl BackupTry {
     pub(crate) fn mend(paths: &SitePaths) -> Result<(), StepError> {
         let Some(last) = Self::read(paths).filter(|last| last.failure.is_some() && !last.mended) else { return Ok(()) };
         store(&paths.backup_try(), &Self { mended: true, ..last })?;
-        running_try::forget_interrupted(paths, Tried::Backup)
+        running_try::forget_interrupted(paths, TryKind::Backup)
     }
 
     /// Records that a backup did not begin because another operation ran. On the disk on return. The outcome of the
     /// latest attempt stays.
     pub(crate) fn note_refusal(
         paths: &SitePaths,
-        error: &(impl Coded + 'static),
+        error: &(impl CodedError + 'static),
         now: Timestamp,
     ) -> Result<(), StepError> {
         write(&paths.backup_refusal(), Err(error), now)
@@ -77,21 +77,21 @@ impl BackupTry {
     /// Records the outcome of a drill that a person requested.
     pub(crate) fn note_drill(
         paths: &SitePaths,
-        outcome: Result<(), &(impl Coded + 'static)>,
+        outcome: Result<(), &(impl CodedError + 'static)>,
         now: Timestamp,
     ) -> Result<(), StepError> {
         write(&paths.drill_try(), outcome, now)?;
-        running_try::forget_interrupted(paths, Tried::Drill)
+        running_try::forget_interrupted(paths, TryKind::Drill)
     }
 
     /// Reads the latest attempt, which may have been interrupted; `None` if its file is lost or damaged.
     pub(crate) fn read(paths: &SitePaths) -> Option<Self> {
-        latest(read(&paths.backup_try()), running_try::interrupted(paths, Tried::Backup))
+        latest(read(&paths.backup_try()), running_try::interrupted_try(paths, TryKind::Backup))
     }
 
     /// Reads the latest drill, which may have been interrupted.
     pub(crate) fn read_drill(paths: &SitePaths) -> Option<Self> {
-        latest(read(&paths.drill_try()), running_try::interrupted(paths, Tried::Drill))
+        latest(read(&paths.drill_try()), running_try::interrupted_try(paths, TryKind::Drill))
     }
 
     /// Reads the latest refusal; `None` after a later attempt.
@@ -108,7 +108,7 @@ impl BackupTry {
     }
 }
 
-fn write(file: &Path, outcome: Result<(), &(impl Coded + 'static)>, now: Timestamp) -> Result<(), StepError> {
+fn write(file: &Path, outcome: Result<(), &(impl CodedError + 'static)>, now: Timestamp) -> Result<(), StepError> {
     let at = format!("{now:.0}");
     let failure =
         outcome.err().map(|error| BackupFailure { code: error.code().id.to_owned(), what: with_causes(error) });

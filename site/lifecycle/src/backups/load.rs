@@ -15,15 +15,15 @@ use super::SavedStream;
 use super::cut::log_part;
 use super::error::unusable;
 use crate::pods::Container;
-use crate::room::{Guarded, is_out_of_room, reserve};
+use crate::room::{GuardedReader, is_out_of_room, reserve};
 
 /// Reader that reports progress.
-struct Reported<'a, R> {
+struct ProgressReader<'a, R> {
     from: R,
     progress: &'a dyn Progress,
 }
 
-impl<R: Read> Read for Reported<'_, R> {
+impl<R: Read> Read for ProgressReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.from.read(buffer)?;
         self.progress.event(Event::Advanced { bytes: read as u64 });
@@ -84,10 +84,10 @@ impl Loading<'_> {
         let Container { namespace, pod, name: container } = self.into;
         let limit = Duration::from_secs(rule.limit_seconds);
         let executed = self.cluster.execute(namespace, pod, container, &log.recover_to(&time), limit);
-        let executed = executed.map_err(|error| self.failed(error.into()))?;
+        let executed = executed.map_err(|error| self.load_error(error.into()))?;
         match executed.exit_code {
             0 => Ok(()),
-            exit_code => Err(self.failed(StreamError::Failed { exit_code, stderr: executed.stderr })),
+            exit_code => Err(self.load_error(StreamError::Failed { exit_code, stderr: executed.stderr })),
         }
     }
 
@@ -101,8 +101,8 @@ impl Loading<'_> {
         self.progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes });
         let from = backup.read(stream).map_err(unusable)?;
         let (paths, storage) = (self.paths, self.paths.storage());
-        let from = Guarded::new(from, storage.clone(), reserve(paths, &storage)?);
-        let mut from = Reported { from, progress: self.progress };
+        let from = GuardedReader::new(from, storage.clone(), reserve(paths, &storage)?);
+        let mut from = ProgressReader { from, progress: self.progress };
         let program = Program {
             namespace: &self.into.namespace,
             pod: &self.into.pod,
@@ -111,16 +111,16 @@ impl Loading<'_> {
             success: Success::Trailer,
         };
         let limit = Duration::from_secs(self.saved.rule.limit_seconds);
-        let executed = self.cluster.write_stream(&program, limit, &mut from).map_err(|error| self.failed(error))?;
+        let executed = self.cluster.write_stream(&program, limit, &mut from).map_err(|error| self.load_error(error))?;
         if executed.exit_code != 0 {
             let failed = StreamError::Failed { exit_code: executed.exit_code, stderr: executed.stderr };
-            return Err(self.failed(failed));
+            return Err(self.load_error(failed));
         }
         self.progress.event(Event::PhaseDone);
         Ok(())
     }
 
-    fn failed(&self, error: StreamError) -> StepError {
+    fn load_error(&self, error: StreamError) -> StepError {
         let Container { namespace, pod, .. } = self.into;
         // This says nothing about the backup.
         if matches!(&error, StreamError::Reading(error) if is_out_of_room(error)) {

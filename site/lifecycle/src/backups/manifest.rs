@@ -109,7 +109,7 @@ impl Manifest {
                     word: rule.marker.as_ref().map(|_| word()),
                     link: None,
                     rule: rule.clone(),
-                    workload: described(found),
+                    workload: strip_live_fields(found),
                 });
             }
         }
@@ -168,7 +168,7 @@ impl Manifest {
 }
 
 /// Returns the parts of a live object that a later pod needs, without its status.
-fn described(mut workload: Value) -> Value {
+fn strip_live_fields(mut workload: Value) -> Value {
     if let Value::Object(fields) = &mut workload {
         fields.remove("status");
     }
@@ -218,6 +218,6 @@ mod tests {
             "metadata": {"name": "db", "namespace": "shop", "labels": {"a": "b"}, "uid": "1", "managedFields": []}});
         let expected = json!({"kind": "StatefulSet", "spec": {"replicas": 1},
             "metadata": {"name": "db", "namespace": "shop", "labels": {"a": "b"}}});
-        assert_eq!(described(live), expected);
+        assert_eq!(strip_live_fields(live), expected);
     }
 }

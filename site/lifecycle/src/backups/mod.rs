@@ -51,7 +51,7 @@ pub use logs::{LogOutcome, LogStatus, PointsInTime, ProvenPoints, SavedLog};
 pub use manifest::SavedStream;
 pub(crate) use manifest::{Manifest, has_rules};
 pub(crate) use room::{refuse, refuse_lacking};
-pub(crate) use save::{NextOfBackup, OPERATION, Reason, SavedBackup, Saving};
+pub(crate) use save::{BackupRun, NextOfBackup, OPERATION, Reason, SavedBackup};
 pub(crate) use site_files::MARKS;
 pub(crate) use summary::newest_proven;
 pub use summary::{BackupSummary, StreamSummary};

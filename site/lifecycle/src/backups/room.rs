@@ -89,7 +89,7 @@ pub(super) fn reserve_of_backups(paths: &SitePaths) -> Result<Reserve, StepError
 #[cfg(test)]
 mod tests {
     use landfall_backup::{BackupKind, NewBackup};
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
     use landfall_host::space::tree;
 
     use super::*;

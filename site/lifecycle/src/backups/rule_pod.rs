@@ -55,14 +55,14 @@ impl RulePrograms for RulePod<'_> {
         };
         let limit = Duration::from_secs(limit_seconds.unwrap_or(self.rule.limit_seconds));
         let opened = self.cluster.open_stream(&program, limit);
-        Ok(Box::new(opened.map_err(|error| failed(&self.stream, "cannot be started", error))?))
+        Ok(Box::new(opened.map_err(|error| backup_error(&self.stream, "cannot be started", error))?))
     }
 
     fn run(&self, arguments: &[String], limit_seconds: u64) -> Result<(), StepError> {
         let Container { namespace, pod, name } = self.container()?;
         let limit = Duration::from_secs(limit_seconds);
         let executed = self.cluster.execute(&namespace, &pod, &name, arguments, limit);
-        let executed = executed.map_err(|error| failed(&self.stream, "cannot be prepared", error))?;
+        let executed = executed.map_err(|error| backup_error(&self.stream, "cannot be prepared", error))?;
         if executed.exit_code == 0 {
             return Ok(());
         }
@@ -94,7 +94,7 @@ impl RulePod<'_> {
     }
 }
 
-fn failed(stream: &str, problem: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StepError {
+fn backup_error(stream: &str, problem: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StepError {
     StepError::new(codes::BACKUP_STREAM, format!("the backup of {stream} {problem}")).because(error)
 }
 
@@ -106,20 +106,20 @@ mod tests {
     use landfall_backup::{BackupKind, NewBackup};
     use landfall_cluster::{NoAnswer, StreamError};
     use landfall_engine::causes::with_causes;
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     use super::super::folder::tests::host;
     use super::super::{BackupFolder, unusable};
     use super::*;
 
     /// A stream whose program is missing in the container, as the node reports it.
-    struct Lacking;
+    struct MissingProgram;
 
-    impl Read for Lacking {
+    impl Read for MissingProgram {
         fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
             let message = "exec: \"pg_basebackop\": executable file not found in $PATH".to_owned();
             let refused = NoAnswer::Refused { code: 500, message, transient: false };
-            Err(io::Error::other(failed("db/files", "cannot be started", StreamError::from(refused))))
+            Err(io::Error::other(backup_error("db/files", "cannot be started", StreamError::from(refused))))
         }
     }
 
@@ -127,7 +127,7 @@ mod tests {
     fn missing_program_prevents_backup() {
         let (_root, paths) = host();
         let repository = BackupFolder::of(&paths).open_or_create().unwrap();
-        let mut lacking = Lacking;
+        let mut lacking = MissingProgram;
         let streams: Vec<(_, &mut dyn Read)> = vec![("db/files".parse().unwrap(), &mut lacking)];
         let (kind, time) = (BackupKind::Full, Timestamp::UNIX_EPOCH);
         let new = NewBackup { kind, time, facts: [].into(), streams, documents: Vec::new() };

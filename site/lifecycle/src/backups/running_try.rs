@@ -19,14 +19,14 @@ use crate::pins::JournalFolder;
 
 /// Kind of attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tried {
+pub(crate) enum TryKind {
     /// A backup, with the drill that proves it.
     Backup,
     /// A drill that a person requested.
     Drill,
 }
 
-impl Tried {
+impl TryKind {
     const ALL: [Self; 2] = [Self::Backup, Self::Drill];
 
     fn file(self, paths: &SitePaths) -> PathBuf {
@@ -58,7 +58,7 @@ pub(crate) struct RunningTry {
 
 impl RunningTry {
     /// Records the start of an attempt. On the disk on return. Replaces an earlier interrupted one.
-    pub(crate) fn begin(paths: &SitePaths, tried: Tried, now: Timestamp) -> Result<Self, StepError> {
+    pub(crate) fn begin(paths: &SitePaths, tried: TryKind, now: Timestamp) -> Result<Self, StepError> {
         let record = Record { at: format!("{now:.0}"), pid: std::process::id(), boot: boot_id(paths) };
         let file = tried.file(paths);
         durable::write_file(&file, &serde_json::to_vec_pretty(&record).unwrap_or_default(), 0o600)?;
@@ -79,15 +79,15 @@ impl Drop for RunningTry {
 
 /// Returns an attempt that began and did not end; `None` while it runs. Queries systemd for the reason, and changes
 /// nothing.
-pub(super) fn interrupted(paths: &SitePaths, tried: Tried) -> Option<BackupTry> {
+pub(super) fn interrupted_try(paths: &SitePaths, tried: TryKind) -> Option<BackupTry> {
     interrupted_by(paths, tried, &Subprocesses)
 }
 
-fn interrupted_by(paths: &SitePaths, tried: Tried, commands: &dyn CommandRunner) -> Option<BackupTry> {
+fn interrupted_by(paths: &SitePaths, tried: TryKind, commands: &dyn CommandRunner) -> Option<BackupTry> {
     let record = left_behind(paths, tried)?;
     let why = if record.boot != boot_id(paths) {
         "the host restarted"
-    } else if tried == Tried::Backup && ran_out_of_memory(record.pid, commands) {
+    } else if tried == TryKind::Backup && ran_out_of_memory(record.pid, commands) {
         "memory ran out and its process was killed"
     } else {
         "its process was killed"
@@ -98,7 +98,7 @@ fn interrupted_by(paths: &SitePaths, tried: Tried, commands: &dyn CommandRunner)
 }
 
 /// Returns the record of an attempt that no process runs any longer.
-fn left_behind(paths: &SitePaths, tried: Tried) -> Option<Record> {
+fn left_behind(paths: &SitePaths, tried: TryKind) -> Option<Record> {
     let record = read(paths, tried)?;
     let holder = JournalFolder::at(paths.journal()).holder();
     // A holder without a number has just taken the lock, and may be this attempt.
@@ -120,7 +120,7 @@ fn ran_out_of_memory(pid: u32, commands: &dyn CommandRunner) -> bool {
 }
 
 /// Removes the record of an interrupted attempt, because a later outcome replaces it. A running one stays.
-pub(super) fn forget_interrupted(paths: &SitePaths, tried: Tried) -> Result<(), StepError> {
+pub(super) fn forget_interrupted(paths: &SitePaths, tried: TryKind) -> Result<(), StepError> {
     match left_behind(paths, tried) {
         Some(_) => Ok(durable::remove_file(&tried.file(paths))?),
         None => Ok(()),
@@ -129,13 +129,13 @@ pub(super) fn forget_interrupted(paths: &SitePaths, tried: Tried) -> Result<(), 
 
 /// Removes all records.
 pub(super) fn remove(paths: &SitePaths) -> Result<(), StepError> {
-    for tried in Tried::ALL {
+    for tried in TryKind::ALL {
         durable::remove_file(&tried.file(paths))?;
     }
     Ok(())
 }
 
-fn read(paths: &SitePaths, tried: Tried) -> Option<Record> {
+fn read(paths: &SitePaths, tried: TryKind) -> Option<Record> {
     serde_json::from_slice(&files::read(&tried.file(paths)).ok()??).ok()
 }
 
@@ -163,7 +163,7 @@ mod tests {
         durable::write_file(&file, format!("{id}\n").as_bytes(), 0o644).unwrap();
     }
 
-    fn begin(paths: &SitePaths, tried: Tried) -> RunningTry {
+    fn begin(paths: &SitePaths, tried: TryKind) -> RunningTry {
         RunningTry::begin(paths, tried, NOW.parse().unwrap()).unwrap()
     }
 
@@ -180,11 +180,11 @@ mod tests {
     fn running_and_ended_tries_are_not_interrupted() {
         let (_root, paths) = site();
         let lock = JournalFolder::at(paths.journal()).lock("backup").unwrap();
-        let running = begin(&paths, Tried::Backup);
-        assert_eq!((interrupted(&paths, Tried::Backup), BackupTry::read(&paths)), (None, None));
+        let running = begin(&paths, TryKind::Backup);
+        assert_eq!((interrupted_try(&paths, TryKind::Backup), BackupTry::read(&paths)), (None, None));
         drop(running);
         drop(lock);
-        assert_eq!((interrupted(&paths, Tried::Backup), BackupTry::read(&paths)), (None, None));
+        assert_eq!((interrupted_try(&paths, TryKind::Backup), BackupTry::read(&paths)), (None, None));
         assert!(!paths.backup_running().exists());
     }
 
@@ -194,7 +194,7 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-19T02:00:00Z")).unwrap();
         let lock = JournalFolder::at(paths.journal()).lock("backup").unwrap();
-        kill(begin(&paths, Tried::Backup));
+        kill(begin(&paths, TryKind::Backup));
         drop(lock);
         let found = BackupTry::read(&paths).unwrap();
         assert_eq!((found.at.as_str(), found.succeeded.as_deref()), (NOW, Some("2026-11-19T02:00:00Z")));
@@ -203,16 +203,16 @@ mod tests {
         assert_eq!(BackupTry::read_drill(&paths), None, "it was no drill");
         set_boot(&paths, "second");
         assert!(what(BackupTry::read(&paths)).unwrap().ends_with("because the host restarted"));
-        let running = begin(&paths, Tried::Backup);
+        let running = begin(&paths, TryKind::Backup);
         BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-20T03:00:00Z")).unwrap();
         drop(running);
         assert_eq!(BackupTry::read(&paths).unwrap().failure, None);
     }
 
     /// A fake systemd that reports the service of backups as killed for memory with this process.
-    struct Killed(u32);
+    struct KilledService(u32);
 
-    impl CommandRunner for Killed {
+    impl CommandRunner for KilledService {
         fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
             assert!(command.arguments.iter().any(|argument| argument == BACKUP));
             let stdout = format!("Result=oom-kill\nExecMainPID={}\n", self.0).into_bytes();
@@ -223,20 +223,20 @@ mod tests {
     #[test]
     fn out_of_memory_kill_is_named() {
         let (_root, paths) = site();
-        for tried in Tried::ALL {
+        for tried in TryKind::ALL {
             kill(begin(&paths, tried));
         }
         let own = std::process::id();
-        let why = |tried, pid| what(interrupted_by(&paths, tried, &Killed(pid))).unwrap();
-        assert!(why(Tried::Backup, own).ends_with("because memory ran out and its process was killed"));
-        assert!(why(Tried::Backup, own + 1).ends_with("because its process was killed"), "another backup");
-        assert!(why(Tried::Drill, own).ends_with("because its process was killed"));
+        let why = |tried, pid| what(interrupted_by(&paths, tried, &KilledService(pid))).unwrap();
+        assert!(why(TryKind::Backup, own).ends_with("because memory ran out and its process was killed"));
+        assert!(why(TryKind::Backup, own + 1).ends_with("because its process was killed"), "another backup");
+        assert!(why(TryKind::Drill, own).ends_with("because its process was killed"));
     }
 
     #[test]
     fn lock_of_another_operation_hides_nothing() {
         let (_root, paths) = site();
-        kill(begin(&paths, Tried::Drill));
+        kill(begin(&paths, TryKind::Drill));
         let text = std::fs::read_to_string(paths.drill_running()).unwrap();
         let mut record: Record = serde_json::from_str(&text).unwrap();
         record.pid = u32::MAX;
@@ -251,11 +251,11 @@ mod tests {
     #[test]
     fn later_result_replaces_interruption() {
         let (_root, paths) = site();
-        kill(begin(&paths, Tried::Drill));
+        kill(begin(&paths, TryKind::Drill));
         let busy = StepError::new(codes::SITE_BUSY, "an upgrade runs");
         BackupTry::note_drill(&paths, Err(&busy), NOW.parse().unwrap()).unwrap();
         assert_eq!(what(BackupTry::read_drill(&paths)).as_deref(), Some("an upgrade runs"));
-        kill(begin(&paths, Tried::Backup));
+        kill(begin(&paths, TryKind::Backup));
         BackupTry::note_refusal(&paths, &busy, NOW.parse().unwrap()).unwrap();
         assert!(what(BackupTry::read(&paths)).is_some(), "a refusal is no try");
     }

@@ -8,7 +8,7 @@ use landfall_backup::{BEGINS_LOG, Backup, BackupKind, FailedStream, NewBackup, R
 use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;
 use landfall_media::progress::{Event, Progress};
@@ -16,7 +16,7 @@ use landfall_release_document::{BackupLog, ReleaseDocument};
 
 use super::cluster::ClusterSources;
 use super::counts::stream_name;
-use super::cut::{Counted, Held, LogPart, MakingCut, OpenLog, log_part};
+use super::cut::{CountedStream, HoldableStream, LogPart, MakingCut, OpenLog, log_part};
 use super::error::unusable;
 use super::estimate::BackupEstimate;
 use super::logs::{LogRecords, WholeLink};
@@ -64,7 +64,7 @@ pub(crate) enum NextOfBackup {
 }
 
 /// A backup to make.
-pub(crate) struct Saving<'a> {
+pub(crate) struct BackupRun<'a> {
     /// The site's cluster.
     pub(crate) cluster: &'a Cluster,
     /// The site's paths.
@@ -87,7 +87,7 @@ pub(crate) struct Saving<'a> {
     pub(crate) progress: &'a dyn Progress,
 }
 
-impl Saving<'_> {
+impl BackupRun<'_> {
     /// Saves everything. The backup is on the disk on return; on failure, no backup was made. A failed stream stops no
     /// other, and the backup names it as missing. If space is insufficient, old backups are removed first; if that is
     /// not enough, nothing is read.
@@ -128,7 +128,7 @@ impl Saving<'_> {
         let pods: Vec<RulePod<'_>> = saved.iter().map(|saved| self.pod(saved)).collect();
         let source = |index: usize| {
             let SavedStream { rule, word, .. } = &saved[index];
-            PodStream::new(&pods[index], &rule.save, self.progress).marked(rule.marker.as_ref(), word.as_deref())
+            PodStream::new(&pods[index], &rule.save, self.progress).with_marker(rule.marker.as_ref(), word.as_deref())
         };
         let order = ReadingOrder::of(saved);
         let cut = self.cut(&order, saved, &pods, &source, failed);
@@ -179,15 +179,15 @@ impl Saving<'_> {
     ) -> MakingCut<'b> {
         let held = order.held.iter().filter_map(|index| {
             let hold = saved[*index].rule.hold.as_ref()?;
-            Some(Held { pod: &pods[*index], hold, source: source(*index) })
+            Some(HoldableStream { pod: &pods[*index], hold, source: source(*index) })
         });
         let logged = order.logged.iter().map(|index| saved[*index].name()).collect();
         let counted = |(index, is_held): (&usize, bool)| {
             let program = saved[*index].rule.counts.as_deref()?;
-            Some(Counted { pod: &pods[*index], program, is_held })
+            Some(CountedStream { pod: &pods[*index], program, is_held })
         };
         let all = order.held.iter().map(|index| (index, true)).chain(order.logged.iter().map(|index| (index, false)));
-        let counted: Vec<Counted<'_>> = all.filter_map(counted).collect();
+        let counted: Vec<CountedStream<'_>> = all.filter_map(counted).collect();
         MakingCut::new(held.collect(), logged, failed, self.progress).counting(counted)
     }
 
@@ -366,7 +366,7 @@ mod tests {
     use super::*;
 
     /// Returns a stream, with or without a log and a hold.
-    fn saved(name: &str, has_log: bool, has_hold: bool) -> SavedStream {
+    fn sample_stream(name: &str, has_log: bool, has_hold: bool) -> SavedStream {
         let program = ["a"];
         let mut rule = json!({"name": name, "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
             "limit_seconds": 60, "save": program, "load": program});
@@ -393,10 +393,10 @@ mod tests {
     #[test]
     fn logs_are_read_before_held_streams() {
         let [cache, files, rows, more] = [
-            saved("cache", false, true),
-            saved("files", false, false),
-            saved("rows", true, true),
-            saved("more", true, false),
+            sample_stream("cache", false, true),
+            sample_stream("files", false, false),
+            sample_stream("rows", true, true),
+            sample_stream("more", true, false),
         ];
         let order = |saved: &[SavedStream]| {
             let ReadingOrder { alone, held, logged } = ReadingOrder::of(saved);

@@ -6,7 +6,7 @@ use std::io::{self, Cursor, Read};
 use landfall_backup::{BackupError, StreamName};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::progress::{Event, Progress};
 
 use super::error::unusable;
@@ -109,7 +109,7 @@ mod tests {
     use jiff::Timestamp;
     use landfall_backup::{BackupKind, NewBackup, lacking_facts};
     use landfall_cluster::StreamError;
-    use landfall_media::progress::Silent;
+    use landfall_media::progress::SilentProgress;
 
     use super::super::BackupFolder;
     use super::super::folder::tests::host;
@@ -130,8 +130,8 @@ mod tests {
         let repository = BackupFolder::of(&paths).open_or_create().unwrap();
         let failed = FailedStreams::default();
         let name = |text: &str| text.parse::<StreamName>().unwrap();
-        let mut broken = SingleStream::new(name("web/files"), CutOff, &failed, &Silent);
-        let mut rows = SingleStream::new(name("db/rows"), Cursor::new(b"rows".to_vec()), &failed, &Silent);
+        let mut broken = SingleStream::new(name("web/files"), CutOff, &failed, &SilentProgress);
+        let mut rows = SingleStream::new(name("db/rows"), Cursor::new(b"rows".to_vec()), &failed, &SilentProgress);
         let mut late = LateDocument::new(|| Ok(failed.names().join(" ").into_bytes()));
         let streams: Vec<(StreamName, &mut dyn Read)> =
             vec![(broken.name(), &mut broken), (rows.name(), &mut rows), (name("LANDFALL/manifest.json"), &mut late)];
@@ -154,9 +154,9 @@ mod tests {
     #[test]
     fn failed_disk_ends_backup() {
         let failed = FailedStreams::default();
-        failed.note("a/b", StepError::new(codes::BACKUP_POD, "no pod"), &Silent).unwrap();
-        failed.note("c/d", StepError::new(codes::CLUSTER_UNREACHABLE, "away"), &Silent).unwrap();
-        let fatal = failed.note("e/f", StepError::new(codes::SYNC_FAILED, "lost"), &Silent).unwrap_err();
+        failed.note("a/b", StepError::new(codes::BACKUP_POD, "no pod"), &SilentProgress).unwrap();
+        failed.note("c/d", StepError::new(codes::CLUSTER_UNREACHABLE, "away"), &SilentProgress).unwrap();
+        let fatal = failed.note("e/f", StepError::new(codes::SYNC_FAILED, "lost"), &SilentProgress).unwrap_err();
         assert_eq!(fatal.code(), codes::SYNC_FAILED);
         assert!(failed.has("c/d") && !failed.has("e/f"));
         assert_eq!(failed.none().unwrap_err().code(), codes::BACKUP_POD);

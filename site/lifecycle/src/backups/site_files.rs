@@ -81,7 +81,7 @@ fn add_files(found: &mut Vec<SiteFile>, name: &str, folder: &Path) -> Result<(),
     if !folder.exists() {
         return Ok(());
     }
-    let failed = |error| files::failed("list", folder, error);
+    let failed = |error| files::file_error("list", folder, error);
     for entry in fs_err::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let Some(file_name) = path.file_name().and_then(|name| name.to_str()) else { continue };

@@ -30,7 +30,7 @@ impl<'a> PodStream<'a> {
     }
 
     /// Adds a marker: this word is written into the data first.
-    pub(super) fn marked(self, marker: Option<&BackupMarker>, word: Option<&str>) -> Self {
+    pub(super) fn with_marker(self, marker: Option<&BackupMarker>, word: Option<&str>) -> Self {
         Self { mark: marker.zip(word).map(|(marker, word)| marker.write_word(word)), ..self }
     }
 
@@ -42,7 +42,7 @@ impl<'a> PodStream<'a> {
     /// Marks the data, starts the saving program, and waits until it has written something or has ended.
     pub(super) fn read_ahead(&mut self) -> io::Result<()> {
         let mut piece = vec![0; AHEAD_BYTES];
-        let read = self.opened()?.read(&mut piece)?;
+        let read = self.reader()?.read(&mut piece)?;
         piece.truncate(read);
         self.ahead = Cursor::new(piece);
         Ok(())
@@ -54,7 +54,7 @@ impl<'a> PodStream<'a> {
         Ok(self.ahead.get_ref().is_empty())
     }
 
-    fn opened(&mut self) -> io::Result<&mut (dyn Read + 'a)> {
+    fn reader(&mut self) -> io::Result<&mut (dyn Read + 'a)> {
         if self.stream.is_none() {
             self.mark().map_err(io::Error::other)?;
             self.stream = Some(self.pod.open(self.arguments, None).map_err(io::Error::other)?);
@@ -71,7 +71,7 @@ impl Read for PodStream<'_> {
             self.progress.event(Event::PhaseStarted { phase, total_bytes: None });
         }
         let read = match self.ahead.read(buffer)? {
-            0 => self.opened()?.read(buffer)?,
+            0 => self.reader()?.read(buffer)?,
             read => read,
         };
         self.progress.event(match read {

@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(usual.with_backup_time("02:30").unwrap(), settings);
         for time in ["", "3:15", "25:00", "nightly", "Default", "*-*-* 03:15"] {
             let error = settings.with_backup_time(time).unwrap_err();
-            assert_eq!(landfall_error_codes::Coded::code(&error), codes::SITE_VALUE, "{time}");
+            assert_eq!(landfall_error_codes::CodedError::code(&error), codes::SITE_VALUE, "{time}");
             let expected = format!("`{time}` is not a time of day such as 02:30; `default` returns to the usual one");
             assert_eq!(error.problems()[0].message, expected);
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use landfall_error_codes::{Code, Coded};
+use landfall_error_codes::{Code, CodedError};
 
 /// One problem and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl ConfigurationError {
     }
 }
 
-impl Coded for ConfigurationError {
+impl CodedError for ConfigurationError {
     fn code(&self) -> Code {
         self.code
     }

@@ -24,7 +24,7 @@ pub(crate) fn refuse_unfit(
             .filter(|patch| patch.is_of(after) && after.pointer(&patch.path) != before.pointer(&patch.path));
         let mut values: Vec<&str> = named.map(|patch| patch.value.as_str()).collect();
         values.dedup();
-        let object = format!("{} {}", shown(after, "/kind"), shown(after, "/metadata/name"));
+        let object = format!("{} {}", text_at(after, "/kind"), text_at(after, "/metadata/name"));
         let message = format!("{object} of {component} would not be taken by the API server: {fault}");
         problems.push(Problem { path: format!("values.{}", values.join(", values.")), message });
     }
@@ -34,17 +34,17 @@ pub(crate) fn refuse_unfit(
     Err(ConfigurationError::new(codes::SITE_VALUE, "the site configuration", problems))
 }
 
-fn shown<'a>(object: &'a Value, pointer: &str) -> &'a str {
+fn text_at<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use serde_json::json;
 
     use super::*;
-    use crate::configuration::patched;
+    use crate::configuration::apply_patches;
 
     fn deployment() -> Value {
         json!({
@@ -83,36 +83,36 @@ mod tests {
             "spec": {"instances": 1}})
         };
         let set = |instances| [patch_of("Cluster", "database.instances", "/spec/instances", instances)];
-        judged(cluster(), &set(json!(3))).unwrap();
+        check_fit(cluster(), &set(json!(3))).unwrap();
         for unfit in [json!("three"), json!(0)] {
-            let said = judged(cluster(), &set(unfit)).unwrap_err().to_string();
+            let said = check_fit(cluster(), &set(unfit)).unwrap_err().to_string();
             assert!(said.contains("values.database.instances: Cluster web of web would not be taken"), "{said}");
             assert!(said.contains("/spec/instances"), "{said}");
         }
     }
 
-    fn judged(rendered: Value, patches: &[Patch]) -> Result<(), ConfigurationError> {
+    fn check_fit(rendered: Value, patches: &[Patch]) -> Result<(), ConfigurationError> {
         let rendered = vec![rendered];
-        let after = patched("web", rendered.clone(), patches).unwrap();
+        let after = apply_patches("web", rendered.clone(), patches).unwrap();
         refuse_unfit("web", &CustomKinds::among(&[crd()]), (&rendered, &after), patches)
     }
 
     #[test]
     fn values_unfit_for_kubernetes_are_named() {
         let memory = "/spec/template/spec/containers/0/resources/limits/memory";
-        judged(
+        check_fit(
             deployment(),
             &[patch("web.replicas", "/spec/replicas", json!(3)), patch("web.memory", memory, json!("768Mi"))],
         )
         .unwrap();
-        let error = judged(deployment(), &[patch("web.memory", memory, json!("plenty"))]).unwrap_err();
+        let error = check_fit(deployment(), &[patch("web.memory", memory, json!("plenty"))]).unwrap_err();
         assert_eq!(error.code(), codes::SITE_VALUE);
         let said = error.to_string();
         assert!(said.contains("values.web.memory: Deployment web of web would not be taken"), "{said}");
         assert!(said.contains(memory) && said.contains("`plenty` is not an amount"), "{said}");
         let patches =
             [patch("web.replicas", "/spec/replicas", json!("two")), patch("web.memory", memory, json!("1Gi"))];
-        let said = judged(deployment(), &patches).unwrap_err().to_string();
+        let said = check_fit(deployment(), &patches).unwrap_err().to_string();
         assert!(said.contains("values.web.replicas: ") && !said.contains("web.memory"), "{said}");
     }
 
@@ -121,6 +121,6 @@ mod tests {
     fn unknown_objects_are_not_judged() {
         let mut later = deployment();
         later["spec"]["aFieldOfLaterDays"] = json!(true);
-        judged(later, &[patch("web.replicas", "/spec/replicas", json!("two"))]).unwrap();
+        check_fit(later, &[patch("web.replicas", "/spec/replicas", json!("two"))]).unwrap();
     }
 }

@@ -28,7 +28,7 @@ pub use error::{ConfigurationError, Problem};
 pub(crate) use fit::refuse_unfit;
 pub(crate) use read::nearest;
 pub use secrets::SecretSource;
-pub use values::{ChangedValues, Patch, ResolvedValues, patched, resolve_values};
+pub use values::{ChangedValues, Patch, ResolvedValues, apply_patches, resolve_values};
 
 /// Parsed and valid `site.yaml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

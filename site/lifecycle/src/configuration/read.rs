@@ -141,7 +141,7 @@ fn violations(document: &Map<String, Value>, schema: &Value, file: &str) -> Resu
     });
     let violations = validator.iter_errors(&checked);
     Ok(violations
-        .map(|error| Problem { path: dotted(error.instance_path().as_str()), message: message(&error) })
+        .map(|error| Problem { path: dotted_path(error.instance_path().as_str()), message: message(&error) })
         .collect())
 }
 
@@ -163,7 +163,7 @@ fn message(error: &ValidationError<'_>) -> String {
 }
 
 /// Converts a JSON Pointer to keys joined by dots.
-fn dotted(pointer: &str) -> String {
+fn dotted_path(pointer: &str) -> String {
     let keys: Vec<String> = pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
     keys.join(".")
 }

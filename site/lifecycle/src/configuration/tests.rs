@@ -1,4 +1,4 @@
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use landfall_release_document::{ReleaseDocument, SiteValue, ValueTarget};
 use serde_json::{Value, json};
 
@@ -210,7 +210,7 @@ fn values_reach_only_declared_fields() {
         value("unset", None, "/nowhere"),
     ];
     let apply = |component: &str, objects: Vec<Value>, values: &[SiteValue]| {
-        patched(component, objects, &Patch::of_component(component, values, &resolved))
+        apply_patches(component, objects, &Patch::of_component(component, values, &resolved))
     };
     let applied = apply("postgres", objects(), &values).unwrap();
     assert_eq!(applied[0], objects()[0]);

@@ -136,7 +136,11 @@ impl Patch {
 
 /// Returns the objects of a component with all patches. Pure. Fails if a patch names an object or field that does not
 /// exist.
-pub fn patched(component: &str, mut objects: Vec<Value>, patches: &[Patch]) -> Result<Vec<Value>, ConfigurationError> {
+pub fn apply_patches(
+    component: &str,
+    mut objects: Vec<Value>,
+    patches: &[Patch],
+) -> Result<Vec<Value>, ConfigurationError> {
     let mut problems = Vec::new();
     for patch in patches {
         match patch.field(&mut objects) {

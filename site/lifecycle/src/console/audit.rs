@@ -6,7 +6,7 @@ use jiff::{Timestamp, Unit};
 use landfall_audit::{AuditError, Checkpoint, CheckpointWish, Ledger, SiteKey};
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_engine::step::StepError;
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::CodedError as _;
 use landfall_license::answer::{Answer, AnswerError, SealedAnswer};
 use landfall_license::usage::{ReportContents, UsageReport};
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ impl AuditRecord {
     /// Reads the record; `None` if the console has never requested a signature.
     pub(crate) fn read(files: &ConsoleFiles) -> Result<Option<Self>, StepError> {
         let Some(AuditFile { key, ledger }) = files.read(AUDIT_FILE)? else { return Ok(None) };
-        Ok(Some(Self { key: SiteKey::from_pem(&key).map_err(refused)?, ledger }))
+        Ok(Some(Self { key: SiteKey::from_pem(&key).map_err(audit_error)?, ledger }))
     }
 
     /// Reads the record, or creates it with a new key. On the disk on return.
@@ -48,7 +48,7 @@ impl AuditRecord {
         if let Some(known) = Self::read(files)? {
             return Ok(known);
         }
-        let made = Self { key: SiteKey::generate().map_err(refused)?, ledger: Ledger::default() };
+        let made = Self { key: SiteKey::generate().map_err(audit_error)?, ledger: Ledger::default() };
         made.write(files)?;
         Ok(made)
     }
@@ -62,28 +62,28 @@ impl AuditRecord {
         now: Timestamp,
     ) -> Result<Checkpoint, StepError> {
         let now = now.round(Unit::Millisecond).unwrap_or(now);
-        let signed = self.ledger.sign(&self.key, site, wish, now).map_err(refused)?;
+        let signed = self.ledger.sign(&self.key, site, wish, now).map_err(audit_error)?;
         self.write(files)?;
         Ok(signed)
     }
 
     /// Signs a report of usage.
     pub(crate) fn sign_usage(&self, contents: ReportContents<'_>) -> Result<UsageReport, StepError> {
-        let unsigned = UsageReport::unsigned(contents, self.key.public());
+        let unsigned = UsageReport::new_unsigned(contents, self.key.public());
         let message = unsigned.message().map_err(|error| StepError::new(error.code(), error.to_string()))?;
         Ok(unsigned.with_signature(&self.sign_message(&message)?))
     }
 
     /// Signs a message. No other kind of signed message may begin in the same way.
     pub(crate) fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, StepError> {
-        self.key.sign(message).map_err(refused)
+        self.key.sign(message).map_err(audit_error)
     }
 
     /// Signs an answer to software. It is not recorded, because it expires.
     pub(crate) fn seal(&self, answer: &Answer) -> Result<SealedAnswer, StepError> {
-        let unsigned = answer.unsigned().map_err(unanswered)?;
+        let unsigned = answer.to_unsigned().map_err(answer_error)?;
         let signature = self.sign_message(unsigned.message())?;
-        unsigned.seal(self.public_key().id(), signature).map_err(unanswered)
+        unsigned.seal(self.public_key().id(), signature).map_err(answer_error)
     }
 
     /// Returns the public key.
@@ -97,12 +97,12 @@ impl AuditRecord {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
-fn refused(error: AuditError) -> StepError {
+fn audit_error(error: AuditError) -> StepError {
     StepError::new(error.code(), error.to_string())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
-fn unanswered(error: AnswerError) -> StepError {
+fn answer_error(error: AnswerError) -> StepError {
     StepError::new(error.code(), error.to_string())
 }
 
@@ -140,7 +140,7 @@ mod tests {
         let record = AuditRecord::ensure(&files).unwrap();
         let question = Question { subject: Subject::Feature("export".to_owned()), nonce: Nonce([7; 16]) };
         let answer = Answer::new(&question, None, "site", Timestamp::UNIX_EPOCH);
-        assert!(answer.unsigned().unwrap().message().starts_with(b"{\"graceUntil\":"));
+        assert!(answer.to_unsigned().unwrap().message().starts_with(b"{\"graceUntil\":"));
         let sealed = record.seal(&answer).unwrap();
         assert_eq!(sealed.open(record.public_key(), &question).unwrap(), answer);
         let read = AuditRecord::ensure(&files).unwrap();

@@ -55,9 +55,9 @@ impl ConsoleFiles {
         durable::create_folder_with_mode(&self.folder, FOLDER_MODE)?;
         let path = self.folder.join(LOCK);
         let opened = File::options().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(&path);
-        let file = opened.map_err(|error| files::failed("open", &path, error))?;
+        let file = opened.map_err(|error| files::file_error("open", &path, error))?;
         rustix::fs::flock(&file, FlockOperation::LockExclusive)
-            .map_err(|errno| files::failed("lock", &path, errno.into()))?;
+            .map_err(|errno| files::file_error("lock", &path, errno.into()))?;
         Ok(file)
     }
 

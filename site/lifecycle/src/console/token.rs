@@ -31,7 +31,7 @@ pub struct OneUseToken {
 
 /// Stored data of a token, in a file named by its digest.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredToken {
     made: Timestamp,
 }
 
@@ -44,7 +44,7 @@ impl OneUseToken {
         let text = groups.join("-");
         let ends = now.saturating_add(VALID).unwrap_or(Timestamp::MAX);
         remove_all(files)?;
-        files.write(&name(&text), &Kept { made: now })?;
+        files.write(&name(&text), &StoredToken { made: now })?;
         Ok(Self { text, ends })
     }
 
@@ -52,7 +52,7 @@ impl OneUseToken {
     /// removes its file succeeds.
     pub(crate) fn claim(files: &ConsoleFiles, text: &str, now: Timestamp) -> Result<bool, StepError> {
         let name = name(text);
-        let Some(kept) = files.read::<Kept>(&name)? else { return Ok(false) };
+        let Some(kept) = files.read::<StoredToken>(&name)? else { return Ok(false) };
         let path = files.folder.join(&name);
         match fs_err::remove_file(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),

@@ -10,12 +10,12 @@ use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
 use landfall_engine::step::StepError;
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use landfall_host::mounts;
 use landfall_host::pack::PackId;
 use landfall_host::paths::SitePaths;
 use landfall_media::counters::Counters;
-use landfall_media::store::{Collected, ContentStore, RepositoryLink};
+use landfall_media::store::{CollectTotals, ContentStore, RepositoryLink};
 use landfall_release_document::{ArtifactEntry, ArtifactKind};
 
 use crate::site::SiteRelease;
@@ -23,7 +23,7 @@ use crate::site::SiteRelease;
 pub use links::PlannedLink;
 pub(crate) use links::registry_links;
 pub use node_parts::PlacedFile;
-pub(crate) use node_parts::{KubernetesSources, NodeParts, minor_version, placed};
+pub(crate) use node_parts::{KubernetesSources, NodeParts, minor_version, placed_files};
 
 /// Content to which a set of releases refers.
 #[derive(Debug, Default)]
@@ -53,10 +53,10 @@ impl Content {
 
     /// Removes all other content from the registry, the folder of files and the folder of node packs. Durable on
     /// return. After a crash, the same call completes the removal.
-    pub fn collect(&self, paths: &SitePaths, counters: Counters) -> Result<Collected, StepError> {
+    pub fn collect(&self, paths: &SitePaths, counters: Counters) -> Result<CollectTotals, StepError> {
         remove_others(&paths.files(), &self.files)?;
         self.remove_other_packs(&paths.node())?;
-        let store = ContentStore::counted(paths.registry(), counters);
+        let store = ContentStore::with_counters(paths.registry(), counters);
         store.collect(&self.blobs, &self.links).map_err(|error| {
             let what = format!("cannot remove what no release refers to from {}", store.root().display());
             StepError::new(error.code(), what).because(error)

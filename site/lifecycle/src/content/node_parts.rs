@@ -76,7 +76,7 @@ impl<'a> NodeParts<'a> {
         if !kubernetes.starts_with(&pack.kubernetes) {
             return Err(unfit(format!("the node pack of {} has an API server of {kubernetes}", pack.kubernetes)));
         }
-        let files: Vec<PlacedFile> = artifacts.into_iter().flat_map(placed).collect();
+        let files: Vec<PlacedFile> = artifacts.into_iter().flat_map(placed_files).collect();
         let identified = files.iter().map(|file| (file.path.as_str(), &file.blob, file.links.as_slice()));
         let id = PackId::of(&kubernetes, identified)
             .map_err(|error| unfit("the node pack has no id".to_owned()).because(error))?;
@@ -108,7 +108,7 @@ impl<'a> NodeParts<'a> {
     }
 
     /// Returns the references that name a different image in the other pack.
-    pub(crate) fn renamed(&self, other: &NodeParts<'_>) -> Vec<&'a str> {
+    pub(crate) fn changed_references(&self, other: &NodeParts<'_>) -> Vec<&'a str> {
         let same_name =
             |one: &&&ImageEntry| other.images.values().any(|known| known.reference == one.reference && known != *one);
         self.images.values().filter(same_name).map(|image| image.reference.as_str()).collect()
@@ -148,7 +148,7 @@ fn unfit(what: String) -> StepError {
 }
 
 /// Returns an artifact's files as they are placed.
-pub(crate) fn placed(artifact: &ArtifactEntry) -> impl Iterator<Item = PlacedFile> + '_ {
+pub(crate) fn placed_files(artifact: &ArtifactEntry) -> impl Iterator<Item = PlacedFile> + '_ {
     artifact.files.iter().map(|file| PlacedFile {
         path: file.path.clone(),
         blob: file.blob.digest,

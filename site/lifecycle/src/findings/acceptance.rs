@@ -69,7 +69,7 @@ pub fn refuse_unknown(site: &[String], release: &ReleaseDocument) -> Result<(), 
 }
 
 /// Returns the accepted warnings for the journal.
-pub fn accepted(findings: &[Finding]) -> Vec<AcceptedWarning> {
+pub fn accepted_warnings(findings: &[Finding]) -> Vec<AcceptedWarning> {
     let accepted = findings.iter().filter_map(|finding| {
         Some(AcceptedWarning {
             name: finding.name.clone(),
@@ -96,7 +96,7 @@ fn refuse(wanted: &[String], known: &BTreeSet<&str>, offered: &BTreeSet<&str>, w
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     use super::*;
     use crate::plan::install::tests::release;
@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn hint_of(error: &StepError) -> String {
-        Coded::hint(error).unwrap()
+        CodedError::hint(error).unwrap()
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
         accept(&mut found, &names(&["firewall-flush", "memory"]), &names(&["clock", "swap"])).unwrap();
         assert_eq!(stops(&found), 1, "the blocker");
         assert_eq!(found[1].next(), "Do something.");
-        let kept = accepted(&found);
+        let kept = accepted_warnings(&found);
         let kept: Vec<_> = kept.iter().map(|one| (one.name.as_str(), one.measured.as_str(), one.by)).collect();
         assert_eq!(
             kept,
@@ -145,7 +145,7 @@ mod tests {
             let mut found = findings();
             accept(&mut found, &names(command_line), &names(site)).unwrap();
             assert!(found[0].stops() && found[0].fix.ends_with("A blocker cannot be accepted."), "{:?}", found[0]);
-            assert_eq!(accepted(&found), []);
+            assert_eq!(accepted_warnings(&found), []);
         }
     }
 

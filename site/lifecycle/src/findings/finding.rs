@@ -1,6 +1,6 @@
 //! Finding: one type for all, whether they block, warn or pass.
 
-use landfall_error_codes::{Code, Coded};
+use landfall_error_codes::{Code, CodedError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

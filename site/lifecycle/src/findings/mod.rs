@@ -7,7 +7,7 @@ mod shell;
 
 use landfall_error_codes::Code;
 
-pub use acceptance::{AcceptedWarning, accept, accepted, refuse_unknown};
+pub use acceptance::{AcceptedWarning, accept, accepted_warnings, refuse_unknown};
 pub use finding::{AcceptedBy, Finding, Severity, sort};
 pub use shell::quote;
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// State of a package on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Present {
+pub(crate) enum PackageState {
     /// Not installed.
     Absent,
     /// Only the configuration of a removed package is left.
@@ -55,7 +55,7 @@ impl<'a> Manager<'a> {
     }
 
     /// Returns the state of a package on the host.
-    pub(crate) fn present(&self, name: &str) -> Result<Present, StepError> {
+    pub(crate) fn present(&self, name: &str) -> Result<PackageState, StepError> {
         let (command, unknown) = match self.format {
             PackageFormat::Deb => {
                 let format = "${db:Status-Abbrev}\t${Version}\n";
@@ -73,14 +73,18 @@ impl<'a> Manager<'a> {
         if !output.success {
             let said = [output.stdout.as_slice(), &output.stderr].concat();
             let is_unknown = String::from_utf8_lossy(&said).contains(unknown);
-            return if is_unknown { Ok(Present::Absent) } else { command.checked(Ok(output)).map(|_| Present::Absent) };
+            return if is_unknown {
+                Ok(PackageState::Absent)
+            } else {
+                command.check_output(Ok(output)).map(|_| PackageState::Absent)
+            };
         }
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(match self.format {
             PackageFormat::Deb => of_dpkg(&said),
             PackageFormat::Rpm => {
                 let versions = said.lines().filter_map(|line| Some(line.split_once('\t')?.1));
-                Present::Installed(versions.map(|version| without_zero_epoch(version).to_owned()).collect())
+                PackageState::Installed(versions.map(|version| without_zero_epoch(version).to_owned()).collect())
             }
         })
     }
@@ -121,7 +125,7 @@ impl<'a> Manager<'a> {
     }
 
     fn run(&self, command: &HostCommand) -> Result<Vec<u8>, StepError> {
-        command.checked(self.commands.run(command, None))
+        command.check_output(self.commands.run(command, None))
     }
 }
 
@@ -140,19 +144,19 @@ fn without_zero_epoch(version: &str) -> &str {
 
 /// Parses dpkg's output: one line per architecture with the wanted action, the state and an error, one letter each, and
 /// the version.
-fn of_dpkg(said: &str) -> Present {
-    let (mut versions, mut found) = (Vec::new(), Present::Absent);
+fn of_dpkg(said: &str) -> PackageState {
+    let (mut versions, mut found) = (Vec::new(), PackageState::Absent);
     for line in said.lines() {
         let Some((state, version)) = line.split_once('\t') else { continue };
         match state.chars().nth(1) {
             // Installed, even if triggers are still pending.
             Some('i' | 'W' | 't') => versions.push(version.to_owned()),
-            Some('c') if found == Present::Absent => found = Present::Configuration,
+            Some('c') if found == PackageState::Absent => found = PackageState::Configuration,
             Some('n' | 'c') | None => {}
-            Some(_) => found = Present::Partial,
+            Some(_) => found = PackageState::Partial,
         }
     }
-    if versions.is_empty() || found == Present::Partial { found } else { Present::Installed(versions) }
+    if versions.is_empty() || found == PackageState::Partial { found } else { PackageState::Installed(versions) }
 }
 
 #[cfg(test)]
@@ -160,7 +164,7 @@ mod tests {
     use std::io;
     use std::sync::Mutex;
 
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use landfall_host::command::{CommandOutput, Input};
 
     use super::*;
@@ -190,8 +194,8 @@ mod tests {
         let manager = Manager::new(PackageFormat::Rpm, &rpm);
         let file = Path::new("/packages/driver.rpm");
         assert_eq!(manager.identify(file).unwrap(), ("driver".to_owned(), "580.1-1.el9".to_owned()));
-        assert_eq!(manager.present("driver").unwrap(), Present::Installed(vec!["580.1-1.el9".to_owned()]));
-        assert_eq!(manager.present("unknown").unwrap(), Present::Absent);
+        assert_eq!(manager.present("driver").unwrap(), PackageState::Installed(vec!["580.1-1.el9".to_owned()]));
+        assert_eq!(manager.present("unknown").unwrap(), PackageState::Absent);
         let failed = manager.present("broken").unwrap_err();
         assert!(failed.to_string().contains("cannot open Packages database"), "{failed}");
         manager.install(&[file.to_owned()]).unwrap();
@@ -217,14 +221,14 @@ mod tests {
     #[test]
     fn dpkg_states_are_understood() {
         for (said, expected) in [
-            ("ii \t1.2-3\n", Present::Installed(vec!["1.2-3".to_owned()])),
-            ("it \t1.2-3\n", Present::Installed(vec!["1.2-3".to_owned()])),
-            ("un \t\n", Present::Absent),
-            ("rc \t1.2-3\n", Present::Configuration),
-            ("iU \t1.2-3\n", Present::Partial),
-            ("iHR\t1.2-3\n", Present::Partial),
-            ("ii \t1\nii \t1\n", Present::Installed(vec!["1".to_owned(), "1".to_owned()])),
-            ("", Present::Absent),
+            ("ii \t1.2-3\n", PackageState::Installed(vec!["1.2-3".to_owned()])),
+            ("it \t1.2-3\n", PackageState::Installed(vec!["1.2-3".to_owned()])),
+            ("un \t\n", PackageState::Absent),
+            ("rc \t1.2-3\n", PackageState::Configuration),
+            ("iU \t1.2-3\n", PackageState::Partial),
+            ("iHR\t1.2-3\n", PackageState::Partial),
+            ("ii \t1\nii \t1\n", PackageState::Installed(vec!["1".to_owned(), "1".to_owned()])),
+            ("", PackageState::Absent),
         ] {
             assert_eq!(of_dpkg(said), expected, "{said}");
         }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use landfall_bundle_spec::Sha256;
-use landfall_engine::journal::{self, Pinned};
+use landfall_engine::journal::{self, OperationPins};
 use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId, Undo};
 use landfall_engine::step::{Durable, Step, StepError};
 use landfall_host::command::CommandRunner;
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pins::PinnedTrust;
 
-pub(crate) use manager::{Manager, Present};
+pub(crate) use manager::{Manager, PackageState};
 use packages::Packages;
 pub(crate) use packages::conflict;
 use stage::StagePackages;
@@ -56,7 +56,7 @@ pub(crate) struct HostPins {
     pub(crate) plan: Plan<HostAction>,
 }
 
-impl Pinned for HostPins {
+impl OperationPins for HostPins {
     fn operation(&self) -> Operation {
         self.plan.operation
     }

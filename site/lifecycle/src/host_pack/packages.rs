@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use landfall_engine::step::{Durable as _, Observed, Step, StepError};
+use landfall_engine::step::{Durable as _, ObservedState, Step, StepError};
 use landfall_error_codes::codes;
 use landfall_release_document::{HostPackage, PackageFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::stage::file;
-use super::{HostSite, Manager, Present};
+use super::{HostSite, Manager, PackageState};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub(crate) struct Packages {
 }
 
 /// Earlier state of each package by name.
-type Before = BTreeMap<String, Present>;
+type EarlierStates = BTreeMap<String, PackageState>;
 
 impl Packages {
     fn manager<'a>(&self, site: &'a HostSite) -> Manager<'a> {
@@ -35,7 +35,7 @@ impl Packages {
         let manager = self.manager(site);
         let mut files = Vec::new();
         for package in &self.packages {
-            if !matches!(manager.present(&package.name)?, Present::Installed(_)) {
+            if !matches!(manager.present(&package.name)?, PackageState::Installed(_)) {
                 files.push(file(&site.paths, package));
             }
         }
@@ -44,39 +44,39 @@ impl Packages {
 }
 
 /// Describes a package that is installed in another version.
-pub(crate) fn conflict(package: &HostPackage, found: &Present) -> Option<String> {
-    let Present::Installed(versions) = found else { return None };
+pub(crate) fn conflict(package: &HostPackage, found: &PackageState) -> Option<String> {
+    let PackageState::Installed(versions) = found else { return None };
     let other = versions.iter().find(|version| **version != package.version)?;
     Some(format!("{} is installed in version {other}, and the host pack has {}", package.name, package.version))
 }
 
 impl Step<HostSite> for Packages {
-    fn observe(&self, site: &mut HostSite) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut HostSite) -> Result<ObservedState, StepError> {
         let manager = self.manager(site);
         let (mut installed, mut begun) = (0, 0);
         for package in &self.packages {
             let found = manager.present(&package.name)?;
             if let Some(conflict) = conflict(package, &found) {
-                return Ok(Observed::Foreign(conflict));
+                return Ok(ObservedState::Foreign(conflict));
             }
             match found {
-                Present::Installed(_) => installed += 1,
-                Present::Partial => begun += 1,
-                Present::Absent | Present::Configuration => {}
+                PackageState::Installed(_) => installed += 1,
+                PackageState::Partial => begun += 1,
+                PackageState::Absent | PackageState::Configuration => {}
             }
         }
         let all = self.packages.len();
         Ok(match (installed, begun) {
-            (0, 0) => Observed::Absent,
-            (count, 0) if count == all => Observed::Done,
-            (count, _) => Observed::Partial(format!("{count} of {all} packages are installed")),
+            (0, 0) => ObservedState::Absent,
+            (count, 0) if count == all => ObservedState::Done,
+            (count, _) => ObservedState::Partial(format!("{count} of {all} packages are installed")),
         })
     }
 
     /// Records the earlier state. Fails if a file contains another package than listed, before anything is installed.
     fn prepare(&self, site: &mut HostSite) -> Result<Value, StepError> {
         let manager = self.manager(site);
-        let mut before = Before::new();
+        let mut before = EarlierStates::new();
         for package in &self.packages {
             let (name, version) = manager.identify(&file(&site.paths, package))?;
             if (&name, &version) != (&package.name, &package.version) {
@@ -102,7 +102,7 @@ impl Step<HostSite> for Packages {
             // The operation was refused before anything was installed.
             return Ok(());
         }
-        let before: Before = serde_json::from_value(before.clone()).map_err(|error| {
+        let before: EarlierStates = serde_json::from_value(before.clone()).map_err(|error| {
             StepError::new(codes::BUG, "the journal does not say what was installed").because(error)
         })?;
         let manager = self.manager(site);
@@ -110,8 +110,10 @@ impl Step<HostSite> for Packages {
         for package in self.packages.iter().rev() {
             let now = manager.present(&package.name)?;
             match before.get(&package.name) {
-                Some(Present::Configuration) if now != Present::Configuration => removed.push(package.name.as_str()),
-                Some(Present::Absent | Present::Partial) if now != Present::Absent => {
+                Some(PackageState::Configuration) if now != PackageState::Configuration => {
+                    removed.push(package.name.as_str())
+                }
+                Some(PackageState::Absent | PackageState::Partial) if now != PackageState::Absent => {
                     purged.push(package.name.as_str());
                 }
                 // The package was installed before, or is already removed.
@@ -132,7 +134,7 @@ mod tests {
     use landfall_bundle_spec::Sha256;
     use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
     use landfall_host::paths::SitePaths;
-    use landfall_media::progress::Silent;
+    use landfall_media::progress::SilentProgress;
     use landfall_release_document::Descriptor;
 
     use super::*;
@@ -158,7 +160,7 @@ mod tests {
     fn only_missing_packages_are_installed() {
         let folder = tempfile::tempdir().unwrap();
         let (paths, rpm) = (SitePaths::below(folder.path()), Arc::new(Rpm::default()));
-        let mut site = HostSite { paths, media: None, progress: Arc::new(Silent), commands: rpm.clone() };
+        let mut site = HostSite { paths, media: None, progress: Arc::new(SilentProgress), commands: rpm.clone() };
         let package = |name: &str| HostPackage {
             name: name.to_owned(),
             version: "1-1".to_owned(),

@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-use landfall_engine::step::{Observed, Step, StepError};
-use landfall_error_codes::{Coded, codes};
+use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_error_codes::{CodedError, codes};
 use landfall_host::paths::SitePaths;
 use landfall_media::progress::Event;
 use landfall_media::stage::stage;
@@ -37,23 +37,23 @@ pub(crate) fn remove_copies(paths: &SitePaths) -> Result<(), StepError> {
 }
 
 impl Step<HostSite> for StagePackages {
-    fn observe(&self, site: &mut HostSite) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut HostSite) -> Result<ObservedState, StepError> {
         let there = self.packages.iter().filter(|package| {
             let found = fs_err::metadata(file(&site.paths, package));
             found.is_ok_and(|found| found.is_file() && found.len() == package.blob.size)
         });
         let (count, all) = (there.count(), self.packages.len());
         Ok(match count {
-            _ if count == all => Observed::Done,
-            0 if !site.paths.host_pack_store().exists() => Observed::Absent,
-            _ => Observed::Partial(format!("{count} of {all} packages are copied")),
+            _ if count == all => ObservedState::Done,
+            0 if !site.paths.host_pack_store().exists() => ObservedState::Absent,
+            _ => ObservedState::Partial(format!("{count} of {all} packages are copied")),
         })
     }
 
     fn act(&self, site: &mut HostSite, _before: &Value) -> Result<Value, StepError> {
         let media = site.media.as_ref().ok_or_else(|| StepError::new(codes::BUG, "the host pack has no media"))?;
         let found = find_media(&media.path, &media.payload, media.io.media.clone())?;
-        let store = ContentStore::counted(site.paths.host_pack_store(), media.io.store.clone());
+        let store = ContentStore::with_counters(site.paths.host_pack_store(), media.io.store.clone());
         let failed =
             |error: MediaError| StepError::new(error.code(), "the host pack was not fully copied").because(error);
         let copied = stage(&found, &store, &*site.progress).map_err(failed)?;

@@ -8,7 +8,7 @@ use landfall_bundle_spec::Verified;
 use landfall_bundle_spec::head::Opened;
 use landfall_bundle_spec::trust::{Revocation, Root, TrustAnchor};
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_host::files;
 use landfall_host::identifiers::host_identifiers;
 use landfall_host::paths::SitePaths;
@@ -59,12 +59,12 @@ pub(crate) struct GivenLicense {
 impl GivenLicense {
     /// Reads the file of a license.
     pub(crate) fn read(path: &Path) -> Result<Self, StepError> {
-        let bytes = files::read_at_most(path, MOST_BYTES).map_err(|error| files::failed("read", path, error))?;
+        let bytes = files::read_at_most(path, MOST_BYTES).map_err(|error| files::file_error("read", path, error))?;
         Ok(Self { name: path.display().to_string(), bytes })
     }
 
     /// Returns a license that the console sent.
-    pub(crate) fn sent(text: &str) -> Self {
+    pub(crate) fn from_console(text: &str) -> Self {
         Self { name: "that the console sent".to_owned(), bytes: text.as_bytes().to_vec() }
     }
 }
@@ -72,7 +72,7 @@ impl GivenLicense {
 /// The applicable license of an operation, and its standing.
 #[derive(Debug, Clone)]
 pub(crate) struct Licensing {
-    held: Option<Held>,
+    held: Option<HeldLicense>,
     /// Newest signed time that the operation brings.
     signed: Timestamp,
     /// Reason why the site's license is unusable, if it is.
@@ -81,14 +81,14 @@ pub(crate) struct Licensing {
 
 /// Standing of a license, and the date by which it was judged.
 #[derive(Debug, Clone)]
-pub(crate) struct Judged {
+pub(crate) struct DatedStanding {
     /// Standing of the license.
     pub(crate) standing: Standing,
     /// Trusted time.
     pub(crate) date: Timestamp,
 }
 
-impl Judged {
+impl DatedStanding {
     /// Describes the standing, including the date if another date would change it.
     fn text(&self, license: &License) -> String {
         let text = self.standing.text(license);
@@ -105,10 +105,10 @@ const WRONG_DATE: &str =
     "If that date is wrong, set the clock, run `landfall license confirm-date`, then the same command again.";
 
 #[derive(Debug, Clone)]
-struct Held {
+struct HeldLicense {
     record: LicenseRecord,
     license: License,
-    judged: Judged,
+    judged: DatedStanding,
     /// True if a person passed it. It is stored when the operation begins.
     is_new: bool,
 }
@@ -121,7 +121,7 @@ impl Licensing {
         release: &LicensedRelease<'_>,
         given: Option<&GivenLicense>,
     ) -> Result<Self, StepError> {
-        let (root, signed) = (release.verified.trusted().root(), release.built_at);
+        let (root, signed) = (release.verified.trusted_root().root(), release.built_at);
         let before = match place {
             LicensedHost::Here { paths, .. } => LicenseRecord::read(paths),
             LicensedHost::Elsewhere(_) => Ok(None),
@@ -129,8 +129,8 @@ impl Licensing {
         let mut note = before.as_ref().err().map(why);
         let before = before.ok().flatten();
         let found = match given {
-            Some(given) => Some(opened(given, root, release.name, before.as_ref())?),
-            None => before.and_then(|record| match held(record, release) {
+            Some(given) => Some(verify_license(given, root, release.name, before.as_ref())?),
+            None => before.and_then(|record| match stored_license(record, release) {
                 Ok(found) => Some(found),
                 Err(error) => {
                     note = Some(why(&error));
@@ -154,7 +154,7 @@ impl Licensing {
             let what = format!("the license {} is {}", license.terms().id, judged.text(&license));
             return Err(StepError::new(code, what));
         }
-        Ok(Self { held: Some(Held { record, license, judged, is_new: given.is_some() }), signed, note })
+        Ok(Self { held: Some(HeldLicense { record, license, judged, is_new: given.is_some() }), signed, note })
     }
 
     /// Returns the applicable license.
@@ -219,12 +219,12 @@ impl Licensing {
 fn refuse_worse(
     place: &LicensedHost<'_>,
     release: &LicensedRelease<'_>,
-    (given, found): (&License, &Judged),
+    (given, found): (&License, &DatedStanding),
     signed: Timestamp,
 ) -> Result<(), StepError> {
     let LicensedHost::Here { paths, .. } = place else { return Ok(()) };
     let Some(record) = LicenseRecord::read(paths).ok().flatten() else { return Ok(()) };
-    let Ok((record, license)) = held(record, release) else { return Ok(()) };
+    let Ok((record, license)) = stored_license(record, release) else { return Ok(()) };
     let kept = judge(place, &record, &license, (signed, release.verified.revocation()))?;
     if !kept.standing.permits() || license.terms().id == given.terms().id {
         return Ok(());
@@ -238,8 +238,8 @@ fn refuse_worse(
 
 /// Returns the stored license, if it is from the vendor of this release: an earlier installation may have left another
 /// vendor's. The license stays even if its signer has lost the role.
-fn held(record: LicenseRecord, release: &LicensedRelease<'_>) -> Result<(LicenseRecord, License), StepError> {
-    let (license, trusted) = (record.license()?, release.verified.trusted().root());
+fn stored_license(record: LicenseRecord, release: &LicensedRelease<'_>) -> Result<(LicenseRecord, License), StepError> {
+    let (license, trusted) = (record.license()?, release.verified.trusted_root().root());
     let terms = license.terms();
     if terms.release != release.name {
         let what = format!("the license {} is for {}", terms.id, terms.release);
@@ -258,14 +258,14 @@ fn held(record: LicenseRecord, release: &LicensedRelease<'_>) -> Result<(License
 }
 
 /// Verifies a license that a person passes, and creates its record.
-fn opened(
+fn verify_license(
     GivenLicense { name, bytes }: &GivenLicense,
     root: &Root,
     release: &str,
     before: Option<&LicenseRecord>,
 ) -> Result<(LicenseRecord, License), StepError> {
-    let sealed = SealedLicense::read(name, bytes).map_err(refused)?;
-    let license = sealed.verify(&TrustAnchor::Root(root.bytes().to_vec())).map_err(refused)?;
+    let sealed = SealedLicense::read(name, bytes).map_err(license_error)?;
+    let license = sealed.verify(&TrustAnchor::Root(root.bytes().to_vec())).map_err(license_error)?;
     let terms = license.terms();
     if terms.release != release {
         let what = format!("the license {} is for {}, and this release is {release}", terms.id, terms.release);
@@ -274,7 +274,7 @@ fn opened(
     Ok((LicenseRecord::with(&license, before)?, license))
 }
 
-fn refused(error: LicenseError) -> StepError {
+fn license_error(error: LicenseError) -> StepError {
     let step = StepError::new(error.code(), error.to_string());
     let step = match error.hint() {
         Some(hint) => step.hint(hint),
@@ -292,7 +292,7 @@ pub(crate) fn judge(
     record: &LicenseRecord,
     license: &License,
     (signed, brought): (Timestamp, Option<&Revocation>),
-) -> Result<Judged, StepError> {
+) -> Result<DatedStanding, StepError> {
     let (now, identifiers, known) = match place {
         LicensedHost::Here { paths, .. } => {
             let now = site_time::would_learn(paths, &machine_clocks(paths), signed)?.now();
@@ -306,9 +306,9 @@ pub(crate) fn judge(
         }
     };
     let revocation = newest([known.as_ref(), license.revocation(), brought]);
-    let superseded: &BTreeSet<String> = record.superseded();
+    let superseded: &BTreeSet<String> = record.superseded_ids();
     let circumstances = Circumstances { now, identifiers: identifiers.as_ref(), revocation, superseded };
-    Ok(Judged { standing: license.standing(&circumstances), date: now })
+    Ok(DatedStanding { standing: license.standing(&circumstances), date: now })
 }
 
 /// Returns the revocation with the highest number, which is in force.

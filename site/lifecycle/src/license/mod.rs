@@ -6,8 +6,8 @@ mod record;
 mod report;
 pub mod usage;
 
-pub(crate) use gate::{GivenLicense, Judged, LicensedHost, LicensedRelease, Licensing, judge, needs};
+pub(crate) use gate::{DatedStanding, GivenLicense, LicensedHost, LicensedRelease, Licensing, judge, needs};
 pub use record::LicenseRecord;
 pub(crate) use record::{SAVED, adopt, cluster_identifier, remember_cluster, remove, saved_documents, why};
-pub(crate) use report::shown;
+pub(crate) use report::identifier_texts;
 pub use report::{LicenseReport, LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};

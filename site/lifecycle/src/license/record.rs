@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use landfall_bundle_spec::trust::{Root, TrustAnchor};
 use landfall_cluster::{Cluster, ObjectName};
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_host::identifiers::host_identifiers;
 use landfall_host::paths::SitePaths;
 use landfall_host::site_time;
@@ -49,20 +49,20 @@ impl LicenseRecord {
     /// Reads the record of this site; `None` on a site without a license. [`LicenseRecord::license`] checks its
     /// signatures.
     pub fn read(paths: &SitePaths) -> Result<Option<Self>, StepError> {
-        Ok(twin(paths).read::<Self>()?.into_iter().reduce(Self::merged))
+        Ok(twin(paths).read::<Self>()?.into_iter().reduce(Self::merge))
     }
 
     /// Returns the license, after checking its signatures again under the root document that accepted it.
     pub fn license(&self) -> Result<License, StepError> {
-        self.verified(self.root.as_bytes())
+        self.verify(self.root.as_bytes())
     }
 
     /// Returns true if this root document also accepts the license.
     pub(crate) fn is_accepted_by(&self, root: &Root) -> bool {
-        self.verified(root.bytes()).is_ok()
+        self.verify(root.bytes()).is_ok()
     }
 
-    fn verified(&self, root: &[u8]) -> Result<License, StepError> {
+    fn verify(&self, root: &[u8]) -> Result<License, StepError> {
         let unusable = |error: landfall_license::LicenseError| {
             StepError::new(codes::LICENSE_RECORD, "the site's license cannot be used").because(error)
         };
@@ -106,7 +106,7 @@ impl LicenseRecord {
     }
 
     /// Returns the IDs of licenses that are no longer valid here.
-    pub fn superseded(&self) -> &BTreeSet<String> {
+    pub fn superseded_ids(&self) -> &BTreeSet<String> {
         &self.superseded
     }
 
@@ -131,7 +131,7 @@ impl LicenseRecord {
     }
 
     /// Merges two copies: the newer one counts, but licenses that either has replaced stay replaced.
-    fn merged(self, other: Self) -> Self {
+    fn merge(self, other: Self) -> Self {
         let (mut newer, older) = if other.sequence > self.sequence { (other, self) } else { (self, other) };
         newer.superseded.extend(older.superseded);
         newer.identifiers.extend(older.identifiers);
@@ -189,8 +189,8 @@ pub(crate) fn saved_documents(paths: &SitePaths) -> Vec<(&'static str, Vec<u8>)>
         read(found.map(|found| found.map(|found| found.to_string().into_bytes())))
     };
     let record = LicenseRecord::read(paths).map(|record| record.and_then(|record| serde_json::to_value(record).ok()));
-    let time = site_time::stored(paths).map(|time| time.and_then(|time| serde_json::to_value(time).ok()));
-    let saved = [json(record), json(time), read(usage::saved(paths))];
+    let time = site_time::stored_time(paths).map(|time| time.and_then(|time| serde_json::to_value(time).ok()));
+    let saved = [json(record), json(time), read(usage::read_usage(paths))];
     SAVED.into_iter().zip(saved).filter_map(|(name, bytes)| Some((name, bytes?))).collect()
 }
 
@@ -233,7 +233,7 @@ mod tests {
         let begin: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
         let mut terms = sample::terms(id, begin + SignedDuration::from_hours(24 * day)).unwrap();
         terms.supersedes = supersedes.iter().map(|id| (*id).to_owned()).collect();
-        sample::sealed(vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
+        sample::seal_license(vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(refused(&of("c", 0, &[]), &second), codes::LICENSE_OLDER.id);
         // A vendor corrects a license with a wrong date.
         let corrected = LicenseRecord::with(&of("d", 0, &["b"]), Some(&second)).unwrap();
-        assert_eq!(corrected.superseded(), &BTreeSet::from(["a".to_owned(), "b".to_owned()]));
+        assert_eq!(corrected.superseded_ids(), &BTreeSet::from(["a".to_owned(), "b".to_owned()]));
         assert_eq!(corrected.license().unwrap().terms().id, "d");
     }
 

@@ -158,6 +158,6 @@ impl TrustedDate {
 }
 
 /// Returns identifiers as sorted text.
-pub(crate) fn shown(identifiers: &BTreeSet<Identifier>) -> Vec<String> {
+pub(crate) fn identifier_texts(identifiers: &BTreeSet<Identifier>) -> Vec<String> {
     identifiers.iter().map(ToString::to_string).collect()
 }

@@ -34,14 +34,14 @@ impl Operations {
     /// returns only the pods that have it, each with that container alone.
     pub fn component_pods(&self, component: &str, container: Option<&str>) -> Result<Vec<PodContainers>> {
         let (cluster, inventory) = self.component(component)?;
-        selected(pods(&cluster, &inventory)?, component, container)
+        select_containers(pods(&cluster, &inventory)?, component, container)
     }
 
     /// Follows the logs of a component's pods, including pods that start later, until the listener breaks.
     pub fn follow_logs(&self, component: &str, selection: &LogSelection, listener: &Listener) -> Result<()> {
         let (cluster, inventory) = self.component(component)?;
         if selection.container.is_some() {
-            selected(pods(&cluster, &inventory)?, component, selection.container.as_deref())?;
+            select_containers(pods(&cluster, &inventory)?, component, selection.container.as_deref())?;
         }
         Ok(cluster.follow_logs(&inventory, selection, listener).map_err(StepError::from)?)
     }
@@ -70,7 +70,7 @@ fn pods(cluster: &Cluster, inventory: &Inventory) -> Result<Vec<PodContainers>> 
 }
 
 /// Returns the pods that have a container of this name, each with it alone; all pods if no name is given.
-fn selected(pods: Vec<PodContainers>, component: &str, container: Option<&str>) -> Result<Vec<PodContainers>> {
+fn select_containers(pods: Vec<PodContainers>, component: &str, container: Option<&str>) -> Result<Vec<PodContainers>> {
     let Some(wanted) = container else { return Ok(pods) };
     let known: BTreeSet<&str> = pods.iter().flat_map(|pod| &pod.containers).map(|one| one.name.as_str()).collect();
     if !known.contains(wanted) {
@@ -109,12 +109,12 @@ mod tests {
     use std::sync::Arc;
 
     use landfall_cluster::PodContainer;
-    use landfall_error_codes::{Coded, codes};
+    use landfall_error_codes::{CodedError, codes};
     use landfall_host::pack;
     use landfall_host::paths::SitePaths;
     use landfall_media::counters::IoCounters;
     use landfall_media::durable;
-    use landfall_media::progress::Silent;
+    use landfall_media::progress::SilentProgress;
 
     use super::*;
 
@@ -139,14 +139,14 @@ mod tests {
                 .collect(),
         };
         let pods = || vec![pod("postgres-0", &["postgres", "metrics"]), pod("postgres-dump", &["dump"])];
-        assert_eq!(selected(pods(), "postgres", None).unwrap(), pods());
-        assert_eq!(selected(pods(), "postgres", Some("dump")).unwrap(), [pod("postgres-dump", &["dump"])]);
-        assert_eq!(selected(pods(), "postgres", Some("metrics")).unwrap(), [pod("postgres-0", &["metrics"])]);
+        assert_eq!(select_containers(pods(), "postgres", None).unwrap(), pods());
+        assert_eq!(select_containers(pods(), "postgres", Some("dump")).unwrap(), [pod("postgres-dump", &["dump"])]);
+        assert_eq!(select_containers(pods(), "postgres", Some("metrics")).unwrap(), [pod("postgres-0", &["metrics"])]);
         for (asked, answer) in [
             ("postgress", "no pod of postgres has a container postgress: did you mean postgres?"),
             ("x", "no pod of postgres has a container x: it has dump, metrics, postgres"),
         ] {
-            let error = selected(pods(), "postgres", Some(asked)).unwrap_err();
+            let error = select_containers(pods(), "postgres", Some(asked)).unwrap_err();
             assert_eq!((error.to_string().as_str(), error.code()), (answer, codes::UNKNOWN_CONTAINER));
         }
     }
@@ -155,7 +155,8 @@ mod tests {
     fn site_kubectl_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
-        let operations = Operations { paths: paths.clone(), progress: Arc::new(Silent), io: IoCounters::default() };
+        let operations =
+            Operations { paths: paths.clone(), progress: Arc::new(SilentProgress), io: IoCounters::default() };
         let write = |path: &std::path::Path, bytes: &[u8]| {
             durable::create_folder(path.parent().unwrap()).unwrap();
             durable::write_file(path, bytes, 0o755).unwrap();

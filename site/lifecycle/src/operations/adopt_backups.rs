@@ -136,7 +136,7 @@ impl Operations {
     /// Copies a folder recursively, each file in memory: a repository's files have at most some tens of mebibytes.
     fn copy_folder(&self, from: &Path, to: &Path) -> Result<()> {
         durable::create_folder_with_mode(to, 0o700)?;
-        let failed = |error| files::failed("list", from, error);
+        let failed = |error| files::file_error("list", from, error);
         for entry in fs_err::read_dir(from).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             let target = to.join(path.file_name().unwrap_or_default());
@@ -144,7 +144,7 @@ impl Operations {
                 self.copy_folder(&path, &target)?;
                 continue;
             }
-            let bytes = fs_err::read(&path).map_err(|error| files::failed("read", &path, error))?;
+            let bytes = fs_err::read(&path).map_err(|error| files::file_error("read", &path, error))?;
             durable::write_file(&target, &bytes, 0o400)?;
             self.progress.event(Event::Advanced { bytes: bytes.len() as u64 });
         }
@@ -279,7 +279,7 @@ fn settings_of(journal: &Path) -> Option<SiteConfiguration> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     use super::*;
     use crate::operations::testing::operations;

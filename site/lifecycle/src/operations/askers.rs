@@ -110,7 +110,7 @@ impl AskedBy {
 
 /// Content of a file.
 #[derive(Serialize, Deserialize)]
-struct Noted {
+struct AskerRecord {
     /// Number of the journal.
     operation: u64,
     #[serde(flatten)]
@@ -136,7 +136,7 @@ impl Operations {
     pub(super) fn asker_of(&self, operation: u64) -> Option<AskedBy> {
         let read = files::read_at_most(&path(&self.paths.activity(), operation), FILE_BYTES);
         let bytes = read.ok().filter(|bytes| bytes.len() as u64 <= FILE_BYTES)?;
-        let noted: Noted = serde_json::from_slice(&bytes).ok()?;
+        let noted: AskerRecord = serde_json::from_slice(&bytes).ok()?;
         (noted.operation == operation && noted.asked.is_sound()).then_some(noted.asked)
     }
 
@@ -153,7 +153,7 @@ fn note(folder: &Path, operation: u64, asked: Option<AskedBy>) -> Result<(), Dur
     let file = path(folder, operation);
     let Some(asked) = asked else { return durable::remove_file(&file) };
     durable::create_folder_with_mode(folder, 0o700)?;
-    let text = serde_json::to_vec(&Noted { operation, asked }).unwrap_or_default();
+    let text = serde_json::to_vec(&AskerRecord { operation, asked }).unwrap_or_default();
     durable::write_file(&file, &text, 0o600)?;
     for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_host::space::Space;
 use landfall_media::progress::Event;
 use landfall_release_document::ReleaseDocument;
@@ -16,7 +16,7 @@ use super::Operations;
 use super::backup::is_of;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::{OperationError, Result};
-use super::past::Past;
+use super::past::JournaledOperation;
 use crate::backups::{LogIndex, LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse, unusable};
 use crate::room::Demand;
 
@@ -41,7 +41,7 @@ impl Operations {
     /// Does not take the site's lock: a backup that takes hours must not interrupt points in time for as long.
     pub fn back_up_logs(&self) -> Result<SavedLogs> {
         let history = self.history()?;
-        let decision = decide(Verb::Change, history.deciding().map(Past::position));
+        let decision = decide(Verb::Change, history.deciding().map(JournaledOperation::position));
         if let Decision::Refuse(Refusal::InstallOpen | Refusal::ChangeOpen | Refusal::UninstallOpen) = decision {
             self.progress.event(Event::Note("no log backup is made: an operation is changing this site".to_owned()));
             return Ok(SavedLogs { logs: Vec::new() });
@@ -78,7 +78,7 @@ impl Operations {
                 return Ok::<_, OperationError>(Vec::new());
             }
             let history = self.history()?;
-            let pins = history.committed().and_then(Past::pins);
+            let pins = history.last_committed().and_then(JournaledOperation::pins);
             let own = known.full.iter().filter(|backup| pins.is_none_or(|pins| is_of(backup, pins)));
             Ok(own.map(|backup| backup.id).collect())
         });

@@ -15,7 +15,7 @@ use super::adopt_backups::best;
 use super::backup::{newest_of, proven_in};
 use super::restore::RestoreRequest;
 use super::restore_choice::candidates;
-use super::testing::{installed, with_data};
+use super::testing::{installed_site, with_data};
 use crate::backups::missing_copies;
 use crate::pins::Pins;
 
@@ -179,14 +179,14 @@ impl World {
 }
 
 fn forget(backups: &mut Backups, retention: Retention) {
-    let kept = retention.kept(backups);
+    let kept = retention.kept_backups(backups);
     backups.full.retain(|backup| kept.contains(&backup.id));
     backups.logs.retain(|backup| kept.contains(&backup.id));
 }
 
 #[test]
 fn protected_backups_survive_random_histories() {
-    let fixture = installed(&with_data(), json!({}));
+    let fixture = installed_site(&with_data(), json!({}));
     let history = fixture.operations.history().unwrap();
     let pins = fixture.operations.changeable(&history).unwrap();
     assert_eq!((pins.release.as_str(), pins.version.as_str()), ("tiny", "1.0.0"));

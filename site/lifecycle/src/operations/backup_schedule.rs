@@ -103,19 +103,19 @@ impl Operations {
 #[cfg(test)]
 mod tests {
     use landfall_engine::step::StepError;
-    use landfall_error_codes::{Coded, codes};
+    use landfall_error_codes::{CodedError, codes};
     use landfall_media::durable;
     use serde_json::json;
 
     use super::*;
     use crate::configuration::ChangedValues;
     use crate::operations::install::tests::release;
-    use crate::operations::testing::{Systemd, installed, with_data};
+    use crate::operations::testing::{Systemd, installed_site, with_data};
     use crate::site_secrets::NO_SECRETS;
 
     #[test]
     fn schedule_reports_settings_next_and_latest() {
-        let fixture = installed(&with_data(), json!({ "time": "03:15", "keep": { "daily": 14, "monthly": 6 } }));
+        let fixture = installed_site(&with_data(), json!({ "time": "03:15", "keep": { "daily": 14, "monthly": 6 } }));
         let schedule = fixture.operations.schedule_by(&Systemd).unwrap();
         let keep = KeptBackups { hourly: 0, daily: 14, weekly: 0, monthly: 6, point_in_time_days: 7 };
         assert_eq!((schedule.time.as_deref(), schedule.active), (Some("03:15"), true));
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn schedule_names_interrupted_drill() {
-        let fixture = installed(&with_data(), json!({}));
+        let fixture = installed_site(&with_data(), json!({}));
         let paths = &fixture.operations.paths;
         durable::create_folder(&paths.backup_repository()).unwrap();
         durable::write_file(&paths.drill_running(), br#"{"at": "2026-11-26T09:00:00Z", "pid": 1, "boot": "x"}"#, 0o600)
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn impossible_schedules_are_refused() {
-        let fixture = installed(&release(3), json!({ "copies": ["/mnt/vault"] }));
+        let fixture = installed_site(&release(3), json!({ "copies": ["/mnt/vault"] }));
         let operations = &fixture.operations;
         let journals = operations.journals().list().unwrap().len();
         let code = |time: &str| operations.prepare_backup_time(time).err().unwrap().code();
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn only_new_time_is_a_change() {
-        let fixture = installed(&release(3), json!({ "copies": ["/mnt/vault"] }));
+        let fixture = installed_site(&release(3), json!({ "copies": ["/mnt/vault"] }));
         let prepare = |time: &str| {
             let change = fixture.operations.at_backup_time(time).unwrap();
             let settings = change.settings().iter();

@@ -74,7 +74,7 @@ impl Operations {
         }
         self.check_backup()?;
         let start = systemctl(&["start", "--no-block", BACKUP]);
-        start.checked(Subprocesses.run(&start, None))?;
+        start.check_output(Subprocesses.run(&start, None))?;
         Ok(true)
     }
 
@@ -92,7 +92,7 @@ impl Operations {
         }
         self.check_drill()?;
         let start = drill_unit(&self.paths.command().display().to_string());
-        start.checked(Subprocesses.run(&start, None))?;
+        start.check_output(Subprocesses.run(&start, None))?;
         Ok(true)
     }
 
@@ -132,13 +132,13 @@ fn drill_unit(program: &str) -> HostCommand {
 #[cfg(test)]
 mod tests {
     use landfall_engine::step::StepError;
-    use landfall_error_codes::{Coded as _, codes};
+    use landfall_error_codes::{CodedError as _, codes};
     use landfall_media::durable;
     use serde_json::json;
 
     use super::*;
     use crate::operations::install::tests::release;
-    use crate::operations::testing::{Systemd, installed, operations, with_data};
+    use crate::operations::testing::{Systemd, installed_site, operations, with_data};
 
     #[test]
     fn backup_times_come_from_timers() {
@@ -174,26 +174,26 @@ mod tests {
 
     #[test]
     fn impossible_drill_is_refused() {
-        let fixture = installed(&with_data(), json!({}));
+        let fixture = installed_site(&with_data(), json!({}));
         let code = || fixture.operations.check_drill().unwrap_err().code();
         assert_eq!(code(), codes::BACKUP_UNKNOWN);
         let lock = fixture.operations.journals().lock("backup").unwrap();
         assert_eq!(code(), codes::SITE_BUSY);
         drop(lock);
-        let without = installed(&release(3), json!({}));
+        let without = installed_site(&release(3), json!({}));
         assert_eq!(without.operations.check_drill().unwrap_err().code(), codes::BACKUP_NO_RULES);
     }
 
     #[test]
     fn impossible_backup_is_refused() {
-        let fixture = installed(&with_data(), json!({}));
+        let fixture = installed_site(&with_data(), json!({}));
         fixture.operations.check_backup().unwrap();
         let lock = fixture.operations.journals().lock("drill").unwrap();
         let refused = fixture.operations.check_backup().unwrap_err();
         assert_eq!(refused.code(), codes::SITE_BUSY);
         assert!(refused.to_string().contains("drill"), "it names what runs: {refused}");
         drop(lock);
-        let without = installed(&release(3), json!({}));
+        let without = installed_site(&release(3), json!({}));
         assert_eq!(without.operations.check_backup().unwrap_err().code(), codes::BACKUP_NO_RULES);
     }
 

@@ -12,7 +12,7 @@ use landfall_bundle_spec::{Error as FormatError, Sha256, Verified};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_media::Payload;
-use landfall_media::bundle::{Located, locate_counted};
+use landfall_media::bundle::{UnverifiedBundle, locate_counted};
 use landfall_media::counters::Counters;
 use landfall_media::progress::Event;
 use landfall_release_document::{
@@ -32,14 +32,14 @@ use crate::plan::objects::ObjectsInputs;
 
 /// Locates a bundle, verifies its head and parses its release: the only way from a path to a usable bundle. Reads no
 /// payload. Fails if the bundle needs a newer Landfall.
-pub fn open_trusted(path: &Path, trust: &Trust, counters: &Counters) -> Result<(Located, TrustedRelease)> {
-    SignedHead::open(path, trust, counters)?.understood()
+pub fn open_trusted(path: &Path, trust: &Trust, counters: &Counters) -> Result<(UnverifiedBundle, TrustedRelease)> {
+    SignedHead::open(path, trust, counters)?.into_release()
 }
 
 /// Locates a bundle of a release or a host pack, and verifies its head. Reads no payload.
-pub fn open_verified(path: &Path, trust: &Trust, counters: &Counters) -> Result<(Located, Arc<Verified>)> {
+pub fn open_verified(path: &Path, trust: &Trust, counters: &Counters) -> Result<(UnverifiedBundle, Arc<Verified>)> {
     // Among several bundles, a person must name the one to check. Otherwise, the one for this host would pass for all.
-    let (located, verified) = SignedHead::of(locate_counted(path, counters)?, trust)?.verified()?;
+    let (located, verified) = SignedHead::of(locate_counted(path, counters)?, trust)?.into_verified()?;
     let verified = if verified.small_document(HOST_PACK_DOCUMENT_NAME).is_some() {
         TrustedHostPack::understand(verified)?.verified
     } else {
@@ -50,17 +50,17 @@ pub fn open_verified(path: &Path, trust: &Trust, counters: &Counters) -> Result<
 
 /// A head with verified signatures, and its path.
 pub(super) struct SignedHead {
-    located: Found,
+    located: LocatedBundle,
     signed: Signed<Box<dyn Read>>,
 }
 
 /// A bundle's path, for errors.
-struct Found {
-    located: Located,
+struct LocatedBundle {
+    located: UnverifiedBundle,
 }
 
-impl Found {
-    fn refused(&self, source: FormatError) -> OperationError {
+impl LocatedBundle {
+    fn refusal(&self, source: FormatError) -> OperationError {
         OperationError::Refused { path: self.located.head_path().to_owned(), source: Box::new(source) }
     }
 }
@@ -71,22 +71,22 @@ impl SignedHead {
         Self::of(locate_for_host(path, counters)?, trust)
     }
 
-    fn of(located: Located, trust: &Trust) -> Result<Self> {
-        let located = Found { located };
+    fn of(located: UnverifiedBundle, trust: &Trust) -> Result<Self> {
+        let located = LocatedBundle { located };
         let source: Box<dyn Read> = Box::new(located.located.head()?);
         let sealed = Sealed::read(source).and_then(|sealed| sealed.trust(&trust.anchor));
-        let signed = sealed.map_err(|source| located.refused(source))?;
+        let signed = sealed.map_err(|source| located.refusal(source))?;
         Ok(Self { located, signed })
     }
 
     /// Fails if a revocation names the bundle.
     pub(super) fn check_revoked(&self, known: &Revocation) -> Result<()> {
-        self.signed.check_revoked(known).map_err(|source| self.located.refused(source))
+        self.signed.check_revoked(known).map_err(|source| self.located.refusal(source))
     }
 
     /// Fails if the bundle needs a newer Landfall.
     pub(super) fn check_requirements(&self) -> Result<()> {
-        self.signed.check_requirements().map_err(|source| self.located.refused(source))
+        self.signed.check_requirements().map_err(|source| self.located.refusal(source))
     }
 
     /// Returns true if the bundle carries a `landfall` for sites with an older one.
@@ -100,23 +100,23 @@ impl SignedHead {
     }
 
     /// Returns the signed name and version of the release.
-    pub(super) fn announced(&self) -> (String, String) {
-        let (name, version) = self.signed.announced();
+    pub(super) fn announced_release(&self) -> (String, String) {
+        let (name, version) = self.signed.announced_release();
         (name.to_owned(), version.to_owned())
     }
 
     /// Returns true if its root is for development only.
     pub(super) fn is_development(&self) -> bool {
-        self.signed.trusted().development()
+        self.signed.trusted_root().development()
     }
 
-    pub(super) fn understood(self) -> Result<(Located, TrustedRelease)> {
-        let (located, verified) = self.verified()?;
+    pub(super) fn into_release(self) -> Result<(UnverifiedBundle, TrustedRelease)> {
+        let (located, verified) = self.into_verified()?;
         Ok((located, TrustedRelease::understand(verified)?))
     }
 
-    fn verified(self) -> Result<(Located, Verified)> {
-        let verified = self.signed.understood().map_err(|source| self.located.refused(source))?;
+    fn into_verified(self) -> Result<(UnverifiedBundle, Verified)> {
+        let verified = self.signed.into_verified().map_err(|source| self.located.refusal(source))?;
         Ok((self.located.located, verified))
     }
 }
@@ -138,7 +138,7 @@ impl TrustedHostPack {
             head.check_revoked(&known)?;
         }
         head.check_requirements()?;
-        Self::understand(head.verified()?.1)
+        Self::understand(head.into_verified()?.1)
     }
 
     fn understand(verified: Verified) -> Result<Self> {
@@ -185,22 +185,22 @@ impl TrustedRelease {
     pub fn find(path: &Path, trust: &Trust, operations: &Operations) -> Result<Self> {
         let head = SignedHead::open(path, trust, &operations.io.media)?;
         if let Some(known) = Marks::read(&operations.paths)?.revocation()? {
-            head.signed.check_revoked(&known).map_err(|source| head.located.refused(source))?;
+            head.signed.check_revoked(&known).map_err(|source| head.located.refusal(source))?;
         }
         if let Err(newer) = head.signed.check_requirements() {
             let note = |text: String| operations.progress.event(Event::Note(text));
             note(format!("{newer}: continuing with the landfall that the bundle carries"));
             let Err(reason) = carried::run(&head.located.located, &head.signed);
             note(format!("the landfall that the bundle carries cannot take over: {reason}"));
-            return Err(head.located.refused(newer));
+            return Err(head.located.refusal(newer));
         }
-        Ok(head.understood()?.1)
+        Ok(head.into_release()?.1)
     }
 
     /// Reads and verifies a head that the site stores.
     pub fn read(head: &Path, trust: &Trust) -> Result<Self> {
         let bytes = fs_err::read(head).map_err(|error| OperationError::io("read", head, error))?;
-        Self::understand(Verified::read_file(&bytes, &trust.anchor).map_err(OperationError::refused(head))?)
+        Self::understand(Verified::read_file(&bytes, &trust.anchor).map_err(OperationError::refusal_of(head))?)
     }
 
     fn understand(verified: Verified) -> Result<Self> {
@@ -211,7 +211,7 @@ impl TrustedRelease {
         let release = ReleaseDocument::read(bytes)
             .map_err(|source| OperationError::Document { release: name.clone(), source: Box::new(source) })?;
         verified.small_document(SITE_SCHEMA_NAME).ok_or_else(|| missing(SITE_SCHEMA_NAME))?;
-        if release.assembled && !verified.trusted().development() {
+        if release.assembled && !verified.trusted_root().development() {
             return Err(OperationError::Assembled { release: name });
         }
         let documents = verified.small_documents().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 use landfall_bundle_spec::head::Signed;
-use landfall_media::bundle::Located;
+use landfall_media::bundle::UnverifiedBundle;
 use rustix::fs::{MemfdFlags, SealFlags, memfd_create};
 
 use super::engine_file;
@@ -24,7 +24,7 @@ const ELF_MAGIC: [u8; 4] = *b"\x7fELF";
 
 /// Replaces this process with the carried program and the same arguments. Returns only on failure, with a reason for
 /// people.
-pub(super) fn run<R: Read>(located: &Located, head: &Signed<R>) -> Result<Infallible, String> {
+pub(super) fn run<R: Read>(located: &UnverifiedBundle, head: &Signed<R>) -> Result<Infallible, String> {
     if std::env::var_os(HANDED_VARIABLE).is_some() {
         return Err("this landfall was handed the bundle by another one already".to_owned());
     }

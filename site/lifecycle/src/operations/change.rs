@@ -6,18 +6,18 @@ use landfall_engine::plan::{Operation, Plan};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::configure::Configured;
+use super::configure::ConfigureOutcome;
 use super::error::{FailedStep, OperationError, Result};
-use super::restore::Restored;
-use super::running::Running;
-use super::upgrade::Upgraded;
+use super::restore::RestoreOutcome;
+use super::running::RunningOperation;
+use super::upgrade::UpgradeOutcome;
 use crate::pins::Pins;
 use crate::replaced_data::ReplacedData;
 use crate::steps::action::Action;
 
 /// Details of an undone change.
 #[derive(Debug, Default)]
-pub(super) struct Undoing {
+pub(super) struct UndoDetails {
     /// Error that caused the undo.
     pub(super) failure: Option<RecordedError>,
     /// Data that the undo replaced in changed volumes.
@@ -27,39 +27,39 @@ pub(super) struct Undoing {
 /// Result of a committed change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "operation", rename_all = "kebab-case")]
-pub enum Changed {
+pub enum ChangeOutcome {
     /// The settings changed.
-    Configure(Configured),
+    Configure(ConfigureOutcome),
     /// The release was upgraded.
-    Upgrade(Upgraded),
+    Upgrade(UpgradeOutcome),
     /// An earlier release was restored.
-    Rollback(Upgraded),
+    Rollback(UpgradeOutcome),
     /// Data of a backup was restored.
-    Restore(Restored),
+    Restore(RestoreOutcome),
 }
 
-impl Changed {
+impl ChangeOutcome {
     /// Ends a change. A change that was undone automatically is an error with the reason.
-    pub(super) fn by(running: &mut Running) -> Result<Self> {
+    pub(super) fn by(running: &mut RunningOperation) -> Result<Self> {
         running.expect_clock_of_change()?;
         let end = running.change()?;
         let replaced = if end == End::Undone { running.replaced_data()? } else { Vec::new() };
-        Self::of(end, &running.pins, running.plan(), Undoing { failure: running.failure(), replaced })
+        Self::of(end, &running.pins, running.plan(), UndoDetails { failure: running.failure(), replaced })
     }
 
     /// Returns the error for a result of the wrong kind.
-    pub(super) fn unexpected(self) -> OperationError {
+    pub(super) fn into_unexpected_error(self) -> OperationError {
         let (release, version) = match self {
-            Self::Configure(Configured { release, version, .. })
-            | Self::Upgrade(Upgraded { release, version, .. })
-            | Self::Rollback(Upgraded { release, version, .. })
-            | Self::Restore(Restored { release, version, .. }) => (release, version),
+            Self::Configure(ConfigureOutcome { release, version, .. })
+            | Self::Upgrade(UpgradeOutcome { release, version, .. })
+            | Self::Rollback(UpgradeOutcome { release, version, .. })
+            | Self::Restore(RestoreOutcome { release, version, .. }) => (release, version),
         };
         OperationError::ChangeOpen { release: format!("{release} {version}") }
     }
 
     /// Returns the result of a change that ended.
-    pub(super) fn of(end: End, pins: &Pins, plan: &Plan<Action>, undoing: Undoing) -> Result<Self> {
+    pub(super) fn of(end: End, pins: &Pins, plan: &Plan<Action>, undoing: UndoDetails) -> Result<Self> {
         match (end, pins.operation) {
             (End::Undone, _) => {
                 let stays =
@@ -70,10 +70,10 @@ impl Changed {
                     source: undoing.failure.map(|error| Box::new(FailedStep::from(error))),
                 })
             }
-            (End::Committed, Operation::Upgrade) => Ok(Self::Upgrade(Upgraded::of(pins, plan))),
-            (End::Committed, Operation::Rollback) => Ok(Self::Rollback(Upgraded::of(pins, plan))),
-            (End::Committed, Operation::Restore) => Ok(Self::Restore(Restored::of(pins, plan))),
-            (End::Committed, _) => Ok(Self::Configure(Configured::of(pins, plan))),
+            (End::Committed, Operation::Upgrade) => Ok(Self::Upgrade(UpgradeOutcome::of(pins, plan))),
+            (End::Committed, Operation::Rollback) => Ok(Self::Rollback(UpgradeOutcome::of(pins, plan))),
+            (End::Committed, Operation::Restore) => Ok(Self::Restore(RestoreOutcome::of(pins, plan))),
+            (End::Committed, _) => Ok(Self::Configure(ConfigureOutcome::of(pins, plan))),
         }
     }
 }

@@ -69,7 +69,7 @@ impl Operations {
             let volumes = with_others(volumes, LiveVolume::of_component(&cluster, &self.paths, installed, before)?);
             changed.insert(component.name.clone(), ChangedData::Copied(volumes));
         }
-        self.planned(installed, changed)
+        self.plan_stops(installed, changed)
     }
 
     /// Plans the data of a rollback. If the installed release has changed data, a person must choose its treatment.
@@ -118,11 +118,11 @@ impl Operations {
             let volumes = with_others(volumes, LiveVolume::of_component(&cluster, &self.paths, installed, component)?);
             changed.insert(component.name.clone(), ChangedData::Copied(volumes));
         }
-        self.planned(installed, changed)
+        self.plan_stops(installed, changed)
     }
 
     /// Adds the workloads that stop for this data, and their webhooks.
-    fn planned(
+    fn plan_stops(
         &self,
         installed: &ReleaseDocument,
         changed: BTreeMap<String, ChangedData>,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use landfall_cluster::{Cluster, ClusterError, Edited, Edits, FieldEdit, ObjectName};
+use landfall_cluster::{Cluster, ClusterError, EditableObject, Edits, FieldEdit, ObjectName};
 use landfall_engine::journal::{Event, JournalError, JournalErrorKind, JournalFile, Phase, UndoCause};
 use landfall_engine::plan::Plan;
 use landfall_engine::step::StepError;
@@ -19,7 +19,7 @@ use super::correlation::correlation_of_environment;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::History;
-use super::past::Past;
+use super::past::JournaledOperation;
 use super::unit::stop;
 use crate::pins::Pins;
 use crate::plan::upgrade::{ChangedObject, DocumentsOfBoth, WayOfChange, changed_objects};
@@ -71,11 +71,11 @@ pub(super) fn refuse_edits(found: &[ObjectEdit], edits: Edits) -> Result<()> {
 /// Returns the edits of an object that a plan changes. Fails if the API server would reject the object.
 fn edits_of(cluster: &Cluster, changed: &ChangedObject) -> Result<Vec<ObjectEdit>, ClusterError> {
     let ChangedObject { component, object, editable, way } = changed;
-    let edited = Edited { object, editable, edits: Edits::Refuse };
+    let edited = EditableObject { object, editable, edits: Edits::Refuse };
     let found = cluster.edits(&edited)?;
     if !found.is_empty() && *way == WayOfChange::InPlace {
         // The API server has reported the conflicts, and judges the rest only without them.
-        cluster.compare_edited(&Edited { edits: Edits::Overwrite, ..edited })?;
+        cluster.compare_edited(&EditableObject { edits: Edits::Overwrite, ..edited })?;
     }
     let object = ObjectName::of(object)?.to_string();
     let is_removed = *way == WayOfChange::Removed;
@@ -90,7 +90,7 @@ fn edits_of(cluster: &Cluster, changed: &ChangedObject) -> Result<Vec<ObjectEdit
 /// Result of undoing an open change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Aborted {
+pub struct AbortOutcome {
     /// Name and version of the installed release, as before the change.
     pub release: String,
     /// Data that the undo replaced in volumes that the change had modified. It is kept next to them.
@@ -112,15 +112,15 @@ impl Operations {
         if deciding.is_none() {
             self.check_not_missing()?;
         }
-        match decide(Verb::Change, deciding.map(Past::position)) {
-            Decision::Refuse(refusal) => Err(refusal.of(deciding.map(Past::release).unwrap_or_default())),
-            _ => history.committed().and_then(Past::pins).ok_or(OperationError::NotInstalled),
+        match decide(Verb::Change, deciding.map(JournaledOperation::position)) {
+            Decision::Refuse(refusal) => Err(refusal.of(deciding.map(JournaledOperation::release).unwrap_or_default())),
+            _ => history.last_committed().and_then(JournaledOperation::pins).ok_or(OperationError::NotInstalled),
         }
     }
 
     /// Returns every field that another manager has set to a different value. Fails if the API server would reject an
     /// object. The API server judges in a dry run, so nothing is stored.
-    pub(super) fn judged(&self, plan: &Plan<Action>, documents: DocumentsOfBoth<'_>) -> Result<Vec<ObjectEdit>> {
+    pub(super) fn dry_run(&self, plan: &Plan<Action>, documents: DocumentsOfBoth<'_>) -> Result<Vec<ObjectEdit>> {
         let unfit = |error| OperationError::ChangeUnfit(Box::new(error));
         let objects = changed_objects(plan, documents).map_err(unfit)?;
         if objects.is_empty() {
@@ -173,12 +173,12 @@ impl Operations {
 
     /// Undoes the open change and ends it. The unit that runs it is stopped first; the undo of its interrupted step
     /// removes partial effects.
-    pub fn abort_change(&self) -> Result<Aborted> {
+    pub fn abort_change(&self) -> Result<AbortOutcome> {
         let past = self.request_undo(|_| true)?;
         match self.end_change(&past.file) {
             // The undo was requested, so it is a success whether or not the change failed first.
             Err(OperationError::ChangeUndone { release, replaced, .. }) => {
-                Ok(Aborted { release, replaced_data: replaced })
+                Ok(AbortOutcome { release, replaced_data: replaced })
             }
             Err(error) => Err(error),
             Ok(_) => Err(Refusal::NothingToAbort.of(past.release())),
@@ -193,11 +193,13 @@ impl Operations {
     }
 
     /// Stops the unit, and records the requested undo of the open change.
-    fn request_undo(&self, is_meant: impl Fn(&JournalFile) -> bool) -> Result<Past> {
+    fn request_undo(&self, is_meant: impl Fn(&JournalFile) -> bool) -> Result<JournaledOperation> {
         let history = self.history_or_hand_over()?;
-        let refused = |refusal: Refusal, past: Option<&Past>| refusal.of(past.map(Past::release).unwrap_or_default());
+        let refused = |refusal: Refusal, past: Option<&JournaledOperation>| {
+            refusal.of(past.map(JournaledOperation::release).unwrap_or_default())
+        };
         let deciding = history.deciding();
-        match (decide(Verb::Abort, deciding.map(Past::position)), deciding) {
+        match (decide(Verb::Abort, deciding.map(JournaledOperation::position)), deciding) {
             // Steps after the commit are never undone, so the unit need not stop for this refusal.
             (Decision::Change, Some(past)) if past.replay.state.phase != Phase::Committed => {}
             (Decision::Refuse(refusal), past) => return Err(refused(refusal, past)),
@@ -217,7 +219,7 @@ impl Operations {
     }
 
     /// Records in the journal that the open change is undone. On the disk on return.
-    fn note_undo(&self, past: &Past) -> Result<()> {
+    fn note_undo(&self, past: &JournaledOperation) -> Result<()> {
         let lock = self.journals().lock("abort")?;
         let mut journal = self.journals().open(&lock, &past.file)?;
         match journal.state().phase {

@@ -5,10 +5,10 @@ use landfall_engine::plan::Operation;
 use landfall_media::progress::Event;
 
 use super::error::{OperationError, Result};
-use super::running::Running;
+use super::running::RunningOperation;
 use crate::preflight::clock;
 
-impl Running {
+impl RunningOperation {
     /// Fails if the clock cannot be right, as preflight does, because the next step may issue certificates.
     pub(super) fn expect_clock(&self) -> Result<()> {
         match clock::of_site(&self.site().paths, &self.built_at(), Timestamp::now()) {

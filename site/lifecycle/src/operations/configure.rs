@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Operations;
 use super::backup::refuse_without_rules;
 use super::bundle::TrustedRelease;
-use super::change::Changed;
+use super::change::ChangeOutcome;
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result, refuse_blocked};
 use super::secrets::SecretWish;
@@ -23,7 +23,7 @@ use crate::plan::configure::{
     ConfigurePlan, FieldChange, SettingChange, plan_configure, secret_change, setting_changes,
 };
 use crate::plan::gpu_resources::{self, GpuResourceInputs};
-use crate::plan::models::{Fitted, fitted, is_changed, is_fitted};
+use crate::plan::models::{FittedModels, fit_models, is_changed, is_fitted};
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{DocumentsOfBoth, set_edits};
 use crate::site_secrets::{BroughtSecrets, NewSecrets};
@@ -57,7 +57,7 @@ pub struct PreparedConfigure<'a> {
 /// Result of a change of settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Configured {
+pub struct ConfigureOutcome {
     /// Name of the release.
     pub release: String,
     /// Version of the release.
@@ -68,7 +68,7 @@ pub struct Configured {
     pub settings: Vec<String>,
 }
 
-impl Configured {
+impl ConfigureOutcome {
     /// Returns the result of a committed change.
     pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
         let (release, version) = (pins.release.clone(), pins.version.clone());
@@ -132,10 +132,10 @@ impl Operations {
         let settings = wanted(&pins.settings, release.site_schema())?;
         refuse_fixed(&pins.settings, &settings)?;
         refuse_unknown(&settings.accept, &release.release)?;
-        let made = history.made()?;
+        let made = history.last_actions()?;
         let given = self.given_secrets(&release.release, (&pins.settings, &settings), &made, secrets)?;
         given.refuse()?;
-        let fitted = self.refitted(&pins, &release, &settings)?;
+        let fitted = self.refit_models(&pins, &release, &settings)?;
         let computed = computed_values(&Networks::of(&settings)?, &fitted);
         let values = resolve_values(&release.release, &settings, &computed)?;
         let inputs = ComponentInputs {
@@ -148,7 +148,7 @@ impl Operations {
         let mut planned = plan_configure(&inputs, &settings.backups, &made)?;
         planned.settings.extend(unplanned_changes(&pins.settings, &settings));
         let edits =
-            self.judged(&planned.plan, DocumentsOfBoth { before: &release.documents, after: &release.documents })?;
+            self.dry_run(&planned.plan, DocumentsOfBoth { before: &release.documents, after: &release.documents })?;
         set_edits(&mut planned.plan, policy);
         let secrets = given.new;
         Ok(PreparedConfigure { operations: self, pins, release, settings, fitted, planned, secrets, edits, policy })
@@ -157,14 +157,19 @@ impl Operations {
     /// Returns the figures of models under these settings. They stay unless settings of models change; then the models
     /// are fitted to the host again. Fails if the host cannot run the models, or would offer fewer GPUs than pods
     /// request.
-    fn refitted(&self, pins: &Pins, release: &TrustedRelease, settings: &SiteConfiguration) -> Result<ResolvedValues> {
+    fn refit_models(
+        &self,
+        pins: &Pins,
+        release: &TrustedRelease,
+        settings: &SiteConfiguration,
+    ) -> Result<ResolvedValues> {
         let is_fitted_again = is_fitted(&release.release) && is_changed(&pins.settings, settings);
         if !is_fitted_again && !gpu_resources::is_changed(&release.release, &pins.settings, settings) {
             return Ok(pins.fitted.clone());
         }
         let facts = facts::collect(&self.paths, &ProbedGpus::recent(&self.paths))?;
         if is_fitted_again {
-            let Fitted { values, findings } = fitted_to(&facts, &release.release, &release.verified, settings);
+            let FittedModels { values, findings } = fitted_to(&facts, &release.release, &release.verified, settings);
             refuse_blocked(findings)?;
             return Ok(values);
         }
@@ -173,14 +178,14 @@ impl Operations {
     }
 
     /// Returns the figures of a release's models for this host in its current state, with the detected GPUs.
-    pub(super) fn fitted(
+    pub(super) fn fit_models(
         &self,
         release: &TrustedRelease,
         settings: &SiteConfiguration,
         gpus: &ProbedGpus,
-    ) -> Result<Fitted> {
+    ) -> Result<FittedModels> {
         if !is_fitted(&release.release) {
-            return Ok(Fitted::default());
+            return Ok(FittedModels::default());
         }
         let facts = facts::collect(&self.paths, gpus)?;
         Ok(fitted_to(&facts, &release.release, &release.verified, settings))
@@ -194,8 +199,8 @@ pub(super) fn fitted_to(
     release: &ReleaseDocument,
     contents: &Contents,
     settings: &SiteConfiguration,
-) -> Fitted {
-    let mut found = fitted(release, contents.small_document(MODELS_DOCUMENT_NAME), facts, settings);
+) -> FittedModels {
+    let mut found = fit_models(release, contents.small_document(MODELS_DOCUMENT_NAME), facts, settings);
     found.findings.extend(gpu_findings(facts, release, contents, settings, &found.values));
     found
 }
@@ -309,23 +314,23 @@ impl PreparedConfigure<'_> {
     }
 
     /// Runs the change. Fails if edits would be lost, unless the policy overwrites them.
-    pub fn run(self) -> Result<Configured> {
+    pub fn run(self) -> Result<ConfigureOutcome> {
         let unplanned = self.planned.settings.iter().filter(|change| is_unplanned(change));
         let unplanned: Vec<String> = unplanned.map(|change| change.setting.clone()).collect();
         if self.planned.plan.all().next().is_none() && unplanned.is_empty() {
             let (release, version) = (self.pins.release, self.pins.version);
-            return Ok(Configured { release, version, components: Vec::new(), settings: Vec::new() });
+            return Ok(ConfigureOutcome { release, version, components: Vec::new(), settings: Vec::new() });
         }
         self.refuse_edited()?;
         let operations = self.operations;
         let file = self.begin()?;
         match operations.end_change(&file)? {
-            Changed::Configure(mut configured) => {
+            ChangeOutcome::Configure(mut configured) => {
                 // The plan does not contain these settings.
                 configured.settings.extend(unplanned);
                 Ok(configured)
             }
-            other => Err(other.unexpected()),
+            other => Err(other.into_unexpected_error()),
         }
     }
 
@@ -352,7 +357,7 @@ mod tests {
     #[test]
     fn accepted_warning_is_kept_in_settings() {
         let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
-        fixture.prepared().run().unwrap();
+        fixture.prepared_install().run().unwrap();
         let operations = &fixture.operations;
         let site = fixture.path("site.yaml");
         let configure = |text: &str| {
@@ -370,7 +375,7 @@ mod tests {
         assert_eq!(settings(), ["swap"]);
         assert!(configure("accept: [swap]\n").unwrap().settings().is_empty());
         let misspelt = configure("accept: [swop]\n").err().unwrap();
-        assert_eq!(landfall_error_codes::Coded::code(&misspelt), landfall_error_codes::codes::ACCEPTED_UNKNOWN);
+        assert_eq!(landfall_error_codes::CodedError::code(&misspelt), landfall_error_codes::codes::ACCEPTED_UNKNOWN);
         let file = configure("{}\n").unwrap().begin().unwrap();
         operations.end_change_here(&file, None).unwrap();
         assert!(settings().is_empty());
@@ -385,12 +390,12 @@ mod tests {
             { "name": "web.replicas", "schema": { "type": "integer" }, "targets": [] },
         ]);
         let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &document);
-        fixture.prepared().run().unwrap();
+        fixture.prepared_install().run().unwrap();
         let operations = &fixture.operations;
         let changed = |name: &str, value: serde_json::Value| ChangedValues::from([(name.to_owned(), value)]);
         let code = |changed: &ChangedValues| {
             let error = operations.prepare_values(changed, None, &NO_SECRETS, Edits::Refuse).err().unwrap();
-            (landfall_error_codes::Coded::code(&error).id, error.to_string())
+            (landfall_error_codes::CodedError::code(&error).id, error.to_string())
         };
         // No component has the value, so nothing would change.
         assert_eq!(code(&changed("web.mode", "slow".into())).0, codes::SETTINGS_SAME.id);

@@ -61,7 +61,7 @@ pub struct ConsoleAddress {
 
 /// Reports of the running or latest operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reported {
+pub struct OperationProgress {
     /// True if the operation is running.
     pub running: bool,
     /// The operation's name.
@@ -153,13 +153,13 @@ impl Operations {
 
     /// Returns reports of the running or latest change after a number of this run, or all of them for another run. Only
     /// the name is known of operations outside the unit of changes, such as a backup.
-    pub fn reported(&self, run: u64, after: u64) -> Reported {
+    pub fn read_progress(&self, run: u64, after: u64) -> OperationProgress {
         let holder = self.journals().holder();
         let RunEvents { run: last, events } = RunEvents::read(&self.paths);
         let after = if run == last { after } else { 0 };
         let is_other = holder.as_ref().is_some_and(|holder| is_outside(&holder.operation));
         let events = if is_other { Vec::new() } else { events };
-        Reported {
+        OperationProgress {
             running: holder.is_some(),
             operation: holder.map(|holder| holder.operation),
             run: last,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use landfall_backup::Repository;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -19,7 +19,7 @@ pub const CORRELATION_VARIABLE: &str = "LANDFALL_CORRELATION";
 
 /// An operation with the request that asked for it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Asked {
+struct CorrelationRecord {
     /// Number of the operation's journal.
     operation: u64,
     /// The request's ID.
@@ -47,7 +47,7 @@ impl Operations {
     /// Like [`Self::correlation_of_latest`], for the operation with this number.
     pub(super) fn correlation_of(&self, operation: u64) -> Option<String> {
         let bytes = files::read(&path(&self.paths)).ok().flatten()?;
-        let asked: Asked = serde_json::from_slice(&bytes).ok()?;
+        let asked: CorrelationRecord = serde_json::from_slice(&bytes).ok()?;
         (asked.operation == operation && is_id(&asked.correlation)).then_some(asked.correlation)
     }
 
@@ -57,7 +57,7 @@ impl Operations {
         let noted = match correlation {
             None => durable::remove_file(&path),
             Some(correlation) => durable::create_folder(&self.paths.run()).and_then(|()| {
-                let text = serde_json::to_vec(&Asked { operation, correlation }).unwrap_or_default();
+                let text = serde_json::to_vec(&CorrelationRecord { operation, correlation }).unwrap_or_default();
                 durable::write_file(&path, &text, 0o600)
             }),
         };

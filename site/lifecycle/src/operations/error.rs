@@ -133,7 +133,7 @@ pub enum OperationError {
         source: Box<FailedStep>,
     },
     /// A change was undone automatically.
-    #[error("the change was undone: {} is as it was before{}", .release, kept(.replaced))]
+    #[error("the change was undone: {} is as it was before{}", .release, replaced_data_text(.replaced))]
     ChangeUndone {
         /// The release.
         release: String,
@@ -388,7 +388,7 @@ impl From<RecordedError> for FailedStep {
 }
 
 /// Lists the data that an undo kept, for the end of a message.
-fn kept(replaced: &[ReplacedData]) -> String {
+fn replaced_data_text(replaced: &[ReplacedData]) -> String {
     replaced.iter().fold(String::new(), |text, replaced| text + &format!("; {replaced}"))
 }
 
@@ -420,7 +420,7 @@ impl OperationError {
     }
 
     /// Returns a function that maps an error of the format to one about the file at this path.
-    pub(super) fn refused(path: &Path) -> impl Fn(landfall_bundle_spec::Error) -> Self {
+    pub(super) fn refusal_of(path: &Path) -> impl Fn(landfall_bundle_spec::Error) -> Self {
         move |source| Self::Refused { path: path.to_owned(), source: Box::new(source) }
     }
 }

@@ -1,6 +1,6 @@
 //! Codes and next steps of the errors of operations.
 
-use landfall_error_codes::{Code, Coded, ExitClass, cases, codes};
+use landfall_error_codes::{Code, CodedError, ExitClass, cases, codes};
 
 use super::error::OperationError;
 use crate::findings::Finding;
@@ -12,7 +12,7 @@ pub(super) fn only_license(blockers: &[Finding]) -> bool {
     !blockers.is_empty() && blockers.iter().all(of_license)
 }
 
-impl Coded for OperationError {
+impl CodedError for OperationError {
     fn code(&self) -> Code {
         match self {
             Self::TrustMissing { .. } => codes::TRUST_MISSING,
@@ -107,10 +107,10 @@ impl Coded for OperationError {
             ),
             Self::Marks(error) => error.hint(),
             Self::Configuration(error) => error.hint(),
-            Self::Look(error) => Coded::hint(error),
+            Self::Look(error) => CodedError::hint(error),
             Self::Journal(error) => error.hint(),
             Self::Engine(error) => error.hint(),
-            Self::Prove(error) => Coded::hint(error),
+            Self::Prove(error) => CodedError::hint(error),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Tests that cases of one code have next steps of their own.
 
-use landfall_error_codes::{Coded as _, cases};
+use landfall_error_codes::{CodedError as _, cases};
 
 use super::error::OperationError;
 

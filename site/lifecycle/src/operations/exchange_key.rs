@@ -147,7 +147,7 @@ mod tests {
         let disk = other_disk();
         let (place, away) = (disk.path().join("vault"), disk.path().join("away"));
         let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
-        fixture.configured(|settings| settings.backups.copies = vec![place.clone()]).run().unwrap();
+        fixture.configured_install(|settings| settings.backups.copies = vec![place.clone()]).run().unwrap();
         let operations = &fixture.operations;
         BackupFolder::of(&operations.paths).open_or_create().unwrap();
         durable::create_folder(&place).unwrap();

@@ -91,7 +91,7 @@ impl Operations {
         let unnamed = |_| StepError::of(cases::BACKUP_STREAM_UNKNOWN, format!("the backup has no stream {stream}"));
         let name = cluster::name(stream).map_err(unnamed)?;
         let fetch = Fetch { paths: &self.paths, backup: &open, progress: &*self.progress };
-        let size_bytes = written(file, |output, path| fetch.write_to(&name, output, path))?;
+        let size_bytes = write_new_file(file, |output, path| fetch.write_to(&name, output, path))?;
         let (backup, time) = (backup.id.to_string(), backup.time.to_string());
         Ok(ExportedStream { backup, time, stream: stream.to_owned(), file: file.to_owned(), size_bytes })
     }
@@ -106,8 +106,8 @@ impl Operations {
     ) -> Result<ExportedObjects> {
         let (backup, open) = self.backup_to_export(backup)?;
         let fetch = Fetch { paths: &self.paths, backup: &open, progress: &*self.progress };
-        let from = fetch.guarded(open.read(&cluster::name(OBJECTS)?).map_err(unusable)?, file)?;
-        let exported = written(file, |output, path| {
+        let from = fetch.guarded_reader(open.read(&cluster::name(OBJECTS)?).map_err(unusable)?, file)?;
+        let exported = write_new_file(file, |output, path| {
             let mut list = ObjectList::new(BufWriter::new(&mut *output), path)?;
             let mut of_release = 0;
             let read = read_objects(from, |object| {
@@ -144,7 +144,10 @@ impl Operations {
 }
 
 /// Writes a new file under a temporary name, and renames it once it is complete.
-fn written<T>(file: &Path, write: impl FnOnce(&mut File, &Path) -> Result<T, StepError>) -> Result<T, StepError> {
+fn write_new_file<T>(
+    file: &Path,
+    write: impl FnOnce(&mut File, &Path) -> Result<T, StepError>,
+) -> Result<T, StepError> {
     if file.symlink_metadata().is_ok() {
         return Err(StepError::new(codes::EXPORT_EXISTS, format!("{} exists", file.display())));
     }
@@ -193,12 +196,12 @@ impl<'a, W: Write> ObjectList<'a, W> {
             return Err(StepError::of(cases::BACKUP_OBJECTS_NONE, what));
         }
         self.write(b"\n]}\n")?;
-        self.output.flush().map_err(|error| files::failed("write", self.path, error))?;
+        self.output.flush().map_err(|error| files::file_error("write", self.path, error))?;
         Ok(self.counts)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), StepError> {
-        self.output.write_all(bytes).map_err(|error| files::failed("write", self.path, error))
+        self.output.write_all(bytes).map_err(|error| files::file_error("write", self.path, error))
     }
 }
 
@@ -207,7 +210,7 @@ mod tests {
     use std::io::Read;
 
     use landfall_backup::{BackupKind, NewBackup, Proof};
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
     use serde_json::json;
 
     use super::*;

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 
 use super::decision::Refusal;
 use super::error::{OperationError, Result};
-use super::folded::{Effect, Folded};
-use super::past::{Past, release_of};
+use super::folded::{Effect, FoldedOperations};
+use super::past::{JournaledOperation, release_of};
 use super::{Operations, engine_file};
 use crate::findings::AcceptedWarning;
 use crate::pins::{KeptRelease, PinnedTrust, Pins};
 use crate::plan::upgrade::StepTimes;
-use crate::steps::action::{Action, Made};
+use crate::steps::action::{Action, LastActions};
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::{JournalFile, Phase, SiteLock, record};
 use landfall_engine::plan::{Operation, Plan, StepId};
@@ -47,16 +47,16 @@ impl UnreadableJournal {
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// The first operations, all closed, with their files. Their journals are not read.
-    folded: Folded,
+    folded: FoldedOperations,
     files: Vec<JournalFile>,
     /// Operations whose journals were read: all others, and the newest one that was not undone.
-    read: Vec<Past>,
+    read: Vec<JournaledOperation>,
     unreadable: Vec<UnreadableJournal>,
 }
 
 /// Facts of every operation, folded or not.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known<'a> {
+pub(super) struct OperationFacts<'a> {
     pub(super) file: &'a JournalFile,
     pub(super) pins: Option<&'a Pins>,
     is_committed: bool,
@@ -64,15 +64,15 @@ pub(super) struct Known<'a> {
     is_closed: bool,
 }
 
-impl Known<'_> {
+impl OperationFacts<'_> {
     /// Returns name and version of its release; `None` without a first record.
     pub(super) fn release(&self) -> Option<String> {
         self.pins.map(release_of)
     }
 }
 
-impl<'a> From<&'a Past> for Known<'a> {
-    fn from(past: &'a Past) -> Self {
+impl<'a> From<&'a JournaledOperation> for OperationFacts<'a> {
+    fn from(past: &'a JournaledOperation) -> Self {
         let (is_committed, is_undone, is_closed) =
             (past.is_committed(), past.is_undone(), past.replay.state.is_closed());
         Self { file: &past.file, pins: past.pins(), is_committed, is_undone, is_closed }
@@ -81,8 +81,8 @@ impl<'a> From<&'a Past> for Known<'a> {
 
 impl History {
     /// Returns every readable operation, oldest first.
-    fn known(&self) -> Vec<Known<'_>> {
-        let folded = self.folded.operations().iter().zip(&self.files).map(|(closed, file)| Known {
+    fn known_operations(&self) -> Vec<OperationFacts<'_>> {
+        let folded = self.folded.operations().iter().zip(&self.files).map(|(closed, file)| OperationFacts {
             file,
             pins: Some(&closed.pins),
             is_committed: closed.committed,
@@ -90,8 +90,8 @@ impl History {
             is_closed: true,
         });
         let mut known: Vec<_> = folded.collect();
-        let is_unfolded = |past: &&Past| known.iter().all(|known| known.file.number != past.file.number);
-        let read: Vec<_> = self.read.iter().filter(is_unfolded).map(Known::from).collect();
+        let is_unfolded = |past: &&JournaledOperation| known.iter().all(|known| known.file.number != past.file.number);
+        let read: Vec<_> = self.read.iter().filter(is_unfolded).map(OperationFacts::from).collect();
         known.extend(read);
         known.sort_by_key(|known| known.file.number);
         known
@@ -99,23 +99,23 @@ impl History {
 
     /// Returns the pins of committed operations, latest first.
     fn committed_pins(&self) -> impl Iterator<Item = &Pins> {
-        self.known().into_iter().rev().filter(|known| known.is_committed).filter_map(|known| known.pins)
+        self.known_operations().into_iter().rev().filter(|known| known.is_committed).filter_map(|known| known.pins)
     }
 
     /// Returns the operation that decides the state of the site: the install if it is partly or fully undone.
     /// Otherwise, it is the last operation that was not undone automatically.
-    pub(super) fn deciding(&self) -> Option<&Past> {
+    pub(super) fn deciding(&self) -> Option<&JournaledOperation> {
         self.read.get(self.deciding_index()?)
     }
 
     /// Like [`Self::deciding`], by value.
-    pub(super) fn into_deciding(mut self) -> Option<Past> {
+    pub(super) fn into_deciding(mut self) -> Option<JournaledOperation> {
         let index = self.deciding_index()?;
         Some(self.read.swap_remove(index))
     }
 
     fn deciding_index(&self) -> Option<usize> {
-        let is_leaving = |past: &Past| {
+        let is_leaving = |past: &JournaledOperation| {
             past.file.number == self.files.first().map_or(0, |file| file.number)
                 && matches!(past.replay.state.phase, Phase::Undoing { .. } | Phase::Undone { .. })
         };
@@ -127,12 +127,12 @@ impl History {
     }
 
     /// Returns the operation that installed the site.
-    pub(super) fn first(&self) -> Option<Known<'_>> {
-        self.known().into_iter().next()
+    pub(super) fn first(&self) -> Option<OperationFacts<'_>> {
+        self.known_operations().into_iter().next()
     }
 
     /// Returns the last committed operation.
-    pub(super) fn committed(&self) -> Option<&Past> {
+    pub(super) fn last_committed(&self) -> Option<&JournaledOperation> {
         self.read.iter().rev().find(|past| past.is_committed())
     }
 
@@ -153,7 +153,7 @@ impl History {
 
     /// Returns the releases whose content the site keeps: the installed one, then the one before it, which a rollback
     /// restores.
-    pub(super) fn kept(&self) -> Vec<KeptRelease> {
+    pub(super) fn kept_releases(&self) -> Vec<KeptRelease> {
         let mut kept: Vec<KeptRelease> = Vec::new();
         for pins in self.committed_pins() {
             if kept.len() < KEPT_RELEASES && kept.iter().all(|known| known.bundle != pins.bundle) {
@@ -164,14 +164,15 @@ impl History {
     }
 
     /// Returns the accepted warnings of the operation that brought this bundle's release.
-    pub(super) fn accepted(&self, bundle: Sha256) -> Vec<AcceptedWarning> {
+    pub(super) fn accepted_warnings(&self, bundle: Sha256) -> Vec<AcceptedWarning> {
         let mut pins = self.committed_pins();
         pins.find(|pins| pins.bundle == bundle).map(|pins| pins.accepted.clone()).unwrap_or_default()
     }
 
     /// Returns the accepted warnings of all operations that were not undone, latest first.
     pub(super) fn all_accepted(&self) -> Vec<AcceptedWarning> {
-        let pins = self.known().into_iter().rev().filter(|known| !known.is_undone).filter_map(|known| known.pins);
+        let pins =
+            self.known_operations().into_iter().rev().filter(|known| !known.is_undone).filter_map(|known| known.pins);
         pins.flat_map(|pins| pins.accepted.clone()).collect()
     }
 
@@ -180,7 +181,7 @@ impl History {
     /// trusted a newer one.
     pub(super) fn newest_trust(&self) -> Result<Option<&PinnedTrust>> {
         self.expect_whole()?;
-        let pins = self.known().into_iter().filter(|known| !known.is_undone).filter_map(|known| known.pins);
+        let pins = self.known_operations().into_iter().filter(|known| !known.is_undone).filter_map(|known| known.pins);
         Ok(pins.map(|pins| &pins.trust).max_by_key(|trust| trust.number))
     }
 
@@ -191,28 +192,30 @@ impl History {
 
     /// Returns bundles whose content the site stores: the kept releases, and those of an open operation.
     pub(super) fn with_content(&self) -> BTreeSet<Sha256> {
-        let kept = self.kept().into_iter().map(|kept| kept.bundle);
-        let open = self.known().into_iter().filter(|known| !known.is_closed);
+        let kept = self.kept_releases().into_iter().map(|kept| kept.bundle);
+        let open = self.known_operations().into_iter().filter(|known| !known.is_closed);
         kept.chain(bundles(open)).collect()
     }
 
     /// Returns the programs that an operation may still need. An uninstall uses the install's program, queries may use
     /// the last operation's, and an open operation continues with its own.
     pub(super) fn engines(&self) -> BTreeSet<Sha256> {
-        let known = self.known();
-        let asked = [self.first(), self.committed().map(Known::from), known.last().copied()].into_iter().flatten();
+        let known = self.known_operations();
+        let asked = [self.first(), self.last_committed().map(OperationFacts::from), known.last().copied()]
+            .into_iter()
+            .flatten();
         let open = known.iter().copied().filter(|known| !known.is_closed);
         open.chain(asked).filter_map(|known| known.pins).map(|pins| pins.engine).collect()
     }
 
     /// Returns the last action of each step in committed operations.
-    pub(super) fn made(&self) -> Result<Made> {
+    pub(super) fn last_actions(&self) -> Result<LastActions> {
         self.expect_whole()?;
-        let mut made = self.folded.made().ok_or_else(|| OperationError::Archive {
+        let mut made = self.folded.last_actions().ok_or_else(|| OperationError::Archive {
             path: self.files.first().map(|file| file.path.clone()).unwrap_or_default(),
             reason: "a newer landfall made what this one does not know".to_owned(),
         })?;
-        for past in self.unfolded() {
+        for past in self.unfolded_operations() {
             for effect in past.effects()? {
                 match effect {
                     Effect::Makes(id, action) => drop(made.insert(id, action)),
@@ -224,7 +227,7 @@ impl History {
     }
 
     /// Returns the operations that are not folded yet.
-    fn unfolded(&self) -> impl Iterator<Item = &Past> {
+    fn unfolded_operations(&self) -> impl Iterator<Item = &JournaledOperation> {
         let folded = &self.files[..self.folded.operations().len().min(self.files.len())];
         let last = folded.last().map_or(0, |file| file.number);
         self.read.iter().filter(move |past| past.file.number > last)
@@ -236,7 +239,7 @@ impl History {
     pub(super) fn step_durations(&self) -> BTreeMap<StepId, Duration> {
         let folded = self.folded.operations().iter().flat_map(|closed| &closed.durations);
         let folded = folded.map(|(step, milliseconds)| (step.clone(), Duration::from_millis(*milliseconds)));
-        folded.chain(self.unfolded().flat_map(Past::step_durations)).collect()
+        folded.chain(self.unfolded_operations().flat_map(JournaledOperation::step_durations)).collect()
     }
 
     /// Like [`Self::step_durations`], in seconds.
@@ -246,7 +249,7 @@ impl History {
 }
 
 /// Returns the bundles to which operations are pinned.
-fn bundles<'a>(operations: impl Iterator<Item = Known<'a>>) -> impl Iterator<Item = Sha256> {
+fn bundles<'a>(operations: impl Iterator<Item = OperationFacts<'a>>) -> impl Iterator<Item = Sha256> {
     let pins = operations.filter_map(|known| known.pins);
     pins.flat_map(|pins| std::iter::once(pins.bundle).chain(pins.kept.iter().map(|kept| kept.bundle)))
 }
@@ -257,7 +260,7 @@ impl Operations {
     pub(super) fn history(&self) -> Result<History> {
         let journals = self.journals();
         let files = journals.list()?;
-        let folded = Folded::read(&self.paths, &files);
+        let folded = FoldedOperations::read(&self.paths, &files);
         let (mut read, mut unreadable) = (Vec::new(), Vec::new());
         let mut is_decided = false;
         for (index, file) in files.iter().enumerate().rev() {
@@ -268,7 +271,7 @@ impl Operations {
             }
             match journals.read(file) {
                 Ok(replay) => {
-                    let past = Past { replay, file: file.clone() };
+                    let past = JournaledOperation { replay, file: file.clone() };
                     is_decided |= past.is_committed();
                     read.push(past);
                 }
@@ -288,9 +291,9 @@ impl Operations {
         let folded = self.history().and_then(|history| {
             let mut folded = history.folded.clone();
             let known = folded.operations().len();
-            for (past, file) in history.unfolded().zip(&history.files[known..]) {
+            for (past, file) in history.unfolded_operations().zip(&history.files[known..]) {
                 // Only the next operation is folded, without a gap.
-                let next = (past.file == *file).then(|| past.closed()).flatten();
+                let next = (past.file == *file).then(|| past.to_closed()).flatten();
                 let Some(closed) = next else { break };
                 if closed.pins.operation != Operation::Install {
                     self.journals().release_room(lock, file)?;
@@ -335,7 +338,7 @@ impl Operations {
     }
 
     /// Returns the operation that decides the state of the site; `None` on a site without a journal. Changes nothing.
-    pub(super) fn deciding(&self) -> Result<Option<Past>> {
+    pub(super) fn deciding(&self) -> Result<Option<JournaledOperation>> {
         Ok(self.history()?.into_deciding())
     }
 

@@ -12,7 +12,7 @@ use super::Operations;
 use super::askers::Account;
 use super::console::is_outside;
 use super::error::Result;
-use super::past::Past;
+use super::past::JournaledOperation;
 use super::past_operations::titles;
 use crate::pins::Pins;
 
@@ -20,7 +20,7 @@ impl Operations {
     /// Returns the latest operation from its journal; `None` on a machine without one. Changes nothing.
     pub fn latest_operation(&self) -> Result<Option<OperationPage>> {
         let Some(file) = self.journals().latest()? else { return Ok(None) };
-        let past = Past { replay: self.journals().read(&file)?, file };
+        let past = JournaledOperation { replay: self.journals().read(&file)?, file };
         let running = self.journals().holder().is_some_and(|holder| !is_outside(&holder.operation));
         let found = past.pins().map(|pins| page(&past, pins, running));
         Ok(found.map(|page| {
@@ -44,7 +44,7 @@ impl Operations {
     }
 }
 
-fn page(past: &Past, pins: &Pins, running: bool) -> OperationPage {
+fn page(past: &JournaledOperation, pins: &Pins, running: bool) -> OperationPage {
     let state = &past.replay.state;
     let changes_release = matches!(pins.operation, Operation::Upgrade | Operation::Rollback);
     let before = pins.kept.first().filter(|_| changes_release);

@@ -21,8 +21,8 @@ use super::bundle::TrustedRelease;
 use super::error::Result;
 use crate::license::usage;
 use crate::license::{
-    GivenLicense, Judged, LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, Licensing,
-    NeededEntitlement, TrustedDate, cluster_identifier, judge, needs, shown, why,
+    DatedStanding, GivenLicense, LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, Licensing,
+    NeededEntitlement, TrustedDate, cluster_identifier, identifier_texts, judge, needs, why,
 };
 
 /// Time for which a license waits for the API server, whose answer only adds an identifier.
@@ -50,7 +50,7 @@ impl Operations {
 
     /// Like [`Self::import_license`], for the text of a file that a person gave the console.
     pub fn import_sent_license(&self, text: &str) -> Result<LicenseStatus> {
-        self.import(&GivenLicense::sent(text))
+        self.import(&GivenLicense::from_console(text))
     }
 
     fn import(&self, given: &GivenLicense) -> Result<LicenseStatus> {
@@ -75,7 +75,7 @@ impl Operations {
         }
         identifiers.extend(self.cluster_identifier());
         let site_key = self.audit_record()?.map(|record| record.public_key().id().to_string());
-        Ok(LicenseReport { license, identifiers: shown(&identifiers), site_key })
+        Ok(LicenseReport { license, identifiers: identifier_texts(&identifiers), site_key })
     }
 
     /// Sets the date by which licenses are judged to the machine's clock, which a person has verified. On the disk on
@@ -111,7 +111,7 @@ impl Operations {
         {
             tracing::warn!(error = why(&error), "trusted time cannot be stored");
         }
-        let judged = record.map(|record| judged(&place, &record, brought));
+        let judged = record.map(|record| license_with_status(&place, &record, brought));
         let judged = judged.transpose().unwrap_or_else(|error| {
             notes.push(why(&error));
             None
@@ -163,11 +163,11 @@ impl Operations {
 }
 
 /// Returns a stored license and its status, under the revocation that the installed release brings.
-pub(super) fn judged(
+pub(super) fn license_with_status(
     place: &LicensedHost<'_>,
     record: &LicenseRecord,
     brought: Option<&Revocation>,
-) -> std::result::Result<(License, Judged), StepError> {
+) -> std::result::Result<(License, DatedStanding), StepError> {
     let license = record.license()?;
     let found = judge(place, record, &license, (license.terms().issued, brought))?;
     Ok((license, found))

@@ -13,7 +13,7 @@ use landfall_license::{License, Standing};
 
 use super::Operations;
 use super::error::Result;
-use super::license::judged;
+use super::license::license_with_status;
 use crate::console::{AuditRecord, ConsoleFiles};
 use crate::license::{LicenseRecord, LicensedHost};
 use crate::steps::license_key::LicenseKey;
@@ -36,7 +36,7 @@ impl Operations {
         let release = self.release_of_site()?;
         let brought = release.as_ref().and_then(|release| release.verified.revocation());
         let place = LicensedHost::Here { paths: &self.paths, cluster: None };
-        let held = record.map(|record| judged(&place, &record, brought)).transpose()?;
+        let held = record.map(|record| license_with_status(&place, &record, brought)).transpose()?;
         // The date by which the license was judged, because an answer signed after its own end is refused.
         let now = match &held {
             Some((_, found)) => found.date,
@@ -83,7 +83,7 @@ impl JudgedLicense {
 /// Returns the UUID of the site.
 pub(super) fn site_of(paths: &SitePaths) -> std::result::Result<String, StepError> {
     let path = paths.data_uuid();
-    let text = fs_err::read_to_string(&path).map_err(|error| files::failed("read", &path, error))?;
+    let text = fs_err::read_to_string(&path).map_err(|error| files::file_error("read", &path, error))?;
     Ok(text.trim().to_owned())
 }
 
@@ -91,7 +91,7 @@ pub(super) fn site_of(paths: &SitePaths) -> std::result::Result<String, StepErro
 mod tests {
     use landfall_bundle_spec::sample::Vendor;
     use landfall_bundle_spec::trust::KeyKind;
-    use landfall_error_codes::{Coded as _, codes};
+    use landfall_error_codes::{CodedError as _, codes};
     use landfall_license::answer::{Nonce, Subject};
     use landfall_license::sample;
     use landfall_media::durable;
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!((without.granted, without.standing.as_str(), without.site.as_str()), (false, "none", SITE));
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let terms = sample::terms("acme-1", Timestamp::now()).unwrap();
-        let license = sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap();
+        let license = sample::seal_license(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap();
         LicenseRecord::with(&license, None).unwrap().write(paths).unwrap();
         let with = answer();
         assert_eq!((with.granted, with.standing.as_str(), with.license.as_deref()), (true, "valid", Some("acme-1")));
@@ -140,7 +140,7 @@ mod tests {
         durable::write_file(&paths.data_uuid(), SITE.as_bytes(), 0o644).unwrap();
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let terms = sample::terms(id, issued).unwrap();
-        let license = sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap();
+        let license = sample::seal_license(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap();
         LicenseRecord::with(&license, None).unwrap().write(paths).unwrap();
         (root, operations, license)
     }

@@ -35,7 +35,7 @@ pub struct FoundRelease {
 }
 
 /// An examined bundle.
-pub(super) struct Judged {
+pub(super) struct ExaminedBundle {
     /// Its relation to this site.
     pub(super) found: FoundRelease,
     /// ID of the bundle.
@@ -51,36 +51,39 @@ impl Operations {
     }
 
     /// Like [`Self::look_at`], with the payload's description.
-    pub(super) fn judge(&self, bundle: &Path) -> Result<Judged> {
+    pub(super) fn judge(&self, bundle: &Path) -> Result<ExaminedBundle> {
         let history = self.history()?;
-        let pins = history.committed().and_then(super::past::Past::pins).ok_or(OperationError::NotInstalled)?;
+        let pins = history
+            .last_committed()
+            .and_then(super::past::JournaledOperation::pins)
+            .ok_or(OperationError::NotInstalled)?;
         // Uses the same root as an upgrade, even after a rollback.
-        let trust = Trust::pinned(history.newest_trust()?.unwrap_or(&pins.trust));
+        let trust = Trust::from_pinned(history.newest_trust()?.unwrap_or(&pins.trust));
         let head = SignedHead::open(bundle, &trust, &self.io.media)?;
         let marks = Marks::read(&self.paths)?;
         if let Some(known) = marks.revocation()? {
             head.check_revoked(&known)?;
         }
-        let (id, (name, version)) = (head.id(), head.announced());
+        let (id, (name, version)) = (head.id(), head.announced_release());
         let development = head.is_development();
         if let Err(newer) = head.check_requirements() {
             let refusal = if head.carries_program() { None } else { Some(newer) };
             let found =
                 FoundRelease { name, version, built_at: None, development, newer: true, counter: None, refusal };
-            return Ok(Judged { found, bundle: id, payload: None });
+            return Ok(ExaminedBundle { found, bundle: id, payload: None });
         }
-        let (_, release) = head.understood()?;
+        let (_, release) = head.into_release()?;
         let identity = release.verified.identity();
         let refusal = refuse_unrelated(pins, &release).and_then(|()| Ok(marks.check(&identity, id)?)).err();
         let (built_at, counter) = (Some(identity.built_at), Some(identity.counter));
         let found = FoundRelease { name, version, built_at, development, newer: false, counter, refusal };
-        Ok(Judged { found, bundle: id, payload: Some(release.payload()) })
+        Ok(ExaminedBundle { found, bundle: id, payload: Some(release.payload()) })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::{Coded as _, codes};
+    use landfall_error_codes::{CodedError as _, codes};
 
     use crate::operations::testing::operations;
 

@@ -84,16 +84,16 @@ use landfall_media::progress::Progress;
 pub use adopt_backups::AdoptedBackups;
 pub use askers::{ASKED_VARIABLE, Account, AccountKind, AskedBy};
 pub use back_up_logs::SavedLogs;
-pub use backup::{BackedUp, BackupCheckReport, Drilled, RecoveryKey};
+pub use backup::{BackedUp, BackupCheckReport, DrillReports, RecoveryKey};
 pub use backup_schedule::{KeptBackups, ScheduledBackups};
 pub use backup_times::BackupTimes;
 pub use bundle::{TrustedRelease, open_trusted, open_verified};
-pub use carry::{CarriedOut, CheckedIncoming, Incoming, IncomingVerdict, RefusedFile, TakenBundle, TakenIn};
-pub use change::Changed;
+pub use carry::{CarriedOut, CheckedIncoming, IncomingFiles, IncomingVerdict, RefusedFile, TakenBundle, TakenIn};
+pub use change::ChangeOutcome;
 pub use changed_data::DataChoice;
-pub use changing::{Aborted, ObjectEdit};
-pub use configure::{Configured, PreparedConfigure};
-pub use console::{ConsoleAddress, Reported};
+pub use changing::{AbortOutcome, ObjectEdit};
+pub use configure::{ConfigureOutcome, PreparedConfigure};
+pub use console::{ConsoleAddress, OperationProgress};
 pub use copy_backups::CopiedBackups;
 pub use correlation::{CORRELATION_VARIABLE, correlation_of_environment};
 pub use doctor::{Diagnosis, Problem, ProblemSeverity};
@@ -102,10 +102,10 @@ pub use events::{SiteEvent, SiteEvents};
 pub use exchange_key::{KeyExchange, NewKey, ShutOut, WaitingCopy};
 pub use export_backup::{ExportedObjects, ExportedStream, ObjectSelection};
 pub use host_pack::PreparedHostPack;
-pub use install::{InstallRequest, Installed, PreparedInstall};
+pub use install::{InstallOutcome, InstallRequest, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
 pub use landfall_cluster::{Edits, FieldEdit};
-pub use landfall_cluster::{Listener, LogSelection, LogSource, Logged, PodContainer, PodContainers, RecentLines};
+pub use landfall_cluster::{Listener, LogItem, LogSelection, LogSource, PodContainer, PodContainers, RecentLines};
 pub use license::ConfirmedDate;
 pub use license_answer::JudgedLicense;
 pub use medium::FoundRelease;
@@ -113,14 +113,14 @@ pub use past_operations::{OperationOutcome, PastOperation, PastOperations};
 pub use past_steps::{OperationDetails, PastStep};
 pub use planned::PlannedInstall;
 pub use preflight::{PreflightReport, PreflightRequest};
-pub use probe::{Absence, ProbeListener, ProbeReport, ProbeRequest, Probed, ProbedNode};
+pub use probe::{Absence, ProbeListener, ProbeOutcome, ProbeReport, ProbeRequest, ProbedNode};
 pub use prove::ProofReport;
 pub use releases::KeptReleaseStatus;
 pub use repair_backups::{ForgottenBackups, LostBackup, RepairedBackups};
 pub use replaced_data::RemovedReplacedData;
 pub use resources::{ComponentUse, NodeUse, SiteUse};
-pub use restore::{OverwrittenStream, PreparedRestore, RestoreRequest, Restored, RestoredData};
-pub use resume::Resumed;
+pub use restore::{OverwrittenStream, PreparedRestore, RestoreOutcome, RestoreRequest, RestoredData};
+pub use resume::ResumeOutcome;
 pub use settings::{SecretSetting, SecretState, Setting, SiteSettings};
 pub use shown_logs::ShownLogs;
 pub use status::{
@@ -131,9 +131,9 @@ pub use status::{
 };
 pub use support::CollectedSupport;
 pub use trust::Trust;
-pub use uninstall::{DataWish, Uninstalled};
+pub use uninstall::{DataWish, UninstallOutcome};
 pub use unit::EventFile;
-pub use upgrade::{PreparedUpgrade, UpgradeRequest, Upgraded};
+pub use upgrade::{PreparedUpgrade, UpgradeOutcome, UpgradeRequest};
 pub use upload::CheckedBundle;
 pub use verify_site::SiteVerification;
 
@@ -178,6 +178,6 @@ impl Operations {
 
     /// Reads the release of these pins from the stored head, and verifies it by the pinned trust.
     fn release_of(&self, pins: &Pins) -> Result<TrustedRelease> {
-        TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))
+        TrustedRelease::read(&self.head_file(pins.bundle), &Trust::from_pinned(&pins.trust))
     }
 }

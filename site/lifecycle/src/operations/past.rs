@@ -15,12 +15,12 @@ use crate::steps::action::Action;
 
 /// One operation, from its journal.
 #[derive(Debug)]
-pub(super) struct Past {
+pub(super) struct JournaledOperation {
     pub(super) file: JournalFile,
     pub(super) replay: Replay,
 }
 
-impl Past {
+impl JournaledOperation {
     /// Returns its operation and phase, which decide about verbs.
     pub(super) fn position(&self) -> (Operation, Phase) {
         let pinned = self.pins().map(|pins| pins.operation);
@@ -86,7 +86,7 @@ impl Past {
 
     /// Returns the folded form of a closed operation. Returns `None` if it is open, or if a newer program wrote unknown
     /// parts.
-    pub(super) fn closed(&self) -> Option<ClosedOperation> {
+    pub(super) fn to_closed(&self) -> Option<ClosedOperation> {
         let (pins, replay) = (self.pins()?, &self.replay);
         let is_understood = replay.is_understood && serde_json::from_str::<Plan<Action>>(&pins.plan).is_ok();
         let milliseconds = |(step, took): (StepId, Duration)| Some((step, u64::try_from(took.as_millis()).ok()?));

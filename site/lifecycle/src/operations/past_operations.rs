@@ -13,7 +13,7 @@ use super::askers::AskedBy;
 use super::console::is_outside;
 use super::error::Result;
 use super::latest::{cause_text, failure_of};
-use super::past::Past;
+use super::past::JournaledOperation;
 use super::status::is_stuck;
 use crate::pins::{Pins, State};
 
@@ -86,7 +86,7 @@ impl Operations {
     pub(super) fn looked_up(&self, file: &JournalFile, is_running: bool) -> PastOperation {
         let asked = self.asker_of(file.number);
         let described = match self.journals().read(file) {
-            Ok(replay) => described(&Past { replay, file: file.clone() }, is_running),
+            Ok(replay) => describe(&JournaledOperation { replay, file: file.clone() }, is_running),
             Err(error) => {
                 tracing::warn!(%error, "an operation of the past cannot be read");
                 unreadable(file)
@@ -115,7 +115,7 @@ fn unreadable(file: &JournalFile) -> PastOperation {
     }
 }
 
-fn described(past: &Past, is_running: bool) -> PastOperation {
+fn describe(past: &JournaledOperation, is_running: bool) -> PastOperation {
     // A journal without its first record has no pins.
     let Some(pins) = past.pins() else { return unreadable(&past.file) };
     let (state, entries) = (&past.replay.state, &past.replay.entries);
@@ -184,7 +184,7 @@ mod tests {
     /// Returns a site on which one setting has changed since the install.
     fn site() -> Fixture {
         let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
-        fixture.prepared().run().unwrap();
+        fixture.prepared_install().run().unwrap();
         let settings = fixture.path("site.yaml");
         durable::write_file(&settings, b"accept: [swap]\n", 0o644).unwrap();
         let operations = &fixture.operations;

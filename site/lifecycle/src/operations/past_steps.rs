@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Operations;
 use super::console::is_outside;
 use super::error::{OperationError, Result};
-use super::past::Past;
+use super::past::JournaledOperation;
 use super::past_operations::{PastOperation, titles};
 use crate::pins::Pins;
 
@@ -60,13 +60,13 @@ impl Operations {
         let file = file.ok_or(OperationError::UnknownOperation { number, latest })?;
         let running = self.journals().holder().is_some_and(|holder| !is_outside(&holder.operation));
         let operation = self.looked_up(&file, running && latest == Some(number));
-        let past = Past { replay: self.journals().read(&file)?, file };
+        let past = JournaledOperation { replay: self.journals().read(&file)?, file };
         let steps = past.pins().map(|pins| steps(&past, pins)).unwrap_or_default();
         Ok(OperationDetails { operation, steps })
     }
 }
 
-fn steps(past: &Past, pins: &Pins) -> Vec<PastStep> {
+fn steps(past: &JournaledOperation, pins: &Pins) -> Vec<PastStep> {
     let titles = titles(pins);
     let states = pins.steps.iter().zip(&past.replay.state.steps).enumerate();
     let steps = states.map(|(index, (id, state))| {
@@ -125,7 +125,7 @@ mod tests {
     use landfall_bundle_spec::sample::Vendor;
     use landfall_bundle_spec::trust::KeyKind;
     use landfall_engine::journal::RecordedError;
-    use landfall_error_codes::{Coded, codes};
+    use landfall_error_codes::{CodedError, codes};
     use serde_json::Value;
 
     use super::*;
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn install_steps_are_listed_with_times() {
         let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
-        fixture.prepared().run().unwrap();
+        fixture.prepared_install().run().unwrap();
         let details = fixture.operations.operation_details(1).unwrap();
         assert_eq!(details.operation.operation, "install");
         assert!(details.steps.len() > 1, "{details:?}");

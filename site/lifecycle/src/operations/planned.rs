@@ -12,12 +12,12 @@ use super::error::{OperationError, Result};
 use super::kept::Adoption;
 use super::trust::Trust;
 use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::findings::{self, AcceptedWarning, Finding, Severity, accepted, refuse_unknown, sort};
+use crate::findings::{self, AcceptedWarning, Finding, Severity, accepted_warnings, refuse_unknown, sort};
 use crate::license::Licensing;
 use crate::plan::figures::{FiguresInputs, PlanFigures};
 use crate::plan::install::{InstallInputs, InstallPlan, plan_install};
 use crate::preflight::{Sizes, Subject, preflight};
-use crate::site_secrets::{Asked, BroughtSecrets, GivenSecrets, NewSecrets};
+use crate::site_secrets::{BroughtSecrets, GivenSecrets, NewSecrets, SecretInputs};
 use crate::steps::action::Action;
 use landfall_engine::plan::Plan;
 use landfall_host::facts::Facts;
@@ -42,7 +42,7 @@ pub struct PlannedInstall {
 }
 
 /// A person's inputs to an install.
-pub(super) struct Brought<'a> {
+pub(super) struct SuppliedInputs<'a> {
     /// The site configuration's file.
     pub(super) site: Option<&'a Path>,
     /// Treatment of kept data.
@@ -56,7 +56,7 @@ pub(super) struct Brought<'a> {
 }
 
 /// A person's inputs, parsed and checked against the release, but independent of the host.
-pub(super) struct Judged<'a> {
+pub(super) struct CheckedInputs<'a> {
     release: TrustedRelease,
     trust: Trust,
     configuration: SiteConfiguration,
@@ -68,12 +68,12 @@ pub(super) struct Judged<'a> {
     secrets: GivenSecrets,
 }
 
-impl<'a> Brought<'a> {
+impl<'a> SuppliedInputs<'a> {
     /// Parses all inputs that a person may have mistyped.
     ///
     /// # Errors
     /// The first input that cannot be read, or that the release does not know.
-    pub(super) fn judge(self, release: TrustedRelease, trust: Trust) -> Result<Judged<'a>> {
+    pub(super) fn judge(self, release: TrustedRelease, trust: Trust) -> Result<CheckedInputs<'a>> {
         let Self { site, mut adoption, licensing, accept, secrets } = self;
         let configuration = match site {
             Some(path) => SiteConfiguration::read(path, release.site_schema())?,
@@ -81,12 +81,12 @@ impl<'a> Brought<'a> {
         };
         refuse_unknown(&configuration.accept, &release.release)?;
         let secrets = first_secrets(&release.release, &configuration, secrets)?;
-        let licensed = adoption.licensed(licensing.blockers(&release.release, release.built_at()));
-        Ok(Judged { release, trust, configuration, adoption, licensing, licensed, accept, secrets })
+        let licensed = adoption.applicable_blockers(licensing.blockers(&release.release, release.built_at()));
+        Ok(CheckedInputs { release, trust, configuration, adoption, licensing, licensed, accept, secrets })
     }
 }
 
-impl Judged<'_> {
+impl CheckedInputs<'_> {
     /// Returns true if there are problems that no change of the host can fix.
     pub(super) fn has_findings(&self) -> bool {
         !(self.secrets.findings.is_empty() && self.adoption.blockers.is_empty() && self.licensed.is_empty())
@@ -130,7 +130,7 @@ impl Judged<'_> {
         })?;
         let warnings = others.iter().filter(|finding| finding.severity == Severity::Warning).map(Finding::note);
         let notes = warnings.chain(adoption.notes).chain(licensing.note.clone()).collect();
-        let accepted = accepted(&others);
+        let accepted = accepted_warnings(&others);
         let (settings, fitted, secrets) = (configuration, fitted.values, secrets.new);
         Ok(PlannedInstall { release, trust, settings, facts, plan, licensing, notes, accepted, fitted, secrets })
     }
@@ -167,13 +167,13 @@ impl PlannedInstall {
     }
 
     /// Returns the warnings that a person has accepted.
-    pub fn accepted(&self) -> &[AcceptedWarning] {
+    pub fn accepted_warnings(&self) -> &[AcceptedWarning] {
         &self.accepted
     }
 
     /// Returns the figures of models that were fitted to the host, by the names of the release's values. They include
     /// the site's own settings.
-    pub fn fitted(&self) -> &ResolvedValues {
+    pub fn model_figures(&self) -> &ResolvedValues {
         &self.fitted
     }
 
@@ -189,7 +189,7 @@ pub(super) fn first_secrets(
     configuration: &SiteConfiguration,
     brought: &BroughtSecrets,
 ) -> Result<GivenSecrets> {
-    let asked = Asked {
+    let asked = SecretInputs {
         release,
         values: &configuration.values,
         configured: Some(&configuration.secrets),
@@ -198,7 +198,7 @@ pub(super) fn first_secrets(
         now: Timestamp::now(),
     };
     asked.refuse_unknown()?;
-    Ok(asked.given())
+    Ok(asked.choose_secrets())
 }
 
 /// Returns the space that the release takes, including its unpacked layers in containerd.

@@ -82,16 +82,16 @@ pub struct PreflightReport {
 }
 
 /// A release with a trusted or untrusted head.
-enum Looked {
+enum ExaminedRelease {
     Trusted(Box<TrustedRelease>),
     Untrusted { opened: Box<Opened>, release: Box<ReleaseDocument> },
 }
 
-impl Looked {
+impl ExaminedRelease {
     fn contents(&self) -> &Contents {
         match self {
             Self::Trusted(trusted) => &trusted.verified,
-            Self::Untrusted { opened, .. } => opened.untrusted(),
+            Self::Untrusted { opened, .. } => opened.untrusted_contents(),
         }
     }
 
@@ -140,26 +140,26 @@ impl Operations {
         Ok(PreflightReport::new(&looked, &facts, findings))
     }
 
-    fn look(&self, request: &PreflightRequest) -> Result<Looked> {
+    fn look(&self, request: &PreflightRequest) -> Result<ExaminedRelease> {
         if request.trust.is_some() {
             let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
-            return Ok(Looked::Trusted(Box::new(TrustedRelease::find(&request.bundle, &trust, self)?)));
+            return Ok(ExaminedRelease::Trusted(Box::new(TrustedRelease::find(&request.bundle, &trust, self)?)));
         }
         let located = locate_for_host(&request.bundle, &self.io.media)?;
-        let opened = Opened::read(located.head()?).map_err(OperationError::refused(located.head_path()))?;
-        let contents = opened.untrusted();
+        let opened = Opened::read(located.head()?).map_err(OperationError::refusal_of(located.head_path()))?;
+        let contents = opened.untrusted_contents();
         let name = || format!("{} {}", contents.identity().name, contents.identity().version);
         let bytes = contents
             .small_document(RELEASE_DOCUMENT_NAME)
             .ok_or_else(|| OperationError::DocumentMissing { document: RELEASE_DOCUMENT_NAME, release: name() })?;
         let release = ReleaseDocument::read(bytes)
             .map_err(|source| OperationError::Document { release: name(), source: Box::new(source) })?;
-        Ok(Looked::Untrusted { opened: Box::new(opened), release: Box::new(release) })
+        Ok(ExaminedRelease::Untrusted { opened: Box::new(opened), release: Box::new(release) })
     }
 
     /// Returns the findings about kept data and the license. A license can be judged only under a trusted root.
-    fn of_site(&self, request: &PreflightRequest, looked: &Looked, facts: &Facts) -> Result<Vec<Finding>> {
-        let Looked::Trusted(trusted) = looked else {
+    fn of_site(&self, request: &PreflightRequest, looked: &ExaminedRelease, facts: &Facts) -> Result<Vec<Finding>> {
+        let ExaminedRelease::Trusted(trusted) = looked else {
             let needed: Vec<&str> = needs(looked.release()).iter().map(|need| need.entitlement).collect();
             if needed.is_empty() {
                 return Ok(Vec::new());
@@ -176,16 +176,17 @@ impl Operations {
             (adoption, LicensedHost::Here { paths: &self.paths, cluster: None })
         };
         let licensing = trusted.licensing(&place, license)?;
-        let licensed = adoption.licensed(licensing.blockers(&trusted.release, trusted.built_at()));
+        let licensed = adoption.applicable_blockers(licensing.blockers(&trusted.release, trusted.built_at()));
         Ok(adoption.blockers.into_iter().chain(licensed).collect())
     }
 }
 
 impl PreflightReport {
-    fn new(looked: &Looked, facts: &Facts, findings: Vec<Finding>) -> Self {
+    fn new(looked: &ExaminedRelease, facts: &Facts, findings: Vec<Finding>) -> Self {
         let contents = looked.contents();
         let identity = contents.identity();
-        let development = matches!(looked, Looked::Trusted(trusted) if trusted.verified.trusted().development());
+        let development =
+            matches!(looked, ExaminedRelease::Trusted(trusted) if trusted.verified.trusted_root().development());
         let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
         let blockers = count(Severity::Blocker);
         let unaccepted = findings.iter().filter(|finding| finding.is_unaccepted()).count();
@@ -193,7 +194,7 @@ impl PreflightReport {
             release: identity.name,
             version: identity.version,
             bundle: contents.id().to_string(),
-            verified: matches!(looked, Looked::Trusted(_)),
+            verified: matches!(looked, ExaminedRelease::Trusted(_)),
             development,
             host: facts.hostname.clone(),
             operating_system: facts.operating_system.clone(),
@@ -215,6 +216,6 @@ impl PreflightReport {
         if blockers.is_empty() {
             return 0;
         }
-        landfall_error_codes::Coded::code(&OperationError::NotReady { blockers }).class.exit_code()
+        landfall_error_codes::CodedError::code(&OperationError::NotReady { blockers }).class.exit_code()
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Operations;
 use super::error::{OperationError, Result};
 use super::status::{SiteState, site_state};
-use crate::proofs::{ProofResult, ProveError, Prover, chosen, result, result_within};
+use crate::proofs::{ProofResult, ProveError, Prover, choose_proofs, result, result_within};
 
 /// Time for which the API server is awaited before the first proof, and for each object afterwards.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ impl ProofReport {
     }
 
     /// Returns the names of the failed proofs.
-    pub fn failed(&self) -> impl Iterator<Item = &str> {
+    pub fn failed_proofs(&self) -> impl Iterator<Item = &str> {
         self.proofs.iter().filter(|proof| !proof.passed).map(|proof| proof.name.as_str())
     }
 }
@@ -47,7 +47,7 @@ impl Operations {
     /// not an error: the report shows it.
     pub fn prove(&self, names: &[String]) -> Result<ProofReport> {
         let release = self.installed_release()?;
-        let proofs = chosen(&release, names)?;
+        let proofs = choose_proofs(&release, names)?;
         let mut results = Vec::new();
         if !proofs.is_empty() {
             let prover = Prover::new(self.answering_cluster()?, &release);

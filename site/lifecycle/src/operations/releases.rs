@@ -36,7 +36,7 @@ impl Operations {
 
     /// Like [`Self::releases`], each with its head. An unreadable head is `None` and does not change the list.
     pub fn kept_releases(&self) -> Result<Vec<(KeptReleaseStatus, Option<TrustedRelease>)>> {
-        let kept = self.history()?.kept();
+        let kept = self.history()?.kept_releases();
         let described = kept.into_iter().enumerate().map(|(index, kept)| {
             let head = self.kept_head(&kept);
             let status = KeptReleaseStatus {
@@ -54,7 +54,7 @@ impl Operations {
 
     /// Reads the head of a release, verified by the trust that was pinned with it.
     fn kept_head(&self, kept: &KeptRelease) -> Option<TrustedRelease> {
-        let read = TrustedRelease::read(&self.head_file(kept.bundle), &Trust::pinned(&kept.trust));
+        let read = TrustedRelease::read(&self.head_file(kept.bundle), &Trust::from_pinned(&kept.trust));
         let warn = |error: &OperationError| {
             tracing::warn!(%error, version = kept.version, "the head of a release that the site keeps cannot be read");
         };
@@ -78,7 +78,7 @@ mod tests {
         let notes = NewDocument { name: NOTES_DOCUMENT_NAME.to_owned(), bytes: notes.to_vec() };
         let bundle = signed_bundle(&vendor.key, std::slice::from_ref(&vendor.root), &release(3), BUILT, vec![notes]);
         let fixture = Fixture::with_root(&vendor.root, &bundle);
-        fixture.prepared().run().unwrap();
+        fixture.prepared_install().run().unwrap();
         fixture
     }
 

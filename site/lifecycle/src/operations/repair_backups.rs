@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use landfall_backup::{BackupId, Damage, Repository, Taken};
+use landfall_backup::{BackupId, BackupLoss, Damage, Repository};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{cases, codes};
@@ -64,8 +64,8 @@ impl RepairedBackups {
     }
 }
 
-impl From<&Taken> for LostBackup {
-    fn from(taken: &Taken) -> Self {
+impl From<&BackupLoss> for LostBackup {
+    fn from(taken: &BackupLoss) -> Self {
         Self {
             backup: taken.backup.to_string(),
             time: taken.time.map(|time| format!("{time:.0}")),
@@ -100,7 +100,7 @@ impl Operations {
 
     /// Returns the known losses of backups, without reading packs. Changes nothing.
     pub fn lost_backups(&self) -> Result<Vec<LostBackup>> {
-        let lost = self.repository()?.lost().map_err(unusable)?;
+        let lost = self.repository()?.losses().map_err(unusable)?;
         Ok(lost.iter().map(LostBackup::from).collect())
     }
 
@@ -145,7 +145,7 @@ pub(super) fn refuse_lost(repository: &Repository, damages: &[String]) -> Result
     if damages.is_empty() {
         return Ok(());
     }
-    match lost_error(repository.lost().map_err(unusable)?.len(), damages) {
+    match lost_error(repository.losses().map_err(unusable)?.len(), damages) {
         Some(error) => Err(error.into()),
         None => Ok(()),
     }
@@ -160,7 +160,7 @@ fn lost_error(count: usize, damages: &[String]) -> Option<StepError> {
 #[cfg(test)]
 mod tests {
     use landfall_backup::{BackupKind, NewBackup};
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
     use landfall_media::durable;
 
     use super::*;

@@ -66,11 +66,11 @@ impl RestoreChoice {
     }
 
     /// Returns a stream of the backup for this volume.
-    pub(super) fn restored(&self, saved: &SavedStream, volume: SetAside) -> RestoredStream {
+    pub(super) fn restored_stream(&self, saved: &SavedStream, volume: SetAside) -> RestoredStream {
         let restored = RestoredStream::new(&self.backup, saved, volume);
         let chosen = self.streams.iter().find(|stream| stream.saved.name() == saved.name());
         match chosen.and_then(|chosen| chosen.recovery.as_ref()) {
-            Some((to, logs)) => restored.recovered(*to, logs),
+            Some((to, logs)) => restored.with_recovery(*to, logs),
             None => restored.at_cut(&self.backup, saved),
         }
     }
@@ -81,7 +81,7 @@ impl RestoreChoice {
             return Err(incomplete(backup, &request.components));
         }
         let manifest = Manifest::read(open)?;
-        let streams = chosen(&manifest, &request.components)?.into_iter();
+        let streams = choose_streams(&manifest, &request.components)?.into_iter();
         let streams = streams.map(|saved| {
             let recovery = recovery(backup, &saved, logs, request.at)?;
             Ok(ChosenStream { saved, recovery })
@@ -149,7 +149,7 @@ fn incomplete(backup: &Backup, components: &[String]) -> StepError {
 }
 
 /// Returns the streams of these components, or all streams.
-fn chosen(manifest: &Manifest, components: &[String]) -> Result<Vec<SavedStream>, StepError> {
+fn choose_streams(manifest: &Manifest, components: &[String]) -> Result<Vec<SavedStream>, StepError> {
     if let Some(unknown) =
         components.iter().find(|wanted| manifest.streams.iter().all(|saved| saved.component != **wanted))
     {
@@ -184,18 +184,18 @@ fn recovery(
 #[cfg(test)]
 mod tests {
     use landfall_backup::{BackupKind, Proof};
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
     use serde_json::json;
 
     use super::*;
     use crate::backups::logs::tests::log;
-    use crate::operations::testing::{installed, with_data};
+    use crate::operations::testing::{installed_site, with_data};
 
     fn time(minute: i64) -> Timestamp {
         Timestamp::from_second(60 * minute).unwrap()
     }
 
-    fn saved(has_log: bool) -> SavedStream {
+    fn sample_stream(has_log: bool) -> SavedStream {
         let program = ["a"];
         let log = json!({"keep": program, "save": program, "saved": program, "load": program, "recover": program});
         let mut rule = json!({"name": "rows", "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn proven_backup_is_preferred() {
-        let fixture = installed(&with_data(), json!({}));
+        let fixture = installed_site(&with_data(), json!({}));
         let history = fixture.operations.history().unwrap();
         let pins = fixture.operations.changeable(&history).unwrap();
         let drill = || Some(Proof { time: time(99), report: String::new() });
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn incomplete_backup_restores_only_its_components() {
-        let fixture = installed(&with_data(), json!({}));
+        let fixture = installed_site(&with_data(), json!({}));
         let history = fixture.operations.history().unwrap();
         let pins = fixture.operations.changeable(&history).unwrap();
         let made = |sequence: u64, minute: i64, lacks: &[&str]| {
@@ -292,7 +292,7 @@ mod tests {
     fn unreachable_time_is_refused() {
         let logs = [log(10, "a", "b"), log(15, "b", "c")];
         let index = LogIndex::of(&logs);
-        let at = |minute: i64| recovery(&full(5, 7), &saved(true), &index, Some(time(minute)));
+        let at = |minute: i64| recovery(&full(5, 7), &sample_stream(true), &index, Some(time(minute)));
         let (to, applied) = at(12).unwrap().unwrap();
         assert_eq!((to, applied), (time(12), logs.to_vec()));
         assert_eq!(at(7).unwrap().unwrap().1, logs[..1]);
@@ -306,9 +306,9 @@ mod tests {
     #[test]
     fn stream_without_log_uses_backup_time() {
         let none = LogIndex::of(&[]);
-        assert!(recovery(&full(5, 7), &saved(false), &none, Some(time(6))).unwrap().is_none());
-        assert!(recovery(&full(5, 7), &saved(true), &none, None).unwrap().is_none());
-        let error = recovery(&full(5, 7), &saved(true), &none, Some(time(8))).unwrap_err();
+        assert!(recovery(&full(5, 7), &sample_stream(false), &none, Some(time(6))).unwrap().is_none());
+        assert!(recovery(&full(5, 7), &sample_stream(true), &none, None).unwrap().is_none());
+        let error = recovery(&full(5, 7), &sample_stream(true), &none, Some(time(8))).unwrap_err();
         assert!(error.to_string().contains("no log backup follows"), "{error}");
     }
 }

@@ -38,11 +38,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::operations::testing::{installed, other_disk, with_data};
+    use crate::operations::testing::{installed_site, other_disk, with_data};
 
     #[test]
     fn backup_returns_from_copy() {
-        let (fixture, disk) = (installed(&with_data(), json!({})), other_disk());
+        let (fixture, disk) = (installed_site(&with_data(), json!({})), other_disk());
         let operations = &fixture.operations;
         let history = operations.history().unwrap();
         let pins = operations.changeable(&history).unwrap();

@@ -3,33 +3,33 @@
 use std::path::PathBuf;
 
 use super::Operations;
-use super::change::Changed;
-use super::configure::Configured;
+use super::change::ChangeOutcome;
+use super::configure::ConfigureOutcome;
 use super::decision::{Decision, Verb, decide};
 use super::error::Result;
-use super::install::Installed;
-use super::past::Past;
-use super::restore::Restored;
-use super::uninstall::Uninstalled;
-use super::upgrade::Upgraded;
+use super::install::InstallOutcome;
+use super::past::JournaledOperation;
+use super::restore::RestoreOutcome;
+use super::uninstall::UninstallOutcome;
+use super::upgrade::UpgradeOutcome;
 use crate::site::UndoScope;
 
 /// Result of a resume.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(tag = "operation", rename_all = "kebab-case")]
-pub enum Resumed {
+pub enum ResumeOutcome {
     /// The install is committed.
-    Install(Box<Installed>),
+    Install(Box<InstallOutcome>),
     /// The change is committed.
-    Configure(Configured),
+    Configure(ConfigureOutcome),
     /// The upgrade is committed.
-    Upgrade(Upgraded),
+    Upgrade(UpgradeOutcome),
     /// The rollback is committed.
-    Rollback(Upgraded),
+    Rollback(UpgradeOutcome),
     /// The restore is committed.
-    Restore(Restored),
+    Restore(RestoreOutcome),
     /// The uninstall is complete.
-    Uninstall(Uninstalled),
+    Uninstall(UninstallOutcome),
     /// No work was left.
     Nothing {
         /// Installed release.
@@ -37,13 +37,13 @@ pub enum Resumed {
     },
 }
 
-impl From<Changed> for Resumed {
-    fn from(changed: Changed) -> Self {
+impl From<ChangeOutcome> for ResumeOutcome {
+    fn from(changed: ChangeOutcome) -> Self {
         match changed {
-            Changed::Configure(configured) => Self::Configure(configured),
-            Changed::Upgrade(upgraded) => Self::Upgrade(upgraded),
-            Changed::Rollback(upgraded) => Self::Rollback(upgraded),
-            Changed::Restore(restored) => Self::Restore(restored),
+            ChangeOutcome::Configure(configured) => Self::Configure(configured),
+            ChangeOutcome::Upgrade(upgraded) => Self::Upgrade(upgraded),
+            ChangeOutcome::Rollback(upgraded) => Self::Rollback(upgraded),
+            ChangeOutcome::Restore(restored) => Self::Restore(restored),
         }
     }
 }
@@ -51,30 +51,33 @@ impl From<Changed> for Resumed {
 impl Operations {
     /// Finishes the interrupted operation. `media_path` is the bundle's current path, if staging is unfinished and the
     /// stick is in another place.
-    pub fn resume(&self, media_path: Option<PathBuf>) -> Result<Resumed> {
+    pub fn resume(&self, media_path: Option<PathBuf>) -> Result<ResumeOutcome> {
         let history = self.history_or_hand_over()?;
         let deciding = history.deciding();
         if deciding.is_none() {
             self.check_not_missing()?;
         }
-        let take_over = |past: &Past| self.take_over("resume", &past.file, media_path.clone(), UndoScope::STEP);
-        match (decide(Verb::Resume, deciding.map(Past::position)), deciding) {
+        let take_over =
+            |past: &JournaledOperation| self.take_over("resume", &past.file, media_path.clone(), UndoScope::STEP);
+        match (decide(Verb::Resume, deciding.map(JournaledOperation::position)), deciding) {
             (Decision::Forward, Some(install)) => {
                 let mut running = take_over(install)?;
                 self.expect_not_revoked(&running.pins)?;
                 running.expect_clock()?;
                 running.forward()?;
                 self.keep_step_times(running.plan());
-                Ok(Resumed::Install(Box::new(Installed::of(&running, self))))
+                Ok(ResumeOutcome::Install(Box::new(InstallOutcome::of(&running, self))))
             }
             // The unit knows only the earlier path of the bundle.
             (Decision::Change, Some(change)) if media_path.is_some() => {
                 Ok(self.end_change_here(&change.file, media_path)?.into())
             }
             (Decision::Change, Some(change)) => Ok(self.end_change(&change.file)?.into()),
-            (Decision::Nothing, Some(past)) => Ok(Resumed::Nothing { release: past.release() }),
-            (Decision::Refuse(refusal), past) => Err(refusal.of(past.map(Past::release).unwrap_or_default())),
-            (decision, _) => Ok(Resumed::Uninstall(self.remove(decision, &history)?)),
+            (Decision::Nothing, Some(past)) => Ok(ResumeOutcome::Nothing { release: past.release() }),
+            (Decision::Refuse(refusal), past) => {
+                Err(refusal.of(past.map(JournaledOperation::release).unwrap_or_default()))
+            }
+            (decision, _) => Ok(ResumeOutcome::Uninstall(self.remove(decision, &history)?)),
         }
     }
 }

@@ -24,7 +24,7 @@ use landfall_engine::plan::Plan;
 use landfall_host::command::Subprocesses;
 
 /// An operation that this process holds.
-pub(super) struct Running {
+pub(super) struct RunningOperation {
     pub(super) lock: SiteLock,
     pub(super) journal: Journal,
     pub(super) pins: Arc<Pins>,
@@ -42,7 +42,7 @@ impl Operations {
         file: &JournalFile,
         media_path: Option<PathBuf>,
         undo: UndoScope,
-    ) -> Result<Running> {
+    ) -> Result<RunningOperation> {
         let pins = self.journals().read(file)?.state.pins;
         if let Some(pins) = &pins {
             engine_file::hand_over(&self.paths, pins.engine, &*self.progress)?;
@@ -62,7 +62,7 @@ impl Operations {
         release: &TrustedRelease,
         media_path: Option<PathBuf>,
         undo: UndoScope,
-    ) -> Result<Running> {
+    ) -> Result<RunningOperation> {
         let pins = journal.pins()?;
         let plan = serde_json::from_str(&pins.plan)
             .map_err(|source| OperationError::Plan { path: journal.path().to_owned(), source })?;
@@ -80,21 +80,21 @@ impl Operations {
             undo,
             kept: pins.kept.iter().map(|kept| self.site_release(kept)).collect::<Result<_>>()?,
         };
-        Ok(Running { lock, journal, pins, plan, site, release: release.clone() })
+        Ok(RunningOperation { lock, journal, pins, plan, site, release: release.clone() })
     }
 }
 
 impl Operations {
     /// Reads a release whose head the site stores.
     fn site_release(&self, kept: &KeptRelease) -> Result<SiteRelease> {
-        let release = TrustedRelease::read(&self.head_file(kept.bundle), &Trust::pinned(&kept.trust))?;
+        let release = TrustedRelease::read(&self.head_file(kept.bundle), &Trust::from_pinned(&kept.trust))?;
         let payload = release.payload();
         let TrustedRelease { release, documents, .. } = release;
         Ok(SiteRelease { bundle: short_id(kept.bundle), release, documents, payload })
     }
 }
 
-impl Running {
+impl RunningOperation {
     /// Does the remaining steps of the plan and commits.
     pub(super) fn forward(&mut self) -> Result<()> {
         self.report_position("continuing the install", State::next_forward);

@@ -7,8 +7,10 @@ use super::Operations;
 use super::error::{Result, refuse_blocked};
 use super::history::History;
 use crate::configuration::SiteConfiguration;
-use crate::site_secrets::{Asked, BroughtSecrets, GivenSecrets, Kept, NO_SECRETS, SecretKey, SecretStore};
-use crate::steps::action::Made;
+use crate::site_secrets::{
+    BroughtSecrets, GivenSecrets, KeptSecrets, NO_SECRETS, SecretInputs, SecretKey, SecretStore,
+};
+use crate::steps::action::LastActions;
 use crate::steps::site_secret::numbers;
 
 /// A change's treatment of secrets.
@@ -34,11 +36,12 @@ impl Operations {
         &self,
         release: &ReleaseDocument,
         (before, after): (&SiteConfiguration, &SiteConfiguration),
-        made: &Made,
+        made: &LastActions,
         wish: SecretWish<'_>,
     ) -> Result<GivenSecrets> {
-        let kept = Kept { store: SecretStore::of(&self.paths), numbers: numbers(made), sources: &before.secrets };
-        let asked = Asked {
+        let kept =
+            KeptSecrets { store: SecretStore::of(&self.paths), numbers: numbers(made), sources: &before.secrets };
+        let asked = SecretInputs {
             release,
             values: &after.values,
             configured: wish.are_read.then_some(&after.secrets),
@@ -47,12 +50,12 @@ impl Operations {
             now: Timestamp::now(),
         };
         asked.refuse_unknown()?;
-        Ok(asked.given())
+        Ok(asked.choose_secrets())
     }
 
     /// Removes the values that are not the latest of a committed operation.
     pub(super) fn remove_old_secrets(&self, history: &History) -> Result<()> {
-        let needed = numbers(&history.made()?).into_iter().map(|(secret, number)| SecretKey { secret, number });
+        let needed = numbers(&history.last_actions()?).into_iter().map(|(secret, number)| SecretKey { secret, number });
         Ok(SecretStore::of(&self.paths).retain(&needed.collect())?)
     }
 }

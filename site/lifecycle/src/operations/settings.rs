@@ -137,7 +137,11 @@ impl Operations {
             release: pins.release.clone(),
             version: pins.version.clone(),
             values: settable.map(|value| Setting::of(value, &pins.settings)).collect(),
-            secrets: SecretSetting::all(&release.release, &numbers(&history.made()?), &SecretStore::of(&self.paths)),
+            secrets: SecretSetting::all(
+                &release.release,
+                &numbers(&history.last_actions()?),
+                &SecretStore::of(&self.paths),
+            ),
         })
     }
 }

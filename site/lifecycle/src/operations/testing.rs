@@ -13,7 +13,7 @@ use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
 use landfall_host::paths::SitePaths;
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
-use landfall_media::progress::{Event, Progress, Silent};
+use landfall_media::progress::{Event, Progress, SilentProgress};
 use serde_json::{Value, json};
 
 use super::Operations;
@@ -34,8 +34,11 @@ impl Progress for Notes {
 /// Returns operations below a temporary folder, with nothing installed.
 pub(super) fn operations() -> (tempfile::TempDir, Operations) {
     let root = tempfile::tempdir().unwrap();
-    let operations =
-        Operations { paths: SitePaths::below(root.path()), progress: Arc::new(Silent), io: IoCounters::default() };
+    let operations = Operations {
+        paths: SitePaths::below(root.path()),
+        progress: Arc::new(SilentProgress),
+        io: IoCounters::default(),
+    };
     durable::create_folder(operations.paths.data().parent().unwrap()).unwrap();
     (root, operations)
 }
@@ -57,10 +60,10 @@ impl CommandRunner for Systemd {
 }
 
 /// Returns a site with this release and these settings of backups.
-pub(super) fn installed(release: &Value, backups: Value) -> Fixture {
+pub(super) fn installed_site(release: &Value, backups: Value) -> Fixture {
     let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), release);
     let backups = serde_json::from_value(backups).unwrap();
-    fixture.configured(|settings| settings.backups = backups).run().unwrap();
+    fixture.configured_install(|settings| settings.backups = backups).run().unwrap();
     fixture
 }
 

@@ -39,13 +39,13 @@ impl Trust {
     }
 
     /// Returns the trust that an earlier operation pinned.
-    pub fn pinned(pinned: &PinnedTrust) -> Self {
+    pub fn from_pinned(pinned: &PinnedTrust) -> Self {
         Self { anchor: TrustAnchor::Root(pinned.root.clone().into_bytes()), source: pinned.source.clone() }
     }
 
     /// Returns the pinned form of the root that verified a head.
     pub fn pin(&self, verified: &Verified) -> PinnedTrust {
-        let trusted = verified.trusted();
+        let trusted = verified.trusted_root();
         let root: &Root = trusted.root();
         PinnedTrust {
             fingerprint: root.fingerprint(),
@@ -81,7 +81,7 @@ fn typed_fingerprint(text: &str) -> Result<Sha256> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     use super::*;
 

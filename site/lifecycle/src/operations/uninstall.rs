@@ -9,7 +9,7 @@ use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::History;
 use super::kept::{KeptData, KeptVolume};
-use super::past::Past;
+use super::past::JournaledOperation;
 use crate::pins::Pins;
 use crate::site::UndoScope;
 use landfall_media::durable;
@@ -29,7 +29,7 @@ pub enum DataWish {
 /// Result of an uninstall.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Uninstalled {
+pub struct UninstallOutcome {
     /// Removed release, if there was one.
     pub release: Option<String>,
     /// Kept folders with data, and the license.
@@ -44,7 +44,7 @@ pub struct Uninstalled {
 impl Operations {
     /// Removes everything that Landfall added, even after an interrupted install. Data is removed only if the request
     /// names the site. A rerun completes an interrupted uninstall.
-    pub fn uninstall(&self, data: &DataWish) -> Result<Uninstalled> {
+    pub fn uninstall(&self, data: &DataWish) -> Result<UninstallOutcome> {
         let keep_data = match data {
             DataWish::Keep => true,
             DataWish::Delete { confirmation } => {
@@ -53,11 +53,14 @@ impl Operations {
             }
         };
         let history = self.history_or_hand_over()?;
-        let displaced = KeptData::displaced(&self.paths)?;
+        let displaced = KeptData::displaced_folders(&self.paths)?;
         if keep_data && !displaced.is_empty() {
             return Err(OperationError::DataDisplaced { folders: displaced });
         }
-        self.remove(decide(Verb::Uninstall { keep_data }, history.deciding().map(Past::position)), &history)
+        self.remove(
+            decide(Verb::Uninstall { keep_data }, history.deciding().map(JournaledOperation::position)),
+            &history,
+        )
     }
 
     /// Returns the name of the site, which a person types to delete its data. It is the name of its node, or of the
@@ -80,7 +83,7 @@ impl Operations {
     }
 
     /// Carries out a decision to undo or to clear: undoes the install and all later changes.
-    pub(super) fn remove(&self, decision: Decision, history: &History) -> Result<Uninstalled> {
+    pub(super) fn remove(&self, decision: Decision, history: &History) -> Result<UninstallOutcome> {
         let Some(first) = history.first() else {
             self.check_not_missing()?;
             // The interruption came before the first record of an install, or after the last removal of an uninstall.
@@ -90,7 +93,7 @@ impl Operations {
             }
             // Leftovers of an interrupted creation of the folder.
             durable::remove_own_folder(&self.paths.data())?;
-            return self.uninstalled(None);
+            return self.finish_uninstall(None);
         };
         let release = first.release();
         let (lock, keep_data) = if let Decision::Clear { keep_data } = decision {
@@ -103,13 +106,15 @@ impl Operations {
             (running.lock, keep_data)
         };
         self.clear(lock, keep_data)?;
-        self.uninstalled(release)
+        self.finish_uninstall(release)
     }
 
     /// Returns the release that owns the site's data, if it is not the install's release.
     fn data_owner(&self, history: &History) -> Result<Option<(Pins, TrustedRelease)>> {
         let installed = history.first().and_then(|first| first.pins).map(|pins| pins.bundle);
-        let Some(pins) = history.committed().and_then(Past::pins).filter(|pins| Some(pins.bundle) != installed) else {
+        let Some(pins) =
+            history.last_committed().and_then(JournaledOperation::pins).filter(|pins| Some(pins.bundle) != installed)
+        else {
             return Ok(None);
         };
         let release = self.release_of(pins)?;
@@ -117,12 +122,12 @@ impl Operations {
     }
 
     /// Ends an uninstall. The packages of a host pack are removed last, because running software may have used them.
-    fn uninstalled(&self, release: Option<String>) -> Result<Uninstalled> {
+    fn finish_uninstall(&self, release: Option<String>) -> Result<UninstallOutcome> {
         let host_pack = self.remove_host_pack()?;
         let folders = [self.paths.storage(), self.paths.secrets(), self.paths.backups(), self.paths.license()]
             .into_iter()
             .filter(|folder| folder.exists());
         let volumes = KeptData::find(&self.paths)?.map(|kept| kept.volumes).unwrap_or_default();
-        Ok(Uninstalled { release, kept: folders.collect(), volumes, host_pack })
+        Ok(UninstallOutcome { release, kept: folders.collect(), volumes, host_pack })
     }
 }

@@ -63,7 +63,7 @@ impl Operations {
     }
 
     /// Returns the sizes of the volume folders that a plan copies, by name.
-    pub(super) fn copied(&self, plan: &Plan<Action>) -> Result<BTreeMap<String, Space>, StepError> {
+    pub(super) fn copy_sizes(&self, plan: &Plan<Action>) -> Result<BTreeMap<String, Space>, StepError> {
         let folders = plan.all().filter_map(|planned| match &planned.action {
             Action::KeepCopy(copy) => Some(&copy.folder),
             _ => None,

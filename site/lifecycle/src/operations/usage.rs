@@ -71,7 +71,7 @@ impl Operations {
         let terms = status.and_then(|status| status.terms);
         let mut notes: Vec<String> =
             terms.iter().zip(log.newest()).flat_map(|(terms, newest)| usage::notes(terms, newest)).collect();
-        notes.extend(usage::broken(&log));
+        notes.extend(usage::break_note(&log));
         let site_key = self.audit_record()?.map(|record| record.public_key().id().to_string());
         let newest = log.newest();
         Ok(Some(UsageStatus::of(&license, periods(&log.days()), newest, site_key, notes)))
@@ -86,7 +86,7 @@ impl Operations {
         let record = LicenseRecord::read(&self.paths)?;
         let identifiers = record.map(|record| record.identifiers(&self.paths)).unwrap_or_default();
         let path = self.paths.data_uuid();
-        let site = fs_err::read_to_string(&path).map_err(|error| files::failed("read", &path, error))?;
+        let site = fs_err::read_to_string(&path).map_err(|error| files::file_error("read", &path, error))?;
         let contents = ReportContents { site: site.trim(), identifiers, terms: license.terms(), made, days };
         Ok(Some(AuditRecord::ensure(&ConsoleFiles::of(&self.paths))?.sign_usage(contents)?))
     }

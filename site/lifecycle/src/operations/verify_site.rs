@@ -47,9 +47,9 @@ impl Operations {
         let release = self.release_of(pins)?;
         let mut read = BTreeMap::new();
         self.verify_staged(&release, "checking what is staged", &mut read)?;
-        let earlier = history.kept().into_iter().find(|kept| kept.bundle != pins.bundle);
+        let earlier = history.kept_releases().into_iter().find(|kept| kept.bundle != pins.bundle);
         let rollback = earlier.map(|kept| -> Result<String> {
-            let release = TrustedRelease::read(&self.head_file(kept.bundle), &Trust::pinned(&kept.trust))?;
+            let release = TrustedRelease::read(&self.head_file(kept.bundle), &Trust::from_pinned(&kept.trust))?;
             self.verify_staged(&release, "checking the release before", &mut read)?;
             Ok(release.name())
         });
@@ -64,7 +64,7 @@ impl Operations {
 
     /// Reads the blobs of a release that were not read yet, and adds them with their sizes.
     fn verify_staged(&self, release: &TrustedRelease, phase: &str, read: &mut BTreeMap<Sha256, u64>) -> Result<()> {
-        let store = ContentStore::counted(self.paths.registry(), self.io.store.clone());
+        let store = ContentStore::with_counters(self.paths.registry(), self.io.store.clone());
         let payload = release.payload();
         let known: HashSet<_> = read.keys().copied().collect();
         verify_store_beyond(&known, &payload, &store, phase, &*self.progress)

@@ -47,12 +47,12 @@ impl Claims {
     }
 
     /// Returns the names in the release.
-    pub(super) fn declared(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn declared_names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
     /// Returns the claims whose name in the cluster differs from the name in the release.
-    pub(super) fn renamed(self) -> BTreeMap<String, String> {
+    pub(super) fn into_renamed(self) -> BTreeMap<String, String> {
         self.0.into_iter().filter(|(declared, name)| declared != name).collect()
     }
 }

@@ -8,7 +8,7 @@ use landfall_release_document::{self as document, ArtifactEntry, ComponentEntry,
 use serde_json::Value;
 
 use super::claims::Claims;
-use crate::configuration::{Patch, ResolvedValues, patched, refuse_unfit};
+use crate::configuration::{Patch, ResolvedValues, apply_patches, refuse_unfit};
 use crate::content::{artifact_folder, minor_version};
 use crate::site_secrets::SecretNumbers;
 use crate::steps::action::Action;
@@ -200,15 +200,15 @@ fn objects(
     claims: Claims,
 ) -> Result<PlannedStep<Action>, StepError> {
     let patches = Patch::of_component(&component.name, &inputs.release.values, inputs.values);
-    let objects = patched(&component.name, rendered.to_vec(), &patches)?;
+    let objects = apply_patches(&component.name, rendered.to_vec(), &patches)?;
     refuse_unfit(&component.name, kinds, (rendered, &objects), &patches)?;
     let step = Component {
         owner: owner(inputs, component),
         namespace: component.namespace.clone(),
         objects: component.objects.clone(),
         patches,
-        read_only_claims: claims.declared().map(str::to_owned).collect(),
-        claims: claims.renamed(),
+        read_only_claims: claims.declared_names().map(str::to_owned).collect(),
+        claims: claims.into_renamed(),
         editable: component.editable.clone(),
         edits: Edits::Refuse,
         secrets: read_secrets(inputs, component, &objects),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::components::{ComponentInputs, component_steps};
 use super::install::backup_schedule;
 use crate::configuration::{BackupSettings, Patch};
-use crate::steps::action::{Action, Made};
+use crate::steps::action::{Action, LastActions};
 use crate::steps::component::Component;
 use crate::steps::replace::Replace;
 use crate::steps::site_secret::SiteSecret;
@@ -63,7 +63,7 @@ pub struct ConfigurePlan {
 pub fn plan_configure(
     inputs: &ComponentInputs<'_>,
     backups: &BackupSettings,
-    made: &Made,
+    made: &LastActions,
 ) -> Result<ConfigurePlan, StepError> {
     let (mut steps, mut changes, mut settings) = (Vec::new(), Vec::new(), Vec::new());
     let mut is_changed = false;

@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    fn said(object: &Value) -> Vec<String> {
+    fn port_texts(object: &Value) -> Vec<String> {
         ports(object).iter().map(ToString::to_string).collect()
     }
 
@@ -118,9 +118,9 @@ mod tests {
             {"port": 80},
             {"port": 81, "nodePort": 0},
         ]}});
-        assert_eq!(said(&service), ["TCP 31443", "UDP 30053"]);
+        assert_eq!(port_texts(&service), ["TCP 31443", "UDP 30053"]);
         let checked = json!({"kind": "Service", "spec": {"type": "LoadBalancer", "healthCheckNodePort": 32100}});
-        assert_eq!(said(&checked), ["TCP 32100"]);
+        assert_eq!(port_texts(&checked), ["TCP 32100"]);
     }
 
     #[test]
@@ -135,14 +135,14 @@ mod tests {
         ]);
         let spec = json!({"containers": containers, "initContainers": before});
         let daemons = json!({"kind": "DaemonSet", "spec": {"template": {"spec": spec.clone()}}});
-        assert_eq!(said(&daemons), ["TCP 2", "TCP 9100", "UDP 514"]);
-        assert_eq!(said(&json!({"kind": "Pod", "spec": spec})), ["TCP 2", "TCP 9100", "UDP 514"]);
+        assert_eq!(port_texts(&daemons), ["TCP 2", "TCP 9100", "UDP 514"]);
+        assert_eq!(port_texts(&json!({"kind": "Pod", "spec": spec})), ["TCP 2", "TCP 9100", "UDP 514"]);
     }
 
     #[test]
     fn host_network_exposes_container_ports() {
         let spec = json!({"hostNetwork": true, "containers": [{"ports": [{"containerPort": 9100}]}]});
         let periodic = json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}});
-        assert_eq!(said(&periodic), ["TCP 9100"]);
+        assert_eq!(port_texts(&periodic), ["TCP 9100"]);
     }
 }

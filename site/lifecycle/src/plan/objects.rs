@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::computed::computed_values;
 use super::network::Networks;
-use crate::configuration::{Patch, ResolvedValues, SiteConfiguration, patched, resolve_values};
+use crate::configuration::{Patch, ResolvedValues, SiteConfiguration, apply_patches, resolve_values};
 
 /// Inputs of the objects.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ impl<'a> ObjectsInputs<'a> {
         let of_component = |component: &'a ComponentEntry| {
             let rendered: Vec<Value> = serde_json::from_slice(document(&component.objects)?).ok()?;
             let patches = Patch::of_component(&component.name, &self.release.values, &values);
-            Some((component, patched(&component.name, rendered, &patches).ok()?))
+            Some((component, apply_patches(&component.name, rendered, &patches).ok()?))
         };
         self.release.components.iter().map(of_component).collect()
     }

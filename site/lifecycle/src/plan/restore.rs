@@ -62,7 +62,7 @@ pub struct RestoredStream {
 impl RestoredStream {
     /// Adds log backups, which are applied up to a point in time.
     #[must_use]
-    pub fn recovered(mut self, to: Timestamp, logs: &[Backup]) -> Self {
+    pub fn with_recovery(mut self, to: Timestamp, logs: &[Backup]) -> Self {
         // Logs that are placed beside the data take space as well.
         self.size_bytes += logs.iter().flat_map(|log| &log.streams).map(|stream| stream.size_bytes).sum::<u64>();
         self.stream.recovery = Some(Recovery { to, logs: logs.iter().map(|log| log.id).collect() });

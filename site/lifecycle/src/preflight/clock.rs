@@ -16,14 +16,14 @@ pub(super) fn blocker(facts: &Facts, built_at: &str) -> Option<Finding> {
         return Some(wrong(facts.collected_at.clone(), "a time in the format of RFC 3339".to_owned()));
     };
     // The release's build is the earliest known time.
-    let evidence = Evidence { authority_begins: Some(built), authority_ends: None, seen: seen(facts) };
+    let evidence = Evidence { authority_begins: Some(built), authority_ends: None, seen: seen_time(facts) };
     implausible(now, plausibility(now, &evidence))
 }
 
 /// Returns a warning for a clock that blocks nothing but is behind the times that this host has seen.
 pub(super) fn warning(facts: &Facts) -> Option<Finding> {
     let now = time(&facts.collected_at)?;
-    let found = plausibility(now, &Evidence { seen: seen(facts), ..Evidence::default() });
+    let found = plausibility(now, &Evidence { seen: seen_time(facts), ..Evidence::default() });
     let Plausibility::Reset(seen) = found else { return None };
     let measured = format!("the clock says {now:.0}, and this site has seen {seen:.0}");
     let confirm = SitePaths::default().clock();
@@ -66,7 +66,7 @@ fn wrong(found: String, needed: String) -> Finding {
     Finding::new(codes::CLOCK_WRONG, found, needed)
 }
 
-fn seen(facts: &Facts) -> Option<Timestamp> {
+fn seen_time(facts: &Facts) -> Option<Timestamp> {
     facts.clock_seen.as_deref().and_then(time)
 }
 

@@ -9,7 +9,7 @@ use crate::findings::Finding;
 
 /// Landfall's support for a distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum SupportLevel {
     /// Landfall's own tests install on it.
     Supported,
     /// Kernel and C library are new enough, but Landfall's own tests do not install on it.
@@ -24,43 +24,48 @@ struct Distribution {
     id: &'static str,
     /// First numbers of `VERSION_ID`.
     version: &'static str,
-    standing: Standing,
+    standing: SupportLevel,
     /// Last day of the maintainer's free updates, or of the regular subscription for a distribution with paid support;
     /// `None` if unknown.
     ends: Option<&'static str>,
 }
 
-const fn row(id: &'static str, version: &'static str, standing: Standing, ends: Option<&'static str>) -> Distribution {
+const fn row(
+    id: &'static str,
+    version: &'static str,
+    standing: SupportLevel,
+    ends: Option<&'static str>,
+) -> Distribution {
     Distribution { id, version, standing, ends }
 }
 
 /// Data from the maintainers' own tables. Debian's days are those of its long-term support.
 const DISTRIBUTIONS: &[Distribution] = &[
-    row("debian", "11", Standing::Unsupported, Some("2026-08-31")),
-    row("debian", "12", Standing::Supported, Some("2028-06-30")),
-    row("debian", "13", Standing::Supported, Some("2030-06-30")),
-    row("ubuntu", "20.04", Standing::Unsupported, Some("2025-05-31")),
-    row("ubuntu", "22.04", Standing::Works, None),
-    row("ubuntu", "24.04", Standing::Works, None),
-    row("ubuntu", "26.04", Standing::Works, None),
-    row("rhel", "8", Standing::Unsupported, Some("2029-05-31")),
-    row("rhel", "9", Standing::Works, Some("2032-05-31")),
-    row("rhel", "10", Standing::Works, Some("2035-05-31")),
-    row("rocky", "8", Standing::Unsupported, Some("2029-05-31")),
-    row("rocky", "9", Standing::Works, Some("2032-05-31")),
-    row("rocky", "10", Standing::Works, Some("2035-05-31")),
-    row("almalinux", "8", Standing::Unsupported, None),
-    row("almalinux", "9", Standing::Works, Some("2032-05-31")),
-    row("almalinux", "10", Standing::Works, Some("2035-05-31")),
-    row("ol", "8", Standing::Unsupported, None),
-    row("ol", "9", Standing::Works, None),
-    row("ol", "10", Standing::Works, None),
-    row("centos", "8", Standing::Unsupported, Some("2024-05-31")),
-    row("centos", "9", Standing::Works, Some("2027-05-31")),
-    row("centos", "10", Standing::Works, None),
-    row("sles", "15.6", Standing::Works, Some("2025-12-31")),
-    row("sles", "15.7", Standing::Works, Some("2031-07-31")),
-    row("sles", "16.0", Standing::Works, None),
+    row("debian", "11", SupportLevel::Unsupported, Some("2026-08-31")),
+    row("debian", "12", SupportLevel::Supported, Some("2028-06-30")),
+    row("debian", "13", SupportLevel::Supported, Some("2030-06-30")),
+    row("ubuntu", "20.04", SupportLevel::Unsupported, Some("2025-05-31")),
+    row("ubuntu", "22.04", SupportLevel::Works, None),
+    row("ubuntu", "24.04", SupportLevel::Works, None),
+    row("ubuntu", "26.04", SupportLevel::Works, None),
+    row("rhel", "8", SupportLevel::Unsupported, Some("2029-05-31")),
+    row("rhel", "9", SupportLevel::Works, Some("2032-05-31")),
+    row("rhel", "10", SupportLevel::Works, Some("2035-05-31")),
+    row("rocky", "8", SupportLevel::Unsupported, Some("2029-05-31")),
+    row("rocky", "9", SupportLevel::Works, Some("2032-05-31")),
+    row("rocky", "10", SupportLevel::Works, Some("2035-05-31")),
+    row("almalinux", "8", SupportLevel::Unsupported, None),
+    row("almalinux", "9", SupportLevel::Works, Some("2032-05-31")),
+    row("almalinux", "10", SupportLevel::Works, Some("2035-05-31")),
+    row("ol", "8", SupportLevel::Unsupported, None),
+    row("ol", "9", SupportLevel::Works, None),
+    row("ol", "10", SupportLevel::Works, None),
+    row("centos", "8", SupportLevel::Unsupported, Some("2024-05-31")),
+    row("centos", "9", SupportLevel::Works, Some("2027-05-31")),
+    row("centos", "10", SupportLevel::Works, None),
+    row("sles", "15.6", SupportLevel::Works, Some("2025-12-31")),
+    row("sles", "15.7", SupportLevel::Works, Some("2031-07-31")),
+    row("sles", "16.0", SupportLevel::Works, None),
 ];
 
 /// Value of `facts.operating_system` if `/etc/os-release` does not name the distribution.
@@ -92,7 +97,7 @@ pub(super) fn warning(facts: &Facts) -> Option<Finding> {
     // RFC 3339 dates sort as text.
     let today = facts.collected_at.get(..10).unwrap_or_default();
     match found.ends {
-        _ if found.standing == Standing::Unsupported => warn(&"its own kernel is too old"),
+        _ if found.standing == SupportLevel::Unsupported => warn(&"its own kernel is too old"),
         Some(ends) if today > ends => warn(&format_args!("its maintainer's updates ended on {ends}")),
         _ => None,
     }
@@ -103,8 +108,8 @@ pub(super) fn standing(facts: &Facts) -> String {
     let name = &facts.operating_system;
     let Some(found) = entry(name) else { return name.clone() };
     let tested = match found.standing {
-        Standing::Supported => "Landfall's tests install on it",
-        Standing::Works | Standing::Unsupported => "not among Landfall's own tests",
+        SupportLevel::Supported => "Landfall's tests install on it",
+        SupportLevel::Works | SupportLevel::Unsupported => "not among Landfall's own tests",
     };
     match found.ends {
         Some(ends) => format!("{name}: {tested}; updates until {ends}"),
@@ -125,9 +130,9 @@ mod tests {
     #[test]
     fn version_prefix_finds_the_entry() {
         let standing = |name: &str| entry(name).map(|found| found.standing);
-        assert_eq!(standing("debian 12"), Some(Standing::Supported));
-        assert_eq!(standing("rhel 9.6"), Some(Standing::Works));
-        assert_eq!(standing("rhel 8.10"), Some(Standing::Unsupported));
+        assert_eq!(standing("debian 12"), Some(SupportLevel::Supported));
+        assert_eq!(standing("rhel 9.6"), Some(SupportLevel::Works));
+        assert_eq!(standing("rhel 8.10"), Some(SupportLevel::Unsupported));
         for other in ["debian 1", "debian 123", "ubuntu 24.10", "rhel", "fedora 44", "unknown unknown", ""] {
             assert_eq!(standing(other), None, "{other}");
         }

@@ -11,13 +11,13 @@ use landfall_host::facts::{ClosedChain, ClosedHook, Filter, Network};
 use landfall_host::range::IpRange;
 
 /// Returns the findings about firewalls that block pods' traffic, now or after the next boot.
-pub(crate) fn closed(network: &Network, networks: &Networks) -> Vec<Finding> {
-    firewalld(network, networks).into_iter().chain(chains(network, networks)).chain(unread(network)).collect()
+pub(crate) fn firewall_findings(network: &Network, networks: &Networks) -> Vec<Finding> {
+    firewalld(network, networks).into_iter().chain(chains(network, networks)).chain(unread_warning(network)).collect()
 }
 
 /// Returns a warning about unreadable rules, which may drop pods' packets. That would appear only when the cluster's
 /// nameserver fails to get ready. Some kernels create an empty table, which blocks nothing.
-fn unread(network: &Network) -> Option<Finding> {
+fn unread_warning(network: &Network) -> Option<Finding> {
     let measured = "legacy iptables has a table, and iptables-legacy-save cannot read its rules";
     network.legacy_filter_unread.then(|| Finding::warning(codes::FIREWALL_UNREAD, measured, codes::FIREWALL_UNREAD.fix))
 }
@@ -44,13 +44,13 @@ fn firewalld(network: &Network, networks: &Networks) -> Option<Finding> {
 /// override a drop.
 fn chains(network: &Network, networks: &Networks) -> Option<Finding> {
     let is_closed = |chain: &&ClosedChain| !passes_pods(chain, &networks.pods);
-    let opened = Opened::of(network, is_closed, |chain| commands(chain, &networks.pods))?;
+    let opened = ChainOpening::of(network, is_closed, |chain| commands(chain, &networks.pods))?;
     let found = format!("packets of pods are dropped by {}", opened.names);
     let fix = format!(
         "Run {}. Pods have the addresses {}, services {}; further nodes need TCP 6443 and 10250 and UDP 8472 as well.",
         opened.advice,
-        listed(&networks.pods),
-        listed(&networks.services),
+        ranges_text(&networks.pods),
+        ranges_text(&networks.services),
     );
     let needed = format!("all packets from {BRIDGE} accepted");
     Some(Finding::new(codes::FIREWALL_CLOSED, found, needed).fix(fix).commands(opened.commands))
@@ -60,7 +60,7 @@ fn chains(network: &Network, networks: &Networks) -> Option<Finding> {
 /// reaches its services, including the console. Facts of an older landfall lack this data.
 pub(crate) fn inbound(network: &Network, networks: &Networks) -> Option<Finding> {
     let is_closed = |chain: &&ClosedChain| lets_in(chain, &networks.pods) == Some(false);
-    let Some(opened) = Opened::of(network, is_closed, commands_inbound) else {
+    let Some(opened) = ChainOpening::of(network, is_closed, commands_inbound) else {
         let is_known = network.closed_chains.iter().all(|chain| lets_in(chain, &networks.pods).is_some());
         let message = "Whether a firewall keeps other hosts from the services of the site";
         return (!is_known).then(|| Finding::unknown(codes::FIREWALL_INBOUND, message, 2));
@@ -86,14 +86,14 @@ fn lets_in(chain: &ClosedChain, pods: &[IpRange]) -> Option<bool> {
 }
 
 /// Closed chains, and the commands that open them.
-struct Opened {
+struct ChainOpening {
     names: String,
     commands: Vec<String>,
     /// Commands for people, with advice for making them permanent.
     advice: String,
 }
 
-impl Opened {
+impl ChainOpening {
     /// Returns the closed chains, if any.
     fn of(
         network: &Network,
@@ -115,7 +115,7 @@ impl Opened {
     }
 }
 
-fn listed(ranges: &[IpRange]) -> String {
+fn ranges_text(ranges: &[IpRange]) -> String {
     ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 

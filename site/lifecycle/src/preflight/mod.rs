@@ -10,7 +10,7 @@ use crate::plan::host_ports::HostPorts;
 use crate::room::{FilesystemPeak, size};
 use landfall_host::facts::Facts;
 
-pub(crate) use firewall::{closed as closed_firewalls, inbound};
+pub(crate) use firewall::{firewall_findings as closed_firewalls, inbound};
 pub(crate) use gpu::problem_of_gpu;
 use network::upgrade_ports;
 use storage::upgrade_space;
@@ -61,7 +61,7 @@ pub struct Subject<'a> {
 
 /// State of a site before an upgrade.
 #[derive(Debug, Clone, Copy)]
-pub struct Before<'a> {
+pub struct EarlierSite<'a> {
     /// The installed release.
     pub release: &'a ReleaseDocument,
     /// Ports of the host that its components use.
@@ -91,7 +91,11 @@ pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
 
 /// Returns the findings before an upgrade of a site. They cover peaks of space, ports that only the later release
 /// needs, and its further requirements for the host.
-pub(crate) fn upgrade(subject: &Subject<'_>, before: Option<&Before<'_>>, peaks: &[FilesystemPeak]) -> Vec<Finding> {
+pub(crate) fn upgrade(
+    subject: &Subject<'_>,
+    before: Option<&EarlierSite<'_>>,
+    peaks: &[FilesystemPeak],
+) -> Vec<Finding> {
     let Subject { facts, release, .. } = *subject;
     let mut findings = upgrade_space(facts, peaks);
     findings.extend(glibc::finding(facts, release));

@@ -1,10 +1,10 @@
 //! Checks of addresses, ports, kernel modules and firewalls.
 
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_host::facts::Facts;
 use landfall_release_document::ReleaseDocument;
 
-use super::{Before, Subject, firewall};
+use super::{EarlierSite, Subject, firewall};
 use crate::configuration::SiteConfiguration;
 use crate::console::{HOST_PORT, console_of};
 use crate::findings::{Finding, quote};
@@ -24,11 +24,11 @@ fn ports(release: &ReleaseDocument) -> Vec<u16> {
 }
 
 /// Returns findings for ports that only the later release needs and another program uses.
-pub(super) fn upgrade_ports(subject: &Subject<'_>, before: &Before<'_>) -> Vec<Finding> {
+pub(super) fn upgrade_ports(subject: &Subject<'_>, before: &EarlierSite<'_>) -> Vec<Finding> {
     let Subject { facts, release, host_ports, .. } = *subject;
     let known = ports(before.release);
     let new: Vec<u16> = ports(release).into_iter().filter(|port| !known.contains(port)).collect();
-    busy(facts, &new).into_iter().chain(taken(facts, &host_ports.without(before.host_ports))).collect()
+    busy(facts, &new).into_iter().chain(ports_blocker(facts, &host_ports.without(before.host_ports))).collect()
 }
 
 fn busy(facts: &Facts, ports: &[u16]) -> Option<Finding> {
@@ -38,7 +38,7 @@ fn busy(facts: &Facts, ports: &[u16]) -> Option<Finding> {
 }
 
 /// Returns a blocker for ports that components need and another program uses.
-fn taken(facts: &Facts, ports: &HostPorts) -> Option<Finding> {
+fn ports_blocker(facts: &Facts, ports: &HostPorts) -> Option<Finding> {
     let is_taken = |transport, number| match transport {
         Transport::Tcp => facts.network.ports_in_use.contains(&number),
         Transport::Udp => facts.network.udp_ports_in_use.contains(&number),
@@ -83,7 +83,7 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
         None => blockers.extend(identity(facts, configuration)),
     }
     blockers.extend(busy(facts, &ports(release)));
-    blockers.extend(taken(facts, host_ports));
+    blockers.extend(ports_blocker(facts, host_ports));
     blockers.extend(overlay_is_busy(facts));
     if !facts.missing_modules.is_empty() && !facts.can_load_modules {
         let finding = Finding::new(codes::MODULE_MISSING, facts.missing_modules.join(", "), "loaded or loadable");
@@ -92,7 +92,7 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     match Networks::of(configuration) {
         Ok(networks) => {
             blockers.extend(overlaps(facts, &networks));
-            blockers.extend(firewall::closed(&facts.network, &networks));
+            blockers.extend(firewall::firewall_findings(&facts.network, &networks));
             blockers.extend(firewall::inbound(&facts.network, &networks));
         }
         Err(error) => blockers.push(Finding::of(&error, "ranges of addresses")),

@@ -9,117 +9,117 @@ use crate::findings::Finding;
 use crate::room::{DATA, EVICTION_BYTES, size};
 
 /// A passed finding for codes without a finding, with its measured and needed values.
-struct Passing {
+struct PassedFinding {
     codes: &'static [Code],
     message: &'static str,
     measured: fn(&Subject<'_>) -> String,
     threshold: fn(&Subject<'_>) -> String,
 }
 
-const PASSING: &[Passing] = &[
-    Passing {
+const PASSING: &[PassedFinding] = &[
+    PassedFinding {
         codes: &[codes::NOT_ROOT],
         message: "The facts were collected as root",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::WRONG_PLATFORM],
         message: "The bundle is for this architecture",
         measured: |subject| subject.facts.platform.clone(),
         threshold: |subject| subject.release.platform.clone(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::TOO_FEW_CORES],
         message: "There are enough processor cores",
         measured: |subject| format!("{} cores", subject.facts.cores),
         threshold: |subject| format!("{} cores", subject.release.requirements.cores),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::TOO_LITTLE_MEMORY],
         message: "There is enough memory",
         measured: |subject| size(subject.facts.memory_bytes),
         threshold: |subject| size(subject.release.requirements.memory_bytes),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::KERNEL_TOO_OLD],
         message: "The kernel is new enough",
         measured: |subject| subject.facts.kernel.clone(),
         threshold: |_| format!("{}.{} or newer", KERNEL.0, KERNEL.1),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::KERNEL_OPTIONS],
         message: "The kernel was built with what Kubernetes needs",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::DISTRIBUTION],
         message: "The distribution is new enough",
         measured: |subject| distribution::standing(subject.facts),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::ENDPOINT_SECURITY],
         message: "No known program of endpoint security runs",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::HARDWARE_CLOCK],
         message: "System clock and hardware clock agree",
         measured: |subject| host::hardware_clock_difference(subject.facts),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::NO_BARRIERS],
         message: "The filesystem of the data folder keeps synced writes",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::SYSTEMD_MISSING],
         message: "systemd runs as pid 1",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::CGROUPS_UNFIT],
         message: "Control groups have all controllers",
         measured: |subject| format!("version {}", subject.facts.cgroups.version),
         threshold: |_| CONTROLLERS.join(", "),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::SELINUX_ENFORCING],
         message: "SELinux lets programs start from the data folder",
         measured: |subject| subject.facts.selinux.clone().unwrap_or_else(|| "off".to_owned()),
         threshold: |_| "permissive or off".to_owned(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::MODULE_MISSING],
         message: "The kernel has all modules",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::DATA_FILESYSTEM],
         message: "The data folder is on a suitable filesystem",
         measured: |subject| subject.facts.data_folder.kind.clone(),
         threshold: |_| "local ext4, XFS or Btrfs".to_owned(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::MOUNT_NOT_PERMANENT],
         message: "The mount of the data folder survives a reboot",
         measured: |subject| subject.facts.data_folder.mount.clone(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::READ_ONLY, codes::NO_EXEC],
         message: "All filesystems are writable, and programs can run from the data folder",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::TOO_LITTLE_SPACE],
         message: "There is enough free space on every filesystem",
         measured: |subject| free(subject).map_or_else(String::new, |free| format!("{} free for data", size(free))),
@@ -128,31 +128,31 @@ const PASSING: &[Passing] = &[
             format!("up to {}", size(needed))
         },
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::TOO_FEW_INODES],
         message: "There are enough free inodes",
         measured: |_| String::new(),
         threshold: |subject| subject.sizes.unpacked_inodes.to_string(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::CLOCK_WRONG, codes::NODE_CLOCK],
         message: "The clock is plausible",
         measured: |subject| subject.facts.collected_at.clone(),
         threshold: |subject| format!("later than {}", subject.built_at),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::OTHER_KUBERNETES],
         message: "No other Kubernetes or container runtime is installed",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::PORT_IN_USE],
         message: "All ports that the site needs are free",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[
             codes::BAD_HOSTNAME,
             codes::IPV6_UNSUPPORTED,
@@ -164,31 +164,31 @@ const PASSING: &[Passing] = &[
         measured: |subject| subject.facts.hostname.clone(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::RANGES_OVERLAP],
         message: "The cluster's address ranges overlap no network of the host",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::SWAP_ON],
         message: "Swap is off",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::PROGRAM_RULES],
         message: "No fapolicyd decides which programs may run",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::NO_NAMESERVER],
         message: "Pods can use a nameserver of the host",
         measured: |subject| subject.facts.network.nameservers.join(", "),
         threshold: |_| String::new(),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::SLOW_SYNC],
         message: "The disk makes writes durable fast enough",
         measured: |subject| {
@@ -197,7 +197,7 @@ const PASSING: &[Passing] = &[
         },
         threshold: |_| milliseconds(SYNC_MICROS),
     },
-    Passing {
+    PassedFinding {
         codes: &[codes::FIREWALL_CLOSED],
         message: "No firewall blocks traffic from pods",
         measured: |_| String::new(),

@@ -38,7 +38,7 @@ impl CanaryPod {
         let port = port.ok_or_else(|| format!("Service {} has no port {}", request.service, request.port))?;
         let number = match &port["targetPort"] {
             Value::Null => Some(u64::from(request.port.get())),
-            Value::String(name) => self.named(name),
+            Value::String(name) => self.find_port(name),
             target => target.as_u64(),
         };
         let number = number.and_then(|number| u16::try_from(number).ok());
@@ -46,7 +46,7 @@ impl CanaryPod {
         Ok(SocketAddr::from((address, number)))
     }
 
-    fn named(&self, name: &str) -> Option<u64> {
+    fn find_port(&self, name: &str) -> Option<u64> {
         let containers = list(&self.pod["spec"]["containers"]).iter();
         let mut ports = containers.flat_map(|container| list(&container["ports"]));
         ports.find(|port| port["name"] == name)?["containerPort"].as_u64()

@@ -1,7 +1,7 @@
 //! Errors of proofs that did not run.
 
 use landfall_cluster::ClusterError;
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 
 /// Reason why no proof ran.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum ProveError {
     NoCluster(#[source] ClusterError),
 }
 
-impl Coded for ProveError {
+impl CodedError for ProveError {
     fn code(&self) -> Code {
         match self {
             Self::NoSite => codes::PROOF_NO_SITE,

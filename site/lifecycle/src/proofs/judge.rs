@@ -1,6 +1,6 @@
 //! Judgment of answers by a proof's expectation. Pure, with explanations for people.
 
-use landfall_cluster::{Answer, Executed, Output};
+use landfall_cluster::{Answer, Output, ProgramResult};
 use landfall_release_document::{CommandExpectation, ProofTrial, ResponseExpectation, TextExpectation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,8 +55,8 @@ fn text_in_words(text: &TextExpectation) -> String {
 }
 
 /// Judges the result of a command; fails with a description of it.
-pub(crate) fn command(expect: &CommandExpectation, executed: &Executed) -> Result<(), String> {
-    let Executed { exit_code, stdout, stderr } = executed;
+pub(crate) fn command(expect: &CommandExpectation, executed: &ProgramResult) -> Result<(), String> {
+    let ProgramResult { exit_code, stdout, stderr } = executed;
     let wrong = match &expect.stdout {
         _ if *exit_code != i32::from(expect.exit_code) => None,
         None => return Ok(()),
@@ -67,8 +67,8 @@ pub(crate) fn command(expect: &CommandExpectation, executed: &Executed) -> Resul
     };
     let mut found = vec![format!("exit code {exit_code}")];
     found.extend(wrong);
-    found.push(quoted("standard output", &beginning(&stdout.text), stdout));
-    found.extend((!stderr.text.is_empty()).then(|| quoted("standard error", &end(&stderr.text), stderr)));
+    found.push(quote_output("standard output", &beginning(&stdout.text), stdout));
+    found.extend((!stderr.text.is_empty()).then(|| quote_output("standard error", &end(&stderr.text), stderr)));
     Err(found.join("; "))
 }
 
@@ -84,11 +84,11 @@ pub(super) fn response(expect: &ResponseExpectation, answer: &Answer) -> Result<
     };
     let mut found = vec![format!("status {}", answer.status)];
     found.extend(wrong);
-    found.push(quoted("body", &beginning(&answer.body.text), &answer.body));
+    found.push(quote_output("body", &beginning(&answer.body.text), &answer.body));
     Err(found.join("; "))
 }
 
-fn quoted(what: &str, text: &str, output: &Output) -> String {
+fn quote_output(what: &str, text: &str, output: &Output) -> String {
     match (output.text.trim_end().is_empty(), output.dropped_bytes) {
         (true, _) => format!("no {what}"),
         (false, 0) => format!("{what} `{text}`"),

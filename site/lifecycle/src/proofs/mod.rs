@@ -40,7 +40,7 @@ pub struct ProofResult {
 }
 
 /// Returns the named or all proofs, in the order of the release.
-pub(crate) fn chosen<'a>(release: &'a ReleaseDocument, names: &[String]) -> Result<Vec<&'a Proof>, ProveError> {
+pub(crate) fn choose_proofs<'a>(release: &'a ReleaseDocument, names: &[String]) -> Result<Vec<&'a Proof>, ProveError> {
     let proofs = &release.proofs;
     if let Some(unknown) = names.iter().find(|name| proofs.iter().all(|proof| proof.name != **name)) {
         return Err(ProveError::Unknown {

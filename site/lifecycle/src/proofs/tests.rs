@@ -1,10 +1,10 @@
-use landfall_cluster::{Answer, Executed, NoAnswer, Output, selector};
-use landfall_error_codes::Coded as _;
+use landfall_cluster::{Answer, NoAnswer, Output, ProgramResult, selector};
+use landfall_error_codes::CodedError as _;
 use landfall_release_document::{Proof, ProofTrial, ReleaseDocument};
 use serde_json::{Value, json};
 
-use super::trial::Unanswered;
-use super::{chosen, judge};
+use super::trial::AttemptFailure;
+use super::{choose_proofs, judge};
 
 fn trial(trial: Value) -> ProofTrial {
     serde_json::from_value(trial).unwrap()
@@ -24,15 +24,15 @@ fn output(text: &str) -> Output {
 }
 
 /// Returns the expectation and the result of a failed proof; `None` if it passed.
-fn executed(expect: &Value, exit_code: i32, stdout: Output, stderr: &str) -> Option<String> {
+fn command_failure(expect: &Value, exit_code: i32, stdout: Output, stderr: &str) -> Option<String> {
     let trial = command(expect);
     let ProofTrial::Command(command) = &trial else { unreachable!() };
-    let executed = Executed { exit_code, stdout, stderr: output(stderr) };
+    let executed = ProgramResult { exit_code, stdout, stderr: output(stderr) };
     let found = judge::command(&command.expect, &executed).err()?;
     Some(format!("{} | {found}", judge::expectation(&trial)))
 }
 
-fn answered(expect: &Value, status: u16, body: &str) -> Option<String> {
+fn request_failure(expect: &Value, status: u16, body: &str) -> Option<String> {
     let trial = request(expect);
     let ProofTrial::Request(request) = &trial else { unreachable!() };
     let found = judge::response(&request.expect, &Answer { status, body: output(body) }).err()?;
@@ -42,22 +42,22 @@ fn answered(expect: &Value, status: u16, body: &str) -> Option<String> {
 #[test]
 fn command_is_judged_by_code_and_output() {
     let cases = [
-        executed(&json!({ "exit_code": 0 }), 0, output("whatever"), "warning"),
-        executed(&json!({ "exit_code": 3 }), 3, output(""), ""),
-        executed(&json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, output("1\n"), ""),
-        executed(&json!({ "exit_code": 0, "stdout": { "contains": "land" } }), 0, output("it landed\n"), ""),
-        executed(&json!({ "exit_code": 0, "stdout": { "json": { "/a/0": 1 } } }), 0, output("{\"a\": [1]}"), ""),
+        command_failure(&json!({ "exit_code": 0 }), 0, output("whatever"), "warning"),
+        command_failure(&json!({ "exit_code": 3 }), 3, output(""), ""),
+        command_failure(&json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, output("1\n"), ""),
+        command_failure(&json!({ "exit_code": 0, "stdout": { "contains": "land" } }), 0, output("it landed\n"), ""),
+        command_failure(&json!({ "exit_code": 0, "stdout": { "json": { "/a/0": 1 } } }), 0, output("{\"a\": [1]}"), ""),
     ];
     assert_eq!(cases, [const { None }; 5], "these pass");
     let long = Output { text: "1".to_owned(), dropped_bytes: 7 };
     let cases = [
-        executed(&json!({ "exit_code": 0 }), 1, output(""), "psql: no\nsuch role\n"),
-        executed(&json!({ "exit_code": 3 }), 0, output("all is well"), ""),
-        executed(&json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, output("11\n"), ""),
-        executed(&json!({ "exit_code": 0, "stdout": { "equals": "" } }), 0, output("leak"), ""),
-        executed(&json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, long, ""),
-        executed(&json!({ "exit_code": 0, "stdout": { "contains": "land" } }), 0, output("sea"), "x"),
-        executed(&json!({ "exit_code": 0, "stdout": { "json": { "/a": 1 } } }), 0, output("{"), ""),
+        command_failure(&json!({ "exit_code": 0 }), 1, output(""), "psql: no\nsuch role\n"),
+        command_failure(&json!({ "exit_code": 3 }), 0, output("all is well"), ""),
+        command_failure(&json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, output("11\n"), ""),
+        command_failure(&json!({ "exit_code": 0, "stdout": { "equals": "" } }), 0, output("leak"), ""),
+        command_failure(&json!({ "exit_code": 0, "stdout": { "equals": "1" } }), 0, long, ""),
+        command_failure(&json!({ "exit_code": 0, "stdout": { "contains": "land" } }), 0, output("sea"), "x"),
+        command_failure(&json!({ "exit_code": 0, "stdout": { "json": { "/a": 1 } } }), 0, output("{"), ""),
     ];
     insta::assert_snapshot!(cases.map(|case| case.expect("it fails")).join("\n"));
 }
@@ -66,17 +66,17 @@ fn command_is_judged_by_code_and_output() {
 fn response_is_judged_by_status_and_body() {
     let ready = json!({ "status": 200, "body": { "json": { "/ready": true, "/count": 2 } } });
     let cases = [
-        answered(&json!({ "status": 200 }), 200, "anything"),
-        answered(&json!({ "status": 404, "body": { "contains": "none" } }), 404, "there is none"),
-        answered(&ready, 200, "{\"ready\": true, \"count\": 2, \"more\": null}"),
+        request_failure(&json!({ "status": 200 }), 200, "anything"),
+        request_failure(&json!({ "status": 404, "body": { "contains": "none" } }), 404, "there is none"),
+        request_failure(&ready, 200, "{\"ready\": true, \"count\": 2, \"more\": null}"),
     ];
     assert_eq!(cases, [const { None }; 3], "these pass");
     let cases = [
-        answered(&json!({ "status": 200 }), 503, "{\"ready\": false}"),
-        answered(&ready, 200, "{\"ready\": false, \"count\": 2}"),
-        answered(&ready, 200, "{\"count\": 2}"),
-        answered(&ready, 200, "<html>"),
-        answered(&json!({ "status": 200, "body": { "json": { "": [] } } }), 200, "{}"),
+        request_failure(&json!({ "status": 200 }), 503, "{\"ready\": false}"),
+        request_failure(&ready, 200, "{\"ready\": false, \"count\": 2}"),
+        request_failure(&ready, 200, "{\"count\": 2}"),
+        request_failure(&ready, 200, "<html>"),
+        request_failure(&json!({ "status": 200, "body": { "json": { "": [] } } }), 200, "{}"),
     ];
     insta::assert_snapshot!(cases.map(|case| case.expect("it fails")).join("\n"));
 }
@@ -84,7 +84,7 @@ fn response_is_judged_by_status_and_body() {
 #[test]
 fn quoted_output_is_short() {
     let long = "é".repeat(100_000);
-    let said = executed(&json!({ "exit_code": 0 }), 1, output(&long), &format!("{long}the reason")).unwrap();
+    let said = command_failure(&json!({ "exit_code": 0 }), 1, output(&long), &format!("{long}the reason")).unwrap();
     assert!(said.chars().count() < 1200 && said.ends_with("the reason`"), "{}", said.chars().count());
 }
 
@@ -110,7 +110,7 @@ fn chosen_proofs_keep_release_order() {
     let release = release();
     let names = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let chosen = chosen(&release, &names)
+        let chosen = choose_proofs(&release, &names)
             .map_err(|error| format!("{} {error}; {}", error.code().id, error.hint().unwrap_or_default()))?;
         Ok::<_, String>(chosen.iter().map(|proof| proof.name.clone()).collect::<Vec<_>>().join(" "))
     };
@@ -143,7 +143,7 @@ fn selector_includes_all_expressions() {
 fn pod_unknown_to_kubelet_is_retried() {
     let refused = |code| {
         let message = "pod does not exist".to_owned();
-        Unanswered::from(NoAnswer::Refused { code, message, transient: false }).transient
+        AttemptFailure::from(NoAnswer::Refused { code, message, transient: false }).transient
     };
     assert!(refused(404) && !refused(403) && !refused(400));
 }

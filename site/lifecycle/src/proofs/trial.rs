@@ -24,7 +24,7 @@ pub(crate) struct Prover {
 }
 
 /// Outcome of a proof.
-pub(super) struct Done {
+pub(super) struct ProofOutcome {
     /// The last target.
     pub(super) asked: Option<String>,
     /// Success, or the expected and found values.
@@ -32,13 +32,13 @@ pub(super) struct Done {
 }
 
 /// Reason why an attempt gave nothing to judge.
-pub(super) struct Unanswered {
+pub(super) struct AttemptFailure {
     reason: String,
     /// True if a later attempt may get an answer.
     pub(super) transient: bool,
 }
 
-impl Unanswered {
+impl AttemptFailure {
     fn yet(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), transient: true }
     }
@@ -48,7 +48,7 @@ impl Unanswered {
     }
 }
 
-impl From<NoAnswer> for Unanswered {
+impl From<NoAnswer> for AttemptFailure {
     fn from(error: NoAnswer) -> Self {
         Self { transient: error.is_transient() || is_unknown_yet(&error), reason: with_causes(&error) }
     }
@@ -60,7 +60,7 @@ fn is_unknown_yet(error: &NoAnswer) -> bool {
     matches!(error, NoAnswer::Refused { code: 404, .. })
 }
 
-impl From<NoContainer> for Unanswered {
+impl From<NoContainer> for AttemptFailure {
     fn from(error: NoContainer) -> Self {
         match error {
             NoContainer::Cluster(error) => error.into(),
@@ -70,14 +70,14 @@ impl From<NoContainer> for Unanswered {
     }
 }
 
-impl From<ClusterError> for Unanswered {
+impl From<ClusterError> for AttemptFailure {
     fn from(error: ClusterError) -> Self {
         Self { transient: error.is_transient(), reason: with_causes(&error) }
     }
 }
 
 /// Result of an attempt: success, or a description of the mismatch.
-type Tried = Result<Result<(), String>, Unanswered>;
+type AttemptResult = Result<Result<(), String>, AttemptFailure>;
 
 impl Prover {
     pub(crate) fn new(cluster: Cluster, release: &Arc<ReleaseDocument>) -> Self {
@@ -90,26 +90,26 @@ impl Prover {
     }
 
     /// Runs a proof. Asks again until the limit if there is no answer; judges an answer at once.
-    pub(super) fn prove(&self, proof: &Proof) -> Done {
+    pub(super) fn prove(&self, proof: &Proof) -> ProofOutcome {
         let limit = Duration::from_secs(proof.limit_seconds);
         let begun = Instant::now();
         let mut asked = None;
         let found = loop {
             let left = limit.saturating_sub(begun.elapsed());
             match self.try_once(proof, left, &mut asked) {
-                Ok(Ok(())) => return Done { asked, verdict: Ok(()) },
+                Ok(Ok(())) => return ProofOutcome { asked, verdict: Ok(()) },
                 Ok(Err(found)) => break found,
-                Err(Unanswered { reason, transient: false }) => break reason,
-                Err(Unanswered { reason, .. }) if begun.elapsed() + INTERVAL >= limit => {
+                Err(AttemptFailure { reason, transient: false }) => break reason,
+                Err(AttemptFailure { reason, .. }) if begun.elapsed() + INTERVAL >= limit => {
                     break format!("{reason}, for {} s", limit.as_secs());
                 }
-                Err(Unanswered { .. }) => std::thread::sleep(INTERVAL),
+                Err(AttemptFailure { .. }) => std::thread::sleep(INTERVAL),
             }
         };
-        Done { asked, verdict: Err(Mismatch { expected: judge::expectation(&proof.trial), found }) }
+        ProofOutcome { asked, verdict: Err(Mismatch { expected: judge::expectation(&proof.trial), found }) }
     }
 
-    fn try_once(&self, proof: &Proof, left: Duration, asked: &mut Option<String>) -> Tried {
+    fn try_once(&self, proof: &Proof, left: Duration, asked: &mut Option<String>) -> AttemptResult {
         let component = self.release.components.iter().find(|component| component.name == proof.component);
         // The document was checked, so its proofs belong to its components.
         let namespace = component.map(|component| component.namespace.as_str()).unwrap_or_default();
@@ -119,37 +119,49 @@ impl Prover {
         }
     }
 
-    fn command(&self, namespace: &str, command: &CommandProof, left: Duration, asked: &mut Option<String>) -> Tried {
+    fn command(
+        &self,
+        namespace: &str,
+        command: &CommandProof,
+        left: Duration,
+        asked: &mut Option<String>,
+    ) -> AttemptResult {
         let Container { pod, name, .. } = self.container(namespace, command)?;
         *asked = Some(format!("container {name} of pod {namespace}/{pod}"));
         let executed = self.cluster.execute(namespace, &pod, &name, &command.arguments, left)?;
         Ok(judge::command(&command.expect, &executed))
     }
 
-    fn container(&self, namespace: &str, command: &CommandProof) -> Result<Container, Unanswered> {
+    fn container(&self, namespace: &str, command: &CommandProof) -> Result<Container, AttemptFailure> {
         let Some(canary) = &self.canary else {
             let wanted = command.container.as_deref();
             return Ok(ready_container(&self.cluster, namespace, &command.workload, wanted)?);
         };
-        let name = canary.container(command).ok_or_else(|| Unanswered::ever("the pod has no such container"))?;
+        let name = canary.container(command).ok_or_else(|| AttemptFailure::ever("the pod has no such container"))?;
         Ok(Container { namespace: namespace.to_owned(), pod: canary.name().to_owned(), name: name.to_owned() })
     }
 
     /// Returns the target of a request, as an address and as text.
-    fn address(&self, namespace: &str, request: &RequestProof) -> Result<(SocketAddr, String), Unanswered> {
+    fn address(&self, namespace: &str, request: &RequestProof) -> Result<(SocketAddr, String), AttemptFailure> {
         if let Some(canary) = &self.canary {
-            let address = canary.address(request).map_err(Unanswered::ever)?;
+            let address = canary.address(request).map_err(AttemptFailure::ever)?;
             return Ok((address, format!("http://{address}{} of pod {namespace}/{}", request.path, canary.name())));
         }
         let name = ObjectName::new("v1", "Service", namespace, &request.service);
-        let service = self.cluster.get(&name)?.ok_or_else(|| Unanswered::ever(format!("{name} does not exist")))?;
+        let service = self.cluster.get(&name)?.ok_or_else(|| AttemptFailure::ever(format!("{name} does not exist")))?;
         let address: Option<IpAddr> = service["spec"]["clusterIP"].as_str().and_then(|address| address.parse().ok());
-        let address = address.ok_or_else(|| Unanswered::ever(format!("{name} has no address of its own")))?;
+        let address = address.ok_or_else(|| AttemptFailure::ever(format!("{name} has no address of its own")))?;
         let address = SocketAddr::from((address, request.port.get()));
         Ok((address, format!("http://{address}{} of Service {namespace}/{}", request.path, request.service)))
     }
 
-    fn request(&self, namespace: &str, request: &RequestProof, left: Duration, asked: &mut Option<String>) -> Tried {
+    fn request(
+        &self,
+        namespace: &str,
+        request: &RequestProof,
+        left: Duration,
+        asked: &mut Option<String>,
+    ) -> AttemptResult {
         let (address, place) = self.address(namespace, request)?;
         *asked = Some(place);
         let host = format!("{}.{namespace}.svc", request.service);

@@ -76,7 +76,7 @@ impl Shelf {
 
     /// Returns removable devices that are mounted nowhere else, each with its filesystem; `None` if it cannot be read.
     /// A device mounted elsewhere is found there or has another use.
-    pub fn unmounted(&self) -> Result<Vec<(Device, Option<Filesystem>)>, StepError> {
+    pub fn unmounted_devices(&self) -> Result<Vec<(Device, Option<Filesystem>)>, StepError> {
         let mounted = mounts::own()?;
         let own = self.folder();
         let is_free = |device: &Device| {
@@ -116,7 +116,7 @@ impl Shelf {
         let wanted = |(device, found): (Device, Option<Filesystem>)| {
             found.filter(|found| found.id == id).map(|found| (device, found.kind))
         };
-        let Some((device, kind)) = self.unmounted()?.into_iter().find_map(wanted) else {
+        let Some((device, kind)) = self.unmounted_devices()?.into_iter().find_map(wanted) else {
             let what = "the medium is no longer connected";
             return Err(
                 StepError::new(codes::MEDIUM_UNREADABLE, what).hint("Connect it again, then look for media again.")
@@ -211,9 +211,9 @@ mod tests {
     fn absent_medium_is_not_mounted() {
         let root = tempfile::tempdir().unwrap();
         let shelf = Shelf::of(&SitePaths::below(root.path()));
-        assert!(shelf.unmounted().unwrap().is_empty());
+        assert!(shelf.unmounted_devices().unwrap().is_empty());
         let error = shelf.mount("00ff").unwrap_err();
-        assert_eq!(landfall_error_codes::Coded::code(&error), codes::MEDIUM_UNREADABLE);
+        assert_eq!(landfall_error_codes::CodedError::code(&error), codes::MEDIUM_UNREADABLE);
         assert!(!shelf.place("00ff").exists());
     }
 }

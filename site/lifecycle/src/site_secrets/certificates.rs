@@ -27,7 +27,7 @@ impl Certificates {
         if certificates.is_empty() {
             return Err("it has no certificate in PEM".to_owned());
         }
-        certificates.iter().try_for_each(|der| parsed(der).map(drop))?;
+        certificates.iter().try_for_each(|der| parse_certificate(der).map(drop))?;
         Ok(Self(certificates))
     }
 
@@ -35,7 +35,7 @@ impl Certificates {
     pub(super) fn pem(&self) -> Result<Vec<u8>, String> {
         let mut text = String::new();
         for der in &self.0 {
-            text += &encoded("CERTIFICATE", der)?;
+            text += &encode_pem("CERTIFICATE", der)?;
         }
         Ok(text.into_bytes())
     }
@@ -43,8 +43,8 @@ impl Certificates {
     /// Fails for certificates that are not authorities.
     pub(super) fn expect_authorities(&self) -> Result<(), String> {
         let is_authority = |der: &CertificateDer<'_>| -> Result<bool, String> {
-            let certificate = parsed(der)?;
-            let found = certificate.tbs_certificate.get::<BasicConstraints>().map_err(|_| damaged())?;
+            let certificate = parse_certificate(der)?;
+            let found = certificate.tbs_certificate.get::<BasicConstraints>().map_err(|_| damage_text())?;
             Ok(found.is_some_and(|(_, constraints)| constraints.ca))
         };
         for (index, der) in self.0.iter().enumerate() {
@@ -58,7 +58,7 @@ impl Certificates {
     /// Fails for certificates that are not valid at this time.
     pub(super) fn expect_valid(&self, now: Timestamp) -> Result<(), String> {
         for (index, der) in self.0.iter().enumerate() {
-            let validity = parsed(der)?.tbs_certificate.validity;
+            let validity = parse_certificate(der)?.tbs_certificate.validity;
             let (begins, ends) = (timestamp(validity.not_before)?, timestamp(validity.not_after)?);
             if now < begins {
                 return Err(format!("certificate {} in it is not valid before {}", index + 1, day(begins)));
@@ -98,18 +98,18 @@ pub(super) fn key_of(certificates: &Certificates, pem: &[u8]) -> Result<Zeroizin
         PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
         _ => "PRIVATE KEY",
     };
-    encoded(label, key.secret_der()).map(|text| Zeroizing::new(text.into_bytes()))
+    encode_pem(label, key.secret_der()).map(|text| Zeroizing::new(text.into_bytes()))
 }
 
-fn encoded(label: &str, der: &[u8]) -> Result<String, String> {
+fn encode_pem(label: &str, der: &[u8]) -> Result<String, String> {
     pem_rfc7468::encode_string(label, LineEnding::LF, der).map_err(|_| "it cannot be written as PEM".to_owned())
 }
 
-fn parsed(der: &CertificateDer<'_>) -> Result<Certificate, String> {
-    Certificate::from_der(der.as_ref()).map_err(|_| damaged())
+fn parse_certificate(der: &CertificateDer<'_>) -> Result<Certificate, String> {
+    Certificate::from_der(der.as_ref()).map_err(|_| damage_text())
 }
 
-fn damaged() -> String {
+fn damage_text() -> String {
     "a certificate in it is damaged".to_owned()
 }
 
@@ -118,8 +118,8 @@ fn unusable() -> String {
 }
 
 fn timestamp(time: Time) -> Result<Timestamp, String> {
-    let seconds = i64::try_from(time.to_unix_duration().as_secs()).map_err(|_| damaged())?;
-    Timestamp::from_second(seconds).map_err(|_| damaged())
+    let seconds = i64::try_from(time.to_unix_duration().as_secs()).map_err(|_| damage_text())?;
+    Timestamp::from_second(seconds).map_err(|_| damage_text())
 }
 
 fn day(time: Timestamp) -> civil::Date {

@@ -10,7 +10,7 @@ use landfall_release_document::{ComponentEntry, ReleaseDocument, SiteSecret, Sit
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::sources::{BroughtSecrets, SecretQuestion, Source, Unread, read};
+use super::sources::{BroughtSecrets, SecretQuestion, Source, ValueReadError, read};
 use super::store::{SecretKey, SecretStore, StoredValue};
 use super::value::{Circumstances, check};
 use super::{SecretName, SecretNumbers};
@@ -18,7 +18,7 @@ use crate::configuration::{ConfigurationError, Problem, SecretSource, nearest};
 use crate::findings::Finding;
 
 /// Inputs for choosing the secrets of a release.
-pub(crate) struct Asked<'a> {
+pub(crate) struct SecretInputs<'a> {
     /// The release.
     pub(crate) release: &'a ReleaseDocument,
     /// Values that the site sets.
@@ -28,13 +28,13 @@ pub(crate) struct Asked<'a> {
     /// Secrets that a person supplies separately.
     pub(crate) brought: &'a BroughtSecrets,
     /// The site's existing values; `None` before an install.
-    pub(crate) kept: Option<Kept<'a>>,
+    pub(crate) kept: Option<KeptSecrets<'a>>,
     /// Time by which certificates are judged.
     pub(crate) now: Timestamp,
 }
 
 /// Existing values of a site.
-pub(crate) struct Kept<'a> {
+pub(crate) struct KeptSecrets<'a> {
     /// Files of the values.
     pub(crate) store: SecretStore,
     /// Numbers of the values.
@@ -66,7 +66,7 @@ impl NewSecrets {
 }
 
 /// Source of a secret's value.
-enum Found {
+enum ChosenValue {
     /// Existing value with this number.
     Kept(u64),
     /// New value.
@@ -74,13 +74,13 @@ enum Found {
 }
 
 /// A secret of a release.
-struct Wanted<'a> {
-    asked: &'a Asked<'a>,
+struct RequestedSecret<'a> {
+    asked: &'a SecretInputs<'a>,
     component: &'a ComponentEntry,
     secret: &'a SiteSecret,
 }
 
-impl Asked<'_> {
+impl SecretInputs<'_> {
     /// Fails for names that the release does not know, each with the nearest known one.
     pub(crate) fn refuse_unknown(&self) -> Result<(), ConfigurationError> {
         let known: Vec<&str> = self.secrets().map(|wanted| wanted.secret.name.as_str()).collect();
@@ -106,13 +106,13 @@ impl Asked<'_> {
     }
 
     /// Chooses each secret's value. Reads files, and prompts for a password if nothing else gives it. Changes nothing.
-    pub(crate) fn given(&self) -> GivenSecrets {
+    pub(crate) fn choose_secrets(&self) -> GivenSecrets {
         let mut given = GivenSecrets::default();
         for wanted in self.secrets() {
             let known = wanted.known_number();
             let number = match wanted.find() {
-                Ok(Found::Kept(number)) => number,
-                Ok(Found::New(value)) => {
+                Ok(ChosenValue::Kept(number)) => number,
+                Ok(ChosenValue::New(value)) => {
                     let number = known.unwrap_or_default().saturating_add(1);
                     let stored = StoredValue { kind: wanted.secret.value.kind().to_owned(), value };
                     given.new.0.push((SecretKey { secret: wanted.name(), number }, stored));
@@ -133,14 +133,14 @@ impl Asked<'_> {
         given
     }
 
-    fn secrets(&self) -> impl Iterator<Item = Wanted<'_>> {
+    fn secrets(&self) -> impl Iterator<Item = RequestedSecret<'_>> {
         self.release.components.iter().flat_map(move |component| {
-            component.site_secrets.iter().map(move |secret| Wanted { asked: self, component, secret })
+            component.site_secrets.iter().map(move |secret| RequestedSecret { asked: self, component, secret })
         })
     }
 }
 
-impl Wanted<'_> {
+impl RequestedSecret<'_> {
     fn name(&self) -> SecretName {
         (self.component.namespace.clone(), self.secret.name.clone())
     }
@@ -150,21 +150,21 @@ impl Wanted<'_> {
         self.asked.kept.as_ref()?.numbers.get(&self.name()).copied()
     }
 
-    fn find(&self) -> Result<Found, Box<Finding>> {
-        let configured = self.configured();
+    fn find(&self) -> Result<ChosenValue, Box<Finding>> {
+        let configured = self.configured_source();
         match self.asked.brought.source(&self.secret.name, configured) {
             None => self.kept_or_asked(),
-            Some(Source::Terminal) => self.typed(),
-            Some(Source::Sent(sent)) => self.judged(Zeroizing::new(sent.bytes().to_vec())),
+            Some(Source::Terminal) => self.read_typed(),
+            Some(Source::Sent(sent)) => self.judge_value(Zeroizing::new(sent.bytes().to_vec())),
             Some(Source::Files(files)) => match read(&files) {
-                Ok(value) => self.judged(value),
-                Err(Unread::Missing(_)) if self.has_served() => self.kept_or_asked(),
+                Ok(value) => self.judge_value(value),
+                Err(ValueReadError::Missing(_)) if self.has_served() => self.kept_or_asked(),
                 Err(unread) => Err(self.unfit(&unread.to_string())),
             },
         }
     }
 
-    fn configured(&self) -> Option<&SecretSource> {
+    fn configured_source(&self) -> Option<&SecretSource> {
         self.asked.configured?.get(&self.secret.name)
     }
 
@@ -172,15 +172,15 @@ impl Wanted<'_> {
     fn has_served(&self) -> bool {
         let name = &self.secret.name;
         let former = self.asked.kept.as_ref().and_then(|kept| kept.sources.get(name));
-        !self.asked.brought.names(name) && self.known_number().is_some() && former == self.configured()
+        !self.asked.brought.names(name) && self.known_number().is_some() && former == self.configured_source()
     }
 
-    fn kept_or_asked(&self) -> Result<Found, Box<Finding>> {
+    fn kept_or_asked(&self) -> Result<ChosenValue, Box<Finding>> {
         match (&self.asked.kept, self.known_number()) {
             (Some(kept), Some(number)) => {
-                self.check_kept(&kept.store, number).map_err(|why| self.unfit(&why)).map(|()| Found::Kept(number))
+                self.check_kept(&kept.store, number).map_err(|why| self.unfit(&why)).map(|()| ChosenValue::Kept(number))
             }
-            _ if self.asked.brought.ask.is_some() && self.is_typed() => self.typed(),
+            _ if self.asked.brought.ask.is_some() && self.is_typed() => self.read_typed(),
             _ => Err(self.missing()),
         }
     }
@@ -190,7 +190,7 @@ impl Wanted<'_> {
         matches!(self.secret.value, SiteSecretValue::Password(_))
     }
 
-    fn typed(&self) -> Result<Found, Box<Finding>> {
+    fn read_typed(&self) -> Result<ChosenValue, Box<Finding>> {
         let Some(ask) = self.asked.brought.ask.filter(|_| self.is_typed()) else {
             return Err(self.unfit("only a password can be typed, and only at a terminal: name a file"));
         };
@@ -198,21 +198,21 @@ impl Wanted<'_> {
             name: &self.secret.name,
             component: &self.component.name,
             meaning: &self.secret.meaning,
-            needed: self.secret.value.needed(),
+            needed: self.secret.value.describe_requirements(),
         };
         let typed = ask(&question).map_err(|error| self.unfit(&format!("no password was read: {error}")))?;
-        self.judged(Zeroizing::new(typed.as_bytes().to_vec()))
+        self.judge_value(Zeroizing::new(typed.as_bytes().to_vec()))
     }
 
     /// Compares a supplied value with the site's existing one.
-    fn judged(&self, value: Zeroizing<Vec<u8>>) -> Result<Found, Box<Finding>> {
+    fn judge_value(&self, value: Zeroizing<Vec<u8>>) -> Result<ChosenValue, Box<Finding>> {
         check(self.secret, &value, self.circumstances(Some(self.asked.now))).map_err(|why| self.unfit(&why))?;
         let known = self.asked.kept.as_ref().zip(self.known_number()).and_then(|(kept, number)| {
             // A damaged file is replaced.
             let stored = kept.store.read(&SecretKey { secret: self.name(), number }).ok()??;
             Some(number).filter(|_| stored.kind == self.secret.value.kind() && *stored.value == *value)
         });
-        Ok(known.map_or(Found::New(value), Found::Kept))
+        Ok(known.map_or(ChosenValue::New(value), ChosenValue::Kept))
     }
 
     /// Fails if the site's existing value does not match the release's declaration. An ended certificate is not a
@@ -234,7 +234,7 @@ impl Wanted<'_> {
     }
 
     fn finding(&self, code: Code, measured: String) -> Finding {
-        Finding::new(code, measured, self.secret.value.needed())
+        Finding::new(code, measured, self.secret.value.describe_requirements())
     }
 
     fn missing(&self) -> Box<Finding> {

@@ -20,7 +20,7 @@ mod value;
 
 use std::collections::BTreeMap;
 
-pub(crate) use given::{Asked, GivenSecrets, Kept, NewSecrets};
+pub(crate) use given::{GivenSecrets, KeptSecrets, NewSecrets, SecretInputs};
 pub use sources::{AskSecret, BroughtSecrets, NO_SECRETS, SecretArgument, SecretQuestion, SentSecret};
 #[cfg(test)]
 pub(crate) use store::StoredValue;

@@ -88,17 +88,17 @@ pub(super) enum Source<'a> {
 }
 
 /// Reason why a value cannot be read. It never quotes the value.
-pub(super) enum Unread {
+pub(super) enum ValueReadError {
     /// The file does not exist.
     Missing(PathBuf),
     /// Any other reason.
     Other(String),
 }
 
-impl fmt::Display for Unread {
+impl fmt::Display for ValueReadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(path) => write!(formatter, "there is no file {}", shown(path)),
+            Self::Missing(path) => write!(formatter, "there is no file {}", path_text(path)),
             Self::Other(what) => formatter.write_str(what),
         }
     }
@@ -125,7 +125,7 @@ impl BroughtSecrets {
 }
 
 /// Reads files one after another, each to its end and up to the size limit of a secret. Pipes are allowed.
-pub(super) fn read(files: &[&Path]) -> Result<Zeroizing<Vec<u8>>, Unread> {
+pub(super) fn read(files: &[&Path]) -> Result<Zeroizing<Vec<u8>>, ValueReadError> {
     let mut value = Zeroizing::new(Vec::new());
     for path in files {
         // The end of one PEM file may lack its line end.
@@ -133,19 +133,19 @@ pub(super) fn read(files: &[&Path]) -> Result<Zeroizing<Vec<u8>>, Unread> {
             value.push(b'\n');
         }
         read_into(path, &mut value).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Unread::Missing((*path).to_owned()),
-            _ => Unread::Other(format!("the file {} cannot be read: {error}", shown(path))),
+            std::io::ErrorKind::NotFound => ValueReadError::Missing((*path).to_owned()),
+            _ => ValueReadError::Other(format!("the file {} cannot be read: {error}", path_text(path))),
         })?;
         if u64::try_from(value.len()).is_ok_and(|length| length > SiteSecret::LARGEST_BYTES) {
             let most = SiteSecret::LARGEST_BYTES;
-            return Err(Unread::Other(format!("the file {} has more than {most} bytes", shown(path))));
+            return Err(ValueReadError::Other(format!("the file {} has more than {most} bytes", path_text(path))));
         }
     }
     Ok(value)
 }
 
 /// Formats a path for a message. A text that does not begin with / may be the secret itself, typed instead of its file.
-fn shown(path: &Path) -> String {
+fn path_text(path: &Path) -> String {
     if path.is_absolute() {
         path.display().to_string()
     } else {

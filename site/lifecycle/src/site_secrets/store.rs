@@ -98,7 +98,7 @@ impl SecretStore {
     pub(crate) fn read(&self, key: &SecretKey) -> Result<Option<StoredValue>, StepError> {
         let path = self.file(key);
         let Some(bytes) = files::read(&path)?.map(Zeroizing::new) else { return Ok(None) };
-        let (secret, number, stored) = decoded(&bytes).ok_or_else(|| unusable(&path, key, "is damaged"))?;
+        let (secret, number, stored) = decode_file(&bytes).ok_or_else(|| unusable(&path, key, "is damaged"))?;
         if (&secret, number) != (&key.secret, key.number) {
             return Err(unusable(&path, key, "belongs to another secret"));
         }
@@ -150,11 +150,11 @@ impl SecretStore {
 
     /// Returns the value in a file's bytes; `None` if the file is damaged.
     pub(crate) fn value_in(bytes: &[u8]) -> Option<StoredValue> {
-        decoded(bytes).map(|(_, _, stored)| stored)
+        decode_file(bytes).map(|(_, _, stored)| stored)
     }
 }
 
-fn decoded(bytes: &[u8]) -> Option<(SecretName, u64, StoredValue)> {
+fn decode_file(bytes: &[u8]) -> Option<(SecretName, u64, StoredValue)> {
     // The parser's message could quote the value.
     let file: SecretFile = serde_json::from_slice(bytes).ok()?;
     let encoded = Zeroizing::new(file.value);
@@ -173,8 +173,8 @@ fn unusable(path: &Path, key: &SecretKey, problem: &str) -> StepError {
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, StepError> {
     let read = match fs_err::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.map_err(|error| files::failed("list", folder, error))?,
+        read => read.map_err(|error| files::file_error("list", folder, error))?,
     };
     let paths = read.map(|entry| entry.map(|entry| entry.path()));
-    paths.collect::<std::io::Result<_>>().map_err(|error| files::failed("list", folder, error))
+    paths.collect::<std::io::Result<_>>().map_err(|error| files::file_error("list", folder, error))
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use jiff::Timestamp;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
 use landfall_release_document::{ReleaseDocument, SiteSecret};
@@ -143,7 +143,7 @@ fn key(name: &str, number: u64) -> SecretKey {
     SecretKey { secret: ("web".to_owned(), name.to_owned()), number }
 }
 
-fn stored(kind: &str, value: &[u8]) -> StoredValue {
+fn stored_value(kind: &str, value: &[u8]) -> StoredValue {
     StoredValue { kind: kind.to_owned(), value: Zeroizing::new(value.to_vec()) }
 }
 
@@ -154,7 +154,7 @@ fn unneeded_secret_files_are_removed() {
     durable::create_folder(&paths.data()).unwrap();
     let store = SecretStore::of(&paths);
     for number in 1..=3 {
-        store.write(&key("given.a", number), &stored("password", b"canary\xff")).unwrap();
+        store.write(&key("given.a", number), &stored_value("password", b"canary\xff")).unwrap();
     }
     let path = store.file(&key("given.a", 1));
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -172,7 +172,7 @@ fn unneeded_secret_files_are_removed() {
     let error = store.read(&key("given.a", 9)).err().unwrap();
     assert!(error.to_string().contains("is damaged") && !format!("{error:?}").contains(WORD), "{error:?}");
     let missing = store.expect(&key("given.b", 1)).err().unwrap();
-    assert!(landfall_error_codes::Coded::hint(&missing).unwrap().contains("--secret given.b=FILE"), "{missing}");
+    assert!(landfall_error_codes::CodedError::hint(&missing).unwrap().contains("--secret given.b=FILE"), "{missing}");
 
     store.retain(&BTreeSet::from([key("given.a", 2)])).unwrap();
     let left = |folder: &Path| folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
@@ -185,14 +185,14 @@ fn unneeded_secret_files_are_removed() {
 #[test]
 fn only_the_key_is_secret() {
     let (certificate, key) = certificate("a", 2030, false);
-    let whole = stored("tls", format!("{certificate}{key}{certificate}").as_bytes());
+    let whole = stored_value("tls", format!("{certificate}{key}{certificate}").as_bytes());
     assert_eq!(String::from_utf8(whole.secret_part().to_vec()).unwrap(), key);
     for line_end in ["\r\n", "\r"] {
         let text = format!("{key}{certificate}").replace('\n', line_end);
-        assert_eq!(stored("tls", text.as_bytes()).secret_part().to_vec(), key.as_bytes(), "{line_end:?}");
+        assert_eq!(stored_value("tls", text.as_bytes()).secret_part().to_vec(), key.as_bytes(), "{line_end:?}");
     }
-    assert!(stored("authorities", b"x").is_public() && !whole.is_public());
-    assert_eq!(stored("file", b"x").secret_part().to_vec(), b"x");
+    assert!(stored_value("authorities", b"x").is_public() && !whole.is_public());
+    assert_eq!(stored_value("file", b"x").secret_part().to_vec(), b"x");
 }
 
 /// Returns a release that requests a password and a file.
@@ -210,7 +210,7 @@ fn release() -> ReleaseDocument {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands in for a terminal, which may end")]
-fn typed(question: &SecretQuestion<'_>) -> std::io::Result<Zeroizing<String>> {
+fn type_password(question: &SecretQuestion<'_>) -> std::io::Result<Zeroizing<String>> {
     assert_eq!((question.name, question.component, question.meaning), ("directory", "web", "Reads the directory"));
     Ok(Zeroizing::new("canary-typed".to_owned()))
 }
@@ -241,13 +241,17 @@ impl Case {
         SecretArgument { name: name.to_owned(), file: Some(self.root.path().join(file)) }
     }
 
-    fn asked<'a>(&'a self, brought: &'a BroughtSecrets, kept: Option<Kept<'a>>) -> Asked<'a> {
-        Asked { release: &self.release, values: &self.values, configured: None, brought, kept, now: now() }
+    fn inputs<'a>(&'a self, brought: &'a BroughtSecrets, kept: Option<KeptSecrets<'a>>) -> SecretInputs<'a> {
+        SecretInputs { release: &self.release, values: &self.values, configured: None, brought, kept, now: now() }
     }
 
-    fn kept<'a>(&self, numbers: &[(&str, u64)], sources: &'a BTreeMap<String, SecretSource>) -> Kept<'a> {
+    fn kept_secrets<'a>(
+        &self,
+        numbers: &[(&str, u64)],
+        sources: &'a BTreeMap<String, SecretSource>,
+    ) -> KeptSecrets<'a> {
         let numbers = numbers.iter().map(|(name, number)| (("web".to_owned(), (*name).to_owned()), *number));
-        Kept { store: self.store(), numbers: numbers.collect(), sources }
+        KeptSecrets { store: self.store(), numbers: numbers.collect(), sources }
     }
 }
 
@@ -260,7 +264,7 @@ fn codes_of(findings: &[Finding]) -> Vec<&str> {
 #[test]
 fn all_unfit_secrets_are_found() {
     let case = Case::new();
-    let given = case.asked(&NO_SECRETS, None).given();
+    let given = case.inputs(&NO_SECRETS, None).choose_secrets();
     assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_MISSING.id; 2]);
     let [first, second] = &given.findings[..] else { panic!("two are missing") };
     assert!(first.fix.contains("--secret directory=FILE") && first.fix.contains("directory: {fromFile"), "{first:?}");
@@ -272,7 +276,7 @@ fn all_unfit_secrets_are_found() {
         ask: None,
         ..BroughtSecrets::default()
     };
-    let given = case.asked(&brought, None).given();
+    let given = case.inputs(&brought, None).choose_secrets();
     assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_UNFIT.id; 2]);
     assert!(given.findings[1].measured.contains("there is no file"), "{:?}", given.findings);
 
@@ -283,7 +287,7 @@ fn all_unfit_secrets_are_found() {
         ask: None,
         ..BroughtSecrets::default()
     };
-    let given = case.asked(&brought, None).given();
+    let given = case.inputs(&brought, None).choose_secrets();
     assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_UNFIT.id]);
 
     let brought = BroughtSecrets {
@@ -291,7 +295,7 @@ fn all_unfit_secrets_are_found() {
         ask: None,
         ..BroughtSecrets::default()
     };
-    let error = case.asked(&brought, None).refuse_unknown().unwrap_err();
+    let error = case.inputs(&brought, None).refuse_unknown().unwrap_err();
     assert_eq!(error.code(), codes::SITE_SECRET_UNKNOWN);
     assert!(error.to_string().contains("did you mean `directory`?"), "{error}");
 }
@@ -301,12 +305,12 @@ fn given_secrets_are_numbered_and_kept() {
     let case = Case::new();
     let brought = BroughtSecrets {
         arguments: vec![case.argument("license", "license")],
-        ask: Some(typed),
+        ask: Some(type_password),
         ..BroughtSecrets::default()
     };
-    let asked = case.asked(&brought, None);
+    let asked = case.inputs(&brought, None);
     asked.refuse_unknown().unwrap();
-    let given = asked.given();
+    let given = asked.choose_secrets();
     assert!(codes_of(&given.findings).is_empty() && given.findings.len() == 1, "{:?}", given.findings);
     assert!(given.numbers.values().all(|number| *number == 1) && given.numbers.len() == 2);
     given.new.store(&case.store()).unwrap();
@@ -316,8 +320,10 @@ fn given_secrets_are_numbered_and_kept() {
     // An equal value keeps its number; a different one gets the next number.
     let sources = BTreeMap::new();
     let numbers = |arguments: Vec<SecretArgument>| {
-        let brought = BroughtSecrets { arguments, ask: Some(typed), ..BroughtSecrets::default() };
-        let given = case.asked(&brought, Some(case.kept(&[("directory", 1), ("license", 1)], &sources))).given();
+        let brought = BroughtSecrets { arguments, ask: Some(type_password), ..BroughtSecrets::default() };
+        let given = case
+            .inputs(&brought, Some(case.kept_secrets(&[("directory", 1), ("license", 1)], &sources)))
+            .choose_secrets();
         assert!(codes_of(&given.findings).is_empty(), "{:?}", given.findings);
         given.new.store(&case.store()).unwrap();
         given.numbers.into_values().collect::<Vec<u64>>()
@@ -333,16 +339,16 @@ fn given_secrets_are_numbered_and_kept() {
 #[test]
 fn sent_secret_is_judged_like_files() {
     let case = Case::new();
-    case.store().write(&key("directory", 1), &stored("password", b"canary-typed")).unwrap();
-    case.store().write(&key("license", 1), &stored("file", b"canary-license")).unwrap();
+    case.store().write(&key("directory", 1), &stored_value("password", b"canary-typed")).unwrap();
+    case.store().write(&key("license", 1), &stored_value("file", b"canary-license")).unwrap();
     let sources = BTreeMap::new();
     let given = |name: &str, value: &str| -> Result<Vec<u64>, Vec<String>> {
         let sent = [(name.to_owned(), SentSecret::new(value))].into();
         let brought = BroughtSecrets { sent, ..BroughtSecrets::default() };
         assert!(!format!("{brought:?}").contains(WORD), "{brought:?}");
-        let asked = case.asked(&brought, Some(case.kept(&[("directory", 1), ("license", 1)], &sources)));
+        let asked = case.inputs(&brought, Some(case.kept_secrets(&[("directory", 1), ("license", 1)], &sources)));
         asked.refuse_unknown().map_err(|error| vec![error.code().id.to_owned()])?;
-        let given = asked.given();
+        let given = asked.choose_secrets();
         given.new.store(&case.store()).unwrap();
         let codes: Vec<String> = codes_of(&given.findings).into_iter().map(str::to_owned).collect();
         if codes.is_empty() { Ok(given.numbers.into_values().collect()) } else { Err(codes) }
@@ -359,17 +365,21 @@ fn sent_secret_is_judged_like_files() {
 #[test]
 fn kept_secret_must_still_fit() {
     let mut case = Case::new();
-    case.store().write(&key("directory", 1), &stored("password", b"canary-12")).unwrap();
-    case.store().write(&key("license", 4), &stored("password", b"canary-license")).unwrap();
+    case.store().write(&key("directory", 1), &stored_value("password", b"canary-12")).unwrap();
+    case.store().write(&key("license", 4), &stored_value("password", b"canary-license")).unwrap();
     let sources = BTreeMap::new();
-    let given = case.asked(&NO_SECRETS, Some(case.kept(&[("directory", 1), ("license", 4)], &sources))).given();
+    let given = case
+        .inputs(&NO_SECRETS, Some(case.kept_secrets(&[("directory", 1), ("license", 4)], &sources)))
+        .choose_secrets();
     assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_UNFIT.id]);
     assert!(given.findings[0].measured.contains("a value of the kind password"), "{:?}", given.findings);
-    case.store().write(&key("license", 4), &stored("file", b"canary-license")).unwrap();
+    case.store().write(&key("license", 4), &stored_value("file", b"canary-license")).unwrap();
     case.release.components[0].site_secrets[0] =
         serde_json::from_value(json!({"name": "directory", "meaning": "b", "value": {"password": {"minimum": 12}}}))
             .unwrap();
-    let given = case.asked(&NO_SECRETS, Some(case.kept(&[("directory", 1), ("license", 4)], &sources))).given();
+    let given = case
+        .inputs(&NO_SECRETS, Some(case.kept_secrets(&[("directory", 1), ("license", 4)], &sources)))
+        .choose_secrets();
     assert!(given.findings[0].measured.ends_with("it is too short"), "{:?}", given.findings);
     assert_eq!(given.numbers.into_values().collect::<Vec<_>>(), [1, 4]);
 }
@@ -378,17 +388,17 @@ fn kept_secret_must_still_fit() {
 #[test]
 fn used_secret_file_may_be_gone() {
     let case = Case::new();
-    case.store().write(&key("directory", 1), &stored("password", b"canary-password\n")).unwrap();
-    case.store().write(&key("license", 1), &stored("file", b"canary-license")).unwrap();
+    case.store().write(&key("directory", 1), &stored_value("password", b"canary-password\n")).unwrap();
+    case.store().write(&key("license", 1), &stored_value("file", b"canary-license")).unwrap();
     let source = |name: &str| {
         let from_file = case.root.path().join(name);
         BTreeMap::from([("directory".to_owned(), SecretSource { from_file, key_from_file: None })])
     };
     let findings = |configured: &BTreeMap<String, SecretSource>, former: &BTreeMap<String, SecretSource>| {
-        let kept = case.kept(&[("directory", 1), ("license", 1)], former);
-        let asked = Asked { configured: Some(configured), ..case.asked(&NO_SECRETS, Some(kept)) };
+        let kept = case.kept_secrets(&[("directory", 1), ("license", 1)], former);
+        let asked = SecretInputs { configured: Some(configured), ..case.inputs(&NO_SECRETS, Some(kept)) };
         asked.refuse_unknown().unwrap();
-        codes_of(&asked.given().findings).len()
+        codes_of(&asked.choose_secrets().findings).len()
     };
     assert_eq!(findings(&source("gone"), &source("gone")), 0);
     assert_eq!(findings(&source("gone"), &source("password")), 1);

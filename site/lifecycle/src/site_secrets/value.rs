@@ -87,7 +87,7 @@ fn password(wanted: &PasswordValue, value: &[u8]) -> Result<Zeroizing<Vec<u8>>, 
     if line.chars().any(char::is_control) {
         return Err("it is more than one line, or has a control character".to_owned());
     }
-    bounded(line.chars().count(), wanted.minimum, wanted.maximum)?;
+    check_length(line.chars().count(), wanted.minimum, wanted.maximum)?;
     if let Some(pattern) = &wanted.pattern {
         let unusable = |_| "the release's pattern for it cannot be used".to_owned();
         let schema = json!({ "type": "string", "pattern": pattern });
@@ -100,11 +100,11 @@ fn password(wanted: &PasswordValue, value: &[u8]) -> Result<Zeroizing<Vec<u8>>, 
 }
 
 fn file(wanted: &FileValue, value: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
-    bounded(value.len(), wanted.minimum, wanted.maximum)?;
+    check_length(value.len(), wanted.minimum, wanted.maximum)?;
     Ok(Zeroizing::new(value.to_vec()))
 }
 
-fn bounded(length: usize, minimum: u64, maximum: u64) -> Result<(), String> {
+fn check_length(length: usize, minimum: u64, maximum: u64) -> Result<(), String> {
     match u64::try_from(length).unwrap_or(u64::MAX) {
         0 => Err("it is empty".to_owned()),
         length if length < minimum => Err("it is too short".to_owned()),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::steps::again::Again;
+use crate::steps::again::RunAgain;
 use crate::steps::agent::Agent;
 use crate::steps::artifact_files::ArtifactFiles;
-use crate::steps::aside::Aside;
+use crate::steps::aside::AsideData;
 use crate::steps::back_up::BackUp;
 use crate::steps::backup_schedule::BackupSchedule;
 use crate::steps::begin_logs::BeginLogs;
@@ -66,7 +66,7 @@ use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::service_route::ServiceRoute;
 
 /// Last action of each step of a site.
-pub type Made = BTreeMap<StepId, Action>;
+pub type LastActions = BTreeMap<StepId, Action>;
 
 /// One action of a plan with all its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,7 +181,7 @@ pub enum Action {
     /// Waits until the node is ready with another node pack.
     NodeReady(NodeReady),
     /// On undo, re-runs an action of the earlier release.
-    Again(Again),
+    Again(RunAgain),
     /// Removes the snapshot of etcd.
     RemoveEtcdSnapshot(RemoveEtcdSnapshot),
     /// Suspends webhooks whose servers stop, so requests pass without them.
@@ -192,10 +192,10 @@ pub enum Action {
 
 impl Action {
     /// Returns the data that this step keeps beside a volume until the commit, if any.
-    pub(crate) fn aside(&self) -> Option<Aside<'_>> {
+    pub(crate) fn aside_data(&self) -> Option<AsideData<'_>> {
         match self {
-            Self::SetAside(step) => Some(step.aside()),
-            Self::KeepCopy(step) => Some(step.aside()),
+            Self::SetAside(step) => Some(step.aside_data()),
+            Self::KeepCopy(step) => Some(step.aside_data()),
             _ => None,
         }
     }

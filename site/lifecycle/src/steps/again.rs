@@ -7,19 +7,19 @@ use serde_json::Value;
 use super::action::Action;
 use super::resolve;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Again {
+pub struct RunAgain {
     /// The action of the earlier release.
     pub before: Box<Action>,
 }
 
-impl Step<Site> for Again {
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Done)
+impl Step<Site> for RunAgain {
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Done)
     }
 
     fn act(&self, _site: &mut Site, _before: &Value) -> Result<Value, StepError> {

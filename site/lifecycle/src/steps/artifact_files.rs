@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::node_files::{observe_placed, place_all};
 use crate::content::PlacedFile;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 
 /// Parameters of the step.
@@ -31,7 +31,7 @@ impl ArtifactFiles {
 }
 
 impl Step<Site> for ArtifactFiles {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         Ok(observe_placed(site, &self.folder(site), &self.files))
     }
 

@@ -47,7 +47,7 @@ pub(crate) fn is_replaced(name: &str) -> bool {
 
 /// The data of one volume that a change has put beside it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Aside<'a> {
+pub(crate) struct AsideData<'a> {
     /// Reason for the change.
     pub(crate) reason: Reason,
     /// Token of the operation, which keeps data of different operations apart.
@@ -56,7 +56,7 @@ pub(crate) struct Aside<'a> {
     pub(crate) folder: &'a str,
 }
 
-impl Aside<'_> {
+impl AsideData<'_> {
     /// Returns the name of the data from before the change, in the folder of volumes.
     pub(crate) fn name(&self) -> String {
         format!("{}{}.{}", self.reason.before(), self.token, self.folder)
@@ -77,7 +77,7 @@ impl Aside<'_> {
 
     /// Returns a free name for the replaced data. After a power cut, this operation may already have replaced data, if
     /// something recreated the volume's folder.
-    fn replaced(&self, paths: &SitePaths) -> PathBuf {
+    fn free_path(&self, paths: &SitePaths) -> PathBuf {
         let name = |attempt: u32| match attempt {
             1 => format!("{}{}.{}", self.reason.after(), self.token, self.folder),
             _ => format!("{}{}-{attempt}.{}", self.reason.after(), self.token, self.folder),
@@ -119,7 +119,7 @@ impl Aside<'_> {
             return mounts::remove_tree(volume);
         }
         mounts::refuse_mounted(volume)?;
-        Ok(durable::rename(volume, &self.replaced(paths))?)
+        Ok(durable::rename(volume, &self.free_path(paths))?)
     }
 
     /// Removes the note that pods may use the volume's data, after the earlier data is restored or before a load. The
@@ -136,6 +136,6 @@ impl Aside<'_> {
 }
 
 fn is_empty(folder: &Path) -> Result<bool, StepError> {
-    let mut entries = fs_err::read_dir(folder).map_err(|error| files::failed("look at", folder, error))?;
+    let mut entries = fs_err::read_dir(folder).map_err(|error| files::file_error("look at", folder, error))?;
     Ok(entries.next().is_none())
 }

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::backups::cluster::remove_scratch;
-use crate::backups::{BackupFolder, NextOfBackup, OPERATION, Reason, SavedBackup, Saving, drill::Drill, unusable};
+use crate::backups::{BackupFolder, BackupRun, NextOfBackup, OPERATION, Reason, SavedBackup, drill::Drill, unusable};
 use crate::configuration::BackupSettings;
 use crate::site::{Site, SiteRelease};
 use landfall_cluster::Cluster;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Maximum age of the backup of an interrupted operation. The change continues only with recently proven data, and not
 /// after a machine was off for a week.
@@ -34,8 +34,8 @@ pub(super) fn saving<'a>(
     of: &'a SiteRelease,
     settings: &'a BackupSettings,
     (reason, next): (Reason, NextOfBackup),
-) -> Saving<'a> {
-    Saving {
+) -> BackupRun<'a> {
+    BackupRun {
         cluster,
         paths: &site.paths,
         release: &of.release,
@@ -51,7 +51,7 @@ pub(super) fn saving<'a>(
 
 /// Returns the backup if it has all data, because the change could not restore missing data. Fails with the error of a
 /// stream, so that transient faults are retried.
-fn whole(saved: SavedBackup) -> Result<Backup, StepError> {
+fn expect_whole(saved: SavedBackup) -> Result<Backup, StepError> {
     saved.failed.none().map(|_| saved.backup)
 }
 
@@ -63,8 +63,8 @@ fn still_counts(made: Timestamp, now: Timestamp) -> bool {
 
 impl Step<Site> for BackUp {
     /// Only `act` knows the operation for which a backup was made.
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Absent)
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Absent)
     }
 
     /// Stores an ID for the backup of this operation. After a power cut, the existing backup is proven and no new one
@@ -86,8 +86,8 @@ impl Step<Site> for BackUp {
             is_own && known.is_whole() && still_counts(known.time, now)
         });
         let saving = saving(site, &cluster, installed, &self.settings, (Reason::Upgrade, NextOfBackup::Drill));
-        let backup =
-            own.map_or_else(|| whole(Saving { operation: Some(operation), ..saving }.save(&repository)?), Ok)?;
+        let backup = own
+            .map_or_else(|| expect_whole(BackupRun { operation: Some(operation), ..saving }.save(&repository)?), Ok)?;
         if backup.proof.is_none() {
             let open = repository.open_backup(backup.id).map_err(unusable)?;
             let (commands, progress) = (&*site.commands, &*site.progress);

@@ -8,7 +8,7 @@ use crate::backups::{LogRecords, has_logs, has_rules};
 use crate::configuration::BackupSettings;
 use crate::site::Site;
 use landfall_agent::units::{BACKUP, BACKUP_TIMER, LOG_BACKUP, LOG_BACKUP_TIMER, systemctl};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::files::OwnFile;
 
@@ -34,14 +34,18 @@ impl Timer {
         unit_files::path(site, self.name).exists()
     }
 
-    fn observe(&self, site: &Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &Site) -> Result<ObservedState, StepError> {
         if !self.is_wanted {
             // An earlier release or earlier settings may have left it.
             let is_left = self.exists(site);
-            return Ok(if is_left { Observed::Partial(format!("{} exists", self.name)) } else { Observed::Done });
+            return Ok(if is_left {
+                ObservedState::Partial(format!("{} exists", self.name))
+            } else {
+                ObservedState::Done
+            });
         }
         match files::observe(&self.files)? {
-            Observed::Done => Ok(Agent::lack(site, self.name).map_or(Observed::Done, Observed::Partial)),
+            ObservedState::Done => Ok(Agent::lack(site, self.name).map_or(ObservedState::Done, ObservedState::Partial)),
             other => Ok(other),
         }
     }
@@ -90,12 +94,14 @@ impl BackupSchedule {
 }
 
 impl Step<Site> for BackupSchedule {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let [nightly, logs] = self.timers(site).map(|timer| timer.observe(site));
         Ok(match (nightly?, logs?) {
-            (Observed::Done, other) | (other, _) if other != Observed::Absent => other,
-            (Observed::Done, Observed::Absent) => Observed::Partial(format!("{LOG_BACKUP_TIMER} is missing")),
-            _ => Observed::Absent,
+            (ObservedState::Done, other) | (other, _) if other != ObservedState::Absent => other,
+            (ObservedState::Done, ObservedState::Absent) => {
+                ObservedState::Partial(format!("{LOG_BACKUP_TIMER} is missing"))
+            }
+            _ => ObservedState::Absent,
         })
     }
 

@@ -11,7 +11,7 @@ use super::back_up::saving;
 use crate::backups::{BackupFolder, LogRecords, NextOfBackup, Reason};
 use crate::configuration::BackupSettings;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +37,8 @@ impl BeginLogs {
 
 impl Step<Site> for BeginLogs {
     /// Only `act` knows whether a backup was made for this change.
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Absent)
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Absent)
     }
 
     /// Does not fail if no backup can be made, because the change is committed. Points in time then begin with the next

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,9 +31,9 @@ pub(super) fn note_use(paths: &SitePaths, apart: &str) -> Result<(), StepError> 
 }
 
 impl Step<Site> for BeginUse {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let is_noted = |apart: &String| note_of(&site.paths, apart).exists();
-        Ok(if self.apart.iter().all(is_noted) { Observed::Done } else { Observed::Absent })
+        Ok(if self.apart.iter().all(is_noted) { ObservedState::Done } else { ObservedState::Absent })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {

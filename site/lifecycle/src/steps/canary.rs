@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use landfall_cluster::{Applied, Canaries, CanaryForm, Cluster, ClusterError, Edited, ObjectName};
+use landfall_cluster::{Canaries, CanaryForm, Cluster, ClusterError, Comparison, EditableObject, ObjectName};
 use landfall_engine::causes::with_causes;
 use landfall_error_codes::codes;
 use landfall_media::progress::Event;
@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 
 use super::component::Component;
 use crate::pods::{is_ready, object_name};
-use crate::proofs::{CanaryPod, Prover, chosen, result};
+use crate::proofs::{CanaryPod, Prover, choose_proofs, result};
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Maximum time until a canary's objects are gone.
 pub(super) const REMOVAL_LIMIT: Duration = Duration::from_mins(10);
@@ -69,9 +69,9 @@ impl Canary {
     /// Returns true if the cluster lacks an object or has it in another form than the component.
     fn differs(&self, cluster: &Cluster, object: &Value) -> Result<bool, ClusterError> {
         let editable = self.component.editable_of(object);
-        let edited = Edited { object, editable: &editable, edits: self.component.edits };
+        let edited = EditableObject { object, editable: &editable, edits: self.component.edits };
         match cluster.compare_edited(&edited) {
-            Ok(applied) => Ok(applied != Applied::Same),
+            Ok(applied) => Ok(applied != Comparison::Same),
             // The change overwrites this edit.
             Err(ClusterError::Conflict { .. }) => Ok(true),
             Err(error) => Err(error),
@@ -81,30 +81,30 @@ impl Canary {
 
 impl Trial<'_> {
     /// Returns the error of a failed canary, with its component, pod and failure.
-    fn failed(&self, what: impl std::fmt::Display) -> StepError {
+    fn failure(&self, what: impl std::fmt::Display) -> StepError {
         let what = format!("the canary of component {} failed: {} {what}", self.step.name(), self.pod);
         StepError::new(codes::CANARY_FAILED, what)
     }
 
-    fn gone(&self) -> StepError {
-        self.failed("was deleted")
+    fn deletion_failure(&self) -> StepError {
+        self.failure("was deleted")
     }
 
     /// Starts the pod, proves it, lets it serve and watches it.
     fn run(&self) -> Result<Value, StepError> {
         let limit = Duration::from_secs(self.step.seconds);
         let started = self.cluster.wait_for_pod(&self.pod, limit, |pod| runs(pod) || has_ended(pod))?;
-        let started = started.ok_or_else(|| self.gone())?;
+        let started = started.ok_or_else(|| self.deletion_failure())?;
         if !runs(&started) {
             let reason = self.cluster.why_not_ready(&started).unwrap_or_else(|| "nothing says why".to_owned());
-            return Err(self.failed(format!("did not become ready within {} s: {reason}", limit.as_secs())));
+            return Err(self.failure(format!("did not become ready within {} s: {reason}", limit.as_secs())));
         }
         let mut proofs = self.prove(&started)?;
         self.cluster.let_canary_serve(&self.pod)?;
         let serving = self.cluster.wait_for_pod(&self.pod, NOTICE_LIMIT, |pod| is_ready(pod) || has_ended(pod))?;
-        let serving = serving.ok_or_else(|| self.gone())?;
+        let serving = serving.ok_or_else(|| self.deletion_failure())?;
         if !is_ready(&serving) {
-            return Err(self.failed("passed its proofs, and is not ready to serve"));
+            return Err(self.failure("passed its proofs, and is not ready to serve"));
         }
         if self.step.canary.soak_seconds > 0 {
             self.watch(&started)?;
@@ -118,7 +118,7 @@ impl Trial<'_> {
         let address: Option<IpAddr> = pod["status"]["podIP"].as_str().and_then(|address| address.parse().ok());
         let asked = CanaryPod { pod: pod.clone(), address, objects: self.objects.to_vec() };
         let prover = Prover::of_canary(self.cluster.clone(), &self.site.release, asked);
-        let proofs = chosen(&self.site.release, &self.step.canary.proofs)
+        let proofs = choose_proofs(&self.site.release, &self.step.canary.proofs)
             .map_err(|error| StepError::new(codes::BUG, error.to_string()))?;
         let mut passed = Vec::new();
         for proof in proofs {
@@ -128,7 +128,7 @@ impl Trial<'_> {
             if let Some(mismatch) = &shown.failure {
                 let (expected, found) = (&mismatch.expected, &mismatch.found);
                 let what = format!("did not pass the proof {}: expected {expected}; found {found}", proof.name);
-                return Err(self.failed(what));
+                return Err(self.failure(what));
             }
             passed.push(json!({"name": shown.name, "seconds": shown.seconds}));
         }
@@ -144,7 +144,7 @@ impl Trial<'_> {
         while begun.elapsed() < limit || unready.is_some() {
             std::thread::sleep(INTERVAL.min(limit));
             let reason = match self.cluster.get(&self.pod) {
-                Ok(live) => self.look(started, &live.ok_or_else(|| self.gone())?)?,
+                Ok(live) => self.look(started, &live.ok_or_else(|| self.deletion_failure())?)?,
                 Err(error) if error.is_transient() => Some(with_causes(&error)),
                 Err(error) => return Err(error.into()),
             };
@@ -153,7 +153,7 @@ impl Trial<'_> {
                 continue;
             };
             if unready.get_or_insert_with(Instant::now).elapsed() > TOLERANCE {
-                return Err(self.failed(format!("did not stay ready: {reason}")));
+                return Err(self.failure(format!("did not stay ready: {reason}")));
             }
         }
         Ok(())
@@ -162,11 +162,11 @@ impl Trial<'_> {
     /// Returns the reason why the pod is not ready, if any. Fails if a container ended, even if it runs again.
     fn look(&self, started: &Value, live: &Value) -> Result<Option<String>, StepError> {
         if live["metadata"]["uid"] != started["metadata"]["uid"] || has_ended(live) {
-            return Err(self.gone());
+            return Err(self.deletion_failure());
         }
         if restarts(live) > restarts(started) {
             let why = self.cluster.why_not_ready(live).map(|why| format!(": {why}")).unwrap_or_default();
-            return Err(self.failed(format!("has a container that ended and was started again{why}")));
+            return Err(self.failure(format!("has a container that ended and was started again{why}")));
         }
         let reason = || self.cluster.why_not_ready(live).unwrap_or_else(|| "nothing says why".to_owned());
         Ok((!is_ready(live)).then(reason))
@@ -193,15 +193,19 @@ fn restarts(pod: &Value) -> i64 {
 
 impl Step<Site> for Canary {
     /// Observations from before a power cut are no longer valid, so the trial is repeated.
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let left = site.cluster()?.canaries(Canaries::Of(self.name()))?.len();
-        Ok(if left == 0 { Observed::Absent } else { Observed::Partial(format!("{left} of its objects exist")) })
+        Ok(if left == 0 {
+            ObservedState::Absent
+        } else {
+            ObservedState::Partial(format!("{left} of its objects exist"))
+        })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let cluster = site.cluster()?;
         self.remove(&cluster)?;
-        let objects = self.component.resolved(&site.documents)?;
+        let objects = self.component.resolve_objects(&site.documents)?;
         let workload = self.workload();
         let form = CanaryForm { component: self.name(), workload: &workload, objects: &objects };
         let made = form.objects(|object| self.differs(&cluster, object))?;
@@ -210,7 +214,7 @@ impl Step<Site> for Canary {
         for object in &made {
             cluster.apply(object).map_err(|error| match error {
                 refused @ ClusterError::Refused { .. } if !refused.is_transient() => {
-                    trial.failed("cannot be made").because(refused)
+                    trial.failure("cannot be made").because(refused)
                 }
                 other => other.into(),
             })?;

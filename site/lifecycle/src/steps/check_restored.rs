@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::load::BackupStream;
-use crate::backups::check::{Restored, check};
+use crate::backups::check::{CheckSubject, check};
 use crate::backups::load::size_bytes;
 use crate::backups::{BackupCut, SavedStream, counts};
 use crate::pods::ready_container;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +36,8 @@ impl CheckRestored {
 
 impl Step<Site> for CheckRestored {
     /// Checks from before a power cut say nothing about the data after it.
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Absent)
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Absent)
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
@@ -51,7 +51,7 @@ impl Step<Site> for CheckRestored {
         let container = container
             .map_err(|error| StepError::new(codes::BACKUP_POD, "restored data cannot be checked").because(error))?;
         let loaded_bytes = size_bytes(backup.backup(), &saved).unwrap_or(0);
-        let restored = Restored { saved: &saved, at: &container, counted: counted.as_ref(), loaded_bytes };
+        let restored = CheckSubject { saved: &saved, at: &container, counted: counted.as_ref(), loaded_bytes };
         let results = check(&cluster, &restored);
         for result in &results {
             let Some(failure) = &result.failure else {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 
 /// Size of a secretbox key in bytes.
@@ -60,12 +60,12 @@ resources:
 }
 
 impl Step<Site> for ClusterSecrets {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let there = [encryption_path(site), token_path(site)].iter().filter(|path| path.is_file()).count();
         Ok(match there {
-            0 => Observed::Absent,
-            1 => Observed::Partial("one of two secrets exists".to_owned()),
-            _ => Observed::Done,
+            0 => ObservedState::Absent,
+            1 => ObservedState::Partial("one of two secrets exists".to_owned()),
+            _ => ObservedState::Done,
         })
     }
 

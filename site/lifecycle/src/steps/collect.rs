@@ -8,7 +8,7 @@ use super::node_images::NodeImages;
 use crate::content::{Content, NodeParts};
 use crate::site::Site;
 use crate::uploads;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step: none. The operation pins the releases.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,8 +17,8 @@ pub struct Collect {}
 
 impl Step<Site> for Collect {
     /// Only a walk through the store, which is the act itself, shows whether anything is left.
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Partial("content that nothing refers to may be left".to_owned()))
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Partial("content that nothing refers to may be left".to_owned()))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
@@ -28,7 +28,7 @@ impl Step<Site> for Collect {
             kept.iter().map(|kept| NodeParts::of(&kept.release)).collect::<Result<_, _>>()?;
         let images: Vec<NodeImages> = packs.iter().map(NodeImages::of_pack).collect();
         NodeImages::keep_only(site, &packs[0].id, images.iter())?;
-        uploads::remove_used_upload(&site.paths, own.payload.verified().id())?;
+        uploads::remove_used_upload(&site.paths, own.payload.verified_head().id())?;
         let collected = Content::of(kept).collect(&site.paths, site.io.store.clone())?;
         Ok(json!({"blobs": collected.blobs, "bytes": collected.bytes, "links": collected.links}))
     }

@@ -12,15 +12,15 @@ use sha2::{Digest, Sha256};
 
 use super::canary::REMOVAL_LIMIT;
 use super::objects;
-use super::objects::{DELETION_SECONDS, Wanted, read_document};
-use crate::configuration::{Patch, patched};
+use super::objects::{DELETION_SECONDS, RequiredObject, read_document};
+use crate::configuration::{Patch, apply_patches};
 use crate::site::Site;
 use landfall_cluster::{
-    Canaries, Cluster, ClusterError, Edited, Edits, FieldEdit, Inventory, LostEdit, ObjectName, Owner, Restored,
-    Waiting,
+    AwaitedObjects, Canaries, Cluster, ClusterError, EditableObject, Edits, FieldEdit, Inventory, LostEdit, ObjectName,
+    Owner, RestoreOutcome,
 };
 use landfall_engine::causes::with_causes;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Workloads whose pods Kubernetes replaces when their template changes. A Job's template cannot change, and the next
 /// pods of a `CronJob` read the current objects.
@@ -69,14 +69,14 @@ pub struct Component {
 
 /// An overwritten edit, which the journal keeps for undo.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Overwritten {
+struct OverwrittenEdit {
     object: ObjectName,
     edit: FieldEdit,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pointer: Option<String>,
 }
 
-impl Overwritten {
+impl OverwrittenEdit {
     fn new(object: &ObjectName, edit: FieldEdit) -> Self {
         Self { object: object.clone(), pointer: edit.pointer.clone(), edit }
     }
@@ -84,9 +84,9 @@ impl Overwritten {
 
 impl Component {
     /// Returns the objects as they are applied, from the release and the step's parameters.
-    pub fn resolved(&self, documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Value>, StepError> {
+    pub fn resolve_objects(&self, documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Value>, StepError> {
         let rendered = read_document(documents, &self.objects)?;
-        let mut objects = patched(&self.owner.component, rendered, &self.patches)?;
+        let mut objects = apply_patches(&self.owner.component, rendered, &self.patches)?;
         restart_on_change(&mut objects, &self.secrets);
         for object in &mut objects {
             self.mount_artifacts(object);
@@ -126,21 +126,21 @@ impl Component {
     }
 
     /// Returns the edits that an apply overwrites, with their current values.
-    fn overwritten(
+    fn overwritten_edits(
         &self,
         cluster: &Cluster,
         documents: &BTreeMap<String, Vec<u8>>,
-    ) -> Result<Vec<Overwritten>, StepError> {
+    ) -> Result<Vec<OverwrittenEdit>, StepError> {
         let mut found = Vec::new();
         if self.edits != Edits::Overwrite {
             return Ok(found);
         }
-        for object in &self.resolved(documents)? {
+        for object in &self.resolve_objects(documents)? {
             let editable = self.editable_of(object);
-            let edits = cluster.edits(&Edited { object, editable: &editable, edits: self.edits })?;
+            let edits = cluster.edits(&EditableObject { object, editable: &editable, edits: self.edits })?;
             let name = ObjectName::of(object)?;
             let lost = edits.into_iter().filter(|edit| !edit.stays);
-            found.extend(lost.map(|edit| Overwritten::new(&name, edit)));
+            found.extend(lost.map(|edit| OverwrittenEdit::new(&name, edit)));
         }
         Ok(found)
     }
@@ -150,9 +150,9 @@ impl Component {
     pub(super) fn edits_before_removal(&self, site: &Site) -> Result<Value, StepError> {
         let cluster = site.cluster()?;
         let mut found = Vec::new();
-        for object in &self.resolved(&site.documents)? {
+        for object in &self.resolve_objects(&site.documents)? {
             let name = ObjectName::of(object)?;
-            let edits = match cluster.edits(&Edited { object, editable: &[], edits: Edits::Refuse }) {
+            let edits = match cluster.edits(&EditableObject { object, editable: &[], edits: Edits::Refuse }) {
                 Ok(edits) => edits,
                 Err(ClusterError::Foreign { .. }) => continue,
                 Err(error) => {
@@ -162,7 +162,7 @@ impl Component {
                     continue;
                 }
             };
-            found.extend(edits.into_iter().map(|edit| Overwritten::new(&name, edit)));
+            found.extend(edits.into_iter().map(|edit| OverwrittenEdit::new(&name, edit)));
         }
         Ok(if found.is_empty() { Value::Null } else { json!({"edits": found}) })
     }
@@ -170,12 +170,12 @@ impl Component {
     /// Restores the edits that the change overwrote. A failure is only reported, because the component itself is
     /// restored.
     fn restore_edits(cluster: &Cluster, before: &Value, objects: &[Value], site: &Site) {
-        let lost: Vec<Overwritten> = serde_json::from_value(before["edits"].clone()).unwrap_or_default();
-        for Overwritten { object: name, edit, pointer } in lost {
+        let lost: Vec<OverwrittenEdit> = serde_json::from_value(before["edits"].clone()).unwrap_or_default();
+        for OverwrittenEdit { object: name, edit, pointer } in lost {
             let applied = objects.iter().find(|object| ObjectName::of(object).is_ok_and(|of| of.is_same_object(&name)));
             let edit = FieldEdit { pointer, ..edit };
             let reason = match cluster.restore_edit(&LostEdit { name: &name, applied, edit: &edit }) {
-                Ok(Restored::Made) => continue,
+                Ok(RestoreOutcome::Made) => continue,
                 Ok(other) => other.to_string(),
                 Err(error) => with_causes(&error),
             };
@@ -193,9 +193,13 @@ impl Component {
     }
 
     /// Returns data objects that are in the cluster before the apply, such as a claim that an earlier rollback left.
-    fn held(&self, cluster: &Cluster, documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<ObjectName>, StepError> {
+    fn held_objects(
+        &self,
+        cluster: &Cluster,
+        documents: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Vec<ObjectName>, StepError> {
         let mut held = Vec::new();
-        for name in names(&self.resolved(documents)?)?.into_iter().filter(ObjectName::is_never_pruned) {
+        for name in names(&self.resolve_objects(documents)?)?.into_iter().filter(ObjectName::is_never_pruned) {
             if cluster.get(&name)?.is_some() {
                 held.push(name);
             }
@@ -210,8 +214,11 @@ impl Component {
     /// Waits until the API server serves a newly defined kind.
     fn wait_if_definition(cluster: &Cluster, name: &ObjectName, site: &Site) -> Result<(), StepError> {
         if name.kind == "CustomResourceDefinition" {
-            let waiting =
-                Waiting { what: &name.to_string(), objects: std::slice::from_ref(name), limit: ESTABLISHED_LIMIT };
+            let waiting = AwaitedObjects {
+                what: &name.to_string(),
+                objects: std::slice::from_ref(name),
+                limit: ESTABLISHED_LIMIT,
+            };
             cluster.wait_ready(&waiting, site.progress.as_ref())?;
         }
         Ok(())
@@ -320,19 +327,24 @@ pub(crate) fn for_each_claim(value: &mut Value, visit: &mut impl FnMut(&mut Valu
 }
 
 impl Step<Site> for Component {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let cluster = site.cluster()?;
-        let objects = self.resolved(&site.documents)?;
+        let objects = self.resolve_objects(&site.documents)?;
         let wanted = names(&objects)?;
         let inventory = self.existing(&cluster)?;
         let is_complete = inventory.as_ref().is_some_and(|inventory| inventory.objects == wanted);
-        let edited =
-            |object: Value| Wanted { editable: self.editable_of(&object), edits: self.edits, ..Wanted::new(object) };
-        let wanted_objects: Vec<Wanted> = objects.into_iter().map(edited).collect();
+        let edited = |object: Value| RequiredObject {
+            editable: self.editable_of(&object),
+            edits: self.edits,
+            ..RequiredObject::new(object)
+        };
+        let wanted_objects: Vec<RequiredObject> = objects.into_iter().map(edited).collect();
         let observed = objects::observe(&cluster, &wanted_objects)?;
         Ok(match (observed, inventory) {
-            (Observed::Absent, Some(_)) => Observed::Partial("only the inventory is written".to_owned()),
-            (Observed::Done, _) if !is_complete => Observed::Partial("the inventory is not complete".to_owned()),
+            (ObservedState::Absent, Some(_)) => ObservedState::Partial("only the inventory is written".to_owned()),
+            (ObservedState::Done, _) if !is_complete => {
+                ObservedState::Partial("the inventory is not complete".to_owned())
+            }
             (observed, _) => observed,
         })
     }
@@ -341,11 +353,11 @@ impl Step<Site> for Component {
         let cluster = site.cluster()?;
         let inventory = self.existing(&cluster)?.map(|inventory| inventory.objects);
         let mut before = json!({"inventory": inventory});
-        let held = self.held(&cluster, &site.documents)?;
+        let held = self.held_objects(&cluster, &site.documents)?;
         if !held.is_empty() {
             before["held"] = json!(held);
         }
-        let edits = self.overwritten(&cluster, &site.documents)?;
+        let edits = self.overwritten_edits(&cluster, &site.documents)?;
         if !edits.is_empty() {
             before["edits"] = json!(edits);
         }
@@ -354,7 +366,7 @@ impl Step<Site> for Component {
 
     fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
         let cluster = site.cluster()?;
-        let objects = self.resolved(&site.documents)?;
+        let objects = self.resolve_objects(&site.documents)?;
         let wanted = names(&objects)?;
         let known = self.existing(&cluster)?;
         if known.is_some() {
@@ -367,7 +379,7 @@ impl Step<Site> for Component {
         all.write(&cluster)?;
         for (object, name) in objects.iter().zip(&wanted) {
             let editable = self.editable_of(object);
-            cluster.apply_edited(&Edited { object, editable: &editable, edits: self.edits })?;
+            cluster.apply_edited(&EditableObject { object, editable: &editable, edits: self.edits })?;
             Self::wait_if_definition(&cluster, name, site)?;
         }
         let (pruned, left) = prune(&cluster, &all, &wanted, site)?;

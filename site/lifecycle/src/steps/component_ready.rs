@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::pod_packets::passes_pods;
-use crate::settled::unsettled;
+use crate::settled::unsettled_pods;
 use crate::site::Site;
-use landfall_cluster::{Cluster, Inventory, Waiting};
+use landfall_cluster::{AwaitedObjects, Cluster, Inventory};
 use landfall_engine::causes::with_causes;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::facts::{self, ClosedChain};
 
 /// Time between two checks of pods.
@@ -48,9 +48,9 @@ impl ComponentReady {
         let what = format!("component {}", self.component);
         loop {
             let left = limit.saturating_sub(begun.elapsed());
-            let waiting = Waiting { what: &what, objects: &inventory.objects, limit: left };
+            let waiting = AwaitedObjects { what: &what, objects: &inventory.objects, limit: left };
             cluster.wait_ready(&waiting, site.progress.as_ref())?;
-            let reason = match unsettled(&site.paths, cluster, inventory) {
+            let reason = match unsettled_pods(&site.paths, cluster, inventory) {
                 Ok(pods) if pods.is_empty() => return Ok(()),
                 Ok(pods) => format!("{} did not start since the machine did", pods.join(", ")),
                 Err(error) if error.is_transient() => with_causes(&error),
@@ -65,18 +65,18 @@ impl ComponentReady {
 }
 
 impl Step<Site> for ComponentReady {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let cluster = site.cluster()?;
         let Some(inventory) = Inventory::read(&cluster, &self.namespace, &self.component)? else {
-            return Ok(Observed::Absent);
+            return Ok(ObservedState::Absent);
         };
         let status = cluster.component_status(&inventory)?;
         Ok(match status.reasons.first() {
-            None => match unsettled(&site.paths, &cluster, &inventory)?.first() {
-                None => Observed::Done,
-                Some(pod) => Observed::Partial(format!("{pod} is not ready since the machine started")),
+            None => match unsettled_pods(&site.paths, &cluster, &inventory)?.first() {
+                None => ObservedState::Done,
+                Some(pod) => ObservedState::Partial(format!("{pod} is not ready since the machine started")),
             },
-            Some(reason) => Observed::Partial(format!("{} of {} are ready; {reason}", status.ready, status.total)),
+            Some(reason) => ObservedState::Partial(format!("{} of {} are ready; {reason}", status.ready, status.total)),
         })
     }
 

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::objects;
-use super::objects::{DELETION_SECONDS, Wanted};
+use super::objects::{DELETION_SECONDS, RequiredObject};
 use crate::console::{ConsoleCertificate, ConsoleFiles, HOST_PORT, PeerKeys, secrets};
 use crate::site::Site;
 use landfall_cluster::{Cluster, ObjectName, Owner};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
 
@@ -35,15 +35,20 @@ fn names(node: &NodeIdentity, namespace: &str) -> Vec<String> {
 
 impl ConsoleSecrets {
     /// Returns the Secrets from the existing files; `None` if a file is missing.
-    fn known(&self, site: &Site) -> Result<Option<Vec<Wanted>>, StepError> {
+    fn existing_secrets(&self, site: &Site) -> Result<Option<Vec<RequiredObject>>, StepError> {
         let files = ConsoleFiles::of(&site.paths);
         let (keys, certificate) = (PeerKeys::read(&files)?, ConsoleCertificate::read(&files)?);
-        Ok(keys.zip(certificate).map(|(keys, certificate)| self.wanted(&keys, &certificate, &site.node)))
+        Ok(keys.zip(certificate).map(|(keys, certificate)| self.required_secrets(&keys, &certificate, &site.node)))
     }
 
-    fn wanted(&self, keys: &PeerKeys, certificate: &ConsoleCertificate, node: &NodeIdentity) -> Vec<Wanted> {
+    fn required_secrets(
+        &self,
+        keys: &PeerKeys,
+        certificate: &ConsoleCertificate,
+        node: &NodeIdentity,
+    ) -> Vec<RequiredObject> {
         let host = SocketAddr::new(node.address, HOST_PORT);
-        secrets(&self.namespace, &self.owner, keys, certificate, host).map(Wanted::new).into()
+        secrets(&self.namespace, &self.owner, keys, certificate, host).map(RequiredObject::new).into()
     }
 
     fn names(&self) -> [ObjectName; 2] {
@@ -61,15 +66,15 @@ impl ConsoleSecrets {
         let files = ConsoleFiles::of(paths);
         let keys = PeerKeys::ensure(&files)?;
         let certificate = ConsoleCertificate::ensure(&files, &names(node, &self.namespace), now)?;
-        Ok(objects::apply(cluster, &self.wanted(&keys, &certificate, node))?)
+        Ok(objects::apply(cluster, &self.required_secrets(&keys, &certificate, node))?)
     }
 }
 
 impl Step<Site> for ConsoleSecrets {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        match self.known(site)? {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        match self.existing_secrets(site)? {
             Some(wanted) => objects::observe(&site.cluster()?, &wanted),
-            None => Ok(Observed::Absent),
+            None => Ok(ObservedState::Absent),
         }
     }
 

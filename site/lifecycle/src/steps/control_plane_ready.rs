@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::site::Site;
 use crate::steps::wait::{control_plane_lacks, for_control_plane};
 use landfall_agent::programs::Programs;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::pack::PackId;
 
 /// Waits until the API server is ready and knows the node. Returns the seconds that it took. An error names the logs of
@@ -36,12 +36,12 @@ pub struct ControlPlaneReady {
 }
 
 impl Step<Site> for ControlPlaneReady {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         if !site.paths.admin_kubeconfig().exists() {
-            return Ok(Observed::Absent);
+            return Ok(ObservedState::Absent);
         }
         let lacks = control_plane_lacks(site, &Programs::of(&site.paths, &self.pack));
-        Ok(if lacks.is_none() { Observed::Done } else { Observed::Absent })
+        Ok(if lacks.is_none() { ObservedState::Done } else { ObservedState::Absent })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {

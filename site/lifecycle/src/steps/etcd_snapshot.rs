@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::etcd_tools::EtcdTools;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::pack::PackId;
 use landfall_host::paths::SitePaths;
 
@@ -28,8 +28,8 @@ pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
 }
 
 impl Step<Site> for EtcdSnapshot {
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Partial("an existing snapshot may be of another upgrade".to_owned()))
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Partial("an existing snapshot may be of another upgrade".to_owned()))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
@@ -55,8 +55,8 @@ impl Step<Site> for EtcdSnapshot {
 pub struct RemoveEtcdSnapshot {}
 
 impl Step<Site> for RemoveEtcdSnapshot {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        Ok(if site.paths.etcd_snapshot().exists() { Observed::Absent } else { Observed::Done })
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(if site.paths.etcd_snapshot().exists() { ObservedState::Absent } else { ObservedState::Done })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::agent::Agent;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;
 use landfall_host::files::OwnFile;
@@ -45,7 +45,7 @@ pub struct HelpFiles {}
 /// Record of the placed files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct Placed {
+struct HelpRecord {
     /// The release whose help was placed; empty during the placement.
     bundle: String,
     /// Files, relative to the host's folder.
@@ -55,20 +55,21 @@ struct Placed {
 /// State before the step.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Before {
+struct EarlierFolders {
     /// Folders that already existed, which stay.
     folders: BTreeSet<PathBuf>,
 }
 
-impl Placed {
+impl HelpRecord {
     fn read(site: &Site) -> Result<Self, StepError> {
         let path = site.paths.help_record();
         let Some(bytes) = files::read(&path)? else { return Ok(Self::default()) };
-        serde_json::from_slice(&bytes).map_err(|error| failed(&path).because(error))
+        serde_json::from_slice(&bytes).map_err(|error| placement_error(&path).because(error))
     }
 
     fn write(&self, site: &Site) -> Result<(), StepError> {
-        let bytes = serde_json::to_vec(self).map_err(|error| failed(&site.paths.help_record()).because(error))?;
+        let bytes =
+            serde_json::to_vec(self).map_err(|error| placement_error(&site.paths.help_record()).because(error))?;
         Ok(durable::write_file(&site.paths.help_record(), &bytes, 0o600)?)
     }
 
@@ -85,7 +86,7 @@ impl Placed {
     }
 }
 
-fn failed(path: &Path) -> StepError {
+fn placement_error(path: &Path) -> StepError {
     StepError::new(codes::HELP_FILES, format!("the help of this release cannot be placed: {}", path.display()))
 }
 
@@ -104,19 +105,19 @@ fn files_below(root: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>, StepError> {
 
 impl HelpFiles {
     /// Runs the release's `landfall` to write its help, and returns the folder of the files.
-    fn made(site: &Site) -> Result<PathBuf, StepError> {
+    fn write_help(site: &Site) -> Result<PathBuf, StepError> {
         let folder = site.paths.release(&site.bundle).join("help");
         durable::remove_tree(&folder)?;
         durable::create_folder(&folder)?;
         let program = HostCommand::new(Agent::program(site)).arguments(["node", "write-help"]).argument(&folder);
-        site.run(&program).map_err(|error| failed(&folder).because(error))?;
+        site.run(&program).map_err(|error| placement_error(&folder).because(error))?;
         Ok(folder)
     }
 
     fn place(site: &Site, share: &Path) -> Result<(), StepError> {
-        let folder = Self::made(site)?;
-        let (earlier, wanted) = (Placed::read(site)?, files_below(&folder)?);
-        let mut placed = Placed { bundle: String::new(), ..earlier }.with(&wanted, share)?;
+        let folder = Self::write_help(site)?;
+        let (earlier, wanted) = (HelpRecord::read(site)?, files_below(&folder)?);
+        let mut placed = HelpRecord { bundle: String::new(), ..earlier }.with(&wanted, share)?;
         placed.write(site)?;
         for file in &placed.files {
             match wanted.get(file) {
@@ -126,11 +127,11 @@ impl HelpFiles {
         }
         durable::remove_tree(&folder)?;
         placed.files.retain(|file| wanted.contains_key(file));
-        Placed { bundle: site.bundle.clone(), ..placed }.write(site)
+        HelpRecord { bundle: site.bundle.clone(), ..placed }.write(site)
     }
 
-    fn remove(site: &Site, before: &Before, share: &Path) -> Result<(), StepError> {
-        let placed = Placed::read(site)?;
+    fn remove(site: &Site, before: &EarlierFolders, share: &Path) -> Result<(), StepError> {
+        let placed = HelpRecord::read(site)?;
         let own = placed.files.iter().map(|file| OwnFile::new(share.join(file), Vec::new(), 0o644));
         files::remove(&own.collect::<Vec<_>>())?;
         // Nested folders come first.
@@ -144,15 +145,15 @@ impl HelpFiles {
 }
 
 impl Step<Site> for HelpFiles {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        let placed = Placed::read(site)?;
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        let placed = HelpRecord::read(site)?;
         let share = site.paths.host(SHARE);
         let missing = placed.files.iter().find(|file| !share.join(file).exists());
         Ok(match (placed.bundle == site.bundle, missing) {
-            (true, None) => Observed::Done,
-            (true, Some(file)) => Observed::Partial(format!("{} is missing", share.join(file).display())),
-            (false, _) if placed == Placed::default() => Observed::Absent,
-            (false, _) => Observed::Partial("the help is that of another release".to_owned()),
+            (true, None) => ObservedState::Done,
+            (true, Some(file)) => ObservedState::Partial(format!("{} is missing", share.join(file).display())),
+            (false, _) if placed == HelpRecord::default() => ObservedState::Absent,
+            (false, _) => ObservedState::Partial("the help is that of another release".to_owned()),
         })
     }
 
@@ -160,7 +161,7 @@ impl Step<Site> for HelpFiles {
         let share = site.paths.host(SHARE);
         let all = ["", OWN_FOLDER].into_iter().chain(FOLDERS).map(PathBuf::from);
         let folders = all.filter(|folder| share.join(folder).is_dir()).collect();
-        serde_json::to_value(Before { folders }).map_err(|error| failed(&share).because(error))
+        serde_json::to_value(EarlierFolders { folders }).map_err(|error| placement_error(&share).because(error))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
@@ -169,7 +170,7 @@ impl Step<Site> for HelpFiles {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        let before = Before::deserialize(before).unwrap_or_default();
+        let before = EarlierFolders::deserialize(before).unwrap_or_default();
         durable::remove_tree(&site.paths.release(&site.bundle).join("help"))?;
         Self::remove(site, &before, &site.paths.host(SHARE))
     }

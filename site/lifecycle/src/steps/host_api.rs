@@ -12,7 +12,7 @@ use crate::console::{HOST_PORT, console_of};
 use crate::removable::Shelf;
 use crate::site::Site;
 use landfall_agent::units::{HOST_API, systemctl};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::files::OwnFile;
 
@@ -61,14 +61,18 @@ fn wait_until_it_listens(site: &Site) -> Result<(), StepError> {
 }
 
 impl Step<Site> for HostApi {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         if console_of(&site.release).is_none() {
             // An earlier release may have left it.
             let is_left = unit_files::path(site, HOST_API).exists();
-            return Ok(if is_left { Observed::Partial(format!("{HOST_API} exists")) } else { Observed::Done });
+            return Ok(if is_left {
+                ObservedState::Partial(format!("{HOST_API} exists"))
+            } else {
+                ObservedState::Done
+            });
         }
         match files::observe(&Self::file(site))? {
-            Observed::Done => Ok(Agent::lack(site, HOST_API).map_or(Observed::Done, Observed::Partial)),
+            ObservedState::Done => Ok(Agent::lack(site, HOST_API).map_or(ObservedState::Done, ObservedState::Partial)),
             other => Ok(other),
         }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;
 use landfall_host::files::OwnFile;
@@ -26,7 +26,7 @@ pub struct HostTuning {
 /// State before the step.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Before {
+struct EarlierTuning {
     /// Modules that were already loaded, which stay.
     loaded: Vec<String>,
     /// Earlier kernel settings.
@@ -60,19 +60,19 @@ impl HostTuning {
         Ok(differing)
     }
 
-    fn unloaded(&self, site: &Site) -> Vec<&String> {
+    fn unloaded_modules(&self, site: &Site) -> Vec<&String> {
         self.modules.iter().filter(|module| !is_loaded(site, module)).collect()
     }
 }
 
 impl Step<Site> for HostTuning {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let files = files::observe(&self.files(site))?;
         let differing = self.differing(site)?;
-        let unloaded = self.unloaded(site);
+        let unloaded = self.unloaded_modules(site);
         Ok(match files {
-            Observed::Done if differing.is_empty() && unloaded.is_empty() => Observed::Done,
-            Observed::Done => Observed::Partial(format!(
+            ObservedState::Done if differing.is_empty() && unloaded.is_empty() => ObservedState::Done,
+            ObservedState::Done => ObservedState::Partial(format!(
                 "{} settings and {} modules are not in effect",
                 differing.len(),
                 unloaded.len()
@@ -82,7 +82,7 @@ impl Step<Site> for HostTuning {
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        let mut before = Before::default();
+        let mut before = EarlierTuning::default();
         for name in self.settings.keys() {
             if let Some(value) = current(site, name)? {
                 before.settings.insert(name.clone(), value);
@@ -94,7 +94,7 @@ impl Step<Site> for HostTuning {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         files::write(&self.files(site))?;
-        for module in self.unloaded(site) {
+        for module in self.unloaded_modules(site) {
             site.run(&HostCommand::new("/sbin/modprobe").argument(module))?;
         }
         for (name, value) in self.differing(site)? {
@@ -104,7 +104,7 @@ impl Step<Site> for HostTuning {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        let before: Before = serde_json::from_value(before.clone()).unwrap_or_default();
+        let before: EarlierTuning = serde_json::from_value(before.clone()).unwrap_or_default();
         files::remove(&self.files(site))?;
         for (name, value) in &before.settings {
             // A value that an administrator has set since then stays.

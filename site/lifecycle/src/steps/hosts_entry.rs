@@ -1,6 +1,6 @@
 //! The API server's name in `/etc/hosts`: adds and removes the line.
 
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::hosts_entry::{HostsEntry, MINIMAL};
 use landfall_media::durable;
@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use crate::site::Site;
 
 impl Step<Site> for HostsEntry {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let path = Self::path(&site.paths);
         let text = files::read_text(&path)?.unwrap_or_default();
         if self.is_in(&text) {
-            return Ok(Observed::Done);
+            return Ok(ObservedState::Done);
         }
         Ok(match self.foreign(&text) {
-            Some(line) => Observed::Foreign(format!("{} has `{line}`", path.display())),
-            None => Observed::Absent,
+            Some(line) => ObservedState::Foreign(format!("{} has `{line}`", path.display())),
+            None => ObservedState::Absent,
         })
     }
 

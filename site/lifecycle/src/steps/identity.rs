@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 
 /// Parameters of the step: none. Its `prepare` generates the UUID, which the journal stores.
@@ -15,15 +15,15 @@ use landfall_host::files;
 pub struct Identity {}
 
 impl Step<Site> for Identity {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let (settings, data) = (site.paths.settings_uuid(), site.paths.data_uuid());
         Ok(match (files::read(&settings)?, files::read(&data)?) {
-            (None, None) => Observed::Absent,
-            (Some(one), Some(other)) if one == other => Observed::Done,
+            (None, None) => ObservedState::Absent,
+            (Some(one), Some(other)) if one == other => ObservedState::Done,
             (Some(_), Some(_)) => {
-                Observed::Foreign(format!("{} and {} name different sites", settings.display(), data.display()))
+                ObservedState::Foreign(format!("{} and {} name different sites", settings.display(), data.display()))
             }
-            _ => Observed::Partial("the UUID is in only one of its two places".to_owned()),
+            _ => ObservedState::Partial("the UUID is in only one of its two places".to_owned()),
         })
     }
 

@@ -10,10 +10,10 @@ use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::aside::{Aside, Reason};
+use super::aside::{AsideData, Reason};
 use super::stop::Stop;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Prefix of the names of unfinished copies.
 pub(crate) const UNFINISHED_COPY: &str = "unfinished-copy.";
@@ -33,15 +33,15 @@ pub struct KeepCopy {
 impl KeepCopy {
     /// Returns the name of the copy in the folder of volumes.
     pub fn copy(&self) -> String {
-        self.aside().name()
+        self.aside_data().name()
     }
 
     /// Returns the copy as data that undo may restore.
-    pub(crate) fn aside(&self) -> Aside<'_> {
-        Aside { reason: Reason::Upgrade, token: &self.token, folder: &self.folder }
+    pub(crate) fn aside_data(&self) -> AsideData<'_> {
+        AsideData { reason: Reason::Upgrade, token: &self.token, folder: &self.folder }
     }
 
-    fn unfinished(&self) -> String {
+    fn unfinished_name(&self) -> String {
         format!("{UNFINISHED_COPY}{}.{}", self.token, self.folder)
     }
 
@@ -55,7 +55,7 @@ impl KeepCopy {
         site: &Site,
         stop: impl FnOnce() -> Result<(), StepError>,
     ) -> Result<(), StepError> {
-        let (unfinished, aside, paths) = (Self::path(site, &self.unfinished()), self.aside(), &site.paths);
+        let (unfinished, aside, paths) = (Self::path(site, &self.unfinished_name()), self.aside_data(), &site.paths);
         let copy = aside.path(paths);
         mounts::remove_tree(&unfinished)?;
         if copy.exists() && aside.volume(paths).exists() && !aside.is_used(paths) {
@@ -69,12 +69,12 @@ impl KeepCopy {
 }
 
 impl Step<Site> for KeepCopy {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        Ok(if Self::path(site, &self.copy()).exists() { Observed::Done } else { Observed::Absent })
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(if Self::path(site, &self.copy()).exists() { ObservedState::Done } else { ObservedState::Absent })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let unfinished = Self::path(site, &self.unfinished());
+        let unfinished = Self::path(site, &self.unfinished_name());
         mounts::remove_tree(&unfinished)?;
         // Copies owners, modes, times, links, holes and attributes. Filesystems that can share blocks do so.
         let copy = HostCommand::new("/bin/cp")
@@ -121,23 +121,23 @@ mod tests {
         durable::create_folder(&volume.join("base")).unwrap();
         durable::write_file(&volume.join("base/rows"), b"rows", 0o640).unwrap();
         // An earlier attempt was interrupted, and another operation left a copy.
-        durable::create_folder(&KeepCopy::path(&site, &step().unfinished())).unwrap();
+        durable::create_folder(&KeepCopy::path(&site, &step().unfinished_name())).unwrap();
         let other = KeepCopy { token: "other".to_owned(), ..step() };
         durable::create_folder(&KeepCopy::path(&site, &other.copy())).unwrap();
-        assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent);
+        assert_eq!(step().observe(&mut site).unwrap(), ObservedState::Absent);
         step().act(&mut site, &Value::Null).unwrap();
-        assert_eq!(step().observe(&mut site).unwrap(), Observed::Done);
-        assert!(!KeepCopy::path(&site, &step().unfinished()).exists());
+        assert_eq!(step().observe(&mut site).unwrap(), ObservedState::Done);
+        assert!(!KeepCopy::path(&site, &step().unfinished_name()).exists());
 
         // Clients of the new release write to the volume.
         durable::write_file(&note_of(&site.paths, &step().copy()), b"", 0o600).unwrap();
         durable::write_file(&volume.join("base/rows"), b"more rows", 0o640).unwrap();
-        step().aside().put_back(&site.paths).unwrap();
+        step().aside_data().put_back(&site.paths).unwrap();
         assert_eq!(fs_err::read(volume.join("base/rows")).unwrap(), b"rows");
         let kept = ReplacedData::all(&site.paths).unwrap();
         assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), ["after-upgrade.0f.pvc-1_db_data"]);
         assert_eq!(fs_err::read(kept[0].path.join("base/rows")).unwrap(), b"more rows");
-        assert!(step().aside().has_replaced(&kept[0].name) && !other.aside().has_replaced(&kept[0].name));
+        assert!(step().aside_data().has_replaced(&kept[0].name) && !other.aside_data().has_replaced(&kept[0].name));
         // Without a copy, undo only removes its note and does not contact the cluster.
         assert!(note_of(&site.paths, &step().copy()).exists());
         step().undo(&mut site, &Value::Null).unwrap();
@@ -157,15 +157,15 @@ mod tests {
         for _ in 0..2 {
             step().undo(&mut site, &Value::Null).unwrap();
             assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"rows");
-            assert!(!copy.exists() && !KeepCopy::path(&site, &step().unfinished()).exists());
+            assert!(!copy.exists() && !KeepCopy::path(&site, &step().unfinished_name()).exists());
             assert_eq!(ReplacedData::all(&site.paths).unwrap(), []);
         }
 
         step().act(&mut site, &Value::Null).unwrap();
         let mut begin = BeginUse { apart: vec![step().copy()] };
-        assert_eq!(begin.observe(&mut site).unwrap(), Observed::Absent);
+        assert_eq!(begin.observe(&mut site).unwrap(), ObservedState::Absent);
         begin.act(&mut site, &Value::Null).unwrap();
-        assert_eq!(begin.observe(&mut site).unwrap(), Observed::Done);
+        assert_eq!(begin.observe(&mut site).unwrap(), ObservedState::Done);
         begin.undo(&mut site, &Value::Null).unwrap();
         // From here on, undo restores the copy after its workload has stopped. Without a cluster, the copy stays.
         let error = step().undo(&mut site, &Value::Null).unwrap_err().to_string();
@@ -175,7 +175,7 @@ mod tests {
         remove.act(&mut site, &Value::Null).unwrap();
         assert!(!copy.exists() && !note_of(&site.paths, &remove.folder).exists());
         remove.folder.push('x');
-        assert_eq!(remove.observe(&mut site).unwrap(), Observed::Done);
+        assert_eq!(remove.observe(&mut site).unwrap(), ObservedState::Done);
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         // The cut comes between the two renames, and something recreates the volume's folder.
         durable::rename(&volume, &kept).unwrap();
         write(&volume, b"again");
-        step().aside().put_back(&site.paths).unwrap();
+        step().aside_data().put_back(&site.paths).unwrap();
         let found: Vec<Vec<u8>> = ReplacedData::all(&site.paths)
             .unwrap()
             .iter()
@@ -201,14 +201,16 @@ mod tests {
             .collect();
         assert_eq!(found, [b"again".to_vec(), b"after".to_vec()]);
         assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"before");
-        assert!(ReplacedData::all(&site.paths).unwrap().iter().all(|kept| step().aside().has_replaced(&kept.name)));
+        assert!(
+            ReplacedData::all(&site.paths).unwrap().iter().all(|kept| step().aside_data().has_replaced(&kept.name))
+        );
     }
 
     #[test]
     fn data_returns_after_every_power_cut() {
         let (root, site) = site();
         let (step, replaced) = (step(), "after-upgrade.0f.pvc-1_db_data");
-        let (aside, note) = (step.aside(), note_of(&site.paths, &step.copy()));
+        let (aside, note) = (step.aside_data(), note_of(&site.paths, &step.copy()));
         let [volume, copy] = [&step.folder, &step.copy()].map(|name| KeepCopy::path(&site, name));
         for (folder, rows) in [(&copy, "before"), (&volume, "after")] {
             durable::create_folder(folder).unwrap();

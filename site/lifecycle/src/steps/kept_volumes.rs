@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::objects;
-use super::objects::{DELETION_SECONDS, Wanted};
+use super::objects::{DELETION_SECONDS, RequiredObject};
 use crate::site::Site;
 use landfall_cluster::{ObjectName, Owner};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Component that provides the storage class of such volumes, and the class.
 const STORAGE: (&str, &str) = ("storage", "local-path");
@@ -57,8 +57,8 @@ impl AdoptedVolume {
 }
 
 impl KeptVolumes {
-    fn wanted(&self, site: &Site) -> Vec<Wanted> {
-        self.volumes.iter().map(|volume| Wanted::new(self.object(volume, site))).collect()
+    fn required_objects(&self, site: &Site) -> Vec<RequiredObject> {
+        self.volumes.iter().map(|volume| RequiredObject::new(self.object(volume, site))).collect()
     }
 
     fn object(&self, volume: &AdoptedVolume, site: &Site) -> Value {
@@ -87,8 +87,8 @@ impl KeptVolumes {
 }
 
 impl Step<Site> for KeptVolumes {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        objects::observe(&site.cluster()?, &self.wanted(site))
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        objects::observe(&site.cluster()?, &self.required_objects(site))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
@@ -99,7 +99,7 @@ impl Step<Site> for KeptVolumes {
                 return Err(StepError::new(codes::KEPT_MISSING, what));
             }
         }
-        objects::apply(&site.cluster()?, &self.wanted(site))?;
+        objects::apply(&site.cluster()?, &self.required_objects(site))?;
         Ok(Value::Null)
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::cluster_secrets::{encryption_path, token_path};
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::facts::CgroupDriver;
 use landfall_host::files;
 use landfall_host::files::OwnFile;
@@ -138,8 +138,8 @@ impl KubeadmConfiguration {
             "certificateValidityPeriod": CERTIFICATE_VALIDITY,
             "caCertificateValidityPeriod": AUTHORITY_VALIDITY,
             "networking": {
-                "podSubnet": joined(&self.pod_ranges),
-                "serviceSubnet": joined(&self.service_ranges),
+                "podSubnet": join_ranges(&self.pod_ranges),
+                "serviceSubnet": join_ranges(&self.service_ranges),
                 "dnsDomain": "cluster.local",
             },
             "etcd": { "local": {
@@ -227,7 +227,7 @@ impl KubeadmConfiguration {
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
             "kind": "KubeProxyConfiguration",
             "mode": "nftables",
-            "clusterCIDR": joined(&self.pod_ranges),
+            "clusterCIDR": join_ranges(&self.pod_ranges),
             // Zero leaves the host's connection tracking unchanged.
             "conntrack": {
                 "maxPerCore": 0,
@@ -239,7 +239,7 @@ impl KubeadmConfiguration {
     }
 }
 
-fn joined(ranges: &[IpRange]) -> String {
+fn join_ranges(ranges: &[IpRange]) -> String {
     ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
@@ -251,9 +251,9 @@ fn to_yaml(document: &Value) -> Result<String, StepError> {
 }
 
 impl Step<Site> for KubeadmConfiguration {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         if !token_path(site).exists() {
-            return Ok(Observed::Absent);
+            return Ok(ObservedState::Absent);
         }
         files::observe(&self.files(site)?)
     }

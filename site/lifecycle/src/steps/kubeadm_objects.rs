@@ -13,7 +13,7 @@ use super::wait;
 use crate::site::{CONTROL_PLANE_LIMIT, Site};
 use landfall_cluster::ready::evaluate;
 use landfall_cluster::{Cluster, ObjectName};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::pack::PackId;
 
 /// Parameters of the step.
@@ -42,8 +42,8 @@ fn proxy_lacks(site: &Site) -> Result<(), StepError> {
 
 impl Step<Site> for KubeadmObjects {
     /// Writing the same objects again has no effect.
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Partial("the objects may be as they were before".to_owned()))
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Partial("the objects may be as they were before".to_owned()))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {

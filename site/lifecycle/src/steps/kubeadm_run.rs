@@ -53,7 +53,7 @@ impl Scratch {
 
 /// Returns the files that a phase of this kubeadm would write, by name, without placing them. kubeadm writes files in
 /// place, and a kubelet that reads a partial manifest ends its pod.
-pub(super) fn generated(
+pub(super) fn generate_files(
     site: &Site,
     pack: &PackId,
     configuration: &KubeadmConfiguration,
@@ -63,7 +63,7 @@ pub(super) fn generated(
     let command = scratch.command(site, pack, phase).argument("--dry-run");
     site.run(&command.variable(DRY_RUN_FOLDER, scratch.output()))?;
     let mut generated = BTreeMap::new();
-    let failed = |error| files::failed("list", &scratch.output(), error);
+    let failed = |error| files::file_error("list", &scratch.output(), error);
     for entry in fs_err::read_dir(scratch.output()).map_err(failed)?.flatten() {
         let text = files::read_text(&entry.path())?.unwrap_or_default();
         generated.insert(entry.file_name().to_string_lossy().into_owned(), text);
@@ -72,8 +72,8 @@ pub(super) fn generated(
     Ok(generated)
 }
 
-/// Takes one of the files of [`generated`].
-pub(super) fn taken(generated: &mut BTreeMap<String, String>, name: &str) -> Result<String, StepError> {
+/// Takes one of the files of [`generate_files`].
+pub(super) fn take_file(generated: &mut BTreeMap<String, String>, name: &str) -> Result<String, StepError> {
     let missing = || StepError::new(codes::NODE_PROGRAM, format!("kubeadm did not write {name}"));
     generated.remove(name).filter(|text| !text.is_empty()).ok_or_else(missing)
 }

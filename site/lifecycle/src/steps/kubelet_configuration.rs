@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::kubeadm_configuration::KubeadmConfiguration;
 use super::kubeadm_phase::Phase;
-use super::kubeadm_run::{generated, taken};
+use super::kubeadm_run::{generate_files, take_file};
 use crate::site::Site;
 use landfall_agent::units::{KUBELET, systemctl};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::pack::PackId;
 
@@ -36,7 +36,7 @@ fn path(site: &Site, name: &str) -> PathBuf {
     site.paths.kubelet_mount().join(name)
 }
 
-fn found(site: &Site) -> Result<Texts, StepError> {
+fn read_files(site: &Site) -> Result<Texts, StepError> {
     let mut texts = Texts::new();
     for name in FILES {
         if let Some(text) = files::read_text(&path(site, name))? {
@@ -59,24 +59,24 @@ fn write(site: &Site, texts: &Texts) -> Result<(), StepError> {
 }
 
 impl KubeletConfiguration {
-    fn wanted(&self, site: &Site) -> Result<Texts, StepError> {
-        let mut all = generated(site, &self.pack, &self.configuration, Phase::KubeletStart.arguments())?;
-        FILES.into_iter().map(|name| Ok((name.to_owned(), taken(&mut all, name)?))).collect()
+    fn required_files(&self, site: &Site) -> Result<Texts, StepError> {
+        let mut all = generate_files(site, &self.pack, &self.configuration, Phase::KubeletStart.arguments())?;
+        FILES.into_iter().map(|name| Ok((name.to_owned(), take_file(&mut all, name)?))).collect()
     }
 }
 
 impl Step<Site> for KubeletConfiguration {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        let is_there = found(site)? == self.wanted(site)?;
-        Ok(if is_there { Observed::Done } else { Observed::Partial("it is as it was before".to_owned()) })
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        let is_there = read_files(site)? == self.required_files(site)?;
+        Ok(if is_there { ObservedState::Done } else { ObservedState::Partial("it is as it was before".to_owned()) })
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        Ok(json!(found(site)?))
+        Ok(json!(read_files(site)?))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        write(site, &self.wanted(site)?)?;
+        write(site, &self.required_files(site)?)?;
         Ok(Value::Null)
     }
 
@@ -148,11 +148,11 @@ mod tests {
         let config = path(&site, "config.yaml");
         durable::write_file(&config, b"as it was", 0o644).unwrap();
 
-        assert!(matches!(step().observe(&mut site).unwrap(), Observed::Partial(_)));
+        assert!(matches!(step().observe(&mut site).unwrap(), ObservedState::Partial(_)));
         let before = step().prepare(&mut site).unwrap();
         assert_eq!(before, json!({"config.yaml": "as it was"}));
         step().act(&mut site, &before).unwrap();
-        assert_eq!(step().observe(&mut site).unwrap(), Observed::Done);
+        assert_eq!(step().observe(&mut site).unwrap(), ObservedState::Done);
         assert_eq!(fs_err::read(&config).unwrap(), b"later");
         // The configuration in it contains the cluster's token.
         assert!(!site.paths.run().join("kubeadm").exists());

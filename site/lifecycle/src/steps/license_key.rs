@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::objects;
-use super::objects::{DELETION_SECONDS, Wanted};
+use super::objects::{DELETION_SECONDS, RequiredObject};
 use crate::console::{AuditRecord, ConsoleFiles};
 use crate::site::Site;
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_cluster::{Cluster, ObjectName, Owner};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::paths::SitePaths;
 
 /// Parameters of the step.
@@ -43,28 +43,28 @@ impl LicenseKey {
         ObjectName::new("v1", "ConfigMap", &self.namespace, ComponentEntry::LICENSE_KEY)
     }
 
-    fn wanted(&self, key: &PublicKey) -> Wanted {
+    fn required_object(&self, key: &PublicKey) -> RequiredObject {
         let mut object = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": ComponentEntry::LICENSE_KEY, "namespace": self.namespace},
             "data": {ComponentEntry::LICENSE_KEY_FILE: key.to_pem()},
         });
         self.owner.mark(&mut object);
-        Wanted::new(object)
+        RequiredObject::new(object)
     }
 
     /// Creates the key if needed, and applies the object.
     pub(crate) fn apply(&self, paths: &SitePaths, cluster: &Cluster) -> Result<(), StepError> {
         let record = AuditRecord::ensure(&ConsoleFiles::of(paths))?;
-        Ok(objects::apply(cluster, &[self.wanted(record.public_key())])?)
+        Ok(objects::apply(cluster, &[self.required_object(record.public_key())])?)
     }
 }
 
 impl Step<Site> for LicenseKey {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         match AuditRecord::read(&ConsoleFiles::of(&site.paths))? {
-            Some(record) => objects::observe(&site.cluster()?, &[self.wanted(record.public_key())]),
-            None => Ok(Observed::Absent),
+            Some(record) => objects::observe(&site.cluster()?, &[self.required_object(record.public_key())]),
+            None => Ok(ObservedState::Absent),
         }
     }
 
@@ -97,7 +97,7 @@ mod tests {
         let key = SiteKey::generate().unwrap();
         let owner = Owner { release: "starter".to_owned(), component: "reports".to_owned() };
         let step = LicenseKey { namespace: "reports".to_owned(), owner };
-        let object = step.wanted(key.public()).object;
+        let object = step.required_object(key.public()).object;
         assert_eq!(ObjectName::of(&object).unwrap(), step.name());
         let text = object["data"]["key.pem"].as_str().unwrap();
         assert_eq!(PublicKey::from_pem("key.pem", text).unwrap(), *key.public());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall_backup::{BackupId, OpenBackup, Repository};
 use landfall_cluster::drill::DrillPod;
-use landfall_cluster::{Cluster, ObjectName, Owner, Waiting};
+use landfall_cluster::{AwaitedObjects, Cluster, ObjectName, Owner};
 use landfall_error_codes::{cases, codes};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,7 +17,7 @@ use crate::backups::load::Loading;
 use crate::backups::{BackupFolder, Manifest, SavedStream, unusable};
 use crate::pods::{Container, object_name};
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Minimum time for the pod to start. Its image may have to be pulled again.
 const START_LIMIT: Duration = Duration::from_mins(5);
@@ -141,7 +141,10 @@ impl Load {
         let name = Self::pod_name(saved);
         let what = format!("the pod that loads {}", saved.name());
         let limit = START_LIMIT.max(Duration::from_secs(saved.ready_seconds));
-        cluster.wait_ready(&Waiting { what: &what, objects: std::slice::from_ref(&name), limit }, &*site.progress)?;
+        cluster.wait_ready(
+            &AwaitedObjects { what: &what, objects: std::slice::from_ref(&name), limit },
+            &*site.progress,
+        )?;
         let container = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
         let into = Container { namespace: saved.namespace.clone(), pod: name.name, name: container };
         let (paths, progress) = (&site.paths, &*site.progress);
@@ -163,8 +166,8 @@ impl Load {
 
 impl Step<Site> for Load {
     /// A volume does not show whether it was filled completely.
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Absent)
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Absent)
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {

@@ -1,13 +1,13 @@
 //! Advances the site's mark of the newest release, as the last step before the commit of an upgrade. Undo restores it.
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::marks::{Marks, MarksError};
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,24 +21,24 @@ pub struct AdvanceMark {
     pub bundle: Sha256,
 }
 
-fn failed(error: MarksError) -> StepError {
+fn marks_error(error: MarksError) -> StepError {
     StepError::new(error.code(), "the site's mark of the newest release cannot be used").because(error)
 }
 
 impl Step<Site> for AdvanceMark {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        let marks = Marks::read(&site.paths).map_err(failed)?;
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        let marks = Marks::read(&site.paths).map_err(marks_error)?;
         let is_advanced = marks.counters.get(&self.release).is_some_and(|mark| *mark >= self.counter);
         let is_marked = is_advanced && marks.history.contains(&self.bundle);
-        Ok(if is_marked { Observed::Done } else { Observed::Absent })
+        Ok(if is_marked { ObservedState::Done } else { ObservedState::Absent })
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        Ok(json!(Marks::read(&site.paths).map_err(failed)?.mark(&self.release)))
+        Ok(json!(Marks::read(&site.paths).map_err(marks_error)?.mark(&self.release)))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        Marks::advance(&site.paths, &self.release, self.counter, self.bundle).map_err(failed)?;
+        Marks::advance(&site.paths, &self.release, self.counter, self.bundle).map_err(marks_error)?;
         Ok(Value::Null)
     }
 
@@ -46,6 +46,6 @@ impl Step<Site> for AdvanceMark {
         let mark = serde_json::from_value(before.clone()).map_err(|error| {
             StepError::new(codes::BUG, "the mark before the upgrade is not recorded").because(error)
         })?;
-        Marks::restore(&site.paths, &self.release, &mark).map_err(failed)
+        Marks::restore(&site.paths, &self.release, &mark).map_err(marks_error)
     }
 }

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::objects;
-use super::objects::{DELETION_SECONDS, Wanted};
+use super::objects::{DELETION_SECONDS, RequiredObject};
 use crate::site::Site;
 use landfall_cluster::{ObjectName, Owner};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl Mount {
 
     /// Returns the volume and the claim, each naming the other. No other claim can take the volume, and no provisioner
     /// makes one.
-    fn wanted(&self, site: &Site) -> [Wanted; 2] {
+    fn required_objects(&self, site: &Site) -> [RequiredObject; 2] {
         let volume = self.volume_name().name;
         let common = json!({"accessModes": ["ReadOnlyMany"], "storageClassName": "", "volumeMode": "Filesystem"});
         let mut volume_spec = common.clone();
@@ -69,18 +69,18 @@ impl Mount {
         });
         [volume, claim].map(|mut object| {
             self.owner.mark(&mut object);
-            Wanted::new(object)
+            RequiredObject::new(object)
         })
     }
 }
 
 impl Step<Site> for Mount {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        objects::observe(&site.cluster()?, &self.wanted(site))
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        objects::observe(&site.cluster()?, &self.required_objects(site))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let (cluster, wanted) = (site.cluster()?, self.wanted(site));
+        let (cluster, wanted) = (site.cluster()?, self.required_objects(site));
         // A volume's folder never changes: a volume with files of another release is replaced, with its claim.
         let found = cluster.get(&self.volume_name())?;
         let is_other = found.is_some_and(|volume| volume["spec"]["hostPath"] != wanted[0].object["spec"]["hostPath"]);

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::objects;
-use super::objects::{DELETION_SECONDS, Wanted};
+use super::objects::{DELETION_SECONDS, RequiredObject};
 use crate::site::Site;
 use landfall_cluster::{ObjectName, Owner, quota};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Namespaces that Kubernetes creates. This step never creates, changes or deletes them.
 const OF_KUBERNETES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
@@ -35,7 +35,7 @@ pub struct Namespace {
 impl Namespace {
     /// Returns the number of objects that the step applies.
     pub(crate) fn object_count(&self) -> usize {
-        self.wanted().len()
+        self.required_objects().len()
     }
 
     /// Returns true if Kubernetes itself creates the namespace, which needs no such step.
@@ -48,11 +48,11 @@ impl Namespace {
     }
 
     /// Returns all objects in the order in which they are applied: rules exist before any pod can start.
-    fn wanted(&self) -> Vec<Wanted> {
-        let mut wanted = vec![Wanted::new(self.namespace()), self.default_account()];
-        wanted.extend(quota(&self.name, &self.quota).into_iter().map(Wanted::new));
-        wanted.extend(self.policies().into_iter().map(Wanted::new));
-        for Wanted { object, .. } in &mut wanted {
+    fn required_objects(&self) -> Vec<RequiredObject> {
+        let mut wanted = vec![RequiredObject::new(self.namespace()), self.default_account()];
+        wanted.extend(quota(&self.name, &self.quota).into_iter().map(RequiredObject::new));
+        wanted.extend(self.policies().into_iter().map(RequiredObject::new));
+        for RequiredObject { object, .. } in &mut wanted {
             self.owner.mark(object);
         }
         wanted
@@ -70,17 +70,17 @@ impl Namespace {
 
     /// Returns the default account of pods, without a token. A component that needs the API server declares its own
     /// account. Kubernetes creates this account with the namespace, so it is adopted.
-    fn default_account(&self) -> Wanted {
-        let mut account = self.named("v1", "ServiceAccount", "default");
+    fn default_account(&self) -> RequiredObject {
+        let mut account = self.namespaced_object("v1", "ServiceAccount", "default");
         account["automountServiceAccountToken"] = json!(false);
-        Wanted { adopted: true, ..Wanted::new(account) }
+        RequiredObject { adopted: true, ..RequiredObject::new(account) }
     }
 
     /// Returns policies that deny all traffic except queries to the cluster's DNS. Components allow the rest.
     fn policies(&self) -> Vec<Value> {
-        let mut deny = self.named("networking.k8s.io/v1", "NetworkPolicy", "landfall-default-deny");
+        let mut deny = self.namespaced_object("networking.k8s.io/v1", "NetworkPolicy", "landfall-default-deny");
         deny["spec"] = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
-        let mut names = self.named("networking.k8s.io/v1", "NetworkPolicy", "landfall-allow-dns");
+        let mut names = self.namespaced_object("networking.k8s.io/v1", "NetworkPolicy", "landfall-allow-dns");
         names["spec"] = json!({
             "podSelector": {},
             "policyTypes": ["Egress"],
@@ -95,14 +95,14 @@ impl Namespace {
         vec![deny, names]
     }
 
-    fn named(&self, api_version: &str, kind: &str, name: &str) -> Value {
+    fn namespaced_object(&self, api_version: &str, kind: &str, name: &str) -> Value {
         json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": self.name}})
     }
 }
 
 impl Step<Site> for Namespace {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        objects::observe(&site.cluster()?, &self.wanted())
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        objects::observe(&site.cluster()?, &self.required_objects())
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
@@ -110,7 +110,7 @@ impl Step<Site> for Namespace {
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        objects::apply(&site.cluster()?, &self.wanted())?;
+        objects::apply(&site.cluster()?, &self.required_objects())?;
         Ok(Value::Null)
     }
 
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn kinds(step: &Namespace) -> Vec<String> {
-        step.wanted().iter().map(|wanted| ObjectName::of(&wanted.object).unwrap().to_string()).collect()
+        step.required_objects().iter().map(|wanted| ObjectName::of(&wanted.object).unwrap().to_string()).collect()
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
                 "networking.k8s.io/NetworkPolicy postgres/landfall-allow-dns",
             ]
         );
-        let labels = step.wanted()[0].object["metadata"]["labels"].clone();
+        let labels = step.required_objects()[0].object["metadata"]["labels"].clone();
         for mode in ["enforce", "warn", "audit"] {
             assert_eq!(labels[format!("pod-security.kubernetes.io/{mode}")], "restricted");
             assert_eq!(labels[format!("pod-security.kubernetes.io/{mode}-version")], "v1.36");
@@ -164,7 +164,7 @@ mod tests {
     fn quota_adds_default_requests() {
         let step = step(&[("requests.cpu", "1"), ("limits.memory", "2Gi"), ("persistentvolumeclaims", "3")]);
         let range = step
-            .wanted()
+            .required_objects()
             .into_iter()
             .map(|wanted| wanted.object)
             .find(|object| object["kind"] == "LimitRange")

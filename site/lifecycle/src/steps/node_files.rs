@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::content::{NodeParts, PlacedFile};
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::pack::PackId;
 
@@ -67,7 +67,7 @@ impl PlacedFile {
 impl PlacedFile {
     /// Reads the blob from the disk and verifies its digest.
     fn check(&self, site: &Site, blob: &Path) -> Result<(), StepError> {
-        let store = ContentStore::counted(site.paths.registry(), site.io.store.clone());
+        let store = ContentStore::with_counters(site.paths.registry(), site.io.store.clone());
         let (phase, total_bytes) = (format!("checking {}", self.path), Some(self.size));
         site.progress.event(Event::PhaseStarted { phase, total_bytes });
         let checked = store.check_watched(self.blob, &mut |bytes| site.progress.event(Event::Advanced { bytes }));
@@ -86,13 +86,13 @@ impl PlacedFile {
 }
 
 /// Observes how many of the files are in place.
-pub(crate) fn observe_placed(site: &Site, folder: &Path, placed: &[PlacedFile]) -> Observed {
+pub(crate) fn observe_placed(site: &Site, folder: &Path, placed: &[PlacedFile]) -> ObservedState {
     if !folder.exists() && !placed.is_empty() {
-        return Observed::Absent;
+        return ObservedState::Absent;
     }
     match placed.iter().filter(|file| file.is_placed(site, folder)).count() {
-        all if all == placed.len() => Observed::Done,
-        some => Observed::Partial(format!("{some} of {} files are in {}", placed.len(), folder.display())),
+        all if all == placed.len() => ObservedState::Done,
+        some => ObservedState::Partial(format!("{some} of {} files are in {}", placed.len(), folder.display())),
     }
 }
 
@@ -109,7 +109,7 @@ impl NodeFiles {
 }
 
 impl Step<Site> for NodeFiles {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         Ok(observe_placed(site, &self.folder(site), &self.files))
     }
 

@@ -16,7 +16,7 @@ use crate::content::NodeParts;
 use crate::site::Site;
 use crate::steps::wait;
 use landfall_agent::programs::Programs;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::pack::PackId;
 
 /// Label that keeps the kubelet from deleting an image.
@@ -35,7 +35,7 @@ pub struct NodeImages {
 impl NodeImages {
     /// Returns the references of the images that containerd has with the correct manifest.
     fn present(&self, site: &Site) -> Result<BTreeSet<String>, StepError> {
-        let rows = Self::pinned(site, &Programs::of(&site.paths, &self.pack))?;
+        let rows = Self::pinned_images(site, &Programs::of(&site.paths, &self.pack))?;
         let is_present =
             |image: &&ImageEntry| rows.contains(&(image.reference.clone(), image.manifest.digest.to_string()));
         Ok(self.images.iter().filter(is_present).map(|image| image.reference.clone()).collect())
@@ -66,7 +66,7 @@ impl NodeImages {
             let is_own = name.starts_with("sha256:") || name.contains('@');
             kept.iter().filter(of_digest).any(|image| is_own || image.reference == *name)
         };
-        let pinned = Self::pinned(site, &programs)?;
+        let pinned = Self::pinned_images(site, &programs)?;
         let others: Vec<String> = pinned.into_iter().filter(|row| !is_kept(row)).map(|(name, _)| name).collect();
         if others.is_empty() {
             return Ok(());
@@ -75,7 +75,7 @@ impl NodeImages {
     }
 
     /// Returns names and digests of the pinned images.
-    fn pinned(site: &Site, programs: &Programs) -> Result<BTreeSet<(String, String)>, StepError> {
+    fn pinned_images(site: &Site, programs: &Programs) -> Result<BTreeSet<(String, String)>, StepError> {
         let text = String::from_utf8_lossy(&site.run(&programs.ctr(&["images", "list"]))?).into_owned();
         // Columns: REF TYPE DIGEST SIZE PLATFORMS LABELS
         let rows = text.lines().filter(|line| line.contains(PINNED)).filter_map(|line| {
@@ -98,7 +98,7 @@ impl NodeImages {
             "-",
         ]);
         let mut feed = |pipe: &mut dyn Write| write_archive(site, image, pipe);
-        command.checked(site.commands.run(&command, Some(&mut feed))).map(|_| ())
+        command.check_output(site.commands.run(&command, Some(&mut feed))).map(|_| ())
     }
 }
 
@@ -130,12 +130,12 @@ fn blobs(image: &ImageEntry) -> impl Iterator<Item = &Descriptor> {
 }
 
 /// A reader that reports progress.
-struct Reported<'a, R> {
+struct ProgressReader<'a, R> {
     reader: R,
     progress: &'a dyn Progress,
 }
 
-impl<R: Read> Read for Reported<'_, R> {
+impl<R: Read> Read for ProgressReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.progress.event(Event::Advanced { bytes: count as u64 });
@@ -159,20 +159,20 @@ fn append_blob(archive: &mut tar::Builder<&mut dyn Write>, site: &Site, blob: &D
     let mut header = tar::Header::new_ustar();
     header.set_size(blob.size);
     header.set_mode(0o644);
-    let file = Reported { reader: file, progress: &*site.progress };
+    let file = ProgressReader { reader: file, progress: &*site.progress };
     archive.append_data(&mut header, format!("blobs/sha256/{}", blob.digest.to_hex()), file)
 }
 
 impl Step<Site> for NodeImages {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         // After a power cut, the agent may still be starting containerd.
         if site.run(&Programs::of(&site.paths, &self.pack).runtime_version()).is_err() {
-            return Ok(Observed::Absent);
+            return Ok(ObservedState::Absent);
         }
         Ok(match self.present(site)?.len() {
-            0 => Observed::Absent,
-            all if all == self.images.len() => Observed::Done,
-            some => Observed::Partial(format!("{some} of {} images are imported", self.images.len())),
+            0 => ObservedState::Absent,
+            all if all == self.images.len() => ObservedState::Done,
+            some => ObservedState::Partial(format!("{some} of {} images are imported", self.images.len())),
         })
     }
 

@@ -13,7 +13,7 @@ use super::wait;
 use crate::site::{CONTROL_PLANE_LIMIT, Site};
 use landfall_cluster::ready::evaluate;
 use landfall_cluster::{Cluster, ObjectName};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +53,8 @@ impl NodeReady {
 }
 
 impl Step<Site> for NodeReady {
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Partial("the kubelet may not have reported since it was replaced".to_owned()))
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Partial("the kubelet may not have reported since it was replaced".to_owned()))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {

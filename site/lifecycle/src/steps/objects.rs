@@ -3,14 +3,14 @@
 use landfall_error_codes::codes;
 use serde_json::Value;
 
-use landfall_cluster::{Applied, Cluster, ClusterError, Edited, Edits, ObjectName};
-use landfall_engine::step::{Observed, StepError};
+use landfall_cluster::{Cluster, ClusterError, Comparison, EditableObject, Edits, ObjectName};
+use landfall_engine::step::{ObservedState, StepError};
 
 /// Seconds until a deleted object must be gone.
 pub(super) const DELETION_SECONDS: u64 = 180;
 
 /// An object that a step requires.
-pub(super) struct Wanted {
+pub(super) struct RequiredObject {
     pub object: Value,
     /// True if Kubernetes creates an object of this name, which Landfall then adopts.
     pub adopted: bool,
@@ -20,15 +20,15 @@ pub(super) struct Wanted {
     pub edits: Edits,
 }
 
-impl Wanted {
+impl RequiredObject {
     pub(super) fn new(object: Value) -> Self {
         Self { object, adopted: false, editable: Vec::new(), edits: Edits::Refuse }
     }
 }
 
 /// Applies objects in their order.
-pub(super) fn apply(cluster: &Cluster, wanted: &[Wanted]) -> Result<(), ClusterError> {
-    for Wanted { object, adopted, .. } in wanted {
+pub(super) fn apply(cluster: &Cluster, wanted: &[RequiredObject]) -> Result<(), ClusterError> {
+    for RequiredObject { object, adopted, .. } in wanted {
         if *adopted {
             cluster.adopt(object)?
         } else {
@@ -39,29 +39,29 @@ pub(super) fn apply(cluster: &Cluster, wanted: &[Wanted]) -> Result<(), ClusterE
 }
 
 /// Returns Absent if none of the objects exists, Done if all match, Foreign if one belongs to another manager.
-pub(super) fn observe(cluster: &Cluster, wanted: &[Wanted]) -> Result<Observed, StepError> {
+pub(super) fn observe(cluster: &Cluster, wanted: &[RequiredObject]) -> Result<ObservedState, StepError> {
     let (mut absent, mut different) = (Vec::new(), Vec::new());
-    for Wanted { object, adopted, editable, edits } in wanted {
+    for RequiredObject { object, adopted, editable, edits } in wanted {
         let name = ObjectName::of(object)?;
-        match cluster.compare_edited(&Edited { object, editable, edits: *edits }) {
-            Ok(Applied::Same) => {}
-            Ok(Applied::Absent) => absent.push(name),
-            Ok(Applied::Different) => different.push(name),
-            Ok(Applied::Foreign { .. }) if *adopted => different.push(name),
-            Ok(Applied::Foreign { manager }) => {
-                return Ok(Observed::Foreign(ClusterError::Foreign { object: name.into(), manager }.to_string()));
+        match cluster.compare_edited(&EditableObject { object, editable, edits: *edits }) {
+            Ok(Comparison::Same) => {}
+            Ok(Comparison::Absent) => absent.push(name),
+            Ok(Comparison::Different) => different.push(name),
+            Ok(Comparison::Foreign { .. }) if *adopted => different.push(name),
+            Ok(Comparison::Foreign { manager }) => {
+                return Ok(ObservedState::Foreign(ClusterError::Foreign { object: name.into(), manager }.to_string()));
             }
-            Err(conflict @ ClusterError::Conflict { .. }) => return Ok(Observed::Foreign(conflict.to_string())),
+            Err(conflict @ ClusterError::Conflict { .. }) => return Ok(ObservedState::Foreign(conflict.to_string())),
             Err(error) => return Err(error.into()),
         }
     }
     Ok(match (absent.first(), different.first()) {
-        (None, None) => Observed::Done,
-        (Some(_), None) if absent.len() == wanted.len() => Observed::Absent,
+        (None, None) => ObservedState::Done,
+        (Some(_), None) if absent.len() == wanted.len() => ObservedState::Absent,
         (Some(first), None) => {
-            Observed::Partial(format!("{} of {} objects are missing, {first} first", absent.len(), wanted.len()))
+            ObservedState::Partial(format!("{} of {} objects are missing, {first} first", absent.len(), wanted.len()))
         }
-        (_, Some(first)) => Observed::Partial(format!("{first} is not as it should be")),
+        (_, Some(first)) => ObservedState::Partial(format!("{first} is not as it should be")),
     })
 }
 

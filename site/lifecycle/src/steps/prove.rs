@@ -8,9 +8,9 @@ use landfall_release_document::Proof;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::proofs::{Mismatch, ProofResult, Prover, chosen, result};
+use crate::proofs::{Mismatch, ProofResult, Prover, choose_proofs, result};
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Time for which a proof may fail after a change. While a component is replaced, others cache its absence: the
 /// cluster's DNS caches for half a minute that a name had no address.
@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 pub struct Prove {}
 
 /// Returns the result of a proof after the change has settled: a failed proof is repeated for a while.
-fn settled(prover: &Prover, proof: &Proof) -> ProofResult {
+fn settled_result(prover: &Prover, proof: &Proof) -> ProofResult {
     let begun = Instant::now();
     loop {
         let shown = result(prover, proof);
@@ -45,17 +45,18 @@ fn refuse_failed(shown: &ProofResult) -> Result<(), StepError> {
 
 impl Step<Site> for Prove {
     /// Proofs from before a power cut say nothing about the site after it.
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Absent)
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Absent)
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let prover = Prover::new(site.cluster()?, &site.release);
-        let proofs = chosen(&site.release, &[]).map_err(|error| StepError::new(codes::BUG, error.to_string()))?;
+        let proofs =
+            choose_proofs(&site.release, &[]).map_err(|error| StepError::new(codes::BUG, error.to_string()))?;
         let mut results = Vec::new();
         for proof in proofs {
             site.progress.event(Event::Note(format!("proof {}: {}", proof.name, proof.shows)));
-            let shown = settled(&prover, proof);
+            let shown = settled_result(&prover, proof);
             refuse_failed(&shown)?;
             results.push(json!({"name": shown.name, "seconds": shown.seconds}));
         }
@@ -69,7 +70,7 @@ impl Step<Site> for Prove {
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded;
+    use landfall_error_codes::CodedError;
 
     use super::*;
 

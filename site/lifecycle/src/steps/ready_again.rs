@@ -10,7 +10,7 @@ use super::component_ready::ComponentReady;
 use super::objects::DELETION_SECONDS;
 use crate::site::Site;
 use landfall_cluster::Inventory;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +21,8 @@ pub struct ReadyAgain {
 }
 
 impl Step<Site> for ReadyAgain {
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Done)
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Done)
     }
 
     fn act(&self, _site: &mut Site, _before: &Value) -> Result<Value, StepError> {

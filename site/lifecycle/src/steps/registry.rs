@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::registry::{REGISTRY, answers};
 use crate::site::Site;
 use crate::steps::wait;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::files::OwnFile;
 
@@ -92,9 +92,11 @@ http:
 ";
 
 impl Step<Site> for Registry {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         Ok(match files::observe(&self.files(site))? {
-            Observed::Done if answers().is_err() => Observed::Partial("the registry does not answer".to_owned()),
+            ObservedState::Done if answers().is_err() => {
+                ObservedState::Partial("the registry does not answer".to_owned())
+            }
             other => other,
         })
     }

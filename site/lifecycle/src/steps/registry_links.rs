@@ -1,7 +1,7 @@
 //! Lists images and artifacts in the registry, under repositories that begin with the upstream's host. Links are
 //! written last, so every listed image is complete.
 
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use landfall_media::MediaError;
 use landfall_media::store::{ContentStore, RepositoryLink};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::content::PlannedLink;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,13 +27,13 @@ impl RegistryLinks {
 }
 
 impl Step<Site> for RegistryLinks {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let store = ContentStore::at(site.paths.registry());
         let links = self.links();
         Ok(match links.iter().filter(|link| store.is_linked(link)).count() {
-            0 if !links.is_empty() => Observed::Absent,
-            all if all == links.len() => Observed::Done,
-            some => Observed::Partial(format!("{some} of {} images are linked", links.len())),
+            0 if !links.is_empty() => ObservedState::Absent,
+            all if all == links.len() => ObservedState::Done,
+            some => ObservedState::Partial(format!("{some} of {} images are linked", links.len())),
         })
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::begin_use::note_of;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +26,9 @@ impl RemoveAside {
 }
 
 impl Step<Site> for RemoveAside {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let is_there = self.path(site).exists() || note_of(&site.paths, &self.folder).exists();
-        Ok(if is_there { Observed::Absent } else { Observed::Done })
+        Ok(if is_there { ObservedState::Absent } else { ObservedState::Done })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {

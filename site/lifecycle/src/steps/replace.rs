@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::action::Action;
 use super::resolve;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step. Both actions make the same resource with different parameters, and each can start from the
 /// other's result.
@@ -20,10 +20,10 @@ pub struct Replace {
 }
 
 impl Step<Site> for Replace {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         Ok(match resolve(&self.after).observe(site)? {
             // The earlier form exists.
-            Observed::Absent => Observed::Partial("it is as it was before".to_owned()),
+            ObservedState::Absent => ObservedState::Partial("it is as it was before".to_owned()),
             observed => observed,
         })
     }

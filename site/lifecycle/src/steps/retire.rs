@@ -15,7 +15,7 @@ use super::objects::DELETION_SECONDS;
 use super::resolve;
 use crate::site::Site;
 use landfall_cluster::Inventory;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,18 +50,20 @@ fn other(action: &Action) -> StepError {
 }
 
 impl Step<Site> for Retire {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         Ok(match &*self.before {
             Action::Component(component) => {
                 let cluster = site.cluster()?;
                 match Inventory::read(&cluster, &component.namespace, &component.owner.component)? {
-                    None => Observed::Done,
-                    Some(inventory) => Observed::Partial(format!("{} of its objects exist", inventory.objects.len())),
+                    None => ObservedState::Done,
+                    Some(inventory) => {
+                        ObservedState::Partial(format!("{} of its objects exist", inventory.objects.len()))
+                    }
                 }
             }
             Action::Mount(mount) => match mount.observe(&mut site.as_it_was()?)? {
-                Observed::Absent => Observed::Done,
-                observed => Observed::Partial(format!("the volume exists: {observed:?}")),
+                ObservedState::Absent => ObservedState::Done,
+                observed => ObservedState::Partial(format!("the volume exists: {observed:?}")),
             },
             action => return Err(other(action)),
         })

@@ -16,7 +16,7 @@ use crate::site::Site;
 use crate::steps::agent::unit_files;
 use landfall_agent::units::{CONTAINERD, systemctl};
 use landfall_cluster::drill::RUNTIME_CLASS;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::facts::CgroupDriver;
 use landfall_host::files;
 use landfall_host::files::OwnFile;
@@ -47,7 +47,7 @@ pub struct RuntimeConfiguration {
 
 impl RuntimeConfiguration {
     /// Returns the hosts that have a mirror, each with a folder of that name.
-    fn mirrored(&self) -> impl Iterator<Item = &str> {
+    fn mirrored_hosts(&self) -> impl Iterator<Item = &str> {
         self.hosts.iter().map(String::as_str).chain(["_default"])
     }
 
@@ -58,7 +58,7 @@ impl RuntimeConfiguration {
             let path = site.paths.drill_network().join(network::FILE);
             files.push(OwnFile::new(path, format!("{:#}\n", network::configuration(&site.paths)), 0o644));
         }
-        for host in self.mirrored() {
+        for host in self.mirrored_hosts() {
             files.push(OwnFile::new(folder.join(host).join("hosts.toml"), mirror(host), 0o644));
         }
         files
@@ -67,7 +67,7 @@ impl RuntimeConfiguration {
     fn configuration(&self, site: &Site) -> String {
         let mut text = String::new();
         let programs = site.paths.node_link();
-        let folder = quoted(site.paths.gpu_specifications());
+        let folder = toml_literal(site.paths.gpu_specifications());
         let specifications = if self.gpus { format!("cdi_spec_dirs = [{folder}]\n") } else { String::new() };
         // Writing to a String cannot fail.
         let _ = write!(
@@ -97,18 +97,18 @@ restrict_oom_score_adj = {restrict}
 bin_dirs = [{programs}]
 conf_dir = {network}
 {runtime}",
-            root = quoted(site.paths.containerd()),
-            state = quoted(site.paths.run().join("containerd")),
-            socket = quoted(site.paths.containerd_socket()),
-            pause = quoted(&self.pause),
-            hosts = quoted(site.paths.runtime_hosts()),
+            root = toml_literal(site.paths.containerd()),
+            state = toml_literal(site.paths.run().join("containerd")),
+            socket = toml_literal(site.paths.containerd_socket()),
+            pause = toml_literal(&self.pause),
+            hosts = toml_literal(site.paths.runtime_hosts()),
             restrict = !self.lowers_oom_score,
-            programs = quoted(&programs),
-            network = quoted(site.paths.network_configuration()),
+            programs = toml_literal(&programs),
+            network = toml_literal(site.paths.network_configuration()),
             runtime = self.runtime(site, "runc", ""),
         );
         if self.drill_network {
-            let network = format!("cni_conf_dir = {}\n", quoted(site.paths.drill_network()));
+            let network = format!("cni_conf_dir = {}\n", toml_literal(site.paths.drill_network()));
             text.push_str(&self.runtime(site, RUNTIME_CLASS, &network));
         }
         text
@@ -123,14 +123,14 @@ runtime_type = 'io.containerd.runc.v2'
 BinaryName = {runc}
 SystemdCgroup = {systemd}
 ",
-            runc = quoted(site.paths.node_link().join("runc")),
+            runc = toml_literal(site.paths.node_link().join("runc")),
             systemd = self.cgroup_driver == CgroupDriver::Systemd,
         )
     }
 }
 
 /// Returns a TOML literal string; no path or reference of Landfall contains a quote.
-fn quoted(value: impl AsRef<std::ffi::OsStr>) -> String {
+fn toml_literal(value: impl AsRef<std::ffi::OsStr>) -> String {
     format!("'{}'", value.as_ref().to_string_lossy())
 }
 
@@ -166,13 +166,13 @@ impl RuntimeConfiguration {
 }
 
 impl Step<Site> for RuntimeConfiguration {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         Ok(match files::observe(&self.files(site))? {
-            Observed::Done if !self.is_linked(site) => {
-                Observed::Partial(format!("{} leads elsewhere", site.paths.node_link().display()))
+            ObservedState::Done if !self.is_linked(site) => {
+                ObservedState::Partial(format!("{} leads elsewhere", site.paths.node_link().display()))
             }
-            Observed::Done if !self.drill_network && site.paths.drill_network().exists() => {
-                Observed::Partial(format!("{} is left over", site.paths.drill_network().display()))
+            ObservedState::Done if !self.drill_network && site.paths.drill_network().exists() => {
+                ObservedState::Partial(format!("{} is left over", site.paths.drill_network().display()))
             }
             observed => observed,
         })
@@ -183,7 +183,7 @@ impl Step<Site> for RuntimeConfiguration {
         if !self.drill_network {
             durable::remove_tree(&site.paths.drill_network())?;
         }
-        remove_others(&site.paths.runtime_hosts(), &self.mirrored().map(str::to_owned).collect())?;
+        remove_others(&site.paths.runtime_hosts(), &self.mirrored_hosts().map(str::to_owned).collect())?;
         if !self.is_linked(site) {
             durable::create_folder(&site.paths.node())?;
             durable::symlink(&site.paths.node_programs(&self.pack), &site.paths.node_link())?;

@@ -21,10 +21,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::objects;
-use super::objects::{DELETION_SECONDS, Wanted};
+use super::objects::{DELETION_SECONDS, RequiredObject};
 use crate::site::Site;
 use landfall_cluster::{ObjectName, Owner};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 
 /// Mode of the folders of secrets: only root may enter.
@@ -87,7 +87,7 @@ impl Secret {
     }
 
     /// Returns the complete values: existing ones, and new ones for random keys that lack a value.
-    fn completed(&self, known: Option<SecretFile>) -> Result<SecretFile, StepError> {
+    fn complete_values(&self, known: Option<SecretFile>) -> Result<SecretFile, StepError> {
         let known = known.map(|values| values.values).unwrap_or_default();
         let mut values = self.secret.fixed.clone();
         for (key, length) in &self.secret.random {
@@ -100,7 +100,7 @@ impl Secret {
         Ok(SecretFile { namespace: self.namespace.clone(), name: self.secret.name.clone(), values })
     }
 
-    fn wanted(&self, values: &SecretFile) -> Wanted {
+    fn required_object(&self, values: &SecretFile) -> RequiredObject {
         let data: BTreeMap<&String, String> =
             values.values.iter().map(|(key, value)| (key, STANDARD.encode(value))).collect();
         let mut object = json!({
@@ -109,7 +109,7 @@ impl Secret {
             "data": data,
         });
         self.owner.mark(&mut object);
-        Wanted::new(object)
+        RequiredObject::new(object)
     }
 }
 
@@ -123,26 +123,28 @@ fn random_text(length: u32) -> Result<String, StepError> {
 }
 
 impl Step<Site> for Secret {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let path = self.path(site);
         let known = self.read(&path)?;
         let cluster = site.cluster()?;
         let Some(known) = known else {
             return Ok(match cluster.get(&self.object_name())? {
-                None => Observed::Absent,
-                Some(_) => {
-                    Observed::Foreign(format!("{} exists and its file {} does not", self.object_name(), path.display()))
-                }
+                None => ObservedState::Absent,
+                Some(_) => ObservedState::Foreign(format!(
+                    "{} exists and its file {} does not",
+                    self.object_name(),
+                    path.display()
+                )),
             });
         };
         let is_complete = self.secret.random.keys().all(|key| known.values.contains_key(key));
         if !is_complete {
-            return Ok(Observed::Partial(format!("{} lacks keys that the release wants", path.display())));
+            return Ok(ObservedState::Partial(format!("{} lacks keys that the release wants", path.display())));
         }
-        let wanted = self.wanted(&self.completed(Some(known))?);
+        let wanted = self.required_object(&self.complete_values(Some(known))?);
         Ok(match objects::observe(&cluster, &[wanted])? {
-            Observed::Absent => {
-                Observed::Partial(format!("{} is written, {} is not", path.display(), self.object_name()))
+            ObservedState::Absent => {
+                ObservedState::Partial(format!("{} is written, {} is not", path.display(), self.object_name()))
             }
             observed => observed,
         })
@@ -154,14 +156,14 @@ impl Step<Site> for Secret {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let path = self.path(site);
-        let values = self.completed(self.read(&path)?)?;
+        let values = self.complete_values(self.read(&path)?)?;
         let bytes = serde_json::to_vec_pretty(&values)
             .map_err(|error| StepError::new(codes::BUG, "cannot write a secret as JSON").because(error))?;
         let folder = site.paths.secrets().join(&self.namespace);
         durable::create_folder_with_mode(&site.paths.secrets(), FOLDER_MODE)?;
         durable::create_folder_with_mode(&folder, FOLDER_MODE)?;
         durable::write_file(&path, &bytes, FILE_MODE)?;
-        objects::apply(&site.cluster()?, &[self.wanted(&values)])?;
+        objects::apply(&site.cluster()?, &[self.required_object(&values)])?;
         Ok(json!({"file": path, "sha256": hex::encode(Sha256::digest(&bytes))}))
     }
 
@@ -199,16 +201,16 @@ mod tests {
     #[test]
     fn generated_secrets_are_kept() {
         let mut step = step();
-        let first = step.completed(None).unwrap();
+        let first = step.complete_values(None).unwrap();
         let password = &first.values["password"];
         assert!(password.len() == 32 && password.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        assert_ne!(*password, step.completed(None).unwrap().values["password"]);
+        assert_ne!(*password, step.complete_values(None).unwrap().values["password"]);
         let password = password.clone();
         step.secret.random.insert("replication".to_owned(), 8);
-        let second = step.completed(Some(first)).unwrap();
+        let second = step.complete_values(Some(first)).unwrap();
         assert_eq!(second.values["password"], password);
         assert_eq!((second.values["replication"].len(), second.values["username"].as_str()), (8, "app"));
-        let object = step.wanted(&second).object;
+        let object = step.required_object(&second).object;
         assert_eq!(object["data"]["username"], STANDARD.encode("app"));
     }
 
@@ -222,7 +224,7 @@ mod tests {
         {
             durable::write_file(&path, text.as_bytes(), FILE_MODE).unwrap();
             let error = step().read(&path).err().unwrap();
-            assert!(landfall_error_codes::Coded::code(&error).id == "LF4211", "{error}");
+            assert!(landfall_error_codes::CodedError::code(&error).id == "LF4211", "{error}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The route to the cluster's services over loopback: adds and removes it.
 
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::range::IpRange;
 use landfall_host::service_route::ServiceRoute;
 use serde_json::{Value, json};
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::site::Site;
 
 impl Step<Site> for ServiceRoute {
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
         Ok(match self.present()?.len() {
-            0 => Observed::Absent,
-            all if all == self.ranges.len() => Observed::Done,
-            some => Observed::Partial(format!("{some} of {} routes exist", self.ranges.len())),
+            0 => ObservedState::Absent,
+            all if all == self.ranges.len() => ObservedState::Done,
+            some => ObservedState::Partial(format!("{some} of {} routes exist", self.ranges.len())),
         })
     }
 

@@ -11,12 +11,12 @@ use rustix::fs::{Gid, Uid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::aside::{Aside, Reason};
+use super::aside::{AsideData, Reason};
 use super::begin_use::note_use;
 use super::stop::Stop;
 use crate::backups::LiveVolume;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Default mode of a volume's folder, equal to the provisioner's, if there is no folder to take it from.
 const VOLUME_MODE: u32 = 0o777;
@@ -41,19 +41,19 @@ impl SetAside {
 
     /// Returns the name of the folder with the set-aside data, in the folder of volumes.
     pub fn name_aside(&self) -> String {
-        self.aside().name()
+        self.aside_data().name()
     }
 
     /// Returns the set-aside data as data that undo may restore.
-    pub(crate) fn aside(&self) -> Aside<'_> {
-        Aside { reason: Reason::Restore, token: &self.token, folder: &self.folder }
+    pub(crate) fn aside_data(&self) -> AsideData<'_> {
+        AsideData { reason: Reason::Restore, token: &self.token, folder: &self.folder }
     }
 
     /// Replaces the volume's folder by an empty one, with the owner and mode of the set-aside data. Fails if none was
     /// set aside, because the folder then has the only copy.
     fn empty(&self, site: &Site) -> Result<(), StepError> {
-        let (volume, aside) = (self.aside().volume(&site.paths), self.aside().path(&site.paths));
-        let found = fs_err::metadata(&aside).map_err(|error| files::failed("look at", &aside, error))?;
+        let (volume, aside) = (self.aside_data().volume(&site.paths), self.aside_data().path(&site.paths));
+        let found = fs_err::metadata(&aside).map_err(|error| files::file_error("look at", &aside, error))?;
         let mode = found.mode() & 0o7777;
         mounts::remove_tree(&volume)?;
         durable::create_folder_with_mode(&volume, mode)?;
@@ -73,14 +73,14 @@ impl SetAside {
     /// Prepares the load: removes files that pods wrote to the empty volume. Until the load is put to use, undo may
     /// remove the volume's content.
     fn make_ready(&self, site: &Site) -> Result<(), StepError> {
-        self.aside().forget_use(&site.paths)?;
+        self.aside_data().forget_use(&site.paths)?;
         self.empty(site)
     }
 
     /// Removes loaded data, unless pods may have written to the volume. Then notes on the disk that pods may write to
     /// the empty volume, so undo keeps their data.
     pub(crate) fn unload(&self, site: &Site) -> Result<(), StepError> {
-        let aside = self.aside();
+        let aside = self.aside_data();
         if aside.is_used(&site.paths) || !aside.path(&site.paths).exists() {
             return Ok(());
         }
@@ -92,18 +92,18 @@ impl SetAside {
 fn give(folder: &Path, uid: u32, gid: u32) -> Result<(), StepError> {
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
     rustix::fs::chown(folder, Some(uid), Some(gid))
-        .map_err(|error| files::failed("set the owner of", folder, error.into()))
+        .map_err(|error| files::file_error("set the owner of", folder, error.into()))
 }
 
 impl Step<Site> for SetAside {
     /// `act` makes sure that the folder is empty and has its owner.
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        let is_aside = self.aside().path(&site.paths).exists();
-        Ok(if is_aside { Observed::Partial("the data is set aside".to_owned()) } else { Observed::Absent })
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        let is_aside = self.aside_data().path(&site.paths).exists();
+        Ok(if is_aside { ObservedState::Partial("the data is set aside".to_owned()) } else { ObservedState::Absent })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let (volume, aside) = (self.aside().volume(&site.paths), self.aside().path(&site.paths));
+        let (volume, aside) = (self.aside_data().volume(&site.paths), self.aside_data().path(&site.paths));
         if !aside.exists() && volume.exists() {
             mounts::refuse_mounted(&volume)?;
             durable::rename(&volume, &aside)?;
@@ -118,7 +118,7 @@ impl Step<Site> for SetAside {
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         // Restored objects may have started pods on the loaded data.
-        self.aside().bring_back(&site.paths, || self.stopped.stop(site))
+        self.aside_data().bring_back(&site.paths, || self.stopped.stop(site))
     }
 }
 
@@ -145,11 +145,11 @@ mod tests {
 
     /// Undoes the step after the workload is stopped.
     fn undo(site: &Site) {
-        step().aside().bring_back(&site.paths, || Ok(())).unwrap();
+        step().aside_data().bring_back(&site.paths, || Ok(())).unwrap();
     }
 
     fn with_rows(site: &Site) -> PathBuf {
-        let volume = step().aside().volume(&site.paths);
+        let volume = step().aside_data().volume(&site.paths);
         durable::create_folder(&volume).unwrap();
         durable::set_mode(&volume, 0o2770).unwrap();
         durable::write_file(&volume.join("rows"), b"rows", 0o600).unwrap();
@@ -157,9 +157,9 @@ mod tests {
     }
 
     fn is_as_before(site: &Site) -> bool {
-        let volume = step().aside().volume(&site.paths);
+        let volume = step().aside_data().volume(&site.paths);
         fs_err::read(volume.join("rows")).is_ok_and(|rows| rows == b"rows")
-            && !step().aside().path(&site.paths).exists()
+            && !step().aside_data().path(&site.paths).exists()
     }
 
     #[test]
@@ -168,11 +168,14 @@ mod tests {
         let volume = with_rows(&site);
         let cuts: [&dyn Fn(&Site); 4] = [
             &|_| {},
-            &|site| durable::rename(&step().aside().volume(&site.paths), &step().aside().path(&site.paths)).unwrap(),
+            &|site| {
+                durable::rename(&step().aside_data().volume(&site.paths), &step().aside_data().path(&site.paths))
+                    .unwrap()
+            },
             &|site| drop(step().act(&mut site.clone(), &Value::Null).unwrap()),
             &|site| {
                 step().act(&mut site.clone(), &Value::Null).unwrap();
-                durable::write_file(&step().aside().volume(&site.paths).join("half"), b"loaded", 0o600).unwrap();
+                durable::write_file(&step().aside_data().volume(&site.paths).join("half"), b"loaded", 0o600).unwrap();
             },
         ];
         for (index, cut) in cuts.iter().enumerate() {
@@ -193,7 +196,7 @@ mod tests {
         volume
     }
 
-    fn kept(site: &Site) -> Vec<(String, Vec<u8>)> {
+    fn replaced_rows(site: &Site) -> Vec<(String, Vec<u8>)> {
         let all = ReplacedData::all(&site.paths).unwrap().into_iter();
         all.map(|kept| (kept.name, fs_err::read(kept.path.join("rows")).unwrap())).collect()
     }
@@ -204,9 +207,11 @@ mod tests {
         let cuts: [&dyn Fn(&Site); 4] = [
             &|_| {},
             // Between the two renames.
-            &|site| durable::rename(&step().aside().volume(&site.paths), &site.paths.storage().join(first)).unwrap(),
+            &|site| {
+                durable::rename(&step().aside_data().volume(&site.paths), &site.paths.storage().join(first)).unwrap()
+            },
             // Before the note is removed.
-            &|site| step().aside().put_back(&site.paths).unwrap(),
+            &|site| step().aside_data().put_back(&site.paths).unwrap(),
             &|site| undo(site),
         ];
         for (index, cut) in cuts.iter().enumerate() {
@@ -215,10 +220,11 @@ mod tests {
             cut(&site);
             undo(&site);
             assert!(is_as_before(&site), "cut {index}");
-            assert_eq!(kept(&site), [(first.to_owned(), b"loaded, and more".to_vec())], "cut {index}");
+            assert_eq!(replaced_rows(&site), [(first.to_owned(), b"loaded, and more".to_vec())], "cut {index}");
             assert!(!note_of(&site.paths, &step().name_aside()).exists(), "cut {index}");
             assert!(
-                step().aside().has_replaced(first) && !step().aside().has_replaced("after-upgrade.0f.pvc-1_db_data")
+                step().aside_data().has_replaced(first)
+                    && !step().aside_data().has_replaced("after-upgrade.0f.pvc-1_db_data")
             );
         }
     }
@@ -239,7 +245,7 @@ mod tests {
             }
             undo(&site);
             assert!(is_as_before(&site));
-            let rows: Vec<_> = kept(&site).into_iter().map(|(_, rows)| rows).collect();
+            let rows: Vec<_> = replaced_rows(&site).into_iter().map(|(_, rows)| rows).collect();
             assert_eq!(rows, written.map(|rows| rows.to_vec()).into_iter().collect::<Vec<_>>());
         }
         // Completely loaded data in use stays unchanged.
@@ -265,7 +271,7 @@ mod tests {
             step().unload(&site).unwrap();
             undo(&site);
             assert!(is_as_before(&site));
-            assert_eq!(kept(&site).len(), usize::from(!begins), "{begins}: {:?}", kept(&site));
+            assert_eq!(replaced_rows(&site).len(), usize::from(!begins), "{begins}: {:?}", replaced_rows(&site));
             assert!(!note_of(&site.paths, &step().name_aside()).exists());
         }
     }
@@ -302,11 +308,11 @@ mod tests {
         let (_root, mut site) = site();
         with_rows(&site);
         let other = SetAside { token: "other".to_owned(), ..step() };
-        durable::create_folder(&other.aside().path(&site.paths)).unwrap();
-        assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent);
+        durable::create_folder(&other.aside_data().path(&site.paths)).unwrap();
+        assert_eq!(step().observe(&mut site).unwrap(), ObservedState::Absent);
         // The only copy is not removed.
         let error = step().empty(&site).unwrap_err().to_string();
-        assert_eq!(error, format!("cannot look at {}", step().aside().path(&site.paths).display()));
+        assert_eq!(error, format!("cannot look at {}", step().aside_data().path(&site.paths).display()));
         // This operation set nothing aside, so no cluster is contacted.
         step().undo(&mut site, &Value::Null).unwrap();
         assert!(is_as_before(&site));
@@ -315,7 +321,7 @@ mod tests {
     #[test]
     fn set_aside_survives_power_cuts() {
         let (root, mut site) = site();
-        let (volume, aside) = (with_rows(&site), step().aside().path(&site.paths));
+        let (volume, aside) = (with_rows(&site), step().aside_data().path(&site.paths));
         let recording = Recording::begin(root.path()).unwrap();
         step().act(&mut site, &Value::Null).unwrap();
         let states = recording.end(&[Fate::Lost, Fate::Kept, Fate::Mixed(1), Fate::Mixed(2)]);

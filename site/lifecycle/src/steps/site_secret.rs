@@ -11,13 +11,13 @@ use landfall_release_document::{self as document, SiteSecretValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::action::{Action, Made};
+use super::action::{Action, LastActions};
 use super::objects;
-use super::objects::{DELETION_SECONDS, Wanted};
+use super::objects::{DELETION_SECONDS, RequiredObject};
 use crate::site::Site;
 use crate::site_secrets::{SecretKey, SecretNumbers, SecretStore, data};
 use landfall_cluster::{ObjectName, Owner};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct SiteSecret {
 }
 
 /// Returns the numbers of the values that a site has.
-pub(crate) fn numbers(made: &Made) -> SecretNumbers {
+pub(crate) fn numbers(made: &LastActions) -> SecretNumbers {
     let given = made.values().filter_map(|action| match action {
         Action::SiteSecret(step) => Some(((step.namespace.clone(), step.secret.name.clone()), step.number)),
         _ => None,
@@ -60,7 +60,7 @@ impl SiteSecret {
         }
     }
 
-    fn wanted(&self, site: &Site) -> Result<Wanted, StepError> {
+    fn required_object(&self, site: &Site) -> Result<RequiredObject, StepError> {
         let stored = SecretStore::of(&site.paths).expect(&self.key())?;
         let unfit = |why: String| {
             let what =
@@ -76,18 +76,18 @@ impl SiteSecret {
             "data": data,
         });
         self.owner.mark(&mut object);
-        Ok(Wanted::new(object))
+        Ok(RequiredObject::new(object))
     }
 }
 
 impl Step<Site> for SiteSecret {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        let wanted = self.wanted(site)?;
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        let wanted = self.required_object(site)?;
         objects::observe(&site.cluster()?, &[wanted])
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let wanted = self.wanted(site)?;
+        let wanted = self.required_object(site)?;
         objects::apply(&site.cluster()?, &[wanted])?;
         // No digest: a reader of the journal could guess the value from it.
         Ok(json!({"file": SecretStore::of(&site.paths).file(&self.key())}))

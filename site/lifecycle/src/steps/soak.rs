@@ -15,7 +15,7 @@ use crate::settled::{is_of_workload, pods_of};
 use crate::site::Site;
 use landfall_cluster::{Cluster, ClusterError, Inventory};
 use landfall_engine::causes::with_causes;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Time between two checks.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -73,7 +73,7 @@ impl Watch {
             };
             let since = *self.unready.entry(component.clone()).or_insert_with(Instant::now);
             if since.elapsed() > TOLERANCE {
-                return Err(lost(format!("component {component} did not stay ready: {reason}")));
+                return Err(soak_error(format!("component {component} did not stay ready: {reason}")));
             }
         }
         self.expect_no_restart()
@@ -92,15 +92,15 @@ impl Watch {
                 Err(error) if error.is_transient() => continue,
                 Err(error) => return Err(error.into()),
             };
-            if let Some(what) = restarted(&self.restarts, &pods) {
-                return Err(lost(format!("component {}: {what}", inventory.owner.component)));
+            if let Some(what) = find_restart(&self.restarts, &pods) {
+                return Err(soak_error(format!("component {}: {what}", inventory.owner.component)));
             }
         }
         Ok(())
     }
 }
 
-fn lost(what: String) -> StepError {
+fn soak_error(what: String) -> StepError {
     StepError::new(codes::UPGRADE_SOAK, what)
 }
 
@@ -122,7 +122,7 @@ fn restarts_of(pods: &[Value]) -> Restarts {
 }
 
 /// Returns the first container that restarted since then. A new pod's containers start with zero restarts.
-fn restarted(before: &Restarts, pods: &[Value]) -> Option<String> {
+fn find_restart(before: &Restarts, pods: &[Value]) -> Option<String> {
     let now = restarts_of(pods);
     let more = now.into_iter().find(|(container, count)| before.get(container).map_or(*count > 0, |was| count > was));
     more.map(|((uid, container), _)| {
@@ -133,8 +133,8 @@ fn restarted(before: &Restarts, pods: &[Value]) -> Option<String> {
 
 impl Step<Site> for Soak {
     /// Observations from before a power cut say nothing about the site after it.
-    fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
-        Ok(Observed::Absent)
+    fn observe(&self, _site: &mut Site) -> Result<ObservedState, StepError> {
+        Ok(ObservedState::Absent)
     }
 
     fn act(&self, site: &mut Site, before: &Value) -> Result<Value, StepError> {
@@ -174,10 +174,10 @@ mod tests {
     #[test]
     fn restarted_container_is_named() {
         let before = restarts_of(&[pod("a", "ReplicaSet", 3), pod("b", "Job", 0)]);
-        assert_eq!(restarted(&before, &[pod("a", "ReplicaSet", 3), pod("b", "Job", 2)]), None, "jobs may try again");
-        assert_eq!(restarted(&before, &[pod("c", "ReplicaSet", 0)]), None, "a pod may be replaced");
+        assert_eq!(find_restart(&before, &[pod("a", "ReplicaSet", 3), pod("b", "Job", 2)]), None, "jobs may try again");
+        assert_eq!(find_restart(&before, &[pod("c", "ReplicaSet", 0)]), None, "a pod may be replaced");
         for pods in [[pod("a", "ReplicaSet", 4)], [pod("c", "StatefulSet", 1)]] {
-            let what = restarted(&before, &pods).unwrap();
+            let what = find_restart(&before, &pods).unwrap();
             assert!(what.starts_with("container web of pod web-"), "{what}");
         }
     }

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::blobs::Place;
-use landfall_error_codes::{Coded, ExitClass, codes, remedy};
+use landfall_error_codes::{CodedError, ExitClass, codes, remedy};
 use landfall_media::bundle::BundleMedia;
 use landfall_media::counters::Counters;
 use landfall_media::progress::Event;
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::choice::locate_for_host;
 use crate::content::PlacedFile;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::paths::SitePaths;
 
 /// Name of the release's own installer, in the release's folder.
@@ -36,7 +36,7 @@ pub struct Stage {}
 /// Finds the bundle at `path` with all its parts. Fails if its head is not the verified one.
 pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<BundleMedia, StepError> {
     let located = locate_for_host(path, &counters).map_err(|error| absent(path, error))?;
-    let wanted = payload.verified().head_bytes();
+    let wanted = payload.verified_head().head_bytes();
     let mut found = Vec::with_capacity(wanted.len());
     located.head().map_err(|error| absent(path, error))?.take(wanted.len() as u64).read_to_end(&mut found).map_err(
         |error| {
@@ -44,7 +44,7 @@ pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<
         },
     )?;
     if found != wanted {
-        let name = payload.verified().bundle_name();
+        let name = payload.verified_head().bundle_name();
         let what = format!("{} is not the head of {}", located.head_path().display(), name.stem());
         return Err(StepError::new(codes::OTHER_BUNDLE, what));
     }
@@ -88,7 +88,7 @@ fn way(error: &MediaError, media_path: &Path) -> String {
 
 /// Adds hints to an error: how to continue the started operation, and how to undo it.
 fn in_staging(error: StepError, undo: &str) -> StepError {
-    let hint = Coded::hint(&error).unwrap_or_else(|| error.code().fix.to_owned());
+    let hint = CodedError::hint(&error).unwrap_or_else(|| error.code().fix.to_owned());
     error.hint(format!(
         "{hint} Staged data is good and stays: continue with `landfall resume`, with `--bundle PATH` if the bundle is \
          in another place now, or undo it with `{undo}`."
@@ -118,7 +118,7 @@ pub(super) fn copy(site: &Site, undo: &str) -> Result<Value, StepError> {
 }
 
 fn store(site: &Site) -> ContentStore {
-    ContentStore::counted(site.paths.registry(), site.io.store.clone())
+    ContentStore::with_counters(site.paths.registry(), site.io.store.clone())
 }
 
 /// Returns the installer of the release. It runs the agent and every later operation of this release.
@@ -134,18 +134,18 @@ fn release_folder(site: &Site) -> PathBuf {
 }
 
 impl Step<Site> for Stage {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let store = store(site);
         let blobs = site.payload.blobs();
         let there = (0..blobs.len()).filter(|blob| store.holds(&site.payload, *blob)).count();
         Ok(match there {
             _ if there < blobs.len() && there > 0 => {
-                Observed::Partial(format!("{there} of {} blobs are staged", blobs.len()))
+                ObservedState::Partial(format!("{there} of {} blobs are staged", blobs.len()))
             }
-            0 if !store.root().exists() => Observed::Absent,
-            0 => Observed::Partial("staging has begun".to_owned()),
-            _ if installer(site)?.is_placed(site, &release_folder(site)) => Observed::Done,
-            _ => Observed::Partial("the release's installer is not in place".to_owned()),
+            0 if !store.root().exists() => ObservedState::Absent,
+            0 => ObservedState::Partial("staging has begun".to_owned()),
+            _ if installer(site)?.is_placed(site, &release_folder(site)) => ObservedState::Done,
+            _ => ObservedState::Partial("the release's installer is not in place".to_owned()),
         })
     }
 
@@ -165,22 +165,22 @@ mod tests {
 
     use super::*;
 
-    fn failed(operation: &'static str, path: &Path, source: io::Error) -> MediaError {
+    fn media_error(operation: &'static str, path: &Path, source: io::Error) -> MediaError {
         MediaError::Io { operation, path: path.to_owned(), source }
     }
 
     #[test]
     fn staging_errors_hint_at_resume() {
         let media_path = Path::new("/media/stick");
-        let full = || failed("write", Path::new("/var/lib/landfall"), io::Error::from_raw_os_error(28));
-        let broken = || failed("read", media_path, io::Error::other("it broke"));
+        let full = || media_error("write", Path::new("/var/lib/landfall"), io::Error::from_raw_os_error(28));
+        let broken = || media_error("read", media_path, io::Error::other("it broke"));
         for error in [full(), broken()] {
             let way = way(&error, media_path);
             let error = in_staging(
                 StepError::new(error.code(), "the bundle was not fully staged").hint(way),
                 "landfall uninstall",
             );
-            let hint = Coded::hint(&error).unwrap();
+            let hint = CodedError::hint(&error).unwrap();
             assert!(hint.contains("continue with `landfall resume`"), "{hint}");
             assert!(!hint.contains("same command"), "{hint}");
         }
@@ -190,8 +190,11 @@ mod tests {
     #[test]
     fn reconnected_stick_needs_new_mount() {
         for hint in [
-            Coded::hint(&absent(Path::new("/media/stick"), MediaError::Bug("nothing there".to_owned()))).unwrap(),
-            way(&failed("read", Path::new("/media/stick/1"), io::Error::other("it broke")), Path::new("/media/stick")),
+            CodedError::hint(&absent(Path::new("/media/stick"), MediaError::Bug("nothing there".to_owned()))).unwrap(),
+            way(
+                &media_error("read", Path::new("/media/stick/1"), io::Error::other("it broke")),
+                Path::new("/media/stick"),
+            ),
         ] {
             assert!(hint.contains("`umount --lazy`"), "{hint}");
         }

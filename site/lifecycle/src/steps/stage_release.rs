@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::stage::{self, INSTALLER_NAME, Stage};
 use crate::content::Content;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step: none. It stages the bundle to which the operation is pinned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 pub struct StageRelease {}
 
 impl Step<Site> for StageRelease {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         Stage {}.observe(site)
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::stop::Stop;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,9 +16,9 @@ pub struct Start {
 }
 
 impl Step<Site> for Start {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let replicas = site.cluster()?.replicas(&self.stopped.workload)?;
-        Ok(if replicas == Some(self.stopped.replicas) { Observed::Done } else { Observed::Absent })
+        Ok(if replicas == Some(self.stopped.replicas) { ObservedState::Done } else { ObservedState::Absent })
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {

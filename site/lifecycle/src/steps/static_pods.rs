@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::kubeadm_configuration::KubeadmConfiguration;
-use super::kubeadm_run::{generated, taken};
+use super::kubeadm_run::{generate_files, take_file};
 use super::wait;
 use crate::site::{CONTROL_PLANE_LIMIT, Site};
 use landfall_cluster::ready::evaluate;
 use landfall_cluster::{Cluster, ObjectName};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 use landfall_host::pack::PackId;
 
@@ -131,16 +131,16 @@ pub struct StaticPods {
 type Manifests = BTreeMap<String, String>;
 
 impl StaticPods {
-    fn wanted(&self, site: &Site) -> Result<Manifests, StepError> {
+    fn required_manifests(&self, site: &Site) -> Result<Manifests, StepError> {
         let mut manifests = Manifests::new();
         for part in ControlPlanePart::ALL {
-            let mut files = generated(site, &self.pack, &self.configuration, part.phase())?;
-            manifests.insert(part.name().to_owned(), taken(&mut files, &part.file())?);
+            let mut files = generate_files(site, &self.pack, &self.configuration, part.phase())?;
+            manifests.insert(part.name().to_owned(), take_file(&mut files, &part.file())?);
         }
         Ok(manifests)
     }
 
-    fn found(site: &Site) -> Result<Manifests, StepError> {
+    fn read_manifests(site: &Site) -> Result<Manifests, StepError> {
         let mut manifests = Manifests::new();
         for part in ControlPlanePart::ALL {
             if let Some(text) = files::read_text(&part.path(site))? {
@@ -155,7 +155,7 @@ impl StaticPods {
     /// Before etcd changes, the API server stops, because it cannot serve without etcd. A kubelet whose requests time
     /// out after half a minute each would start the new etcd minutes later.
     fn run(site: &Site, manifests: &Manifests) -> Result<u64, StepError> {
-        let found = Self::found(site)?;
+        let found = Self::read_manifests(site)?;
         let differs = |part: &ControlPlanePart| found.get(part.name()) != manifests.get(part.name());
         if differs(&ControlPlanePart::Etcd) {
             ControlPlanePart::ApiServer.stop(site)?;
@@ -220,23 +220,23 @@ fn is_empty(value: &Value) -> bool {
 }
 
 impl Step<Site> for StaticPods {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        let (wanted, found) = (self.wanted(site)?, Self::found(site)?);
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        let (wanted, found) = (self.required_manifests(site)?, Self::read_manifests(site)?);
         if wanted != found {
-            return Ok(Observed::Partial("the manifests are as they were before".to_owned()));
+            return Ok(ObservedState::Partial("the manifests are as they were before".to_owned()));
         }
         Ok(match Self::lacks(site, &found) {
-            Ok(()) => Observed::Done,
-            Err(error) => Observed::Partial(error.to_string()),
+            Ok(()) => ObservedState::Done,
+            Err(error) => ObservedState::Partial(error.to_string()),
         })
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
-        Ok(json!(Self::found(site)?))
+        Ok(json!(Self::read_manifests(site)?))
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
-        let wanted = self.wanted(site)?;
+        let wanted = self.required_manifests(site)?;
         Ok(json!({ "seconds": Self::run(site, &wanted)? }))
     }
 

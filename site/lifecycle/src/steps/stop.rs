@@ -8,7 +8,7 @@ use serde_json::Value;
 
 pub use crate::backups::Stop;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Maximum time for pods to end.
 const END_LIMIT: Duration = Duration::from_mins(10);
@@ -55,10 +55,10 @@ fn has_stopped(live: &Value) -> bool {
 
 impl Step<Site> for Stop {
     /// Only a wait shows whether its pods have ended.
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         Ok(match site.cluster()?.replicas(&self.workload)? {
-            Some(0) => Observed::Partial("its pods may still be ending".to_owned()),
-            _ => Observed::Absent,
+            Some(0) => ObservedState::Partial("its pods may still be ending".to_owned()),
+            _ => ObservedState::Absent,
         })
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files;
 
 /// Mode of the folder of volumes: only root may enter.
@@ -20,13 +20,13 @@ const FOLDER_MODE: u32 = 0o700;
 pub struct Storage {}
 
 impl Step<Site> for Storage {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let path = site.paths.storage();
         match fs_err::metadata(&path) {
-            Ok(metadata) if metadata.permissions().mode() & 0o7777 == FOLDER_MODE => Ok(Observed::Done),
-            Ok(_) => Ok(Observed::Partial(format!("{} is open to other users", path.display()))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Observed::Absent),
-            Err(error) => Err(files::failed("look at", &path, error)),
+            Ok(metadata) if metadata.permissions().mode() & 0o7777 == FOLDER_MODE => Ok(ObservedState::Done),
+            Ok(_) => Ok(ObservedState::Partial(format!("{} is open to other users", path.display()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(ObservedState::Absent),
+            Err(error) => Err(files::file_error("look at", &path, error)),
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::action::Action;
 use super::resolve;
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step. Both actions make the same resource, and each can start from the other's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +20,10 @@ pub struct Supersede {
 }
 
 impl Step<Site> for Supersede {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         Ok(match resolve(&self.after).observe(site)? {
             // The earlier form exists.
-            Observed::Absent => Observed::Partial("it is as the earlier release has it".to_owned()),
+            ObservedState::Absent => ObservedState::Partial("it is as the earlier release has it".to_owned()),
             observed => observed,
         })
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::site::Site;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 
 /// Parameters of the step that suspends them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,19 +36,19 @@ fn resume(site: &Site, configurations: &[ObjectName]) -> Result<(), StepError> {
 }
 
 /// Observes whether each existing configuration is suspended as wanted.
-fn found(site: &Site, configurations: &[ObjectName], suspended: bool) -> Result<Observed, StepError> {
+fn observe_suspension(site: &Site, configurations: &[ObjectName], suspended: bool) -> Result<ObservedState, StepError> {
     let cluster = site.cluster()?;
     for configuration in configurations {
         if cluster.is_webhook_suspended(configuration)?.is_some_and(|is_suspended| is_suspended != suspended) {
-            return Ok(Observed::Absent);
+            return Ok(ObservedState::Absent);
         }
     }
-    Ok(Observed::Done)
+    Ok(ObservedState::Done)
 }
 
 impl Step<Site> for SuspendWebhooks {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        found(site, &self.configurations, true)
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        observe_suspension(site, &self.configurations, true)
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
@@ -62,8 +62,8 @@ impl Step<Site> for SuspendWebhooks {
 }
 
 impl Step<Site> for ResumeWebhooks {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        found(site, &self.configurations, false)
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
+        observe_suspension(site, &self.configurations, false)
     }
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {

@@ -52,11 +52,11 @@ pub(crate) fn statistics(cluster: &Cluster) -> Result<Vec<Value>, ClusterError> 
 /// Reads all Secrets: adds their values to `known`, and returns names, types and the sizes of values.
 pub(crate) fn secrets(cluster: &Cluster, known: &mut KnownValues) -> Result<Vec<Value>, ClusterError> {
     let secrets = cluster.list(&cluster.resource("v1", "Secret")?, None, "")?;
-    Ok(secrets.iter().map(|secret| described(secret, known)).collect())
+    Ok(secrets.iter().map(|secret| describe_secret(secret, known)).collect())
 }
 
 /// Returns the public part of a Secret. Values that cannot be decoded are added unchanged.
-pub(super) fn described(secret: &Value, known: &mut KnownValues) -> Value {
+pub(super) fn describe_secret(secret: &Value, known: &mut KnownValues) -> Value {
     let mut sizes = BTreeMap::new();
     for (key, value) in secret["data"].as_object().into_iter().flatten() {
         let text = value.as_str().unwrap_or_default();

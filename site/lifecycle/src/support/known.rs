@@ -76,7 +76,7 @@ pub(crate) fn known_values(
             add_file(&file, known, unknown);
         }
     }
-    mounted(paths, known, unknown);
+    add_mounted(paths, known, unknown);
     environments(paths, known);
 }
 
@@ -128,7 +128,7 @@ fn add_credentials(path: &Path, known: &mut KnownValues, unknown: &mut Vec<Strin
 }
 
 /// Adds Secrets and tokens that pods have mounted.
-fn mounted(paths: &SitePaths, known: &mut KnownValues, unknown: &mut Vec<String>) {
+fn add_mounted(paths: &SitePaths, known: &mut KnownValues, unknown: &mut Vec<String>) {
     let Ok(pods) = paths.kubelet_mount().join("pods").read_dir() else { return };
     for pod in pods.flatten() {
         for kind in ["kubernetes.io~secret", "kubernetes.io~projected"] {

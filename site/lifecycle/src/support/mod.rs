@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub(crate) use files::{tail_of_file, walk};
 pub(crate) use known::known_values;
-pub(crate) use program::{Limits, Ran, run};
+pub(crate) use program::{Limits, ProgramOutput, run};
 
 /// Limits of one program.
 pub(crate) const PROGRAM: Limits = Limits { time: Duration::from_secs(20), bytes: 8 << 20 };

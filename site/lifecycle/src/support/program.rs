@@ -16,7 +16,7 @@ pub(crate) struct Limits {
 
 /// Output of a program.
 #[derive(Debug, Default)]
-pub(crate) struct Ran {
+pub(crate) struct ProgramOutput {
     /// End of its standard output and standard error, in complete lines if the beginning was dropped.
     pub(crate) output: Vec<u8>,
     /// True if the beginning was dropped.
@@ -29,9 +29,9 @@ pub(crate) struct Ran {
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Runs a program to its end or its time limit.
-pub(crate) fn run(words: &[&str], variables: &[(&str, &std::ffi::OsStr)], limits: Limits) -> Ran {
+pub(crate) fn run(words: &[&str], variables: &[(&str, &std::ffi::OsStr)], limits: Limits) -> ProgramOutput {
     let shown = words.join(" ");
-    let Some((program, arguments)) = words.split_first() else { return Ran::default() };
+    let Some((program, arguments)) = words.split_first() else { return ProgramOutput::default() };
     let started = Command::new(program)
         .args(arguments)
         .env_clear()
@@ -45,13 +45,18 @@ pub(crate) fn run(words: &[&str], variables: &[(&str, &std::ffi::OsStr)], limits
         .spawn();
     let mut child = match started {
         Ok(child) => child,
-        Err(error) => return Ran { failure: Some(format!("`{shown}` cannot be started: {error}")), ..Ran::default() },
+        Err(error) => {
+            return ProgramOutput {
+                failure: Some(format!("`{shown}` cannot be started: {error}")),
+                ..ProgramOutput::default()
+            };
+        }
     };
     // Each reader sends once. A reader that never ends because a grandchild holds the pipe is left behind.
     let outputs = [reader(child.stdout.take(), limits.bytes), reader(child.stderr.take(), limits.bytes / 8)];
     let begun = Instant::now();
     let failure = end(&mut child, limits.time).map(|why| format!("`{shown}` {why}"));
-    let mut ran = Ran { failure, ..Ran::default() };
+    let mut ran = ProgramOutput { failure, ..ProgramOutput::default() };
     for output in outputs {
         let rest = limits.time.saturating_sub(begun.elapsed()).max(Duration::from_secs(1));
         if let Ok((bytes, is_cut)) = output.recv_timeout(rest) {

@@ -8,7 +8,7 @@ use landfall_support::redact::KEY_BYTES;
 use landfall_support::{KnownValues, Redactor};
 use serde_json::json;
 
-use super::cluster::described;
+use super::cluster::describe_secret;
 use super::*;
 use crate::configuration::BucketSettings;
 use crate::console::AUDIT_FILE;
@@ -53,7 +53,7 @@ fn cluster_secret_is_described_without_values() {
         "type": "Opaque",
         "data": {"password": STANDARD.encode("canary-value-9"), "odd": "!not base64!"},
     });
-    let shown = described(&secret, &mut known);
+    let shown = describe_secret(&secret, &mut known);
     assert!(!shown.to_string().contains("canary") && !shown.to_string().contains("Y2Fu"), "{shown}");
     assert_eq!(shown["valueSizes"][1], json!({"key": "password", "empty": false, "kibibytes": 1}));
     let redactor = Redactor::new(known, [7; KEY_BYTES]).unwrap();

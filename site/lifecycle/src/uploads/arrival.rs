@@ -7,7 +7,7 @@ use landfall_peer::{RefusedUpload, Upload};
 use super::error::{Result, UploadError};
 use super::folder::UploadRecord;
 use super::judge::{ArrivedBundle, UploadJudge, UploadVerdict};
-use super::slot::{Current, State, UploadSlot, written};
+use super::slot::{Current, State, UploadSlot, time_text};
 
 /// Bytes after which the head is judged again, until it is complete.
 const HEAD_STEP: u64 = 1 << 20;
@@ -20,11 +20,11 @@ impl<J: UploadJudge> UploadSlot<J> {
     /// upload and removes it; any other error keeps the data. An empty piece repeats a failed judgment.
     pub fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, UploadError> {
         let mut file = self.turn();
-        let mut current = self.known(id)?;
+        let mut current = self.find_upload(id)?;
         match self.receive(&mut file, &mut current, (offset, piece)) {
             Err(error) if error.ends_upload() => {
                 *file = None;
-                *self.state() = State { current: None, refused: Some(refused(&current, &error)) };
+                *self.state() = State { current: None, refused: Some(refused_upload(&current, &error)) };
                 self.folder.clear()?;
                 Err(error)
             }
@@ -102,11 +102,11 @@ impl Current {
     }
 }
 
-fn refused(current: &Current, error: &UploadError) -> RefusedUpload {
+fn refused_upload(current: &Current, error: &UploadError) -> RefusedUpload {
     RefusedUpload {
         name: current.record.name.clone(),
         by: current.record.by.clone(),
-        at: written(Timestamp::now()),
+        at: time_text(Timestamp::now()),
         problem: error.problem(),
     }
 }

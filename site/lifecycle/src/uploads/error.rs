@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
 use landfall_peer::Problem;
@@ -118,7 +118,7 @@ impl UploadError {
     }
 }
 
-impl Coded for UploadError {
+impl CodedError for UploadError {
     fn code(&self) -> Code {
         match self {
             Self::Runs { .. } => codes::UPLOAD_RUNS,
@@ -127,7 +127,7 @@ impl Coded for UploadError {
             Self::TooLong { .. } => codes::UPLOAD_TOO_LONG,
             Self::NoRoom { .. } | Self::Full(_) => codes::NO_SPACE,
             Self::Needed => codes::UPLOAD_NEEDED,
-            Self::Refused(problem) | Self::Unjudged(problem) => registered(problem),
+            Self::Refused(problem) | Self::Unjudged(problem) => registered_code(problem),
             Self::Media(error) => error.code(),
             Self::Durable(error) => error.code(),
             Self::Look(error) => error.code(),
@@ -140,7 +140,7 @@ impl Coded for UploadError {
 }
 
 /// Returns the registry's entry for another process's problem.
-fn registered(problem: &Problem) -> Code {
+fn registered_code(problem: &Problem) -> Code {
     let found = codes::ALL.iter().find(|code| problem.code.as_deref() == Some(code.id));
     found.copied().unwrap_or(codes::CHANGE_QUESTION)
 }

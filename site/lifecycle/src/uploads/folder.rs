@@ -99,7 +99,7 @@ impl UploadFolder {
     }
 
     /// Returns the time when the last piece arrived, by the host's clock.
-    pub(super) fn continued(&self) -> Timestamp {
+    pub(super) fn last_arrival(&self) -> Timestamp {
         let modified = self.bundle().metadata().and_then(|found| found.modified()).ok();
         modified.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
     }

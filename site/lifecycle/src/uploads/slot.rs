@@ -55,7 +55,7 @@ impl<J: UploadJudge> UploadSlot<J> {
     /// Opens the slot on this host, with the upload of an earlier process. Its unchecked bytes are sent again.
     pub fn open(paths: &SitePaths, judge: J) -> Self {
         let folder = UploadFolder::of(paths);
-        let current = folder.load().map(Current::resumed);
+        let current = folder.load().map(Current::from_record);
         let state = Mutex::new(State { current, refused: None });
         Self { paths: paths.clone(), folder, judge, file: Mutex::default(), state }
     }
@@ -70,7 +70,7 @@ impl<J: UploadJudge> UploadSlot<J> {
     }
 
     /// Returns the upload with this ID.
-    pub(super) fn known(&self, id: &str) -> Result<Current> {
+    pub(super) fn find_upload(&self, id: &str) -> Result<Current> {
         let current = self.state().current.clone().filter(|current| current.record.id == id);
         current.ok_or_else(|| UploadError::Unknown(id.to_owned()))
     }
@@ -101,13 +101,13 @@ impl<J: UploadJudge> UploadSlot<J> {
             name: wish.name.clone(),
             size_bytes: wish.size_bytes,
             by: wish.asking.by.clone(),
-            begun: written(Timestamp::now()),
+            begun: time_text(Timestamp::now()),
             checked_bytes: 0,
             bundle: None,
             release: None,
         };
         *file = Some(self.folder.begin(&record)?);
-        let current = Current::resumed(record);
+        let current = Current::from_record(record);
         let upload = self.describe(&current);
         *self.state() = State { current: Some(current), refused: None };
         Ok(upload)
@@ -116,7 +116,7 @@ impl<J: UploadJudge> UploadSlot<J> {
     /// Removes the upload with this ID, unless an open change reads it.
     pub fn remove(&self, id: &str) -> Result<(), UploadError> {
         let mut file = self.turn();
-        let current = self.known(id)?;
+        let current = self.find_upload(id)?;
         if self.use_of(&current) == UploadUse::Open {
             return Err(UploadError::Needed);
         }
@@ -136,7 +136,7 @@ impl<J: UploadJudge> UploadSlot<J> {
     pub fn tend(&self) {
         let Ok(mut file) = self.file.try_lock() else { return };
         let Some(current) = self.state().current.clone() else { return };
-        let age = Timestamp::now().duration_since(self.folder.continued());
+        let age = Timestamp::now().duration_since(self.folder.last_arrival());
         if age > OPEN {
             *file = None;
         }
@@ -174,13 +174,13 @@ impl<J: UploadJudge> UploadSlot<J> {
             name: current.record.name.clone(),
             received_bytes: current.received_bytes,
             size_bytes: current.record.size_bytes,
-            continued: written(self.folder.continued()),
+            continued: time_text(self.folder.last_arrival()),
         }
     }
 
     pub(super) fn describe(&self, current: &Current) -> Upload {
         let UploadRecord { id, name, size_bytes, by, begun, checked_bytes, release, .. } = current.record.clone();
-        let expires = self.folder.continued().checked_add(current.life()).unwrap_or(Timestamp::MAX);
+        let expires = self.folder.last_arrival().checked_add(current.life()).unwrap_or(Timestamp::MAX);
         Upload {
             id,
             name,
@@ -189,7 +189,7 @@ impl<J: UploadJudge> UploadSlot<J> {
             checked_bytes,
             by,
             begun,
-            expires: written(expires),
+            expires: time_text(expires),
             release,
             medium: current.medium(),
         }
@@ -198,7 +198,7 @@ impl<J: UploadJudge> UploadSlot<J> {
 
 impl Current {
     /// Returns the part of an ended process's upload that counts.
-    fn resumed(record: UploadRecord) -> Self {
+    fn from_record(record: UploadRecord) -> Self {
         let checked = record.checked_bytes;
         Self { record, received_bytes: checked, seen_bytes: checked }
     }
@@ -218,6 +218,6 @@ impl Current {
 }
 
 /// Formats a time as in documents.
-pub(super) fn written(time: Timestamp) -> String {
+pub(super) fn time_text(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

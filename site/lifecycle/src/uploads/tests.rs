@@ -9,7 +9,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_host::paths::SitePaths;
 use landfall_media::power::{Fate, Recording};
 use landfall_media::{durable, mounted};
-use landfall_peer::{Asking, Problem, Upload, UploadWish};
+use landfall_peer::{Problem, Requester, Upload, UploadWish};
 
 use super::*;
 
@@ -17,9 +17,9 @@ const MIB: u64 = 1 << 20;
 
 /// A judge that accepts all arrived data, unless it is told otherwise.
 #[derive(Clone, Default)]
-struct Judge(Arc<Mutex<Told>>);
+struct Judge(Arc<Mutex<JudgeState>>);
 
-struct Told {
+struct JudgeState {
     /// True if the head has arrived.
     knows: bool,
     problem: Option<Problem>,
@@ -29,7 +29,7 @@ struct Told {
     asked: Vec<(u64, u64)>,
 }
 
-impl Default for Told {
+impl Default for JudgeState {
     fn default() -> Self {
         Self { knows: true, problem: None, fails: false, using: UploadUse::None, asked: Vec::new() }
     }
@@ -74,13 +74,13 @@ impl Place {
     }
 
     /// Ends the process and begins another one.
-    fn restarted(self) -> Self {
+    fn restart(self) -> Self {
         let Self { paths, judge, slot } = self;
         drop(slot);
         Self { slot: UploadSlot::open(&paths, judge.clone()), paths, judge }
     }
 
-    fn tell(&self, change: impl FnOnce(&mut Told)) {
+    fn tell(&self, change: impl FnOnce(&mut JudgeState)) {
         change(&mut self.judge.0.lock().unwrap());
     }
 
@@ -93,8 +93,8 @@ impl Place {
     }
 
     /// Adds a piece, and returns the counted bytes, or status and code of the refusal.
-    fn added(&self, offset: u64, length: u64) -> Result<u64, (u16, String)> {
-        self.add(offset, length).map(|upload| upload.received_bytes).map_err(|error| said(&error))
+    fn add_piece(&self, offset: u64, length: u64) -> Result<u64, (u16, String)> {
+        self.add(offset, length).map(|upload| upload.received_bytes).map_err(|error| status_and_code(&error))
     }
 
     fn is_empty(&self) -> bool {
@@ -108,7 +108,7 @@ impl Place {
     }
 }
 
-fn said(error: &UploadError) -> (u16, String) {
+fn status_and_code(error: &UploadError) -> (u16, String) {
     let problem = error.problem();
     (problem.status, problem.code.unwrap())
 }
@@ -117,7 +117,7 @@ const ID: &str = "0123abcd";
 
 fn wish(request: &str, size_bytes: u64) -> UploadWish {
     let (by, correlation) = ("ada".to_owned(), "c".to_owned());
-    let asking = Asking { request: request.to_owned(), by, correlation, first: None };
+    let asking = Requester { request: request.to_owned(), by, correlation, first: None };
     UploadWish { asking, name: "../../etc/shadow".to_owned(), size_bytes }
 }
 
@@ -128,8 +128,8 @@ fn upload_name_never_becomes_path() {
     let begun = place.slot.begin(&wish(ID, 3 * MIB)).unwrap();
     assert_eq!((begun.received_bytes, begun.by.as_str(), begun.name.as_str()), (0, "ada", "../../etc/shadow"));
     assert_eq!(place.slot.begin(&wish(ID, 3 * MIB)).unwrap(), begun, "sent again, begun once");
-    assert_eq!(place.added(0, 700), Ok(700));
-    assert_eq!(place.added(700, 2 * MIB), Ok(700 + 2 * MIB));
+    assert_eq!(place.add_piece(0, 700), Ok(700));
+    assert_eq!(place.add_piece(700, 2 * MIB), Ok(700 + 2 * MIB));
     let upload = place.upload().unwrap();
     assert!(upload.medium.is_none() && upload.as_medium().is_none(), "it is not whole: {upload:?}");
     let upload = place.add(700 + 2 * MIB, MIB - 700).unwrap();
@@ -155,11 +155,11 @@ fn second_upload_names_first_owner() {
     place.slot.begin(&wish(ID, 3 * MIB)).unwrap();
     place.add(0, MIB).unwrap();
     let error = place.slot.begin(&wish("ffffffff", 10)).unwrap_err();
-    assert_eq!(said(&error), (409, "LF5048".to_owned()));
+    assert_eq!(status_and_code(&error), (409, "LF5048".to_owned()));
     let text = error.to_string();
     assert!(text.starts_with("ada uploads ../../etc/shadow: 1048576 of 3145728 bytes had arrived at 20"), "{text}");
-    assert_eq!(said(&place.slot.begin(&wish(ID, 10)).unwrap_err()).1, "LF5048", "the id of another one");
-    assert_eq!(said(&place.slot.remove("ffffffff").unwrap_err()), (404, "LF5024".to_owned()));
+    assert_eq!(status_and_code(&place.slot.begin(&wish(ID, 10)).unwrap_err()).1, "LF5048", "the id of another one");
+    assert_eq!(status_and_code(&place.slot.remove("ffffffff").unwrap_err()), (404, "LF5024".to_owned()));
     place.slot.remove(ID).unwrap();
     assert!(place.is_empty());
     place.slot.begin(&wish("ffffffff", 10)).unwrap();
@@ -169,18 +169,18 @@ fn second_upload_names_first_owner() {
 fn misplaced_and_surplus_pieces_are_refused() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
-    assert_eq!(place.added(0, 1), Err((404, "LF5024".to_owned())));
+    assert_eq!(place.add_piece(0, 1), Err((404, "LF5024".to_owned())));
     place.slot.begin(&wish(ID, 1000)).unwrap();
-    assert_eq!(place.added(0, 600), Ok(600));
+    assert_eq!(place.add_piece(0, 600), Ok(600));
     for offset in [0, 599, 601, u64::MAX] {
-        assert_eq!(place.added(offset, 100), Err((409, "LF5049".to_owned())), "{offset}");
+        assert_eq!(place.add_piece(offset, 100), Err((409, "LF5049".to_owned())), "{offset}");
     }
-    assert_eq!(place.added(600, 401), Err((413, "LF5050".to_owned())));
-    assert_eq!(place.slot.add("ffffffff", 600, b"x").map_err(|error| said(&error).0), Err(404));
+    assert_eq!(place.add_piece(600, 401), Err((413, "LF5050".to_owned())));
+    assert_eq!(place.slot.add("ffffffff", 600, b"x").map_err(|error| status_and_code(&error).0), Err(404));
     assert_eq!(place.upload().unwrap().received_bytes, 600);
-    assert_eq!(place.added(600, 400), Ok(1000));
-    assert_eq!(place.added(1000, 1), Err((413, "LF5050".to_owned())), "an endless one ends");
-    assert_eq!(place.added(1000, 0), Ok(1000));
+    assert_eq!(place.add_piece(600, 400), Ok(1000));
+    assert_eq!(place.add_piece(1000, 1), Err((413, "LF5050".to_owned())), "an endless one ends");
+    assert_eq!(place.add_piece(1000, 0), Ok(1000));
 }
 
 #[test]
@@ -189,11 +189,11 @@ fn refused_upload_leaves_only_reason() {
     let place = Place::below(root.path());
     place.slot.begin(&wish(ID, 100 * MIB)).unwrap();
     place.tell(|told| told.problem = Some(problem(422, "LF1105")));
-    assert_eq!(place.added(0, MIB), Err((422, "LF1105".to_owned())));
+    assert_eq!(place.add_piece(0, MIB), Err((422, "LF1105".to_owned())));
     assert!(place.is_empty());
     let refused = place.slot.page().unwrap().refused.unwrap();
     assert_eq!((refused.by.as_str(), refused.problem.code.as_deref()), ("ada", Some("LF1105")));
-    assert_eq!(place.added(MIB, MIB), Err((404, "LF5024".to_owned())));
+    assert_eq!(place.add_piece(MIB, MIB), Err((404, "LF5024".to_owned())));
     place.tell(|told| told.problem = None);
     place.slot.begin(&wish("ffffffff", 10)).unwrap();
     assert!(place.slot.page().unwrap().refused.is_none());
@@ -205,7 +205,7 @@ fn failed_judgment_is_repeated() {
     let place = Place::below(root.path());
     place.slot.begin(&wish(ID, MIB)).unwrap();
     place.tell(|told| told.fails = true);
-    assert_eq!(place.added(0, MIB), Err((503, "LF4808".to_owned())));
+    assert_eq!(place.add_piece(0, MIB), Err((503, "LF4808".to_owned())));
     let upload = place.upload().unwrap();
     assert!(upload.received_bytes == MIB && upload.medium.is_none(), "{upload:?}");
     place.tell(|told| told.fails = false);
@@ -221,7 +221,7 @@ fn judgment_steps_grow_after_head() {
     let mut offset = 0;
     let mut arrive = |until: u64| {
         while offset < until {
-            offset = place.added(offset, MIB / 2).unwrap();
+            offset = place.add_piece(offset, MIB / 2).unwrap();
         }
     };
     arrive(3 * MIB);
@@ -237,20 +237,20 @@ fn restart_keeps_only_checked_bytes() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::below(root.path());
     place.slot.begin(&wish(ID, 40 * MIB)).unwrap();
-    assert_eq!(place.added(0, MIB), Ok(MIB));
-    assert_eq!(place.added(MIB, 5 * MIB), Ok(6 * MIB));
-    let place = place.restarted();
+    assert_eq!(place.add_piece(0, MIB), Ok(MIB));
+    assert_eq!(place.add_piece(MIB, 5 * MIB), Ok(6 * MIB));
+    let place = place.restart();
     let upload = place.upload().unwrap();
     assert_eq!((upload.received_bytes, upload.checked_bytes, upload.by.as_str()), (MIB, MIB, "ada"));
-    assert_eq!(place.added(6 * MIB, MIB), Err((409, "LF5049".to_owned())), "the sender learns where to continue");
-    assert_eq!(place.added(MIB, 39 * MIB), Ok(40 * MIB));
+    assert_eq!(place.add_piece(6 * MIB, MIB), Err((409, "LF5049".to_owned())), "the sender learns where to continue");
+    assert_eq!(place.add_piece(MIB, 39 * MIB), Ok(40 * MIB));
     let medium = place.upload().unwrap().medium.unwrap();
-    let place = place.restarted();
+    let place = place.restart();
     assert_eq!(place.upload().unwrap().medium, Some(medium), "one that is whole stays whole");
     // A file that lost checked bytes is not accepted.
     let file = File::options().write(true).open(place.paths.uploads().join("bundle.landfall")).unwrap();
     file.set_len(39 * MIB).unwrap();
-    assert!(place.restarted().is_empty());
+    assert!(place.restart().is_empty());
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn cut_upload_vanishes_or_continues() {
         let bytes = fs_err::read(place.paths.uploads().join("bundle.landfall")).unwrap();
         let counted = &bytes[..usize::try_from(received).unwrap()];
         assert!(counted.iter().all(|byte| *byte == 1), "after {} acts, {:?}", left.edge, left.fate);
-        assert_eq!(place.added(received, size - received), Ok(size));
+        assert_eq!(place.add_piece(received, size - received), Ok(size));
         assert!(place.upload().unwrap().medium.is_some());
         continued += 1;
     }
@@ -292,7 +292,7 @@ fn unreadable_record_drops_upload() {
     let place = Place::below(root.path());
     place.slot.begin(&wish(ID, 40 * MIB)).unwrap();
     durable::write_file(&place.paths.uploads().join("upload.json"), b"{\"id\": ", 0o600).unwrap();
-    assert!(place.restarted().is_empty());
+    assert!(place.restart().is_empty());
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn upload_expires_unless_in_use() {
     place.add(0, 1000).unwrap();
     place.wait(day.saturating_sub(hour));
     place.slot.tend();
-    assert_eq!(place.added(1000, 500), Ok(1500), "it is continued");
+    assert_eq!(place.add_piece(1000, 500), Ok(1500), "it is continued");
     place.wait(day + hour);
     place.slot.tend();
     assert!(place.is_empty());
@@ -317,7 +317,7 @@ fn upload_expires_unless_in_use() {
     place.tell(|told| told.using = UploadUse::Open);
     place.wait(30 * day);
     place.slot.tend();
-    assert_eq!(said(&place.slot.remove(ID).unwrap_err()), (409, "LF5051".to_owned()));
+    assert_eq!(status_and_code(&place.slot.remove(ID).unwrap_err()), (409, "LF5051".to_owned()));
     assert!(place.upload().is_some());
     place.tell(|told| told.using = UploadUse::Over);
     place.slot.tend();
@@ -350,17 +350,17 @@ fn full_disk_keeps_arrived_pieces() {
     let room = place.slot.page().unwrap().room_bytes;
     assert!(room > 2 << 30 && room < 3 << 30, "{room} bytes of 4 GiB: the reserve is not for uploads");
     let error = place.slot.begin(&wish(ID, room + (64 << 20))).unwrap_err();
-    assert_eq!(said(&error), (413, "LF1202".to_owned()));
+    assert_eq!(status_and_code(&error), (413, "LF1202".to_owned()));
     assert!(error.problem().hint.unwrap().contains("on a stick") && place.is_empty());
     place.slot.begin(&wish(ID, 10 * MIB)).unwrap();
-    assert_eq!(place.added(0, MIB), Ok(MIB));
+    assert_eq!(place.add_piece(0, MIB), Ok(MIB));
     let resize = |options: &std::ffi::CStr| {
         rustix::mount::mount_remount(&disk, rustix::mount::MountFlags::empty(), options).unwrap();
     };
     resize(c"size=512m");
     let error = place.add(MIB, MIB).unwrap_err();
-    assert_eq!(said(&error), (507, "LF1202".to_owned()));
+    assert_eq!(status_and_code(&error), (507, "LF1202".to_owned()));
     assert_eq!(place.upload().unwrap().received_bytes, MIB);
     resize(c"size=4g");
-    assert_eq!(place.added(MIB, 9 * MIB), Ok(10 * MIB));
+    assert_eq!(place.add_piece(MIB, 9 * MIB), Ok(10 * MIB));
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use landfall_cluster::{Applied, Cluster, ClusterError, Inventory, ObjectName, Owner};
-use landfall_error_codes::Coded;
+use landfall_cluster::{Cluster, ClusterError, Comparison, Inventory, ObjectName, Owner};
+use landfall_error_codes::CodedError;
 use serde_json::{Value, json};
 
 use crate::fixture::ControlPlane;
@@ -12,13 +12,13 @@ fn owner() -> Owner {
     Owner { release: "sample".to_owned(), component: "web".to_owned() }
 }
 
-fn labeled(mut object: Value) -> Value {
+fn labeled_object(mut object: Value) -> Value {
     owner().mark(&mut object);
     object
 }
 
 fn deployment(replicas: u32) -> Value {
-    labeled(json!({
+    labeled_object(json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "front", "namespace": "default"},
         "spec": {
             "replicas": replicas, "selector": {"matchLabels": {"app": "front"}},
@@ -39,10 +39,10 @@ fn objects_are_applied_and_compared() {
     let cluster = plane.cluster();
 
     // Declared once, the same again changes nothing, another value does.
-    assert_eq!(cluster.compare(&deployment(2)).unwrap(), Applied::Absent);
+    assert_eq!(cluster.compare(&deployment(2)).unwrap(), Comparison::Absent);
     cluster.apply(&deployment(2)).unwrap();
-    assert_eq!(cluster.compare(&deployment(2)).unwrap(), Applied::Same);
-    assert_eq!(cluster.compare(&deployment(3)).unwrap(), Applied::Different);
+    assert_eq!(cluster.compare(&deployment(2)).unwrap(), Comparison::Same);
+    assert_eq!(cluster.compare(&deployment(3)).unwrap(), Comparison::Different);
     assert_eq!(live(&cluster, &deployment(2))["spec"]["replicas"], 2);
 
     // A person scales it: their value is a conflict that names their tool and the field, and stays.
@@ -65,11 +65,11 @@ fn objects_are_applied_and_compared() {
 
 fn foreign_objects_are_left_alone(plane: &ControlPlane, cluster: &Cluster) {
     plane.kubectl(&["create", "configmap", "theirs", "--from-literal=a=1"], None);
-    let object = labeled(
+    let object = labeled_object(
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": "default"},
             "data": {"a": "2"}}),
     );
-    assert_eq!(cluster.compare(&object).unwrap(), Applied::Foreign { manager: "kubectl-create".to_owned() });
+    assert_eq!(cluster.compare(&object).unwrap(), Comparison::Foreign { manager: "kubectl-create".to_owned() });
     let error = cluster.apply(&object).unwrap_err();
     assert_eq!(
         (error.code().id, error.to_string().as_str()),
@@ -80,14 +80,15 @@ fn foreign_objects_are_left_alone(plane: &ControlPlane, cluster: &Cluster) {
 }
 
 fn bad_objects_are_named(cluster: &Cluster) {
-    let misspelled =
-        labeled(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad", "namespace": "default"},
-            "dada": {}}));
+    let misspelled = labeled_object(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad", "namespace": "default"},
+            "dada": {}}),
+    );
     let error = cluster.apply(&misspelled).unwrap_err();
     assert_eq!(error.code().id, "LF4203");
     assert!(error.to_string().contains("ConfigMap default/bad") && error.to_string().contains(".dada"), "{error}");
     let impatient = cluster.with_patience(Duration::from_secs(1));
-    let unknown = labeled(
+    let unknown = labeled_object(
         json!({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "a", "namespace": "default"}}),
     );
     let error = impatient.apply(&unknown).unwrap_err();
@@ -95,15 +96,16 @@ fn bad_objects_are_named(cluster: &Cluster) {
         (error.code().id, error.to_string().as_str()),
         ("LF4205", "the cluster does not know the kind Thing of example.org/v1")
     );
-    assert_eq!(cluster.compare(&unknown).unwrap(), Applied::Absent);
-    let astray = labeled(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad"}}));
+    assert_eq!(cluster.compare(&unknown).unwrap(), Comparison::Absent);
+    let astray = labeled_object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad"}}));
     assert_eq!(cluster.apply(&astray).unwrap_err().code().id, "LF4206");
 }
 
 fn deletion_waits_and_spares_foreign(plane: &ControlPlane, cluster: &Cluster) {
-    let held =
-        labeled(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "namespace": "default",
-            "finalizers": ["example.org/hold"]}}));
+    let held = labeled_object(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "namespace": "default",
+            "finalizers": ["example.org/hold"]}}),
+    );
     cluster.apply(&held).unwrap();
     let error = cluster.delete(&ObjectName::of(&held).unwrap(), Duration::from_secs(1)).unwrap_err();
     assert_eq!(error.code().id, "LF4210");

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::time::Duration;
 
 use landfall_cluster::{Canaries, CanaryForm, Cluster, ObjectName, Owner};
-use landfall_engine::step::{Observed, Step, StepError};
-use landfall_error_codes::{Coded, codes};
+use landfall_engine::step::{ObservedState, Step, StepError};
+use landfall_error_codes::{CodedError, codes};
 use landfall_lifecycle::site::Site;
 use landfall_lifecycle::steps::canary::Canary;
 use landfall_lifecycle::steps::component::Component;
@@ -144,7 +144,7 @@ fn site(plane: &ControlPlane, port: u16) -> Site {
     plane.site(release, &[("one", form(1, port)), ("two", form(2, port))])
 }
 
-fn left(cluster: &Cluster) -> Vec<String> {
+fn remaining_canaries(cluster: &Cluster) -> Vec<String> {
     let name = |object: &Value| {
         format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
     };
@@ -182,7 +182,7 @@ fn canary_leaves_nothing() {
 
 fn passes(plane: &ControlPlane, cluster: &Cluster, site: &mut Site) {
     let step = canary(2);
-    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Absent);
     let output = std::thread::scope(|scope| {
         let seen = scope.spawn(|| {
             let pod = ObjectName::new("v1", "Pod", "default", "web-canary");
@@ -203,7 +203,7 @@ fn passes(plane: &ControlPlane, cluster: &Cluster, site: &mut Site) {
     let proofs: Vec<&str> =
         output["proofs"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(proofs, ["answers", "answers"], "before it serves, and after the watch");
-    assert_eq!(left(cluster), Vec::<String>::new());
+    assert_eq!(remaining_canaries(cluster), Vec::<String>::new());
     expect_earlier_form(plane);
 }
 
@@ -222,17 +222,17 @@ fn fails(plane: &ControlPlane, cluster: &Cluster, node: &Node<'_>, site: &mut Si
     let parts =
         ["canary of component web failed", "web-canary", "proof answers", "expected status 200", "form 2 says 500"];
     failure(&step, site, &parts);
-    assert!(matches!(step.observe(site).unwrap(), Observed::Partial(_)));
+    assert!(matches!(step.observe(site).unwrap(), ObservedState::Partial(_)));
     let pod = cluster.get(&ObjectName::new("v1", "Pod", "default", "web-canary")).unwrap().unwrap();
     assert!(!is_true(&pod, "landfall.dev/proved"), "a pod that failed its proof must get no requests");
     // Whatever is left, undo removes it, once or twice; a resume begins with a new pod.
     step.undo(site, &Value::Null).unwrap();
     step.undo(site, &Value::Null).unwrap();
-    assert_eq!(left(cluster), Vec::<String>::new());
+    assert_eq!(remaining_canaries(cluster), Vec::<String>::new());
     failure(&step, site, &parts);
     node.status.store(200, Ordering::Relaxed);
     canary(0).act(site, &Value::Null).unwrap();
-    assert_eq!(left(cluster), Vec::<String>::new());
+    assert_eq!(remaining_canaries(cluster), Vec::<String>::new());
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let pod = ObjectName::new("v1", "Pod", "default", "web-canary");
@@ -259,7 +259,7 @@ fn fails(plane: &ControlPlane, cluster: &Cluster, node: &Node<'_>, site: &mut Si
 /// A power cut after each of its objects; what is left is removed by the undo, by the change of the component, and
 /// before the component stops.
 fn is_removed_wherever_it_was_cut_off(cluster: &Cluster, site: &mut Site) {
-    let objects = component("two").resolved(&site.documents).unwrap();
+    let objects = component("two").resolve_objects(&site.documents).unwrap();
     let workload = ObjectName::new("apps/v1", "Deployment", "default", "web");
     let form = CanaryForm { component: "web", workload: &workload, objects: &objects };
     let made = form.objects(|_| Ok(true)).unwrap().unwrap();
@@ -268,9 +268,9 @@ fn is_removed_wherever_it_was_cut_off(cluster: &Cluster, site: &mut Site) {
     for count in 0..=made.len() {
         let cut = |site: &mut Site, remove: &dyn Fn(&mut Site)| {
             made[..count].iter().for_each(|object| drop(cluster.apply(object).unwrap()));
-            assert_eq!(left(cluster).len(), count);
+            assert_eq!(remaining_canaries(cluster).len(), count);
             remove(site);
-            assert_eq!(left(cluster), Vec::<String>::new(), "cut off after {count} objects");
+            assert_eq!(remaining_canaries(cluster), Vec::<String>::new(), "cut off after {count} objects");
         };
         cut(site, &|site| canary(0).undo(site, &Value::Null).unwrap());
         cut(site, &|site| drop(canary(0).act(site, &Value::Null).unwrap()));
@@ -284,5 +284,5 @@ fn is_removed_wherever_it_was_cut_off(cluster: &Cluster, site: &mut Site) {
     assert_eq!(remains.code().id, "LF4210");
     let stop = Stop { workload, pods: "app=web".to_owned(), replicas: 2 };
     stop.act(site, &Value::Null).unwrap();
-    assert_eq!(left(cluster), Vec::<String>::new());
+    assert_eq!(remaining_canaries(cluster), Vec::<String>::new());
 }

@@ -8,7 +8,7 @@ use landfall_agent::control_plane_files::renew_control_plane;
 use landfall_agent::kubelet_files;
 use landfall_agent::programs::Programs;
 use landfall_agent::renewal::files_below;
-use landfall_agent::validity::Found;
+use landfall_agent::validity::CertificateState;
 use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_host::pack;
 use landfall_host::paths::SitePaths;
@@ -55,7 +55,7 @@ impl Host {
                 .arguments(["init", "phase"])
                 .arguments(phase)
                 .arguments(["--config", "/var/lib/landfall/node/kubeadm.yaml"]);
-            command.checked(Subprocesses.run(&command, None)).unwrap();
+            command.check_output(Subprocesses.run(&command, None)).unwrap();
         }
         host
     }
@@ -97,7 +97,7 @@ fn lost_kubelet_certificate_is_replaced() {
         assert!(kubelet_files::needs_repair(&host.paths, now).unwrap());
         kubelet_files::prepare(&host.paths, &host.programs, now).unwrap();
         // kubeadm asked the clock a little later.
-        let found = Found::in_kubeconfig(Some(&fs_err::read(&kubeconfig).unwrap()));
+        let found = CertificateState::in_kubeconfig(Some(&fs_err::read(&kubeconfig).unwrap()));
         assert_eq!(found.due(Timestamp::now()), None, "{text:?} {held:?}");
         assert!(!current.exists() && !host.paths.renewal().exists());
         assert!(!kubelet_files::needs_repair(&host.paths, Timestamp::now()).unwrap());

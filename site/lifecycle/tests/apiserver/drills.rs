@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use landfall_cluster::drill::{DataVolume, DrillNamespace, DrillPod, LeftoverDrill, RUNTIME_CLASS};
-use landfall_cluster::{Applied, Cluster, ClusterError, Inventory, ObjectName, Owner};
-use landfall_error_codes::Coded;
+use landfall_cluster::{Cluster, ClusterError, Comparison, Inventory, ObjectName, Owner};
+use landfall_error_codes::CodedError;
 use serde_json::{Value, json};
 
 use crate::fixture::ControlPlane;
@@ -83,11 +83,11 @@ fn scaling_yields_to_later_apply() {
     assert!(pods(&cluster).is_empty());
 
     // What was scaled is Landfall's own: it is compared and applied without a conflict, also to a third number.
-    assert_eq!(cluster.compare(&deployment(1)).unwrap(), Applied::Different);
+    assert_eq!(cluster.compare(&deployment(1)).unwrap(), Comparison::Different);
     assert_eq!(cluster.replicas(&name).unwrap(), Some(0));
     cluster.apply(&deployment(3)).unwrap();
     assert_eq!(cluster.replicas(&name).unwrap(), Some(3));
-    assert_eq!(cluster.compare(&deployment(3)).unwrap(), Applied::Same);
+    assert_eq!(cluster.compare(&deployment(3)).unwrap(), Comparison::Same);
 
     // Another manager's number still is a conflict, whatever Landfall set before.
     cluster.scale(&name, 2).unwrap();

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use landfall_cluster::{Applied, Cluster, Edited, Edits, FieldEdit, LostEdit, ObjectName, Owner, Restored};
+use landfall_cluster::{
+    Cluster, Comparison, EditableObject, Edits, FieldEdit, LostEdit, ObjectName, Owner, RestoreOutcome,
+};
 use landfall_engine::plan::StepId;
-use landfall_engine::step::{Observed, Step};
-use landfall_error_codes::Coded;
+use landfall_engine::step::{ObservedState, Step};
+use landfall_error_codes::CodedError;
 use landfall_lifecycle::steps::action::Action;
 use landfall_lifecycle::steps::component::Component;
 use landfall_lifecycle::steps::replace::Replace;
@@ -40,7 +42,7 @@ fn edit(plane: &ControlPlane, data: &Value) {
 }
 
 /// Both values now, and who owns the size.
-fn found(cluster: &Cluster) -> (Value, Value, Vec<String>) {
+fn values_and_owners(cluster: &Cluster) -> (Value, Value, Vec<String>) {
     let live = cluster.get(&ObjectName::of(&settings("", "")).unwrap()).unwrap().unwrap();
     let owns = |entry: &&Value| entry.pointer("/fieldsV1/f:data/f:app.size").is_some();
     let managers = live["metadata"]["managedFields"].as_array().unwrap().iter().filter(owns);
@@ -56,7 +58,7 @@ fn edits_are_listed_left_or_overwritten() {
     let editable = ["/data/level".to_owned()];
     cluster.apply(&settings("info", "1")).unwrap();
     let later = settings("warn", "3");
-    let with = |edits| Edited { object: &later, editable: &editable, edits };
+    let with = |edits| EditableObject { object: &later, editable: &editable, edits };
     assert!(cluster.edits(&with(Edits::Refuse)).unwrap().is_empty());
     edit(&plane, &json!({"level": "debug", "app.size": "2"}));
 
@@ -68,13 +70,13 @@ fn edits_are_listed_left_or_overwritten() {
     assert_eq!(values, [(json!("2"), json!("3")), (json!("debug"), json!("warn"))]);
 
     assert_eq!(cluster.apply_edited(&with(Edits::Refuse)).unwrap_err().code().id, "LF4204");
-    assert_eq!(found(&cluster), (json!("debug"), json!("2"), vec!["kubectl-edit".to_owned()]));
-    assert_eq!(cluster.compare_edited(&with(Edits::Overwrite)).unwrap(), Applied::Different);
+    assert_eq!(values_and_owners(&cluster), (json!("debug"), json!("2"), vec!["kubectl-edit".to_owned()]));
+    assert_eq!(cluster.compare_edited(&with(Edits::Overwrite)).unwrap(), Comparison::Different);
     cluster.apply_edited(&with(Edits::Leave)).unwrap();
-    assert_eq!(found(&cluster), (json!("debug"), json!("2"), vec!["kubectl-edit".to_owned()]));
+    assert_eq!(values_and_owners(&cluster), (json!("debug"), json!("2"), vec!["kubectl-edit".to_owned()]));
     cluster.apply_edited(&with(Edits::Overwrite)).unwrap();
-    assert_eq!(found(&cluster), (json!("debug"), json!("3"), vec!["landfall".to_owned()]));
-    assert_eq!(cluster.compare_edited(&with(Edits::Refuse)).unwrap(), Applied::Same);
+    assert_eq!(values_and_owners(&cluster), (json!("debug"), json!("3"), vec!["landfall".to_owned()]));
+    assert_eq!(cluster.compare_edited(&with(Edits::Refuse)).unwrap(), Comparison::Same);
 }
 
 fn component(level: &str, size: &str, edits: Edits) -> Component {
@@ -118,17 +120,17 @@ fn undo_restores_overwritten_edits() {
         after: Box::new(Action::Component(component("warn", "3", Edits::Refuse))),
     };
     let observed = refusing.observe(site).unwrap();
-    assert!(matches!(&observed, Observed::Foreign(text) if text.contains(".data.app.size")), "{observed:?}");
+    assert!(matches!(&observed, ObservedState::Foreign(text) if text.contains(".data.app.size")), "{observed:?}");
 
     let after = component("warn", "3", Edits::Overwrite);
     let replace =
         Replace { before: Box::new(Action::Component(before)), after: Box::new(Action::Component(after.clone())) };
     let noted = replace.prepare(site).unwrap();
     replace.act(site, &noted).unwrap();
-    assert_eq!(found(&cluster), (json!("debug"), json!("3"), vec!["landfall".to_owned()]));
-    assert_eq!(after.observe(site).unwrap(), Observed::Done);
+    assert_eq!(values_and_owners(&cluster), (json!("debug"), json!("3"), vec!["landfall".to_owned()]));
+    assert_eq!(after.observe(site).unwrap(), ObservedState::Done);
     replace.undo(site, &noted).unwrap();
-    let (level, number, managers) = found(&cluster);
+    let (level, number, managers) = values_and_owners(&cluster);
     assert_eq!((level, number), (json!("debug"), json!("2")));
     assert!(managers.contains(&"kubectl-edit".to_owned()), "{managers:?}");
 
@@ -136,7 +138,7 @@ fn undo_restores_overwritten_edits() {
     replace.act(site, &noted).unwrap();
     edit(&plane, &json!({"app.size": "9"}));
     replace.undo(site, &noted).unwrap();
-    assert_eq!(found(&cluster).1, json!("9"));
+    assert_eq!(values_and_owners(&cluster).1, json!("9"));
 }
 
 /// Keeps what is reported.
@@ -186,7 +188,7 @@ fn removed_component_returns_with_edits() {
     let retire = Retire { step: StepId("component/web".to_owned()), before: Box::new(Action::Component(made.clone())) };
     let kept = retire.prepare(site).unwrap();
     retire.act(site, &kept).unwrap();
-    assert_eq!(retire.observe(site).unwrap(), Observed::Done);
+    assert_eq!(retire.observe(site).unwrap(), ObservedState::Done);
     // The secret stays, and a person changes it.
     patch("secret", json!({"data": {"key": "Yw=="}}));
     // The later form of the component is applied, and goes back.
@@ -198,7 +200,7 @@ fn removed_component_returns_with_edits() {
     assert_eq!(key(), "Yw==", "the undo removed what holds data");
     for _ in 0..2 {
         retire.undo(site, &kept).unwrap();
-        assert_eq!((found(&cluster).0, found(&cluster).1), (json!("debug"), json!("2")));
+        assert_eq!((values_and_owners(&cluster).0, values_and_owners(&cluster).1), (json!("debug"), json!("2")));
         let query = "jsonpath={.metadata.annotations.a\\.b/c} {.spec.ports[?(@.port==53)].targetPort}";
         assert_eq!(plane.kubectl(&["get", "service", "web", "-o", query], None), "2 5353");
         assert_eq!(key(), "Yw==");
@@ -228,21 +230,21 @@ fn lost_edits_are_named() {
     };
     let dotted = edit(".metadata.annotations.a.b/c", Some("/metadata/annotations/a.b~1c"), Some(json!("2")));
     for _ in 0..2 {
-        assert_eq!(restore(&name, None, &dotted), Restored::Made);
+        assert_eq!(restore(&name, None, &dotted), RestoreOutcome::Made);
         let live = cluster.get(&name).unwrap().unwrap();
         assert_eq!(live["metadata"]["annotations"]["a.b/c"], "2");
     }
     // It has another value now, and the release never had one.
     let other = FieldEdit { now: Some(json!("3")), ..dotted };
-    assert_eq!(restore(&name, None, &other), Restored::EditedSince);
-    assert_eq!(restore(&name, Some(&annotated), &other), Restored::EditedSince);
+    assert_eq!(restore(&name, None, &other), RestoreOutcome::EditedSince);
+    assert_eq!(restore(&name, Some(&annotated), &other), RestoreOutcome::EditedSince);
     let applied = settings("info", "1");
     let size = edit(".data.app.size", Some("/data/app.size"), Some(json!("7")));
-    assert_eq!(restore(&name, Some(&applied), &size), Restored::Made);
-    assert_eq!(found(&cluster).1, json!("7"));
+    assert_eq!(restore(&name, Some(&applied), &size), RestoreOutcome::Made);
+    assert_eq!(values_and_owners(&cluster).1, json!("7"));
     let item = edit(r#".spec.ports[name="x"].port"#, None, Some(json!(1)));
-    assert_eq!(restore(&name, None, &item), Restored::PlaceMissing);
-    assert_eq!(restore(&name, None, &edit(".data.key", None, None)), Restored::ValueUnknown);
+    assert_eq!(restore(&name, None, &item), RestoreOutcome::PlaceMissing);
+    assert_eq!(restore(&name, None, &edit(".data.key", None, None)), RestoreOutcome::ValueUnknown);
     let missing = ObjectName::new("v1", "ConfigMap", "default", "missing");
-    assert_eq!(restore(&missing, None, &size), Restored::ObjectMissing);
+    assert_eq!(restore(&missing, None, &size), RestoreOutcome::ObjectMissing);
 }

@@ -11,7 +11,7 @@ use landfall_host::paths::SitePaths;
 use landfall_lifecycle::site::{Site, UndoScope};
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use landfall_release_document::ReleaseDocument;
 use landfall_test_control_plane::ADVERTISED;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ impl ControlPlane {
             release: Arc::new(release),
             documents: Arc::new(documents.collect()),
             node: NodeIdentity { name: "node".to_owned(), address: ADVERTISED.parse().unwrap() },
-            progress: Arc::new(Silent),
+            progress: Arc::new(SilentProgress),
             commands: Arc::new(Subprocesses),
             payload: Sample::tiny(&vendor).unwrap().head.into_verified().into(),
             media_path: self.root().join("media"),

@@ -2,8 +2,8 @@
 //! component cannot come up.
 
 use landfall_engine::plan::PlannedStep;
-use landfall_engine::step::{Observed, StepError};
-use landfall_error_codes::Coded;
+use landfall_engine::step::{ObservedState, StepError};
+use landfall_error_codes::CodedError;
 use landfall_lifecycle::configuration::ResolvedValues;
 use landfall_lifecycle::plan::components::{ComponentInputs, component_steps};
 use landfall_lifecycle::site::Site;
@@ -71,21 +71,21 @@ pub type Run = (PlannedStep<Action>, Value);
 
 /// A step that failed.
 #[derive(Debug)]
-pub struct Failed {
+pub struct StepFailure {
     step: String,
     error: StepError,
 }
 
 /// Runs all steps; the error names the step that failed.
-pub fn install(site: &mut Site) -> Result<Vec<Run>, Box<Failed>> {
+pub fn install(site: &mut Site) -> Result<Vec<Run>, Box<StepFailure>> {
     let mut done = Vec::new();
     for planned in plan(site) {
         let step = resolve(&planned.action);
-        let failed = |error| Box::new(Failed { step: planned.id.to_string(), error });
-        assert!(!matches!(step.observe(site).map_err(failed)?, Observed::Foreign(_)));
+        let failed = |error| Box::new(StepFailure { step: planned.id.to_string(), error });
+        assert!(!matches!(step.observe(site).map_err(failed)?, ObservedState::Foreign(_)));
         let before = step.prepare(site).map_err(failed)?;
         step.act(site, &before).map_err(failed)?;
-        assert_eq!(step.observe(site).map_err(failed)?, Observed::Done, "{}", planned.id);
+        assert_eq!(step.observe(site).map_err(failed)?, ObservedState::Done, "{}", planned.id);
         done.push((planned, before));
     }
     Ok(done)
@@ -138,7 +138,7 @@ fn failed_component_gives_its_reason() {
     // again, as by a resume.
     let message = (0..TRIES)
         .map(|_| {
-            let Failed { step, error } = *install(site).unwrap_err();
+            let StepFailure { step, error } = *install(site).unwrap_err();
             assert_eq!((step.as_str(), error.code().id), ("ready/web", "LF4208"));
             error.to_string()
         })

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use landfall_cluster::{Cluster, Inventory, Listener, LogSelection, Logged, ObjectName, Owner};
+use landfall_cluster::{Cluster, Inventory, Listener, LogItem, LogSelection, ObjectName, Owner};
 use serde_json::{Value, json};
 
 use crate::fixture::ControlPlane;
@@ -66,7 +66,7 @@ fn job_and_new_pods_are_followed() {
 
     let (sender, started) = mpsc::channel();
     let listener: Listener = Arc::new(move |logged| match logged {
-        Logged::Started { pod, .. } => {
+        LogItem::Started { pod, .. } => {
             sender.send(pod).unwrap();
             ControlFlow::Break(())
         }

@@ -58,7 +58,7 @@ fn widget() -> (Value, Value) {
     (definition, widget)
 }
 
-fn listed(cluster: &Cluster) -> Vec<ListedKind> {
+fn list_kinds(cluster: &Cluster) -> Vec<ListedKind> {
     cluster.saved_objects().unwrap().map(Result::unwrap).collect()
 }
 
@@ -103,7 +103,7 @@ fn deleted_namespace_returns_as_saved() {
     apply(&widget);
     wait_for("the controllers' objects", || is_settled(&cluster));
 
-    let kinds = listed(&cluster);
+    let kinds = list_kinds(&cluster);
     let saved = of_team(&kinds);
     let names: Vec<&str> = saved.keys().map(String::as_str).collect();
     assert_eq!(
@@ -136,10 +136,10 @@ fn deleted_namespace_returns_as_saved() {
         assert!(kind != "v1 Pod" || found.objects.is_empty(), "{:?}", found.objects);
     }
     assert!(kinds.iter().all(|kind| kind.unreadable.is_none()), "{kinds:?}");
-    assert_eq!(of_team(&listed(&cluster)), saved, "what does not change is saved as it was");
+    assert_eq!(of_team(&list_kinds(&cluster)), saved, "what does not change is saved as it was");
 
     plane.kubectl(&["delete", "namespace", "team", "--timeout=90s"], None);
-    assert!(of_team(&listed(&cluster)).is_empty());
+    assert!(of_team(&list_kinds(&cluster)).is_empty());
     let items: Vec<Value> = kinds
         .iter()
         .flat_map(|kind| &kind.objects)
@@ -148,7 +148,7 @@ fn deleted_namespace_returns_as_saved() {
         .collect();
     apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}));
     wait_for("the controllers' objects", || is_settled(&cluster));
-    assert_eq!(of_team(&listed(&cluster)), saved);
+    assert_eq!(of_team(&list_kinds(&cluster)), saved);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn silent_software_hides_only_own_objects() {
             "insecureSkipTLSVerify": true, "service": {"namespace": "team", "name": "nobody"}}}));
     wait_for("the second version", || cluster.resource("example.com/v2", "Widget").is_ok());
 
-    let kinds = listed(&cluster);
+    let kinds = list_kinds(&cluster);
     let widgets = kinds.iter().find(|kind| kind.kind == "example.com/v2 Widget").expect("a kind");
     assert!(widgets.objects.is_empty() && widgets.unreadable.is_some(), "{widgets:?}");
     assert!(kinds.iter().any(|kind| kind.kind == "v1 Secret" && kind.unreadable.is_none()));

@@ -1,7 +1,7 @@
 //! kubeadm's phases over what a power cut leaves of them: real kubeadm, and the objects and files that it really
 //! leaves.
 
-use landfall_engine::step::{Observed, Step};
+use landfall_engine::step::{ObservedState, Step};
 use landfall_host::paths::SitePaths;
 use landfall_lifecycle::site::Site;
 use landfall_lifecycle::steps::kubeadm_phase::{KubeadmPhase, Phase};
@@ -60,19 +60,19 @@ fn phase_needs_all_results() {
         (phase(Phase::BootstrapToken), &["bootstrap-token"], CLUSTER_INFORMATION),
         (phase(Phase::Proxy), &["addon", "kube-proxy"], PROXY),
     ] {
-        assert_eq!(step.observe(site).unwrap(), Observed::Absent, "{arguments:?}");
+        assert_eq!(step.observe(site).unwrap(), ObservedState::Absent, "{arguments:?}");
         plane.kubeadm_phase(arguments);
         if step.phase == Phase::UploadConfiguration {
             // kubeadm itself does this where the kubeconfig is the one in /etc/kubernetes.
             plane.kubectl(&["create", "clusterrolebinding", rights, "--clusterrole=cluster-admin", group], None);
         }
-        assert_eq!(step.observe(site).unwrap(), Observed::Done, "{arguments:?}");
+        assert_eq!(step.observe(site).unwrap(), ObservedState::Done, "{arguments:?}");
         for object in objects {
             plane.kubectl(&["delete", "-n", namespace, object], None);
             let observed = step.observe(site).unwrap();
-            assert!(matches!(observed, Observed::Partial(_)), "without {object}: {observed:?}");
+            assert!(matches!(observed, ObservedState::Partial(_)), "without {object}: {observed:?}");
             plane.kubeadm_phase(arguments);
-            assert_eq!(step.observe(site).unwrap(), Observed::Done, "{object} came again");
+            assert_eq!(step.observe(site).unwrap(), ObservedState::Done, "{object} came again");
         }
     }
 }
@@ -93,13 +93,13 @@ fn lost_certificate_files_are_recreated() {
     write(&site.paths, &configuration);
     let step = phase(Phase::Certificates);
     step.act(site, &Value::Null).unwrap();
-    assert_eq!(step.observe(site).unwrap(), Observed::Done);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Done);
     for lost in ["ca.key", "ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "apiserver.key", "etcd/peer.crt", "sa.pub"] {
         let path = site.paths.kubernetes().join("pki").join(lost);
         durable::write_file(&path, b"", 0o600).unwrap();
-        assert!(matches!(step.observe(site).unwrap(), Observed::Partial(_)), "{lost}");
+        assert!(matches!(step.observe(site).unwrap(), ObservedState::Partial(_)), "{lost}");
         step.act(site, &Value::Null).unwrap_or_else(|error| panic!("{lost}: {error}"));
-        assert_eq!(step.observe(site).unwrap(), Observed::Done, "{lost}");
+        assert_eq!(step.observe(site).unwrap(), ObservedState::Done, "{lost}");
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_cluster::Cluster;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_host::paths::SitePaths;
-use landfall_lifecycle::operations::{Operations, ProbeReport, ProbeRequest, Probed};
+use landfall_lifecycle::operations::{Operations, ProbeOutcome, ProbeReport, ProbeRequest};
 use landfall_media::counters::IoCounters;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use rustix::process::{Signal, getpid, kill_process};
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn request(kubeconfig: PathBuf, limit: Duration) -> ProbeRequest {
 }
 
 fn operations(plane: &ControlPlane) -> Operations {
-    Operations { paths: SitePaths::below(plane.root()), progress: Arc::new(Silent), io: IoCounters::default() }
+    Operations { paths: SitePaths::below(plane.root()), progress: Arc::new(SilentProgress), io: IoCounters::default() }
 }
 
 /// Probes as the administrator; returns what was found, and the names of the nodes in the order in which they were
@@ -62,7 +62,7 @@ fn pods(cluster: &Cluster) -> Option<Vec<Value>> {
 /// Code and reason of a node without facts.
 fn absent<'a>(report: &'a ProbeReport, name: &str) -> (&'static str, &'a str) {
     let node = report.nodes.iter().find(|node| node.name == name).unwrap();
-    let Probed::Absent(absent) = &node.probed else { panic!("{name} has facts") };
+    let ProbeOutcome::Absent(absent) = &node.probed else { panic!("{name} has facts") };
     (absent.code, &absent.reason)
 }
 

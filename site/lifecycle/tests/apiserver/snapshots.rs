@@ -11,7 +11,7 @@ use crate::installing::{install, sample_release, settings_and_service};
 /// How long controllers may take to finish on both sites.
 const LIMIT: Duration = Duration::from_secs(90);
 
-fn installed() -> ControlPlane {
+fn installed_plane() -> ControlPlane {
     let plane = ControlPlane::start();
     let site = &mut plane.site(sample_release(), &[("documents/objects/web.json", json!(settings_and_service()))]);
     install(site).unwrap();
@@ -27,7 +27,11 @@ fn as_on_any_machine(plane: &ControlPlane) -> Snapshot {
 }
 
 /// The differences once they fulfill a condition, or those at the end of the limit.
-fn shown(first: &ControlPlane, second: &ControlPlane, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
+fn wait_for_differences(
+    first: &ControlPlane,
+    second: &ControlPlane,
+    wanted: impl Fn(&[String]) -> bool,
+) -> Vec<String> {
     let begun = Instant::now();
     loop {
         let differences = difference(&as_on_any_machine(first), &as_on_any_machine(second));
@@ -42,8 +46,8 @@ fn shown(first: &ControlPlane, second: &ControlPlane, wanted: impl Fn(&[String])
 #[test]
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
 fn site_snapshots_show_planted_differences() {
-    let (first, second) = (installed(), installed());
-    assert_eq!(shown(&first, &second, <[String]>::is_empty), Vec::<String>::new());
+    let (first, second) = (installed_plane(), installed_plane());
+    assert_eq!(wait_for_differences(&first, &second, <[String]>::is_empty), Vec::<String>::new());
     let (one, two) = (as_on_any_machine(&first), as_on_any_machine(&second));
     assert!(one.objects.len() > 100, "{}", one.objects.len());
     assert_ne!(one.secrets["Secret web/web"], two.secrets["Secret web/web"]);
@@ -55,7 +59,7 @@ fn site_snapshots_show_planted_differences() {
         "NetworkPolicy web/landfall-default-deny: 1 in the first, 0 in the second",
     ];
     let is_shown = |shown: &[String], part: &str| shown.iter().any(|line| line.contains(part));
-    let planted = shown(&first, &second, |shown| parts.iter().all(|part| is_shown(shown, part)));
+    let planted = wait_for_differences(&first, &second, |shown| parts.iter().all(|part| is_shown(shown, part)));
     for part in parts {
         assert!(is_shown(&planted, part), "{part} in {planted:?}");
     }

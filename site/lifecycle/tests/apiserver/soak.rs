@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landfall_cluster::{Inventory, ObjectName};
 use landfall_engine::step::Step;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_host::paths::SitePaths;
 use landfall_lifecycle::steps::component_ready::ComponentReady;
 use landfall_lifecycle::steps::soak::Soak;

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_cluster::{Inventory, ObjectName, Owner};
 use landfall_engine::plan::StepId;
-use landfall_engine::step::{Observed, Step};
-use landfall_error_codes::Coded;
+use landfall_engine::step::{ObservedState, Step};
+use landfall_error_codes::CodedError;
 use landfall_lifecycle::configuration::Patch;
 use landfall_lifecycle::site::{Site, SiteRelease};
 use landfall_lifecycle::steps::action::Action;
@@ -42,21 +42,21 @@ fn namespace(name: &str) -> Namespace {
 fn run<S: Step<Site>>(step: &S, site: &mut Site) -> Value {
     let before = step.prepare(site).unwrap();
     step.act(site, &before).unwrap();
-    assert_eq!(step.observe(site).unwrap(), Observed::Done);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Done);
     // A rerun after a crash finds everything there and leaves it so.
     step.act(site, &before).unwrap();
-    assert_eq!(step.observe(site).unwrap(), Observed::Done);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Done);
     before
 }
 
 #[track_caller]
-fn is_foreign(observed: &Observed, part: &str) {
-    assert!(matches!(observed, Observed::Foreign(text) if text.contains(part)), "{observed:?}");
+fn is_foreign(observed: &ObservedState, part: &str) {
+    assert!(matches!(observed, ObservedState::Foreign(text) if text.contains(part)), "{observed:?}");
 }
 
 #[track_caller]
-fn is_partial(observed: &Observed, part: &str) {
-    assert!(matches!(observed, Observed::Partial(text) if text.contains(part)), "{observed:?}");
+fn is_partial(observed: &ObservedState, part: &str) {
+    assert!(matches!(observed, ObservedState::Partial(text) if text.contains(part)), "{observed:?}");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn steps_are_done_and_undone() {
 
 fn namespaces(plane: &ControlPlane, site: &mut Site) {
     let step = namespace("web");
-    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Absent);
     let before = run(&step, site);
     assert_eq!(before, json!({"existed": false}));
     let token = plane.kubectl(
@@ -94,7 +94,7 @@ fn namespaces(plane: &ControlPlane, site: &mut Site) {
     plane.kubectl(&["delete", "networkpolicy", "landfall-default-deny", "-n", "web"], None);
     is_partial(&step.observe(site).unwrap(), "NetworkPolicy web/landfall-default-deny first");
     step.act(site, &before).unwrap();
-    assert_eq!(step.observe(site).unwrap(), Observed::Done);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Done);
 
     plane.kubectl(&["create", "namespace", "theirs"], None);
     let foreign = namespace("theirs");
@@ -106,7 +106,7 @@ fn namespaces(plane: &ControlPlane, site: &mut Site) {
     assert_eq!(plane.kubectl(&["get", "namespace", "theirs", "-o", "name"], None), "namespace/theirs\n");
 
     step.undo(site, &before).unwrap();
-    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Absent);
     step.undo(site, &before).unwrap();
 }
 
@@ -124,7 +124,7 @@ fn mode(path: &Path) -> u32 {
 
 fn secrets(plane: &ControlPlane, site: &mut Site) {
     let step = secret();
-    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Absent);
     let before = run(&step, site);
     let path = Secret::file(&site.paths.secrets(), "default", "password");
     assert_eq!((mode(&path), mode(path.parent().unwrap()), mode(&site.paths.secrets())), (0o600, 0o700, 0o700));
@@ -145,10 +145,10 @@ fn secrets(plane: &ControlPlane, site: &mut Site) {
     durable::remove_file(&path).unwrap();
     is_foreign(&step.observe(site).unwrap(), "exists and its file");
     durable::write_file(&path, &bytes, 0o600).unwrap();
-    assert_eq!(step.observe(site).unwrap(), Observed::Done);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Done);
 
     step.undo(site, &before).unwrap();
-    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Absent);
     assert!(!site.paths.secrets().exists());
     // An uninstall that keeps data keeps the key to it.
     run(&step, site);
@@ -185,7 +185,7 @@ fn site_secrets(plane: &ControlPlane, site: &mut Site) {
     let error = first.observe(site).unwrap_err();
     assert_eq!(error.code().id, "LF4213", "{error}");
     give(site, 1, "first-password");
-    assert_eq!(first.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(first.observe(site).unwrap(), ObservedState::Absent);
     let before = run(&first, site);
     let live = |key: &str| {
         let template = format!("go-template={{{{.data.{key} | base64decode}}}}");
@@ -205,12 +205,12 @@ fn site_secrets(plane: &ControlPlane, site: &mut Site) {
     replace.rescue(site, &before).unwrap();
     assert_eq!(live("password"), "first-password");
     replace.undo(site, &before).unwrap();
-    assert_eq!(first.observe(site).unwrap(), Observed::Done);
+    assert_eq!(first.observe(site).unwrap(), ObservedState::Done);
 
     first.undo(site, &Value::Null).unwrap();
     let files = site.paths.site_secrets().join("default");
     assert!(!files.join("directory.1.json").exists() && files.join("directory.2.json").exists());
-    assert!(matches!(site_secret(2).observe(site).unwrap(), Observed::Absent));
+    assert!(matches!(site_secret(2).observe(site).unwrap(), ObservedState::Absent));
     site_secret(2).undo(site, &Value::Null).unwrap();
     assert!(!site.paths.site_secrets().exists());
 }
@@ -221,7 +221,7 @@ fn mounts(plane: &ControlPlane, site: &mut Site) {
             "node": "node",
     }))
     .unwrap();
-    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Absent);
     let before = run(&step, site);
     let started = std::time::Instant::now();
     while plane.kubectl(&["get", "pvc", "weights", "-o", "jsonpath={.status.phase}"], None) != "Bound" {
@@ -229,12 +229,12 @@ fn mounts(plane: &ControlPlane, site: &mut Site) {
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
     // Binding writes into both objects; they are still as they should be, and a rerun is no conflict.
-    assert_eq!(step.observe(site).unwrap(), Observed::Done);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Done);
     step.act(site, &before).unwrap();
     let path = plane.kubectl(&["get", "pv", "landfall-default-weights", "-o", "jsonpath={.spec.hostPath.path}"], None);
     assert_eq!(Path::new(&path), site.paths.files().join("00aa"));
     step.undo(site, &before).unwrap();
-    assert_eq!(step.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(step.observe(site).unwrap(), ObservedState::Absent);
 }
 
 fn component(objects: &str) -> Component {
@@ -323,7 +323,7 @@ fn objects_move(plane: &ControlPlane) {
     taker.undo(site, &before).unwrap();
     with.act(&mut earlier, &Value::Null).unwrap();
     assert_eq!(uid(), first, "the undo made the object again");
-    assert_eq!(with.observe(&mut earlier).unwrap(), Observed::Done);
+    assert_eq!(with.observe(&mut earlier).unwrap(), ObservedState::Done);
 
     // The taker is changed first: the giver prunes nothing that is no longer its own, in whatever release.
     taker.act(site, &before).unwrap();
@@ -374,7 +374,7 @@ fn components(plane: &ControlPlane) {
     ];
     let site = &mut plane.site(release(&json!([]), &json!([]), &json!([])), &documents);
     let (one, two) = (component("one"), component("two"));
-    assert_eq!(one.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(one.observe(site).unwrap(), ObservedState::Absent);
 
     // A crash after the inventory and the first object.
     let before = one.prepare(site).unwrap();
@@ -383,17 +383,17 @@ fn components(plane: &ControlPlane) {
     let inventory = Inventory { owner: owner(), namespace: "default".to_owned(), objects: names.to_vec() };
     inventory.write(&cluster).unwrap();
     is_partial(&one.observe(site).unwrap(), "only the inventory");
-    cluster.apply(&one.resolved(&site.documents).unwrap()[0]).unwrap();
+    cluster.apply(&one.resolve_objects(&site.documents).unwrap()[0]).unwrap();
     is_partial(&one.observe(site).unwrap(), "are missing");
     one.act(site, &before).unwrap();
-    assert_eq!(one.observe(site).unwrap(), Observed::Done);
+    assert_eq!(one.observe(site).unwrap(), ObservedState::Done);
     assert_eq!(plane.kubectl(&["get", "thing", "first", "-o", "jsonpath={.spec.size}"], None), "3");
 
     let ready = ComponentReady { component: "web".to_owned(), namespace: "default".to_owned(), seconds: 10 };
-    assert_eq!(ready.observe(site).unwrap(), Observed::Done);
+    assert_eq!(ready.observe(site).unwrap(), ObservedState::Done);
     ready.act(site, &Value::Null).unwrap();
     let unapplied = ComponentReady { component: "nobody".to_owned(), ..ready };
-    assert_eq!(unapplied.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(unapplied.observe(site).unwrap(), ObservedState::Absent);
     assert_eq!(unapplied.act(site, &Value::Null).unwrap_err().code().id, "LF4208");
 
     // The next release drops one object and brings another: Landfall's harmless objects are pruned; undo neither
@@ -407,7 +407,7 @@ fn components(plane: &ControlPlane) {
     assert_eq!(plane.kubectl(&["get", "thing", "first", "-o", "name"], None), "thing.example.org/first\n");
 
     one.undo(site, &before).unwrap();
-    assert_eq!(one.observe(site).unwrap(), Observed::Absent);
+    assert_eq!(one.observe(site).unwrap(), ObservedState::Absent);
     assert_eq!(plane.kubectl(&["get", "crd", "-o", "name"], None), "");
     assert_eq!(Inventory::read(&cluster, "default", "web").unwrap(), None);
 }

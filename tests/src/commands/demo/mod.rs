@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::console::Console;
-use crate::proofs::{self, Expected};
+use crate::proofs::{self, ExpectedRelease};
 use crate::results::{self, Outcome, Run};
 use crate::site::{Machine, MachineSpec, Site};
 use crate::starter::{land, release, show, write_stick};
@@ -39,7 +39,7 @@ pub struct Arguments {
 
 impl Arguments {
     /// Returns the command under which its results are listed.
-    fn listed(&self) -> &'static str {
+    fn result_name(&self) -> &'static str {
         if self.upgrade { results::DEMO_UPGRADE } else { results::DEMO }
     }
 }
@@ -58,9 +58,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if arguments.upgrade {
         later_releases::build(&vendor, &folder)?;
     }
-    let expected = Expected::from_inspection(&vendor.report(&["inspect", &bundle.display().to_string()])?)?;
+    let expected = ExpectedRelease::from_inspection(&vendor.report(&["inspect", &bundle.display().to_string()])?)?;
     end_earlier_demo()?;
-    let site = Site::kept(SITE)?;
+    let site = Site::start_kept(SITE)?;
     // With a default route and a nameserver, packets of software that phones home reach the switch, which records and
     // drops them. Otherwise, the machine's own kernel would refuse them unrecorded.
     let spec = MachineSpec::new(MACHINE).stick(folder.join("stick")).default_route().nameserver();
@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let minutes = results::minutes(results::elapsed()?);
     farewell(&folder, &console, &minutes);
     if arguments.report {
-        run.keep_command(&Outcome { name: arguments.listed(), minutes, has_passed: true })?;
+        run.keep_command(&Outcome { name: arguments.result_name(), minutes, has_passed: true })?;
     }
     Ok(0)
 }
@@ -116,7 +116,7 @@ fn prove(machine: &Machine) -> Result<()> {
 }
 
 /// Waits until the status says that everything is ready, and shows it.
-fn show_status(machine: &Machine, expected: &Expected) -> Result<()> {
+fn show_status(machine: &Machine, expected: &ExpectedRelease) -> Result<()> {
     proofs::wait_ready(machine, expected)?;
     printer::data(machine.run("/media/stick/landfall status")?.stdout.trim_end());
     Ok(())
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn demo_variants_have_separate_results() {
-        let listed = |line: &str| Line::try_parse_from(line.split(' ')).map(|line| line.arguments.listed());
+        let listed = |line: &str| Line::try_parse_from(line.split(' ')).map(|line| line.arguments.result_name());
         assert_eq!(listed("demo --report").unwrap(), "cargo xtask demo");
         assert_eq!(listed("demo --upgrade --report").unwrap(), "cargo xtask demo --upgrade");
         for line in ["demo --down --report", "demo --down --upgrade"] {

@@ -39,7 +39,7 @@ struct Row {
 }
 
 /// State that must survive each operation.
-struct Kept<'a> {
+struct PreservedState<'a> {
     machine: &'a Machine,
     /// Number of the last line that the bulletin has acknowledged; 0 before it is installed.
     line: u64,
@@ -52,10 +52,10 @@ pub(super) fn rehearse(machine: &Machine) -> Result<()> {
     writer::start(machine)?;
     caller::start(machine)?;
     edits::make(machine)?;
-    let mut kept = Kept { machine, line: 0, components: components(machine)? };
+    let mut kept = PreservedState { machine, line: 0, components: components(machine)? };
     caller::next_answers(machine, &kept.components)?;
     let rows = ACTS.iter().map(|act| kept.perform(act)).collect::<Result<Vec<_>>>()?;
-    let acknowledged = writer::acknowledged(machine)?.expect_kept(machine)?;
+    let acknowledged = writer::acknowledgments(machine)?.expect_kept(machine)?;
     print_table(&rows);
     print_downtimes(&rows);
     printer::note(format!("proved: {acknowledged} rows were acknowledged in the meantime, and none is missing"));
@@ -64,7 +64,7 @@ pub(super) fn rehearse(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-impl Kept<'_> {
+impl PreservedState<'_> {
     /// Runs an operation, and fails unless everything has survived.
     fn perform(&mut self, act: &'static Act) -> Result<Row> {
         let (machine, command) = (self.machine, act.command.join(" "));
@@ -73,7 +73,7 @@ impl Kept<'_> {
         let status = machine.run_streaming("/media/stick/landfall", act.command, show)?;
         let seconds = begun.elapsed().as_secs_f64();
         ensure!(status.code() == Some(act.exit_code), "landfall {command} ended with {status}");
-        let found = installed(machine)?;
+        let found = installed_version(machine)?;
         ensure!(found == act.version, "{found} is installed after: {}", act.name);
         // An acknowledgment or a response after the operation ends the last pause.
         let acknowledged = writer::next_acknowledged(machine)?;
@@ -81,7 +81,7 @@ impl Kept<'_> {
         let before = std::mem::replace(&mut self.components, components(machine)?);
         let answers = caller::next_answers(machine, &self.components)?;
         self.expect_kept()?;
-        let both = caller::called().filter(|name| before.contains(*name) && self.components.contains(*name));
+        let both = caller::called_components().filter(|name| before.contains(*name) && self.components.contains(*name));
         let downtimes = both.map(|name| (name, answers.longest_pause(name, from))).collect();
         Ok(Row { act, seconds, pause_seconds: acknowledged.longest_pause(from), downtimes })
     }
@@ -90,13 +90,13 @@ impl Kept<'_> {
         edits::expect_kept(self.machine)?;
         if self.components.contains("bulletin") {
             bulletin::expect_kept(self.machine, self.line)?;
-            self.line = bulletin::acknowledged(self.machine)?;
+            self.line = bulletin::last_acknowledged(self.machine)?;
         }
         Ok(())
     }
 }
 
-fn installed(machine: &Machine) -> Result<String> {
+fn installed_version(machine: &Machine) -> Result<String> {
     let said = machine.try_run("/media/stick/landfall releases --json")?.stdout;
     let releases = documents::read(&said)?;
     let version = releases["releases"][0]["version"].as_str();
@@ -128,13 +128,13 @@ fn print_downtimes(rows: &[Row]) {
 /// Returns a heading, and a line for each operation.
 fn downtimes(rows: &[Row]) -> Vec<String> {
     let width = |name: &str| name.len().max(6);
-    let headings: Vec<String> = caller::called().map(|name| format!("  {name:>0$}", width(name))).collect();
+    let headings: Vec<String> = caller::called_components().map(|name| format!("  {name:>0$}", width(name))).collect();
     let line = |row: &Row| {
         let cell = |name: &'static str| {
             let cell = row.downtimes.get(name).map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.1}"));
             format!("  {cell:>0$}", width(name))
         };
-        format!("{:<20}{}", row.act.name, caller::called().map(cell).collect::<Vec<_>>().concat())
+        format!("{:<20}{}", row.act.name, caller::called_components().map(cell).collect::<Vec<_>>().concat())
     };
     std::iter::once(format!("{:<20}{}", "", headings.concat())).chain(rows.iter().map(line)).collect()
 }

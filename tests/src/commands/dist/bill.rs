@@ -54,14 +54,14 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// Returns the IDs of a resolved package's dependencies, without those that only builds and tests need.
-fn needed(node: &Value) -> impl Iterator<Item = &str> {
+fn dependency_ids(node: &Value) -> impl Iterator<Item = &str> {
     let is_normal = |next: &&Value| list(&next["dep_kinds"]).any(|kind| kind["kind"].is_null());
     list(&node["deps"]).filter(is_normal).filter_map(|next| next["pkg"].as_str())
 }
 
 /// Returns packages that the roots reach through normal dependencies. Those of only builds and tests are not in the
 /// programs.
-fn reached<'a>(metadata: &'a Value, roots: &[&str]) -> Result<BTreeSet<&'a str>> {
+fn reachable_packages<'a>(metadata: &'a Value, roots: &[&str]) -> Result<BTreeSet<&'a str>> {
     let nodes: BTreeMap<&str, &Value> =
         list(&metadata["resolve"]["nodes"]).filter_map(|node| Some((node["id"].as_str()?, node))).collect();
     let members: BTreeSet<&str> = list(&metadata["workspace_members"]).filter_map(Value::as_str).collect();
@@ -74,7 +74,7 @@ fn reached<'a>(metadata: &'a Value, roots: &[&str]) -> Result<BTreeSet<&'a str>>
     while let Some(id) = waiting.pop() {
         if reached.insert(id) {
             let node = nodes.get(id).copied();
-            waiting.extend(needed(node.with_context(|| format!("cargo metadata does not resolve {id}"))?));
+            waiting.extend(dependency_ids(node.with_context(|| format!("cargo metadata does not resolve {id}"))?));
         }
     }
     Ok(reached)
@@ -84,14 +84,14 @@ fn reached<'a>(metadata: &'a Value, roots: &[&str]) -> Result<BTreeSet<&'a str>>
 fn needs<'a>(metadata: &'a Value, reached: &BTreeSet<&'a str>) -> BTreeSet<(&'a str, &'a str)> {
     let of_node = |node: &'a Value| {
         let id = node["id"].as_str().filter(|id| reached.contains(id));
-        needed(node).filter_map(move |needed| Some((id?, needed)))
+        dependency_ids(node).filter_map(move |needed| Some((id?, needed)))
     };
     list(&metadata["resolve"]["nodes"]).flat_map(of_node).collect()
 }
 
 fn document(metadata: &Value, programs: &[Shipped], sums: &Checksums, version: &str, time: u64) -> Result<Value> {
     let roots: Vec<&str> = programs.iter().map(|program| program.name).collect();
-    let reached = reached(metadata, &roots)?;
+    let reached = reachable_packages(metadata, &roots)?;
     let all = metadata["packages"].as_array().context("cargo metadata names no packages")?;
     let kept = all.iter().filter(|package| package["id"].as_str().is_some_and(|id| reached.contains(id)));
     let mut packages: Vec<Value> = kept.map(|package| entry(package, sums)).collect::<Result<_>>()?;
@@ -110,7 +110,7 @@ fn document(metadata: &Value, programs: &[Shipped], sums: &Checksums, version: &
         let of_crate = |package: &&Value| package["name"] == program.name;
         let made_of = packages.iter().find(of_crate).context("a program has no crate")?.clone();
         let made_of_id = made_of["SPDXID"].as_str().unwrap_or_default();
-        let shipped = shipped(program, &made_of, version);
+        let shipped = program_package(program, &made_of, version);
         relationships.push(relationship("SPDXRef-DOCUMENT", "DESCRIBES", &program_id(program)));
         relationships.push(relationship("SPDXRef-DOCUMENT", "DESCRIBES", made_of_id));
         relationships.push(relationship(&program_id(program), "GENERATED_FROM", made_of_id));
@@ -144,7 +144,7 @@ fn program_id(program: &Shipped) -> String {
 }
 
 /// Returns a program as a file of the archive, with the license of its crate.
-fn shipped(program: &Shipped, made_of: &Value, version: &str) -> Value {
+fn program_package(program: &Shipped, made_of: &Value, version: &str) -> Value {
     let Shipped { name, sha256 } = program;
     json!({
         "SPDXID": program_id(program), "name": name, "versionInfo": version, "primaryPackagePurpose": "APPLICATION",

@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     // A wrong key or password is reported before minutes of compiling.
     let key = arguments.key.as_deref().map(signature::key).transpose()?;
     let output = arguments.output.clone().unwrap_or_else(|| workspace::root().join("target/dist"));
-    let built = arguments.built()?;
+    let built = arguments.platform_programs()?;
     std::fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
     let files = files(&built)?;
     for (name, bytes) in &files {
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 
 impl Arguments {
     /// Returns the programs of each platform.
-    fn built(&self) -> Result<Vec<(Platform, Vec<Program>)>> {
+    fn platform_programs(&self) -> Result<Vec<(Platform, Vec<Program>)>> {
         if let Some(folder) = &self.programs {
             return Ok(vec![(Platform::Amd64, programs::in_folder(folder)?)]);
         }

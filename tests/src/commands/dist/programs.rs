@@ -139,7 +139,7 @@ pub(super) fn build(platform: Platform) -> Result<Vec<Program>> {
                 .args(["--quiet", "--release", "--locked", "--package", name, "--bin", name, "--target-dir"])
                 .arg(&target);
             cargo.env("CARGO_ENCODED_RUSTFLAGS", flags("--remap-path-prefix").join(SEPARATOR));
-            let for_c = flags("-ffile-prefix-map").iter().map(|flag| quoted(flag)).collect::<Vec<_>>().join(" ");
+            let for_c = flags("-ffile-prefix-map").iter().map(|flag| quote_flag(flag)).collect::<Vec<_>>().join(" ");
             cargo.env("LANDFALL_COMMIT", &commit);
             cargo.env("CFLAGS", &for_c).env("CXXFLAGS", &for_c).env("CC_SHELL_ESCAPED_FLAGS", "1");
             let begun = Instant::now();
@@ -153,7 +153,7 @@ pub(super) fn build(platform: Platform) -> Result<Vec<Program>> {
 }
 
 /// Quotes a flag as a word of a shell, because a machine's folders may contain spaces.
-fn quoted(flag: &str) -> String {
+fn quote_flag(flag: &str) -> String {
     format!("'{}'", flag.replace('\'', r"'\''"))
 }
 

@@ -40,7 +40,7 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_bundle_spec::trust::{KeyKind, detached};
+    use landfall_bundle_spec::trust::{KeyKind, find_detached_signature};
 
     use super::*;
 
@@ -50,7 +50,7 @@ mod tests {
         let key = SigningKey::generate(KeyKind::EcdsaP256).unwrap();
         write(&key, folder.path(), b"sums").unwrap();
         let bytes = read(&folder.path().join(name())).unwrap();
-        let fits = |message: &[u8]| detached(&bytes, message, [key.public().clone()]).is_some();
+        let fits = |message: &[u8]| find_detached_signature(&bytes, message, [key.public().clone()]).is_some();
         assert!(fits(b"sums") && !fits(b"sumt"));
         remove(folder.path()).unwrap();
         remove(folder.path()).unwrap();

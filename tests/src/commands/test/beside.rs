@@ -30,12 +30,12 @@ const NICENESS: i32 = -5;
 const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// Parts that run in processes of their own.
-pub(super) struct Beside<'scope> {
+pub(super) struct BackgroundParts<'scope> {
     rows: ScopedJoinHandle<'scope, Vec<Row>>,
     is_stopped: &'scope AtomicBool,
 }
 
-impl<'scope> Beside<'scope> {
+impl<'scope> BackgroundParts<'scope> {
     /// Starts the first part.
     pub(super) fn start<'env>(
         scope: &'scope Scope<'scope, 'env>,

@@ -35,7 +35,7 @@ pub(super) fn run() -> Result<()> {
 /// Fails unless the programs of the Arm archive run in an emulator.
 fn runs_on_arm(distribution: &Path, folder: &Path) -> Result<()> {
     setup::ensure_packages(packages::EMULATOR)?;
-    let root = release::unpacked(distribution, "linux-arm64", folder)?;
+    let root = release::unpack(distribution, "linux-arm64", folder)?;
     for name in ["landfall", "landfall-appliance", "landfall-validator", "landfall-facts"] {
         let said = tool::output(Command::new("qemu-aarch64-static").arg(root.join(name)).arg("--version"))?;
         ensure!(said.contains(env!("CARGO_PKG_VERSION")), "{name} for Arm is {said}");

@@ -15,8 +15,8 @@ use super::invocation::xtask;
 use crate::cache::Cache;
 use crate::commands::demo::{MACHINE, SITE, WayIn};
 use crate::console::form_word;
-use crate::cosign::Judged;
-use crate::proofs::{self, Expected};
+use crate::cosign::CosignVerifier;
+use crate::proofs::{self, ExpectedRelease};
 use crate::site::{Machine, PowerState, Site, wait_until};
 use crate::vendor::VENDOR_STORE;
 use crate::{documents, images, printer, workspace};
@@ -137,10 +137,10 @@ fn expect_everything_there(folder: &Path) -> Result<()> {
     let verified = report(&stick.join("landfall"), &["verify", &text(&stick), "--trust", &text(&root)])?;
     ensure!(verified["verified"] == true && verified["development"] == true, "the demo's bundle: {verified}");
     // The only signature is by a key of that root, as just verified. Cosign checks that it is this key.
-    let judged = Judged::head(&head_on(&stick)?)?;
+    let judged = CosignVerifier::head(&head_on(&stick)?)?;
     let is_of_the_key = judged.accepts(&folder.join("cosign.pub"), &judged.document())?;
     ensure!(is_of_the_key, "the demo's cosign.pub is not the key that signed its bundle");
-    let expected = Expected::from_inspection(&report(&stick.join("landfall"), &["inspect", &text(&stick)])?)?;
+    let expected = ExpectedRelease::from_inspection(&report(&stick.join("landfall"), &["inspect", &text(&stick)])?)?;
 
     let site = Site::open(SITE)?;
     ensure!(site.is_kept(), "the demo's site ends with its maker");
@@ -185,13 +185,13 @@ fn expect_nothing_left(machine: &Machine) -> Result<()> {
     let gone = Site::open(SITE).err().context("the demo's site is still there")?.to_string();
     ensure!(gone == format!("there is no site named {SITE}"), "{gone}");
     ensure!(!machine.disk().exists(), "the demo's disk is still there");
-    let given_back = || Ok(left(machine)?.is_empty().then_some(()));
+    let given_back = || Ok(find_remains(machine)?.is_empty().then_some(()));
     wait_until("the end of the demo's loop devices and cgroups", GIVEN_BACK_LIMIT, given_back)
-        .with_context(|| format!("still there: {:?}", left(machine).unwrap_or_default()))
+        .with_context(|| format!("still there: {:?}", find_remains(machine).unwrap_or_default()))
 }
 
 /// Returns loop devices and cgroups of the demo.
-fn left(machine: &Machine) -> Result<Vec<String>> {
+fn find_remains(machine: &Machine) -> Result<Vec<String>> {
     let group = format!("landfall-{SITE}-*");
     let mut find = Command::new("find");
     let groups = find.args(["/sys/fs/cgroup", "-name", &group]).output().context("cannot run find")?.stdout;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use landfall_launcher::command::is_asked_for;
 
-use self::beside::Beside;
+use self::beside::BackgroundParts;
 use self::headroom::Headroom;
 use self::parts::{BUILD, PARTS, Part, Place, Runs};
 use self::turn::Turn;
@@ -151,23 +151,23 @@ fn run_parts(parts: &[&'static Part], keep_going: bool) -> Vec<Row> {
     let is_stopped = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let mut rows = Vec::new();
-        let mut running: Option<Beside<'_>> = None;
+        let mut running: Option<BackgroundParts<'_>> = None;
         let mut is_built = in_turn.iter().all(|part| part.name != BUILD);
         for part in in_turn {
             if is_built && !waiting.is_empty() {
                 let parts = std::mem::take(&mut waiting);
-                running = Some(Beside::start(scope, parts, keep_going, &is_stopped));
+                running = Some(BackgroundParts::start(scope, parts, keep_going, &is_stopped));
             }
             let row = run_part(part);
             let continues = !row.has_failed() || keep_going;
             rows.push(row);
             if !continues {
-                running.iter().for_each(Beside::stop);
+                running.iter().for_each(BackgroundParts::stop);
                 break;
             }
             is_built |= part.name == BUILD;
         }
-        rows.extend(running.map(Beside::join).unwrap_or_default());
+        rows.extend(running.map(BackgroundParts::join).unwrap_or_default());
         // No part followed the build, so they were not started in the background.
         if keep_going || rows.iter().all(|row| !row.has_failed()) {
             rows.extend(waiting.into_iter().map(run_part));
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn cold_machine_has_no_turn() {
-        let part = parts::beside("heavy", || Ok(())).in_turns(&[0, 1, 2, 3, 4]);
+        let part = parts::background_part("heavy", || Ok(())).in_turns(&[0, 1, 2, 3, 4]);
         let asks = |only: Option<&str>, full, turn| {
             let arguments = Arguments { only: only.map(str::to_owned), full, keep_going: false, report: false };
             arguments.asks_for(&part, turn)

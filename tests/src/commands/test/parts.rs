@@ -44,7 +44,7 @@ const fn part(name: &'static str, run: fn() -> Result<()>) -> Part {
     Part { name, run, runs: Runs::Always, place: Place::InTurn }
 }
 
-pub(super) const fn beside(name: &'static str, run: fn() -> Result<()>) -> Part {
+pub(super) const fn background_part(name: &'static str, run: fn() -> Result<()>) -> Part {
     Part { name, run, runs: Runs::Always, place: Place::Beside }
 }
 
@@ -64,15 +64,15 @@ pub(super) const PARTS: &[Part] = &[
     part("setup", set_up),
     part("newcomer", newcomer::run),
     part(BUILD, build),
-    beside("machines", machines),
-    beside("demo", demo),
-    beside("site", sites::site),
-    beside("upgrades", sites::upgrades).in_turns(&[0]),
-    beside("cluster", cluster).in_turns(&[4]),
-    beside("node", sites::node).in_turns(&[1]),
-    beside("licensed", sites::licensed).in_turns(&[2]),
-    beside("browser", sites::browser).in_turns(&[3]),
-    beside("administration", sites::administration).in_turns(&[4]),
+    background_part("machines", machines),
+    background_part("demo", demo),
+    background_part("site", sites::site),
+    background_part("upgrades", sites::upgrades).in_turns(&[0]),
+    background_part("cluster", cluster).in_turns(&[4]),
+    background_part("node", sites::node).in_turns(&[1]),
+    background_part("licensed", sites::licensed_sites).in_turns(&[2]),
+    background_part("browser", sites::browser).in_turns(&[3]),
+    background_part("administration", sites::administration).in_turns(&[4]),
     part("lint", lint::run),
     part("unit", unit::run),
     part("filesystems", unit::run_on_filesystems),

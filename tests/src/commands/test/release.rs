@@ -47,7 +47,7 @@ pub(super) fn run() -> Result<()> {
     expect_signed(&first, &keys.join("cosign.pub"))?;
     expect_summed(&first)?;
     expect_billed(&first)?;
-    let root = unpacked(&first, "linux-amd64", folder.path())?;
+    let root = unpack(&first, "linux-amd64", folder.path())?;
     expect_readable(&root)?;
     expect_usable(&root)
 }
@@ -80,7 +80,7 @@ fn elsewhere(folder: &Path) -> Command {
 }
 
 /// Returns the names of the files in the checksums, in their order.
-fn summed(folder: &Path) -> Result<Vec<String>> {
+fn checksum_names(folder: &Path) -> Result<Vec<String>> {
     let sums = String::from_utf8(read(&folder.join(SUMS))?).context("the checksums are no text")?;
     Ok(sums.lines().filter_map(|line| Some(line.split_once("  ")?.1.to_owned())).collect())
 }
@@ -90,12 +90,12 @@ fn archive(folder: &Path) -> Result<PathBuf> {
 }
 
 fn archive_for(folder: &Path, platform: &str) -> Result<PathBuf> {
-    let name = summed(folder)?.into_iter().find(|name| name.ends_with(&format!("-{platform}.tar.gz")));
+    let name = checksum_names(folder)?.into_iter().find(|name| name.ends_with(&format!("-{platform}.tar.gz")));
     Ok(folder.join(name.context("the checksums name no archive")?))
 }
 
 pub(super) fn expect_same(first: &Path, second: &Path, count: usize) -> Result<()> {
-    let names = summed(first)?;
+    let names = checksum_names(first)?;
     ensure!(names.len() == count, "the checksums are of {names:?}");
     for name in names.iter().map(String::as_str).chain([SUMS]) {
         ensure!(read(&first.join(name))? == read(&second.join(name))?, "{name} differs from run to run");
@@ -146,7 +146,7 @@ fn expect_summed(folder: &Path) -> Result<()> {
 
 /// Fails unless the bill names the programs of the archive by digest, and no others.
 fn expect_billed(folder: &Path) -> Result<()> {
-    let name = summed(folder)?.into_iter().find(|name| name.ends_with(".spdx.json"));
+    let name = checksum_names(folder)?.into_iter().find(|name| name.ends_with(".spdx.json"));
     let bill: Value = serde_json::from_slice(&read(&folder.join(name.context("the checksums name no bill")?))?)?;
     let packages = bill["packages"].as_array().context("the bill has no packages")?;
     let billed = packages.iter().filter_map(|package| {
@@ -170,7 +170,7 @@ fn expect_billed(folder: &Path) -> Result<()> {
 }
 
 /// Unpacks an archive into an empty folder, and returns the archive's one folder.
-pub(super) fn unpacked(distribution: &Path, platform: &str, folder: &Path) -> Result<PathBuf> {
+pub(super) fn unpack(distribution: &Path, platform: &str, folder: &Path) -> Result<PathBuf> {
     let place = folder.join(format!("unpacked-{platform}"));
     std::fs::create_dir(&place).context("cannot make a folder")?;
     tool::output(

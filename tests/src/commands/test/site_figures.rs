@@ -74,14 +74,14 @@ mod tests {
         figures.into_iter().map(row).collect()
     }
 
-    fn said(rows: &[Value]) -> String {
+    fn error_text(rows: &[Value]) -> String {
         format!("{:#}", judge(rows).and_then(|()| judge_rates(rows)).unwrap_err())
     }
 
     #[test]
     fn site_must_meet_goals() {
         judge(&rows(1.0)).and_then(|()| judge_rates(&rows(1.0))).unwrap();
-        let said = said(&rows(1.01));
+        let said = error_text(&rows(1.01));
         for goal in GOALS {
             assert!(said.contains(&format!("{} of {}: ", goal.figure, goal.row)), "{said}");
         }
@@ -89,17 +89,17 @@ mod tests {
 
     #[test]
     fn unmeasured_figure_fails() {
-        assert!(said(&rows(0.0)).contains("was not measured"));
-        assert!(said(&[]).contains("was not measured"));
+        assert!(error_text(&rows(0.0)).contains("was not measured"));
+        assert!(error_text(&[]).contains("was not measured"));
         for index in 0..rows(1.0).len() {
             let mut without = rows(1.0);
             without.remove(index);
-            assert!(said(&without).contains("was not measured"), "{without:?}");
+            assert!(error_text(&without).contains("was not measured"), "{without:?}");
             let count = rows(1.0)[index]["figures"].as_array().unwrap().len();
             for figure in 0..count {
                 let mut renamed = rows(1.0);
                 renamed[index]["figures"][figure]["name"] = "another".into();
-                assert!(said(&renamed).contains("there is no figure"), "{renamed:?}");
+                assert!(error_text(&renamed).contains("there is no figure"), "{renamed:?}");
             }
         }
     }
@@ -111,7 +111,7 @@ mod tests {
                 let mut rows = rows(1.0);
                 let row = rows.iter_mut().find(|row| row["name"] == name).unwrap();
                 row["ratios"][index]["rival"] = "another".into();
-                assert_eq!(said(&rows), format!("{name} was not compared with {rival}"));
+                assert_eq!(error_text(&rows), format!("{name} was not compared with {rival}"));
             }
         }
     }

@@ -108,7 +108,7 @@ fn alone_then_others(names: &[&str]) -> Result<()> {
     sites(others)
 }
 
-pub(super) fn licensed() -> Result<()> {
+pub(super) fn licensed_sites() -> Result<()> {
     sites(&LICENSED)
 }
 

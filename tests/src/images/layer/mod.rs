@@ -315,13 +315,13 @@ pub fn ensure_layer(
     key: &Key,
     make: impl FnOnce() -> Result<FileTree>,
 ) -> Result<Layer> {
-    kept(workshop, name, key, "layer.tar.gz", |path| write_layer(&make()?, path))
+    cached_layer(workshop, name, key, "layer.tar.gz", |path| write_layer(&make()?, path))
 }
 
 /// Returns the same layer, compressed with Zstandard.
 pub fn ensure_zstd(workshop: &Workshop, name: &str, layer: &Layer) -> Result<Layer> {
     let key = workshop.key().with("compressed again", "zstd").with("layer", &layer.digest);
-    kept(workshop, name, &key, "layer.tar.zst", |path| {
+    cached_layer(workshop, name, &key, "layer.tar.zst", |path| {
         let file = File::open(&layer.path).with_context(|| format!("cannot open {}", layer.path.display()))?;
         let packed = compress_to_vec(MultiGzDecoder::new(BufReader::new(file)), CompressionLevel::Fastest);
         put(path, &packed)?;
@@ -331,7 +331,7 @@ pub fn ensure_zstd(workshop: &Workshop, name: &str, layer: &Layer) -> Result<Lay
 }
 
 /// Returns the layer of this key. If it is missing, `write` writes it to a file of this name.
-fn kept(
+fn cached_layer(
     workshop: &Workshop,
     name: &str,
     key: &Key,
@@ -350,10 +350,10 @@ fn kept(
 /// Writes a tree as a gzip-compressed tar.
 pub fn write_layer(tree: &FileTree, path: &Path) -> Result<Layer> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    let packed = Hashing::over(BufWriter::with_capacity(1 << 20, file));
+    let packed = HashingWriter::over(BufWriter::with_capacity(1 << 20, file));
     // The header has no name and no time, and the operating system "unknown".
     let compressor = GzBuilder::new().mtime(0).operating_system(255).write(packed, Compression::new(6));
-    let mut plain = Hashing::over(compressor);
+    let mut plain = HashingWriter::over(compressor);
     tree.write_tar(&mut plain).with_context(|| format!("cannot write {}", path.display()))?;
     let (diff_id, _, compressor) = plain.finish();
     let (digest, size, mut writer) = compressor.finish()?.finish();
@@ -362,13 +362,13 @@ pub fn write_layer(tree: &FileTree, path: &Path) -> Result<Layer> {
 }
 
 /// Writer that hashes everything it passes to another writer.
-struct Hashing<W> {
+struct HashingWriter<W> {
     inner: W,
     hash: Sha256,
     count: u64,
 }
 
-impl<W> Hashing<W> {
+impl<W> HashingWriter<W> {
     fn over(inner: W) -> Self {
         Self { inner, hash: Sha256::new(), count: 0 }
     }
@@ -378,7 +378,7 @@ impl<W> Hashing<W> {
     }
 }
 
-impl<W: Write> Write for Hashing<W> {
+impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.inner.write(bytes)?;
         self.hash.update(&bytes[..count]);

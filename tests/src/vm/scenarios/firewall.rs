@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::super::agent::Running;
+use super::super::agent::GuestProcess;
 use super::super::engineer::{self, STATUS, Service};
 use super::super::findings::Findings;
 use super::super::lane::Lane;
@@ -54,10 +54,10 @@ fn lost_tables(machine: &mut Machine) -> Result<Vec<String>> {
 fn answer_again(machine: &mut Machine, services: &[Service], what: &str, findings: &mut Findings) -> Result<bool> {
     let begun = Instant::now();
     let (limit, patience) = (machine.patience(ANSWER_LIMIT), machine.patience(PATIENCE));
-    let mut asked: Option<Asked> = None;
+    let mut asked: Option<PendingStatus> = None;
     let mut untrue = 0;
     let (took, silent) = loop {
-        let said = asked.as_ref().map(|asked| machine.ended(asked.running)).transpose()?.flatten();
+        let said = asked.as_ref().map(|asked| machine.try_wait(asked.running)).transpose()?.flatten();
         // Each check starts with new connections: a packet lost before the rules were restored is not sent again.
         let looked = begun.elapsed();
         let silent = engineer::silent(machine, services)?;
@@ -70,7 +70,7 @@ fn answer_again(machine: &mut Machine, services: &[Service], what: &str, finding
             break (looked, silent);
         }
         if asked.is_none() {
-            asked = Some(Asked { running: machine.start_line(STATUS)?, silent });
+            asked = Some(PendingStatus { running: machine.start_line(STATUS)?, silent });
         }
     };
     findings
@@ -90,8 +90,8 @@ fn answer_again(machine: &mut Machine, services: &[Service], what: &str, finding
 }
 
 /// A pending status.
-struct Asked {
-    running: Running,
+struct PendingStatus {
+    running: GuestProcess,
     /// Services that did not answer before it was requested.
     silent: Vec<String>,
 }

@@ -8,7 +8,7 @@ use super::super::findings::Findings;
 use super::super::image::HOSTNAME;
 use super::super::lane::Lane;
 use super::super::machine::Machine;
-use super::{booted, living};
+use super::{boot_installed, living};
 
 /// Checks the install by its record of times. Only an emulated machine may be so slow that a component is not ready in
 /// time.
@@ -22,7 +22,7 @@ pub(super) fn install(lane: &Lane, findings: &mut Findings) -> Result<()> {
 
 /// Checks that the site is ready on its own after a shutdown and a boot, and after a reboot.
 pub(super) fn reboot(lane: &Lane, findings: &mut Findings) -> Result<()> {
-    let mut machine = booted(lane, "reboot", findings)?;
+    let mut machine = boot_installed(lane, "reboot", findings)?;
     engineer::prove_lightly(&mut machine)?;
     ready_after_reboot(&mut machine, findings)?;
     machine.power_off()

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::super::agent::{Output, Running};
+use super::super::agent::{GuestProcess, Output};
 use super::super::engineer;
 use super::super::findings::Findings;
 use super::super::image::STICK;
@@ -39,7 +39,7 @@ pub(super) fn stick_pulled(lane: &Lane, findings: &mut Findings) -> Result<()> {
     machine.pull_stick()?;
     let begun = Instant::now();
     let limit = machine.patience(REPORT_LIMIT);
-    let output = ended(&mut machine, running, limit)?;
+    let output = wait_for_output(&mut machine, running, limit)?;
     let failure = engineer::failure(&output)?;
     let kept = staged_kib(&mut machine)?;
     findings.saw(format!(
@@ -102,10 +102,10 @@ fn bundle_bytes(machine: &mut Machine) -> Result<u64> {
     bytes.with_context(|| format!("the size of the bundle is not known: {total}"))
 }
 
-fn wait_staged(machine: &mut Machine, install: Running, kib: u64) -> Result<()> {
+fn wait_staged(machine: &mut Machine, install: GuestProcess, kib: u64) -> Result<()> {
     let end = Instant::now() + machine.patience(STAGING_LIMIT);
     while staged_kib(machine)? < kib {
-        if let Some(output) = machine.ended(install)? {
+        if let Some(output) = machine.try_wait(install)? {
             anyhow::bail!("the install ended before the stick was pulled ({:?}): {}", output.code, output.text());
         }
         ensure!(Instant::now() < end, "less than {kib} KiB were staged in time");
@@ -113,10 +113,10 @@ fn wait_staged(machine: &mut Machine, install: Running, kib: u64) -> Result<()> 
     Ok(())
 }
 
-fn ended(machine: &mut Machine, running: Running, limit: Duration) -> Result<Output> {
+fn wait_for_output(machine: &mut Machine, running: GuestProcess, limit: Duration) -> Result<Output> {
     let end = Instant::now() + limit;
     loop {
-        if let Some(output) = machine.ended(running)? {
+        if let Some(output) = machine.try_wait(running)? {
             return Ok(output);
         }
         ensure!(Instant::now() < end, "the loss of the stick was not reported within {limit:?}");
@@ -125,10 +125,10 @@ fn ended(machine: &mut Machine, running: Running, limit: Duration) -> Result<Out
 }
 
 /// Waits until a resume is past staging: the status names a later step.
-fn wait_journal(machine: &mut Machine, resume: Running) -> Result<()> {
+fn wait_journal(machine: &mut Machine, resume: GuestProcess) -> Result<()> {
     let end = Instant::now() + machine.patience(STAGING_LIMIT);
     loop {
-        if let Some(output) = machine.ended(resume)? {
+        if let Some(output) = machine.try_wait(resume)? {
             ensure!(output.is_success(), "the resume ended with {:?}: {}", output.code, output.text());
             return Ok(());
         }

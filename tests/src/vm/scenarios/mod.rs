@@ -143,8 +143,8 @@ fn living(lane: &Lane, name: &str, findings: &mut Findings) -> Result<Machine> {
 }
 
 /// Boots a machine with the release installed, and waits until it is ready.
-fn booted(lane: &Lane, name: &str, findings: &mut Findings) -> Result<Machine> {
-    let mut machine = lane.installed(name)?;
+fn boot_installed(lane: &Lane, name: &str, findings: &mut Findings) -> Result<Machine> {
+    let mut machine = lane.installed_machine(name)?;
     let boot = machine.boot()?;
     let ready = engineer::wait_ready(&mut machine)?;
     findings.saw(format!("booted in {:.0} s, ready {:.0} s later", boot.as_secs_f64(), ready.as_secs_f64()));

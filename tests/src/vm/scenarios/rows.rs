@@ -25,15 +25,15 @@ pub(super) fn hard_reset(lane: &Lane, findings: &mut Findings) -> Result<()> {
         "for row in $(seq 1000000); do echo \"INSERT INTO acknowledged VALUES ($row) RETURNING id;\"; done";
     let writer = machine.start_line(&format!("{} > {LINES}", engineer::into_database(statements)))?;
     let end = Instant::now() + machine.patience(ROWS_LIMIT);
-    while acknowledged(&machine.lines()?) < ROWS {
-        if let Some(output) = machine.ended(writer)? {
+    while last_acknowledged(&machine.lines()?) < ROWS {
+        if let Some(output) = machine.try_wait(writer)? {
             anyhow::bail!("the writer ended ({:?}): {}", output.code, output.text());
         }
         ensure!(Instant::now() < end, "{ROWS} rows were not written in time");
         std::thread::sleep(Duration::from_millis(100));
     }
     machine.cut_power()?;
-    let last = acknowledged(&machine.lines()?);
+    let last = last_acknowledged(&machine.lines()?);
 
     let boot = machine.boot()?;
     let ready = engineer::wait_ready(&mut machine)?;
@@ -50,7 +50,7 @@ pub(super) fn hard_reset(lane: &Lane, findings: &mut Findings) -> Result<()> {
 }
 
 /// Returns the last number that arrived completely.
-fn acknowledged(lines: &str) -> u64 {
+fn last_acknowledged(lines: &str) -> u64 {
     let whole = lines.rsplit_once('\n').map_or("", |(whole, _)| whole);
     whole.lines().rev().find_map(|line| line.trim().parse().ok()).unwrap_or(0)
 }
@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn unterminated_number_does_not_count() {
-        assert_eq!(acknowledged(""), 0);
-        assert_eq!(acknowledged("1\n2\n3"), 2);
-        assert_eq!(acknowledged("1\n2\n30\n"), 30);
+        assert_eq!(last_acknowledged(""), 0);
+        assert_eq!(last_acknowledged("1\n2\n3"), 2);
+        assert_eq!(last_acknowledged("1\n2\n30\n"), 30);
     }
 }

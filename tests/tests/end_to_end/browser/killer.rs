@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Result;
-use landfall_tests::proofs::administered;
+use landfall_tests::proofs::admin_output;
 use landfall_tests::seed::Seeded;
 use landfall_tests::site::Machine;
 
@@ -26,7 +26,7 @@ pub(super) struct Killer {
 impl Killer {
     pub(super) fn begin(machine: &Machine, name: &str) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
-        let (ends, machine, mut seeded) = (is_over.clone(), machine.clone(), Seeded::named(name)?);
+        let (ends, machine, mut seeded) = (is_over.clone(), machine.clone(), Seeded::with_name(name)?);
         let thread = std::thread::spawn(move || {
             let mut kills = 0;
             while kills < KILLS && !ends.load(Ordering::Relaxed) {
@@ -50,7 +50,7 @@ impl Killer {
 pub(super) fn kill(machine: &Machine) -> Result<bool> {
     let uid = "kubectl --namespace landfall-console get pod console-0 --output jsonpath='{.metadata.uid}'";
     // The pod may be missing for a moment.
-    let Ok(uid) = administered(machine, uid) else { return Ok(false) };
+    let Ok(uid) = admin_output(machine, uid) else { return Ok(false) };
     let pod = uid.trim().replace('-', "[-_]");
     let line = format!(
         "killed=1; for process in $(pgrep --full '^/bin/landfall-appliance serve'); do \
@@ -58,6 +58,6 @@ pub(super) fn kill(machine: &Machine) -> Result<bool> {
     );
     let is_killed = !pod.is_empty() && machine.try_run(&line)?.status.success();
     let delete = "kubectl --namespace landfall-console delete pod console-0 --force --grace-period=0 --wait=false";
-    let _deleted = administered(machine, delete);
+    let _deleted = admin_output(machine, delete);
     Ok(is_killed)
 }

@@ -15,7 +15,7 @@ use landfall_test_browser::{
     Browser, Looks, PASSWORD, accessibility, expect_no_faults, faults, too_wide, until_within,
 };
 use landfall_tests::console::Console;
-use landfall_tests::proofs::{administered, sql};
+use landfall_tests::proofs::{admin_output, sql};
 use landfall_tests::seed::Seeded;
 use landfall_tests::site::Machine;
 use landfall_tests::{npm, printer, workspace};
@@ -191,7 +191,7 @@ impl Customer<'_> {
 
     fn expect_setting(&self) -> Result<()> {
         let setting = "kubectl --namespace valkey get configmap valkey-settings --output jsonpath='{.data.maxmemory}'";
-        let found = administered(self.machine(), setting)?;
+        let found = admin_output(self.machine(), setting)?;
         ensure!(found.trim() == MEMORY, "the cache may take {found}");
         Ok(())
     }
@@ -307,7 +307,7 @@ impl Customer<'_> {
         self.approve("/upgrade").await?;
         self.expect_running().await?;
         self.mark_page().await?;
-        let wait = Seeded::named("browser-power-cut")?.within(CUT_MILLISECONDS.0, CUT_MILLISECONDS.1);
+        let wait = Seeded::with_name("browser-power-cut")?.within(CUT_MILLISECONDS.0, CUT_MILLISECONDS.1);
         tokio::time::sleep(Duration::from_millis(wait)).await;
         self.machine().power_cut()?;
         boot(self.machine())?;

@@ -17,7 +17,7 @@ use landfall_tests::{printer, writer};
 
 use self::strike::Fault;
 use self::table::{CHEAP, Ends, OTHERS, Row, Then};
-use self::watch::{Found, Watch, When};
+use self::watch::{FaultMoment, FoundProcesses, Watch};
 use super::cut_upgrades::{another_row, expect, write_rows};
 use super::engineer::{Engineer, Said};
 use super::installed::{installed_machine, start_over};
@@ -75,7 +75,7 @@ fn withstand(engineer: Engineer<'_>, row: &Row, removed: &mut BTreeSet<u64>) -> 
     let machine = engineer.machine();
     let rows = another_row(engineer)?;
     row.fault.prepare(engineer)?;
-    if row.when == When::Migration {
+    if row.when == FaultMoment::Migration {
         strike::slow_migration(machine)?;
     }
     let said = upgrade_struck(engineer, row)?;
@@ -102,10 +102,10 @@ fn withstand(engineer: Engineer<'_>, row: &Row, removed: &mut BTreeSet<u64>) -> 
 /// Fails unless the command ended with the code in the table.
 fn expect_end(said: &Said, ends: Ends) -> Result<()> {
     match ends {
-        Ends::Refused(code, exit) => said.refused("upgrade", code, exit).map(drop),
-        Ends::Undone | Ends::UndoneInUse(_) => said.refused("upgrade", "LF4032", 4).map(drop),
-        Ends::Stopped(_) => said.refused("upgrade", "LF4031", 5).map(drop),
-        Ends::Stuck => said.refused("upgrade", "LF4008", 6).map(drop),
+        Ends::Refused(code, exit) => said.expect_refusal("upgrade", code, exit).map(drop),
+        Ends::Undone | Ends::UndoneInUse(_) => said.expect_refusal("upgrade", "LF4032", 4).map(drop),
+        Ends::Stopped(_) => said.expect_refusal("upgrade", "LF4031", 5).map(drop),
+        Ends::Stuck => said.expect_refusal("upgrade", "LF4008", 6).map(drop),
         Ends::Committed => {
             let report = said.report("upgrade")?;
             ensure!(report["version"] == ends.version(), "{report}");
@@ -147,7 +147,7 @@ fn go_on(engineer: Engineer<'_>, then: Then) -> Result<()> {
 /// Runs the upgrade with its fault. Returns its result and output.
 fn upgrade_struck(engineer: Engineer<'_>, row: &Row) -> Result<Said> {
     let (machine, arguments) = (engineer.machine(), ["upgrade", row.bundle]);
-    if row.when == When::Before {
+    if row.when == FaultMoment::Before {
         row.fault.strike(machine, None)?;
         return engineer.landfall(&arguments);
     }
@@ -174,7 +174,7 @@ fn upgrade_struck(engineer: Engineer<'_>, row: &Row) -> Result<Said> {
 }
 
 /// Applies the fault while the operation is paused. The operation continues when this returns.
-fn strike_while_paused(engineer: Engineer<'_>, fault: Fault, found: Found) -> Result<()> {
+fn strike_while_paused(engineer: Engineer<'_>, fault: Fault, found: FoundProcesses) -> Result<()> {
     if matches!(fault, Fault::FillUntilHelperEnds(_)) {
         return fault.strike(engineer.machine(), Some(found));
     }

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use landfall_tests::proofs::sql;
 use landfall_tests::site::Machine;
 
-use super::watch::{Found, program};
-use crate::end_to_end::ballast::{self, Left};
+use super::watch::{FoundProcesses, program};
+use crate::end_to_end::ballast::{self, RemainingSpace};
 use crate::end_to_end::engineer::{Engineer, STICK};
 
 /// Folder of backups, which may be a separate disk.
@@ -47,11 +47,11 @@ pub(super) enum Fault {
     /// No external fault: the release itself is broken.
     OfTheRelease,
     /// The data folder's filesystem has only this space left, until the command has ended.
-    Fill(Left),
+    Fill(RemainingSpace),
     /// Like [`Fault::Fill`], until the program that the operation runs has failed.
-    FillUntilHelperEnds(Left),
+    FillUntilHelperEnds(RemainingSpace),
     /// Like [`Fault::Fill`], until a step has failed, before its undo begins.
-    FillUntilStepFails(Left),
+    FillUntilStepFails(RemainingSpace),
     /// The process of this name is killed with SIGKILL.
     Kill(&'static str),
     /// The stick is removed when the operation begins, after the command has found it.
@@ -75,7 +75,7 @@ impl Fault {
     }
 
     /// Applies the fault. When this returns, it has happened, and the operation continues.
-    pub(super) fn strike(self, machine: &Machine, found: Option<Found>) -> Result<()> {
+    pub(super) fn strike(self, machine: &Machine, found: Option<FoundProcesses>) -> Result<()> {
         match self {
             Self::OfTheRelease => Ok(()),
             Self::Fill(left) | Self::FillUntilStepFails(left) => ballast::fill(machine, left),
@@ -116,8 +116,8 @@ impl Fault {
 
 /// Fills the disk until the program fails, while the operation that waits for it is paused. There is space again before
 /// the operation continues.
-fn fill_for_helper(machine: &Machine, left: Left, found: Found) -> Result<()> {
-    let Found { mut paused, helper } = found;
+fn fill_for_helper(machine: &Machine, left: RemainingSpace, found: FoundProcesses) -> Result<()> {
+    let FoundProcesses { mut paused, helper } = found;
     let helper = helper.context("the operation runs no program")?;
     ballast::fill(machine, left)?;
     paused.release(&helper);

@@ -49,7 +49,7 @@ pub(super) fn expect_stuck(engineer: Engineer<'_>) -> Result<()> {
 /// Follows the page once the cause is removed: the undo ends, and everything runs as before.
 pub(super) fn end_by_the_page(engineer: Engineer<'_>) -> Result<()> {
     let [_look, resume, look, prove] = page()?;
-    let undone = engineer.follow(&resume, &[])?.refused("resume of an undo", "LF4032", 4)?;
+    let undone = engineer.follow(&resume, &[])?.expect_refusal("resume of an undo", "LF4032", 4)?;
     ensure!(undone.to_string().contains("starter 1.0.0"), "the release that stays is not named: {undone}");
     engineer.wait_ready("an undo that had failed")?;
     let status = engineer.follow(&look, &[])?.checked_status()?;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::strike::Fault;
-use super::watch::When;
-use crate::end_to_end::ballast::Left;
+use super::watch::FaultMoment;
+use crate::end_to_end::ballast::RemainingSpace;
 use crate::end_to_end::later_releases::{BROKEN, HALF, NEXT, UNPROVED};
 
 /// Less than the space that Landfall leaves free for databases, and more than the threshold at which the kubelet evicts
 /// pods.
-const BELOW_THE_RESERVE: Left = Left::ForAll(1150 << 20);
+const BELOW_THE_RESERVE: RemainingSpace = RemainingSpace::ForAll(1150 << 20);
 
 /// A fault and its expected end.
 pub(super) struct Row {
@@ -17,7 +17,7 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     /// Bundle to which the site is upgraded.
     pub(super) bundle: &'static str,
-    pub(super) when: When,
+    pub(super) when: FaultMoment,
     pub(super) fault: Fault,
     pub(super) ends: Ends,
     /// Text that must appear on standard error.
@@ -70,7 +70,7 @@ pub(super) static CHEAP: [Row; 3] = [
     Row {
         name: "the stick is pulled while staging begins",
         bundle: NEXT,
-        when: When::Before,
+        when: FaultMoment::Before,
         fault: Fault::PullStick,
         ends: Ends::Stopped(Then::Abort),
         says: "Connect the stick",
@@ -78,7 +78,7 @@ pub(super) static CHEAP: [Row; 3] = [
     Row {
         name: "the disk of the backup repository is not mounted",
         bundle: NEXT,
-        when: When::Before,
+        when: FaultMoment::Before,
         fault: Fault::HideRepository,
         ends: Ends::Refused("LF4602", 2),
         says: "Mount its disk",
@@ -86,7 +86,7 @@ pub(super) static CHEAP: [Row; 3] = [
     Row {
         name: "the disk becomes full in the backup",
         bundle: NEXT,
-        when: When::Program("pg_basebackup"),
+        when: FaultMoment::Program("pg_basebackup"),
         fault: Fault::Fill(BELOW_THE_RESERVE),
         ends: Ends::Undone,
         says: "LF4625",
@@ -98,7 +98,7 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "the backup repository becomes read-only in the backup",
         bundle: NEXT,
-        when: When::Program("pg_basebackup"),
+        when: FaultMoment::Program("pg_basebackup"),
         fault: Fault::SealRepository,
         ends: Ends::Undone,
         says: "Read-only file system",
@@ -106,7 +106,7 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "the disk becomes full in the drill",
         bundle: NEXT,
-        when: When::PodOf("landfall-drill-postgres"),
+        when: FaultMoment::PodOf("landfall-drill-postgres"),
         fault: Fault::Fill(BELOW_THE_RESERVE),
         ends: Ends::Undone,
         says: "LF4625",
@@ -114,23 +114,23 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "the disk is full while data is copied that the migration changes",
         bundle: NEXT,
-        when: When::Helper("cp"),
-        fault: Fault::FillUntilHelperEnds(Left::ForRoot(1 << 20)),
+        when: FaultMoment::Helper("cp"),
+        fault: Fault::FillUntilHelperEnds(RemainingSpace::ForRoot(1 << 20)),
         ends: Ends::Undone,
         says: "No space left on device",
     },
     Row {
         name: "the disk is full while the node's programs are placed",
         bundle: NEXT,
-        when: When::Step("node-files"),
-        fault: Fault::FillUntilStepFails(Left::Nothing),
+        when: FaultMoment::Step("node-files"),
+        fault: Fault::FillUntilStepFails(RemainingSpace::Nothing),
         ends: Ends::Undone,
         says: "No space left on device",
     },
     Row {
         name: "a canary fails its proof",
         bundle: UNPROVED,
-        when: When::Before,
+        when: FaultMoment::Before,
         fault: Fault::OfTheRelease,
         ends: Ends::Undone,
         says: "coredns_of_another_release",
@@ -138,7 +138,7 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "an image never becomes ready",
         bundle: BROKEN,
-        when: When::Before,
+        when: FaultMoment::Before,
         fault: Fault::OfTheRelease,
         ends: Ends::Undone,
         says: "postgres",
@@ -146,7 +146,7 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "a migration fails half-way, beside the running database",
         bundle: HALF,
-        when: When::Before,
+        when: FaultMoment::Before,
         fault: Fault::OfTheRelease,
         ends: Ends::UndoneInUse(0),
         says: "migration-1-4-0",
@@ -154,7 +154,7 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "the database is killed while the release is watched",
         bundle: NEXT,
-        when: When::Into("soak", Duration::from_secs(3)),
+        when: FaultMoment::Into("soak", Duration::from_secs(3)),
         fault: Fault::Kill("postgres"),
         ends: Ends::UndoneInUse(1),
         says: "ended and was started again",
@@ -162,7 +162,7 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "the disk becomes full in the undo",
         bundle: BROKEN,
-        when: When::Undo,
+        when: FaultMoment::Undo,
         fault: Fault::Fill(BELOW_THE_RESERVE),
         ends: Ends::Undone,
         says: "postgres",
@@ -170,7 +170,7 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "a folder is mounted in the data that the undo must replace",
         bundle: BROKEN,
-        when: When::Undo,
+        when: FaultMoment::Undo,
         fault: Fault::MountInVolume,
         ends: Ends::Stuck,
         says: "something is mounted at /var/lib/landfall/storage/pvc-",
@@ -178,15 +178,15 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "the disk becomes full while staging",
         bundle: NEXT,
-        when: When::Step("stage"),
-        fault: Fault::Fill(Left::ForRoot(4 << 20)),
+        when: FaultMoment::Step("stage"),
+        fault: Fault::Fill(RemainingSpace::ForRoot(4 << 20)),
         ends: Ends::Stopped(Then::Resume),
         says: "LF1202",
     },
     Row {
         name: "the disk becomes full while the database is migrated",
         bundle: NEXT,
-        when: When::Migration,
+        when: FaultMoment::Migration,
         fault: Fault::Fill(BELOW_THE_RESERVE),
         ends: Ends::Committed,
         says: "points in time begin with the next backup",
@@ -194,7 +194,7 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "the disk becomes full while the release is watched",
         bundle: NEXT,
-        when: When::Step("soak"),
+        when: FaultMoment::Step("soak"),
         fault: Fault::Fill(BELOW_THE_RESERVE),
         ends: Ends::Committed,
         says: "points in time begin with the next backup",
@@ -202,7 +202,7 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "the API server is killed while the database changes",
         bundle: NEXT,
-        when: When::Step("ready/postgres"),
+        when: FaultMoment::Step("ready/postgres"),
         fault: Fault::Kill("kube-apiserver"),
         ends: Ends::Committed,
         says: "",
@@ -210,7 +210,7 @@ pub(super) static OTHERS: [Row; 15] = [
     Row {
         name: "the database is killed in the migration",
         bundle: NEXT,
-        when: When::Migration,
+        when: FaultMoment::Migration,
         fault: Fault::Kill("postgres"),
         ends: Ends::Committed,
         says: "",

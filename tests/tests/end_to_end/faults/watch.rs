@@ -27,7 +27,7 @@ const SLEEPING: &str = "-c \"SELECT count(*) FROM pg_stat_activity WHERE wait_ev
 
 /// Moment of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub(super) enum FaultMoment {
     /// Before the command is typed.
     Before,
     /// Once the journal says that this step begins.
@@ -47,17 +47,17 @@ pub(super) enum When {
 }
 
 /// The processes found at the moment.
-pub(super) struct Found {
-    /// The operation, which is paused until [`Found::release`].
+pub(super) struct FoundProcesses {
+    /// The operation, which is paused until [`FoundProcesses::release`].
     pub(super) paused: Paused,
-    /// The program of [`When::Helper`].
+    /// The program of [`FaultMoment::Helper`].
     pub(super) helper: Option<ProcessId>,
 }
 
 /// Watches for one moment.
 pub(super) struct Watch<'a> {
     machine: &'a Machine,
-    when: When,
+    when: FaultMoment,
     journal: Follow,
     operation: Option<ProcessId>,
     known_pods: BTreeSet<String>,
@@ -65,42 +65,44 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Starts to watch from now on.
-    pub(super) fn begin(machine: &'a Machine, when: When) -> Result<Self> {
+    pub(super) fn begin(machine: &'a Machine, when: FaultMoment) -> Result<Self> {
         let known_pods = match when {
-            When::PodOf(namespace) => pod_logs(machine, namespace)?,
+            FaultMoment::PodOf(namespace) => pod_logs(machine, namespace)?,
             _ => BTreeSet::new(),
         };
         Ok(Self { machine, when, journal: Follow::of(machine)?, operation: None, known_pods })
     }
 
     /// Returns at the moment, while the operation is paused; None if the command ended before.
-    pub(super) fn wait(&mut self, ended: &AtomicBool) -> Result<Option<Found>> {
+    pub(super) fn wait(&mut self, ended: &AtomicBool) -> Result<Option<FoundProcesses>> {
         let (mut is_migrating, mut begun) = (false, None);
         loop {
             let is_last_look = ended.load(Ordering::Acquire);
             self.find_operation()?;
             let mut helper = None;
             let is_it = match self.when {
-                When::Before => true,
-                When::Step(wanted) => self.begins(wanted)?,
-                When::Into(wanted, after) => {
+                FaultMoment::Before => true,
+                FaultMoment::Step(wanted) => self.begins(wanted)?,
+                FaultMoment::Into(wanted, after) => {
                     begun = begun.or(self.begins(wanted)?.then(Instant::now));
                     begun.is_some_and(|begun| begun.elapsed() >= after)
                 }
-                When::Undo => self.journal.news()?.iter().any(|event| matches!(event, Event::UndoRequested { .. })),
-                When::Program(name) => program(self.machine, name)?.is_some(),
-                When::Helper(name) => {
+                FaultMoment::Undo => {
+                    self.journal.news()?.iter().any(|event| matches!(event, Event::UndoRequested { .. }))
+                }
+                FaultMoment::Program(name) => program(self.machine, name)?.is_some(),
+                FaultMoment::Helper(name) => {
                     helper = self.operation.iter().flat_map(ProcessId::descendants).find(|one| is_named(one, name));
                     helper.is_some()
                 }
-                When::PodOf(namespace) => self.has_new_pod(namespace)?,
-                When::Migration => {
+                FaultMoment::PodOf(namespace) => self.has_new_pod(namespace)?,
+                FaultMoment::Migration => {
                     is_migrating |= self.begins(MIGRATING)?;
                     is_migrating && self.database_sleeps()?
                 }
             };
             if is_it {
-                return Ok(Some(Found { paused: self.paused()?, helper }));
+                return Ok(Some(FoundProcesses { paused: self.pause_operation()?, helper }));
             }
             if is_last_look {
                 return Ok(None);
@@ -114,7 +116,7 @@ impl<'a> Watch<'a> {
         loop {
             let is_last_look = ended.load(Ordering::Acquire);
             if self.journal.news()?.iter().any(|event| matches!(event, Event::Failed { .. })) {
-                return self.paused();
+                return self.pause_operation();
             }
             ensure!(!is_last_look, "no step has failed");
             std::thread::sleep(LOOK_EVERY);
@@ -122,7 +124,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Pauses the operation if one is running.
-    fn paused(&mut self) -> Result<Paused> {
+    fn pause_operation(&mut self) -> Result<Paused> {
         // It may have started since the last check.
         self.find_operation()?;
         Ok(self.operation.as_ref().map(Paused::of).transpose()?.unwrap_or_default())

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_tests::proofs::{Expected, expect_ready, in_pod};
+use landfall_tests::proofs::{ExpectedRelease, expect_ready, in_pod};
 use landfall_tests::site::{Machine, MachineSpec, Site};
 use landfall_tests::{documents, printer};
 use serde_json::Value;
 
-use super::turns::{Turns, created};
+use super::turns::{Turns, creation_time};
 use crate::end_to_end::engineer::{Engineer, VERB_LIMIT};
 use crate::end_to_end::later_releases::NEXT;
 
@@ -30,15 +30,15 @@ pub(super) fn land(commands: &[String], stick: &Path, shown: &Value) -> Result<(
     let [install, prove] = commands else { bail!("the guide does not have two commands for the site: {commands:?}") };
     ensure!(install.contains(LETTER), "the guide installs without a fingerprint: {install}");
     let fingerprint = shown["roots"][0]["fingerprint"].as_str().context("the bundle shows no fingerprint")?;
-    let expected = Expected::from_inspection(shown)?;
+    let expected = ExpectedRelease::from_inspection(shown)?;
 
     let site = Site::new(&Site::unique_name("e2e-guide"))?;
     let machine = site.machine(MachineSpec::new("node-1").stick(stick))?;
     machine.boot()?;
     let engineer = Engineer::at(&machine);
-    typed(&machine, &install.replace(LETTER, fingerprint))?;
+    run_command(&machine, &install.replace(LETTER, fingerprint))?;
     expect_ready(&engineer.wait_ready("the install of the guide's bundle")?, &expected)?;
-    expect_proved(&typed(&machine, prove)?, &expected)?;
+    expect_proved(&run_command(&machine, prove)?, &expected)?;
     expect_use(&machine, &expected)?;
     changes(engineer)?;
     engineer.uninstall_all()?;
@@ -51,7 +51,7 @@ pub(super) fn land(commands: &[String], stick: &Path, shown: &Value) -> Result<(
 fn changes(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let first = Turns::read(machine, "0-1-0")?;
-    first.expect_around(&created(machine)?)?;
+    first.expect_around(&creation_time(machine)?)?;
     engineer.landfall(&["upgrade", NEXT])?.report("upgrade of a chart")?;
     engineer.wait_ready("the upgrade of a chart")?;
     let second = Turns::read(machine, "0-2-0")?;
@@ -64,13 +64,13 @@ fn changes(engineer: Engineer<'_>) -> Result<()> {
 }
 
 /// Types a command of the guide, and returns its document. Fails if the command fails.
-fn typed(machine: &Machine, command: &str) -> Result<Value> {
+fn run_command(machine: &Machine, command: &str) -> Result<Value> {
     let output = machine.run(&format!("timeout --signal=KILL {VERB_LIMIT} {command} --json"))?;
     documents::read(&output.stdout).with_context(|| format!("`{command}`"))
 }
 
 /// Fails unless every proof of the guide's release has passed.
-fn expect_proved(report: &Value, expected: &Expected) -> Result<()> {
+fn expect_proved(report: &Value, expected: &ExpectedRelease) -> Result<()> {
     let proofs = report["proofs"].as_array().context("no proofs")?;
     let names: Vec<_> = proofs.iter().filter_map(|proof| proof["name"].as_str()).collect();
     ensure!(report["passed"] == true && names == expected.proofs && !names.is_empty(), "{report:#}");
@@ -79,7 +79,7 @@ fn expect_proved(report: &Value, expected: &Expected) -> Result<()> {
 
 /// Fails unless a pod can read the model and the wheels but not change them, and can install the wheel from the site's
 /// index.
-fn expect_use(machine: &Machine, expected: &Expected) -> Result<()> {
+fn expect_use(machine: &Machine, expected: &ExpectedRelease) -> Result<()> {
     let script = |script: &str| in_pod(machine, NAMESPACE, POD, script);
     let read = script(&format!("sha256sum /shared/model/{}", expected.weights_path))?;
     let digest = expected.weights.trim_start_matches("sha256:");

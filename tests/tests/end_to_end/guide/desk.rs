@@ -55,23 +55,23 @@ impl Desk {
         self.around.path()
     }
 
-    fn beside(&self, name: &str) -> PathBuf {
+    fn sibling_path(&self, name: &str) -> PathBuf {
         self.around().join(name)
     }
 
     /// Returns the folder that becomes the stick.
     pub(super) fn stick(&self) -> PathBuf {
-        self.beside(WORK).join(STICK)
+        self.sibling_path(WORK).join(STICK)
     }
 
     /// Fills the folder for `PATH`: Landfall's programs as installed by the vendor, kubectl, Helm, and a uv that uses
     /// the company's index through its proxy.
     pub(super) fn bring_programs(&self, kubectl: &Path, proxy: &Proxy) -> Result<()> {
-        let folder = self.beside(PROGRAMS);
+        let folder = self.sibling_path(PROGRAMS);
         builds::copy_landfall(&folder)?;
         std::os::unix::fs::symlink(kubectl, folder.join("kubectl"))?;
         std::os::unix::fs::symlink(images::ensure_helm()?, folder.join("helm"))?;
-        let (authority, kept) = (self.beside("authority.pem"), self.beside("uv"));
+        let (authority, kept) = (self.sibling_path("authority.pem"), self.sibling_path("uv"));
         let script = format!(
             "#!/bin/sh\nexport UV_DEFAULT_INDEX=https://packages.test/simple HTTPS_PROXY=http://127.0.0.1:{} \
              SSL_CERT_FILE='{}' UV_CACHE_DIR='{}' UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never\nexec '{}' \"$@\"\n",
@@ -87,10 +87,10 @@ impl Desk {
     /// Returns a shell command for a line of the guide, in the folder.
     pub(super) fn shell(&self, line: &str) -> Command {
         let mut shell = Command::new("sh");
-        shell.arg("-euc").arg(with_assembled_parts(line)).current_dir(self.beside(WORK));
+        shell.arg("-euc").arg(with_assembled_parts(line)).current_dir(self.sibling_path(WORK));
         shell.env("PATH", &self.path).env("HOME", self.around()).env_remove("LANDFALL_LOG");
-        shell.env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).env("LANDFALL_STORE", self.beside("store"));
-        shell.env("DOCKER_CONFIG", self.beside("docker"));
+        shell.env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).env("LANDFALL_STORE", self.sibling_path("store"));
+        shell.env("DOCKER_CONFIG", self.sibling_path("docker"));
         shell
     }
 
@@ -99,7 +99,7 @@ impl Desk {
         for (from, to) in NEXT {
             let replace =
                 Step::Replace { from: from.to_owned(), to: to.to_owned(), path: "release/release.yaml".to_owned() };
-            replace.take(&self.beside(WORK), |line| self.shell(line))?;
+            replace.take(&self.sibling_path(WORK), |line| self.shell(line))?;
         }
         let line = format!(
             "landfall build release --registries registries.yaml --key keys/cosign.key --roots keys --output \
@@ -110,7 +110,7 @@ impl Desk {
 
     /// Follows the guide on the vendor's machine. Returns its commands for the site.
     pub(super) fn follow_the_guide(&self, proxy: &Proxy) -> Result<Vec<String>> {
-        let folder = self.beside(WORK);
+        let folder = self.sibling_path(WORK);
         std::fs::write(folder.join("facts.json"), facts()?)?;
         let templates = folder.join("charts/hello/templates");
         std::fs::create_dir_all(&templates)?;

@@ -1,7 +1,7 @@
 //! Run times of a chart's hook Jobs. Timestamps of one format sort alphabetically.
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::proofs::administered;
+use landfall_tests::proofs::admin_output;
 use landfall_tests::site::Machine;
 use serde_json::Value;
 
@@ -56,12 +56,12 @@ impl Turns {
 }
 
 /// Returns the creation time of the chart's workload.
-pub(super) fn created(machine: &Machine) -> Result<String> {
+pub(super) fn creation_time(machine: &Machine) -> Result<String> {
     let deployment = read(machine, "deployment/hello")?;
     Ok(deployment["metadata"]["creationTimestamp"].as_str().context("the workload has no time")?.to_owned())
 }
 
 fn read(machine: &Machine, kinds: &str) -> Result<Value> {
-    let said = administered(machine, &format!("kubectl --namespace {NAMESPACE} get {kinds} --output json"))?;
+    let said = admin_output(machine, &format!("kubectl --namespace {NAMESPACE} get {kinds} --output json"))?;
     serde_json::from_str(&said).with_context(|| format!("{kinds}: {said}"))
 }

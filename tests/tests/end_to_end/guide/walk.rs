@@ -39,7 +39,7 @@ pub fn steps(handbook: &str, chapter: &str) -> Result<Vec<Step>> {
         };
         let block: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
         if language == "console" {
-            steps.extend(block.into_iter().filter_map(typed));
+            steps.extend(block.into_iter().filter_map(parse_command));
         } else {
             steps.push(of_block(&said, block.join("\n") + "\n")?);
         }
@@ -48,25 +48,25 @@ pub fn steps(handbook: &str, chapter: &str) -> Result<Vec<Step>> {
 }
 
 /// Parses a typed command in an example, by its prompt.
-fn typed(line: &str) -> Option<Step> {
+fn parse_command(line: &str) -> Option<Step> {
     let by_vendor = line.strip_prefix("vendor$ ").map(|command| Step::Run(command.to_owned()));
     by_vendor.or_else(|| line.strip_prefix("site# ").map(|command| Step::AtSite(command.to_owned())))
 }
 
 /// Returns the quoted words of a sentence.
-fn quoted(sentence: &str) -> Vec<String> {
+fn quoted_words(sentence: &str) -> Vec<String> {
     sentence.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 fn replacement(line: &str) -> Option<Step> {
-    let mut words = quoted(line.strip_prefix("- Replace ")?).into_iter();
+    let mut words = quoted_words(line.strip_prefix("- Replace ")?).into_iter();
     Some(Step::Replace { from: words.next()?, to: words.next()?, path: words.next()? })
 }
 
 /// Returns the step of a block of text, as described by the last sentence before it.
 fn of_block(said: &str, text: String) -> Result<Step> {
     let sentence = said.rsplit(". ").next().unwrap_or_default();
-    let words = quoted(sentence);
+    let words = quoted_words(sentence);
     Ok(match (sentence.split('`').next().unwrap_or_default(), words.as_slice()) {
         ("Add below ", [line, path]) => Step::Below { line: line.clone(), path: path.clone(), text },
         ("Add to the end of ", [path]) => Step::End { path: path.clone(), text },

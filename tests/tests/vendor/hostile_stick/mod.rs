@@ -48,7 +48,7 @@ enum Share {
 impl Share {
     fn of<T>(self, places: Vec<T>) -> Result<Vec<T>> {
         let (first, step) = match self {
-            Self::Fourth => (Seeded::named("strings of a stick")?.within(0, 4), 4),
+            Self::Fourth => (Seeded::with_name("strings of a stick")?.within(0, 4), 4),
             Self::All => (0, 1),
         };
         Ok(places.into_iter().skip(usize::try_from(first)?).step_by(step).collect())
@@ -96,7 +96,7 @@ fn expect_all(runs: &[Run], head: &Path) -> Result<bool> {
 }
 
 /// Fails if a run changed the host or the content of the stick.
-fn unchanged(stick: &Path, runs: impl FnOnce() -> Result<()>) -> Result<()> {
+fn expect_unchanged(stick: &Path, runs: impl FnOnce() -> Result<()>) -> Result<()> {
     let folders: Vec<_> = OF_THE_HOST.iter().map(Path::new).chain([stick]).collect();
     let before = listing(&folders)?;
     runs()?;
@@ -203,7 +203,7 @@ fn what_is_beside_a_bundle_is_not_printed() -> Result<()> {
         write("SHA256SUMS", format!("{}  {text}\n{text}\n", "0".repeat(64)).as_bytes())?;
         write("oci-layout", text.as_bytes())?;
         write("index.json", &to_canonical("an index", &json!({ "manifests": [{ "mediaType": text }] }))?)?;
-        unchanged(&folder, || {
+        expect_unchanged(&folder, || {
             for ((what, outcome), (_, before)) in stick.read_by_every_verb(&folder)?.iter().zip(&plain) {
                 expect(what, outcome, 0)?;
                 ensure!(outcome.code == before.code, "{what} ends with {}, not {}", outcome.code, before.code);

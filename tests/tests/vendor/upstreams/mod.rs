@@ -13,7 +13,7 @@ use landfall_tests::vendor::Vendor;
 use landfall_tests::workspace;
 use serde_json::Value;
 
-use self::server::{Asked, Upstream};
+use self::server::{ReceivedRequests, Upstream};
 use self::stand_ins::{INDEX_HOST, StandIns};
 use super::models::{TOKEN, files_of, names, without_digests};
 use super::outcome::Outcome;
@@ -82,7 +82,7 @@ impl Case {
     /// Returns the list of a dry run. Fails if the dry run sends a request.
     fn list(&mut self) -> Result<List> {
         let listed = Outcome::success(self.lock().args(["--dry-run", "--json"]))?.json()?;
-        ensure!(self.upstream.asked()?.addresses.is_empty(), "a dry run asked");
+        ensure!(self.upstream.take_requests()?.addresses.is_empty(), "a dry run asked");
         assert_eq!(listed["unrendered"], Value::Array(Vec::new()));
         let mut list = List { addresses: Vec::new(), forms: Vec::new() };
         for field in ["requests", "followUps"] {
@@ -100,7 +100,7 @@ impl Case {
 
 impl List {
     /// Fails if a requested URL is not on the list, not accepted by `known`, and not the target of a redirect.
-    fn has_all(&self, asked: &Asked, known: impl Fn(&str) -> bool) -> Result<()> {
+    fn has_all(&self, asked: &ReceivedRequests, known: impl Fn(&str) -> bool) -> Result<()> {
         let is_expected = |address: &&String| {
             self.addresses.contains(address)
                 || self.forms.iter().any(|form| fits(form, address))
@@ -129,7 +129,7 @@ fn fits(form: &str, address: &str) -> bool {
 
 /// Returns the digests published by upstream, which the lock has before it is resolved. The digests of the model's
 /// files are excluded, because they are compared only after everything else matches the lock.
-fn published(lock: &str) -> Vec<&str> {
+fn published_digests(lock: &str) -> Vec<&str> {
     let fields = ["index: sha256:", "digest: sha256:"];
     let is_pinned = |line: &&str| fields.iter().any(|field| line.starts_with(field));
     let lines = lock.lines().map(str::trim_start).filter(is_pinned);
@@ -142,7 +142,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
     let mut case = Case::new()?;
     let list = case.list()?;
     let lock = std::fs::read_to_string(workspace::root().join("images.lock")).context("no lock")?;
-    let published = published(&lock);
+    let published = published_digests(&lock);
     ensure!(published.len() >= 5, "{published:?}");
 
     // The lock as it is in this repository: everything on the list is requested, and compared with upstream's published
@@ -154,7 +154,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
         ensure!(refused.stderr.contains(&format!("where the lock says {digest}")), "{digest}:\n{}", refused.stderr);
     }
     assert_eq!(refused.stderr.matches("where the lock says ").count(), published.len(), "{}", refused.stderr);
-    let asked = case.upstream.asked()?;
+    let asked = case.upstream.take_requests()?;
     list.has_all(&asked, |_| false)?;
     let silent: Vec<_> = list.addresses.iter().filter(|address| !asked.addresses.contains(*address)).collect();
     ensure!(silent.is_empty(), "listed, and not asked: {silent:#?}");
@@ -165,14 +165,14 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
     let text = published.iter().fold(text, |text, digest| text.replace(digest, "unresolved"));
     durable::write_file(&second, text.as_bytes(), 0o644)?;
     Outcome::success(case.lock().arg("--lock").arg(&second).arg("--output").arg(case.vendor.lock_file()))?;
-    let asked = case.upstream.asked()?;
+    let asked = case.upstream.take_requests()?;
     list.has_all(&asked, |_| false)?;
     let locked = std::fs::read_to_string(case.vendor.lock_file())?;
     ensure!(!locked.contains(": unresolved"), "{locked}");
 
     let arguments = case.vendor.build_arguments(&release(), &case.path("stick"), &["--json"]);
     Outcome::success(case.starter.command(&case.vendor, &arguments).env("HF_TOKEN", TOKEN))?;
-    let asked = case.upstream.asked()?;
+    let asked = case.upstream.take_requests()?;
     // URLs from the index's pages are in the lock by now.
     list.has_all(&asked, |address| locked.contains(&format!("url: '{address}'")))?;
     ensure!(asked.addresses.iter().any(|address| address.contains("/blobs/")), "no image was fetched");
@@ -183,7 +183,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
 impl Case {
     /// Checks that the hub answers nothing without its token, and the host of its large files never receives it.
     fn the_token_stays_with_the_hub(&self) -> Result<()> {
-        let seen = self.stand_ins.hub.seen();
+        let seen = self.stand_ins.hub.requests();
         let elsewhere: Vec<_> = seen.iter().filter(|seen| seen.path.starts_with("/large/")).collect();
         ensure!(!elsewhere.is_empty(), "no large file was fetched");
         ensure!(elsewhere.iter().all(|seen| seen.authorization.is_none()), "{elsewhere:?}");
@@ -193,7 +193,7 @@ impl Case {
     /// Fails unless the bundle has the stand-in parts under upstream's names.
     fn expect_parts(&self, stick: &Path) -> Result<()> {
         let starter = self.starter;
-        let (known, built) = (starter.inspection()?, inspected(starter, stick)?);
+        let (known, built) = (starter.inspection()?, inspect_bundle(starter, stick)?);
         for (name, tag, assembled) in self.stand_ins.images()? {
             let expected = manifest(&known, &format!("{name}:{assembled}"))?;
             assert_eq!(manifest(&built, &format!("{name}:{tag}"))?, expected, "{name}");
@@ -213,7 +213,7 @@ impl Case {
     }
 }
 
-fn inspected(starter: &Starter, stick: &Path) -> Result<Value> {
+fn inspect_bundle(starter: &Starter, stick: &Path) -> Result<Value> {
     Outcome::success(starter.landfall(&["inspect", "--json"]).arg(stick))?.json()
 }
 

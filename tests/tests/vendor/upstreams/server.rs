@@ -45,7 +45,7 @@ pub struct Upstream {
 
 /// Requests in a period of time.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct ReceivedRequests {
     /// URLs in their order, one for each request.
     pub addresses: Vec<String>,
     /// Targets of redirects.
@@ -70,9 +70,9 @@ impl Upstream {
     }
 
     /// Returns the requests since the last call. Fails if a host that is not upstream's was requested.
-    pub fn asked(&mut self) -> Result<Asked> {
+    pub fn take_requests(&mut self) -> Result<ReceivedRequests> {
         let text = std::fs::read_to_string(&self.log).context("the log cannot be read")?;
-        let mut asked = Asked::default();
+        let mut asked = ReceivedRequests::default();
         for line in text.lines().skip(self.seen) {
             self.seen += 1;
             match line.split_once(' ') {

@@ -13,13 +13,13 @@ const CAPACITY: usize = 128 << 20;
 const KINDS: [FileType; 3] = [FileType::Index, FileType::Key, FileType::Snapshot];
 
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct KnownFiles {
     files: HashMap<PathBuf, Bytes>,
     bytes: usize,
     sizes: HashMap<String, u64>,
 }
 
-impl Known {
+impl KnownFiles {
     pub(super) fn get(&self, file: &Path) -> Option<Bytes> {
         self.files.get(file).cloned()
     }

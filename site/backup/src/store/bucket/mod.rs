@@ -31,10 +31,10 @@ use rusty_s3::{S3Action as _, UrlStyle};
 use url::Url;
 
 pub use self::credentials::BucketCredentials;
-use self::known::Known;
+use self::known::KnownFiles;
 use self::limits::Limits;
 use self::request::Request;
-use super::{Named, Store};
+use super::{ListedFile, Store};
 use crate::error::{BackupError, BucketError, Result, Trouble};
 
 /// Address of a bucket.
@@ -64,7 +64,7 @@ pub struct Bucket {
     lock: Option<PathBuf>,
     limits: Limits,
     until: Instant,
-    known: Mutex<Known>,
+    known: Mutex<KnownFiles>,
     failure: Mutex<Option<BucketError>>,
 }
 
@@ -110,7 +110,7 @@ impl Bucket {
             }
             client = client.tls_certs_only(certificates);
         }
-        let client = client.build().map_err(|error| refused(request::said(error)))?;
+        let client = client.build().map_err(|error| refused(request::error_text(error)))?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         Ok(Self {
             place,
@@ -139,7 +139,7 @@ impl Bucket {
 
     /// Returns every object whose name begins like this, without the prefix. If `directly` is set, names are cut at the
     /// next `/`, and those common beginnings are returned as well.
-    fn objects(&self, begin: &str, directly: bool) -> Result<(Vec<Named>, Vec<String>), BucketError> {
+    fn objects(&self, begin: &str, directly: bool) -> Result<(Vec<ListedFile>, Vec<String>), BucketError> {
         let (mut found, mut folders, mut after) = (Vec::new(), Vec::new(), None::<String>);
         loop {
             let answer = self.send(&Request::list(), |bucket, keys| {
@@ -157,7 +157,7 @@ impl Bucket {
             let text = String::from_utf8(answer.to_vec()).map_err(|error| unread(error.to_string()))?;
             let page = ListObjectsV2::parse_response(&text).map_err(|error| unread(error.to_string()))?;
             for object in page.contents {
-                self.known().note_size(&object.key, object.size.unwrap_or(0));
+                self.lock_known_files().note_size(&object.key, object.size.unwrap_or(0));
                 let name = object.key.strip_prefix(&self.prefix).map(str::to_owned);
                 found.extend(name.map(|name| (name, object.size.unwrap_or(0))));
             }
@@ -175,13 +175,13 @@ impl Bucket {
     /// Reads a whole object; `None` if it does not exist.
     fn get(&self, file: &Path) -> Result<Option<Bytes>, BucketError> {
         let object = self.object(file);
-        let bytes = self.known().size(&object);
+        let bytes = self.lock_known_files().size(&object);
         self.find(&Request::get(None, bytes), |bucket, keys| {
             bucket.get_object(Some(keys), &object).sign(self.limits.signed)
         })
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+    fn lock_known_files(&self) -> std::sync::MutexGuard<'_, KnownFiles> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -196,9 +196,9 @@ impl Store for Bucket {
         Ok(files.into_iter().map(|(name, _)| name).chain(folders).collect())
     }
 
-    fn list(&self, folder: &str) -> io::Result<Vec<Named>> {
+    fn list(&self, folder: &str) -> io::Result<Vec<ListedFile>> {
         let (found, _) = self.objects(&format!("{folder}/"), false)?;
-        let last = |(name, size): Named| (name.rsplit('/').next().unwrap_or_default().to_owned(), size);
+        let last = |(name, size): ListedFile| (name.rsplit('/').next().unwrap_or_default().to_owned(), size);
         Ok(found.into_iter().map(last).collect())
     }
 
@@ -209,11 +209,11 @@ impl Store for Bucket {
     }
 
     fn read(&self, file: &Path) -> io::Result<Bytes> {
-        if let Some(bytes) = self.known().get(file) {
+        if let Some(bytes) = self.lock_known_files().get(file) {
             return Ok(bytes);
         }
         let bytes = self.get(file)?.ok_or(io::ErrorKind::NotFound)?;
-        self.known().keep(file, &bytes);
+        self.lock_known_files().keep(file, &bytes);
         Ok(bytes)
     }
 
@@ -231,7 +231,7 @@ impl Store for Bucket {
     }
 
     fn read_ahead(&self, files: &[PathBuf]) {
-        let unknown: Vec<&PathBuf> = files.iter().filter(|file| self.known().get(file).is_none()).collect();
+        let unknown: Vec<&PathBuf> = files.iter().filter(|file| self.lock_known_files().get(file).is_none()).collect();
         let next = std::sync::atomic::AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..self.limits.at_a_time.min(unknown.len()) {
@@ -263,12 +263,12 @@ impl Store for Bucket {
             action.headers_mut().insert(request::CHECKSUM, checksum.clone());
             action.sign(self.limits.signed)
         })?;
-        self.known().keep(file, &request.body);
+        self.lock_known_files().keep(file, &request.body);
         Ok(())
     }
 
     fn remove(&self, file: &Path) -> Result<()> {
-        self.known().forget(file);
+        self.lock_known_files().forget(file);
         let object = self.object(file);
         self.find(&Request::delete(), |bucket, keys| {
             bucket.delete_object(Some(keys), &object).sign(self.limits.signed)

@@ -80,7 +80,7 @@ impl Request {
 }
 
 /// Failure of one try.
-enum Failed {
+enum TryFailure {
     /// The object does not exist.
     Missing,
     /// The object is shorter than the requested range.
@@ -121,10 +121,10 @@ impl Bucket {
             // The signature contains a time.
             match self.try_once(request, sign(&self.signed, &self.credentials.0)) {
                 Ok(bytes) => return Ok(Some(bytes)),
-                Err(Failed::Missing) => return Ok(None),
-                Err(Failed::Short) => return Ok(Some(Bytes::new())),
-                Err(Failed::Passing(..)) if remaining > 0 => std::thread::sleep(pause),
-                Err(Failed::Lasting(trouble, said) | Failed::Passing(trouble, said)) => {
+                Err(TryFailure::Missing) => return Ok(None),
+                Err(TryFailure::Short) => return Ok(Some(Bytes::new())),
+                Err(TryFailure::Passing(..)) if remaining > 0 => std::thread::sleep(pause),
+                Err(TryFailure::Lasting(trouble, said) | TryFailure::Passing(trouble, said)) => {
                     return Err(self.give_up(trouble, said));
                 }
             }
@@ -138,7 +138,7 @@ impl Bucket {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error).clone()
     }
 
-    fn try_once(&self, request: &Request, url: Url) -> Result<Bytes, Failed> {
+    fn try_once(&self, request: &Request, url: Url) -> Result<Bytes, TryFailure> {
         let limit = self.limits.of(request.bytes);
         let begun = Instant::now();
         let mut sent = self.client.request(request.method.clone(), url).timeout(limit);
@@ -148,7 +148,7 @@ impl Bucket {
         if request.method == Method::PUT {
             sent = sent.body(request.body.clone());
         }
-        let answer = sent.send().map_err(|error| failed(error, limit))?;
+        let answer = sent.send().map_err(|error| failure_of(error, limit))?;
         let status = answer.status();
         let most = if status.is_success() { LARGEST_ANSWER } else { LARGEST_REASON };
         let mut body = Vec::new();
@@ -156,24 +156,24 @@ impl Bucket {
             let is_late = begun.elapsed() >= limit;
             // The client's text may contain its address.
             let said = if is_late { late(limit) } else { format!("the answer broke off ({:?})", error.kind()) };
-            Failed::Passing(if is_late { Trouble::Slow } else { Trouble::Unreachable }, said)
+            TryFailure::Passing(if is_late { Trouble::Slow } else { Trouble::Unreachable }, said)
         })?;
         if status.is_success() { Ok(body.into()) } else { Err(judge(status, &code_in(&body))) }
     }
 }
 
-fn failed(error: reqwest::Error, limit: Duration) -> Failed {
+fn failure_of(error: reqwest::Error, limit: Duration) -> TryFailure {
     if error.is_timeout() && !error.is_connect() {
-        Failed::Passing(Trouble::Slow, late(limit))
+        TryFailure::Passing(Trouble::Slow, late(limit))
     } else if error.is_builder() {
-        Failed::Lasting(Trouble::Answer, said(error))
+        TryFailure::Lasting(Trouble::Answer, error_text(error))
     } else {
-        Failed::Passing(Trouble::Unreachable, said(error))
+        TryFailure::Passing(Trouble::Unreachable, error_text(error))
     }
 }
 
 /// Returns the client's error on one line and without the address, whose query is signed.
-pub(super) fn said(error: reqwest::Error) -> String {
+pub(super) fn error_text(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = error.source();
@@ -192,26 +192,26 @@ fn late(limit: Duration) -> String {
 }
 
 /// Interprets an answer other than success. `code` is the server's error code, or empty.
-fn judge(status: StatusCode, code: &str) -> Failed {
+fn judge(status: StatusCode, code: &str) -> TryFailure {
     let said = if code.is_empty() {
         format!("HTTP {}", status.as_u16())
     } else {
         format!("{code} (HTTP {})", status.as_u16())
     };
     match status.as_u16() {
-        _ if FULL.contains(&code) => Failed::Lasting(Trouble::Full, said),
-        507 => Failed::Lasting(Trouble::Full, said),
-        404 if code == "NoSuchBucket" => Failed::Lasting(Trouble::Refused, said),
-        404 => Failed::Missing,
-        416 => Failed::Short,
-        408 | 429 => Failed::Passing(Trouble::Slow, said),
-        503 if code == "SlowDown" => Failed::Passing(Trouble::Slow, said),
-        500..=599 if status != StatusCode::NOT_IMPLEMENTED => Failed::Passing(Trouble::Unreachable, said),
+        _ if FULL.contains(&code) => TryFailure::Lasting(Trouble::Full, said),
+        507 => TryFailure::Lasting(Trouble::Full, said),
+        404 if code == "NoSuchBucket" => TryFailure::Lasting(Trouble::Refused, said),
+        404 => TryFailure::Missing,
+        416 => TryFailure::Short,
+        408 | 429 => TryFailure::Passing(Trouble::Slow, said),
+        503 if code == "SlowDown" => TryFailure::Passing(Trouble::Slow, said),
+        500..=599 if status != StatusCode::NOT_IMPLEMENTED => TryFailure::Passing(Trouble::Unreachable, said),
         // The bytes were changed or cut off in transit.
-        400 if DISTURBED.contains(&code) => Failed::Passing(Trouble::Unreachable, said),
+        400 if DISTURBED.contains(&code) => TryFailure::Passing(Trouble::Unreachable, said),
         // Another region, or another address.
-        300..=399 | 401 | 403 => Failed::Lasting(Trouble::Refused, said),
-        _ => Failed::Lasting(Trouble::Answer, said),
+        300..=399 | 401 | 403 => TryFailure::Lasting(Trouble::Refused, said),
+        _ => TryFailure::Lasting(Trouble::Answer, said),
     }
 }
 
@@ -230,10 +230,10 @@ mod tests {
     #[test]
     fn answers_map_to_failures() {
         let meaning = |status: u16, code: &str| match judge(StatusCode::from_u16(status).unwrap(), code) {
-            Failed::Missing => "missing".to_owned(),
-            Failed::Short => "short".to_owned(),
-            Failed::Lasting(trouble, said) => format!("{trouble:?}: {said}"),
-            Failed::Passing(trouble, said) => format!("{trouble:?}, tried again: {said}"),
+            TryFailure::Missing => "missing".to_owned(),
+            TryFailure::Short => "short".to_owned(),
+            TryFailure::Lasting(trouble, said) => format!("{trouble:?}: {said}"),
+            TryFailure::Passing(trouble, said) => format!("{trouble:?}, tried again: {said}"),
         };
         let table = [
             (404, "NoSuchKey", "missing"),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use landfall_media::durable::{self, DurableError, SyncFailed};
 
 use crate::error::{BackupError, Result};
-use crate::store::{Disk, Named, Store};
+use crate::store::{Disk, ListedFile, Store};
 
 /// Fault of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,7 +58,7 @@ impl Fault {
 
 /// A fault at the call with this number, counted among writes only if only writes can have it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Planned {
+pub(super) struct PlannedFault {
     pub(super) fault: Fault,
     pub(super) at: usize,
 }
@@ -66,7 +66,7 @@ pub(super) struct Planned {
 /// Record of the calls.
 #[derive(Debug, Default)]
 struct Calls {
-    planned: Option<Planned>,
+    planned: Option<PlannedFault>,
     all: usize,
     writes: usize,
     /// The call that the fault hit.
@@ -81,7 +81,7 @@ pub(super) struct FailingDisk {
 }
 
 impl FailingDisk {
-    pub(super) fn new(root: &Path, planned: Option<Planned>) -> Self {
+    pub(super) fn new(root: &Path, planned: Option<PlannedFault>) -> Self {
         Self { disk: Arc::new(Disk::new(root)), calls: Arc::new(Mutex::new(Calls { planned, ..Calls::default() })) }
     }
 
@@ -117,7 +117,7 @@ impl FailingDisk {
 
     fn read_with<T>(&self, what: &str, file: &Path, read: impl FnOnce(&Disk) -> io::Result<T>) -> io::Result<T> {
         match self.fault(what, file, false) {
-            Some(_) => Err(broken()),
+            Some(_) => Err(io_error()),
             None => read(&self.disk),
         }
     }
@@ -126,7 +126,7 @@ impl FailingDisk {
         self.disk.place().join(file)
     }
 
-    fn failed(&self, operation: &'static str, file: &Path, source: io::Error) -> BackupError {
+    fn durable_error(&self, operation: &'static str, file: &Path, source: io::Error) -> BackupError {
         DurableError::Io { operation, path: self.path(file), source }.into()
     }
 
@@ -142,7 +142,7 @@ impl FailingDisk {
     }
 }
 
-fn broken() -> io::Error {
+fn io_error() -> io::Error {
     io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error())
 }
 
@@ -159,7 +159,7 @@ impl Store for FailingDisk {
         self.read_with("list", Path::new(""), Disk::names)
     }
 
-    fn list(&self, folder: &str) -> io::Result<Vec<Named>> {
+    fn list(&self, folder: &str) -> io::Result<Vec<ListedFile>> {
         self.read_with("list", Path::new(folder), |disk| disk.list(folder))
     }
 
@@ -190,13 +190,13 @@ impl Store for FailingDisk {
     fn write(&self, file: &Path, bytes: &[u8]) -> Result<()> {
         match self.fault("write", file, true) {
             None => self.disk.write(file, bytes),
-            Some(Fault::Fails | Fault::Dies) => Err(self.failed("write", file, broken())),
-            Some(Fault::Full) => Err(self.failed("write", file, full())),
+            Some(Fault::Fails | Fault::Dies) => Err(self.durable_error("write", file, io_error())),
+            Some(Fault::Full) => Err(self.durable_error("write", file, full())),
             Some(fault @ (Fault::SyncFails | Fault::FolderSyncFails)) => {
                 if fault == Fault::FolderSyncFails {
                     self.disk.write(file, bytes)?;
                 }
-                Err(DurableError::Sync(SyncFailed { path: self.path(file), source: broken() }).into())
+                Err(DurableError::Sync(SyncFailed { path: self.path(file), source: io_error() }).into())
             }
             Some(fault) => self.spoil(fault, file, bytes),
         }
@@ -204,7 +204,7 @@ impl Store for FailingDisk {
 
     fn remove(&self, file: &Path) -> Result<()> {
         match self.fault("remove", file, false) {
-            Some(_) => Err(self.failed("remove", file, broken())),
+            Some(_) => Err(self.durable_error("remove", file, io_error())),
             None => self.disk.remove(file),
         }
     }

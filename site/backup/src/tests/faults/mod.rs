@@ -6,10 +6,10 @@ mod failing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use failing::{FailingDisk, Fault, Planned, return_files};
+use failing::{FailingDisk, Fault, PlannedFault, return_files};
 use jiff::Span;
-use landfall_error_codes::{Code, Coded as _, codes};
-use landfall_progress::Silent;
+use landfall_error_codes::{Code, CodedError as _, codes};
+use landfall_progress::SilentProgress;
 use rand::RngExt as _;
 
 use super::*;
@@ -104,7 +104,7 @@ const OPERATIONS: [Operation; 8] = [
     },
     Operation {
         name: "check",
-        run: |site, _| match site.check(&Silent)?.as_slice() {
+        run: |site, _| match site.check(&SilentProgress)?.as_slice() {
             [] => Ok(()),
             found => Err(BackupError::damaged(site.folder(), format!("{found:?}"))),
         },
@@ -112,7 +112,7 @@ const OPERATIONS: [Operation; 8] = [
     },
     Operation {
         name: "check in rounds",
-        run: |site, _| match site.check_round(u64::MAX, &Silent)?.as_slice() {
+        run: |site, _| match site.check_round(u64::MAX, &SilentProgress)?.as_slice() {
             [] => Ok(()),
             found => Err(BackupError::damaged(site.folder(), format!("{found:?}"))),
         },
@@ -120,7 +120,7 @@ const OPERATIONS: [Operation; 8] = [
     },
     Operation {
         name: "repair",
-        run: |site, copies| match site.repair(std::slice::from_ref(copies), &Silent)?.lost.as_slice() {
+        run: |site, copies| match site.repair(std::slice::from_ref(copies), &SilentProgress)?.lost.as_slice() {
             [] => Ok(()),
             lost => Err(BackupError::damaged(site.folder(), format!("{lost:?}"))),
         },
@@ -164,7 +164,7 @@ impl TwoDisks {
     }
 
     /// Runs an operation with a fault below one of the repositories.
-    fn run(&self, operation: &Operation, failing: usize, planned: Option<Planned>) -> (Result<()>, FailingDisk) {
+    fn run(&self, operation: &Operation, failing: usize, planned: Option<PlannedFault>) -> (Result<()>, FailingDisk) {
         let disk = FailingDisk::new(&self.root(failing), planned);
         let opened = Repository::open(Place(Arc::new(disk.clone())), SITE, &self.key);
         let other = self.open(1 - failing);
@@ -183,7 +183,7 @@ impl TwoDisks {
             let found = read(&repository, backup.id, "database");
             assert!(found.as_ref().is_ok_and(|found| *found == data(day)), "{what}: day {day}: {:?}", found.err());
         }
-        assert_eq!(repository.check(&Silent).unwrap(), [], "{what}");
+        assert_eq!(repository.check(&SilentProgress).unwrap(), [], "{what}");
     }
 }
 
@@ -206,7 +206,7 @@ fn each_fault(
     disks: &TwoDisks,
     operation: &Operation,
     faults: &[Fault],
-    judge: impl Fn(usize, Planned, &str, Result<()>, &FailingDisk),
+    judge: impl Fn(usize, PlannedFault, &str, Result<()>, &FailingDisk),
 ) -> BTreeMap<Fault, usize> {
     let counts = [SITE_DISK, COPIES_DISK].map(|failing| {
         disks.return_whole();
@@ -224,7 +224,7 @@ fn each_fault(
         if count == 0 {
             continue;
         }
-        let planned = Planned { fault, at: random.random_range(0..count) };
+        let planned = PlannedFault { fault, at: random.random_range(0..count) };
         disks.return_whole();
         let (ran, disk) = disks.run(operation, failing, Some(planned));
         let Some(hit) = disk.hit() else { continue };
@@ -265,7 +265,7 @@ fn disk_faults_are_reported_and_harmless() {
 #[test]
 fn dead_disk_is_not_listed_empty() {
     let disks = TwoDisks::new();
-    let list = |planned: Option<Planned>| {
+    let list = |planned: Option<PlannedFault>| {
         let disk = FailingDisk::new(&disks.root(SITE_DISK), planned);
         let opened = Repository::open(Place(Arc::new(disk.clone())), SITE, &disks.key);
         (opened.and_then(|opened| opened.backups()), disk.counts().0)
@@ -273,7 +273,7 @@ fn dead_disk_is_not_listed_empty() {
     let (whole, calls) = list(None);
     let mut refused = 0;
     for at in 0..calls {
-        let (listed, _) = list(Some(Planned { fault: Fault::Dies, at }));
+        let (listed, _) = list(Some(PlannedFault { fault: Fault::Dies, at }));
         match listed {
             Ok(listed) => assert!(!listed.is_empty(), "call {at} of {calls}"),
             Err(error) => {
@@ -305,7 +305,7 @@ fn lost_writes_are_found_and_healed() {
                 assert!(found.is_err() || found.is_ok_and(|found| found == data(day)), "{what}: day {day}");
             }
             let others = [disks.open(1 - failing)];
-            let repaired = open().repair(&others, &Silent).unwrap();
+            let repaired = open().repair(&others, &SilentProgress).unwrap();
             let is_elsewhere = |id: BackupId| others[0].backups().unwrap().iter().any(|backup| backup.id == id);
             assert!(repaired.lost.iter().all(|taken| !is_elsewhere(taken.backup)), "{what}: {repaired:?}");
             // Whatever was lost, the next backup is intact.
@@ -313,7 +313,7 @@ fn lost_writes_are_found_and_healed() {
             let tonight = save(&repository, NOW, &[("database", &data(3))]).unwrap();
             assert!(read(&repository, tonight.id, "database").unwrap() == data(3), "{what}: {repaired:?}");
             if repaired.lost.is_empty() {
-                assert_eq!(repository.check(&Silent).unwrap(), [], "{what}");
+                assert_eq!(repository.check(&SilentProgress).unwrap(), [], "{what}");
             }
         }));
     }

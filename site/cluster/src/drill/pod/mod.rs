@@ -108,7 +108,7 @@ impl DrillPod<'_> {
     fn template_container(&self) -> Result<&Value, ClusterError> {
         let kind = (self.workload["apiVersion"].as_str(), self.workload["kind"].as_str());
         if !matches!(kind, (Some("apps/v1"), Some("Deployment" | "StatefulSet" | "DaemonSet"))) {
-            return Err(self.refused("it is not a Deployment, StatefulSet or DaemonSet of apps/v1"));
+            return Err(self.no_pod_error("it is not a Deployment, StatefulSet or DaemonSet of apps/v1"));
         }
         let containers = self.template()["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
         let found = match self.container {
@@ -116,8 +116,8 @@ impl DrillPod<'_> {
             None => containers.first(),
         };
         found.ok_or_else(|| match self.container {
-            Some(name) => self.refused(&format!("it has no container {name}")),
-            None => self.refused("it has no container"),
+            Some(name) => self.no_pod_error(&format!("it has no container {name}")),
+            None => self.no_pod_error("it has no container"),
         })
     }
 
@@ -132,9 +132,9 @@ impl DrillPod<'_> {
     }
 
     fn pod(&self, container: &Value) -> Result<Value, ClusterError> {
-        let mounted = container::mounted(container);
+        let mounted = container::mounted_volumes(container);
         let volumes = volumes::of(self.workload, &mounted, self.volumes, self.is_beside());
-        let volumes = volumes.map_err(|problem| self.refused(&problem))?;
+        let volumes = volumes.map_err(|problem| self.no_pod_error(&problem))?;
         let purpose = if self.is_beside() { RESTORE } else { DRILL };
         let mut pod = json!({
             "apiVersion": "v1",
@@ -183,7 +183,7 @@ impl DrillPod<'_> {
         }
     }
 
-    fn refused(&self, problem: &str) -> ClusterError {
+    fn no_pod_error(&self, problem: &str) -> ClusterError {
         let text = |pointer: &str| self.workload.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (kind, namespace, name) = (text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
         let workload = ObjectName::new(text("/apiVersion"), kind, namespace, name);

@@ -70,7 +70,7 @@ fn claim() -> BTreeMap<String, DataVolume> {
 }
 
 /// Returns the result for a pod that is named like its namespace.
-fn made<T>(
+fn with_pod<T>(
     namespace: &str,
     workload: &Value,
     container: Option<&str>,
@@ -92,19 +92,19 @@ fn made<T>(
 
 #[test]
 fn restore_loader_waits_with_claim() {
-    let pod = made("shop", &database(), None, &claim(), |pod| pod.loader()).unwrap();
+    let pod = with_pod("shop", &database(), None, &claim(), |pod| pod.loader()).unwrap();
     insta::assert_json_snapshot!("restore_loader", pod);
     // Without replacements, a pod in the workload's namespace has the same volumes.
-    assert_eq!(made("shop", &database(), Some("main"), &BTreeMap::new(), |pod| pod.loader()).unwrap(), pod);
+    assert_eq!(with_pod("shop", &database(), Some("main"), &BTreeMap::new(), |pod| pod.loader()).unwrap(), pod);
 }
 
 #[test]
 fn drill_server_shares_no_data() {
-    let pod = made("drill", &database(), None, &empty(), |pod| pod.server()).unwrap();
+    let pod = with_pod("drill", &database(), None, &empty(), |pod| pod.server()).unwrap();
     insta::assert_json_snapshot!("drill_server", pod);
     let mut other = database();
     other["spec"]["template"]["spec"]["runtimeClassName"] = json!("gpu");
-    let pod = made("drill", &other, None, &empty(), |pod| pod.server()).unwrap();
+    let pod = with_pod("drill", &other, None, &empty(), |pod| pod.server()).unwrap();
     assert_eq!(pod["spec"]["runtimeClassName"], "gpu", "its image may need what only that runtime has");
 }
 
@@ -115,26 +115,26 @@ fn drill_reserves_little() {
     let limits = json!({"memory": "2Gi", "cpu": "4", "ephemeral-storage": "1Gi"});
     template["containers"][0]["resources"] = json!({"limits": limits, "requests": {"ephemeral-storage": "1Gi"}});
     template["resources"] = json!({"requests": {"memory": "3Gi"}});
-    let drill = made("drill", &database, None, &empty(), |pod| pod.loader_before_server()).unwrap();
+    let drill = with_pod("drill", &database, None, &empty(), |pod| pod.loader_before_server()).unwrap();
     let little = json!({"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "2Gi", "cpu": "4"}});
     assert_eq!(drill["spec"]["containers"][0]["resources"], little);
     assert_eq!(drill["spec"]["initContainers"][0]["resources"], little);
     assert_eq!(drill["spec"]["resources"], json!({"requests": {"memory": "1Mi"}}));
     // A restore has the workload's resources: nothing else runs in its place.
-    let restore = made("shop", &database, None, &claim(), |pod| pod.loader()).unwrap();
+    let restore = with_pod("shop", &database, None, &claim(), |pod| pod.loader()).unwrap();
     assert_eq!(restore["spec"]["containers"][0]["resources"]["limits"], limits);
     assert_eq!(restore["spec"]["resources"], json!({"requests": {"memory": "3Gi"}}));
 }
 
 #[test]
 fn loader_precedes_server_in_one_pod() {
-    let pod = made("drill", &database(), None, &empty(), |pod| pod.loader_before_server()).unwrap();
-    let mut server = made("drill", &database(), None, &empty(), |pod| pod.server()).unwrap();
+    let pod = with_pod("drill", &database(), None, &empty(), |pod| pod.loader_before_server()).unwrap();
+    let mut server = with_pod("drill", &database(), None, &empty(), |pod| pod.server()).unwrap();
     let loader = pod["spec"]["initContainers"][0].clone();
     server["spec"]["initContainers"] = json!([loader]);
     assert_eq!(pod, server, "it is the server with one container more");
     assert_eq!((&loader["name"], &loader["command"][3]), (&json!(LOADER), &json!("86400")));
-    let alone = made("drill", &database(), None, &empty(), |pod| pod.loader()).unwrap();
+    let alone = with_pod("drill", &database(), None, &empty(), |pod| pod.loader()).unwrap();
     let mut alone = alone["spec"]["containers"][0].clone();
     (alone["name"], alone["command"]) = (loader["name"].clone(), loader["command"].clone());
     assert_eq!(loader, alone, "it is the loader with another program");
@@ -143,7 +143,7 @@ fn loader_precedes_server_in_one_pod() {
 #[test]
 fn workloads_missing_parts_are_refused() {
     let refused = |workload: &Value, container, volumes: &BTreeMap<String, DataVolume>| {
-        made("drill", workload, container, volumes, |pod| pod.server()).unwrap_err().to_string()
+        with_pod("drill", workload, container, volumes, |pod| pod.server()).unwrap_err().to_string()
     };
     let after = |problem: &str| format!("no pod can be made after apps/StatefulSet shop/db: {problem}");
     assert_eq!(refused(&database(), Some("other"), &empty()), after("it has no container other"));

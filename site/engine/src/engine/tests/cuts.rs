@@ -5,20 +5,20 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::world::{Contents, Sees, Syncs, World, WriteFiles, birth, plan_of, planned, starter, starter_with};
-use crate::journal::simulated::Unsynced;
+use super::world::{Contents, Sees, Syncs, World, WriteFiles, birth, plan_of, planned_step, starter, starter_with};
+use crate::journal::simulated::UnsyncedFate;
 use crate::journal::{Event, Phase, StepStatus};
 use crate::plan::Plan;
 
-const FATES: [Unsynced; 8] = [
-    Unsynced::Lost,
-    Unsynced::Kept,
-    Unsynced::Torn(1),
-    Unsynced::Torn(500),
-    Unsynced::Torn(999),
-    Unsynced::Zeroed(400),
-    Unsynced::Mixed(1),
-    Unsynced::Mixed(2),
+const FATES: [UnsyncedFate; 8] = [
+    UnsyncedFate::Lost,
+    UnsyncedFate::Kept,
+    UnsyncedFate::Torn(1),
+    UnsyncedFate::Torn(500),
+    UnsyncedFate::Torn(999),
+    UnsyncedFate::Zeroed(400),
+    UnsyncedFate::Mixed(1),
+    UnsyncedFate::Mixed(2),
 ];
 
 /// Runs `first` with a power cut before operation `cut`. Returns true if the cut came before the end of the run.
@@ -84,7 +84,7 @@ fn finished_steps_run_once_despite_cuts() {
         if !run_until_cut(&mut world, cut, Way::Forward) {
             break;
         }
-        world.disk.boot(Unsynced::Lost);
+        world.disk.boot(UnsyncedFate::Lost);
         let files = world.disk.contents();
         let is_written = files.contains_key("one.1") && files.contains_key("one.2");
         if is_written && world.status_of("one").status == StepStatus::Started {
@@ -104,7 +104,9 @@ fn finished_steps_run_once_despite_cuts() {
 
 #[test]
 fn resume_completes_install_after_two_cuts() {
-    for (first_fate, second_fate) in [(Unsynced::Lost, Unsynced::Lost), (Unsynced::Torn(500), Unsynced::Kept)] {
+    for (first_fate, second_fate) in
+        [(UnsyncedFate::Lost, UnsyncedFate::Lost), (UnsyncedFate::Torn(500), UnsyncedFate::Kept)]
+    {
         for first in 0.. {
             let mut world = World::new(starter(), birth());
             if !run_until_cut(&mut world, first, Way::Forward) {
@@ -147,7 +149,7 @@ fn undo_continues_after_any_cut() {
         for cut in 0.. {
             let mut world = World::new(starter(), birth());
             world.install().unwrap();
-            world.disk.boot(Unsynced::Lost);
+            world.disk.boot(UnsyncedFate::Lost);
             if !run_until_cut(&mut world, cut, Way::Back) {
                 assert!(cut > 25, "there are more edges than this: {cut}");
                 break;
@@ -170,7 +172,7 @@ fn leftover_writes_are_synced_before_done() {
             }
             world.disk.revive();
             world.install().unwrap();
-            world.disk.boot(Unsynced::Lost);
+            world.disk.boot(UnsyncedFate::Lost);
             let found = (world.disk.contents(), world.phase());
             assert_eq!(found, (world.goal(), Phase::Committed), "{syncs:?}, {sees:?}, {cut}");
         }
@@ -208,7 +210,12 @@ fn plans() -> impl Strategy<Value = Plan<WriteFiles>> {
     vec((files, select(&KINDS[..])), 1..5).prop_map(|steps| {
         let steps = steps.into_iter().enumerate().map(|(number, (mut files, (syncs, sees)))| {
             files.dedup();
-            planned(&format!("step {number}"), files.iter().map(|file| format!("file {file}")).collect(), syncs, sees)
+            planned_step(
+                &format!("step {number}"),
+                files.iter().map(|file| format!("file {file}")).collect(),
+                syncs,
+                sees,
+            )
         });
         plan_of(steps.collect())
     })
@@ -218,12 +225,12 @@ fn births() -> impl Strategy<Value = Contents> {
     btree_map("file [0-9]", vec(any::<u8>().prop_map(|byte| byte % 64 + 32), 1..20), 0..5)
 }
 
-fn fates() -> impl Strategy<Value = Unsynced> {
+fn fates() -> impl Strategy<Value = UnsyncedFate> {
     prop_oneof![
-        Just(Unsynced::Lost),
-        Just(Unsynced::Kept),
-        (0..1000_usize).prop_map(Unsynced::Torn),
-        (0..1000_usize).prop_map(Unsynced::Zeroed)
+        Just(UnsyncedFate::Lost),
+        Just(UnsyncedFate::Kept),
+        (0..1000_usize).prop_map(UnsyncedFate::Torn),
+        (0..1000_usize).prop_map(UnsyncedFate::Zeroed)
     ]
 }
 

@@ -1,16 +1,16 @@
 //! Operations that undo themselves. Whatever fails, and wherever the power is cut, the site ends either with everything
 //! that the plan makes or exactly as it was.
 
-use super::world::{Fault, Sees, Syncs, World, WriteFiles, birth, plan_of, planned};
+use super::world::{Fault, Sees, Syncs, World, WriteFiles, birth, plan_of, planned_step};
 use super::*;
 use crate::journal::UndoCause;
-use crate::journal::simulated::Unsynced;
+use crate::journal::simulated::UnsyncedFate;
 use crate::plan::Operation;
 
 /// Plan with a step that only prepares, two that change what users see, and one that removes what the previous state
 /// needed.
 fn change() -> Plan<WriteFiles> {
-    let step = |name: &str| planned(name, vec![format!("{name}.1"), format!("{name}.2")], Syncs::Each, Sees::Done);
+    let step = |name: &str| planned_step(name, vec![format!("{name}.1"), format!("{name}.2")], Syncs::Each, Sees::Done);
     let mut plan = plan_of(vec![step("one"), step("two"), step("three")]);
     plan.closing = vec![step("closing")];
     plan.on_failure = OnFailure::Undo { from: 1 };
@@ -89,7 +89,7 @@ fn transient_failure_retries_then_undoes() {
 #[test]
 fn closing_failure_resumes_after_commit() {
     let mut world = world();
-    world.plan.closing = vec![planned("three", vec!["a".to_owned(), "b".to_owned()], Syncs::Each, Sees::Done)];
+    world.plan.closing = vec![planned_step("three", vec!["a".to_owned(), "b".to_owned()], Syncs::Each, Sees::Done)];
     world.plan.steps.pop();
     world.fault = Some(Fault::Act("three"));
     assert_eq!(world.change().unwrap_err().code(), codes::SITE_IO);
@@ -107,7 +107,7 @@ fn repeated_power_loss_undoes_the_change() {
         // The journal cannot record that the step failed.
         assert_eq!(world.change().unwrap_err().code(), codes::JOURNAL_IO);
         assert!(world.disk.is_off());
-        world.disk.boot(Unsynced::Lost);
+        world.disk.boot(UnsyncedFate::Lost);
         assert_eq!(world.status_of("two").status, StepStatus::Started);
     }
     assert_eq!(world.change().unwrap(), End::Undone);
@@ -119,7 +119,7 @@ fn repeated_power_loss_undoes_the_change() {
 #[test]
 fn cut_change_ends_committed_or_undone() {
     for fault in [None, Some(Fault::Act("three"))] {
-        for fate in [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn(500)] {
+        for fate in [UnsyncedFate::Lost, UnsyncedFate::Kept, UnsyncedFate::Torn(500)] {
             for cut in 0.. {
                 let mut world = world();
                 world.fault = fault;

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_error_codes::codes;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use serde_json::{Value, json};
 
 use crate::engine::{End, Engine, EngineError};
 use crate::journal::Outline;
-use crate::journal::simulated::{Disk, SimulatedStorage, Unsynced};
+use crate::journal::simulated::{Disk, SimulatedStorage, UnsyncedFate};
 use crate::journal::{
     Event, Journal, JournalError, JournalErrorKind, Phase, Replay, StepState, StepStatus, first_record,
 };
 use crate::plan::{Operation, Plan, PlannedStep, StepId, Undo};
-use crate::step::{Durable, Observed, Step, StepError};
+use crate::step::{Durable, ObservedState, Step, StepError};
 
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;
 
@@ -84,7 +84,7 @@ pub(super) struct World {
     birth: Contents,
 }
 
-pub(super) fn planned(name: &str, files: Vec<String>, syncs: Syncs, sees: Sees) -> PlannedStep<WriteFiles> {
+pub(super) fn planned_step(name: &str, files: Vec<String>, syncs: Syncs, sees: Sees) -> PlannedStep<WriteFiles> {
     PlannedStep {
         id: StepId(name.to_owned()),
         title: format!("write {name}"),
@@ -102,7 +102,7 @@ pub(super) fn plan(names: &[&str]) -> Plan<WriteFiles> {
 
 fn plan_with(names: &[&str], syncs: Syncs, sees: Sees) -> Plan<WriteFiles> {
     let files = |name: &str| vec![format!("{name}.1"), format!("{name}.2")];
-    plan_of(names.iter().map(|name| planned(name, files(name), syncs, sees)).collect())
+    plan_of(names.iter().map(|name| planned_step(name, files(name), syncs, sees)).collect())
 }
 
 pub(super) fn plan_of(steps: Vec<PlannedStep<WriteFiles>>) -> Plan<WriteFiles> {
@@ -130,7 +130,7 @@ impl World {
         for (name, content) in &birth {
             disk.place(name, content).unwrap();
         }
-        disk.boot(Unsynced::Lost);
+        disk.boot(UnsyncedFate::Lost);
         let (acts, rescued, undone) = (BTreeMap::new(), Vec::new(), Vec::new());
         Self { disk, plan, acts, rescued, undone, fault: None, then: None, operations_of_last_run: 0, birth }
     }
@@ -182,7 +182,7 @@ impl World {
     ) -> Result<(), EngineError> {
         let plan = self.plan.clone();
         let result = self.open().map_err(EngineError::from).and_then(|mut journal| {
-            let mut engine = Engine { journal: &mut journal, plan: &plan, resolve, progress: &Silent };
+            let mut engine = Engine { journal: &mut journal, plan: &plan, resolve, progress: &SilentProgress };
             act(&mut engine, self)
         });
         self.operations_of_last_run = self.disk.operations();
@@ -270,20 +270,20 @@ impl Step<World> for WriteFiles {
         world.fail(self.fault(Fault::Rescue), format!("cannot bring back {}", self.name))
     }
 
-    fn observe(&self, world: &mut World) -> Result<Observed, StepError> {
+    fn observe(&self, world: &mut World) -> Result<ObservedState, StepError> {
         world.fail(self.fault(Fault::Observe), format!("cannot look at {}", self.name))?;
         let mut there = 0;
         for file in &self.files {
             let found = world.disk.read(file);
             if let Some(rest) = found.strip_prefix(b"foreign: ") {
-                return Ok(Observed::Foreign(format!("{file} holds {}", String::from_utf8_lossy(rest))));
+                return Ok(ObservedState::Foreign(format!("{file} holds {}", String::from_utf8_lossy(rest))));
             }
             there += usize::from(found == content(file));
         }
         Ok(match there {
-            0 => Observed::Absent,
-            _ if there == self.files.len() && self.sees == Sees::Done => Observed::Done,
-            _ => Observed::Partial(format!("{there} of {} files", self.files.len())),
+            0 => ObservedState::Absent,
+            _ if there == self.files.len() && self.sees == Sees::Done => ObservedState::Done,
+            _ => ObservedState::Partial(format!("{there} of {} files", self.files.len())),
         })
     }
 

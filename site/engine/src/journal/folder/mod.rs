@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{JournalError, JournalErrorKind, Newness};
 use super::storage::{self, FileStorage};
-use super::{Journal, Pinned, Replay, first_record};
+use super::{Journal, OperationPins, Replay, first_record};
 use crate::plan::Operation;
 
 /// Name of the file that is under `flock` while an operation runs.
@@ -87,7 +87,7 @@ pub struct JournalFolder<P> {
     pinned: PhantomData<fn() -> P>,
 }
 
-impl<P: Pinned> JournalFolder<P> {
+impl<P: OperationPins> JournalFolder<P> {
     /// Returns the folder at `path`, which need not exist.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), pinned: PhantomData }
@@ -134,7 +134,7 @@ impl<P: Pinned> JournalFolder<P> {
 
     /// Checks that a journal's bytes are as written, without interpreting them. Changes nothing.
     pub fn check(&self, file: &JournalFile) -> Result<(), JournalError> {
-        super::decoded(&bytes_of(file)?, &file.path).map(drop)
+        super::decode_journal(&bytes_of(file)?, &file.path).map(drop)
     }
 
     /// Returns the process that currently runs an operation, if any. Changes nothing.

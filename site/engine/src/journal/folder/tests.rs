@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use serde_json::Value;
 
 use super::*;

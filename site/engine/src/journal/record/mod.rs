@@ -43,7 +43,7 @@ pub struct Tail {
 
 /// Decoded bytes of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Decoded {
+pub struct DecodedJournal {
     /// Payloads of the valid records, in order.
     pub payloads: Vec<Vec<u8>>,
     /// Bytes of the valid records.
@@ -94,15 +94,15 @@ pub fn encode(payload: &[u8], tail: Tail) -> (Vec<u8>, Tail) {
 }
 
 /// Decodes a whole journal.
-pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
-    let mut decoded = Decoded::default();
+pub fn decode(bytes: &[u8]) -> Result<DecodedJournal, DecodeError> {
+    let mut decoded = DecodedJournal::default();
     let mut offset = 0;
     while offset < bytes.len() || offset == 0 {
         let sequence = decoded.tail.sequence;
         let corrupt = |reason| DecodeError::Corrupt { sequence, offset, reason };
         let Some(frame) = Frame::at(bytes, offset) else {
             return match damage(bytes, offset) {
-                None => Ok(Decoded { torn_bytes: (bytes.len() - offset) as u64, ..decoded }),
+                None => Ok(DecodedJournal { torn_bytes: (bytes.len() - offset) as u64, ..decoded }),
                 Some(reason) => Err(corrupt(reason)),
             };
         };

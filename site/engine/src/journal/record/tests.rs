@@ -20,7 +20,7 @@ fn payloads() -> impl Strategy<Value = Vec<Vec<u8>>> {
     vec(json, 1..6)
 }
 
-fn is_corrupt(result: &Result<Decoded, DecodeError>) -> bool {
+fn is_corrupt(result: &Result<DecodedJournal, DecodeError>) -> bool {
     matches!(result, Err(DecodeError::Corrupt { .. }))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::event::{Event, Pinned, RecordedError, UndoCause};
+use super::event::{Event, OperationPins, RecordedError, UndoCause};
 use crate::plan::StepId;
 
 /// Phase of an operation.
@@ -120,7 +120,7 @@ impl<P> State<P> {
     }
 }
 
-impl<P: Pinned> State<P> {
+impl<P: OperationPins> State<P> {
     /// Returns the next step to run on this side of the commit; `None` once all are done. Done steps come first.
     pub fn next_forward(&self) -> Option<usize> {
         let next = self.steps.partition_point(|step| step.status == StepStatus::Done);
@@ -175,14 +175,14 @@ pub(super) enum Change<P> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{event}`{} is not allowed: {reason}",
     .step.as_ref().map(|step| format!(" of step {step}")).unwrap_or_default())]
-pub struct Illegal {
+pub struct IllegalTransition {
     event: &'static str,
     step: Option<StepId>,
     reason: String,
 }
 
 /// Returns the state after `event`; fails if the event is illegal now. Both appending and replaying use this table.
-pub fn transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<State<P>, Illegal> {
+pub fn transition<P: OperationPins>(state: &State<P>, event: &Event<P>) -> Result<State<P>, IllegalTransition> {
     let change = change(state, event)?;
     let mut next = state.clone();
     next.make(change);
@@ -190,8 +190,8 @@ pub fn transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<State
 }
 
 /// Returns the effect of `event` on this state; fails if the event is illegal now.
-pub(super) fn change<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<Change<P>, Illegal> {
-    let illegal = |reason: String| Illegal { event: event.name(), step: event.step().cloned(), reason };
+pub(super) fn change<P: OperationPins>(state: &State<P>, event: &Event<P>) -> Result<Change<P>, IllegalTransition> {
+    let illegal = |reason: String| IllegalTransition { event: event.name(), step: event.step().cloned(), reason };
     let refused = |state: &State<P>| illegal(format!("the operation is {:?}", state.phase));
     let Some(step) = event.step() else {
         return operation_change(state, event).ok_or_else(|| refused(state));
@@ -201,7 +201,7 @@ pub(super) fn change<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<Ch
         Phase::Undoing { .. } => state.next_undo(),
         Phase::Empty | Phase::Undone { .. } => None,
     };
-    let ids = state.pins.as_deref().map(Pinned::steps).unwrap_or_default();
+    let ids = state.pins.as_deref().map(OperationPins::steps).unwrap_or_default();
     let Some(index) = turn.filter(|index| ids.get(*index) == Some(step)) else {
         let is_known = ids.contains(step);
         let is_over = state.is_closed() || matches!(state.phase, Phase::Empty | Phase::Undone { .. });
@@ -218,7 +218,7 @@ pub(super) fn change<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<Ch
     Ok(Change::Step(index, after))
 }
 
-fn operation_change<P: Pinned>(state: &State<P>, event: &Event<P>) -> Option<Change<P>> {
+fn operation_change<P: OperationPins>(state: &State<P>, event: &Event<P>) -> Option<Change<P>> {
     match (state.phase, event) {
         (Phase::Empty, Event::Opened { pins }) => Some(Change::Open(Arc::new((**pins).clone()))),
         (Phase::Forward, Event::Committed) if state.next_forward().is_none() => Some(Change::Phase(Phase::Committed)),

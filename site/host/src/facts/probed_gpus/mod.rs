@@ -87,7 +87,7 @@ fn recent(
     query: impl FnOnce(KernelFacts, Duration) -> GpuReport,
 ) -> ProbedGpus {
     let driver = Driver::of(&kernel.driver);
-    let counting = || Kept::read(paths)?.counting(paths, &driver);
+    let counting = || StoredProbe::read(paths)?.counting(paths, &driver);
     if let Some(kept) = counting() {
         return kept;
     }
@@ -116,7 +116,7 @@ fn is_cut_short(answer: &NvmlState, left: Duration, limit: Duration) -> bool {
 /// Keeps a result. If that fails, the next caller queries again.
 fn keep(paths: &SitePaths, driver: Driver, probed: &ProbedGpus) {
     let Some(since_boot) = SinceBoot::now(paths) else { return };
-    let kept = Kept { since_boot, at: probed.at.clone(), driver, report: probed.report.clone() };
+    let kept = StoredProbe { since_boot, at: probed.at.clone(), driver, report: probed.report.clone() };
     // It has a JSON form, because its keys are names.
     let bytes = serde_json::to_vec(&kept).unwrap_or_default();
     if let Err(error) = durable::write_file(&paths.probed_gpus(), &bytes, 0o600) {
@@ -167,14 +167,14 @@ impl SinceBoot {
 /// File with the latest result.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Kept {
+struct StoredProbe {
     since_boot: SinceBoot,
     at: String,
     driver: Driver,
     report: GpuReport,
 }
 
-impl Kept {
+impl StoredProbe {
     /// Reads the file; `None` if it is unreadable, or if another version of Landfall wrote it.
     fn read(paths: &SitePaths) -> Option<Self> {
         let mut bytes = Vec::new();

@@ -149,5 +149,5 @@ fn waiting_ends_at_limit() {
     assert!(begun.elapsed() >= limit && begun.elapsed() < TIME_LIMIT, "{:?}", begun.elapsed());
     assert!(matches!(found.report.nvml, NvmlState::TimedOut(_)), "{:?}", found.report.nvml);
     drop(held);
-    assert!(Kept::read(&host.paths).is_none(), "what was not asked is not kept");
+    assert!(StoredProbe::read(&host.paths).is_none(), "what was not asked is not kept");
 }

@@ -42,15 +42,15 @@ pub(super) fn take(
     };
     let path = scratch.snapshot();
     let save = tools.save(&path);
-    save.checked(commands.run(&save, None))?;
+    save.check_output(commands.run(&save, None))?;
     durable::set_mode(&path, 0o600)?;
     let look = tools.status(&path);
-    let status = understood(&look.checked(commands.run(&look, None))?, &look)?;
-    let file = File::open(&path).map_err(|error| files::failed("read", &path, error))?;
+    let status = parse_snapshot_status(&look.check_output(commands.run(&look, None))?, &look)?;
+    let file = File::open(&path).map_err(|error| files::file_error("read", &path, error))?;
     Ok(Some(TakenSnapshot { status, file }))
 }
 
-fn understood(output: &[u8], command: &HostCommand) -> Result<SnapshotStatus, StepError> {
+fn parse_snapshot_status(output: &[u8], command: &HostCommand) -> Result<SnapshotStatus, StepError> {
     serde_json::from_slice(output).map_err(|error| {
         StepError::new(codes::NODE_PROGRAM, format!("the output of `{command}` is not understood")).because(error)
     })
@@ -101,7 +101,7 @@ impl<'a> EtcdTrial<'a> {
 
     /// Restores the snapshot into an empty folder. Fails if the restored data does not open at the saved revision.
     pub(in crate::backups) fn opens(&self, saved: &SnapshotStatus) -> Result<(), StepError> {
-        let folder = self.scratch.restored();
+        let folder = self.scratch.restore_folder();
         self.run(&self.tools()?.restore(&self.scratch.snapshot(), &folder))?;
         let found = self.status(&folder.join("member/snap/db"))?;
         if found.revision == saved.revision {
@@ -112,7 +112,7 @@ impl<'a> EtcdTrial<'a> {
 
     fn status(&self, file: &Path) -> Result<SnapshotStatus, StepError> {
         let look = self.tools()?.status(file);
-        understood(&self.run(&look)?, &look)
+        parse_snapshot_status(&self.run(&look)?, &look)
     }
 
     /// Runs a tool. Only a failure of the tool itself speaks against the backup, not a failure to start it.
@@ -120,12 +120,12 @@ impl<'a> EtcdTrial<'a> {
         let ran = self.commands.run(command, None);
         let was_run = ran.is_ok();
         let failed = |error: StepError| if was_run { speaks_against(error.to_string()) } else { error };
-        command.checked(ran).map_err(failed)
+        command.check_output(ran).map_err(failed)
     }
 
     fn tools(&self) -> Result<EtcdTools, StepError> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, "the node pack lacks etcdctl or etcdutl");
-        EtcdTools::running(self.paths).ok_or_else(|| files::failed("run", &self.paths.node_link(), missing()))
+        EtcdTools::running(self.paths).ok_or_else(|| files::file_error("run", &self.paths.node_link(), missing()))
     }
 }
 

@@ -82,15 +82,15 @@ impl ReadObjects {
 
     fn add(&mut self, line: Value, each: &mut dyn FnMut(Value) -> Result<(), StepError>) -> Result<(), StepError> {
         if self.listing.is_some() {
-            return Err(malformed("a line follows the last one"));
+            return Err(damage_error("a line follows the last one"));
         }
         if line.get("landfallListing").is_some() {
             let last: LastLine =
-                serde_json::from_value(line).map_err(|error| malformed("its last line").because(error))?;
+                serde_json::from_value(line).map_err(|error| damage_error("its last line").because(error))?;
             self.listing = Some(last.landfall_listing);
             return Ok(());
         }
-        let name = ObjectName::of(&line).map_err(|error| malformed("a line is no object").because(error))?;
+        let name = ObjectName::of(&line).map_err(|error| damage_error("a line is no object").because(error))?;
         *self.counts.entry(format!("{} {}", name.api_version, name.kind)).or_default() += 1;
         each(line)
     }
@@ -105,14 +105,14 @@ pub(crate) fn read_objects(
     loop {
         let mut line = Vec::new();
         let length = from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
-        if length.map_err(|error| malformed("it cannot be read to its end").because(error))? == 0 {
+        if length.map_err(|error| damage_error("it cannot be read to its end").because(error))? == 0 {
             return Ok(read);
         }
-        let line = serde_json::from_slice(&line).map_err(|error| malformed("a line is no JSON").because(error))?;
+        let line = serde_json::from_slice(&line).map_err(|error| damage_error("a line is no JSON").because(error))?;
         read.add(line, &mut each)?;
     }
 }
 
-fn malformed(what: &str) -> StepError {
+fn damage_error(what: &str) -> StepError {
     StepError::new(codes::BACKUP_DAMAGED, format!("the stream {OBJECTS}: {what}"))
 }

@@ -49,8 +49,8 @@ pub(crate) struct SavedCluster {
 /// Cluster data for a backup. Dropping it removes its temporary files.
 pub(super) struct ClusterSources<'a> {
     pub(super) saved: SavedCluster,
-    objects: Option<Announced<'a, ObjectStream<'a, SavedObjects<'a>>>>,
-    etcd: Option<Announced<'a, File>>,
+    objects: Option<AnnouncingReader<'a, ObjectStream<'a, SavedObjects<'a>>>>,
+    etcd: Option<AnnouncingReader<'a, File>>,
     _scratch: Scratch,
 }
 
@@ -73,8 +73,8 @@ impl<'a> ClusterSources<'a> {
         let (saved, file) = snapshot.map(|snapshot| (snapshot.status, snapshot.file)).unzip();
         Ok(Self {
             saved: SavedCluster { etcd: saved },
-            objects: objects.map(|found| Announced::new(OBJECTS, ObjectStream::new(found, progress), progress)),
-            etcd: file.map(|file| Announced::new(ETCD, file, progress)),
+            objects: objects.map(|found| AnnouncingReader::new(OBJECTS, ObjectStream::new(found, progress), progress)),
+            etcd: file.map(|file| AnnouncingReader::new(ETCD, file, progress)),
             _scratch: scratch,
         })
     }
@@ -98,20 +98,20 @@ pub(crate) fn name(stream: &str) -> Result<StreamName, StepError> {
 }
 
 /// Reader that reports when a stream begins.
-struct Announced<'a, R> {
+struct AnnouncingReader<'a, R> {
     stream: &'static str,
     from: R,
     has_begun: bool,
     progress: &'a dyn Progress,
 }
 
-impl<'a, R> Announced<'a, R> {
+impl<'a, R> AnnouncingReader<'a, R> {
     fn new(stream: &'static str, from: R, progress: &'a dyn Progress) -> Self {
         Self { stream, from, has_begun: false, progress }
     }
 }
 
-impl<R: Read> Read for Announced<'_, R> {
+impl<R: Read> Read for AnnouncingReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.has_begun {
             self.has_begun = true;

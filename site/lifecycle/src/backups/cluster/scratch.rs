@@ -27,7 +27,7 @@ impl Scratch {
     }
 
     /// Returns the folder into which a snapshot is restored.
-    pub(super) fn restored(&self) -> PathBuf {
+    pub(super) fn restore_folder(&self) -> PathBuf {
         self.paths.backup_scratch().join("restored")
     }
 }

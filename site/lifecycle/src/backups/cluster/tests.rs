@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use landfall_backup::{BackupKind, NewBackup, OpenBackup};
 use landfall_cluster::{ClusterError, ListedKind};
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use serde_json::{Value, json};
 
 use super::objects::ObjectStream;
@@ -23,7 +23,7 @@ fn object(kind: &str, name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "team"}})
 }
 
-fn listed(kind: &str, names: &[&str]) -> ListedKind {
+fn listed_kind(kind: &str, names: &[&str]) -> ListedKind {
     let objects = names.iter().map(|name| object(kind, name)).collect();
     ListedKind { kind: format!("v1 {kind}"), objects, ..ListedKind::default() }
 }
@@ -49,8 +49,8 @@ fn listed_objects_round_trip() {
             unreadable: Some("500 InternalError: no conversion".to_owned()),
             ..ListedKind::default()
         };
-        let left_out = ListedKind { left_out: ["it passes"].into(), ..listed("Event", &[]) };
-        vec![Ok(listed("ConfigMap", &["a", "b"])), Ok(left_out), Ok(unreadable), Ok(listed("Secret", &["c"]))]
+        let left_out = ListedKind { left_out: ["it passes"].into(), ..listed_kind("Event", &[]) };
+        vec![Ok(listed_kind("ConfigMap", &["a", "b"])), Ok(left_out), Ok(unreadable), Ok(listed_kind("Secret", &["c"]))]
     };
     let written = lines(kinds(), 7).unwrap();
     assert_eq!(written, lines(kinds(), 1 << 20).unwrap());
@@ -70,13 +70,13 @@ fn listed_objects_round_trip() {
 #[test]
 fn failed_list_ends_the_stream() {
     let failed = ClusterError::UnknownKind { api_version: "v1".to_owned(), kind: "Secret".to_owned() };
-    let error = lines(vec![Ok(listed("ConfigMap", &["a"])), Err(failed)], 64).unwrap_err();
+    let error = lines(vec![Ok(listed_kind("ConfigMap", &["a"])), Err(failed)], 64).unwrap_err();
     assert!(error.to_string().contains("kind Secret"), "{error}");
 }
 
 #[test]
 fn lost_and_malformed_objects_are_found() {
-    let text = String::from_utf8(lines(vec![Ok(listed("ConfigMap", &["a", "b"]))], 64).unwrap()).unwrap();
+    let text = String::from_utf8(lines(vec![Ok(listed_kind("ConfigMap", &["a", "b"]))], 64).unwrap()).unwrap();
     let all: Vec<&str> = text.lines().collect();
     let read = |kept: &[&str]| read_objects(kept.join("\n").as_bytes(), |_| Ok(()));
     assert_eq!(read(&all).unwrap().difference(), None);
@@ -170,7 +170,7 @@ fn etcd_snapshot_opens_and_leaves_nothing() {
     place_tools(&paths);
     let etcd = Etcd { revision: 42, ..Etcd::default() };
     let scratch = Scratch::begin(&paths).unwrap();
-    let mut taken = etcd::take(&paths, &etcd, &scratch, &Silent).unwrap().unwrap();
+    let mut taken = etcd::take(&paths, &etcd, &scratch, &SilentProgress).unwrap().unwrap();
     let mut bytes = Vec::new();
     taken.file.read_to_end(&mut bytes).unwrap();
     assert_eq!((bytes.as_slice(), taken.status.revision, taken.status.keys), (&b"42"[..], 42, 3));
@@ -179,7 +179,7 @@ fn etcd_snapshot_opens_and_leaves_nothing() {
 
     let backup = backup(&paths, &bytes);
     let tried = |etcd: &Etcd| -> Result<(), StepError> {
-        let trial = EtcdTrial::begin(&paths, etcd, &Silent)?;
+        let trial = EtcdTrial::begin(&paths, etcd, &SilentProgress)?;
         trial.is_whole(&backup, &taken.status)?;
         trial.opens(&taken.status)
     };
@@ -201,10 +201,10 @@ fn different_etcd_snapshot_is_found() {
     place_tools(&paths);
     let etcd = Etcd { revision: 42, ..Etcd::default() };
     let scratch = Scratch::begin(&paths).unwrap();
-    let status = etcd::take(&paths, &etcd, &scratch, &Silent).unwrap().unwrap().status;
+    let status = etcd::take(&paths, &etcd, &scratch, &SilentProgress).unwrap().unwrap().status;
     drop(scratch);
     let other = backup(&paths, b"41");
-    let error = EtcdTrial::begin(&paths, &etcd, &Silent).unwrap().is_whole(&other, &status).unwrap_err();
+    let error = EtcdTrial::begin(&paths, &etcd, &SilentProgress).unwrap().is_whole(&other, &status).unwrap_err();
     assert_eq!(error.code(), codes::RESTORE_LOAD);
     insta::assert_snapshot!(error, @"it has hash 00000030, revision 41 and 3 keys, and hash 00000031, revision 42 and 3 keys was saved");
 }

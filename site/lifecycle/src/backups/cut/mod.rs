@@ -82,14 +82,14 @@ pub(crate) fn log_part(stream: &str) -> Result<StreamName, StepError> {
 }
 
 /// A stream whose writers can be held.
-pub(super) struct Held<'a> {
+pub(super) struct HoldableStream<'a> {
     pub(super) pod: &'a dyn RulePrograms,
     pub(super) hold: &'a BackupHold,
     pub(super) source: PodStream<'a>,
 }
 
 /// A stream whose data is counted as of the cut.
-pub(super) struct Counted<'a> {
+pub(super) struct CountedStream<'a> {
     pub(super) pod: &'a dyn RulePrograms,
     /// Counting program, with its arguments.
     pub(super) program: &'a [String],
@@ -98,16 +98,16 @@ pub(super) struct Counted<'a> {
 }
 
 /// State of a count.
-struct Counting<'a> {
-    of: Counted<'a>,
+struct CountState<'a> {
+    of: CountedStream<'a>,
     /// Running count of a stream with a log.
     begun: Option<BegunCount>,
     counts: Option<Counts>,
 }
 
 /// State of a held stream.
-struct Holding<'a> {
-    held: Held<'a>,
+struct HoldState<'a> {
+    held: HoldableStream<'a>,
     /// Start of its hold, until the hold ends.
     begun: Option<Instant>,
     milliseconds: u64,
@@ -115,7 +115,7 @@ struct Holding<'a> {
     failure: Option<io::Error>,
 }
 
-impl Holding<'_> {
+impl HoldState<'_> {
     /// Returns the remaining seconds of its hold; `None` before and after it.
     fn left_seconds(&self) -> Option<u64> {
         Some(self.held.hold.limit_seconds.saturating_sub(self.begun?.elapsed().as_secs()))
@@ -128,8 +128,8 @@ pub(super) struct MakingCut<'a> {
 }
 
 struct State<'a> {
-    held: Vec<Holding<'a>>,
-    counted: Vec<Counting<'a>>,
+    held: Vec<HoldState<'a>>,
+    counted: Vec<CountState<'a>>,
     /// Streams whose log leads to the time.
     logged: Vec<String>,
     /// Streams that the backup lacks: the cut covers the others.
@@ -143,19 +143,20 @@ struct State<'a> {
 impl<'a> MakingCut<'a> {
     /// Creates a cut of these streams, which are read last and in this order, followed by the parts of these logs.
     pub(super) fn new(
-        held: Vec<Held<'a>>,
+        held: Vec<HoldableStream<'a>>,
         logged: Vec<String>,
         failed: &'a FailedStreams,
         progress: &'a dyn Progress,
     ) -> Self {
-        let held = held.into_iter().map(|held| Holding { held, begun: None, milliseconds: 0, failure: None }).collect();
+        let held =
+            held.into_iter().map(|held| HoldState { held, begun: None, milliseconds: 0, failure: None }).collect();
         let state = State { held, counted: Vec::new(), logged, failed, time: None, is_void: false, progress };
         Self { state: RefCell::new(state) }
     }
 
     /// Adds counting of these streams' data.
-    pub(super) fn counting(mut self, counted: Vec<Counted<'a>>) -> Self {
-        let counting = |of| Counting { of, begun: None, counts: None };
+    pub(super) fn counting(mut self, counted: Vec<CountedStream<'a>>) -> Self {
+        let counting = |of| CountState { of, begun: None, counts: None };
         self.state.get_mut().counted = counted.into_iter().map(counting).collect();
         self
     }
@@ -212,7 +213,7 @@ impl State<'_> {
         let begun = self.begin_counts_of_logs();
         self.time = Some(begun.unwrap_or_else(now));
         self.count_held();
-        let first_byte = |holding: &Holding<'_>| holding.held.hold.until == HoldUntil::FirstByte;
+        let first_byte = |holding: &HoldState<'_>| holding.held.hold.until == HoldUntil::FirstByte;
         for index in 0..self.held.len() {
             if first_byte(&self.held[index]) && self.held[index].failure.is_none() {
                 let read = self.held[index].held.source.read_ahead();
@@ -224,7 +225,7 @@ impl State<'_> {
 
     fn hold_all(&mut self) {
         for index in 0..self.held.len() {
-            let Holding { held: Held { pod, hold, .. }, begun, failure, .. } = &mut self.held[index];
+            let HoldState { held: HoldableStream { pod, hold, .. }, begun, failure, .. } = &mut self.held[index];
             if failure.is_some() {
                 continue;
             }
@@ -246,7 +247,7 @@ impl State<'_> {
         }
         // All of them start before the first wait, because each states its numbers for one moment.
         let failed = self.failed;
-        let is_wanted = |counting: &&mut Counting<'_>| !counting.of.is_held && !failed.has(counting.of.pod.stream());
+        let is_wanted = |counting: &&mut CountState<'_>| !counting.of.is_held && !failed.has(counting.of.pod.stream());
         let of_logs = self.counted.iter_mut().filter(is_wanted);
         let opened: Vec<_> =
             of_logs.map(|counting| (counting.of.pod.open(counting.of.program, None), counting)).collect();
@@ -269,8 +270,8 @@ impl State<'_> {
         }
         let mut failures = Vec::new();
         for counting in self.counted.iter_mut().filter(|counting| counting.of.is_held) {
-            let Counted { pod, program, .. } = counting.of;
-            let limit = self.held.iter().filter_map(Holding::left_seconds).min().map(|left| (left / 2).max(1));
+            let CountedStream { pod, program, .. } = counting.of;
+            let limit = self.held.iter().filter_map(HoldState::left_seconds).min().map(|left| (left / 2).max(1));
             match pod.open(program, limit).map_err(io::Error::other).and_then(Counts::read) {
                 Ok(counts) => counting.counts = Some(counts),
                 Err(error) => failures.push((pod.stream().to_owned(), error)),
@@ -305,7 +306,7 @@ impl State<'_> {
 
     /// Ends a hold that has begun.
     fn let_go(&mut self, index: usize) {
-        let Holding { held: Held { pod, hold, .. }, begun, milliseconds, .. } = &mut self.held[index];
+        let HoldState { held: HoldableStream { pod, hold, .. }, begun, milliseconds, .. } = &mut self.held[index];
         let Some(begun) = begun.take() else { return };
         let is_late = begun.elapsed().as_secs() >= hold.limit_seconds;
         let ended = pod.run(&hold.end, hold.limit_seconds);

@@ -2,7 +2,7 @@
 
 use landfall_backup::BackupKind;
 use landfall_error_codes::codes;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use landfall_release_document::BackupMarker;
 
 use super::super::singly::SingleStream;
@@ -10,12 +10,12 @@ use super::*;
 use crate::backups::logs::tests::log;
 
 /// All calls of programs, in order.
-type Asked = RefCell<Vec<String>>;
+type CallLog = RefCell<Vec<String>>;
 
 /// A fake pod that records its calls.
 struct Played<'a> {
     stream: &'static str,
-    asked: &'a Asked,
+    asked: &'a CallLog,
     /// Program that fails.
     fails: Option<&'static str>,
 }
@@ -51,19 +51,20 @@ fn read_all(mut from: impl Read) -> String {
 }
 
 /// Returns the calls and facts of a backup with two held streams and a log.
-fn made(fails: [Option<&'static str>; 2], log_fails: bool) -> (Vec<String>, Vec<String>, BTreeMap<String, String>) {
-    let asked = Asked::default();
+fn run_cut(fails: [Option<&'static str>; 2], log_fails: bool) -> (Vec<String>, Vec<String>, BTreeMap<String, String>) {
+    let asked = CallLog::default();
     let pods = [("kv/keys", fails[0]), ("files/uploads", fails[1])];
     let pods = pods.map(|(stream, fails)| Played { stream, asked: &asked, fails });
     let holds = [hold(HoldUntil::FirstByte), hold(HoldUntil::End)];
     let save = ["save".to_owned()];
-    let of = |(pod, hold)| Held { pod, hold, source: PodStream::new(pod, &save, &Silent) };
+    let of = |(pod, hold)| HoldableStream { pod, hold, source: PodStream::new(pod, &save, &SilentProgress) };
     let held = pods.iter().map(|pod| pod as &dyn RulePrograms).zip(&holds).map(of).collect();
     let failed = FailedStreams::default();
-    let cut = MakingCut::new(held, vec!["db/rows".to_owned()], &failed, &Silent);
+    let cut = MakingCut::new(held, vec!["db/rows".to_owned()], &failed, &SilentProgress);
     let open = || {
         asked.borrow_mut().push("db/rows: log".to_owned());
-        let from: Box<dyn Read> = if log_fails { Box::new(Broken) } else { Box::new(io::Cursor::new(b"wal".to_vec())) };
+        let from: Box<dyn Read> =
+            if log_fails { Box::new(BrokenReader) } else { Box::new(io::Cursor::new(b"wal".to_vec())) };
         Ok(OpenLog::new(from, tempfile::tempfile().unwrap()))
     };
     let mut read: Vec<String> = cut.held_streams().into_iter().map(read_all).collect();
@@ -74,9 +75,9 @@ fn made(fails: [Option<&'static str>; 2], log_fails: bool) -> (Vec<String>, Vec<
 }
 
 /// Reader of a log that always fails.
-struct Broken;
+struct BrokenReader;
 
-impl Read for Broken {
+impl Read for BrokenReader {
     fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
         Err(io::Error::other("the server no longer keeps its log"))
     }
@@ -84,7 +85,7 @@ impl Read for Broken {
 
 #[test]
 fn writers_are_held_until_captured() {
-    let (asked, read, facts) = made([None, None], false);
+    let (asked, read, facts) = run_cut([None, None], false);
     let expected = [
         "kv/keys: hold 30",
         "files/uploads: hold 30",
@@ -106,7 +107,7 @@ fn writers_are_held_until_captured() {
 
 #[test]
 fn failed_hold_costs_only_the_cut() {
-    let (asked, read, facts) = made([None, Some("hold")], false);
+    let (asked, read, facts) = run_cut([None, Some("hold")], false);
     // Holds that may have begun are ended, and no log is read without a time.
     let expected = [
         "kv/keys: hold 30",
@@ -123,22 +124,22 @@ fn failed_hold_costs_only_the_cut() {
 #[test]
 fn failed_stream_keeps_cut_of_others() {
     for fails in ["save", "mark"] {
-        let (asked, failed) = (Asked::default(), FailedStreams::default());
+        let (asked, failed) = (CallLog::default(), FailedStreams::default());
         let pod = |stream, fails| Played { stream, asked: &asked, fails };
         let (keys, files) = (pod("kv/keys", Some(fails)), pod("files/uploads", None));
         let (hold, save) = (hold(HoldUntil::End), ["save".to_owned()]);
         let marker = BackupMarker { write: vec!["mark".to_owned()], read: vec!["read".to_owned()] };
         let source_of = |pod| {
-            let source = PodStream::new(pod, &save, &Silent).marked(Some(&marker), Some("word"));
-            Held { pod, hold: &hold, source }
+            let source = PodStream::new(pod, &save, &SilentProgress).with_marker(Some(&marker), Some("word"));
+            HoldableStream { pod, hold: &hold, source }
         };
         let logged = vec!["db/rows".to_owned(), "db/broken".to_owned()];
-        failed.note("db/broken", StepError::new(codes::BACKUP_STREAM, "its base failed"), &Silent).unwrap();
-        let cut = MakingCut::new(vec![source_of(&keys), source_of(&files)], logged, &failed, &Silent);
+        failed.note("db/broken", StepError::new(codes::BACKUP_STREAM, "its base failed"), &SilentProgress).unwrap();
+        let cut = MakingCut::new(vec![source_of(&keys), source_of(&files)], logged, &failed, &SilentProgress);
         let mut streams = cut.held_streams().into_iter();
         let (broken, whole) = (streams.next().unwrap(), streams.next().unwrap());
         let name = |text: &str| text.parse().unwrap();
-        let mut broken = SingleStream::new(name("kv/keys"), broken, &failed, &Silent);
+        let mut broken = SingleStream::new(name("kv/keys"), broken, &failed, &SilentProgress);
         assert_eq!(broken.read(&mut [0; 8]).unwrap_err().to_string(), "it failed", "{fails}");
         let is_held =
             |stream: &str| asked.borrow().iter().filter(|line| **line == format!("{stream}: free")).count() == 0;
@@ -155,21 +156,21 @@ fn failed_stream_keeps_cut_of_others() {
 
 #[test]
 fn unreadable_log_costs_the_cut() {
-    let (asked, _, facts) = made([Some("free"), None], false);
+    let (asked, _, facts) = run_cut([Some("free"), None], false);
     assert_eq!(asked.iter().filter(|line| line.ends_with("kv/keys: free")).count(), 1);
     assert!(facts.contains_key(CUT));
-    let (_, read, facts) = made([None, None], true);
+    let (_, read, facts) = run_cut([None, None], true);
     assert_eq!((read[2].as_str(), facts.len()), ("", 0));
 }
 
 #[test]
 fn failed_backup_releases_writers() {
-    let asked = Asked::default();
+    let asked = CallLog::default();
     let pod = Played { stream: "files/uploads", asked: &asked, fails: Some("save") };
     let (hold, save) = (hold(HoldUntil::End), ["save".to_owned()]);
-    let streams = vec![Held { pod: &pod, hold: &hold, source: PodStream::new(&pod, &save, &Silent) }];
+    let streams = vec![HoldableStream { pod: &pod, hold: &hold, source: PodStream::new(&pod, &save, &SilentProgress) }];
     let failed = FailedStreams::default();
-    let cut = MakingCut::new(streams, vec!["db/rows".to_owned()], &failed, &Silent);
+    let cut = MakingCut::new(streams, vec!["db/rows".to_owned()], &failed, &SilentProgress);
     for mut stream in cut.held_streams() {
         assert_eq!(stream.read(&mut [0; 8]).unwrap_err().to_string(), "it failed");
     }
@@ -195,14 +196,14 @@ impl RulePrograms for Printing {
 }
 
 /// Returns the counts of a backup with one stream as JSON, and the time of its cut.
-fn counted(prints: &'static str, is_held: bool) -> (String, String) {
+fn cut_counts(prints: &'static str, is_held: bool) -> (String, String) {
     let (pod, program, hold) = (Printing(prints), ["count".to_owned()], hold(HoldUntil::End));
-    let source = PodStream::new(&pod, &program, &Silent);
-    let writers = if is_held { vec![Held { pod: &pod, hold: &hold, source }] } else { Vec::new() };
+    let source = PodStream::new(&pod, &program, &SilentProgress);
+    let writers = if is_held { vec![HoldableStream { pod: &pod, hold: &hold, source }] } else { Vec::new() };
     let logged = if is_held { Vec::new() } else { vec!["db/rows".to_owned()] };
-    let counting = vec![Counted { pod: &pod, program: &program, is_held }];
+    let counting = vec![CountedStream { pod: &pod, program: &program, is_held }];
     let failed = FailedStreams::default();
-    let cut = MakingCut::new(writers, logged, &failed, &Silent).counting(counting);
+    let cut = MakingCut::new(writers, logged, &failed, &SilentProgress).counting(counting);
     let text = read_all(cut.counts_stream());
     (text, cut.facts().get(CUT).cloned().unwrap_or_default())
 }
@@ -210,12 +211,12 @@ fn counted(prints: &'static str, is_held: bool) -> (String, String) {
 #[test]
 fn failed_count_keeps_the_cut() {
     let whole = r#"{"db/rows":{"orders":7}}"#;
-    assert_eq!(counted("orders=7\n", true).0, whole);
+    assert_eq!(cut_counts("orders=7\n", true).0, whole);
     // For a log, the program states when its numbers were true, and the cut has that time.
-    let (text, time) = counted("from=1700000000000001\nuntil=1700000000200000\norders=7\n", false);
+    let (text, time) = cut_counts("from=1700000000000001\nuntil=1700000000200000\norders=7\n", false);
     assert_eq!((text.as_str(), time.as_str()), (whole, "2023-11-14T22:13:20.000001Z"));
     for (prints, is_held) in [("orders\n", true), ("orders=7\n", false), ("from=5\nuntil=4\norders=7\n", false)] {
-        let (text, time) = counted(prints, is_held);
+        let (text, time) = cut_counts(prints, is_held);
         assert_eq!(text, "{}", "{prints}");
         assert!(time.parse::<Timestamp>().is_ok(), "the cut is as good without: {time}");
     }
@@ -223,9 +224,9 @@ fn failed_count_keeps_the_cut() {
 
 /// A fake pod that records the time limit of each program whose output is read.
 #[derive(Default)]
-struct Limited(RefCell<Vec<Option<u64>>>);
+struct LimitRecorder(RefCell<Vec<Option<u64>>>);
 
-impl RulePrograms for Limited {
+impl RulePrograms for LimitRecorder {
     fn stream(&self) -> &'static str {
         "kv/keys"
     }
@@ -242,11 +243,11 @@ impl RulePrograms for Limited {
 
 #[test]
 fn hanging_count_ends_before_hold() {
-    let (pod, program, rule) = (Limited::default(), ["count".to_owned()], hold(HoldUntil::End));
-    let held = vec![Held { pod: &pod, hold: &rule, source: PodStream::new(&pod, &program, &Silent) }];
-    let counting = vec![Counted { pod: &pod, program: &program, is_held: true }];
+    let (pod, program, rule) = (LimitRecorder::default(), ["count".to_owned()], hold(HoldUntil::End));
+    let held = vec![HoldableStream { pod: &pod, hold: &rule, source: PodStream::new(&pod, &program, &SilentProgress) }];
+    let counting = vec![CountedStream { pod: &pod, program: &program, is_held: true }];
     let failed = FailedStreams::default();
-    let cut = MakingCut::new(held, Vec::new(), &failed, &Silent).counting(counting);
+    let cut = MakingCut::new(held, Vec::new(), &failed, &SilentProgress).counting(counting);
     for stream in cut.held_streams() {
         assert_eq!(read_all(stream), "");
     }
@@ -259,7 +260,7 @@ fn hanging_count_ends_before_hold() {
 #[test]
 fn log_only_cut_follows_all_logs() {
     let failed = FailedStreams::default();
-    let cut = MakingCut::new(Vec::new(), vec!["a/rows".to_owned(), "b/rows".to_owned()], &failed, &Silent);
+    let cut = MakingCut::new(Vec::new(), vec!["a/rows".to_owned(), "b/rows".to_owned()], &failed, &SilentProgress);
     assert!(cut.facts().is_empty());
     let before = now();
     let open = || Ok(OpenLog::new(Box::new(io::empty()), tempfile::tempfile().unwrap()));

@@ -3,7 +3,7 @@
 use landfall_backup::OpenBackup;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 
 use super::super::cluster::{self, ETCD, EtcdTrial, OBJECTS, ReadObjects, read_objects};
 use super::super::error::unusable;
@@ -40,11 +40,11 @@ impl Drill<'_> {
 
     fn etcd(&self, backup: &OpenBackup, saved: &SnapshotStatus) -> Result<Vec<CheckResult>, StepError> {
         let trial = EtcdTrial::begin(self.paths, self.commands, self.progress)?;
-        let whole = judged(WHOLE, "the snapshot that was taken", trial.is_whole(backup, saved))?;
+        let whole = check_result(WHOLE, "the snapshot that was taken", trial.is_whole(backup, saved))?;
         if !whole.passed {
             return Ok(vec![whole]);
         }
-        let opens = judged(OPENS, "data at the saved revision", trial.opens(saved))?;
+        let opens = check_result(OPENS, "data at the saved revision", trial.opens(saved))?;
         Ok(vec![whole, opens])
     }
 }
@@ -52,13 +52,13 @@ impl Drill<'_> {
 fn objects(backup: &OpenBackup) -> Result<CheckResult, StepError> {
     let read = read_objects(backup.read(&cluster::name(OBJECTS)?).map_err(unusable)?, |_| Ok(()))?;
     Ok(match read.difference() {
-        None => CheckResult::passed(listed(&read)),
-        Some(found) => CheckResult::failed(LISTED, "as many objects of each kind as were listed", found),
+        None => CheckResult::pass(describe_objects(&read)),
+        Some(found) => CheckResult::fail(LISTED, "as many objects of each kind as were listed", found),
     })
 }
 
 /// Describes a complete list of objects.
-fn listed(read: &ReadObjects) -> String {
+fn describe_objects(read: &ReadObjects) -> String {
     let (objects, kinds) = read.totals();
     let unreadable: Vec<&str> = read.unreadable().collect();
     let without = match unreadable.as_slice() {
@@ -69,10 +69,10 @@ fn listed(read: &ReadObjects) -> String {
 }
 
 /// Returns the result of a check; fails on an error that says nothing about the backup.
-fn judged(shows: &str, expected: &str, outcome: Result<(), StepError>) -> Result<CheckResult, StepError> {
+fn check_result(shows: &str, expected: &str, outcome: Result<(), StepError>) -> Result<CheckResult, StepError> {
     match outcome {
-        Ok(()) => Ok(CheckResult::passed(shows)),
-        Err(error) if FAILURES.contains(&error.code()) => Ok(CheckResult::failed(shows, expected, with_causes(&error))),
+        Ok(()) => Ok(CheckResult::pass(shows)),
+        Err(error) if FAILURES.contains(&error.code()) => Ok(CheckResult::fail(shows, expected, with_causes(&error))),
         Err(error) => Err(error),
     }
 }

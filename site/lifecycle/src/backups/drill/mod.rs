@@ -14,7 +14,7 @@ use landfall_backup::{BackupId, OpenBackup, Proof, Repository};
 use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;
 use landfall_host::space::Space;
@@ -68,7 +68,7 @@ pub struct DrilledStream {
 
 impl DrillReport {
     /// Returns every failed check with its stream.
-    pub fn failed(&self) -> impl Iterator<Item = (&DrilledStream, &CheckResult)> {
+    pub fn failed_checks(&self) -> impl Iterator<Item = (&DrilledStream, &CheckResult)> {
         self.streams
             .iter()
             .flat_map(|drilled| drilled.checks.iter().filter(|check| !check.passed).map(move |check| (drilled, check)))
@@ -76,7 +76,7 @@ impl DrillReport {
 
     /// Returns the error of a drill that did not prove its backup or the log.
     pub(crate) fn refusal(&self) -> Option<StepError> {
-        let (DrilledStream { stream, recovered_to, .. }, check) = self.failed().next()?;
+        let (DrilledStream { stream, recovered_to, .. }, check) = self.failed_checks().next()?;
         let found = check.failure.as_ref().map(|failure| failure.found.as_str()).unwrap_or_default();
         if check.counts_differ() {
             let expected = check.failure.as_ref().map(|failure| failure.expected.as_str()).unwrap_or_default();
@@ -214,14 +214,14 @@ impl Drill<'_> {
         let demand = Demand { folder: self.paths.data(), space: trial_space(etcd), purpose: "for the drill" };
         refuse(self.paths, &[demand], "a drill of etcd's snapshot")?;
         trial.groups().iter().try_for_each(|group| {
-            let space = self.needed(trial, group);
+            let space = self.needed_space(trial, group);
             let demand = Demand { folder: self.paths.storage(), space, purpose: "for the drill" };
             refuse(self.paths, &[demand], &format!("a drill of {}", group[0].component))
         })
     }
 
     /// Returns the space for loaded data and for the additions of its software.
-    fn needed(&self, trial: &Trial<'_>, group: &[&SavedStream]) -> Space {
+    fn needed_space(&self, trial: &Trial<'_>, group: &[&SavedStream]) -> Space {
         let rules = group.iter().map(|saved| (saved.namespace.as_str(), &saved.rule));
         estimate::drill_space(trial.loaded_bytes(group), estimate::live(self.paths, self.cluster, rules))
     }
@@ -251,11 +251,11 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::check::judged;
+    use super::super::check::compare_counts;
     use super::super::counts::Counts;
     use super::*;
 
-    fn saved(component: &str, workload: &str, container: Option<&str>, rule: &str) -> SavedStream {
+    fn sample_stream(component: &str, workload: &str, container: Option<&str>, rule: &str) -> SavedStream {
         serde_json::from_value(json!({
             "component": component, "namespace": component, "readySeconds": 60, "workload": {},
             "rule": {"name": rule, "workload": {"kind": "StatefulSet", "name": workload}, "container": container,
@@ -267,10 +267,10 @@ mod tests {
     #[test]
     fn container_streams_load_together() {
         let streams = [
-            saved("db", "db", None, "files"),
-            saved("db", "other", None, "files-of-other"),
-            saved("db", "db", None, "more"),
-            saved("db", "db", Some("side"), "beside"),
+            sample_stream("db", "db", None, "files"),
+            sample_stream("db", "other", None, "files-of-other"),
+            sample_stream("db", "db", None, "more"),
+            sample_stream("db", "db", Some("side"), "beside"),
         ];
         let names = |group: &Vec<&SavedStream>| group.iter().map(|saved| saved.name()).collect::<Vec<_>>().join(" ");
         let found: Vec<String> = groups(&streams).iter().map(names).collect();
@@ -287,22 +287,22 @@ mod tests {
             passed: true,
             cut: None,
             seconds: 1.0,
-            streams: vec![drilled(vec![CheckResult::passed("It starts")])],
+            streams: vec![drilled(vec![CheckResult::pass("It starts")])],
         };
         assert!(report.refusal().is_none());
-        report.streams.push(drilled(vec![CheckResult::failed("It has rows", "exit code 0", "exit code 1")]));
+        report.streams.push(drilled(vec![CheckResult::fail("It has rows", "exit code 0", "exit code 1")]));
         let refusal = report.refusal().unwrap().to_string();
         let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: It has rows; found exit code 1";
         assert_eq!(refusal, expected);
         let counts = BTreeMap::from([("public.orders".to_owned(), 7)]);
         let (counted, lost): (Counts, Counts) = (serde_json::from_value(json!(counts)).unwrap(), Counts::default());
-        report.streams.push(drilled(vec![judged(&counted, Ok(lost))]));
+        report.streams.push(drilled(vec![compare_counts(&counted, Ok(lost))]));
         report.streams.swap(1, 2);
         let refusal = report.refusal().unwrap();
         let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: at its cut, public.orders: 7 was \
             counted; found public.orders: 0";
         assert_eq!((refusal.code(), refusal.to_string().as_str()), (codes::BACKUP_COUNTS, expected));
-        report.streams[1].checks = vec![judged(&counted, Err("psql is missing".to_owned()))];
+        report.streams[1].checks = vec![compare_counts(&counted, Err("psql is missing".to_owned()))];
         let refusal = report.refusal().unwrap();
         let expected = "the backup of 2026-11-22T12:00:00Z is not proven: db/files: The restored data counts what was \
             counted at the cut of the backup; found psql is missing";

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use landfall_cluster::drill::{DataVolume, DrillPod, END_LOADING, LOADER, claims};
 use landfall_cluster::ready::PodReason;
-use landfall_cluster::{ObjectName, Owner, Waiting};
+use landfall_cluster::{AwaitedObjects, ObjectName, Owner};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 use serde_json::Value;
 
-use super::super::check::{CheckResult, Restored, check, limit_seconds};
+use super::super::check::{CheckResult, CheckSubject, check, limit_seconds};
 use super::super::load::Loading;
 use super::trial::Trial;
 use super::{Drill, SavedStream, network};
@@ -57,27 +57,27 @@ impl Drill<'_> {
             Some(_) => RECOVERED,
         };
         self.within(&first.component, |namespace, owner| {
-            let server = match self.restored(trial, group, namespace, owner) {
+            let server = match self.start_server(trial, group, namespace, owner) {
                 Ok(server) => server,
                 // An error that says nothing about the backup is not a result, and a repetition may succeed.
                 Err(error) if !FAILURES.contains(&error.code()) => return Err(error),
                 Err(error) => {
                     let found = with_causes(&error);
                     let failed = |saved: &&SavedStream| {
-                        vec![CheckResult::failed(shows(saved), "it is loaded, and the software starts", &found)]
+                        vec![CheckResult::fail(shows(saved), "it is loaded, and the software starts", &found)]
                     };
                     return Ok(group.iter().map(failed).collect());
                 }
             };
             let checked = |saved: &&SavedStream| {
-                let loaded = CheckResult::passed(shows(saved));
+                let loaded = CheckResult::pass(shows(saved));
                 let loaded_bytes = trial.loaded_bytes(&[*saved]);
                 let (at, wordless) = (&server, SavedStream { word: None, ..(*saved).clone() });
                 let restored = if trial.is_of_backup() {
-                    Restored { saved, at, counted: trial.counts(saved), loaded_bytes }
+                    CheckSubject { saved, at, counted: trial.counts(saved), loaded_bytes }
                 } else {
                     // A backup that was interrupted later may have written a newer marker.
-                    Restored { saved: &wordless, at, counted: None, loaded_bytes }
+                    CheckSubject { saved: &wordless, at, counted: None, loaded_bytes }
                 };
                 let checks = check(self.cluster, &restored);
                 std::iter::once(loaded).chain(checks).collect()
@@ -87,7 +87,7 @@ impl Drill<'_> {
     }
 
     /// Returns a container that runs its own program on the restored data.
-    fn restored(
+    fn start_server(
         &self,
         trial: &Trial<'_>,
         group: &[&SavedStream],
@@ -95,7 +95,7 @@ impl Drill<'_> {
         owner: &Owner,
     ) -> Result<Container, StepError> {
         let first = group[0];
-        let size_limit = self.needed(trial, group).bytes.to_string();
+        let size_limit = self.needed_space(trial, group).bytes.to_string();
         let empty = |(volume, _)| (volume, DataVolume::Empty { size_limit: size_limit.clone() });
         let volumes: BTreeMap<String, DataVolume> = claims(&first.workload).into_iter().map(empty).collect();
         let drilled = DrillPod {
@@ -133,7 +133,7 @@ impl Drill<'_> {
         let what = format!("{} on restored data", first.rule.workload);
         let limit = Duration::from_secs(first.ready_seconds);
         self.cluster
-            .wait_ready(&Waiting { what: &what, objects: std::slice::from_ref(&name), limit }, self.progress)?;
+            .wait_ready(&AwaitedObjects { what: &what, objects: std::slice::from_ref(&name), limit }, self.progress)?;
         let server = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default();
         Ok(container(server))
     }

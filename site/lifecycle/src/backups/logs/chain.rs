@@ -218,7 +218,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn saved(link: Option<&str>) -> SavedStream {
+    fn sample_stream(link: Option<&str>) -> SavedStream {
         serde_json::from_value(json!({
             "component": "db", "namespace": "db", "readySeconds": 60, "workload": {}, "link": link,
             "rule": {"name": "rows", "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
@@ -234,31 +234,34 @@ pub(crate) mod tests {
     #[test]
     fn chain_reaches_every_covered_time() {
         let logs = [log(5, "a", "b"), log(10, "b", "c"), log(15, "c", "d")];
-        let chain = Chain::of(&saved(Some("a")), &LogIndex::of(&logs));
+        let chain = Chain::of(&sample_stream(Some("a")), &LogIndex::of(&logs));
         assert_eq!(chain.until(), Some(time(15)));
         assert_eq!(minutes(chain.to(time(4)).unwrap()), [5]);
         assert_eq!(minutes(chain.to(time(10)).unwrap()), [5, 10]);
         assert_eq!(minutes(chain.to(time(11)).unwrap()), [5, 10, 15]);
         assert!(chain.to(time(16)).is_none());
-        assert!(Chain::of(&saved(Some("c")), &LogIndex::of(&logs)).to(time(15)).is_some());
-        assert!(Chain::of(&saved(None), &LogIndex::of(&logs)).until().is_none());
+        assert!(Chain::of(&sample_stream(Some("c")), &LogIndex::of(&logs)).to(time(15)).is_some());
+        assert!(Chain::of(&sample_stream(None), &LogIndex::of(&logs)).until().is_none());
     }
 
     #[test]
     fn lost_log_backup_ends_chain() {
         let logs = [log(5, "a", "b"), log(15, "c", "d")];
-        assert_eq!(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).until(), Some(time(5)));
+        assert_eq!(Chain::of(&sample_stream(Some("a")), &LogIndex::of(&logs)).until(), Some(time(5)));
         // The clock went back, but the chain did not.
         let logs = [log(2, "b", "c"), log(5, "a", "b"), log(20, "c", "d")];
-        assert_eq!(minutes(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).to(time(6)).unwrap()), [5, 2, 20]);
+        assert_eq!(
+            minutes(Chain::of(&sample_stream(Some("a")), &LogIndex::of(&logs)).to(time(6)).unwrap()),
+            [5, 2, 20]
+        );
     }
 
     #[test]
     fn chain_prefers_noted_successor() {
         let logs = [log(5, "a", "lost"), log(6, "a", "b"), log(10, "b", "c")];
-        assert_eq!(minutes(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).to(time(10)).unwrap()), [6, 10]);
+        assert_eq!(minutes(Chain::of(&sample_stream(Some("a")), &LogIndex::of(&logs)).to(time(10)).unwrap()), [6, 10]);
         // The later one was not recorded either.
-        assert_eq!(minutes(Chain::of(&saved(Some("a")), &LogIndex::of(&logs[..2])).to(time(5)).unwrap()), [6]);
+        assert_eq!(minutes(Chain::of(&sample_stream(Some("a")), &LogIndex::of(&logs[..2])).to(time(5)).unwrap()), [6]);
     }
 
     #[test]
@@ -266,7 +269,7 @@ pub(crate) mod tests {
         let logs: Vec<Backup> =
             (0..20_000).map(|minute| log(minute, &minute.to_string(), &(minute + 1).to_string())).collect();
         let begun = std::time::Instant::now();
-        let chain = Chain::of(&saved(Some("0")), &LogIndex::of(&logs));
+        let chain = Chain::of(&sample_stream(Some("0")), &LogIndex::of(&logs));
         assert_eq!(chain.ids().len(), logs.len());
         assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{:?}", begun.elapsed());
     }
@@ -278,23 +281,23 @@ pub(crate) mod tests {
             vec![IdleLog { stream: "db/rows".to_owned(), link: link.to_owned(), until: time(minute) }]
         };
         let after_log = LogIndex::of(&logs).with_idle(idle("b", 30));
-        let chain = Chain::of(&saved(Some("a")), &after_log);
+        let chain = Chain::of(&sample_stream(Some("a")), &after_log);
         assert_eq!(chain.until(), Some(time(30)));
         assert_eq!(minutes(chain.to(time(4)).unwrap()), [5]);
         assert_eq!(minutes(chain.to(time(30)).unwrap()), [5]);
         assert!(chain.to(time(31)).is_none());
         let after_backup = LogIndex::of(&[]).with_idle(idle("a", 30));
-        let chain = Chain::of(&saved(Some("a")), &after_backup);
+        let chain = Chain::of(&sample_stream(Some("a")), &after_backup);
         assert_eq!((chain.until(), chain.to(time(30)).map(<[_]>::len)), (Some(time(30)), Some(0)));
         // The idle time belongs to another end of the log.
         let elsewhere = LogIndex::of(&logs).with_idle(idle("a", 30));
-        assert_eq!(Chain::of(&saved(Some("a")), &elsewhere).until(), Some(time(5)));
+        assert_eq!(Chain::of(&sample_stream(Some("a")), &elsewhere).until(), Some(time(5)));
     }
 
     #[test]
     fn circular_links_end() {
         let logs = [log(5, "a", "b"), log(6, "b", "a")];
-        assert_eq!(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).until(), Some(time(6)));
+        assert_eq!(Chain::of(&sample_stream(Some("a")), &LogIndex::of(&logs)).until(), Some(time(6)));
     }
 
     #[test]
@@ -304,7 +307,7 @@ pub(crate) mod tests {
         let full = |minute: i64| Backup { ended: Some(time(minute)), kind: BackupKind::Full, ..log(minute, "", "") };
         let backups = [full(1), full(12)];
         let proven = |logs: &[Backup]| {
-            let with = |index: usize, link: &str| (&backups[index], vec![saved(Some(link))]);
+            let with = |index: usize, link: &str| (&backups[index], vec![sample_stream(Some(link))]);
             let [points] = &PointsInTime::of(&[with(0, "a"), with(1, "c")], &LogIndex::of(logs))[..] else {
                 panic!("one span")
             };
@@ -324,7 +327,7 @@ pub(crate) mod tests {
         let logs = [log(5, "a", "b"), log(10, "b", "c"), log(35, "x", "y")];
         let full = |minute: i64| Backup { ended: Some(time(minute)), kind: BackupKind::Full, ..log(minute, "", "") };
         let backups = [full(1), full(7), full(30)];
-        let with = |index: usize, link: &str| (&backups[index], vec![saved(Some(link))]);
+        let with = |index: usize, link: &str| (&backups[index], vec![sample_stream(Some(link))]);
         let points = PointsInTime::of(&[with(0, "a"), with(1, "b"), with(2, "x")], &LogIndex::of(&logs));
         let spans: Vec<_> = points.iter().map(|span| (span.from.as_str(), span.until.as_str())).collect();
         assert_eq!(

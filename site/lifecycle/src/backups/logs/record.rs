@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
@@ -116,7 +116,7 @@ impl LogRecords {
     /// Waits for exclusive access to log backups and starts of logs, until the returned file is dropped.
     pub(crate) fn lock(&self) -> Result<File, StepError> {
         let path = self.folder.join(LOCK);
-        let failed = |error| files::failed("lock", &path, error);
+        let failed = |error| files::file_error("lock", &path, error);
         if !path.exists() {
             durable::write_file(&path, b"", 0o600)?;
         }
@@ -243,7 +243,7 @@ impl LogRecords {
     }
 
     fn lock_folder(&self) -> Result<File, StepError> {
-        let failed = |error| files::failed("lock", &self.folder, error);
+        let failed = |error| files::file_error("lock", &self.folder, error);
         let folder = File::open(&self.folder).map_err(failed)?;
         folder.lock().map_err(failed)?;
         Ok(folder)

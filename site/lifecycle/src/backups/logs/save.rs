@@ -68,7 +68,7 @@ pub(crate) struct SavingLogs<'a> {
 }
 
 /// A log to back up.
-struct Due<'a> {
+struct DueLog<'a> {
     pod: RulePod<'a>,
     log: &'a BackupLog,
     /// Link that the log backup follows.
@@ -103,7 +103,7 @@ impl SavingLogs<'_> {
         let _lock = records.lock()?;
         let Some(after) = records.link(&stream)? else { return Ok(LogOutcome::NotBegun) };
         let pod = RulePod { cluster: self.cluster, stream, namespace: &component.namespace, rule };
-        let due = Due { pod, log, after };
+        let due = DueLog { pod, log, after };
         let (link, until) = (word(), Timestamp::now());
         let stored = match self.store(repository, &due, &link, until) {
             Ok(stored) => stored,
@@ -131,7 +131,7 @@ impl SavingLogs<'_> {
     fn store(
         &self,
         repository: &Repository,
-        due: &Due<'_>,
+        due: &DueLog<'_>,
         link: &str,
         time: Timestamp,
     ) -> Result<Option<Backup>, BackupError> {
@@ -160,7 +160,7 @@ impl SavingLogs<'_> {
     }
 
     /// Tells the software that it may drop stored log data. After a failure, the next log backup repeats a part of it.
-    fn release_log(&self, due: &Due<'_>) {
+    fn release_log(&self, due: &DueLog<'_>) {
         if let Err(error) = due.pod.run(&due.log.saved, BackupLog::LIMIT_SECONDS) {
             let text = format!("{}: {}; a part of its log will be saved again", due.pod.stream, with_causes(&error));
             self.progress.event(Event::Note(text));

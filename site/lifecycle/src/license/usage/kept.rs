@@ -30,7 +30,7 @@ pub(crate) fn write(paths: &SitePaths, _lock: &LicenseLock, log: &UsageLog) -> R
 }
 
 /// Returns a note about a record that was edited or cut; `None` if it is complete.
-pub(crate) fn broken(log: &UsageLog) -> Option<String> {
+pub(crate) fn break_note(log: &UsageLog) -> Option<String> {
     let day = first_break(&log.days())?;
     let code = codes::USAGE_BROKEN.id;
     Some(format!(
@@ -39,7 +39,7 @@ pub(crate) fn broken(log: &UsageLog) -> Option<String> {
 }
 
 /// Returns the record for a backup, if there is one.
-pub(crate) fn saved(paths: &SitePaths) -> Result<Option<Vec<u8>>, StepError> {
+pub(crate) fn read_usage(paths: &SitePaths) -> Result<Option<Vec<u8>>, StepError> {
     files::read(&paths.usage())
 }
 

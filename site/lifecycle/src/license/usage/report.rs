@@ -67,7 +67,7 @@ impl UsageStatus {
                 .flat_map(|period| &period.limits)
                 .find(|of| of.metric == metric)
                 .cloned()
-                .unwrap_or_else(|| unused(metric, terms)),
+                .unwrap_or_else(|| unmeasured_limit(metric, terms)),
         };
         Self {
             license: terms.id.clone(),
@@ -85,7 +85,7 @@ impl UsageStatus {
 }
 
 /// Returns a limit without measurements.
-fn unused(metric: Metric, terms: &Terms) -> LimitUse {
+fn unmeasured_limit(metric: Metric, terms: &Terms) -> LimitUse {
     let limit = Counts::limits(&terms.entitlements).of(metric);
     let most = limit.map(|limit| Terms::limit_with_overage(limit, terms.overage_percent));
     LimitUse { metric, limit, most, peak: None, peak_on: None, overage_days: 0, excess_days: 0 }
@@ -99,7 +99,7 @@ pub(crate) fn notes(terms: &LicenseTerms, newest: &Sample) -> Vec<String> {
         let (limit, count) = (Counts::limits(entitlements).of(metric)?, newest.counts.of(metric)?);
         let most = Terms::limit_with_overage(limit, *overage_percent);
         let verb = if count == 1 { "is" } else { "are" };
-        let allowed = metric.counted(limit);
+        let allowed = metric.format_count(limit);
         let advice = if count <= limit {
             return None;
         } else if count <= most {
@@ -109,7 +109,7 @@ pub(crate) fn notes(terms: &LicenseTerms, newest: &Sample) -> Vec<String> {
         } else {
             format!("tolerates no more: ask {contact} for a larger one")
         };
-        let counted = metric.counted(count);
+        let counted = metric.format_count(count);
         Some(format!(
             "{counted} {verb} in use; the license {id} is for {allowed}, and {advice}. What runs is not affected"
         ))

@@ -8,7 +8,7 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
 use landfall_error_codes::cases::{self, Case};
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_media::progress::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,9 +18,9 @@ use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
 use super::repair_backups::refuse_lost;
 use crate::backups::drill::Drill;
-use crate::backups::running_try::{RunningTry, Tried};
+use crate::backups::running_try::{RunningTry, TryKind};
 use crate::backups::{
-    BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, SavedBackup, Saving,
+    BackupCopies, BackupFolder, BackupRun, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, SavedBackup,
     has_logs, has_rules, newest_proven, shut_out_former, unusable,
 };
 use crate::pins::Pins;
@@ -47,7 +47,7 @@ pub struct BackedUp {
 /// Drill reports of a backup, and of the log backups that follow it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Drilled {
+pub struct DrillReports {
     /// Report for the backup.
     #[serde(flatten)]
     pub drill: DrillReport,
@@ -88,7 +88,7 @@ impl Operations {
         let damages = self.check_tonight();
         let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;
         // Ends before the lock is released, after its outcome is recorded.
-        let running = self.begin_try(Tried::Backup);
+        let running = self.begin_try(TryKind::Backup);
         let opened = BackupFolder::of(&self.paths).open_or_create().map_err(OperationError::from);
         let repository = opened.inspect_err(|error| self.note_try(Err(error)))?;
         // An exchange of keys may have been interrupted. A backup does not wait for that.
@@ -146,7 +146,7 @@ impl Operations {
     }
 
     fn save(&self, ready: &ReadyToBackUp, repository: &Repository, next: NextOfBackup) -> Result<SavedBackup> {
-        let saving = Saving {
+        let saving = BackupRun {
             cluster: &ready.cluster,
             paths: &self.paths,
             release: &ready.release.release,
@@ -162,7 +162,7 @@ impl Operations {
     }
 
     /// Records that a backup or drill begins. A failure is only logged.
-    fn begin_try(&self, tried: Tried) -> Option<RunningTry> {
+    fn begin_try(&self, tried: TryKind) -> Option<RunningTry> {
         let noted = RunningTry::begin(&self.paths, tried, jiff::Timestamp::now());
         noted.inspect_err(|error| tracing::warn!(%error, "that the try begins is not noted")).ok()
     }
@@ -194,7 +194,7 @@ impl Operations {
 
     /// Restores the named or newest backup in a drill, then the log since then, and marks each as proven if every check
     /// passes. The outcome is recorded on the disk on return, unless there is no site or no such backup.
-    pub fn drill(&self, backup: Option<&str>) -> Result<Drilled> {
+    pub fn drill(&self, backup: Option<&str>) -> Result<DrillReports> {
         let is_of_nothing =
             |error: &OperationError| [codes::NOT_INSTALLED, codes::BACKUP_UNKNOWN].contains(&error.code());
         let chosen = match self.ready_to_drill(backup) {
@@ -202,10 +202,10 @@ impl Operations {
             chosen => chosen,
         };
         let (ready, repository, backup) = chosen.inspect_err(|error| self.note_drill(Err(error)))?;
-        let _running = self.begin_try(Tried::Drill);
+        let _running = self.begin_try(TryKind::Drill);
         let drilled = self
             .prove_backup(&ready, &repository, &backup)
-            .and_then(|drill| Ok(Drilled { drill, log_drill: self.prove_logs(&ready, &repository, &backup)? }))
+            .and_then(|drill| Ok(DrillReports { drill, log_drill: self.prove_logs(&ready, &repository, &backup)? }))
             .and_then(|drilled| refuse_incomplete(&backup).map(|()| drilled));
         self.note_drill(drilled.as_ref().map(drop));
         drilled
@@ -271,7 +271,7 @@ impl Operations {
 
     fn prove_backup(&self, ready: &ReadyToBackUp, repository: &Repository, backup: &Backup) -> Result<DrillReport> {
         let open = repository.open_backup(backup.id).map_err(unusable)?;
-        passed(self.drill_of(ready).prove(repository, &open)?)
+        expect_passed(self.drill_of(ready).prove(repository, &open)?)
     }
 
     /// Proves the log since the previous backup. The log is saved first, so that points in time are proven up to this
@@ -302,7 +302,7 @@ impl Operations {
         backup: &Backup,
     ) -> Result<Option<DrillReport>> {
         let open = repository.open_backup(backup.id).map_err(unusable)?;
-        self.drill_of(ready).prove_logs(repository, &open)?.map(passed).transpose()
+        self.drill_of(ready).prove_logs(repository, &open)?.map(expect_passed).transpose()
     }
 
     fn drill_of<'a>(&'a self, ready: &'a ReadyToBackUp) -> Drill<'a> {
@@ -347,7 +347,7 @@ pub(super) fn refuse_without_rules(release: &TrustedRelease) -> Result<()> {
 }
 
 /// Returns the report; fails if the drill proved nothing.
-fn passed(report: DrillReport) -> Result<DrillReport> {
+fn expect_passed(report: DrillReport) -> Result<DrillReport> {
     match report.refusal() {
         Some(refusal) => Err(refusal.into()),
         None => Ok(report),

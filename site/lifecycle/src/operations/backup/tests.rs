@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::backups::logs::tests::log;
-use crate::operations::testing::{installed, operations, with_data};
+use crate::operations::testing::{installed_site, operations, with_data};
 
 #[test]
 fn busy_site_is_no_try() {
@@ -44,7 +44,7 @@ fn missing_backups_have_specific_hints() {
 
 #[test]
 fn refused_backup_is_noted() {
-    let fixture = installed(&with_data(), json!({}));
+    let fixture = installed_site(&with_data(), json!({}));
     let operations = &fixture.operations;
     durable::create_folder(&operations.paths.data()).unwrap();
     durable::write_file(&operations.paths.data_uuid(), b"", 0o644).unwrap();
@@ -58,7 +58,7 @@ fn refused_backup_is_noted() {
 
 #[test]
 fn refused_drill_is_noted() {
-    let fixture = installed(&with_data(), json!({}));
+    let fixture = installed_site(&with_data(), json!({}));
     let operations = &fixture.operations;
     durable::create_folder(&operations.paths.data()).unwrap();
     durable::write_file(&operations.paths.data_uuid(), b"", 0o644).unwrap();

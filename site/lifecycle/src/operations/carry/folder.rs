@@ -10,7 +10,7 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::files;
-use landfall_media::{Digested, durable, read_back};
+use landfall_media::{FileDigest, durable, read_back};
 
 use crate::operations::error::Result;
 
@@ -46,10 +46,10 @@ impl OutFolder {
     }
 
     /// Writes a file. It is on the disk and was read back on return.
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<Digested> {
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<FileDigest> {
         let path = self.file(name);
         durable::write_file(&path, bytes, MODE)?;
-        check(&path, Digested::of(bytes))
+        check(&path, FileDigest::of(bytes))
     }
 
     /// Writes a stream of at most `limit_bytes` into a new file, synced and read back. A failed stream returns a reason
@@ -59,7 +59,7 @@ impl OutFolder {
         name: &str,
         stream: &mut dyn Read,
         limit_bytes: u64,
-    ) -> Result<std::result::Result<Digested, String>> {
+    ) -> Result<std::result::Result<FileDigest, String>> {
         let path = self.file(name);
         let file = durable::create_file(&path, MODE)?;
         match copy(stream, &file, &path, limit_bytes)? {
@@ -76,11 +76,11 @@ impl OutFolder {
     }
 
     /// Checks a file that other code has written and synced: the disk must have the bytes in memory.
-    pub(super) fn check_written(&self, name: &str) -> Result<Digested> {
+    pub(super) fn check_written(&self, name: &str) -> Result<FileDigest> {
         let path = self.file(name);
         durable::set_mode(&path, MODE)?;
-        let file = File::open(&path).map_err(|error| files::failed("read", &path, error))?;
-        let written = digest(file).map_err(|error| files::failed("read", &path, error))?;
+        let file = File::open(&path).map_err(|error| files::file_error("read", &path, error))?;
+        let written = digest(file).map_err(|error| files::file_error("read", &path, error))?;
         check(&path, written)
     }
 
@@ -91,7 +91,7 @@ impl OutFolder {
     }
 }
 
-fn check(path: &Path, written: Digested) -> Result<Digested> {
+fn check(path: &Path, written: FileDigest) -> Result<FileDigest> {
     let found = read_back(path)?;
     if found == written {
         return Ok(found);
@@ -105,7 +105,7 @@ fn copy(
     mut file: &File,
     path: &Path,
     limit_bytes: u64,
-) -> Result<std::result::Result<Digested, String>> {
+) -> Result<std::result::Result<FileDigest, String>> {
     let (mut hasher, mut piece) = (BlobHasher::new(), vec![0; PIECE_BYTES]);
     loop {
         let count = match stream.read(&mut piece) {
@@ -118,12 +118,12 @@ fn copy(
         if hasher.size() > limit_bytes {
             return Ok(Err(format!("it is larger than {limit_bytes} bytes")));
         }
-        file.write_all(&piece[..count]).map_err(|error| files::failed("write", path, error))?;
+        file.write_all(&piece[..count]).map_err(|error| files::file_error("write", path, error))?;
     }
     Ok(Ok(hasher.into()))
 }
 
-fn digest(mut file: File) -> std::io::Result<Digested> {
+fn digest(mut file: File) -> std::io::Result<FileDigest> {
     let (mut hasher, mut piece) = (BlobHasher::new(), vec![0; PIECE_BYTES]);
     loop {
         match file.read(&mut piece)? {
@@ -138,7 +138,7 @@ fn digest(mut file: File) -> std::io::Result<Digested> {
 mod tests {
     use std::io;
 
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::CodedError as _;
 
     use super::*;
 
@@ -164,9 +164,9 @@ mod tests {
     }
 
     /// Reader that returns some bytes, then an error.
-    struct Broken(bool);
+    struct FailingReader(bool);
 
-    impl Read for Broken {
+    impl Read for FailingReader {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             if std::mem::replace(&mut self.0, true) {
                 return Err(io::Error::other("the pod has gone"));
@@ -182,9 +182,9 @@ mod tests {
         let folder = folder(directory.path());
         let bytes = vec![7_u8; 3 * PIECE_BYTES + 5];
         let whole = folder.write_stream("whole", &mut &*bytes, 1 << 20).unwrap();
-        assert_eq!(whole, Ok(Digested::of(&bytes)));
-        assert_eq!(folder.check_written("whole").unwrap(), Digested::of(&bytes));
-        let broken = folder.write_stream("broken", &mut Broken(false), 1 << 20).unwrap();
+        assert_eq!(whole, Ok(FileDigest::of(&bytes)));
+        assert_eq!(folder.check_written("whole").unwrap(), FileDigest::of(&bytes));
+        let broken = folder.write_stream("broken", &mut FailingReader(false), 1 << 20).unwrap();
         assert_eq!(broken, Err("the pod has gone".to_owned()));
         let endless = folder.write_stream("endless", &mut io::repeat(7), 1 << 20).unwrap();
         assert_eq!(endless, Err("it is larger than 1048576 bytes".to_owned()));

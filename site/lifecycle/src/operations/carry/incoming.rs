@@ -33,7 +33,7 @@ const LOOK_BYTES: u64 = 1 << 20;
 
 /// Files that arrived for a site, all untrusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Incoming {
+pub struct IncomingFiles {
     /// A license.
     pub license: Option<PathBuf>,
     /// A revocation.
@@ -93,7 +93,7 @@ pub struct TakenIn {
     pub bundle: Option<TakenBundle>,
 }
 
-impl Incoming {
+impl IncomingFiles {
     /// Finds the files: a single file, or the regular files of a folder without its subfolders. Links in a folder are
     /// not followed, and hidden names are skipped.
     pub fn find(path: &Path) -> Result<Self> {
@@ -155,15 +155,15 @@ impl Incoming {
 
 impl Operations {
     /// Judges all files by the site's trust and state. Changes nothing.
-    pub fn check_incoming(&self, incoming: &Incoming) -> Result<IncomingVerdict> {
+    pub fn check_incoming(&self, incoming: &IncomingFiles) -> Result<IncomingVerdict> {
         let release = self.release_of_site()?.ok_or(OperationError::NotInstalled)?;
         let mut refused = Vec::new();
-        let revocation = judged(incoming.revocation.as_deref(), &mut refused, |path| self.check_revocation(path));
-        let licensing = judged(incoming.license.as_deref(), &mut refused, |path| {
+        let revocation = check_file(incoming.revocation.as_deref(), &mut refused, |path| self.check_revocation(path));
+        let licensing = check_file(incoming.license.as_deref(), &mut refused, |path| {
             self.check_license(path, &release, revocation.as_ref())
         });
         let bundle =
-            judged(incoming.bundle.as_deref(), &mut refused, |path| self.check_bundle(path, revocation.as_ref()));
+            check_file(incoming.bundle.as_deref(), &mut refused, |path| self.check_bundle(path, revocation.as_ref()));
         if refused.is_empty() {
             return Ok(IncomingVerdict::Fit(Box::new(CheckedIncoming { revocation, licensing, bundle, release })));
         }
@@ -190,7 +190,7 @@ impl Operations {
             let what = format!("this site knows revocation {}, which is newer than {}", known.number(), given.number());
             return Err(StepError::new(codes::REVOCATION_OLDER, what).into());
         }
-        known.newest(given).map_err(OperationError::refused(path))
+        known.newest(given).map_err(OperationError::refusal_of(path))
     }
 
     /// Returns the license if this site would store it, after it has learned the revocation beside it.
@@ -223,7 +223,7 @@ impl Operations {
             return Err(refusal);
         }
         if let Some(beside) = beside {
-            beside.check(&found.name, &found.version, judged.bundle).map_err(OperationError::refused(path))?;
+            beside.check(&found.name, &found.version, judged.bundle).map_err(OperationError::refusal_of(path))?;
         }
         if let Some(payload) = judged.payload {
             let media = locate_counted(path, &self.io.media)?.assemble(payload, self.io.media.clone())?;
@@ -234,7 +234,11 @@ impl Operations {
 }
 
 /// Returns the result of judging a file; a refused file is added to `refused`.
-fn judged<T>(path: Option<&Path>, refused: &mut Vec<RefusedFile>, judge: impl FnOnce(&Path) -> Result<T>) -> Option<T> {
+fn check_file<T>(
+    path: Option<&Path>,
+    refused: &mut Vec<RefusedFile>,
+    judge: impl FnOnce(&Path) -> Result<T>,
+) -> Option<T> {
     let path = path?;
     match judge(path) {
         Ok(found) => Some(found),

@@ -6,5 +6,5 @@ mod folder;
 mod incoming;
 mod out;
 
-pub use incoming::{CheckedIncoming, Incoming, IncomingVerdict, RefusedFile, TakenBundle, TakenIn};
+pub use incoming::{CheckedIncoming, IncomingFiles, IncomingVerdict, RefusedFile, TakenBundle, TakenIn};
 pub use out::CarriedOut;

@@ -9,10 +9,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::{Coded as _, codes};
+use landfall_error_codes::{CodedError as _, codes};
 use landfall_host::facts::{self, ProbedGpus};
 use landfall_license::usage;
-use landfall_media::Digested;
+use landfall_media::FileDigest;
 use landfall_media::progress::Event;
 use landfall_support::carry::{
     CarryError, CarryManifest, InstalledRelease, MANIFEST, MissingPart, PartKind, PartRecord, PinnedRoot, SiteInventory,
@@ -50,7 +50,7 @@ pub struct CarriedOut {
 }
 
 /// A part, or the reason why it is missing.
-type Had<T> = std::result::Result<T, String>;
+type PartResult<T> = std::result::Result<T, String>;
 
 /// Sources of all parts.
 struct Source<'a> {
@@ -83,13 +83,13 @@ impl Operations {
         for kind in PartKind::ALL {
             self.progress.event(Event::Note(format!("writing the {}", kind.title())));
             match self.write_part(kind, folder, source)? {
-                Ok(Digested { size_bytes, sha256 }) => parts.push(PartRecord { kind, size_bytes, sha256 }),
+                Ok(FileDigest { size_bytes, sha256 }) => parts.push(PartRecord { kind, size_bytes, sha256 }),
                 Err(reason) => missing.push(MissingPart { kind, reason }),
             }
         }
         let (site, made) = (source.site.to_owned(), format!("{made:.0}"));
         let manifest =
-            CarryManifest::unsigned(site, made, VERSION.to_owned(), parts, missing, source.record.public_key());
+            CarryManifest::new_unsigned(site, made, VERSION.to_owned(), parts, missing, source.record.public_key());
         let manifest = source.record.sign_carried(manifest)?;
         // The manifest is written last, so a folder without it is incomplete.
         folder.write(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)?;
@@ -98,7 +98,7 @@ impl Operations {
         Ok(CarriedOut { folder: folder.path.clone(), site, made, site_key, parts, missing })
     }
 
-    fn write_part(&self, kind: PartKind, folder: &OutFolder, source: &Source<'_>) -> Result<Had<Digested>> {
+    fn write_part(&self, kind: PartKind, folder: &OutFolder, source: &Source<'_>) -> Result<PartResult<FileDigest>> {
         let name = kind.file_name();
         let document = match kind {
             PartKind::Support => {
@@ -124,7 +124,7 @@ impl Operations {
     }
 
     /// Returns the report of usage as `landfall license report` writes it.
-    fn usage_document(&self) -> Had<Vec<u8>> {
+    fn usage_document(&self) -> PartResult<Vec<u8>> {
         let report = self.usage_report().map_err(reason)?;
         let report = report.ok_or_else(|| codes::USAGE_NONE.title.to_owned())?;
         document(Some((usage::KIND, usage::SCHEMA)), &report)
@@ -175,7 +175,7 @@ fn reason<E: std::error::Error + 'static>(error: E) -> String {
 }
 
 /// Returns a document as a command prints it with `--json`; `kind` adds its kind and schema.
-fn document(kind: Option<(&str, u32)>, document: &impl Serialize) -> Had<Vec<u8>> {
+fn document(kind: Option<(&str, u32)>, document: &impl Serialize) -> PartResult<Vec<u8>> {
     let mut value = serde_json::to_value(document).map_err(reason)?;
     if let Some((kind, schema)) = kind {
         value["kind"] = kind.into();

@@ -2,10 +2,10 @@ use landfall_engine::journal::RecordedError;
 use landfall_error_codes::codes;
 
 use super::*;
-use crate::operations::status::sample::{absent, installed, interrupted};
+use crate::operations::status::sample::{absent, installed_status, interrupted_status};
 use crate::operations::testing::operations;
 
-fn diagnosed(report: &StatusReport) -> Diagnosis {
+fn diagnosis_of(report: &StatusReport) -> Diagnosis {
     Diagnosis::of(report, &Ok(Vec::new()))
 }
 
@@ -15,7 +15,7 @@ fn names(diagnosis: &Diagnosis) -> Vec<&str> {
 
 /// Returns an installed site without problems.
 fn healthy() -> StatusReport {
-    let mut report = installed();
+    let mut report = installed_status();
     if let Some(backups) = &mut report.backups {
         backups.copies.clear();
         backups.logs.clear();
@@ -28,7 +28,7 @@ fn healthy() -> StatusReport {
 
 #[test]
 fn healthy_site_has_no_problem() {
-    let found = diagnosed(&healthy());
+    let found = diagnosis_of(&healthy());
     assert_eq!((names(&found), found.ready, found.exit_code()), (vec![], true, 0));
 }
 
@@ -50,7 +50,7 @@ fn problems_are_named_in_causal_order() {
     report.registry.iter_mut().for_each(|one| (one.ready, one.reason) = (false, broken()));
     report.cluster_silence = broken();
     report.no_backup = broken();
-    let found = diagnosed(&report);
+    let found = diagnosis_of(&report);
     let expected = [
         "disk",
         "clock",
@@ -85,10 +85,10 @@ fn host_blocker_fails_running_site() {
 
 #[test]
 fn stopped_operation_has_its_next_step() {
-    let found = diagnosed(&interrupted());
+    let found = diagnosis_of(&interrupted_status());
     assert_eq!((found.problems[0].name.as_str(), found.exit_code()), ("operation", 5));
     assert!(found.problems[0].next.contains("landfall resume"));
-    let mut report = interrupted();
+    let mut report = interrupted_status();
     report.verdict = Verdict::Stuck;
     let step = report.operation.as_mut().and_then(|operation| operation.step.as_mut()).unwrap();
     step.failure = Some(RecordedError {
@@ -97,14 +97,14 @@ fn stopped_operation_has_its_next_step() {
         causes: Vec::new(),
         hint: "Remove it.".to_owned(),
     });
-    let found = diagnosed(&report);
+    let found = diagnosis_of(&report);
     let first = &found.problems[0];
     assert_eq!((first.code.as_deref(), first.next.as_str(), found.exit_code()), (Some("LF4207"), "Remove it.", 6));
 }
 
 #[test]
 fn empty_machine_is_not_ready() {
-    let found = diagnosed(&absent());
+    let found = diagnosis_of(&absent());
     assert_eq!((names(&found), found.exit_code()), (vec!["release"], 4));
     let (_root, operations) = operations();
     assert_eq!(operations.diagnose().unwrap().verdict, Verdict::Absent);

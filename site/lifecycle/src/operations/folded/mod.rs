@@ -26,7 +26,7 @@ use serde_json::Value;
 use sha2::Digest as _;
 
 use crate::pins::Pins;
-use crate::steps::action::{Action, Made};
+use crate::steps::action::{Action, LastActions};
 
 /// Format that this program writes. It reads known parts of later formats.
 const FORMAT: u32 = 1;
@@ -66,12 +66,12 @@ struct Document {
 
 /// The first operations of a site, folded.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Folded {
+pub(super) struct FoldedOperations {
     document: Document,
     operations: Vec<ClosedOperation>,
 }
 
-impl Folded {
+impl FoldedOperations {
     /// Reads the folded operations of these journals. Empty if there are none, or if the document is damaged or belongs
     /// to other journals. Changes nothing.
     pub(super) fn read(paths: &SitePaths, files: &[JournalFile]) -> Self {
@@ -105,7 +105,7 @@ impl Folded {
 
     /// Returns the last action of each step in these operations; `None` if this program does not know an action of a
     /// newer one.
-    pub(super) fn made(&self) -> Option<Made> {
+    pub(super) fn last_actions(&self) -> Option<LastActions> {
         let known =
             |(id, action): (&StepId, &Value)| Some((id.clone(), newer::without_unknown::<Action>(action.clone())?));
         self.document.made.iter().map(known).collect()

@@ -1,5 +1,5 @@
 use landfall_engine::plan::Operation;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use serde_json::json;
 
 use super::*;
@@ -16,8 +16,8 @@ fn write(fixture: &Fixture, document: &Value) {
     durable::write_file(&file(&fixture.operations.paths), &bytes, 0o600).unwrap();
 }
 
-fn folded(fixture: &Fixture) -> Folded {
-    Folded::read(&fixture.operations.paths, &fixture.operations.journals().list().unwrap())
+fn read_folded(fixture: &Fixture) -> FoldedOperations {
+    FoldedOperations::read(&fixture.operations.paths, &fixture.operations.journals().list().unwrap())
 }
 
 /// The document gives the same answers as the journals.
@@ -25,13 +25,21 @@ fn folded(fixture: &Fixture) -> Folded {
 fn folded_history_answers_like_journals() {
     let fixture = site_with_changes();
     let operations = &fixture.operations;
-    assert_eq!(folded(&fixture).operations().len(), operations.journals().list().unwrap().len());
+    assert_eq!(read_folded(&fixture).operations().len(), operations.journals().list().unwrap().len());
     let answers = || {
         let history = operations.history().unwrap();
         let deciding = history.deciding().map(|past| past.file.clone());
         let sets = (history.heads(), history.with_content(), history.engines());
         let trust = history.newest_trust().unwrap().cloned();
-        (deciding, history.kept(), sets, trust, history.made().unwrap(), history.all_accepted(), history.step_times())
+        (
+            deciding,
+            history.kept_releases(),
+            sets,
+            trust,
+            history.last_actions().unwrap(),
+            history.all_accepted(),
+            history.step_times(),
+        )
     };
     let with = answers();
     durable::remove_file(&file(&operations.paths)).unwrap();
@@ -49,13 +57,13 @@ fn damaged_document_is_rebuilt_from_journals() {
         let mut damaged = whole.clone();
         damaged[at] ^= 1;
         durable::write_file(&file(&operations.paths), &damaged, 0o600).unwrap();
-        assert_eq!(folded(&fixture), Folded::default(), "byte {at}");
-        assert_eq!(operations.history().unwrap().kept().len(), 2);
+        assert_eq!(read_folded(&fixture), FoldedOperations::default(), "byte {at}");
+        assert_eq!(operations.history().unwrap().kept_releases().len(), 2);
         operations.fold_history(&lock);
         assert_eq!(text(&fixture), whole, "byte {at}");
     }
     for at in [0, 1, 72, whole.len() - 1] {
-        assert_eq!(Folded::parse(&whole[..at]), None);
+        assert_eq!(FoldedOperations::parse(&whole[..at]), None);
     }
 }
 
@@ -73,12 +81,12 @@ fn unknown_fields_are_preserved() {
     operation["later"] = json!(1);
     operation["pins"]["later"] = json!(1);
     operation["pins"]["trust"]["later"] = json!([1]);
-    let before = folded(&fixture);
+    let before = read_folded(&fixture);
     write(&fixture, &document);
-    let known = folded(&fixture);
+    let known = read_folded(&fixture);
     assert_eq!(known.operations(), before.operations());
-    assert_eq!(known.made(), before.made());
-    assert_eq!(operations.history().unwrap().kept().len(), 2);
+    assert_eq!(known.last_actions(), before.last_actions());
+    assert_eq!(operations.history().unwrap().kept_releases().len(), 2);
 
     let mut longer = known;
     let closed = ClosedOperation { journal: "000009-configure.journal".to_owned(), ..longer.operations()[1].clone() };

@@ -181,7 +181,7 @@ impl PreparedHostPack<'_> {
                 let failure = journal.state().steps.iter().find_map(|step| failure_of(step));
                 journals.remove(lock)?;
                 durable::remove_folder(&operations.paths.host_pack())?;
-                Err(refused(&self.name(), failure).into())
+                Err(package_refusal(&self.name(), failure).into())
             }
         }
     }
@@ -210,7 +210,7 @@ fn failure_of(step: &StepState) -> Option<String> {
     step.failure.as_ref().map(failed).or_else(|| step.blocked.clone())
 }
 
-fn refused(name: &str, failure: Option<String>) -> StepError {
+fn package_refusal(name: &str, failure: Option<String>) -> StepError {
     let why = failure.map(|failure| format!(": {failure}")).unwrap_or_default();
     StepError::new(codes::HOST_PACKAGES_REFUSED, format!("{name} was not installed, and nothing of it is left{why}"))
 }

@@ -11,7 +11,7 @@ use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use landfall_bundle_spec::head::{Identity, NewDocument, UnsignedHead};
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_error_codes::{Code, Coded};
+use landfall_error_codes::{Code, CodedError};
 use landfall_host::command::{CommandOutput, HostCommand, Input};
 use landfall_release_document::{HOST_PACK_DOCUMENT_NAME, HOST_PACK_DOCUMENT_TYPE};
 use serde_json::{Value, json};
@@ -112,11 +112,11 @@ impl Host {
         self.operations.host_pack_by(pack, trust.to_str(), self.dpkg())
     }
 
-    fn refused(&self, pack: &Path) -> Code {
+    fn refusal_code(&self, pack: &Path) -> Code {
         self.prepare(pack).err().unwrap().code()
     }
 
-    fn present(&self, name: &str) -> crate::host_pack::Present {
+    fn present(&self, name: &str) -> crate::host_pack::PackageState {
         Manager::new(PackageFormat::Deb, &*self.dpkg()).present(name).unwrap()
     }
 
@@ -139,7 +139,7 @@ fn bundle(vendor: &Vendor, version: &str, document: &Value, mut contents: Vec<Ve
     contents.splice(0..0, [b"#!/bin/sh\n".to_vec(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), b"{}".to_vec()]);
     let sums: Vec<BlobSums> = contents.iter().map(|bytes| sums(bytes)).collect();
     let entries = sums.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {
-        Some(place) => BlobEntry::placed(sums, "application/octet-stream", *place),
+        Some(place) => BlobEntry::with_place(sums, "application/octet-stream", *place),
         None => BlobEntry::blob(sums, "application/octet-stream"),
     });
     let blobs = BlobsDocument::new(entries.collect()).unwrap();
@@ -154,7 +154,7 @@ fn bundle(vendor: &Vendor, version: &str, document: &Value, mut contents: Vec<Ve
     let documents = vec![NewDocument { name: HOST_PACK_DOCUMENT_NAME.to_owned(), bytes }];
     let mut head = UnsignedHead::new(&identity, documents, &blobs, &values).unwrap();
     head.sign(&vendor.key).unwrap();
-    let head = head.signed(std::slice::from_ref(&vendor.root)).unwrap();
+    let head = head.finish(std::slice::from_ref(&vendor.root)).unwrap();
     Sample { head, contents }.stream()
 }
 
@@ -172,9 +172,9 @@ fn packages_install_once_and_uninstall() {
     assert!(host.prepare(&pack).unwrap().run().unwrap());
     // Another pack does not replace it.
     let other = host.pack("2", &[(NAME, "1.2-3", host.package(NAME, "1.2-3", ""))]);
-    assert_eq!(host.refused(&other), codes::HOST_PACK_CONFLICT);
+    assert_eq!(host.refusal_code(&other), codes::HOST_PACK_CONFLICT);
     assert_eq!(host.operations.remove_host_pack_by(host.dpkg()).unwrap().as_deref(), Some("harmless 1"));
-    assert_eq!((host.file(NAME), host.present(NAME)), (None, crate::host_pack::Present::Absent));
+    assert_eq!((host.file(NAME), host.present(NAME)), (None, crate::host_pack::PackageState::Absent));
     host.expect_nothing_kept();
     assert_eq!(host.operations.remove_host_pack_by(host.dpkg()).unwrap(), None);
 }
@@ -198,7 +198,7 @@ fn preinstalled_package_stays() {
     assert_eq!((host.file(NAME).as_deref(), host.file("landfall-other")), (Some("1"), None));
     // Another version of it is not replaced.
     let newer = host.pack("3", &[(NAME, "3", host.package(NAME, "3", ""))]);
-    assert_eq!(host.refused(&newer), codes::HOST_PACK_CONFLICT);
+    assert_eq!(host.refusal_code(&newer), codes::HOST_PACK_CONFLICT);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn unfit_and_unknown_packs_are_refused() {
     let pack = host.pack("1", &[(NAME, "1", host.package(NAME, "1", ""))]);
     let system = host.operations.paths.host("/etc/os-release");
     durable::write_file(&system, b"ID=ubuntu\nVERSION_ID=\"24.04\"\n", 0o644).unwrap();
-    assert_eq!(host.refused(&pack), codes::HOST_PACK_UNFIT);
+    assert_eq!(host.refusal_code(&pack), codes::HOST_PACK_UNFIT);
     durable::write_file(&system, b"ID=debian\nVERSION_ID=\"12\"\n", 0o644).unwrap();
     let stranger = Host { vendor: Vendor::new(KeyKind::Ed25519).unwrap(), ..host };
     assert_eq!(stranger.prepare(&pack).err().unwrap().code().class, landfall_error_codes::ExitClass::Refused);

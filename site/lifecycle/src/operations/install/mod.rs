@@ -14,9 +14,9 @@ use super::console::ConsoleAddress;
 use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
 use super::kept::Adoption;
-use super::past::Past;
-use super::planned::{Brought, Judged, PlannedInstall};
-use super::running::Running;
+use super::past::JournaledOperation;
+use super::planned::{CheckedInputs, PlannedInstall, SuppliedInputs};
+use super::running::RunningOperation;
 use super::status::ServiceStatus;
 use super::trust::Trust;
 use super::{Operations, engine_file};
@@ -60,7 +60,7 @@ pub struct PreparedInstall<'a> {
 /// Result of an install.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Installed {
+pub struct InstallOutcome {
     /// Name of the release.
     pub release: String,
     /// Version of the release.
@@ -90,8 +90,8 @@ pub struct Installed {
     pub store_written_bytes: u64,
 }
 
-impl Installed {
-    pub(super) fn of(running: &Running, operations: &Operations) -> Self {
+impl InstallOutcome {
+    pub(super) fn of(running: &RunningOperation, operations: &Operations) -> Self {
         let site = running.site();
         // The install is already committed: a slow API server must not make it look failed, nor hide addresses.
         let (services, mut notes) = match operations.services() {
@@ -150,7 +150,7 @@ impl Operations {
         Ok(())
     }
 
-    fn judge_request<'r>(&self, request: &'r InstallRequest) -> Result<Judged<'r>> {
+    fn judge_request<'r>(&self, request: &'r InstallRequest) -> Result<CheckedInputs<'r>> {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
         let release = TrustedRelease::find(&request.bundle, &trust, self)?;
         // While another operation runs, the error names it, not its unfinished steps.
@@ -163,7 +163,7 @@ impl Operations {
         let place = LicensedHost::Here { paths: &self.paths, cluster: None };
         let licensing = release.licensing(&place, request.license.as_deref())?;
         let (site, accept, secrets) = (request.site.as_deref(), &request.accept, &request.secrets);
-        Brought { site, adoption, licensing, accept, secrets }.judge(release, trust)
+        SuppliedInputs { site, adoption, licensing, accept, secrets }.judge(release, trust)
     }
 
     fn measured_facts(&self) -> Result<Facts> {
@@ -179,7 +179,7 @@ impl Operations {
         let collected = facts.collected_at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
         let licensing = release.licensing(&LicensedHost::Elsewhere(collected), request.license.as_deref())?;
         let (site, adoption) = (request.site.as_deref(), Adoption::default());
-        let brought = Brought { site, adoption, licensing, accept: &request.accept, secrets: &request.secrets };
+        let brought = SuppliedInputs { site, adoption, licensing, accept: &request.accept, secrets: &request.secrets };
         brought.judge(release, trust)?.plan(facts)
     }
 
@@ -193,8 +193,10 @@ impl Operations {
 
     fn check_no_journal(&self) -> Result<()> {
         let deciding = self.deciding()?;
-        match decide(Verb::Install, deciding.as_ref().map(Past::position)) {
-            Decision::Refuse(refusal) => Err(refusal.of(deciding.as_ref().map(Past::release).unwrap_or_default())),
+        match decide(Verb::Install, deciding.as_ref().map(JournaledOperation::position)) {
+            Decision::Refuse(refusal) => {
+                Err(refusal.of(deciding.as_ref().map(JournaledOperation::release).unwrap_or_default()))
+            }
             _ => self.check_not_missing(),
         }
     }
@@ -202,12 +204,12 @@ impl Operations {
 
 impl PreparedInstall<'_> {
     /// Returns the plan.
-    pub fn planned(&self) -> &PlannedInstall {
+    pub fn planned_install(&self) -> &PlannedInstall {
         &self.planned
     }
 
     /// Runs the install. Until the first record is durable, only the data folder is changed.
-    pub fn run(self) -> Result<Installed> {
+    pub fn run(self) -> Result<InstallOutcome> {
         let operations = self.operations;
         // A missing part is reported before anything is written.
         let payload = self.planned.release.payload();
@@ -215,10 +217,10 @@ impl PreparedInstall<'_> {
         let mut running = self.begin()?;
         running.forward()?;
         operations.keep_step_times(running.plan());
-        Ok(Installed::of(&running, operations))
+        Ok(InstallOutcome::of(&running, operations))
     }
 
-    fn begin(self) -> Result<Running> {
+    fn begin(self) -> Result<RunningOperation> {
         let operations = self.operations;
         durable::create_own_folder(&operations.paths.data())?;
         let lock = operations.journals().lock("install")?;

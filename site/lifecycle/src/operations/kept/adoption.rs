@@ -3,7 +3,7 @@
 use landfall_error_codes::codes;
 
 use super::claims::DeclaredClaim;
-use super::coming::Coming;
+use super::coming::DataRelation;
 use super::{KeptData, KeptVolume, claims, only_component};
 use crate::findings::Finding;
 use crate::operations::bundle::TrustedRelease;
@@ -24,7 +24,7 @@ pub(in crate::operations) struct Adoption {
     /// Volumes that are used again.
     pub(in crate::operations) volumes: Vec<AdoptedVolume>,
     /// Relation of the install to the data: a new release, or a return.
-    coming: Coming,
+    coming: DataRelation,
 }
 
 impl Adoption {
@@ -34,9 +34,9 @@ impl Adoption {
             (None, false) => Ok(Self::default()),
             (None, true) => Err(OperationError::NothingKept { data: paths.data() }),
             (Some(kept), false) => {
-                let coming = match Coming::of(&kept, paths, release) {
-                    Coming::Back => Coming::Declined,
-                    _ => Coming::New,
+                let coming = match DataRelation::of(&kept, paths, release) {
+                    DataRelation::Back => DataRelation::Declined,
+                    _ => DataRelation::New,
                 };
                 Ok(Self { blockers: vec![refusal(&kept, paths)], coming, ..Self::default() })
             }
@@ -47,11 +47,11 @@ impl Adoption {
     /// Returns those of the license's blockers that apply. None apply to a release that returns to its data, because
     /// the end of a license stops no recovery. If the data is not adopted, its own blocker explains the value of
     /// adopting it. A person who deleted the data would learn too late that the license refuses the install.
-    pub(in crate::operations) fn licensed(&mut self, blockers: Vec<Finding>) -> Vec<Finding> {
+    pub(in crate::operations) fn applicable_blockers(&mut self, blockers: Vec<Finding>) -> Vec<Finding> {
         match &self.coming {
-            Coming::New => blockers,
-            Coming::Back => Vec::new(),
-            Coming::Declined => {
+            DataRelation::New => blockers,
+            DataRelation::Back => Vec::new(),
+            DataRelation::Declined => {
                 let codes: Vec<&str> = blockers.iter().map(|blocker| blocker.code).collect();
                 for kept in self.blockers.iter_mut().filter(|_| !codes.is_empty()) {
                     kept.fix = format!(
@@ -63,13 +63,13 @@ impl Adoption {
                 }
                 Vec::new()
             }
-            Coming::Unclear(why) => blockers.into_iter().map(|blocker| unclear(blocker, why)).collect(),
+            DataRelation::Unclear(why) => blockers.into_iter().map(|blocker| unclear(blocker, why)).collect(),
         }
     }
 
     fn of(kept: &KeptData, paths: &SitePaths, release: &TrustedRelease) -> Result<Self> {
-        let declared = claims::declared(release);
-        let (blockers, coming) = (unusable(kept, paths)?, Coming::of(kept, paths, release));
+        let declared = claims::declared_claims(release);
+        let (blockers, coming) = (unusable(kept, paths)?, DataRelation::of(kept, paths, release));
         let mut adoption = Self { blockers, coming, ..Self::default() };
         for volume in &kept.volumes {
             let claim = declared.iter().find(|claim| claim.owns(volume));
@@ -84,7 +84,7 @@ impl Adoption {
                     )),
                 }
             }
-            adoption.volumes.push(adopted(volume, claim));
+            adoption.volumes.push(adopted_volume(volume, claim));
         }
         Ok(adoption)
     }
@@ -105,7 +105,7 @@ fn unusable(kept: &KeptData, paths: &SitePaths) -> Result<Vec<Finding>> {
         blockers.push(Finding::new(codes::KEPT_AMBIGUOUS, found, "one folder for each claim"));
     }
     let is_missing = |folder: &str| !paths.storage().join(folder).is_dir();
-    for name in KeptData::displaced(paths)? {
+    for name in KeptData::displaced_folders(paths)? {
         let found = format!("{} has data of a change that never ended", paths.storage().join(name).display());
         blockers.push(Finding::new(codes::KEPT_AMBIGUOUS, found, "data in its volume: move it there, or delete it"));
     }
@@ -147,7 +147,7 @@ fn left_behind(
     Some(blocker)
 }
 
-fn adopted(volume: &KeptVolume, claim: Option<&DeclaredClaim>) -> AdoptedVolume {
+fn adopted_volume(volume: &KeptVolume, claim: Option<&DeclaredClaim>) -> AdoptedVolume {
     let modes = claim.map(|claim| claim.access_modes.clone()).filter(|modes| !modes.is_empty());
     AdoptedVolume {
         namespace: volume.namespace.clone(),

@@ -45,7 +45,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// Returns the claims that the objects of the release's components declare, without claims that an operator creates.
-pub(super) fn declared(release: &TrustedRelease) -> Vec<DeclaredClaim> {
+pub(super) fn declared_claims(release: &TrustedRelease) -> Vec<DeclaredClaim> {
     let mut claims = Vec::new();
     for component in &release.release.components {
         let objects = read_document(&release.documents, &component.objects).unwrap_or_default();

@@ -12,7 +12,7 @@ use landfall_host::paths::SitePaths;
 
 /// Relation of an install to the data that it finds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::operations) enum Coming {
+pub(in crate::operations) enum DataRelation {
     /// The release is new here, so the license must allow it.
     #[default]
     New,
@@ -25,7 +25,7 @@ pub(in crate::operations) enum Coming {
     Unclear(String),
 }
 
-impl Coming {
+impl DataRelation {
     /// Determines the relation of a release that adopts this data.
     pub(super) fn of(kept: &KeptData, paths: &SitePaths, release: &TrustedRelease) -> Self {
         let identity = release.verified.identity();

@@ -122,7 +122,7 @@ impl KeptData {
         let mut found = Self::on_disk(paths)?;
         found.site = Some(origin.pins.node.name.clone());
         found.release = Some(format!("{} {}", origin.pins.release, origin.pins.version));
-        let declared = claims::declared(origin.release);
+        let declared = claims::declared_claims(origin.release);
         for volume in &mut found.volumes {
             let claim = declared.iter().find(|claim| claim.owns(volume));
             let only = || only_component(origin.release, &volume.namespace).map(str::to_owned);
@@ -145,7 +145,7 @@ impl KeptData {
     }
 
     /// Returns folders with data that a change has moved or copied and must put back. Only the change itself can do so.
-    pub(super) fn displaced(paths: &SitePaths) -> Result<Vec<String>> {
+    pub(super) fn displaced_folders(paths: &SitePaths) -> Result<Vec<String>> {
         let prefixes = [Reason::Restore.before(), Reason::Upgrade.before(), UNFINISHED_COPY];
         let is_displaced = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix));
         Ok(names(&paths.storage())?.into_iter().filter(is_displaced).collect())

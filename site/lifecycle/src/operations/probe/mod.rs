@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use self::node::Node;
 use super::Operations;
-pub use report::{Absence, ProbeReport, Probed, ProbedNode};
+pub use report::{Absence, ProbeOutcome, ProbeReport, ProbedNode};
 
 /// Time for which a request to the API server is repeated.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,7 +87,7 @@ impl Operations {
         let mut nodes = probe.nodes;
         nodes.sort_by(|one, other| one.name.cmp(&other.name));
         let leftover = cluster.delete_probe(&namespace, DELETE_LIMIT).err();
-        finished(probed, leftover.as_ref(), &namespace).map(|leftover| ProbeReport {
+        merge_errors(probed, leftover.as_ref(), &namespace).map(|leftover| ProbeReport {
             server: cluster.server().to_owned(),
             nodes,
             leftover,
@@ -119,7 +119,7 @@ fn check_rights(cluster: &Cluster, namespace: &str, request: &ProbeRequest) -> R
 }
 
 /// Returns the leftovers in the cluster, or the error that ended the probe. If there are both, the error names both.
-fn finished(
+fn merge_errors(
     probed: Result<(), StepError>,
     leftover: Option<&ClusterError>,
     namespace: &str,
@@ -133,7 +133,7 @@ fn finished(
 }
 
 /// A pod that was created.
-struct Running {
+struct CreatedPod {
     node: Node,
     begun: Instant,
 }
@@ -162,7 +162,7 @@ impl Probe<'_> {
             return Ok(());
         }
         self.cluster.make_probe(self.namespace)?;
-        let (mut running, mut made) = (BTreeMap::<String, Running>::new(), 0_usize);
+        let (mut running, mut made) = (BTreeMap::<String, CreatedPod>::new(), 0_usize);
         while !(waiting.is_empty() && running.is_empty()) {
             if self.is_interrupted.load(Ordering::Relaxed) {
                 let unfinished = std::mem::take(&mut running).into_values().map(|running| running.node);
@@ -175,7 +175,7 @@ impl Probe<'_> {
                 let name = format!("probe-{made}");
                 made += 1;
                 if self.start(&name, &node)? {
-                    running.insert(name, Running { node, begun: Instant::now() });
+                    running.insert(name, CreatedPod { node, begun: Instant::now() });
                 }
             }
             std::thread::sleep(INTERVAL);
@@ -201,15 +201,15 @@ impl Probe<'_> {
     }
 
     /// Finishes the nodes whose pods have ended or whose time is over.
-    fn look(&mut self, running: &mut BTreeMap<String, Running>) -> Result<(), StepError> {
+    fn look(&mut self, running: &mut BTreeMap<String, CreatedPod>) -> Result<(), StepError> {
         let pods = self.cluster.probe_pods(self.namespace)?;
         let pods: BTreeMap<&str, &Value> =
             pods.iter().filter_map(|pod| Some((pod["metadata"]["name"].as_str()?, pod))).collect();
         for name in running.keys().cloned().collect::<Vec<_>>() {
-            let Some(Running { node, begun }) = running.get(&name) else { continue };
+            let Some(CreatedPod { node, begun }) = running.get(&name) else { continue };
             let is_late = begun.elapsed() >= self.request.limit;
             let state = pods.get(name.as_str()).map(|pod| pod_state(pod));
-            if let Some(found) = self.found(&name, node, state, is_late) {
+            if let Some(found) = self.node_result(&name, node, state, is_late) {
                 running.remove(&name);
                 self.finish(found)?;
                 // The namespace's deletion also removes it, and the result matters more than a remaining pod.
@@ -222,7 +222,7 @@ impl Probe<'_> {
     }
 
     /// Returns the result of a node if its probe is over.
-    fn found(&self, pod: &str, node: &Node, state: Option<PodState>, is_late: bool) -> Option<ProbedNode> {
+    fn node_result(&self, pod: &str, node: &Node, state: Option<PodState>, is_late: bool) -> Option<ProbedNode> {
         let absent = |code, reason: String| Some(ProbedNode::absent(&node.name, code, reason));
         match state {
             Some(PodState::Succeeded) => Some(self.read(pod, node)),
@@ -246,7 +246,7 @@ impl Probe<'_> {
         let log = self.cluster.with_patience(LOG_PATIENCE).probe_log(self.namespace, pod, LOG_BYTES + 1);
         let log = log.map_err(|error| format!("its output cannot be read: {}", with_causes(&error)));
         match log.and_then(|log| parse(&log)) {
-            Ok(facts) => ProbedNode { name: node.name.clone(), probed: Probed::Facts(Box::new(facts)) },
+            Ok(facts) => ProbedNode { name: node.name.clone(), probed: ProbeOutcome::Facts(Box::new(facts)) },
             Err(reason) => ProbedNode::absent(&node.name, codes::PROBE_NO_FACTS, reason),
         }
     }
@@ -270,8 +270,8 @@ impl Probe<'_> {
     /// Passes a result to the listener and keeps it.
     fn finish(&mut self, node: ProbedNode) -> Result<(), StepError> {
         let text = match &node.probed {
-            Probed::Facts(_) => format!("{}: facts", node.name),
-            Probed::Absent(absent) => format!("{}: no facts [{}]: {}", node.name, absent.code, absent.reason),
+            ProbeOutcome::Facts(_) => format!("{}: facts", node.name),
+            ProbeOutcome::Absent(absent) => format!("{}: no facts [{}]: {}", node.name, absent.code, absent.reason),
         };
         self.progress.event(Event::Note(text));
         (self.listener)(&node)?;

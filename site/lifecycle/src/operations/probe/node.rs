@@ -38,7 +38,7 @@ fn is_name(name: &str) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::super::report::Probed;
+    use super::super::report::ProbeOutcome;
     use super::*;
 
     fn live(name: &str, os: &str, ready: &str) -> Value {
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn unfit_nodes_get_no_pod() {
         let refused = |live: &Value| {
-            let Probed::Absent(absent) = node(live).unwrap_err().probed else { panic!("it has facts") };
+            let ProbeOutcome::Absent(absent) = node(live).unwrap_err().probed else { panic!("it has facts") };
             (absent.code, absent.reason)
         };
         let windows = refused(&live("win", "windows", "True"));

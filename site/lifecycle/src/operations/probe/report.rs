@@ -25,13 +25,13 @@ pub struct ProbedNode {
     pub name: String,
     /// Facts of the node, or the reason for their absence.
     #[serde(flatten)]
-    pub probed: Probed,
+    pub probed: ProbeOutcome,
 }
 
 /// Facts of a node, or the reason for their absence.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum Probed {
+pub enum ProbeOutcome {
     /// Facts of the node, without speeds, which are not measured while software runs.
     Facts(Box<Facts>),
     /// Reason why there are no facts.
@@ -58,14 +58,14 @@ impl Absence {
 
 impl ProbedNode {
     pub(super) fn absent(name: &str, code: Code, reason: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), probed: Probed::Absent(Absence::new(code, reason)) }
+        Self { name: name.to_owned(), probed: ProbeOutcome::Absent(Absence::new(code, reason)) }
     }
 }
 
 impl ProbeReport {
     /// Returns the number of nodes with facts.
     pub fn with_facts(&self) -> usize {
-        self.nodes.iter().filter(|node| matches!(node.probed, Probed::Facts(_))).count()
+        self.nodes.iter().filter(|node| matches!(node.probed, ProbeOutcome::Facts(_))).count()
     }
 
     /// Returns 0 if every node has facts and nothing is left in the cluster.

@@ -37,10 +37,11 @@ impl Operations {
     pub fn component_resources(&self, component: &str) -> Result<ComponentResources> {
         let (cluster, inventory) = component_of(self.cluster_within(OBJECTS_LIMIT)?, component)?;
         let pods = cluster.live_pods_of_component(&inventory).map_err(StepError::from)?;
-        let claimed = claimed(&cluster, volumes::claims(&pods))?;
+        let claimed = read_claims(&cluster, volumes::claims(&pods))?;
         let (summaries, notes) = statistics(&cluster.within(STATISTICS_LIMIT).with_patience(Duration::ZERO), &pods);
         let of_node = |pod: &Value| pod["spec"]["nodeName"].as_str().and_then(|node| summaries.get(node));
-        let read = |pod: &Value| pods::of_pod(pod, of_node(pod).and_then(|summary| pods::measured(summary, pod)));
+        let read =
+            |pod: &Value| pods::of_pod(pod, of_node(pod).and_then(|summary| pods::find_measurements(summary, pod)));
         let found: Vec<_> = pods.iter().map(read).collect();
         let mut volumes = self.measure(claimed, &summaries);
         let lasting = pods.iter().zip(&found).filter(|(_, found)| !found.has_ended());
@@ -57,9 +58,9 @@ impl Operations {
     }
 
     /// Measures claims: folders of the site by their files, others by the kubelet's figures.
-    fn measure(&self, claimed: Vec<Claimed>, summaries: &BTreeMap<String, Value>) -> Vec<VolumeResources> {
+    fn measure(&self, claimed: Vec<ClaimVolume>, summaries: &BTreeMap<String, Value>) -> Vec<VolumeResources> {
         let (storage, until) = (self.paths.storage(), Instant::now() + COUNTING_LIMIT);
-        let measured = claimed.into_iter().map(|Claimed { mut found, volume }| {
+        let measured = claimed.into_iter().map(|ClaimVolume { mut found, volume }| {
             found.used_bytes = match folder_of(&volume, &storage) {
                 Ok(folder) => volumes::bytes_of(&storage.join(folder), until),
                 Err(_) => volumes::measured_of_claim(summaries, (&found.namespace, &found.name), &volume),
@@ -71,13 +72,13 @@ impl Operations {
 }
 
 /// A claim and its bound volume; null if it is unbound.
-struct Claimed {
+struct ClaimVolume {
     found: VolumeResources,
     volume: Value,
 }
 
 /// Reads the current claims.
-fn claimed(cluster: &Cluster, claims: volumes::Claims) -> Result<Vec<Claimed>, StepError> {
+fn read_claims(cluster: &Cluster, claims: volumes::Claims) -> Result<Vec<ClaimVolume>, StepError> {
     let mut all = Vec::new();
     for ((namespace, name), pods) in claims {
         let claim = cluster.get(&ObjectName::new("v1", "PersistentVolumeClaim", &namespace, &name))?;
@@ -94,7 +95,7 @@ fn claimed(cluster: &Cluster, claims: volumes::Claims) -> Result<Vec<Claimed>, S
             name,
             pods: pods.into_iter().collect(),
         };
-        all.push(Claimed { found, volume: volume.unwrap_or_default() });
+        all.push(ClaimVolume { found, volume: volume.unwrap_or_default() });
     }
     Ok(all)
 }

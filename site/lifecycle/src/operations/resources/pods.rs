@@ -1,6 +1,6 @@
 //! Requests of pods from their specification, and their usage as measured by the kubelet.
 
-use landfall_kinds::amount::{thousandths, whole};
+use landfall_kinds::amount::{parse_whole, thousandths};
 use landfall_peer::{Amounts, ContainerResources, PodResources};
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 const NANO: u64 = 1_000_000;
 
 /// Returns the kubelet's measurements of a pod; `None` if it does not know the pod yet.
-pub(super) fn measured<'s>(summary: &'s Value, pod: &Value) -> Option<&'s Value> {
+pub(super) fn find_measurements<'s>(summary: &'s Value, pod: &Value) -> Option<&'s Value> {
     let uid = pod.pointer("/metadata/uid").and_then(Value::as_str)?;
     items(&summary["pods"]).find(|entry| entry["podRef"]["uid"] == uid)
 }
@@ -51,8 +51,8 @@ fn of_container(container: &Value, pod: &Value, measured: Option<&Value>) -> Con
             cpu_requested_millicores: asked("requests", "cpu").and_then(thousandths),
             cpu_limit_millicores: asked("limits", "cpu").and_then(thousandths),
             cpu_used_millicores: figure("/cpu/usageNanoCores").map(|nano| nano.div_ceil(NANO)),
-            memory_requested_bytes: asked("requests", "memory").and_then(whole),
-            memory_limit_bytes: asked("limits", "memory").and_then(whole),
+            memory_requested_bytes: asked("requests", "memory").and_then(parse_whole),
+            memory_limit_bytes: asked("limits", "memory").and_then(parse_whole),
             memory_used_bytes: figure("/memory/workingSetBytes"),
         },
     }
@@ -65,10 +65,10 @@ pub(super) fn total(pods: &[PodResources]) -> Amounts {
     let all = || lasting().map(|container| container.amounts);
     let running = || lasting().filter(|container| container.running).map(|container| container.amounts);
     Amounts {
-        cpu_requested_millicores: known(all().map(|amounts| amounts.cpu_requested_millicores)),
+        cpu_requested_millicores: sum_known(all().map(|amounts| amounts.cpu_requested_millicores)),
         cpu_limit_millicores: complete(all().map(|amounts| amounts.cpu_limit_millicores)),
         cpu_used_millicores: complete(running().map(|amounts| amounts.cpu_used_millicores)),
-        memory_requested_bytes: known(all().map(|amounts| amounts.memory_requested_bytes)),
+        memory_requested_bytes: sum_known(all().map(|amounts| amounts.memory_requested_bytes)),
         memory_limit_bytes: complete(all().map(|amounts| amounts.memory_limit_bytes)),
         memory_used_bytes: complete(running().map(|amounts| amounts.memory_used_bytes)),
     }
@@ -77,11 +77,11 @@ pub(super) fn total(pods: &[PodResources]) -> Amounts {
 /// Returns the sum of figures; `None` if one is missing or there are none.
 pub(super) fn complete(figures: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     let figures: Vec<u64> = figures.collect::<Option<_>>()?;
-    known(figures.into_iter().map(Some))
+    sum_known(figures.into_iter().map(Some))
 }
 
 /// Returns the sum of the existing figures; `None` if there are none.
-fn known(figures: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+fn sum_known(figures: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     figures.flatten().reduce(u64::saturating_add)
 }
 
@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn read(pod: &Value, summary: &Value) -> PodResources {
-        of_pod(pod, measured(summary, pod))
+        of_pod(pod, find_measurements(summary, pod))
     }
 
     #[test]

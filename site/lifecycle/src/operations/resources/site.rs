@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall_cluster::Inventory;
 use landfall_engine::step::StepError;
-use landfall_kinds::amount::{thousandths, whole};
+use landfall_kinds::amount::{parse_whole, thousandths};
 use landfall_peer::{Amounts, PodResources};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -88,10 +88,10 @@ impl Operations {
     }
 }
 
-type Owned = (Option<String>, Vec<Value>);
+type ComponentPods = (Option<String>, Vec<Value>);
 
 /// Returns the pods that belong to no component.
-fn others(mut all: Vec<Value>, owned: &[Owned]) -> Vec<Value> {
+fn others(mut all: Vec<Value>, owned: &[ComponentPods]) -> Vec<Value> {
     let uids: BTreeSet<&str> = owned.iter().flat_map(|(_, pods)| pods).filter_map(uid).collect();
     all.retain(|pod| uid(pod).is_none_or(|uid| !uids.contains(uid)));
     all
@@ -106,10 +106,10 @@ fn name(object: &Value) -> &str {
 }
 
 impl SiteUse {
-    fn of(nodes: &[Value], owned: Vec<Owned>, (summaries, gaps): Statistics) -> Self {
+    fn of(nodes: &[Value], owned: Vec<ComponentPods>, (summaries, gaps): Statistics) -> Self {
         let read = |pod: &Value| {
             let summary = pod["spec"]["nodeName"].as_str().and_then(|name| summaries.get(name));
-            pods::of_pod(pod, summary.and_then(|known| pods::measured(known, pod)))
+            pods::of_pod(pod, summary.and_then(|known| pods::find_measurements(known, pod)))
         };
         let components = owned.into_iter().map(|(component, pods)| {
             let mut pods: Vec<_> = pods.iter().map(read).collect();
@@ -133,7 +133,7 @@ impl NodeUse {
             node: name(node).to_owned(),
             cpu_millicores: has("cpu").and_then(thousandths),
             cpu_used_millicores: used("/node/cpu/usageNanoCores").map(|nano| nano.div_ceil(NANO)),
-            memory_bytes: has("memory").and_then(whole),
+            memory_bytes: has("memory").and_then(parse_whole),
             memory_used_bytes: used("/node/memory/workingSetBytes"),
         }
     }

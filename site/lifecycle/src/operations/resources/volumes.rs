@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use landfall_host::space;
-use landfall_kinds::amount::whole;
+use landfall_kinds::amount::parse_whole;
 use landfall_peer::{VolumeKind, VolumeResources};
 use serde_json::Value;
 
-use super::pods::{items, measured};
+use super::pods::{find_measurements, items};
 
 /// Claims of pods by namespace and name, each with the pods that use it.
 pub(super) type Claims = BTreeMap<(String, String), BTreeSet<String>>;
@@ -35,7 +35,7 @@ pub(super) fn claims(pods: &[Value]) -> Claims {
 
 /// Returns the bytes of a claim's volume; the requested bytes if it has none yet.
 pub(super) fn size_of_claim(claim: &Value) -> Option<u64> {
-    let size = |pointer: &str| claim.pointer(pointer).and_then(Value::as_str).and_then(whole);
+    let size = |pointer: &str| claim.pointer(pointer).and_then(Value::as_str).and_then(parse_whole);
     size("/status/capacity/storage").or_else(|| size("/spec/resources/requests/storage"))
 }
 
@@ -59,7 +59,7 @@ pub(super) fn measured_of_claim(
 /// there.
 pub(super) fn temporary(pod: &Value, summary: Option<&Value>) -> Vec<VolumeResources> {
     let (namespace, name) = name_of(pod);
-    let entry = summary.and_then(|summary| measured(summary, pod));
+    let entry = summary.and_then(|summary| find_measurements(summary, pod));
     let empty = items(&pod["spec"]["volumes"]).filter(|volume| volume["emptyDir"].is_object());
     let each = empty.map(|volume| {
         let own = volume["name"].as_str().unwrap_or_default();
@@ -69,7 +69,7 @@ pub(super) fn temporary(pod: &Value, summary: Option<&Value>) -> Vec<VolumeResou
             namespace: namespace.to_owned(),
             name: own.to_owned(),
             pods: vec![name.to_owned()],
-            size_bytes: volume["emptyDir"]["sizeLimit"].as_str().and_then(whole),
+            size_bytes: volume["emptyDir"]["sizeLimit"].as_str().and_then(parse_whole),
             used_bytes: found.and_then(|measured| measured["usedBytes"].as_u64()),
         }
     });

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
-use super::change::Changed;
+use super::change::ChangeOutcome;
 use super::changed_data::users;
 use super::error::Result;
 use super::restore_choice::RestoreChoice;
@@ -82,7 +82,7 @@ pub struct OverwrittenStream {
 /// Result of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Restored {
+pub struct RestoreOutcome {
     /// Name of the release.
     pub release: String,
     /// Version of the release.
@@ -101,16 +101,16 @@ pub struct RestoredData {
     pub time: String,
 }
 
-impl Restored {
+impl RestoreOutcome {
     /// Returns the result of a committed restore.
     pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
-        let streams = loaded(plan).map(|stream| RestoredData { stream: stream.name(), time: stream.as_of() });
+        let streams = loaded_streams(plan).map(|stream| RestoredData { stream: stream.name(), time: stream.as_of() });
         Self { release: pins.release.clone(), version: pins.version.clone(), streams: streams.collect() }
     }
 }
 
 /// Returns the streams that a plan loads, in order.
-fn loaded(plan: &Plan<Action>) -> impl Iterator<Item = &BackupStream> {
+fn loaded_streams(plan: &Plan<Action>) -> impl Iterator<Item = &BackupStream> {
     plan.all().filter_map(|planned| match &planned.action {
         Action::Load(load) => Some(&load.stream),
         _ => None,
@@ -248,7 +248,7 @@ impl Operations {
         for saved in group {
             let volume = LiveVolume::of(cluster, &self.paths, &saved.namespace, &saved.rule)?;
             stop = Some(volume.stop.clone());
-            streams.push(choice.restored(saved, SetAside::of(volume, token)));
+            streams.push(choice.restored_stream(saved, SetAside::of(volume, token)));
         }
         let stop = stop.ok_or_else(|| StepError::new(codes::BUG, "a workload has no stream"))?;
         Ok(RestoredWorkload {
@@ -291,7 +291,7 @@ impl PreparedRestore<'_> {
     /// Returns the restored streams, each with the time of its data, in order.
     pub fn times(&self) -> Vec<String> {
         let of = |stream: &BackupStream| format!("{} as of {}", stream.name(), stream.as_of());
-        loaded(&self.plan).map(of).collect()
+        loaded_streams(&self.plan).map(of).collect()
     }
 
     /// Returns the components whose data is replaced, in order.
@@ -328,15 +328,15 @@ impl PreparedRestore<'_> {
     }
 
     /// Runs the restore, if `confirmation` is the name of the site.
-    pub fn run(self, confirmation: &str) -> Result<Restored> {
+    pub fn run(self, confirmation: &str) -> Result<RestoreOutcome> {
         let operations = self.operations;
         operations.confirm(confirmation)?;
         if let Some(unsaved) = self.save_what_goes() {
             operations.progress.event(Event::Note(unsaved));
         }
         match operations.end_change(&self.begin()?)? {
-            Changed::Restore(restored) => Ok(restored),
-            other => Err(other.unexpected()),
+            ChangeOutcome::Restore(restored) => Ok(restored),
+            other => Err(other.into_unexpected_error()),
         }
     }
 

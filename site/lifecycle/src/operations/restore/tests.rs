@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use landfall_error_codes::{Code, Coded};
+use landfall_error_codes::{Code, CodedError};
 use landfall_media::durable;
 
 use super::*;
@@ -16,14 +16,14 @@ use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::KeyKind;
 
 /// Returns a site with an installed release.
-fn installed() -> Fixture {
+fn installed_site() -> Fixture {
     let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     fixture
 }
 
 /// Returns a restore prepared on this site with this token.
-fn prepared<'a>(fixture: &'a Fixture, token: &str) -> PreparedRestore<'a> {
+fn prepared_restore<'a>(fixture: &'a Fixture, token: &str) -> PreparedRestore<'a> {
     let operations = &fixture.operations;
     let pins = operations.changeable(&operations.history().unwrap()).unwrap().clone();
     let release = operations.release_of(&pins).unwrap();
@@ -71,30 +71,30 @@ fn journals(fixture: &Fixture) -> Vec<PathBuf> {
 #[test]
 fn unready_site_is_not_restored() {
     assert_eq!(code(&operations().1), codes::NOT_INSTALLED);
-    let fixture = installed();
+    let fixture = installed_site();
     let operations = &fixture.operations;
     assert_eq!(code(operations), codes::BACKUP_UNKNOWN);
     let lock = operations.journals().lock("backup").unwrap();
     assert_eq!(code(operations), codes::SITE_BUSY);
     drop(lock);
-    drop(prepared(&fixture, "0a1b2c3d").begin().unwrap());
+    drop(prepared_restore(&fixture, "0a1b2c3d").begin().unwrap());
     assert_eq!(code(operations), codes::CHANGE_OPEN);
 }
 
 #[test]
 fn approval_fits_one_plan_only() {
-    let fixture = installed();
-    let approved = prepared(&fixture, "0a1b2c3d").approval().unwrap();
-    assert_eq!(prepared(&fixture, "ffeeddcc").approval().unwrap(), approved);
-    let mut other = prepared(&fixture, "0a1b2c3d");
+    let fixture = installed_site();
+    let approved = prepared_restore(&fixture, "0a1b2c3d").approval().unwrap();
+    assert_eq!(prepared_restore(&fixture, "ffeeddcc").approval().unwrap(), approved);
+    let mut other = prepared_restore(&fixture, "0a1b2c3d");
     other.plan.steps.pop();
     assert_ne!(other.approval().unwrap(), approved, "a step less is another plan");
     let before = journals(&fixture);
-    for refused in [other.begin_approved(approved), prepared(&fixture, "1").begin_approved(Sha256([7; 32]))] {
+    for refused in [other.begin_approved(approved), prepared_restore(&fixture, "1").begin_approved(Sha256([7; 32]))] {
         assert!(matches!(refused, Err(OperationError::PlanDiffers { .. })), "{refused:?}");
     }
     assert_eq!(journals(&fixture), before, "nothing has begun");
-    let file = prepared(&fixture, "0a1b2c3d").begin().unwrap();
+    let file = prepared_restore(&fixture, "0a1b2c3d").begin().unwrap();
     assert_eq!(file.operation, Some(landfall_engine::plan::Operation::Restore));
 }
 
@@ -119,13 +119,13 @@ fn overwritten_data_names_restorable_time() {
 
 #[test]
 fn present_and_loaded_bytes_are_measured() {
-    let fixture = installed();
+    let fixture = installed_site();
     let operations = &fixture.operations;
     let streams = crate::plan::restore::tests::streams();
     let volume = operations.paths.storage().join(&streams[0].volume.folder);
     durable::create_folder(&volume).unwrap();
     durable::write_file(&volume.join("rows"), &vec![1; 1 << 20], 0o600).unwrap();
-    let pins = prepared(&fixture, "0").pins;
+    let pins = prepared_restore(&fixture, "0").pins;
     let found = operations.overwrites(&streams, &pins).unwrap();
     let said: Vec<_> = found.iter().map(|one| (one.stream.as_str(), one.loaded_bytes, one.as_of.as_str())).collect();
     let as_of = "2026-11-22T12:00:00Z";
@@ -137,7 +137,7 @@ fn present_and_loaded_bytes_are_measured() {
 
 #[test]
 fn restore_without_room_is_refused_unchanged() {
-    let fixture = installed();
+    let fixture = installed_site();
     let operations = &fixture.operations;
     let mut streams = crate::plan::restore::tests::streams();
     streams[0].size_bytes = u64::MAX / 4;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
-use landfall_agent::Held;
-use landfall_agent::validity::Found;
+use landfall_agent::HeldCertificate;
+use landfall_agent::validity::CertificateState;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use schemars::JsonSchema;
@@ -42,15 +42,15 @@ pub struct CertificateStatus {
 
 impl CertificatesStatus {
     /// Judges the certificates of a node; `None` if it has none.
-    pub(super) fn of(held: Result<Vec<Held>, StepError>, now: Timestamp) -> Option<Self> {
+    pub(super) fn of(held: Result<Vec<HeldCertificate>, StepError>, now: Timestamp) -> Option<Self> {
         let mut held = match held {
             Ok(held) if held.is_empty() => return None,
             Ok(held) => held,
             Err(error) => return Some(Self::unknown(with_causes(&error))),
         };
-        let ends = |one: &Held| match one.found {
-            Found::Whole(validity) => Some(validity.ends),
-            Found::Missing | Found::Unreadable => None,
+        let ends = |one: &HeldCertificate| match one.found {
+            CertificateState::Whole(validity) => Some(validity.ends),
+            CertificateState::Missing | CertificateState::Unreadable => None,
         };
         held.sort_by_key(|one| (ends(one), one.file.clone()));
         let soonest = held.iter().find_map(ends);
@@ -75,10 +75,10 @@ impl CertificatesStatus {
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 impl CertificateStatus {
-    fn of(held: &Held, now: Timestamp) -> Self {
+    fn of(held: &HeldCertificate, now: Timestamp) -> Self {
         let (begins, ends) = match held.found {
-            Found::Whole(validity) => (Some(text(validity.begins)), Some(text(validity.ends))),
-            Found::Missing | Found::Unreadable => (None, None),
+            CertificateState::Whole(validity) => (Some(text(validity.begins)), Some(text(validity.ends))),
+            CertificateState::Missing | CertificateState::Unreadable => (None, None),
         };
         let problem = held.found.unusable(now).map(|need| need.to_string());
         Self { file: held.file.clone(), begins, ends, problem }
@@ -100,23 +100,23 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn held(file: &str, ends: &str) -> Held {
+    fn sample_certificate(file: &str, ends: &str) -> HeldCertificate {
         let found = match ends {
-            "missing" => Found::Missing,
-            "torn" => Found::Unreadable,
-            ends => Found::Whole(Validity { begins: at("2026-01-01T00:00:00Z"), ends: at(ends) }),
+            "missing" => CertificateState::Missing,
+            "torn" => CertificateState::Unreadable,
+            ends => CertificateState::Whole(Validity { begins: at("2026-01-01T00:00:00Z"), ends: at(ends) }),
         };
-        Held { file: file.into(), found }
+        HeldCertificate { file: file.into(), found }
     }
 
-    fn judged(certificates: &[(&str, &str)], now: &str) -> CertificatesStatus {
-        let certificates = certificates.iter().map(|(file, ends)| held(file, ends)).collect();
+    fn status_of(certificates: &[(&str, &str)], now: &str) -> CertificatesStatus {
+        let certificates = certificates.iter().map(|(file, ends)| sample_certificate(file, ends)).collect();
         CertificatesStatus::of(Ok(certificates), at(now)).unwrap()
     }
 
     #[test]
     fn certificates_are_ordered_by_end() {
-        let found = judged(
+        let found = status_of(
             &[("ca", "2036-01-01T00:00:00Z"), ("admin", "2026-03-01T12:00:00Z"), ("api", "2026-03-01T12:00:00Z")],
             "2026-02-01T00:00:00Z",
         );
@@ -137,7 +137,7 @@ mod tests {
             (("api", "2026-02-01T00:00:00Z"), "2026-02-01T00:00:01Z", "api has ended", -1),
             (("api", "2027-01-01T00:00:00Z"), "2025-01-01T00:00:00Z", "api is not valid yet; ca is not valid yet", 730),
         ] {
-            let found = judged(&[whole, bad], now);
+            let found = status_of(&[whole, bad], now);
             let told = (found.ready, found.reason.as_deref(), found.days_left);
             assert_eq!(told, (false, Some(reason), Some(days)), "{bad:?} {now}");
         }

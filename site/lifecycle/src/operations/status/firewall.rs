@@ -3,7 +3,7 @@
 
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use landfall_host::facts::{self, Network};
 use landfall_host::paths::SitePaths;
 use schemars::JsonSchema;
@@ -37,7 +37,7 @@ impl FirewallStatus {
         let looked = Networks::of(settings).and_then(|networks| {
             let network = facts::collect_network(paths)?;
             let note = inbound(&network, &networks).map(|finding| note(finding, settings, accepted));
-            Ok((Self::judged(&network, &networks), note))
+            Ok((Self::from_network(&network, &networks), note))
         });
         looked.unwrap_or_else(|error: StepError| {
             let reason = Some(format!("[{}] {}", error.code().id, with_causes(&error)));
@@ -45,7 +45,7 @@ impl FirewallStatus {
         })
     }
 
-    fn judged(network: &Network, networks: &Networks) -> Self {
+    fn from_network(network: &Network, networks: &Networks) -> Self {
         let closed = closed_firewalls(network, networks);
         let reason = closed.first().map(|Finding { code, measured, fix, .. }| format!("[{code}] {measured}. {fix}"));
         Self {
@@ -76,7 +76,7 @@ mod tests {
         let networks = Networks::of(&SiteConfiguration::default()).unwrap();
         let mut network = sample::sample().network;
         assert_eq!(
-            FirewallStatus::judged(&network, &networks),
+            FirewallStatus::from_network(&network, &networks),
             FirewallStatus { ready: true, reason: None, commands: Vec::new() }
         );
         network.closed_chains.push(ClosedChain {
@@ -88,7 +88,7 @@ mod tests {
             drops: Vec::new(),
             drops_to: Vec::new(),
         });
-        let closed = FirewallStatus::judged(&network, &networks);
+        let closed = FirewallStatus::from_network(&network, &networks);
         let reason = closed.reason.unwrap();
         assert!(
             !closed.ready && reason.starts_with("[LF3023] packets of pods are dropped by inet filter forward"),
@@ -96,7 +96,7 @@ mod tests {
         );
         assert_eq!(closed.commands[0], "nft insert rule inet filter forward iifname cni0 accept");
         network.closed_chains[0].accepts.push("cni0".to_owned());
-        assert!(FirewallStatus::judged(&network, &networks).ready);
+        assert!(FirewallStatus::from_network(&network, &networks).ready);
     }
 
     #[test]

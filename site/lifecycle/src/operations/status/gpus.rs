@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 use super::{SiteState, StatusReport};
 use crate::configuration::SiteConfiguration;
-use crate::plan::gpu_resources::listed;
-use crate::plan::gpu_resources::offer::{Offer, offered};
+use crate::plan::gpu_resources::offer::{Offer, offered_devices};
+use crate::plan::gpu_resources::offer_text;
 use crate::preflight::problem_of_gpu;
 
 /// Status of a host's NVIDIA GPUs.
@@ -115,10 +115,10 @@ impl GpusStatus {
             return;
         }
         let difference = |code: Code, what: String| format!("[{}] {}: {what}. {}", code.id, code.title, code.fix);
-        let found = match offered(report, offer) {
+        let found = match offered_devices(report, offer) {
             Err(fault) => Some(fault.to_string()),
             Ok(expected) if expected != self.offered => {
-                Some(format!("it offers {}, not {}", listed(&self.offered), listed(&expected)))
+                Some(format!("it offers {}, not {}", offer_text(&self.offered), offer_text(&expected)))
             }
             Ok(_) => None,
         };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use landfall_agent::clock::Plausibility;
-use landfall_error_codes::Coded;
+use landfall_error_codes::CodedError;
 use landfall_host::facts::Memory;
 use landfall_host::paths::SitePaths;
 use schemars::JsonSchema;

@@ -137,7 +137,7 @@ impl Operations {
     }
 
     fn look_at_host(&self, report: &mut StatusReport, now: Timestamp) {
-        report.certificates = CertificatesStatus::of(landfall_agent::held(&self.paths), now);
+        report.certificates = CertificatesStatus::of(landfall_agent::held_certificates(&self.paths), now);
         let plausibility = landfall_agent::clock_plausibility(&self.paths, now);
         report.clock = Some(ClockStatus::of(plausibility, &self.paths, now));
         report.notes.extend(plausibility.note(now, &self.paths));
@@ -208,7 +208,7 @@ impl Operations {
                 let (pods, leases) = (list("v1", "Pod")?, list("coordination.k8s.io/v1", "Lease")?);
                 // Listed after the pods, so that a container that starts in the meantime does not seem to be missing.
                 let containers = containers(&self.paths);
-                let observed = nodes::Observed { pods, leases, containers, now: Timestamp::now() };
+                let observed = nodes::Observations { pods, leases, containers, now: Timestamp::now() };
                 Ok((list("v1", "Node")?, list("v1", "Service")?, observed, cluster.components()?))
             });
         match asked {

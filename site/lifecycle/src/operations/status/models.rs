@@ -5,7 +5,7 @@ use landfall_engine::causes::with_causes;
 use landfall_host::facts::Memory;
 use landfall_host::facts::ProbedGpus;
 use landfall_host::facts::host::cores;
-use landfall_models::fit::{ModelFit, Taken, Wish};
+use landfall_models::fit::{ModelFit, UsedResources, Wish};
 use landfall_models::{FitReport, Host, ModelsDocument, fit};
 use landfall_release_document::{MODEL_FIGURES, MODEL_PREFIX};
 use schemars::JsonSchema;
@@ -49,7 +49,7 @@ pub struct ModelFigure {
 impl ModelStatus {
     /// Returns the fit of a model with these figures, after the models before it. A model without figures uses none of
     /// the shared resources, because its release alone decides where it runs.
-    fn of(model: &ModelFit, report: &FitReport, figures: Vec<ModelFigure>, taken: &mut Taken) -> Self {
+    fn of(model: &ModelFit, report: &FitReport, figures: Vec<ModelFigure>, taken: &mut UsedResources) -> Self {
         let figure = |name: &str| figures.iter().find(|figure| figure.name == name).map(|figure| figure.value);
         let wish = Wish {
             tensor_parallel: figure("tensorParallel"),
@@ -95,7 +95,7 @@ fn models(
     settings: &SiteConfiguration,
 ) -> Vec<ModelStatus> {
     let report = fit(document, host);
-    let mut taken = Taken::default();
+    let mut taken = UsedResources::default();
     let each = report.models.iter().map(|model| {
         let figures = figures(&model.name, planned, settings);
         ModelStatus::of(model, &report, figures, &mut taken)

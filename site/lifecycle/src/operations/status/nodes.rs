@@ -77,7 +77,7 @@ const LEASE_LIMIT: SignedDuration = SignedDuration::from_secs(25);
 const LEASE_NAMESPACE: &str = "kube-node-lease";
 
 /// Further observations that may contradict the reported status of nodes and components.
-pub(super) struct Observed {
+pub(super) struct Observations {
     /// All pods.
     pub(super) pods: Vec<Value>,
     /// All leases, including those of kubelets.
@@ -92,7 +92,7 @@ pub(super) struct Observed {
 /// not checked since the machine started. It also applies to unready pods of Kubernetes or a component without another
 /// reason. After a boot, workloads count as available until their controllers check again. The last reports of a
 /// kubelet that has ended are outdated, for its node and for the components.
-pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus], observed: &Observed) {
+pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus], observed: &Observations) {
     let pods = &observed.pods;
     let stale = cluster::stale_pods(pods, |id| observed.containers.contains(id));
     for component in components.iter_mut() {
@@ -127,7 +127,7 @@ fn distrust(component: &mut ComponentStatus, reason: String) {
 }
 
 /// Returns the time since a node's kubelet renewed its lease, if that is too long.
-fn silence(node: &str, observed: &Observed) -> Option<SignedDuration> {
+fn silence(node: &str, observed: &Observations) -> Option<SignedDuration> {
     let is_of_node =
         |lease: &&Value| lease["metadata"]["namespace"] == LEASE_NAMESPACE && lease["metadata"]["name"] == node;
     let lease = observed.leases.iter().find(is_of_node)?;
@@ -186,8 +186,8 @@ mod tests {
     }
 
     /// Returns empty observations at the current time.
-    fn observed() -> Observed {
-        Observed { pods: Vec::new(), leases: Vec::new(), containers: BTreeSet::new(), now: Timestamp::now() }
+    fn empty_observations() -> Observations {
+        Observations { pods: Vec::new(), leases: Vec::new(), containers: BTreeSet::new(), now: Timestamp::now() }
     }
 
     fn node() -> NodeStatus {
@@ -223,7 +223,7 @@ mod tests {
         let doubted = |pods: &[Value]| {
             let mut nodes = [node()];
             let mut components = [component("shop", &[]), component("bank", &["the teller is ill"])];
-            let observed = Observed { pods: pods.to_vec(), ..observed() };
+            let observed = Observations { pods: pods.to_vec(), ..empty_observations() };
             doubt(&mut nodes, &mut components, &observed);
             nodes[0].reason.clone()
         };
@@ -258,7 +258,11 @@ mod tests {
         let now = Timestamp::now();
         let doubted = |seconds: i64| {
             let (mut nodes, mut components) = ([node()], [component("shop", &[])]);
-            doubt(&mut nodes, &mut components, &Observed { leases: vec![lease(now, seconds)], now, ..observed() });
+            doubt(
+                &mut nodes,
+                &mut components,
+                &Observations { leases: vec![lease(now, seconds)], now, ..empty_observations() },
+            );
             let [node] = nodes;
             let [component] = components;
             (node.ready, component.ready, node.reason, component.reasons)
@@ -283,7 +287,8 @@ mod tests {
             json!([{"containerID": "containerd://one", "state": {"running": {"startedAt": "2001-01-01T00:00:00Z"}}}]);
         let doubted = || {
             let (mut nodes, mut components) = ([node()], [component("shop", &[]), component("bank", &[])]);
-            let found = Observed { pods: vec![running.clone()], containers: containers(&paths), ..observed() };
+            let found =
+                Observations { pods: vec![running.clone()], containers: containers(&paths), ..empty_observations() };
             doubt(&mut nodes, &mut components, &found);
             let [shop, bank] = components;
             (nodes[0].ready, shop.ready, bank.ready, shop.reasons)

@@ -21,7 +21,7 @@ pub fn absent() -> StatusReport {
 }
 
 /// Returns the status of a small site on which everything is ready.
-pub fn installed() -> StatusReport {
+pub fn installed_status() -> StatusReport {
     let component = |name: &str, total: usize| ComponentStatus {
         component: name.to_owned(),
         namespace: name.to_owned(),
@@ -89,7 +89,7 @@ pub fn installed() -> StatusReport {
 }
 
 /// Returns the status of a site whose install was interrupted.
-pub fn interrupted() -> StatusReport {
+pub fn interrupted_status() -> StatusReport {
     let step = StepReport {
         index: 12,
         count: 40,
@@ -105,7 +105,7 @@ pub fn interrupted() -> StatusReport {
         state: SiteState::InstallInterrupted,
         release: Some(release()),
         operation: Some(operation(Some(step))),
-        clock: installed().clock,
+        clock: installed_status().clock,
         notes: vec!["there is no cluster yet".to_owned()],
         ..absent()
     }

@@ -36,12 +36,14 @@ impl ServiceAddresses {
 
 fn api_server(services: &[Value]) -> Result<(), String> {
     let address = SocketAddr::from((address(services, "default", "kubernetes")?, 443));
-    TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| lost("API server", address, &error)).map(drop)
+    TcpStream::connect_timeout(&address, PATIENCE)
+        .map_err(|error| no_answer_text("API server", address, &error))
+        .map(drop)
 }
 
 fn nameserver(services: &[Value]) -> Result<(), String> {
     let address = SocketAddr::from((address(services, "kube-system", "kube-dns")?, 53));
-    ask(address).map_err(|error| lost("cluster's nameserver", address, &error))
+    ask(address).map_err(|error| no_answer_text("cluster's nameserver", address, &error))
 }
 
 /// Returns the address of a service that every cluster has.
@@ -52,7 +54,7 @@ fn address(services: &[Value], namespace: &str, name: &str) -> Result<IpAddr, St
     found.ok_or_else(|| format!("the service {namespace}/{name} is missing or has no address"))
 }
 
-fn lost(whose: &str, address: SocketAddr, error: &std::io::Error) -> String {
+fn no_answer_text(whose: &str, address: SocketAddr, error: &std::io::Error) -> String {
     format!("the {whose} does not answer at its service address {address}: {error}")
 }
 

@@ -17,16 +17,16 @@ fn port_with_two_protocols_is_listed_once() {
 #[test]
 fn missing_backup_is_reported() {
     use crate::operations::install::tests::release;
-    use crate::operations::testing::{installed, with_data};
+    use crate::operations::testing::{installed_site, with_data};
 
     let missing = |release: &Value| {
-        let fixture = installed(release, json!({}));
+        let fixture = installed_site(release, json!({}));
         fixture.operations.status().unwrap().no_backup
     };
     assert!(missing(&with_data()).unwrap().starts_with("no backup exists: "));
     assert_eq!(missing(&release(3)), None, "it has no data to save");
     let of = |count, reason| BackupsStatus { count, reason, ..BackupsStatus::default() };
-    let fixture = installed(&with_data(), json!({}));
+    let fixture = installed_site(&with_data(), json!({}));
     let release = fixture.operations.release_of_site().unwrap().unwrap().release;
     assert!(no_backup(&release, Some(&of(0, None))).is_some(), "a failed try is no backup");
     assert_eq!(no_backup(&release, Some(&of(1, None))), None);

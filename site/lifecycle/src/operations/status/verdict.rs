@@ -69,13 +69,13 @@ fn needs_person(failure: &RecordedError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{installed, interrupted};
+    use super::super::sample::{installed_status, interrupted_status};
     use super::*;
 
     #[test]
     fn states_map_to_verdicts_and_codes() {
         let judged = |change: fn(&mut StatusReport)| {
-            let mut report = installed();
+            let mut report = installed_status();
             change(&mut report);
             let verdict = report.judge();
             (verdict, verdict.exit_code())
@@ -91,7 +91,7 @@ mod tests {
             SiteState::Uninstalling,
             SiteState::UninstallInterrupted,
         ] {
-            let mut report = interrupted();
+            let mut report = interrupted_status();
             report.state = state;
             assert_eq!((report.judge(), report.judge().exit_code()), (Verdict::Unfinished, 5), "{state:?}");
             report.operation.as_mut().unwrap().step.as_mut().unwrap().stuck = true;
@@ -126,7 +126,7 @@ mod tests {
             |report| report.etcd.as_mut().unwrap().ready = false,
         ];
         for (index, spoil) in spoilers.into_iter().enumerate() {
-            let mut report = installed();
+            let mut report = installed_status();
             spoil(&mut report);
             assert_eq!(report.judge(), Verdict::NotReady, "spoiler {index}");
         }

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use landfall_agent::units;
 use landfall_host::paths::SitePaths;
 
-use super::Brought;
-use crate::support::{PROGRAM, Ran, run, tail_of_file, walk};
+use super::CollectorResults;
+use crate::support::{PROGRAM, ProgramOutput, run, tail_of_file, walk};
 
 /// Programs, each with the file for its output. None of them prints arguments of processes.
 const PROGRAMS: [(&str, &[&str]); 13] = [
@@ -64,7 +64,7 @@ const LOG_DEPTH: usize = 2;
 /// Maximum lines of a unit's log.
 const LINES: &str = "--lines=20000";
 
-pub(super) fn bring_host(paths: &SitePaths, brought: &mut Brought) {
+pub(super) fn bring_host(paths: &SitePaths, brought: &mut CollectorResults) {
     for (name, words) in PROGRAMS {
         bring_program(&format!("host/{name}.txt"), words, brought);
     }
@@ -74,7 +74,7 @@ pub(super) fn bring_host(paths: &SitePaths, brought: &mut Brought) {
             Ok(bytes) => brought.text(name, bytes, false),
             // Not every kernel measures pressure.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => brought.failed(format!("{file}: {error}")),
+            Err(error) => brought.add_failure(format!("{file}: {error}")),
         }
     }
 }
@@ -87,7 +87,7 @@ fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(super) fn bring_journald(since: Duration, brought: &mut Brought) {
+pub(super) fn bring_journald(since: Duration, brought: &mut CollectorResults) {
     let since = format!("--since=-{}s", since.as_secs());
     let common = ["journalctl", "--no-pager", "--output=short-iso-precise", "--utc", LINES, since.as_str()];
     let with = |words: &[&'static str]| [&common[..], words].concat();
@@ -106,19 +106,19 @@ pub(super) fn bring_journald(since: Duration, brought: &mut Brought) {
     bring_program("journald/kernel.log", &with(&["--dmesg", "--priority=warning"]), brought);
 }
 
-fn bring_program(name: &str, words: &[&str], brought: &mut Brought) {
-    let Ran { output, is_cut, failure } = run(words, &[], PROGRAM);
+fn bring_program(name: &str, words: &[&str], brought: &mut CollectorResults) {
+    let ProgramOutput { output, is_cut, failure } = run(words, &[], PROGRAM);
     // The output before a failure may explain it.
     if !output.is_empty() {
         brought.text(name, output, is_cut);
     }
     if let Some(failure) = failure {
-        brought.failed(failure);
+        brought.add_failure(failure);
     }
 }
 
 /// Adds the ends of the logs below a folder that were written in the requested time, the newest first.
-pub(super) fn bring_logs(folder: &Path, name: &str, after: SystemTime, brought: &mut Brought) {
+pub(super) fn bring_logs(folder: &Path, name: &str, after: SystemTime, brought: &mut CollectorResults) {
     let (mut left, mut omitted) = (LOGS_BYTES, 0_usize);
     for file in walk(folder, LOG_DEPTH, after) {
         let shown = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy();
@@ -137,11 +137,11 @@ pub(super) fn bring_logs(folder: &Path, name: &str, after: SystemTime, brought: 
             }
             // The pod was deleted in the meantime.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => brought.failed(format!("{}: {error}", file.display())),
+            Err(error) => brought.add_failure(format!("{}: {error}", file.display())),
         }
     }
     if omitted > 0 {
-        brought.failed(format!("{omitted} older logs are left out, because {} MiB are reached", LOGS_BYTES >> 20));
+        brought.add_failure(format!("{omitted} older logs are left out, because {} MiB are reached", LOGS_BYTES >> 20));
     }
 }
 

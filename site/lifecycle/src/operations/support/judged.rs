@@ -8,9 +8,9 @@ use serde_json::Value;
 use crate::findings::Finding;
 use crate::operations::Operations;
 use crate::operations::error::{OperationError, Result};
-use crate::operations::past::Past;
+use crate::operations::past::JournaledOperation;
 use crate::operations::upgrade::{AskedOfHost, findings_of};
-use crate::preflight::Before;
+use crate::preflight::EarlierSite;
 
 impl Operations {
     /// Returns the findings on the host in its current state: requirements of the installed release beyond the effects
@@ -23,11 +23,11 @@ impl Operations {
     /// Like [`Self::judged_now`], as findings.
     pub(in crate::operations) fn findings_now(&self) -> Result<Vec<Finding>> {
         let history = self.history()?;
-        let pins = history.committed().and_then(Past::pins).ok_or(OperationError::NotInstalled)?;
+        let pins = history.last_committed().and_then(JournaledOperation::pins).ok_or(OperationError::NotInstalled)?;
         let release = self.release_of(pins)?;
         let facts = facts::collect(&self.paths, &ProbedGpus::recent(&self.paths))?;
         let host_ports = release.host_ports(&pins.settings, &pins.fitted);
-        let before = Before { release: &release.release, host_ports: &host_ports };
+        let before = EarlierSite { release: &release.release, host_ports: &host_ports };
         let asked = AskedOfHost { release: &release, settings: &pins.settings, host_ports: &host_ports };
         Ok(findings_of(&asked, &facts, Some(&before), &[]))
     }

@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use super::Operations;
 use super::error::Result;
 use super::history::History;
-use super::past::Past;
+use super::past::JournaledOperation;
 use crate::{room, support};
 
 /// Time for which the API server is queried for one list.
@@ -89,7 +89,7 @@ pub(super) struct Collection {
 
 /// A collector's results, and the reasons for missing ones.
 #[derive(Default)]
-pub(super) struct Brought {
+pub(super) struct CollectorResults {
     files: Vec<(String, Content)>,
     failures: Vec<String>,
 }
@@ -100,7 +100,7 @@ enum Content {
     Lines(Vec<Value>),
 }
 
-impl Brought {
+impl CollectorResults {
     pub(super) fn text(&mut self, name: impl Into<String>, bytes: Vec<u8>, is_cut: bool) {
         self.files.push((name.into(), Content::Text(bytes, is_cut.then_some(Truncation::Beginning))));
     }
@@ -127,7 +127,7 @@ impl Brought {
         }
     }
 
-    pub(super) fn failed(&mut self, why: impl Into<String>) {
+    pub(super) fn add_failure(&mut self, why: impl Into<String>) {
         self.failures.push(why.into());
     }
 }
@@ -162,7 +162,7 @@ impl Operations {
             collection.writer.finish(head)
         });
         let (index, size_bytes) =
-            match written.and_then(|(output, index)| Ok((placed(output, &temporary, file)?, index))) {
+            match written.and_then(|(output, index)| Ok((place_file(output, &temporary, file)?, index))) {
                 Ok((size, index)) => (index, size),
                 Err(error) => {
                     // The partial file is useless, and the earlier error counts.
@@ -199,7 +199,7 @@ impl Operations {
     pub(super) fn secrets(&self, cluster: &std::result::Result<Cluster, String>) -> Secrets {
         let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
         let history = self.history().ok();
-        let pins = history.as_ref().and_then(History::deciding).and_then(Past::pins);
+        let pins = history.as_ref().and_then(History::deciding).and_then(JournaledOperation::pins);
         let buckets = pins.map(|pins| pins.settings.backups.buckets.clone()).unwrap_or_default();
         support::known_values(&self.paths, &buckets, &mut known, &mut unknown);
         let answer = cluster.as_ref().map_err(Clone::clone);
@@ -243,7 +243,7 @@ impl Operations {
         })?;
         self.collect(into, "preflight", |own, brought| match own.judged_now() {
             Ok(findings) => brought.lines("preflight.jsonl", findings),
-            Err(error) => brought.failed(with_causes(&error)),
+            Err(error) => brought.add_failure(with_causes(&error)),
         })?;
         self.collect(into, "releases", |own, brought| {
             brought.document("releases", 1, own.releases().map(|releases| json!({ "releases": releases })));
@@ -275,18 +275,18 @@ impl Operations {
         &self,
         into: &mut Collection,
         name: &str,
-        collector: impl FnOnce(&Self, &mut Brought) + Send + 'static,
+        collector: impl FnOnce(&Self, &mut CollectorResults) + Send + 'static,
     ) -> std::result::Result<(), WriteError> {
         self.progress.event(Event::Note(format!("collecting {name}")));
         let begun = Instant::now();
         let patience = into.until.saturating_duration_since(begun).min(support::COLLECTOR);
         if patience.is_zero() {
             let why = "left out: the collectors before it took all of the time".to_owned();
-            return into.add(name, begun, Brought { files: Vec::new(), failures: vec![why] });
+            return into.add(name, begun, CollectorResults { files: Vec::new(), failures: vec![why] });
         }
         let (own, (sender, receiver)) = (self.clone(), mpsc::channel());
         std::thread::spawn(move || {
-            let mut brought = Brought::default();
+            let mut brought = CollectorResults::default();
             collector(&own, &mut brought);
             // The receiver may have given up.
             let _given_up = sender.send(brought);
@@ -296,29 +296,29 @@ impl Operations {
                 mpsc::RecvTimeoutError::Timeout => format!("it did not end within {} s", patience.as_secs()),
                 mpsc::RecvTimeoutError::Disconnected => "it ended by a bug of Landfall's".to_owned(),
             };
-            Brought { files: Vec::new(), failures: vec![why] }
+            CollectorResults { files: Vec::new(), failures: vec![why] }
         });
         into.add(name, begun, brought)
     }
 
     /// Adds journals as JSON lines. Unreadable parts of a damaged journal are a failure.
-    fn bring_journals(&self, brought: &mut Brought) {
+    fn bring_journals(&self, brought: &mut CollectorResults) {
         let files = self.journals().list();
-        for file in files.map_err(|error| brought.failed(with_causes(&error))).unwrap_or_default() {
+        for file in files.map_err(|error| brought.add_failure(with_causes(&error))).unwrap_or_default() {
             let name = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             match self.journals().read(&file) {
                 Ok(replay) => {
                     let lines = replay.entries.iter().map(|entry| serde_json::to_value(entry).unwrap_or_default());
                     brought.lines(format!("journals/{name}.jsonl"), lines.collect());
                 }
-                Err(error) => brought.failed(with_causes(&error)),
+                Err(error) => brought.add_failure(with_causes(&error)),
             }
         }
     }
 }
 
 impl Collection {
-    fn add(&mut self, name: &str, begun: Instant, brought: Brought) -> std::result::Result<(), WriteError> {
+    fn add(&mut self, name: &str, begun: Instant, brought: CollectorResults) -> std::result::Result<(), WriteError> {
         let mut failures = brought.failures;
         for (file, content) in brought.files {
             let added = match content {
@@ -337,26 +337,26 @@ impl Collection {
     }
 }
 
-fn bring_objects(cluster: std::result::Result<Cluster, String>, secrets: Vec<Value>, brought: &mut Brought) {
+fn bring_objects(cluster: std::result::Result<Cluster, String>, secrets: Vec<Value>, brought: &mut CollectorResults) {
     let cluster = match cluster {
         Ok(cluster) => cluster,
-        Err(why) => return brought.failed(why),
+        Err(why) => return brought.add_failure(why),
     };
     brought.lines("cluster/secrets.jsonl", secrets);
     for (version, kind, file) in support::KINDS {
         match support::objects(&cluster, version, kind) {
             Ok(objects) => brought.lines(format!("cluster/{file}.jsonl"), objects),
-            Err(error) => brought.failed(with_causes(&error)),
+            Err(error) => brought.add_failure(with_causes(&error)),
         }
     }
 }
 
 /// Adds the kubelets' measurements: processors, memory and disks of nodes, pods and containers.
-fn bring_metrics(cluster: std::result::Result<Cluster, String>, brought: &mut Brought) {
+fn bring_metrics(cluster: std::result::Result<Cluster, String>, brought: &mut CollectorResults) {
     let measured = cluster.and_then(|cluster| support::statistics(&cluster).map_err(|error| with_causes(&error)));
     match measured {
         Ok(nodes) => brought.lines("cluster/metrics.jsonl", nodes),
-        Err(why) => brought.failed(why),
+        Err(why) => brought.add_failure(why),
     }
 }
 
@@ -371,7 +371,7 @@ pub(super) fn bug(error: impl std::error::Error + Send + Sync + 'static) -> Step
 }
 
 /// Makes the file durable under its final name. Returns its size in bytes.
-fn placed(output: BufWriter<File>, temporary: &Path, file: &Path) -> std::result::Result<u64, WriteError> {
+fn place_file(output: BufWriter<File>, temporary: &Path, file: &Path) -> std::result::Result<u64, WriteError> {
     let mut output = output.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     output.flush()?;
     durable::sync_file(&output, temporary).map_err(std::io::Error::other)?;

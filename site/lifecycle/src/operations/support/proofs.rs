@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use landfall_engine::causes::with_causes;
 
-use super::Brought;
+use super::CollectorResults;
 use crate::operations::Operations;
 use crate::operations::error::OperationError;
 
@@ -13,15 +13,15 @@ const MARGIN: Duration = Duration::from_secs(10);
 
 /// Runs the proofs as `landfall prove` does until shortly before the collector's end. They do not run while an
 /// operation is open.
-pub(super) fn bring_proofs(own: &Operations, until: Instant, brought: &mut Brought) {
+pub(super) fn bring_proofs(own: &Operations, until: Instant, brought: &mut CollectorResults) {
     match own.prove_until(until.checked_sub(MARGIN).unwrap_or(until)) {
         Ok((report, undecided)) => {
             brought.document("proofs", 1, Ok::<_, OperationError>(report));
             if !undecided.is_empty() {
-                brought.failed(format!("no time was left for the proofs {}", undecided.join(", ")));
+                brought.add_failure(format!("no time was left for the proofs {}", undecided.join(", ")));
             }
         }
-        Err(error) => brought.failed(with_causes(&error)),
+        Err(error) => brought.add_failure(with_causes(&error)),
     }
 }
 
@@ -80,17 +80,17 @@ mod tests {
         let roots = std::slice::from_ref(&vendor.root);
         let bundle = signed_bundle(&vendor.key, roots, &release, BUILT, vec![objects]);
         let fixture = Fixture::with_root(&vendor.root, &bundle);
-        fixture.prepared().run().unwrap();
+        fixture.prepared_install().run().unwrap();
         fixture
     }
 
-    fn brought(operations: &Operations) -> Brought {
-        let mut brought = Brought::default();
+    fn collect_proofs(operations: &Operations) -> CollectorResults {
+        let mut brought = CollectorResults::default();
         bring_proofs(operations, Instant::now() + Duration::from_mins(1), &mut brought);
         brought
     }
 
-    fn document(brought: &Brought) -> &Value {
+    fn document(brought: &CollectorResults) -> &Value {
         let [(name, Content::Document(document))] = brought.files.as_slice() else { panic!("{:?}", brought.failures) };
         assert_eq!(name, "proofs.json");
         document
@@ -100,7 +100,7 @@ mod tests {
     fn proofs_are_collected_with_results() {
         let site = site(service("seven"));
         give_cluster(&site, "pvc-1_reports_data");
-        let brought = brought(&site.operations);
+        let brought = collect_proofs(&site.operations);
         let document = document(&brought);
         assert_eq!((&document["kind"], &document["schema"]), (&json!("proofs"), &json!(1)));
         assert_eq!((&document["release"], &document["passed"]), (&json!("tiny"), &json!(false)));
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn missing_site_or_cluster_gives_reason() {
         let (_root, empty) = operations();
-        let (nothing, silent) = (brought(&empty), brought(&site(1).operations));
+        let (nothing, silent) = (collect_proofs(&empty), collect_proofs(&site(1).operations));
         assert_eq!(nothing.failures, ["no release is installed on this machine"]);
         let [why] = silent.failures.as_slice() else { panic!("{:?}", silent.failures) };
         assert!(why.starts_with("the cluster does not answer; no proof was run"), "{why}");
@@ -125,14 +125,14 @@ mod tests {
     fn open_change_prevents_proofs() {
         // Without proofs, the cluster is not contacted.
         let site = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
-        site.prepared().run().unwrap();
-        assert_eq!(document(&brought(&site.operations))["proofs"], json!([]));
+        site.prepared_install().run().unwrap();
+        assert_eq!(document(&collect_proofs(&site.operations))["proofs"], json!([]));
         let settings = site.path("site.yaml");
         durable::write_file(&settings, b"accept: [swap]\n", 0o644).unwrap();
         let change = site.operations.prepare_configure(Some(&settings), &NO_SECRETS, Edits::Refuse).unwrap();
         change.begin().unwrap();
         let open = OperationError::ChangeOpen { release: "tiny 1.0.0".to_owned() };
-        let brought = brought(&site.operations);
+        let brought = collect_proofs(&site.operations);
         assert_eq!(brought.failures, [open.to_string()]);
         assert!(brought.files.is_empty());
     }
@@ -143,7 +143,7 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let site = site(silent.local_addr().unwrap().port());
         give_cluster(&site, "pvc-1_reports_data");
-        let mut brought = Brought::default();
+        let mut brought = CollectorResults::default();
         bring_proofs(&site.operations, Instant::now() + MARGIN + Duration::from_secs(3), &mut brought);
         assert_eq!(document(&brought)["proofs"], json!([]));
         assert_eq!(brought.failures, ["no time was left for the proofs answers, differs"]);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_media::durable;
 use landfall_support::redact::KEY_BYTES;
 use landfall_support::{KnownValues, Redactor, archive};
@@ -148,7 +148,7 @@ fn late_collector_is_recorded_as_skipped() {
     let redactor = Redactor::new(KnownValues::default(), [7; KEY_BYTES]).unwrap();
     let writer = Writer::new(output, redactor, 0);
     let mut collection = Collection { writer, collectors: Vec::new(), until: Instant::now() };
-    operations.collect(&mut collection, "pods", |_, brought| brought.failed("it ran")).unwrap();
+    operations.collect(&mut collection, "pods", |_, brought| brought.add_failure("it ran")).unwrap();
     let [pods] = collection.collectors.as_slice() else { panic!("{:?}", collection.collectors) };
     assert_eq!(pods.name, "pods");
     assert_eq!(pods.failures, ["left out: the collectors before it took all of the time"]);

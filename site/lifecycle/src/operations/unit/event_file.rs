@@ -68,7 +68,7 @@ impl RunEvents {
     pub(in crate::operations) fn read(paths: &SitePaths) -> Self {
         let run = || path(paths).metadata().map(|metadata| metadata.ino()).unwrap_or_default();
         let before = run();
-        let collected = Collected::default();
+        let collected = EventCollector::default();
         EventReader::at(paths).forward(&collected);
         if run() != before {
             // Another run began in the meantime; the next read will see it.
@@ -80,9 +80,9 @@ impl RunEvents {
 
 /// Progress that keeps all events.
 #[derive(Default)]
-struct Collected(Mutex<Vec<Event>>);
+struct EventCollector(Mutex<Vec<Event>>);
 
-impl Progress for Collected {
+impl Progress for EventCollector {
     fn event(&self, event: Event) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }

@@ -15,10 +15,10 @@ use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_media::progress::Event;
 
 use super::Operations;
-use super::change::{Changed, Undoing};
+use super::change::{ChangeOutcome, UndoDetails};
 use super::decision::{Decision, Verb, decide};
 use super::error::{OperationError, Result};
-use super::past::Past;
+use super::past::JournaledOperation;
 use crate::pins::State;
 use crate::replaced_data::ReplacedData;
 use crate::site::UndoScope;
@@ -31,7 +31,7 @@ const POLL: Duration = Duration::from_millis(500);
 
 impl Operations {
     /// Ends the open change, as the unit does; `None` if nothing is open.
-    pub fn operate(&self) -> Result<Option<Changed>> {
+    pub fn operate(&self) -> Result<Option<ChangeOutcome>> {
         let history = self.history_or_hand_over()?;
         let Some(change) = history.deciding() else { return Ok(None) };
         if decide(Verb::Resume, Some(change.position())) != Decision::Change {
@@ -42,7 +42,7 @@ impl Operations {
 
     /// Ends an open change in the unit of operations, and forwards its progress. If the site's earlier `landfall`
     /// installed no such unit, this process ends the change.
-    pub(super) fn end_change(&self, file: &JournalFile) -> Result<Changed> {
+    pub(super) fn end_change(&self, file: &JournalFile) -> Result<ChangeOutcome> {
         if !UnitState::of(OPERATION, &Subprocesses).is_on() {
             event_file::forget(&self.paths);
         }
@@ -53,7 +53,7 @@ impl Operations {
         let note = format!("this continues in {OPERATION} if the connection ends; `landfall resume` follows it again");
         self.progress.event(Event::Note(note));
         self.follow(EventReader::at(&self.paths));
-        self.ended(file)
+        self.read_result(file)
     }
 
     /// Starts the unit that ends an open change, without waiting. If it does not start, the agent starts it within ten
@@ -68,10 +68,10 @@ impl Operations {
     }
 
     /// Ends an open change in this process. `media_path` is the bundle's current path, if it moved.
-    pub(super) fn end_change_here(&self, file: &JournalFile, media_path: Option<PathBuf>) -> Result<Changed> {
+    pub(super) fn end_change_here(&self, file: &JournalFile, media_path: Option<PathBuf>) -> Result<ChangeOutcome> {
         let verb = file.operation.map_or("resume", Operation::name);
         let mut running = self.take_over(verb, file, media_path, UndoScope::STEP)?;
-        let ended = Changed::by(&mut running);
+        let ended = ChangeOutcome::by(&mut running);
         // Files of releases that were not committed or are no longer kept are removed.
         if running.is_closed() {
             self.remove_strays(&running.lock)?;
@@ -93,13 +93,13 @@ impl Operations {
     }
 
     /// Returns the result of a change that the unit no longer runs, from its journal.
-    fn ended(&self, file: &JournalFile) -> Result<Changed> {
-        let past = Past { replay: self.journals().read(file)?, file: file.clone() };
+    fn read_result(&self, file: &JournalFile) -> Result<ChangeOutcome> {
+        let past = JournaledOperation { replay: self.journals().read(file)?, file: file.clone() };
         let end = end_of(&past.replay.state, past.release())?;
         let failure = past.replay.state.steps.iter().find_map(|step| step.failure.clone());
         let (Some(pins), Some(plan)) = (past.pins(), past.plan()?) else { return Err(OperationError::NotInstalled) };
         let replaced = if end == End::Undone { ReplacedData::of_plan(&self.paths, &plan)? } else { Vec::new() };
-        Changed::of(end, pins, &plan, Undoing { failure, replaced })
+        ChangeOutcome::of(end, pins, &plan, UndoDetails { failure, replaced })
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) fn stop(commands: &dyn CommandRunner) -> Result<(), StepError> {
         return Ok(());
     }
     let stop = systemctl(&["stop", OPERATION]);
-    stop.checked(commands.run(&stop, None)).map(drop)
+    stop.check_output(commands.run(&stop, None)).map(drop)
 }
 
 /// Returns how a change of this release ended, or the reason why it has not.
@@ -127,7 +127,7 @@ fn start(commands: &dyn CommandRunner) -> Result<(), StepError> {
     // Clears the failure of an earlier operation, which may not exist.
     let _ = commands.run(&systemctl(&["reset-failed", OPERATION]), None);
     let start = systemctl(&["start", OPERATION]);
-    start.checked(commands.run(&start, None)).map(drop)
+    start.check_output(commands.run(&start, None)).map(drop)
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
     use std::sync::Arc;
 
     use landfall_engine::journal::{RecordedError, StepState};
-    use landfall_error_codes::{Coded, codes};
+    use landfall_error_codes::{CodedError, codes};
 
     use super::*;
 

@@ -15,13 +15,13 @@ use landfall_media::store::ContentStore;
 use landfall_release_document::UpgradeRoute;
 use serde_json::Value;
 
-use self::seen::Seen;
+use self::seen::CurrentState;
 pub use request::UpgradeRequest;
-pub use result::Upgraded;
+pub use result::UpgradeOutcome;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
-use super::change::Changed;
+use super::change::ChangeOutcome;
 use super::changed_data::{DataChoice, PlannedData};
 use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result, refuse_blocked};
@@ -39,16 +39,16 @@ use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::configure::SettingChange;
 use crate::plan::host_ports::HostPorts;
-use crate::plan::models::Fitted;
+use crate::plan::models::FittedModels;
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{
-    ComponentChange, DocumentsOfBoth, Experience, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan,
+    ComponentChange, DocumentsOfBoth, EarlierRelease, Experience, NodeChange, Outlook, UpgradeInputs, UpgradePlan,
     plan_upgrade, set_edits,
 };
-use crate::preflight::{self, Before, Subject};
+use crate::preflight::{self, EarlierSite, Subject};
 use crate::room::FilesystemPeak;
 use crate::site_secrets::GivenSecrets;
-use crate::steps::action::{Action, Made};
+use crate::steps::action::{Action, LastActions};
 use crate::steps::stage::{check_media, find_media};
 use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
@@ -83,7 +83,7 @@ pub struct PreparedUpgrade<'a> {
     /// Accepted warnings of the operation that brought the target release.
     accepted: Vec<AcceptedWarning>,
     /// Figures of the target release's models, fitted to the host in its current state.
-    fitted: Fitted,
+    fitted: FittedModels,
     /// Values of the target release's secrets.
     secrets: GivenSecrets,
 }
@@ -113,7 +113,7 @@ impl Operations {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         // The chain of roots begins at the newest one that the site trusts, even after a rollback.
-        let trust = Trust::pinned(history.newest_trust()?.unwrap_or(&pins.trust));
+        let trust = Trust::from_pinned(history.newest_trust()?.unwrap_or(&pins.trust));
         let release = TrustedRelease::find(bundle, &trust, self)?;
         refuse_unrelated(&pins, &release)?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
@@ -127,7 +127,7 @@ impl Operations {
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
         let wish = SecretWish { brought: secrets, are_read: false };
-        let made = history.made()?;
+        let made = history.last_actions()?;
         let given = self.secrets_of(&target, &pins, &made, wish)?;
         let (seen, facts) = self.see_for_upgrade(&target.release, &settings_of(&pins, &target.release)?)?;
         let unready = seen.unready();
@@ -145,7 +145,7 @@ impl Operations {
         prepared.licensing = Some(licensing);
         let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning);
         prepared.warnings = warnings.map(Finding::note).collect();
-        prepared.accepted = findings::accepted(&findings);
+        prepared.accepted = findings::accepted_warnings(&findings);
         refuse_blocked(findings)?;
         Ok(prepared)
     }
@@ -168,24 +168,24 @@ impl Operations {
     ) -> Result<PreparedUpgrade<'_>> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
-        let earlier: Vec<KeptRelease> = history.kept().into_iter().skip(1).collect();
+        let earlier: Vec<KeptRelease> = history.kept_releases().into_iter().skip(1).collect();
         let found = earlier.iter().find(|kept| version.is_none_or(|version| kept.version == version));
         let Some(kept) = found else {
             let kept = earlier.iter().map(|kept| kept.version.clone()).collect();
             return Err(OperationError::NoEarlierRelease { wanted: version.map(str::to_owned), kept });
         };
-        let trust = Trust::pinned(&kept.trust);
+        let trust = Trust::from_pinned(&kept.trust);
         let release = TrustedRelease::read(&self.head_file(kept.bundle), &trust)?;
         let target = Target { release, trust, media_path: pins.media_path.clone(), missing: Vec::new() };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
-        let made = history.made()?;
+        let made = history.last_actions()?;
         let given = self.secrets_of(&target, &pins, &made, SecretWish::none())?;
         given.refuse()?;
         let seen = self.see_for_rollback(&target.release, &settings_of(&pins, &target.release)?)?;
         let (kind, past, found) = ((Operation::Rollback, policy), (&history, &made), (data, given, seen));
         let mut prepared = self.planned_upgrade(kind, past, pins, target, &installed, found)?;
-        prepared.accepted = history.accepted(prepared.bundle());
+        prepared.accepted = history.accepted_warnings(prepared.bundle());
         refuse_lacking(&prepared.peaks, "the data that changes")?;
         Ok(prepared)
     }
@@ -193,11 +193,11 @@ impl Operations {
     fn planned_upgrade(
         &self,
         (operation, policy): (Operation, Edits),
-        (history, made): (&History, &Made),
+        (history, made): (&History, &LastActions),
         pins: Pins,
         target: Target,
         installed: &TrustedRelease,
-        (data, secrets, seen): (PlannedData, GivenSecrets, Seen),
+        (data, secrets, seen): (PlannedData, GivenSecrets, CurrentState),
     ) -> Result<PreparedUpgrade<'_>> {
         let settings = settings_of(&pins, &target.release)?;
         let release = &target.release;
@@ -212,7 +212,7 @@ impl Operations {
             clients: &data.clients,
             webhooks: &data.webhooks,
             operation,
-            before: Installed { release: &installed.release, documents: &installed.documents, made },
+            before: EarlierRelease { release: &installed.release, documents: &installed.documents, made },
             after: ComponentInputs {
                 release: &release.release,
                 documents: &release.documents,
@@ -225,14 +225,14 @@ impl Operations {
             backups: &settings.backups,
         })?;
         let releases = (&*installed.release, &*release.release);
-        let (times, copied) = (history.step_times(), self.copied(&planned.plan)?);
+        let (times, copied) = (history.step_times(), self.copy_sizes(&planned.plan)?);
         let experience = Experience { times: &times, copied: &copied };
         let outlook = Outlook::of(&planned.plan, &planned.components, releases, &experience);
         let edits =
-            self.judged(&planned.plan, DocumentsOfBoth { before: &installed.documents, after: &release.documents })?;
+            self.dry_run(&planned.plan, DocumentsOfBoth { before: &installed.documents, after: &release.documents })?;
         set_edits(&mut planned.plan, policy);
         let peaks = self.peaks(&planned.plan, &installed.release, &release.release, &target.missing, &copied)?;
-        let (kept, backup, token) = (history.kept(), data.backup, data.token);
+        let (kept, backup, token) = (history.kept_releases(), data.backup, data.token);
         Ok(PreparedUpgrade {
             operations: self,
             pins,
@@ -255,7 +255,13 @@ impl Operations {
     }
 
     /// Returns the values of the target release's secrets. The site's earlier values stay unless new ones are supplied.
-    fn secrets_of(&self, target: &Target, pins: &Pins, made: &Made, wish: SecretWish<'_>) -> Result<GivenSecrets> {
+    fn secrets_of(
+        &self,
+        target: &Target,
+        pins: &Pins,
+        made: &LastActions,
+        wish: SecretWish<'_>,
+    ) -> Result<GivenSecrets> {
         let settings = (&pins.settings, &pins.settings);
         self.given_secrets(&target.release.release, settings, made, wish)
     }
@@ -275,7 +281,7 @@ impl Operations {
         let installed = self.release_of_site()?;
         let host_ports = |one: &TrustedRelease| one.host_ports(&prepared.pins.settings, &prepared.pins.fitted);
         let known = installed.as_ref().map(host_ports).unwrap_or_default();
-        let before = installed.as_ref().map(|one| Before { release: &one.release, host_ports: &known });
+        let before = installed.as_ref().map(|one| EarlierSite { release: &one.release, host_ports: &known });
         let host_ports = target.host_ports(&settings, &prepared.fitted.values);
         let asked = AskedOfHost { release: target, settings: &settings, host_ports: &host_ports };
         Ok(findings_of(&asked, facts, before.as_ref(), &prepared.peaks))
@@ -295,7 +301,7 @@ pub(super) struct AskedOfHost<'a> {
 pub(super) fn findings_of(
     asked: &AskedOfHost<'_>,
     facts: &Facts,
-    before: Option<&Before<'_>>,
+    before: Option<&EarlierSite<'_>>,
     peaks: &[FilesystemPeak],
 ) -> Vec<Finding> {
     let AskedOfHost { release, settings, host_ports } = *asked;
@@ -423,13 +429,13 @@ impl PreparedUpgrade<'_> {
     }
 
     /// Runs the change, if `confirmation` is the name of the site whose data is replaced.
-    pub fn run_confirmed(self, confirmation: &str) -> Result<Upgraded> {
+    pub fn run_confirmed(self, confirmation: &str) -> Result<UpgradeOutcome> {
         self.operations.confirm(confirmation)?;
         self.execute()
     }
 
     /// Runs the change. Fails if data would be lost, or if edits would be lost and the policy does not overwrite them.
-    pub fn run(self) -> Result<Upgraded> {
+    pub fn run(self) -> Result<UpgradeOutcome> {
         if self.backup.is_some() {
             self.operations.confirm("")?;
         }
@@ -441,12 +447,12 @@ impl PreparedUpgrade<'_> {
         self.target.release.verified.id()
     }
 
-    fn execute(self) -> Result<Upgraded> {
+    fn execute(self) -> Result<UpgradeOutcome> {
         let operations = self.operations;
         let file = self.begin_with_media()?;
         match operations.end_change(&file)? {
-            Changed::Upgrade(upgraded) | Changed::Rollback(upgraded) => Ok(upgraded),
-            other => Err(other.unexpected()),
+            ChangeOutcome::Upgrade(upgraded) | ChangeOutcome::Rollback(upgraded) => Ok(upgraded),
+            other => Err(other.into_unexpected_error()),
         }
     }
 

@@ -11,7 +11,7 @@ use landfall_engine::plan::Plan;
 /// Result of an upgrade or a rollback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Upgraded {
+pub struct UpgradeOutcome {
     /// Name of the release.
     pub release: String,
     /// Version of the release.
@@ -32,7 +32,7 @@ pub struct Upgraded {
     pub kubernetes: Option<String>,
 }
 
-impl Upgraded {
+impl UpgradeOutcome {
     /// Returns the result of a committed operation.
     pub(in crate::operations) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
         let (mut changed, mut removed) = (Vec::new(), Vec::new());

@@ -12,13 +12,13 @@ use super::super::error::Result;
 use super::super::status::StatusReport;
 use crate::configuration::SiteConfiguration;
 use crate::findings::Finding;
-use crate::plan::models::Fitted;
+use crate::plan::models::FittedModels;
 
 /// State of the site, and the fit of the models on its host.
-pub(super) struct Seen {
+pub(super) struct CurrentState {
     status: StatusReport,
     /// Figures of the target release's models.
-    pub(super) fitted: Fitted,
+    pub(super) fitted: FittedModels,
 }
 
 impl Operations {
@@ -27,24 +27,28 @@ impl Operations {
         &self,
         release: &TrustedRelease,
         settings: &SiteConfiguration,
-    ) -> Result<(Seen, Facts)> {
+    ) -> Result<(CurrentState, Facts)> {
         let gpus = ProbedGpus::recent(&self.paths);
         // Only rules need speeds, and measuring them writes beside databases in use.
         let collect = if release.release.rules.is_empty() { facts::collect } else { facts::collect_measured };
         let facts = collect(&self.paths, &gpus)?;
         let fitted = fitted_to(&facts, &release.release, &release.verified, settings);
-        Ok((Seen { status: self.status_with(|| gpus)?, fitted }, facts))
+        Ok((CurrentState { status: self.status_with(|| gpus)?, fitted }, facts))
     }
 
     /// Like [`Self::see_for_upgrade`], for a rollback: missing facts of the host do not stop it.
-    pub(super) fn see_for_rollback(&self, release: &TrustedRelease, settings: &SiteConfiguration) -> Result<Seen> {
+    pub(super) fn see_for_rollback(
+        &self,
+        release: &TrustedRelease,
+        settings: &SiteConfiguration,
+    ) -> Result<CurrentState> {
         let gpus = ProbedGpus::recent(&self.paths);
-        let fitted = self.fitted(release, settings, &gpus)?;
-        Ok(Seen { status: self.status_with(|| gpus)?, fitted })
+        let fitted = self.fit_models(release, settings, &gpus)?;
+        Ok(CurrentState { status: self.status_with(|| gpus)?, fitted })
     }
 }
 
-impl Seen {
+impl CurrentState {
     /// Returns the names of the ready components.
     pub(super) fn ready_components(&self) -> BTreeSet<String> {
         let ready = self.status.components.iter().filter(|component| component.reasons.is_empty());

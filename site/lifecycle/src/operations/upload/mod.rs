@@ -8,14 +8,14 @@
 use std::path::Path;
 
 use landfall_bundle_spec::{Error as FormatError, Sha256};
-use landfall_error_codes::{Coded as _, ExitClass};
+use landfall_error_codes::{CodedError as _, ExitClass};
 use landfall_media::verify::verify_arrived;
 use landfall_media::{MediaError, Payload};
 
 use super::Operations;
 use super::error::{OperationError, Result};
-use super::medium::{FoundRelease, Judged};
-use super::past::Past;
+use super::medium::{ExaminedBundle, FoundRelease};
+use super::past::JournaledOperation;
 use crate::uploads::{ArrivedBundle, UploadUse};
 
 /// Result of a check.
@@ -43,7 +43,7 @@ impl Operations {
             Ok(judged) => check(arrived, metadata.len(), judged),
             // The rest of the head has not arrived yet.
             Err(error) if is_cut_off(&error) && !is_whole => Ok(CheckedBundle::default()),
-            Err(error) => verdict(error).map(CheckedBundle::refused),
+            Err(error) => verdict(error).map(CheckedBundle::from_refusal),
         }
     }
 
@@ -53,13 +53,13 @@ impl Operations {
             return Ok(UploadUse::Open);
         }
         let history = self.history()?;
-        let installed = history.committed().and_then(Past::pins).map(|pins| pins.bundle);
+        let installed = history.last_committed().and_then(JournaledOperation::pins).map(|pins| pins.bundle);
         Ok(if bundle.is_some() && bundle == installed { UploadUse::Over } else { UploadUse::None })
     }
 }
 
 impl CheckedBundle {
-    fn refused(refusal: OperationError) -> Self {
+    fn from_refusal(refusal: OperationError) -> Self {
         Self { refusal: Some(refusal), ..Self::default() }
     }
 }
@@ -74,8 +74,8 @@ fn verdict(error: OperationError) -> Result<OperationError> {
     if error.code().class == ExitClass::Refused { Ok(error) } else { Err(error) }
 }
 
-fn check(arrived: &ArrivedBundle<'_>, length: u64, judged: Judged) -> Result<CheckedBundle> {
-    let Judged { mut found, bundle, payload } = judged;
+fn check(arrived: &ArrivedBundle<'_>, length: u64, judged: ExaminedBundle) -> Result<CheckedBundle> {
+    let ExaminedBundle { mut found, bundle, payload } = judged;
     let refusal = match (found.refusal.take(), &payload) {
         (Some(refusal), _) => Some(refusal),
         (None, Some(payload)) => check_length(arrived, payload).err(),

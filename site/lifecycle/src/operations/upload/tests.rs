@@ -17,7 +17,7 @@ use crate::operations::install::tests::{BUILT, Fixture, release, signed_bundle};
 fn site() -> (Fixture, Vendor, Vec<u8>) {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = Fixture::with(&vendor, &release(3));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let next = bundle(&vendor, 4);
     (fixture, vendor, next)
 }
@@ -29,7 +29,7 @@ fn bundle(vendor: &Vendor, counter: u64) -> Vec<u8> {
 /// Returns the size of a bundle's head.
 fn head_bytes(bundle: &[u8]) -> usize {
     let opened = Sealed::read(bundle).unwrap().look().unwrap();
-    usize::try_from(opened.untrusted().layout().head_bytes()).unwrap()
+    usize::try_from(opened.untrusted_contents().layout().head_bytes()).unwrap()
 }
 
 fn write(fixture: &Fixture, bytes: &[u8]) -> PathBuf {
@@ -58,7 +58,7 @@ fn refusal_on_command_line(fixture: &Fixture, bundle: &[u8]) -> Code {
     fixture.operations.prepare_upgrade(&UpgradeRequest::to(&path)).err().unwrap().code()
 }
 
-fn flipped(bundle: &[u8], place: usize) -> Vec<u8> {
+fn flip_bit(bundle: &[u8], place: usize) -> Vec<u8> {
     let mut bytes = bundle.to_vec();
     bytes[place] ^= 1;
     bytes
@@ -90,9 +90,9 @@ fn hostile_upload_matches_command_line_refusal() {
     let hostile = [
         ("another vendor's", bundle(&stranger, 4)),
         ("nonsense", vec![7; 5000]),
-        ("a flipped byte in landfall.json", flipped(&next, 600)),
-        ("a flipped byte in the signatures and roots", flipped(&next, 2000)),
-        ("a flipped byte at the end of the head", flipped(&next, head_bytes(&next) - 600)),
+        ("a flipped byte in landfall.json", flip_bit(&next, 600)),
+        ("a flipped byte in the signatures and roots", flip_bit(&next, 2000)),
+        ("a flipped byte at the end of the head", flip_bit(&next, head_bytes(&next) - 600)),
         ("the installed release", bundle(&vendor, 3)),
         ("an older release", bundle(&vendor, 2)),
         ("cut off in the head", next[..head_bytes(&next) - 1].to_vec()),
@@ -112,7 +112,7 @@ fn unsigned_upload_is_refused_before_payload() {
     let checked = check_of(&fixture, &stranger[..area], stranger.len());
     assert_eq!(checked.refusal.map(|refusal| refusal.code()), Some(codes::ROOT_DIFFERS));
     assert!(checked.bundle.is_none() && checked.release.is_none(), "nothing of it is said");
-    let checked = check_of(&fixture, &flipped(&next, 3)[..512], next.len());
+    let checked = check_of(&fixture, &flip_bit(&next, 3)[..512], next.len());
     assert_eq!(checked.refusal.map(|refusal| refusal.code()), Some(codes::NOT_A_BUNDLE), "by its first bytes");
 }
 
@@ -121,7 +121,7 @@ fn flipped_payload_byte_is_refused() {
     let (fixture, _vendor, next) = site();
     let head = head_bytes(&next);
     for place in [head + 9, head + 600, head + (2 << 20), next.len() - 1] {
-        let checked = check_of(&fixture, &flipped(&next, place), next.len());
+        let checked = check_of(&fixture, &flip_bit(&next, place), next.len());
         let refusal = checked.refusal.unwrap();
         assert_eq!(refusal.code(), codes::PAYLOAD_DAMAGED, "{place}");
         assert!(refusal.to_string().contains("bundle.landfall is damaged at byte"), "{refusal}");

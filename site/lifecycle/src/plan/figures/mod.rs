@@ -99,7 +99,7 @@ impl PlanFigures {
 /// Returns the number of objects that a step applies.
 fn objects(planned: &PlannedStep<Action>, inputs: &FiguresInputs<'_>) -> Result<usize, StepError> {
     Ok(match &planned.action {
-        Action::Component(component) => component.resolved(inputs.documents)?.len(),
+        Action::Component(component) => component.resolve_objects(inputs.documents)?.len(),
         Action::Namespace(namespace) => namespace.object_count(),
         // A mount is a volume and its claim.
         Action::Mount(_) => 2,

@@ -88,7 +88,7 @@ pub(super) fn writes(inputs: &FiguresInputs<'_>) -> Result<Vec<Writes>, StepErro
     let mut written = Vec::new();
     for planned in inputs.plan.all() {
         if let Action::Component(component) = &planned.action {
-            let objects = component.resolved(inputs.documents)?;
+            let objects = component.resolve_objects(inputs.documents)?;
             volumes.insert(component.owner.component.clone(), (claims(&objects), images_of(&objects)));
         }
         written.push(of_step(planned, inputs, &mut layers, &volumes));
@@ -101,16 +101,16 @@ pub(super) fn writes(inputs: &FiguresInputs<'_>) -> Result<Vec<Writes>, StepErro
 }
 
 /// Number of volumes that a component claims, and the references of its images.
-type Claimed = (u64, BTreeSet<String>);
+type ClaimsAndImages = (u64, BTreeSet<String>);
 
 fn of_step(
     planned: &PlannedStep<Action>,
     inputs: &FiguresInputs<'_>,
     layers: &mut Layers<'_>,
-    volumes: &BTreeMap<String, Claimed>,
+    volumes: &BTreeMap<String, ClaimsAndImages>,
 ) -> Writes {
     match &planned.action {
-        Action::Stage(_) => Writes { stays: staged(inputs.blobs), passes: 0 },
+        Action::Stage(_) => Writes { stays: store_bytes(inputs.blobs), passes: 0 },
         Action::NodeImages(images) => layers.unpack(images.images.iter()),
         Action::ControlPlaneReady(_) => Writes { stays: CLUSTER_BYTES, passes: 0 },
         Action::RegistryLinks(links) => {
@@ -158,7 +158,7 @@ fn on_disk(bytes: u64) -> u64 {
 }
 
 /// Returns the bytes that staging leaves: each blob once, in a folder of its own.
-fn staged(blobs: &[BlobEntry]) -> u64 {
+fn store_bytes(blobs: &[BlobEntry]) -> u64 {
     let mut seen = BTreeSet::new();
     let blobs = blobs.iter().filter(|blob| seen.insert(blob.sha256));
     blobs.map(|blob| on_disk(blob.size).saturating_add(BLOCK_BYTES)).fold(0, u64::saturating_add)

@@ -35,7 +35,7 @@ impl Basis {
 /// Returns the milliseconds of a step that leaves `stays` bytes, and the basis of that number.
 pub(super) fn of_step(planned: &PlannedStep<Action>, stays: u64, facts: &Facts) -> (u64, Basis) {
     if let Some(time) = facts.step_times.get(&planned.id.0) {
-        return (scaled(*time, planned.bytes), Basis::Measured);
+        return (scale_time(*time, planned.bytes), Basis::Measured);
     }
     let reference = planned.seconds.saturating_mul(1000);
     let Some(speeds) = facts.speeds else { return (reference, Basis::Reference) };
@@ -48,7 +48,7 @@ pub(super) fn of_step(planned: &PlannedStep<Action>, stays: u64, facts: &Facts) 
 }
 
 /// Scales the time of an earlier run to the current number of bytes.
-fn scaled(time: StepTime, bytes: u64) -> u64 {
+fn scale_time(time: StepTime, bytes: u64) -> u64 {
     if time.bytes == 0 || bytes == 0 {
         return time.milliseconds;
     }

@@ -12,7 +12,7 @@ const USUAL_PERCENT: u64 = 25;
 
 /// Requested devices of one resource.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct DeviceRequests {
     /// Devices of all pods together.
     pub(super) devices: u64,
     /// Devices of the container that requests the most.
@@ -25,7 +25,7 @@ pub(super) struct Asked {
 }
 
 /// Adds the requests of the pods of a component's objects.
-pub(super) fn add(all: &mut BTreeMap<String, Asked>, component: &str, objects: &[Value]) {
+pub(super) fn add(all: &mut BTreeMap<String, DeviceRequests>, component: &str, objects: &[Value]) {
     for object in objects {
         let Some((spec, pods)) = pods(object) else { continue };
         for (resource, (devices, most)) in of_pod(spec) {
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    fn of(objects: &[Value]) -> BTreeMap<String, Asked> {
+    fn of(objects: &[Value]) -> BTreeMap<String, DeviceRequests> {
         let mut all = BTreeMap::new();
         add(&mut all, "inference", objects);
         all

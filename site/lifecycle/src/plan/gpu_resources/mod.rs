@@ -9,8 +9,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use self::asked::Asked;
-use self::offer::{Offer, offered};
+use self::asked::DeviceRequests;
+use self::offer::{Offer, offered_devices};
 use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::findings::Finding;
 use crate::plan::objects::ObjectsInputs;
@@ -36,7 +36,7 @@ pub struct GpuResourceInputs<'a> {
 /// returns the bytes of a small document of the head.
 pub fn findings<'a>(inputs: &GpuResourceInputs<'_>, document: impl Fn(&str) -> Option<&'a [u8]>) -> Vec<Finding> {
     // The plan rejects values or objects that do not fit.
-    let Some(asked) = asked(inputs, document) else { return Vec::new() };
+    let Some(asked) = device_requests(inputs, document) else { return Vec::new() };
     if asked.is_empty() {
         return Vec::new();
     }
@@ -47,7 +47,7 @@ pub fn findings<'a>(inputs: &GpuResourceInputs<'_>, document: impl Fn(&str) -> O
             if needed.is_none_or(|needed| needed.plugin.is_none()) {
                 return Vec::new();
             }
-            judged(report, Offer::of(inputs.release, inputs.configuration), &asked)
+            request_findings(report, Offer::of(inputs.release, inputs.configuration), &asked)
         }
         // If the GPUs cannot be read, another finding says why.
         _ if needed.is_some() => Vec::new(),
@@ -63,10 +63,10 @@ pub fn is_changed(release: &ReleaseDocument, before: &SiteConfiguration, after: 
 }
 
 /// Returns the requests of all pods, by resource.
-fn asked<'a>(
+fn device_requests<'a>(
     inputs: &GpuResourceInputs<'_>,
     document: impl Fn(&str) -> Option<&'a [u8]>,
-) -> Option<BTreeMap<String, Asked>> {
+) -> Option<BTreeMap<String, DeviceRequests>> {
     let GpuResourceInputs { release, configuration, fitted, .. } = *inputs;
     let mut all = BTreeMap::new();
     for (component, objects) in (ObjectsInputs { release, configuration, fitted }).objects(document)? {
@@ -75,19 +75,20 @@ fn asked<'a>(
     Some(all)
 }
 
-fn judged(report: &GpuReport, offer: Offer, asked: &BTreeMap<String, Asked>) -> Vec<Finding> {
-    let offered = match offered(report, offer) {
+fn request_findings(report: &GpuReport, offer: Offer, asked: &BTreeMap<String, DeviceRequests>) -> Vec<Finding> {
+    let offered = match offered_devices(report, offer) {
         Ok(offered) => offered,
         Err(fault) => {
             let needed = "all GPUs divided into MIG devices of one profile, or none";
             return vec![Finding::new(codes::GPU_STRATEGY_UNFIT, fault.to_string(), needed)];
         }
     };
-    let judge = |(resource, asked): (&String, &Asked)| match offered.get(resource).copied().unwrap_or_default() {
+    let judge = |(resource, asked): (&String, &DeviceRequests)| match offered.get(resource).copied().unwrap_or_default()
+    {
         0 if resource != GPU_RESOURCE => Some(Finding::new(
             codes::GPU_RESOURCE_UNOFFERED,
-            format!("offered with the MIG strategy {}: {}", offer.strategy.name(), listed(&offered)),
-            wanted(resource, asked),
+            format!("offered with the MIG strategy {}: {}", offer.strategy.name(), offer_text(&offered)),
+            request_text(resource, asked),
         )),
         count if count < asked.devices => Some(short(resource, count, asked)),
         _ if offer.replicas > 1 && resource == GPU_RESOURCE && asked.most > 1 => Some(Finding::new(
@@ -101,15 +102,15 @@ fn judged(report: &GpuReport, offer: Offer, asked: &BTreeMap<String, Asked>) -> 
     if !findings.is_empty() {
         return findings;
     }
-    let needed: Vec<String> = asked.iter().map(|(resource, asked)| wanted(resource, asked)).collect();
+    let needed: Vec<String> = asked.iter().map(|(resource, asked)| request_text(resource, asked)).collect();
     let message = "The host offers the GPUs that pods of the release ask for";
-    let passed = Finding::passed(codes::GPU_RESOURCES_SHORT, message, listed(&offered), needed.join("; "));
-    asked.iter().filter_map(|(resource, asked)| crowded(resource, &offered, asked)).chain([passed]).collect()
+    let passed = Finding::passed(codes::GPU_RESOURCES_SHORT, message, offer_text(&offered), needed.join("; "));
+    asked.iter().filter_map(|(resource, asked)| crowding_warning(resource, &offered, asked)).chain([passed]).collect()
 }
 
 /// Returns a warning if an update of a workload would wait forever, because its new pods need devices that the earlier
 /// ones hold.
-fn crowded(resource: &str, offered: &BTreeMap<String, u64>, asked: &Asked) -> Option<Finding> {
+fn crowding_warning(resource: &str, offered: &BTreeMap<String, u64>, asked: &DeviceRequests) -> Option<Finding> {
     let count = offered.get(resource).copied().unwrap_or_default();
     let is_crowded = asked.beside > 0 && count < asked.devices.saturating_add(asked.beside);
     is_crowded.then(|| {
@@ -123,17 +124,17 @@ fn crowded(resource: &str, offered: &BTreeMap<String, u64>, asked: &Asked) -> Op
     })
 }
 
-fn short(resource: &str, count: u64, asked: &Asked) -> Finding {
-    Finding::new(codes::GPU_RESOURCES_SHORT, format!("{count} of {resource}"), wanted(resource, asked))
+fn short(resource: &str, count: u64, asked: &DeviceRequests) -> Finding {
+    Finding::new(codes::GPU_RESOURCES_SHORT, format!("{count} of {resource}"), request_text(resource, asked))
 }
 
 /// Formats a request and the workloads that make it.
-fn wanted(resource: &str, asked: &Asked) -> String {
+fn request_text(resource: &str, asked: &DeviceRequests) -> String {
     format!("{} of {resource}, for {}", asked.devices, asked.workloads.join(", "))
 }
 
 /// Formats an offer for people.
-pub fn listed(offered: &BTreeMap<String, u64>) -> String {
+pub fn offer_text(offered: &BTreeMap<String, u64>) -> String {
     let offered: Vec<String> = offered.iter().map(|(resource, count)| format!("{count} of {resource}")).collect();
     if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") }
 }

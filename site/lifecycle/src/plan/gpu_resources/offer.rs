@@ -49,7 +49,7 @@ pub(crate) enum OfferFault {
 }
 
 /// Returns the number of devices by resource, without resources that have none.
-pub(crate) fn offered(report: &GpuReport, offer: Offer) -> Result<BTreeMap<String, u64>, OfferFault> {
+pub(crate) fn offered_devices(report: &GpuReport, offer: Offer) -> Result<BTreeMap<String, u64>, OfferFault> {
     let (divided, whole): (Vec<&Gpu>, Vec<&Gpu>) = gpus(report).partition(|gpu| gpu.is_divided());
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
     let mut add = |resource: String, count: usize| {

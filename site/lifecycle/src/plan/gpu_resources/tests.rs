@@ -60,7 +60,7 @@ fn site(set: &[(&str, &str)]) -> SiteConfiguration {
 }
 
 /// Returns severity, code and reason of each finding.
-fn found(machine: &str, resource: &str, (each, pods): (u64, u64), set: &[(&str, &str)]) -> Vec<String> {
+fn finding_texts(machine: &str, resource: &str, (each, pods): (u64, u64), set: &[(&str, &str)]) -> Vec<String> {
     let (release, documents) = asking(resource, each, pods);
     let (report, configuration, fitted) = (report(machine), site(set), ResolvedValues::new());
     let inputs =
@@ -70,8 +70,8 @@ fn found(machine: &str, resource: &str, (each, pods): (u64, u64), set: &[(&str, 
 }
 
 fn offer(machine: &str, strategy: MigStrategy, replicas: u64) -> Result<String, String> {
-    let offered = offered(&report(machine), Offer { strategy, replicas });
-    offered.map(|offered| listed(&offered)).map_err(|fault| fault.to_string())
+    let offered = offered_devices(&report(machine), Offer { strategy, replicas });
+    offered.map(|offered| offer_text(&offered)).map_err(|fault| fault.to_string())
 }
 
 #[test]
@@ -93,8 +93,8 @@ fn unequal_divisions_lack_single_name() {
             .unwrap();
     let of = |text: &str, strategy| {
         let report = GpuReport::read(text.as_bytes()).unwrap();
-        let offered = offered(&report, Offer { strategy, replicas: 1 });
-        offered.map(|offered| listed(&offered)).map_err(|fault| fault.to_string())
+        let offered = offered_devices(&report, Offer { strategy, replicas: 1 });
+        offered.map(|offered| offer_text(&offered)).map_err(|fault| fault.to_string())
     };
     let unequal = text.replacen("MIG 1g.5gb", "MIG 3g.20gb", 1);
     assert_eq!(of(&unequal, MigStrategy::Single), Err("the MIG devices have the profiles 1g.5gb, 3g.20gb".to_owned()));
@@ -110,20 +110,29 @@ fn unequal_divisions_lack_single_name() {
 fn too_few_gpus_block() {
     const GPU: &str = GPU_RESOURCE;
     let vllm = "for inference: Deployment/vllm";
-    assert_eq!(found("two-l4", GPU, (1, 2), &[]), [format!("Passed LF3072 2 of {GPU}; needed: 2 of {GPU}, {vllm}")]);
-    assert_eq!(found("two-l4", GPU, (1, 3), &[]), [format!("Blocker LF3072 2 of {GPU}; needed: 3 of {GPU}, {vllm}")]);
-    assert_eq!(found("two-l4", GPU, (1, 3), &[(REPLICAS, "4")]).len(), 1);
-    assert!(found("two-l4", GPU, (1, 3), &[(REPLICAS, "4")])[0].starts_with("Passed "), "each is shared by four");
-    let twice = found("two-l4", GPU, (2, 1), &[(REPLICAS, "4")]);
+    assert_eq!(
+        finding_texts("two-l4", GPU, (1, 2), &[]),
+        [format!("Passed LF3072 2 of {GPU}; needed: 2 of {GPU}, {vllm}")]
+    );
+    assert_eq!(
+        finding_texts("two-l4", GPU, (1, 3), &[]),
+        [format!("Blocker LF3072 2 of {GPU}; needed: 3 of {GPU}, {vllm}")]
+    );
+    assert_eq!(finding_texts("two-l4", GPU, (1, 3), &[(REPLICAS, "4")]).len(), 1);
+    assert!(
+        finding_texts("two-l4", GPU, (1, 3), &[(REPLICAS, "4")])[0].starts_with("Passed "),
+        "each is shared by four"
+    );
+    let twice = finding_texts("two-l4", GPU, (2, 1), &[(REPLICAS, "4")]);
     assert_eq!(
         twice,
         [format!(
             "Blocker LF3075 a container asks for 2 of {GPU}, which 4 containers share; needed: 1 for each container"
         )]
     );
-    assert!(found("two-l4", GPU, (2, 1), &[])[0].starts_with("Passed "));
+    assert!(finding_texts("two-l4", GPU, (2, 1), &[])[0].starts_with("Passed "));
     assert_eq!(
-        found("a100-mig", GPU, (1, 1), &[(STRATEGY, "mixed")]),
+        finding_texts("a100-mig", GPU, (1, 1), &[(STRATEGY, "mixed")]),
         [format!("Blocker LF3072 0 of {GPU}; needed: 1 of {GPU}, {vllm}")]
     );
 }
@@ -150,21 +159,21 @@ fn update_needing_extra_gpu_warns() {
 #[test]
 fn mig_names_depend_on_strategy() {
     let part = "nvidia.com/mig-1g.5gb";
-    assert!(found("a100-mig", part, (1, 3), &[(STRATEGY, "mixed")])[0].starts_with("Passed "));
-    assert!(found("a100-mig", part, (1, 4), &[(STRATEGY, "mixed")])[0].starts_with("Blocker LF3072 "));
+    assert!(finding_texts("a100-mig", part, (1, 3), &[(STRATEGY, "mixed")])[0].starts_with("Passed "));
+    assert!(finding_texts("a100-mig", part, (1, 4), &[(STRATEGY, "mixed")])[0].starts_with("Blocker LF3072 "));
     let offered = "offered with the MIG strategy none: 1 of nvidia.com/gpu";
     assert_eq!(
-        found("a100-mig", part, (1, 1), &[]),
+        finding_texts("a100-mig", part, (1, 1), &[]),
         [format!("Blocker LF3073 {offered}; needed: 1 of {part}, for inference: Deployment/vllm")]
     );
-    assert!(found("a100-mig", "nvidia.com/mig-2g.10gb", (1, 1), &[(STRATEGY, "mixed")])[0].contains("LF3073"));
-    assert!(found("a100-mig", GPU_RESOURCE, (1, 3), &[(STRATEGY, "single")])[0].starts_with("Passed "));
+    assert!(finding_texts("a100-mig", "nvidia.com/mig-2g.10gb", (1, 1), &[(STRATEGY, "mixed")])[0].contains("LF3073"));
+    assert!(finding_texts("a100-mig", GPU_RESOURCE, (1, 3), &[(STRATEGY, "single")])[0].starts_with("Passed "));
 }
 
 #[test]
 fn uncountable_gpus_are_not_judged() {
     for machine in ["none", "no-driver", "hangs", "denied"] {
-        assert_eq!(found(machine, GPU_RESOURCE, (1, 1), &[]), Vec::<String>::new(), "{machine}");
+        assert_eq!(finding_texts(machine, GPU_RESOURCE, (1, 1), &[]), Vec::<String>::new(), "{machine}");
     }
     let (mut release, documents) = asking(GPU_RESOURCE, 1, 1);
     release.requirements.gpus = None;

@@ -11,7 +11,7 @@ use super::computed::computed_values;
 use super::network::{Networks, node_identity};
 use crate::configuration::{BackupSettings, ResolvedValues, SiteConfiguration, resolve_values};
 use crate::content::reference::Reference;
-use crate::content::{KubernetesSources, NodeParts, artifact_folder, placed, registry_links};
+use crate::content::{KubernetesSources, NodeParts, artifact_folder, placed_files, registry_links};
 use crate::site::CONTROL_PLANE_LIMIT;
 use crate::site_secrets::SecretNumbers;
 use crate::steps::action::Action;
@@ -284,7 +284,7 @@ pub(crate) fn content_steps(release: &ReleaseDocument) -> Vec<PlannedStep<Action
     for artifact in release.artifacts.iter().filter(|artifact| artifact.kind != ArtifactKind::Node) {
         let files = ArtifactFiles {
             artifact: artifact_folder(artifact),
-            files: placed(artifact).collect(),
+            files: placed_files(artifact).collect(),
             executable: artifact.is_gpu_program(),
         };
         let title = format!("place the files of {}", artifact.name);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use landfall_error_codes::codes;
 use landfall_host::facts::Facts;
-use landfall_models::fit::{Choice, Taken, Wish};
+use landfall_models::fit::{Choice, UsedResources, Wish};
 use landfall_models::{Host, MODELS_DOCUMENT_NAME, ModelsDocument, fit};
 use landfall_release_document::{MODEL_PREFIX, ReleaseDocument, SiteValue, model_figure};
 use serde_json::Value;
@@ -29,7 +29,7 @@ enum Figure {
 }
 
 impl Figure {
-    fn named(name: &str) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         match name {
             "tensorParallel" => Some(Self::TensorParallel),
             "context" => Some(Self::Context),
@@ -51,24 +51,24 @@ impl Figure {
 
 /// Figures for a host, and the findings about them.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Fitted {
+pub struct FittedModels {
     /// Values by name.
     pub values: ResolvedValues,
     /// A blocker for each model that does not run as the release and the site require, otherwise a passed finding.
     pub findings: Vec<Finding>,
 }
 
-impl Fitted {
+impl FittedModels {
     /// Adds the figures of a model that runs, except those that the release does not allow.
     fn add(&mut self, name: &str, values: &[(&SiteValue, Figure)], choice: &Choice, configuration: &SiteConfiguration) {
         if let Some(finding) = too_little(values, choice, configuration) {
             self.findings.push(finding);
             return;
         }
-        self.findings.push(passed(name, choice));
+        self.findings.push(passed_finding(name, choice));
         for (value, figure) in values {
             let content = as_declared(value, figure.of(choice));
-            match refused(value, &content, configuration) {
+            match schema_blocker(value, &content, configuration) {
                 Some(finding) => self.findings.push(finding),
                 None => {
                     self.values.insert(value.name.clone(), content);
@@ -79,11 +79,11 @@ impl Fitted {
 }
 
 /// Returns the values of a release that name a figure of a model, by model.
-fn declared(release: &ReleaseDocument) -> BTreeMap<&str, Vec<(&SiteValue, Figure)>> {
+fn declared_figures(release: &ReleaseDocument) -> BTreeMap<&str, Vec<(&SiteValue, Figure)>> {
     let mut found: BTreeMap<&str, Vec<(&SiteValue, Figure)>> = BTreeMap::new();
     for value in &release.values {
         let Some((model, figure)) = model_figure(&value.name) else { continue };
-        let Some(figure) = Figure::named(figure) else { continue };
+        let Some(figure) = Figure::from_name(figure) else { continue };
         found.entry(model).or_default().push((value, figure));
     }
     found
@@ -91,7 +91,7 @@ fn declared(release: &ReleaseDocument) -> BTreeMap<&str, Vec<(&SiteValue, Figure
 
 /// Returns true if the release has values that the fit decides.
 pub fn is_fitted(release: &ReleaseDocument) -> bool {
-    !declared(release).is_empty()
+    !declared_figures(release).is_empty()
 }
 
 /// Returns true if two configurations differ in the settings of models.
@@ -104,23 +104,26 @@ pub fn is_changed(before: &SiteConfiguration, after: &SiteConfiguration) -> bool
 }
 
 /// Fits each model to a host. `document` holds the head's document about models, if it has one. Pure.
-pub fn fitted(
+pub fn fit_models(
     release: &ReleaseDocument,
     document: Option<&[u8]>,
     facts: &Facts,
     configuration: &SiteConfiguration,
-) -> Fitted {
-    let declared = declared(release);
-    let (false, Some(bytes)) = (declared.is_empty(), document) else { return Fitted::default() };
+) -> FittedModels {
+    let declared = declared_figures(release);
+    let (false, Some(bytes)) = (declared.is_empty(), document) else { return FittedModels::default() };
     let document = match ModelsDocument::read(bytes) {
         Ok(document) => document,
         Err(error) => {
             let found = format!("{MODELS_DOCUMENT_NAME} of the bundle cannot be read: {error}");
-            return Fitted { findings: vec![Finding::new(codes::MODEL_UNFIT, found, "")], ..Fitted::default() };
+            return FittedModels {
+                findings: vec![Finding::new(codes::MODEL_UNFIT, found, "")],
+                ..FittedModels::default()
+            };
         }
     };
     let report = fit(&document, &Host::of(facts.cores, facts.memory_bytes, facts.gpus.as_ref()));
-    let (mut taken, mut fitted) = (Taken::default(), Fitted::default());
+    let (mut taken, mut fitted) = (UsedResources::default(), FittedModels::default());
     // The release's order is the priority: earlier models choose first.
     for model in &report.models {
         let Some(values) = declared.get(model.name.as_str()) else { continue };
@@ -185,7 +188,7 @@ fn as_declared(value: &SiteValue, figure: u64) -> Value {
 }
 
 /// Returns a blocker if the release's schema does not allow a figure and the site does not set it.
-fn refused(value: &SiteValue, content: &Value, configuration: &SiteConfiguration) -> Option<Finding> {
+fn schema_blocker(value: &SiteValue, content: &Value, configuration: &SiteConfiguration) -> Option<Finding> {
     let is_allowed = || jsonschema::validator_for(&value.schema).is_ok_and(|validator| validator.is_valid(content));
     if configuration.values.contains_key(&value.name) || is_allowed() {
         return None;
@@ -194,7 +197,7 @@ fn refused(value: &SiteValue, content: &Value, configuration: &SiteConfiguration
     Some(Finding::new(codes::MODEL_UNFIT, found, value.schema.to_string()))
 }
 
-fn passed(name: &str, choice: &Choice) -> Finding {
+fn passed_finding(name: &str, choice: &Choice) -> Finding {
     Finding::passed(codes::MODEL_UNFIT, &format!("The model {name} fits"), how(choice), String::new())
 }
 

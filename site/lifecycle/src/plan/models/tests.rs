@@ -75,25 +75,25 @@ pub(crate) fn site(values: &[(&str, Value)]) -> SiteConfiguration {
     SiteConfiguration { values, ..SiteConfiguration::default() }
 }
 
-fn of(facts: &Facts, set: &[(&str, Value)]) -> Fitted {
-    fitted(&fitted_release(), Some(&document(&["llama"])), facts, &site(set))
+fn of(facts: &Facts, set: &[(&str, Value)]) -> FittedModels {
+    fit_models(&fitted_release(), Some(&document(&["llama"])), facts, &site(set))
 }
 
 /// Returns the values that the objects of the release finally get.
-fn resolved(facts: &Facts, set: &[(&str, Value)]) -> ResolvedValues {
+fn resolved_values(facts: &Facts, set: &[(&str, Value)]) -> ResolvedValues {
     let configuration = site(set);
     let computed = computed_values(&Networks::of(&configuration).unwrap(), &of(facts, set).values);
     resolve_values(&fitted_release(), &configuration, &computed).unwrap()
 }
 
-fn blockers(fitted: &Fitted) -> Vec<&str> {
+fn blockers(fitted: &FittedModels) -> Vec<&str> {
     let blockers = fitted.findings.iter().filter(|finding| finding.is_blocker());
     blockers.map(|finding| finding.measured.as_str()).collect()
 }
 
 #[test]
 fn fit_decides_unset_figures() {
-    let values = resolved(&host("two-l4"), &[]);
+    let values = resolved_values(&host("two-l4"), &[]);
     assert_eq!(values["models.llama.tensorParallel"], json!(2), "not the release's default");
     assert_eq!(values["models.llama.context"], json!("131072"), "as a text, which an environment variable must be");
     assert!(values["models.llama.sequences"].as_u64().unwrap() > 1);
@@ -109,7 +109,7 @@ fn accepted_site_figures_count() {
     let set = [("models.llama.tensorParallel", json!(1)), ("models.llama.context", json!("8192"))];
     let facts = host("two-l4");
     assert_eq!(blockers(&of(&facts, &set)), Vec::<&str>::new());
-    let values = resolved(&facts, &set);
+    let values = resolved_values(&facts, &set);
     assert_eq!((&values["models.llama.tensorParallel"], &values["models.llama.context"]), (&json!(1), &json!("8192")));
 
     for (name, content, why) in [
@@ -137,7 +137,7 @@ fn malformed_or_small_figures_block() {
     }
     let values = vec![value("models.llama.memoryBytes", json!({"type": "integer"}), None)];
     let release = ReleaseDocument { values, ..fitted_release() };
-    let of = |set: &[(&str, Value)]| fitted(&release, Some(&document(&["llama"])), &facts, &site(set));
+    let of = |set: &[(&str, Value)]| fit_models(&release, Some(&document(&["llama"])), &facts, &site(set));
     let enough = of(&[]).values["models.llama.memoryBytes"].as_u64().unwrap();
     assert_eq!(blockers(&of(&[("models.llama.memoryBytes", json!(enough))])), Vec::<&str>::new());
     let found = of(&[("models.llama.memoryBytes", json!(enough - 1))]);
@@ -150,7 +150,7 @@ fn malformed_or_small_figures_block() {
 fn unfit_model_blocks() {
     let found = of(&host("none"), &[]);
     assert!(matches!(blockers(&found)[..], [blocker] if blocker.starts_with("llama: llama.cpp reads GGUF")));
-    let two = fitted(
+    let two = fit_models(
         &ReleaseDocument {
             values: ["llama", "twin"].map(|name| value(&format!("models.{name}.context"), json!({}), None)).to_vec(),
             ..fitted_release()
@@ -166,7 +166,7 @@ fn unfit_model_blocks() {
 fn disallowed_fitted_figure_blocks() {
     let schema = json!({"type": "integer", "maximum": 4096});
     let release = ReleaseDocument { values: vec![value("models.llama.context", schema, None)], ..fitted_release() };
-    let of = |set: &[(&str, Value)]| fitted(&release, Some(&document(&["llama"])), &host("two-l4"), &site(set));
+    let of = |set: &[(&str, Value)]| fit_models(&release, Some(&document(&["llama"])), &host("two-l4"), &site(set));
     let refused = of(&[]);
     assert_eq!(blockers(&refused), ["models.llama.context would be 131072, which the release does not allow"]);
     assert!(refused.values.is_empty(), "a rollback does not apply it either");
@@ -176,16 +176,16 @@ fn disallowed_fitted_figure_blocks() {
 #[test]
 fn release_without_models_gets_nothing() {
     let facts = host("two-l4");
-    assert_eq!(fitted(&release(), Some(&document(&["llama"])), &facts, &site(&[])), Fitted::default());
-    assert_eq!(fitted(&fitted_release(), None, &facts, &site(&[])), Fitted::default());
+    assert_eq!(fit_models(&release(), Some(&document(&["llama"])), &facts, &site(&[])), FittedModels::default());
+    assert_eq!(fit_models(&fitted_release(), None, &facts, &site(&[])), FittedModels::default());
     assert!(!is_fitted(&release()) && is_fitted(&fitted_release()));
-    let broken = fitted(&fitted_release(), Some(b"{}"), &facts, &site(&[]));
+    let broken = fit_models(&fitted_release(), Some(b"{}"), &facts, &site(&[]));
     assert!(matches!(blockers(&broken)[..], [blocker] if blocker.contains("cannot be read")));
 }
 
 #[test]
 fn builder_figures_are_known() {
-    assert!(MODEL_FIGURES.iter().all(|name| Figure::named(name).is_some()));
+    assert!(MODEL_FIGURES.iter().all(|name| Figure::from_name(name).is_some()));
 }
 
 #[test]

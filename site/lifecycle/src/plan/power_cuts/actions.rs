@@ -5,13 +5,13 @@
 use std::path::PathBuf;
 
 use landfall_engine::plan::StepId;
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_error_codes::codes;
 use landfall_media::durable;
 use serde_json::{Value, json};
 
 use super::world::{
-    EMPTY_DATABASE, ROWS, SAVED, SEGMENT, SUSPENDED, TABLE, World, append, made, parameters, write_unsynced,
+    EMPTY_DATABASE, ROWS, SAVED, SEGMENT, SUSPENDED, TABLE, World, append, parameters, stand_in_name, write_unsynced,
 };
 use crate::steps;
 use crate::steps::action::Action;
@@ -43,7 +43,7 @@ impl World {
                 Action::KeepCopy(step) => &step.stopped,
                 _ => return None,
             };
-            let aside = action.aside().filter(|_| stopped.workload.name == workload)?;
+            let aside = action.aside_data().filter(|_| stopped.workload.name == workload)?;
             Some((aside.volume(paths), aside.path(paths)))
         };
         self.plan.all().filter_map(|planned| of(&planned.action)).collect()
@@ -103,10 +103,10 @@ impl World {
     fn make(&mut self, id: &StepId, action: &Action) -> Result<(), StepError> {
         self.judge(id)?;
         match action {
-            Action::Supersede(step) => self.write(&made(&id.0), &parameters(&step.after))?,
-            Action::Replace(step) => self.write(&made(&id.0), &parameters(&step.after))?,
-            Action::Retire(step) => return self.write(&made(&step.step.0), b""),
-            _ => self.write(&made(&id.0), &parameters(action))?,
+            Action::Supersede(step) => self.write(&stand_in_name(&id.0), &parameters(&step.after))?,
+            Action::Replace(step) => self.write(&stand_in_name(&id.0), &parameters(&step.after))?,
+            Action::Retire(step) => return self.write(&stand_in_name(&step.step.0), b""),
+            _ => self.write(&stand_in_name(&id.0), &parameters(action))?,
         }
         self.begin_pods(id, Way::Forward)
     }
@@ -117,8 +117,8 @@ impl World {
         self.judge(&id)?;
         let bytes: Vec<u8> = serde_json::from_value(before.clone()).unwrap();
         match action {
-            Action::Retire(step) => self.write(&made(&step.step.0), &bytes),
-            _ => self.write(&made(&id.0), &bytes),
+            Action::Retire(step) => self.write(&stand_in_name(&step.step.0), &bytes),
+            _ => self.write(&stand_in_name(&id.0), &bytes),
         }?;
         self.begin_pods(&id, Way::Back)
     }
@@ -126,7 +126,7 @@ impl World {
     /// Fills the volume as a pod does, with ordinary file writes.
     fn load(&self, step: &Load) -> Result<(), StepError> {
         step.volume.fill(&self.site, || {
-            let volume = step.volume.aside().volume(&self.site.paths);
+            let volume = step.volume.aside_data().volume(&self.site.paths);
             durable::create_folder(&volume.join("base"))?;
             append(&volume.join(TABLE), &SAVED[..4])?;
             write_unsynced(&volume.join(TABLE), &SAVED[4..])?;
@@ -157,20 +157,20 @@ fn is_real(action: &Action) -> bool {
 }
 
 impl Step<World> for Action {
-    fn observe(&self, world: &mut World) -> Result<Observed, StepError> {
+    fn observe(&self, world: &mut World) -> Result<ObservedState, StepError> {
         let found = match self {
-            Self::Stop(stop) if world.is_there(&running(stop)) => Observed::Absent,
-            Self::Stop(_) => Observed::Done,
-            Self::Collect(_) => Observed::Partial("only its act completes it".to_owned()),
+            Self::Stop(stop) if world.is_there(&running(stop)) => ObservedState::Absent,
+            Self::Stop(_) => ObservedState::Done,
+            Self::Collect(_) => ObservedState::Partial("only its act completes it".to_owned()),
             Self::KeepCopy(_) | Self::SetAside(_) | Self::EtcdSnapshot(_) => {
                 steps::resolve(self).observe(&mut world.site)?
             }
             action if is_real(action) => steps::resolve(self).observe(&mut world.site)?,
-            _ => Observed::Absent,
+            _ => ObservedState::Absent,
         };
         Ok(match found {
             // A step that always fails never counts as complete.
-            Observed::Done if world.fail(self).is_err() => Observed::Partial("it fails".to_owned()),
+            ObservedState::Done if world.fail(self).is_err() => ObservedState::Partial("it fails".to_owned()),
             found => found,
         })
     }
@@ -178,8 +178,8 @@ impl Step<World> for Action {
     fn prepare(&self, world: &mut World) -> Result<Value, StepError> {
         let id = world.id_of(self);
         let file = match self {
-            Self::Retire(step) => made(&step.step.0),
-            _ => made(&id.0),
+            Self::Retire(step) => stand_in_name(&step.step.0),
+            _ => stand_in_name(&id.0),
         };
         Ok(json!(world.read(&file)))
     }
@@ -213,7 +213,7 @@ impl Step<World> for Action {
             Self::StageRelease(_) => world.write("content/later", b""),
             Self::Stop(stop) => world.run(stop, stop.replicas),
             Self::Start(start) => world.stop(&start.stopped),
-            Self::SetAside(step) => step.aside().bring_back(&world.site.paths, || world.stop(&step.stopped)),
+            Self::SetAside(step) => step.aside_data().bring_back(&world.site.paths, || world.stop(&step.stopped)),
             Self::KeepCopy(step) => step.bring_back(&world.site, || world.stop(&step.stopped)),
             Self::Load(step) => step.volume.unload(&world.site),
             Self::EtcdSnapshot(_) => steps::resolve(self).undo(&mut world.site, before),

@@ -13,14 +13,14 @@ use landfall_engine::plan::{OnFailure, Operation, Plan, StepId};
 
 use super::restore;
 use super::upgrade::ChangedData;
-use super::upgrade::tests::{restored, side, stop};
+use super::upgrade::tests::{restored_data, side, stop};
 use crate::backups::LiveVolume;
 use crate::steps::action::Action;
 use crate::steps::aside::is_replaced;
 use crate::steps::stop::Stop;
 use landfall_cluster::ObjectName;
 use landfall_media::durable;
-use landfall_media::power::{Fate, Left, Recording};
+use landfall_media::power::{Fate, PowerCutState, Recording};
 use mimalloc::MiMalloc;
 use tempfile::TempDir;
 use world::{EMPTY_DATABASE, ROWS, SAVED, SEGMENT, TABLE, World};
@@ -36,14 +36,14 @@ const FATES: [Fate; 6] = [Fate::Lost, Fate::Kept, Fate::Torn, Fate::Zeroed, Fate
 const STATES: usize = 250;
 const STATES_OF_FAULT: usize = 16;
 
-fn copied() -> ChangedData {
+fn copied_data() -> ChangedData {
     let volume = |folder: &str| LiveVolume { folder: folder.to_owned(), stop: stop() };
     ChangedData::Copied(vec![volume("pvc-1_db_data"), volume("pvc-2_db_log")])
 }
 
 /// Returns two volumes of one workload, with the backup streams of each.
 fn restored_volumes() -> ChangedData {
-    let ChangedData::Restored(mut streams) = restored() else { unreachable!("it is restored") };
+    let ChangedData::Restored(mut streams) = restored_data() else { unreachable!("it is restored") };
     let mut log = streams[0].clone();
     log.stream.rule = "log".to_owned();
     log.volume.folder = "pvc-2_db_log".to_owned();
@@ -81,7 +81,7 @@ fn expect_one_of_two(world: &World, end: End, (birth, goal): (&Outcome, &Outcome
     let running = world.below("running").into_keys().collect::<Vec<_>>();
     assert_eq!(running, birth.running, "{what}: every workload runs that ran");
     assert!(world.below("webhooks").is_empty(), "{what}: webhooks judge again");
-    let (tables, segments) = (world.stored(TABLE), world.stored(SEGMENT));
+    let (tables, segments) = (world.volume_texts(TABLE), world.volume_texts(SEGMENT));
     let volumes = world.volumes();
     let beside: Vec<&String> = tables.keys().filter(|name| !volumes.contains(name)).collect();
     assert!(beside.iter().all(|name| is_replaced(name)), "{what}: {beside:?}");
@@ -93,7 +93,7 @@ fn expect_one_of_two(world: &World, end: End, (birth, goal): (&Outcome, &Outcome
         assert!(!rows.contains(EMPTY_DATABASE), "{what}: {volume} has {rows}");
     }
     let stored = tables.into_values().collect::<String>();
-    for row in world.acknowledged() {
+    for row in world.acknowledged_rows() {
         assert!(stored.contains(&row), "{what}: {row} is lost, there is {stored}");
     }
 }
@@ -108,7 +108,7 @@ struct Outcome {
 impl Outcome {
     fn of(world: &World) -> Self {
         let running = world.below("running").into_keys().collect();
-        Self { release: world.release(), running, tables: world.stored(TABLE) }
+        Self { release: world.release(), running, tables: world.volume_texts(TABLE) }
     }
 }
 
@@ -183,7 +183,7 @@ fn disk(folder: &TempDir) -> PathBuf {
 }
 
 /// Puts the remains of a power cut on the disk and boots the world.
-fn boot(world: &mut World, left: &Left, number: usize) {
+fn boot(world: &mut World, left: &PowerCutState, number: usize) {
     fs_err::remove_dir_all(world.root()).unwrap();
     left.place(world.root()).unwrap();
     world.boot(number);
@@ -216,14 +216,14 @@ fn undone(plan: &Plan<Action>, step: &str) -> (TempDir, World) {
 }
 
 /// Returns the rows of the copies beside the volumes.
-fn beside(world: &World) -> BTreeMap<String, String> {
+fn copy_rows(world: &World) -> BTreeMap<String, String> {
     let volumes = world.volumes();
-    world.stored(TABLE).into_iter().filter(|(name, _)| !volumes.contains(name)).collect()
+    world.volume_texts(TABLE).into_iter().filter(|(name, _)| !volumes.contains(name)).collect()
 }
 
 #[test]
 fn cut_upgrade_ends_as_one_release() {
-    cut(&change(Operation::Upgrade, copied()));
+    cut(&change(Operation::Upgrade, copied_data()));
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn cut_node_rollback_ends_with_one_pack() {
 
 #[test]
 fn cut_rollback_keeping_data_stays_consistent() {
-    cut(&change(Operation::Rollback, copied()));
+    cut(&change(Operation::Rollback, copied_data()));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn cut_restore_ends_with_one_data_set() {
 fn undo_keeps_rows_clients_could_write() {
     for (step, is_kept) in [("load/cache/files", false), ("start/db/db", true), ("check-restored/db/files", true)] {
         let (_folder, world) = undone(&restore::tests::plan(), step);
-        let kept = beside(&world);
+        let kept = copy_rows(&world);
         assert_eq!(kept.values().any(|rows| rows.starts_with(SAVED)), is_kept, "{step}: {kept:?}");
     }
 }
@@ -269,10 +269,10 @@ fn undo_keeps_rows_clients_could_write() {
 fn undo_of_rollback_keeps_client_writes() {
     for step in ["component/db", "stop-again/db/db", "load/db/files", "load/db/log"] {
         let (_folder, world) = undone(&change(Operation::Rollback, restored_volumes()), step);
-        let (kept, noted) = (beside(&world), world.acknowledged());
+        let (kept, noted) = (copy_rows(&world), world.acknowledged_rows());
         assert_eq!(kept.len(), 2, "{step}: pods wrote to both volumes: {kept:?}");
         assert!(!noted.is_empty() && kept.values().all(|rows| !rows.contains(&SAVED[..4])), "{kept:?}");
-        let stored = world.stored(TABLE).into_values().collect::<String>();
+        let stored = world.volume_texts(TABLE).into_values().collect::<String>();
         assert!(noted.iter().all(|row| stored.contains(row)), "{step}: there is {stored}");
     }
 }
@@ -282,5 +282,5 @@ fn restoring_rollback_drops_initial_files() {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new(&disk(&folder), &change(Operation::Rollback, restored_volumes()));
     assert_eq!(world.change(), End::Committed);
-    assert!(beside(&world).is_empty(), "{:?}", beside(&world));
+    assert!(copy_rows(&world).is_empty(), "{:?}", copy_rows(&world));
 }

@@ -10,7 +10,7 @@ use landfall_media::mounted::on_tmpfs;
 use landfall_media::real_disk::{Filesystem, RealDisk};
 
 use super::world::World;
-use super::{Cut, change, change_of_node, copied, restore, restored_volumes};
+use super::{Cut, change, change_of_node, copied_data, restore, restored_volumes};
 use crate::steps::action::Action;
 
 /// Variables of the process: the number of its change, the failing step, and the number of earlier power cuts.
@@ -23,7 +23,7 @@ const CUTS: u32 = 8;
 
 fn changes() -> Vec<Plan<Action>> {
     vec![
-        change(Operation::Upgrade, copied()),
+        change(Operation::Upgrade, copied_data()),
         change(Operation::Rollback, restored_volumes()),
         restore::tests::plan(),
         change_of_node(Operation::Upgrade),

@@ -16,12 +16,12 @@ use landfall_error_codes::codes;
 use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input, Subprocesses};
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 
 use super::actions::resolve;
 use crate::site::Site;
 use crate::steps::action::Action;
-use crate::steps::aside::Aside;
+use crate::steps::aside::AsideData;
 
 /// Rows of each volume before the change, and rows that a backup has.
 pub(super) const ROWS: &str = "rows";
@@ -47,9 +47,9 @@ const CLIENTS: &str = "clients";
 pub(super) type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
 /// Copies with the real program and reports the copies to the disk as unsynced.
-struct Copying;
+struct CopyRunner;
 
-impl CommandRunner for Copying {
+impl CommandRunner for CopyRunner {
     fn run(&self, command: &HostCommand, input: Option<Input<'_>>) -> io::Result<CommandOutput> {
         let output = Subprocesses.run(command, input)?;
         let target = command.arguments.last().map(PathBuf::from).unwrap_or_default();
@@ -70,7 +70,7 @@ pub(super) struct World {
 }
 
 /// Returns the file name of a step's stand-in.
-pub(super) fn made(id: &str) -> String {
+pub(super) fn stand_in_name(id: &str) -> String {
     format!("made/{}", id.replace('/', "."))
 }
 
@@ -78,7 +78,7 @@ impl World {
     /// Opens the site in this folder, whether or not its change has begun.
     pub(super) fn at(root: &Path, plan: &Plan<Action>) -> Self {
         let (_unused, site) = crate::steps::tests::site();
-        let site = Site { paths: SitePaths::below(root.join("host")), commands: Arc::new(Copying), ..site };
+        let site = Site { paths: SitePaths::below(root.join("host")), commands: Arc::new(CopyRunner), ..site };
         Self { site, plan: plan.clone(), fault: None, root: root.to_owned(), boot: 0, rows: 0 }
     }
 
@@ -98,13 +98,13 @@ impl World {
         let place = |name: &str, content: &[u8]| self.write(name, content).unwrap();
         for planned in self.plan.all() {
             match &planned.action {
-                Action::Supersede(step) => place(&made(&planned.id.0), &parameters(&step.before)),
-                Action::Replace(step) => place(&made(&planned.id.0), &parameters(&step.before)),
-                Action::Retire(step) => place(&made(&step.step.0), &parameters(&step.before)),
+                Action::Supersede(step) => place(&stand_in_name(&planned.id.0), &parameters(&step.before)),
+                Action::Replace(step) => place(&stand_in_name(&planned.id.0), &parameters(&step.before)),
+                Action::Retire(step) => place(&stand_in_name(&step.step.0), &parameters(&step.before)),
                 Action::Stop(stop) => place(&format!("running/{}", stop.workload.name), b"1"),
                 Action::StageRelease(_) => place("content/oldest", b"1"),
                 action => {
-                    if let Some(aside) = action.aside() {
+                    if let Some(aside) = action.aside_data() {
                         self.fill(&aside, ROWS);
                     }
                 }
@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    fn fill(&self, aside: &Aside<'_>, rows: &str) {
+    fn fill(&self, aside: &AsideData<'_>, rows: &str) {
         let volume = aside.volume(&self.site.paths);
         durable::create_folder(&volume.join(SEGMENT).with_file_name("")).unwrap();
         for file in [TABLE, SEGMENT] {
@@ -145,7 +145,7 @@ impl World {
             let pins = Outline { operation: plan.operation, steps, closing: plan.closing.len() };
             journals.create(&lock, pins).unwrap()
         };
-        Engine { journal: &mut journal, plan: &plan, resolve, progress: &Silent }.run(self, &|_| {}).unwrap()
+        Engine { journal: &mut journal, plan: &plan, resolve, progress: &SilentProgress }.run(self, &|_| {}).unwrap()
     }
 
     /// Returns true if the change has begun.
@@ -191,7 +191,7 @@ impl World {
     }
 
     /// Returns the entries of the folder of volumes, each with the text of its file named `file`, or an empty text.
-    pub(super) fn stored(&self, file: &str) -> BTreeMap<String, String> {
+    pub(super) fn volume_texts(&self, file: &str) -> BTreeMap<String, String> {
         let entries = fs_err::read_dir(self.site.paths.storage()).unwrap();
         let text = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
         entries
@@ -204,11 +204,11 @@ impl World {
 
     /// Returns the names of all volumes.
     pub(super) fn volumes(&self) -> Vec<String> {
-        self.plan.all().filter_map(|planned| Some(planned.action.aside()?.folder.to_owned())).collect()
+        self.plan.all().filter_map(|planned| Some(planned.action.aside_data()?.folder.to_owned())).collect()
     }
 
     /// Returns the rows that clients know to be stored.
-    pub(super) fn acknowledged(&self) -> Vec<String> {
+    pub(super) fn acknowledged_rows(&self) -> Vec<String> {
         let noted = std::fs::read(self.root.join(CLIENTS).join("noted")).unwrap_or_default();
         // A power cut leaves a partial line or zeros.
         let is_whole = |line: &&str| line.len() > 2 && line.starts_with('|') && line.ends_with('|');
@@ -252,15 +252,15 @@ pub(super) fn parameters(action: &Action) -> Vec<u8> {
     serde_json::to_vec(action).unwrap()
 }
 
-fn failed(error: io::Error) -> StepError {
+fn write_error(error: io::Error) -> StepError {
     StepError::new(codes::SITE_IO, "cannot write").because(error)
 }
 
 /// Appends to a file without a sync, as an ordinary program does.
 pub(super) fn write_unsynced(path: &Path, text: &str) -> Result<(), StepError> {
     let is_new = !path.exists();
-    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(write_error)?;
+    file.write_all(text.as_bytes()).map_err(write_error)?;
     if is_new {
         durable::note_made(path);
     } else {
@@ -273,7 +273,7 @@ pub(super) fn write_unsynced(path: &Path, text: &str) -> Result<(), StepError> {
 pub(super) fn append(path: &Path, text: &str) -> Result<(), StepError> {
     let is_new = !path.exists();
     write_unsynced(path, text)?;
-    durable::sync_file(&File::open(path).map_err(failed)?, path)?;
+    durable::sync_file(&File::open(path).map_err(write_error)?, path)?;
     if is_new { Ok(durable::sync_folder(path.parent().unwrap_or(path))?) } else { Ok(()) }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::UpgradeInputs;
-use super::difference::{ComponentChange, Fate, resolved};
+use super::difference::{ComponentChange, Fate, resolve_objects};
 use crate::plan::install::step;
 use crate::steps::action::Action;
 use crate::steps::canary::Canary;
@@ -61,7 +61,7 @@ impl Obstacle {
     }
 }
 
-fn declared<'a>(inputs: &UpgradeInputs<'a>, component: &str) -> Option<(&'a ComponentEntry, &'a Declared)> {
+fn declared_canary<'a>(inputs: &UpgradeInputs<'a>, component: &str) -> Option<(&'a ComponentEntry, &'a Declared)> {
     let entry = inputs.after.release.components.iter().find(|entry| entry.name == component)?;
     entry.canary.as_ref().map(|canary| (entry, canary))
 }
@@ -83,8 +83,9 @@ impl CanaryChoice {
         objects: &[Value],
         obstacle: Obstacle,
     ) -> Result<Option<Self>, StepError> {
-        let Some((_, canary)) = declared(inputs, &change.component) else { return Ok(None) };
-        let earlier = before.map(|before| resolved(before, inputs.before.documents)).transpose()?.unwrap_or_default();
+        let Some((_, canary)) = declared_canary(inputs, &change.component) else { return Ok(None) };
+        let earlier =
+            before.map(|before| resolve_objects(before, inputs.before.documents)).transpose()?.unwrap_or_default();
         let reason = match (change.fate, obstacle) {
             (Fate::Added, _) => "nothing of it runs yet".to_owned(),
             (_, Obstacle::NotReplaced) => return Ok(None),
@@ -93,13 +94,13 @@ impl CanaryChoice {
             (_, Obstacle::Stops) => "it stops while data changes".to_owned(),
             (_, Obstacle::None) => match unfit(canary, &earlier, objects) {
                 Some(reason) => reason,
-                None => return Ok(Some(Self::tried(canary))),
+                None => return Ok(Some(Self::from_declared(canary))),
             },
         };
         Ok(Some(Self::Skipped { reason }))
     }
 
-    fn tried(canary: &Declared) -> Self {
+    fn from_declared(canary: &Declared) -> Self {
         Self::Tried {
             workload: canary.workload.to_string(),
             proofs: canary.proofs.clone(),
@@ -111,7 +112,7 @@ impl CanaryChoice {
     pub(super) fn step(&self, inputs: &UpgradeInputs<'_>, component: &Component) -> Option<PlannedStep<Action>> {
         let Self::Tried { soak_seconds, .. } = self else { return None };
         let name = &component.owner.component;
-        let (entry, canary) = declared(inputs, name)?;
+        let (entry, canary) = declared_canary(inputs, name)?;
         let action = Canary { component: component.clone(), canary: canary.clone(), seconds: entry.ready_seconds };
         let title = format!("try {name} in one pod before the rest changes");
         Some(step(format!("canary/{name}"), &title, READY_SECONDS + soak_seconds, Action::Canary(action)))

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use super::canary::{CanaryChoice, Obstacle};
 use super::data::ChangedData;
-use super::difference::{ComponentChange, Fate, object_changes, resolved};
-use super::stopped::Stopped;
-use super::{Installed, UpgradeInputs, supersede};
+use super::difference::{ComponentChange, Fate, object_changes, resolve_objects};
+use super::stopped::StoppedWorkloads;
+use super::{EarlierRelease, UpgradeInputs, supersede};
 use crate::plan::components::component_steps;
 use crate::plan::install::step;
-use crate::steps::action::{Action, Made};
+use crate::steps::action::{Action, LastActions};
 use crate::steps::component::{Component, for_each_claim};
 use crate::steps::component_ready::ComponentReady;
 use crate::steps::ready_again::ReadyAgain;
@@ -27,7 +27,7 @@ use landfall_engine::step::StepError;
 const HOLDERS: [&str; 2] = ["Job", "Pod"];
 
 /// Planned steps and the changes that they make.
-pub(super) struct Planned {
+pub(super) struct ComponentPlan {
     /// Notes of readiness before anything changes. Undone last, when everything that a component may need is restored.
     pub(super) noted: Vec<PlannedStep<Action>>,
     pub(super) steps: Vec<PlannedStep<Action>>,
@@ -40,11 +40,11 @@ pub(super) struct Planned {
 
 /// Plans the steps. If the node changes, pods of every component may be briefly unavailable, so the undo waits for all
 /// components.
-pub(super) fn plan(inputs: &UpgradeInputs<'_>, node_changes: bool) -> Result<Planned, StepError> {
+pub(super) fn plan(inputs: &UpgradeInputs<'_>, node_changes: bool) -> Result<ComponentPlan, StepError> {
     let (noted, steps, closing, components) = Default::default();
-    let mut planned = Planned { noted, steps, closing, components, have_stopped: false };
+    let mut planned = ComponentPlan { noted, steps, closing, components, have_stopped: false };
     let wanted = component_steps(&inputs.after)?;
-    let stopped = Stopped::of(inputs);
+    let stopped = StoppedWorkloads::of(inputs);
     let ids: BTreeSet<StepId> = wanted.iter().map(|step| step.id.clone()).collect();
     let mut group = Vec::new();
     for step in wanted {
@@ -57,7 +57,7 @@ pub(super) fn plan(inputs: &UpgradeInputs<'_>, node_changes: bool) -> Result<Pla
         }
     }
     planned.stop_once(inputs, &stopped);
-    planned.removed(inputs, &ids)?;
+    planned.remove_components(inputs, &ids)?;
     if node_changes {
         planned.note_others(inputs);
     }
@@ -74,7 +74,7 @@ fn ready_again(component: &str) -> StepId {
 
 /// Fails if a Secret of the same name changes its type or origin. A type cannot change. The undo of a given Secret that
 /// was generated before would remove the earlier release's Secret.
-fn refuse_other_secret(planned: &PlannedStep<Action>, made: &Made) -> Result<(), StepError> {
+fn refuse_other_secret(planned: &PlannedStep<Action>, made: &LastActions) -> Result<(), StepError> {
     let is_made =
         |kind: &str, namespace: &str, name: &str| made.contains_key(&id(kind, &format!("{namespace}/{name}")));
     let (name, why) = match (&planned.action, made.get(&planned.id)) {
@@ -96,7 +96,7 @@ fn refuse_other_secret(planned: &PlannedStep<Action>, made: &Made) -> Result<(),
 }
 
 /// Returns the component that its step last applied.
-fn made_component<'a>(before: &Installed<'a>, component: &str) -> Option<&'a Component> {
+fn made_component<'a>(before: &EarlierRelease<'a>, component: &str) -> Option<&'a Component> {
     match before.made.get(&id("component", component)) {
         Some(Action::Component(component)) => Some(component),
         _ => None,
@@ -105,7 +105,7 @@ fn made_component<'a>(before: &Installed<'a>, component: &str) -> Option<&'a Com
 
 /// Returns true if a volume of this name has other files. A volume never changes and running pods hold its claim, so
 /// all three are replaced. Two releases share a name only in a namespace with fixed names of claims.
-fn has_other_volume(group: &[PlannedStep<Action>], made: &Made) -> bool {
+fn has_other_volume(group: &[PlannedStep<Action>], made: &LastActions) -> bool {
     group.iter().any(|step| {
         matches!(step.action, Action::Mount(_)) && made.get(&step.id).is_some_and(|known| *known != step.action)
     })
@@ -117,7 +117,7 @@ fn holds_claims(before: &Component, inputs: &UpgradeInputs<'_>, later: &[Value])
         let held = objects.iter().filter(|object| HOLDERS.iter().any(|kind| object["kind"] == *kind));
         held.map(|object| Ok((ObjectName::of(object)?.to_string(), claims_of(object)))).collect()
     };
-    let (earlier, later) = (held(&resolved(before, inputs.before.documents)?)?, held(later)?);
+    let (earlier, later) = (held(&resolve_objects(before, inputs.before.documents)?)?, held(later)?);
     Ok(later.iter().any(|(name, claims)| earlier.get(name).is_some_and(|known| known != claims)))
 }
 
@@ -127,7 +127,7 @@ fn claims_of(object: &Value) -> Vec<String> {
     found
 }
 
-fn made_ready(before: &Installed<'_>, component: &str) -> Option<ComponentReady> {
+fn made_ready(before: &EarlierRelease<'_>, component: &str) -> Option<ComponentReady> {
     match before.made.get(&id("ready", component)) {
         Some(Action::ComponentReady(ready)) => Some(ready.clone()),
         _ => None,
@@ -139,12 +139,12 @@ fn retire(id: &StepId, title: &str, before: Action) -> PlannedStep<Action> {
     step(format!("retire/{id}"), title, 10, action)
 }
 
-impl Planned {
+impl ComponentPlan {
     /// Plans the steps of one component, all of which are in `group`; none if it is unchanged.
     fn component(
         &mut self,
         inputs: &UpgradeInputs<'_>,
-        stopped: &Stopped,
+        stopped: &StoppedWorkloads,
         group: Vec<PlannedStep<Action>>,
     ) -> Result<(), StepError> {
         let Some(after) = group.iter().find_map(|step| match &step.action {
@@ -161,7 +161,7 @@ impl Planned {
         }
         let change = object_changes(&name, before, inputs.before.documents, Some(&after), inputs.after.documents)?;
         let made = inputs.before.made;
-        let objects = resolved(&after, inputs.after.documents)?;
+        let objects = resolve_objects(&after, inputs.after.documents)?;
         let is_remounted = has_other_volume(&group, made)
             || before.map(|before| holds_claims(before, inputs, &objects)).transpose()?.unwrap_or_default();
         // Another component can change data although the component's own objects stay.
@@ -216,7 +216,7 @@ impl Planned {
 
     /// Stops all affected workloads once, before the first component that stops or whose data changes. Nothing stops
     /// while earlier steps run, such as a canary.
-    fn stop_once(&mut self, inputs: &UpgradeInputs<'_>, stopped: &Stopped) {
+    fn stop_once(&mut self, inputs: &UpgradeInputs<'_>, stopped: &StoppedWorkloads) {
         if !std::mem::replace(&mut self.have_stopped, true) {
             self.steps.extend(stopped.stops(inputs.before.release));
         }
@@ -243,7 +243,7 @@ impl Planned {
 
     /// Removes the objects of components that only the earlier release has, after everything that may use them has
     /// changed. Namespaces, secrets and volumes stay.
-    fn removed(&mut self, inputs: &UpgradeInputs<'_>, wanted: &BTreeSet<StepId>) -> Result<(), StepError> {
+    fn remove_components(&mut self, inputs: &UpgradeInputs<'_>, wanted: &BTreeSet<StepId>) -> Result<(), StepError> {
         let before = &inputs.before;
         for component in before.release.components.iter().rev() {
             let id = id("component", &component.name);
@@ -353,7 +353,7 @@ pub(crate) fn changed_objects(
         if is_made_anew && !retired.contains_key(name.as_str()) {
             continue;
         }
-        for object in resolved(component, documents.after)? {
+        for object in resolve_objects(component, documents.after)? {
             // Data objects are not removed with their component.
             let is_made_anew = is_made_anew && !ObjectName::of(&object)?.is_never_pruned();
             let mut editable = if is_made_anew { Vec::new() } else { component.editable_of(&object) };
@@ -388,7 +388,7 @@ fn removed_objects(
         after.iter().map(|changed| ObjectName::of(&changed.object)).collect::<Result<_, _>>()?;
     let mut removed = Vec::new();
     for (component, known) in before {
-        for object in resolved(known, documents)? {
+        for object in resolve_objects(known, documents)? {
             let name = ObjectName::of(&object)?;
             if !name.is_never_pruned() && !kept.contains(&name) {
                 let (component, editable) = ((*component).to_owned(), Vec::new());

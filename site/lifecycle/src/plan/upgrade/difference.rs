@@ -59,8 +59,8 @@ pub struct ObjectChange {
 type Documents = BTreeMap<String, Vec<u8>>;
 
 /// Returns the objects of a component as they are applied.
-pub(super) fn resolved(component: &Component, documents: &Documents) -> Result<Vec<Value>, StepError> {
-    component.resolved(documents)
+pub(super) fn resolve_objects(component: &Component, documents: &Documents) -> Result<Vec<Value>, StepError> {
+    component.resolve_objects(documents)
 }
 
 /// Compares two forms of a component, each with the documents of its own release.
@@ -72,7 +72,7 @@ pub(super) fn object_changes(
     documents_after: &Documents,
 ) -> Result<ComponentChange, StepError> {
     let objects = |component: Option<&Component>, documents: &Documents| {
-        component.map_or(Ok(Vec::new()), |component| resolved(component, documents))
+        component.map_or(Ok(Vec::new()), |component| resolve_objects(component, documents))
     };
     let (old, new) = (objects(before, documents_before)?, objects(after, documents_after)?);
     let (old_by_name, new_by_name) = (by_name(&old)?, by_name(&new)?);

@@ -23,7 +23,7 @@ use super::install::{STAGING_RATE, backup_schedule, content_steps, help_files, h
 use super::restore::{begin_logs, log_streams, resume_webhooks, suspend_webhooks};
 use crate::backups::has_rules;
 use crate::configuration::BackupSettings;
-use crate::steps::action::{Action, Made};
+use crate::steps::action::{Action, LastActions};
 use crate::steps::back_up::BackUp;
 use crate::steps::collect::Collect;
 use crate::steps::mark::AdvanceMark;
@@ -43,13 +43,13 @@ pub use outlook::{ComponentOutlook, DataFate, Experience, Interruption, Outlook,
 
 /// The installed release.
 #[derive(Debug, Clone, Copy)]
-pub struct Installed<'a> {
+pub struct EarlierRelease<'a> {
     /// Its document.
     pub release: &'a ReleaseDocument,
     /// Small documents of the release's head, by name.
     pub documents: &'a BTreeMap<String, Vec<u8>>,
     /// Last action of each step of the site.
-    pub made: &'a Made,
+    pub made: &'a LastActions,
 }
 
 /// Inputs of an upgrade's plan.
@@ -58,7 +58,7 @@ pub struct UpgradeInputs<'a> {
     /// An upgrade or a rollback.
     pub operation: Operation,
     /// The installed release.
-    pub before: Installed<'a>,
+    pub before: EarlierRelease<'a>,
     /// The target release.
     pub after: ComponentInputs<'a>,
     /// ID of the target release's bundle.

@@ -6,11 +6,11 @@ use landfall_release_document::NodeImage;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Installed, UpgradeInputs, missing, supersede};
+use super::{EarlierRelease, UpgradeInputs, missing, supersede};
 use crate::content::{KubernetesSources, NodeParts};
 use crate::plan::install::{image_hosts, registry, step};
 use crate::steps::action::Action;
-use crate::steps::again::Again;
+use crate::steps::again::RunAgain;
 use crate::steps::agent::Agent;
 use crate::steps::etcd_snapshot::{EtcdSnapshot, RemoveEtcdSnapshot};
 use crate::steps::kubeadm_configuration::KubeadmConfiguration;
@@ -72,7 +72,7 @@ pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<NodeSteps, StepError> {
         return Ok(NodeSteps { noted: None, steps, agent, closing: Vec::new(), change: None });
     }
     let replaces_control_plane = node.replaces_control_plane()?;
-    let mut steps = node.brought(replaces_control_plane);
+    let mut steps = node.plan_files(replaces_control_plane);
     let runs_pods = runtime.into_iter().chain(node.kubelet(replaces_control_plane)?);
     let runs_pods = runs_pods.chain([node.agent("replace containerd, the kubelet and the agent")]);
     let serves = node.control_plane(replaces_control_plane)?.into_iter().chain(node.registry());
@@ -101,7 +101,7 @@ struct MadeNode<'a> {
 }
 
 impl<'a> MadeNode<'a> {
-    fn of(installed: &Installed<'a>) -> Result<Self, StepError> {
+    fn of(installed: &EarlierRelease<'a>) -> Result<Self, StepError> {
         let made = |id: &str| installed.made.get(&StepId(id.to_owned())).ok_or_else(|| missing(id));
         let Action::RuntimeConfiguration(runtime) = made("runtime-configuration")? else {
             return Err(missing("runtime-configuration"));
@@ -132,7 +132,7 @@ fn objects(parts: &NodeParts<'_>, configuration: &KubeadmConfiguration, phase: P
 
 /// Plans a step that does nothing going forward. On undo, it re-runs an action of the earlier release.
 fn again(id: impl Into<String>, title: &str, before: Action) -> PlannedStep<Action> {
-    step(id, title, 0, Action::Again(Again { before: Box::new(before) }))
+    step(id, title, 0, Action::Again(RunAgain { before: Box::new(before) }))
 }
 
 /// Returns the first two numbers of a version such as `v1.36.3` or `3.7.3-0`.
@@ -157,7 +157,7 @@ impl Node<'_> {
                 return unfit(format!("{part} cannot change from {from} to {to}: only the last number may differ"));
             }
         }
-        if let Some(reference) = self.after.renamed(&self.before).first() {
+        if let Some(reference) = self.after.changed_references(&self.before).first() {
             return unfit(format!("{reference} is another image in the new release, under the same name"));
         }
         Ok(())
@@ -183,7 +183,7 @@ impl Node<'_> {
     }
 
     /// Plans the files of the later node pack beside the running ones, and the last actions of an undo.
-    fn brought(&self, replaces_control_plane: bool) -> Vec<PlannedStep<Action>> {
+    fn plan_files(&self, replaces_control_plane: bool) -> Vec<PlannedStep<Action>> {
         let mut steps = Vec::new();
         if self.inputs.node_ready {
             steps.push(again("node-ready-again", "note that the node was ready", ready(&self.before)));

@@ -146,7 +146,7 @@ impl Outlook {
     fn with(plan: &Plan<Action>, components: Vec<ComponentOutlook>, experience: &Experience<'_>) -> Self {
         let Seconds { seconds, is_predicted } = experience.of_all(plan.all());
         let after = plan.steps.last().map(|step| step.title.clone()).unwrap_or_default();
-        let lost = lost(plan.operation, &components);
+        let lost = describe_losses(plan.operation, &components);
         Self { seconds, is_predicted, components, point_of_no_return: PointOfNoReturn { after, lost } }
     }
 }
@@ -245,7 +245,7 @@ fn is_copied(plan: &Plan<Action>, component: &str) -> bool {
 }
 
 /// Describes the losses that `landfall rollback` alone cannot restore.
-fn lost(operation: Operation, components: &[ComponentOutlook]) -> Vec<String> {
+fn describe_losses(operation: Operation, components: &[ComponentOutlook]) -> Vec<String> {
     let named = |fate: DataFate| {
         let found = components.iter().filter(|component| component.data == fate);
         found.map(|component| component.component.as_str()).collect::<Vec<_>>().join(", ")
@@ -393,10 +393,10 @@ mod tests {
         };
         let components =
             [outlook("db", DataFate::Copied), outlook("kv", DataFate::Kept), outlook("old", DataFate::Restored)];
-        let upgrade = lost(Operation::Upgrade, &components);
+        let upgrade = describe_losses(Operation::Upgrade, &components);
         assert_eq!(upgrade.len(), 3);
         assert!(upgrade[0].contains("the data of db are removed"), "{upgrade:?}");
         assert!(upgrade[1].contains("old") && !upgrade.join(" ").contains("kv"), "{upgrade:?}");
-        assert_eq!(lost(Operation::Rollback, &components[1..2]), Vec::<String>::new());
+        assert_eq!(describe_losses(Operation::Rollback, &components[1..2]), Vec::<String>::new());
     }
 }

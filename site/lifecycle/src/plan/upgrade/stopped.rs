@@ -14,9 +14,9 @@ use crate::steps::start::Start;
 use crate::steps::stop::Stop;
 
 /// Workloads that stop, by component.
-pub(super) struct Stopped(BTreeMap<String, Vec<Stop>>);
+pub(super) struct StoppedWorkloads(BTreeMap<String, Vec<Stop>>);
 
-impl Stopped {
+impl StoppedWorkloads {
     pub(super) fn of(inputs: &UpgradeInputs<'_>) -> Self {
         let mut all = inputs.clients.clone();
         for (component, data) in inputs.changed_data {
@@ -45,15 +45,15 @@ impl Stopped {
     /// Plans the starts of a component's workloads that the other release has, with the number of pods in `objects`.
     /// `objects` are the component's objects in that release.
     pub(super) fn starts(&self, component: &str, objects: &[Value]) -> Vec<PlannedStep<Action>> {
-        Self::started(component, self.component(component).iter().filter_map(|stop| in_release(stop, objects)))
+        Self::plan_starts(component, self.component(component).iter().filter_map(|stop| in_release(stop, objects)))
     }
 
     /// Plans the starts of a component whose objects do not change, with the earlier number of pods.
     pub(super) fn starts_as_before(&self, component: &str) -> Vec<PlannedStep<Action>> {
-        Self::started(component, self.component(component).iter().cloned())
+        Self::plan_starts(component, self.component(component).iter().cloned())
     }
 
-    fn started(component: &str, wanted: impl Iterator<Item = Stop>) -> Vec<PlannedStep<Action>> {
+    fn plan_starts(component: &str, wanted: impl Iterator<Item = Stop>) -> Vec<PlannedStep<Action>> {
         wanted
             .map(|stopped| {
                 let id = id("start", component, &stopped);

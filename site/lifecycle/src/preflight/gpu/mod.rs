@@ -29,7 +29,7 @@ const MEMORY_TOLERANCE_PERCENT: u64 = 8;
 pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<Finding> {
     let Some(wanted) = wanted else { return Vec::new() };
     let Some(report) = &facts.gpus else {
-        return vec![Finding::new(codes::GPU_NOT_KNOWN, "the facts say nothing about GPUs", needed(wanted))];
+        return vec![Finding::new(codes::GPU_NOT_KNOWN, "the facts say nothing about GPUs", needs_text(wanted))];
     };
     let devices: Vec<Device> = gpus(report).flat_map(|gpu| devices(gpu, wanted.mig)).collect();
     let fitting = devices.iter().filter(|device| device.unfit(wanted).is_none()).count();
@@ -37,7 +37,7 @@ pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<F
     let state = host_state(report, &Needs::default());
     // A lost GPU hides the missing Fabric Manager, which also keeps the others from use.
     let is_hidden = matches!(state, HostState::DeviceLost { .. }) && lacks_fabric_manager(report);
-    let hidden = is_hidden.then(|| fabric_manager::missing(&report.hardware, needed(wanted)));
+    let hidden = is_hidden.then(|| fabric_manager::missing(&report.hardware, needs_text(wanted)));
     let mut findings: Vec<Finding> = obstacle(facts, report, wanted, state).into_iter().chain(hidden).collect();
     let can_be_counted = findings.iter().all(|finding| finding.code == codes::GPU_DEVICE_LOST.id);
     if is_enough && can_be_counted {
@@ -54,7 +54,7 @@ pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<F
     findings.extend(warnings(report).into_iter().map(|(index, warning)| health::finding(index, warning)));
     if !findings.iter().any(Finding::is_blocker) {
         let message = "The host has the GPUs that the release needs";
-        findings.push(Finding::passed(codes::GPU_TOO_FEW, message, counted(fitting, wanted), needed(wanted)));
+        findings.push(Finding::passed(codes::GPU_TOO_FEW, message, count_text(fitting, wanted), needs_text(wanted)));
     }
     findings
 }
@@ -69,7 +69,7 @@ fn old_library(facts: &Facts) -> Option<Finding> {
 
 /// Returns the first obstacle to using any GPU.
 fn obstacle(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements, state: HostState) -> Option<Finding> {
-    let needed = needed(wanted);
+    let needed = needs_text(wanted);
     let none = |found: String| Finding::new(codes::GPU_MISSING, found, needed.clone());
     let blocker = |code: Code, found: &str| Finding::new(code, found, needed.clone());
     Some(match state {
@@ -177,11 +177,11 @@ impl Device {
 
 fn too_few(wanted: &GpuRequirements, devices: &[Device]) -> Finding {
     let unfit: Vec<String> = devices.iter().filter_map(|device| device.unfit(wanted)).collect();
-    let mut found = counted(devices.len() - unfit.len(), wanted);
+    let mut found = count_text(devices.len() - unfit.len(), wanted);
     if !unfit.is_empty() {
         found = format!("{found}; {}", unfit.join(", "));
     }
-    let finding = Finding::new(codes::GPU_TOO_FEW, found, needed(wanted));
+    let finding = Finding::new(codes::GPU_TOO_FEW, found, needs_text(wanted));
     match wanted.mig {
         Some(MigRequirement::Whole) if devices.iter().any(|device| device.is_divided) => finding
             .fix("Turn MIG off, and reset the GPUs while nothing uses them; or use a machine with undivided GPUs.")
@@ -193,13 +193,13 @@ fn too_few(wanted: &GpuRequirements, devices: &[Device]) -> Finding {
     }
 }
 
-fn counted(count: usize, wanted: &GpuRequirements) -> String {
+fn count_text(count: usize, wanted: &GpuRequirements) -> String {
     let what = if wanted.mig == Some(MigRequirement::Divided) { "MIG device" } else { "GPU" };
     format!("{count} fitting {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Describes the release's needs for people.
-fn needed(wanted: &GpuRequirements) -> String {
+fn needs_text(wanted: &GpuRequirements) -> String {
     let plural = if wanted.count == 1 { "" } else { "s" };
     let mut parts = vec![match wanted.mig {
         Some(MigRequirement::Divided) => format!("{} MIG device{plural}", wanted.count),

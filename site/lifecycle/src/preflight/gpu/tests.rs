@@ -8,7 +8,7 @@ fn host(machine: &str) -> Facts {
     Facts { gpus: Some(GpuReport::read(&bytes).unwrap()), ..sample() }
 }
 
-fn wanted(count: u32) -> GpuRequirements {
+fn sample_requirements(count: u32) -> GpuRequirements {
     GpuRequirements { count, memory_bytes: None, compute_capability: None, driver: None, mig: None, plugin: None }
 }
 
@@ -43,7 +43,7 @@ fn machines_have_specific_findings() {
         "vgpu",
         "newer",
     ];
-    let wanted = GpuRequirements { driver: Some("525.60.13".to_owned()), ..wanted(1) };
+    let wanted = GpuRequirements { driver: Some("525.60.13".to_owned()), ..sample_requirements(1) };
     let all: String =
         machines.map(|machine| format!("# {machine}\n{}", text(&findings(&host(machine), Some(&wanted))))).concat();
     insta::assert_snapshot!(all);
@@ -54,7 +54,7 @@ fn lost_gpu_hides_no_other_blocker() {
     let mut facts = host("h100-nvswitch-no-fabric-manager");
     let report = facts.gpus.as_mut().unwrap();
     report.hardware.devices[0].answers = Some(false);
-    let found = findings(&facts, Some(&wanted(4)));
+    let found = findings(&facts, Some(&sample_requirements(4)));
     let found: Vec<_> = found.iter().filter(|finding| finding.is_blocker()).map(|finding| finding.code).collect();
     assert_eq!(found, [codes::GPU_DEVICE_LOST.id, codes::GPU_FABRIC_MANAGER.id]);
 }
@@ -68,7 +68,7 @@ fn release_without_gpus_checks_none() {
 
 #[test]
 fn facts_without_gpus_block() {
-    let found = findings(&sample(), Some(&wanted(1)));
+    let found = findings(&sample(), Some(&sample_requirements(1)));
     assert_eq!(found.iter().map(|finding| finding.code).collect::<Vec<_>>(), [codes::GPU_NOT_KNOWN.id]);
 }
 
@@ -79,18 +79,19 @@ fn gpu_count_memory_and_capability_count() {
             .iter()
             .any(|finding| finding.code == codes::GPU_TOO_FEW.id && finding.is_blocker())
     };
-    let memory = |gibibytes: u64| GpuRequirements { memory_bytes: Some(gibibytes << 30), ..wanted(2) };
-    assert!(!blocks("two-l4", &wanted(2)) && blocks("two-l4", &wanted(3)));
+    let memory = |gibibytes: u64| GpuRequirements { memory_bytes: Some(gibibytes << 30), ..sample_requirements(2) };
+    assert!(!blocks("two-l4", &sample_requirements(2)) && blocks("two-l4", &sample_requirements(3)));
     assert!(!blocks("two-l4", &memory(24)), "nominally 24 GiB, a little less in fact");
     assert!(blocks("two-l4", &memory(40)));
-    let capability = |least: &str| GpuRequirements { compute_capability: Some(least.to_owned()), ..wanted(1) };
+    let capability =
+        |least: &str| GpuRequirements { compute_capability: Some(least.to_owned()), ..sample_requirements(1) };
     assert!(!blocks("two-l4", &capability("8.9")) && blocks("two-l4", &capability("9.0")));
 }
 
 #[test]
 fn whole_and_divided_gpus_differ() {
     let of = |machine: &str, mig| {
-        let wanted = GpuRequirements { mig: Some(mig), ..wanted(1) };
+        let wanted = GpuRequirements { mig: Some(mig), ..sample_requirements(1) };
         let found = findings(&host(machine), Some(&wanted));
         found.iter().any(|finding| finding.code == codes::GPU_TOO_FEW.id && finding.is_blocker())
     };

@@ -174,8 +174,8 @@ fn busy_port_names_its_component() {
     let measured = "TCP 31443 (nginx, process 812), for console: Service/landfall-console; \
                     UDP 30053, for names: Service/dns and shop: Service/dns";
     assert_eq!(busy(preflight(&subject)), [measured]);
-    assert_eq!(busy(upgrade(&subject, Some(&Before { release: &release, host_ports: &none }), &[])), [measured]);
-    let has_all = Before { release: &release, host_ports: &asked };
+    assert_eq!(busy(upgrade(&subject, Some(&EarlierSite { release: &release, host_ports: &none }), &[])), [measured]);
+    let has_all = EarlierSite { release: &release, host_ports: &asked };
     assert!(busy(upgrade(&subject, Some(&has_all), &[])).is_empty(), "the site has them itself");
 }
 

@@ -23,7 +23,7 @@ const fn fault(name: &'static str, spoil: fn(&mut Facts), code: Code, fix: &'sta
     Fault { name, spoil, code, fix, severity: Severity::Blocker }
 }
 
-const fn warned(name: &'static str, spoil: fn(&mut Facts), code: Code, fix: &'static str) -> Fault {
+const fn warning(name: &'static str, spoil: fn(&mut Facts), code: Code, fix: &'static str) -> Fault {
     Fault { severity: Severity::Warning, ..fault(name, spoil, code, fix) }
 }
 
@@ -47,7 +47,7 @@ const FAULTS: &[Fault] = &[
         "apt-get install \"linux-modules-extra-$(uname -r)\"",
     ),
     // Placed after the modules, whose fix is that of the same distribution.
-    warned(
+    warning(
         "distribution",
         |facts| facts.operating_system = "ubuntu 20.04".to_owned(),
         codes::DISTRIBUTION,
@@ -59,25 +59,25 @@ const FAULTS: &[Fault] = &[
         codes::KERNEL_OPTIONS,
         "distribution's own kernel",
     ),
-    warned(
+    warning(
         "endpoint-security",
         |facts| facts.security.as_mut().unwrap().endpoint_programs = Some(vec!["falcon-sensor".to_owned()]),
         codes::ENDPOINT_SECURITY,
         "Exclude /var/lib/landfall",
     ),
-    warned(
+    warning(
         "firewall-unread",
         |facts| facts.network.legacy_filter_unread = true,
         codes::FIREWALL_UNREAD,
         "Install the distribution's package `iptables`",
     ),
-    warned(
+    warning(
         "hardware-clock",
         |facts| facts.ahead_of_hardware_clock_seconds = Some(-7200),
         codes::HARDWARE_CLOCK,
         "hwclock --systohc",
     ),
-    warned(
+    warning(
         "barriers",
         |facts| facts.filesystems[0].options.push("nobarrier".to_owned()),
         codes::NO_BARRIERS,
@@ -152,16 +152,16 @@ const FAULTS: &[Fault] = &[
         codes::FIREWALL_CLOSED,
         "iptables -I FORWARD -i cni0 -j ACCEPT",
     ),
-    warned("flush", |facts| facts.network.flushes_ruleset = true, codes::FIREWALL_FLUSHES, "flush table"),
-    warned("swap", |facts| facts.swap_bytes = 1 << 30, codes::SWAP_ON, "swapoff --all"),
-    warned("nameservers", |facts| facts.network.nameservers.clear(), codes::NO_NAMESERVER, "/etc/resolv.conf"),
-    warned(
+    warning("flush", |facts| facts.network.flushes_ruleset = true, codes::FIREWALL_FLUSHES, "flush table"),
+    warning("swap", |facts| facts.swap_bytes = 1 << 30, codes::SWAP_ON, "swapoff --all"),
+    warning("nameservers", |facts| facts.network.nameservers.clear(), codes::NO_NAMESERVER, "/etc/resolv.conf"),
+    warning(
         "fapolicyd",
         |facts| facts.security.as_mut().unwrap().fapolicyd = true,
         codes::PROGRAM_RULES,
         "fagenrules --load",
     ),
-    warned("sync", |facts| slow_down(facts, 40_000), codes::SLOW_SYNC, "such as an SSD"),
+    warning("sync", |facts| slow_down(facts, 40_000), codes::SLOW_SYNC, "such as an SSD"),
     fault("glibc", |facts| facts.glibc = Some("2.31".to_owned()), codes::GLIBC_TOO_OLD, "glibc 2.34"),
     fault("gpu", |facts| facts.gpus = Some(machine("none")), codes::GPU_MISSING, "pass them through"),
     fault("gpu-driver", |facts| facts.gpus = Some(machine("no-driver")), codes::GPU_NO_DRIVER, "nvidia-driver"),

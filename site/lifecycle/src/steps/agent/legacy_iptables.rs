@@ -31,7 +31,7 @@ pub(super) fn remove_chains(site: &Site, tables: &[&str], chains: &[&str]) -> Re
 fn restore(site: &Site, program: &str, changes: &str) -> Result<(), StepError> {
     let restore = HostCommand::new(format!("{program}-restore")).arguments(["--noflush", "--wait"]);
     let mut input = |pipe: &mut dyn std::io::Write| pipe.write_all(changes.as_bytes());
-    restore.checked(site.commands.run(&restore, Some(&mut input))).map(drop)
+    restore.check_output(site.commands.run(&restore, Some(&mut input))).map(drop)
 }
 
 /// Returns the input of `iptables-restore` that deletes these chains; `None` if the table has none of them.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::site::Site;
 use landfall_agent::settings::AgentSettings;
 use landfall_agent::units::{AGENT, CONTAINERD, KUBELET, OPERATION, SERVICES, SLICE, systemctl};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::files::OwnFile;
 use landfall_host::{files, mounts};
 
@@ -55,13 +55,13 @@ impl Agent {
 }
 
 impl Step<Site> for Agent {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         let observed = files::observe(&self.files(site))?;
-        if observed != Observed::Done {
+        if observed != ObservedState::Done {
             return Ok(observed);
         }
         let lack = SERVICES.iter().find_map(|unit| Self::lack(site, unit));
-        Ok(lack.map_or(Observed::Done, Observed::Partial))
+        Ok(lack.map_or(ObservedState::Done, ObservedState::Partial))
     }
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
@@ -90,7 +90,7 @@ impl Step<Site> for Agent {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        let host: teardown::Before = serde_json::from_value(before["host"].clone()).unwrap_or_default();
+        let host: teardown::ExistingItems = serde_json::from_value(before["host"].clone()).unwrap_or_default();
         teardown::stop_service(site, AGENT)?;
         teardown::stop_pods(site)?;
         teardown::stop_runtime(site)?;

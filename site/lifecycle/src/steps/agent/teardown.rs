@@ -45,7 +45,7 @@ const NAMED: usize = 10;
 /// Items that existed before anything ran, and therefore stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Before {
+pub struct ExistingItems {
     /// Places in which other programs leave files of their own.
     traces: Vec<String>,
     /// Names of network devices and packet-filter tables.
@@ -55,13 +55,13 @@ pub struct Before {
 }
 
 /// Records the existing items before anything runs.
-pub fn before(paths: &SitePaths) -> Result<Before, StepError> {
+pub fn before(paths: &SitePaths) -> Result<ExistingItems, StepError> {
     let mut network: Vec<String> =
         netlink::interfaces().map_err(|error| network_failed("read", error))?.into_iter().map(|one| one.name).collect();
     let tables = netlink::tables().map_err(|error| network_failed("read", error))?;
     network.extend(tables.iter().map(|one| one.name.clone()));
     let tables = tables.into_iter().map(|one| (one.family, one.name)).collect();
-    Ok(Before { traces: traces::present(paths), network, tables })
+    Ok(ExistingItems { traces: traces::present(paths), network, tables })
 }
 
 /// Stops the kubelet and everything that runs in pods. containerd stays.
@@ -142,7 +142,7 @@ pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
             if let Err(errno) = detached
                 && mounts::is_mounted(point)?
             {
-                return Err(files::failed("unmount", point, errno.into()));
+                return Err(files::file_error("unmount", point, errno.into()));
             }
         }
     }
@@ -162,7 +162,7 @@ fn remove_pod_namespaces(paths: &SitePaths) -> Result<(), StepError> {
 }
 
 /// Removes devices and packet-filter tables that did not exist before.
-pub fn remove_network(before: &Before) -> Result<(), StepError> {
+pub fn remove_network(before: &ExistingItems) -> Result<(), StepError> {
     let is_new = |name: &str| !before.network.iter().any(|known| known == name);
     for (device, delete) in DEVICES.into_iter().filter(|(device, _)| is_new(device)) {
         delete(device).map_err(|error| network_failed("delete a device of", error))?;
@@ -178,7 +178,7 @@ pub fn remove_network(before: &Before) -> Result<(), StepError> {
 }
 
 /// Removes the kubelet's chains from an iptables table. Also removes the table if it is new and otherwise empty.
-fn remove_chains(table: &netlink::Table, before: &Before) -> std::io::Result<()> {
+fn remove_chains(table: &netlink::Table, before: &ExistingItems) -> std::io::Result<()> {
     netlink::delete_chains(table, &IPTABLES_CHAINS)?;
     let is_new = !before.tables.iter().any(|(family, name)| (*family, name) == (table.family, &table.name));
     if is_new { netlink::delete_if_idle(table) } else { Ok(()) }
@@ -220,7 +220,7 @@ fn remove_group(group: &Path) -> Result<(), StepError> {
 }
 
 /// Removes files that other programs left in places that did not exist before.
-pub fn remove_traces(paths: &SitePaths, before: &Before) -> Result<(), StepError> {
+pub fn remove_traces(paths: &SitePaths, before: &ExistingItems) -> Result<(), StepError> {
     traces::remove(paths, &before.traces)
 }
 

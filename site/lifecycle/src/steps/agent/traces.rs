@@ -107,7 +107,7 @@ fn remove_empty(folder: &Path) -> Result<(), StepError> {
     if !folder.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Ok(());
     }
-    let entries = fs_err::read_dir(folder).map_err(|error| files::failed("list", folder, error))?;
+    let entries = fs_err::read_dir(folder).map_err(|error| files::file_error("list", folder, error))?;
     entries.flatten().try_for_each(|entry| remove_empty(&entry.path()))?;
     files::remove_folder_if_empty(folder)
 }

@@ -98,13 +98,13 @@ pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
 /// Returns the files of the daily backup.
 pub fn backup_files(site: &Site, landfall: &Path, time: Option<TimeOfDay>) -> Vec<OwnFile> {
     let what = "a backup of all data, and the drill that proves it";
-    timed(site, (BACKUP, backup(landfall, what, "run")), (BACKUP_TIMER, backup_timer(time)))
+    timer_files(site, (BACKUP, backup(landfall, what, "run")), (BACKUP_TIMER, backup_timer(time)))
 }
 
 /// Returns the files of log backups.
 pub fn log_backup_files(site: &Site, landfall: &Path) -> Vec<OwnFile> {
     let what = "a backup of what was written since the last one";
-    timed(site, (LOG_BACKUP, backup(landfall, what, "log")), (LOG_BACKUP_TIMER, log_backup_timer()))
+    timer_files(site, (LOG_BACKUP, backup(landfall, what, "log")), (LOG_BACKUP_TIMER, log_backup_timer()))
 }
 
 /// Returns the text of the unit that answers the console's pods.
@@ -126,7 +126,7 @@ WantedBy=multi-user.target
     )
 }
 
-fn timed(site: &Site, service: (&str, String), timer: (&str, String)) -> Vec<OwnFile> {
+fn timer_files(site: &Site, service: (&str, String), timer: (&str, String)) -> Vec<OwnFile> {
     [service, timer].map(|(name, text)| OwnFile::new(path(site, name), text, 0o644)).into()
 }
 

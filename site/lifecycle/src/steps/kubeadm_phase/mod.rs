@@ -21,7 +21,7 @@ use crate::site::{CONTROL_PLANE_LIMIT, Site};
 use crate::steps::agent::teardown;
 use landfall_agent::programs::Programs;
 use landfall_agent::units::{KUBELET, systemctl};
-use landfall_engine::step::{Observed, Step, StepError};
+use landfall_engine::step::{ObservedState, Step, StepError};
 use landfall_host::command::HostCommand;
 use landfall_host::files;
 use landfall_host::pack::PackId;
@@ -42,25 +42,27 @@ pub struct KubeadmPhase {
 }
 
 impl KubeadmPhase {
-    fn observe_files(&self, site: &Site) -> Observed {
+    fn observe_files(&self, site: &Site) -> ObservedState {
         let wanted = self.phase.files();
         let missing: Vec<_> = wanted.iter().filter(|path| !is_whole(&site.paths.host(path))).collect();
         match missing.first() {
-            None => Observed::Done,
-            Some(_) if missing.len() == wanted.len() => Observed::Absent,
-            Some(path) => {
-                Observed::Partial(format!("{} of {} files are missing, such as {path}", missing.len(), wanted.len()))
-            }
+            None => ObservedState::Done,
+            Some(_) if missing.len() == wanted.len() => ObservedState::Absent,
+            Some(path) => ObservedState::Partial(format!(
+                "{} of {} files are missing, such as {path}",
+                missing.len(),
+                wanted.len()
+            )),
         }
     }
 
-    fn observe_objects(&self, site: &Site) -> Result<Observed, StepError> {
+    fn observe_objects(&self, site: &Site) -> Result<ObservedState, StepError> {
         let programs = Programs::of(&site.paths, &self.pack);
         if !site.paths.admin_kubeconfig().exists() {
-            return Ok(Observed::Absent);
+            return Ok(ObservedState::Absent);
         }
         if self.phase == Phase::KubeletFinalize && !is_whole(&kubelet_kubeconfig(site)) {
-            return Ok(Observed::Partial("the kubelet's kubeconfig is missing".to_owned()));
+            return Ok(ObservedState::Partial("the kubelet's kubeconfig is missing".to_owned()));
         }
         // After a power cut, the control plane may still be starting.
         control_plane_ready::wait(site, &programs, CONTROL_PLANE_LIMIT)?;
@@ -69,24 +71,28 @@ impl KubeadmPhase {
                 let get = programs.kubectl(&["get", "node", &site.node.name, "-o", "jsonpath={.metadata.labels}"]);
                 let labels = answer(site, &programs, &get)?;
                 let marked = String::from_utf8_lossy(&labels).contains("node-role.kubernetes.io/control-plane");
-                Ok(if marked { Observed::Done } else { Observed::Absent })
+                Ok(if marked { ObservedState::Done } else { ObservedState::Absent })
             }
             // `kubelet.conf` then names a file with the kubelet's newest certificate instead of containing one.
             Phase::KubeletFinalize => {
                 let text = files::read_text(&kubelet_kubeconfig(site))?.unwrap_or_default();
-                Ok(if text.contains("kubelet-client-current.pem") { Observed::Done } else { Observed::Absent })
+                Ok(if text.contains("kubelet-client-current.pem") {
+                    ObservedState::Done
+                } else {
+                    ObservedState::Absent
+                })
             }
             _ => {
-                let Some(objects) = self.phase.objects() else { return Ok(Observed::Absent) };
+                let Some(objects) = self.phase.objects() else { return Ok(ObservedState::Absent) };
                 let get = programs
                     .kubectl(&["get", "--ignore-not-found", "-o", "name", "-n", objects.namespace])
                     .arguments(objects.names.iter().copied());
                 let (found, wanted) =
                     (String::from_utf8_lossy(&answer(site, &programs, &get)?).lines().count(), objects.names.len());
                 Ok(match found {
-                    0 => Observed::Absent,
-                    found if found < wanted => Observed::Partial(format!("{found} of {wanted} objects exist")),
-                    _ => Observed::Done,
+                    0 => ObservedState::Absent,
+                    found if found < wanted => ObservedState::Partial(format!("{found} of {wanted} objects exist")),
+                    _ => ObservedState::Done,
                 })
             }
         }
@@ -171,7 +177,7 @@ fn is_whole(path: &PathBuf) -> bool {
 }
 
 impl Step<Site> for KubeadmPhase {
-    fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
+    fn observe(&self, site: &mut Site) -> Result<ObservedState, StepError> {
         if self.phase.files().is_empty() { self.observe_objects(site) } else { Ok(self.observe_files(site)) }
     }
 

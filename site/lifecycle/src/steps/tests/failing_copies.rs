@@ -26,7 +26,7 @@ fn files() -> BTreeMap<&'static str, Vec<u8>> {
 }
 
 fn fill(site: &Site) -> PathBuf {
-    let volume = step().aside().volume(&site.paths);
+    let volume = step().aside_data().volume(&site.paths);
     durable::create_folder(&volume.join("base")).unwrap();
     for (name, bytes) in files() {
         durable::write_file(&volume.join(name), &bytes, 0o640).unwrap();
@@ -55,7 +55,7 @@ impl CommandRunner for FailingCopy {
         let Failure::After(count) = self.0 else {
             return match self.0 {
                 Failure::NotStarted => Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error())),
-                _ => Ok(said("cannot create directory: Input/output error")),
+                _ => Ok(failed_output("cannot create directory: Input/output error")),
             };
         };
         let target = PathBuf::from(command.arguments.last().unwrap());
@@ -64,17 +64,17 @@ impl CommandRunner for FailingCopy {
             let length = if index < count { bytes.len() } else { bytes.len() / 2 };
             durable::write_file(&target.join(name), &bytes[..length], 0o640).unwrap();
         }
-        Ok(said("error reading 'rows': Input/output error"))
+        Ok(failed_output("error reading 'rows': Input/output error"))
     }
 }
 
-fn said(text: &str) -> CommandOutput {
+fn failed_output(text: &str) -> CommandOutput {
     CommandOutput { stderr: format!("/bin/cp: {text}").into_bytes(), ..CommandOutput::default() }
 }
 
 /// Asserts that only the unchanged volume exists.
 fn expect_only_the_volume(site: &Site, what: &str) {
-    assert!(is_whole(&step().aside().volume(&site.paths)), "{what}");
+    assert!(is_whole(&step().aside_data().volume(&site.paths)), "{what}");
     assert_eq!(fs_err::read_dir(site.paths.storage()).unwrap().count(), 1, "{what}");
     assert_eq!(ReplacedData::all(&site.paths).unwrap(), [], "{what}");
 }
@@ -88,7 +88,7 @@ fn failed_copy_costs_no_data() {
         let error = step().act(&mut site, &Value::Null).unwrap_err();
         assert_eq!(error.code(), codes::NODE_PROGRAM, "{failure:?}");
         assert!(is_whole(&volume), "{failure:?}");
-        assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent, "{failure:?}");
+        assert_eq!(step().observe(&mut site).unwrap(), ObservedState::Absent, "{failure:?}");
         // Undo does not contact the cluster.
         step().undo(&mut site, &Value::Null).unwrap();
         expect_only_the_volume(&site, &format!("{failure:?}"));
@@ -96,7 +96,7 @@ fn failed_copy_costs_no_data() {
         assert_eq!(step().act(&mut site, &Value::Null).unwrap_err().code(), codes::NODE_PROGRAM, "{failure:?}");
         site.commands = Arc::new(Subprocesses);
         step().act(&mut site, &Value::Null).unwrap();
-        assert!(is_whole(&step().aside().path(&site.paths)) && is_whole(&volume), "{failure:?}");
+        assert!(is_whole(&step().aside_data().path(&site.paths)) && is_whole(&volume), "{failure:?}");
         assert_eq!(fs_err::read_dir(site.paths.storage()).unwrap().count(), 2, "{failure:?}");
     }
 }
@@ -111,7 +111,7 @@ fn copy_on_full_disk_costs_no_data() {
     let error = step().act(&mut site, &Value::Null).unwrap_err();
     assert!(error.to_string().contains("No space left on device"), "{error}");
     assert!(is_whole(&volume));
-    assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent);
+    assert_eq!(step().observe(&mut site).unwrap(), ObservedState::Absent);
     step().undo(&mut site, &Value::Null).unwrap();
     expect_only_the_volume(&site, "after the undo");
 }

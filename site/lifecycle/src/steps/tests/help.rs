@@ -61,11 +61,11 @@ fn later_release_replaces_help_files() {
     let later = helping(&[("man/man1/landfall.1", "new")]);
     fixture.site.commands = later.site.commands.clone();
     fixture.site.bundle = "fedcba987654".to_owned();
-    assert!(matches!(HelpFiles {}.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
+    assert!(matches!(HelpFiles {}.observe(&mut fixture.site).unwrap(), ObservedState::Partial(_)));
     HelpFiles {}.act(&mut fixture.site, &Value::Null).unwrap();
     assert_eq!(
         (fixture.read(PAGE), HelpFiles {}.observe(&mut fixture.site).unwrap()),
-        ("new".to_owned(), Observed::Done)
+        ("new".to_owned(), ObservedState::Done)
     );
     assert!(!fixture.site.paths.host(gone).exists());
 }

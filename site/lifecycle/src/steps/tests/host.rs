@@ -10,7 +10,7 @@ fn identity_is_written_and_undone() {
     });
     fixture.write("/etc/landfall/site.uuid", "one\n");
     fixture.write("/var/lib/landfall/site.uuid", "other\n");
-    assert!(matches!(Identity {}.observe(&mut fixture.site).unwrap(), Observed::Foreign(_)));
+    assert!(matches!(Identity {}.observe(&mut fixture.site).unwrap(), ObservedState::Foreign(_)));
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn host_tuning_restores_earlier_state() {
     let before = modules.prepare(&mut fixture.site).unwrap();
     modules.act(&mut fixture.site, &before).unwrap();
     fixture.folder("/sys/module/br_netfilter");
-    assert_eq!(modules.observe(&mut fixture.site).unwrap(), Observed::Done);
+    assert_eq!(modules.observe(&mut fixture.site).unwrap(), ObservedState::Done);
     modules.undo(&mut fixture.site, &before).unwrap();
     assert_eq!(fixture.ran(), ["/sbin/modprobe br_netfilter", "/sbin/modprobe -r br_netfilter"]);
 }
@@ -67,9 +67,9 @@ fn volume_folder_is_root_only() {
     let mode = || std::fs::metadata(&storage).unwrap().permissions().mode() & 0o7777;
     fixture.there_and_back(&Storage {}, |_| assert_eq!(mode(), 0o700));
     fixture.folder("/var/lib/landfall/storage/pvc-1_a_b");
-    assert!(matches!(Storage {}.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
+    assert!(matches!(Storage {}.observe(&mut fixture.site).unwrap(), ObservedState::Partial(_)));
     Storage {}.act(&mut fixture.site, &Value::Null).unwrap();
-    assert_eq!((Storage {}.observe(&mut fixture.site).unwrap(), mode()), (Observed::Done, 0o700));
+    assert_eq!((Storage {}.observe(&mut fixture.site).unwrap(), mode()), (ObservedState::Done, 0o700));
     Storage {}.undo(&mut fixture.site, &Value::Null).unwrap();
     assert!(storage.join("pvc-1_a_b").exists(), "volumes are data, which no step removes");
 }
@@ -110,5 +110,5 @@ fn hosts_entry_keeps_other_lines() {
     fixture.folder("/etc");
     fixture.there_and_back(&step, |fixture| assert!(fixture.read("/etc/hosts").starts_with("127.0.0.1 localhost\n")));
     fixture.write("/etc/hosts", "10.0.0.1 api.landfall.internal\n");
-    assert!(matches!(step.observe(&mut fixture.site).unwrap(), Observed::Foreign(_)));
+    assert!(matches!(step.observe(&mut fixture.site).unwrap(), ObservedState::Foreign(_)));
 }

@@ -32,11 +32,11 @@ fn phase_repeats_over_leftovers() {
     let mut fixture = Fixture::new();
     fixture.folder("/etc/kubernetes/manifests");
     let step = KubeadmPhase { pack: pack::sample(), phase: Phase::ControlPlane };
-    assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Absent);
+    assert_eq!(step.observe(&mut fixture.site).unwrap(), ObservedState::Absent);
     // kubeadm would keep the empty file.
     fixture.write("/etc/kubernetes/manifests/kube-apiserver.yaml", "");
     fixture.write("/etc/kubernetes/manifests/kube-scheduler.yaml", "whole");
-    assert!(matches!(step.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
+    assert!(matches!(step.observe(&mut fixture.site).unwrap(), ObservedState::Partial(_)));
     step.act(&mut fixture.site, &Value::Null).unwrap();
     assert!(!fixture.site.paths.host("/etc/kubernetes/manifests/kube-apiserver.yaml").exists());
     let programs = "/var/lib/landfall/node/v1.36.3-0123456789ab/bin";
@@ -81,7 +81,7 @@ fn control_plane_timeout_names_logs() {
     let step = ControlPlaneReady { pack: pack::sample(), seconds: 0 };
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
     assert_eq!(error.code(), codes::NODE_TIMEOUT);
-    let hint = Coded::hint(&error).unwrap().replace(&*fixture.root.path().to_string_lossy(), "");
+    let hint = CodedError::hint(&error).unwrap().replace(&*fixture.root.path().to_string_lossy(), "");
     for folder in [
         "/var/log/pods/kube-system_etcd-",
         "/var/log/pods/kube-system_kube-apiserver-",
@@ -101,7 +101,7 @@ fn unanswered_query_is_retried() {
     });
     fixture.write("/etc/kubernetes/admin.conf", "whole");
     let step = KubeadmPhase { pack: pack::sample(), phase: Phase::Proxy };
-    assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Absent);
+    assert_eq!(step.observe(&mut fixture.site).unwrap(), ObservedState::Absent);
     assert_eq!(fixture.ran().iter().filter(|line| line.contains("--ignore-not-found")).count(), 2);
 }
 
@@ -111,7 +111,7 @@ fn kubelet_gets_missing_kubeconfig_first() {
     fixture.write("/etc/kubernetes/admin.conf", "whole");
     fixture.write("/etc/kubernetes/kubelet.conf", "");
     let step = KubeadmPhase { pack: pack::sample(), phase: Phase::KubeletFinalize };
-    assert!(matches!(step.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
+    assert!(matches!(step.observe(&mut fixture.site).unwrap(), ObservedState::Partial(_)));
     assert_eq!(fixture.ran(), Vec::<String>::new(), "it would not answer");
     step.act(&mut fixture.site, &Value::Null).unwrap();
     let ran = fixture.ran();

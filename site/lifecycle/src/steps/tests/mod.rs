@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex};
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_media::counters::IoCounters;
 use landfall_media::durable;
 use landfall_media::mounted::in_own_network;
-use landfall_media::progress::{Event, Progress, Silent};
+use landfall_media::progress::{Event, Progress, SilentProgress};
 use landfall_media::store::ContentStore;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -40,7 +40,7 @@ use super::storage::Storage;
 use crate::content::{PlacedFile, PlannedLink};
 use crate::site::{Site, UndoScope};
 use landfall_agent::settings;
-use landfall_engine::step::{Observed, Step};
+use landfall_engine::step::{ObservedState, Step};
 use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input};
 use landfall_host::facts::CgroupDriver;
 use landfall_host::hosts_entry::HostsEntry;
@@ -52,9 +52,9 @@ type Answer = dyn Fn(&HostCommand) -> bool + Send + Sync;
 
 /// Progress that keeps the reported events.
 #[derive(Default)]
-struct Collected(Mutex<Vec<Event>>);
+struct EventCollector(Mutex<Vec<Event>>);
 
-impl Progress for Collected {
+impl Progress for EventCollector {
     fn event(&self, event: Event) {
         self.0.lock().unwrap().push(event);
     }
@@ -103,7 +103,7 @@ impl Fixture {
             release: Arc::new(crate::plan::install::tests::release()),
             documents: Arc::new(BTreeMap::new()),
             node: NodeIdentity { name: "node-1".to_owned(), address: address() },
-            progress: Arc::new(Silent),
+            progress: Arc::new(SilentProgress),
             commands: Arc::clone(&recorder) as Arc<dyn CommandRunner>,
             payload: payload.into(),
             media_path: PathBuf::new(),
@@ -151,10 +151,10 @@ impl Fixture {
     /// Does the step twice, then undoes it twice. `check` sees the site while the step is done.
     fn there_and_back(&mut self, step: &dyn Step<Site>, check: impl FnOnce(&Self)) {
         let born = self.tree();
-        assert_eq!(step.observe(&mut self.site).unwrap(), Observed::Absent);
+        assert_eq!(step.observe(&mut self.site).unwrap(), ObservedState::Absent);
         let before = step.prepare(&mut self.site).unwrap();
         step.act(&mut self.site, &before).unwrap();
-        assert_eq!(step.observe(&mut self.site).unwrap(), Observed::Done);
+        assert_eq!(step.observe(&mut self.site).unwrap(), ObservedState::Done);
         let done = self.tree();
         assert_ne!(born, done);
         step.act(&mut self.site, &before).unwrap();
@@ -165,7 +165,7 @@ impl Fixture {
             step.undo(&mut self.site, &before).unwrap();
             assert_eq!(born, self.tree());
         }
-        assert_eq!(step.observe(&mut self.site).unwrap(), Observed::Absent);
+        assert_eq!(step.observe(&mut self.site).unwrap(), ObservedState::Absent);
     }
 
     /// Removes one new file at a time, as if a power cut had prevented its write, and completes the step.
@@ -185,7 +185,11 @@ impl Fixture {
             }
             fs_err::remove_file(path).unwrap();
             let observed = step.observe(&mut self.site).unwrap();
-            assert!(!matches!(observed, Observed::Done | Observed::Foreign(_)), "{}: {observed:?}", path.display());
+            assert!(
+                !matches!(observed, ObservedState::Done | ObservedState::Foreign(_)),
+                "{}: {observed:?}",
+                path.display()
+            );
             step.act(&mut self.site, before).unwrap();
             assert_eq!(*done, self.tree(), "completed without {}", path.display());
         }
@@ -212,7 +216,7 @@ fn address() -> IpAddr {
     [10, 99, 0, 11].into()
 }
 
-fn placed(fixture: &Fixture, path: &str, links: &[&str]) -> PlacedFile {
+fn placed_file(fixture: &Fixture, path: &str, links: &[&str]) -> PlacedFile {
     let content = format!("the content of {path}");
     PlacedFile {
         path: path.to_owned(),
@@ -230,33 +234,33 @@ fn mode(fixture: &Fixture, path: &str) -> u32 {
 #[test]
 fn node_and_artifact_files_are_placed() {
     let mut fixture = Fixture::new();
-    let files = vec![placed(&fixture, "kubernetes", &["kubelet", "kubectl"]), placed(&fixture, "runc", &[])];
+    let files = vec![placed_file(&fixture, "kubernetes", &["kubelet", "kubectl"]), placed_file(&fixture, "runc", &[])];
     fixture.there_and_back(&NodeFiles { pack: pack::sample(), files }, |fixture| {
         assert_eq!(
             fixture.read("/var/lib/landfall/node/v1.36.3-0123456789ab/bin/kubectl"),
             "the content of kubernetes"
         );
     });
-    let files = vec![placed(&fixture, "weights/part", &[])];
+    let files = vec![placed_file(&fixture, "weights/part", &[])];
     let step = ArtifactFiles { artifact: "model".to_owned(), files, executable: false };
     fixture.there_and_back(&step, |fixture| {
         assert_eq!(fixture.read("/var/lib/landfall/files/model/weights/part"), "the content of weights/part");
         assert_eq!(mode(fixture, "/var/lib/landfall/files/model/weights/part"), 0o444);
     });
-    let files = vec![placed(&fixture, "landfall-gpu", &[])];
+    let files = vec![placed_file(&fixture, "landfall-gpu", &[])];
     let step = ArtifactFiles { artifact: "gpu".to_owned(), files, executable: true };
     fixture.there_and_back(&step, |fixture| {
         assert_eq!(mode(fixture, "/var/lib/landfall/files/gpu/landfall-gpu"), 0o555);
     });
-    let decayed = placed(&fixture, "decayed", &[]);
+    let decayed = placed_file(&fixture, "decayed", &[]);
     let blob = fixture.site.paths.blob(&decayed.blob);
     durable::write_file(&blob, b"the content of DECAYED", 0o644).unwrap();
     let step = ArtifactFiles { artifact: "model".to_owned(), files: vec![decayed], executable: false };
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err();
     assert_eq!(error.code().id, "LF4105");
     assert!(error.to_string().contains("for decayed differs from what was staged"), "{error}");
-    assert!(Coded::hint(&error).is_some_and(|hint| hint.contains("landfall stage")));
-    let mut lost = placed(&fixture, "lost", &[]);
+    assert!(CodedError::hint(&error).is_some_and(|hint| hint.contains("landfall stage")));
+    let mut lost = placed_file(&fixture, "lost", &[]);
     lost.blob = Sha256([7; 32]);
     let step = ArtifactFiles { artifact: "model".to_owned(), files: vec![lost], executable: false };
     let error = step.act(&mut fixture.site, &Value::Null).unwrap_err().to_string();
@@ -308,7 +312,7 @@ fn cluster_secrets_are_drawn_once() {
     let (token, other) = (cluster_secrets::token_path(&fixture.site), cluster_secrets::encryption_path(&fixture.site));
     let drawn = fs_err::read(&token).unwrap();
     fs_err::remove_file(&other).unwrap();
-    assert!(matches!(step.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
+    assert!(matches!(step.observe(&mut fixture.site).unwrap(), ObservedState::Partial(_)));
     step.act(&mut fixture.site, &Value::Null).unwrap();
     assert_eq!((fs_err::read(&token).unwrap(), other.exists()), (drawn, true));
 }
@@ -341,7 +345,7 @@ fn units_are_installed_and_undone() {
     fixture.folder("/etc/systemd/system");
     fixture.folder("/usr/local/bin");
     let step = Agent { settings: settings::sample(address()) };
-    assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Absent);
+    assert_eq!(step.observe(&mut fixture.site).unwrap(), ObservedState::Absent);
     let before = step.prepare(&mut fixture.site).unwrap();
     assert_eq!(before["command"], json!(false));
     step.act(&mut fixture.site, &before).unwrap();
@@ -352,7 +356,7 @@ fn units_are_installed_and_undone() {
         "restart --no-block landfall-kubelet.service",
     ];
     assert_eq!(fixture.ran(), expected.map(|arguments| format!("/bin/systemctl {arguments}")));
-    assert_eq!(step.observe(&mut fixture.site).unwrap(), Observed::Done);
+    assert_eq!(step.observe(&mut fixture.site).unwrap(), ObservedState::Done);
     let names = ["landfall.slice", "landfall-containerd.service", "landfall-kubelet.service", "landfall-agent.service"];
     let files = names.map(|name| format!("== {name}\n{}", fixture.read(&format!("/etc/systemd/system/{name}"))));
     insta::assert_snapshot!(format!(
@@ -367,12 +371,12 @@ fn units_are_installed_and_undone() {
         step.act(&mut fixture.site, &before).unwrap();
         step.observe(&mut fixture.site).unwrap()
     };
-    let does_not = |what: &str| Observed::Partial(what.to_owned());
+    let does_not = |what: &str| ObservedState::Partial(what.to_owned());
     assert_eq!(fails("is-active"), does_not("landfall-containerd.service does not run"));
     assert_eq!(
         fails("is-enabled --quiet landfall-kubelet"),
         does_not("landfall-kubelet.service does not start at boot")
     );
     // The kubelet cannot run before kubeadm.
-    assert_eq!(fails("is-active --quiet landfall-kubelet"), Observed::Done);
+    assert_eq!(fails("is-active --quiet landfall-kubelet"), ObservedState::Done);
 }

@@ -9,8 +9,8 @@ use super::*;
 use crate::steps::node_images::NodeImages;
 use crate::steps::wait;
 
-fn collected(fixture: &mut Fixture) -> Arc<Collected> {
-    let collected = Arc::new(Collected::default());
+fn collect_events(fixture: &mut Fixture) -> Arc<EventCollector> {
+    let collected = Arc::new(EventCollector::default());
     fixture.site.progress = Arc::clone(&collected) as Arc<dyn Progress>;
     collected
 }
@@ -27,7 +27,7 @@ fn imported_images_are_counted() {
     // A repeated layer is sent once.
     let layers = vec![layer.clone(), layer];
     let image = ImageEntry { reference: "registry.example/image:1".to_owned(), manifest, config, layers };
-    let collected = collected(&mut fixture);
+    let collected = collect_events(&mut fixture);
     let step = NodeImages { pack: landfall_host::pack::sample(), images: vec![image] };
     // This containerd lists no images.
     assert_eq!(step.act(&mut fixture.site, &Value::Null).unwrap_err().code(), codes::NODE_PROGRAM);
@@ -43,7 +43,7 @@ fn imported_images_are_counted() {
 #[test]
 fn wait_reports_its_reason() {
     let mut fixture = Fixture::new();
-    let collected = collected(&mut fixture);
+    let collected = collect_events(&mut fixture);
     let mut lacks = vec![StepError::new(codes::NODE_TIMEOUT, "it is dark").because("the sun is down")];
     wait::until(&fixture.site, "it is light", Duration::from_mins(1), || lacks.pop()).unwrap();
     let events = collected.0.lock().unwrap();

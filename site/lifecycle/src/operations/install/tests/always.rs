@@ -30,7 +30,7 @@ fn with_node(vendor: &Vendor, counter: u64) -> Vec<u8> {
 
 /// Writes the journal of an install with all steps done, as planned for a usual host. Most of these steps need root.
 fn install(site: &Fixture) {
-    let mut prepared = site.prepared();
+    let mut prepared = site.prepared_install();
     let TrustedRelease { release, documents, .. } = &prepared.planned.release;
     let planned = plan_install(&InstallInputs {
         release,

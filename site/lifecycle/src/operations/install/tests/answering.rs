@@ -30,7 +30,7 @@ pub(in crate::operations) fn give_cluster(site: &Fixture, folder: &str) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let volume = site.operations.paths.storage().join(folder);
-    let known = known(volume.to_str().unwrap());
+    let known = known_answers(volume.to_str().unwrap());
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             // The client may be gone.
@@ -48,7 +48,7 @@ pub(in crate::operations) fn give_cluster(site: &Fixture, folder: &str) {
 }
 
 /// Returns the known answers by path.
-fn known(volume: &str) -> BTreeMap<&'static str, Value> {
+fn known_answers(volume: &str) -> BTreeMap<&'static str, Value> {
     let kind = |name: &str, kind: &str, namespaced: bool| json!({"name": name, "kind": kind, "namespaced": namespaced});
     let only = |name: &str, of: &str, namespaced: bool| json!({"resources": [kind(name, of, namespaced)]});
     let core = [

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedLicense, RevokedRelease};
-use landfall_license::usage::{Counts, UsageReport, Wanted};
+use landfall_license::usage::{Counts, ReportExpectations, UsageReport};
 use landfall_support::archive;
 use landfall_support::carry::{CarryManifest, MANIFEST, PartKind, SiteInventory};
 
 use super::licensed::{license, machine};
 use super::*;
-use crate::operations::{Incoming, IncomingVerdict, TakenIn};
+use crate::operations::{IncomingFiles, IncomingVerdict, TakenIn};
 
 const NAME: &str = "acme-1.license";
 
 /// Returns an installed machine whose release needs a license that it lacks.
-fn installed(vendor: &Vendor) -> Fixture {
+fn installed_machine(vendor: &Vendor) -> Fixture {
     let fixture = machine(vendor);
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     durable::create_folder(&fixture.path("back")).unwrap();
     fixture
 }
@@ -41,7 +41,7 @@ fn bring_license(fixture: &Fixture, vendor: &Vendor, id: &str) {
 
 /// Takes in the folder, or returns file and code of each refusal.
 fn take(fixture: &Fixture) -> std::result::Result<TakenIn, Vec<(String, &'static str)>> {
-    let incoming = Incoming::find(&fixture.path("back")).unwrap();
+    let incoming = IncomingFiles::find(&fixture.path("back")).unwrap();
     match fixture.operations.check_incoming(&incoming).unwrap() {
         IncomingVerdict::Fit(checked) => Ok(fixture.operations.take_in(*checked).unwrap()),
         IncomingVerdict::Refused(refused) => Err(refused
@@ -51,7 +51,7 @@ fn take(fixture: &Fixture) -> std::result::Result<TakenIn, Vec<(String, &'static
     }
 }
 
-fn refused(file: &str, code: &'static str) -> (String, &'static str) {
+fn refused_file(file: &str, code: &'static str) -> (String, &'static str) {
     (file.to_owned(), code)
 }
 
@@ -60,7 +60,7 @@ fn carried_documents_are_signed_without_secrets() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut fixture = machine(&vendor);
     fixture.license = Some(license(&fixture, &vendor, "acme-1", |_| {}));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let (operations, stick) = (&fixture.operations, fixture.path("out"));
     assert_eq!(operations.carry_out(&stick, Duration::from_mins(1)).unwrap_err().code(), codes::CARRY_FOLDER);
     durable::create_folder(&stick).unwrap();
@@ -90,7 +90,7 @@ fn carried_documents_are_signed_without_secrets() {
         assert!(!String::from_utf8_lossy(bytes).contains(canary), "{name}");
     }
     let usage = UsageReport::read("usage.json", &read("usage.json")).unwrap();
-    usage.verify(&Wanted { terms: None, keys: vec![key.id()] }).unwrap();
+    usage.verify(&ReportExpectations { terms: None, keys: vec![key.id()] }).unwrap();
     let inventory = SiteInventory::read("inventory.json", &read("inventory.json")).unwrap();
     assert_eq!((inventory.releases[0].version.as_str(), inventory.license.as_deref()), ("1.0.0", Some("acme-1")));
     assert_eq!((inventory.root.unwrap().fingerprint, inventory.revocation), (vendor.root.fingerprint(), 0));
@@ -111,7 +111,7 @@ fn empty_machine_carries_nothing_out() {
 #[test]
 fn license_revocation_and_bundle_come_together() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
-    let fixture = installed(&vendor);
+    let fixture = installed_machine(&vendor);
     let mut next = release(4);
     next["version"] = "1.1.0".into();
     durable::write_file(&fixture.path("back/tiny.landfall"), &bundle(&vendor, &next), 0o644).unwrap();
@@ -129,11 +129,11 @@ fn license_revocation_and_bundle_come_together() {
 #[test]
 fn bad_file_refuses_all_others() {
     let [vendor, stranger] = [(); 2].map(|()| Vendor::new(KeyKind::Ed25519).unwrap());
-    let fixture = installed(&vendor);
+    let fixture = installed_machine(&vendor);
     let before = fixture.contents();
     bring_license(&fixture, &vendor, "acme-1");
     revoke(&fixture, &vendor, 1, Vec::new(), &["acme-1"]);
-    assert_eq!(take(&fixture).unwrap_err(), [refused(NAME, "LF4705")], "it is revoked by the file beside it");
+    assert_eq!(take(&fixture).unwrap_err(), [refused_file(NAME, "LF4705")], "it is revoked by the file beside it");
     revoke(&fixture, &stranger, 1, Vec::new(), &[]);
     durable::write_file(&fixture.path("back/tiny.landfall"), &bundle(&stranger, &release(4)), 0o644).unwrap();
     let found = take(&fixture).unwrap_err();
@@ -145,28 +145,28 @@ fn bad_file_refuses_all_others() {
     let mut next = release(4);
     next["version"] = "1.1.0".into();
     durable::write_file(&fixture.path("back/tiny.landfall"), &bundle(&vendor, &next), 0o644).unwrap();
-    assert_eq!(take(&fixture).unwrap_err(), [refused("back", codes::REVOKED.id)]);
+    assert_eq!(take(&fixture).unwrap_err(), [refused_file("back", codes::REVOKED.id)]);
     assert_eq!(fixture.contents(), before, "nothing was changed");
     durable::remove_file(&fixture.path("back/tiny.landfall")).unwrap();
     assert_eq!(take(&fixture).unwrap().revocation, Some(1));
     revoke(&fixture, &vendor, 1, Vec::new(), &[]);
-    assert_eq!(take(&fixture).unwrap_err(), [refused(REVOCATION_FILE_NAME, codes::REVOCATION_DIFFERS.id)]);
+    assert_eq!(take(&fixture).unwrap_err(), [refused_file(REVOCATION_FILE_NAME, codes::REVOCATION_DIFFERS.id)]);
 }
 
 #[test]
 fn incoming_files_are_found_by_name() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
-    let fixture = installed(&vendor);
-    let code = |path: &str| Incoming::find(&fixture.path(path)).unwrap_err().code();
+    let fixture = installed_machine(&vendor);
+    let code = |path: &str| IncomingFiles::find(&fixture.path(path)).unwrap_err().code();
     assert_eq!((code("back"), code("nowhere")), (codes::CARRY_NOTHING, codes::CARRY_NOTHING));
     bring_license(&fixture, &vendor, "acme-1");
     let renamed = fixture.path("renamed");
     durable::write_file(&renamed, &fs_err::read(fixture.path("back").join(NAME)).unwrap(), 0o644).unwrap();
-    assert_eq!(Incoming::find(&renamed).unwrap().license, Some(renamed));
+    assert_eq!(IncomingFiles::find(&renamed).unwrap().license, Some(renamed));
     durable::symlink(Path::new("/etc/passwd"), &fixture.path("back/other.license")).unwrap();
-    assert_eq!(Incoming::find(&fixture.path("back")).unwrap().license, Some(fixture.path("back").join(NAME)));
+    assert_eq!(IncomingFiles::find(&fixture.path("back")).unwrap().license, Some(fixture.path("back").join(NAME)));
     durable::write_file(&fixture.path("back").join(format!("._{NAME}")), b"\0\x05\x16\x07", 0o644).unwrap();
-    let found = Incoming::find(&fixture.path("back")).unwrap().license;
+    let found = IncomingFiles::find(&fixture.path("back")).unwrap().license;
     assert_eq!(found, Some(fixture.path("back").join(NAME)), "macOS's file beside it is not a license");
     let _listening = std::os::unix::net::UnixListener::bind(fixture.path("socket")).unwrap();
     assert_eq!(code("socket"), codes::CARRY_NOTHING, "what is no file is not read");

@@ -52,7 +52,7 @@ fn clock_set_back_is_only_noted() {
     let status = fixture.operations.status().unwrap();
     assert_eq!(status.clock.unwrap().earlier_than.as_deref(), Some("2199-01-01T00:00:00Z"));
     assert!(status.notes.iter().any(|note| note.contains("this site has seen 2199")), "{:?}", status.notes);
-    assert!(matches!(fixture.operations.resume(None).unwrap(), Resumed::Install(_)));
+    assert!(matches!(fixture.operations.resume(None).unwrap(), ResumeOutcome::Install(_)));
     let notes = notes.0.lock().unwrap();
     assert!(notes.iter().any(|note| note.contains("this site has seen 2199")), "{notes:?}");
 }

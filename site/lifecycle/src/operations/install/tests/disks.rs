@@ -10,7 +10,7 @@ fn existing_data_folder_stays() {
     durable::create_folder(&fixture.operations.paths.data()).unwrap();
     durable::create_folder(&fixture.operations.paths.settings()).unwrap();
     let birth = fixture.contents();
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     fixture.operations.uninstall(&DataWish::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
     fixture.operations.uninstall(&DataWish::Keep).unwrap();
@@ -27,7 +27,7 @@ fn data_disk_is_emptied_and_stays_mounted() {
     durable::create_folder(&data).unwrap();
     let birth = fixture.contents();
     rustix::mount::mount_bind(&disk, &data).unwrap();
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     for _ in 0..2 {
         assert_eq!(fixture.operations.uninstall(&DataWish::Keep).unwrap().kept.len(), 0);
     }
@@ -40,7 +40,7 @@ fn data_disk_is_emptied_and_stays_mounted() {
 #[test]
 fn missing_journal_is_not_empty_host() {
     let fixture = Fixture::new();
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     durable::remove_tree(&fixture.operations.paths.journal()).unwrap();
     let contents = fixture.contents();
     let operations = &fixture.operations;
@@ -54,7 +54,7 @@ fn missing_journal_is_not_empty_host() {
 #[test]
 fn unmounted_data_disk_is_not_lost_journal() {
     let fixture = Fixture::new();
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let operations = &fixture.operations;
     let (data, elsewhere) = (operations.paths.data(), operations.paths.data().with_extension("elsewhere"));
     durable::rename(&data, &elsewhere).unwrap();

@@ -6,7 +6,7 @@ use landfall_host::site_time;
 use landfall_host::site_time::{LicenseLock, machine_clocks};
 use uuid::Uuid;
 
-use super::licensed::{entitled, license, machine};
+use super::licensed::{entitled_release, license, machine};
 use super::*;
 use crate::backups::BackupFolder;
 use crate::license::saved_documents;
@@ -28,7 +28,7 @@ pub(super) fn changed_of_counter(
     counter: u64,
     change: impl FnOnce(&mut serde_json::Value),
 ) -> Vec<u8> {
-    let mut document = entitled();
+    let mut document = entitled_release();
     (document["counter"], document["version"]) = (counter.into(), format!("1.{counter}.0").into());
     let component = &mut document["components"][0];
     component["data"] = "kept".into();
@@ -73,7 +73,7 @@ fn site(vendor: &Vendor) -> Fixture {
     let mut fixture = machine_with_stick(vendor);
     let ended = ended_license(&fixture, vendor);
     fixture.license = Some(ended);
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     fixture.license = None;
     fixture
 }
@@ -88,7 +88,7 @@ pub(super) fn codes_of<T>(result: Result<T>) -> Vec<&'static str> {
 }
 
 /// Returns the license's refusals of an install of the stick's release, which `check` reports as well.
-fn refused(fixture: &Fixture, adopt_data: bool) -> Vec<&'static str> {
+fn license_refusals(fixture: &Fixture, adopt_data: bool) -> Vec<&'static str> {
     let request = InstallRequest { adopt_data, ..fixture.request() };
     let of_license =
         |codes: Vec<&'static str>| -> Vec<_> { codes.into_iter().filter(|code| code.starts_with("LF47")).collect() };
@@ -141,19 +141,19 @@ fn kept_data_reinstalls_only_own_release() {
     let fixture = site(&vendor);
     write_volume(&fixture);
     fixture.operations.uninstall(&DataWish::Keep).unwrap();
-    assert_eq!(refused(&fixture, false), [""; 0], "the data has to be decided about first");
+    assert_eq!(license_refusals(&fixture, false), [""; 0], "the data has to be decided about first");
     expect_worth(&fixture);
-    assert_eq!(refused(&fixture, true), [""; 0]);
+    assert_eq!(license_refusals(&fixture, true), [""; 0]);
     for other in [4, 2] {
         put(&fixture, &vendor, "stick", other);
         for adopts in [true, false] {
-            assert_eq!(refused(&fixture, adopts), [ENDED], "1.{other}.0 was never here");
+            assert_eq!(license_refusals(&fixture, adopts), [ENDED], "1.{other}.0 was never here");
         }
     }
     put(&fixture, &vendor, "stick", 3);
     // Data of an unknown owner does not count as a return.
     durable::remove_file(&fixture.operations.paths.kept_record()).unwrap();
-    assert_eq!(refused(&fixture, true), [ENDED]);
+    assert_eq!(license_refusals(&fixture, true), [ENDED]);
 }
 
 #[test]
@@ -169,13 +169,13 @@ fn backups_reinstall_only_their_release() {
     save(&repository, "1.3.0", saved_documents(&lost.operations.paths));
 
     let found = machine_with_stick(&vendor);
-    assert_eq!(refused(&found, false), ["LF4701"], "an empty machine has nothing to bring back");
+    assert_eq!(license_refusals(&found, false), ["LF4701"], "an empty machine has nothing to bring back");
     found.operations.adopt_backups(&copy, &key).unwrap();
-    assert_eq!(refused(&found, false), [""; 0], "the backups have to be decided about first");
+    assert_eq!(license_refusals(&found, false), [""; 0], "the backups have to be decided about first");
     expect_worth(&found);
     for (counter, expected) in [(3, vec![]), (2, vec![]), (4, vec![ENDED])] {
         put(&found, &vendor, "stick", counter);
-        assert_eq!(refused(&found, true), expected, "1.{counter}.0");
+        assert_eq!(license_refusals(&found, true), expected, "1.{counter}.0");
     }
     // Unreadable backups may be of this version, and the message says so.
     put(&found, &vendor, "stick", 3);
@@ -244,7 +244,7 @@ fn ended_license_blocks_only_new_releases() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut site = machine_with_stick(&vendor);
     site.license = Some(license(&site, &vendor, "acme-1", |_| {}));
-    site.prepared().run().unwrap();
+    site.prepared_install().run().unwrap();
     site.license = None;
     upgrade(&site, &of_counter(&vendor, 4));
     save(&BackupFolder::of(&site.operations.paths).open_or_create().unwrap(), "1.4.0", Vec::new());
@@ -271,7 +271,7 @@ fn ended_license_blocks_only_new_releases() {
         [(4, true, vec![]), (4, false, vec![]), (5, true, vec![ENDED]), (5, false, vec![ENDED])]
     {
         put(&site, &vendor, "stick", counter);
-        assert_eq!(refused(&site, adopts), expected, "an install of 1.{counter}.0 that adopts: {adopts}");
+        assert_eq!(license_refusals(&site, adopts), expected, "an install of 1.{counter}.0 that adopts: {adopts}");
     }
     let name = site.operations.site_name().unwrap();
     site.operations.uninstall(&DataWish::Delete { confirmation: name }).unwrap();

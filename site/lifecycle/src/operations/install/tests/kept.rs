@@ -17,7 +17,7 @@ fn with_kept_data() -> Fixture {
 
 fn keep_data(fixture: &Fixture) {
     let operations = &fixture.operations;
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let paths = &operations.paths;
     for file in [paths.storage().join(FOLDER).join("rows"), paths.secrets().join("postgres/credentials.json")] {
         durable::create_folder(file.parent().unwrap()).unwrap();
@@ -33,7 +33,7 @@ fn delete(confirmation: &str) -> DataWish {
 }
 
 fn adoption(fixture: &Fixture, adopt: bool) -> Result<Adoption> {
-    Adoption::find(&fixture.operations.paths, &fixture.prepared().planned.release, adopt)
+    Adoption::find(&fixture.operations.paths, &fixture.prepared_install().planned.release, adopt)
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn kept_data_outlives_plain_uninstalls() {
     assert!(status.notes[0].starts_with("data of tiny 1.0.0 is kept in "), "{:?}", status.notes);
 
     // After an install that fails at once or is interrupted, and its uninstall, the data is unchanged.
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     operations.uninstall(&DataWish::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
 }
@@ -187,7 +187,7 @@ fn deletion_needs_site_name() {
 
     // An installed site with the earlier data.
     keep_data(&fixture);
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     assert_eq!(fixture.operations.uninstall(&delete("other")).unwrap_err().code(), codes::DELETION_UNCONFIRMED);
     assert_eq!(fixture.operations.status().unwrap().state, SiteState::Installed);
     fixture.operations.uninstall(&delete("node")).unwrap();
@@ -203,13 +203,13 @@ fn cut_deletion_can_be_abandoned_early() {
         let latest = operations.journals().latest().unwrap().unwrap();
         operations.take_over("uninstall", &latest, None, UndoScope::site(keep_data)).unwrap()
     };
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     // Requested, but interrupted before any step was undone.
     undo(false).journal.append(Recorded::UndoRequested { keep_data: false, cause: UndoCause::Requested }).unwrap();
     operations.uninstall(&DataWish::Keep).unwrap();
     assert!(rows.exists());
     // Interrupted after the last step: part of the data may already be deleted.
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     undo(false).back(None).unwrap();
     assert!(rows.exists());
     operations.uninstall(&DataWish::Keep).unwrap();
@@ -229,7 +229,7 @@ fn command_link_exists_during_operation() {
     assert_eq!(fixture.contents(), birth);
     // Another program of that name stays.
     durable::write_file(&link, b"other", 0o755).unwrap();
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     assert_eq!(fs_err::read(&link).unwrap(), b"other");
     fixture.operations.uninstall(&DataWish::Keep).unwrap();
     assert_eq!(fs_err::read(&link).unwrap(), b"other");

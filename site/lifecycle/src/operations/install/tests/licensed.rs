@@ -11,7 +11,7 @@ use super::*;
 use crate::license::LicenseRecord;
 
 /// Returns a release with a component that needs `analytics`.
-pub(super) fn entitled() -> serde_json::Value {
+pub(super) fn entitled_release() -> serde_json::Value {
     let mut entitled = release(3);
     entitled["components"] = json!([{
         "name": "reports", "namespace": "reports", "needs": [], "objects": "documents/objects/reports.json",
@@ -22,14 +22,14 @@ pub(super) fn entitled() -> serde_json::Value {
 
 /// Returns a machine and a stick with a release that needs a license.
 pub(super) fn machine(vendor: &Vendor) -> Fixture {
-    Fixture::with_bundle(vendor, &bundle(vendor, &entitled()))
+    Fixture::with_bundle(vendor, &bundle(vendor, &entitled_release()))
 }
 
 /// Writes a license that begins now, with changed terms, to a file of the machine.
 pub(super) fn license(fixture: &Fixture, vendor: &Vendor, name: &str, change: impl FnOnce(&mut Terms)) -> PathBuf {
     let mut terms = sample::terms(name, Timestamp::now() - SignedDuration::from_hours(1)).unwrap();
     change(&mut terms);
-    let sealed = sample::sealed(vendor, &terms, None).unwrap();
+    let sealed = sample::seal_license(vendor, &terms, None).unwrap();
     let path = fixture.path(sealed_name(name).as_str());
     durable::write_file(&path, sealed.bytes(), 0o644).unwrap();
     path
@@ -40,7 +40,7 @@ fn sealed_name(id: &str) -> String {
 }
 
 /// Returns the license codes that block an install.
-fn blocked(fixture: &Fixture, license: Option<PathBuf>) -> Vec<&'static str> {
+fn license_blockers(fixture: &Fixture, license: Option<PathBuf>) -> Vec<&'static str> {
     let request = InstallRequest { license, ..fixture.request() };
     match fixture.operations.prepare_install(&request) {
         Err(OperationError::NotReady { blockers }) => {
@@ -57,31 +57,31 @@ fn install_accepts_only_fitting_license() {
     let fixture = machine(&vendor);
     let birth = fixture.contents();
     let of = |name: &str, change: fn(&mut Terms)| license(&fixture, &vendor, name, change);
-    assert_eq!(blocked(&fixture, None), ["LF4701"]);
-    assert_eq!(blocked(&fixture, Some(of("fits", |_| {}))), [""; 0]);
+    assert_eq!(license_blockers(&fixture, None), ["LF4701"]);
+    assert_eq!(license_blockers(&fixture, Some(of("fits", |_| {}))), [""; 0]);
     let lacks = of("lacks", |terms| terms.entitlements.components.clear());
-    assert_eq!(blocked(&fixture, Some(lacks)), ["LF4702"]);
+    assert_eq!(license_blockers(&fixture, Some(lacks)), ["LF4702"]);
     let ended = of("ended", |terms| {
         terms.not_before = terms.issued - SignedDuration::from_hours(24 * 100);
         terms.ends = Some(terms.issued - SignedDuration::from_hours(24 * 31));
     });
-    assert_eq!(blocked(&fixture, Some(ended)), ["LF4703"]);
+    assert_eq!(license_blockers(&fixture, Some(ended)), ["LF4703"]);
     let later = of("later", |terms| terms.not_before = terms.issued + SignedDuration::from_hours(48));
-    assert_eq!(blocked(&fixture, Some(later)), ["LF4704"]);
+    assert_eq!(license_blockers(&fixture, Some(later)), ["LF4704"]);
     let elsewhere = of("elsewhere", |terms| {
         let disk = Identifier::of(IdentifierKind::Disk, "of another machine").unwrap();
         terms.binding = Some(Binding { needed: 1, identifiers: vec![disk] });
     });
-    assert_eq!(blocked(&fixture, Some(elsewhere)), ["LF4706"]);
+    assert_eq!(license_blockers(&fixture, Some(elsewhere)), ["LF4706"]);
     let old = of("old", |terms| {
         terms.entitlements.newest_release = Some("2025-01-01T00:00:00Z".parse().unwrap());
     });
-    assert_eq!(blocked(&fixture, Some(old)), ["LF4707"]);
+    assert_eq!(license_blockers(&fixture, Some(old)), ["LF4707"]);
     let product = of("product", |terms| terms.release = "other".to_owned());
-    assert_eq!(blocked(&fixture, Some(product)), ["LF4708"]);
+    assert_eq!(license_blockers(&fixture, Some(product)), ["LF4708"]);
     let stranger = Vendor::new(KeyKind::Ed25519).unwrap();
     let forged = license(&fixture, &stranger, "forged", |_| {});
-    assert_eq!(blocked(&fixture, Some(forged)), ["LF1109"]);
+    assert_eq!(license_blockers(&fixture, Some(forged)), ["LF1109"]);
     assert_eq!(fixture.contents(), birth, "nothing was changed");
 }
 
@@ -91,7 +91,7 @@ fn license_stays_with_kept_data() {
     let mut fixture = machine(&vendor);
     let birth = fixture.contents();
     fixture.license = Some(license(&fixture, &vendor, "acme-1", |_| {}));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     fixture.license = None;
     let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
     let status = operations.status().unwrap().license.unwrap();
@@ -100,7 +100,7 @@ fn license_stays_with_kept_data() {
     assert_eq!(kept, [paths.license()]);
     assert!(!paths.settings().exists());
     // The next install needs no file.
-    assert_eq!(blocked(&fixture, None), [""; 0]);
+    assert_eq!(license_blockers(&fixture, None), [""; 0]);
     let site = operations.site_name().unwrap();
     operations.uninstall(&DataWish::Delete { confirmation: site }).unwrap();
     assert_eq!(fixture.contents(), birth);
@@ -111,9 +111,9 @@ fn license_of_another_vendor_is_ignored() {
     let [vendor, stranger] = [(); 2].map(|()| Vendor::new(KeyKind::Ed25519).unwrap());
     let fixture = machine(&vendor);
     let terms = sample::terms("acme-1", Timestamp::now()).unwrap();
-    let forged = sample::sealed(&stranger, &terms, None).unwrap().verify(&stranger.anchor()).unwrap();
+    let forged = sample::seal_license(&stranger, &terms, None).unwrap().verify(&stranger.anchor()).unwrap();
     LicenseRecord::with(&forged, None).unwrap().write(&fixture.operations.paths).unwrap();
-    assert_eq!(blocked(&fixture, None), ["LF4701"]);
+    assert_eq!(license_blockers(&fixture, None), ["LF4701"]);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn license_is_imported_replaced_and_revoked() {
     let operations = &fixture.operations;
     let first = license(&fixture, &vendor, "acme-1", |_| {});
     assert_eq!(operations.import_license(&first).unwrap_err().code(), codes::LICENSE_NO_ROOT);
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     assert_eq!(operations.status().unwrap().license.unwrap().terms, None, "the status names what is missing");
     operations.import_license(&first).unwrap();
     operations.import_license(&first).expect("the same once more");
@@ -156,7 +156,7 @@ fn confirmed_date_corrects_wrong_clock() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut fixture = machine(&vendor);
     fixture.license = Some(license(&fixture, &vendor, "acme-1", |_| {}));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
     let date = || operations.license_report().unwrap().license.unwrap().date.unwrap();
     assert!(date().agrees);
@@ -177,7 +177,7 @@ fn confirmed_date_corrects_wrong_clock() {
 fn license_ended_by_wrong_clock_recovers() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = machine(&vendor);
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
     let first = license(&fixture, &vendor, "acme-1", |_| {});
     let mut ahead = machine_clocks(paths);
@@ -240,7 +240,7 @@ fn ended_license_allows_resume_and_uninstall() {
     ahead.wall += SignedDuration::from_hours(4 * 365 * 24);
     let paths = &fixture.operations.paths;
     site_time::confirm(paths, &LicenseLock::take(paths).unwrap(), &ahead).unwrap();
-    assert!(matches!(fixture.operations.resume(None).unwrap(), Resumed::Install(_)));
+    assert!(matches!(fixture.operations.resume(None).unwrap(), ResumeOutcome::Install(_)));
     let report = fixture.operations.status().unwrap();
     assert_eq!(report.license.unwrap().terms.unwrap().standing, "ended");
     let site = fixture.operations.site_name().unwrap();

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use landfall_bundle_spec::trust::KeyId;
-use landfall_license::usage::{Counts, Sample, UsageLog, Wanted, first_break};
+use landfall_license::usage::{Counts, ReportExpectations, Sample, UsageLog, first_break};
 
 use super::licensed::{license, machine};
 use super::*;
@@ -10,10 +10,10 @@ use super::*;
 const COUNTS: Counts = Counts { nodes: Some(4), namespaces: Some(9), gpus: Some(0), users: None };
 
 /// Returns an installed machine with a license for three nodes.
-fn licensed(vendor: &Vendor) -> Fixture {
+fn licensed_machine(vendor: &Vendor) -> Fixture {
     let mut fixture = machine(vendor);
     fixture.license = Some(license(&fixture, vendor, "acme-1", |_| {}));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     fixture.license = None;
     fixture
 }
@@ -36,7 +36,7 @@ fn unlicensed_site_measures_nothing() {
 #[test]
 fn excess_use_is_only_reported() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
-    let fixture = licensed(&vendor);
+    let fixture = licensed_machine(&vendor);
     let operations = &fixture.operations;
     assert_eq!(operations.usage_report().unwrap(), None, "nothing is measured yet");
     assert_eq!(operations.usage().unwrap().unwrap().measured, None);
@@ -54,7 +54,7 @@ fn excess_use_is_only_reported() {
     assert!(status.license.unwrap().terms.unwrap().permits);
     let report = operations.usage_report().unwrap().unwrap();
     let key = key(&fixture);
-    report.verify(&Wanted { terms: None, keys: vec![key] }).unwrap();
+    report.verify(&ReportExpectations { terms: None, keys: vec![key] }).unwrap();
     // A renewal may name the site's key, which the vendor knows by now.
     let renewed = license(&fixture, &vendor, "acme-2", |terms| {
         terms.site_key = Some(key);
@@ -69,7 +69,7 @@ fn excess_use_is_only_reported() {
 #[test]
 fn edited_usage_record_is_detected() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
-    let fixture = licensed(&vendor);
+    let fixture = licensed_machine(&vendor);
     let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
     assert!(operations.keep_usage(COUNTS).unwrap());
     let newest = UsageLog::newest_of(&fs_err::read(paths.usage()).unwrap()).unwrap();
@@ -84,7 +84,7 @@ fn edited_usage_record_is_detected() {
     assert!(usage.notes.iter().any(|note| note.contains("[LF4731]")), "{:?}", usage.notes);
     let report = operations.usage_report().unwrap().unwrap();
     assert!(first_break(&report.days).is_some());
-    let refused = report.verify(&Wanted { terms: None, keys: vec![key(&fixture)] }).unwrap_err();
+    let refused = report.verify(&ReportExpectations { terms: None, keys: vec![key(&fixture)] }).unwrap_err();
     assert_eq!(refused.code(), codes::USAGE_REPORT_CHAIN);
     // Damage to the whole file loses only its content.
     durable::write_file(&paths.usage(), b"\0\0\0", 0o600).unwrap();
@@ -97,13 +97,13 @@ fn usage_record_follows_the_data() {
     let mut fixture = machine(&vendor);
     let birth = fixture.contents();
     fixture.license = Some(license(&fixture, &vendor, "acme-1", |_| {}));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
     operations.note_users(12).unwrap();
     assert!(operations.keep_usage(COUNTS).unwrap());
     operations.uninstall(&DataWish::Keep).unwrap();
     assert!(paths.usage().exists() && !paths.known_users().exists() && !paths.console().exists());
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     assert_eq!(operations.usage().unwrap().unwrap().days, 1);
     let site = operations.site_name().unwrap();
     operations.uninstall(&DataWish::Delete { confirmation: site }).unwrap();

@@ -28,16 +28,16 @@ use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use landfall_bundle_spec::head::{Identity as ReleaseIdentity, NewDocument, UnsignedHead};
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::{KeyKind, Root, SigningKey};
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{CodedError, codes};
 use landfall_media::durable;
-use landfall_media::progress::{Event, Progress, Silent};
+use landfall_media::progress::{Event, Progress, SilentProgress};
 use landfall_media::store::ContentStore;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
 use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::operations::{DataWish, Resumed, SiteState};
+use crate::operations::{DataWish, ResumeOutcome, SiteState};
 use crate::pins::Event as Recorded;
 use crate::plan::install::InstallPlan;
 use crate::site_secrets::NewSecrets;
@@ -130,7 +130,7 @@ pub(in crate::operations) fn signed_bundle_with(
     contents.splice(1..1, [br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(), b"{}".to_vec()]);
     let sums: Vec<BlobSums> = contents.iter().map(|bytes| sums(bytes)).collect();
     let entries = sums.iter().enumerate().map(|(index, sums)| match Place::ALL.get(index) {
-        Some(place) => BlobEntry::placed(sums, "application/octet-stream", *place),
+        Some(place) => BlobEntry::with_place(sums, "application/octet-stream", *place),
         None => BlobEntry::blob(sums, "application/octet-stream"),
     });
     let document = |name: &str, bytes: Vec<u8>| NewDocument { name: format!("documents/{name}"), bytes };
@@ -149,7 +149,7 @@ pub(in crate::operations) fn signed_bundle_with(
     let blobs = BlobsDocument::new(entries.collect()).unwrap();
     let mut head = UnsignedHead::new(&identity, documents, &blobs, &values).unwrap();
     head.sign(key).unwrap();
-    let head = head.signed(roots).unwrap();
+    let head = head.finish(roots).unwrap();
     Sample { head, contents }.stream()
 }
 
@@ -181,7 +181,7 @@ impl Fixture {
         file("host/etc/hosts", b"127.0.0.1 localhost\n");
         let operations = Operations {
             paths: SitePaths::below(folder.path().join("host")),
-            progress: Arc::new(Silent),
+            progress: Arc::new(SilentProgress),
             io: landfall_media::counters::IoCounters::default(),
         };
         durable::create_folder(&operations.paths.host("/var/lib")).unwrap();
@@ -200,7 +200,7 @@ impl Fixture {
     }
 
     /// Returns an install whose plan has only the steps that need no root.
-    pub(in crate::operations) fn prepared(&self) -> PreparedInstall<'_> {
+    pub(in crate::operations) fn prepared_install(&self) -> PreparedInstall<'_> {
         let trust = Trust::read(self.request().trust.as_deref(), &self.path("stick")).unwrap();
         let release = TrustedRelease::find(&self.path("stick"), &trust, &self.operations).unwrap();
         let node = NodeIdentity { name: "node".to_owned(), address: [192, 0, 2, 1].into() };
@@ -231,9 +231,12 @@ impl Fixture {
         PreparedInstall { operations: &self.operations, planned, media_path: self.path("stick") }
     }
 
-    /// Like [`Self::prepared`], with changed settings.
-    pub(in crate::operations) fn configured(&self, change: impl FnOnce(&mut SiteConfiguration)) -> PreparedInstall<'_> {
-        let mut prepared = self.prepared();
+    /// Like [`Self::prepared_install`], with changed settings.
+    pub(in crate::operations) fn configured_install(
+        &self,
+        change: impl FnOnce(&mut SiteConfiguration),
+    ) -> PreparedInstall<'_> {
+        let mut prepared = self.prepared_install();
         change(&mut prepared.planned.settings);
         prepared
     }
@@ -267,7 +270,7 @@ impl Fixture {
     /// Installs until `event` is reported, and crashes there.
     fn crash_at(&mut self, event: impl Fn(&Event) -> bool + Send + Sync + 'static) {
         let silent = std::mem::replace(&mut self.operations.progress, Arc::new(Crash(event)));
-        let crashed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.prepared().run()));
+        let crashed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.prepared_install().run()));
         assert!(crashed.is_err(), "it came to its end");
         self.operations.progress = silent;
     }
@@ -299,7 +302,7 @@ fn uninstall_restores_original_contents() {
     let birth = fixture.contents();
     assert_eq!(operations.status().unwrap().state, SiteState::Absent);
 
-    let installed = fixture.prepared().run().unwrap();
+    let installed = fixture.prepared_install().run().unwrap();
     assert_eq!((installed.release.as_str(), installed.address.as_str()), ("tiny", "192.0.2.1"));
     assert!(installed.media_read_bytes > 3 << 20 && installed.store_written_bytes > 3 << 20);
     // This plan contains no Kubernetes. The missing answer is reported, not shown as a site without services.
@@ -317,7 +320,7 @@ fn uninstall_restores_original_contents() {
     assert_eq!(times.keys().collect::<Vec<_>>(), ["hosts-entry", "identity", "stage"]);
 
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::ALREADY_INSTALLED);
-    assert!(matches!(operations.resume(None).unwrap(), Resumed::Nothing { release } if release == "tiny 1.0.0"));
+    assert!(matches!(operations.resume(None).unwrap(), ResumeOutcome::Nothing { release } if release == "tiny 1.0.0"));
 
     let uninstalled = operations.uninstall(&DataWish::Keep).unwrap();
     assert_eq!((uninstalled.release.as_deref(), uninstalled.kept.len()), (Some("tiny 1.0.0"), 0));
@@ -365,7 +368,7 @@ fn crashed_install_resumes_and_uninstalls() {
             assert_eq!(operations.status().unwrap().state, SiteState::InstallInterrupted);
             assert_eq!(fixture.code_of_prepare(|_| ()), codes::OPERATION_OPEN);
             if is_resumed {
-                assert!(matches!(operations.resume(None).unwrap(), Resumed::Install(_)), "{place}");
+                assert!(matches!(operations.resume(None).unwrap(), ResumeOutcome::Install(_)), "{place}");
                 assert_eq!(operations.status().unwrap().state, SiteState::Installed);
             }
             operations.uninstall(&DataWish::Keep).unwrap();
@@ -377,7 +380,7 @@ fn crashed_install_resumes_and_uninstalls() {
 #[test]
 fn media_and_store_reads_are_counted() {
     let mut fixture = Fixture::new();
-    let prepared = fixture.prepared();
+    let prepared = fixture.prepared_install();
     let (head, payload) = {
         let release = &prepared.planned.release;
         (release.verified.head_bytes().len() as u64, release.payload())
@@ -398,7 +401,9 @@ fn media_and_store_reads_are_counted() {
         staged.append(&vec![1; 1 << 20]).unwrap();
     }
     drop(staged);
-    let Resumed::Install(installed) = fixture.operations.resume(None).unwrap() else { panic!("it is an install") };
+    let ResumeOutcome::Install(installed) = fixture.operations.resume(None).unwrap() else {
+        panic!("it is an install")
+    };
     // The node's files are hashed again when they are placed.
     let placed = 10;
     assert_eq!(installed.store_read_bytes, (2 << 20) + placed, "what was staged before was checked again");
@@ -416,7 +421,7 @@ fn media_damage_keeps_good_blobs() {
     let in_last = bad.len() - 2048 + 100;
     bad[in_last] ^= 1;
     durable::write_file(&bundle, &bad, 0o644).unwrap();
-    let error = fixture.prepared().run().unwrap_err();
+    let error = fixture.prepared_install().run().unwrap_err();
     assert_eq!((error.code(), error.code().class.exit_code()), (codes::PAYLOAD_DAMAGED, 3));
     for way in ["landfall resume", "--bundle PATH", "landfall uninstall"] {
         assert!(error.hint().unwrap().contains(way), "{error:?}");
@@ -429,7 +434,7 @@ fn media_damage_keeps_good_blobs() {
     durable::create_folder(&fixture.path("other")).unwrap();
     durable::write_file(&fixture.path("other/tiny.landfall"), &good, 0o644).unwrap();
     let before = fixture.operations.io.media.totals().read_bytes;
-    let Resumed::Install(installed) = fixture.operations.resume(Some(fixture.path("other"))).unwrap() else {
+    let ResumeOutcome::Install(installed) = fixture.operations.resume(Some(fixture.path("other"))).unwrap() else {
         panic!("it is an install")
     };
     assert!(installed.media_read_bytes - before < 1 << 20, "good blobs are not read again: {installed:?}");
@@ -439,7 +444,7 @@ fn media_damage_keeps_good_blobs() {
 fn incomplete_bundle_is_refused_unchanged() {
     let fixture = Fixture::new();
     let birth = fixture.contents();
-    let prepared = fixture.prepared();
+    let prepared = fixture.prepared_install();
     let bundle = fixture.path("stick/tiny.landfall");
     let bytes = fs_err::read(&bundle).unwrap();
     durable::write_file(&bundle, &bytes[..bytes.len() - 1024], 0o644).unwrap();
@@ -453,10 +458,10 @@ fn incomplete_bundle_is_refused_unchanged() {
 #[test]
 fn lost_commit_is_repeated() {
     let fixture = Fixture::new();
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     fixture.drop_last_record();
     assert_eq!(fixture.operations.status().unwrap().state, SiteState::InstallInterrupted);
-    assert!(matches!(fixture.operations.resume(None).unwrap(), Resumed::Install(_)));
+    assert!(matches!(fixture.operations.resume(None).unwrap(), ResumeOutcome::Install(_)));
     assert_eq!(fixture.operations.status().unwrap().state, SiteState::Installed);
 }
 
@@ -474,7 +479,7 @@ fn resume_finds_only_the_moved_bundle() {
     durable::write_file(&fixture.path("other/tiny.landfall"), &bundle(&vendor, &release(4)), 0o644).unwrap();
     let error = fixture.operations.resume(Some(fixture.path("other"))).unwrap_err();
     assert_eq!(error.code(), codes::OTHER_BUNDLE);
-    assert!(matches!(fixture.operations.resume(Some(moved)).unwrap(), Resumed::Install(_)));
+    assert!(matches!(fixture.operations.resume(Some(moved)).unwrap(), ResumeOutcome::Install(_)));
 }
 
 #[test]
@@ -501,12 +506,12 @@ fn second_operation_names_the_first() {
     let fixture = Fixture::new();
     let lock = fixture.operations.journals().lock("install").unwrap();
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::SITE_BUSY);
-    let error = fixture.prepared().run().unwrap_err();
+    let error = fixture.prepared_install().run().unwrap_err();
     assert_eq!(error.code(), codes::SITE_BUSY);
     assert!(std::error::Error::source(&error).is_none(), "nothing is said twice");
     assert!(error.to_string().starts_with(&format!("`landfall install` (process {}, since ", std::process::id())));
     drop(lock);
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let _lock = fixture.operations.journals().lock("resume").unwrap();
     assert_eq!(fixture.operations.uninstall(&DataWish::Keep).unwrap_err().code(), codes::SITE_BUSY);
     assert_eq!(fixture.operations.status().unwrap().operation.unwrap().running.unwrap().operation, "resume");
@@ -516,23 +521,23 @@ fn second_operation_names_the_first() {
 fn uninstall_cleans_up_without_journal() {
     let fixture = Fixture::new();
     let birth = fixture.contents();
-    let prepared = fixture.prepared();
+    let prepared = fixture.prepared_install();
     durable::create_own_folder(&fixture.operations.paths.data()).unwrap();
-    fixture.operations.place_own_files(prepared.planned().release()).unwrap();
+    fixture.operations.place_own_files(prepared.planned_install().release()).unwrap();
     assert_eq!(fixture.operations.status().unwrap().state, SiteState::Absent);
     assert_eq!(fixture.operations.uninstall(&DataWish::Keep).unwrap().release, None);
     assert_eq!(fixture.contents(), birth);
-    fixture.operations.place_own_files(prepared.planned().release()).unwrap();
+    fixture.operations.place_own_files(prepared.planned_install().release()).unwrap();
     prepared.run().unwrap();
 }
 
 #[test]
 fn operation_of_another_engine_is_untouched() {
     let fixture = Fixture::new();
-    let prepared = fixture.prepared();
+    let prepared = fixture.prepared_install();
     let operations = &fixture.operations;
     let lock = operations.journals().lock("install").unwrap();
-    operations.place_own_files(prepared.planned().release()).unwrap();
+    operations.place_own_files(prepared.planned_install().release()).unwrap();
     let pins = prepared.pins(Sha256([5; 32])).unwrap();
     drop(operations.journals().create(&lock, pins).unwrap());
     drop(lock);
@@ -547,7 +552,7 @@ fn operation_of_another_engine_is_untouched() {
 fn cut_uninstall_keeps_data() {
     let fixture = Fixture::new();
     let operations = &fixture.operations;
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let volume = operations.paths.storage().join("pvc-1/data");
     durable::create_folder(volume.parent().unwrap()).unwrap();
     durable::write_file(&volume, b"rows", 0o644).unwrap();
@@ -557,7 +562,7 @@ fn cut_uninstall_keeps_data() {
     // A power cut follows the last record, before the operations' own files are removed.
     drop(running);
     assert_eq!(operations.status().unwrap().state, SiteState::UninstallInterrupted);
-    let Resumed::Uninstall(uninstalled) = operations.resume(None).unwrap() else { panic!("it is an uninstall") };
+    let ResumeOutcome::Uninstall(uninstalled) = operations.resume(None).unwrap() else { panic!("it is an uninstall") };
     assert_eq!(uninstalled.kept, [operations.paths.storage()]);
     assert_eq!(fs_err::read(&volume).unwrap(), b"rows");
     assert!(!operations.paths.journal().exists());

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn newer_operation_refuses_every_verb() {
     let fixture = Fixture::new();
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let newer = fixture.operations.paths.journal().join("000002-relocate.journal");
     durable::write_file(&newer, &fs_err::read(fixture.journal()).unwrap(), 0o600).unwrap();
     // Without the program that began it, nothing can continue.
@@ -27,7 +27,7 @@ fn newer_operation_refuses_every_verb() {
 #[test]
 fn install_with_unknown_field_is_untouched() {
     let fixture = Fixture::new();
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let path = fixture.journal();
     let decoded = record::decode(&fs_err::read(&path).unwrap()).unwrap();
     let mut first: serde_json::Value = serde_json::from_slice(&decoded.payloads[0]).unwrap();

@@ -27,7 +27,7 @@ fn bundle_for_own_platform_is_chosen() {
     let media = &fixture.operations.io.media;
     let (located, release) = open_trusted(&stick, &trust, media).unwrap();
     assert_eq!((release.release.platform.as_str(), located.head_path()), (own, stick.join("tiny.landfall").as_path()));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     assert_eq!(fixture.operations.verify_site().unwrap().release, "tiny 1.0.0");
 
     // A check must name the bundle, because a check of one would pass for both.

@@ -143,8 +143,8 @@ fn accepted_warnings_are_recorded() {
     };
     let report = fixture.operations.preflight(&request).unwrap();
     assert_eq!((report.ready, report.unaccepted, report.warnings), (true, 0, 3), "{:?}", open(&report));
-    let mut prepared = fixture.prepared();
-    prepared.planned.accepted = crate::findings::accepted(&report.findings);
+    let mut prepared = fixture.prepared_install();
+    prepared.planned.accepted = crate::findings::accepted_warnings(&report.findings);
     prepared.run().unwrap();
     let status = fixture.operations.status().unwrap();
     let accepted: Vec<_> =

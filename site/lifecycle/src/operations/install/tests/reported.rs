@@ -26,7 +26,7 @@ fn install_events_match_sample() {
     let mut fixture = Fixture::new();
     let keeper = Arc::new(Keeper::default());
     fixture.operations.progress = keeper.clone();
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let events = keeper.0.lock().unwrap();
     let lines: String = events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect();
     assert_eq!(lines, KEPT, "progress/samples/install.jsonl must be:\n{lines}");

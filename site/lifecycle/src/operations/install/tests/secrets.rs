@@ -15,7 +15,7 @@ use crate::site_secrets::SecretArgument;
 const PASSWORD: &str = "canary-password";
 
 /// Returns a machine with a stick whose release requests a password and a file.
-fn asked() -> Fixture {
+fn sample_machine() -> Fixture {
     let mut release = release(3);
     release["components"] = json!([{
         "name": "web", "namespace": "web", "needs": [], "objects": "documents/objects/web.json",
@@ -30,7 +30,7 @@ fn asked() -> Fixture {
 }
 
 /// Supplies both from the same file.
-fn brought(fixture: &Fixture) -> BroughtSecrets {
+fn brought_secrets(fixture: &Fixture) -> BroughtSecrets {
     let argument = |name: &str| SecretArgument { name: name.to_owned(), file: Some(fixture.path("password")) };
     BroughtSecrets {
         arguments: ["directory", "license"].map(argument).to_vec(),
@@ -51,11 +51,11 @@ fn look(fixture: &Fixture, secrets: BroughtSecrets, site: Option<PathBuf>) -> Pr
 
 #[test]
 fn preflight_names_missing_secrets_without_values() {
-    let fixture = asked();
+    let fixture = sample_machine();
     let report = look(&fixture, BroughtSecrets::default(), None);
     let missing = report.findings.iter().filter(|finding| finding.code == codes::SITE_SECRET_MISSING.id);
     assert_eq!((missing.count(), report.blockers, report.exit_code()), (2, 2, 4), "{report:?}");
-    let report = look(&fixture, brought(&fixture), None);
+    let report = look(&fixture, brought_secrets(&fixture), None);
     assert!(report.ready && !format!("{report:?}").contains("canary"), "{report:?}");
 
     let site = fixture.path("site.yaml");
@@ -85,10 +85,10 @@ fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
 
 #[test]
 fn secret_values_stay_in_one_folder() {
-    let fixture = asked();
-    let mut prepared = fixture.prepared();
+    let fixture = sample_machine();
+    let mut prepared = fixture.prepared_install();
     let release = prepared.planned.release.release.clone();
-    let given = first_secrets(&release, &SiteConfiguration::default(), &brought(&fixture)).unwrap();
+    let given = first_secrets(&release, &SiteConfiguration::default(), &brought_secrets(&fixture)).unwrap();
     prepared.planned.secrets = given.new;
     prepared.run().unwrap();
     let paths = &fixture.operations.paths;

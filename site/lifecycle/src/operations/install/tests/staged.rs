@@ -7,7 +7,7 @@ fn staged_damage_is_found_and_repaired() {
     let fixture = Fixture::new();
     let operations = &fixture.operations;
     assert_eq!(operations.verify_site().unwrap_err().code(), codes::NOTHING_STAGED);
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let verified = operations.verify_site().unwrap();
     assert_eq!((verified.release.as_str(), verified.blobs), ("tiny 1.0.0", 5));
     assert!(verified.store.read_bytes >= verified.bytes, "{verified:?}");
@@ -31,6 +31,6 @@ fn staged_damage_is_found_and_repaired() {
     let (located, release) = crate::operations::open_trusted(&fixture.path("stick"), &trust, &io.media).unwrap();
     let media = located.assemble(release.payload(), io.media.clone()).unwrap();
     let store = ContentStore::at(operations.paths.registry());
-    landfall_media::stage::stage(&media, &store, &Silent).unwrap();
+    landfall_media::stage::stage(&media, &store, &SilentProgress).unwrap();
     operations.verify_site().unwrap();
 }

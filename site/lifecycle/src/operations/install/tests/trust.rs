@@ -19,8 +19,8 @@ fn assembled_release_needs_development_key() {
     assert_eq!(verified.err().unwrap().code(), codes::ASSEMBLED_REFUSED, "`verify` refuses what `install` does");
     assert_eq!(production.contents(), birth);
 
-    Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &assembled).prepared().run().unwrap();
-    Fixture::with(&Vendor::production(KeyKind::Ed25519).unwrap(), &release(3)).prepared().run().unwrap();
+    Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &assembled).prepared_install().run().unwrap();
+    Fixture::with(&Vendor::production(KeyKind::Ed25519).unwrap(), &release(3)).prepared_install().run().unwrap();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::operations::UpgradeRequest;
 fn site() -> (Fixture, Vendor) {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = Fixture::with(&vendor, &release(3));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     (fixture, vendor)
 }
 

@@ -26,7 +26,7 @@ fn damaged_old_journal_stops_nothing() {
     assert_eq!((after.state, &after.notes), (before.state, &before.notes));
     let history = operations.history().unwrap();
     operations.changeable(&history).unwrap();
-    assert!(!history.made().unwrap().is_empty());
+    assert!(!history.last_actions().unwrap().is_empty());
     assert_eq!(operations.releases().unwrap().len(), 2);
     assert_eq!(operations.past_operations(1).unwrap().operations.len(), 1);
     // Each of them is reported.
@@ -55,9 +55,11 @@ fn lost_journal_refuses_dependent_operations() {
     assert_eq!(notes.len(), 1, "{:?}", status.notes);
     let history = operations.history().unwrap();
     operations.changeable(&history).unwrap();
-    for error in
-        [history.made().unwrap_err(), history.newest_trust().unwrap_err(), operations.needed_engines().unwrap_err()]
-    {
+    for error in [
+        history.last_actions().unwrap_err(),
+        history.newest_trust().unwrap_err(),
+        operations.needed_engines().unwrap_err(),
+    ] {
         assert_eq!(error.code(), codes::OLD_JOURNAL_UNREADABLE);
         assert!(error.to_string().contains("000002-upgrade.journal"), "{error}");
     }
@@ -110,7 +112,7 @@ fn long_history_is_read_without_journals() {
     let begun = std::time::Instant::now();
     let history = operations.history().unwrap();
     let took = begun.elapsed();
-    assert_eq!((history.deciding().unwrap().file.number, history.kept().len()), (200, 2));
+    assert_eq!((history.deciding().unwrap().file.number, history.kept_releases().len()), (200, 2));
     assert!(history.unreadable().is_empty());
     // The limit is generous, because tests are not optimized and share their machine.
     assert!(took < std::time::Duration::from_secs(5), "{took:?}");

@@ -15,11 +15,11 @@ fn look(operation: Operation) -> (Result<()>, Vec<String>) {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let bundle = bundle_of(&vendor, &release(3), "2199-01-01T00:00:00Z", Vec::new());
     let mut fixture = Fixture::with_bundle(&vendor, &bundle);
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     see(&fixture, "2026-01-01T00:00:00Z");
     let notes = Arc::<Notes>::default();
     fixture.operations.progress = notes.clone();
-    let trust = Trust::pinned(&newest(&fixture));
+    let trust = Trust::from_pinned(&newest(&fixture));
     let head = fixture.operations.head_file(pins(&fixture).bundle);
     let release = TrustedRelease::read(&head, &trust).unwrap();
     let file = begin(&fixture, Plan::new(operation, "tiny", "1.0.0", Vec::new()), release, trust);

@@ -12,7 +12,7 @@ use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactKind, Descriptor, ReleaseDocument};
 
 use super::*;
-use crate::content::{NodeParts, PlannedLink, artifact_folder, placed, registry_links};
+use crate::content::{NodeParts, PlannedLink, artifact_folder, placed_files, registry_links};
 use crate::operations::install::tests::signed_bundle_with;
 use crate::plan::install::content_steps;
 use crate::steps::check_restored::CheckRestored;
@@ -80,7 +80,7 @@ pub(super) fn bundle(roots: &Roots, counter: u64) -> Vec<u8> {
 fn node_files(release: &ReleaseDocument) -> NodeFiles {
     let parts = NodeParts::of(release).unwrap();
     let artifacts = release.artifacts.iter().filter(|artifact| artifact.kind == ArtifactKind::Node);
-    NodeFiles { pack: parts.id, files: artifacts.flat_map(placed).collect() }
+    NodeFiles { pack: parts.id, files: artifacts.flat_map(placed_files).collect() }
 }
 
 pub(super) fn step(id: &str, action: Action) -> PlannedStep<Action> {
@@ -118,26 +118,26 @@ pub(super) fn plan(
     Plan { closing, on_failure, ..Plan::new(operation, &after.name, &after.version, steps) }
 }
 
-pub(super) fn installed(fixture: &Fixture) -> ReleaseDocument {
+pub(super) fn installed_release(fixture: &Fixture) -> ReleaseDocument {
     let (operations, pins) = (&fixture.operations, pins(fixture));
     let head = operations.head_file(pins.bundle);
-    (*TrustedRelease::read(&head, &Trust::pinned(&pins.trust)).unwrap().release).clone()
+    (*TrustedRelease::read(&head, &Trust::from_pinned(&pins.trust)).unwrap().release).clone()
 }
 
 pub(super) fn upgrade_to(fixture: &Fixture, roots: &Roots, counter: u64, fails: bool) -> End {
-    let trust = Trust::pinned(&newest(fixture));
+    let trust = Trust::from_pinned(&newest(fixture));
     let path = write(fixture, &bundle(roots, counter));
     let release = TrustedRelease::find(&path, &trust, &fixture.operations).unwrap();
-    let plan = plan(Operation::Upgrade, &installed(fixture), &release.release, fails);
+    let plan = plan(Operation::Upgrade, &installed_release(fixture), &release.release, fails);
     run(fixture, plan, release, trust)
 }
 
 pub(super) fn go_back(fixture: &Fixture) {
     let operations = &fixture.operations;
-    let kept = operations.history().unwrap().kept()[1].clone();
-    let trust = Trust::pinned(&kept.trust);
+    let kept = operations.history().unwrap().kept_releases()[1].clone();
+    let trust = Trust::from_pinned(&kept.trust);
     let release = TrustedRelease::read(&operations.head_file(kept.bundle), &trust).unwrap();
-    let plan = plan(Operation::Rollback, &installed(fixture), &release.release, false);
+    let plan = plan(Operation::Rollback, &installed_release(fixture), &release.release, false);
     assert_eq!(run(fixture, plan, release, trust), End::Committed);
 }
 
@@ -169,10 +169,10 @@ fn make_expected(fixture: &Fixture, folder: &Path, first: Sha256) {
     };
     let releases = folder.join("releases");
     touch(&releases.join(short_id(first)).join("bundle.head"));
-    let kept = operations.history().unwrap().kept();
+    let kept = operations.history().unwrap().kept_releases();
     assert_eq!(kept.len(), 2);
     for kept in kept {
-        let read = TrustedRelease::read(&operations.head_file(kept.bundle), &Trust::pinned(&kept.trust)).unwrap();
+        let read = TrustedRelease::read(&operations.head_file(kept.bundle), &Trust::from_pinned(&kept.trust)).unwrap();
         for blob in read.payload().blobs() {
             fresh.ingest_bytes(&std::fs::read(ContentStore::at(&site).path(blob.sha256)).unwrap()).unwrap();
         }
@@ -185,7 +185,7 @@ fn make_expected(fixture: &Fixture, folder: &Path, first: Sha256) {
         let artifacts = read.release.artifacts.iter().filter(|artifact| artifact.kind != ArtifactKind::Node);
         let of_artifacts = artifacts.flat_map(|artifact| {
             let place = folder.join("files").join(artifact_folder(artifact));
-            placed(artifact).map(move |file| (place.clone(), file))
+            placed_files(artifact).map(move |file| (place.clone(), file))
         });
         for (place, file) in of_node.chain(of_artifacts) {
             touch(&place.join(&file.path));
@@ -195,7 +195,7 @@ fn make_expected(fixture: &Fixture, folder: &Path, first: Sha256) {
         }
     }
     // If two manifests share a tag, the installed release gets it; both are listed.
-    let installed: Vec<_> = registry_links(&installed(fixture)).iter().map(PlannedLink::in_store).collect();
+    let installed: Vec<_> = registry_links(&installed_release(fixture)).iter().map(PlannedLink::in_store).collect();
     assert!(installed.iter().all(|link| ContentStore::at(&site).is_linked(link)));
     fresh.link_repositories(&links).unwrap();
 }
@@ -218,7 +218,7 @@ fn expect_exactly_the_rollback_set(fixture: &Fixture, first: Sha256, after: &str
 fn collection_keeps_exactly_the_rollback_set() {
     let roots = Roots::new(1);
     let fixture = Fixture::with_root(&roots.chain[0], &bundle(&roots, 1));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let first = pins(&fixture).bundle;
     // The install of this fixture places only the store's content. From the second release on, all content is placed.
     assert_eq!(upgrade_to(&fixture, &roots, 2, false), End::Committed);
@@ -265,7 +265,7 @@ fn pin_to_its_own(fixture: &Fixture, file: &JournalFile) -> String {
 fn needed_pinned_programs_stay() {
     let roots = Roots::new(1);
     let fixture = Fixture::with_root(&roots.chain[0], &bundle(&roots, 1));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     let operations = &fixture.operations;
     for counter in 2..=4 {
         assert_eq!(upgrade_to(&fixture, &roots, counter, false), End::Committed);

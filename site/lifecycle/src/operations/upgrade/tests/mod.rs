@@ -15,7 +15,7 @@ use landfall_bundle_spec::trust::{
 };
 use landfall_engine::engine::End;
 use landfall_engine::plan::{PlannedStep, StepId, Undo};
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, CodedError, codes};
 use landfall_media::durable;
 use serde_json::json;
 
@@ -72,7 +72,7 @@ impl Roots {
     /// Returns a site that was given document 1, with release 1 under the document of this number.
     fn installed_under(&self, number: usize) -> Fixture {
         let fixture = Fixture::with_root(&self.chain[0], &self.bundle(1, 1..=number));
-        fixture.prepared().run().unwrap();
+        fixture.prepared_install().run().unwrap();
         fixture
     }
 }
@@ -81,7 +81,7 @@ impl Roots {
 pub(in crate::operations) fn site_with_changes() -> Fixture {
     let roots = Roots::new(1);
     let fixture = Fixture::with_root(&roots.chain[0], &collection::bundle(&roots, 1));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     assert_eq!(collection::upgrade_to(&fixture, &roots, 2, false), End::Committed);
     collection::go_back(&fixture);
     fixture
@@ -137,7 +137,7 @@ fn begin(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: 
     let prepared = PreparedUpgrade {
         operations,
         pins,
-        kept: operations.history().unwrap().kept(),
+        kept: operations.history().unwrap().kept_releases(),
         target: Target { release, trust, media_path: fixture.path("next"), missing: Vec::new() },
         planned: UpgradePlan { plan, node: None, components: Vec::new() },
         outlook,
@@ -150,7 +150,7 @@ fn begin(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: 
         licensing: None,
         warnings: Vec::new(),
         accepted: Vec::new(),
-        fitted: Fitted::default(),
+        fitted: FittedModels::default(),
         secrets: GivenSecrets::default(),
     };
     prepared.begin().unwrap()
@@ -158,7 +158,7 @@ fn begin(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: 
 
 /// Upgrades to the release of this bundle.
 pub(in crate::operations) fn upgrade(fixture: &Fixture, bundle: &[u8]) {
-    let trust = Trust::pinned(&newest(fixture));
+    let trust = Trust::from_pinned(&newest(fixture));
     let release = TrustedRelease::find(&write(fixture, bundle), &trust, &fixture.operations).unwrap();
     change(fixture, Operation::Upgrade, release, trust);
 }
@@ -166,8 +166,8 @@ pub(in crate::operations) fn upgrade(fixture: &Fixture, bundle: &[u8]) {
 /// Rolls back to the previous release, whose head is verified as it was then.
 fn roll_back(fixture: &Fixture) {
     let operations = &fixture.operations;
-    let kept = operations.history().unwrap().kept()[1].clone();
-    let trust = Trust::pinned(&kept.trust);
+    let kept = operations.history().unwrap().kept_releases()[1].clone();
+    let trust = Trust::from_pinned(&kept.trust);
     let release = TrustedRelease::read(&operations.head_file(kept.bundle), &trust).unwrap();
     change(fixture, Operation::Rollback, release, trust);
 }
@@ -236,8 +236,8 @@ fn rollback_keeps_newest_root() {
 
 #[test]
 fn unready_site_blocks_upgrade() {
-    assert_eq!(unready(&sample::installed()), None);
-    let mut report = sample::installed();
+    assert_eq!(unready(&sample::installed_status()), None);
+    let mut report = sample::installed_status();
     report.ready = false;
     report.components[0].reasons = vec!["StatefulSet a: 0 of 1 pods are ready".to_owned()];
     report.nodes[0].reason = Some("the disk is full".to_owned());
@@ -247,7 +247,7 @@ fn unready_site_blocks_upgrade() {
     let expected = format!("{node}: the disk is full; {component}: StatefulSet a: 0 of 1 pods are ready");
     assert_eq!(blocker.measured, expected);
     // A note may be the only information.
-    let mut silent = sample::installed();
+    let mut silent = sample::installed_status();
     (silent.ready, silent.notes) = (false, vec!["the cluster does not answer".to_owned()]);
     assert_eq!(unready(&silent).unwrap().measured, "the cluster does not answer");
 }

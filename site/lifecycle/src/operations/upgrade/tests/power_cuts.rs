@@ -8,11 +8,11 @@ use std::path::Path;
 
 use landfall_engine::journal::Phase;
 use landfall_media::power::{Fate, Recording};
-use landfall_media::progress::Silent;
+use landfall_media::progress::SilentProgress;
 use landfall_media::stage::stage;
 use landfall_media::store::ContentStore;
 
-use super::collection::{below, bundle, installed, plan, step, upgrade_to};
+use super::collection::{below, bundle, installed_release, plan, step, upgrade_to};
 use super::*;
 use crate::content::PlacedFile;
 use crate::steps::artifact_files::ArtifactFiles;
@@ -36,7 +36,7 @@ struct Change {
 /// Returns a site that was upgraded to its second and third release.
 fn site(roots: &Roots) -> Fixture {
     let fixture = Fixture::with_root(&roots.chain[0], &bundle(roots, 1));
-    fixture.prepared().run().unwrap();
+    fixture.prepared_install().run().unwrap();
     for counter in [2, 3] {
         assert_eq!(upgrade_to(&fixture, roots, counter, false), End::Committed);
     }
@@ -46,23 +46,23 @@ fn site(roots: &Roots) -> Fixture {
 /// Returns an upgrade to the fourth release, with another node pack. Its blobs are already stored, because the tests of
 /// copies cover power cuts during a copy.
 fn upgrade_of(fixture: &Fixture, roots: &Roots) -> Change {
-    let trust = Trust::pinned(&newest(fixture));
+    let trust = Trust::from_pinned(&newest(fixture));
     let path = write(fixture, &bundle(roots, 4));
     let operations = &fixture.operations;
     let release = TrustedRelease::find(&path, &trust, operations).unwrap();
     let media = find_media(&fixture.path("next"), &release.payload(), operations.io.media.clone()).unwrap();
-    stage(&media, &ContentStore::at(operations.paths.registry()), &Silent).unwrap();
-    let plan = plan(Operation::Upgrade, &installed(fixture), &release.release, false);
+    stage(&media, &ContentStore::at(operations.paths.registry()), &SilentProgress).unwrap();
+    let plan = plan(Operation::Upgrade, &installed_release(fixture), &release.release, false);
     Change { plan, release, trust }
 }
 
 /// Returns a rollback to the previous release.
 fn rollback_of(fixture: &Fixture) -> Change {
     let operations = &fixture.operations;
-    let kept = operations.history().unwrap().kept()[1].clone();
-    let trust = Trust::pinned(&kept.trust);
+    let kept = operations.history().unwrap().kept_releases()[1].clone();
+    let trust = Trust::from_pinned(&kept.trust);
     let release = TrustedRelease::read(&operations.head_file(kept.bundle), &trust).unwrap();
-    let plan = plan(Operation::Rollback, &installed(fixture), &release.release, false);
+    let plan = plan(Operation::Rollback, &installed_release(fixture), &release.release, false);
     Change { plan, release, trust }
 }
 

@@ -82,9 +82,9 @@ fn answers(fixture: &Fixture) -> Vec<String> {
     let status = operations.status().unwrap();
     vec![
         format!("{:?}", history.deciding().unwrap().position()),
-        format!("{:?}", history.kept()),
+        format!("{:?}", history.kept_releases()),
         format!("{:?}", (history.heads(), history.engines(), history.newest_trust().unwrap())),
-        format!("{:?}", history.made().unwrap()),
+        format!("{:?}", history.last_actions().unwrap()),
         format!("{:?}", history.deciding().unwrap().plan().unwrap()),
         format!("{pins:?}"),
         format!("{:?} {:?} {:?}", status.state, status.release.map(|release| release.version), status.notes),

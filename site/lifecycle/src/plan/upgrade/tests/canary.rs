@@ -110,12 +110,12 @@ fn single_replica_value_prevents_canary() {
     .unwrap();
     after.release.values.push(value);
     let before = before();
-    let (made, ready) = (before.made(), BTreeSet::new());
+    let (made, ready) = (before.last_actions(), BTreeSet::new());
     let planned = |replicas: u32| {
         let values = BTreeMap::from([("web.replicas".to_owned(), json!(replicas))]);
         plan_upgrade(&UpgradeInputs {
             operation: Operation::Upgrade,
-            before: Installed { release: &before.release, documents: &before.documents, made: &made },
+            before: EarlierRelease { release: &before.release, documents: &before.documents, made: &made },
             after: ComponentInputs {
                 release: &after.release,
                 documents: &after.documents,
@@ -143,6 +143,6 @@ fn single_replica_value_prevents_canary() {
 fn settings_change_has_no_canary() {
     // The installed release is the same, and its form was already tried.
     let site = after("web:2");
-    let made = site.made();
+    let made = site.last_actions();
     assert!(made.values().all(|action| !matches!(action, Action::Canary(_))), "an install has none either");
 }

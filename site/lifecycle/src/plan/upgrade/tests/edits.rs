@@ -22,7 +22,7 @@ fn of_both<'a>(before: &'a Side, after: &'a Side) -> DocumentsOfBoth<'a> {
 }
 
 /// Returns the components of the superseding steps, as `before` and `after`.
-fn changed(plan: &UpgradePlan) -> Vec<(&Component, &Component)> {
+fn changed_components(plan: &UpgradePlan) -> Vec<(&Component, &Component)> {
     let changed = plan.plan.all().filter_map(|planned| match &planned.action {
         Action::Supersede(supersede) => match (&*supersede.before, &*supersede.after) {
             (Action::Component(before), Action::Component(after)) => Some((before, after)),
@@ -82,9 +82,9 @@ fn undo_leaves_edits_of_both_releases() {
     let before = side("1.0.0", 1).with("web", "web:1", &[]).editable("/spec/strategy");
     let after = side("1.1.0", 2).with("web", "web:2", &[]).editable("/spec/replicas");
     let mut plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
-    assert!(changed(&plan).iter().all(|(_, after)| after.edits == Edits::Refuse));
+    assert!(changed_components(&plan).iter().all(|(_, after)| after.edits == Edits::Refuse));
     set_edits(&mut plan.plan, Edits::Overwrite);
-    let [(earlier, later)] = changed(&plan)[..] else { panic!("one component changes") };
+    let [(earlier, later)] = changed_components(&plan)[..] else { panic!("one component changes") };
     assert_eq!((earlier.edits, later.edits), (Edits::Refuse, Edits::Overwrite));
     let back = earlier.on_the_way_back_from(later);
     let paths: Vec<&str> = back.editable.iter().map(|field| field.path.as_str()).collect();
@@ -93,7 +93,7 @@ fn undo_leaves_edits_of_both_releases() {
 
 #[test]
 fn new_editable_fields_change_nothing() {
-    let made = side("1.0.0", 1).with("web", "web:1", &[]).made();
+    let made = side("1.0.0", 1).with("web", "web:1", &[]).last_actions();
     let site = side("1.0.0", 1).with("web", "web:1", &[]).editable("/spec/replicas");
     let values = BTreeMap::new();
     let inputs = ComponentInputs {

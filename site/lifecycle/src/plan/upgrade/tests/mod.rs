@@ -123,7 +123,7 @@ impl Side {
     }
 
     /// Returns the actions of an install of this side.
-    fn made(&self) -> Made {
+    fn last_actions(&self) -> LastActions {
         let parts = ReleaseDocument {
             node_packs: self.release.node_packs.clone(),
             images: self.release.images.clone(),
@@ -155,13 +155,13 @@ impl Side {
         changed_data: &BTreeMap<String, ChangedData>,
         clients: &BTreeMap<String, Vec<Stop>>,
     ) -> Result<UpgradePlan, StepError> {
-        let (made, values) = (self.made(), BTreeMap::new());
+        let (made, values) = (self.last_actions(), BTreeMap::new());
         let webhook = ObjectName::new("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", "api");
         let webhooks = if clients.is_empty() { Vec::new() } else { vec![webhook] };
         let ready = self.release.components.iter().map(|component| component.name.clone()).collect();
         plan_upgrade(&UpgradeInputs {
             operation,
-            before: Installed { release: &self.release, documents: &self.documents, made: &made },
+            before: EarlierRelease { release: &self.release, documents: &self.documents, made: &made },
             after: ComponentInputs {
                 release: &later.release,
                 documents: &later.documents,
@@ -279,12 +279,12 @@ fn backup_settings_change_only_the_timer() {
     let secrets = SecretNumbers::new();
     let (release, documents) = (&site.release, &site.documents);
     let inputs = ComponentInputs { release, documents, values: &values, secrets: &secrets, node: "node" };
-    let mut made = site.made();
+    let mut made = site.last_actions();
     made.retain(|id, _| id.0 == "backup-schedule" || site.steps().iter().any(|step| step.id == *id));
     let plan = plan_configure(&inputs, &BackupSettings::default(), &made).unwrap();
     assert!(plan.plan.steps.is_empty() && plan.settings.is_empty());
     let copies = BackupSettings { copies: vec!["/mnt/disk".into()], ..BackupSettings::default() };
-    let changes = |made: &Made| {
+    let changes = |made: &LastActions| {
         let plan = plan_configure(&inputs, &copies, made).unwrap();
         let ids: Vec<String> = plan.plan.steps.iter().map(|step| step.id.0.clone()).collect();
         assert_eq!((&plan.settings[0].from, &plan.settings[0].to), (&None, &Some(json!(["/mnt/disk"]))));
@@ -420,7 +420,7 @@ fn moved_component_is_refused() {
     let mut moved = side("1.1.0", 2).with("web", "web:1", &[]);
     moved.release.components[0].namespace = "elsewhere".to_owned();
     let refused = before.upgraded_to(&moved, Operation::Upgrade).unwrap_err();
-    assert_eq!(landfall_error_codes::Coded::code(&refused), codes::UPGRADE_MOVED);
+    assert_eq!(landfall_error_codes::CodedError::code(&refused), codes::UPGRADE_MOVED);
 }
 
 #[test]
@@ -525,7 +525,7 @@ fn clients_of_changed_data_stop_first() {
 }
 
 /// Returns the data of `db` as a backup of the earlier release holds it.
-pub(crate) fn restored() -> ChangedData {
+pub(crate) fn restored_data() -> ChangedData {
     let stream = BackupStream {
         backup: "0f".repeat(32).parse().unwrap(),
         time: "2026-11-22T12:00:00Z".to_owned(),
@@ -540,7 +540,7 @@ pub(crate) fn restored() -> ChangedData {
 #[test]
 fn rollback_loads_data_after_objects() {
     let (before, after) = (side("1.1.0", 2).with("db", "db:2", &[]), side("1.0.0", 1).with("db", "db:1", &[]));
-    let data = BTreeMap::from([("db".to_owned(), restored())]);
+    let data = BTreeMap::from([("db".to_owned(), restored_data())]);
     let steps = "stop/db/db set-aside/db/files begin-use-empty/db component/db stop-again/db/db load/db/files \
         begin-use/db start/db/db ready/db check-restored/db/files still-ready/db";
     let planned = before.with_data_to(&after, Operation::Rollback, &data).unwrap();

@@ -161,7 +161,7 @@ fn irreversible_node_pack_is_refused() {
         (same_name, "registry.k8s.io/pause:3.10.2 is another image in the new release, under the same name"),
     ] {
         let refused = before.upgraded_to(&after, Operation::Upgrade).unwrap_err();
-        assert_eq!(landfall_error_codes::Coded::code(&refused), codes::UPGRADE_NODE);
+        assert_eq!(landfall_error_codes::CodedError::code(&refused), codes::UPGRADE_NODE);
         assert_eq!(refused.to_string(), message);
     }
 }
@@ -183,7 +183,7 @@ fn node_pack_chain_is_refused_both_ways() {
     let back = after.upgraded_to(&before, Operation::Rollback);
     for (refused, versions) in [(forth, "v1.36.3 to v1.37.0"), (back, "v1.37.0 to v1.36.3")] {
         let refused = refused.unwrap_err();
-        assert_eq!(landfall_error_codes::Coded::code(&refused), codes::UPGRADE_NODE);
+        assert_eq!(landfall_error_codes::CodedError::code(&refused), codes::UPGRADE_NODE);
         let expected = format!("Kubernetes cannot change from {versions}: only the last number may differ");
         assert_eq!(refused.to_string(), expected);
     }

@@ -20,7 +20,7 @@ impl Side {
 #[test]
 fn new_secret_value_restarts_readers() {
     let site = side("1.0.0", 1).with("web", "web:1", &[]).asking("directory").with("other", "other:1", &[]);
-    let (made, values) = (site.made(), BTreeMap::new());
+    let (made, values) = (site.last_actions(), BTreeMap::new());
     let configured = |number: u64| {
         let secrets = SecretNumbers::from([(("web".to_owned(), "directory".to_owned()), number)]);
         let (release, documents) = (&site.release, &site.documents);
@@ -64,7 +64,7 @@ fn secret_type_and_source_are_fixed() {
         (&given, &other, "has another type"),
     ] {
         let refused = before.upgraded_to(after, Operation::Upgrade).unwrap_err();
-        assert_eq!(landfall_error_codes::Coded::code(&refused), codes::CHANGE_UNFIT);
+        assert_eq!(landfall_error_codes::CodedError::code(&refused), codes::CHANGE_UNFIT);
         assert!(refused.to_string().contains(why), "{refused}");
     }
 }
