@@ -335,7 +335,7 @@ mod tests {
     /// The events of a real install; a test of landfall-lifecycle compares them with those of another one.
     #[test]
     fn piped_install_matches_snapshot() {
-        let kept = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../progress/samples/install.jsonl"));
+        let kept = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/progress/samples/install.jsonl"));
         let said = in_a_pipe(kept.lines().map(|line| serde_json::from_str(line).unwrap()));
         insta::with_settings!({ filters => speeds() }, {
             insta::assert_snapshot!(said);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Folders of the repository that are not part of the product.
-const NO_PRODUCT: [&str; 8] = ["target", "tests", "fuzz", "launcher", "examples", "docs", "snapshots", ".git"];
+const NO_PRODUCT: [&str; 6] = ["target", "tests", "xtask", "launcher", "docs", ".git"];
 
 /// Prefix of variables that tests of a crate pass to themselves.
 const OF_TESTS: &str = "LANDFALL_TEST_";

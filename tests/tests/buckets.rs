@@ -16,7 +16,7 @@ use landfall_lifecycle::operations::Operations;
 use landfall_media::counters::IoCounters;
 use landfall_media::mounted::on_tmpfs;
 use landfall_media::progress::SilentProgress;
-use landfall_tests::bucket_server::{ACCESS_KEY, BucketServer, Identity, SECRET};
+use landfall_xtask::bucket_server::{ACCESS_KEY, BucketServer, Identity, SECRET};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use uuid::Uuid;

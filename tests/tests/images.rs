@@ -9,11 +9,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use flate2::read::GzDecoder;
-use landfall_tests::builds;
-use landfall_tests::images::go::check_static;
-use landfall_tests::images::registry_tree::Reference;
-use landfall_tests::images::{self, SOURCE_DATE_EPOCH, Workshop, node_pack, oci, postgres, reproducible};
-use landfall_tests::registry::Registry;
+use landfall_xtask::builds;
+use landfall_xtask::images::go::check_static;
+use landfall_xtask::images::registry_tree::Reference;
+use landfall_xtask::images::{self, SOURCE_DATE_EPOCH, Workshop, node_pack, oci, postgres, reproducible};
+use landfall_xtask::registry::Registry;
 use ruzstd::decoding::StreamingDecoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};

@@ -5,8 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::cache::{CACHE_VARIABLE, Cache};
-use landfall_tests::site::{
+use landfall_xtask::builds;
+use landfall_xtask::cache::{CACHE_VARIABLE, Cache};
+use landfall_xtask::site::{
     BootState, Category, Machine, MachineSpec, PowerState, SavedDisk, Site, Stream, wait_until,
 };
 
@@ -46,7 +47,7 @@ fn a_crash_keeps_what_was_written() -> Result<()> {
 
 #[test]
 fn machines_start_from_a_saved_disk_and_return_to_it() -> Result<()> {
-    let folder = tempfile::tempdir_in(landfall_tests::workspace::target_folder())?;
+    let folder = tempfile::tempdir_in(landfall_xtask::workspace::target_folder())?;
     let saved = {
         let (_site, machine) = one_machine("saved", MachineSpec::new("node-1"))?;
         machine.run("echo installed > /root/state && sync")?;
@@ -289,11 +290,8 @@ fn the_difference_is_empty_after_boots_and_shows_each_planted_change() -> Result
 fn a_killed_caller_leaves_nothing_and_living_sites_are_spared() -> Result<()> {
     let (_living, machine) = one_machine("living", MachineSpec::new("node-1"))?;
     let name = Site::unique_name("killed");
-    let mut caller = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(["site", "up", &name])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut caller =
+        Command::new(builds::xtask()).args(["site", "up", &name]).stdin(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let doomed = wait_until("the machine of the other caller", Duration::from_mins(1), || {
         ensure!(caller.try_wait()?.is_none(), "the other caller ended");
         Ok(Site::open(&name).and_then(|site| site.find("node-1")).ok().filter(|found| found.first().is_ok()))
@@ -336,7 +334,7 @@ struct PutBack(String);
 impl Drop for PutBack {
     fn drop(&mut self) {
         if let Err(error) = write(Path::new(SHARED), &self.0) {
-            landfall_tests::printer::failure(&error);
+            landfall_xtask::printer::failure(&error);
         }
     }
 }
@@ -358,7 +356,7 @@ impl OtherCache {
     fn xtask(&self, arguments: &[&str]) -> Command {
         // A background run of the tests may ignore Ctrl-C, and its children would inherit that.
         let mut command = Command::new("env");
-        command.arg("--default-signal=INT").arg(env!("CARGO_BIN_EXE_xtask")).arg("site").args(arguments);
+        command.arg("--default-signal=INT").arg(builds::xtask()).arg("site").args(arguments);
         command.env(CACHE_VARIABLE, self.0.path()).stdin(Stdio::null());
         command
     }
@@ -441,8 +439,8 @@ fn an_interrupted_maker_leaves_no_disk_behind() -> Result<()> {
 fn a_kept_site_outlives_its_maker_and_is_used_from_the_command_line() -> Result<()> {
     let name = Site::unique_name("kept");
     let xtask = |arguments: &[&str]| -> Result<(Option<i32>, String)> {
-        let output = Command::new(env!("CARGO_BIN_EXE_xtask")).arg("site").args(arguments).output()?;
-        landfall_tests::printer::note(String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(builds::xtask()).arg("site").args(arguments).output()?;
+        landfall_xtask::printer::note(String::from_utf8_lossy(&output.stderr));
         Ok((output.status.code(), String::from_utf8(output.stdout)?))
     };
     let _guard = TakeDown(name.clone());
@@ -470,7 +468,7 @@ struct TakeDown(String);
 impl Drop for TakeDown {
     fn drop(&mut self) {
         if let Err(error) = Site::open(&self.0).map_or(Ok(()), Site::down) {
-            landfall_tests::printer::failure(&error);
+            landfall_xtask::printer::failure(&error);
         }
     }
 }

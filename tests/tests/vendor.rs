@@ -2,7 +2,7 @@
 //! third-party tools, resumed pulls, refusals, and the cost of every command.
 
 mod vendor {
-    use landfall_tests::{outcome, wheel_index};
+    use landfall_xtask::{outcome, wheel_index};
 
     mod applied_charts;
     mod bad_releases;
@@ -12,7 +12,7 @@ mod vendor {
     mod credentials;
     mod examples;
     mod fat32;
-    #[path = "../../../builder/src/fetch/tests/registry.rs"]
+    #[path = "../../../crates/builder/src/fetch/tests/registry.rs"]
     #[expect(dead_code, reason = "tests of the builder use the rest of it")]
     mod faulty_registry;
     mod fetching;

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn the_sample_of_an_install_folds() {
         let mut running = RunningOperation::new(Some("install".to_owned()));
-        let lines = include_str!("../../../progress/samples/install.jsonl");
+        let lines = include_str!("../../../crates/progress/samples/install.jsonl");
         for line in lines.lines() {
             running.take(serde_json::from_str(line).unwrap());
         }

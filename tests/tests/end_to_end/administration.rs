@@ -1,7 +1,7 @@
 //! An administrator's queries of a running site, through `landfall` only.
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::site::{Machine, Output};
+use landfall_xtask::site::{Machine, Output};
 
 use super::engineer::Engineer;
 

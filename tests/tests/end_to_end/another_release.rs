@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use landfall_lifecycle::pins::Event;
-use landfall_tests::console::Program;
-use landfall_tests::proofs::{admin_output, administer, sql};
-use landfall_tests::site::wait_until;
-use landfall_tests::{bulletin, printer, writer};
+use landfall_xtask::console::Program;
+use landfall_xtask::proofs::{admin_output, administer, sql};
+use landfall_xtask::site::wait_until;
+use landfall_xtask::{bulletin, printer, writer};
 use serde_json::{Value, json};
 
 use super::cut::{CutPoint, Moment, boot, cut_during};

@@ -1,7 +1,7 @@
 //! A file that does not belong to Landfall and fills the filesystem of the data folder.
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::site::Machine;
+use landfall_xtask::site::Machine;
 
 /// Path of the file, on the disk of the data folder.
 const BALLAST: &str = "/var/ballast";

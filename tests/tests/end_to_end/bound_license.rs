@@ -2,7 +2,7 @@
 //! backups.
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
+use landfall_xtask::printer;
 use serde_json::Value;
 
 use super::engineer::Engineer;

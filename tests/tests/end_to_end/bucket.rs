@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use landfall_tests::bucket_server::{ACCESS_KEY, SECRET};
-use landfall_tests::site::{Machine, MachineSpec, Site, wait_until};
-use landfall_tests::{images, printer};
+use landfall_xtask::bucket_server::{ACCESS_KEY, SECRET};
+use landfall_xtask::site::{Machine, MachineSpec, Site, wait_until};
+use landfall_xtask::{images, printer};
 use serde_json::json;
 
 use super::engineer::Engineer;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use jiff::{SignedDuration, Timestamp};
-use landfall_tests::printer;
-use landfall_tests::proofs::sql;
-use landfall_tests::site::{Machine, MachineSpec, Site};
+use landfall_xtask::printer;
+use landfall_xtask::proofs::sql;
+use landfall_xtask::site::{Machine, MachineSpec, Site};
 use serde_json::Value;
 
 use super::engineer::Engineer;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::site::Machine;
+use landfall_xtask::site::Machine;
 
 use super::cut::boot;
 use super::engineer::Engineer;

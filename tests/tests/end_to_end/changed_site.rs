@@ -2,7 +2,7 @@
 //! inherent effects of a change.
 
 use anyhow::{Result, bail, ensure};
-use landfall_tests::printer;
+use landfall_xtask::printer;
 use serde_json::Value;
 
 use super::comparison::{Landed, read_settled, remaining_differences};

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::proofs::{admin_output, administer};
-use landfall_tests::site::{Machine, wait_until};
+use landfall_xtask::printer;
+use landfall_xtask::proofs::{admin_output, administer};
+use landfall_xtask::site::{Machine, wait_until};
 
 use super::engineer::Engineer;
 use super::handbook;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use landfall_cluster_snapshot::{Snapshot, difference};
-use landfall_tests::printer;
-use landfall_tests::proofs::administer;
-use landfall_tests::site::{Machine, names};
+use landfall_xtask::printer;
+use landfall_xtask::proofs::administer;
+use landfall_xtask::site::{Machine, names};
 use serde_json::Value;
 
 use super::cut::{CutPoint, Moment};

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::proofs;
-use landfall_tests::site::{Machine, wait_until};
+use landfall_xtask::printer;
+use landfall_xtask::proofs;
+use landfall_xtask::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
 use super::console;

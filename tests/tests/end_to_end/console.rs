@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::console::{Console, Program, form_word};
-use landfall_tests::proofs::admin_output;
-use landfall_tests::site::Machine;
-use landfall_tests::{printer, workspace};
+use landfall_xtask::console::{Console, Program, form_word};
+use landfall_xtask::proofs::admin_output;
+use landfall_xtask::site::Machine;
+use landfall_xtask::{printer, workspace};
 use serde_json::{Value, json};
 
 use super::secret_pages;

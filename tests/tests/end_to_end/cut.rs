@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use landfall_lifecycle::pins::Event;
-use landfall_tests::printer;
-use landfall_tests::site::{Machine, wait_until};
+use landfall_xtask::printer;
+use landfall_xtask::site::{Machine, wait_until};
 
 use super::engineer::{Engineer, STICK};
 use super::fixture::fixture;

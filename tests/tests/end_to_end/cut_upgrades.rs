@@ -5,10 +5,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::proofs::sql;
-use landfall_tests::seed::Seeded;
-use landfall_tests::site::wait_until;
+use landfall_xtask::printer;
+use landfall_xtask::proofs::sql;
+use landfall_xtask::seed::Seeded;
+use landfall_xtask::site::wait_until;
 
 use super::another_release::{expect_release, schema};
 use super::changed_site::ChangedSite;

@@ -12,8 +12,8 @@ use landfall_bundle_spec::head::Verified;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
 use landfall_error_codes::{CodedError, codes};
-use landfall_tests::seed::Seeded;
-use landfall_tests::{builds, documents, printer};
+use landfall_xtask::seed::Seeded;
+use landfall_xtask::{builds, documents, printer};
 use sha2::{Digest, Sha256};
 
 use super::refusals::REFUSED;

@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use landfall_tests::edits;
-use landfall_tests::later_releases::{self, DEFAULT_MEMORY};
-use landfall_tests::proofs::{admin_output, in_pod, sql};
-use landfall_tests::site::{Machine, wait_until};
+use landfall_xtask::edits;
+use landfall_xtask::later_releases::{self, DEFAULT_MEMORY};
+use landfall_xtask::proofs::{admin_output, in_pod, sql};
+use landfall_xtask::site::{Machine, wait_until};
 use serde_json::Value;
 
 /// Time limit for pods of a removed component to end.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use landfall_tests::printer;
-use landfall_tests::proofs::{admin_output, in_pod};
-use landfall_tests::site::{Machine, wait_until};
+use landfall_xtask::printer;
+use landfall_xtask::proofs::{admin_output, in_pod};
+use landfall_xtask::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
 use super::helper_pods;

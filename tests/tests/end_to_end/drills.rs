@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use landfall_tests::proofs::{in_pod, sql};
-use landfall_tests::seed::Seeded;
-use landfall_tests::site::Machine;
-use landfall_tests::{printer, writer};
+use landfall_xtask::proofs::{in_pod, sql};
+use landfall_xtask::seed::Seeded;
+use landfall_xtask::site::Machine;
+use landfall_xtask::{printer, writer};
 
 use super::engineer::Engineer;
 use super::installed::installed_machine;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use anyhow::{Result, ensure};
-use landfall_tests::proofs::in_pod;
+use landfall_xtask::proofs::in_pod;
 
 use super::engineer::Engineer;
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use landfall_cluster_snapshot::Snapshot;
-use landfall_tests::proofs::administer;
-use landfall_tests::site::{Machine, Stream};
-use landfall_tests::{documents, printer};
+use landfall_xtask::proofs::administer;
+use landfall_xtask::site::{Machine, Stream};
+use landfall_xtask::{documents, printer};
 use serde_json::Value;
 
 use super::fixture::fixture;

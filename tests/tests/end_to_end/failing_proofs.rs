@@ -1,8 +1,8 @@
 //! Proofs that must fail, and their error messages.
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::proofs::administer;
+use landfall_xtask::printer;
+use landfall_xtask::proofs::administer;
 use serde_json::Value;
 
 use super::engineer::Engineer;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::site::Machine;
+use landfall_xtask::printer;
+use landfall_xtask::site::Machine;
 use serde_json::Value;
 
 use super::engineer::{Engineer, STICK};

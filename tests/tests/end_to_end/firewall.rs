@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::console::Console;
-use landfall_tests::site::{Machine, MachineSpec, wait_until};
-use landfall_tests::{printer, proofs};
+use landfall_xtask::console::Console;
+use landfall_xtask::site::{Machine, MachineSpec, wait_until};
+use landfall_xtask::{printer, proofs};
 use serde_json::Value;
 
 use super::engineer::Engineer;

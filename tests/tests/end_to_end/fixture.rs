@@ -8,11 +8,11 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, anyhow, ensure};
 use landfall_bundle_spec::trust::Role;
 use landfall_media::runnable::copy_program;
-use landfall_tests::outcome::Outcome;
-use landfall_tests::proofs::ExpectedRelease;
-use landfall_tests::site::{Machine, MachineSpec, Site};
-use landfall_tests::vendor::{KEY_PASSWORD, Vendor};
-use landfall_tests::{documents, printer, workspace};
+use landfall_xtask::outcome::Outcome;
+use landfall_xtask::proofs::ExpectedRelease;
+use landfall_xtask::site::{Machine, MachineSpec, Site};
+use landfall_xtask::vendor::{KEY_PASSWORD, Vendor};
+use landfall_xtask::{documents, printer, workspace};
 use serde_json::Value;
 
 use super::roots;

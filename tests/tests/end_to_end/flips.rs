@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use landfall_bundle_spec::trust::TrustAnchor;
-use landfall_tests::printer;
+use landfall_xtask::printer;
 
 use super::damage::{Flip, code_of, flips};
 use super::engineer::{Engineer, STICK};

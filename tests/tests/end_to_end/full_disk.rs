@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_tests::proofs::sql;
-use landfall_tests::site::wait_until;
+use landfall_xtask::proofs::sql;
+use landfall_xtask::site::wait_until;
 use serde_json::Value;
 
 use super::ballast::{self, RemainingSpace};

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use landfall_tests::gpu::driver;
-use landfall_tests::proofs::{admin_output, run_pod};
-use landfall_tests::site::{Machine, wait_until};
-use landfall_tests::{images, printer};
+use landfall_xtask::gpu::driver;
+use landfall_xtask::proofs::{admin_output, run_pod};
+use landfall_xtask::site::{Machine, wait_until};
+use landfall_xtask::{images, printer};
 use serde_json::json;
 
 use super::engineer::Engineer;
@@ -35,7 +35,7 @@ const DRIVER: &str = r"set -e
     echo 'NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build' \
         > /proc/driver/nvidia/version";
 
-/// Command that runs NVIDIA's device plugin as in `examples/gpu`. Its own specification folder is the one that the
+/// Command that runs NVIDIA's device plugin as in `docs/examples/gpu`. Its own specification folder is the one that the
 /// site's containerd reads.
 const PLUGIN: &str = "systemd-run --quiet --unit test-device-plugin --property BindPaths=/run/landfall/cdi:/run/cdi \
     --setenv MIG_STRATEGY=none --setenv DEVICE_DISCOVERY_STRATEGY=nvml --setenv DEVICE_ID_STRATEGY=uuid \

@@ -1,8 +1,8 @@
 //! Checks of the handbook's statements about a host.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use landfall_tests::site::Machine;
-use landfall_tests::workspace;
+use landfall_xtask::site::Machine;
+use landfall_xtask::workspace;
 
 /// Prompt of a command in an example.
 const PROMPT: &str = "site# ";

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
-use landfall_tests::console::Program;
-use landfall_tests::printer;
-use landfall_tests::site::wait_until;
+use landfall_xtask::console::Program;
+use landfall_xtask::printer;
+use landfall_xtask::site::wait_until;
 use serde_json::{Value, json};
 
 use super::console;

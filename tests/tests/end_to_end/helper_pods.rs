@@ -2,9 +2,9 @@
 //! storage folder. The API server of a running site refuses everything else, whoever uses that account.
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::proofs::{admin_output, administer};
-use landfall_tests::site::{Machine, Output};
+use landfall_xtask::printer;
+use landfall_xtask::proofs::{admin_output, administer};
+use landfall_xtask::site::{Machine, Output};
 use serde_json::{Value, json};
 
 const NAMESPACE: &str = "local-path-storage";

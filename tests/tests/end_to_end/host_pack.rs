@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::site::Machine;
-use landfall_tests::workspace;
+use landfall_xtask::site::Machine;
+use landfall_xtask::workspace;
 
 use super::engineer::{Engineer, STICK, Said};
 use super::fixture::{files_with, fixture, folder, machine_with_stick};

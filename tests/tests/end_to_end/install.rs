@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::seed::Seeded;
-use landfall_tests::site::{Machine, Output, wait_until};
-use landfall_tests::{printer, proofs, workspace};
+use landfall_xtask::seed::Seeded;
+use landfall_xtask::site::{Machine, Output, wait_until};
+use landfall_xtask::{printer, proofs, workspace};
 use serde_json::Value;
 
 use super::comparison::{Landed, expect_equal, keep_uninterrupted};

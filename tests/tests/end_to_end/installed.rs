@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow};
-use landfall_tests::printer;
-use landfall_tests::site::{Machine, MachineSpec, SavedDisk, Site};
+use landfall_xtask::printer;
+use landfall_xtask::site::{Machine, MachineSpec, SavedDisk, Site};
 
 use super::cut::boot;
 use super::engineer::Engineer;

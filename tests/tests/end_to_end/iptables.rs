@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::site::{Machine, wait_until};
+use landfall_xtask::printer;
+use landfall_xtask::site::{Machine, wait_until};
 
 /// Programs of each address family, without and with `-legacy` in their names.
 const FAMILIES: [(&str, &str); 2] = [("iptables", "iptables-legacy"), ("ip6tables", "ip6tables-legacy")];

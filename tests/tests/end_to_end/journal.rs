@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use landfall_engine::journal::record;
 use landfall_lifecycle::pins::{Entry, Event, JournalFolder, Replay};
-use landfall_tests::site::Machine;
+use landfall_xtask::site::Machine;
 
 /// Folder of journals on a machine.
 const FOLDER: &str = "var/lib/landfall/journal";

@@ -1,9 +1,9 @@
 //! Data that an uninstall keeps. `--adopt-data` restores a database's rows, and nothing else restores or deletes them.
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::proofs::{sql, wait_ready};
-use landfall_tests::site::Machine;
+use landfall_xtask::printer;
+use landfall_xtask::proofs::{sql, wait_ready};
+use landfall_xtask::site::Machine;
 use serde_json::Value;
 
 use super::engineer::{Engineer, STICK};

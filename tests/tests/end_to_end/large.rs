@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use landfall_tests::proofs::{administer, psql};
-use landfall_tests::site::{Machine, MachineSpec, Site, Stream};
-use landfall_tests::{documents, printer};
+use landfall_xtask::proofs::{administer, psql};
+use landfall_xtask::site::{Machine, MachineSpec, Site, Stream};
+use landfall_xtask::{documents, printer};
 use serde_json::Value;
 
 use super::engineer::{Engineer, STICK};

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::file_server::FileServer;
-use landfall_tests::vendor::Vendor;
-use landfall_tests::{setup, silence, workspace};
+use landfall_xtask::file_server::FileServer;
+use landfall_xtask::vendor::Vendor;
+use landfall_xtask::{setup, silence, workspace};
 use serde_json::Value;
 
 use super::fixture::fixture;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use landfall_media::later::{LATER_END, mark};
 use landfall_media::runnable::copy_program;
-use landfall_tests::builds::copy_landfall;
+use landfall_xtask::builds::copy_landfall;
 
 /// Copies `landfall` and the programs beside it into a folder, as later ones; returns the path of `landfall`.
 pub(crate) fn copy_later_landfall(folder: &Path) -> Result<PathBuf> {

@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, anyhow};
 use landfall_bundle_spec::trust::Role;
 use landfall_media::runnable::copy_program;
-use landfall_tests::registry::Registry;
-use landfall_tests::vendor::Vendor;
-use landfall_tests::{images, later_releases, printer, workspace};
+use landfall_xtask::registry::Registry;
+use landfall_xtask::vendor::Vendor;
+use landfall_xtask::{images, later_releases, printer, workspace};
 
 use super::fixture::{fixture, folder};
 use super::later_program::copy_later_landfall;

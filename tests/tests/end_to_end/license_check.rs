@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::proofs::admin_output;
-use landfall_tests::site::{Machine, wait_until};
-use landfall_tests::vendor::Vendor;
-use landfall_tests::{bulletin, later_releases, printer};
+use landfall_xtask::proofs::admin_output;
+use landfall_xtask::site::{Machine, wait_until};
+use landfall_xtask::vendor::Vendor;
+use landfall_xtask::{bulletin, later_releases, printer};
 use serde_json::Value;
 
 use super::engineer::Engineer;

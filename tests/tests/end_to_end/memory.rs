@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use landfall_tests::site::Machine;
+use landfall_xtask::site::Machine;
 
 use super::process::Process;
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
-use landfall_tests::printer;
-use landfall_tests::proofs::{administer, sql};
-use landfall_tests::site::wait_until;
-use landfall_tests::writer;
+use landfall_xtask::printer;
+use landfall_xtask::proofs::{administer, sql};
+use landfall_xtask::site::wait_until;
+use landfall_xtask::writer;
 use serde_json::{Value, json};
 
 use super::cut::{CutPoint, Moment, boot, cut_during};

@@ -7,9 +7,9 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::seed::Seeded;
-use landfall_tests::site::Category;
-use landfall_tests::{printer, proofs};
+use landfall_xtask::seed::Seeded;
+use landfall_xtask::site::Category;
+use landfall_xtask::{printer, proofs};
 use serde_json::Value;
 
 use super::comparison::{Uninterrupted, expect_equal, uninterrupted_install};

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use landfall_tests::site::{Machine, kibibytes, wait_until};
+use landfall_xtask::site::{Machine, kibibytes, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Time limit for a process to stop.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use landfall_bundle_spec::sample::{Forgery, Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_tests::printer;
-use landfall_tests::site::{Machine, MachineSpec, Site, wait_until};
+use landfall_xtask::printer;
+use landfall_xtask::site::{Machine, MachineSpec, Site, wait_until};
 use serde_json::{Value, json};
 
 use super::damage::{Truncation, truncations};
@@ -359,7 +359,7 @@ fn all_blockers_are_reported_at_once() -> Result<()> {
             );
             ensure!(blocker["what"].is_string() && blocker["next"].is_string(), "{blocker}");
         }
-        let difference = landfall_tests::site::Difference::between(&before, &machine.snapshot()?);
+        let difference = landfall_xtask::site::Difference::between(&before, &machine.snapshot()?);
         ensure!(difference.is_empty(), "a refused install changed something:\n{difference}");
     }
     Ok(())

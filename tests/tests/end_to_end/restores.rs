@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::proofs::{admin_output, sql};
-use landfall_tests::site::{Machine, Site, wait_until};
+use landfall_xtask::printer;
+use landfall_xtask::proofs::{admin_output, sql};
+use landfall_xtask::site::{Machine, Site, wait_until};
 use serde_json::{Value, json};
 
 use super::cut::{CutPoint, Moment, boot, cut_during};

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::proofs::{admin_output, administer};
-use landfall_tests::rights::{Cluster, Holder, Rule, Start, format_path};
-use landfall_tests::site::Machine;
+use landfall_xtask::printer;
+use landfall_xtask::proofs::{admin_output, administer};
+use landfall_xtask::rights::{Cluster, Holder, Rule, Start, format_path};
+use landfall_xtask::site::Machine;
 
 use super::helper_pods;
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use landfall_bundle_spec::trust::{
     KeyKind, PublicKey, Role, Root, RootChange, SigningKey, UnsignedRoot, root_file_name,
 };
-use landfall_tests::vendor::{KEY_PASSWORD, Vendor};
+use landfall_xtask::vendor::{KEY_PASSWORD, Vendor};
 use serde_json::{Value, json};
 
 /// Number of rotations of the root.

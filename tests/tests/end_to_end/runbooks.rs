@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
-use landfall_tests::authority::certify;
-use landfall_tests::console::Console;
-use landfall_tests::printer;
-use landfall_tests::proofs::admin_output;
-use landfall_tests::site::{Machine, wait_until};
+use landfall_xtask::authority::certify;
+use landfall_xtask::console::Console;
+use landfall_xtask::printer;
+use landfall_xtask::proofs::admin_output;
+use landfall_xtask::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
 use super::console::{PASSWORD, claim, sign_in};

@@ -1,8 +1,8 @@
 //! Data of two components that backup tests write and check, the repository that contains it, and a disk for copies.
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_tests::proofs::{in_pod, sql};
-use landfall_tests::site::Machine;
+use landfall_xtask::proofs::{in_pod, sql};
+use landfall_xtask::site::Machine;
 use serde_json::Value;
 
 use super::engineer::{Engineer, Said};

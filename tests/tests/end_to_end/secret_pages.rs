@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use landfall_tests::console::Console;
-use landfall_tests::printer;
-use landfall_tests::proofs::sql;
-use landfall_tests::site::{Machine, wait_until};
+use landfall_xtask::console::Console;
+use landfall_xtask::printer;
+use landfall_xtask::proofs::sql;
+use landfall_xtask::site::{Machine, wait_until};
 
 use super::support_bundle::{CANARIES, CANARY, SECRETS, remove_canaries};
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use landfall_engine::journal::StepStatus;
 use landfall_lifecycle::pins::Replay;
-use landfall_tests::proofs::administer;
-use landfall_tests::site::Machine;
+use landfall_xtask::proofs::administer;
+use landfall_xtask::site::Machine;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
+use landfall_xtask::printer;
 
 use super::engineer::Engineer;
 use super::refusals::NOT_READY;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::proofs;
-use landfall_tests::site::{Machine, wait_until};
+use landfall_xtask::proofs;
+use landfall_xtask::site::{Machine, wait_until};
 use serde_json::Value;
 
 use super::engineer::{Engineer, STICK};

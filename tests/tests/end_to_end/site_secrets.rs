@@ -3,10 +3,10 @@
 //! change fails.
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::later_releases;
-use landfall_tests::proofs::in_pod;
-use landfall_tests::site::Machine;
-use landfall_tests::vendor::Vendor;
+use landfall_xtask::later_releases;
+use landfall_xtask::proofs::in_pod;
+use landfall_xtask::site::Machine;
+use landfall_xtask::vendor::Vendor;
 use serde_json::json;
 
 use super::engineer::{Engineer, VERB_LIMIT};

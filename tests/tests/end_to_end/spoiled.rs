@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::site::{Difference, Machine, wait_until};
-use landfall_tests::{documents, printer};
+use landfall_xtask::site::{Difference, Machine, wait_until};
+use landfall_xtask::{documents, printer};
 use serde_json::Value;
 
 use super::engineer::{Engineer, STICK};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::proofs::admin_output;
-use landfall_tests::site::{Machine, wait_until};
+use landfall_xtask::proofs::admin_output;
+use landfall_xtask::site::{Machine, wait_until};
 use serde_json::Value;
 
 /// Path of the bundle.

@@ -1,7 +1,7 @@
 //! A person at a terminal: a command that deletes data asks for the name of the site, and only that name confirms it.
 
 use anyhow::{Result, ensure};
-use landfall_tests::site::Output;
+use landfall_xtask::site::Output;
 
 use super::engineer::{Engineer, VERB_LIMIT};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use jiff::{SignedDuration, Timestamp};
-use landfall_tests::printer;
-use landfall_tests::site::wait_until;
+use landfall_xtask::printer;
+use landfall_xtask::site::wait_until;
 use serde_json::{Value, json};
 
 use super::engineer::Engineer;

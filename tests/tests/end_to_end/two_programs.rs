@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use landfall_media::later;
-use landfall_tests::printer;
-use landfall_tests::proofs::sql;
-use landfall_tests::site::Machine;
+use landfall_xtask::printer;
+use landfall_xtask::proofs::sql;
+use landfall_xtask::site::Machine;
 use serde_json::Value;
 
 use super::engineer::Engineer;

@@ -1,7 +1,7 @@
 //! Uninstall after a power cut, without a resume before it. The machine returns to its initial state.
 
 use anyhow::{Result, ensure};
-use landfall_tests::seed::Seeded;
+use landfall_xtask::seed::Seeded;
 
 use super::comparison::uninterrupted_install;
 use super::cut::{CutPoint, Moment, install_and_cut, steps};

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::site::{Machine, wait_until};
+use landfall_xtask::printer;
+use landfall_xtask::site::{Machine, wait_until};
 
 use super::certificates::{CLIENT, SERVING, unusable_certificates};
 use super::cut::boot;

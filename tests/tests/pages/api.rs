@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use landfall_test_browser::Browser;
-use landfall_tests::{python_tools, workspace};
+use landfall_xtask::{python_tools, workspace};
 
 use super::browser;
 use super::console::Console;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::{Result, ensure};
 use landfall_peer::Event;
 use landfall_test_browser::{Browser, Looks, PASSWORD, accessibility, faults, too_wide};
-use landfall_tests::npm;
+use landfall_xtask::npm;
 
 use super::browser;
 use super::console::Console;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use landfall_test_browser::{Browser, PASSWORD};
-use landfall_tests::workspace;
+use landfall_xtask::workspace;
 
 use super::console::Console;
 use super::host::TOKEN;

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, ensure};
 use landfall_peer::{Certificate, Identity};
 use landfall_test_browser::until;
 use landfall_test_postgresql::{PASSWORD, Server};
-use landfall_tests::builds;
-use landfall_tests::site::wait_until;
+use landfall_xtask::builds;
+use landfall_xtask::site::wait_until;
 use tempfile::TempDir;
 
 use super::host::HostApi;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result};
 use landfall_peer::{Authority, Terms};
 use landfall_test_browser::until;
-use landfall_tests::images;
+use landfall_xtask::images;
 use tempfile::TempDir;
 
 use super::slapd::{OWN_PASSWORD, Slapd};

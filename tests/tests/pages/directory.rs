@@ -7,7 +7,7 @@ use super::browser;
 use super::console::Console;
 use super::dex::{CLIENT, Dex, SECRET};
 use super::slapd::{OWN_PASSWORD, Slapd, group};
-use landfall_tests::npm;
+use landfall_xtask::npm;
 
 /// Selector of a refusal that a screen reader announces immediately.
 const REFUSAL: &str = ".notice.bad:not([hidden])[role=alert]";

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
-use landfall_tests::workspace;
+use landfall_xtask::workspace;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

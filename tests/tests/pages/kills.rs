@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use landfall_audit::{LogKnowledge, verify};
 use landfall_test_browser::until;
-use landfall_tests::printer;
-use landfall_tests::seed::Seeded;
+use landfall_xtask::printer;
+use landfall_xtask::seed::Seeded;
 use serde_json::json;
 use tokio::time::sleep;
 

@@ -11,13 +11,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use landfall_peer::Event;
 use landfall_test_browser::{Browser, PASSWORD, until};
-use landfall_tests::bench::console::{
+use landfall_xtask::bench::console::{
     ANSWERS, ANSWERS_WITH_POSTGRESQL, FIRST_PAGE, FIRST_PAINTS, IDLE_MEMORY, IDLE_MEMORY_AFTER_SIGN_IN, IDLE_PROCESSOR,
     LISTENERS_BYTES, MEASUREMENT, MEMORY_OF_LISTENERS, MEMORY_UNDER_LOAD, MEMORY_WITH_POSTGRESQL, figure, table,
 };
-use landfall_tests::bench::{Figure, Row, Unit, render};
-use landfall_tests::printer;
-use landfall_tests::site::kibibytes;
+use landfall_xtask::bench::{Figure, Row, Unit, render};
+use landfall_xtask::printer;
+use landfall_xtask::site::kibibytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use landfall_peer::{Certificate, Identity, client};
 use landfall_test_browser::PASSWORD;
-use landfall_tests::console::form_word;
+use landfall_xtask::console::form_word;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};

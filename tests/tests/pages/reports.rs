@@ -13,7 +13,7 @@ use landfall_bundle_spec::head::{Identity, NewDocument, UnsignedHead};
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
 use landfall_test_browser::{Browser, Looks};
-use landfall_tests::{builds, workspace};
+use landfall_xtask::{builds, workspace};
 use serde_json::{Value, json};
 
 use super::appearance::Findings;
@@ -148,7 +148,7 @@ fn write_bundle(folder: &Path) -> Result<()> {
 
 /// Writes a host's modified facts, and returns their file's name.
 fn write_facts(folder: &Path, name: &str, change: impl FnOnce(&mut Value)) -> Result<String> {
-    let sample = workspace::root().join("rules/samples/small.json");
+    let sample = workspace::root().join("crates/rules/samples/small.json");
     let mut facts: Value = serde_json::from_slice(&std::fs::read(sample)?)?;
     (facts["kind"], facts["schema"]) = (json!("facts"), json!(3));
     change(&mut facts);

@@ -10,7 +10,7 @@ use std::process::Child;
 use anyhow::{Context, Result, ensure};
 use landfall_peer::{Authority, Terms};
 use landfall_test_browser::{PASSWORD, until};
-use landfall_tests::images;
+use landfall_xtask::images;
 use tempfile::TempDir;
 
 use super::servers::{free_port, program};

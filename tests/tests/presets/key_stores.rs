@@ -12,12 +12,12 @@ use anyhow::{Context, Result, ensure};
 use landfall_builder::{backup, release};
 use landfall_media::runnable;
 use landfall_release_document::BackupRule;
-use landfall_tests::images;
-use landfall_tests::site::wait_until;
+use landfall_xtask::images;
+use landfall_xtask::site::wait_until;
 use tempfile::TempDir;
 
 /// A release definition, whose database gets a rule.
-const DEFINITION: &str = include_str!("../../../builder/src/definition/good.yaml");
+const DEFINITION: &str = include_str!("../../../crates/builder/src/definition/good.yaml");
 
 /// Time limit for a server to answer.
 const BEGIN_LIMIT: Duration = Duration::from_secs(20);

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use landfall_test_control_plane::ControlPlane;
-use landfall_tests::{images, printer};
+use landfall_xtask::{images, printer};
 use serde_json::{Value, json};
 
 /// Arguments with which Landfall applies objects: with owned fields, and without fields that the kind lacks.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::registry::Registry;
-use landfall_tests::workspace;
+use landfall_xtask::registry::Registry;
+use landfall_xtask::workspace;
 
 use super::outcome::Outcome;
 use super::starter::{Starter, starter};
@@ -86,7 +86,7 @@ impl BadRelease {
         ] {
             command.arg(option).arg(value);
         }
-        let outcome = Outcome::of(command.env("LANDFALL_KEY_PASSWORD", landfall_tests::vendor::KEY_PASSWORD))?;
+        let outcome = Outcome::of(command.env("LANDFALL_KEY_PASSWORD", landfall_xtask::vendor::KEY_PASSWORD))?;
         assert_eq!((outcome.code, outcome.error()), (2, Some(code)), "{}", outcome.stderr);
         assert!(outcome.stdout.is_empty(), "standard output is for data");
         assert!(!output.exists(), "a refused build wrote something");
@@ -215,7 +215,7 @@ fn an_assembled_image_is_not_signed_by_a_release_key() -> Result<()> {
     let mut release = BadRelease::new()?.with_registry()?;
     let keys = release.path("release-keys");
     let mut new = release.starter.landfall(&["key", "new", "--output"]);
-    Outcome::success(new.arg(&keys).env("LANDFALL_KEY_PASSWORD", landfall_tests::vendor::KEY_PASSWORD))?;
+    Outcome::success(new.arg(&keys).env("LANDFALL_KEY_PASSWORD", landfall_xtask::vendor::KEY_PASSWORD))?;
     release.keys = keys;
     insta::assert_snapshot!("lock_says_so", release.refusal_text("LF2011")?);
     // Removing the mark from the lock does not help, because the manifests contain it as well.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
+use landfall_xtask::printer;
 use serde_json::Value;
 
 use super::outcome::Outcome;

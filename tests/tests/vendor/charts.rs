@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::file_server::FileServer;
-use landfall_tests::{images, workspace};
+use landfall_xtask::file_server::FileServer;
+use landfall_xtask::{images, workspace};
 use serde_json::Value;
 
 use super::applied_charts;

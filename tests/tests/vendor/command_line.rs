@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
-use landfall_tests::documents;
-use landfall_tests::help::commands;
+use landfall_xtask::documents;
+use landfall_xtask::help::commands;
 use serde_json::{Value, json};
 
 use super::outcome::Outcome;
@@ -195,7 +195,7 @@ fn what_a_person_names_wrongly_is_usage_and_named_back() -> Result<()> {
     }
     for case in cases {
         let mut command = starter.landfall(&case);
-        let outcome = Outcome::of(command.env("LANDFALL_KEY_PASSWORD", landfall_tests::vendor::KEY_PASSWORD))?;
+        let outcome = Outcome::of(command.env("LANDFALL_KEY_PASSWORD", landfall_xtask::vendor::KEY_PASSWORD))?;
         assert_eq!(outcome.code, 2, "{case:?}: {}", outcome.stderr);
         assert!(outcome.stdout.is_empty() && outcome.stderr.contains(&nothing), "{case:?}: {}", outcome.stderr);
         assert!(outcome.stderr.contains("\n  next: "), "{case:?}: {}", outcome.stderr);

@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use landfall_tests::registry::Registry;
-use landfall_tests::token_server::{Limit, TokenServer};
-use landfall_tests::vendor::Vendor;
-use landfall_tests::workspace;
+use landfall_xtask::registry::Registry;
+use landfall_xtask::token_server::{Limit, TokenServer};
+use landfall_xtask::vendor::Vendor;
+use landfall_xtask::workspace;
 
 use super::outcome::Outcome;
 use super::starter::{Starter, release, starter};

@@ -5,10 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::images::registry_tree::Reference;
-use landfall_tests::package_server::PackageServer;
-use landfall_tests::registry::Registry;
-use landfall_tests::{builds, images, workspace};
+use landfall_xtask::images::registry_tree::Reference;
+use landfall_xtask::package_server::PackageServer;
+use landfall_xtask::registry::Registry;
+use landfall_xtask::{builds, images, workspace};
 use serde_json::Value;
 
 use super::outcome::Outcome;

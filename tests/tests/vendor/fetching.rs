@@ -8,8 +8,8 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_tests::printer;
-use landfall_tests::vendor::Vendor;
+use landfall_xtask::printer;
+use landfall_xtask::vendor::Vendor;
 use serde_json::Value;
 
 use super::outcome::Outcome;

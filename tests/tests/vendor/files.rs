@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use landfall_tests::file_server::FileServer;
-use landfall_tests::workspace;
+use landfall_xtask::file_server::FileServer;
+use landfall_xtask::workspace;
 use sha2::{Digest, Sha256};
 
 use super::outcome::Outcome;

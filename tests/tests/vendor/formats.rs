@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use landfall_tests::cosign::CosignVerifier;
-use landfall_tests::{images, workspace};
+use landfall_xtask::cosign::CosignVerifier;
+use landfall_xtask::{images, workspace};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

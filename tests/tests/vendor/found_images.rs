@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::{images, workspace};
+use landfall_xtask::{images, workspace};
 use serde_json::{Value, json};
 
 use super::outcome::Outcome;

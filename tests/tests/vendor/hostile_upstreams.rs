@@ -9,9 +9,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use landfall_media::store::ContentStore;
-use landfall_tests::cache;
-use landfall_tests::vendor::{VENDOR_STORE, Vendor};
-use landfall_tests::workspace;
+use landfall_xtask::cache;
+use landfall_xtask::vendor::{VENDOR_STORE, Vendor};
+use landfall_xtask::workspace;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::{images, workspace};
+use landfall_xtask::{images, workspace};
 use serde_json::Value;
 
 use super::outcome::Outcome;

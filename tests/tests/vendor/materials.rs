@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::vendor::VENDOR_STORE;
-use landfall_tests::{cache, workspace};
+use landfall_xtask::vendor::VENDOR_STORE;
+use landfall_xtask::{cache, workspace};
 use serde_json::Value;
 
 use super::outcome::Outcome;
@@ -29,7 +29,7 @@ const FORMATS: [(&str, &str, &str, &[&str]); 2] = [
 
 /// Returns a schema of a format's publisher, from the test data of the inventory.
 fn schema(name: &str) -> Result<Value> {
-    let path = workspace::root().join("inventory/testdata/schemas").join(name);
+    let path = workspace::root().join("crates/inventory/testdata/schemas").join(name);
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_slice(&bytes).with_context(|| format!("{} is no JSON", path.display()))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::registry::Registry;
+use landfall_xtask::registry::Registry;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 

@@ -7,9 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::bucket_server::{ACCESS_KEY, BucketServer, SECRET};
-use landfall_tests::vendor::Vendor;
-use landfall_tests::workspace;
+use landfall_xtask::bucket_server::{ACCESS_KEY, BucketServer, SECRET};
+use landfall_xtask::vendor::Vendor;
+use landfall_xtask::workspace;
 use rusty_s3::{Credentials, S3Action as _, UrlStyle};
 
 use super::models::{files_of_model, holds, model_entry, with_model};

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::hub_server::{Fault, Hub};
-use landfall_tests::workspace;
+use landfall_xtask::hub_server::{Fault, Hub};
+use landfall_xtask::workspace;
 use serde_json::{Value, json};
 
 use super::outcome::Outcome;

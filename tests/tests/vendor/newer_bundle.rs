@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use landfall_bundle_spec::sample::{Forgery, Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_tests::builds;
+use landfall_xtask::builds;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -26,8 +26,8 @@ use landfall_media::counters::IoCounters;
 use landfall_media::progress::SilentProgress;
 use landfall_models::sample::{GgufValue, gguf};
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument};
-use landfall_tests::images;
-use landfall_tests::vendor::Vendor;
+use landfall_xtask::images;
+use landfall_xtask::vendor::Vendor;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::images::point_releases::{self, REPOSITORY};
-use landfall_tests::images::{Workshop, registry_tree::Reference};
-use landfall_tests::registry::Registry;
-use landfall_tests::vendor::Vendor;
+use landfall_xtask::images::point_releases::{self, REPOSITORY};
+use landfall_xtask::images::{Workshop, registry_tree::Reference};
+use landfall_xtask::registry::Registry;
+use landfall_xtask::vendor::Vendor;
 use serde_json::Value;
 
 use super::examples::{entry, lock_with};

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::cosign::CosignVerifier;
+use landfall_xtask::cosign::CosignVerifier;
 use serde_json::Value;
 
 use super::outcome::Outcome;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
-use landfall_tests::vendor::KEY_PASSWORD;
+use landfall_xtask::vendor::KEY_PASSWORD;
 
 use super::outcome::Outcome;
 use super::starter::{PART_SIZE, starter};

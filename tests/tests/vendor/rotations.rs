@@ -12,8 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use landfall_bundle_spec::sample::{Forgery, Sample};
 use landfall_bundle_spec::to_canonical;
 use landfall_bundle_spec::trust::{KeyKind, Role, Root, SigningKey, root_file_name};
-use landfall_tests::vendor::KEY_PASSWORD;
-use landfall_tests::{builds, printer};
+use landfall_xtask::vendor::KEY_PASSWORD;
+use landfall_xtask::{builds, printer};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use landfall_tests::cache;
-use landfall_tests::cosign::Publisher;
-use landfall_tests::registry::Registry;
-use landfall_tests::vendor::{KEY_PASSWORD, VENDOR_STORE};
+use landfall_xtask::cache;
+use landfall_xtask::cosign::Publisher;
+use landfall_xtask::registry::Registry;
+use landfall_xtask::vendor::{KEY_PASSWORD, VENDOR_STORE};
 use serde_json::Value;
 
 use super::outcome::Outcome;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use landfall_bundle_spec::trust::{RootContents, SigningKey, UnsignedRoot};
-use landfall_tests::vendor::KEY_PASSWORD;
+use landfall_xtask::vendor::KEY_PASSWORD;
 
 use super::outcome::Outcome;
 use super::starter::{Starter, starter};
@@ -40,7 +40,7 @@ pub fn build(starter: &Starter, roots: &Path, output: &Path, keys: &[&PathBuf]) 
     let mut command = starter.landfall(&["build"]);
     command.arg(super::starter::release()).arg("--output").arg(output).arg("--json");
     command.arg("--lock").arg(starter.lock_file()).arg("--roots").arg(roots);
-    command.arg("--store").arg(landfall_tests::cache::cache_root()?.join("vendor-store"));
+    command.arg("--store").arg(landfall_xtask::cache::cache_root()?.join("vendor-store"));
     command.arg("--kubectl").arg(starter.binaries().join("kubectl"));
     for key in keys {
         command.arg("--key").arg(key);

@@ -1,7 +1,7 @@
 //! Test that a build of the real starter release never stays silent for too long.
 
 use anyhow::{Context, Result};
-use landfall_tests::silence;
+use landfall_xtask::silence;
 
 use super::starter::starter;
 

@@ -6,10 +6,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow};
-use landfall_tests::images::{self, Parts, SOURCE_DATE_EPOCH};
-use landfall_tests::registry::Registry;
-use landfall_tests::vendor::Vendor;
-use landfall_tests::{builds, cache, workspace};
+use landfall_xtask::images::{self, Parts, SOURCE_DATE_EPOCH};
+use landfall_xtask::registry::Registry;
+use landfall_xtask::vendor::Vendor;
+use landfall_xtask::{builds, cache, workspace};
 use serde_json::Value;
 
 use super::outcome::Outcome;
@@ -126,7 +126,7 @@ impl Starter {
         for (option, value) in options {
             command.arg(option).arg(value);
         }
-        command.args(more).env("LANDFALL_KEY_PASSWORD", landfall_tests::vendor::KEY_PASSWORD);
+        command.args(more).env("LANDFALL_KEY_PASSWORD", landfall_xtask::vendor::KEY_PASSWORD);
         Ok(command)
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_tests::workspace;
+use landfall_xtask::workspace;
 
 /// A file of an archive, in the common form of all listers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

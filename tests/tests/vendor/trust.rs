@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use landfall_launcher::packages;
-use landfall_tests::vendor::KEY_PASSWORD;
-use landfall_tests::{builds, images, setup};
+use landfall_xtask::vendor::KEY_PASSWORD;
+use landfall_xtask::{builds, images, setup};
 use serde_json::Value;
 
 use super::outcome::Outcome;

@@ -5,8 +5,8 @@
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use landfall_tests::file_server::FileServer;
-use landfall_tests::workspace;
+use landfall_xtask::file_server::FileServer;
+use landfall_xtask::workspace;
 
 use super::outcome::Outcome;
 use super::starter::{release, starter};

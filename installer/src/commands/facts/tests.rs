@@ -11,7 +11,7 @@ use super::*;
 
 /// The sample host with two GPUs, on which builds try rules.
 fn with_gpus() -> Facts {
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../rules/samples/two-gpus.json");
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/rules/samples/two-gpus.json");
     let mut document: Value = serde_json::from_slice(&fs_err::read(sample).unwrap()).unwrap();
     (document["kind"], document["schema"]) = (facts::KIND.into(), facts::SCHEMA.into());
     Facts::parse(document.to_string().as_bytes()).unwrap()

@@ -93,7 +93,7 @@ fn with(facts: &Facts, accepted: &[AcceptedWarning], look: impl FnOnce(&DryRun<'
 fn text_matches_snapshot() {
     let mut facts = facts::sample::sample();
     with(&facts, &[accepted_warning("swap", "2.0 GiB of swap")], |plan| {
-        insta::assert_snapshot!("text", text::text(plan))
+        insta::assert_snapshot!("text", text::text(plan));
     });
     facts.swap_bytes = 2 << 30;
     facts.network.filter_tables = vec!["firewalld".to_owned(), "filter".to_owned()];

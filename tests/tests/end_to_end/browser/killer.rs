@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Result;
-use landfall_tests::proofs::admin_output;
-use landfall_tests::seed::Seeded;
-use landfall_tests::site::Machine;
+use landfall_xtask::proofs::admin_output;
+use landfall_xtask::seed::Seeded;
+use landfall_xtask::site::Machine;
 
 /// Maximum number of kills in each of two upgrades, minimum number in one that is undone, and the console's lifetime
 /// between kills.

@@ -14,11 +14,11 @@ use anyhow::{Context, Result, ensure};
 use landfall_test_browser::{
     Browser, Looks, PASSWORD, accessibility, expect_no_faults, faults, too_wide, until_within,
 };
-use landfall_tests::console::Console;
-use landfall_tests::proofs::{admin_output, sql};
-use landfall_tests::seed::Seeded;
-use landfall_tests::site::Machine;
-use landfall_tests::{npm, printer, workspace};
+use landfall_xtask::console::Console;
+use landfall_xtask::proofs::{admin_output, sql};
+use landfall_xtask::seed::Seeded;
+use landfall_xtask::site::Machine;
+use landfall_xtask::{npm, printer, workspace};
 use serde_json::json;
 
 use self::killer::{KILLS, Killer, LEAST_KILLS, kill};

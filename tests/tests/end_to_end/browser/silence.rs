@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use landfall_test_browser::until_within;
-use landfall_tests::printer;
+use landfall_xtask::printer;
 
 use super::Customer;
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use landfall_tests::{printer, writer};
+use landfall_xtask::{printer, writer};
 
 use self::strike::Fault;
 use self::table::{CHEAP, Ends, OTHERS, Row, Then};

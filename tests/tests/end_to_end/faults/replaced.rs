@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use landfall_tests::proofs::{run_pod, sql};
-use landfall_tests::site::Machine;
-use landfall_tests::writer;
+use landfall_xtask::proofs::{run_pod, sql};
+use landfall_xtask::site::Machine;
+use landfall_xtask::writer;
 use serde_json::json;
 
 use crate::end_to_end::engineer::Engineer;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::proofs::sql;
-use landfall_tests::site::Machine;
+use landfall_xtask::proofs::sql;
+use landfall_xtask::site::Machine;
 
 use super::watch::{FoundProcesses, program};
 use crate::end_to_end::ballast::{self, RemainingSpace};

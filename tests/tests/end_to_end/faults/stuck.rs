@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::printer;
-use landfall_tests::proofs::administer;
-use landfall_tests::site::wait_until;
+use landfall_xtask::printer;
+use landfall_xtask::proofs::administer;
+use landfall_xtask::site::wait_until;
 
 use crate::end_to_end::engineer::Engineer;
 use crate::end_to_end::handbook;

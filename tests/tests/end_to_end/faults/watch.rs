@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use landfall_lifecycle::pins::Event;
-use landfall_tests::proofs::psql;
-use landfall_tests::site::{Machine, ProcessId};
+use landfall_xtask::proofs::psql;
+use landfall_xtask::site::{Machine, ProcessId};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::end_to_end::journal::Follow;

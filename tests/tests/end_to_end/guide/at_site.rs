@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_tests::proofs::{ExpectedRelease, expect_ready, in_pod};
-use landfall_tests::site::{Machine, MachineSpec, Site};
-use landfall_tests::{documents, printer};
+use landfall_xtask::proofs::{ExpectedRelease, expect_ready, in_pod};
+use landfall_xtask::site::{Machine, MachineSpec, Site};
+use landfall_xtask::{documents, printer};
 use serde_json::Value;
 
 use super::turns::{Turns, creation_time};

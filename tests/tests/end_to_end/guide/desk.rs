@@ -7,9 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use landfall_media::runnable::write_program;
-use landfall_tests::outcome::Outcome;
-use landfall_tests::vendor::KEY_PASSWORD;
-use landfall_tests::{builds, images, python_tools, workspace};
+use landfall_xtask::outcome::Outcome;
+use landfall_xtask::vendor::KEY_PASSWORD;
+use landfall_xtask::{builds, images, python_tools, workspace};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -162,7 +162,7 @@ fn registries(proxy: &Proxy) -> String {
 
 /// Returns the facts that a customer sends, with a clock later than the build.
 fn facts() -> Result<String> {
-    let sample = workspace::root().join("rules/samples/small.json");
+    let sample = workspace::root().join("crates/rules/samples/small.json");
     let mut facts: Value = serde_json::from_slice(&std::fs::read(sample)?)?;
     (facts["kind"], facts["schema"]) = (json!("facts"), json!(4));
     let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);

@@ -12,13 +12,13 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::hub_server::{Hub, sha256};
-use landfall_tests::images;
-use landfall_tests::outcome::Outcome;
-use landfall_tests::package_server::PackageServer;
-use landfall_tests::registry::Registry;
-use landfall_tests::token_server::{Limit, TokenServer};
-use landfall_tests::wheel_index::put_wheel;
+use landfall_xtask::hub_server::{Hub, sha256};
+use landfall_xtask::images;
+use landfall_xtask::outcome::Outcome;
+use landfall_xtask::package_server::PackageServer;
+use landfall_xtask::registry::Registry;
+use landfall_xtask::token_server::{Limit, TokenServer};
+use landfall_xtask::wheel_index::put_wheel;
 use serde_json::Value;
 
 use self::desk::Desk;

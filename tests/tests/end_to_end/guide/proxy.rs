@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
-use landfall_tests::authority::certify;
+use landfall_xtask::authority::certify;
 
 const PROGRAM: &str = include_str!("proxy.py");
 

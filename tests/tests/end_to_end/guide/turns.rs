@@ -1,8 +1,8 @@
 //! Run times of a chart's hook Jobs. Timestamps of one format sort alphabetically.
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::proofs::admin_output;
-use landfall_tests::site::Machine;
+use landfall_xtask::proofs::admin_output;
+use landfall_xtask::site::Machine;
 use serde_json::Value;
 
 use super::at_site::NAMESPACE;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_tests::outcome::Outcome;
+use landfall_xtask::outcome::Outcome;
 
 /// One action of a reader.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::to_canonical;
 use landfall_bundle_spec::trust::KeyKind;
-use landfall_tests::printer;
-use landfall_tests::seed::Seeded;
+use landfall_xtask::printer;
+use landfall_xtask::seed::Seeded;
 use serde_json::{Value, json};
 
 use self::harmless::{ESCAPES, MARK, expect, listing};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use landfall_bundle_spec::sample::{Forgery, Vendor};
 use landfall_bundle_spec::trust::{KeyKind, Revocation, RevokedRelease};
-use landfall_tests::vendor::KEY_PASSWORD;
+use landfall_xtask::vendor::KEY_PASSWORD;
 use serde_json::Value;
 use tempfile::TempDir;
 

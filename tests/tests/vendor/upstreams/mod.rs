@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use landfall_media::durable;
-use landfall_tests::vendor::Vendor;
-use landfall_tests::workspace;
+use landfall_xtask::vendor::Vendor;
+use landfall_xtask::workspace;
 use serde_json::Value;
 
 use self::server::{ReceivedRequests, Upstream};

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use landfall_media::durable;
-use landfall_tests::authority::certify;
+use landfall_xtask::authority::certify;
 use serde::Serialize;
 
 const PROGRAM: &str = include_str!("server.py");

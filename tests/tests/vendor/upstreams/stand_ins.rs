@@ -8,11 +8,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use landfall_media::durable;
-use landfall_tests::hub_server::Hub;
-use landfall_tests::package_server::PackageServer;
-use landfall_tests::registry::Registry;
-use landfall_tests::wheel_index::put_wheel;
-use landfall_tests::workspace;
+use landfall_xtask::hub_server::Hub;
+use landfall_xtask::package_server::PackageServer;
+use landfall_xtask::registry::Registry;
+use landfall_xtask::wheel_index::put_wheel;
+use landfall_xtask::workspace;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -1,0 +1,21 @@
+//! The first bytes of a device that someone connects: they say which filesystem it has, if it is one that is mounted.
+#![no_main]
+
+#[allow(dead_code, reason = "the target opens no device")]
+#[path = "../../../crates/lifecycle/src/removable/filesystem.rs"]
+mod filesystem;
+#[path = "../../../crates/lifecycle/src/removable/medium_id.rs"]
+mod medium;
+
+use filesystem::Filesystem;
+use libfuzzer_sys::fuzz_target;
+use medium::medium_id;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some(found) = Filesystem::parse(bytes) else { return };
+    assert!(!found.id.is_empty() && !found.kind.name().is_empty());
+    // What follows the places that are read changes nothing.
+    let longer = [bytes, &[0; 512]].concat();
+    let again = Filesystem::parse(&longer).expect("what is known stays known with more bytes");
+    assert_eq!(again, found, "bytes behind the end changed it");
+});
