@@ -11,9 +11,9 @@ const USUAL: u64 = 20_261_120;
 const VARIABLE: &str = "LANDFALL_SEED";
 
 /// A sequence of numbers that depends only on the seed and a name.
-pub struct Seeded(u64);
+pub struct SeededNumbers(u64);
 
-impl Seeded {
+impl SeededNumbers {
     /// Creates the sequence of this name, from `LANDFALL_SEED` or the default seed. Prints the seed.
     pub fn with_name(name: &str) -> Result<Self> {
         let seed = seed_of(std::env::var_os(VARIABLE).map(|text| text.to_string_lossy().into_owned()).as_deref())?;

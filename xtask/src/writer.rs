@@ -30,7 +30,7 @@ const NEXT_LIMIT: Duration = Duration::from_mins(2);
 
 /// Acknowledgments of the database.
 #[derive(Debug)]
-pub struct Acknowledged {
+pub struct AcknowledgedRows {
     /// Numbers of rows, with the time of each acknowledgment, oldest first.
     rows: Vec<(Timestamp, u64)>,
 }
@@ -79,14 +79,14 @@ fn pod(image: &str) -> Value {
 }
 
 /// Returns all acknowledgments so far.
-pub fn acknowledgments(machine: &Machine) -> Result<Acknowledged> {
+pub fn acknowledgments(machine: &Machine) -> Result<AcknowledgedRows> {
     let mut rows: Vec<_> = machine.run(LOGS)?.stdout.lines().filter_map(row).collect();
     rows.sort_unstable();
-    Ok(Acknowledged { rows })
+    Ok(AcknowledgedRows { rows })
 }
 
 /// Like [`acknowledgments`], but first waits until another row has been acknowledged.
-pub fn next_acknowledged(machine: &Machine) -> Result<Acknowledged> {
+pub fn next_acknowledged(machine: &Machine) -> Result<AcknowledgedRows> {
     let now = Timestamp::now();
     wait_until("a row that the database acknowledges", NEXT_LIMIT, || {
         let acknowledged = acknowledgments(machine)?;
@@ -117,7 +117,7 @@ pub(crate) fn longest_pause(times: impl Iterator<Item = Timestamp>, from: Timest
     pauses.max_by(f64::total_cmp).unwrap_or_default()
 }
 
-impl Acknowledged {
+impl AcknowledgedRows {
     /// Fails unless every acknowledged row is in the database. Returns the number of rows.
     pub fn expect_kept(&self, machine: &Machine) -> Result<usize> {
         let lost = self.missing(machine)?;
@@ -157,7 +157,7 @@ mod tests {
             assert!(row(torn).is_none(), "{torn}");
         }
         let at = |second: i64, id| (Timestamp::from_second(second).unwrap(), id);
-        let acknowledged = Acknowledged { rows: vec![at(1, 1), at(9, 2), at(10, 3), at(12, 4)] };
+        let acknowledged = AcknowledgedRows { rows: vec![at(1, 1), at(9, 2), at(10, 3), at(12, 4)] };
         assert_eq!(acknowledged.largest(), 4);
         let pause = |from| acknowledged.longest_pause(Timestamp::from_second(from).unwrap());
         assert!((pause(5) - 4.0).abs() < 1e-9 && (pause(9) - 2.0).abs() < 1e-9);

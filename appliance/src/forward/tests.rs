@@ -36,7 +36,7 @@ const PATIENT: Times = Times { unanswered: Duration::from_secs(50), settled: Dur
 
 /// Messages that a server has received, in order.
 #[derive(Clone, Default)]
-struct Received {
+struct ReceivedMessages {
     messages: Arc<Mutex<Vec<String>>>,
     /// Milliseconds between two messages that it reads.
     pause: Arc<AtomicU64>,
@@ -44,7 +44,7 @@ struct Received {
     is_deaf: Arc<AtomicBool>,
 }
 
-impl Received {
+impl ReceivedMessages {
     fn all(&self) -> Vec<String> {
         self.messages.lock().unwrap().clone()
     }
@@ -100,7 +100,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    async fn begin(address: SocketAddr, received: Received, tls: Option<TlsAcceptor>) -> Self {
+    async fn begin(address: SocketAddr, received: ReceivedMessages, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         // The connections are in the task's own set: they end with it.
@@ -121,12 +121,12 @@ impl Server {
         assert!((&mut self.task).await.is_err_and(|error| error.is_cancelled()));
     }
 
-    async fn plain(received: &Received) -> Self {
+    async fn plain(received: &ReceivedMessages) -> Self {
         Self::begin("127.0.0.1:0".parse().unwrap(), received.clone(), None).await
     }
 }
 
-async fn serve(stream: TcpStream, received: &Received, tls: Option<TlsAcceptor>) {
+async fn serve(stream: TcpStream, received: &ReceivedMessages, tls: Option<TlsAcceptor>) {
     let Some(tls) = tls else { return received.read(stream).await };
     if let Ok(stream) = tls.accept(stream).await {
         received.read(stream).await;
@@ -189,7 +189,7 @@ impl Forwarding {
     }
 
     /// Returns true if every entry since the beginning of forwarding has arrived.
-    fn has_all(received: &Received, begin: i64, end: i64) -> bool {
+    fn has_all(received: &ReceivedMessages, begin: i64, end: i64) -> bool {
         let numbers = received.numbers();
         (begin + 1..=end).all(|number| numbers.contains(&number))
     }
@@ -197,7 +197,7 @@ impl Forwarding {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_entries_arrive_once_in_their_order_with_their_hash() {
-    let received = Received::default();
+    let received = ReceivedMessages::default();
     let server = Server::plain(&received).await;
     let settings = format!("server: tcp://{}\nname: plant-7\n", server.address);
     let mut forwarding = Forwarding::begin(&settings).await;
@@ -225,7 +225,7 @@ async fn new_entries_arrive_once_in_their_order_with_their_hash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_while_the_server_is_away_and_no_request_waits() {
-    let received = Received::default();
+    let received = ReceivedMessages::default();
     let server = Server::plain(&received).await;
     let address = server.address;
     let forwarding = Forwarding::begin(&format!("server: tcp://{address}\n")).await;
@@ -261,7 +261,7 @@ async fn nothing_is_lost_while_the_server_is_away_and_no_request_waits() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_took_and_did_not_read_is_sent_again_after_it_broke() {
-    let received = Received::default();
+    let received = ReceivedMessages::default();
     received.is_deaf.store(true, Ordering::SeqCst);
     let server = Server::plain(&received).await;
     let address = server.address;
@@ -282,7 +282,7 @@ async fn what_a_server_took_and_did_not_read_is_sent_again_after_it_broke() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_server_gets_everything_and_slows_down_nobody() {
-    let received = Received::default();
+    let received = ReceivedMessages::default();
     received.pause.store(1, Ordering::SeqCst);
     let server = Server::plain(&received).await;
     let settings = format!("server: tcp://{}\n", server.address);
@@ -323,7 +323,7 @@ async fn over_tls_only_the_named_authoritys_server_gets_anything() {
     write(keys.path(), "crt", &certificate);
     write(keys.path(), "key", &key);
     let own = ServerFiles { certificate: keys.path().join("crt"), key: keys.path().join("key") };
-    let received = Received::default();
+    let received = ReceivedMessages::default();
     let mut config = (*server_config(&own).unwrap()).clone();
     config.alpn_protocols.clear();
     let tls = TlsAcceptor::from(Arc::new(config));
@@ -359,7 +359,7 @@ async fn over_tls_only_the_named_authoritys_server_gets_anything() {
 
 /// Starts a server with a new authority, which accepts clients with this certificate. Also returns the authority's
 /// certificate.
-async fn asking_server(received: &Received, accepted: &str) -> (Server, String) {
+async fn asking_server(received: &ReceivedMessages, accepted: &str) -> (Server, String) {
     let (authority, key) = authority_on_loopback("Syslog");
     let issuer = Authority::of("Syslog", &key).unwrap();
     let (certificate, key) = issuer.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1)).unwrap();
@@ -384,7 +384,7 @@ async fn asking_server(received: &Received, accepted: &str) -> (Server, String) 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_asks_for_a_certificate_gets_the_consoles() {
     let (own, key) = Identity::generate("console").unwrap();
-    let received = Received::default();
+    let received = ReceivedMessages::default();
     let (server, authority) = asking_server(&received, &own).await;
     let forwarding = Forwarding::begin(&format!("server: tls://{}\n", server.address)).await;
     let folder = forwarding.folder.path();

@@ -5,7 +5,7 @@ use anyhow::{Result, bail, ensure};
 use landfall_xtask::printer;
 use serde_json::Value;
 
-use super::comparison::{Landed, read_settled, remaining_differences};
+use super::comparison::{LandedSite, read_settled, remaining_differences};
 use super::engineer::Engineer;
 
 /// Kinds of objects that are not compared: they record earlier revisions of a workload. Its pods show the current one.
@@ -40,7 +40,7 @@ const PULLED: [&str; 2] = [
 ];
 
 /// A site after a change.
-pub(crate) struct ChangedSite(Landed);
+pub(crate) struct ChangedSite(LandedSite);
 
 impl ChangedSite {
     /// Returns the state of a site once it no longer changes.
@@ -61,8 +61,8 @@ impl ChangedSite {
 }
 
 /// Returns the current state. Fails while an object is being deleted, because it may soon be gone.
-fn look(engineer: Engineer<'_>) -> Result<Landed> {
-    let landed = comparable(Landed::at(engineer)?);
+fn look(engineer: Engineer<'_>) -> Result<LandedSite> {
+    let landed = comparable(LandedSite::at(engineer)?);
     for (name, objects) in &landed.cluster.objects {
         if objects.iter().any(|object| object.pointer("/metadata/deletionTimestamp").is_some()) {
             bail!("{name} is being deleted");
@@ -72,7 +72,7 @@ fn look(engineer: Engineer<'_>) -> Result<Landed> {
 }
 
 /// Fails unless a site reaches the expected state, which may depend on its current one.
-fn expect(engineer: Engineer<'_>, wanted: impl Fn(&Landed) -> Landed) -> Result<()> {
+fn expect(engineer: Engineer<'_>, wanted: impl Fn(&LandedSite) -> LandedSite) -> Result<()> {
     let differences = remaining_differences(|| {
         let found = look(engineer)?;
         Ok(with_pulled(wanted(&found), &found).difference(&found))
@@ -83,7 +83,7 @@ fn expect(engineer: Engineer<'_>, wanted: impl Fn(&Landed) -> Landed) -> Result<
 }
 
 /// Removes the inherent effects of a change.
-fn comparable(mut landed: Landed) -> Landed {
+fn comparable(mut landed: LandedSite) -> LandedSite {
     let is_compared = |name: &str| !HISTORIES.iter().any(|kind| name.starts_with(kind)) && !name.contains(OF_JOBS);
     landed.cluster.objects.retain(|name, _| is_compared(name));
     landed.cluster.objects.values_mut().flatten().for_each(remove_counters);
@@ -105,7 +105,7 @@ fn remove_counters(object: &mut Value) {
 
 /// Returns the expected state of a site that is `first` again, was `later`, and is now `found`. It has everything of
 /// `first`, and those items of only `later` that are found.
-fn expected_state(first: &Landed, later: &Landed, found: &Landed) -> Landed {
+fn expected_state(first: &LandedSite, later: &LandedSite, found: &LandedSite) -> LandedSite {
     let mut wanted = first.clone();
     for (name, objects) in &later.cluster.objects {
         if found.cluster.objects.contains_key(name) {
@@ -118,7 +118,7 @@ fn expected_state(first: &Landed, later: &Landed, found: &Landed) -> Landed {
 }
 
 /// Adds the images that a site has beyond the expected ones.
-fn with_pulled(mut wanted: Landed, found: &Landed) -> Landed {
+fn with_pulled(mut wanted: LandedSite, found: &LandedSite) -> LandedSite {
     wanted.images.extend(found.images.iter().cloned());
     let pulled = found.files.iter().filter(|file| PULLED.iter().any(|folder| file.starts_with(folder)));
     wanted.files.extend(pulled.cloned());
@@ -134,9 +134,9 @@ mod tests {
 
     use super::*;
 
-    fn sample_state(objects: &[(&str, Value)], files: &[&str]) -> Landed {
+    fn sample_state(objects: &[(&str, Value)], files: &[&str]) -> LandedSite {
         let objects = objects.iter().map(|(name, object)| ((*name).to_owned(), vec![object.clone()])).collect();
-        Landed {
+        LandedSite {
             cluster: Snapshot { objects, images: BTreeMap::new(), secrets: BTreeMap::new() },
             images: BTreeSet::new(),
             files: files.iter().map(|file| (*file).to_owned()).collect(),
@@ -188,11 +188,12 @@ mod tests {
     fn images_of_a_release_that_was_undone_may_stay_and_none_may_be_lost() {
         let [blobs, _] = PULLED;
         let [own, other] = ["a", "b"].map(|name| format!("{blobs}{name}"));
-        let wanted = Landed { images: BTreeSet::from(["own".to_owned()]), ..sample_state(&[], &[&own]) };
+        let wanted = LandedSite { images: BTreeSet::from(["own".to_owned()]), ..sample_state(&[], &[&own]) };
         let both = BTreeSet::from(["other".to_owned(), "own".to_owned()]);
-        let found = Landed { images: both, ..sample_state(&[], &[&own, &other]) };
+        let found = LandedSite { images: both, ..sample_state(&[], &[&own, &other]) };
         assert_eq!(with_pulled(wanted.clone(), &found).difference(&found), Vec::<String>::new());
-        let lost = Landed { images: BTreeSet::from(["other".to_owned()]), ..sample_state(&[], &[&other, "/etc/more"]) };
+        let lost =
+            LandedSite { images: BTreeSet::from(["other".to_owned()]), ..sample_state(&[], &[&other, "/etc/more"]) };
         assert_eq!(with_pulled(wanted, &lost).difference(&lost).len(), 3);
     }
 }

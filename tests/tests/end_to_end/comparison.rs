@@ -30,7 +30,7 @@ const STATIC_PODS: &str = "/etc/kubernetes/manifests";
 
 /// State of a site after an install.
 #[derive(Clone)]
-pub(crate) struct Landed {
+pub(crate) struct LandedSite {
     /// The contents of the cluster.
     pub(crate) cluster: Snapshot,
     /// Images of the node with their digests, as reported by the runtime.
@@ -41,7 +41,7 @@ pub(crate) struct Landed {
     pub(crate) unlike_secrets: BTreeSet<String>,
 }
 
-impl Landed {
+impl LandedSite {
     /// Collects the state of a site.
     pub(crate) fn at(engineer: Engineer<'_>) -> Result<Self> {
         let machine = engineer.machine();
@@ -89,9 +89,9 @@ fn image(line: &str) -> Result<String> {
 }
 
 /// An uninterrupted install, for comparison.
-pub(crate) struct Uninterrupted {
+pub(crate) struct UninterruptedInstall {
     /// State after the install.
-    pub(crate) landed: Landed,
+    pub(crate) landed: LandedSite,
     /// Bytes that it wrote to the store, each of which must be read from the media once.
     pub(crate) staged_bytes: u64,
     /// Bytes that it read from the store: placed files were checked first, once.
@@ -100,7 +100,7 @@ pub(crate) struct Uninterrupted {
     durations: BTreeMap<String, Duration>,
 }
 
-impl Uninterrupted {
+impl UninterruptedInstall {
     /// Returns the moment in a step after this percentage of its duration here.
     pub(crate) fn moment(&self, step: &str, percent: u64) -> Result<CutPoint> {
         let took = self.durations.get(step).with_context(|| format!("the journal has no duration for {step}"))?;
@@ -109,22 +109,22 @@ impl Uninterrupted {
     }
 }
 
-static UNINTERRUPTED: OnceLock<Uninterrupted> = OnceLock::new();
+static UNINTERRUPTED: OnceLock<UninterruptedInstall> = OnceLock::new();
 
 /// Keeps the result of the first uninterrupted install of this run.
-pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &Value) -> Result<&'static Uninterrupted> {
+pub(crate) fn keep_uninterrupted(engineer: Engineer<'_>, report: &Value) -> Result<&'static UninterruptedInstall> {
     let bytes = |name: &str| report[name].as_u64().with_context(|| format!("install does not report {name}"));
     let staged_bytes = bytes("storeWrittenBytes")?;
     ensure!(bytes("mediaReadBytes")? >= staged_bytes && staged_bytes > 0, "more was staged than read: {report}");
     let placed_bytes = bytes("storeReadBytes")?;
     let durations = journal::durations(&journal::read(engineer.machine())?);
-    let landed = read_settled(engineer, Landed::at)?;
+    let landed = read_settled(engineer, LandedSite::at)?;
     ensure!(landed.unlike_secrets.is_empty(), "{:?}", landed.unlike_secrets);
-    Ok(UNINTERRUPTED.get_or_init(|| Uninterrupted { landed, staged_bytes, placed_bytes, durations }))
+    Ok(UNINTERRUPTED.get_or_init(|| UninterruptedInstall { landed, staged_bytes, placed_bytes, durations }))
 }
 
 /// Returns the uninterrupted install of this run. If no test has made one yet, it is made now.
-pub(crate) fn uninterrupted_install() -> Result<&'static Uninterrupted> {
+pub(crate) fn uninterrupted_install() -> Result<&'static UninterruptedInstall> {
     static MAKING: Mutex<()> = Mutex::new(());
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(kept) = UNINTERRUPTED.get() {
@@ -139,7 +139,10 @@ pub(crate) fn uninterrupted_install() -> Result<&'static Uninterrupted> {
 
 /// Returns the state read by `look` once the site no longer changes and the cluster lists every static pod. A failed
 /// read, because something is still starting, counts as a change.
-pub(crate) fn read_settled(engineer: Engineer<'_>, look: impl Fn(Engineer<'_>) -> Result<Landed>) -> Result<Landed> {
+pub(crate) fn read_settled(
+    engineer: Engineer<'_>,
+    look: impl Fn(Engineer<'_>) -> Result<LandedSite>,
+) -> Result<LandedSite> {
     let begun = Instant::now();
     let wanted = static_pods(engineer.machine())?;
     let (mut last, mut moving) = (look(engineer), Vec::<String>::new());
@@ -195,7 +198,7 @@ fn static_pods(machine: &Machine) -> Result<BTreeSet<String>> {
 /// Fails unless the site reaches the state of an uninterrupted install.
 pub(crate) fn expect_equal(engineer: Engineer<'_>) -> Result<()> {
     let wanted = uninterrupted_install()?;
-    let differences = remaining_differences(|| Ok(wanted.landed.difference(&Landed::at(engineer)?)));
+    let differences = remaining_differences(|| Ok(wanted.landed.difference(&LandedSite::at(engineer)?)));
     ensure!(differences.is_empty(), "not what an uninterrupted install leaves:\n{}", differences.join("\n"));
     let objects: usize = wanted.landed.cluster.objects.values().map(Vec::len).sum();
     printer::note(format!(

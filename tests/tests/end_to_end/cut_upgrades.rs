@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use landfall_xtask::printer;
 use landfall_xtask::proofs::sql;
-use landfall_xtask::seed::Seeded;
+use landfall_xtask::seed::SeededNumbers;
 use landfall_xtask::site::wait_until;
 
 use super::another_release::{expect_release, schema};
@@ -235,7 +235,7 @@ fn of_kind<'a>(
     longest: u64,
     moment: impl Fn(Duration) -> Moment,
 ) -> Result<Vec<CutPoint>> {
-    let mut seeded = Seeded::with_name(&format!("upgrades: {name}"))?;
+    let mut seeded = SeededNumbers::with_name(&format!("upgrades: {name}"))?;
     let instant = |number| {
         let step = seeded.one_of(steps(number)).clone();
         CutPoint { step, moment: moment(Duration::from_millis(seeded.within(0, longest))) }

@@ -12,7 +12,7 @@ use landfall_bundle_spec::head::Verified;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::{KeyKind, TrustAnchor};
 use landfall_error_codes::{CodedError, codes};
-use landfall_xtask::seed::Seeded;
+use landfall_xtask::seed::SeededNumbers;
 use landfall_xtask::{builds, documents, printer};
 use sha2::{Digest, Sha256};
 
@@ -101,7 +101,7 @@ pub(crate) struct Flip {
 
 /// Returns flips of a bundle, distributed equally over these ranges.
 pub(crate) fn flips(name: &str, ranges: &[Range<u64>]) -> Result<Vec<Flip>> {
-    let mut seeded = Seeded::with_name(name)?;
+    let mut seeded = SeededNumbers::with_name(name)?;
     let one = |range: &Range<u64>| Flip { at: seeded.within(range.start, range.end), bit: 1 << seeded.within(0, 8) };
     Ok(ranges.iter().cycle().take(FLIPS).map(one).collect())
 }
@@ -150,7 +150,7 @@ pub(crate) struct Truncation {
 /// Returns truncations of a bundle: within its head, at the end of its head, and within its payload. A bundle that ends
 /// with its head is a complete head, but lacks every part.
 pub(crate) fn truncations(head_bytes: u64, total_bytes: u64) -> Result<Vec<Truncation>> {
-    let mut seeded = Seeded::with_name("truncations")?;
+    let mut seeded = SeededNumbers::with_name("truncations")?;
     let one = |number| match number {
         0 => Truncation { length: head_bytes, code: "LF1206" },
         number if number % 2 == 0 => Truncation { length: seeded.within(1, head_bytes), code: "LF1001" },

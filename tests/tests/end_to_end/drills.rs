@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use landfall_xtask::proofs::{in_pod, sql};
-use landfall_xtask::seed::Seeded;
+use landfall_xtask::seed::SeededNumbers;
 use landfall_xtask::site::Machine;
 use landfall_xtask::{printer, writer};
 
@@ -47,7 +47,7 @@ fn drills_under_load(name: &str) -> Result<()> {
     let (_site, machine) = installed_machine(&format!("e2e-{name}"))?;
     let engineer = Engineer::at(&machine);
     writer::start(&machine)?;
-    let mut seeded = Seeded::with_name(name)?;
+    let mut seeded = SeededNumbers::with_name(name)?;
     for number in 1..=DRILLS {
         let pause = Duration::from_millis(seeded.within(0, LONGEST_PAUSE));
         std::thread::sleep(pause);

@@ -32,13 +32,13 @@ const AREA_BYTES: u64 = 6 << 10;
 const FLIPS_PER_LOOK: usize = 5;
 
 /// The real bundle, with one wrong bit at a time.
-struct Damaged {
+struct FlippedBundle {
     parts: Vec<PathBuf>,
     head_bytes: u64,
     anchor: TrustAnchor,
 }
 
-impl Damaged {
+impl FlippedBundle {
     /// Flips a bit, calls `look` with the expected code, and flips it back.
     fn with(&self, flip: Flip, look: impl FnOnce(&str) -> Result<()>) -> Result<()> {
         self.flip(flip)?;
@@ -68,7 +68,7 @@ impl Damaged {
 pub(crate) fn flips_change_nothing(engineer: Engineer<'_>, sticks: &Sticks) -> Result<()> {
     let begun = Instant::now();
     let bundle = fixture()?;
-    let damaged = Damaged {
+    let damaged = FlippedBundle {
         parts: sticks.real(CASE)?,
         head_bytes: bundle.head_bytes,
         anchor: TrustAnchor::fingerprint(&bundle.fingerprint)?,
@@ -89,7 +89,7 @@ pub(crate) fn flips_change_nothing(engineer: Engineer<'_>, sticks: &Sticks) -> R
     sticks.remove(CASE)
 }
 
-fn damage_of_the_head_changes_nothing(engineer: Engineer<'_>, damaged: &Damaged, flips: &[Flip]) -> Result<()> {
+fn damage_of_the_head_changes_nothing(engineer: Engineer<'_>, damaged: &FlippedBundle, flips: &[Flip]) -> Result<()> {
     let (place, trust) = (format!("{STICK}/{CASE}"), &fixture()?.fingerprint);
     let mut found = Vec::new();
     for flips in flips.chunks(FLIPS_PER_LOOK) {
@@ -109,7 +109,11 @@ fn damage_of_the_head_changes_nothing(engineer: Engineer<'_>, damaged: &Damaged,
     Ok(())
 }
 
-fn damage_behind_it_stays_in_the_data_folder(engineer: Engineer<'_>, damaged: &Damaged, flips: &[Flip]) -> Result<()> {
+fn damage_behind_it_stays_in_the_data_folder(
+    engineer: Engineer<'_>,
+    damaged: &FlippedBundle,
+    flips: &[Flip],
+) -> Result<()> {
     let (place, trust) = (format!("{STICK}/{CASE}"), &fixture()?.fingerprint);
     let mut is_begun = false;
     for flips in flips.chunks(FLIPS_PER_LOOK) {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_xtask::seed::Seeded;
+use landfall_xtask::seed::SeededNumbers;
 use landfall_xtask::site::{Machine, Output, wait_until};
 use landfall_xtask::{printer, proofs, workspace};
 use serde_json::Value;
 
-use super::comparison::{Landed, expect_equal, keep_uninterrupted};
+use super::comparison::{LandedSite, expect_equal, keep_uninterrupted};
 use super::cut::{CutPoint, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
@@ -214,7 +214,7 @@ fn a_packet_of_a_pod_is_recorded(machine: &Machine) -> Result<()> {
 }
 
 /// Data that a person wrote and that must persist.
-struct Remembered {
+struct RememberedSite {
     word: String,
 }
 
@@ -228,8 +228,8 @@ fn in_valkey(machine: &Machine, command: &str) -> Result<Output> {
     proofs::in_pod(machine, "valkey", "valkey-0", &script)
 }
 
-fn remember(machine: &Machine) -> Result<Remembered> {
-    let word = format!("word{}", Seeded::with_name("remembered")?.within(1, u64::MAX));
+fn remember(machine: &Machine) -> Result<RememberedSite> {
+    let word = format!("word{}", SeededNumbers::with_name("remembered")?.within(1, u64::MAX));
     let written = in_postgres(
         machine,
         &format!("CREATE TABLE remembered (word text); INSERT INTO remembered VALUES ('{word}')"),
@@ -238,10 +238,10 @@ fn remember(machine: &Machine) -> Result<Remembered> {
     let written = in_valkey(machine, &format!("set remembered {word}"))?;
     ensure!(written.stdout.contains("OK"), "cannot write to Valkey: {}{}", written.stdout, written.stderr);
     std::thread::sleep(SYNCED_AFTER);
-    Ok(Remembered { word })
+    Ok(RememberedSite { word })
 }
 
-fn expect_remembered(machine: &Machine, remembered: &Remembered) -> Result<()> {
+fn expect_remembered(machine: &Machine, remembered: &RememberedSite) -> Result<()> {
     let read = in_postgres(machine, "SELECT word FROM remembered")?;
     ensure!(read.stdout.trim() == remembered.word, "PostgreSQL forgot: {}{}", read.stdout, read.stderr);
     let read = in_valkey(machine, "get remembered")?;
@@ -250,7 +250,7 @@ fn expect_remembered(machine: &Machine, remembered: &Remembered) -> Result<()> {
 }
 
 /// Boots after the power cut. The site must be ready automatically within the limit, with its data.
-fn come_back(engineer: Engineer<'_>, after: &str, remembered: &Remembered) -> Result<()> {
+fn come_back(engineer: Engineer<'_>, after: &str, remembered: &RememberedSite) -> Result<()> {
     let machine = engineer.machine();
     let begun = Instant::now();
     boot(machine)?;
@@ -342,7 +342,7 @@ fn wait_for_the_api_name(machine: &Machine, hosts: &[u8]) -> Result<()> {
 /// Checks that the comparison that other tests rely on can fail.
 fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
-    let good = Landed::at(engineer)?;
+    let good = LandedSite::at(engineer)?;
     let wrong = "docker.io/library/python@sha256:0000000000000000000000000000000000000000000000000000000000000000";
     let images = "ctr --address /run/landfall/containerd/containerd.sock --namespace k8s.io images";
     let (pause, other) = (image_of(&good, "registry.k8s.io/pause:")?, image_of(&good, "registry.k8s.io/etcd:")?);
@@ -380,13 +380,13 @@ fn planted_differences_are_found(engineer: Engineer<'_>) -> Result<()> {
     for (plant, found) in plants {
         let planted = proofs::administer(machine, plant)?;
         ensure!(planted.status.success(), "cannot plant: {}", planted.stderr);
-        let differences = good.difference(&Landed::at(engineer)?);
+        let differences = good.difference(&LandedSite::at(engineer)?);
         let is_found = differences.iter().any(|line| line.starts_with(found));
         ensure!(is_found, "`{plant}` was not found, only:\n{}", differences.join("\n"));
     }
     let cleaned = proofs::administer(machine, &put_back)?;
     ensure!(cleaned.status.success(), "cannot restore an image: {}", cleaned.stderr);
-    let now = Landed::at(engineer)?;
+    let now = LandedSite::at(engineer)?;
     ensure!(now.images.is_superset(&good.images) && !now.files.contains(left), "what was planted is still there");
     Ok(())
 }
@@ -421,12 +421,12 @@ fn status_reports_problems(engineer: Engineer<'_>) -> Result<()> {
 }
 
 /// Returns name and digest of the image whose name has this prefix.
-fn image_of<'a>(landed: &'a Landed, prefix: &str) -> Result<(&'a str, &'a str)> {
+fn image_of<'a>(landed: &'a LandedSite, prefix: &str) -> Result<(&'a str, &'a str)> {
     image_with(landed, prefix, |_| true)
 }
 
 /// Returns name and digest of the image whose name has this prefix and whose digest satisfies a condition.
-fn image_with<'a>(landed: &'a Landed, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<(&'a str, &'a str)> {
+fn image_with<'a>(landed: &'a LandedSite, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<(&'a str, &'a str)> {
     let mut images = landed.images.iter().filter_map(|image| image.split_once(' '));
     let found = images.find(|(name, digest)| name.starts_with(prefix) && wanted(digest));
     found.with_context(|| format!("the node has no image {prefix}"))
@@ -437,7 +437,9 @@ fn uninstall_in_two_goes(engineer: Engineer<'_>) -> Result<()> {
     terminal::refuses_a_wrong_name(engineer)?;
     let at = CutPoint {
         step: "agent".to_owned(),
-        moment: Moment::After(Duration::from_millis(Seeded::with_name("uninstall in two goes")?.within(100, 2000))),
+        moment: Moment::After(Duration::from_millis(
+            SeededNumbers::with_name("uninstall in two goes")?.within(100, 2000),
+        )),
     };
     cut_during(engineer, &["uninstall"], &at)?;
     boot(engineer.machine())?;

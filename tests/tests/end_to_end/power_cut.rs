@@ -7,12 +7,12 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use landfall_xtask::seed::Seeded;
+use landfall_xtask::seed::SeededNumbers;
 use landfall_xtask::site::Category;
 use landfall_xtask::{printer, proofs};
 use serde_json::Value;
 
-use super::comparison::{Uninterrupted, expect_equal, uninterrupted_install};
+use super::comparison::{UninterruptedInstall, expect_equal, uninterrupted_install};
 use super::cut::{Cut, CutPoint, Moment, install_and_cut, steps};
 use super::engineer::{Engineer, Said};
 use super::fixture::{fixture, machine_with_stick};
@@ -33,7 +33,7 @@ const ENCRYPTION_KEY: &str = "/var/lib/landfall/secrets/encryption.yaml";
 #[ignore = "needs cargo xtask test"]
 fn while_the_media_are_read() -> Result<()> {
     let uninterrupted = uninterrupted_install()?;
-    let mut seeded = Seeded::with_name("staging")?;
+    let mut seeded = SeededNumbers::with_name("staging")?;
     let (_site, machine) = machine_with_stick("e2e-cut-media")?;
     let engineer = Engineer::at(&machine);
     for share in [seeded.within(10, 45), seeded.within(45, 95)] {
@@ -51,7 +51,7 @@ fn while_the_media_are_read() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn while_the_control_plane_comes_up() -> Result<()> {
-    let mut seeded = Seeded::with_name("control plane")?;
+    let mut seeded = SeededNumbers::with_name("control plane")?;
     let uninterrupted = uninterrupted_install()?;
     let (_site, machine) = machine_with_stick("e2e-cut-control")?;
     let engineer = Engineer::at(&machine);
@@ -67,7 +67,7 @@ fn while_the_control_plane_comes_up() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn while_components_are_applied() -> Result<()> {
-    let mut seeded = Seeded::with_name("components")?;
+    let mut seeded = SeededNumbers::with_name("components")?;
     let uninterrupted = uninterrupted_install()?;
     let (_site, mut machine) = machine_with_stick("e2e-cut-apply")?;
     let engineer = Engineer::at(&machine);
@@ -92,7 +92,7 @@ fn while_components_are_applied() -> Result<()> {
 /// Fails if more was read than an uninterrupted install reads plus the limit: the staged bytes from the media, the
 /// placed bytes from the store. Fewer bytes mean that some were not counted. `before` is the kernel's count for the
 /// interrupted process, only in the step. The resume counts its own bytes from its start, including the bundle's head.
-fn expect_few_read_twice(before: u64, report: &Value, uninterrupted: &Uninterrupted) -> Result<()> {
+fn expect_few_read_twice(before: u64, report: &Value, uninterrupted: &UninterruptedInstall) -> Result<()> {
     let (staged, placed) = (uninterrupted.staged_bytes, uninterrupted.placed_bytes);
     let after = media_read_bytes(report)?;
     let from_store = report["storeReadBytes"].as_u64().context("resume does not say what it read from the store")?;

@@ -1,7 +1,7 @@
 //! Uninstall after a power cut, without a resume before it. The machine returns to its initial state.
 
 use anyhow::{Result, ensure};
-use landfall_xtask::seed::Seeded;
+use landfall_xtask::seed::SeededNumbers;
 
 use super::comparison::uninterrupted_install;
 use super::cut::{CutPoint, Moment, install_and_cut, steps};
@@ -12,7 +12,7 @@ use super::power_cut::{applies, phases};
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn after_a_cut_in_staging_control_plane_and_apply() -> Result<()> {
-    let mut seeded = Seeded::with_name("uninstall")?;
+    let mut seeded = SeededNumbers::with_name("uninstall")?;
     let uninterrupted = uninterrupted_install()?;
     let (_site, machine) = machine_with_stick("e2e-uninstall")?;
     let engineer = Engineer::at(&machine);

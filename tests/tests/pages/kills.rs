@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use landfall_audit::{LogKnowledge, verify};
 use landfall_test_browser::until;
 use landfall_xtask::printer;
-use landfall_xtask::seed::Seeded;
+use landfall_xtask::seed::SeededNumbers;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -55,12 +55,12 @@ fn advance(site: &SimulatedSite, kills: usize) {
 }
 
 /// Waits for some milliseconds.
-async fn wait(random: &mut Seeded, most: u64) {
+async fn wait(random: &mut SeededNumbers, most: u64) {
     sleep(Duration::from_millis(random.within(0, most))).await;
 }
 
 /// Waits until the kill at work with this number, from 0, is due.
-async fn wait_at_work(random: &mut Seeded, site: &SimulatedSite, number: usize) -> Result<()> {
+async fn wait_at_work(random: &mut SeededNumbers, site: &SimulatedSite, number: usize) -> Result<()> {
     let [planned, begun] = KILLS_BEFORE;
     match number + 1 {
         last if last == planned => until("the host has the plan", async || Ok(!site.facts().planned.is_empty())).await,
@@ -74,7 +74,7 @@ async fn wait_at_work(random: &mut Seeded, site: &SimulatedSite, number: usize) 
 
 /// Kills the console and starts it again, [`KILLS`] times.
 async fn kill_again_and_again(console: &mut Console, key: &str) -> Result<()> {
-    let mut random = Seeded::with_name("kills")?;
+    let mut random = SeededNumbers::with_name("kills")?;
     let ([at_work, at_start], mut killed, mut since) = (KILLS, [0, 0], 0);
     for number in 0..at_work {
         let (path, body) = next_request(&console.host.site);

@@ -36,7 +36,7 @@ spec:
 type Changes = BTreeMap<(String, String), [Option<String>; 2]>;
 
 /// A bundle with one image, and the store from which it was built.
-struct Packed {
+struct PackedRelease {
     stick: PathBuf,
     reference: String,
     root: PathBuf,
@@ -50,7 +50,7 @@ fn pack_release(
     folder: &Path,
     image_of: &Reference,
     version: &str,
-) -> Result<Packed> {
+) -> Result<PackedRelease> {
     let folder = folder.join(version);
     let (release, stick, root) = (folder.join("release"), folder.join("stick"), folder.join("root"));
     std::fs::create_dir_all(release.join("debian"))?;
@@ -67,7 +67,7 @@ fn pack_release(
     Outcome::success(&mut starter.command(vendor, &arguments))?;
     let inspection = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(&stick))?.json()?;
     unpack(vendor.store(), &image(&inspection, REPOSITORY)?, &root)?;
-    Ok(Packed { stick, reference: image_of.reference.clone(), root })
+    Ok(PackedRelease { stick, reference: image_of.reference.clone(), root })
 }
 
 /// Returns the changes between two root filesystems, as reported by dpkg-query.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::published::{Attempt, Bench, Ending, LIST, Published, Sources, TinyRegistry, list, markdown};
+use crate::published::{Attempt, Bench, Ending, LIST, PublishedChart, Sources, TinyRegistry, list, markdown};
 use crate::{builds, images, printer, workspace};
 
 /// Path of the generated page, relative to the project's root.
@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 }
 
 /// Prints the result of a chart.
-fn report(published: &Published, attempt: &Attempt) {
+fn report(published: &PublishedChart, attempt: &Attempt) {
     let ending = match &attempt.ending {
         Ending::Built => "built".to_owned(),
         Ending::Refused(why) => format!("refused: {why}"),

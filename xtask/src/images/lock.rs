@@ -15,7 +15,7 @@ pub const FILE: &str = "assembled.lock";
 
 /// The compared part of the list. The vendor's tools read the list strictly.
 #[derive(Deserialize)]
-struct Assembled {
+struct AssembledImage {
     images: Vec<ListedImage>,
     artifacts: Vec<ListedImage>,
 }
@@ -30,7 +30,7 @@ struct ListedImage {
 /// lists.
 pub fn check(path: &Path, built: &[Reference]) -> Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let listed: Assembled =
+    let listed: AssembledImage =
         serde_saphyr::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))?;
     let mut problems = Vec::new();
     for (kind, list, image) in [("image", &listed.images, true), ("artifact", &listed.artifacts, false)] {

@@ -35,7 +35,7 @@ mod two_locks;
 
 pub use registry_tree::RegistryTree;
 
-use oci::Published;
+use oci::PublishedContent;
 
 /// 2026-11-01T00:00:00Z in seconds since 1970. No file in an image is younger, and images report it as their creation
 /// time.
@@ -48,7 +48,7 @@ pub const CREATED: &str = "2026-11-01T00:00:00Z";
 const ASSEMBLY_VERSION: &str = "1";
 
 /// Function that makes one image or artifact.
-pub type Recipe = fn(&Workshop) -> Result<Published>;
+pub type Recipe = fn(&Workshop) -> Result<PublishedContent>;
 
 /// Builder of parts in a cache, from the recipes of this crate.
 pub struct Workshop {
@@ -173,7 +173,7 @@ pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
     let start = Instant::now();
     // Debian packages are downloaded while Go compiles: one waits for the network, the other for the processor.
     let published = std::thread::scope(|scope| {
-        let packages = scope.spawn(|| -> Result<Vec<Published>> {
+        let packages = scope.spawn(|| -> Result<Vec<PublishedContent>> {
             let mut published = starter::ensure(workshop)?;
             published.extend(python::ensure(workshop)?);
             Ok(published)

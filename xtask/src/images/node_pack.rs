@@ -9,7 +9,7 @@ use super::chosen;
 use super::debian::{self, BASE, Root};
 use super::go::{Build, GoModule, Program};
 use super::layer::{FileTree, Kind, Layer, ensure_layer};
-use super::oci::{Blob, Published, Settings, artifact, image};
+use super::oci::{Blob, PublishedContent, Settings, artifact, image};
 use crate::cache::Key;
 
 /// Media type of a file for the host.
@@ -263,7 +263,7 @@ pub fn ensure_binaries(workshop: &Workshop) -> Result<PathBuf> {
 }
 
 /// Returns images and host files of the starter's node pack.
-pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
+pub fn ensure(workshop: &Workshop) -> Result<Vec<PublishedContent>> {
     let mut published = STARTER.changing(workshop)?;
     published.extend(other_images(workshop)?);
     published.extend(other_host_files(workshop)?);
@@ -272,7 +272,7 @@ pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
 
 impl NodePack {
     /// Returns the images and host files in which node packs differ, in the same order for each pack.
-    pub fn changing(&self, workshop: &Workshop) -> Result<Vec<Published>> {
+    pub fn changing(&self, workshop: &Workshop) -> Result<Vec<PublishedContent>> {
         let mut published = self.kubernetes_images(workshop)?;
         published.push(self.etcd_image(workshop)?);
         published.push(self.registry_image(workshop)?);
@@ -280,7 +280,7 @@ impl NodePack {
         Ok(published)
     }
 
-    fn kube_proxy(&self, workshop: &Workshop) -> Result<Published> {
+    fn kube_proxy(&self, workshop: &Workshop) -> Result<PublishedContent> {
         let packet_filter = PACKET_FILTER.ensure_difference(workshop)?;
         let layers = [debian::ensure_base(workshop)?, packet_filter, self.kubernetes_layer(workshop)?];
         let reference = format!("registry.k8s.io/kube-proxy:{}", self.kubernetes.version(workshop)?);
@@ -288,7 +288,7 @@ impl NodePack {
         Ok(image("kubernetes", reference, &layers, &settings))
     }
 
-    fn kubernetes_images(&self, workshop: &Workshop) -> Result<Vec<Published>> {
+    fn kubernetes_images(&self, workshop: &Workshop) -> Result<Vec<PublishedContent>> {
         let version = self.kubernetes.version(workshop)?;
         let layers = [static_base(workshop)?, self.kubernetes_layer(workshop)?];
         let control_plane = [
@@ -299,7 +299,7 @@ impl NodePack {
             ),
             ("kube-scheduler", Settings { entrypoint: &["/usr/local/bin/kube-scheduler"], ..Settings::default() }),
         ];
-        let mut published: Vec<Published> = control_plane
+        let mut published: Vec<PublishedContent> = control_plane
             .iter()
             .map(|(name, settings)| image("kubernetes", format!("registry.k8s.io/{name}:{version}"), &layers, settings))
             .collect();
@@ -321,7 +321,7 @@ impl NodePack {
         })
     }
 
-    fn etcd_image(&self, workshop: &Workshop) -> Result<Published> {
+    fn etcd_image(&self, workshop: &Workshop) -> Result<PublishedContent> {
         let programs = ["usr/local/bin/etcd", "usr/local/bin/etcdctl", "usr/local/bin/etcdutl"];
         let layers = [static_base(workshop)?, program_layer(workshop, &ETCD, &programs)?];
         let version = ETCD.version(workshop)?;
@@ -331,7 +331,7 @@ impl NodePack {
         Ok(image("etcd", reference, &layers, &settings))
     }
 
-    fn registry_image(&self, workshop: &Workshop) -> Result<Published> {
+    fn registry_image(&self, workshop: &Workshop) -> Result<PublishedContent> {
         let layers =
             [static_base(workshop)?, program_layer(workshop, &self.distribution, &["usr/local/bin/registry"])?];
         let version = self.distribution.version(workshop)?;
@@ -346,7 +346,7 @@ impl NodePack {
     }
 
     /// Returns programs of the host as artifacts, with one layer per file.
-    fn host_files(&self, workshop: &Workshop) -> Result<Vec<Published>> {
+    fn host_files(&self, workshop: &Workshop) -> Result<Vec<PublishedContent>> {
         let kubernetes = files(workshop, &self.kubernetes, &["kubernetes"])?;
         let kubernetes =
             kubernetes.into_iter().map(|blob| blob.with_annotation(LINKS, &KUBERNETES_LINKS.join(","))).collect();
@@ -359,7 +359,7 @@ impl NodePack {
 }
 
 /// Returns the starter's kube-proxy image, which is assembled again here for comparison.
-pub fn kube_proxy(workshop: &Workshop) -> Result<Published> {
+pub fn kube_proxy(workshop: &Workshop) -> Result<PublishedContent> {
     STARTER.kube_proxy(workshop)
 }
 
@@ -403,7 +403,7 @@ pub(super) fn program_layer(workshop: &Workshop, module: &GoModule, paths: &[&st
     })
 }
 
-fn other_images(workshop: &Workshop) -> Result<Vec<Published>> {
+fn other_images(workshop: &Workshop) -> Result<Vec<PublishedContent>> {
     let base = static_base(workshop)?;
     let on_base = |layer: Layer| [base.clone(), layer];
     let local_path = program_layer(workshop, &LOCAL_PATH, &["usr/bin/local-path-provisioner"])?;
@@ -446,13 +446,18 @@ pub(super) fn files(workshop: &Workshop, module: &GoModule, names: &[&str]) -> R
     names.iter().map(|name| Ok(Blob::file(workshop, FILE, &folder.join(name))?.with_annotation(TITLE, name))).collect()
 }
 
-fn host_artifact(workshop: &Workshop, module: &GoModule, repository: &str, layers: Vec<Blob>) -> Result<Published> {
+fn host_artifact(
+    workshop: &Workshop,
+    module: &GoModule,
+    repository: &str,
+    layers: Vec<Blob>,
+) -> Result<PublishedContent> {
     let reference = format!("{repository}:{}", module.version(workshop)?);
     Ok(artifact(module.name, reference, FILES, None, layers))
 }
 
 /// Returns the host programs that are the same in every node pack.
-fn other_host_files(workshop: &Workshop) -> Result<Vec<Published>> {
+fn other_host_files(workshop: &Workshop) -> Result<Vec<PublishedContent>> {
     let modules: [(&GoModule, &str, &[&str]); 3] = [
         (&RUNC, "github.com/opencontainers/runc", &["runc"]),
         (&CNI, "github.com/containernetworking/plugins", &["bridge", "host-local", "loopback", "portmap"]),

@@ -7,7 +7,7 @@ use super::debian;
 use super::go::{Build, GoModule, Program};
 use super::layer::Layer;
 use super::node_pack::{FILES, files, program_layer};
-use super::oci::{Published, Settings, artifact, image};
+use super::oci::{PublishedContent, Settings, artifact, image};
 
 /// NVIDIA's tools that give a container a GPU.
 pub const CONTAINER_TOOLKIT: GoModule = GoModule {
@@ -36,7 +36,7 @@ pub const DEVICE_PLUGIN: GoModule = GoModule {
 };
 
 /// Returns NVIDIA's parts of `docs/examples/gpu`, in the versions of these recipes.
-pub(super) fn example(workshop: &Workshop) -> Result<Vec<Published>> {
+pub(super) fn example(workshop: &Workshop) -> Result<Vec<PublishedContent>> {
     let (toolkit, device_plugin) = (CONTAINER_TOOLKIT.version(workshop)?, DEVICE_PLUGIN.version(workshop)?);
     let tools = files(workshop, &CONTAINER_TOOLKIT, &["nvidia-ctk", "nvidia-cdi-hook"])?;
     let tools = artifact(

@@ -102,7 +102,7 @@ pub struct Settings {
 
 /// An image or artifact, ready to be stored under its reference.
 #[derive(Clone, Debug)]
-pub struct Published {
+pub struct PublishedContent {
     /// Upstream's host, repository and tag.
     pub reference: String,
     /// Name of its recipe.
@@ -119,7 +119,7 @@ pub struct Published {
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Returns an image of the given layers, the lowest first.
-pub fn image(recipe: &'static str, reference: String, layers: &[Layer], settings: &Settings) -> Published {
+pub fn image(recipe: &'static str, reference: String, layers: &[Layer], settings: &Settings) -> PublishedContent {
     let path = if settings.path.is_empty() { PATH } else { settings.path };
     let mut environment = vec![format!("PATH={path}")];
     environment.extend(settings.environment.iter().map(ToString::to_string));
@@ -161,7 +161,7 @@ pub fn artifact(
     kind: &str,
     configuration: Option<Blob>,
     layers: Vec<Blob>,
-) -> Published {
+) -> PublishedContent {
     let empty = || Blob::text("application/vnd.oci.empty.v1+json", b"{}".to_vec());
     publish(recipe, reference, Some(kind), configuration.unwrap_or_else(empty), layers)
 }
@@ -172,7 +172,7 @@ fn publish(
     kind: Option<&str>,
     configuration: Blob,
     layers: Vec<Blob>,
-) -> Published {
+) -> PublishedContent {
     let version = reference.rsplit_once(':').map_or("", |(_, tag)| tag);
     let mut manifest = json!({
         "schemaVersion": 2,
@@ -192,14 +192,14 @@ fn publish(
     let mut blobs = vec![configuration];
     blobs.extend(layers);
     let manifest = Blob::text(MANIFEST, manifest.to_string().into_bytes());
-    Published { reference, recipe, image: kind.is_none(), manifest, blobs }
+    PublishedContent { reference, recipe, image: kind.is_none(), manifest, blobs }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse_manifest(published: &Published) -> Value {
+    fn parse_manifest(published: &PublishedContent) -> Value {
         let Bytes::Text(text) = &published.manifest.bytes else { panic!("a manifest is in memory") };
         serde_json::from_slice(text).unwrap()
     }

@@ -14,7 +14,7 @@ use landfall_launcher::packages;
 
 use super::debian::{clean, installed_versions, mmdebstrap, run};
 use super::layer::{FileTree, Layer, ensure_layer};
-use super::oci::{Published, Settings, image};
+use super::oci::{PublishedContent, Settings, image};
 use super::registry_tree::{self, RegistryTree};
 use super::{Workshop, last_lines};
 use crate::cache::Key;
@@ -66,7 +66,7 @@ pub fn ensure(workshop: &Workshop) -> Result<PointReleases> {
     Ok(PointReleases { tree: registry_tree::of(workshop, published.into())?, newer })
 }
 
-fn published_image(tag: &str, layer: Layer) -> Published {
+fn published_image(tag: &str, layer: Layer) -> PublishedContent {
     let settings = Settings { command: &["sleep", "infinity"], ..Settings::default() };
     image("point-releases", format!("{REPOSITORY}:{tag}"), &[layer], &settings)
 }

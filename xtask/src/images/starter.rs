@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::debian::{Account, Root, ensure_base};
 use super::layer::{FileTree, Kind, Layer, ensure_layer, ensure_zstd};
-use super::oci::{Published, Settings, image};
+use super::oci::{PublishedContent, Settings, image};
 use super::{Recipe, Workshop, chosen, postgres};
 use crate::runnable::write_program;
 
@@ -38,7 +38,7 @@ pub const IMAGES: &[(&str, Recipe)] =
     &[("busybox", busybox), ("postgres", postgres::earlier), ("python", python), ("valkey", valkey)];
 
 /// Builds the images of the starter release.
-pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
+pub fn ensure(workshop: &Workshop) -> Result<Vec<PublishedContent>> {
     IMAGES.iter().map(|(_, make)| make(workshop)).collect()
 }
 
@@ -59,7 +59,7 @@ pub(super) fn own_layer(
 }
 
 /// Builds the image of Valkey, which stores its data in `/data`.
-pub fn valkey(workshop: &Workshop) -> Result<Published> {
+pub fn valkey(workshop: &Workshop) -> Result<PublishedContent> {
     const SCRIPT: &str = "starter/valkey-entrypoint.sh";
     let script = std::fs::read(workshop.recipe(SCRIPT)).with_context(|| format!("cannot read {SCRIPT}"))?;
     let own = own_layer(workshop, "valkey-entrypoint", [b"1 ", script.as_slice()].concat(), |tree| {
@@ -80,7 +80,7 @@ pub fn valkey(workshop: &Workshop) -> Result<Published> {
 }
 
 /// Builds the image of Python with pip, for pods that provide only code.
-pub fn python(workshop: &Workshop) -> Result<Published> {
+pub fn python(workshop: &Workshop) -> Result<PublishedContent> {
     let own = own_layer(workshop, "python-names", "1", |tree| {
         tree.add_link("usr/local/bin/python", "/usr/bin/python3");
         tree.add_owned("home/python", 0o700, (65532, 65532), Kind::Folder);
@@ -99,7 +99,7 @@ pub fn python(workshop: &Workshop) -> Result<Published> {
 
 /// Builds the image of Busybox: only one static program and its names. Its layer is compressed with Zstandard, so that
 /// the containerd of each site unpacks such a layer.
-pub fn busybox(workshop: &Workshop) -> Result<Published> {
+pub fn busybox(workshop: &Workshop) -> Result<PublishedContent> {
     let layer = own_layer(workshop, "busybox", BUSYBOX.key(workshop)?.with("links", "1").digest(), |tree| {
         let program = BUSYBOX.ensure_tree(workshop)?.read("usr/bin/busybox")?;
         for name in applets(&program)? {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::compare::{Chart, Comparison};
 use super::edits::Draft;
-use super::{Published, Sources, TinyRegistry};
+use super::{PublishedChart, Sources, TinyRegistry};
 use crate::vendor::KEY_PASSWORD;
 use crate::workspace;
 
@@ -86,8 +86,8 @@ impl Bench {
     }
 
     /// Runs all commands on a chart or a kustomization. Written files are removed afterwards.
-    pub fn attempt(&self, published: &Published, sources: &Sources) -> Result<Attempt> {
-        let Published { repository, path, .. } = published;
+    pub fn attempt(&self, published: &PublishedChart, sources: &Sources) -> Result<Attempt> {
+        let PublishedChart { repository, path, .. } = published;
         let unavailable = |name: &str, version, why: String| {
             let (name, ending) = (name.to_owned(), Ending::Unavailable(why));
             Ok(Attempt { name, version, edits: Vec::new(), ending, compared: None })
@@ -121,7 +121,13 @@ impl Bench {
     }
 
     /// Builds a bundle from the sources. Returns the error at which it ends, if any.
-    fn build(&self, of: &Published, source: &Path, folder: &Path, edits: &mut Vec<String>) -> Result<Option<Value>> {
+    fn build(
+        &self,
+        of: &PublishedChart,
+        source: &Path,
+        folder: &Path,
+        edits: &mut Vec<String>,
+    ) -> Result<Option<Value>> {
         let text = |path: PathBuf| path.display().to_string();
         let [release, out, store] = ["release", "out", "store"].map(|name| text(folder.join(name)));
         let source = text(source.to_owned());

@@ -21,7 +21,7 @@ pub const LIST: &str = "tests/charts/published.tsv";
 
 /// A chart or a kustomization of the list.
 #[derive(Debug, Clone)]
-pub struct Published {
+pub struct PublishedChart {
     /// Repository, as `OWNER+NAME`.
     pub repository: String,
     /// Folder in the repository.
@@ -31,13 +31,13 @@ pub struct Published {
 }
 
 /// Reads the list.
-pub fn list(text: &str) -> Result<Vec<Published>> {
+pub fn list(text: &str) -> Result<Vec<PublishedChart>> {
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let read = |line: &str| {
         let mut fields = line.split('\t').map(str::to_owned);
         let (repository, path) = (fields.next().unwrap_or_default(), fields.next());
         let path = path.with_context(|| format!("a line of the list has no folder: {line}"))?;
-        Ok(Published { repository, path, values: fields.next().unwrap_or_default() })
+        Ok(PublishedChart { repository, path, values: fields.next().unwrap_or_default() })
     };
     lines.map(read).collect()
 }

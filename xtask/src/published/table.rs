@@ -1,6 +1,6 @@
 //! Results of the charts, as a page of the documentation.
 
-use super::{Attempt, Comparison, Ending, Published};
+use super::{Attempt, Comparison, Ending, PublishedChart};
 
 /// Length limit of a reason in the table, in characters.
 const REASON: usize = 300;
@@ -10,7 +10,7 @@ const DIFFERING: &str = "differing";
 
 /// Returns the page about these attempts, each with its chart and its commit. Rows of other charts are kept as in
 /// `page`.
-pub fn markdown(attempts: &[(Published, String, Attempt)], page: &str) -> String {
+pub fn markdown(attempts: &[(PublishedChart, String, Attempt)], page: &str) -> String {
     let mut rows: Vec<String> = page.lines().filter(|line| line.starts_with("| ")).skip(1).map(str::to_owned).collect();
     for (published, commit, attempt) in attempts {
         let row = row(published, commit, attempt);
@@ -56,7 +56,7 @@ fn heading(rows: &[String]) -> String {
 }
 
 /// Returns the row of a chart.
-fn row(published: &Published, commit: &str, attempt: &Attempt) -> String {
+fn row(published: &PublishedChart, commit: &str, attempt: &Attempt) -> String {
     let differences = attempt.compared.as_ref().and_then(Comparison::summary);
     let objects = attempt.compared.as_ref().map(|found| found.objects.to_string());
     let objects = objects.map(|count| if differences.is_some() { format!("{count}, {DIFFERING}") } else { count });
@@ -109,7 +109,7 @@ mod tests {
             ending,
         };
         let of = |path: &str, attempt| {
-            let published = Published { repository: "a+b".into(), path: path.into(), values: String::new() };
+            let published = PublishedChart { repository: "a+b".into(), path: path.into(), values: String::new() };
             (published, "1234567 of 2026-01-01".to_owned(), attempt)
         };
         let page = markdown(

@@ -143,14 +143,14 @@ async fn nobody_takes_over_the_name_of_another_user() {
         assert!(reply.body.contains("another user has the person"), "{name}: {}", reply.body);
     }
     assert!(sign_in(&site, &provider, "paula", &["staff"]).await.is_success());
-    let departed = Departed::from(&site).await;
+    let departed = ProviderBrowser::from(&site).await;
     let other = departed.returns_as(&provider, |claims| claims["sub"] = "id-of-another-paula".into()).await;
     assert!(other.body.contains("another user has the person"), "{}", other.body);
-    let renamed = Departed::from(&site).await;
+    let renamed = ProviderBrowser::from(&site).await;
     let reply = renamed.returns_as(&provider, |claims| claims["preferred_username"] = "paula-x".into()).await;
     assert!(signed_in_visitor(&site, &reply).get("/").await.body.contains(">paula<"), "the account stays the person's");
     for name in ["", " ", "a b", "../x", "<b>", "ä", &"a".repeat(65)] {
-        let departed = Departed::from(&site).await;
+        let departed = ProviderBrowser::from(&site).await;
         let change = |claims: &mut Value| {
             claims["sub"] = "new".into();
             claims["preferred_username"] = name.into();

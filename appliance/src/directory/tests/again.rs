@@ -13,12 +13,12 @@ async fn paula(site: &Site, provider: &FakeProvider) -> Visitor {
 }
 
 /// Brings the browser of a session to the provider for a new proof.
-async fn departs(browser: &Visitor) -> Departed {
+async fn departs(browser: &Visitor) -> ProviderBrowser {
     let reply = browser.get("/sign-in/directory/again").await;
     assert_eq!(reply.status.as_u16(), 303, "{}", reply.body);
     let cookie = reply.cookie("__Host-directory").unwrap();
     let place = reply.header("location").parse().unwrap();
-    Departed {
+    ProviderBrowser {
         browser: Visitor { cookies: format!("__Host-directory={cookie}"), origin: None, ..browser.clone() },
         place,
     }

@@ -42,7 +42,7 @@ async fn a_token_that_says_something_else_lets_nobody_in() {
         ("malformed groups", "groups", json!({ "admins": true })),
     ];
     for (what, claim, value) in wrong {
-        let reply = Departed::from(&site).await.returns_as(&provider, |claims| claims[claim] = value).await;
+        let reply = ProviderBrowser::from(&site).await.returns_as(&provider, |claims| claims[claim] = value).await;
         expect_nobody(&site, &reply, what).await;
     }
     let several = |claims: &mut Value| {
@@ -51,7 +51,7 @@ async fn a_token_that_says_something_else_lets_nobody_in() {
         claims["exp"] = json!(now - 30);
         claims["nbf"] = json!(now + 30);
     };
-    let reply = Departed::from(&site).await.returns_as(&provider, several).await;
+    let reply = ProviderBrowser::from(&site).await.returns_as(&provider, several).await;
     assert!(reply.is_success(), "clocks may differ by a minute, and a token may also be for others: {}", reply.body);
 }
 
@@ -61,7 +61,7 @@ async fn a_token_that_the_provider_has_not_signed_lets_nobody_in() {
     provider.serve_people_of(&site);
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     for what in ["none", "None", "HS256", "another key", "no key", "a changed text", "words", "encrypted"] {
-        let departed = Departed::from(&site).await;
+        let departed = ProviderBrowser::from(&site).await;
         let claims = provider.claims(&departed.request_parameter("nonce"), "paula", &["admins"]);
         let sound = provider.sign(&claims);
         let parts: Vec<&str> = sound.split('.').collect();
@@ -93,18 +93,20 @@ async fn an_answer_counts_once_and_in_the_browser_that_asked() {
     let (site, provider) = (Site::begin().await, FakeProvider::begin());
     provider.serve_people_of(&site);
 
-    let (mine, other) = (Departed::from(&site).await, Departed::from(&site).await);
+    let (mine, other) = (ProviderBrowser::from(&site).await, ProviderBrowser::from(&site).await);
     provider.facts().token = provider.sign(&provider.claims(&other.request_parameter("nonce"), "mallory", &["staff"]));
     let planted = mine.returns(&[("code", "a code"), ("state", &other.request_parameter("state"))]).await;
     expect_nobody(&site, &planted, "another browser's answer").await;
     let late = mine.returns_as(&provider, |_| {}).await;
     expect_nobody(&site, &late, "a wrong answer ends the sign-in").await;
 
-    let without = Departed { browser: Visitor { origin: None, ..site.visitor() }, place: other.place.clone() };
+    let without = ProviderBrowser { browser: Visitor { origin: None, ..site.visitor() }, place: other.place.clone() };
     expect_nobody(&site, &without.returns_as(&provider, |_| {}).await, "a browser without the cookie").await;
     let two = format!("{}; {}", other.browser.cookies, other.browser.cookies);
-    let two =
-        Departed { browser: Visitor { cookies: two, origin: None, ..site.visitor() }, place: other.place.clone() };
+    let two = ProviderBrowser {
+        browser: Visitor { cookies: two, origin: None, ..site.visitor() },
+        place: other.place.clone(),
+    };
     expect_nobody(&site, &two.returns_as(&provider, |_| {}).await, "two cookies").await;
 
     let cases: [&[(&str, &str)]; 5] = [
@@ -115,7 +117,7 @@ async fn an_answer_counts_once_and_in_the_browser_that_asked() {
         &[("code", "x"), ("state", "STATE"), ("iss", "https://evil.example")],
     ];
     for words in cases {
-        let departed = Departed::from(&site).await;
+        let departed = ProviderBrowser::from(&site).await;
         let state = departed.request_parameter("state");
         let words: Vec<_> =
             words.iter().map(|(name, word)| (*name, if *word == "STATE" { state.as_str() } else { word })).collect();

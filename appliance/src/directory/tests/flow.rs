@@ -14,7 +14,7 @@ async fn a_person_signs_in_at_the_provider_and_a_group_gives_the_role() {
     let door = site.visitor().get("/sign-in").await.body;
     assert!(door.contains("href=\"/sign-in/directory\">Sign in with Example<"), "{door}");
 
-    let departed = Departed::from(&site).await;
+    let departed = ProviderBrowser::from(&site).await;
     assert_eq!(departed.request_parameter("tenant"), "a", "the provider's own words stay");
     assert_eq!(
         (departed.request_parameter("response_type"), departed.request_parameter("client_id")),
@@ -76,7 +76,7 @@ async fn the_providers_keys_may_change() {
     provider.facts().key = new_key("two");
     assert!(sign_in(&site, &provider, "paula", &["staff"]).await.is_success());
     let stolen = new_key("two");
-    let departed = Departed::from(&site).await;
+    let departed = ProviderBrowser::from(&site).await;
     let claims = provider.claims(&departed.request_parameter("nonce"), "paula", &["admins"]);
     let header = jsonwebtoken::Header {
         kid: Some("two".to_owned()),

@@ -14,12 +14,12 @@ use url::Url;
 use crate::testing::{Reply, Site, Visitor};
 
 /// A browser at the provider.
-struct Departed {
+struct ProviderBrowser {
     browser: Visitor,
     place: Url,
 }
 
-impl Departed {
+impl ProviderBrowser {
     /// Returns a browser that has followed the link on the sign-in page.
     async fn from(site: &Site) -> Self {
         let reply = site.visitor().get("/sign-in/directory").await;
@@ -57,7 +57,7 @@ impl Departed {
 
 /// Signs a person in at the provider, and returns.
 async fn sign_in(site: &Site, provider: &FakeProvider, name: &str, groups: &[&str]) -> Reply {
-    let departed = Departed::from(site).await;
+    let departed = ProviderBrowser::from(site).await;
     let claims = provider.claims(&departed.request_parameter("nonce"), name, groups);
     departed.returns_with(provider, provider.sign(&claims)).await
 }

@@ -21,12 +21,12 @@ fn source(uid: &str) -> LogSource {
 
 /// A followed component whose streams end as the test says.
 #[derive(Default)]
-struct Followed {
+struct FollowedLog {
     runs: Runs,
     progress: BTreeMap<Container, Progress>,
 }
 
-impl Followed {
+impl FollowedLog {
     /// Examines the pods and opens the logs that must be read. Returns the news and the IDs of the opened runs, with
     /// `!` if earlier lines may be left out.
     fn look(&mut self, pods: &[Pod]) -> (Vec<LogItem>, Vec<String>) {
@@ -50,7 +50,7 @@ const NONE: [String; 0] = [];
 
 #[test]
 fn started_and_restarted_pods_are_reported() {
-    let mut followed = Followed::default();
+    let mut followed = FollowedLog::default();
     let first = pod("a", "run-1", 0, "running");
     assert_eq!(followed.look(std::slice::from_ref(&first)), (Vec::new(), vec!["run-1!".to_owned()]));
     assert_eq!(followed.look(std::slice::from_ref(&first)).1, NONE, "it is open");
@@ -72,7 +72,7 @@ fn started_and_restarted_pods_are_reported() {
 
 #[test]
 fn only_interrupted_logs_are_resumed() {
-    let mut followed = Followed::default();
+    let mut followed = FollowedLog::default();
     followed.look(&[pod("a", "run-1", 0, "running")]);
     followed.end("a", false);
     assert_eq!(followed.look(&[pod("a", "run-1", 0, "terminated")]).1, ["run-1!"], "its end is missing");
@@ -85,7 +85,7 @@ fn only_interrupted_logs_are_resumed() {
     followed.end("a", true);
     assert_eq!(followed.look(&[pod("a", "run-1", 0, "terminated")]).1, NONE);
     // The pods belong to a job that has already ended.
-    let mut followed = Followed::default();
+    let mut followed = FollowedLog::default();
     assert_eq!(followed.look(&[pod("a", "run-1", 0, "terminated")]).1, ["run-1!"]);
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use landfall_xtask::proofs::admin_output;
-use landfall_xtask::seed::Seeded;
+use landfall_xtask::seed::SeededNumbers;
 use landfall_xtask::site::Machine;
 
 /// Maximum number of kills in each of two upgrades, minimum number in one that is undone, and the console's lifetime
@@ -26,7 +26,7 @@ pub(super) struct Killer {
 impl Killer {
     pub(super) fn begin(machine: &Machine, name: &str) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
-        let (ends, machine, mut seeded) = (is_over.clone(), machine.clone(), Seeded::with_name(name)?);
+        let (ends, machine, mut seeded) = (is_over.clone(), machine.clone(), SeededNumbers::with_name(name)?);
         let thread = std::thread::spawn(move || {
             let mut kills = 0;
             while kills < KILLS && !ends.load(Ordering::Relaxed) {

@@ -16,7 +16,7 @@ use landfall_test_browser::{
 };
 use landfall_xtask::console::Console;
 use landfall_xtask::proofs::{admin_output, sql};
-use landfall_xtask::seed::Seeded;
+use landfall_xtask::seed::SeededNumbers;
 use landfall_xtask::site::Machine;
 use landfall_xtask::{npm, printer, workspace};
 use serde_json::json;
@@ -307,7 +307,7 @@ impl Customer<'_> {
         self.approve("/upgrade").await?;
         self.expect_running().await?;
         self.mark_page().await?;
-        let wait = Seeded::with_name("browser-power-cut")?.within(CUT_MILLISECONDS.0, CUT_MILLISECONDS.1);
+        let wait = SeededNumbers::with_name("browser-power-cut")?.within(CUT_MILLISECONDS.0, CUT_MILLISECONDS.1);
         tokio::time::sleep(Duration::from_millis(wait)).await;
         self.machine().power_cut()?;
         boot(self.machine())?;

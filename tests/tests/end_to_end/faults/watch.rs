@@ -49,7 +49,7 @@ pub(super) enum FaultMoment {
 /// The processes found at the moment.
 pub(super) struct FoundProcesses {
     /// The operation, which is paused until [`FoundProcesses::release`].
-    pub(super) paused: Paused,
+    pub(super) paused: PausedProcess,
     /// The program of [`FaultMoment::Helper`].
     pub(super) helper: Option<ProcessId>,
 }
@@ -112,7 +112,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Pauses the operation once the journal shows that a step has failed.
-    pub(super) fn wait_for_failure(&mut self, ended: &AtomicBool) -> Result<Paused> {
+    pub(super) fn wait_for_failure(&mut self, ended: &AtomicBool) -> Result<PausedProcess> {
         loop {
             let is_last_look = ended.load(Ordering::Acquire);
             if self.journal.news()?.iter().any(|event| matches!(event, Event::Failed { .. })) {
@@ -124,10 +124,10 @@ impl<'a> Watch<'a> {
     }
 
     /// Pauses the operation if one is running.
-    fn pause_operation(&mut self) -> Result<Paused> {
+    fn pause_operation(&mut self) -> Result<PausedProcess> {
         // It may have started since the last check.
         self.find_operation()?;
-        Ok(self.operation.as_ref().map(Paused::of).transpose()?.unwrap_or_default())
+        Ok(self.operation.as_ref().map(PausedProcess::of).transpose()?.unwrap_or_default())
     }
 
     fn begins(&mut self, wanted: &str) -> Result<bool> {
@@ -174,9 +174,9 @@ fn is_operation(process: &ProcessId) -> bool {
 
 /// Processes that are paused until this value is dropped.
 #[derive(Default)]
-pub(super) struct Paused(Vec<ProcessId>);
+pub(super) struct PausedProcess(Vec<ProcessId>);
 
-impl Paused {
+impl PausedProcess {
     /// Pauses a process, and then its helper processes.
     fn of(process: &ProcessId) -> Result<Self> {
         let mut paused = Self::default();
@@ -197,7 +197,7 @@ impl Paused {
     }
 }
 
-impl Drop for Paused {
+impl Drop for PausedProcess {
     fn drop(&mut self) {
         for process in self.0.iter().rev() {
             let _ = signal(process, Signal::CONT);

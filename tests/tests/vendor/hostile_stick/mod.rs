@@ -11,7 +11,7 @@ use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::to_canonical;
 use landfall_bundle_spec::trust::KeyKind;
 use landfall_xtask::printer;
-use landfall_xtask::seed::Seeded;
+use landfall_xtask::seed::SeededNumbers;
 use serde_json::{Value, json};
 
 use self::harmless::{ESCAPES, MARK, expect, listing};
@@ -48,7 +48,7 @@ enum Share {
 impl Share {
     fn of<T>(self, places: Vec<T>) -> Result<Vec<T>> {
         let (first, step) = match self {
-            Self::Fourth => (Seeded::with_name("strings of a stick")?.within(0, 4), 4),
+            Self::Fourth => (SeededNumbers::with_name("strings of a stick")?.within(0, 4), 4),
             Self::All => (0, 1),
         };
         Ok(places.into_iter().skip(usize::try_from(first)?).step_by(step).collect())

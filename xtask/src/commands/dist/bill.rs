@@ -17,7 +17,7 @@ type Checksums = BTreeMap<(String, String), String>;
 
 /// A program of the archive, whose crate has the same name.
 #[derive(Debug, Clone)]
-pub(super) struct Shipped {
+pub(super) struct ShippedProgram {
     /// Name of the program.
     pub(super) name: &'static str,
     /// SHA-256 of its bytes, in hexadecimal digits.
@@ -25,7 +25,7 @@ pub(super) struct Shipped {
 }
 
 /// Returns the bill of these programs, built from this tree.
-pub(super) fn of_this_tree(programs: &[Shipped], target: &str, version: &str, time: u64) -> Result<Vec<u8>> {
+pub(super) fn of_this_tree(programs: &[ShippedProgram], target: &str, version: &str, time: u64) -> Result<Vec<u8>> {
     let mut cargo = cargo();
     cargo.args(["metadata", "--locked", "--format-version", "1", "--filter-platform", target]);
     let ran = cargo.output().context("cannot start cargo")?;
@@ -89,7 +89,13 @@ fn needs<'a>(metadata: &'a Value, reached: &BTreeSet<&'a str>) -> BTreeSet<(&'a 
     list(&metadata["resolve"]["nodes"]).flat_map(of_node).collect()
 }
 
-fn document(metadata: &Value, programs: &[Shipped], sums: &Checksums, version: &str, time: u64) -> Result<Value> {
+fn document(
+    metadata: &Value,
+    programs: &[ShippedProgram],
+    sums: &Checksums,
+    version: &str,
+    time: u64,
+) -> Result<Value> {
     let roots: Vec<&str> = programs.iter().map(|program| program.name).collect();
     let reached = reachable_packages(metadata, &roots)?;
     let all = metadata["packages"].as_array().context("cargo metadata names no packages")?;
@@ -139,13 +145,13 @@ fn identifier(name: &str, version: &str) -> String {
     format!("SPDXRef-{id}")
 }
 
-fn program_id(program: &Shipped) -> String {
+fn program_id(program: &ShippedProgram) -> String {
     format!("SPDXRef-Program-{}", program.name)
 }
 
 /// Returns a program as a file of the archive, with the license of its crate.
-fn program_package(program: &Shipped, made_of: &Value, version: &str) -> Value {
-    let Shipped { name, sha256 } = program;
+fn program_package(program: &ShippedProgram, made_of: &Value, version: &str) -> Value {
+    let ShippedProgram { name, sha256 } = program;
     json!({
         "SPDXID": program_id(program), "name": name, "versionInfo": version, "primaryPackagePurpose": "APPLICATION",
         "packageFileName": format!("landfall-{version}/{name}"), "downloadLocation": UNKNOWN, "filesAnalyzed": false,
@@ -180,7 +186,7 @@ mod tests {
 
     #[test]
     fn bill_is_valid_and_complete() {
-        let programs: Vec<_> = names().map(|name| Shipped { name, sha256: "ab".repeat(32) }).collect();
+        let programs: Vec<_> = names().map(|name| ShippedProgram { name, sha256: "ab".repeat(32) }).collect();
         let bytes = of_this_tree(&programs, crate::workspace::TARGET, "1.2.3", 7).unwrap();
         assert_eq!(bytes, of_this_tree(&programs, crate::workspace::TARGET, "1.2.3", 7).unwrap());
         let mut bill: Value = serde_json::from_slice(&bytes).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-use self::bill::Shipped;
+use self::bill::ShippedProgram;
 use self::programs::{Platform, Program};
 use crate::site::tool;
 use crate::{printer, workspace};
@@ -93,7 +93,7 @@ fn files(built: &[(Platform, Vec<Program>)]) -> Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
     for (platform, programs) in built {
         let shipped = programs.iter().map(|program| {
-            Ok(Shipped { name: program.name, sha256: hex::encode(Sha256::digest(read(&program.path)?)) })
+            Ok(ShippedProgram { name: program.name, sha256: hex::encode(Sha256::digest(read(&program.path)?)) })
         });
         let shipped = shipped.collect::<Result<Vec<_>>>()?;
         let name = format!("landfall-{version}-{}", platform.name());

@@ -47,7 +47,7 @@ const WITHHELD: Duration = Duration::from_secs(10);
 
 /// A request that is answered only while others are open.
 #[derive(Debug)]
-struct Awaited {
+struct AwaitedBlob {
     /// Part of its path.
     path: String,
     was_opened: bool,
@@ -67,14 +67,14 @@ pub struct Faults {
     opens_itself: bool,
     password: Option<String>,
     led_to: Option<String>,
-    together: Vec<Awaited>,
+    together: Vec<AwaitedBlob>,
 }
 
 impl Faults {
     /// Answers requests with one of these path parts only after one with each part has arrived; after a timeout, with
     /// 404.
     pub fn only_together(&mut self, paths: &[&str]) {
-        self.together = paths.iter().map(|path| Awaited { path: (*path).to_owned(), was_opened: false }).collect();
+        self.together = paths.iter().map(|path| AwaitedBlob { path: (*path).to_owned(), was_opened: false }).collect();
     }
 
     /// Adds faults for the next requests for manifests.

@@ -13,14 +13,14 @@ use crate::backups::logs::tests::log;
 type CallLog = RefCell<Vec<String>>;
 
 /// A fake pod that records its calls.
-struct Played<'a> {
+struct PlayedStream<'a> {
     stream: &'static str,
     asked: &'a CallLog,
     /// Program that fails.
     fails: Option<&'static str>,
 }
 
-impl RulePrograms for Played<'_> {
+impl RulePrograms for PlayedStream<'_> {
     fn stream(&self) -> &str {
         self.stream
     }
@@ -54,7 +54,7 @@ fn read_all(mut from: impl Read) -> String {
 fn run_cut(fails: [Option<&'static str>; 2], log_fails: bool) -> (Vec<String>, Vec<String>, BTreeMap<String, String>) {
     let asked = CallLog::default();
     let pods = [("kv/keys", fails[0]), ("files/uploads", fails[1])];
-    let pods = pods.map(|(stream, fails)| Played { stream, asked: &asked, fails });
+    let pods = pods.map(|(stream, fails)| PlayedStream { stream, asked: &asked, fails });
     let holds = [hold(HoldUntil::FirstByte), hold(HoldUntil::End)];
     let save = ["save".to_owned()];
     let of = |(pod, hold)| HoldableStream { pod, hold, source: PodStream::new(pod, &save, &SilentProgress) };
@@ -125,7 +125,7 @@ fn failed_hold_costs_only_the_cut() {
 fn failed_stream_keeps_cut_of_others() {
     for fails in ["save", "mark"] {
         let (asked, failed) = (CallLog::default(), FailedStreams::default());
-        let pod = |stream, fails| Played { stream, asked: &asked, fails };
+        let pod = |stream, fails| PlayedStream { stream, asked: &asked, fails };
         let (keys, files) = (pod("kv/keys", Some(fails)), pod("files/uploads", None));
         let (hold, save) = (hold(HoldUntil::End), ["save".to_owned()]);
         let marker = BackupMarker { write: vec!["mark".to_owned()], read: vec!["read".to_owned()] };
@@ -166,7 +166,7 @@ fn unreadable_log_costs_the_cut() {
 #[test]
 fn failed_backup_releases_writers() {
     let asked = CallLog::default();
-    let pod = Played { stream: "files/uploads", asked: &asked, fails: Some("save") };
+    let pod = PlayedStream { stream: "files/uploads", asked: &asked, fails: Some("save") };
     let (hold, save) = (hold(HoldUntil::End), ["save".to_owned()]);
     let streams = vec![HoldableStream { pod: &pod, hold: &hold, source: PodStream::new(&pod, &save, &SilentProgress) }];
     let failed = FailedStreams::default();
