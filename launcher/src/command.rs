@@ -107,8 +107,12 @@ pub const PARTS_WHEN_FULL: &[&str] = &[
     "vm",
 ];
 
-/// Returns the work of a command line, given without the program's name. An unknown command counts as all work.
+/// Returns the work of a command line, given without the program's name. An unknown command counts as all work; one
+/// that only removes machines has none, because it must run on a full disk.
 pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
+    if removes_machines(arguments) {
+        return BTreeSet::new();
+    }
     let mut works: BTreeSet<Work> = match arguments.iter().map(String::as_str).find(|word| !word.starts_with('-')) {
         None | Some("help") => BTreeSet::new(),
         _ if arguments.iter().any(|word| word == "--help" || word == "-h") => BTreeSet::new(),
@@ -120,7 +124,6 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
             BTreeSet::from([Work::Program, Work::Parts, Work::Tests, Work::Machines])
         }
         Some("bench") => BTreeSet::from([Work::Program, Work::Parts, Work::Tests]),
-        Some("demo") if arguments.iter().any(|word| word == "--down") => BTreeSet::new(),
         Some("demo") => BTreeSet::from([Work::Program, Work::Parts, Work::Machines]),
         Some("test") => work_of_test(arguments),
         Some("vm") => BTreeSet::from([Work::Program, Work::Parts, Work::VirtualMachines]),
@@ -128,6 +131,12 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     };
     works.insert(Work::Compile);
     works
+}
+
+/// Returns true for `site down` and `demo --down`.
+fn removes_machines(arguments: &[String]) -> bool {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    words.starts_with(&["site", "down"]) || (words.first() == Some(&"demo") && words.contains(&"--down"))
 }
 
 /// Returns true if `--only TEXT` selects this part. It selects the part of that name or, if there is none, every part
@@ -181,9 +190,17 @@ mod tests {
 
     #[test]
     fn help_needs_only_compiling() {
-        for line in ["", "--help", "help", "demo --help", "test -h", "demo --down"] {
+        for line in ["", "--help", "help", "demo --help", "test -h"] {
             assert_eq!(work(line), BTreeSet::from([Work::Compile]), "{line}");
         }
+    }
+
+    #[test]
+    fn removal_of_machines_needs_nothing() {
+        for line in ["site down", "site down busy-1", "demo --down"] {
+            assert_eq!(work(line), BTreeSet::new(), "{line}");
+        }
+        assert!(work("site up down").contains(&Work::Machines));
     }
 
     #[test]

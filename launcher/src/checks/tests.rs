@@ -182,6 +182,13 @@ fn old_go_with_toolchain_suffices() {
 }
 
 #[test]
+fn full_disk_allows_removal() {
+    let full = but(|facts| facts.disks[0].free_bytes = 0);
+    assert_eq!(find_work(&full, &[]), []);
+    assert_eq!(find_work(&full, &[Work::Compile]).len(), 1);
+}
+
+#[test]
 fn warm_cache_needs_less_space() {
     let warm = but(|facts| {
         facts.is_warm = true;
