@@ -11,8 +11,9 @@ registry! {
         then reboot the machine and run `landfall resume`.";
     JOURNAL_MISSING = "LF4003", Stuck, "The data folder holds a site, but its journal is missing", "Restore the \
         journal from a copy of the data folder; without it Landfall cannot know what to continue or undo.";
-    JOURNAL_CORRUPT = "LF4004", Stuck, "The journal is damaged", "Keep a copy of the data folder, restore the journal \
-        from a backup, and send the damaged one with a report.";
+    JOURNAL_CORRUPT = "LF4004", Stuck, "The journal is damaged", "Keep a copy of the data folder. `landfall backup \
+        export LANDFALL/journal/FILE --output FILE` takes the journal out of a backup. Send the damaged one with a \
+        report.";
     JOURNAL_NEWER = "LF4005", Usage, "The journal was written by a newer Landfall", "Use the newer `landfall`, which \
         the site keeps in its data folder.";
     SITE_BUSY = "LF4006", NotReady, "Another operation runs on this site", "Wait for it to end; `landfall status` \
@@ -75,8 +76,9 @@ registry! {
         is as it was before the upgrade.";
     SETTINGS_SAME = "LF4039", Usage, "The site has these settings already", "Change at least one setting; `landfall \
         settings` shows what each one is.";
-    OLD_JOURNAL_UNREADABLE = "LF4040", Stuck, "An old journal that this depends on cannot be read", "Restore the named \
-        journal from a backup, which holds it in `LANDFALL/journal`, then run the same command again. If a newer \
+    OLD_JOURNAL_UNREADABLE = "LF4040", Stuck, "An old journal that this depends on cannot be read", "Take the \
+        named journal out of a backup with `landfall backup export LANDFALL/journal/FILE --output FILE`, then run the \
+        same command again. If a newer \
         `landfall` wrote it, use that one. Backups and what runs continue without it.";
     UNKNOWN_CONTAINER = "LF4041", Usage, "No pod of the component has such a container", "Name one of the containers \
         that the message lists, or leave out `--container` for all of them.";
