@@ -300,8 +300,19 @@ pub async fn find_request(context: &Context, id: &str) -> Result<Option<Request>
     if is_id(id) { context.site.request(id).await } else { Ok(None) }
 }
 
+/// Returns a page's request with its ID, and the path of the plan that it has made, if any.
+pub async fn find_planned(
+    context: &Context,
+    home: &str,
+    RequestQuery { request: id }: RequestQuery,
+) -> ((Option<Request>, String), Option<String>) {
+    let request = find_request(context, &id).await.unwrap_or_default();
+    let path = made_plan(home, request.as_ref());
+    ((request, id), path)
+}
+
 /// Returns the path of a plan, if the request has made one.
-pub fn made_plan(home: &str, request: Option<&Request>) -> Option<String> {
+fn made_plan(home: &str, request: Option<&Request>) -> Option<String> {
     let request = request.filter(|request| request.verb == "plan" && request.state == RequestState::Done)?;
     request.plan.as_ref().filter(|digest| is_id(digest)).map(|digest| format!("{home}/plans/{digest}"))
 }

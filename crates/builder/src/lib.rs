@@ -30,7 +30,6 @@ mod license_check;
 pub mod lock;
 pub mod manifest;
 mod meant;
-mod nearest;
 mod node_packs;
 mod npm;
 pub mod options;

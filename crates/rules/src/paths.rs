@@ -77,11 +77,8 @@ fn missing(chain: &[&str], samples: &[Inputs]) -> Option<String> {
         }
         let next: Vec<&Value> = fields.iter().filter_map(|fields| fields.get(chain[depth])).collect();
         if next.is_empty() {
-            let names = fields.iter().flat_map(|fields| fields.keys());
-            let near = names.max_by(|one, other| {
-                let likeness = |name: &str| strsim::jaro_winkler(name, chain[depth]);
-                likeness(one).total_cmp(&likeness(other))
-            });
+            let names = fields.iter().flat_map(|fields| fields.keys()).map(String::as_str);
+            let near = landfall_suggestion::nearest(chain[depth], names);
             let near = near.map(|near| format!("; did you mean `{place}.{near}`?")).unwrap_or_default();
             return Some(format!("`{place}` has no field `{}`{near}", chain[depth]));
         }

@@ -1,6 +1,7 @@
-//! Names that a person probably meant, beside those that are not known: the nearest first, and none that is far.
+//! The name that a person probably meant, beside one that is not known; none that is far.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use landfall_suggestion::nearest;
 
 /// The error of the command line, with better tips.
 pub(super) fn improve_suggestions(mut error: clap::Error) -> clap::Error {
@@ -16,28 +17,14 @@ pub(super) fn improve_suggestions(mut error: clap::Error) -> clap::Error {
         Some(ContextValue::String(name)) => vec![name.clone()],
         _ => return error,
     };
-    let mut names = near(&typed, names);
+    let near = nearest(&typed, names.iter().map(String::as_str)).map(str::to_owned);
     // A tip about an option is a single name.
-    match suggested {
-        _ if names.is_empty() => error.remove(suggested),
-        ContextKind::SuggestedSubcommand => error.insert(suggested, ContextValue::Strings(names)),
-        _ => error.insert(suggested, ContextValue::String(names.swap_remove(0))),
+    match (near, suggested) {
+        (None, _) => error.remove(suggested),
+        (Some(name), ContextKind::SuggestedSubcommand) => error.insert(suggested, ContextValue::Strings(vec![name])),
+        (Some(name), _) => error.insert(suggested, ContextValue::String(name)),
     };
     error
-}
-
-/// Those of the names that are near, the nearest first.
-fn near(typed: &str, names: Vec<String>) -> Vec<String> {
-    let plain = |name: &str| name.trim_start_matches('-').to_lowercase();
-    let typed = plain(typed);
-    let limit = (typed.chars().count() / 3).max(1);
-    let mut near: Vec<(usize, String)> = names
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&typed, &plain(&name)), name))
-        .filter(|(distance, _)| *distance <= limit)
-        .collect();
-    near.sort();
-    near.into_iter().map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]

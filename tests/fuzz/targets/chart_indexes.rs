@@ -11,8 +11,6 @@ mod file_url;
 #[allow(dead_code, reason = "the target compares no digests")]
 #[path = "../../../crates/builder/src/charts/index.rs"]
 mod index;
-#[path = "../../../crates/builder/src/nearest.rs"]
-mod nearest;
 
 use std::sync::LazyLock;
 

@@ -17,8 +17,6 @@ mod fetch {
 #[allow(dead_code, reason = "not every part of an address is asked for")]
 #[path = "../../../crates/builder/src/file_url.rs"]
 mod file_url;
-#[path = "../../../crates/builder/src/nearest.rs"]
-mod nearest;
 #[allow(dead_code, unused_imports, reason = "no lock is read here")]
 #[path = "../../../crates/builder/src/npm/mod.rs"]
 mod npm;

@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use self::choice::{ChoiceResult, load_choice, parse_choice};
 use self::plan::PlanView;
 use super::approval::TwoPeople;
-use super::change::{RESTORE, RequestQuery, View, find_request, hand_over, leading_on, made_plan, notice, plan_path};
+use super::change::{RESTORE, RequestQuery, View, find_planned, hand_over, leading_on, notice, plan_path};
 use super::fields::{ActionNotice, FormFields, QueryParameters};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
@@ -61,13 +61,12 @@ pub async fn show(
     ActionNotice(done): ActionNotice,
     QueryParameters(about): QueryParameters<RequestQuery>,
 ) -> PageResult {
-    let id = about.request;
-    let request = find_request(&context, &id).await.unwrap_or_default();
-    if let Some(path) = made_plan(RESTORE, request.as_ref()) {
+    let (asked, path) = find_planned(&context, RESTORE, about).await;
+    if let Some(path) = path {
         return go(&path);
     }
     let frame = Frame::new(&context, &caller, Place::Backups, "Restore").with(notice(&done));
-    draw(&RestorePage { frame, view: View::of(&context, &caller, RESTORE, (request, id), load_choice(&context)).await })
+    draw(&RestorePage { frame, view: View::of(&context, &caller, RESTORE, asked, load_choice(&context)).await })
 }
 
 pub async fn live(
@@ -75,10 +74,8 @@ pub async fn live(
     caller: Caller,
     QueryParameters(about): QueryParameters<RequestQuery>,
 ) -> PageResult {
-    let id = about.request;
-    let request = find_request(&context, &id).await.unwrap_or_default();
-    let path = made_plan(RESTORE, request.as_ref());
-    let view = View::of(&context, &caller, RESTORE, (request, id), std::future::ready(())).await;
+    let (asked, path) = find_planned(&context, RESTORE, about).await;
+    let view = View::of(&context, &caller, RESTORE, asked, std::future::ready(())).await;
     Ok(leading_on(draw(&RestoreFragment { view })?, path))
 }
 

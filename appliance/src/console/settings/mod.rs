@@ -14,7 +14,7 @@ use self::form::{Entry, Form, changed_values};
 use self::plan::PlanView;
 pub use self::secrets::give;
 use super::approval::TwoPeople;
-use super::change::{RequestQuery, SETTINGS, View, find_request, hand_over, leading_on, made_plan, notice, plan_path};
+use super::change::{RequestQuery, SETTINGS, View, find_planned, hand_over, leading_on, notice, plan_path};
 use super::fields::{ActionNotice, FormFields, QueryParameters};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
@@ -71,13 +71,12 @@ pub async fn show(
     ActionNotice(done): ActionNotice,
     QueryParameters(about): QueryParameters<RequestQuery>,
 ) -> PageResult {
-    let id = about.request;
-    let request = find_request(&context, &id).await.unwrap_or_default();
-    if let Some(path) = made_plan(SETTINGS, request.as_ref()) {
+    let (asked, path) = find_planned(&context, SETTINGS, about).await;
+    if let Some(path) = path {
         return go(&path);
     }
     let frame = Frame::new(&context, &caller, Place::Settings, "Settings").with(notice(&done));
-    draw(&SettingsPage { frame, view: View::of(&context, &caller, SETTINGS, (request, id), load_form(&context)).await })
+    draw(&SettingsPage { frame, view: View::of(&context, &caller, SETTINGS, asked, load_form(&context)).await })
 }
 
 pub async fn live(
@@ -85,10 +84,8 @@ pub async fn live(
     caller: Caller,
     QueryParameters(about): QueryParameters<RequestQuery>,
 ) -> PageResult {
-    let id = about.request;
-    let request = find_request(&context, &id).await.unwrap_or_default();
-    let path = made_plan(SETTINGS, request.as_ref());
-    let view = View::of(&context, &caller, SETTINGS, (request, id), std::future::ready(())).await;
+    let (asked, path) = find_planned(&context, SETTINGS, about).await;
+    let view = View::of(&context, &caller, SETTINGS, asked, std::future::ready(())).await;
     Ok(leading_on(draw(&SettingsFragment { view })?, path))
 }
 

@@ -16,9 +16,7 @@ use self::upload::UploadCard;
 pub use self::upload::remove as remove_upload;
 use self::view::{MediaResult, is_first, view};
 use super::approval::TwoPeople;
-use super::change::{
-    RequestQuery, UPGRADE, View, find_request, hand_over, home, leading_on, made_plan, notice, plan_path,
-};
+use super::change::{RequestQuery, UPGRADE, View, find_planned, hand_over, home, leading_on, notice, plan_path};
 use super::fields::{ActionNotice, FormFields, QueryParameters};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
@@ -74,13 +72,12 @@ pub async fn show(
     ActionNotice(done): ActionNotice,
     QueryParameters(about): QueryParameters<RequestQuery>,
 ) -> PageResult {
-    let id = about.request;
-    let request = find_request(&context, &id).await.unwrap_or_default();
-    if let Some(path) = made_plan(UPGRADE, request.as_ref()) {
+    let (asked, path) = find_planned(&context, UPGRADE, about).await;
+    if let Some(path) = path {
         return go(&path);
     }
     let frame = Frame::new(&context, &caller, Place::Upgrade, "Upgrade").with(notice(&done));
-    let view = view(&context, &caller, request, id).await;
+    let view = view(&context, &caller, asked).await;
     let card = if view.may_plan() && !view.is_open() { UploadCard::read(&context).await } else { None };
     draw(&UpgradePage { frame, view, card })
 }
@@ -90,10 +87,8 @@ pub async fn live(
     caller: Caller,
     QueryParameters(about): QueryParameters<RequestQuery>,
 ) -> PageResult {
-    let id = about.request;
-    let request = find_request(&context, &id).await.unwrap_or_default();
-    let path = made_plan(UPGRADE, request.as_ref());
-    Ok(leading_on(draw(&UpgradeFragment { view: view(&context, &caller, request, id).await })?, path))
+    let (asked, path) = find_planned(&context, UPGRADE, about).await;
+    Ok(leading_on(draw(&UpgradeFragment { view: view(&context, &caller, asked).await })?, path))
 }
 
 pub async fn show_plan(State(context): State<Context>, caller: Caller, Path(digest): Path<String>) -> PageResult {

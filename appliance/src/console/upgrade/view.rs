@@ -44,11 +44,6 @@ async fn media(context: &Context) -> MediaResult {
     Ok(Media { looked: Moment::read(page.looked.as_deref()), rows })
 }
 
-pub(super) async fn view(
-    context: &Context,
-    caller: &Caller,
-    request: Option<Request>,
-    id: String,
-) -> View<MediaResult> {
-    View::of(context, caller, UPGRADE, (request, id), media(context)).await
+pub(super) async fn view(context: &Context, caller: &Caller, asked: (Option<Request>, String)) -> View<MediaResult> {
+    View::of(context, caller, UPGRADE, asked, media(context)).await
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
+use landfall_suggestion::did_you_mean;
 use serde::Deserialize;
 
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
-use crate::nearest::nearest;
 
 /// The index of a repository, parsed leniently because other software writes it.
 #[derive(Debug, Deserialize)]
@@ -59,8 +59,7 @@ impl ChartIndex {
     pub fn offer(&self, repository: &str, name: &str, version: &str) -> Result<Offer> {
         let lacking = |what: String| BuildError::new(codes::CHART_NOT_OFFERED, format!("{} {what}", self.address));
         let Some(versions) = self.entries.get(name) else {
-            let near = nearest(name, self.entries.keys().map(String::as_str));
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let near = did_you_mean(name, self.entries.keys().map(String::as_str));
             return Err(lacking(format!("has no chart `{name}`{near}")));
         };
         let plain = |version: &str| version.strip_prefix('v').unwrap_or(version).to_owned();

@@ -8,11 +8,11 @@ use landfall_kinds::MINOR;
 use landfall_release_document::{
     ArtifactKind, COMPUTED_PREFIX, NodeImage, NodePackFault, PLATFORMS, check_node_packs, model_figure,
 };
+use landfall_suggestion::did_you_mean;
 use serde_saphyr::Spanned;
 
 use super::{ComponentDefinition, Release, chart, image_fields, requirements, site_secrets, upgrades};
 use crate::error::{BuildError, Place, Result};
-use crate::nearest::nearest;
 use crate::reference::Reference;
 
 /// A definition under check, with its path for messages.
@@ -240,7 +240,7 @@ impl DefinitionCheck<'_> {
     /// Error text for an unknown component, with the nearest name.
     fn no_component(&self, name: &str) -> String {
         let names = self.release.components.iter().map(|component| component.name.value.as_str());
-        let near = nearest(name, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let near = did_you_mean(name, names);
         format!("`{name}` is not a component of this release{near}")
     }
 
@@ -258,8 +258,7 @@ impl DefinitionCheck<'_> {
         if models().any(|artifact| artifact.name.value == model) {
             return Ok(());
         }
-        let near = nearest(model, models().map(|artifact| artifact.name.value.as_str()));
-        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let near = did_you_mean(model, models().map(|artifact| artifact.name.value.as_str()));
         let what = format!("`{}` is a figure of `{model}`, which is not an artifact of kind model{near}", value.value);
         Err(self.invalid(value, format!("{field}.name"), what))
     }

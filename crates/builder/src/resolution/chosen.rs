@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use landfall_error_codes::codes;
 use landfall_inventory::purl::split_tag;
+use landfall_suggestion::distance;
 
 use crate::error::{BuildError, Place, Result};
 use crate::lock::Lock;
 use crate::lock::position::Position;
-use crate::nearest::distance;
 
 /// Maximum number of similar names in a message.
 const NEAR_LISTED: usize = 3;

@@ -26,7 +26,6 @@ pub use backups::{BackupSettings, KeepSettings, TimeOfDay};
 pub use bucket::BucketSettings;
 pub use error::{ConfigurationError, Problem};
 pub(crate) use fit::refuse_unfit;
-pub(crate) use read::nearest;
 pub use secrets::SecretSource;
 pub use values::{ChangedValues, Patch, ResolvedValues, apply_patches, resolve_values};
 

@@ -7,6 +7,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError};
 use landfall_error_codes::codes;
 use landfall_host::paths::SitePaths;
+use landfall_suggestion::nearest;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -110,23 +111,13 @@ fn unknown_in(section: &Map<String, Value>, path: &str, known: &[&str]) -> Vec<P
     unknown
         .map(|key| Problem {
             path: if path.is_empty() { key.clone() } else { format!("{path}.{key}") },
-            message: match nearest(key, known) {
+            message: match nearest(key, known.iter().copied()) {
                 Some(near) => format!("the key is not known; did you mean `{near}`?"),
                 None if known.is_empty() => "the key is not known: the release has none".to_owned(),
                 None => format!("the key is not known; known are {}", known.join(", ")),
             },
         })
         .collect()
-}
-
-/// Returns the known name that a person most likely meant.
-pub(crate) fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distance = |known: &&&str| strsim::damerau_levenshtein(key, known);
-    known
-        .iter()
-        .min_by_key(distance)
-        .copied()
-        .filter(|known| strsim::damerau_levenshtein(key, known) <= known.len() / 3 + 1)
 }
 
 /// Returns the violations of the bundle's schema by the values. Landfall defines the fixed part, which is the same in

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
+use landfall_suggestion::nearest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::catalog;
 use super::finding::{AcceptedBy, Finding, Severity};
-use crate::configuration::nearest;
 
 /// Warning that a person accepted before an operation, as the operation's journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -86,7 +86,7 @@ pub fn accepted_warnings(findings: &[Finding]) -> Vec<AcceptedWarning> {
 fn refuse(wanted: &[String], known: &BTreeSet<&str>, offered: &BTreeSet<&str>, what: &str) -> Result<(), StepError> {
     let Some(unknown) = wanted.iter().find(|name| !known.contains(name.as_str())) else { return Ok(()) };
     let listed: Vec<&str> = offered.iter().copied().collect();
-    let near = match nearest(unknown, &listed) {
+    let near = match nearest(unknown, listed.iter().copied()) {
         Some(near) => format!("Did you mean `{near}`? `landfall preflight` lists the names of all findings."),
         None if listed.is_empty() => "There is no warning to accept.".to_owned(),
         None => format!("What can be accepted is {}.", listed.join(", ")),

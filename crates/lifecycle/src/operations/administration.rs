@@ -6,10 +6,10 @@ use std::process::Command;
 use landfall_agent::settings::AgentSettings;
 use landfall_cluster::{Cluster, Inventory, Listener, LogSelection, PodContainers};
 use landfall_engine::step::StepError;
+use landfall_suggestion::nearest;
 
 use super::Operations;
 use super::error::{OperationError, Result};
-use crate::configuration::nearest;
 
 impl Operations {
     /// Returns a command for the kubectl of this site's Kubernetes, with the administrator's rights. Its cache is in a
@@ -74,11 +74,10 @@ fn select_containers(pods: Vec<PodContainers>, component: &str, container: Optio
     let Some(wanted) = container else { return Ok(pods) };
     let known: BTreeSet<&str> = pods.iter().flat_map(|pod| &pod.containers).map(|one| one.name.as_str()).collect();
     if !known.contains(wanted) {
-        let known: Vec<&str> = known.into_iter().collect();
         return Err(OperationError::UnknownContainer {
             component: component.to_owned(),
             container: wanted.to_owned(),
-            nearest: nearest(wanted, &known).map(str::to_owned),
+            nearest: nearest(wanted, known.iter().copied()).map(str::to_owned),
             known: known.into_iter().map(str::to_owned).collect(),
         });
     }
@@ -99,8 +98,7 @@ pub(super) fn known_inventory<'a>(inventories: &'a [Inventory], component: &str)
 /// Returns the error for a name that no component has.
 fn unknown(component: &str, mut known: Vec<String>) -> OperationError {
     known.sort();
-    let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    let nearest = nearest(component, &names).map(str::to_owned);
+    let nearest = nearest(component, known.iter().map(String::as_str)).map(str::to_owned);
     OperationError::UnknownComponent { component: component.to_owned(), nearest, known }
 }
 

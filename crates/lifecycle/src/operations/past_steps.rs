@@ -24,7 +24,7 @@ pub struct OperationDetails {
 }
 
 /// Step of an operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PastStep {
     /// Number of the step, from 1.
@@ -76,13 +76,8 @@ fn steps(past: &JournaledOperation, pins: &Pins) -> Vec<PastStep> {
             id: id.to_string(),
             title,
             status: state.status.name(),
-            begun: None,
-            done: None,
-            seconds: None,
-            attempts: 0,
-            undone: None,
-            failures: Vec::new(),
             blocked: state.blocked.clone(),
+            ..PastStep::default()
         };
         step.read(id, &past.replay.entries);
         step
@@ -173,13 +168,7 @@ mod tests {
             id: id.to_string(),
             title: "copy".to_owned(),
             status: "undone",
-            begun: None,
-            done: None,
-            seconds: None,
-            attempts: 0,
-            undone: None,
-            failures: Vec::new(),
-            blocked: None,
+            ..PastStep::default()
         };
         step.read(&id, &entries);
         assert_eq!((step.attempts, step.failures.len(), step.seconds), (2, 2, Some(9)));

@@ -2,6 +2,7 @@
 
 use landfall_cluster::ClusterError;
 use landfall_error_codes::{Code, CodedError, codes};
+use landfall_suggestion::nearest;
 
 /// Reason why no proof ran.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +36,8 @@ impl CodedError for ProveError {
 
     fn hint(&self) -> Option<String> {
         let Self::Unknown { name, known, .. } = self else { return None };
-        let near = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
-        match near.filter(|(distance, known)| *distance <= known.len() / 3 + 1) {
-            Some((_, known)) => Some(format!("Did you mean `{known}`?")),
+        match nearest(name, known.iter().map(String::as_str)) {
+            Some(known) => Some(format!("Did you mean `{known}`?")),
             None if known.is_empty() => Some("The release declares no proofs at all.".to_owned()),
             None => Some(format!("The release declares: {}.", known.join(", "))),
         }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Code, codes};
 use landfall_release_document::{ComponentEntry, ReleaseDocument, SiteSecret, SiteSecretValue};
+use landfall_suggestion::nearest;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -14,7 +15,7 @@ use super::sources::{BroughtSecrets, SecretQuestion, Source, ValueReadError, rea
 use super::store::{SecretKey, SecretStore, StoredValue};
 use super::value::{Circumstances, check};
 use super::{SecretName, SecretNumbers};
-use crate::configuration::{ConfigurationError, Problem, SecretSource, nearest};
+use crate::configuration::{ConfigurationError, Problem, SecretSource};
 use crate::findings::Finding;
 
 /// Inputs for choosing the secrets of a release.
@@ -91,7 +92,7 @@ impl SecretInputs<'_> {
         let unknown = named.filter(|(_, name)| !known.contains(&name.as_str()));
         let problems: Vec<Problem> = unknown
             .map(|(path, name)| {
-                let message = match nearest(name, &known) {
+                let message = match nearest(name, known.iter().copied()) {
                     Some(near) => format!("the release asks for no such secret; did you mean `{near}`?"),
                     None if known.is_empty() => "the release asks for no secrets".to_owned(),
                     None => format!("the release asks for no such secret, only for {}", known.join(", ")),

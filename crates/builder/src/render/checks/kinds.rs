@@ -23,7 +23,7 @@ pub(super) fn object_error(component: &RenderedComponent, object: &Value, fault:
 fn describe_fault(fault: Fault) -> (String, String) {
     match fault {
         Fault::UnknownKind { version, kind, known } => {
-            let near = crate::nearest::nearest(&kind, known.iter().copied());
+            let near = landfall_suggestion::nearest(&kind, known.iter().copied());
             let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             (String::new(), format!("{version} has no kind {kind}{near}"))
         }

@@ -85,15 +85,14 @@ impl Namespace<'_> {
             return None;
         }
         let Some(keys) = self.keys(kind, name) else {
-            let near = crate::nearest::nearest(name, self.names(kind));
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let near = landfall_suggestion::did_you_mean(name, self.names(kind));
             return Some(format!("no component of this namespace brings the {kind} `{name}`{near}"));
         };
         let (key, keys) = ((*key)?, keys?);
         if keys.contains(&key) {
             return None;
         }
-        let near = crate::nearest::nearest(key, keys.iter().copied());
+        let near = landfall_suggestion::nearest(key, keys.iter().copied());
         let near =
             near.map_or_else(|| format!(", only {}", keys.join(", ")), |near| format!("; did you mean `{near}`?"));
         Some(format!("the {kind} `{name}` has no key `{key}`{near}"))

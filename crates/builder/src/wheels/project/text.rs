@@ -6,6 +6,7 @@ use std::str::FromStr as _;
 
 use landfall_error_codes::{Code, codes};
 use landfall_packages::normalize_name;
+use landfall_suggestion::did_you_mean;
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
@@ -16,7 +17,6 @@ use super::super::target::Target;
 use super::LockedPackage;
 use super::files::{File, to_index_file};
 use crate::error::{BuildError, Place};
-use crate::nearest::nearest;
 
 /// A text with the path of its file.
 pub(super) struct Text<'a> {
@@ -77,8 +77,7 @@ impl<'a> Text<'a> {
         known: &BTreeSet<String>,
     ) -> Result<(), BuildError> {
         let Some(unknown) = chosen.difference(known).next() else { return Ok(()) };
-        let near = nearest(unknown, known.iter().map(String::as_str));
-        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let near = did_you_mean(unknown, known.iter().map(String::as_str));
         Err(self.selection_error(format!("it has no {noun} `{}`{near}", unknown.escape_default())))
     }
 
