@@ -14,6 +14,7 @@ pub mod install;
 pub mod packages;
 pub mod probe;
 pub mod report;
+pub mod toolchain;
 
 /// The target that ships. Everything except this launcher is built for it.
 pub const TARGET: &str = "x86_64-unknown-linux-musl";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use landfall_launcher::checks::{self, Finding, Remedy};
-use landfall_launcher::{collect, command, dependencies, install, report, TARGET, TEST_FEATURES};
+use landfall_launcher::{collect, command, dependencies, install, report, toolchain, TARGET, TEST_FEATURES};
 
 /// Command that reports the needs of another command, without installing or compiling anything: `cargo xtask preflight
 /// demo`.
@@ -76,7 +76,7 @@ fn build(clone: &Path) -> Result<PathBuf, String> {
         report::line(&format!("dependencies are compiled, since the cache could not be used: {error}"));
     }
     let target = dependencies::target_folder(clone);
-    let mut cargo = Command::new(collect::cargo());
+    let mut cargo = Command::new(toolchain::cargo());
     // Cargo prints each crate that it compiles, which takes minutes on a new machine. The folder is not a user's
     // setting.
     cargo.args(["build", "--workspace", "--bin", "xtask", "--features", &TEST_FEATURES.join(",")]);

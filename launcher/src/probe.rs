@@ -7,8 +7,8 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::collect::cargo;
 use crate::facts::UnreachableSource;
+use crate::toolchain::cargo;
 use crate::TARGET;
 
 /// Maximum time for a source to answer.

@@ -10,6 +10,7 @@ use std::process::Command;
 
 use crate::command::Work;
 use crate::facts::{Cgroups, Disk, Facts, Go, Rust, System, Version};
+use crate::toolchain::cargo;
 use crate::{cache, packages, probe, TARGET};
 
 /// Folder of the node pack's recipes, relative to the clone.
@@ -64,11 +65,6 @@ pub fn facts(clone: &Path, works: &BTreeSet<Work>) -> Facts {
         loopback_proxy: loopback_proxy(|name| std::env::var(name).ok()),
         unreachable: probe::unreachable(clone, sources),
     }
-}
-
-/// Returns the cargo that started this program, or else the one in `PATH`.
-pub fn cargo() -> std::ffi::OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 fn read(path: impl AsRef<Path>) -> Option<String> {
