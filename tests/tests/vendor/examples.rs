@@ -16,7 +16,7 @@ use super::starter::{Starter, starter};
 use super::wheel_index::put_wheel;
 
 fn example(name: &str) -> PathBuf {
-    workspace::root().join("examples").join(name)
+    workspace::root().join("docs/examples").join(name)
 }
 
 fn assembled_lock_path() -> PathBuf {

@@ -45,14 +45,13 @@ impl Manual {
 
 /// Files and folders of the tree that vendors read and copy: the handbook with its figures, and the starting points of
 /// a release.
-const READING: [&str; 10] = [
+const READING: [&str; 9] = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "SECURITY.md",
     "docs",
-    "examples",
     "images.lock",
     "manifests",
     "releases",
