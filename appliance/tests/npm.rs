@@ -28,7 +28,7 @@ impl RunningRegistry {
         let folder = tempfile::tempdir().unwrap();
         let tool = json!({
             "dependencies": { "small": "^1.0.0" }, "optionalDependencies": { "@scope/other": "1.0.0" },
-                "bin": "index.js",
+            "bin": "index.js",
         });
         let packages = [
             sample::package("@scope/tool", "1.0.0", &tool),
@@ -78,7 +78,7 @@ impl RunningRegistry {
             let package = self.package(name, version);
             let mut entry = json!({
                 "version": version, "resolved": format!("https://{ELSEWHERE}/{}", package.address()),
-                    "integrity": package.integrity,
+                "integrity": package.integrity,
             });
             entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             entry
@@ -90,7 +90,7 @@ impl RunningRegistry {
             "node_modules/small": locked("small", "1.0.0", json!({})),
             "node_modules/@scope/tool": locked("@scope/tool", "1.0.0", json!({
                 "dependencies": { "small": "^1.0.0" }, "optionalDependencies": { "@scope/other": "1.0.0" },
-                    "bin": { "tool": "index.js" },
+                "bin": { "tool": "index.js" },
             })),
             "node_modules/@scope/other": locked("@scope/other", "1.0.0", json!({ "optional": true, "os": ["aix"] })),
         } })

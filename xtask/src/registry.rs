@@ -196,7 +196,7 @@ fn configuration(root: &Path, address: SocketAddr, access: &Access, writable: bo
         Access::Tokens(server, certificate) => {
             configuration["auth"] = serde_json::json!({ "token": {
                 "realm": format!("http://{server}/token"), "service": SERVICE, "issuer": ISSUER,
-                    "rootcertbundle": certificate,
+                "rootcertbundle": certificate,
             } });
         }
     }

@@ -13,7 +13,7 @@ pub fn put_wheel(server: &PackageServer, file_name: &str, wheel: Vec<u8>) -> Str
         "meta": { "api-version": "1.1" }, "name": project,
         "files": [{
             "filename": file_name, "url": format!("../../files/{file_name}"), "hashes": { "sha256": digest },
-                "size": wheel.len(),
+            "size": wheel.len(),
         }],
     });
     server.put(&format!("/simple/{project}/"), Resource::Page("application/vnd.pypi.simple.v1+json", page.to_string()));

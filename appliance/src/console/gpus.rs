@@ -129,7 +129,7 @@ mod tests {
             "devices": [
                 { "index": 0, "model": "NVIDIA L4", "totalBytes": 24_u64 << 30, "usedBytes": 2_u64 << 30, "parts": [],
                     "holders": [{ "pid": 4242, "program": "vllm", "usedBytes": null, "pod": "inference/vllm-0" }],
-                        "problems": [] },
+                    "problems": [] },
                 { "index": 1, "model": null, "totalBytes": null, "usedBytes": null, "parts": [], "holders": [],
                     "problems": ["does not answer <now>"] },
             ],

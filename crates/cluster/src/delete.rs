@@ -49,7 +49,7 @@ impl Cluster {
         let uid = live.pointer("/metadata/uid").cloned().unwrap_or_default();
         let body = json!({
             "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation,
-                "preconditions": {"uid": uid},
+            "preconditions": {"uid": uid},
         });
         let call = Call {
             method: Method::DELETE,

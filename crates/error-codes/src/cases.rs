@@ -103,7 +103,7 @@ cases! {
     CONFIRMATION_WRONG = &[codes::DELETION_UNCONFIRMED], "the given name is not the site's", "Run the same command \
         again with the name of the site exactly as the message has it.";
     CONFIRMATION_NO_TERMINAL = &[codes::DELETION_UNCONFIRMED], "no name was given, and there is no terminal to ask at",
-        "Add `--confirm NAME` with the name of the site, or run the command at a terminal.";
+    "Add `--confirm NAME` with the name of the site, or run the command at a terminal.";
     CONFIRMATION_UNREAD = &[codes::DELETION_UNCONFIRMED], "the terminal did not return a name", "Run the same command \
         again with `--confirm NAME`, where NAME is the name of the site.";
     // Usage.

@@ -133,7 +133,7 @@ fn defined_field_may_be_called_max() {
     let names = json!({"kind": "Thing", "listKind": "ThingList", "plural": "things", "singular": "thing"});
     let definition = json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": "things.example.com"},
+        "metadata": {"name": "things.example.com"},
         "spec": {"group": "example.com", "scope": "Namespaced", "names": names, "versions": versions},
     });
     assert_eq!(check(&definition), Ok(()));

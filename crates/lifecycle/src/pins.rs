@@ -145,7 +145,7 @@ mod tests {
         let stored = serde_json::json!({
             "operation": "install", "bundle": digest, "release": "starter", "version": "1.0.0", "counter": 7,
             "settings": {"node": {}, "network": {}, "values": {"postgres.memory": "2Gi"}}, "engine": digest,
-                "trust": trust, "media": "/media/stick",
+            "trust": trust, "media": "/media/stick",
             "node": {"name": "node", "address": "192.0.2.1"}, "steps": ["stage"], "plan": "{}",
         });
         let pins: Pins = serde_json::from_value(stored.clone()).unwrap();

@@ -97,7 +97,7 @@ mod tests {
             json!({"name": name, "component": component, "shows": "It works", "limit_seconds": 30,
                 "trial": {"command": {
                 "workload": {"kind": "Deployment", "name": workload}, "arguments": ["true"],
-                    "expect": {"exit_code": 0}}}})
+                "expect": {"exit_code": 0}}}})
         };
         let document = json!({
             "type": "landfall.dev/release/1", "name": "shop", "version": "3.0.0", "counter": 9, "assembled": false,

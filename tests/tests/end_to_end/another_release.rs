@@ -214,7 +214,7 @@ fn lists_an_edit_that_goes(engineer: Engineer<'_>) -> Result<()> {
     ensure!(edits.len() == 1, "the plan has other edits: {edits:?}");
     let wanted = json!({
         "component": "valkey", "object": "ConfigMap valkey/valkey-settings", "isRemoved": true,
-            "field": ".data.maxmemory",
+        "field": ".data.maxmemory",
         "manager": "kubectl-patch", "now": "1mb", "new": null, "stays": false,
     });
     ensure!(edits[0] == wanted, "{}", edits[0]);

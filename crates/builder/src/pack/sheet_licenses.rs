@@ -112,7 +112,7 @@ mod tests {
         let release = json!({
             "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
             "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [wheels], "components": [],
-                "values": [],
+            "values": [],
             "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 0 },
         });
         serde_json::from_value(release).expect("release")

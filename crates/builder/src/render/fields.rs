@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(found_fields(&cluster, &[twice]).len(), 1);
         let settings = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" },
-                "data": { "a/b": "busybox:1", "c": "d" },
+            "data": { "a/b": "busybox:1", "c": "d" },
         });
         let own = field("kind: ConfigMap\npath: /data/a~1b\n");
         assert_eq!(found_fields(&settings, &[own]), [("/data/a~1b".to_owned(), "busybox:1".to_owned())]);

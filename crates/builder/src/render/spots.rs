@@ -269,7 +269,7 @@ mod tests {
     fn unknown_image_fields_are_doubtful() {
         let thing = json!({
             "apiVersion": "example.com/v1", "kind": "Thing",
-                "metadata": { "name": "a", "annotations": { "image": "x" } },
+            "metadata": { "name": "a", "annotations": { "image": "x" } },
             "spec": { "image": "a picture", "sidecarImage": "ghcr.io/a/b:1", "name": "c" },
         });
         assert!(spots(&thing, &[]).is_empty());

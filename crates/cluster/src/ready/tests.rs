@@ -112,7 +112,7 @@ fn stateful_set_verdicts_match() {
             "status": {
                 "observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "currentReplicas": 1, "updatedReplicas": 1,
                 "availableReplicas": 1, "currentRevision": "postgres-5c9", "updateRevision": "postgres-5c9",
-                    "collisionCount": 0
+                "collisionCount": 0
             }
         })
     };
@@ -186,7 +186,7 @@ fn job_verdicts_match() {
     let job = |status: Value| {
         json!({"apiVersion": "batch/v1", "kind": "Job",
         "metadata": {"name": "schema", "generation": 1}, "spec": {"completions": 1, "backoffLimit": 3},
-            "status": status})
+        "status": status})
     };
     let done = json!({"startTime": "2026-11-20T08:00:00Z", "completionTime": "2026-11-20T08:00:09Z", "succeeded": 1,
         "conditions": [
@@ -228,7 +228,7 @@ fn claim_service_and_definition_verdicts_match() {
     let definition = |conditions: Value| {
         json!({"apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition", "metadata": {"name": "things.example.org", "generation": 1},
-            "status": {"conditions": conditions}})
+        "status": {"conditions": conditions}})
     };
     assert_verdicts(&[
         (claim(json!({"phase": "Bound"})), "ready", READY),
@@ -297,7 +297,7 @@ fn other_kinds_are_judged_by_conditions() {
         (
             json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
                 "metadata": {"name": "v1beta1.metrics.k8s.io"},
-                    "status": {"conditions": [{"type": "Available", "status": "False", "reason": "MissingEndpoints",
+                "status": {"conditions": [{"type": "Available", "status": "False", "reason": "MissingEndpoints",
                         "message": "endpoints for service/metrics-server have no addresses"}]}}),
             "in progress",
             "endpoints for service/metrics-server have no addresses",
@@ -394,7 +394,7 @@ fn blocking_container_is_named() {
         "phase": "Pending",
         "initContainerStatuses": [{"name": "prepare", "ready": false, "restartCount": 2,
             "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-                "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}],
+            "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}],
         "containerStatuses": [{"name": "web", "ready": false, "restartCount": 0,
             "state": {"waiting": {"reason": "PodInitializing"}}}],
     }));

@@ -66,7 +66,7 @@ fn cluster_specific_fields_are_not_applied() {
     assert_eq!(service("None"), json!({"clusterIP": "None", "clusterIPs": ["None"], "ports": []}));
     let claim = applicable(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
         "metadata": {"annotations": {"pv.kubernetes.io/bind-completed": "yes", "a": "b"}},
-            "spec": {"volumeName": "pvc-1"}}));
+        "spec": {"volumeName": "pvc-1"}}));
     assert_eq!((&claim["metadata"]["annotations"], &claim["spec"]), (&json!({"a": "b"}), &json!({})));
     let volume = applicable(json!({"apiVersion": "v1", "kind": "PersistentVolume",
         "spec": {"claimRef": {"name": "a", "namespace": "b", "uid": "1", "resourceVersion": "2"}}}));

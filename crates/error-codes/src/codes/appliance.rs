@@ -6,7 +6,7 @@ use crate::{Code, ExitClass};
 registry! {
     // LF47: licenses. None of them stops running software, a backup, a restore, a rollback or an uninstall.
     LICENSE_MISSING = "LF4701", License, "The release has components that need a license, and this site has none",
-        "Ask the vendor for a license, and pass it with `--license FILE`; what runs is not affected.";
+    "Ask the vendor for a license, and pass it with `--license FILE`; what runs is not affected.";
     LICENSE_LACKS = "LF4702", License, "The license does not include an entitlement that the release needs", "Ask the \
         license's contact for a license that includes it, and pass that with `--license FILE`; what runs is not \
         affected.";
@@ -42,7 +42,7 @@ registry! {
     NOT_LICENSED = "LF4718", License, "The license of this site does not allow this release", "Do what each finding \
         advises, then run the same command again; what runs is not affected.";
     LICENSE_ANSWER = "LF4719", Refused, "The answer about the license is not this site's, or not to this question",
-        "Run `landfall status` on the host. If it is in order, look for what answers in place of the console; what \
+    "Run `landfall status` on the host. If it is in order, look for what answers in place of the console; what \
         runs is not affected.";
     LICENSE_QUESTION = "LF4720", Usage, "The question about the license cannot be understood", "Ask for one \
         entitlement or one feature by its name, with a nonce of 32 hexadecimal digits.";
@@ -131,7 +131,7 @@ registry! {
     APPLIANCE_SNAPSHOT = "LF5004", Refused, "The data is not a sound database of the appliance", "Load a snapshot that \
         `landfall-appliance database save` wrote.";
     APPLIANCE_DATA_OCCUPIED = "LF5005", Usage, "The data folder already holds a database of the appliance",
-        "Name an empty data folder.";
+    "Name an empty data folder.";
     APPLIANCE_LISTEN = "LF5006", NotReady, "The appliance cannot accept connections", "Free the address that the \
         message names, or set another one with `--listen`.";
     AUDIT_BROKEN = "LF5007", Refused, "The audit log was changed after it was written", "Keep the file; compare it \
@@ -246,7 +246,7 @@ registry! {
         names", "Make the Secret `console-database` again, which names the server. To go back to a file in the \
             console's volume, restore the component `console` from a backup.";
     CERTIFICATE_UNUSABLE = "LF5063", Usage, "The certificate that the site supplies to the console cannot be used",
-        "Correct the Secret `console-tls`: `tls.crt` with the chain, `tls.key` with the key to it. The console reads \
+    "Correct the Secret `console-tls`: `tls.crt` with the chain, `tls.key` with the key to it. The console reads \
         it again within two minutes; until then it uses the certificate of the site's own authority.";
     INGRESS_SETTINGS = "LF5064", Usage, "The settings of the console's ingress cannot be used", "Correct each fault \
         that the message names in the Secret `console-ingress`; the console reads it again within two minutes. Until \

@@ -16,7 +16,7 @@ registry! {
     TRAILING_DATA = "LF1005", Refused, "Data follows the end of the head or the stream", "Copy the file again from its \
         origin; nothing may be appended to it.";
     DAMAGED_HEADER = "LF1006", Refused, "A header of the archive differs from the one that the signed list prescribes",
-        "Copy the bundle again from its origin; compare SHA256SUMS.";
+    "Copy the bundle again from its origin; compare SHA256SUMS.";
     DAMAGED_DOCUMENT = "LF1007", Refused, "A document of the head does not match its digest", "Copy the bundle again \
         from its origin; compare SHA256SUMS.";
     DAMAGED_CHUNK = "LF1008", Refused, "A chunk of a blob is damaged", "Copy the bundle again from its origin; compare \
@@ -61,12 +61,12 @@ registry! {
     BAD_ROOT_CHAIN = "LF1108", Refused, "The chain of root documents is broken", "Do not use this bundle; ask the \
         vendor for one with an unbroken chain.";
     ROOT_DIFFERS = "LF1109", Refused, "The bundle's root document differs from the trusted one of the same number",
-        "Do not use this bundle; ask the vendor.";
+    "Do not use this bundle; ask the vendor.";
     INVALID_ROOT = "LF1110", Refused, "A root document contradicts itself", "Ask the vendor for a new root document.";
     INVALID_SIGNATURE = "LF1111", Refused, "A signature file is not a Sigstore bundle in Landfall's form", "Copy the \
         bundle again; if the error persists, ask the vendor for a new one.";
     INVALID_PUBLIC_KEY = "LF1112", Refused, "A public key is not a P-256 or Ed25519 key in its canonical encoding",
-        "Use a key made by `landfall key new` or `cosign generate-key-pair`.";
+    "Use a key made by `landfall key new` or `cosign generate-key-pair`.";
     PRIVATE_KEY = "LF1113", Usage, "The private key cannot be used", "Check the key file and its password.";
     ROOT_MISSING = "LF1114", Usage, "There is no root document for the signature", "Pass the folder that holds the \
         vendor's root documents.";
@@ -93,7 +93,7 @@ registry! {
     TRUST_CHANGE_REFUSED = "LF1137", Usage, "The requested change of a trust document is not possible", "Correct the \
         option that the message names.";
     REVOCATION_OLDER = "LF1138", Usage, "The revocation is not newer than the one this site knows",
-        "Import the vendor's newest revocation.";
+    "Import the vendor's newest revocation.";
     PROVENANCE_FOREIGN = "LF1140", Refused, "The provenance is that of another bundle", "Name the provenance of this \
         bundle with --file: it is stored beside the bundle, under the same name.";
     PROVENANCE_MISSING = "LF1141", Usage, "No provenance is stored beside the bundle", "Name its file with --file. \

@@ -92,7 +92,7 @@ registry! {
         `host-pack.yaml`.";
     // LF2140: sets of npm packages in a package index.
     NPM_TWICE = "LF2140", Usage, "A package index has an npm package twice in one version",
-        "Remove one of the two named tarballs.";
+    "Remove one of the two named tarballs.";
     NPM_TOO_MANY = "LF2141", Usage, "A package index has more npm packages than can be listed", "Serve what belongs to \
         one lock file by one component, and the rest by another one.";
     NPM_VERSIONS = "LF2142", Usage, "An npm package has too many or too large versions for one document", "Remove \

@@ -55,13 +55,13 @@ registry! {
     KEPT_UNCLAIMED = "LF4027", NotReady, "A component would start empty beside its kept volume", "Rename the volume's \
         folder after the claim that the component has now, as the message says, then run the same command again.";
     NOT_INSTALLED = "LF4030", NotReady, "No release is installed on this machine",
-        "Install one with `landfall install`.";
+    "Install one with `landfall install`.";
     CHANGE_OPEN = "LF4031", Resumable, "A change of the site is unfinished", "Run `landfall resume`: it finishes the \
         change, or undoes it.";
     CHANGE_UNDONE = "LF4032", NotReady, "A change failed and was undone", "The site is as it was before. Correct what \
         the message names, then run the same command again.";
     SETTINGS_FIXED = "LF4033", Usage, "Settings of the node and its networks are fixed when a site is installed",
-        "Remove the change from the site configuration; for another address or network, uninstall, which keeps the \
+    "Remove the change from the site configuration; for another address or network, uninstall, which keeps the \
         data, and install again.";
     CHANGE_UNFIT = "LF4034", NotReady, "The cluster would refuse the change", "Correct what the message names, then \
         run the same command again. Some fields, such as the size of a volume, never change once a site is installed.";
@@ -165,7 +165,7 @@ registry! {
     SUPPORT_UNREADABLE = "LF4304", Usage, "The file is not a whole support bundle", "Copy the file again, or run \
         `landfall support collect` on the site once more.";
     SUPPORT_EXISTS = "LF4305", Usage, "The file that receives a support bundle exists",
-        "Name another file, or remove that one.";
+    "Name another file, or remove that one.";
     // LF44: upgrades and rollback.
     UPGRADE_OTHER = "LF4401", Usage, "The bundle holds a different release than the installed one", "Use a bundle of \
         the installed release's name, or install this one on another machine.";
@@ -271,7 +271,7 @@ registry! {
     BUCKET_ANSWER = "LF4632", NotReady, "The server of a bucket does not answer as S3 does", "Check that the address \
         is that of an S3 server, and whether it expects the bucket's name in the path (`pathStyle`).";
     EXPORT_EXISTS = "LF4633", Usage, "The file for what a backup has exists already",
-        "Name a file that does not exist.";
+    "Name a file that does not exist.";
     BACKUP_INTERRUPTED = "LF4634", NotReady, "A backup or a drill was interrupted before it ended", "Run `landfall \
         backup run` or `landfall drill` again; earlier backups are as they were.";
     BACKUP_COUNTS = "LF4636", NotReady, "Restored data does not count what was counted at the cut of its backup", "The \

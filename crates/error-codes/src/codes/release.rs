@@ -24,13 +24,13 @@ registry! {
     VALUE_INVALID = "LF2010", Usage, "A site value does not fit its schema or the rendered objects", "Correct the \
         named value of the release definition.";
     ASSEMBLED_UNDER_RELEASE_KEY = "LF2011", Usage, "Images assembled for tests may only be signed by a development key",
-        "Build from a lock of upstream images, or sign with a development key.";
+    "Build from a lock of upstream images, or sign with a development key.";
     ARTIFACT_INVALID = "LF2012", Usage, "An artifact or image does not have the form that its kind requires", "Correct \
         the artifact in the registry and run `landfall lock`.";
     SIGNING_REFUSED = "LF2013", Usage, "The release cannot be signed with the given key and roots", "Pass a key that \
         the newest root document names for releases.";
     OUTPUT_REFUSED = "LF2014", Usage, "The bundle cannot be written to the output folder",
-        "Name another output folder.";
+    "Name another output folder.";
     TOOL_MISSING = "LF2015", Usage, "A program that building needs is missing", "Install the named program or give its \
         path.";
     BUILD_INTERRUPTED = "LF2016", Resumable, "Building failed because of a problem on this machine", "Fix the named \
@@ -79,7 +79,7 @@ registry! {
     OBJECT_UNFIT = "LF2034", Usage, "An object does not fit its kind, or its kind is not there", "Correct the named \
         field or version, or bring the kind: the API server would refuse the object at the site.";
     NEED_MISSING = "LF2035", Usage, "A component does not need the one whose kinds it uses",
-        "Add the named component to `needs`.";
+    "Add the named component to `needs`.";
     POD_REFUSED = "LF2036", Usage, "Pods break the Pod Security level of their namespace", "Correct the named fields, \
         or set another `podSecurity` for the component.";
     DANGLING_REFERENCE = "LF2037", Usage, "A pod names something that is not in the release", "Correct the name, or \

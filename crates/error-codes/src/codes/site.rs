@@ -85,7 +85,7 @@ registry! {
     GPU_DRIVER_FAILS = "LF3040", NotReady, "NVIDIA's driver fails", "Look for `NVRM` in `dmesg`; `nvidia-smi` should \
         answer before Landfall can use the GPUs.";
     GPU_FABRIC_MANAGER = "LF3041", NotReady, "GPUs are connected by NVSwitch, but Fabric Manager is not running",
-        "Install NVIDIA's Fabric Manager in exactly the version of the driver, and enable its service.";
+    "Install NVIDIA's Fabric Manager in exactly the version of the driver, and enable its service.";
     GPU_MISSING = "LF3042", NotReady, "The release needs a GPU, and the host has none that it can use", "Use a machine \
         with the GPUs that the release needs; in a virtual machine, pass them through to it.";
     GPU_TOO_FEW = "LF3043", NotReady, "The host has too few GPUs that meet the release's needs", "Use a machine with \
@@ -124,7 +124,7 @@ registry! {
     HARDWARE_CLOCK = "LF3062", NotReady, "The hardware clock differs from the system's clock", "Write the system's \
         clock to it (`hwclock --systohc`): the next boot starts from it.";
     NO_BARRIERS = "LF3063", NotReady, "The filesystem of the data folder may lose synced writes in a power cut",
-        "Mount it with barriers, and remove the option from /etc/fstab.";
+    "Mount it with barriers, and remove the option from /etc/fstab.";
     MODEL_UNFIT = "LF3064", NotReady, "A model of the release does not run on this host as it is set", "Compare with \
         `landfall models fit`: set other figures under `values` in the site configuration, or ask the vendor for a \
         model that fits.";
@@ -139,7 +139,7 @@ registry! {
     HOST_PACK_DIFFERS = "LF3068", Refused, "A file of the host pack is another package than its list says", "Ask the \
         vendor for a new host pack; this one was built incorrectly.";
     HOST_PACKAGES_REFUSED = "LF3069", NotReady, "The host's package manager refused packages of the host pack",
-        "Install what the message names as missing, or ask the vendor for a host pack that has it; then run the same \
+    "Install what the message names as missing, or ask the vendor for a host pack that has it; then run the same \
         command again.";
     SITE_SECRET_MISSING = "LF3070", NotReady, "A secret that the release asks the site for is not given", "Give it \
         with `--secret NAME=FILE`, or under `secrets` in the site configuration.";
@@ -152,7 +152,7 @@ registry! {
         GPUs into the named MIG devices with `nvidia-smi mig`, or set another strategy for MIG in the site \
         configuration.";
     GPU_STRATEGY_UNFIT = "LF3074", NotReady, "The GPUs are divided in a way that the strategy for MIG does not allow",
-        "Divide all GPUs alike or none, or set the strategy `mixed` in the site configuration.";
+    "Divide all GPUs alike or none, or set the strategy `mixed` in the site configuration.";
     GPU_SHARED_TWICE = "LF3075", NotReady, "A container asks for several parts of GPUs that are shared", "Let the \
         container ask for one, or share no GPU: the parts may be of the same one.";
     PROBE_NOT_PERMITTED = "LF3076", NotReady, "The user of the kubeconfig lacks rights that a probe needs", "Use a \

@@ -28,7 +28,7 @@ impl Bundle {
                 "layers": [blob(digest, 100)] }],
             "artifacts": [{ "name": "brain", "kind": "model", "reference": "ghcr.io/shop/brain:1",
                 "manifest": blob(7, 1), "config": blob(8, 1),
-                    "files": [{ "path": "model.gguf", "blob": blob(9, model_bytes) }] }],
+                "files": [{ "path": "model.gguf", "blob": blob(9, model_bytes) }] }],
             "components": [], "values": [], "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 0 },
         });
         let packages =

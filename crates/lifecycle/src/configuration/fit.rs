@@ -61,7 +61,7 @@ mod tests {
         let schema = json!({"type": "object", "properties": {"spec": spec}});
         json!({
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-                "metadata": {"name": "clusters.example.com"},
+            "metadata": {"name": "clusters.example.com"},
             "spec": {"group": "example.com", "names": {"kind": "Cluster", "plural": "clusters"},
                 "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]},
         })

@@ -485,7 +485,7 @@ mod tests {
         };
         let mut object = json!({
             "kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": pod("weights")}}}, "other": pod("data"),
-                "third": pod("wheels"),
+            "third": pod("wheels"),
         });
         let component = Component {
             owner: Owner { release: "shop".to_owned(), component: "web".to_owned() },

@@ -93,7 +93,7 @@ impl<'a> Node<'a> {
                 "phase": "Running", "podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}], "conditions": conditions,
                 "containerStatuses": [{
                     "name": "web", "image": "docker.io/library/web:2", "imageID": "", "ready": true,
-                        "state": {"running": {}},
+                    "state": {"running": {}},
                     "restartCount": self.restarts.load(Ordering::Relaxed),
                 }],
             }});

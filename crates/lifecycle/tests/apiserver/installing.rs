@@ -22,10 +22,10 @@ pub fn sample_release() -> ReleaseDocument {
     release(
         &json!([{
             "name": "web", "namespace": "web", "needs": [], "objects": "documents/objects/web.json",
-                "pod_security": "restricted",
+            "pod_security": "restricted",
             "quota": {"pods": "3"}, "ready_seconds": 3,
             "secrets": [{"name": "web", "random": {"key": 24}}],
-                "mounts": [{"artifact": "weights", "claim": "weights"}],
+            "mounts": [{"artifact": "weights", "claim": "weights"}],
         }]),
         &json!([{"name": "web.mode", "schema": {"type": "string"}, "default": "fast",
             "targets": [{"component": "web", "kind": "ConfigMap", "name": "settings", "path": "/data/mode"}]}]),

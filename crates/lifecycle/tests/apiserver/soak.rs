@@ -42,7 +42,7 @@ fn report(plane: &ControlPlane, pod: &str, is_ready: bool, restarts: u32) {
         "conditions": [{"type": "Ready", "status": ready}],
         "containerStatuses": [{
             "name": "web", "image": "docker.io/library/web:1", "imageID": "", "ready": is_ready,
-                "restartCount": restarts,
+            "restartCount": restarts,
             "containerID": format!("containerd://{CONTAINER}"), "state": {"running": {}},
         }],
     }});

@@ -218,7 +218,7 @@ fn site_secrets(plane: &ControlPlane, site: &mut Site) {
 fn mounts(plane: &ControlPlane, site: &mut Site) {
     let step: Mount = serde_json::from_value(json!({
         "namespace": "default", "owner": owner(), "claim": "weights", "folder": "00aa", "size_bytes": 90_000_001,
-            "node": "node",
+        "node": "node",
     }))
     .unwrap();
     assert_eq!(step.observe(site).unwrap(), ObservedState::Absent);
@@ -260,7 +260,7 @@ fn component(objects: &str) -> Component {
 fn definition() -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": "things.example.org"},
+        "metadata": {"name": "things.example.org"},
         "spec": {"group": "example.org", "scope": "Namespaced",
             "names": {"plural": "things", "singular": "thing", "kind": "Thing"},
             "versions": [{"name": "v1", "served": true, "storage": true,

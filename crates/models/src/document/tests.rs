@@ -9,7 +9,7 @@ fn sample() -> Value {
             "name": "small", "format": "safetensors", "files": 1, "weights": {"BF16": {"tensors": 2, "bytes": 1000}},
             "figures": {"known": {
                 "family": "llama", "kind": "decoder", "layers": 2, "hidden": 64, "heads": 4, "kv_heads": 2,
-                    "head_dim": 16,
+                "head_dim": 16,
                 "value_dim": 16, "context": 2048, "vocabulary": 1000, "intermediate": 128,
                 "quantization": {"method": "awq", "bits": 4, "group": 128},
             }},

@@ -142,14 +142,14 @@ mod tests {
             "name": "@scope/tool", "version": "v1.0.0", "bin": "./cli.js", "dependencies": { "a": "^1", "b": 2 },
             "engines": ["node"], "os": "linux", "cpu": ["x64", 1], "optionalDependencies": null, "deprecated": false,
             "peerDependencies": { "c": "*" }, "peerDependenciesMeta": { "c": { "optional": true } },
-                "bundleDependencies": true,
+            "bundleDependencies": true,
             "description": "A tool", "devDependencies": { "d": "1" },
         }))
         .unwrap();
         assert_eq!((package.name.as_str(), package.version.as_str()), ("@scope/tool", "1.0.0"));
         let needed = json!({
             "bin": { "tool": "./cli.js" }, "dependencies": { "a": "^1" }, "os": ["linux"], "cpu": ["x64"],
-                "bundleDependencies": true,
+            "bundleDependencies": true,
             "peerDependencies": { "c": "*" }, "peerDependenciesMeta": { "c": { "optional": true } },
         });
         assert_eq!(Value::Object(package.installation_fields()), needed);

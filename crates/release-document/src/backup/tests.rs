@@ -5,7 +5,7 @@ use super::{BackupCheckField, BackupField, BackupHoldField, BackupLogField, Back
 fn good() -> Value {
     json!({
         "name": "database", "workload": { "kind": "StatefulSet", "name": "db" }, "container": "server",
-            "volume": "data",
+        "volume": "data",
         "limit_seconds": 3600, "save": ["sh", "-euc", "dump\n"], "load": ["sh", "-euc", "fill"],
         "log": { "keep": ["keep"], "save": ["save"], "saved": ["saved"], "load": ["place"],
             "recover": ["to", "<%{time}>"] },

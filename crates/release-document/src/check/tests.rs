@@ -43,7 +43,7 @@ fn good() -> Value {
             { "component": "db", "kind": "StatefulSet", "name": "system:db", "path": "/spec/size" }] }],
         "requirements": { "cores": 2, "memory_bytes": 1_u64 << 33, "data_bytes": 0, "gpus": {
             "count": 2, "memory_bytes": 24_u64 << 30, "compute_capability": "8.9", "driver": "570.86.15",
-                "mig": "whole",
+            "mig": "whole",
             "plugin": { "mig_strategy": "db.storage" } } },
         "rules": [{ "name": "enough", "severity": "blocker", "require": "facts.cores > 1", "message": "Too few",
             "measured": { "cel": "facts.cores" }, "threshold": "2", "fix": "Buy more.", "commands": ["lscpu"] }],

@@ -19,7 +19,7 @@ fn request() -> Value {
         "name": "answers", "component": "web", "shows": "The service answers", "limit_seconds": 600,
         "trial": { "request": {
             "service": "web", "port": 80, "method": "POST", "path": "/ask?deep=1",
-                "headers": { "X-Question": "why not" },
+            "headers": { "X-Question": "why not" },
             "body": "{}\n", "expect": { "status": 200, "body": { "json": { "/ready": true, "": { "ready": true } } } },
         } },
     })

@@ -8,7 +8,7 @@ use crate::redact::{KEY_BYTES, KnownValues, Redactor};
 fn status() -> Value {
     json!({
         "kind": "status", "schema": 1, "verdict": "ready", "state": "installed", "ready": true,
-            "notes": ["policies are not enforced"],
+        "notes": ["policies are not enforced"],
         "operation": {"operation": "install", "step": null},
         "agent": {"ready": true, "reason": null},
         "nodes": [{"name": "node-1", "ready": true, "reason": null, "pressures": []}],

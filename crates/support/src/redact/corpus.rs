@@ -388,7 +388,7 @@ fn secret_arguments_and_variables_are_redacted() {
     }
     let plain = json!({
         "args": ["--data-dir", "/var/lib/x", "--secret-name", "db"], "maxTokens": "512", "tokenizer": "org/model",
-            "eosToken": "</s>",
+        "eosToken": "</s>",
         "tokens": 5, "env": [{"name": "COMPASS", "value": "north"}, {"name": "PWD", "value": "/root"}], "bypass": "no",
     });
     let mut redacted = plain.clone();

@@ -127,7 +127,7 @@ async fn registry_faults_are_reported_together() {
         case.bench.server.put(&format!("/npm/{name}/-/{name}-1.0.0.tgz"), resource);
         document["packages"][format!("node_modules/{name}")] = json!({
             "version": "1.0.0", "resolved": format!("https://registry.example/{name}/-/{name}-1.0.0.tgz"),
-                "integrity": integrity(b"meant"),
+            "integrity": integrity(b"meant"),
         });
     }
     document["packages"]["node_modules/git"] = json!({ "version": "1.0.0", "resolved": "git+ssh://git.example/a.git" });

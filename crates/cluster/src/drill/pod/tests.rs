@@ -17,7 +17,7 @@ fn database() -> Value {
                 "spec": {
                     "affinity": {"nodeAffinity": {"x": 1}, "podAntiAffinity": {"y": 2}},
                     "dnsPolicy": "ClusterFirst", "hostAliases": [{"ip": "192.0.2.7"}], "hostNetwork": true,
-                        "hostPID": true,
+                    "hostPID": true,
                     "imagePullSecrets": [{"name": "pull"}], "nodeSelector": {"disk": "fast"},
                     "priorityClassName": "high", "restartPolicy": "Always",
                     "securityContext": {"runAsUser": 70, "fsGroup": 70}, "serviceAccountName": "db",

@@ -86,7 +86,7 @@ fn known_answers(volume: &str) -> BTreeMap<&'static str, Value> {
     });
     let held = json!({
         "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pvc-1"},
-            "spec": {"local": {"path": volume}},
+        "spec": {"local": {"path": volume}},
     });
     BTreeMap::from([
         ("/readyz", json!("ok")),
