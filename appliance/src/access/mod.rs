@@ -1,4 +1,4 @@
-//! Access control: one table of routes and rights, and what a request tells of its caller. The server has one guard for
+//! Access control: one table of routes and rights, and what a request states about its caller. The server has one guard for
 //! every request. A route that is not in the table is refused.
 
 mod caller;

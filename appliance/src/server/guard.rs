@@ -61,8 +61,8 @@ impl From<Refusal> for Denial {
     }
 }
 
-/// Returns the caller before any check, for answers that no handler gives.
-pub fn stranger(request: Request) -> (Request, Caller, Audience) {
+/// Returns the request with its unchecked caller and its audience, for answers that no handler gives.
+pub fn unchecked(request: Request) -> (Request, Caller, Audience) {
     let audience = audience(&request);
     let (parts, body) = request.into_parts();
     let caller = anonymous(&parts);

@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use landfall_error_codes::codes;
 
-use super::guard::stranger;
+use super::guard::unchecked;
 use crate::access::Caller;
 use crate::console;
 use crate::error::Error;
@@ -24,7 +24,7 @@ pub async fn draw_refusals(request: Request, next: Next) -> Response {
 
 /// Renders faults outside of handlers: a request that took too long, or one whose handler panicked.
 pub async fn draw_faults(request: Request, next: Next) -> Response {
-    let (request, caller, audience) = stranger(request);
+    let (request, caller, audience) = unchecked(request);
     with_code(next.run(request).await, &caller, audience)
 }
 

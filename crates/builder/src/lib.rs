@@ -29,7 +29,7 @@ mod license;
 mod license_check;
 pub mod lock;
 pub mod manifest;
-mod meant;
+mod name_hint;
 mod node_packs;
 mod npm;
 pub mod options;

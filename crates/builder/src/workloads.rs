@@ -4,7 +4,7 @@ use landfall_release_document::{Workload, WorkloadKind};
 use serde_json::Value;
 
 use crate::error::BuildError;
-use crate::meant;
+use crate::name_hint;
 use crate::rendered::title;
 
 /// An unknown name, with the known ones.
@@ -23,7 +23,7 @@ impl UnknownName {
 
     /// Converts it to an error at the caller's place, with the most similar name as a hint.
     pub(crate) fn at(self, error: impl FnOnce(String) -> BuildError) -> BuildError {
-        meant::add_name_hint(error(self.what), &self.name, self.known.iter().map(String::as_str))
+        name_hint::add_name_hint(error(self.what), &self.name, self.known.iter().map(String::as_str))
     }
 }
 

@@ -1,7 +1,9 @@
-//! The name that a person probably meant, beside one that is not known; none that is far.
+//! Names that a person probably meant by an unknown one.
+
+use std::collections::BTreeSet;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use landfall_suggestion::nearest;
+use landfall_suggestion::distance;
 
 /// The error of the command line, with better tips.
 pub(super) fn improve_suggestions(mut error: clap::Error) -> clap::Error {
@@ -17,14 +19,23 @@ pub(super) fn improve_suggestions(mut error: clap::Error) -> clap::Error {
         Some(ContextValue::String(name)) => vec![name.clone()],
         _ => return error,
     };
-    let near = nearest(&typed, names.iter().map(String::as_str)).map(str::to_owned);
+    let mut names = nearest_first(&typed, names);
     // A tip about an option is a single name.
-    match (near, suggested) {
-        (None, _) => error.remove(suggested),
-        (Some(name), ContextKind::SuggestedSubcommand) => error.insert(suggested, ContextValue::Strings(vec![name])),
-        (Some(name), _) => error.insert(suggested, ContextValue::String(name)),
+    match suggested {
+        _ if names.is_empty() => error.remove(suggested),
+        ContextKind::SuggestedSubcommand => error.insert(suggested, ContextValue::Strings(names)),
+        _ => error.insert(suggested, ContextValue::String(names.swap_remove(0))),
     };
     error
+}
+
+/// The similar names, the most similar first. Dashes before options do not count.
+fn nearest_first(typed: &str, names: Vec<String>) -> Vec<String> {
+    let plain = |name: &str| name.trim_start_matches('-').to_owned();
+    let typed = plain(typed);
+    let near = names.into_iter().filter_map(|name| Some((distance(&typed, &plain(&name))?, name)));
+    let near: BTreeSet<_> = near.collect();
+    near.into_iter().map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]

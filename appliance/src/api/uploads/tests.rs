@@ -105,8 +105,8 @@ async fn a_browser_sends_large_bodies_with_its_word_and_nothing_without() {
     let olga = site.sign_in("olga").await;
     let long = "x".repeat(2 * PIECE_BYTES + 9);
     let place = olga.new_upload_place(long.len()).await;
-    let stranger = Visitor { csrf: "0".repeat(64), ..olga.clone() };
-    assert_eq!(status_and_code(&stranger.add(&place, 0, &long).await), expected_reply(403, "LF5022"));
+    let other_page = Visitor { csrf: "0".repeat(64), ..olga.clone() };
+    assert_eq!(status_and_code(&other_page.add(&place, 0, &long).await), expected_reply(403, "LF5022"));
     let foreign = Visitor { origin: Some("https://evil.example".to_owned()), ..olga.clone() };
     assert_eq!(status_and_code(&foreign.add(&place, 0, &long).await), expected_reply(403, "LF5022"));
     assert!(site.host.pieces.lock().unwrap().is_empty(), "nothing of it reached the host");

@@ -11,7 +11,7 @@ use crate::definition::{
     MarkerDefinition, Release,
 };
 use crate::error::{BuildError, Place, Result};
-use crate::meant;
+use crate::name_hint;
 
 /// Expands the backup rules of every component.
 pub fn expand(path: &Path, release: &mut Release) -> Result<()> {
@@ -207,11 +207,11 @@ impl LocatedEntry<'_> {
                 .hint(format!("`{name}` has no preset, since {why}")),
             Misfit::Unknown { known, why: None } => {
                 let what = format!("there is no preset `{name}`");
-                meant::add_name_hint(self.invalid("preset", line, what), name, known.into_iter())
+                name_hint::add_name_hint(self.invalid("preset", line, what), name, known.into_iter())
             }
             Misfit::Parameter { name: parameter, known } => {
                 let what = format!("the preset `{name}` has no parameter `{parameter}`");
-                meant::add_name_hint(self.invalid("with", with, what), &parameter, known.iter().map(String::as_str))
+                name_hint::add_name_hint(self.invalid("with", with, what), &parameter, known.iter().map(String::as_str))
             }
             Misfit::Value { name: parameter, expected } => {
                 let what = format!("`{parameter}` of the preset `{name}` is not {expected}");

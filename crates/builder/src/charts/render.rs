@@ -323,7 +323,7 @@ fn leave_out(
             let place = definition.place(wanted, format!("components[{index}].chart.{field}[{number}]"));
             let what = format!("the chart renders no {}", wanted.value);
             let error = BuildError::at(codes::RELEASE_INVALID, place, what);
-            return Err(crate::meant::add_name_hint(error, &wanted.value, titles.iter().map(String::as_str)));
+            return Err(crate::name_hint::add_name_hint(error, &wanted.value, titles.iter().map(String::as_str)));
         }
     }
     objects.retain(|sourced| !is_left_out(chart, sourced));

@@ -6,7 +6,7 @@ use landfall_release_document::{ArtifactEntry, Proof, ProofTrial, TextExpectatio
 use super::LocatedProof;
 use crate::definition::Release;
 use crate::error::{BuildError, Result};
-use crate::meant;
+use crate::name_hint;
 
 const OPENING: &str = "%{sha256:";
 const CLOSING: char = '}';
@@ -49,7 +49,7 @@ fn unknown<'a>(
         None => ("request.expect", definition.name.referenced.line()),
     };
     let error = BuildError::at(landfall_error_codes::codes::PROOF_TARGET, declared.place(line, field), what);
-    meant::add_name_hint(error, file, known)
+    name_hint::add_name_hint(error, file, known)
 }
 
 /// Returns an error for a digest of an artifact that the release lacks.

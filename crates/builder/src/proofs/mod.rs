@@ -15,7 +15,7 @@ pub use targets::check as check_rendered;
 
 use crate::definition::{Definition, ProofDefinition, Release};
 use crate::error::{BuildError, Place, Result};
-use crate::meant;
+use crate::name_hint;
 
 /// Default time limit of a proof, in seconds.
 const LIMIT_SECONDS: u64 = 30;
@@ -60,7 +60,7 @@ pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
             let what = format!("`{}` is not a component of this release", component.value);
             let place = declared.place(component.referenced.line(), "component");
             let error = BuildError::at(codes::RELEASE_UNKNOWN_COMPONENT, place, what);
-            return Err(meant::add_name_hint(error, &component.value, known));
+            return Err(name_hint::add_name_hint(error, &component.value, known));
         }
         let proof = declared.proof()?;
         digests::check(&declared, &proof, release)?;

@@ -40,6 +40,7 @@ pub mod node_files;
 pub mod node_images;
 pub mod node_ready;
 pub(crate) mod objects;
+pub(crate) mod pod_restarts;
 pub mod prove;
 pub mod ready_again;
 pub mod registry;
