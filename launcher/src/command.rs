@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 pub enum Work {
     /// Compiling the commands themselves, which sign and hash with C code.
     Compile,
+    /// Removing machines. It compiles the commands too, but must run on a full disk.
+    Removal,
     /// Compiling `landfall`, which contains C code.
     Program,
     /// Formatting and linting.
@@ -31,7 +33,7 @@ pub enum Work {
     LargeRelease,
 }
 
-/// All kinds of work.
+/// All kinds of work that need space.
 const ALL: &[Work] = &[
     Work::Compile,
     Work::Program,
@@ -107,11 +109,10 @@ pub const PARTS_WHEN_FULL: &[&str] = &[
     "vm",
 ];
 
-/// Returns the work of a command line, given without the program's name. An unknown command counts as all work; one
-/// that only removes machines has none, because it must run on a full disk.
+/// Returns the work of a command line, given without the program's name. An unknown command counts as all work.
 pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     if removes_machines(arguments) {
-        return BTreeSet::new();
+        return BTreeSet::from([Work::Removal]);
     }
     let mut works: BTreeSet<Work> = match arguments.iter().map(String::as_str).find(|word| !word.starts_with('-')) {
         None | Some("help") => BTreeSet::new(),
@@ -196,9 +197,9 @@ mod tests {
     }
 
     #[test]
-    fn removal_of_machines_needs_nothing() {
+    fn removal_of_machines_is_work_alone() {
         for line in ["site down", "site down busy-1", "demo --down"] {
-            assert_eq!(work(line), BTreeSet::new(), "{line}");
+            assert_eq!(work(line), BTreeSet::from([Work::Removal]), "{line}");
         }
         assert!(work("site up down").contains(&Work::Machines));
     }

@@ -88,7 +88,7 @@ pub fn of(works: &BTreeSet<Work>) -> BTreeSet<&'static str> {
 fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
     match work {
         Work::Lint | Work::Browser => &[],
-        Work::Compile | Work::Program => &[PROGRAM],
+        Work::Compile | Work::Removal | Work::Program => &[PROGRAM],
         Work::Tests => &[TESTS, TOKEN],
         Work::Fuzz => &[FUZZ],
         Work::Ollama => &[OLLAMA],

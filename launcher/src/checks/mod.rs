@@ -253,7 +253,7 @@ fn memory(bytes: u64) -> Option<Finding> {
 /// Returns a finding if the filesystem has too little space for the files of this work.
 fn room(disk: &Disk, works: &BTreeSet<Work>, is_warm: bool) -> Option<Finding> {
     let mut wanted = 0;
-    if disk.has_clone && !works.is_empty() {
+    if disk.has_clone && !works.contains(&Work::Removal) {
         wanted += if works.len() > 1 { BUILD_BYTES } else { COMMANDS_BYTES };
         wanted += if works.contains(&Work::Tests) { TESTS_BYTES } else { 0 };
     }
