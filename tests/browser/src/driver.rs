@@ -30,10 +30,12 @@ impl Driver {
 
     /// Makes one attempt. Returns None if `ChromeDriver` ended without naming a port.
     fn try_to_start() -> Result<Option<Self>> {
-        let mut command = Command::new("unshare");
-        command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "--", "chromedriver", "--port=0"]);
+        // The kernel ends `unshare` with the thread that starts it, even if a signal ends the whole process.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
+        command.args(["chromedriver", "--port=0"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().context("cannot start ChromeDriver with unshare")?;
+        let mut child = command.spawn().context("cannot start ChromeDriver with setpriv")?;
         let output = child.stdout.take().context("ChromeDriver has no output")?;
         let mut lines = BufReader::new(output).lines().map_while(Result::ok);
         let port = lines.find_map(|line| {

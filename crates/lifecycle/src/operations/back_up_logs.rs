@@ -70,17 +70,21 @@ impl Operations {
         Ok(SavedLogs { logs: saving.save(&repository)? })
     }
 
-    /// Returns the time spans of the installed version within which every point can be restored. Changes nothing.
+    /// Returns the time spans of the installed version within which every point can be restored: those of every version
+    /// if the journal is damaged, which a restore mends. Changes nothing.
     pub fn points_in_time(&self) -> Result<Vec<PointsInTime>> {
         let Some(repository) = self.existing_repository()? else { return Ok(Vec::new()) };
         let chosen = repository.open_chosen(|known| {
             if known.logs.is_empty() {
-                return Ok::<_, OperationError>(Vec::new());
+                return Ok(Vec::new());
             }
-            let history = self.history()?;
-            let pins = history.last_committed().and_then(JournaledOperation::pins);
+            let history = self.history();
+            if let Err(error) = &history {
+                tracing::warn!(%error, "the installed version is not known; points in time are those of every version");
+            }
+            let pins = history.iter().find_map(|history| history.last_committed()?.pins());
             let own = known.full.iter().filter(|backup| pins.is_none_or(|pins| is_of(backup, pins)));
-            Ok(own.map(|backup| backup.id).collect())
+            Ok::<_, OperationError>(own.map(|backup| backup.id).collect())
         });
         let (known, opened) = chosen.map_err(unusable)??;
         let mut backups = Vec::new();
