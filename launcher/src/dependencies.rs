@@ -41,8 +41,11 @@ pub const FAMILY: &str = "family";
 /// Folder in which cargo records what is fresh.
 const FINGERPRINTS: &str = ".fingerprint";
 
-/// Sections of Cargo.toml that do not affect how dependencies are built.
-const INDIFFERENT: [&str; 3] = ["[workspace.lints", "[workspace.package]", "[profile.dev.package.landfall"];
+/// Sections of Cargo.toml that do not affect how dependencies are built for development.
+const INDIFFERENT: [&str; 3] = ["[workspace.lints", "[workspace.package]", "[profile.release"];
+
+/// Start of a line about one of the project's own crates in a profile.
+const OWN_CRATE: &str = "landfall";
 
 /// Returns the folder in which cargo builds this clone.
 pub fn target_folder(clone: &Path) -> PathBuf {
@@ -189,13 +192,14 @@ fn from_outside(lock: &str) -> String {
 /// Returns the lines of Cargo.toml that affect how dependencies are built: not lints, profiles of the project's own
 /// crates, or comments.
 fn settings(manifest: &str) -> String {
-    let mut is_meant = true;
+    let (mut is_meant, mut is_profile) = (true, false);
     let mut kept = String::new();
     for line in manifest.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if line.starts_with('[') {
             is_meant = !INDIFFERENT.iter().any(|section| line.starts_with(section));
+            is_profile = line.starts_with("[profile.");
         }
-        if is_meant {
+        if is_meant && !(is_profile && line.starts_with(OWN_CRATE)) {
             kept.push_str(line);
             kept.push('\n');
         }
@@ -247,8 +251,9 @@ mod tests {
     #[test]
     fn lints_and_comments_change_no_dependency() {
         let manifest = "[workspace]\nresolver = \"3\"\n# a word\n[workspace.dependencies]\na = \"1\"\n";
-        let more =
-            "[workspace.lints.rust]\nunsafe_code = \"forbid\"\n[profile.dev.package.landfall-media]\nopt-level = 1\n";
+        let more = "[workspace.lints.rust]\nunsafe_code = \"forbid\"\n[profile.release]\nlto = true\n";
+        let own = "[profile.dev.package]\nlandfall-media.opt-level = 1\n";
+        assert_eq!(settings(&format!("{manifest}{own}")), format!("{}[profile.dev.package]\n", settings(manifest)));
         assert_eq!(settings(&format!("{manifest}{more}")), settings(manifest));
         for change in ["b = \"1\"\n", "[profile.dev]\nopt-level = 1\n", "[patch.crates-io]\n"] {
             assert_ne!(settings(&format!("{manifest}{change}")), settings(manifest), "{change}");
