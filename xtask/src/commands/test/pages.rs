@@ -6,7 +6,7 @@ use landfall_launcher::packages;
 
 use crate::bench::console::MEASUREMENT;
 use crate::workspace::{self, cargo};
-use crate::{images, npm, python_tools, setup};
+use crate::{images, npm, pictures, python_tools, setup};
 
 /// Name of the part.
 pub(super) const NAME: &str = "pages";
@@ -62,13 +62,15 @@ pub(super) fn ensure_browser() -> Result<()> {
     npm::axe().map(drop)
 }
 
-/// Copies the screenshots of the latest run into the documents.
+/// Copies the screenshots of the latest run into the documents, with fewer colors.
 pub(super) fn keep_pictures() -> Result<()> {
     let (from, to) = (workspace::target_folder().join("pages"), workspace::root().join("docs/console"));
     std::fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
     for name in PICTURES {
         let file = format!("{name}.png");
-        std::fs::copy(from.join(&file), to.join(&file)).with_context(|| format!("cannot keep the picture {file}"))?;
+        let picture = std::fs::read(from.join(&file)).with_context(|| format!("there is no picture {file}"))?;
+        let picture = pictures::reduce(&picture).with_context(|| format!("cannot reduce the picture {file}"))?;
+        std::fs::write(to.join(&file), picture).with_context(|| format!("cannot keep the picture {file}"))?;
     }
     Ok(())
 }
