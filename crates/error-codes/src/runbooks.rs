@@ -17,32 +17,38 @@ const fn at(page: &'static str, heading: &'static str) -> Runbook {
 
 /// All instructions, with the codes that refer to each.
 const RUNBOOKS: &[(Runbook, &[Code])] = &[
-    (at("OPERATE", "An undo that failed"), &[codes::UNDO_FAILED]),
+    (at("field/runbooks/failed-undo", "An undo that failed"), &[codes::UNDO_FAILED]),
     (
-        at("OPERATE", "A full disk"),
+        at("field/runbooks/full-disk", "A full disk"),
         &[codes::NO_SPACE, codes::BACKUP_NO_ROOM, codes::BACKUP_STOPPED, codes::APPLIANCE_DATABASE_FULL],
     ),
-    (at("OPERATE", "A lost administrator"), &[codes::SIGN_IN_FAILED, codes::TOKEN_REFUSED, codes::TOO_MANY_ATTEMPTS]),
-    (at("OPERATE", "An expired license"), &[codes::LICENSE_ENDED, codes::NOT_LICENSED]),
     (
-        at("OPERATE", "A wrong clock"),
+        at("field/runbooks/lost-administrator", "A lost administrator"),
+        &[codes::SIGN_IN_FAILED, codes::TOKEN_REFUSED, codes::TOO_MANY_ATTEMPTS],
+    ),
+    (at("field/runbooks/expired-license", "An expired license"), &[codes::LICENSE_ENDED, codes::NOT_LICENSED]),
+    (
+        at("field/runbooks/wrong-clock", "A wrong clock"),
         &[codes::CLOCK_WRONG, codes::NODE_CLOCK, codes::DATE_UNCONFIRMABLE, codes::LICENSE_NOT_YET],
     ),
-    (at("OPERATE", "A certificate"), &[codes::NODE_CERTIFICATE, codes::CERTIFICATE_UNUSABLE]),
-    (at("OPERATE", "A lost key"), &[codes::BACKUP_KEY, codes::BACKUP_WRONG_KEY]),
+    (at("field/runbooks/certificate", "A certificate"), &[codes::NODE_CERTIFICATE, codes::CERTIFICATE_UNUSABLE]),
+    (at("field/runbooks/lost-key", "A lost key"), &[codes::BACKUP_KEY, codes::BACKUP_WRONG_KEY]),
     (
-        at("OPERATE", "A damaged journal"),
+        at("field/runbooks/damaged-journal", "A damaged journal"),
         &[codes::JOURNAL_CORRUPT, codes::JOURNAL_MISSING, codes::OLD_JOURNAL_UNREADABLE],
     ),
-    (at("OPERATE", "A broken etcd"), &[codes::CLUSTER_UNREACHABLE]),
+    (at("field/runbooks/broken-etcd", "A broken etcd"), &[codes::CLUSTER_UNREACHABLE]),
     (
-        at("OPERATE", "Drivers from a host pack"),
+        at("field/host-pack", "Drivers from a host pack"),
         &[codes::HOST_PACK_UNFIT, codes::HOST_PACK_CONFLICT, codes::HOST_PACKAGES_REFUSED],
     ),
-    (at("OPERATE", "Secrets that the release asks for"), &[codes::SITE_SECRET_MISSING, codes::SITE_SECRET_UNFIT]),
-    (at("OPERATE", "Any point in time"), &[codes::RESTORE_TIME, codes::LOG_UNPROVEN, codes::LOG_RECORDS]),
     (
-        at("OPERATE", "Approve on the host what the console asks for"),
+        at("operate/secrets", "Secrets that the release asks for"),
+        &[codes::SITE_SECRET_MISSING, codes::SITE_SECRET_UNFIT],
+    ),
+    (at("operate/point-in-time", "Any point in time"), &[codes::RESTORE_TIME, codes::LOG_UNPROVEN, codes::LOG_RECORDS]),
+    (
+        at("operate/host-approval", "Approve on the host what the console asks for"),
         &[codes::APPROVAL_UNKNOWN, codes::APPROVAL_MISSING],
     ),
 ];

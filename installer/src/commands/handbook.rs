@@ -82,9 +82,9 @@ pub(crate) fn run(arguments: &HandbookArguments, printer: Printer) -> Result<(),
             printer.report(&written, |written| format!("open {} in a browser", written.first))
         }
         (Some(name), None) => {
-            let Page { name, title, .. } = find(name)?;
-            let text = find(name)?.markdown();
-            printer.report(&PrintedPage { page: name, title, text }, |page| page.text.to_owned())
+            let page = find(name)?;
+            let printed = PrintedPage { page: page.name, title: page.title, text: page.markdown() };
+            printer.report(&printed, |page| page.text.to_owned())
         }
         (None, None) => {
             printer.report(&contents(), text)?;
@@ -131,7 +131,7 @@ fn text(contents: &Contents) -> String {
     let (mut text, mut part) = (String::new(), "");
     for ListedPage { page, title, part: of_page } in pages {
         if *of_page != part {
-            part = of_page;
+            part = *of_page;
             let _infallible = writeln!(text, "\n{part}");
         }
         let _infallible = writeln!(text, "  {page:width$}  {title}");

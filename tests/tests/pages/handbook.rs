@@ -21,9 +21,9 @@ const LOOKS: [(&str, Looks); 5] = [
 const PAGES: [(&str, &str); 6] = [
     ("index", "Landfall"),
     ("ERRORS", "Errors"),
-    ("OPERATE", "Operate"),
-    ("CONSOLE", "The console"),
-    ("VENDOR", "Vendor"),
+    ("field/travel", "Before traveling"),
+    ("console/pages", "Pages"),
+    ("vendor/release", "The release"),
     ("adr/index", "Architecture decision records"),
 ];
 
@@ -64,10 +64,10 @@ async fn search_finds_a_page_by_two_of_its_words() -> Result<()> {
     })
     .await?;
     browser.press("hardware restore").await?;
-    browser.expect("#mdbook-searchresults li:first-child", "new hardware").await?;
+    browser.expect("#mdbook-searchresults li:first-child", "Restore on new hardware").await?;
     findings.look(&browser, "results of the search", None).await?;
     browser.press(ENTER).await?;
-    browser.expect("main", "new hardware").await?;
+    browser.expect("main h1", "Restore on new hardware").await?;
     expect_no_faults(&browser).await?;
     browser.close().await?;
     findings.judge(3)
@@ -78,7 +78,7 @@ async fn search_finds_a_page_by_two_of_its_words() -> Result<()> {
 async fn commands_are_copied_without_their_prompt() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin(&console).await?;
-    open(&browser, "OPERATE", "Operate").await?;
+    open(&browser, "operate/backup", "Back up and restore").await?;
     let copied = "return Array.from(document.querySelectorAll('code.language-console')).map(code => code.innerText)";
     let copied: Vec<String> = browser.driver.execute(copied, Vec::new()).await?.convert()?;
     ensure!(copied.iter().any(|text| text.contains("landfall ")), "there is no command");

@@ -1,4 +1,4 @@
-//! The part "pages": the console in a browser. With `--report`, its screenshots become those of docs/CONSOLE.md.
+//! The part "pages": the console in a browser. With `--report`, its screenshots become those of the handbook's pages on the console.
 #![expect(clippy::disallowed_methods, reason = "pictures of the documents, which a later report replaces")]
 
 use anyhow::{Context, Result};
@@ -81,8 +81,11 @@ mod tests {
 
     #[test]
     fn documented_pictures_match_kept_ones() {
-        let text = std::fs::read_to_string(workspace::root().join("docs/CONSOLE.md")).unwrap();
-        let shown = text.split("](console/").skip(1).filter_map(|rest| rest.split_once(".png)")).map(|(name, _)| name);
+        let folder = workspace::root().join("docs/console").read_dir().unwrap();
+        let pages =
+            folder.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "md"));
+        let text: String = pages.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        let shown = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()?.strip_suffix(".png"));
         let mut shown: Vec<&str> = shown.collect();
         let mut kept = PICTURES.to_vec();
         shown.sort_unstable();
