@@ -38,7 +38,7 @@ const WRONG: &[&str] = &[
     "explain lf",
     "explain nope",
     "handbook errrors",
-    "handbook ERRORS --output book",
+    "handbook upgrade",
     "support analyze nope.tar.gz",
     "audit verify nope.jsonl --chain-only",
     "license inspect nope.license",
