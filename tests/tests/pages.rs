@@ -16,6 +16,7 @@ mod pages {
     mod directory;
     mod documents;
     mod gpus;
+    mod handbook;
     mod host;
     mod ingress;
     mod judge;

@@ -19,8 +19,8 @@ use serde_json::Value;
 
 use super::trust::{TrustImport, change, revoke, show, sign};
 use super::{
-    approvals, audit, backup, build, carry, configure, console, diff, errors, explain, history, inspect, key, license,
-    manuals, models, plan, provenance, releases, replaced_data, restore, stage, upgrade, verify, version,
+    approvals, audit, backup, build, carry, configure, console, diff, errors, explain, handbook, history, inspect, key,
+    license, manuals, models, plan, provenance, releases, replaced_data, restore, stage, upgrade, verify, version,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -55,6 +55,9 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<SiteEvents>(),
         schema_of::<errors::ErrorList>(),
         schema_of::<explain::Explanation>(),
+        schema_of::<handbook::Contents>(),
+        schema_of::<handbook::PrintedPage>(),
+        schema_of::<handbook::WrittenHandbook>(),
         schema_of::<version::Version>(),
         schema_of::<Facts>(),
         schema_of::<history::OperationHistory>(),

@@ -58,6 +58,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("events", "", NeedsSite),
     ("explain", "LF4408", Prints),
     ("facts", "--html {out}/facts.html", Writes),
+    ("handbook", "", Prints),
     ("history", "", NeedsSite),
     ("history show", "1", NeedsSite),
     ("init", "{in}/absent --output {out}/release", NeedsMore),

@@ -26,8 +26,8 @@ const SELF_LIMIT: Duration = Duration::from_mins(10);
 const WAIT_LIMIT: Duration = Duration::from_mins(1);
 
 /// Pages of the handbook.
-const UPGRADE: &str = "## Upgrade\n";
-const ROLLBACK: &str = "## Return to the release before\n";
+const UPGRADE: &str = "operate/upgrade";
+const ROLLBACK: &str = "operate/rollback";
 
 /// Replacement of the stick in the page about upgrades by the one with the next release.
 const OTHER_STICK: (&str, &str) = (STICK, NEXT);

@@ -23,8 +23,8 @@ use super::{bound_license, cluster_backup, drill_network, handbook, iptables, ti
 const COPIES: &str = "/root/copies";
 
 /// Pages of the handbook.
-const LOST_KEY: &str = "### A lost key\n";
-const NEW_HARDWARE: &str = "### On new hardware\n";
+const LOST_KEY: &str = "field/runbooks/lost-key";
+const NEW_HARDWARE: &str = "operate/new-hardware";
 
 /// Folder of a disk's copies in the page about new hardware.
 const COPIES_OF_THE_PAGE: &str = "/mnt/vault/landfall-backups-node-1";

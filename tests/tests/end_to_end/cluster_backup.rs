@@ -12,10 +12,10 @@ use super::engineer::Engineer;
 use super::handbook;
 
 /// Heading of the page about objects that do not belong to the release.
-const OBJECTS: &str = "### What the release does not bring";
+const OBJECTS: &str = "operate/objects";
 
 /// Heading of the page about etcd.
-const ETCD: &str = "### A broken etcd";
+const ETCD: &str = "field/runbooks/broken-etcd";
 
 /// Time limit for the API server to start, or to be reported missing.
 const LIMIT: Duration = Duration::from_mins(5);

@@ -19,7 +19,7 @@ use super::installed::installed_machine;
 const SELF_LIMIT: Duration = Duration::from_mins(5);
 
 /// Heading of the handbook's page.
-const PAGE: &str = "## Change settings\n";
+const PAGE: &str = "operate/settings";
 
 /// Path of the settings on the machine.
 const FILE: &str = "/root/site.yaml";

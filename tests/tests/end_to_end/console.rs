@@ -71,8 +71,8 @@ pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
 
 /// Checks that this cluster accepts the handbook's object for an ingress, and that it leads to the console.
 fn is_where_an_ingress_leads(machine: &Machine) -> Result<()> {
-    let page = std::fs::read_to_string(workspace::root().join("docs/CONSOLE.md"))?;
-    let (_, object) = page.split_once(INGRESS).context("docs/CONSOLE.md has no object for an ingress")?;
+    let page = std::fs::read_to_string(workspace::root().join("docs/console/ingress.md"))?;
+    let (_, object) = page.split_once(INGRESS).context("docs/console/ingress.md has no object for an ingress")?;
     let (object, _) = object.split_once("```").context("the object for an ingress does not end")?;
     admin_output(machine, &format!("kubectl create --dry-run=server --filename - <<'OBJECT'\n{object}OBJECT"))?;
     let ports = "kubectl --namespace landfall-console get service console --output jsonpath='{.spec.ports[*].port}'";

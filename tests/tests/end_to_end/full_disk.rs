@@ -14,7 +14,7 @@ use super::handbook;
 use super::installed::installed_machine;
 
 /// Heading of the handbook's page.
-const PAGE: &str = "### A full disk";
+const PAGE: &str = "field/runbooks/full-disk";
 
 /// Space that is left free. The kubelet evicts pods below 1 GiB.
 const FREE_BYTES: u64 = 400_000_000;

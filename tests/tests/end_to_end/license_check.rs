@@ -62,7 +62,7 @@ entitlements: {components: [bulletin], features: [export], nodes: 3}
 const RENEWED_LICENSE: &str = "/media/stick/licensed/acme-3.license";
 
 /// Heading of the handbook's page.
-const PAGE: &str = "### An expired license\n";
+const PAGE: &str = "field/runbooks/expired-license";
 
 /// Path of the revocation of the first license.
 const REVOCATION: &str = "/media/stick/licensed/revocation.json";

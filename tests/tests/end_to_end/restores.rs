@@ -21,11 +21,11 @@ use super::{bucket, cluster_backup, handbook, help, one_time, timer};
 const SELF_LIMIT: Duration = Duration::from_mins(10);
 
 /// Heading of the page about points in time, and the time to which it restores.
-const ANY_TIME: &str = "### Any point in time\n";
+const ANY_TIME: &str = "operate/point-in-time";
 const TIME_OF_ANY: &str = "2026-11-21T18:04:59Z";
 
 /// Heading of the page about another key, which ends with another repository.
-const NEW_KEY: &str = "### A new key\n";
+const NEW_KEY: &str = "operate/new-key";
 
 /// Path to which that page moves the earlier repository.
 const OLD_BACKUPS: &str = "/root/old-backups";

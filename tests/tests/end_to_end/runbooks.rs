@@ -18,9 +18,9 @@ use super::engineer::Engineer;
 use super::handbook::{self, types};
 use super::installed::installed_machine;
 
-const CERTIFICATE: &str = "### A certificate\n";
-const ADMINISTRATOR: &str = "### A lost administrator\n";
-const CLOCK: &str = "### A wrong clock\n";
+const CERTIFICATE: &str = "field/runbooks/certificate";
+const ADMINISTRATOR: &str = "field/runbooks/lost-administrator";
+const CLOCK: &str = "field/runbooks/wrong-clock";
 
 /// File of the certificate that the console serves, until the site supplies one.
 const SERVING: &str = "/var/lib/landfall/console/serving.json";

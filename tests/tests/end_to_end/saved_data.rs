@@ -15,7 +15,7 @@ const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
 pub(crate) const DISK: &str = "/mnt/copies";
 
 /// Heading of the page about backups, and the time to which it restores.
-const BACK_UP: &str = "## Back up and restore\n";
+const BACK_UP: &str = "operate/backup";
 pub(crate) const TIME_OF_THE_PAGE: &str = "2026-11-21T18:00:00Z";
 
 /// Places at which packs are damaged, in percent of their length. They are tried until one has the intended effect.

@@ -37,7 +37,7 @@ const SAID: &str = "/root/said";
 const OPEN: &str = "/var/lib/landfall/journal /var/log/landfall /etc/landfall /root/support /root/said";
 
 /// Heading of the handbook's page.
-const PAGE: &str = "### Secrets that the release asks for\n";
+const PAGE: &str = "operate/secrets";
 
 /// Builds the release of a separate vendor, whose only key has every role. Returns the fingerprint of its root.
 fn ensure_release() -> Result<String> {

@@ -71,7 +71,7 @@ async fn tab_to(browser: &Browser, wanted: &str) -> Result<()> {
 }
 
 /// Entries in the order of the page.
-const NAVIGATION: [&str; 18] = [
+const NAVIGATION: [&str; 19] = [
     "Skip to the content",
     "Landfall",
     "Go to a page\nCtrl K",
@@ -90,6 +90,7 @@ const NAVIGATION: [&str; 18] = [
     "API keys",
     "Audit",
     "Approval",
+    "Handbook",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

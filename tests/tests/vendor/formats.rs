@@ -167,12 +167,12 @@ fn cosign_accepts_the_signature_of_the_bundle_and_no_other() -> Result<()> {
     Ok(())
 }
 
-/// Follows the instructions in VENDOR for a customer's security officer literally.
+/// Follows the instructions of the handbook for a customer's security officer literally.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn the_officers_commands_take_a_bundle_in_parts_and_in_one_file() -> Result<()> {
     let starter = starter()?;
-    let handbook = std::fs::read_to_string(workspace::root().join("docs/VENDOR.md"))?;
+    let handbook = std::fs::read_to_string(workspace::root().join("docs/vendor/bundle.md"))?;
     let commands: Vec<_> = handbook.lines().filter_map(|line| line.strip_prefix("officer$ ")).collect();
     assert_eq!(commands.len(), 6, "{commands:?}");
     let folder = starter.scratch()?;

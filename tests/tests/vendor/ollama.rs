@@ -309,7 +309,7 @@ fn ollama_reads_what_a_site_makes_of_the_store_that_it_wrote() -> Result<()> {
     let weights = digest(&folder.path().join("tiny.gguf"))?.replace(':', "-");
     let from = format!("\nFROM {}/blobs/{weights}\n", mounted.display());
     ensure!(details["modelfile"].as_str().is_some_and(|text| text.contains(&from)), "{}", details["modelfile"]);
-    // The manifest contains the path of the vendor's store, as docs/VENDOR.md says.
+    // The manifest contains the path of the vendor's store, as docs/vendor/artifacts.md says.
     assert_eq!(details["details"]["parent_model"], json!(format!("{}/blobs/{weights}", store.display())));
 
     // The store cannot be changed, and was not.

@@ -42,7 +42,7 @@ async fn everything_that_outlives_a_stolen_session_needs_a_proof() {
     let of_root = site.sign_in("root").await;
     let mut asked = Vec::new();
     for rule in RULES.iter().filter(|rule| rule.proof == Proof::Recent) {
-        let path = rule.path.replace("{name}", "vera").replace("{id}", "nothing");
+        let path = rule.path.replace("{*name}", "{name}").replace("{name}", "vera").replace("{id}", "nothing");
         let reply = if path.starts_with("/api/") {
             thief.call(rule.method.clone(), &path, "{}").await
         } else {

@@ -11,7 +11,7 @@ use crate::end_to_end::engineer::Engineer;
 use crate::end_to_end::handbook;
 
 /// Heading of the handbook's page.
-const PAGE: &str = "### An undo that failed\n";
+const PAGE: &str = "field/runbooks/failed-undo";
 
 /// Time limit until the status says that the site is stuck. The agent retries the undo from time to time, and the
 /// status says so meanwhile.

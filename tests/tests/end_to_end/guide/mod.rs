@@ -1,4 +1,4 @@
-//! The guide of VENDOR, from an empty folder to a site, followed literally. It uses a company's proxy with its own
+//! The guide of the handbook, from an empty folder to a site, followed literally. It uses a company's proxy with its own
 //! certificate authority, a registry whose tokens expire after 30 seconds, a hub and a package index. The target is a
 //! machine that has only the stick.
 

@@ -200,7 +200,8 @@ fn expect_readable(root: &Path) -> Result<()> {
             ensure!(is_there, "{} leads to {target}, which the archive lacks", page.display());
         }
     }
-    for file in ["docs/VENDOR.md", "docs/examples/charts/release.yaml", "releases/starter/release.yaml", "images.lock"]
+    for file in
+        ["docs/vendor/release.md", "docs/examples/charts/release.yaml", "releases/starter/release.yaml", "images.lock"]
     {
         ensure!(root.join(file).is_file(), "the archive lacks {file}");
     }
