@@ -8,7 +8,7 @@ pub type Version = (u32, u32, u32);
 
 /// Everything that the checks read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // each is a fact for itself
+#[allow(clippy::struct_excessive_bools)] // each is a separate fact
 pub struct Facts {
     /// True if this process has root privileges.
     pub is_root: bool,

@@ -19,7 +19,7 @@ const CRATE: &str = "cfg-if";
 
 /// The sources from which something must be downloaded.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::struct_excessive_bools)] // one per source, each for itself
+#[allow(clippy::struct_excessive_bools)] // one per source, each independent
 pub struct Sources {
     /// Cargo's source.
     pub crates: bool,
@@ -117,7 +117,7 @@ fn python(clone: &Path, folder: &Path) -> Option<UnreachableSource> {
 /// Queries the one package that the tests install.
 fn npm(_clone: &Path, folder: &Path) -> Option<UnreachableSource> {
     let folder = folder.join("npm");
-    // npm's cache of an earlier probe would answer instead of the registry.
+    // npm's cache from an earlier probe would answer instead of the registry.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).ok()?;
     let mut command = Command::new("npm");

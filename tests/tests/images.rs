@@ -116,7 +116,7 @@ fn a_registry_killed_in_mid_blob_continues_from_there_after_a_restart() -> Resul
     let mut bytes = vec![0; 1 << 20];
     first.body.read_exact(&mut bytes)?;
     registry.kill()?;
-    // Bytes still in the kernel arrive; then the connection breaks far before the end.
+    // Bytes that are already in the kernel still arrive; then the connection breaks far before the end.
     let _ = first.body.read_to_end(&mut bytes);
     ensure!((bytes.len() as u64) < size, "the whole blob had arrived before the kill");
     let refused = get(registry.address(), &path, None).err().context("a killed registry answers")?;

@@ -142,14 +142,14 @@ fn packets_for_foreign_addresses_are_seen() -> Result<()> {
     let packets = site.foreign_packets()?;
     assert_eq!((packets[1].destination.to_string(), packets[1].protocol.as_str()), ("203.0.113.5".into(), "udp 53"));
 
-    // Without a route, the machine itself refuses the packet, and counts it.
+    // Without a route, the machine itself rejects and counts the packet.
     let before = plain.unroutable_packets()?;
     plain.try_run("echo question > /dev/udp/203.0.113.5/53")?;
     assert!(plain.unroutable_packets()? > before, "an unroutable packet was not counted");
     assert_eq!(site.foreign_packets()?.len(), 2);
     a_forwarded_packet_is_counted(&plain)?;
 
-    // With a route onto the link itself, ARP gets no answer, and the recording shows the request.
+    // With an on-link route, ARP gets no answer, and the recording shows the request.
     plain.run("ip route add 198.51.100.0/24 dev eth0")?;
     plain.try_run("ping -c 1 -W 1 198.51.100.8")?;
     let packets = site.foreign_packets()?;
@@ -273,7 +273,7 @@ fn the_difference_is_empty_after_boots_and_shows_each_planted_change() -> Result
         let found = difference.of(category).any(|change| change.item.ends_with(item));
         assert!(found, "`{plant}` does not show as {category} {item}:\n{difference}");
     }
-    // There is no nft inside, so the effect of a container's nft is produced from outside.
+    // The machine has no nft, so the effect of a container's nft is produced from outside.
     let namespace = format!("--net=/proc/{}/ns/net", machine.first()?.number);
     let planted = Command::new("nsenter").args([&namespace, "nft", "add", "table", "inet", "planted"]).status()?;
     assert!(planted.success());

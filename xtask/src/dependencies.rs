@@ -144,7 +144,7 @@ mod tests {
         first.keep(WITH_TESTS).unwrap();
         first.keep(FOR_GLIBC).unwrap();
         let second = Build { target: folder.path().join("second"), ..first.build };
-        // Artifacts from before were built against other dependencies.
+        // Older artifacts were built against other dependencies.
         let (earlier, own) = (second.folder_of("target"), ".fingerprint/landfall-fedcba9876543210");
         std::fs::create_dir_all(earlier.join(own)).unwrap();
         second.bring(&cache).unwrap();

@@ -149,7 +149,7 @@ impl Walk {
 
     /// Walks over a `use` tree; `before` are the names before it.
     fn use_tree(&mut self, tokens: &[TokenTree], mut at: usize, module: &[String], before: &[String]) -> usize {
-        // `use<'a>` in a type names lifetimes.
+        // `use<'a>` in a type captures lifetimes.
         if matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == '<') {
             return at;
         }

@@ -83,8 +83,8 @@ impl<R: Read> Head<R> {
         loop {
             let range = self.take(size_of::<Header>() as u64, "the signature and trust area")?;
             let header = self.bytes[range].first_chunk().and_then(archive::read_header);
-            // If the data after the area differs from this version's format, it belongs to another version: that is not
-            // a matter of trust.
+            // Data after the area that this version cannot read was written by another version; that is not a matter of
+            // trust.
             let Some((name, size)) = header.filter(|(name, _)| Area::holds(name)) else { return Ok(area) };
             area.admit(&name, size)?;
             let range = self.read_padded(size, &name)?;

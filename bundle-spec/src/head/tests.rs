@@ -296,7 +296,7 @@ fn future_bundle_hands_over() {
     let area = area.head();
     let trusted = Sealed::read(area.as_slice()).unwrap().trust(&vendor.anchor()).unwrap();
     assert_eq!(trusted.check_requirements().unwrap_err().code().id, "LF1004");
-    // Another format, with or without an announcement.
+    // Another format, announced and unannounced.
     for (format, expected) in [("2", "format 2"), ("\"x\"", "format none")] {
         let text = format!(r#"{{"type":"landfall.dev/bundle/1","format":{format}}}"#);
         let other = future.clone().with("landfall.json", text.as_bytes()).sign(&vendor.key).unwrap();

@@ -93,7 +93,8 @@ pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
 
 fn with_fingerprint(chain: &[Root], trusted: Sha256) -> Result<&Root> {
     chain.iter().find(|root| root.fingerprint() == trusted).ok_or_else(|| {
-        // The bundle's own fingerprint is never shown: a person would paste it, and so trust the stick by its own word.
+        // The bundle's own fingerprint is never shown: a person would paste it, and then trust the stick on its own
+        // word.
         let found = match chain.first() {
             Some(first) => format!("trust/{}.root.json has another one", first.number()),
             None => "the bundle has none".to_owned(),

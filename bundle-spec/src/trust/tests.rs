@@ -162,7 +162,7 @@ fn resigned_root_counts_as_same() {
     let mut other = UnsignedRoot::new(&said).unwrap();
     other.add_signature(one.public().id(), &twin(&one.sign(other.message()).unwrap()));
     let twin = other.finish(Some(&first)).unwrap();
-    // The holder of the stick can make a site pin any of them; bundles with the vendor's own must still be accepted.
+    // The holder of the stick can make a site pin any of them; the vendor's own bundles must still be accepted.
     for pinned in [&second, &surplus, &twin] {
         for carried in [&second, &surplus, &twin] {
             let trusted = walk(&pin(pinned), &[first.clone(), carried.clone()]).unwrap();

@@ -44,7 +44,7 @@ fn configuration(subnet: &str, leases: &str) -> Option<Value> {
     let networks: Vec<IpRange> =
         field("FLANNEL_NETWORK")?.split(',').map(|range| range.parse().ok()).collect::<Option<_>>()?;
     let mtu: u32 = field("FLANNEL_MTU")?.parse().ok()?;
-    // The subnet's first host address, which is the bridge's, with the prefix.
+    // The bridge's address, which is the subnet's first host address, with the prefix.
     let (gateway, prefix) = field("FLANNEL_SUBNET")?.split_once('/')?;
     let gateway: IpAddr = gateway.parse().ok()?;
     let prefix: u8 = prefix.parse().ok()?;

@@ -145,10 +145,10 @@ mod tests {
             (2037, installed, Plausibility::Ahead(at(2027) + LONGEST_SILENCE)),
             // The agent or a person has seen it.
             (2037, Evidence { seen: Some(at(2037)), ..installed }, Plausibility::Plausible),
-            // The clock was ahead for one boot; the right time must not count as behind.
+            // The clock was ahead for one boot; afterwards, the correct time must not count as behind.
             (2027, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Reset(at(2030))),
             (2027, Evidence { seen: Some(at(2027) + CORRECTION), ..installed }, Plausibility::Plausible),
-            // A time before the authority has priority.
+            // A time before the certificate authority takes precedence.
             (2015, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Behind(at(2026))),
             (2047, Evidence { seen: Some(at(2047)), ..installed }, Plausibility::Ahead(at(2046))),
             (1970, Evidence::default(), Plausibility::Plausible),
@@ -190,7 +190,7 @@ mod tests {
         );
         assert!(reset.error(earlier, &paths).is_none());
         assert!(reset.note(earlier, &paths).unwrap().contains("`touch "), "{reset:?}");
-        // `touch` under the earlier clock. A journal from before does not contradict the person.
+        // A person runs `touch` under the earlier clock. An older journal does not override that.
         durable::create_folder(&paths.journal()).unwrap();
         durable::write_file(&paths.journal().join("000001-install.journal"), b"", 0o600).unwrap();
         let confirmed = std::fs::FileTimes::new().set_modified(earlier.into());

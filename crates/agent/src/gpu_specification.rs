@@ -71,7 +71,7 @@ impl Tools {
     fn run(&self, arguments: &[&str]) -> Result<Vec<u8>, StepError> {
         let hook = format!("--nvidia-cdi-hook-path={}", self.hook.display());
         let mut command = Command::new(&self.generator);
-        // Only errors are kept of its messages: warnings about features that a driver lacks may exceed the limit.
+        // Only its error messages are kept: warnings about features that a driver lacks may exceed the limit.
         command.args(arguments).env_clear().env("PATH", PATH).env("NVIDIA_CTK_QUIET", "true");
         if arguments == GENERATE {
             command.arg(hook);
@@ -211,7 +211,7 @@ impl GpuSpecification {
         if is_idle {
             return None;
         }
-        // Some time after a failure, it is written again from the same inputs.
+        // Some time after a failure, the specification is written again from the same inputs.
         let last = self.last.clone().filter(|_| waits || self.again.is_none());
         let paths = paths.clone();
         self.running = Some(std::thread::spawn(move || LookResult::now(&paths, last.as_ref())));

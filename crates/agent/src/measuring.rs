@@ -67,8 +67,8 @@ impl Measurement {
                 return None;
             }
             Ok(None) => {
-                // A process that waits for a disk does not end even now, so it is not waited for: a later look finds
-                // its end.
+                // A process in an uninterruptible disk wait does not end even now, so it is not awaited: a later look
+                // reaps it.
                 let killed = child.kill();
                 let how = killed.map_or_else(|error| format!(", and cannot be killed: {error}"), |()| String::new());
                 self.running = Some((child, begun));

@@ -90,7 +90,7 @@ impl PacketFilter {
 
     /// Checks the tables, and restarts the program of each that is missing.
     pub fn tend(&mut self, pods: &Pods<'_>) -> Result<(), StepError> {
-        // This precedes the look, so that no later deletion is missed.
+        // This precedes the check, so that no later deletion is missed.
         self.notices = self.deletions.notices();
         let failed = |error: std::io::Error| {
             StepError::new(codes::FILTER_UNREADABLE, "cannot read the packet filter's tables").because(error)
@@ -98,7 +98,7 @@ impl PacketFilter {
         let chains = netlink::chains().map_err(failed)?;
         let deletions = &self.deletions;
         let tended = self.tables.iter_mut().map(|watched| watched.tend(&chains, deletions, pods));
-        // All tables are tended, whatever the result for the others.
+        // Every table is maintained, even if another one fails.
         tended.collect::<Vec<_>>().into_iter().collect()
     }
 }
@@ -188,7 +188,8 @@ impl WatchedTable {
             self.writer = None;
             return Verdict::Restart;
         }
-        // It may take any time: after a boot, a slow machine needs minutes, and a restart would start them over.
+        // The first write may take arbitrarily long: after a boot, a slow machine needs minutes, and a restart would
+        // begin again.
         if look == Look::Unwritten {
             return Verdict::Fine;
         }

@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(pods.restarts(UID), Some(0));
         logs(&paths, &["kube-proxy/11.log", "kube-proxy/2.log"]);
         assert_eq!(pods.restarts(UID), Some(11));
-        // This test is young, and not in a pod.
+        // This test has just started, and runs outside any pod.
         let this = ProcessId::of(i32::try_from(std::process::id()).unwrap()).unwrap();
         assert!(!pods.restarts_at_once(this));
     }

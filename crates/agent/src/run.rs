@@ -99,7 +99,7 @@ impl<'a> Agent<'a> {
             if let Some(written) = self.gpu_specification.tend(self.paths, Instant::now()) {
                 self.concerns.note(written, "containers do not get the GPUs of this host");
             }
-            // Nothing that runs depends on it, as with trusted time.
+            // Like trusted time, this is not needed by anything that runs.
             if let Some(measured) = self.measuring.tend(self.paths, Instant::now()) {
                 self.concerns.note(measured, "the use of the license is not measured");
             }

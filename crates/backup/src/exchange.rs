@@ -42,7 +42,7 @@ impl Repository {
         let mut listed = key_files::listed(self.store())?;
         if !key_files::of_keys(self.store(), &former, &listed)?.is_empty() {
             let change = Change::begin(self)?;
-            // The own key must be complete before the last other access is removed.
+            // The new key's files must be complete before the last other access is removed.
             self.write_files_of(self.key())?;
             listed = key_files::listed(self.store())?;
             for file in key_files::of_keys(self.store(), &former, &listed)? {

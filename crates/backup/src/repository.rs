@@ -113,7 +113,7 @@ impl Repository {
 
     /// Writes a config, and opens the repository with it.
     fn write_config(&self, view: &Arc<Folder>) -> Result<OpenRepository, Box<rustic_core::RusticError>> {
-        // The pack size does not grow with the repository, so memory does not either.
+        // The pack size does not grow with the repository, so memory use does not either.
         let config = ConfigOptions::default().set_datapack_size(PACK_SIZE).set_datapack_growfactor(0_u32);
         let config = config.set_treepack_growfactor(0_u32).set_chunk_size(PIECE_SIZE);
         let config = config.set_chunk_min_size(LEAST_PIECE_SIZE).set_chunk_max_size(LARGEST_PIECE_SIZE);

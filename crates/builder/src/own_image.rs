@@ -216,7 +216,7 @@ fn image(
     }
     check_installer(program, platform)?;
     let bytes = fs_err::read(program).map_err(missing)?;
-    // The file may have changed since its digest was taken: the digest of the packed bytes is the one that is valid.
+    // The file may have changed since its digest was computed: the digest of the packed bytes is the valid one.
     let digest = Sha256::of(&bytes);
     let layer = layer(recipe, &bytes).map_err(missing)?;
     let layer = store.ingest_bytes(&layer)?;
@@ -334,7 +334,7 @@ mod tests {
         let path = fs_err::canonicalize(folder.path()).unwrap().join("program");
         let store = ContentStore::at(folder.path().join("store"));
         durable::write_file(&path, &program_for_tests(&[(1, b"code")]), 0o755).unwrap();
-        // The digest of another program, as if the file was replaced after its digest was taken.
+        // The digest of another program, as if the file had been replaced after its digest was computed.
         let stale = Sha256([7; 32]);
         Digests::of(&store).remember(&path, stale);
         assert_eq!(Digests::of(&store).program(&path).unwrap().digest, stale);

@@ -140,7 +140,7 @@ impl Cluster {
             };
             let mut is_less = false;
             for conflict in conflicts.iter().filter(|conflict| conflict.manager != FIELD_MANAGER) {
-                // Items of lists move up when an earlier one is left out.
+                // Later items of a list move up when an earlier one is left out.
                 let pointer = pointer_of(&object, &conflict.field);
                 let kept = pointer.filter(|_| {
                     pointer_of(edited.object, &conflict.field).is_some_and(|pointer| edited.stays(&pointer))

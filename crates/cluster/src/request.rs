@@ -83,7 +83,7 @@ async fn exchange(stream: TcpStream, question: &Question) -> Result<Answer, BoxE
 /// Drives a connection while its answer is awaited.
 async fn drive(connection: impl Future<Output = hyper::Result<()>>) -> BoxError {
     match connection.await {
-        // The bytes that were read have not reached the reader yet.
+        // The bytes read from the source have not reached the reader yet.
         Ok(()) => std::future::pending().await,
         Err(error) => error.into(),
     }

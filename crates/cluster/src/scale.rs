@@ -24,7 +24,7 @@ impl Cluster {
         let what = format!("the replicas of {workload}");
         let call = Call { method: Method::GET, path, content_type: "", body: Vec::new(), verb: "read", what: &what };
         match self.attempt(&call) {
-            // An API server omits a zero.
+            // An API server omits a zero count.
             Ok(text) => Ok(Some(wanted_replicas(&parse(&call, &text)?))),
             Err(given_up) => match given_up.failure {
                 Failure::Status(status) if status.code == 404 => Ok(None),

@@ -49,8 +49,7 @@ mod tests {
 
     #[test]
     fn clock_changes_make_nothing_stale() {
-        // The clock was set forward by years since the container started, or set back before its start, both with a
-        // boot in between.
+        // The container started, and then a boot set the clock forward by years, or back to before that start.
         for started_at in ["2001-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {
             let pods = [pod("front", "containerd://one", started_at)];
             assert_eq!(stale_pods(&pods, |id| id == "one"), Vec::<String>::new(), "{started_at}");

@@ -25,7 +25,7 @@ pub fn known_part<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
 
 /// Reads a parsed document without unknown fields; `None` if it does not match `T` even then.
 pub fn without_unknown<T: DeserializeOwned>(mut document: Value) -> Option<T> {
-    // Objects whose field of this name is known to their type.
+    // Objects that have a field of this name in their type.
     let mut known = BTreeSet::new();
     loop {
         match T::deserialize(Node(&document)) {
@@ -44,7 +44,7 @@ fn forget<T: DeserializeOwned>(
 ) -> Option<()> {
     let mut candidates = Vec::new();
     objects_with(document, field, "", &mut candidates);
-    // A name that no type has, tried in one object after the other.
+    // A name that no type has is tried in one object after another.
     let probe = format!("{field}\u{1f}");
     for pointer in candidates {
         let is_known = known.contains(&(pointer.clone(), field.to_owned()));
@@ -269,7 +269,7 @@ mod tests {
         let expected = read(&sample()).unwrap();
         let mut pointers = Vec::new();
         objects(&sample(), "", &mut pointers);
-        // A map accepts any name, and the object around a variant has exactly one.
+        // A map accepts any name, and the object that wraps a variant has exactly one.
         pointers.retain(|pointer| !["/labels", "/kind"].contains(&pointer.as_str()));
         assert_eq!(pointers.len(), 9);
         for field in ["later", "bytes"] {

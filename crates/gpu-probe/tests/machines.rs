@@ -213,7 +213,7 @@ fn inner_process_dies_with_outer() {
         .spawn()
         .expect("runs");
     let inner = wait_for(|| children(outer.id()).first().copied()).expect("it starts the one that asks");
-    // The process may have only just begun: the test waits until it hangs in the library.
+    // The process may have only just started: the test waits until it hangs in the library.
     wait_for(|| std::fs::read_to_string(format!("/proc/{inner}/maps")).ok()?.contains("nvml.so").then_some(()))
         .expect("it loads the library");
     outer.kill().expect("killed");

@@ -97,7 +97,7 @@ pub fn describe(name: &str, text: &str, issued: Timestamp, revocation: u64) -> R
 
 impl Description {
     fn terms(self, issued: Timestamp, revocation: u64) -> Result<Terms, String> {
-        // Whole seconds, so that the signed text has one spelling.
+        // Whole seconds, so that the signed text has a single representation.
         let issued = Timestamp::from_second(issued.as_second()).map_err(|error| error.to_string())?;
         let granted = self.entitlements;
         Ok(Terms {

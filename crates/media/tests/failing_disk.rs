@@ -118,7 +118,7 @@ impl ThinDisk {
     /// Clears the page cache, as a boot does.
     fn reboot(&self) {
         run("umount", &[&self.text("disk")]);
-        // As at a boot: the filesystem's own writes may also be lost.
+        // As at a boot: the filesystem's own metadata writes may also be lost.
         let _ = Command::new("e2fsck").args(["-f", "-y", &self.device]).output().unwrap();
         self.mount();
     }

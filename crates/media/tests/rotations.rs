@@ -92,7 +92,7 @@ fn hundred_rotations_reach_site() {
         assert_eq!(verified.signers().len(), 2);
         pinned = verified.trusted_root().root().clone();
     }
-    // A site that was installed with the first root and not visited since.
+    // A site that was installed with the first root, and has received nothing since.
     let last = read(&path, &chain[0]).expect("a chain from number 1");
     assert_eq!((last.trusted_root().pinned_number(), last.trusted_root().root().number()), (1, 101));
     let typed = TrustAnchor::Fingerprint(chain[0].fingerprint());

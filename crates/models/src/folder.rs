@@ -40,7 +40,7 @@ pub fn models_at(path: &Path) -> Result<Vec<Model>, ModelError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
         files.retain(|file| belongs(&file.path, common));
     } else {
-        // The configuration is beside the file.
+        // The configuration is next to the file.
         files.retain(|file| file.path == "config.json" || file.path == name(path) || belongs(&file.path, common));
     }
     models(common, &files, &Folder(folder.to_owned()))

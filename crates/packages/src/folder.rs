@@ -69,7 +69,7 @@ mod tests {
         for path in ["../secret", outside.to_str().unwrap(), "/proc/self/root"] {
             assert_eq!(number(path), Some(Errno::XDEV.raw_os_error()), "{path}");
         }
-        // The kernel refuses `..` with another number while any file is renamed.
+        // The kernel refuses `..` with a different error number while any file is being renamed.
         let up = number("set/../../secret");
         assert!([Errno::XDEV, Errno::AGAIN].iter().any(|errno| up == Some(errno.raw_os_error())), "{up:?}");
         for path in ["set/link.whl", "set/near.whl", "other/a.whl"] {

@@ -93,7 +93,7 @@ async fn connection(validator: Arc<Validator>, stream: TcpStream) {
     });
     let mut server = http1::Builder::new();
     let server = server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(8 << 10);
-    // A broken connection only concerns the software.
+    // A broken connection concerns only the software at the other end.
     let _broken = server.serve_connection(TokioIo::new(stream), service).await;
 }
 

@@ -117,7 +117,7 @@ impl Validator {
             Err(reason) => {
                 known.failed = Some((Instant::now(), reason));
                 self.look(subject, known);
-                // Time has passed during the question.
+                // Time has passed while the site was asked.
                 let report = kept_report(known, &key, subject).filter(|report| report.state != ReportState::Unknown);
                 let report = report.unwrap_or_else(|| unknown(known, subject));
                 self.write_report(known, report, false)
@@ -251,7 +251,7 @@ mod tests {
         let other = stored_document(folder.path(), "feature-export-all.kept");
         assert_eq!(other["looked"]["at"]["boot"], machine_clocks().boot, "also for what no software requested");
 
-        // A week of other boots later.
+        // Here, a week has passed in other boots.
         aged["looked"]["ageSeconds"] = (7 * 24 * 60 * 60).into();
         validator.folder.write_kept(&subject, &serde_json::from_value(aged).unwrap()).unwrap();
         let next = Validator::new(validator.settings.clone(), Watch::Steady);

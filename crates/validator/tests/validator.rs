@@ -172,7 +172,7 @@ fn init_container_writes_site_answer() {
     assert_eq!(report.answer.unwrap().standing, "none");
     site.set(Manner::Grants);
     site.wait();
-    // At its next start the site is silent: the earlier grant is still valid, and nothing waits.
+    // The site is silent at the next start: the earlier grant is still valid, and nothing waits.
     site.set(Manner::Silent);
     site.reboot();
     assert!(site.wait() < Duration::from_secs(10));

@@ -139,7 +139,7 @@ fn rust(rust: Option<&Rust>, lints: bool) -> Vec<Finding> {
             format!("install Rust {} or newer with rustup: this one came without it", version_text(rust.wanted))
         };
         let what = format!("Rust {} or newer: this one is {}", version_text(rust.wanted), version_text(rust.version));
-        // Other gaps of this toolchain do not matter, because another one replaces it.
+        // Anything else that this toolchain lacks does not matter, because another one replaces it.
         return vec![Finding::of_a_person(what, &[&help])];
     }
     let mut found = Vec::new();

@@ -187,7 +187,7 @@ impl Browser {
     /// Sets the window's size, the media type and the preferred colors.
     pub async fn look(&self, looks: Looks) -> Result<()> {
         let scheme = if looks.is_dark { "dark" } else { "light" };
-        // Without animation: colors that fade would be judged halfway.
+        // Animation is off: colors in mid-fade would be judged.
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },

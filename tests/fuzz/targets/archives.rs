@@ -40,7 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
             let taken = store.read(member.digest, LIMITS.member_bytes).expect("what was taken is in the store");
             assert_eq!(taken.len() as u64, member.size, "a member has another size");
         }
-        // A second time, it comes from the record.
+        // The second time, it comes from the record.
         let again = members(&store, "archive.tar", archive, compression, &WANTED, LIMITS).expect("the record");
         assert_eq!(again.len(), found.len());
     }

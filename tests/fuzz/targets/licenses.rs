@@ -31,7 +31,7 @@ fn issue(text: &str) {
     let Ok(terms) = describe("license.yaml", text, Timestamp::UNIX_EPOCH, 0) else { return };
     let mut unsigned = UnsignedLicense::new(&terms).expect("what was described can be issued");
     unsigned.sign(&VENDOR.key).expect("a signature");
-    // Terms of many names exceed what a file may have.
+    // Terms with many names exceed the maximum size of a file.
     let Ok(sealed) = unsigned.finish(std::slice::from_ref(&VENDOR.root), None) else { return };
     let license = sealed.verify(&VENDOR.anchor()).expect("what was issued is verified");
     assert_eq!(license.terms(), &terms);

@@ -1,7 +1,7 @@
 //! Manifests, indexes and configurations of images, as a registry sends them.
 #![no_main]
 
-// The file and not its crate, which would bring all of HTTP and TLS along, to be built for libFuzzer.
+// The file rather than its crate, because the crate would bring HTTP and TLS into the build for libFuzzer.
 #[allow(dead_code, reason = "not everything in it reads bytes")]
 #[path = "../../../crates/builder/src/manifest.rs"]
 mod manifest;

@@ -14,7 +14,7 @@ use medium::medium_id;
 fuzz_target!(|bytes: &[u8]| {
     let Some(found) = Filesystem::parse(bytes) else { return };
     assert!(!found.id.is_empty() && !found.kind.name().is_empty());
-    // What follows the places that are read changes nothing.
+    // Bytes beyond those that are read change nothing.
     let longer = [bytes, &[0; 512]].concat();
     let again = Filesystem::parse(&longer).expect("what is known stays known with more bytes");
     assert_eq!(again, found, "bytes behind the end changed it");

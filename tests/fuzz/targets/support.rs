@@ -61,7 +61,7 @@ fn carried(bytes: &[u8]) {
 fuzz_target!(|bytes: &[u8]| {
     read(bytes);
     carried(bytes);
-    // libFuzzer finds no checksum of gzip.
+    // libFuzzer cannot guess gzip checksums, so the bytes are compressed here.
     let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
     compressed.write_all(bytes).expect("memory");
     read(&compressed.finish().expect("memory"));

@@ -261,7 +261,7 @@ fn expect_backup_before(engineer: Engineer<'_>) -> Result<()> {
     let versions: Vec<_> = releases["releases"].as_array().into_iter().flatten().map(|one| &one["version"]).collect();
     ensure!(versions == ["1.1.0", "1.0.0"], "the releases are {versions:?}");
     expect_history(engineer)?;
-    // Only the version that made a backup is known to read it.
+    // Only the version that made a backup is known to be able to read it.
     engineer.landfall(&["restore", "--confirm", "any"])?.expect_refusal(
         "restore without a fitting backup",
         "LF4609",

@@ -67,7 +67,7 @@ fn busy_log_leads_to_a_time_within_a_large_backup() -> Result<()> {
     engineer.wait_ready("the install")?;
     machine.run("systemctl stop landfall-log-backup.timer")?;
     fill(&machine)?;
-    // The restore begins with this backup. An earlier one would need the log of the filling as well.
+    // The restore begins with this backup. An earlier one would also replay the log of the fill.
     engineer.landfall(&["backup", "run", "--no-drill"])?.report("the first backup")?;
     let (batches, seen) = write_while(&machine, |enough| back_up(engineer, enough))?;
     engineer.landfall(&["backup", "log"])?.report("backup log")?;

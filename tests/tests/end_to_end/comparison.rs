@@ -50,8 +50,8 @@ impl LandedSite {
             ensure!(said.status.success(), "ctr {what}: {}", said.stderr);
             Ok(said)
         };
-        // The runtime removes unneeded content only later, and that of an interrupted pull after a day, because a lease
-        // holds it. Deleting a lease triggers the removal now.
+        // The runtime removes unneeded content with a delay. A lease holds that of an interrupted pull for a day.
+        // Deleting a lease triggers the removal now.
         let own = ctr("leases create")?.stdout;
         let held = ctr("leases list --quiet")?.stdout;
         for lease in held.split_whitespace().filter(|lease| *lease != own.trim()) {

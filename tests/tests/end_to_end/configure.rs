@@ -157,7 +157,7 @@ fn survives_its_terminal(engineer: Engineer<'_>) -> Result<()> {
     write(machine, "values: {valkey.maxmemory: 72mb}\n")?;
     let run = format!("{STICK}/landfall configure --site {FILE}");
     machine.run(&format!("setsid --fork sh -c 'echo $$ > {PID_FILE}; exec {run}' > /dev/null 2>&1 < /dev/null"))?;
-    // In this step, the unit holds the site; the command has only written the journal.
+    // During this step, the unit operates on the site; the command has only written the journal.
     wait_until("a change that waits for its pod", SELF_LIMIT, || {
         let operation = engineer.status()?["operation"].clone();
         let waits = operation["step"]["id"] == "ready/valkey" && operation["step"]["status"] == "started";

@@ -145,7 +145,8 @@ fn flush_without_the_agent(engineer: Engineer<'_>) -> Result<()> {
     let status = engineer.status()?;
     let reason = status["serviceAddresses"]["reason"].to_string();
     ensure!(status["ready"] == false && reason.contains("does not answer at its service address"), "{status:#}");
-    // The starting agent cannot know that the table existed. Only a recently started program may still write it.
+    // The starting agent cannot know that the table existed. Only a newly started program may still be about to write
+    // it.
     std::thread::sleep(FIRST_WRITE);
     machine.run("systemctl start landfall-agent")?;
     wait_for_services(engineer, AGENT_LIMIT)?;

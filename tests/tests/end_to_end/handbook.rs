@@ -16,7 +16,7 @@ pub(crate) fn expect_to_name_everything(machine: &Machine) -> Result<()> {
     let named: Vec<&str> = named.iter().map(String::as_str).collect();
     // Files in root's home folder belong to the person who follows the page.
     let mut rest = machine.files_since_birth()?.outside(&[&named[..], &["/root"]].concat());
-    // A folder changes with its contents.
+    // A folder's entry changes with its contents.
     rest.changes.retain(|change| !named.iter().any(|path| path.starts_with(&format!("{}/", change.item))));
     ensure!(rest.is_empty(), "docs/OPERATE.md does not name:\n{rest}");
     Ok(())

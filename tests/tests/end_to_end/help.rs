@@ -47,7 +47,7 @@ fn gives_out_a_support_bundle(engineer: Engineer<'_>, program: &Program<'_>) -> 
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("support.tar.gz");
     let (bearer, output) = (format!("Authorization: Bearer {}", program.key), file.display().to_string());
-    // curl uses the later of two limits; a bundle may have 192 MiB.
+    // curl uses the last of several limits; a bundle may have 192 MiB.
     let arguments = ["--max-time", "300", "--header", &bearer, "--output", &output];
     let (code, _) = program.console.ask(machine, &format!("/api/v1/support/{id}"), &arguments)?;
     ensure!(code == 200, "the bundle is answered with {code}");

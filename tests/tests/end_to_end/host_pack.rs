@@ -116,7 +116,7 @@ fn packages_of_a_host_pack_come_before_a_release_and_leave_after_it() -> Result<
     ensure!(report["hostPack"] == "harmless 1.0.0", "{report:#}");
     expect_present(&machine, false)?;
     machine.run(&format!("rm -r {PACK} {CONFIGURATION} /etc/kubernetes"))?;
-    // dpkg keeps a log, locks and the package list from before the last change.
+    // dpkg keeps a log, locks and the previous package list.
     let own = ["/var/log/landfall", "/var/log/dpkg.log", "/var/lib/dpkg"];
     engineer.expect_unchanged("after an uninstall with a host pack", &own)
 }

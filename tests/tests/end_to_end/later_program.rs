@@ -17,7 +17,8 @@ pub(crate) fn copy_later_landfall(folder: &Path) -> Result<PathBuf> {
         let built = built.join(program);
         let bytes = std::fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
         let later = later(bytes).with_context(|| format!("{} cannot become a later program", built.display()))?;
-        // The copy is what runs: a file that this process wrote may still be open for writing in another one's child.
+        // The copy is executed: a file that this process wrote may still be open for writing in a child of another
+        // thread.
         std::fs::write(&built, later).with_context(|| format!("cannot write {}", built.display()))?;
         copy_program(&built, &folder.join(program));
     }

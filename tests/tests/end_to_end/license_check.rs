@@ -184,7 +184,7 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
 fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = bulletin::last_acknowledged(machine)?;
-    // A valid license is not replaced by an invalid one.
+    // An invalid license does not replace a valid one.
     engineer.landfall(&["license", "import", ENDED_LICENSE])?.expect_refusal(
         "import of an ended license",
         "LF4703",

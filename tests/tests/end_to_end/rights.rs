@@ -110,7 +110,7 @@ fn finds_bad_rights(machine: &Machine) -> Result<()> {
         ensure!(!path.is_empty(), "{name} has every right already");
         printer::note(format!("planted {name}: {}", format_path(&path)));
     }
-    // A step of the search is real: the API server allows it.
+    // A step that the search found is real: the API server allows it.
     let account = format!("system:serviceaccount:{PLANTED}:taker");
     let token =
         format!("kubectl --as {account} --namespace kube-system create token clusterrole-aggregation-controller");

@@ -64,7 +64,7 @@ async fn answers_as_its_document_says(console: &Console, report: &str, asking: &
     command.arg("--config-file").arg(workspace::root().join("tests/schemathesis/schemathesis.toml"));
     command.arg("run").arg(workspace::root().join("docs/openapi.json")).args(["--url", &console.origin()]);
     command.arg("--tls-verify").arg(console.certificate()).args(["--header", &format!("Authorization: Bearer {key}")]);
-    // The requests are the same each time, so that a new failure has a new cause.
+    // The requests are the same in each run, so a new failure has a new cause.
     command.args(["--generation-deterministic", "--max-examples", EXAMPLES]);
     command.args(["--no-color", "--continue-on-failure"]);
     command.args(asking.checks.into_iter().flat_map(|checks| ["--checks", checks]));

@@ -86,7 +86,7 @@ async fn hear_one_upgrade(mut console: Console) -> Result<()> {
     let program = Program::begin(&console).await?;
     ensure!(program.listen(FOLLOW, None).await?.is_none(), "there is something to hear before anything runs");
     let taken = listen_together(&console, &program).await?;
-    // Code is not counted, because that of a program built for tests is far larger.
+    // Code is not counted, because the code of a test build is far larger.
     let own = bytes_of(&console, "RssAnon:")?;
     ensure!(own <= LISTENERS_BYTES, "{own} bytes of memory after {LISTENERS} listeners");
     printer::note(format!(
@@ -360,7 +360,8 @@ fn bytes_of(console: &Console, name: &str) -> Result<f64> {
 /// Returns the processor time of the console, in user mode and in the kernel.
 fn processor_time(console: &Console) -> Result<Duration> {
     let stat = console.kernel_file("stat")?;
-    // The preceding name may contain spaces and parentheses. After it, the 12th and 13th fields are the two times.
+    // The name, which precedes the fields, may contain spaces and parentheses. After it, the 12th and 13th fields are
+    // the two times.
     let (_, fields) = stat.rsplit_once(')').context("a process has no name")?;
     let times = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
     let ticks = times.sum::<Result<u64, _>>()?;

@@ -55,7 +55,7 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
     browser.expect("main", "administrator").await?;
     ensure!(browser.count("main table").await? == 0, "a viewer sees the users");
 
-    // The role applies from the next request on.
+    // The new role applies from the next request on.
     administrator.open("/users/vera").await?;
     administrator.choose("#role", "operator").await?;
     administrator.click("form[action='/users/vera/role'] button").await?;
@@ -101,7 +101,7 @@ async fn a_license_is_imported_from_its_file() -> Result<()> {
     .await?;
     browser.click("form[action='/license'] button").await?;
     browser.expect(".notice.good", "The license is imported.").await?;
-    // A form has its own line endings.
+    // A submitted form has its own line endings.
     let imported: Vec<String> =
         console.host.site.facts().licenses.iter().map(|text| text.replace("\r\n", "\n")).collect();
     ensure!(imported == [LICENSE], "the host was sent {imported:?}");

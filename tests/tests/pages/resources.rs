@@ -31,7 +31,7 @@ async fn what_a_component_uses_is_shown_and_what_was_not_measured_is_no_zero() -
         browser.expect("#live", words).await?;
     }
     findings.look(&browser, PAGE, None).await?;
-    // A table that overflows its container can be scrolled with keys.
+    // A table that overflows its container can be scrolled with the keyboard.
     browser.find("#containers-table").await?.focus().await?;
     expect_focus(&browser, "Containers").await?;
     browser.press(TAB).await?;

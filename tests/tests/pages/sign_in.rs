@@ -15,7 +15,7 @@ const REFUSAL: &str = ".notice.bad:not([hidden])[role=alert]";
 async fn the_token_makes_one_administrator() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin(&console).await?;
-    // A visitor who is not signed in is told what to do first.
+    // A visitor who is not signed in is shown what to do first.
     browser.open("/").await?;
     browser.expect_path("/sign-in").await?;
     browser.expect(".notice", "There is no user yet.").await?;

@@ -35,8 +35,8 @@ async fn a_support_bundle_is_collected_and_downloaded_in_the_browser() -> Result
     for words in ["The support bundle is collected", "80 files", "of 3 days", "ada"] {
         browser.expect("#live", words).await?;
     }
-    // A second one within a minute is refused with a reason. This comes immediately, because the rest may take longer
-    // than a minute.
+    // A second request within a minute is refused with a reason. This comes immediately, because the rest may take
+    // longer than a minute.
     browser.click("form[action='/support/collect'] button.main").await?;
     browser.expect("main", "less than a minute ago").await?;
     browser.open("/support").await?;

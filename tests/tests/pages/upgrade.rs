@@ -15,7 +15,7 @@ async fn plan(browser: &Browser) -> Result<()> {
     browser.open("/upgrade").await?;
     browser.click("form[action='/upgrade/look'] button").await?;
     browser.expect("#media + p, #live", "starter 1.2.0").await?;
-    // A stick's texts are shown as text, and an unusable one has its reason.
+    // A stick's texts are shown as plain text, and an unusable stick is shown with its reason.
     browser.expect("#live", "not signed by a key that the root names").await?;
     ensure!(browser.count("#live script").await? == 0, "a name on a stick became a script");
     browser.picture("upgrade").await?;

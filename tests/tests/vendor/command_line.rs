@@ -74,7 +74,7 @@ fn every_command_explains_itself() -> Result<()> {
         // Every option has its explanation on its line or below.
         let long = help(starter, words, "--help")?;
         let lines: Vec<_> = long.text()?.lines().collect();
-        // A hyphen and a space begin a value of an option.
+        // A hyphen followed by a space introduces a possible value, not an option.
         let is_option = |line: &str| line.trim_start().starts_with('-') && !line.trim_start().starts_with("- ");
         for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_option(line)) {
             let explained = line.trim_start().contains("  ")
@@ -264,7 +264,7 @@ fn progress_in_a_pipe_is_plain_lines() -> Result<()> {
     }
     let position = |text: &str| said.find(text).context("not said");
     assert!(position("reading back: ")? < position("its media may be unmounted")?);
-    // The output for scripts is on the other stream, and contains only data.
+    // Output for scripts goes to the other stream, and contains only data.
     assert!(starter.report.is_object());
     Ok(())
 }
@@ -280,7 +280,7 @@ fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
         let shown = Outcome::success(starter.landfall(&["inspect", "--json"]).arg(path))?;
         assert_eq!(shown.json()?, expected, "{}", path.display());
     }
-    // Only the head, as an officer receives it by e-mail.
+    // Only the head, as received by e-mail.
     let folder = starter.scratch()?;
     let alone = folder.path().join("mailed.head");
     std::fs::copy(starter.file(".head")?, &alone)?;
@@ -298,7 +298,7 @@ fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
     let refused = Outcome::of(starter.landfall(&["verify", "--trust", &starter.fingerprint()?]).arg(&alone))?;
     assert_eq!((refused.code, refused.error()), (3, Some("LF1206")), "{}", refused.stderr);
 
-    // A reader that closes the pipe early is not an error.
+    // Closing the pipe early is not an error.
     let mut child =
         starter.landfall(&["inspect"]).arg(starter.stick()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     drop(child.stdout.take());
@@ -447,7 +447,7 @@ fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<(
     let planned = plan(&facts)?;
     assert_eq!(planned.code, 0, "{}", planned.stderr);
     let report = planned.json()?;
-    // Within another document, it has no kind and schema of its own.
+    // Inside another document, it has no kind and schema of its own.
     let mut within = facts.clone();
     within.as_object_mut().context("facts are an object")?.retain(|name, _| name != "kind" && name != "schema");
     assert_eq!(report["facts"], within);
@@ -464,7 +464,7 @@ fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<(
     facts["surprise"] = json!(true);
     let unknown = plan(&facts)?;
     assert_eq!((unknown.code, json_error(&unknown)?["code"].as_str()), (2, Some("LF3021")), "{}", unknown.stderr);
-    // Facts are for planning: an install concerns the machine on which it runs.
+    // Facts are for planning: an install applies to the machine on which it runs.
     let mut install = starter.landfall(&["install", "--trust", &fingerprint, "--facts"]);
     assert_eq!(Outcome::of(install.arg(&file).arg(starter.stick()))?.code, 2);
     Ok(())

@@ -40,7 +40,7 @@ fn a_stick_takes_the_largest_part_and_no_file_of_4_gib() -> Result<()> {
         |name: &str| Outcome::of(Command::new("mcopy").arg("-i").arg(&stick).arg(path(name)).arg(format!("::{name}")));
     let list = || Outcome::success(Command::new("mdir").arg("-i").arg(&stick).arg("::"));
 
-    // mcopy refuses before it writes, but its exit code does not say so. So the stored files are checked.
+    // mcopy refuses before it writes, but its exit code does not show that. So the stored files are checked.
     let refused = copy("large")?;
     assert!(refused.stderr.contains("too big"), "{}", refused.stderr);
     assert!(!list()?.text()?.contains("large"), "{}", list()?.text()?);

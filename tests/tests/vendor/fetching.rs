@@ -162,7 +162,7 @@ fn kill_in_mid_blob(
     for _ in 0..TRIES {
         wait_for_mid_blob(child, vendor.store(), sizes)?;
         vendor.registry().kill()?;
-        // Data that the kernel still holds for the connections arrives; then they break. Meanwhile, a blob may be
+        // Data that the kernel still holds for the connections arrives; then they break. In between, a blob may be
         // completed.
         let there = at_rest(|| partial(vendor.store()))?;
         let cut = in_the_middle(&there, sizes, 1).into_iter().max_by_key(|(_, length)| *length);

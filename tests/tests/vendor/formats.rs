@@ -230,7 +230,7 @@ fn every_blob_that_tar_extracts_has_the_sums_of_the_index() -> Result<()> {
         checked += 1;
     }
     assert_eq!((checked, checked), (blake3.len(), sha256.len()));
-    // The three files with names of their own.
+    // The three files with their own names.
     let root = sums("b3sum", &starter_files(folder.path())?)?;
     for (blob, name) in
         inspection["blobs"].as_array().into_iter().flatten().zip(["landfall", "oci-layout", "index.json"])
@@ -334,7 +334,7 @@ fn a_delta_is_read_by_the_reader_in_python() -> Result<()> {
     assert_eq!(report["leftOutBlobs"], left_out, "{}", accepted.text()?);
     let verified = Outcome::success(starter.landfall(&["--json", "verify", "--trust", &trust]).arg(&path))?.json()?;
     assert_eq!((&verified["leftOutBlobs"], &verified["bytes"]), (&report["leftOutBlobs"], &report["bytes"]));
-    // The last byte before the end blocks.
+    // The last byte before tar's end-of-archive blocks.
     let mut bytes = std::fs::read(&path)?;
     let last = bytes.len() - 1025;
     bytes[last] ^= 1;

@@ -44,7 +44,7 @@ fn blob(store: &Path, digest: &str) -> Result<PathBuf> {
 pub fn unpack(store: &Path, image: &Value, folder: &Path) -> Result<()> {
     for layer in image["layers"].as_array().context("no layers")? {
         let digest = layer["digest"].as_str().context("no digest")?;
-        // Devices need root, and belong to no package.
+        // Creating devices requires root, and no package owns them.
         let mut tar = Command::new("tar");
         tar.args(["--extract", "--no-same-owner", "--delay-directory-restore", "--exclude=dev/*", "--file"]);
         Outcome::success(tar.arg(blob(store, digest)?).arg("--directory").arg(folder))?;

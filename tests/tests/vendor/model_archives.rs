@@ -135,7 +135,7 @@ fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> 
     };
     let refused = build("lying")?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2157")), "{}", refused.stderr);
-    // Neither the archives nor their contents stay.
+    // Neither the archives nor their contents are kept.
     let all = store_files(vendor.store())?;
     let has =
         |digest: &str| all.keys().any(|path| path.to_string_lossy().contains(digest.trim_start_matches("sha256:")));

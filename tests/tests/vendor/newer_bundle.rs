@@ -170,8 +170,8 @@ fn a_bundle_of_the_future_that_carries_no_landfall_is_refused_by_name() -> Resul
 fn a_carried_program_that_knows_no_more_ends_with_the_refusal() -> Result<()> {
     let script = Newer::carrying(b"#!/bin/sh\necho it ran\n".to_vec())?;
     assert_refused("a script", &script.run("install", &script.bundle(), &["--dry-run"])?);
-    // The same `landfall` as the running one, and one with other bytes but the same abilities: the latter is handed the
-    // bundle once.
+    // The same `landfall` as the running one, and one with other bytes but the same abilities: the bundle is handed to
+    // the latter once.
     let mut program = std::fs::read(builds::landfall()?).context("cannot read landfall")?;
     let same = Newer::carrying(program.clone())?;
     let outcome = same.run("install", &same.bundle(), &["--dry-run"])?;

@@ -32,7 +32,7 @@ fn cosign_accepts_the_provenance_of_the_bundle_and_no_other() -> Result<()> {
 
     let mut altered: Value = serde_json::from_slice(&std::fs::read(&envelope)?)?;
     let payload = altered["payload"].as_str().context("no payload")?;
-    // One Base64 letter in the middle of the statement.
+    // One Base64 character in the middle of the statement.
     let (begin, end) = payload.split_at(payload.len() / 2);
     let letter = if end.starts_with('A') { 'B' } else { 'A' };
     altered["payload"] = format!("{begin}{letter}{}", &end[1..]).into();

@@ -24,7 +24,7 @@ fn a_second_build_differs_in_nothing_but_the_ecdsa_signature() -> Result<()> {
     let mut again = starter.rebuild(&output.display().to_string(), &["--part-size", PART_SIZE, "--json"])?;
     let again = Outcome::success(&mut again)?.json()?;
     starter.same_but_for_the_signature(&output, &again)?;
-    // Another time gives another bundle, because the time is part of it.
+    // Another time results in another bundle, because the time is part of it.
     let mut later = starter.rebuild(&folder.path().join("later").display().to_string(), &["--json"])?;
     let later = Outcome::success(later.env("SOURCE_DATE_EPOCH", "1793491201"))?.json()?;
     assert_ne!(later["id"], starter.report["id"]);
@@ -94,7 +94,7 @@ fn the_private_key_and_its_password_are_nowhere_in_what_is_written_or_said() -> 
     let outcome = Outcome::success(command.env("LANDFALL_LOG", "trace"))?;
     let key = String::from_utf8(read(&starter.keys().join("cosign.key"))?)?;
     let body: String = key.lines().filter(|line| !line.starts_with("-----")).collect();
-    // Parts of the key that a copy with other line lengths would still contain.
+    // Parts of the key that would also be in a copy with other line lengths.
     let pieces: Vec<&str> = (0..4).map(|index| &body[index * 64..index * 64 + 32]).collect();
     let mut small = vec![outcome.stdout, outcome.stderr.into_bytes()];
     for entry in output.read_dir()? {

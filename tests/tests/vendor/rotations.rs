@@ -220,7 +220,7 @@ impl<'a> Delivery<'a> {
     /// role, of two keys of another role, or of two that had the role earlier.
     fn expect_refusals(&self) -> Result<()> {
         for role in Role::ALL {
-            // A root document that follows another one is part of a chain, and is refused as such.
+            // A root document that has a predecessor is part of a chain, and is refused as a broken chain.
             let follows = role == Role::Root && self.number > 1;
             let (too_few, foreign) = if follows { (BROKEN, BROKEN) } else { (TOO_FEW, FOREIGN) };
             let own = self.vendor.signers(role, self.number)?;
@@ -306,7 +306,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn roles_with_keys_of_their_own_rotate_a_hundred_times() -> Result<()> {
-    // The time of building the program is not measured.
+    // The time to build the program is not measured.
     let program = builds::landfall()?;
     let begun = Instant::now();
     let vendor = Vendor::begin(program)?;

@@ -167,7 +167,7 @@ fn what_cosign_signed_and_attested_is_verified_and_travels_to_where_cosign_verif
         (&"signature".into(), &Value::from(PROVENANCE))
     );
 
-    // A site that has only the bundle.
+    // A site that has nothing but the bundle.
     let name = built.json()?["files"]
         .as_array()
         .into_iter()

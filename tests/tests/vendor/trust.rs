@@ -124,7 +124,7 @@ fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() ->
     let init = [&["trust", "init", "--output", "roots", "--threshold", "all=2"][..], &all].concat();
     ceremony.landfall(&init)?;
     let first = "roots/1.root.json";
-    // Alice signs where her key is, bob with only cosign. Both hand over files.
+    // Alice signs where her key is, and Bob uses only cosign. Both hand over files.
     ceremony.landfall(&["trust", "sign", first, "--key", "alice/cosign.key", "--detached", "alice.sig"])?;
     ceremony.landfall(&["trust", "show", first, "--message", "1.to-sign"])?;
     let mut bob = Command::new("sh");
@@ -139,7 +139,7 @@ fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() ->
     verify.args(["verify-blob", "--insecure-ignore-tlog=true", "--key", "alice/cosign.pub", "--bundle", "alice.sig"]);
     ceremony.run(verify.arg("1.to-sign"))?;
 
-    // Alice leaves: bob and carol's token sign the next document, with one command.
+    // Alice leaves: Bob and Carol's token sign the next document, with one command.
     ceremony.landfall(&["trust", "rotate", "--roots", "roots", "--remove", "all=alice/cosign.pub"])?;
     let cosign = ceremony.cosign_command();
     let token = Ceremony::token_command();
@@ -196,7 +196,7 @@ fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
         let refused = Outcome::of(&mut build(&[too_few])?)?;
         ensure!(refused.code == 2 && refused.stderr.contains("LF2013") && !stick.exists(), "{}", refused.stderr);
     }
-    // One of them signs twice, which is known only afterwards.
+    // One of them signs twice, which is noticed only afterwards.
     let twice = Outcome::of(&mut build(&[token, token])?)?;
     ensure!(twice.code == 3 && twice.stderr.contains("LF1107"), "one key was enough: {}", twice.stderr);
     let report = Outcome::success(&mut build(&[&cosign, token])?)?.json()?;

@@ -79,7 +79,7 @@ impl ChosenPackages {
     pub fn source(&self, suite: &str) -> Result<Source> {
         match &self.place {
             Place::Security(archive) => {
-                // Packages that are not chosen stay in the suite's version.
+                // Packages that are not selected keep the suite's version.
                 let pin = format!(
                     "--setup-hook=mkdir -p \"$1/etc/apt/preferences.d\" && printf 'Package: *\\nPin: release \
                      l=Debian-Security\\nPin-Priority: 50\\n' > \"$1/{PREFERENCES}\""

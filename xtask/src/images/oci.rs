@@ -182,7 +182,7 @@ fn publish(
         "annotations": {
             "org.opencontainers.image.created": CREATED,
             "org.opencontainers.image.version": version,
-            // Shows everywhere that this is not upstream's own image.
+            // This shows everywhere that it is not upstream's own image.
             "dev.landfall.assembled": "true",
         },
     });

@@ -74,7 +74,7 @@ impl Chart<'_> {
         let render = |is_upgrade| self.rendered_objects(helm, kubectl, &declared, is_upgrade);
         let mut rendered = render(false)?;
         if !declared.repeatable.is_empty() {
-            // A chart that looks up the passwords of its installation is built as for an installation.
+            // A chart that looks up the passwords of an earlier install is built as for a new one.
             let at_upgrade = render(true).unwrap_or_default().into_iter();
             rendered.extend(at_upgrade.filter(|object| declared.repeatable.contains(&title(object))));
         }

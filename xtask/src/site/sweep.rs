@@ -47,7 +47,7 @@ pub fn sweep(cache: &Cache) -> Result<()> {
     for name in names(cache)? {
         let folder = cache.root().join(FOLDER).join(&name);
         let Ok(record) = files::read_json::<Record>(&folder.join(RECORD)) else {
-            // It was created under the lock that is held here, so its creator is dead.
+            // The machine was created under the lock that is held here, so its creator is dead.
             files::remove_folder(&folder)?;
             continue;
         };

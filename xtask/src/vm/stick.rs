@@ -62,7 +62,7 @@ fn write(image: &Path, files: &[PathBuf]) -> Result<()> {
     tool::output(&mut format)?;
     let mut copy = Command::new("mcopy");
     tool::output(copy.arg("-i").arg(image).args(files).arg("::"))?;
-    // The exit code of mcopy does not report a file that it refused.
+    // The exit code of mcopy does not reflect a file that it refused.
     let mut list = Command::new("mdir");
     let listed = tool::output(list.arg("-b").arg("-i").arg(image).arg("::"))?;
     ensure!(listed.lines().count() == files.len(), "the stick does not hold every file:\n{listed}");

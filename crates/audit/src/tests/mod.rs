@@ -323,7 +323,7 @@ fn report_includes_checkpoint_missing_in_export() {
     let report = check(&log.lines(), &on_the_host).unwrap();
     assert_eq!((report.restarts, report.restart.clone()), (1, last.restart.clone()));
     assert_eq!(report.covered, Some(last.clone()));
-    // An export from before the restart: the covering checkpoint is older, and the restart is still reported.
+    // An export made before the restart: the covering checkpoint is older, and the restart is still reported.
     let end = Line::AuditHead { schema: SCHEMA, exported: at(-600), head: signed.heads[8].to_string() };
     let mut lines = signed.lines();
     lines.truncate(9);

@@ -67,7 +67,7 @@ impl Takes {
                     self.add(file, backup.id, Some(backup.time), std::slice::from_ref(name));
                 }
             }
-            // The snapshot's description tells what is below a lost tree.
+            // The snapshot's description lists what a lost tree contained.
             let is_found = |name: &StreamName| files.iter().any(|file| file.name == *name);
             let lost = backup.streams.iter().map(|stream| stream.name.clone()).filter(|name| !is_found(name));
             let lost: Vec<StreamName> = lost.collect();

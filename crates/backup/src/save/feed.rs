@@ -126,7 +126,7 @@ impl Feed<'_> {
         loop {
             let mut piece = Vec::with_capacity(PIECE_BYTES);
             let read = (&mut self.source.reader).take(PIECE_BYTES as u64).read_to_end(&mut piece);
-            // The archiver would fail with it; no tree will name its data of this stream.
+            // The archiver would fail on the error; no tree will refer to the data stored for this stream.
             let failure = read.err().map(|source| FailedStream { name: name.clone(), source });
             hasher.update(&piece);
             size_bytes += piece.len() as u64;

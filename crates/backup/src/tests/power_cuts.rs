@@ -78,7 +78,7 @@ fn cut_name(left: &PowerCutState) -> String {
 }
 
 fn data(day: usize) -> Vec<u8> {
-    // Data that the days share is stored once.
+    // Data that several days share is stored once.
     [random(60, MIB / 2), random(61 + day as u64, MIB / 2)].concat()
 }
 

@@ -21,7 +21,7 @@ fn night(number: usize) -> String {
 }
 
 fn data(number: usize) -> Vec<u8> {
-    // Data that the nights share is stored once.
+    // Data that several nights share is stored once.
     [random(260, MIB), random(261 + number as u64, MIB / 2)].concat()
 }
 

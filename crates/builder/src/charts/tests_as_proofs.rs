@@ -183,7 +183,7 @@ mod tests {
             &["curl", "-f", "a", "b"],
             &["curl", "-f"],
             &[],
-            // These accept any response, that of a redirect, or that to another request.
+            // These accept any response, a redirect's response, or the response to a different request.
             &["curl", "shop:80"],
             &["curl", "-sS", "shop:80"],
             &["curl", "-fL", "shop:80"],

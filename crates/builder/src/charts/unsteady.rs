@@ -286,7 +286,7 @@ fn letters_and_digits(one: &str, other: &str) -> std::result::Result<u32, &'stat
     if !both().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err("is more than random letters and digits, such as a key or an address: a site cannot generate it");
     }
-    // With sixteen or more random letters of both cases, two texts almost never lack one case.
+    // Among sixteen or more random letters of both cases, one case is almost never missing.
     if !both().any(|byte| byte.is_ascii_uppercase()) || !both().any(|byte| byte.is_ascii_lowercase()) {
         return Err("has letters of one case at most, such as hexadecimal digits: a site generates both");
     }

@@ -177,7 +177,7 @@ pub fn linked_program(linker: &str, libraries: &[&str], versions: &[&str]) -> Ve
     }
     dynamic.extend(DT_NULL.to_le_bytes());
     field(&mut dynamic, 0, 8);
-    // One library with all versions: its version, count and name; offset of the versions; no next one.
+    // One library with all versions: its structure version, count and name; offset of the versions; no next entry.
     let mut needed = Vec::new();
     for (value, length) in [(1, 2), (versions.len() as u64, 2), (0, 4), (16, 4), (0, 4)] {
         field(&mut needed, value, length);
@@ -204,7 +204,7 @@ pub fn linked_program(linker: &str, libraries: &[&str], versions: &[&str]) -> Ve
     let at = (bytes.len() as u64).to_le_bytes();
     bytes[40..48].copy_from_slice(&at);
     bytes[58..62].copy_from_slice(&[64, 0, 4, 0]);
-    // Index of the section with the names of sections: the strings start with an empty one.
+    // Index of the section that holds section names: the string table starts with an empty string.
     bytes[62..64].copy_from_slice(&[1, 0]);
     bytes.extend(headers);
     bytes

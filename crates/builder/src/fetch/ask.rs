@@ -140,7 +140,7 @@ impl Client {
         let mut address = self.registries.file(asked.url)?;
         match asked.of {
             RequestTarget::HubList => address.set_query(Some("blobs=true")),
-            // PEP 503: URLs of pages end with `/`.
+            // PEP 503: URLs of project pages end with `/`.
             RequestTarget::Index => address.set_path(&format!("{}/", address.path())),
             // Query strings are part of the signature there.
             RequestTarget::Server

@@ -121,7 +121,7 @@ impl Client {
             return Ok(Ok(match credentials {
                 Credentials::Basic { user, password } if challenge.password => RegistryAuth::Basic(user, password),
                 Credentials::Bearer(token) => RegistryAuth::Bearer(token),
-                // A registry that does not ask for a password does not get one.
+                // A registry that does not ask for a password is not sent one.
                 _ => RegistryAuth::Anonymous,
             }));
         };

@@ -272,7 +272,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let time = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
     let now = text(DATE).and_then(time).unwrap_or_else(Timestamp::now);
-    // A time in the past asks for no wait.
+    // A time in the past means no wait.
     Some(Duration::try_from(time(asked)?.duration_since(now)).unwrap_or_default())
 }
 

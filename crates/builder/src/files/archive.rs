@@ -110,7 +110,7 @@ impl Unpacking<'_> {
             }
             self.entry(entry.map_err(|error| self.unpack_error(error))?)?;
         }
-        // The archive may end before the file: truncation and damage show only at the end of the file.
+        // The tar archive may end before its file does: truncation and damage show only at the end of the file.
         io::copy(&mut limited, &mut io::sink()).map_err(|error| self.unpack_error(error))?;
         Ok(())
     }

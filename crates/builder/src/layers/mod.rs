@@ -90,7 +90,7 @@ fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progr
     if uncounted.is_empty() {
         return Ok(());
     }
-    // Large layers come first, so that a small one ends last.
+    // Large layers start first, so that no large one finishes last.
     uncounted.sort_by_key(|(layer, ..)| std::cmp::Reverse(layer.size));
     let total_bytes = Some(uncounted.iter().map(|(layer, ..)| layer.size).fold(0, u64::saturating_add));
     progress.event(Event::PhaseStarted { phase: "counting layers".into(), total_bytes });

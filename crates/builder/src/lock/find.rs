@@ -53,7 +53,7 @@ impl Lock {
         let latest = matching.iter().copied().find(|entry| is_bare && has_tag(entry, "latest"));
         match (&matching[..], latest) {
             (&[entry], _) | (_, Some(entry)) => Ok(entry),
-            // Several tags of one manifest: the bytes are the same, whichever is taken.
+            // Several tags of one manifest: the bytes are the same for each.
             (&[first, ..], _)
                 if wanted.digest.is_some() && matching.iter().all(|entry| entry.digest() == first.digest()) =>
             {

@@ -255,7 +255,7 @@ mod tests {
         let bench = Bench::new(true, false).await;
         let database = |version| layer(&[("var/lib/dpkg/status", &status(&[("libc6", version), ("zlib1g", "1.3")]))]);
         let (old, old_release) = build_documents(&bench, &[database("2.41-12")]).await;
-        // The new lock pins the present manifest of the tag.
+        // The new lock pins the manifest that the tag points to now.
         bench.write("release/images.lock", crate::pack::tests::lock_text(false).as_bytes(), 0o644);
         let (new, new_release) = build_documents(&bench, &[database("2.41-13")]).await;
         let identity =

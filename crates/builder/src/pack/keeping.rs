@@ -43,7 +43,7 @@ impl<'a> PendingContent<'a> {
         let (of_refused, others): (Vec<_>, Vec<_>) =
             self.contents.iter().partition(|(reference, _)| reference.to_string() == refused);
         let mut forgotten: BTreeSet<Sha256> = of_refused.into_iter().flat_map(|(_, blobs)| blobs).copied().collect();
-        // Content that was derived can be derived again.
+        // Derived content can be derived again.
         forgotten.extend(self.store.arrived_blobs().split_off(self.before));
         for blob in others.into_iter().flat_map(|(_, blobs)| blobs) {
             forgotten.remove(blob);

@@ -297,7 +297,7 @@ fn of_registry(reference: &str, digest: Sha256, architecture: Option<&str>) -> M
 /// Removes repetitions; keeps the first occurrence.
 fn without_repetition(all: impl IntoIterator<Item = Material>) -> Vec<Material> {
     let mut seen = BTreeSet::new();
-    // A map of text to text always converts to JSON, with its names in order.
+    // A map of strings to strings always converts to JSON, with its names in order.
     let json = |material: &Material| serde_json::to_string(material).unwrap_or_default();
     all.into_iter().filter(|material| seen.insert(json(material))).collect()
 }

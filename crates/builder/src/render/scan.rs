@@ -102,7 +102,7 @@ fn suspects(
         found.extend(undeclared_words(text, lock, exempt).into_iter().map(|word| suspect(pointer.clone(), word)));
     }
     for spot in spots(object, fields) {
-        // Marks the image's word as used.
+        // Marks the word as used.
         exempt.covers(&spot.written);
     }
     for (pointer, text) in doubtful(object, fields) {

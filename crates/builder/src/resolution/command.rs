@@ -147,7 +147,7 @@ pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<Lock
     durable::write_file(&output, written.text().as_bytes(), 0o644)?;
     digests.keep()?;
     if output == *path {
-        // Resolving adds lines: errors must name the present ones.
+        // Resolving adds lines, but errors must name the current ones.
         let failures = std::mem::take(&mut resolution.failures).into_iter();
         resolution.failures = failures.map(|error| error.in_rewritten(path, |field| written.line_of(field))).collect();
     }

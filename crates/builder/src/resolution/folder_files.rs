@@ -235,7 +235,7 @@ mod tests {
             assert_eq!(paths, ["model.gguf", "tokenizer/vocab.txt"], "no layer says where the folder is");
         }
 
-        // A change without another size is detected when the file is read; the store still has the pinned content.
+        // A change that preserves the size is detected when the file is read; the store still has the pinned content.
         bench.write("weights/model.gguf", b"changed");
         bench.fetch_paths(&resolution.text, "store").await.expect("from the store");
         let error = bench.fetch_paths(&resolution.text, "third").await.expect_err("refused");

@@ -302,7 +302,7 @@ impl Resolver<'_> {
             .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
         let by = fields.found_by(&entry.reference.value);
         let confirmed = by.is_some();
-        // A digest in an object takes precedence over the tag, whatever the tag names now.
+        // A digest in an object takes precedence over the tag, whatever the tag points to now.
         let asked = by.filter(|by| by.digest.is_some()).unwrap_or_else(|| reference.clone());
         let tagged = self.client.manifest(&asked, self.progress).await?;
         let named = self.platform_digest(&asked, &tagged).await?;

@@ -160,7 +160,7 @@ fn tags_match_packaging_library() {
 
 #[test]
 fn tags_match_pip_order() {
-    // The first tags, and the first of each further group, as `pip debug` prints them.
+    // The first tags, and the first tag of each later group, as `pip debug` prints them.
     let tags = ordered_tags(&target("3.11", "manylinux_2_17_x86_64"));
     assert_eq!(
         tags[..4],
@@ -255,7 +255,7 @@ fn best_wheel_is_chosen() {
         assert_eq!(chosen_wheel(&[sample_file(worse, 1), sample_file(better, 2)]), better);
         assert_eq!(chosen_wheel(&[sample_file(better, 2), sample_file(worse, 1)]), better);
     }
-    // A hash that is not required, another Python, or a yanked file leaves the second best.
+    // Without a required hash, for another Python, or yanked, the best file is skipped, and the second best is chosen.
     let best = "a-1-cp312-cp312-manylinux_2_28_x86_64.whl";
     let other = sample_file("a-1-py3-none-any.whl", 1);
     let unhashed = IndexFile { sha256: None, ..sample_file(best, 0) };

@@ -96,7 +96,7 @@ fn silent_server_is_left_at_limit() {
     let error = cluster.answers(limit).unwrap_err();
     assert_eq!((error.code(), error.is_transient()), (codes::CLUSTER_UNREACHABLE, true), "{error}");
     assert!(with_causes(&error).contains("no answer within"), "{}", with_causes(&error));
-    // The limit covers all requests together, whatever the patience of each.
+    // One limit covers all requests together, whatever each of them would wait.
     let bounded = cluster.within(limit);
     for _ in 0..3 {
         assert_eq!(bounded.call(&call()).unwrap_err().code(), codes::CLUSTER_UNREACHABLE);

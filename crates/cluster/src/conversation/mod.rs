@@ -156,7 +156,7 @@ async fn send(
             break;
         }
     }
-    // Closing the channel here makes the feeder stop.
+    // Dropping the sender here stops the feeder.
     drop(input);
     std::future::pending().await
 }

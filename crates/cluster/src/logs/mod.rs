@@ -110,7 +110,7 @@ impl Cluster {
         selection: &LogSelection,
         listener: &Listener,
     ) -> Result<(), ClusterError> {
-        // An unreachable cluster or missing rights are reported here, with patience.
+        // An unreachable cluster or missing permissions are reported here, after retries.
         self.pods_of_component(inventory)?;
         let client = self.talking().map_err(|error| self.cannot("follow the logs", inventory, error))?;
         let streams = Streams {

@@ -97,7 +97,7 @@ impl Cluster {
         let name = namespace_name(namespace);
         let Some(live) = self.get(&name)? else { return Ok(()) };
         check_is_probe(&name, &live)?;
-        // A namespace waits for its pods, and these for their kubelets.
+        // A namespace waits for its pods, and those wait for their kubelets.
         for pod in self.probe_pods(namespace)? {
             self.delete_probe_pod(namespace, pod["metadata"]["name"].as_str().unwrap_or_default())?;
         }

@@ -60,7 +60,7 @@ impl PodReason {
     pub fn of(pod: &Value) -> Option<Self> {
         let statuses = ["initContainerStatuses", "containerStatuses"];
         let statuses = statuses.iter().filter_map(|field| pod["status"][*field].as_array()).flatten();
-        // A waiting container explains less than the container that it waits for.
+        // A waiting container explains less than the one that it waits for.
         let reasons: Vec<Self> = statuses.filter_map(|status| container_reason(pod, status)).collect();
         let first = |test: fn(&Self) -> bool| reasons.iter().find(|reason| test(reason)).cloned();
         let unschedulable = condition(pod, "PodScheduled")

@@ -57,7 +57,7 @@ pub fn run(command: &mut Command, limits: Limits) -> io::Result<RunEnd> {
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let listened = listen(&mut child, deadline, limits.output_bytes);
-    // The group is killed before its leader is collected: until then, the kernel does not reuse its number.
+    // The group is killed before its leader is reaped: until then, the kernel does not reuse its number.
     kill_group(&child);
     let status = collect(child)?;
     Ok(match (listened?, status) {

@@ -42,7 +42,7 @@ fn zones_in(folder: &Path) -> BTreeMap<String, String> {
     let zones = entries.flatten().filter_map(|entry| {
         let name = entry.file_name().to_string_lossy().strip_suffix(".xml")?.to_owned();
         let text = without(&read(&entry.path()), "<!--", "-->");
-        // Rules have their own sources, which say nothing about the zone.
+        // Rich rules have their own sources, which say nothing about the zone.
         Some((name, without(&text, "<rule", "</rule>")))
     });
     zones.collect()

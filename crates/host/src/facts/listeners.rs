@@ -59,7 +59,7 @@ fn owners(paths: &SitePaths, mut sockets: Sockets) -> Vec<Listener> {
             break;
         }
         let process = paths.host("/proc").join(pid.to_string());
-        // A process may have ended, and another user's shows nothing.
+        // A process may have ended, and another user's process lists no files.
         let Ok(open) = fs_err::read_dir(process.join("fd")) else { continue };
         let links = open.flatten().filter_map(|entry| fs_err::read_link(entry.path()).ok());
         let ports: BTreeSet<u16> = links.filter_map(|link| sockets.remove(&socket(link.to_str()?)?)).collect();

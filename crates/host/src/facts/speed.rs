@@ -145,7 +145,7 @@ fn sync(file: &File, record: &[u8]) -> Option<u64> {
         if begun.elapsed() > WRITING && took.len() >= FEWEST_RECORDS {
             break;
         }
-        // On a disk this slow a few are enough.
+        // On a disk this slow, a few records are enough.
         if begun.elapsed() > 2 * WRITING {
             break;
         }
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn unwritable_folder_has_no_speeds() {
-        // `/proc` has no files of others, and is not a disk.
+        // `/proc` is not a disk, and does not accept files.
         assert_eq!(measure(&SitePaths::below("/proc/self/nothing")), None);
     }
 

@@ -106,7 +106,7 @@ fn of_spec(schema: &Value, spec: &Value) -> String {
 
 #[test]
 fn patterns_follow_go_syntax() {
-    // Months of an AlertmanagerConfig.
+    // The pattern for months in an AlertmanagerConfig.
     let months = r"^((?i)january|february|[1-9]|1[0-2])(?:((:((?i)january|february|[1-9]|1[0-2]))$)|$)";
     let of = |pattern: &str| json!({"type": "object", "properties": {"month": {"type": "string", "pattern": pattern}}});
     for month in ["January:February", "FEBRUARY", "3:12"] {

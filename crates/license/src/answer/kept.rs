@@ -78,7 +78,7 @@ impl KeptAnswer {
             let reason = format!("the site has not answered since {:.0}, and that answer has ended", answer.issued);
             return Ok(Report::unknown(subject.clone(), reason));
         }
-        // It is not certain how long the machine was off, so after a boot the site is asked again.
+        // How long the machine was off is unknown, so after a boot the site is asked again.
         let is_current = now < answer.valid_until && self.received.is_of_this_boot(clocks);
         let state = if is_current { ReportState::Current } else { ReportState::Kept };
         Ok(Report {

@@ -111,7 +111,7 @@ pub struct Answer {
 impl Answer {
     /// Creates the answer of a site at this trusted time, with the site's usable license, if it has one.
     pub fn new(question: &Question, held: Option<(&License, &Standing)>, site: &str, now: Timestamp) -> Self {
-        // Whole seconds, so that the signed text has one spelling.
+        // Whole seconds, so that the signed text has a single representation.
         let issued = Timestamp::from_second(now.as_second()).unwrap_or(now);
         let later = |time: SignedDuration| issued.checked_add(time).unwrap_or(Timestamp::MAX);
         let granting = held.filter(|(license, standing)| standing.permits() && grants(license, &question.subject));

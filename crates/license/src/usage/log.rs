@@ -144,7 +144,7 @@ impl UsageLog {
         let open = |day: Date| (0..=DAYS_OF_SAMPLES).contains(&newest.duration_since(day).as_hours().div_euclid(24));
         let mut closed = 0;
         for run in runs(&self.samples) {
-            // The last run may get more samples.
+            // The last run may still grow.
             let end = closed + run.len();
             if end == self.samples.len() || open(run[0].sample.day()) {
                 break;

@@ -63,8 +63,8 @@ fn hours_become_days_with_peaks() {
     assert_eq!((kept("\"peaks\""), kept("\"counts\"")), (4, 8 * 24), "samples of the last eight days stay");
     assert_eq!(UsageLog::read(log.bytes().as_slice()), log);
     assert_eq!(UsageLog::newest_of(lines.as_bytes()).as_ref(), log.newest());
-    // A day's hash is the same whether it is kept as a day or as samples; so are those of all earlier days in a later
-    // report.
+    // A day has the same hash whether it is kept as a day or as samples, and earlier days keep their hashes in later
+    // reports.
     let later = log_of((0..24 * 20).map(|hour| if hour == 30 { 5 } else { 3 }));
     assert_eq!(later.days()[..11], days[..11]);
 }

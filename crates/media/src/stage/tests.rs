@@ -279,7 +279,7 @@ fn resume_reads_at_most_64_mib() {
 fn resume_reads_only_unsynced_end() {
     let (fixture, store, file) = half_staged();
     let length = file.metadata().unwrap().len();
-    // Old bytes remain where a sync had begun but not ended.
+    // The old bytes remain where a sync had begun but not ended.
     file.write_all_at(&vec![0; 1 << 20], length - (5 << 20)).unwrap();
     drop(file);
     let (media, disk) = stage_rest(&fixture, &store);

@@ -330,7 +330,7 @@ impl ContentStore {
                 return Ok(Some((file, path)));
             }
             if is_here() && named == Some((held.dev(), held.ino())) {
-                // The file was created here without need.
+                // The file was created here unnecessarily.
                 durable::remove_file(&path)?;
             }
         }

@@ -50,8 +50,8 @@ impl ContentStore {
         let Some((file, path)) = self.lock_partial(self.staged_path(payload, blob), &is_here, entry.size)? else {
             return Ok(None);
         };
-        // Bytes that a killed process wrote may be in memory only. If they were synced only after later bytes, a cut
-        // could lose bytes further before the end than the next resume checks.
+        // Bytes that a killed process wrote may be in memory only. If later bytes were synced first, a power cut could
+        // lose earlier bytes than the next resume checks.
         if file.metadata().at("look at", &path)?.len() > 0 {
             write_back(&file, &path)?;
         }

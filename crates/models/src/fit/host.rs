@@ -73,7 +73,7 @@ impl Host {
         let mut groups: BTreeMap<_, GpuGroup> = BTreeMap::new();
         for gpu in usable {
             for (total_bytes, group) in host.groups_of(gpu) {
-                // Drivers reserve slightly different amounts on equal GPUs; the smallest memory decides.
+                // Drivers reserve slightly different amounts on identical GPUs; the smallest amount of memory decides.
                 let size = total_bytes.saturating_add(GROUP_BYTES / 2) / GROUP_BYTES;
                 let key = (group.model.clone(), group.mig_device.clone(), size, group.capability);
                 let add = |known: &mut GpuGroup| {

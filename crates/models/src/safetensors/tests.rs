@@ -190,7 +190,7 @@ proptest! {
         let (header, file_bytes) = safetensors(&tensors);
         let sum: u64 = tensors.iter().map(|(_, _, _, bytes)| bytes).sum();
         prop_assert_eq!(read(&header[..], file_bytes).expect("read").weights.bytes(), sum);
-        // The file must not have one byte of data more or less.
+        // The file must not have a byte of data more or less than declared.
         let more = read(&header[..], file_bytes + 1);
         prop_assert!(matches!(more, Err(HeaderError::Hole { bytes: 1 })), "{more:?}");
         let less = read(&header[..], file_bytes.saturating_sub(1));

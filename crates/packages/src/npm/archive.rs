@@ -48,7 +48,7 @@ pub fn contents(tarball: impl Read) -> Result<Contents, NpmFault> {
         contents.has_shrinkwrap |= path == SHRINKWRAP;
         Ok(ControlFlow::Continue(()))
     })?;
-    // Damage shows only at the end, where the checksum is.
+    // Damage is detected only at the end, where the checksum is.
     io::copy(&mut reader, &mut io::sink())?;
     match count {
         0 => Err(NpmFault::PackageJson("is missing".to_owned())),

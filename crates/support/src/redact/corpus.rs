@@ -409,7 +409,7 @@ const SETTINGS: &str = "# Settings of the database\nlisten_addresses = '*'\nmax_
 fn evidence_stays_readable() {
     let lines: Vec<_> = HARMLESS.lines().collect();
     assert!(lines.len() >= 400, "{}", lines.len());
-    // A Secret with the same lines does not make any of them secret.
+    // A Secret with the same lines does not make any of them sensitive.
     let texts = [SETTINGS.to_owned(), lines.join("\n")];
     for redactor in [redactor_of(&[]), redactor_of(&[SETTINGS])] {
         let changed: Vec<_> =

@@ -47,7 +47,7 @@ pub struct Redactor {
 
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Neither key nor values may reach a log.
+        // Neither the key nor the values may reach a log.
         formatter.debug_struct("Redactor").field("values", &self.canonical.count()).finish_non_exhaustive()
     }
 }

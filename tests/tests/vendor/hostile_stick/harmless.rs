@@ -49,7 +49,7 @@ fn expect_code(what: &str, outcome: &Outcome) -> Result<()> {
     if outcome.code == 0 {
         return Ok(());
     }
-    // A preflight that found blockers has succeeded: its findings are its report.
+    // A preflight that found blockers has succeeded: its findings are the result.
     if what.starts_with("preflight ") && outcome.stderr.is_empty() {
         return expect_findings(what, outcome);
     }

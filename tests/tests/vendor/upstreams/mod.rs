@@ -145,7 +145,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
     let published = published_digests(&lock);
     ensure!(published.len() >= 5, "{published:?}");
 
-    // The lock as it is in this repository: everything on the list is requested, and compared with upstream's published
+    // The lock of this repository, as is: everything on the list is requested, and compared with upstream's published
     // digests.
     let first = case.path("first.lock");
     let refused = Outcome::of(case.lock().arg("--output").arg(&first))?;
@@ -173,7 +173,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
     let arguments = case.vendor.build_arguments(&release(), &case.path("stick"), &["--json"]);
     Outcome::success(case.starter.command(&case.vendor, &arguments).env("HF_TOKEN", TOKEN))?;
     let asked = case.upstream.take_requests()?;
-    // URLs from the index's pages are in the lock by now.
+    // By now, the lock contains URLs from the index's pages.
     list.has_all(&asked, |address| locked.contains(&format!("url: '{address}'")))?;
     ensure!(asked.addresses.iter().any(|address| address.contains("/blobs/")), "no image was fetched");
     case.the_token_stays_with_the_hub()?;

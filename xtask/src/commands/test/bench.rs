@@ -39,7 +39,7 @@ pub(super) fn run() -> Result<()> {
         let mut bench = Command::new(workspace::THIS_PROGRAM);
         let status = bench.args(["bench", "--pairs", "1"]).env(builds::PROGRAM_VARIABLE, landfall).status();
         let status = status.context("cannot start cargo xtask bench")?;
-        // Goals of time are also meant for the release profile. Without the table, this part fails.
+        // Time goals also assume the release profile. Without the table, this part fails.
         ensure!(matches!(status.code(), Some(0 | GOAL_MISSED)), "cargo xtask bench ended with {status}");
         Ok(())
     })?;

@@ -47,7 +47,7 @@ fn judge_console(rows: &[Value]) -> Result<()> {
     let mut exceeded = Vec::new();
     for limit in console::LIMITS {
         let value = bench::figure(row, limit.figure)?;
-        // Only a processor may have had nothing to do.
+        // Zero is plausible only for an idle processor.
         let is_measured = value > 0.0 || (limit.figure == console::IDLE_PROCESSOR && value >= 0.0);
         ensure!(is_measured, "{} was not measured: {value}", limit.figure);
         if value > limit.at_most {

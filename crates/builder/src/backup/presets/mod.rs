@@ -24,7 +24,7 @@ type Renames = &'static [(&'static str, &'static str)];
 const PRESETS: [(&str, &str, Renames); 4] = [
     ("files", include_str!("files.yaml"), &[]),
     ("postgresql", include_str!("postgresql.yaml"), &[]),
-    // Valkey began as a fork of Redis; its programs have names of their own.
+    // Valkey began as a fork of Redis; its programs have different names.
     ("redis", include_str!("valkey.yaml"), &[("valkey-", "redis-"), ("Valkey", "Redis")]),
     ("valkey", include_str!("valkey.yaml"), &[]),
 ];

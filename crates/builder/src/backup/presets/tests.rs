@@ -340,7 +340,7 @@ fn run(folder: &Path, choose: impl Fn(&BackupRule) -> Vec<String>, input: &[u8])
         .stderr(Stdio::piped())
         .spawn()
         .expect("a shell");
-    // A script that does not read its input closes it.
+    // A script that does not read its input may close it.
     let _closed = child.stdin.take().expect("input").write_all(input);
     child.wait_with_output().expect("an end")
 }
@@ -438,7 +438,7 @@ fn changing_files_fail_stream() {
 #[test]
 fn flat_folder_saves_in_linear_time() {
     let volume = tempfile::tempdir().expect("folder");
-    // The names exceed the length of an argument list, and are so many that a quadratic loop would take more than an
+    // The names exceed the length of an argument list, and are numerous enough that a quadratic loop would take over an
     // hour.
     let made = Command::new("sh")
         .args(["-c", "cd \"$0\" && seq -f a-file-with-a-name-of-some-length-%06.0f 100000 | xargs touch"])

@@ -111,7 +111,7 @@ async fn half_range_of_blob_is_refused() {
     let refused = fetch().await.expect_err("half of the rest");
     assert_eq!(refused.code(), codes::RANGE_WRONG, "{refused}");
     assert!(!store.contains(digest(&blob)));
-    // The first part was correct, and the rest is appended to it.
+    // The first part is correct; the rest is appended to it.
     fetch().await.expect("fetched");
     assert_eq!(store.read(digest(&blob), u64::MAX).expect("stored"), blob);
 }

@@ -207,7 +207,7 @@ async fn registry_wait_is_bounded() {
         let fault = || [Fault::Wait(wait.0, wait.1)];
         let registry = Registry::start(|faults| {
             faults.on_manifests(fault());
-            // Only requests with a token learn the wait.
+            // Only requests with a token are told to wait.
             faults.ask_for_token("http://SELF/token");
         })
         .await;

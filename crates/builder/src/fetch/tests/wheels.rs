@@ -98,7 +98,7 @@ async fn registries_file_supplies_package_index() {
     assert_eq!(case.bench.requested_paths(), ["/simple/bard/", "/simple/lyre/"]);
     let (bard, _) = &case.wheels[0];
     assert!(resolution.text.contains(&format!("url: '{server}/files/{bard}'")), "{}", resolution.text);
-    // Hashes are authoritative, not the index: another one makes no pin stale.
+    // Hashes are authoritative, and the index is not: another index makes no pin stale.
     assert!(resolution.text.contains("resolved: 'requirements.txt, Python 3.12 on"), "{}", resolution.text);
     let again = case.bench.resolve(&resolution.text).await;
     assert_eq!((again.failures.len(), again.text, case.bench.requested_paths()), (0, resolution.text, Vec::new()));
@@ -315,7 +315,7 @@ async fn changed_wheels_are_refused() {
         assert!(error.to_string().contains("artifacts[0].wheels.pinned.files[0]"), "{error}");
         assert!(!case.bench.store().contains(digest(bytes)));
     }
-    // The index states the hash of a wheel that its server does not have, without a length.
+    // The index states the hash of a wheel that its server lacks, and no length.
     let unsized_case = Case::new();
     let page = format!("<a href=\"/files/{name}#sha256={}\">{name}</a>", digest(bytes).to_hex());
     unsized_case.bench.server.put("/simple/bard/", Resource::Page("text/html", page));

@@ -41,7 +41,7 @@ async fn dynamic_node_program_is_refused() {
     refusals.push(bench.refusal().await);
     insta::assert_snapshot!(refusals.join("\n"));
 
-    // A library outside of glibc.
+    // A library that is not part of glibc.
     let bench = Bench::new(true, false).await;
     let versions = ["GLIBC_2.34"];
     let foreign =

@@ -65,8 +65,7 @@ impl DrillPod<'_> {
         let command = json!(["sleep", self.seconds().to_string()]);
         let container = container::loader(&self.container()?, command);
         let mut pod = self.pod(&container)?;
-        // Nothing in it needs time to end, and `sleep` as the first process of a container ignores the termination
-        // signal.
+        // Nothing in the pod needs time to shut down, and `sleep` as PID 1 ignores the termination signal.
         pod["spec"]["terminationGracePeriodSeconds"] = json!(1);
         Ok(pod)
     }

@@ -77,7 +77,7 @@ proptest! {
         bytes[from..].fill(0);
         let result = decode(&bytes);
         if bytes == whole {
-            // The end was already zero, as the last byte of every 256th checksum is: nothing was lost.
+            // The last byte was already zero, as it is in every 256th checksum: nothing was lost.
             prop_assert_eq!(&result.unwrap().payloads, &payloads);
         } else if last == 0 {
             prop_assert!(is_corrupt(&result));

@@ -107,7 +107,7 @@ fn only_own_answer_is_opened() {
     let long = vec![b' '; ANSWER_BYTES + 1];
     assert!(matches!(SealedAnswer::read(&long), Err(AnswerError::Content(_))));
     assert!(matches!(SealedAnswer::read(b""), Err(AnswerError::Form(_))));
-    // A key of another algorithm under the right key's id, and a second signature beside the right one.
+    // A key of another algorithm under the right key's id, and a second signature next to the right one.
     let text = String::from_utf8(sealed.bytes().to_vec()).unwrap();
     let stranger = other.public().id().to_string();
     let twice = text.replacen("{\"signatures\":{", &format!("{{\"signatures\":{{\"{stranger}\":\"AA==\","), 1);
@@ -193,7 +193,7 @@ fn kept_answer_ends_despite_clock_changes() {
         let dead = |uptime: u64| clocks(begin + seconds(i64::try_from(uptime).unwrap()), &boot, uptime);
         assert_eq!(state(&kept, &dead(day - 60)), ReportState::Kept, "{boot}");
         assert!(kept.look(&dead(day), Watch::Steady));
-        // The state that the next program reads.
+        // The state as the next process reads it.
         kept = serde_json::from_slice(&serde_json::to_vec(&kept).unwrap()).unwrap();
     }
     assert_eq!(state(&kept, &clocks(Timestamp::UNIX_EPOCH, "8", 0)), ReportState::Unknown);

@@ -165,7 +165,7 @@ impl Machine {
         let subject = question("entitlement", "analytics").subject;
         let report = self.now(|machine, clocks| {
             let keeping = machine.keeping.as_mut()?;
-            // The next program reads the stored state.
+            // The next process reads the stored state.
             keeping.kept = serde_json::from_slice(&serde_json::to_vec(&keeping.kept).unwrap()).unwrap();
             Some(keeping.kept.report(FAST.public(), &subject, clocks).expect("no clock makes an answer unreadable"))
         });

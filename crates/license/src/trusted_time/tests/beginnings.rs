@@ -175,7 +175,7 @@ impl Site {
         let end = self.license.terms().grace_ends().unwrap();
         assert!(!found.permits() || least < end, "a day is won: {found:?} at {truth}");
         assert!(found != Standing::Ended || self.most() >= end, "a false lock: {found:?} at {truth}");
-        // If the date is wrong, a right clock reveals it, and `confirm` corrects it.
+        // If the date is wrong, a correct clock reveals it, and `confirm` corrects it.
         let differs = now.duration_since(truth).abs() > DAY;
         assert_eq!(self.time.agreement(truth) != Agreement::Agree, differs, "a right clock shows a wrong date");
         assert!(found.permits() == right.permits() || differs || self.is_near_a_limit(), "{found:?} and {right:?}");

@@ -372,7 +372,7 @@ impl Machine {
         std::fs::create_dir_all(&fakes)?;
         for (name, script) in &self.fakes {
             let path = fakes.join(name);
-            // The later of two fakes of one program is used.
+            // If one program has two fakes, the last one is used.
             write_program(&path, script);
         }
         let mut folders = vec![fakes];
