@@ -76,7 +76,7 @@ impl NamedDigest {
     }
 }
 
-/// A feature that a reader must know to install the bundle.
+/// A feature that a reader must support to install the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
@@ -113,8 +113,8 @@ pub struct Announcement {
 }
 
 impl Announcement {
-    /// Reads the frozen parts and ignores everything else, including the encoding. The bytes must have been signed: an
-    /// unsigned bundle must not make a reader run its program, nor make a person look for some version.
+    /// Reads the frozen parts and ignores everything else, including the encoding. The bytes must have been signed. An
+    /// unsigned bundle must neither make a reader run its program nor make a person look for a particular version.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let name = LANDFALL_DOCUMENT_NAME;
         let value = json::parse(name, bytes, json::Numbers::Any)?;

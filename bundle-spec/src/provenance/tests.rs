@@ -266,7 +266,7 @@ fn envelope_accepts_both_base64_alphabets() {
     assert_eq!(refusal(&mixed, &bundle), "LF1012");
 }
 
-/// The message of provenance is not a document of a bundle, and vice versa.
+/// The message of provenance is not valid as a document of a bundle, and vice versa.
 #[test]
 fn bundle_signature_does_not_cover_provenance() {
     let vendor = vendor();

@@ -25,7 +25,7 @@ impl TrustAnchor {
     }
 }
 
-/// The effective root, and the beginning of its trust.
+/// The effective root, and the start of the chain of trust.
 #[derive(Debug, Clone)]
 pub struct TrustedRoot {
     root: Root,
@@ -56,10 +56,10 @@ impl TrustedRoot {
 }
 
 /// Walks from the anchor along a chain without gaps, and returns the newest root. The chain may begin with any number
-/// that is not above the trusted one, so that a vendor need not carry every root forever.
+/// up to the trusted one, so a vendor need not ship every root forever.
 ///
 /// Every step of the chain is checked, including those before the anchor, so that no byte of it can vary. A chain that
-/// ends before the anchor's number belongs to an older bundle; then the anchor's own keys are effective.
+/// ends before the anchor's number belongs to an older bundle; in that case, the anchor's own keys are effective.
 ///
 /// Documents with the same number must have the same contents, but may carry other valid signatures. The holder of a
 /// stick can omit the signatures above the threshold, and compute a second one from every ECDSA signature. A site that

@@ -9,7 +9,7 @@
 //!   are ignored, as in TUF).
 //!
 //! Later versions may add kinds of keys, roles and fields. Unknown data stays in the signed bytes and has no effect. So
-//! one new key does not make a whole chain unreadable to installers in the field.
+//! one new key does not make a whole chain unreadable for installers in the field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -314,8 +314,8 @@ impl Root {
         }
     }
 
-    /// Checks that the document's own root keys signed it: for document 1, and for one that is trusted for other
-    /// reasons.
+    /// Checks that the document's own root keys signed it: for document 1, and for a document that is already trusted
+    /// on other grounds.
     pub(super) fn verify_own(&self) -> Result<()> {
         self.verify(Role::Root, &self.name, self.message(), &self.signatures()).map(drop)
     }

@@ -1,5 +1,5 @@
 //! Configuration of the bridge network, derived from the subnet file of flannel's daemon. Flannel's own CNI plugin does
-//! the same at every call; writing the result once saves one program on the host.
+//! the same on every call; writing the result once avoids that plugin on the host.
 //!
 //! It sets neither `ipMasq` nor port mappings, which require `nft` or `iptables` on the host. Flannel's daemon
 //! masquerades addresses from its own image, and kube-proxy serves node ports.

@@ -23,9 +23,9 @@ const CORRECTION: SignedDuration = SignedDuration::from_mins(5);
 /// Limits of the clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// Begin of the cluster's authority: the site did not exist before.
+    /// Start of the cluster's certificate authority: the site did not exist before.
     pub authority_begins: Option<Timestamp>,
-    /// End of the cluster's authority: nothing issued later can be valid.
+    /// End of the cluster's certificate authority: nothing issued later can be valid.
     pub authority_ends: Option<Timestamp>,
     /// The newest time that the site has seen.
     pub seen: Option<Timestamp>,
@@ -36,11 +36,12 @@ pub struct Evidence {
 pub enum Plausibility {
     /// No known time contradicts it.
     Plausible,
-    /// It is earlier than this time, the newest that the site has seen: it was set back, or was ahead at that time.
+    /// The clock is earlier than this time, the newest that the site has seen. Either it was set back, or it was ahead
+    /// then.
     Reset(Timestamp),
-    /// It is earlier than a time that has certainly passed.
+    /// The clock is earlier than a time that has certainly passed.
     Behind(Timestamp),
-    /// It is later than this time, the latest plausible one.
+    /// The clock is later than this time, the latest plausible one.
     Ahead(Timestamp),
 }
 
@@ -103,8 +104,8 @@ pub fn evidence(paths: &SitePaths) -> Evidence {
     Evidence { authority_begins, authority_ends, seen: last_seen_time(paths) }
 }
 
-/// Returns the newest time that the site has seen. Journals count only until there is a file for it. A person who
-/// confirms the clock with `touch` is right even if a journal was written while the clock was ahead.
+/// Returns the newest time that the site has seen. Journals count only as long as no file records that time. A person
+/// who confirms the clock with `touch` overrides a journal written while the clock was ahead.
 fn last_seen_time(paths: &SitePaths) -> Option<Timestamp> {
     let journals = fs_err::read_dir(paths.journal()).into_iter().flatten().flatten().map(|entry| entry.path());
     modified_time(&paths.clock()).or_else(|| journals.filter_map(|path| modified_time(&path)).max())

@@ -21,7 +21,7 @@ struct SharedState {
 
 #[derive(Debug, Default)]
 struct Last {
-    /// Time after which nothing is missed; `None` without a listening thread.
+    /// Start of complete knowledge: no later deletion is missed. `None` without a listening thread.
     since: Option<Duration>,
     by_table: BTreeMap<String, Duration>,
     /// Time at which notifications were lost: any table may have been deleted then.
@@ -31,8 +31,8 @@ struct Last {
 }
 
 impl Deletions {
-    /// Listens from now on. Without the kernel's notifications no deletion is ever known: this is logged, and only the
-    /// agent's looks remain.
+    /// Listens from now on. Without the kernel's notifications, no deletion is ever known: this is logged, and only the
+    /// agent's periodic checks remain.
     pub fn listen() -> Self {
         let deletions = Self::default();
         let shared = deletions.clone();

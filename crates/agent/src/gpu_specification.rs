@@ -1,5 +1,6 @@
 //! Access of containers to GPUs: a CDI specification that NVIDIA's own tool derives from its driver's report. Only the
-//! site's containerd reads its folder, which a boot empties. A node pack without that tool gives containers no GPUs.
+//! site's containerd reads its folder, which a boot empties. With a node pack that lacks the tool, containers get no
+//! GPUs.
 //!
 //! Threats: the tool loads the driver's library, which may hang or crash with a broken GPU. Therefore it runs within
 //! limits, and never in the agent's loop. The driver's own files are not read there either, because such reads wait for
@@ -28,11 +29,11 @@ const OUTPUT_BYTES: usize = 4 << 20;
 /// Time between two failed tries: each one with a hanging library may leave a process that the kernel cannot end.
 const AGAIN: Duration = Duration::from_mins(10);
 
-/// `PATH` by which the tool finds `modprobe` and `ldconfig`.
+/// `PATH` in which the tool finds `modprobe` and `ldconfig`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Options with which the tool prints a specification as JSON. A device is named by its UUID and its index. The root is
-/// explicit, because the configuration of another container toolkit on the host may name a different one.
+/// explicit, because another container toolkit's configuration on the host may name a different one.
 const GENERATE: [&str; 7] = [
     "cdi",
     "generate",
@@ -43,8 +44,8 @@ const GENERATE: [&str; 7] = [
     "--device-name-strategy=index",
 ];
 
-/// Options with which the tool loads the driver's further modules and creates their device files. Nothing else does so
-/// before the first CUDA program, and a specification only contains existing files.
+/// Options with which the tool loads the driver's other modules and creates their device files. Otherwise, this would
+/// happen only with the first CUDA program, and a specification only contains existing files.
 const MAKE_FILES: [&str; 4] = ["system", "create-device-nodes", "--control-devices", "--load-kernel-modules"];
 
 /// Folder of NVIDIA's driver, if it is loaded.
@@ -157,7 +158,7 @@ fn write(paths: &SitePaths, source: &Source) -> Result<bool, StepError> {
     Ok(true)
 }
 
-/// A look of the agent: the inputs found, and the result of writing the specification; `None` if nothing had changed.
+/// A check by the agent: the inputs found, and the result of writing the specification; `None` if nothing had changed.
 #[derive(Debug)]
 struct LookResult {
     source: Source,
@@ -183,8 +184,8 @@ pub(crate) struct GpuSpecification {
 }
 
 impl GpuSpecification {
-    /// Looks on its own thread, which writes the specification if something changed. Returns the result of a write;
-    /// `None` without news.
+    /// Checks on a separate thread, which writes the specification if something changed. Returns the result of a
+    /// finished write; `None` if there is none.
     pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Option<Result<bool, StepError>> {
         if let Some(running) = self.running.take() {
             if !running.is_finished() {

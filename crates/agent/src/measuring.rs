@@ -1,4 +1,4 @@
-//! Measurement of the license's usage, each hour, by a separate process: it queries the cluster, for which the agent
+//! Hourly measurement of the license's usage by a separate process, because it queries the cluster, for which the agent
 //! never waits. The agent's log reports what could not be measured.
 
 use std::process::{Child, Command, Stdio};
@@ -30,8 +30,8 @@ impl Measurement {
         Self { next: Instant::now() + SETTLED, running: None }
     }
 
-    /// Checks the running measurement, and begins the next one when it is due on a site with a license. Returns the
-    /// result of a finished one; `None` without news.
+    /// Checks the running measurement, and starts the next one when it is due on a site with a license. Returns the
+    /// result of a finished one; `None` if there is none.
     pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Option<Result<(), StepError>> {
         let news = self.running.take().and_then(|(child, begun)| self.look(paths, child, begun, now));
         let has_license = || paths.license().exists() || paths.license_copy().exists();
@@ -114,7 +114,7 @@ mod tests {
         (root, paths)
     }
 
-    /// Tends until there is news of the running process.
+    /// Tends until the running process has a result.
     fn settle(measuring: &mut Measurement, paths: &SitePaths, now: Instant) -> Option<Result<(), StepError>> {
         loop {
             match measuring.tend(paths, now) {

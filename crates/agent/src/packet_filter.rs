@@ -1,6 +1,6 @@
 //! kube-proxy's and flannel's tables of the packet filter. `flush ruleset`, which a restart of the host's own firewall
-//! runs, deletes them with all tables. Neither program checks: kube-proxy writes when services change, flannel once. A
-//! restarted program rewrites its table.
+//! runs, deletes them along with all other tables. Neither program checks: kube-proxy writes when services change,
+//! flannel once. A restarted program rewrites its table.
 //!
 //! The agent ends the process, and the kubelet restarts it in the same pod, which needs no controller, scheduler or new
 //! network. The kubelet waits longer before each restart; if it would wait, the pod is deleted instead, and its
@@ -20,8 +20,8 @@ use landfall_host::process::{self, ProcessId};
 /// Tables, each with the pod's program that writes it.
 const TABLES: [(&str, &str); 2] = [("kube-proxy", "kube-proxy"), ("flannel-ipv4", "flanneld")];
 
-/// Time that a program older than the agent may lack its table: the agent cannot know whether it has written it. On a
-/// slow machine, each needless restart doubles the time for the next program.
+/// Time that a program older than the agent may lack its table: the agent cannot know whether the program has written
+/// it. On a slow machine, each needless restart doubles the time for the next program.
 const FIRST_WRITE: Duration = Duration::from_mins(1);
 const LONGEST_FIRST_WRITE: Duration = Duration::from_mins(16);
 
@@ -29,7 +29,7 @@ const LONGEST_FIRST_WRITE: Duration = Duration::from_mins(16);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Time that the kubelet may take to end a program whose pod was deleted. Deleting the pod again earlier would only
-/// cost time.
+/// waste time.
 const LEAVES_WITHIN: Duration = Duration::from_secs(30);
 
 /// State of one watched table.
@@ -61,9 +61,11 @@ enum Look {
     InUse,
     /// The table is missing or has no rules; it is unknown whether its program has ever written it.
     Missing,
-    /// The table is not in use, and nothing in it was deleted since its program began, which has yet to write it.
+    /// The table is not in use. Nothing in it was deleted since its program started, so the program has yet to write
+    /// it.
     Unwritten,
-    /// The table is not in use, and something in it was deleted while its program ran, which the agent may have missed.
+    /// The table is not in use. Something in it was deleted while its program ran, or the agent may have missed a
+    /// deletion.
     Deleted,
 }
 
@@ -83,7 +85,7 @@ impl PacketFilter {
         Self { tables, deletions: Deletions::listen(), notices: 0 }
     }
 
-    /// Waits until something was deleted since the last look, or until the time limit. Returns true if something was.
+    /// Waits until something was deleted since the last check, or until the time limit. Returns true if something was.
     pub fn wait(&self, limit: Duration) -> bool {
         self.deletions.wait(self.notices, limit)
     }
@@ -141,7 +143,8 @@ impl WatchedTable {
         }
     }
 
-    /// Restarts a program, in its pod or in another one. If the API server does not answer, the kubelet does it later.
+    /// Restarts a program, in the same pod or in a new one. If the API server does not answer, the kubelet does it
+    /// later.
     fn restart(&mut self, program: ProcessId, pods: &Pods<'_>) -> Result<(), StepError> {
         let (table, name) = (self.table, self.program);
         if pods.restarts_at_once(program) {

@@ -14,7 +14,7 @@ use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;
 use landfall_host::process::{self, ProcessId};
 
-/// Running time after which the kubelet again restarts a container immediately: twice its longest delay.
+/// Run time after which the kubelet again restarts a container immediately: twice its longest delay.
 const DELAY_FORGOTTEN: Duration = Duration::from_mins(10);
 
 /// Pods that run on this host.

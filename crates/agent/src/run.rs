@@ -134,8 +134,8 @@ impl<'a> Agent<'a> {
         self.concerns.unless_fatal(self.packet_filter.tend(&pods), "the packet filter cannot be maintained").map(drop)
     }
 
-    /// Waits for the next tick. Once per tick, it checks the packet filter as soon as something is deleted there:
-    /// kube-proxy itself deletes rules all the time.
+    /// Waits for the next tick. At most once per tick, it checks the packet filter as soon as something is deleted
+    /// there: kube-proxy itself deletes rules all the time.
     fn pause(&mut self) -> Result<(), StepError> {
         let begun = Instant::now();
         if self.packet_filter.wait(TICK) {

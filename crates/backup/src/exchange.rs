@@ -1,9 +1,9 @@
 //! Exchange of one key of a repository for another.
 //!
-//! An exchange has two halves, so that a key held by a person opens the repository at every instant. First the new key
-//! opens it in addition to the former one; once a person has the new key, the former one is shut out. Data is not
-//! re-encrypted, and the master key stays. Anyone who read that with a former key can still read any part of the
-//! repository that they obtain.
+//! An exchange has two halves, so that at every instant, a key that a person holds opens the repository. First the new
+//! key opens it in addition to the previous one; once a person has the new key, the previous one is shut out. Data is
+//! not re-encrypted, and the master key stays. Anyone who read the master key with a previous key can still read any
+//! part of the repository that they obtain.
 
 use crate::change::Change;
 use crate::error::Result;

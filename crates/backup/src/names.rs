@@ -41,7 +41,7 @@ impl StreamName {
         self.0.split('/')
     }
 
-    /// Returns true if the other name would be in a folder of this name.
+    /// Returns true if the other name would be in a folder with this name.
     fn holds(&self, other: &Self) -> bool {
         other.0.strip_prefix(&self.0).is_some_and(|rest| rest.starts_with('/'))
     }

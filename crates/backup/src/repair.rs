@@ -60,8 +60,8 @@ pub fn open_damaged(place: impl Into<Place>, site: Uuid, key: &RepositoryKey) ->
 
 impl Repository {
     /// Reads everything, and repairs as much as possible: rewrites small files, and takes lost data from these copies.
-    /// Data that no copy has no longer counts as stored, so that the next backup stores it again if it still exists.
-    /// All changes are durable on return.
+    /// Data that no copy has no longer counts as stored, so the next backup stores it again if it still exists. All
+    /// changes are durable on return.
     pub fn repair(&self, copies: &[Self], progress: &dyn Progress) -> Result<RepairReport> {
         self.settle(self.repair_all(copies, progress))
     }
@@ -85,7 +85,7 @@ impl Repository {
         Ok(RepairReport { found, healed, lost })
     }
 
-    /// Returns the lost data by backup, as far as it is known without reading packs.
+    /// Returns the lost data by backup, as far as known without reading packs.
     pub fn losses(&self) -> Result<Vec<BackupLoss>> {
         self.settle(self.check_small_files()).map(|found| merge_losses(&found))
     }

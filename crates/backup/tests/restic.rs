@@ -1,4 +1,4 @@
-//! Tests that plain restic reads Landfall's repositories, an exit that needs nothing of Landfall except the key.
+//! Tests that plain restic reads Landfall's repositories: an exit that requires nothing of Landfall except the key.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};

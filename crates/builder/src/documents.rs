@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{BuildError, Place, Result};
 
-/// Parses a YAML file strictly: unknown and repeated keys are refused, errors name the line.
+/// Parses a YAML file strictly: unknown and repeated keys are refused, and errors name the line.
 pub(crate) fn yaml<T: DeserializeOwned>(path: &Path, code: landfall_error_codes::Code) -> Result<T> {
     yaml_text(path, &text(path, code)?, code)
 }

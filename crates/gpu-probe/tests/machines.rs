@@ -1,7 +1,7 @@
 //! Tests of `landfall-gpu` as a program, on machines that trees of files and a library in C simulate.
 //!
-//! Its output is stored in `crates/gpu-facts/testdata/machines`, where the judgments are tested on every target; here the
-//! program must print exactly that. A static program cannot load a library, so these tests are only for glibc.
+//! Its output is stored in `crates/gpu-facts/testdata/machines`, where the judgments are tested on every target; here
+//! the program must print exactly that. A static program cannot load a library, so these tests are only for glibc.
 //! `LANDFALL_KEEP_FACTS=1` rewrites the documents.
 #![cfg(target_env = "gnu")]
 

@@ -35,7 +35,7 @@ pub(super) struct Takes {
     taken: BTreeMap<PathBuf, BTreeMap<BackupId, Streams>>,
 }
 
-/// Placeholder for index files: it is unknown which of them named a blob that none names.
+/// Placeholder for index files: which of them named a blob that is now in no index is unknown.
 const INDEX: &str = "index";
 
 impl Takes {

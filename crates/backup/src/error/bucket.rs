@@ -10,7 +10,7 @@ use landfall_error_codes::{Code, CodedError, codes};
 pub enum Trouble {
     /// The settings name no possible bucket.
     Address,
-    /// The file of the credentials is missing, is accessible to users other than root, or contains something else.
+    /// The credentials file is missing, is accessible to users other than root, or contains something else.
     Credentials,
     /// The server does not answer, or fails.
     Unreachable,

@@ -110,7 +110,7 @@ pub enum BackupError {
         /// The requested ID.
         id: BackupId,
     },
-    /// A backup to be dropped because of its losses has lost nothing.
+    /// A backup was to be dropped because of its losses, but has lost nothing.
     #[error("the backup {id} in {} has lost nothing", folder.display())]
     NotLost {
         /// The folder.

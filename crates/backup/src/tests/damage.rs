@@ -34,7 +34,7 @@ enum Kind {
     Grown,
     /// A block of zeros, as a disk returns for lost data.
     Zeroed,
-    /// Two files of one kind have each other's bytes: each is intact, under the wrong name.
+    /// Two files of one kind have each other's bytes: each is intact, but under the wrong name.
     Swapped,
 }
 

@@ -1,5 +1,5 @@
 //! Backups and their copies on real filesystems, made by a separate process whose power is cut, or whose disk fails, at
-//! any instant. Whatever it reported as stored is stored, and everything listed is intact.
+//! any instant. Everything that it reported as stored is stored, and everything listed is intact.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Tests of rot: random damage to a repository is found the following night, is repaired from a copy, and without one
-//! costs no later backup.
+//! Tests of bit rot: random damage to a repository is found the following night, and is repaired from a copy. Without a
+//! copy, it costs no later backup.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,8 +53,8 @@ fn damage(root: &Path, file: &Path, random: &mut StdRng) -> &'static str {
     }
 }
 
-/// Returns true if the file is reported: a removed key has no known name, and a config is rewritten when a repository
-/// is opened.
+/// Returns true if the file's damage is reported: a removed key has no known name, and a config is rewritten when a
+/// repository is opened.
 fn is_named(found: &[Damage], file: &Path, kind: &str) -> bool {
     let is_it = |one: &Damage| one.file == *file || (kind == "removed" && one.file == Path::new("keys"));
     found.iter().any(is_it)

@@ -1,6 +1,6 @@
 //! Claims that no backup includes, as the vendor declares: caches, and replicas that software restores from others.
 //!
-//! Every claim of a component has a backup rule or such a declaration, so that none is forgotten.
+//! Every claim of a component has a backup rule or such a declaration, so that no claim is forgotten.
 
 use std::collections::BTreeSet;
 

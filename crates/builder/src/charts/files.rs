@@ -66,7 +66,7 @@ impl ChartFiles {
         Self([(path.to_owned(), text.as_bytes().to_vec())].into())
     }
 
-    /// Reads a folder, without Git's files and without those in its `.helmignore`.
+    /// Reads a folder, without Git's files and those in its `.helmignore`.
     pub fn of_folder(folder: &Path, limits: Limits) -> Result<Self> {
         let name = folder.display().to_string();
         let mut unpacking = Unpacking::new(&name, limits);
@@ -203,7 +203,7 @@ impl<'a> Unpacking<'a> {
         Ok(Some((path, bytes)))
     }
 
-    /// Removes the single top folder, which archives of charts have and which is named after the chart.
+    /// Removes the single top-level folder of a chart's archive, which is named after the chart.
     fn without_top_folder(&self, shown: &str, files: BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<String, Vec<u8>>> {
         let top = files.keys().next().and_then(|path| path.split_once('/')).map(|(top, _)| format!("{top}/"));
         let Some(top) = top.filter(|top| files.contains_key(&format!("{top}Chart.yaml"))) else {

@@ -1,4 +1,4 @@
-//! Runs Helm as a child process on the vendor's machine, on a chart that anyone may have written.
+//! Runs Helm as a child process on the vendor's machine, on an untrusted chart.
 //!
 //! Threats: a template may run forever, print without end, or exhaust memory; a JSON Schema of values may refer to a
 //! document elsewhere. Time, output and memory are bounded. Helm gets an empty home folder and no inherited
@@ -19,7 +19,7 @@ use crate::program::Program;
 /// Time limit for the rendering of a chart. Real charts take a second.
 const LONGEST: Duration = Duration::from_mins(2);
 
-/// Maximum size of rendered output, in bytes. Real charts render to a tenth of it.
+/// Maximum size of rendered output, in bytes. Real charts render to at most a tenth of it.
 const OUTPUT_BYTES: u64 = 64 << 20;
 
 /// Bytes of Helm's messages that are read.
@@ -42,7 +42,7 @@ const UNKNOWN_HOOK: &str = "skipping unknown hook";
 const IGNORED_VALUE: [&str; 3] =
     ["cannot overwrite table with non table", "skipping globals because", "returned non-bool value"];
 
-/// Message of a chart that wants the passwords of its install when it is upgraded.
+/// Message of a chart that requires the passwords of its install when it is upgraded.
 const CURRENT_PASSWORDS: &str = "PASSWORDS ERROR";
 
 /// Hint for a chart that renders only for an install.
@@ -209,7 +209,7 @@ fn current_passwords(messages: &str) -> Option<String> {
     ))
 }
 
-/// Escapes Helm's messages for a terminal: they may contain arbitrary text of the chart.
+/// Escapes Helm's messages for a terminal: they may contain arbitrary text from the chart.
 fn escape_messages(messages: &str) -> String {
     let letters = messages.chars().flat_map(|letter| match letter {
         '\n' | '"' | '\'' => vec![letter],

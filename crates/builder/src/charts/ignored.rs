@@ -24,7 +24,7 @@ struct Rule {
     /// True if it ignores what does not match.
     is_negated: bool,
     of_folders_alone: bool,
-    /// True if it compares the whole path rather than the name.
+    /// True if the pattern matches the whole path rather than the name.
     is_path: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Names of a chart's Jobs.
 //!
-//! Kubernetes changes no Job in place, and the next version has other images. Therefore each version of a release has
-//! its own Jobs, with the version in their names. No other object of the chart may refer to a Job by name.
+//! Kubernetes never changes a Job in place, and the next version has other images. Therefore each version of a release
+//! has its own Jobs, with the version in their names. No other object of the chart may refer to a Job by name.
 
 use std::collections::BTreeSet;
 

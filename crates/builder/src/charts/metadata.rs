@@ -39,7 +39,7 @@ impl Metadata {
     }
 
     /// Returns an error if name or version differ from a reference in the lock, because an index or an archive may
-    /// contain any chart. `shown` is its name in messages.
+    /// contain any chart. `shown` is the chart's name in messages.
     pub fn check_reference(&self, shown: &str, reference: &Reference) -> Result<()> {
         let (name, version) = name_and_version(reference);
         let is_version = version.is_empty() || plain(&self.version).replace('_', "+") == plain(&version);

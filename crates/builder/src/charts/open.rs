@@ -238,7 +238,8 @@ async fn bytes(
 
 /// Opens an archive with the checks of a build, so that a lock pins none that a build would refuse.
 ///
-/// Refused are a broken archive, and one of another chart than the entry names. `name` is its name in messages.
+/// A broken archive is refused, as is the archive of a chart other than the entry names. `name` is the chart's name in
+/// messages.
 pub fn open_archive(name: &str, bytes: &[u8], reference: &Reference) -> Result<ChartFiles> {
     let files = ChartFiles::of_archive(name, bytes, Limits::default())?;
     metadata::check(name, &files)?.check_reference(name, reference)?;

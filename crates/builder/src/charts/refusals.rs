@@ -2,7 +2,7 @@
 //!
 //! Otherwise, a person who declares one Secret at a time would need a build for each. The refusal names all of them
 //! with lines that declare them. It also names Secrets that are the same each time: a build would refuse these next,
-//! because they would travel in the clear.
+//! because they would travel unencrypted.
 
 use std::collections::BTreeSet;
 

@@ -6,7 +6,7 @@
 //!
 //! The first Job before the component comes with the objects that all hooks of that time use. The first Job after it is
 //! an object of the component itself. Each further Job is a separate component: a component is ready once its Jobs are
-//! complete. Helm likewise starts a Job only after the previous one has ended. A component that needs the chart's
+//! complete. In Helm, too, a Job starts only after the previous one has ended. A component that needs the chart's
 //! component also needs the last Job after it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,7 +147,7 @@ impl Stages<'_> {
         (first.secrets, first.site_secrets) = (secrets, site_secrets);
     }
 
-    /// Moves declarations about a component's objects to it: a person writes all of them at the chart.
+    /// Moves declarations about a component's objects to it: a person writes all of them in the chart's component.
     fn move_declarations(&mut self, (to, objects): &Stage) {
         let is_here = |kind: &str, name: &str| objects.iter().any(|it| title(&it.object) == format!("{kind}/{name}"));
         let (own, name) = (self.own().name.value.clone(), self.name(*to));
@@ -164,7 +164,7 @@ impl Stages<'_> {
         (stage.references, stage.editable) = (references, editable);
     }
 
-    /// Gives each component the words in its objects that are declared not to be images.
+    /// Gives each component those words declared not to be images that occur in its objects.
     fn share_words<'a>(&mut self, objects: &[SourcedObject], stages: impl Iterator<Item = &'a Stage>) {
         let has = |objects: &[SourcedObject], word: &str| {
             objects.iter().any(|it| has_text(&it.object, &|text| text.contains(word)))

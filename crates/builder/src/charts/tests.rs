@@ -1,5 +1,5 @@
-//! Releases with charts from all kinds of sources. A script replaces Helm, because these tests concern what the builder
-//! does with charts; the tests crate renders with the real Helm.
+//! Releases with charts from all kinds of sources. A script replaces Helm, because these tests concern the builder's
+//! handling of charts; the tests crate renders with the real Helm.
 
 use std::collections::BTreeMap;
 

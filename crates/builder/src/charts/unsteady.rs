@@ -226,11 +226,11 @@ fn chart_secret(one: &SourcedObject, other: &SourcedObject, drawn: &mut Generate
     Ok(found)
 }
 
-/// Tells whether a generated Secret can omit a key.
+/// Returns whether a generated Secret can omit a key.
 type IsPlain<'a> = &'a dyn Fn(&str) -> bool;
 
-/// Returns an error for fields that a generated Secret would not have: labels and annotations that others may use, and
-/// all fields other than name and values.
+/// Returns an error for fields that a generated Secret would lack: labels and annotations that others may use, and
+/// anything beyond name and values.
 fn check_carried_fields(one: &SourcedObject) -> Result<()> {
     let object = &one.object;
     let keys = |pointer| object.pointer(pointer).and_then(Value::as_object).into_iter().flat_map(|map| map.keys());

@@ -47,7 +47,7 @@ pub(crate) fn expand(path: &Path, release: &mut Release) -> Result<()> {
     Ok(())
 }
 
-/// Returns true if a path stays below the folder that it is relative to.
+/// Returns true if a path stays below its base folder.
 fn is_inside(path: &Path) -> bool {
     let mut parts = path.components().filter(|part| *part != Component::CurDir).peekable();
     parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))

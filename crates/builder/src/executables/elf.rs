@@ -33,8 +33,7 @@ const GLIBC_LIBRARIES: [&str; 9] = [
 /// GCC's stack unwinding library, on which glibc packages depend, and the prefix of its symbol versions.
 const UNWINDING: (&str, &str) = ("libgcc_s.so.1", "GCC_");
 
-/// Name that a program with packed relocations has in place of a symbol version, and the glibc version that supports
-/// it.
+/// Entry that stands for packed relocations in a program's symbol versions, and the glibc version that supports them.
 const PACKED_RELOCATIONS: (&str, Glibc) = ("GLIBC_ABI_DT_RELR", Glibc(2, 36));
 
 /// Maximum number of libraries, and of symbol versions, that are read of a program.

@@ -18,7 +18,7 @@ pub(crate) struct Limits {
     pub tries: u32,
     /// Time before the second try; each further one is four times as long.
     pub pause: Duration,
-    /// Limit for all work with the bucket. Data stored by then stays, and the next copy continues.
+    /// Time limit for all work with the bucket. Data stored by then stays, and the next copy continues.
     pub total: Duration,
     /// Validity of a signed address.
     pub signed: Duration,

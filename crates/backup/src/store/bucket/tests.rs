@@ -1,4 +1,4 @@
-//! Tests with servers that fail: each kind of trouble has its code, ends in time, and persists.
+//! Tests with failing servers: each kind of trouble has its code, ends in time, and persists.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -1,5 +1,5 @@
 //! Faults of the disk below a repository, or below its copies, at any call of an operation that changes or checks one.
-//! Each is an error with a code, or heals; reported successes are real, and the other repository loses nothing.
+//! Each is an error with a code, or is repaired; reported successes are real, and the other repository loses nothing.
 
 mod failing;
 
@@ -261,7 +261,7 @@ fn disk_faults_are_reported_and_harmless() {
     }
 }
 
-/// Backups that can still be read are listed; if none can, that is reported.
+/// Backups that can still be read are listed; if none can be read, that is reported.
 #[test]
 fn dead_disk_is_not_listed_empty() {
     let disks = TwoDisks::new();
