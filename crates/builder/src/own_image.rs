@@ -1,5 +1,5 @@
 //! Images of Landfall's own programs: the appliance, which serves the console and package indexes, and the validator,
-//! which checks the license beside software.
+//! which checks the license next to software.
 //!
 //! Each image has one layer with one program and is made here, so that no registry needs to hold it. The result is
 //! reproducible: the same program gives the same image.
@@ -86,7 +86,7 @@ const USER: &str = "65532:65532";
 /// An image in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnImage {
-    /// Pin of the image, as a lock would have it.
+    /// Pin of the image, as a lock would record it.
     pub pin: Pin,
     /// Name of the program in the image.
     pub name: &'static str,
@@ -120,7 +120,7 @@ pub fn is_appliance(reference: &Reference) -> bool {
     find_recipe(reference) == Ok(Some(&APPLIANCE))
 }
 
-/// Returns true if an image that travels under this reference is made here.
+/// Returns true if an image that goes into the bundle under this reference is made here.
 pub fn is_own(reference: &Reference) -> bool {
     recipe(reference).is_some()
 }

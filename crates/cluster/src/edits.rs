@@ -12,7 +12,7 @@ use super::fields::{passes_list, pointer_of, remove};
 use super::labels::{FIELD_MANAGER, is_managed, manager_of};
 use super::{Cluster, ClusterError, FieldConflict, ObjectName};
 
-/// Number of rounds of leaving fields out of one object: each time the API server may name others.
+/// Maximum number of rounds of leaving fields out of one object: each time, the API server may name others.
 const ROUNDS: usize = 20;
 
 /// Treatment, by an apply, of fields that another manager has set to another value.

@@ -21,8 +21,8 @@ use crate::writers::Writers;
 /// Number of backups to keep: the newest of each hour, day, week and month (UTC) that has one, counted back from the
 /// newest. The same applies separately to proven ones. The newest backup, and everything made after the newest proven
 /// one, are always kept. So is the newest proven one of each of the newest two versions (the fact `version`): an
-/// upgrade begins with a backup of the previous version. A backup that lacks streams ([`Backup::lacking`]) counts for
-/// no period and never as proven: it stays until a proven one follows. Log backups are kept for a number of days. With
+/// upgrade begins with the previous version's backup. A backup that lacks streams ([`Backup::lacking`]) counts for no
+/// period and never as proven: it stays until a proven one follows. Log backups are kept for a number of days. With
 /// them are kept the backup from which the oldest of these days begins, and every backup that begins a log (the fact
 /// `begins-log`).
 ///

@@ -137,7 +137,7 @@ fn needs_of<Header: FileHeader<Endian = Endianness>>(
     Ok(sections.needs(beside).unwrap_or(other))
 }
 
-/// Libraries and symbol versions of a program, as its sections state.
+/// Libraries and symbol versions of a program, as its sections state them.
 #[derive(Debug, Default)]
 struct LinkedLibraries {
     libraries: Vec<String>,

@@ -60,11 +60,11 @@ pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
     }
 }
 
-/// Returns an error for a GPU program that cannot run at a site: not a program, for another CPU, or with further
+/// Returns an error for a GPU program that cannot run at a site: not a program, for another CPU, or with other
 /// requirements.
 ///
-/// Allowed are the glibc version that preflight requires of a host, and GCC's library that comes with it. The program
-/// loads the library of the driver, which a static program cannot do.
+/// Allowed are the glibc version that preflight requires of a host, and GCC's library that comes with it. A static
+/// program could not load the driver's library.
 pub fn check_gpu_program(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
     let newest = Glibc::from(GPU_GLIBC);
@@ -84,7 +84,7 @@ pub fn check_gpu_program(path: &Path, platform: &str) -> Result<()> {
     }
 }
 
-/// Returns an error for a file that is not a program, or one for another CPU than the platform's.
+/// Returns an error for a file that is not a program, or that is for a CPU other than the platform's.
 fn check_processor(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
     let machine = machine(path).map_err(|error| refused("cannot be read as a program".to_owned()).because(error))?;

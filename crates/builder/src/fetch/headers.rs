@@ -1,4 +1,4 @@
-//! Headers for file servers and hubs, named in the registries file. A value is a secret from another place: it is in no
+//! Headers for file servers and hubs, named in the registries file. A value is a secret from elsewhere: it is in no
 //! lock, log, error or bundle.
 
 use std::path::{Path, PathBuf};

@@ -156,7 +156,7 @@ impl Client {
         }))
     }
 
-    /// New authentication for a repository that refused the one that was sent.
+    /// New authentication for a repository that refused the previous one.
     async fn reopen(
         &self,
         repository: &Repository,

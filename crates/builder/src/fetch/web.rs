@@ -1,8 +1,8 @@
 //! HTTP for servers of files and tokens: permitted redirects, and the reading and classification of responses.
 //!
-//! Threats: a server, or an attacker in front of it, may redirect to a server without TLS, where anyone can read and
-//! change what is sent, including credentials. It may send another range than the requested one, or answer with more
-//! than fits into memory.
+//! Threats: a server, or an attacker in front of it, may redirect to a server without TLS. Anyone can read and change
+//! what is sent there, including credentials. It may send another range than requested, or answer with more than fits
+//! into memory.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    /// The body, or a failure if the server states another size than the lock.
+    /// The body, or a failure if the server states a size other than the lock's.
     pub(super) fn of_size(self, size: u64) -> std::result::Result<BlobBytes, Failure> {
         match self.total {
             Some(total) if total != size => {
@@ -157,7 +157,7 @@ fn refused_for_tls(error: &reqwest::Error) -> bool {
 
 /// Checks the response to a request for the bytes from `offset`, and opens its body.
 ///
-/// `missing` is the code if the file does not exist. The body may bring almost nothing for at most `longest_stall`.
+/// `missing` is the code if the file does not exist. The body may deliver almost nothing for at most `longest_stall`.
 pub(super) async fn open_body(
     response: Response,
     offset: u64,

@@ -1,8 +1,8 @@
 //! Takes members of an archive into the content store.
 //!
-//! Threats: an archive may contain links, names that lead elsewhere, a member twice, more bytes than any disk holds, or
-//! be truncated. No name in it becomes a path: members are found by exact name, only regular files are taken, and bytes
-//! and members are counted. An archive with a name that leads out of it is refused at once.
+//! Threats: an archive may contain links, names that lead elsewhere, or a member twice. It may have more bytes than any
+//! disk holds, or be truncated. No name in it becomes a path: members are found by exact name, only regular files are
+//! taken, and bytes and members are counted. An archive with a name that leads out of it is refused at once.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -60,7 +60,7 @@ struct RecordedMember {
 
 /// Named members of an archive in the store: from its record if they are in the store, otherwise by unpacking.
 ///
-/// On return they are in the store and synced to disk. `name` is the archive's name in messages.
+/// On return, they are in the store and synced to disk. `name` is the archive's name in messages.
 pub fn members(
     store: &ContentStore,
     name: &str,

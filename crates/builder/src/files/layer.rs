@@ -67,7 +67,7 @@ pub fn limits_of(layer: ExpectedBlob) -> Limits {
 
 /// Files of a layer in the store: from its record if they are in the store, otherwise by unpacking.
 ///
-/// On return they are in the store and synced to disk. `name` is the layer's name in messages.
+/// On return, they are in the store and synced to disk. `name` is the layer's name in messages.
 ///
 /// # Errors
 ///

@@ -32,7 +32,7 @@ pub struct Guess {
     pub namespaces: Vec<String>,
     /// The strictest Pod Security level that its pods satisfy.
     pub pod_security: PodSecurity,
-    /// True for the console, whose image `landfall build` makes.
+    /// True for the console, whose image `landfall build` creates.
     pub is_console: bool,
     /// Images that its objects name, as full references.
     pub images: Vec<Reference>,

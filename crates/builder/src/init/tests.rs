@@ -1,4 +1,4 @@
-//! Tests of `landfall init`. A script replaces kubectl, because these tests concern what is made of rendered objects;
+//! Tests of `landfall init`. A script replaces kubectl, because these tests concern the handling of rendered objects;
 //! the tests crate renders with the real one.
 
 use landfall_error_codes::CodedError as _;

@@ -60,7 +60,7 @@ pub fn facts(
     Err(BuildError::new(codes::LAYER_MISMATCH, what))
 }
 
-/// Counts uncounted layers. Returns an error for an image whose configuration differs from one of its layers.
+/// Counts uncounted layers. Returns an error for an image whose configuration contradicts one of its layers.
 pub fn check_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progress) -> Result<()> {
     count_all(store, images, progress)?;
     for image in images {

@@ -15,7 +15,7 @@ const CHECKED: &str = "  - \
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: license}\nspec:\n  selector: {app: console}\n  \
     ports: [{name: answers, port: 8444, targetPort: 8444}]\n";
 
-/// Two kinds of pods: one with an init container and its own environment, and one that ends.
+/// Two kinds of pods: one with an init container and its own environment, and one that completes.
 const REPORTS: &str = "\
 apiVersion: apps/v1
 kind: Deployment

@@ -38,7 +38,7 @@ pub enum ArchiveOrigin {
 }
 
 impl ArchiveFields {
-    /// Name that the digest is resolved from; if it differs later, the digest is stale.
+    /// Name that the digest was resolved from; if it differs later, the digest is stale.
     pub fn name(&self, reference: &str) -> String {
         match &self.origin {
             ArchiveOrigin::Repository(address) => {

@@ -338,7 +338,7 @@ fn reference(text: &str, refuse: Refuse<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The part of a file that is taken: the whole file under a path, or members of an archive under their own paths.
+/// The part of a file that is used: the whole file under a path, or members of an archive under their own paths.
 fn take(
     url: &FileUrl,
     path: Option<String>,

@@ -35,7 +35,7 @@ pub struct HubFields {
 /// Pins that `landfall lock` found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubPinned {
-    /// Text of the entry at that time; if the entry has another text now, the pins are stale.
+    /// Text of the entry at that time; the pins are stale if it has changed since.
     pub resolved: String,
     /// Commit that the revision named.
     pub commit: Commit,
@@ -99,7 +99,7 @@ impl HubFields {
         format!("{}{}", self.name, self.patterns)
     }
 
-    /// Returns true if the pins were resolved from the present entry and include the digests that a person wrote.
+    /// Returns true if the pins were resolved from the current entry and include the digests that a person wrote.
     pub fn is_confirmed(&self) -> bool {
         let is_confirmed =
             |pinned: &HubPinned| pinned.resolved == self.source() && self.must_have(&pinned.files).is_ok();

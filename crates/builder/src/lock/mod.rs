@@ -65,9 +65,9 @@ pub struct LockDocument {
     pub images: Vec<LockEntry>,
     /// Artifacts: all other content that travels.
     pub artifacts: Vec<LockEntry>,
-    /// Helm charts, which are rendered but do not travel.
+    /// Helm charts, which are rendered but do not go into the bundle.
     pub charts: Vec<LockEntry>,
-    /// Rules that say which images must be signed, and with which keys.
+    /// Rules that state which images must be signed, and with which keys.
     pub signatures: Vec<SignatureRule>,
 }
 
@@ -213,8 +213,8 @@ impl ManifestFields {
         }
     }
 
-    /// Reference that the digest was resolved from: that of the entry, with or without the digest by which an object
-    /// names it.
+    /// Reference that the digest was resolved from: the entry's, with or without the digest by which an object names
+    /// it.
     ///
     /// `None` if the lock records another reference, or none.
     pub(crate) fn found_by(&self, reference: &str) -> Option<Reference> {
@@ -244,7 +244,7 @@ impl LockedFile {
         resolved_from(&self.resolved) == Some(&self.written.value)
     }
 
-    /// Returns true if the digest is binding for the current URL: one that was resolved from another URL is not.
+    /// Returns true if the digest is binding for the current URL: a digest that was resolved from another URL is not.
     pub(crate) fn is_binding(&self) -> bool {
         resolved_from(&self.resolved).is_none() || self.is_confirmed()
     }

@@ -48,8 +48,8 @@ pub struct Contents {
     pub documents: Vec<NewDocument>,
 }
 
-/// Makes the documents from the definition, the bound objects, and the content fetched into the store. Returns an error
-/// for node programs that require more of a host than glibc.
+/// Creates the documents from the definition, the bound objects, and the content fetched into the store. Returns an
+/// error for node programs that require more of a host than glibc.
 pub fn contents(
     definition: &Definition,
     inputs: &Inputs,

@@ -1,4 +1,4 @@
-//! The chain of root documents that travels with every bundle, and the revocation.
+//! The chain of root documents that goes into every bundle, and the revocation.
 
 use std::collections::BTreeSet;
 use std::path::Path;

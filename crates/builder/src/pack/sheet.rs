@@ -172,7 +172,7 @@ impl Sheet<'_> {
         self.signatures_table(page);
     }
 
-    /// Writes the signatures and attestations that travel with images.
+    /// Writes the signatures and attestations that go into the bundle with images.
     fn signatures_table(&self, page: &mut String) {
         let signatures = self.release.signatures.iter().filter(|entry| entry.kind != SignatureKind::Referrers);
         let rows: Vec<_> = signatures.collect();

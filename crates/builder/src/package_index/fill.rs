@@ -27,8 +27,8 @@ struct ServedPackages {
 
 /// Reads the files in the store and writes the lists of each package index into its objects.
 ///
-/// The digest of a list is an argument of the program, so that a changed list restarts the pods and none serves an
-/// older list.
+/// The digest of a list is an argument of the program. So a changed list restarts the pods, and no pod serves an older
+/// list.
 pub fn fill(
     definition: &Definition,
     components: &mut [RenderedComponent],

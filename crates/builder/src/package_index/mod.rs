@@ -1,5 +1,5 @@
-//! Package indexes: components that serve wheels to pip and uv, and npm packages to npm, pnpm and Yarn. For one line of
-//! the release definition, `build` writes their objects and lists ([ADR
+//! Package indexes: components that serve wheels to pip and uv, and npm packages to npm, pnpm and Yarn. From one line
+//! of the release definition, `build` writes their objects and lists ([ADR
 //! 54](../../../docs/adr/0054-a-package-index-serves-what-was-signed.md), [ADR
 //! 61](../../../docs/adr/0061-a-package-index-speaks-npm.md)).
 //!

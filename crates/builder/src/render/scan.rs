@@ -144,7 +144,7 @@ fn refusal(component: &RenderedComponent, written: usize, found: &[(&Value, Susp
     ))
 }
 
-/// Words of a component that are declared not to be images, and which of them occurred.
+/// Words of a component that are declared not to be images, and those of them that occurred.
 struct ExemptWords<'a> {
     words: &'a [Spanned<String>],
     met: Vec<bool>,

@@ -34,7 +34,7 @@ pub struct Spot {
     form: Form,
 }
 
-/// Form in which a field takes the pinned reference.
+/// Form in which a field accepts the pinned reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     /// The whole reference.

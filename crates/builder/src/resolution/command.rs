@@ -112,7 +112,7 @@ pub(super) struct SignedLock {
     pub(super) refused: Option<BuildError>,
 }
 
-/// Programs that render a release, with their present versions.
+/// Programs that render a release, with their current versions.
 pub(super) struct Renderers {
     kubectl: Renderer,
     /// `None` if the release has no charts.

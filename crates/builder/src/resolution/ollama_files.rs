@@ -1,7 +1,7 @@
 //! Resolves models in a local Ollama store: their manifests and all blobs that these name, under the paths of the
 //! store.
 //!
-//! The artifact is therefore itself a store, which Ollama reads where it is mounted. The name of a blob is its digest:
+//! The artifact is therefore itself a store, which Ollama reads where it is mounted. A blob is named after its digest:
 //! a blob with other content is damaged, and is refused before anything is pinned.
 
 use std::path::Path;

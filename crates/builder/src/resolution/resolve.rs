@@ -1,8 +1,7 @@
 //! `landfall lock`: resolves unknown fields of the lock from registries and servers, and checks the known ones.
 //!
 //! An entry records the name from which its digest was resolved, and a digest is never kept for another name. If the
-//! record shows that a person changed the name, the new name is resolved. If there is no record, digest and name must
-//! match.
+//! record shows that a person changed the name, the new name is resolved. Without a record, digest and name must match.
 
 use futures_util::{StreamExt as _, stream};
 use landfall_bundle_spec::Sha256;
@@ -167,7 +166,7 @@ pub(super) async fn answers(
     resolution
 }
 
-/// Replacements that record the present renderers, whatever the lock recorded before.
+/// Replacements that record the current renderers, whatever the lock recorded before.
 fn renderer_fields(lock: &Lock, renderers: &[(Tool, &Renderer)]) -> Vec<Option<Replacement>> {
     let mut fields = Vec::new();
     let mut lacking = Vec::new();
@@ -321,7 +320,7 @@ impl Resolver<'_> {
         self.replacement_outcome(self.fields(entry, fields, &found, asked.to_string()), &entry.reference.value)
     }
 
-    /// Resolves a reference. A digest in it takes precedence over the tag; if it is that of an index, the platform's
+    /// Resolves a reference. A digest in it takes precedence over the tag; if an index has that digest, the platform's
     /// manifest is looked up there.
     pub(super) async fn look_up(self, reference: &Reference) -> Result<ResolvedManifest> {
         let raw = self.client.manifest(reference, self.progress).await?;

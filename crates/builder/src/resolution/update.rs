@@ -1,4 +1,4 @@
-//! `landfall lock --update`: replaces the pins of some entries with upstream's present content. All other text stays
+//! `landfall lock --update`: replaces the pins of some entries with upstream's current content. All other text stays
 //! unchanged, byte for byte.
 
 use std::collections::BTreeSet;

@@ -8,7 +8,7 @@ use super::requirement::{Requirement, WrittenRequirement};
 use super::target::Target;
 use crate::error::{BuildError, Place};
 
-/// Options for pip's search that are ignored: the index in the lock and the hashes decide instead.
+/// Options for pip's search that are ignored: the index in the lock and the hashes take their place.
 const IDLE_OPTIONS: [&str; 11] = [
     "-i",
     "--index-url",

@@ -142,7 +142,7 @@ fn is_merge(event: &Event<'_>) -> bool {
     text == MERGE && (is_tagged || (*style == ScalarStyle::Plain && tag.is_none()))
 }
 
-/// Adds the fields of a map, or of a list of maps, of which earlier ones take precedence.
+/// Adds the fields of a map, or of a list of maps, in which earlier ones take precedence.
 fn merge(value: Value, fields: &mut Map<String, Value>) -> Result<(), String> {
     let maps = if let Value::Array(maps) = value { maps } else { vec![value] };
     for map in maps.into_iter().rev() {

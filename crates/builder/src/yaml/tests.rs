@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Texts, each with the JSON that `sigs.k8s.io/yaml` 1.6 makes of it, or nothing if it refuses the text.
+/// Texts, each with the JSON that `sigs.k8s.io/yaml` 1.6 converts it to, or nothing if it refuses the text.
 const GO: &str = include_str!("go.json");
 
 #[test]

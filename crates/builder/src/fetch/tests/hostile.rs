@@ -6,10 +6,10 @@ use std::time::Instant;
 use super::*;
 use crate::file_url::FileUrl;
 
-/// Less than the silence of a server, but more than its responses take.
+/// Less than the longest allowed silence of a server, but more than its responses take.
 const STALL: Duration = Duration::from_millis(400);
 
-/// Time for three tries with full waits, plus a margin for a busy machine; far less than the servers would continue.
+/// Time for three attempts with full waits, plus a margin for a busy machine; far less than the servers would continue.
 const SOON: Duration = Duration::from_secs(10);
 
 fn impatient() -> Client {

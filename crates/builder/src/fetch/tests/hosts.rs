@@ -83,7 +83,7 @@ async fn proxy(server: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     (address, asked)
 }
 
-/// A registry and file server, behind TLS, behind a proxy.
+/// A registry and file server, behind TLS and a proxy.
 struct World {
     registry: Registry,
     proxy: SocketAddr,

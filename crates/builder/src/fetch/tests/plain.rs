@@ -64,8 +64,8 @@ async fn redirect_target_gets_no_credentials() {
     }
 }
 
-/// The target of a redirect may also ask for credentials, but its challenge is not one of the registry, which alone
-/// receives the user's credentials.
+/// The target of a redirect may also ask for credentials, but its challenge is not the registry's, and only the
+/// registry receives the user's credentials.
 #[tokio::test]
 async fn redirect_target_is_not_asked_for_tokens() {
     for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {

@@ -1,5 +1,5 @@
-//! Sets of wheels of a `uv.lock` through lock and fetch: URLs in the file, an index in their place, and the travelling
-//! files.
+//! Sets of wheels of a `uv.lock` through lock and fetch. Covers URLs in the file, an index in their place, and the
+//! files that go into the bundle.
 
 use landfall_packages::sample;
 use serde_json::json;

@@ -153,7 +153,7 @@ async fn unknown_host_is_given_up_soon() {
     assert!(notes.all().len() <= 2, "{:?}", notes.all());
 }
 
-/// A status, the requested wait, and its seconds if Landfall waits.
+/// A status, the requested wait, and that wait in seconds if Landfall honors it.
 const WAITS: [(u16, &str, Option<u64>); 4] = [
     (429, "1", Some(1)),
     (503, "Sun, 06 Nov 1994 08:49:38 GMT", Some(1)),

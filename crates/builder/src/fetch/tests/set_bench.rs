@@ -1,4 +1,4 @@
-//! A package server, and a folder with a lock that names a package set of it.
+//! A package server, and a folder with a lock that names a package set on it.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Complete builds of a small release. Registry and kubectl are small programs here, because these tests concern what
-//! the builder makes of their output; the tests crate uses the real ones.
+//! Complete builds of a small release. Small programs replace the registry and kubectl, because these tests concern the
+//! builder's handling of their output; the tests crate uses the real ones.
 
 mod changes;
 mod files;

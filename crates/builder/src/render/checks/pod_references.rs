@@ -164,7 +164,7 @@ pub(crate) struct NeededObject {
     pub key: Option<String>,
 }
 
-/// Everything that a pod names, except claims made for it and objects that exist in every namespace.
+/// Everything that a pod names, except claims created for it and objects that exist in every namespace.
 pub(crate) fn needed_objects(pod: &Pod<'_>) -> Vec<NeededObject> {
     let is_made = |named: &NamedObject<'_>| {
         EVERYWHERE.contains(&(named.kind, named.name))

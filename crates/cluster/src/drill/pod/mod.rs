@@ -120,8 +120,8 @@ impl DrillPod<'_> {
         })
     }
 
-    /// Returns the template's container. In a drill it reserves next to nothing: a busy machine must be able to prove
-    /// its backups.
+    /// Returns the template's container. In a drill, it reserves next to nothing: even a busy machine must be able to
+    /// prove its backups.
     fn container(&self) -> Result<Value, ClusterError> {
         let mut container = self.template_container()?.clone();
         if !self.is_beside() {
