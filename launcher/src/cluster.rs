@@ -51,7 +51,7 @@ impl NoCluster {
 }
 
 impl Drop for NoCluster {
-    /// Keeps folders in which packages have placed files since.
+    /// Keeps folders in which packages have placed files in the meantime.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.file);
         for folder in self.made.iter().rev() {

@@ -1,4 +1,4 @@
-//! Facts about a machine. They contain no decisions, and a test can invent any of them.
+//! Facts about a machine. They contain no decisions, and a test can make them up.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

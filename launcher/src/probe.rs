@@ -1,5 +1,5 @@
-//! Sends a small request to each package source, through the source's own client. The client's own configuration of
-//! mirrors, proxies and credentials thus applies.
+//! Sends a small request to each package source through the source's own client, and thus with the client's
+//! configuration of mirrors, proxies and credentials.
 
 use std::fs;
 use std::path::Path;

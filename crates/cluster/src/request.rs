@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use super::no_answer::NoAnswer;
 use super::output::{Beginning, Output};
 
-/// Longest wait for a connection. A Service without ready pods may drop the connection attempt, which the kernel would
+/// Maximum wait for a connection. A Service without ready pods may drop the connection attempt, which the kernel would
 /// repeat only after many seconds.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 

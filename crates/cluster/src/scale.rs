@@ -50,7 +50,7 @@ impl Cluster {
 
     /// Waits until no pod of a namespace that matches a label selector (empty for all) can still write: each is gone or
     /// has ended permanently. Pods of jobs are ignored, because a migration may carry its database's labels, and waits
-    /// for it. A remaining pod is [`ClusterError::NotDeleted`].
+    /// for the database. A remaining pod is [`ClusterError::NotDeleted`].
     pub fn wait_for_no_pods(&self, namespace: &str, labels: &str, limit: Duration) -> Result<(), ClusterError> {
         let kind = self.resource("v1", "Pod")?;
         let begun = Instant::now();
@@ -80,7 +80,7 @@ fn is_of_job(pod: &Value) -> bool {
 }
 
 /// Returns true if all containers of a pod have ended and none will restart. Such a pod may remain indefinitely: an
-/// evicted one is only deleted with its workload.
+/// evicted one is deleted only with its workload.
 fn has_ended(pod: &Value) -> bool {
     matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }

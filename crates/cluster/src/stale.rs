@@ -1,12 +1,12 @@
 //! Stale reports of the API server from before the machine's boot.
 //!
-//! After a power cut it returns the earlier conditions: every pod counts as running until the kubelet has looked. A
-//! container that is reported as running, but that the runtime has not started since this boot, does not run.
+//! After a power cut, it returns the earlier conditions: every pod counts as running until the kubelet has checked it.
+//! A container that is reported as running, but that the runtime has not started since this boot, does not run.
 //!
-//! Times decide nothing here, whatever their clock. The kernel computes the boot time from the current clock, so a
-//! clock set forward makes every running container look older than the machine. A time recorded at boot would do the
-//! same to every container that starts after the clock was set back. The runtime gives each start of a container its
-//! own ID, and keeps its state in a folder that the next boot empties. That holds under any clock.
+//! The check relies on no clock. The kernel computes the boot time from the current clock, so a clock set forward makes
+//! every running container look older than the machine. A time recorded at boot would do the same to every container
+//! that starts after the clock was set back. The runtime gives each start of a container its own ID, and keeps its
+//! state in a folder that the next boot empties. That holds under any clock.
 
 use serde_json::Value;
 

@@ -73,7 +73,7 @@ fn is_seen(live: &Value) -> bool {
     seen.is_some() && seen >= live.pointer("/metadata/generation").and_then(Value::as_i64)
 }
 
-/// Returns true if a pod of this `StatefulSet` waits for a deletion that never comes.
+/// Returns true if a pod of this `StatefulSet` waits for a deletion that will never happen.
 fn is_stuck(live: &Value, pod: &Value) -> bool {
     let strategy = &live["spec"]["updateStrategy"];
     let (Some(latest), Some(own)) =

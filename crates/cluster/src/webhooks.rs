@@ -12,7 +12,7 @@ use super::{Cluster, ClusterError, ObjectName};
 const VERSION: &str = "admissionregistration.k8s.io/v1";
 const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
-/// Number of tries of a patch that lost the race against another writer.
+/// Number of attempts at a patch that loses races against other writers.
 const TRIES: u32 = 10;
 
 /// Annotation of a suspended configuration: an object with the original policy of each webhook, by its name.

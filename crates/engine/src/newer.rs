@@ -2,7 +2,7 @@
 //!
 //! Landfall's types refuse unknown fields, because a program that continues an operation must understand all of it.
 //! Documents about closed operations are only looked up, even by an older program after a rollback. In those, unknown
-//! fields are found and dropped. The type reports an unknown field together with those that it knows, and a probe under
+//! fields are found and dropped. The type reports an unknown field together with those that it knows. A probe under
 //! another name shows which object has it. This also works through tagged and flattened types, whose contents serde
 //! buffers.
 
@@ -15,7 +15,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
 /// Reads a document strictly, or without the fields that `T` does not know at any level. An unknown variant is still an
-/// error. The returned error is that of the strict reading.
+/// error. The returned error is the one from the strict reading.
 pub fn known_part<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(json).or_else(|strict| {
         let document = strict.is_data().then(|| serde_json::from_slice(json).ok()).flatten();
@@ -263,7 +263,7 @@ mod tests {
         }
     }
 
-    /// New names, and names that other types have, which are the most confusable.
+    /// New names, and names that other types have, which are the easiest to confuse.
     #[test]
     fn unknown_fields_are_dropped_everywhere() {
         let expected = read(&sample()).unwrap();

@@ -288,7 +288,7 @@ pub struct Power {
 pub struct Temperature {
     /// Current temperature of the GPU.
     pub gpu_celsius: Reading<u32>,
-    /// Temperature at which it slows down to protect itself.
+    /// Temperature at which it throttles to protect itself.
     pub slowdown_celsius: Reading<u32>,
     /// Temperature at which it shuts down to protect itself.
     pub shutdown_celsius: Reading<u32>,

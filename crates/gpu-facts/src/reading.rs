@@ -77,7 +77,7 @@ pub enum AbsenceReason {
 }
 
 impl AbsenceReason {
-    /// Returns true if the device itself is unusable, not only one fact missing.
+    /// Returns true if the device itself is unusable, rather than a single fact being absent.
     pub fn is_loss(self) -> bool {
         matches!(self, Self::Lost | Self::ResetRequired)
     }

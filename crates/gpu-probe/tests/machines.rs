@@ -1,6 +1,6 @@
-//! Tests of `landfall-gpu` as a program, on machines that trees of files and a library in C simulate.
+//! Tests of `landfall-gpu` as a program, on machines simulated by file trees and a library in C.
 //!
-//! Its output is stored in `crates/gpu-facts/testdata/machines`, where the judgments are tested on every target; here
+//! Its output is stored in `crates/gpu-facts/testdata/machines`, where the judgments are tested on every target. Here,
 //! the program must print exactly that. A static program cannot load a library, so these tests are only for glibc.
 //! `LANDFALL_KEEP_FACTS=1` rewrites the documents.
 #![cfg(target_env = "gnu")]
@@ -158,8 +158,8 @@ fn hung_library_respects_time_limit() {
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
 }
 
-/// Apart from the wait, half a second remains. Because a machine's processors may be busy, one of three attempts must
-/// succeed.
+/// Apart from the wait, half a second remains. The machine's processors may be busy, so one success in three attempts
+/// suffices.
 #[test]
 fn hung_library_ends_within_five_seconds() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);

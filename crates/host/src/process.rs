@@ -105,8 +105,8 @@ impl Stat {
         })
     }
 
-    /// Returns true if it has ended. A zombie has ended once its other threads have; until then they may write and keep
-    /// its control group busy.
+    /// Returns true if it has ended. A zombie has ended once its other threads have; until then, they may write and
+    /// keep its control group busy.
     fn has_ended(&self) -> bool {
         self.state == 'Z' && self.threads <= 1
     }

@@ -85,7 +85,7 @@ fn usable(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedTim
     }
 }
 
-/// Adds the time that the site has run, durably, and begins to keep trusted time if a licensed site lost it. Does
+/// Adds the time that the site has run, durably. Also starts to keep trusted time if a licensed site has lost it. Does
 /// nothing while another process changes it: the next call adds the same time.
 pub fn observe(paths: &SitePaths) -> Result<(), StepError> {
     let kept = [paths.trusted_time(), paths.trusted_time_copy(), paths.license(), paths.license_copy()];
@@ -121,7 +121,7 @@ struct LicenseFields {
     root: String,
 }
 
-/// Records, durably, that a signed timestamp has passed, and begins to keep trusted time if none is kept or if it was
+/// Records, durably, that a signed timestamp has passed. Also starts to keep trusted time if none is kept or if it was
 /// damaged.
 pub fn learn(
     paths: &SitePaths,
@@ -223,8 +223,8 @@ mod tests {
         assert_eq!(read(&paths, &later).unwrap(), None);
     }
 
-    /// Returns the clocks of look number `count`, an hour after the previous one, with a boot before every hundredth.
-    /// They are right, at their end, in the past, frozen, or dead.
+    /// Returns the clocks at look number `count`, an hour after the previous one, with a boot before every hundredth.
+    /// They are correct, at the end of their range, in the past, frozen, or dead.
     fn wild(count: u64) -> MachineClocks {
         let (boot, uptime) = (count / 100, Duration::from_hours(count % 100));
         let right: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();

@@ -94,7 +94,7 @@ pub fn cases_of_rules() -> (Value, Vec<Case>) {
 ///
 /// # Panics
 ///
-/// Panics if any case does not; the message lists all of these.
+/// Panics if any case does not; the message lists all such cases.
 pub fn expect_verdicts(cases: &[Case], check: impl Fn(&Value) -> Result<(), Fault>) {
     let wrong = cases.iter().filter_map(|case| {
         let found = check(&case.object);

@@ -1,4 +1,4 @@
-//! The gate before an install or an upgrade: finds needs of a release that no license grants. Only this gate refuses
+//! The gate before an install or an upgrade: finds what a release needs and no license grants. Only this gate refuses
 //! anything because of a license.
 
 use jiff::Timestamp;

@@ -65,12 +65,12 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// Makes a disk in a folder, which should be in memory, in a mount namespace of the test.
+    /// Creates a disk in a folder, which should be in memory, in a mount namespace of the test.
     ///
     /// # Panics
     ///
-    /// Panics if this machine cannot make such a disk: that needs root, loop devices, and the packages `e2fsprogs` and
-    /// `xfsprogs`.
+    /// Panics if this machine cannot create such a disk: that requires root, loop devices, and the packages `e2fsprogs`
+    /// and `xfsprogs`.
     pub fn make(folder: &Path, filesystem: Filesystem) -> Self {
         let folder = folder.join(filesystem.name());
         std::fs::create_dir_all(folder.join("disk")).unwrap();

@@ -1,7 +1,7 @@
 //! Tests on a disk that really fails: ext4 on a loop device whose backing file runs out of space. The kernel accepts
 //! writes into its memory, loses them, reports that once, and continues to show them.
 //!
-//! Only root can make such a disk. Without root these tests fail, so they run only where root is requested.
+//! Only root can create such a disk. Without root these tests fail, so they run only where root is requested.
 
 mod common;
 
@@ -38,7 +38,7 @@ struct ThinDisk {
 }
 
 impl ThinDisk {
-    /// Makes a disk that claims 256 MiB but can hold only `mib`. Without a journal, it continues after a failure.
+    /// Creates a disk that claims 256 MiB but can hold only `mib`. Without a journal, it continues after a failure.
     fn with_room(mib: u64) -> Self {
         Self::with_room_and(mib, "^has_journal")
     }
@@ -63,7 +63,7 @@ impl ThinDisk {
         disk
     }
 
-    /// Makes the folders of a store, and uses enough inodes once that later writes need no new blocks for them. This
+    /// Creates the folders of a store, and uses so many inodes once that later writes need no new blocks for them. This
     /// filesystem does not survive the loss of its own blocks; the kernel forgets only the loss of files' blocks.
     fn prepare_folders(&self, payload: &Payload) {
         let store = self.store();

@@ -66,7 +66,7 @@ fn bundle(chain: &[Root], keys: &Keys) -> Sample {
     Sample::signed_by(&[&signers[1], &signers[2]], chain, vec![vec![7; 600]]).expect("a bundle")
 }
 
-/// Goes from a file to a bundle of which every byte is verified.
+/// Goes from a file to a bundle whose every byte is verified.
 fn read(path: &Path, trusted: &Root) -> Result<Verified, Error> {
     let located = locate(path).expect("a bundle");
     let verified = Verified::read(located.head().expect("a head"), &TrustAnchor::Root(trusted.bytes().to_vec()))?;

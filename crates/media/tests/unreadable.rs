@@ -1,6 +1,6 @@
 //! Tests with a stick that cannot return one block: all other defects of the bundle are found in the same pass.
 //!
-//! One block of a file on the stick lies after the end of the disk, so that the kernel itself answers `EIO`. The tests
+//! One block of a file on the stick lies beyond the end of the disk, so that the kernel itself returns `EIO`. The tests
 //! need root.
 #![expect(clippy::disallowed_methods, reason = "files of a test, which end with it")]
 

@@ -18,8 +18,8 @@ impl Folder {
         Ok(Self(openat(CWD, path, flags, Mode::empty())?))
     }
 
-    /// Opens a regular file of `size` bytes below the folder. A file of another length is not the listed one, and is an
-    /// error.
+    /// Opens a regular file of `size` bytes below the folder. A file of any other length is not the listed one, and is
+    /// an error.
     pub fn file(&self, path: &str, size: u64) -> io::Result<File> {
         // Otherwise a pipe would block the caller.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;

@@ -1,4 +1,4 @@
-//! Progress as data: mechanisms emit events, the command line renders them, and a console of another version reads
+//! Progress as data: mechanisms emit events, the command line renders them, and a console of a different version reads
 //! them.
 //!
 //! In JSON, each event is one object with its name in `event`. A reader of an older version reads an unknown name as

@@ -1,4 +1,4 @@
-//! Canaries: an upgrade tries the new form of a component in one pod, beside the running ones.
+//! Canaries: an upgrade tries the new form of a component in one pod, next to the running ones.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::fields::{CheckResult, check_workload, escape_shortened, require};
 use crate::{ComponentData, ComponentEntry, Proof, ProofTrial, ReleaseDocument, Workload, WorkloadKind};
 
-/// A trial of a component before an upgrade changes it. One pod of the new form runs beside the earlier ones and is
+/// A trial of a component before an upgrade changes it. One pod of the new form runs next to the earlier ones and is
 /// proved before the rest follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@ use crate::{TextExpectation, Workload};
 /// Maximum size of a sentence for people in bytes.
 const SENTENCE_BYTES: usize = 200;
 
-/// Maximum number of a program's arguments, and their maximum total bytes: they travel in the address of a request.
+/// Maximum number of a program's arguments, and their maximum total bytes: they are sent in the URL of a request.
 const ARGUMENTS: usize = 64;
 const ARGUMENT_BYTES: usize = 16 << 10;
 

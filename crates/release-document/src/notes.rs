@@ -17,7 +17,7 @@ pub struct NotesFault {
 }
 
 /// Returns true for a character that controls a terminal or the display of other characters instead of being visible:
-/// control characters, changes of direction, characters without width, line separators, tags.
+/// control characters, changes of direction, zero-width characters, line separators, tags.
 pub fn is_invisible(letter: char) -> bool {
     letter.is_control()
         || matches!(

@@ -40,7 +40,7 @@ pub enum RuleSeverity {
     Blocker,
     /// The release can be installed once a person has accepted the warning by name.
     MustAccept,
-    /// The release can be installed, and a person should know of the fault.
+    /// The release can be installed, but a person should know of the fault.
     Warning,
 }
 

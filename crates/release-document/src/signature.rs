@@ -1,4 +1,4 @@
-//! Signatures and attestations that travel with images, so that software at the site can check them.
+//! Signatures and attestations that a bundle contains with its images, so that software at the site can check them.
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ use crate::Descriptor;
 pub struct SignatureEntry {
     /// Reference of the image, which is in the release.
     pub image: String,
-    /// Subject of the manifest: the manifest of the image, or the upstream index that names it, which travels only for
-    /// this purpose.
+    /// Subject of the manifest: the manifest of the image, or the upstream index that names it, which is in the bundle
+    /// only for this purpose.
     pub subject: Descriptor,
     /// Kind of the manifest.
     pub kind: SignatureKind,

@@ -13,7 +13,7 @@ use crate::paths::unknown_field;
 /// Maximum total steps of a release's rules.
 const ALL_STEPS: u64 = 4 * STEPS;
 
-/// Time limit for all rules of a release. The bound of their steps keeps them far below it.
+/// Time limit for all rules of a release. The bound on their steps keeps them far below it.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Stack of the worker in bytes. The parser recurses once for each level of parentheses.

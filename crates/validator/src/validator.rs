@@ -14,10 +14,10 @@ use crate::folder::Folder;
 use crate::say;
 use crate::settings::Settings;
 
-/// Pause after a failed question, in which software gets the known report at once.
+/// Pause after a failed question, during which software gets the known report immediately.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Maximum number of names that are remembered. Software asks for a few.
+/// Maximum number of names that are remembered. Software asks for only a few.
 const NAMES: usize = 64;
 
 /// State of one name.
@@ -41,8 +41,8 @@ pub struct Validator {
 }
 
 impl Validator {
-    /// Creates a validator with the answers kept in the folder. All of them age, whether software asks for them in this
-    /// boot or not.
+    /// Creates a validator with the answers kept in the folder. All of them age, whether or not software asks for them
+    /// in this boot.
     pub fn new(settings: Settings, watch: Watch) -> Self {
         let folder = Folder(settings.folder.clone());
         let kept = folder.all_kept().into_iter().take(NAMES);
@@ -168,7 +168,7 @@ pub fn is_settled(report: &Report) -> bool {
     report.state == ReportState::Current || report.granted == Some(true)
 }
 
-/// Report of a kept answer now; `None` if there is none, or if it is of another key.
+/// Current report of a kept answer; `None` if there is none, or if it was made with another key.
 fn kept_report(known: &NameState, key: &PublicKey, subject: &Subject) -> Option<Report> {
     known.kept.as_ref()?.report(key, subject, &machine_clocks().clocks()).ok()
 }
@@ -206,7 +206,7 @@ mod tests {
 
     use super::*;
 
-    /// A validator with a silent site, which answered once about each of two names, in another boot, by a clock that
+    /// A validator with a silent site. In another boot, the site answered once about each of two names, by a clock that
     /// was years ahead.
     fn validator(folder: &Path) -> (Validator, Subject) {
         let (key, subject) = (SiteKey::generate().unwrap(), Subject::new("entitlement", "analytics").unwrap());

@@ -100,7 +100,7 @@ fn read(path: &Path) -> Report {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// Answers one request, as a site without a license, or as one that grants everything.
+/// Answers one request, like a site without a license, or like one that grants everything.
 fn answer(mut stream: TcpStream, key: &SiteKey, granted: bool) {
     let mut line = String::new();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -180,7 +180,7 @@ fn init_container_writes_site_answer() {
 }
 
 /// The license was renewed, or a wrong date corrected, while an init container slept. An earlier refusal must not
-/// survive that only because the pod starts before the console.
+/// persist only because the pod starts before the console.
 #[test]
 fn earlier_refusal_is_asked_again() {
     let site = Site::begin(Manner::Answers);

@@ -50,11 +50,11 @@ impl Looks {
     pub const DARK: Self = Self { is_dark: true, ..Self::LIGHT };
     /// A narrow window: 320 CSS pixels is the smallest width that WCAG requires.
     pub const PHONE: Self = Self { width: 320, height: 720, ..Self::LIGHT };
-    /// An A4 page less its margins, in CSS pixels. A user who prefers dark colors on the screen may print as well.
+    /// An A4 page less its margins, in CSS pixels. A user who prefers dark colors on the screen may also print.
     pub const PRINTED: Self = Self { is_printed: true, is_dark: true, width: 718, height: 1047 };
 }
 
-/// A browser with its own profile: it shares no cookies with another one.
+/// A browser with its own profile, which shares no cookies with others.
 pub struct Browser {
     /// Driver, for actions that have no method here.
     pub driver: WebDriver,

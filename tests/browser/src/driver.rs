@@ -1,4 +1,4 @@
-//! `ChromeDriver` in its own PID namespace, so that every Chromium it starts ends with it, however a test ends.
+//! `ChromeDriver` in its own PID namespace, so that every Chromium that it starts ends with it, however a test ends.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};

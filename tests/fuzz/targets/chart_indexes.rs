@@ -1,4 +1,4 @@
-//! `index.yaml` of a repository of charts, which other software writes: an offer is an address that Landfall takes, and
+//! `index.yaml` of a chart repository, which other software writes: an offer is an address that Landfall accepts, and
 //! nothing else.
 #![no_main]
 

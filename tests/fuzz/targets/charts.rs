@@ -1,4 +1,5 @@
-//! Archives of charts: only plain files with plain names are taken, within the limits, whatever is in them.
+//! Archives of charts: only plain files with plain names are extracted, within the limits, whatever the archive
+//! contains.
 #![no_main]
 
 #[allow(dead_code, reason = "the target reads no folders")]

@@ -172,7 +172,7 @@ impl Watch {
         Self { api: Api::all(client), namespaces, pods: BTreeMap::new(), stream: None }
     }
 
-    /// Waits for a change, at most one tick. After an error the next call lists all pods again.
+    /// Waits for a change, for at most one tick. After an error, the next call lists all pods again.
     async fn wait(&mut self) -> kube::Result<()> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
@@ -267,7 +267,7 @@ struct Progress {
 struct Streams {
     client: Client,
     listener: Listener,
-    /// The selection, above all for the earlier log of a container that ran before following began.
+    /// The selection, mainly for the earlier log of a container that ran before following began.
     selection: LogSelection,
     shared: Arc<SharedProgress>,
 }

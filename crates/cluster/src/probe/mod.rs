@@ -30,7 +30,7 @@ const ACCOUNT_LIMIT: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_millis(250);
 
 impl Cluster {
-    /// Creates the namespace of a probe, under a name that no other one has.
+    /// Creates the namespace of a probe, under a unique name.
     pub fn make_probe(&self, namespace: &str) -> Result<(), ClusterError> {
         match self.create(&pod::namespace(namespace)) {
             Err(error) if exists(&error) => {

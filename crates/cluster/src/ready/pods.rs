@@ -72,7 +72,7 @@ impl PodReason {
             .or_else(|| first(|_| true))
     }
 
-    /// Returns the container whose log explains more, and true if its previous run should be read.
+    /// Returns the container whose log explains more, and true if its previous run's log should be read.
     pub fn log_wanted(&self) -> Option<(&str, bool)> {
         match self {
             Self::Ended { container, restarts, .. } => Some((container, *restarts > 0)),
@@ -81,7 +81,7 @@ impl PodReason {
         }
     }
 
-    /// Returns reasons of events that explain more than the pod does.
+    /// Returns reasons from events that explain more than the pod does.
     fn event_reasons(&self) -> &'static [&'static str] {
         match self {
             Self::Waiting { .. } => &["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"],

@@ -87,7 +87,7 @@ fn undoing(operation: Operation) -> &'static str {
     }
 }
 
-/// Appends how the operation continues to a next step: the command that began it would be refused.
+/// Appends how the operation continues to a next step, because the command that began it would be refused.
 fn resuming(next: &str) -> Option<String> {
     remedy(next).map(|remedy| format!("{remedy} Then run `landfall resume`."))
 }

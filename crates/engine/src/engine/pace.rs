@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Prior weight: the machine counts as fast as the reference machine until measured time outweighs this much.
+/// Prior weight: the machine is assumed to be as fast as the reference machine until measured time outweighs this much.
 const PRIOR: Duration = Duration::from_secs(10);
 
 /// Speed of a run compared with the predictions of its steps.

@@ -8,8 +8,8 @@ use super::EngineError;
 use crate::journal::{OperationPins, Phase, State};
 use crate::plan::{OnFailure, StepId};
 
-/// Number of tries of a step that fails for a transient reason, and number of times that a machine may go down in one
-/// step.
+/// Number of attempts at a step that fails for a transient reason, and number of times that a machine may go down in
+/// one step.
 pub(super) const TRIES: u32 = 3;
 
 /// Wait before the next try.

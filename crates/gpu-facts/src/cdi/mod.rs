@@ -2,7 +2,7 @@
 //! toolkit: the device files, libraries and hooks that a container gets with a GPU.
 //!
 //! Threats: root carries out a specification outside of containers, before a container starts. So it is valid only if
-//! its hooks are the node pack's program, its device files are below `/dev`, and its mounts begin at absolute paths.
+//! it uses the node pack's program for its hooks, device files below `/dev`, and absolute paths for its mounts.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path};

@@ -1,5 +1,5 @@
-//! Permissions of firewalld. Its default zone rejects traffic between pods and from pods to the host. Without this
-//! check, the problem would appear only after staging, when the cluster's nameserver does not become ready.
+//! What firewalld permits. Its default zone rejects traffic between pods and from pods to the host. Without this check,
+//! the problem would appear only after staging, when the cluster's nameserver does not become ready.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -15,8 +15,8 @@ use landfall_engine::step::StepError;
 /// Paths whose filesystems matter: data, settings and units, the command, and logs.
 const PATHS_IN_QUESTION: [&str; 4] = ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"];
 
-/// Modules that Kubernetes, flannel and kube-proxy need, each with a path that exists if the kernel has it loaded or
-/// built in.
+/// Modules that Kubernetes, flannel and kube-proxy need, each with a path that exists if the module is loaded or built
+/// in.
 const MODULES: [(&str, &str); 4] = [
     ("overlay", "/proc/filesystems:overlay"),
     ("br_netfilter", "/proc/sys/net/bridge"),

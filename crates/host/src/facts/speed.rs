@@ -17,7 +17,7 @@ use crate::paths::SitePaths;
 /// Maximum number of bytes written and read back.
 const SAMPLE_BYTES: u64 = 64 << 20;
 
-/// Bytes made durable together: a slow disk receives little more than it completes in time.
+/// Bytes made durable together: a slow disk is given little more than it completes in time.
 const SLICE_BYTES: usize = 4 << 20;
 
 /// Bytes of a synced write, similar to one of etcd's.
@@ -56,7 +56,7 @@ pub struct Speeds {
     pub sync_p99_micros: u64,
 }
 
-/// Measures the speeds; `None` if nothing can be written, as for a user without rights. Leaves nothing on the disk.
+/// Measures the speeds; `None` if nothing can be written, as for a user without permission. Leaves nothing on the disk.
 pub(super) fn measure(paths: &SitePaths) -> Option<Speeds> {
     let folder = nearest(&paths.data());
     let free = rustix::fs::statvfs(&folder).ok()?;

@@ -40,7 +40,7 @@ impl System {
         }
     }
 
-    /// Returns those of these programs that run, by the first 15 bytes of their names, in order.
+    /// Returns which of these programs run, by the first 15 bytes of their names, in order.
     pub(super) fn running(&self, programs: &[&str]) -> Vec<String> {
         self.programs.iter().filter(|name| programs.contains(&name.as_str())).cloned().collect()
     }

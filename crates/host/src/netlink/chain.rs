@@ -44,7 +44,7 @@ pub struct Chain {
     pub table: String,
     /// Name of the chain.
     pub name: String,
-    /// Its hook and its priority there; `None` if only other chains jump to it.
+    /// Its hook and its priority there; `None` if it is only reached by jumps.
     pub hook: Option<(Hook, i32)>,
     /// True if it drops packets that no rule decides.
     pub drops: bool,

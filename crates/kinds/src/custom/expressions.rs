@@ -1,4 +1,4 @@
-//! Choice of the CEL expressions to evaluate: those of a limited length and depth that call only functions which the
+//! Choice of the CEL expressions to evaluate. Their length and depth are limited, and they call only functions that the
 //! corpus compares with a real API server.
 
 /// Maximum size of an expression in bytes; the longest ones of known operators have a quarter of it.

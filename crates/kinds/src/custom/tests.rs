@@ -18,7 +18,7 @@ fn rules(schema: &Value) -> Option<CustomRules> {
     CustomRules::of(schema)
 }
 
-/// Returns the fault of a number by this rule, if any.
+/// Returns the fault that this rule finds in a number, if any.
 fn fault_of(rule: &Value, number: i64) -> Option<String> {
     let schema =
         json!({"type": "object", "properties": {"number": {"type": "integer", "x-kubernetes-validations": [rule]}}});
@@ -92,7 +92,7 @@ fn paths_become_pointers() {
     }
 }
 
-/// Returns the fault of an object's `spec` by a definition with this schema; empty if there is none.
+/// Returns the fault in an object's `spec` by a definition with this schema; empty if there is none.
 fn of_spec(schema: &Value, spec: &Value) -> String {
     let definition = json!({
         "kind": "CustomResourceDefinition",

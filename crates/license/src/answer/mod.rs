@@ -40,7 +40,7 @@ use crate::terms::Terms;
 /// The `type` of the signed part of an answer.
 pub(crate) const ANSWER_TYPE: &str = "landfall.dev/license-answer/1";
 
-/// Time for which an answer is given again without asking.
+/// Time for which an answer is reused without asking.
 pub const VALID: SignedDuration = SignedDuration::from_mins(10);
 
 /// Time for which an answer applies after it was given, if the site no longer answers.
@@ -85,7 +85,7 @@ pub struct Answer {
     pub nonce: Nonce,
     /// Time of the signature, by the site's trusted time.
     pub issued: Timestamp,
-    /// Time until which it is given again without asking.
+    /// Time until which it is reused without asking.
     pub valid_until: Timestamp,
     /// Time until which it applies if the site no longer answers.
     pub grace_until: Timestamp,

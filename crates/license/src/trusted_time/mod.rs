@@ -2,12 +2,11 @@
 //! supporting evidence.
 //!
 //! Threats:
-//! - a clock that is set back to keep a license from ending (running time counts, whatever the clock says);
-//! - a dead clock or one that is set ahead, which must not end a license (it moves trusted time by at most a day per
-//!   boot);
+//! - a clock that is set back to keep a license from ending (run time counts, whatever the clock says);
+//! - a clock that is dead or set ahead, which must not end a license (it moves trusted time by at most a day per boot);
 //! - a date that was confirmed by mistake (a person can confirm another one, down to the certain time).
 //!
-//! Two times are kept. `least` has certainly passed: signed timestamps raise it, and running time adds to it; nothing
+//! Two times are kept. `least` has certainly passed: signed timestamps raise it, and run time adds to it; nothing
 //! lowers it. `estimate` is the effective time. It is never earlier than `least`, and follows the wall clock where that
 //! is trusted.
 
@@ -18,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Maximum time by which a clock may be ahead of the certain time when a person confirms it, or when a site gets its
-/// first license: the longest time that a site waits in a warehouse, as for certificates.
+/// Maximum lead of a clock over the certain time when a person confirms it, or when a site gets its first license. It
+/// is the longest time that a site waits in a warehouse, as for certificates.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(43_800);
 
 /// Maximum number of confirmations that are kept.
@@ -51,8 +50,8 @@ pub struct MachineClocks {
 }
 
 impl MachineClocks {
-    /// Reads the clocks of a machine with this wall clock. `text` returns the contents of a file of the kernel, or an
-    /// empty text if it cannot be read. Without the kernel's boot ID and uptime, no time has run.
+    /// Reads the clocks of a machine with this wall clock. `text` returns the contents of a kernel file, or an empty
+    /// text if it cannot be read. Without the kernel's boot ID and uptime, no time has run.
     pub fn of(wall: Timestamp, text: impl Fn(&str) -> String) -> Self {
         let uptime = text("/proc/uptime").split('.').next().and_then(|seconds| seconds.parse().ok());
         Self {
@@ -166,7 +165,8 @@ impl TrustedTime {
     }
 
     /// Adds the time that the site has run since the last look. Then the wall clock may move the estimate forward, by
-    /// at most a day per boot. So a site that was off for a night is right at once, and a wrong clock costs a day.
+    /// at most a day per boot. So a site that was off for a night is correct immediately, and a wrong clock costs a
+    /// day.
     pub fn observe(&mut self, clocks: &Clocks<'_>) {
         let ran = self.ran_since(clocks);
         self.least = later(self.least, ran);

@@ -4,7 +4,7 @@
 //! Threats:
 //! - a line that was edited or cut out to hide usage (the next line no longer follows, which is recorded permanently);
 //! - a torn end, or lines that are no longer text (only they are lost);
-//! - a clock that goes back (no sample is dated before the last one, unless a person has confirmed an earlier date);
+//! - a clock that jumps back (no sample is dated before the last one, unless a person has confirmed an earlier date);
 //! - a record that grows without end (samples become days, and the oldest days are dropped).
 //!
 //! Reading never fails: a damaged record still gives all other lines.
@@ -90,7 +90,7 @@ pub struct UsageLog {
     days: Vec<Day>,
     /// Samples, with `broken` set if one does not follow the previous line.
     samples: Vec<LinkedSample>,
-    /// True if a sample was found not to follow, which its line does not state yet.
+    /// True if a sample was found not to follow, but its line does not yet state that.
     found: bool,
 }
 
@@ -160,8 +160,8 @@ impl UsageLog {
         true
     }
 
-    /// Every day: those of which only the peaks are kept, and those computed from the samples. The last one may not be
-    /// over.
+    /// Every day: those of which only the peaks are kept, and those computed from the samples. The last day may still
+    /// be in progress.
     pub fn days(&self) -> Vec<Day> {
         let mut days = self.days.clone();
         for run in runs(&self.samples) {

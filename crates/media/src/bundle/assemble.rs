@@ -90,8 +90,8 @@ impl UnverifiedBundle {
         stem.map_or_else(|| format!("part {}", parts.len() + 1), |stem| stem.file(kind))
     }
 
-    /// Returns the number of bytes that a truncated file lacks: up to the end of the bundle for a single file, and at
-    /// least up to the next end of a chunk for a part.
+    /// Returns the number of bytes that a truncated file lacks. A single file lacks those up to the end of the bundle;
+    /// a part lacks at least those up to the next end of a chunk.
     fn missing_bytes(&self, payload: &Payload, last: &Part, end: u64) -> u64 {
         let total = payload.layout().total_bytes();
         if kind(&last.path) == Some(FileKind::Whole) || self.candidates.len() == 1 {

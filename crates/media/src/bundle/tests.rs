@@ -354,7 +354,7 @@ mod any_change {
         prop::collection::vec(change, 1..4)
     }
 
-    /// Returns true if the path leads to a bundle of which every byte is verified.
+    /// Returns true if the path leads to a bundle whose every byte is verified.
     fn is_accepted(stick: &Path, fixture: &Fixture) -> bool {
         let Ok(located) = locate(stick) else { return false };
         let Ok(head) = located.head() else { return false };

@@ -282,7 +282,7 @@ fn space_check_includes_extra_files() {
     assert_eq!((names(&stick), counters.totals().written_bytes), (Vec::new(), 0));
 }
 
-/// Simulates a stick that other software fills between the last part and the files beside it.
+/// Simulates a stick that other software fills between the last part and the files next to it.
 #[test]
 fn complete_parts_survive_failed_publish() {
     let fixture = Fixture::small();
@@ -328,8 +328,8 @@ impl Write for Sparse {
 
 const SPARSE_BYTES: u64 = (9 << 30) + 12_345;
 
-/// A store with a blob of 9 GiB of holes, and a head for it. The SHA-256 of the blob is invented; no code here checks
-/// it.
+/// A store with a 9 GiB blob that consists of holes, and a head for it. The SHA-256 of the blob is invented; no code
+/// here checks it.
 fn sparse_fixture(root: &Path) -> (ContentStore, Payload) {
     let store = ContentStore::at(root.join("vendor"));
     let zeros = vec![0; 1 << 20];

@@ -203,7 +203,7 @@ fn corrupt_partial_download_is_discarded() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     /// Staging is cut at any byte, the end of the unfinished file is damaged as an unsynced one may be, and staging
-    /// resumes. The result is equal, and only lost bytes are read from the media again.
+    /// resumes. The result is the same, and only lost bytes are read from the media again.
     #[test]
     fn interrupted_staging_resumes_identically(
         cut in 0_usize..10_000_000,

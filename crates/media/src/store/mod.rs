@@ -106,8 +106,8 @@ impl ContentStore {
         self.record(payload.blob(blob).sha256).is_ok_and(|record| record == payload.sums(blob))
     }
 
-    /// Makes the store no longer count a blob as present; on return, that is on the disk. The bytes stay, for their
-    /// current users, until others replace them.
+    /// Makes the store no longer count a blob as present; on return, that is on the disk. The bytes stay for their
+    /// current users until other bytes replace them.
     pub(crate) fn doubt(&self, digest: Sha256) -> Result<()> {
         let record = self.record_path(digest);
         let _turn = lock_folder(record.parent().unwrap_or(&record), FlockOperation::LockExclusive)?;
@@ -402,7 +402,7 @@ impl Seek for BlobFile {
 
 #[cfg(test)]
 impl ContentStore {
-    /// Replaces a blob by other bytes, with a record that agrees with them.
+    /// Replaces a blob with other bytes, and its record with one that matches them.
     #[expect(clippy::disallowed_methods, reason = "files of a test")]
     pub(crate) fn poison(&self, bytes: &[u8], sums: &BlobSums) {
         std::fs::write(self.path(sums.sha256), bytes).unwrap();

@@ -1,7 +1,7 @@
 //! A blob that arrives in checked chunks and that staging writes.
 //!
 //! After a power cut, the end of an unfinished file may be anything: missing, zeros, or old bytes. After a failed sync,
-//! the kernel even shows the right bytes although the disk does not have them. The file's length marks where the
+//! the kernel even shows the correct bytes although the disk does not have them. The file's length shows where the
 //! uncertain part begins. The writer syncs every 16 MiB before it continues, so bytes further before the end were on
 //! the disk before the last bytes were written. On resume, only the bytes after that point are read, past the page
 //! cache. Each chunk is compared with its signed value, and the file is kept up to the first chunk that differs.
@@ -80,7 +80,7 @@ impl ContentStore {
         std::fs::metadata(self.staged_path(payload, blob)).map_or(0, |file| file.blocks() * 512)
     }
 
-    /// Path of the unfinished blob. It differs from the name of a download, whose bytes are unchecked until it is
+    /// Path of the unfinished blob. It differs from the path of a download, whose bytes are unchecked until it is
     /// whole.
     pub(crate) fn staged_path(&self, payload: &Payload, blob: usize) -> PathBuf {
         self.partial_folder().join(format!("{}.staged", payload.blob(blob).sha256.to_hex()))

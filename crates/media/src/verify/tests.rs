@@ -30,7 +30,7 @@ fn bundle_damage_is_listed_in_one_pass() {
     assert!(alone.contains("chunk 1 of 6") && !alone.contains('\n'), "{alone}");
 }
 
-/// A bundle of which the disk cannot return one byte.
+/// A bundle in which the disk cannot return one byte.
 struct BadByte<'a> {
     media: &'a BundleMedia,
     offset: u64,

@@ -112,7 +112,7 @@ fn index_resolves_duplicate_weights() {
     ");
 }
 
-/// Covers both forms of weights that libraries write in several files.
+/// Covers both formats of weights that libraries write in several files.
 #[test]
 fn missing_index_entry_is_named() {
     let map = |names: &[&str]| {

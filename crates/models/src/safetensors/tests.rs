@@ -175,7 +175,7 @@ proptest! {
         let _ = read(&with_length(&bytes)[..], size);
     }
 
-    /// Any written tensors are read with the same total.
+    /// Any tensors that were written are read back with the same total.
     #[test]
     fn generated_tensors_are_read(
         sizes in proptest::collection::vec((0_u64..50, 0_u64..50), 0..20),

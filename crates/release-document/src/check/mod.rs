@@ -232,8 +232,8 @@ fn is_pointer(path: &str) -> bool {
     path.len() <= 4096 && path.starts_with('/') && !path.chars().any(char::is_control)
 }
 
-/// Checks that data and rules belong together: data without a rule would be lost with its machine, and a rule without
-/// data has nothing to save.
+/// Checks that data and rules match: data without a rule would be lost with its machine, and a rule without data has
+/// nothing to save.
 fn check_backup(name: &str, component: &ComponentEntry) -> CheckResult {
     let rules = &component.backup;
     require(component.data.is_none() == rules.is_empty(), || match rules.len() {

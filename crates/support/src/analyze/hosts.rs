@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::evidence::{BundleReading, Evidence, list, text};
 
-/// Days before the end of a certificate at which it becomes an observation: the agent renews long before.
+/// Days before a certificate's end at which it becomes an observation: the agent renews long before.
 const CERTIFICATE_DAYS: i64 = 14;
 
 /// Number of restarts at which a service is reported as restarting repeatedly.
 const RESTARTS: usize = 5;
 
-/// Evidence of a status part that is not ready, with its reason.
+/// Evidence of a part of the status that is not ready, with its reason.
 pub(super) fn not_ready(reading: &BundleReading<'_>, part: &str) -> Vec<Evidence> {
     let status = &reading.status[part];
     if status["ready"] != Value::Bool(false) {

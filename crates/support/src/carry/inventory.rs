@@ -1,4 +1,4 @@
-//! `inventory.json`: content of a site, for the vendor who makes its next release, delta or license.
+//! `inventory.json`: content of a site, for the vendor who creates its next release, delta or license.
 
 use landfall_bundle_spec::{Sha256, read_typed};
 use schemars::JsonSchema;

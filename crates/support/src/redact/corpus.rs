@@ -1,4 +1,4 @@
-//! Two corpora: secrets in every encoding, of which nothing may remain, and evidence, which must stay unchanged. No
+//! Two corpora: secrets in every encoding, no trace of which may remain, and evidence, which must stay unchanged. No
 //! secret is real; each is drawn from a fixed seed, so that no file in the repository would alarm a secret scanner.
 
 use std::fmt::Write as _;
@@ -179,7 +179,7 @@ fn known_values_are_redacted_in_any_encoding() {
     assert!(left.is_empty() && forms >= 400, "{} of {forms}: {}", left.len(), left.join("\n"));
 }
 
-/// Middle of a text, without the characters at the edges that base64 shares with neighbors.
+/// Middle of a text, without the characters at the edges whose base64 depends on their neighbors.
 fn core(form: &str) -> String {
     let chars: Vec<_> = form.chars().collect();
     let wide = chars.len() / 3;

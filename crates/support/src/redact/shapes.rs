@@ -11,7 +11,7 @@ const LONGEST_USER: usize = 1024;
 /// Number of characters of a service's key that are judged.
 const LONGEST_JUDGED: usize = 64;
 
-/// Prefixes that ordinary names have as well. No key contains a separator after one.
+/// Prefixes that ordinary names also have. No key contains a separator after one.
 const PREFIXES_OF_NAMES: [&[u8]; 7] = [b"npm_", b"hf_", b"r8_", b"gsk_", b"glc_", b"sbp_", b"ntn_"];
 
 /// Words in the first line of PEM, one of which marks a key.

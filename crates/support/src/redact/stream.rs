@@ -14,7 +14,7 @@ const BATCH: usize = 64 << 10;
 /// A secret in the buffer.
 #[derive(Debug)]
 struct Span {
-    /// Start of the word that reveals it, or of the secret itself.
+    /// Start of the word that reveals the secret, or of the secret itself.
     begins: usize,
     start: usize,
     end: usize,

@@ -1,4 +1,4 @@
-//! Words at which secrets start, and the pattern for each that judges the following bytes.
+//! Words at which secrets start, each with the pattern that judges the following bytes.
 
 use super::patterns::{Kind, Pattern};
 

@@ -45,7 +45,7 @@ fn every_event(pins: &Outline) -> Vec<Event<Outline>> {
     events
 }
 
-/// Returns what determines legality: the phase and the status of each step.
+/// Returns the parts of a state that determine legality: the phase and the status of each step.
 fn shape(state: &State<Outline>) -> String {
     let steps: Vec<String> = state.steps.iter().map(|step| format!("{:?}", step.status)).collect();
     let phase = match state.phase {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A database that RPM 4.18 wrote. Its tables of indexes were removed, and its pages are small, so trees have several
+/// A database that RPM 4.18 wrote. Its index tables were removed, and its pages are small, so trees have several
 /// levels, and headers overflow.
 const DATABASE: &[u8] = include_bytes!("../../../testdata/rpmdb.sqlite");
 

@@ -73,7 +73,7 @@ pub fn ingress(ingress: &Value) -> RuleResult {
     Ok(())
 }
 
-/// Checks that paths which are compared as text are absolute, without parts that mean another path.
+/// Checks that paths which are compared as text are absolute and contain no parts that would change their meaning.
 pub fn ingress_path(path: &Value) -> RuleResult {
     if !matches!(word(path, "pathType"), "Exact" | "Prefix") {
         return Ok(());

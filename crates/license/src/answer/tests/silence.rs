@@ -1,5 +1,5 @@
-//! Tests of sites whose clocks are wrong from the beginning, software that asks them, and the answers that it keeps
-//! while the sites are silent.
+//! Tests of sites whose clocks are wrong from the start, software that asks them, and the answers that it keeps while
+//! the sites are silent.
 
 use landfall_bundle_spec::trust::SigningKey;
 use rand::RngExt as _;
@@ -48,7 +48,7 @@ struct AnswerRecord {
     boots: i64,
 }
 
-/// Event counts of all machines of a test, so that no test passes because nothing happened.
+/// Event counts over all machines of a test, so that no test passes because nothing happened.
 #[derive(Debug, Default)]
 struct EventCounts {
     granted: u32,
@@ -112,7 +112,7 @@ impl Machine {
         act(self, &clocks(wall, &boot, uptime))
     }
 
-    /// Lets time run; then the agent looks, and so does a sidecar that keeps an answer.
+    /// Lets time pass; then the agent looks, and so does a sidecar that keeps an answer.
     fn run(&mut self, count: i64) {
         (self.truth, self.uptime) = (self.truth + count, self.uptime + count);
         if let Some(keeping) = &mut self.keeping {
@@ -143,7 +143,7 @@ impl Machine {
         });
     }
 
-    /// The site answers by its trusted time. Whatever the clock says, software can read the answer.
+    /// The site answers by its trusted time. Software can read the answer, whatever the clock says.
     fn ask(&mut self) {
         let (question, now, watch) = (question("entitlement", "analytics"), self.time.now(), self.watch);
         let superseded = BTreeSet::new();
@@ -218,8 +218,8 @@ impl Machine {
 /// Simulates 10,000 sites whose first clock is wrong, half of them with software that has no sidecar.
 ///
 /// No outage: under every clock, an answer is accepted, and a kept one can be read. No day gained: a kept answer
-/// applies for its grace by the machine's running time, except for what reboots cut off, and never beyond the license.
-/// No false lock: it applies until its grace has passed, less at most a day for each boot.
+/// applies during its grace by the machine's run time, except for what reboots cut off. It never applies beyond the
+/// license. No false lock: it applies until its grace has passed, less at most a day for each boot.
 #[test]
 fn kept_answer_lasts_exactly_its_grace() {
     let mut seen = EventCounts::default();
@@ -233,7 +233,7 @@ fn kept_answer_lasts_exactly_its_grace() {
 }
 
 /// The software has no sidecar, and its machine reboots every few days while the site is silent. Each boot costs a day
-/// if clocks name no less. In earlier versions, a kept answer lasted for any number of boots.
+/// unless the clocks show less. In earlier versions, a kept answer lasted for any number of boots.
 #[test]
 fn kept_answer_without_sidecar_lasts_seven_boots() {
     let boots_until_the_end = |clock: WallClock, days: i64| {

@@ -53,17 +53,17 @@ fn first_issue() -> Timestamp {
 /// Event counts of all sites of a test, so that no test passes because nothing happened.
 #[derive(Debug, Default)]
 struct EventCounts {
-    /// Looks at which a license that is really valid was not accepted, because a first clock or a person had named a
-    /// future date.
+    /// Looks at which a license that is actually valid was not accepted, because a first clock or a person had entered
+    /// a future date.
     locked_by_a_believed_date: u32,
-    /// Looks at which a license that has really ended was still accepted, because the site was off or its clock named
-    /// no date.
+    /// Looks at which a license that has actually ended was still accepted, because the site was off or its clock
+    /// showed no date.
     outlasted_the_calendar: u32,
     /// Looks at which a license had ended.
     ended: u32,
 }
 
-/// A site with its trusted time, and the real circumstances.
+/// A site with its trusted time, and the actual circumstances.
 struct Site {
     random: StdRng,
     /// Seconds since the first license was issued.
@@ -71,7 +71,7 @@ struct Site {
     /// The time that has certainly passed, as the site can know it, in the same unit: the newest signed time plus all
     /// looks since.
     floor: i64,
-    /// Seconds by which the site was told a future date, by its first clock or by a person's mistake.
+    /// Seconds by which the site was given a future date, by its first clock or by a person's mistake.
     believed: i64,
     /// Number of boots since then.
     boots_since: i64,
@@ -255,10 +255,10 @@ fn newest(truth: i64) -> &'static License {
 /// Simulates 10,000 sites, each with a wrong first clock: 1970, 2038, ten years off, dead at each boot, frozen, or a
 /// plausible date. Later the clock jumps, is corrected or not, and a person confirms it or not.
 ///
-/// No day gained: no license is valid once its end is certain by signed times and running time. No false lock: a
-/// license ends early only because the first clock or a person named a date within five years, and by a day for each
-/// boot. Then a right clock reveals it, and one confirmation corrects it. No outage: releases that need no license are
-/// never questioned.
+/// No day gained: no license is valid once its end is certain by signed times and run time. No false lock: a license
+/// ends early only because the first clock or a person named a date within five years. In addition, each boot may cost
+/// a day. In that case, a correct clock reveals it, and one confirmation corrects it. No outage: releases that need no
+/// license are never questioned.
 #[test]
 fn first_clock_neither_extends_nor_locks_license() {
     let mut seen = EventCounts::default();

@@ -1,4 +1,4 @@
-//! Tests of machines whose clocks go wrong in every way, and of the site's license.
+//! Tests of machines whose clocks fail in every way, and of the site's license.
 
 use std::collections::BTreeSet;
 
@@ -84,7 +84,7 @@ impl Machine {
         self.judge(license);
     }
 
-    /// Judges the site's license at present: no false lock, no day gained, and no outage.
+    /// Judges the site's current license: no false lock, no day gained, and no outage.
     fn judge(&self, license: &License) {
         let nothing = BTreeSet::new();
         let circumstances =
@@ -107,7 +107,7 @@ impl Machine {
         self.time.confirm(&clocks).expect("a right clock can be confirmed");
     }
 
-    /// The clock jumps to 1970, to 2038, by ten years or by hours, becomes right, stops there, or dies.
+    /// The clock jumps to 1970, to 2038, by ten years or by hours, is corrected, stops, or dies.
     fn jump(&mut self) {
         let truth = self.truth().as_second();
         let wrong = match self.random.random_range(0..6) {
@@ -170,7 +170,7 @@ fn clocks_neither_extend_nor_lock_license() {
     assert!(outlived > 100, "only {outlived} machines ran to the end of the license");
 }
 
-/// From the first look on, the clock always shows one time, or dies at each boot; only running time counts.
+/// From the first look on, the clock always shows one time, or dies at each boot; only run time counts.
 #[test]
 fn dead_clock_leaves_running_time() {
     let license = license();

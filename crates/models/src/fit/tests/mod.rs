@@ -400,7 +400,7 @@ fn table_names_all_reasons() {
 }
 
 proptest! {
-    /// Whatever the figures, nothing overflows, and no profile exceeds the memory, the context or the heads.
+    /// Whatever the figures are, nothing overflows, and no profile exceeds the memory, the context or the heads.
     #[test]
     fn profile_respects_limits(
         layers in 1_u32..200, heads in 1_u32..200, kv_heads in 1_u32..200, context in 1_u64..1 << 32,
