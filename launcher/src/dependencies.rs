@@ -2,8 +2,8 @@
 //!
 //! Their content depends on the lock file, the settings of dependencies and profiles, and the compiler. These make up
 //! the key. The launcher copies them into the build folder before anything else of the project is compiled. An empty
-//! build folder without an exact match gets those of a relative: a clone with the same external dependencies, whose own
-//! crates use them differently. Cargo then compiles only the few whose features differ.
+//! build folder without an exact match gets those of a relative. That is a clone with the same external dependencies,
+//! whose own crates use them differently. Cargo then compiles only the few whose features differ.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

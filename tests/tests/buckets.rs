@@ -217,7 +217,7 @@ fn a_new_key_opens_the_copies_in_a_bucket_and_the_former_one_does_not() {
     assert_eq!(Repository::open(world.place(), SITE, &new).unwrap().check(&SilentProgress).unwrap(), []);
 }
 
-/// A small stream may be in the same pack, and is then named as well.
+/// A small stream may be in the same pack, and is then also named.
 fn assert_takes_the_database(damage: &str, how: &str) {
     let takes = damage.split_once(&format!("{how}: takes ")).map(|(_, takes)| takes);
     assert!(takes.is_some_and(|takes| takes.contains("postgres/database")), "{damage}");

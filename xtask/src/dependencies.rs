@@ -21,7 +21,7 @@ const PARTS: [&str; 3] = [".fingerprint", "build", "deps"];
 /// Number of names per `cp`, far below the limit of a command line.
 const NAMES_PER_COPY: usize = 400;
 
-/// Copies cached dependencies into this clone's build folder, once. Without them, they are compiled.
+/// Copies cached dependencies into this clone's build folder, once. Without cached ones, they are compiled.
 pub fn bring() {
     if let Err(error) = kept::bring(&workspace::root()) {
         printer::note(format!("dependencies are compiled, since the cache could not be used: {error}"));

@@ -16,8 +16,8 @@ pub struct NotesFault {
     pub what: String,
 }
 
-/// Returns true for a character that controls a terminal or the display of other characters instead of being visible:
-/// control characters, changes of direction, zero-width characters, line separators, tags.
+/// Returns true for a character that is not visible, but controls a terminal or the display of other characters. These
+/// are control characters, changes of direction, zero-width characters, line separators, and tags.
 pub fn is_invisible(letter: char) -> bool {
     letter.is_control()
         || matches!(

@@ -2,8 +2,8 @@
 //!
 //! CEL always terminates. But macros within macros take as many steps as the product of their lists has elements. A
 //! chain of macros that double a text can make it as large as memory. So each part of an expression gets a bound on its
-//! steps and on the size of its value, derived from the sizes of its inputs. An expression above the limit, or without
-//! a known bound, is an error.
+//! steps and on the size of its value. Both are derived from the sizes of its inputs. An expression above the limit, or
+//! without a known bound, is an error.
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 

@@ -3,9 +3,9 @@
 //!
 //! A rule is part of a signed head. But a site evaluates rules before it trusts anything else from a vendor, and a
 //! vendor's program may be wrong. So an expression is bounded before it is evaluated: its length and depth, the
-//! functions that it may call, and an upper bound on its steps and memory. That bound is computed from the expression
-//! and the size of its inputs. A worker thread with its own stack and a deadline is the second line of defense. An
-//! error names its rule, and no rule ends the process.
+//! functions that it may call, its steps, and its memory. The last two bounds are computed from the expression and the
+//! size of its inputs. A worker thread with its own stack and a deadline is the second line of defense. An error names
+//! its rule, and no rule ends the process.
 
 mod bound;
 mod expression;

@@ -1,4 +1,4 @@
-//! What names the packages of a set: files of requirements, locks of Python projects, pages of package indexes, and
+//! Files that name the packages of a set: requirements files, locks of Python projects, pages of package indexes, and
 //! `package-lock.json`. Other software writes them.
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Rules of a hostile release: whatever an expression says, it comes to an outcome in bounded time and memory.
+//! Rules of a hostile release: every expression has an outcome in bounded time and memory.
 #![no_main]
 
 use landfall_release_document::{ReleaseDocument, Rule};

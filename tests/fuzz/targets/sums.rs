@@ -1,4 +1,4 @@
-//! `SHA256SUMS` of a stick that other software wrote to. Lines of other files stay as they are, in their order.
+//! `SHA256SUMS` of a stick that other software wrote to. Lines of other files keep their content and order.
 #![no_main]
 
 use landfall_media::parts::sums::without;

@@ -1,4 +1,4 @@
-//! The first bytes of a device that someone connects: they say which filesystem it has, if it is one that is mounted.
+//! The first bytes of a device that a person connects: they determine its filesystem, if Landfall mounts that.
 #![no_main]
 
 #[allow(dead_code, reason = "the target opens no device")]

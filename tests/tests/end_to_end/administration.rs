@@ -5,7 +5,7 @@ use landfall_xtask::site::{Machine, Output};
 
 use super::engineer::Engineer;
 
-/// Runs a line, and fails unless it ends with this code.
+/// Runs a line, and fails unless it exits with this code.
 fn ends_with(machine: &Machine, line: &str, code: i32) -> Result<Output> {
     let output = machine.try_run(line)?;
     let said = format!("{}{}", output.stdout, output.stderr);

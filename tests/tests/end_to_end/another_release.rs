@@ -22,14 +22,14 @@ use super::{console, delta, differences, handbook, journal, saved_data};
 /// Time limit for an upgrade that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
 
-/// Time limit until a change of the console waits for the host's approval.
+/// Time limit until a change from the console waits for the host's approval.
 const WAIT_LIMIT: Duration = Duration::from_mins(1);
 
 /// Pages of the handbook.
 const UPGRADE: &str = "## Upgrade\n";
 const ROLLBACK: &str = "## Return to the release before\n";
 
-/// Replacement of the stick in the page about upgrades by the one with the next release.
+/// Replacement, in the page about upgrades, of the stick by the one with the next release.
 const OTHER_STICK: (&str, &str) = (STICK, NEXT);
 
 /// Memory that the site sets for its database, which is not the default of any release.
@@ -87,8 +87,8 @@ fn note_server_versions() -> Result<()> {
     Ok(())
 }
 
-/// Rolls back to the previous release, with the data that the later one had removed, and upgrades again. Then the later
-/// release has the lines up to this one.
+/// Rolls back to the previous release, with the data that the later one had removed, and upgrades again. After that,
+/// the later release has the lines up to this one.
 fn comes_and_goes(engineer: Engineer<'_>, line: u64) -> Result<()> {
     let machine = engineer.machine();
     let [dry_run, rollback, keep, _restore] = handbook::arguments(ROLLBACK, &[])?;
@@ -378,8 +378,8 @@ fn sets_memory(engineer: Engineer<'_>) -> Result<()> {
     differences::expect_memory(machine, MEMORY)
 }
 
-/// Upgrades for a customer without a shell: the host finds the stick, plans, and runs exactly what was approved. The
-/// console is replaced meanwhile, and answers again.
+/// Upgrades for a customer without a shell: the host finds the stick, plans, and executes exactly what was approved.
+/// The console is replaced in the process, and answers again.
 fn upgrades_from_the_browser(engineer: Engineer<'_>) -> Result<()> {
     let program = console::program(engineer.machine())?;
     let looked = program.outcome("/api/v1/media", &json!({}))?;

@@ -317,7 +317,7 @@ fn restores(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
     Ok(())
 }
 
-/// The check names a backup whose packs have a damaged byte, and its restore leaves the data unchanged.
+/// The check names a backup whose packs have a damaged byte, and restoring that backup leaves the data unchanged.
 fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Result<()> {
     damage(engineer, backup)?.expect_refusal("backup check", "LF4605", 4)?;
     let failure = engineer.landfall(&["restore", "--backup", backup, "--confirm", name])?;

@@ -1,5 +1,5 @@
-//! Certificates that must not stop a site. They are removed, or reissued by the site's own authority with another
-//! validity, while the machine is off from the site's point of view.
+//! Certificates that must not stop a site. While the machine is off from the site's point of view, they are removed, or
+//! reissued by the site's own authority with another validity.
 #![expect(clippy::disallowed_methods, reason = "files of the test, which end with it")]
 
 use std::path::Path;

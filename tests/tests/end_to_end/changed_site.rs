@@ -53,7 +53,7 @@ impl ChangedSite {
         expect(engineer, |_| self.0.clone())
     }
 
-    /// Fails unless a site that was `later` meanwhile has everything of this state, and beyond that only content of
+    /// Fails unless a site that was `later` in between has everything of this state, and beyond that only content of
     /// `later`. The later release's content and data stay after a rollback.
     pub(crate) fn expect_equal_after(&self, later: &Self, engineer: Engineer<'_>) -> Result<()> {
         expect(engineer, |found| expected_state(&self.0, &later.0, found))
@@ -104,7 +104,7 @@ fn remove_counters(object: &mut Value) {
 }
 
 /// Returns the expected state of a site that is `first` again, was `later`, and is now `found`. It has everything of
-/// `first`, and those items of only `later` that are found.
+/// `first`, and the found items that only `later` has.
 fn expected_state(first: &LandedSite, later: &LandedSite, found: &LandedSite) -> LandedSite {
     let mut wanted = first.clone();
     for (name, objects) in &later.cluster.objects {

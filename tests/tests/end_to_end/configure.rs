@@ -1,5 +1,5 @@
-//! Changes of a running site's settings: only what they concern changes. An impossible change is refused before it
-//! begins. A change that fails, or whose power is cut, ends with either the old or the new setting.
+//! Changes of a running site's settings: a change affects only what it concerns. An impossible change is refused before
+//! it begins. A change that fails, or whose power is cut, ends with either the old or the new setting.
 
 use std::time::Duration;
 
@@ -148,9 +148,9 @@ fn ends_after_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     survives_its_terminal(engineer)
 }
 
-/// The command is killed while its change waits for a pod. The change continues, a second one is refused meanwhile, and
-/// `resume` follows the first one to its end. The pod cannot be replaced before `resume` follows, so the change is
-/// running all the time.
+/// The command is killed while its change waits for a pod. The change continues, a second one is refused in the
+/// meantime, and `resume` follows the first one to its end. The pod cannot be replaced before `resume` follows, so the
+/// change is running all the time.
 fn survives_its_terminal(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     hold_pod(machine, r#"["example.org/hold"]"#)?;

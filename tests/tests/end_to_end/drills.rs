@@ -1,5 +1,5 @@
 //! Twenty backups, ten on each of two sites, are made and drilled while a program writes continuously. The restored
-//! data is exactly that of the cut: every row that was acknowledged before, and none that was written after.
+//! data is exactly as of the cut: every row that was acknowledged before, and none that was written after.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -83,7 +83,7 @@ struct RestoredRows {
     written: u64,
 }
 
-/// Runs a backup with its drill, and queries the restored database meanwhile.
+/// Runs a backup with its drill, and queries the restored database during the drill.
 fn restored_while(machine: &Machine, run: impl FnOnce() -> Result<()>) -> Result<RestoredRows> {
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -70,8 +70,8 @@ fn missing_tables(engineer: Engineer<'_>) -> Result<Vec<&'static str>> {
     Ok(TABLES.into_iter().filter(|table| found.iter().all(|one| one != table)).collect())
 }
 
-/// Runs a line that begins with `nft`, with kube-proxy's own program. The machine has none, and an older one crashes on
-/// tables of a newer one (1.0.6 on those of 1.1.3).
+/// Runs a line that begins with `nft`, with kube-proxy's own program. The machine has none, and older versions crash on
+/// tables of newer ones (1.0.6 on those of 1.1.3).
 fn nft(engineer: Engineer<'_>, line: &str) -> Result<()> {
     let machine = engineer.machine();
     let find = "grep --line-regexp --files-with-matches kube-proxy /proc/[0-9]*/comm | cut -d / -f 3 | head -n 1";

@@ -15,7 +15,7 @@ use super::refusals::NOT_READY;
 
 /// Path of the host pack on the machine.
 const PACK: &str = "/root/host-pack";
-/// Path of a site configuration with an invalid key, which must keep everything off the host.
+/// Path of a site configuration with an invalid key, which must keep anything from reaching the host.
 const CONFIGURATION: &str = "/root/site.yaml";
 /// A file of another Kubernetes. The release is refused only after the packages are installed, because they might have
 /// fixed the problem.

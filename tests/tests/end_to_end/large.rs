@@ -1,5 +1,5 @@
-//! Twenty gibibytes are staged on a running site. Etcd and PostgreSQL keep answering, their data stays in memory, and
-//! the staging itself uses no more memory than that of a small release.
+//! Twenty gibibytes are staged on a running site. Etcd and PostgreSQL keep answering, and their data stays in memory.
+//! The staging itself uses no more memory than for a small release.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ const KEPT_SHARE: f64 = 0.95;
 const FOREIGN: &str = "/var/lib/other-software";
 const FOREIGN_MIB: u64 = 512;
 
-/// Time limit of one commit meanwhile. etcd's own limit of a heartbeat is a tenth of that of a request.
+/// Time limit of one commit during the staging. etcd's own limit of a heartbeat is a tenth of that of a request.
 const COMMIT_LIMIT: Duration = Duration::from_secs(5);
 
 #[test]

@@ -1,4 +1,4 @@
-//! A later `landfall`: it has another digest, and writes one field more into each of its documents.
+//! A later `landfall`: it has a different digest, and writes an additional field into each of its documents.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use landfall_media::later::{LATER_END, mark};
 use landfall_media::runnable::copy_program;
 use landfall_xtask::builds::copy_landfall;
 
-/// Copies `landfall` and the programs beside it into a folder, as later ones; returns the path of `landfall`.
+/// Copies `landfall` and the programs next to it into a folder, as later ones; returns the path of `landfall`.
 pub(crate) fn copy_later_landfall(folder: &Path) -> Result<PathBuf> {
     let built = folder.join("built");
     std::fs::create_dir_all(&built).with_context(|| format!("cannot create {}", built.display()))?;

@@ -111,7 +111,7 @@ fn revoke(vendor: &Vendor, id: &str, output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Issues a license of this description into a folder, with the file name `NAME.license`.
+/// Issues a license with this description into a folder, with the file name `NAME.license`.
 fn issue(vendor: &Vendor, name: &str, description: &str, output: &Path) -> Result<()> {
     let file = folder().join(format!("licensed-release/{name}.yaml"));
     std::fs::write(&file, description).context("cannot describe a license")?;

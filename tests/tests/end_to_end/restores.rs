@@ -1,4 +1,4 @@
-//! Events that interfere with a restore: a client that writes meanwhile, a power cut, a broken etcd, writers to several
+//! Events that interfere with a restore: a client that keeps writing, a power cut, a broken etcd, writers to several
 //! components, a new repository. A person can restore to any point in time, or in the browser.
 
 use std::time::Duration;
@@ -204,7 +204,7 @@ fn is_same_time(one: &Value, other: &str) -> bool {
     one.as_str().and_then(time).is_some_and(|one| time(other) == Some(one))
 }
 
-/// Sets the port by which the cache is ready; it never is if that port is closed.
+/// Sets the port by which the cache is ready; with a closed port, it never is.
 fn set_ready_port(machine: &Machine, port: &str) -> Result<()> {
     let path = "/spec/template/spec/containers/0/readinessProbe/tcpSocket/port";
     let change = format!("[{{\"op\": \"replace\", \"path\": \"{path}\", \"value\": {port}}}]");

@@ -1,5 +1,6 @@
 //! Ways to become the administrator of a site's cluster: none starts at Landfall's own parts or the release's. The
-//! search must find bad rights that are planted next to them, and the policy that it trusts must refuse what it should.
+//! search must find bad permissions that are planted next to them. The policy that it trusts must refuse what it
+//! should.
 
 use std::collections::BTreeSet;
 

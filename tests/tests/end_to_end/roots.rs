@@ -1,6 +1,6 @@
 //! The root of the tests' vendor. Every role has three keys of its own, two of which sign. It was rotated a hundred
 //! times before anything was built, and a site that was given the fingerprint of document 1 processes all documents.
-//! Later releases bring newer documents, and one of their keys is newer as well.
+//! Later releases include newer documents, and one of their keys is also newer.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeSet;

@@ -80,8 +80,8 @@ pub(crate) fn printed_key(machine: &Machine, command: &str) -> Result<String> {
 }
 
 /// Damages bytes of the repository, until [`mend`], so that this backup has lost data of the database, but no backup
-/// its description. Packs have pieces of many streams and backups in arbitrary order, so the check reports the effect
-/// at each place. Returns the check's result.
+/// has lost its description. Packs have pieces of many streams and backups in arbitrary order, so the check reports the
+/// effect at each place. Returns the check's result.
 pub(crate) fn damage(engineer: Engineer<'_>, backup: &str) -> Result<Said> {
     let machine = engineer.machine();
     let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;

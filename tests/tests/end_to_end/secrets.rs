@@ -1,4 +1,5 @@
-//! Files generated on a site. They are never generated again, match the journal, and equal those in the cluster.
+//! Files generated on a site. They are never generated a second time, match the journal, and equal those in the
+//! cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -40,7 +40,7 @@ fn point(index: i64, at: Timestamp) -> Value {
     })
 }
 
-/// Stores the points of the last day, like the console would.
+/// Stores the points of the last day, as the console would.
 async fn fill(console: &Console) -> Result<()> {
     let options = SqliteConnectOptions::new().filename(console.data().join("console.db"));
     let mut database = options.connect().await?;

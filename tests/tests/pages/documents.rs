@@ -1,4 +1,4 @@
-//! Documents of the simulated host: the console's samples, shifted in time so that their present is now.
+//! Documents of the simulated host: the console's samples, with all times shifted so that they look current.
 
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};

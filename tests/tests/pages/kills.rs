@@ -1,4 +1,4 @@
-//! The console is killed at seeded instants while an upgrade is planned, begun and runs. The client resends every
+//! The console is killed at seeded instants while an upgrade is planned, begins and runs. The client resends every
 //! request, like a program that got no response.
 
 use std::time::Duration;
@@ -16,13 +16,13 @@ use super::browser;
 use super::console::Console;
 use super::host::{PLAN, SITE, SimulatedSite};
 
-/// Number of kills while it works, and of kills while it starts. Every fourth kill at work is followed by one at the
-/// start.
+/// Number of kills while it works, and of kills while it starts. Every fourth kill while it works is followed by one
+/// while it starts.
 const KILLS: [usize; 2] = [40, 10];
-/// Number of kills at work until the next step of the upgrade begins.
+/// Number of kills while it works until the next step of the upgrade begins.
 const KILLS_A_STEP: usize = 3;
-/// Numbers of kills at work by which the host has a plan, and by which the upgrade has begun. The last request before
-/// each must arrive, even on a slow machine.
+/// Numbers of kills while it works by which the host has a plan, and by which the upgrade has begun. The last request
+/// before each must arrive, even on a slow machine.
 const KILLS_BEFORE: [usize; 2] = [8, 16];
 /// Index of the last step.
 const STEPS: usize = 12;
@@ -59,7 +59,7 @@ async fn wait(random: &mut SeededNumbers, most: u64) {
     sleep(Duration::from_millis(random.within(0, most))).await;
 }
 
-/// Waits until the kill at work with this number, from 0, is due.
+/// Waits until the kill with this number, from 0, is due while the console works.
 async fn wait_at_work(random: &mut SeededNumbers, site: &SimulatedSite, number: usize) -> Result<()> {
     let [planned, begun] = KILLS_BEFORE;
     match number + 1 {

@@ -49,7 +49,7 @@ const PATHS: [&str; 12] = [
 
 /// Number of simultaneous listeners.
 const LISTENERS: usize = 500;
-/// Number of machines that they are on. One address may use at most half of the console's places.
+/// Number of machines that the programs are on. One address may use at most half of the console's places.
 const MACHINES: u8 = 5;
 /// Number of events of the operation that they listen to.
 const EVENTS: u64 = 200;

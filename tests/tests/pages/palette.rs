@@ -8,8 +8,8 @@ use super::appearance::Findings;
 use super::browser;
 use super::console::Console;
 
-/// Script that clicks inside the dialog's padding, then outside the dialog. Returns after each click if the dialog is
-/// open.
+/// Script that clicks inside the dialog's padding, then outside the dialog. Returns after each click whether the dialog
+/// is open.
 const CLICKS: &str = "const dialog = document.getElementById('palette'), box = dialog.getBoundingClientRect();
     return [2, -2].map(inward => {
         const place = { bubbles: true, clientX: box.left + inward, clientY: box.top + inward };

@@ -232,7 +232,7 @@ fn unresolved_inputs(lock: &str) -> Vec<&str> {
 }
 
 /// Checks the lock that vendors get, the checked-in lock of upstream's own parts. The starter release uses every entry,
-/// and needs no other one.
+/// and needs no other.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn the_starter_release_and_its_own_lock_fit_together() -> Result<()> {

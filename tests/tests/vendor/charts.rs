@@ -82,8 +82,8 @@ fn format_component(head: &Path, component: &Value) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
-/// Checks that a look-up is refused in a text that becomes a template, and so is a date from the clock. A text that
-/// stays a text is not changed.
+/// Checks that a look-up is refused in a text that becomes a template, as is a date from the clock. A text that stays a
+/// text is not changed.
 fn texts_in_quotes_and_days(template: &Path, output: &Path, build: impl Fn() -> Result<Outcome>) -> Result<()> {
     let with = |text: &str| {
         let object = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: probe}}\ndata:\n  text: {text}\n");

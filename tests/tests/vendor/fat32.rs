@@ -1,4 +1,4 @@
-//! The size for `--part-size fat32`: the limit of a stick as formatted by its manufacturer, shown with mtools.
+//! The size for `--part-size fat32`: the limit of a stick as formatted by its manufacturer, tested with mtools.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! A bundle of a later format. It requires a feature that no Landfall knows, its head has unknown fields and files, and
-//! its root names keys of unknown kinds. Only `install` hands over to the carried program, and only once the bundle is
-//! trusted.
+//! its root names keys of unknown kinds. Only `install` hands over to the program in the bundle, and only once the
+//! bundle is trusted.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::fs::File;
@@ -51,7 +51,7 @@ impl Newer {
         Self::of(&vendor, forgery.with("landfall.json", &serde_json::to_vec_pretty(&landfall)?))
     }
 
-    /// Signs the bundle, with unknown files in its area as well, and writes another one without those files.
+    /// Signs the bundle, whose area also has unknown files, and writes another one without those files.
     fn of(vendor: &Vendor, forgery: Forgery) -> Result<Self> {
         let plain = forgery.sign(&vendor.key)?;
         let forgery = plain.clone().insert_before("trust/", "signatures/zz.ml-dsa.json", b"{}");

@@ -25,7 +25,7 @@ const ROTATIONS: usize = 100;
 /// Number of rotations after which a bundle and a license are made.
 const STRIDE: usize = 10;
 
-/// Time limit of the whole test, more than twice the 69 s that it took under full load of two processors. It detects
+/// Time limit of the whole test, more than twice the 69 s that it took with two processors under full load. It detects
 /// rotations whose cost grows with the number of earlier ones.
 const LIMIT: Duration = Duration::from_mins(3);
 
@@ -150,7 +150,7 @@ impl Vendor {
         read(&self.path(name))
     }
 
-    /// Returns a bundle under the root with this number, which carries all documents and the revocation.
+    /// Returns a bundle under the root with this number, which contains all documents and the revocation.
     fn bundle(&self, number: usize) -> Result<Forgery> {
         let chain = (1..=number).map(|number| self.root(number)).collect::<Result<Vec<_>>>()?;
         let sample = Sample::signed_by(&self.signers(Role::Release, number)?, &chain, vec![vec![7; 600]])?;
@@ -216,7 +216,7 @@ impl<'a> Delivery<'a> {
         Ok(json!(ids))
     }
 
-    /// Fails unless each document is refused with other signatures than those required. They are of one key of its
+    /// Fails unless each document is refused with signatures other than the required ones. They are of one key of its
     /// role, of two keys of another role, or of two that had the role earlier.
     fn expect_refusals(&self) -> Result<()> {
         for role in Role::ALL {

@@ -1,5 +1,5 @@
-//! Images that the real cosign has signed in a real registry: signatures that the lock accepts, and those that the
-//! bundle carries to a site.
+//! Images that the real cosign has signed in a real registry. The tests cover the signatures that the lock accepts, and
+//! those that go into the bundle for a site.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::{Path, PathBuf};

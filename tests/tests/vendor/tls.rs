@@ -62,7 +62,7 @@ print(tls.server_port, plain.server_port, flush=True)
 tls.serve_forever()
 "#;
 
-/// Line of the registries file that makes it trust the TLS server.
+/// Line of the registries file that makes a build trust the TLS server.
 const AUTHORITIES: &str = "authorities: [certificate.pem]";
 
 /// The servers, which run as long as the test.

@@ -158,7 +158,7 @@ fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() ->
     is_a_chain(&ceremony.path("roots"))
 }
 
-/// Fails unless the two documents form a chain that a bundle may carry and a site accepts.
+/// Fails unless the two documents form a chain that a bundle may contain and a site accepts.
 fn is_a_chain(roots: &Path) -> Result<()> {
     use landfall_bundle_spec::trust::{Revocation, Root, TrustAnchor, walk};
     let read = |name: &str| std::fs::read(roots.join(name)).with_context(|| name.to_owned());

@@ -69,7 +69,7 @@ const fn goal(row: &'static str, figure: &'static str, at_most: f64) -> Goal {
     Goal { row, figure, at_most }
 }
 
-/// All goals. The part `site-figures` of `cargo xtask test` fails if a figure of one was not measured.
+/// All goals. The part `site-figures` of `cargo xtask test` fails if a figure with a goal was not measured.
 pub const GOALS: [Goal; 8] = [
     goal(BACKUP, INCREMENTAL, 0.1),
     goal(BACKUP, MEMORY, MEMORY_BYTES),

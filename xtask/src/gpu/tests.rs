@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::ProgramOutputs;
 
-/// Real machines whose output is saved, without serial numbers and with another UUID. Their GPUs were idle, or a
+/// Real machines whose output is saved, without serial numbers and with a different UUID. Their GPUs were idle, or a
 /// process held their memory.
 const MACHINES: [&str; 4] = ["h100-idle", "h100-held", "h200-idle", "h200-held"];
 

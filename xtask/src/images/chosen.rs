@@ -1,5 +1,5 @@
-//! Packages of a root filesystem in another version than its suite has. They come from the suite of security updates,
-//! or are files of the archive's pool that suites no longer list.
+//! Packages of a root filesystem in a version other than its suite's. They come from the suite of security updates, or
+//! are files of the archive's pool that suites no longer list.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

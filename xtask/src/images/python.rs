@@ -199,7 +199,7 @@ const PLATFORM: &[&str] = &[
     "--platform=manylinux2014_x86_64",
 ];
 
-/// Downloads exactly the pinned requirements, from the sources that this machine's pip is configured for.
+/// Downloads exactly the pinned requirements, from the sources that this machine's pip is configured to use.
 fn download_wheels(requirements: &Path, folder: &Path, platform: &[&str]) -> Result<()> {
     setup::ensure_pip()?;
     let output = Command::new("python3")

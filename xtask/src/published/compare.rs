@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// Annotation that kubectl sets, because it prints its input only if it changes something.
+/// Annotation that kubectl sets, because kubectl prints its input only if it changes something.
 const READ: &str = "landfall.example/read";
 
 /// Suffix of Job names for the version that `init` writes.

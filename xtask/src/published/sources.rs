@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// Maximum depth at which charts of charts are searched.
+/// Maximum depth at which charts of charts are searched for.
 const DEPTH: usize = 5;
 
 /// The repositories of this machine: bare, in `OWNER+NAME/repo`.

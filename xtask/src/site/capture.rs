@@ -1,4 +1,4 @@
-//! Reader of the switch's recording: a pcap file of Ethernet frames, whose end may still be being written.
+//! Reader of the switch's recording: a pcap file of Ethernet frames, whose end may still be incomplete.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

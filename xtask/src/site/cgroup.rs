@@ -148,7 +148,7 @@ pub fn freeze(groups: &[PathBuf]) -> Result<()> {
 }
 
 /// Thaws a group of a version 1 freezer and the groups below it. Other groups have no such state. A group that is
-/// removed meanwhile has no processes left.
+/// removed in the meantime has no processes left.
 fn thaw(group: &Path) -> Result<()> {
     let state = group.join("freezer.state");
     match std::fs::read_to_string(&state) {

@@ -22,7 +22,7 @@ const MONITOR_LIMIT: Duration = Duration::from_mins(1);
 /// Time limit of a boot on a dedicated machine.
 const BOOT_LIMIT: Duration = Duration::from_mins(10);
 
-/// Last message of a panicked kernel, number of final lines in which it is searched, and interval of the search.
+/// Last message of a panicked kernel, number of final lines that are searched for it, and interval of the search.
 const PANIC: &str = "Kernel panic - not syncing";
 const PANIC_LINES: usize = 100;
 const PANIC_PAUSE: Duration = Duration::from_secs(30);

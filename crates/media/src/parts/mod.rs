@@ -3,7 +3,7 @@
 //!
 //! Parts are written as `NAME.partial`, past the page cache, so that reading them back reads the stick. Their SHA-256
 //! is computed while a thread writes. Space for all of them, and for the files next to them, is reserved before the
-//! first byte: a full stick must be noticed before hours of writing.
+//! first byte. A full stick must be noticed before hours of writing.
 
 mod output;
 mod publish;

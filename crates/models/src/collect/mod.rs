@@ -44,10 +44,10 @@ pub trait ModelSource {
     fn open(&self, file: &ModelFile) -> io::Result<Box<dyn Read + '_>>;
 }
 
-/// Returns the models of an artifact with this name. Files without weights are ignored. Errors are: weights with false
-/// headers (even if they belong to no model), a Git LFS pointer in place of a file, and an index that names a missing
-/// file. A model has a reason in place of figures if parts of it are missing, or if its configuration is missing or not
-/// understood.
+/// Returns the models of an artifact with this name. Files without weights are ignored. Weights with false headers are
+/// an error, even if they belong to no model. So are a Git LFS pointer in place of a file, and an index that names a
+/// missing file. A model has a reason in place of figures if parts of it are missing, or if its configuration is
+/// missing or not understood.
 pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<Model>, ModelError> {
     let mut files = files.to_vec();
     files.sort();

@@ -1,4 +1,4 @@
-//! An undo that cannot end: the state meanwhile, and the handbook's page that resolves it.
+//! An undo that cannot end: the state in the meantime, and the handbook's page that resolves it.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::end_to_end::handbook;
 /// Heading of the handbook's page.
 const PAGE: &str = "### An undo that failed\n";
 
-/// Time limit until the status says that the site is stuck. The agent retries the undo from time to time, and the
-/// status says so meanwhile.
+/// Time limit until the status says that the site is stuck. The agent retries the undo from time to time, which the
+/// status also reports.
 const LOOK_LIMIT: Duration = Duration::from_mins(2);
 
 /// Prefix of the step that cannot be undone.

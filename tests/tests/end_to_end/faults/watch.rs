@@ -1,4 +1,4 @@
-//! The moment of a fault: the observed events of an upgrade, and the processes that are paused meanwhile.
+//! The moment of a fault: the observed events of an upgrade, and the processes that are paused at that moment.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ pub(super) enum FaultMoment {
     Before,
     /// Once the journal says that this step begins.
     Step(&'static str),
-    /// This long after the journal says that this step begins.
+    /// This long after the journal records that this step begins.
     Into(&'static str, Duration),
     /// Once the journal says that the undo begins.
     Undo,
@@ -135,8 +135,7 @@ impl<'a> Watch<'a> {
         Ok(self.journal.news()?.iter().any(is_begin))
     }
 
-    /// Finds the process that runs the operation. The search is repeated only until there is one, because it takes
-    /// long.
+    /// Finds the process that runs the operation. The search is slow, so it stops once there is one.
     fn find_operation(&mut self) -> Result<()> {
         if !self.operation.as_ref().is_some_and(ProcessId::is_alive) {
             self.operation = self.machine.first()?.descendants().into_iter().find(is_operation);

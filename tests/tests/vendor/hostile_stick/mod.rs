@@ -1,6 +1,6 @@
 //! A stick that tries to write to its reader's terminal. Escape codes, control characters and very long names are in
-//! every string and field name that it carries, signed by its vendor or not. No verb that reads it changes anything but
-//! the given store.
+//! every string and field name on it, whether or not its vendor signed them. No verb that reads the stick changes
+//! anything but the given store.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeSet;
@@ -160,7 +160,7 @@ fn long_strings_are_harmless(share: Share) -> Result<()> {
     Ok(())
 }
 
-/// Checks names, which are strings as well: of the head's files, of the bundle, and of the folder that contains it.
+/// Checks names, which are also strings: those of the head's files, of the bundle, and of the folder that contains it.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn no_name_on_a_stick_reaches_the_terminal_as_it_is() -> Result<()> {
@@ -185,7 +185,7 @@ fn no_name_on_a_stick_reaches_the_terminal_as_it_is() -> Result<()> {
     expect_all(&stick.read_by_every_verb(&folder)?, &folder).map(drop)
 }
 
-/// A list of checksums, and a license, which the same stick may carry as files next to the bundle.
+/// A list of checksums, and a license, which the same stick may contain as files next to the bundle.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn what_is_beside_a_bundle_is_not_printed() -> Result<()> {

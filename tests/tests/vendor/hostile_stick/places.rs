@@ -1,5 +1,5 @@
 //! All places of a document where an attacker may write a text: its strings, and the names of its fields. Actual
-//! documents are walked, so that fields added later are covered as well.
+//! documents are walked, so that fields added later are also covered.
 
 use std::collections::BTreeSet;
 

@@ -138,8 +138,8 @@ impl Stick {
         })
     }
 
-    /// Runs the verbs that read a head whose signatures do not match: one that prints it anyway, and one that refuses
-    /// it like all others.
+    /// Runs two verbs that read a head whose signatures do not match. One prints it anyway, and the other refuses it,
+    /// as all remaining verbs do.
     pub fn read_by_verbs_without_trust(&self, head: &Path) -> Result<Vec<Run>> {
         let head = head.display().to_string();
         let verify = ["verify", &head, "--trust", &self.fingerprint];

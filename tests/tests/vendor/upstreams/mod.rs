@@ -1,4 +1,4 @@
-//! The starter release, locked and built like by a vendor: from upstream's hosts and URLs, all of which one server
+//! The starter release, locked and built as a vendor would: from upstream's hosts and URLs, all of which one server
 //! simulates. Exactly the URLs listed by `landfall lock --dry-run` are requested.
 
 mod server;
@@ -181,7 +181,7 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
 }
 
 impl Case {
-    /// Checks that the hub answers nothing without its token, and the host of its large files never receives it.
+    /// Checks that the hub answers nothing without its token, and that the host of its large files never receives it.
     fn the_token_stays_with_the_hub(&self) -> Result<()> {
         let seen = self.stand_ins.hub.requests();
         let elsewhere: Vec<_> = seen.iter().filter(|seen| seen.path.starts_with("/large/")).collect();

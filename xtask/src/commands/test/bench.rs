@@ -26,7 +26,7 @@ const ROWS: [(&str, &[&str], [f64; 5]); 3] = [
 ];
 
 /// Memory limit of every command: twice that of the release profile. The test build's code has 70 MiB, and read-ahead
-/// pages of it count as well. Up to 95 MiB in all were measured.
+/// pages of it also count. Up to 95 MiB in total were measured.
 const MEMORY_BYTES: f64 = 2.0 * MEMORY_LIMIT_BYTES;
 
 /// Exit code of `cargo xtask bench` if a goal is missed.

@@ -21,7 +21,7 @@ use crate::site::{Machine, PowerState, Site, wait_until};
 use crate::vendor::VENDOR_STORE;
 use crate::{documents, images, printer, workspace};
 
-/// Time limit with a full cache, on two cores that other processes may use as well.
+/// Time limit with a full cache, on two cores that other processes may also use.
 const WARM_LIMIT: Duration = Duration::from_mins(8);
 
 /// Time limit with an empty cache, or with one that holds only the images.

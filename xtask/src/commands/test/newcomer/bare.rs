@@ -222,7 +222,7 @@ pub struct Machine {
     hidden: BTreeSet<String>,
     fakes: Vec<(String, String)>,
     files: Vec<(PathBuf, String)>,
-    /// First commands of its shell, which run in a mount namespace of their own.
+    /// First commands of its shell, which run in a separate mount namespace.
     script: String,
 }
 
