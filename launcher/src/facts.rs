@@ -101,7 +101,7 @@ pub struct Disk {
 /// A process's access to cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cgroups {
-    /// Machines can have cgroups of their own.
+    /// Machines can have their own cgroups.
     Delegable,
     /// No version 2 hierarchy is mounted, which is needed to freeze and kill a machine.
     NoVersion2,

@@ -82,7 +82,7 @@ impl NamedDigest {
 pub struct Requirement {
     /// The required feature.
     pub feature: String,
-    /// First version of Landfall that knows the feature.
+    /// First version of Landfall that supports the feature.
     pub landfall: String,
 }
 
@@ -185,7 +185,7 @@ pub struct BundleDocument {
     pub payload_bytes: u64,
     /// The program `landfall` in the bundle: the first blob, and its offset.
     pub program: Program,
-    /// Features that a reader must know.
+    /// Features that a reader must support.
     pub requires: Vec<Requirement>,
     /// Always [`LANDFALL_DOCUMENT_TYPE`].
     #[serde(rename = "type")]

@@ -25,7 +25,7 @@ struct VectorSigners {
     vendor: Vendor,
     /// Signs together with the vendor's key, for both roles, under `vendor/pair.1.root.json`.
     second: SigningKey,
-    /// A vendor whose key no root names.
+    /// A vendor whose key is in no root.
     stranger: Vendor,
     /// Documents 1 and 2 of the pair; each names both keys with a threshold of 2.
     pair: [Root; 2],

@@ -34,7 +34,7 @@ pub struct Evidence {
 /// Plausibility of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plausibility {
-    /// No known time contradicts it.
+    /// The clock contradicts no known time.
     Plausible,
     /// The clock is earlier than this time, the newest that the site has seen. Either it was set back, or it was ahead
     /// then.

@@ -18,7 +18,7 @@ use landfall_host::paths::SitePaths;
 
 /// Files that cannot be recreated.
 const LASTING: [&str; 4] = [AUTHORITIES[0], AUTHORITIES[1], AUTHORITIES[2], "pki/sa"];
-/// Authorities, by path below `/etc/kubernetes` without extension.
+/// Certificate authorities, by path below `/etc/kubernetes` without extension.
 pub(crate) const AUTHORITIES: [&str; 3] = ["pki/ca", "pki/front-proxy-ca", "pki/etcd/ca"];
 
 /// Pairs that kubeadm creates for every control plane with its own etcd, by path below `/etc/kubernetes` without

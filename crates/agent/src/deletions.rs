@@ -15,7 +15,7 @@ pub struct Deletions(Arc<SharedState>);
 #[derive(Debug, Default)]
 struct SharedState {
     last: Mutex<Last>,
-    /// Wakes those who wait for a notification.
+    /// Wakes all threads that wait for a notification.
     news: Condvar,
 }
 

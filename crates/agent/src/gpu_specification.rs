@@ -179,7 +179,7 @@ pub(crate) struct GpuSpecification {
     /// Inputs of the last write or attempt; `None` before the first look.
     last: Option<Source>,
     running: Option<JoinHandle<LookResult>>,
-    /// Time of the next try after a failure.
+    /// Time of the next attempt after a failure.
     again: Option<Instant>,
 }
 
@@ -272,7 +272,7 @@ mod tests {
         fs_err::read_to_string(paths.gpu_specification()).ok()
     }
 
-    /// Tends until there is news, or nothing runs.
+    /// Tends until there is a result, or nothing runs.
     fn settle(tended: &mut GpuSpecification, paths: &SitePaths, now: Instant) -> Option<Result<bool, StepError>> {
         loop {
             match tended.tend(paths, now) {

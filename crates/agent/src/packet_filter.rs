@@ -50,11 +50,11 @@ struct WatchedTable {
 pub struct PacketFilter {
     tables: Vec<WatchedTable>,
     deletions: Deletions,
-    /// Number of deletion notifications before the last look.
+    /// Number of deletion notifications before the last check.
     notices: u64,
 }
 
-/// Result of one look at a table.
+/// Result of one check of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
     /// The table is in use.
@@ -69,7 +69,7 @@ enum Look {
     Deleted,
 }
 
-/// Decision after one look at a table.
+/// Decision after one check of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     /// The table exists, or the program still has time.

@@ -34,7 +34,7 @@ pub struct RepositoryKey {
     derivation: Derivation,
 }
 
-/// Keys are equal whatever their derivation.
+/// Keys are equal regardless of their derivation.
 impl PartialEq for RepositoryKey {
     fn eq(&self, other: &Self) -> bool {
         self.bytes == other.bytes

@@ -21,7 +21,7 @@ pub struct InvalidFileUrl {
 }
 
 impl FileUrl {
-    /// Host, with the port if one is written.
+    /// Host, with the port if one is given.
     pub fn host(&self) -> String {
         let name = self.0.host_str().unwrap_or_default();
         self.0.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))

@@ -39,7 +39,7 @@ struct Recipe {
     title: &'static str,
     /// The option that sets another path of the program.
     option: &'static str,
-    /// Further names of the program in the image.
+    /// Additional names of the program in the image.
     other_names: &'static [&'static str],
 }
 

@@ -89,7 +89,7 @@ pub struct FilePin {
     pub digest: Sha256,
     /// Size in bytes.
     pub size: u64,
-    /// The part of the file that is taken.
+    /// The part of the file that is used.
     pub take: Take,
     /// Commit in its URL, for a file of a hub's repository.
     pub commit: Option<Commit>,
@@ -125,7 +125,7 @@ impl FilePin {
     }
 }
 
-/// The part of a file that is taken.
+/// The part of a file that is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Take {
     /// The whole file, under this path.

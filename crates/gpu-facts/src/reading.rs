@@ -72,7 +72,7 @@ pub enum AbsenceReason {
     ResetRequired,
     /// The library returned a value that is not known here, such as a mode of a newer driver.
     NotUnderstood,
-    /// Any other failure, stated in the detail.
+    /// Any other failure, described in the detail.
     Failed,
 }
 

@@ -19,7 +19,7 @@ pub struct Case {
     pub verdict: Verdict,
 }
 
-/// The parties that accept an object.
+/// Which checks accept an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The API server and [`crate::check`] accept it.

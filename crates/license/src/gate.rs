@@ -21,9 +21,9 @@ pub struct Need<'a> {
 pub struct Shortfall {
     /// Error code of the reason.
     pub code: Code,
-    /// What the site has.
+    /// The site's value.
     pub found: String,
-    /// What is needed.
+    /// The required value.
     pub needed: String,
     /// Whom to ask and how, if the license names a contact.
     pub fix: Option<String>,

@@ -196,7 +196,7 @@ impl RealDisk {
         promised
     }
 
-    /// Stops the filesystem at once.
+    /// Stops the filesystem immediately.
     fn cut_power(&self) {
         run(Command::new("xfs_io").args(["-x", "-r", "-c", "shutdown"]).arg(self.path()));
     }

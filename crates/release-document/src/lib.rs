@@ -85,7 +85,7 @@ pub struct ReleaseDocument {
     pub node_packs: Vec<NodePack>,
     /// Container images, in the order in which they are needed.
     pub images: Vec<ImageEntry>,
-    /// All other content that travels as OCI artifacts.
+    /// All other content, as OCI artifacts.
     pub artifacts: Vec<ArtifactEntry>,
     /// Components, sorted so that each comes after its dependencies.
     pub components: Vec<ComponentEntry>,
@@ -133,7 +133,7 @@ impl ReleaseDocument {
 pub struct Descriptor {
     /// OCI media type.
     pub media_type: String,
-    /// Digest of the blob, which names it.
+    /// Digest of the blob, which is its name.
     pub digest: Sha256,
     /// Size in bytes.
     pub size: u64,

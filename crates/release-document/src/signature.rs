@@ -43,7 +43,7 @@ impl SignatureEntry {
     /// Maximum size of a predicate type in bytes.
     pub const PREDICATE_BYTES: usize = 512;
 
-    /// Every blob that travels for this entry.
+    /// Every blob that the bundle contains for this entry.
     pub fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
         [&self.subject, &self.manifest].into_iter().chain(&self.blobs)
     }

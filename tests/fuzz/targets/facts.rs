@@ -6,7 +6,7 @@ use landfall_release_document::{ReleaseDocument, Rule};
 use landfall_rules::{Inputs, ReleaseView, judge};
 use libfuzzer_sys::fuzz_target;
 
-/// A release without anything.
+/// An empty release.
 const RELEASE: &str = include_str!("release.json");
 
 /// Typical rules of releases, over the lists and texts whose length the file determines.

@@ -39,7 +39,7 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| Target::new("3.12", "manylinu
 
 static TAGS: LazyLock<Tags> = LazyLock::new(|| Tags::of(&TARGET));
 
-/// A file that requires what the seeds list.
+/// A file that requires the packages that the seeds list.
 const REQUIREMENTS: &str =
     "small==1.0 --hash=sha256:0707070707070707070707070707070707070707070707070707070707070707\n";
 

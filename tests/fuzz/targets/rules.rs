@@ -5,7 +5,7 @@ use landfall_release_document::{ReleaseDocument, Rule};
 use landfall_rules::{Inputs, ReleaseView, check, judge};
 use libfuzzer_sys::fuzz_target;
 
-/// A release without anything.
+/// An empty release.
 const RELEASE: &str = include_str!("release.json");
 
 fuzz_target!(|bytes: &[u8]| {

@@ -12,7 +12,7 @@ use landfall_support::carry::{CarryError, CarryManifest, SiteInventory};
 use landfall_support::{Index, Redaction, analyze};
 use libfuzzer_sys::fuzz_target;
 
-/// What the analysis reads.
+/// The data that the analysis reads.
 const ANALYZED: [&str; 6] = [
     "status.json",
     "facts.json",

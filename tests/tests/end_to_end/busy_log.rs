@@ -52,7 +52,7 @@ struct Batch {
 struct BackupObservations {
     /// Log backups that stored something before the backup was complete.
     logged: usize,
-    /// The time at which the backup was there.
+    /// The time at which the backup was complete.
     end: Timestamp,
 }
 

@@ -190,7 +190,7 @@ struct CutWatch {
 }
 
 impl CutWatch {
-    /// Starts to watch from now on.
+    /// Starts watching from now on.
     fn begin(machine: &Machine, at: &CutPoint) -> Result<Self> {
         let known_pods = match at.moment {
             Moment::InPod(namespace, _) => pod_logs(machine, namespace)?,

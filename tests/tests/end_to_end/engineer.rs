@@ -16,7 +16,7 @@ use super::fixture::fixture;
 /// Mount point of the stick on every machine.
 pub(crate) const STICK: &str = "/media/stick";
 
-/// How long any one verb may take.
+/// Time limit of any one verb.
 pub(crate) const VERB_LIMIT: &str = "600";
 
 /// Time limit for a site to be ready again after a boot.
@@ -28,7 +28,7 @@ pub(crate) const PLANTED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 77);
 /// The output of a verb.
 #[derive(Debug)]
 pub(crate) struct Said {
-    /// How it ended.
+    /// Outcome of the run.
     pub(crate) status: ExitStatus,
     /// Its standard output.
     pub(crate) data: String,
@@ -37,7 +37,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// The report, which must exist.
+    /// Returns the report. Fails without one.
     pub(crate) fn report(&self, verb: &str) -> Result<Value> {
         let lines = self.lines.join("\n");
         ensure!(self.status.success(), "landfall {verb} ended with {}:\n{lines}\n{}", self.status, self.data);
@@ -56,7 +56,7 @@ impl Said {
         Ok(said.map(str::to_owned).collect())
     }
 
-    /// The error, which must exist.
+    /// Returns the error. Fails without one.
     pub(crate) fn failure(&self, verb: &str) -> Result<Value> {
         ensure!(!self.status.success(), "landfall {verb} succeeded: {}", self.data);
         let named = || format!("landfall {verb} named no code ({}):\n{}", self.status, self.lines.join("\n"));
@@ -82,7 +82,7 @@ pub(crate) struct Engineer<'a> {
 }
 
 impl<'a> Engineer<'a> {
-    /// At this machine.
+    /// Creates an engineer at this machine.
     pub(crate) fn at(machine: &'a Machine) -> Self {
         Self { machine, program: None }
     }
@@ -155,7 +155,7 @@ impl<'a> Engineer<'a> {
         self.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint])?.report("install")
     }
 
-    /// The plan of an install from the stick.
+    /// Returns the plan of an install from the stick.
     pub(crate) fn plan(self) -> Result<Value> {
         self.landfall(&["install", STICK, "--trust", &fixture()?.fingerprint, "--dry-run"])?.report("install --dry-run")
     }

@@ -25,7 +25,7 @@ pub(crate) const BROKEN: &str = "/media/stick/broken";
 /// The release whose canary fails its proof.
 pub(crate) const UNPROVED: &str = "/media/stick/unproved";
 
-/// The release whose migration fails half-way.
+/// The release whose migration fails halfway.
 pub(crate) const HALF: &str = "/media/stick/half";
 
 /// The release that differs only in its node pack.

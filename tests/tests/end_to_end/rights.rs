@@ -25,7 +25,7 @@ const PARTS: [&str; 6] = [
     "postgres/StatefulSet/postgres",
     PROVISIONER,
 ];
-/// Parts whose account has rights of its own.
+/// Parts whose account has its own rights.
 const WITH_RIGHTS: [&str; 3] = ["kube-flannel/DaemonSet/flannel", "kube-system/Deployment/coredns", PROVISIONER];
 
 /// Namespace of the planted objects.

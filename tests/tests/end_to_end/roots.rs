@@ -146,7 +146,7 @@ impl Roots {
         Ok(())
     }
 
-    /// Writes the staying keys of these roles.
+    /// Writes the keys of these roles that stay.
     fn store_keys(&self, folder: &Path, roles: &[Role]) -> Result<()> {
         for role in roles {
             let keys = keys_of(&self.staying, *role)?;

@@ -49,7 +49,7 @@ enum Use {
 /// Content that an earlier run has left in the store, and that this run leaves there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Store {
-    /// The store is empty, and stays so.
+    /// The store is empty, and stays empty.
     Empty,
     /// The store has the manifest and the configuration, and nothing more afterwards.
     Begun,

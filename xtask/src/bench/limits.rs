@@ -26,7 +26,7 @@ pub const BUILD: Limit = Limit { rival: "cp + syncfs + cold read of the blobs", 
 /// `verify` reads and hashes.
 pub const VERIFY: Limit = Limit { rival: "b3sum", at_most: 1.0 };
 
-/// `stage` verifies as well.
+/// `stage` also verifies.
 pub const STAGE: Limit = Limit { rival: "cp + syncfs of the blobs", at_most: 1.08 };
 
 /// All limits. Ratios to other rivals are for information only.

@@ -47,7 +47,7 @@ pub const CREATED: &str = "2026-11-01T00:00:00Z";
 /// Version of the assembly, raised when the code writes other layers or manifests for the same inputs.
 const ASSEMBLY_VERSION: &str = "1";
 
-/// Function that makes one image or artifact.
+/// Function that creates one image or artifact.
 pub type Recipe = fn(&Workshop) -> Result<PublishedContent>;
 
 /// Builder of parts in a cache, from the recipes of this crate.

@@ -15,7 +15,7 @@ use crate::printer;
 /// Time for which an answer is valid. Point releases come every two months.
 pub const A_DAY: Duration = Duration::from_hours(24);
 
-/// Answer if none is known.
+/// Answer if the real one is unknown.
 pub const UNKNOWN: &str = "unknown";
 
 /// Folder of answers in the cache.

@@ -18,7 +18,7 @@ enum Tampering {
     Repeat(usize),
     Swap(usize, usize),
     Insert(usize, usize),
-    /// The file ends earlier.
+    /// The file is truncated.
     Cut(usize),
     /// The log ends with an earlier entry, and its head names that entry.
     Shorten(usize),

@@ -8,7 +8,7 @@ use landfall_error_codes::{Code, CodedError, codes};
 /// Kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// The settings name no possible bucket.
+    /// The settings do not name a valid bucket.
     Address,
     /// The credentials file is missing, is accessible to users other than root, or contains something else.
     Credentials,

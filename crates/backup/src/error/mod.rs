@@ -38,10 +38,10 @@ pub enum BackupError {
     /// A bucket cannot be used.
     #[error(transparent)]
     Bucket(#[from] BucketError),
-    /// The file of the key does not exist.
+    /// The key file does not exist.
     #[error("the key of the backup repository, {}, does not exist", .0.display())]
     KeyMissing(PathBuf),
-    /// The file of the key contains something else.
+    /// The key file does not contain a key.
     #[error("{} is not the key of a backup repository, which has 64 hexadecimal digits", .0.display())]
     KeyMalformed(PathBuf),
     /// A new key would replace an existing one.
@@ -102,7 +102,7 @@ pub enum BackupError {
         /// The free space, and the space that must stay free.
         short: String,
     },
-    /// No backup has this id.
+    /// No backup has this ID.
     #[error("the backup repository in {} has no backup {id}", folder.display())]
     NoBackup {
         /// The folder.

@@ -89,7 +89,7 @@ type Period = fn(Timestamp) -> i64;
 enum Scope {
     /// Keeps everything that the retention keeps.
     Wanted,
-    /// Keeps only what a site cannot do without.
+    /// Keeps only what a site needs even on a full disk.
     Needed,
 }
 

@@ -181,7 +181,7 @@ pub struct MarkerDefinition {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckDefinition {
-    /// One sentence that says what a pass shows.
+    /// One sentence that states what a pass shows.
     pub shows: Spanned<String>,
     /// The program and its arguments.
     pub arguments: Spanned<Vec<String>>,

@@ -81,7 +81,7 @@ pub enum Needs {
 /// Libraries that a program may be linked with in addition to glibc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowedLibraries {
-    /// No further library.
+    /// No other library.
     Nothing,
     /// GCC's stack unwinding library, which Rust programs for glibc need.
     Unwinding,

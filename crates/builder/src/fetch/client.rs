@@ -78,7 +78,7 @@ pub(super) enum Failure {
     Stalled(Cause),
     /// The server cannot be reached, according to the error; `who` is the server or the proxy.
     Unreachable { who: String, cause: Cause },
-    /// Permanent: a retry would fail as well.
+    /// Permanent: a retry would also fail.
     Final(Code, Cause),
 }
 

@@ -106,7 +106,7 @@ struct Mirror {
 /// A registry, with a prefix for the names of its repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// Host, with the port if one is written.
+    /// Host, with the port if one is given.
     pub registry: String,
     /// Empty, or segments with a trailing `/`.
     pub prefix: String,

@@ -18,7 +18,7 @@ pub(super) const LONGEST_ASKED: Duration = Duration::from_mins(2);
 /// Retry policy of a transfer. Progress restarts the count.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
-    /// Maximum number of tries without progress.
+    /// Maximum number of attempts without progress.
     pub attempts: u32,
     /// Wait after the first failure. It doubles after each later failure. A random part of up to the same length is
     /// added, so that transfers that failed together do not retry together.
@@ -59,7 +59,7 @@ impl Retry {
 pub struct Tries {
     waits: ExponentialBackoff,
     failures: u32,
-    /// Number of failures because of a stalled body.
+    /// Number of failures due to a stalled body.
     stalls: u32,
     /// Total of the waits that servers asked for.
     asked: Duration,

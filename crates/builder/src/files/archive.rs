@@ -28,7 +28,7 @@ const NAMES_LISTED: usize = 12;
 pub struct Limits {
     /// Number of entries.
     pub entries: usize,
-    /// Bytes of a member that is taken.
+    /// Bytes of an extracted member.
     pub member_bytes: u64,
     /// Bytes of the archive after decompression.
     pub unpacked_bytes: u64,

@@ -28,7 +28,7 @@ pub struct Guess {
     pub is_chart: bool,
     /// Namespace of its objects.
     pub namespace: String,
-    /// Further namespaces that it has objects in.
+    /// Additional namespaces in which it has objects.
     pub namespaces: Vec<String>,
     /// The strictest Pod Security level that its pods satisfy.
     pub pod_security: PodSecurity,

@@ -65,7 +65,7 @@ async fn bench(components: &str, console: &str, reports: &str) -> Bench {
     bench
 }
 
-/// Error for the definition with these further components.
+/// Error for the definition with these additional components.
 fn refusal(components: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("release.yaml");

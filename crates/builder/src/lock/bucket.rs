@@ -36,7 +36,7 @@ pub struct BucketFields {
 pub struct BucketPinned {
     /// Text of the entry at that time; the pins are stale if it has changed since.
     pub resolved: String,
-    /// Objects that are taken.
+    /// Selected objects.
     pub files: Vec<BucketFile>,
 }
 

@@ -137,7 +137,7 @@ struct LockReader<'a> {
     path: &'a Path,
     text: &'a str,
     platform: &'a str,
-    /// URLs that occurred so far.
+    /// URLs seen so far.
     urls: HashSet<String>,
 }
 

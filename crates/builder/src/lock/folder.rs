@@ -42,7 +42,7 @@ pub struct FolderPinned {
     /// Names of the licenses of the Ollama models.
     #[serde(default)]
     pub license: Option<String>,
-    /// Files that are taken.
+    /// Selected files.
     pub files: Vec<PinnedFile>,
 }
 

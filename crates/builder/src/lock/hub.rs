@@ -41,7 +41,7 @@ pub struct HubPinned {
     pub commit: Commit,
     /// License in the model card.
     pub license: Option<String>,
-    /// Files that are taken.
+    /// Selected files.
     pub files: Vec<PinnedFile>,
 }
 

@@ -63,7 +63,7 @@ pub struct LockDocument {
     pub helm: Option<RendererFields>,
     /// Container images.
     pub images: Vec<LockEntry>,
-    /// Artifacts: all other content that travels.
+    /// Artifacts: all other content of the bundle.
     pub artifacts: Vec<LockEntry>,
     /// Helm charts, which are rendered but do not go into the bundle.
     pub charts: Vec<LockEntry>,
@@ -102,7 +102,7 @@ impl RendererFields {
 pub struct LockEntry {
     /// Full upstream reference with its tag.
     pub reference: Spanned<String>,
-    /// Where it comes from.
+    /// Source of the input.
     pub content: Content,
     /// License of the content, for people.
     pub license: Option<String>,
@@ -163,7 +163,7 @@ pub struct LockedFile {
     pub size: Spanned<Field<u64>>,
     /// Checksums that its publisher states, if the lock names them.
     pub sums: Option<SumsFields>,
-    /// The part of the file that is taken.
+    /// The part of the file that is used.
     pub take: Take,
 }
 
@@ -172,7 +172,7 @@ pub struct LockedFile {
 pub enum List {
     /// Container images.
     Images,
-    /// Artifacts: all other content that travels.
+    /// Artifacts: all other content of the bundle.
     Artifacts,
     /// Helm charts.
     Charts,

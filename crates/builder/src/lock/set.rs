@@ -209,7 +209,7 @@ impl SetFile {
         Ok(Self { written, path, content })
     }
 
-    /// File name without folders, under which it travels.
+    /// File name without folders, under which it goes into the bundle.
     pub fn name(&self) -> &str {
         self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }

@@ -33,7 +33,7 @@ pub struct Package {
 /// Content of a file.
 #[derive(Debug, Default)]
 pub struct LockfileContent {
-    /// Unique packages that are taken, sorted by path.
+    /// Unique selected packages, sorted by path.
     pub packages: Vec<Package>,
     /// Packages that are skipped although `omit` does not name them, each with the reason.
     pub skipped: Vec<String>,

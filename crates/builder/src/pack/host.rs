@@ -128,7 +128,7 @@ fn package(definition: &Path, folder: &Path, package: Package, store: &ContentSt
     Ok(HostPackage { name, version, file: own_name, blob })
 }
 
-/// Makes the signed head.
+/// Creates the signed head.
 fn sign(
     options: &BuildOptions,
     document: &HostPackDocument,

@@ -29,7 +29,7 @@ pub struct Sheet<'a> {
     pub identity: &'a Identity,
     /// Id of the bundle: SHA-256 of its `landfall.json`.
     pub id: Sha256,
-    /// Fingerprint of the first root document that travels.
+    /// Fingerprint of the first root document in the bundle.
     pub fingerprint: Sha256,
     /// Number of that root document.
     pub first_root: u64,

@@ -37,7 +37,7 @@ pub(super) fn npm_name(component: &str, part: usize) -> String {
     if part == 0 { format!("{component}-npm") } else { format!("{component}-npm-{}", part + 1) }
 }
 
-/// Makes the objects of a package index.
+/// Creates the objects of a package index.
 pub fn objects(release: &Release, index: usize) -> Result<Vec<Value>> {
     let component = &release.components[index];
     let Some(ObjectSource::PackageIndex(served)) = component.source() else {

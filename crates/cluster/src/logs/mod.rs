@@ -222,7 +222,7 @@ impl Watch {
     }
 }
 
-/// Membership of pods in the component, by UID.
+/// Whether pods belong to the component, by UID.
 #[derive(Default)]
 struct Members(BTreeMap<String, bool>);
 

@@ -26,7 +26,7 @@ const CONTAINER: &str = "facts";
 /// Time limit for the account of a new namespace, which pods require.
 const ACCOUNT_LIMIT: Duration = Duration::from_secs(30);
 
-/// Delay between tries.
+/// Delay between attempts.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 impl Cluster {

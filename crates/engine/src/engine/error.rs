@@ -12,7 +12,7 @@ pub enum EngineError {
     /// The journal cannot be used; nothing more was done.
     #[error("the operation cannot continue without its journal")]
     Journal(#[from] JournalError),
-    /// A step failed; resume tries it again.
+    /// A step failed; a resume retries it.
     #[error("step {step} ({title}) failed; journal record {record}")]
     StepFailed {
         /// The step.

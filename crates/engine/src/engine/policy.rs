@@ -12,7 +12,7 @@ use crate::plan::{OnFailure, StepId};
 /// one step.
 pub(super) const TRIES: u32 = 3;
 
-/// Wait before the next try.
+/// Wait before the next attempt.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// Error codes of conditions that may pass without intervention.

@@ -17,7 +17,7 @@ use super::Storage;
 pub enum UnsyncedFate {
     /// Lost.
     Lost,
-    /// Kept by chance.
+    /// Kept, although unsynced.
     Kept,
     /// Only this many thousandths of an append's bytes are kept.
     Torn(usize),

@@ -24,7 +24,7 @@ const INTERFACES: [&str; 8] =
 const TABLE: &str = "kube-proxy";
 const CHAINS: &str = "KUBE-";
 
-/// Programs next to which Landfall's cannot run.
+/// Programs that conflict with Landfall's.
 const PROGRAMS: [&str; 8] = ["kubelet", "kube-apiserver", "etcd", "k3s", "k0s", "containerd", "dockerd", "crio"];
 
 /// Returns the signs found. `filter` reads the names of tables and chains of the packet filter; it is not called on a

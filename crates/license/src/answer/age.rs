@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::answer::GRACE;
 
-    /// Seconds between the looks of a sidecar.
+    /// Seconds between two looks of a sidecar.
     const LOOK: u64 = 300;
 
     /// The behavior of a wall clock.
@@ -134,9 +134,9 @@ mod tests {
     /// A machine whose site has been silent since the answer, and the state that it stores.
     struct Machine {
         random: StdRng,
-        /// Seconds that have really passed since the answer.
+        /// Seconds that have actually passed since the answer.
         passed: u64,
-        /// Seconds of these for which the machine ran.
+        /// Of these, the seconds for which the machine ran.
         ran: u64,
         clock: WallClock,
         boots: u64,

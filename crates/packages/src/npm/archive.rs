@@ -31,7 +31,7 @@ pub struct Contents {
     pub package_json: Vec<u8>,
     /// True if it has a `binding.gyp`.
     pub has_gyp: bool,
-    /// True if it brings its own lock.
+    /// True if it contains its own lock.
     pub has_shrinkwrap: bool,
 }
 

@@ -33,7 +33,7 @@ pub struct CarryManifest {
     pub site: String,
     /// Creation time by the host's clock, RFC 3339 in UTC.
     pub made: String,
-    /// Version of the `landfall` that made it.
+    /// Version of the `landfall` that created it.
     pub landfall: String,
     /// Parts that are present.
     pub parts: Vec<PartRecord>,

@@ -30,11 +30,11 @@ const SLEEPING: &str = "-c \"SELECT count(*) FROM pg_stat_activity WHERE wait_ev
 pub(super) enum FaultMoment {
     /// Before the command is typed.
     Before,
-    /// Once the journal says that this step begins.
+    /// Once the journal records that this step begins.
     Step(&'static str),
     /// This long after the journal records that this step begins.
     Into(&'static str, Duration),
-    /// Once the journal says that the undo begins.
+    /// Once the journal records that the undo begins.
     Undo,
     /// Once a program of this name runs on the machine.
     Program(&'static str),
@@ -64,7 +64,7 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Starts to watch from now on.
+    /// Starts watching from now on.
     pub(super) fn begin(machine: &'a Machine, when: FaultMoment) -> Result<Self> {
         let known_pods = match when {
             FaultMoment::PodOf(namespace) => pod_logs(machine, namespace)?,

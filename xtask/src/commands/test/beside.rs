@@ -29,7 +29,7 @@ const NICENESS: i32 = -5;
 /// Time limit until a killed process has ended.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
-/// Parts that run in processes of their own.
+/// Parts that run in separate processes.
 pub(super) struct BackgroundParts<'scope> {
     rows: ScopedJoinHandle<'scope, Vec<Row>>,
     is_stopped: &'scope AtomicBool,

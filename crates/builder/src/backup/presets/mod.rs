@@ -136,7 +136,7 @@ pub(super) struct FilledPreset {
     pub(super) needs: ContainerNeeds,
 }
 
-/// Why a preset cannot be filled.
+/// Reason why a preset cannot be filled in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Misfit {
     /// No preset has this name; with the known names and, for some software, the reason.

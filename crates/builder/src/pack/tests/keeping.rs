@@ -41,7 +41,7 @@ fn push_lying_image(bench: &Bench, layers: &[Vec<u8>]) -> Value {
 }
 
 impl Bench {
-    /// Pins the present manifests of the tags.
+    /// Pins the current manifests of the tags.
     async fn lock_again(&self) {
         self.write("release/images.lock", lock_text(false).as_bytes(), 0o644);
         self.lock().await.expect("locked");

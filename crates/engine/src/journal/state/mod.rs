@@ -83,7 +83,7 @@ pub struct StepState {
     pub before: Value,
     /// Output of the step, once done.
     pub output: Value,
-    /// Last error on the way forward.
+    /// Last error before any undo.
     pub failure: Option<RecordedError>,
     /// Last error of its undo.
     pub undo_failure: Option<RecordedError>,

@@ -72,7 +72,7 @@ impl ProbedGpus {
         }
     }
 
-    /// Wraps a result of just now.
+    /// Wraps a new result.
     fn new(report: GpuReport) -> Self {
         let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         Self { report, at, age: Duration::ZERO }

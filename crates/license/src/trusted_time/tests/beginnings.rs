@@ -155,7 +155,7 @@ impl Site {
         self.license.standing(&Circumstances { now, identifiers: None, revocation: None, superseded: &superseded })
     }
 
-    /// Lets time run, after which the agent looks.
+    /// Lets time pass, after which the agent looks.
     fn run(&mut self, count: i64, seen: &mut EventCounts) {
         (self.truth, self.uptime, self.floor) = (self.truth + count, self.uptime + count, self.floor + count);
         let before = (self.time.now(), self.time.least());

@@ -10,7 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::*;
 use crate::{Circumstances, License, Need, sample, shortfalls};
 
-/// Seconds between the looks of a site's agent.
+/// Seconds between two looks of a site's agent.
 const LOOK: i64 = HOUR;
 /// Days from the first look to the end of the license, and days of its grace.
 const TERM_DAYS: i64 = 15;
@@ -31,9 +31,9 @@ enum WallClock {
 struct Machine {
     random: StdRng,
     begin: Timestamp,
-    /// Seconds that have really passed.
+    /// Seconds that have actually passed.
     passed: i64,
-    /// Seconds of these for which the machine ran.
+    /// Of these, the seconds for which the machine ran.
     ran: i64,
     clock: WallClock,
     boots: i64,
