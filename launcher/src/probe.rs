@@ -40,7 +40,7 @@ pub fn has_crates(clone: &Path) -> bool {
     command.current_dir(clone).output().map_or(false, |output| output.status.success())
 }
 
-/// Queries one source, with its files in a folder of its own. Returns None if the source answers.
+/// Queries one source, with its files in a separate folder. Returns None if the source answers.
 type Probe = fn(&Path, &Path) -> Option<UnreachableSource>;
 
 /// Tries the sources in parallel, and returns those that do not answer.

@@ -108,7 +108,7 @@ fn own_targets() -> Result<Vec<String>> {
     let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
     let targets = packages.iter().flat_map(|package| package["targets"].as_array().into_iter().flatten());
     let names = packages.iter().chain(targets).filter_map(|named| named["name"].as_str());
-    // The launcher is a workspace of its own, and belongs to this clone like the other crates.
+    // The launcher is a separate workspace, but belongs to this clone like the other crates.
     Ok(names.chain(["landfall-launcher"]).map(|name| name.replace('_', "-")).collect())
 }
 

@@ -15,7 +15,7 @@ use crate::site::{ProcessId, tool};
 use crate::source::Source;
 use crate::workspace;
 
-/// Name of a command with a row of its own.
+/// Name of a command with a separate row.
 pub const DEMO: &str = "cargo xtask demo";
 /// See [`DEMO`].
 pub const DEMO_UPGRADE: &str = "cargo xtask demo --upgrade";

@@ -1,5 +1,5 @@
-//! The provenance of a build: the materials of a bundle, as an in-toto statement in a signed envelope, in a file beside
-//! the bundle.
+//! The provenance of a build: the materials of a bundle, as an in-toto statement in a signed envelope, in a file next
+//! to the bundle.
 //!
 //! Threats: the file is stored on the same stick as the bundle, so anyone may have written it. It may be endless,
 //! signed by a stranger, altered, or the vendor's statement about another bundle. Its size is limited before it is

@@ -241,7 +241,7 @@ fn roles_are_kept_apart() {
     assert_eq!(code(root.verify(Role::Release, "x.json", b"other", &[(id, &twice)])), "LF1106");
 }
 
-/// Returns a document with a key of an unknown kind beside `key` in every role, an unknown role and unknown fields.
+/// Returns a document with a key of an unknown kind next to `key` in every role, an unknown role and unknown fields.
 fn of_the_future(key: &SigningKey, threshold: u64) -> (Root, KeyId) {
     let plain = UnsignedRoot::new(&contents(1, &[key], 1)).unwrap();
     let mut signed: serde_json::Value = serde_json::from_slice(plain.message()).unwrap();

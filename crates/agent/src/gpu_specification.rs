@@ -26,7 +26,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// Maximum output of the tool, in bytes.
 const OUTPUT_BYTES: usize = 4 << 20;
 
-/// Time between two failed tries: each one with a hanging library may leave a process that the kernel cannot end.
+/// Time between two failed attempts: each one with a hanging library may leave a process that the kernel cannot end.
 const AGAIN: Duration = Duration::from_mins(10);
 
 /// `PATH` in which the tool finds `modprobe` and `ldconfig`.

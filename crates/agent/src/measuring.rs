@@ -10,7 +10,7 @@ use landfall_host::paths::SitePaths;
 
 /// Time between two samples.
 const HOUR: Duration = Duration::from_hours(1);
-/// Time between two failed tries: the cluster may still be starting.
+/// Time between two failed attempts: the cluster may still be starting.
 const AGAIN: Duration = Duration::from_mins(5);
 /// Delay after the agent's start, because a boot has other work first.
 const SETTLED: Duration = Duration::from_mins(2);

@@ -14,7 +14,7 @@ use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;
 use landfall_host::process::{self, ProcessId};
 
-/// Run time after which the kubelet again restarts a container immediately: twice its longest delay.
+/// Running time after which the kubelet again restarts a container immediately: twice its longest delay.
 const DELAY_FORGOTTEN: Duration = Duration::from_mins(10);
 
 /// Pods that run on this host.
@@ -57,7 +57,7 @@ impl<'a> Pods<'a> {
     }
 
     /// Returns true if the kubelet immediately restarts the program of a pod when its process ends. It waits longer
-    /// before each further restart, until the container has run for long enough.
+    /// before each later restart, until the container has run for long enough.
     pub fn restarts_at_once(&self, process: ProcessId) -> bool {
         let is_old = process.age().is_some_and(|age| age > DELAY_FORGOTTEN);
         is_old

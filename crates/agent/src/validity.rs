@@ -70,7 +70,7 @@ impl Need {
 }
 
 impl CertificateState {
-    /// Reads the first certificate of a PEM file, which may also contain keys and further certificates.
+    /// Reads the first certificate of a PEM file, which may also contain keys and other certificates.
     pub fn in_pem(pem: Option<&[u8]>) -> Self {
         match pem {
             None => Self::Missing,

@@ -74,8 +74,8 @@ impl Repository {
     }
 }
 
-/// Runs this on a few threads of its own. The library reads with all threads of the pool that it finds, and each holds
-/// a pack.
+/// Runs this on a few separate threads. The library reads with all threads of the pool that it finds, and each holds a
+/// pack.
 fn on_few_cores(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     let worked = std::thread::scope(|scope| {
         let worker = scope.spawn(|| {

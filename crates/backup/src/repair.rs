@@ -148,7 +148,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Takes blobs that no pack has from copies. A recovered tree may name further lost blobs.
+    /// Takes blobs that no pack has from copies. A recovered tree may name more lost blobs.
     fn refill(&self, copies: &[Self]) -> Result<()> {
         let sources = copies.iter().map(|copy| Ok((copy, copy.indexed_session()?.1))).collect::<Result<Vec<_>>>()?;
         let mut lacking = self.lacking(&self.indexed_session()?.1)?;

@@ -130,8 +130,8 @@ pub fn pin_of<'a>(reference: &Reference, made: &'a [OwnImage]) -> Option<&'a Pin
     made.iter().map(|own| &own.pin).find(|pin| pin.reference.name() == reference.name())
 }
 
-/// Makes the images that the components name. On return, manifest, configuration and layer of each are in the store and
-/// synced to disk.
+/// Creates the images that the components name. On return, manifest, configuration and layer of each are in the store
+/// and synced to disk.
 pub fn make(
     definition: &Definition,
     components: &[RenderedComponent],
@@ -261,7 +261,7 @@ fn tag(layer: Sha256) -> String {
     format!("{}-{}", env!("CARGO_PKG_VERSION"), &layer.to_hex()[..12])
 }
 
-/// A tar with the program and its further names, with fixed header fields.
+/// A tar with the program and its additional names, with fixed header fields.
 fn layer(recipe: &Recipe, program: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::with_capacity(program.len() + (8 << 10)));
     let mut header = header(tar::EntryType::Regular, 0o755);

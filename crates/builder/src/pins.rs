@@ -59,7 +59,7 @@ impl ArtifactPin {
 /// Pin of an artifact that is composed of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilesPin {
-    /// Full upstream reference with its tag, under which the artifact travels.
+    /// Full upstream reference with its tag, under which the artifact is in the bundle.
     pub reference: Reference,
     /// Pins of the files, in the order of the lock.
     pub files: Vec<FilePin>,

@@ -1,7 +1,7 @@
 //! Edits of Landfall's objects by an administrator or another manager, and their treatment by an apply.
 //!
-//! The API server reports a field as a conflict if another manager has set it to another value than the one that is
-//! applied. A field that the applied object leaves out keeps that manager's value.
+//! The API server reports a field as a conflict if another manager has set it to a value other than the applied one. A
+//! field that the applied object leaves out keeps that manager's value.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

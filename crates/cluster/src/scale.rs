@@ -14,8 +14,8 @@ use super::{Cluster, ClusterError, ObjectName};
 const INTERVAL: Duration = Duration::from_millis(300);
 
 impl Cluster {
-    /// Returns the wanted number of pods of a workload; `None` if the workload does not exist. A kind without a replica
-    /// count, such as `DaemonSet`, counts as not existing.
+    /// Returns the desired number of pods of a workload; `None` if the workload does not exist. A kind without a
+    /// replica count, such as `DaemonSet`, counts as not existing.
     pub fn replicas(&self, workload: &ObjectName) -> Result<Option<u32>, ClusterError> {
         let path = match self.path(workload) {
             Err(ClusterError::UnknownKind { .. }) => return Ok(None),
@@ -33,8 +33,8 @@ impl Cluster {
         }
     }
 
-    /// Sets the wanted number of pods of a workload and returns without waiting for them. The API server has written it
-    /// to etcd. A later [`Cluster::apply`] may set another number.
+    /// Sets the desired number of pods of a workload and returns without waiting for them. The API server has written
+    /// it to etcd. A later [`Cluster::apply`] may set another number.
     pub fn scale(&self, workload: &ObjectName, replicas: u32) -> Result<(), ClusterError> {
         let what = format!("{workload} to {replicas} replicas");
         let call = Call {

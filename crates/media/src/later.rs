@@ -1,6 +1,6 @@
 //! A later program, for tests of two programs at one site: it writes an additional field into each of its documents.
 //!
-//! It is a copy of this program whose [`mark`] ends with another byte. So it has a digest of its own, without a second
+//! It is a copy of this program whose [`mark`] ends with another byte. So it has a different digest, without a second
 //! build.
 
 use std::borrow::Cow;

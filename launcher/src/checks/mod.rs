@@ -197,7 +197,7 @@ fn debian_packages(facts: &Facts, assembles: bool) -> Vec<Finding> {
     found
 }
 
-/// Returns true if Ubuntu has this package only in another form than Debian.
+/// Returns true if Ubuntu has this package only in a form that differs from Debian's.
 fn is_foreign(facts: &Facts, package: &str) -> bool {
     facts.system.id == "ubuntu" && packages::BROWSER_OF_DEBIAN.contains(&package)
 }

@@ -40,7 +40,7 @@ impl Driver {
             let (_, rest) = line.split_once("started successfully on port ")?;
             rest.trim_end_matches('.').parse::<u16>().ok()
         });
-        // Its further output must be read, or it blocks.
+        // Its remaining output must be read, or it blocks.
         std::thread::spawn(move || lines.for_each(drop));
         let driver = |port: u16| Self { child, address: format!("http://127.0.0.1:{port}") };
         Ok(port.map(driver))

@@ -19,7 +19,7 @@ const ROTATIONS: u64 = 100;
 /// Number of the newest document.
 const NEWEST: u64 = ROTATIONS + 1;
 
-/// Number of further rotations before later releases are built.
+/// Number of additional rotations before later releases are built.
 const LATER_ROTATIONS: u64 = 3;
 
 /// Number of keys of a role that sign.

@@ -31,7 +31,7 @@ pub(crate) struct UploadDesk {
 struct Judge(TrustAnchor);
 
 impl UploadDesk {
-    /// Creates a judge without an upload.
+    /// Creates a desk without an upload.
     pub(crate) fn begin() -> Result<Self> {
         let (vendor, folder) = (Vendor::new(KeyKind::Ed25519)?, tempfile::tempdir()?);
         let paths = SitePaths::below(folder.path());

@@ -447,7 +447,7 @@ fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<(
     let planned = plan(&facts)?;
     assert_eq!(planned.code, 0, "{}", planned.stderr);
     let report = planned.json()?;
-    // Inside another document, it has no kind and schema of its own.
+    // Inside another document, it has neither kind nor schema.
     let mut within = facts.clone();
     within.as_object_mut().context("facts are an object")?.retain(|name, _| name != "kind" && name != "schema");
     assert_eq!(report["facts"], within);

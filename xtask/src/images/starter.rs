@@ -98,7 +98,7 @@ pub fn python(workshop: &Workshop) -> Result<PublishedContent> {
 }
 
 /// Builds the image of Busybox: only one static program and its names. Its layer is compressed with Zstandard, so that
-/// the containerd of each site unpacks such a layer.
+/// the containerd of each site unpacks one.
 pub fn busybox(workshop: &Workshop) -> Result<PublishedContent> {
     let layer = own_layer(workshop, "busybox", BUSYBOX.key(workshop)?.with("links", "1").digest(), |tree| {
         let program = BUSYBOX.ensure_tree(workshop)?.read("usr/bin/busybox")?;

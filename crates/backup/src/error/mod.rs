@@ -169,7 +169,7 @@ impl BackupError {
         matches!(self, Self::NoRoom { .. }) || (!self.is_fatal() && self.code() == codes::NO_SPACE)
     }
 
-    /// Returns true if the error concerns the target disk or bucket, so that further writes will also fail.
+    /// Returns true if the error concerns the target disk or bucket, so that later writes will also fail.
     pub fn is_of_place(&self) -> bool {
         matches!(self, Self::Durable(_) | Self::Bucket(_))
     }

@@ -61,8 +61,8 @@ impl Repository {
     }
 
     /// Like [`Self::save`], but a failed stream does not prevent the others from being stored. After every stream was
-    /// read completely or failed, `judge` receives the failed ones, in order. It returns further facts, or the failure
-    /// for which no backup is made.
+    /// read completely or failed, `judge` receives the failed ones, in order. It returns additional facts, or the
+    /// failure for which no backup is made.
     pub fn save_what_is_read(
         &self,
         new: NewBackup<'_>,

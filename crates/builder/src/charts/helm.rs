@@ -187,7 +187,7 @@ pub fn lacks_current_passwords(error: &BuildError) -> bool {
     error.code() == codes::CHART_REFUSED && error.to_string().contains(CURRENT_PASSWORDS)
 }
 
-/// Further text for the refusal of a chart that generates passwords at install and asks for them at upgrade, as
+/// Additional text for the refusal of a chart that generates passwords at install and asks for them at upgrade, as
 /// Bitnami's charts do.
 ///
 /// `None` for any other refusal.

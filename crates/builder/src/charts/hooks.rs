@@ -3,9 +3,9 @@
 //! A Job before install and upgrade becomes part of a component that the chart's component needs, so that it runs
 //! first. A Job after them becomes an ordinary object: a component is ready once its Jobs are complete. Objects that
 //! such a Job uses come with it, and so does the content of `crds`. Several Jobs of one event run one after the other,
-//! by weight and name as in Helm. Each further one is a component of its own. Landfall runs all of them for each
-//! version of a release. So a hook that runs only at install or only at upgrade must be declared repeatable. A test
-//! that sends requests to a Service becomes a proof. Every other hook is refused.
+//! by weight and name as in Helm. Each later one is a separate component. Landfall runs all of them for each version of
+//! a release. So a hook that runs only at install or only at upgrade must be declared repeatable. A test that sends
+//! requests to a Service becomes a proof. Every other hook is refused.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -46,11 +46,11 @@ const COMPANIONS: [&str; 9] = [
 pub struct ObjectPlacement {
     /// Objects of a component that precedes the chart's component, with the first Job.
     pub before: Vec<SourcedObject>,
-    /// Further Jobs before the component, in the order in which they run.
+    /// The remaining Jobs before the component, in the order in which they run.
     pub next_before: Vec<SourcedObject>,
     /// Objects of the component, with the first Job that runs after the others.
     pub objects: Vec<SourcedObject>,
-    /// Further Jobs after the component, in the order in which they run.
+    /// The remaining Jobs after the component, in the order in which they run.
     pub next: Vec<SourcedObject>,
     /// Test pods, in the order in which Helm runs them.
     pub tests: Vec<SourcedObject>,

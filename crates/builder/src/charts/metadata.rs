@@ -68,7 +68,7 @@ struct LockFile {
     dependencies: Option<Vec<Dependency>>,
 }
 
-/// Reads a chart's metadata. Returns an error for a chart that lacks a dependency, or has another version of one than
+/// Reads a chart's metadata. Returns an error for a chart that lacks a dependency, or has one in a version other than
 /// its `Chart.lock` states.
 pub fn check(name: &str, files: &ChartFiles) -> Result<Metadata> {
     let metadata: Metadata = yaml(name, files, "Chart.yaml")?;

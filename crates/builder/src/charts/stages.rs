@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The first Job before the component comes with the objects that all hooks of that time use. The first Job after it is
-//! an object of the component itself. Each further Job is a separate component: a component is ready once its Jobs are
+//! an object of the component itself. Each later Job is a separate component: a component is ready once its Jobs are
 //! complete. In Helm, too, a Job starts only after the previous one has ended. A component that needs the chart's
 //! component also needs the last Job after it.
 
@@ -22,7 +22,7 @@ use crate::definition::{ComponentDefinition, Definition, is_label, order};
 use crate::error::{BuildError, Place, Result};
 use crate::rendered::{Origin, RenderedComponent, title};
 
-/// Makes the component of a chart, between the components for its hooks.
+/// Creates the component of a chart, between the components for its hooks.
 pub fn bring(
     definition: &mut Definition,
     index: usize,

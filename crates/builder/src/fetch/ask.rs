@@ -1,7 +1,7 @@
 //! Requests for files across redirects: which server gets which header, and a hub's statements about its content.
 //!
-//! Threats: a redirect may lead to a server that must not see a token or a secret header. A hub may serve another
-//! commit than the requested one, or name another server for its token. Secrets are sent only to the server that was
+//! Threats: a redirect may lead to a server that must not see a token or a secret header. A hub may serve a commit
+//! other than the requested one, or name another server for its token. Secrets are sent only to the server that was
 //! named.
 
 use landfall_bundle_spec::Sha256;

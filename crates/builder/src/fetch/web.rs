@@ -1,8 +1,8 @@
 //! HTTP for servers of files and tokens: permitted redirects, and the reading and classification of responses.
 //!
 //! Threats: a server, or an attacker in front of it, may redirect to a server without TLS. Anyone can read and change
-//! what is sent there, including credentials. It may send another range than requested, or answer with more than fits
-//! into memory.
+//! what is sent there, including credentials. It may send a range other than the requested one, or answer with more
+//! than fits into memory.
 
 use std::time::Duration;
 

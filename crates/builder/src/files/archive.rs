@@ -2,7 +2,7 @@
 //!
 //! Threats: an archive may contain links, names that lead elsewhere, or a member twice. It may have more bytes than any
 //! disk holds, or be truncated. No name in it becomes a path: members are found by exact name, only regular files are
-//! taken, and bytes and members are counted. An archive with a name that leads out of it is refused at once.
+//! taken, and bytes and members are counted. An archive with a name that leads out of it is refused immediately.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};

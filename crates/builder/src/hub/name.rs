@@ -90,7 +90,7 @@ impl HubName {
         self.below(segments)
     }
 
-    /// URL below the hub's. Each segment is escaped separately, so that none can add further segments.
+    /// URL below the hub's. Each segment is escaped separately, so that none can add more segments.
     fn below<'a>(&self, segments: impl Iterator<Item = &'a str>) -> Option<FileUrl> {
         let mut url = self.address.clone();
         url.path_segments_mut().ok()?.pop_if_empty().extend(segments);

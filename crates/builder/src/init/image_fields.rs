@@ -2,7 +2,7 @@
 //! build refuses unknown ones.
 //!
 //! `init` lists such a field under `imageFields` if its whole text after a prefix is certainly an image. Then `lock`
-//! pins the image, in later versions of a chart as well.
+//! also pins the image in later versions of a chart.
 
 use serde_json::Value;
 

@@ -19,7 +19,7 @@ pub struct LockText {
     pub tagged: BTreeMap<String, String>,
 }
 
-/// Makes the lock with the images of the node pack, the platform's components and the sources.
+/// Creates the lock with the images of the node pack, the platform's components and the sources.
 pub fn text(donors: &Donors, guesses: &[Guess]) -> Result<LockText> {
     let (of_platform, artifacts) = starter::references()?;
     let mut seen = BTreeSet::new();

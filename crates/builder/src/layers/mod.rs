@@ -78,7 +78,7 @@ fn refused(error: BuildError, image: &FetchedImage) -> BuildError {
     error.of(reference).within(image.pin.place.clone()).refusing(reference)
 }
 
-/// Counts uncounted layers in parallel, as a phase of its own, because each is decompressed.
+/// Counts uncounted layers in parallel, as a separate phase, because each is decompressed.
 fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progress) -> Result<()> {
     let mut seen = HashSet::new();
     let layers = images.iter().flat_map(|image| {

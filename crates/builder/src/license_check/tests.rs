@@ -53,7 +53,7 @@ spec:
               securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 ";
 
-/// A vendor whose release has these further components, with these manifests.
+/// A vendor whose release has these additional components, with these manifests.
 async fn bench(components: &str, console: &str, reports: &str) -> Bench {
     let bench = Bench::new(true, false).await;
     bench.edit("release/release.yaml", "components:\n", &format!("components:\n{components}"));

@@ -273,7 +273,7 @@ impl LockReader<'_> {
     }
 }
 
-/// Further fields of an entry, which its source may exclude.
+/// Other fields of an entry, which its source may exclude.
 #[derive(Clone, Copy)]
 struct FurtherFields {
     list: List,

@@ -176,8 +176,8 @@ impl SetKind {
         }
     }
 
-    /// Returns true if a file of requirements travels in place of the named file: the URLs in a project lock are
-    /// useless at a site.
+    /// Returns true if a requirements file goes into the bundle in place of the named file. The URLs in a project lock
+    /// are useless at a site.
     fn is_exported(&self) -> bool {
         matches!(self, Self::Wheels(source) if matches!(source.form, Form::Project(_)))
     }

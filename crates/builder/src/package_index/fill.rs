@@ -201,7 +201,7 @@ pub(super) fn write_parts(objects: &mut Vec<Value>, name: &str, parts: Vec<Vec<u
     push(pod(objects)?, "/containers/0/args", json!(format!("--npm-digest={digest}")))
 }
 
-/// Adds a further `ConfigMap` to the volume, and the argument that names its file.
+/// Adds another `ConfigMap` to the volume, and the argument that names its file.
 fn add_part(objects: &mut Vec<Value>, name: &str, number: usize) -> Result<()> {
     let own = npm_name(name, number);
     let pod = pod(objects)?;

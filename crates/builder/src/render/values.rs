@@ -1,4 +1,4 @@
-//! Checks values that a site may set against their schemas and the rendered objects, and makes the schema of
+//! Checks values that a site may set against their schemas and the rendered objects, and creates the schema of
 //! `site.yaml`.
 
 use landfall_error_codes::codes;

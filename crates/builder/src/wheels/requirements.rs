@@ -129,7 +129,7 @@ fn without_comment(line: &str) -> &str {
     &line[..comment.unwrap_or(line.len())]
 }
 
-/// Checks an option on a line of its own.
+/// Checks an option on a separate line.
 fn option(line: &str) -> Result<(), Refusal> {
     let word = line.split([' ', '\t', '=']).next().unwrap_or_default();
     // The value of a short option may follow without a space: `-e.`

@@ -9,7 +9,7 @@ use sysinfo::{
     ProcessesToUpdate, RefreshKind,
 };
 
-/// A reading of the system that this program runs on. Facts under a made-up root use a reading from the test.
+/// A reading of the system that this program runs on. Facts under a simulated root use a reading from the test.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct System {
     /// Bytes of memory.

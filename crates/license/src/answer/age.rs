@@ -1,5 +1,5 @@
-//! The age of a kept answer. Run time is summed over boots and stored, as for trusted time: stored time has certainly
-//! passed, whatever clocks say later.
+//! The age of a kept answer. Running time is summed over boots and stored, as for trusted time: stored time has
+//! certainly passed, whatever clocks say later.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::trusted_time::Clocks;
 /// Maximum number of seconds that a boot may add to the time that the machine has run since.
 const DAY: u64 = 24 * 60 * 60;
 
-/// Seconds of run time that a power failure may lose; less is not stored. A sidecar looks every five minutes.
+/// Seconds of running time that a power failure may lose; less is not stored. A sidecar looks every five minutes.
 const UNSTORED: u64 = 4 * 60;
 
 /// How often the program that keeps an answer looks at its age. This determines what is known about the time between
@@ -17,7 +17,7 @@ const UNSTORED: u64 = 4 * 60;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Watch {
-    /// Repeatedly, for as long as the machine runs, as a sidecar does. Hardly any run time is lost.
+    /// Repeatedly, for as long as the machine runs, as a sidecar does. Hardly any running time is lost.
     #[default]
     Steady,
     /// Once, when software starts, as an init container does. The time that the machine runs afterwards is not known.
@@ -52,10 +52,10 @@ impl Receipt {
         self.boot == clocks.boot
     }
 
-    /// Seconds since then. Within a boot, it is the machine's run time. After another boot, it is the time since that
-    /// boot. The wall clock may add the time that the machine was off, up to a day. So setting a clock ahead ends no
-    /// grace. With [`Watch::Once`], it is a day if the clock names no time within that day. An answer must not last for
-    /// years because its machine reboots once a week. If the kernel does not name its boot, only the wall clock
+    /// Seconds since then. Within a boot, it is the machine's running time. After another boot, it is the time since
+    /// that boot. The wall clock may add the time that the machine was off, up to a day. So setting a clock ahead ends
+    /// no grace. With [`Watch::Once`], it is a day if the clock names no time within that day. An answer must not last
+    /// for years because its machine reboots once a week. If the kernel does not name its boot, only the wall clock
     /// remains.
     fn seconds_until(&self, clocks: &Clocks<'_>, watch: Watch) -> u64 {
         let by_wall = u64::try_from(clocks.wall.duration_since(self.wall).as_secs()).unwrap_or(0);
@@ -231,7 +231,7 @@ mod tests {
         assert!(boots > 1500, "only {boots} reboots");
     }
 
-    /// The clock is dead, or set back at each boot. The grace ends according to the machine's run time.
+    /// The clock is dead, or set back at each boot. The grace ends according to the machine's running time.
     #[test]
     fn grace_ends_despite_stuck_clock() {
         for clock in [WallClock::Dead, WallClock::Off(-1_000_000)] {

@@ -2,12 +2,13 @@
 //! if the site no longer answers.
 //!
 //! Threats:
-//! - a wall clock that is set back or dead, so that a kept answer lasts (run time counts, and is summed over boots);
+//! - a wall clock that is set back or dead, so that a kept answer lasts (running time counts, and is summed over
+//!   boots);
 //! - a wall clock that is set ahead (it costs at most a day for each boot);
 //! - a kept answer that was changed (its signature is checked each time).
 //!
-//! Run time that a reboot cuts off before it was stored is lost. If no program looks while software runs, a boot costs
-//! a day, unless the clock shows less.
+//! Running time that a reboot cuts off before it was stored is lost. If no program looks while software runs, a boot
+//! costs a day, unless the clock shows less.
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_bundle_spec::trust::PublicKey;

@@ -2,11 +2,11 @@
 //! supporting evidence.
 //!
 //! Threats:
-//! - a clock that is set back to keep a license from ending (run time counts, whatever the clock says);
+//! - a clock that is set back to keep a license from ending (running time counts, whatever the clock says);
 //! - a clock that is dead or set ahead, which must not end a license (it moves trusted time by at most a day per boot);
 //! - a date that was confirmed by mistake (a person can confirm another one, down to the certain time).
 //!
-//! Two times are kept. `least` has certainly passed: signed timestamps raise it, and run time adds to it; nothing
+//! Two times are kept. `least` has certainly passed: signed timestamps raise it, and running time adds to it; nothing
 //! lowers it. `estimate` is the effective time. It is never earlier than `least`, and follows the wall clock where that
 //! is trusted.
 

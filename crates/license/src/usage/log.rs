@@ -29,7 +29,7 @@ const DAYS_OF_SAMPLES: i64 = 7;
 /// Minimum time between two samples. They are taken hourly, and a person may take one in between.
 const PAUSE: SignedDuration = SignedDuration::from_mins(30);
 
-/// Maximum time by which a sample may be earlier than the last one and is simply left out. Trusted time goes back by
+/// Maximum time by which a sample may be earlier than the last one and is simply left out. Trusted time moves back by
 /// more than this only if a person has confirmed an earlier date.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 

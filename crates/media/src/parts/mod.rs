@@ -119,7 +119,7 @@ struct UnpublishedFiles {
     /// Open files, whose locks show a sweep that they are in use.
     open: Vec<File>,
     begun: Vec<String>,
-    /// The head under its partial name, with space reserved behind it for small files.
+    /// The head under its partial name, with space reserved after it for small files.
     head: Option<File>,
 }
 

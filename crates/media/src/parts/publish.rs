@@ -37,7 +37,7 @@ impl Parts {
         let head_name = self.stem.file(FileKind::Head);
         let head_path = folder.join(partial_name(&head_name));
         if let Some(file) = &self.written.head {
-            // The space reserved behind the head is for the files below.
+            // The space reserved after the head is for the files below.
             file.set_len(head.len() as u64).map_err(|error| DurableError::io("truncate", &head_path, error))?;
             durable::sync_file(file, &head_path)?;
             durable::sync_folder(&folder)?;

@@ -67,7 +67,7 @@ pub struct PinnedRoot {
 }
 
 impl SiteInventory {
-    /// Creates an inventory without further facts.
+    /// Creates an inventory without any facts.
     pub fn of(site: String, landfall: String, site_key: String) -> Self {
         Self {
             document_type: INVENTORY_TYPE.to_owned(),

@@ -29,7 +29,7 @@ pub(super) struct Haystack<'a> {
 /// Kinds of patterns that judge the bytes after a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pattern {
-    /// The key of a service with its own prefix, matched exactly, and at least this many further characters.
+    /// The key of a service with its own prefix, matched exactly, and at least this many more characters.
     Prefixed(&'static str, usize),
     Kind(Kind),
 }

@@ -2,7 +2,7 @@
 
 use super::patterns::{Kind, Pattern};
 
-/// Prefixes of services' keys, matched exactly, each with the minimum number of further characters.
+/// Prefixes of services' keys, matched exactly, each with the minimum number of characters after it.
 const PREFIXES: &[(&str, usize)] = &[
     ("AKIA", 16),
     ("ASIA", 16),

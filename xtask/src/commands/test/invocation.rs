@@ -12,7 +12,7 @@ use crate::cache::Cache;
 use crate::printer;
 use crate::workspace::{self, cargo};
 
-/// Returns a cargo command for the launcher, which is a workspace of its own.
+/// Returns a cargo command for the launcher, which is a separate workspace.
 pub(super) fn launcher(command: &str) -> Command {
     let mut cargo = cargo();
     cargo.args([command, "--manifest-path", "launcher/Cargo.toml"]);

@@ -79,7 +79,7 @@ impl Request {
     }
 }
 
-/// Failure of one try.
+/// Failure of one attempt.
 enum TryFailure {
     /// The object does not exist.
     Missing,

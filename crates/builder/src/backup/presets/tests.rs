@@ -274,7 +274,7 @@ fn base_backup_reserves_own_slot() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.stdout, b"base", "nothing else is in the stream");
     let asked = fs_err::read_to_string(at("asked")).expect("what was asked");
-    // The slot is temporary and reserved at once: it ends with its session.
+    // The slot is temporary and reserved immediately: it ends with its session.
     assert!(asked.contains("pg_create_physical_replication_slot('landfall_base_"), "{asked}");
     assert!(asked.contains("', true, true)") && asked.contains("ALTER SYSTEM SET max_slot_wal_keep_size"), "{asked}");
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Address of another machine that does not respond: a request would fail with another error than the refusal.
+/// Address of another machine that does not respond: a request would fail with an error other than the refusal.
 const ELSEWHERE: &str = "192.0.2.1";
 
 /// Results of requests for a manifest and a blob in one registry.
@@ -186,7 +186,7 @@ async fn plain_http_realm_gets_no_credentials() {
     }
 }
 
-/// The URL has TLS and does not respond: a request would fail with another error than the refusal.
+/// The URL has TLS and does not respond: a request would fail with an error other than the refusal.
 #[tokio::test]
 async fn foreign_realm_gets_no_credentials() {
     let elsewhere = format!("https://{ELSEWHERE}/token");

@@ -47,7 +47,7 @@ impl Case {
         )
     }
 
-    /// Text of a lock with the unresolved set; `more` are further fields of it.
+    /// Text of a lock with the unresolved set; `more` are additional fields of it.
     fn text(more: &str) -> String {
         format!(
             "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: \

@@ -148,7 +148,7 @@ async fn unknown_host_is_given_up_soon() {
     let refused =
         client.manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &notes).await.expect_err("no such name");
     assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", text_with_causes(&refused));
-    // An unreachable resolver takes time itself; waits between tries take seconds.
+    // An unreachable resolver takes time itself; waits between attempts take seconds.
     assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
     assert!(notes.all().len() <= 2, "{:?}", notes.all());
 }
@@ -207,7 +207,7 @@ async fn registry_wait_is_bounded() {
         let fault = || [Fault::Wait(wait.0, wait.1)];
         let registry = Registry::start(|faults| {
             faults.on_manifests(fault());
-            // Only requests with a token are told to wait.
+            // Only requests with a token are asked to wait.
             faults.ask_for_token("http://SELF/token");
         })
         .await;

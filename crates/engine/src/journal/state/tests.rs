@@ -106,7 +106,7 @@ fn transition_table_with_closing_step_is_unchanged() {
     insta::assert_snapshot!(table(&Outline { closing: 1, ..pins(2) }));
 }
 
-/// Invariants, checked by other means than the table.
+/// Invariants, checked independently of the table.
 #[test]
 fn transitions_keep_invariants() {
     let both = [pins(2), Outline { closing: 1, ..pins(2) }];

@@ -218,7 +218,7 @@ impl Machine {
 /// Simulates 10,000 sites whose first clock is wrong, half of them with software that has no sidecar.
 ///
 /// No outage: under every clock, an answer is accepted, and a kept one can be read. No day gained: a kept answer
-/// applies during its grace by the machine's run time, except for what reboots cut off. It never applies beyond the
+/// applies during its grace by the machine's running time, except for what reboots cut off. It never applies beyond the
 /// license. No false lock: it applies until its grace has passed, less at most a day for each boot.
 #[test]
 fn kept_answer_lasts_exactly_its_grace() {

@@ -255,10 +255,10 @@ fn newest(truth: i64) -> &'static License {
 /// Simulates 10,000 sites, each with a wrong first clock: 1970, 2038, ten years off, dead at each boot, frozen, or a
 /// plausible date. Later the clock jumps, is corrected or not, and a person confirms it or not.
 ///
-/// No day gained: no license is valid once its end is certain by signed times and run time. No false lock: a license
-/// ends early only because the first clock or a person named a date within five years. In addition, each boot may cost
-/// a day. In that case, a correct clock reveals it, and one confirmation corrects it. No outage: releases that need no
-/// license are never questioned.
+/// No day gained: no license is valid once its end is certain by signed times and running time. No false lock: a
+/// license ends early only because the first clock or a person named a date within five years. In addition, each boot
+/// may cost a day. In that case, a correct clock reveals it, and one confirmation corrects it. No outage: releases that
+/// need no license are never questioned.
 #[test]
 fn first_clock_neither_extends_nor_locks_license() {
     let mut seen = EventCounts::default();

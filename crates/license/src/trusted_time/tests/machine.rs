@@ -170,7 +170,7 @@ fn clocks_neither_extend_nor_lock_license() {
     assert!(outlived > 100, "only {outlived} machines ran to the end of the license");
 }
 
-/// From the first look on, the clock always shows one time, or dies at each boot; only run time counts.
+/// From the first look on, the clock always shows one time, or dies at each boot; only running time counts.
 #[test]
 fn dead_clock_leaves_running_time() {
     let license = license();
