@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn imports_in_both_directions_are_a_knot() {
+    fn mutual_imports_are_a_knot() {
         let tied = imports(&[
             ("lib.rs", "mod a; mod b; mod c; pub use a::A;"),
             ("a.rs", "use crate::b::{self, B}; pub struct A;"),

@@ -309,7 +309,7 @@ fn future_bundle_hands_over() {
 }
 
 #[test]
-fn flipped_bytes_of_future_document_are_refused() {
+fn flipped_future_document_is_refused() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let signed = Forgery::of(&Sample::tiny(&vendor).unwrap()).of_the_future().unwrap().sign(&vendor.key).unwrap();
     let head = signed.head();

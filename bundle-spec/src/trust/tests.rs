@@ -262,7 +262,7 @@ fn of_the_future(key: &SigningKey, threshold: u64) -> (Root, KeyId) {
 }
 
 #[test]
-fn unknown_keys_and_roles_do_not_count() {
+fn unknown_keys_and_roles_are_ignored() {
     let [one, two] = [key(), key()];
     let (first, unknown) = of_the_future(&one, 1);
     assert!(first.key(unknown).is_none() && first.role(Role::Release).keys.contains(&unknown));

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_set_back_is_noted_until_confirmed() {
+    fn reset_clock_is_noted_until_confirmed() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
         let now = Timestamp::now();

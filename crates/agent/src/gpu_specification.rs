@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn driver_files_are_read_on_a_thread() {
+    fn separate_thread_reads_driver_files() {
         let (tree, paths) = machine();
         tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", tool_output(&paths, &["GPU-1"])));
         let (mut tended, now) = (GpuSpecification::default(), Instant::now());

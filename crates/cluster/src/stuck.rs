@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn unready_pod_of_earlier_template_is_stuck() {
+    fn outdated_unready_pod_is_stuck() {
         let rolling = live(&json!({"type": "RollingUpdate"}));
         assert!(is_stuck(&rolling, &pod("db-0", "db-old", "False")));
         assert!(!is_stuck(&rolling, &pod("db-0", "db-new", "False")), "it is new");

@@ -207,7 +207,7 @@ const ORDERS: [&[Then]; 4] =
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn failing_disk_never_completes_large_blobs_early() {
+fn failing_disk_completes_no_large_blob() {
     for order in ORDERS {
         fail_and_resume(&[1, 2, 3, 40 * MIB], order);
     }
@@ -215,7 +215,7 @@ fn failing_disk_never_completes_large_blobs_early() {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn failing_disk_never_completes_small_blobs_early() {
+fn failing_disk_completes_no_small_blob() {
     // Small enough to go through the page cache.
     for order in ORDERS {
         fail_and_resume(&[200_000; 150], order);

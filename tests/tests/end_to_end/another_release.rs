@@ -40,7 +40,7 @@ const CONTENT: &str = "cd /var/lib/landfall && find registry/docker files releas
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
+fn site_upgrades_and_rolls_back() -> Result<()> {
     ensure_later_releases()?;
     let (_site, machine) = installed_machine("e2e-upgrade")?;
     let engineer = Engineer::at(&machine);

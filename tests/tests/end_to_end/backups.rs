@@ -46,7 +46,7 @@ const SETTINGS: &str = "/root/site.yaml";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn data_comes_back_from_a_proven_backup() -> Result<()> {
+fn proven_backup_restores_data() -> Result<()> {
     // The machine and its disk are removed here.
     let lost = backs_up_and_is_lost()?;
     let (_site, machine) = machine_with_stick_and_iptables("e2e-backups-second")?;

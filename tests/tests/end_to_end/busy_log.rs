@@ -58,7 +58,7 @@ struct BackupObservations {
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn busy_log_leads_to_a_time_within_a_large_backup() -> Result<()> {
+fn busy_log_allows_restore_to_time() -> Result<()> {
     let site = Site::new(&Site::unique_name("e2e-busy-log"))?;
     let machine = site.machine(MachineSpec::new("node-1").stick(&fixture()?.stick).disk_gib(DISK_GIB))?;
     machine.boot()?;

@@ -210,7 +210,7 @@ pub(crate) fn expect_equal(engineer: Engineer<'_>) -> Result<()> {
 }
 
 #[test]
-fn a_line_without_a_digest_in_its_place_is_refused() {
+fn image_line_without_digest_is_refused() {
     let digest = format!("sha256:{}", "0a".repeat(32));
     let line =
         |digest: &str| format!("a.example/b:1 application/vnd.oci.image.manifest.v1+json {digest} 1.0 MiB linux -");

@@ -61,7 +61,7 @@ const NEW: &str = "values: {valkey.maxmemory: 64mb, postgres.memory: 768Mi}\n";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn settings_of_a_living_site_change() -> Result<()> {
+fn running_site_changes_settings() -> Result<()> {
     let (_site, machine) = installed_machine("e2e-configure")?;
     let engineer = Engineer::at(&machine);
     proofs::sql(&machine, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;

@@ -45,7 +45,7 @@ const PROGRAM_LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_site_survives_the_administration_of_its_host() -> Result<()> {
+fn site_survives_host_administration() -> Result<()> {
     let (site, machine) = machine_with_stick("e2e-firewall")?;
     let desk = site.machine(MachineSpec::new("desk"))?;
     desk.boot()?;

@@ -75,7 +75,7 @@ fn paths() -> Result<Vec<String>> {
 }
 
 #[test]
-fn pages_have_the_commands_that_tests_type() {
+fn handbook_pages_have_tested_commands() {
     let [dry_run, upgrade] = arguments("## Upgrade\n", &[("/media/stick", "/media/other")]).unwrap();
     assert_eq!([dry_run.join(" "), upgrade.join(" ")], ["upgrade /media/other --dry-run", "upgrade /media/other"]);
     let [_list, _log, restore] = arguments("### Any point in time\n", &[]).unwrap();

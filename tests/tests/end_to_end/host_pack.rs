@@ -82,7 +82,7 @@ fn expect_note(said: &Said, words: &str) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn packages_of_a_host_pack_come_before_a_release_and_leave_after_it() -> Result<()> {
+fn host_pack_is_installed_and_removed() -> Result<()> {
     let pack = build()?;
     let (_site, machine) = machine_with_stick("e2e-host-pack")?;
     let engineer = Engineer::at(&machine);

@@ -42,7 +42,7 @@ const WRONG_LIMIT: Duration = Duration::from_mins(2);
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_release_lands_survives_and_leaves() -> Result<()> {
+fn release_installs_reboots_and_uninstalls() -> Result<()> {
     let (_site, machine) = routed_machine_with_stick("e2e-install")?;
     let engineer = Engineer::at(&machine);
     expect_nothing_of_the_host(&machine)?;

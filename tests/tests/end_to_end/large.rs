@@ -40,7 +40,7 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(5);
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn twenty_gibibytes_are_staged_beside_a_living_site() -> Result<()> {
+fn twenty_gibibytes_do_not_disturb_site() -> Result<()> {
     let volume = Volume::mount()?;
     let large = large_release::build(&volume)?;
     let site = Site::new(&Site::unique_name("e2e-large"))?;

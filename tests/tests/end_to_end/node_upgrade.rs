@@ -42,7 +42,7 @@ const PINNED_IMAGES: &str = "/var/lib/landfall/node/current/ctr --address /run/l
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_node_becomes_another_under_its_pods_and_goes_back() -> Result<()> {
+fn node_upgrades_under_running_pods() -> Result<()> {
     ensure_node_release()?;
     let (_site, machine) = machine_with_stick("e2e-node")?;
     let engineer = Engineer::at(&machine);

@@ -38,7 +38,7 @@ const MEANWHILE: &str = "written-while-a-restore-was-open";
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn data_comes_back_whatever_interrupts_it() -> Result<()> {
+fn interrupted_restore_recovers_data() -> Result<()> {
     let (site, machine) = installed_machine("e2e-restores")?;
     let engineer = Engineer::at(&machine);
     let name = machine.run("hostname")?.stdout.trim().to_owned();

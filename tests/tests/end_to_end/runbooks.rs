@@ -42,7 +42,7 @@ const OTHER_PASSWORD: &str = "walnut-harbor-trumpet-38";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn runbooks_do_what_they_say() -> Result<()> {
+fn runbooks_work_as_documented() -> Result<()> {
     let (_site, machine) = installed_machine("e2e-runbooks")?;
     let engineer = Engineer::at(&machine);
     a_certificate_that_ends(engineer)?;

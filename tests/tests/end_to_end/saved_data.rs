@@ -117,7 +117,7 @@ fn takes_the_database_alone(report: &str, time: &str) -> Result<bool> {
 }
 
 #[test]
-fn damage_takes_the_database_of_one_backup_alone() {
+fn damage_affects_one_backup_only() {
     let is_taken = |damages: &[&str]| {
         takes_the_database_alone(&serde_json::json!({ "damages": damages }).to_string(), "1").unwrap()
     };

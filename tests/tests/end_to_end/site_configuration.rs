@@ -32,7 +32,7 @@ values:
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_site_configuration_reaches_what_it_is_about() -> Result<()> {
+fn site_configuration_takes_effect() -> Result<()> {
     let (_site, machine) = connected_machine_with_stick("e2e-site")?;
     let engineer = Engineer::at(&machine);
     wrong_configurations_change_nothing(engineer)?;

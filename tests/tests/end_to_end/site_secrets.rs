@@ -50,7 +50,7 @@ fn ensure_release() -> Result<String> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn secrets_of_a_site_reach_its_software_alone() -> Result<()> {
+fn site_secrets_reach_only_software() -> Result<()> {
     let trust = ensure_release()?;
     let (_site, machine) = machine_with_stick("e2e-site-secrets")?;
     let engineer = Engineer::at(&machine);

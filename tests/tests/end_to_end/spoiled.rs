@@ -58,7 +58,7 @@ const FAULTS: [(&str, &str, &str); 16] = [
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn every_fault_of_a_spoiled_machine_is_found_in_one_look() -> Result<()> {
+fn all_machine_faults_are_found() -> Result<()> {
     let (_site, machine) = connected_machine_with_stick("e2e-spoiled")?;
     let engineer = Engineer::at(&machine);
     let open = open_findings(&look(engineer, 0)?)?;

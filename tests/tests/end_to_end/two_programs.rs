@@ -75,7 +75,7 @@ const BY_NATURE: [&str; 2] = ["rollback --dry-run", "upgrade /media/stick/later 
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn an_earlier_program_continues_after_a_later_one() -> Result<()> {
+fn earlier_program_reads_later_documents() -> Result<()> {
     ensure_release_with_later_program()?;
     let (_site, machine) = installed_machine("e2e-two-programs")?;
     let engineer = Engineer::at(&machine).with_program(COMMAND);

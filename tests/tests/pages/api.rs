@@ -24,7 +24,7 @@ async fn the_api_answers_as_its_document_says() -> Result<()> {
 /// A request beyond the key's scopes is refused as documented, whatever it contains.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and schemathesis: run by `cargo xtask test --only pages`"]
-async fn the_api_answers_a_key_that_may_only_read_as_its_document_says() -> Result<()> {
+async fn reader_key_gets_documented_answers() -> Result<()> {
     answers_as_its_document_says(&Console::begin().await?, "schemathesis-read", &READ).await
 }
 

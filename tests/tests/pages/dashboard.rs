@@ -55,7 +55,7 @@ async fn fill(console: &Console) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_day_is_drawn_and_outlasts_a_restart() -> Result<()> {
+async fn trend_of_day_survives_restart() -> Result<()> {
     let mut console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;

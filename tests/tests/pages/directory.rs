@@ -70,7 +70,7 @@ const ENTRIES: &str =
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and Dex: run by `cargo xtask test --only pages`"]
-async fn people_sign_in_at_their_identity_provider() -> Result<()> {
+async fn people_use_identity_provider() -> Result<()> {
     let mut console = Console::begin().await?;
     let administrator = browser::begin_as_administrator(&console).await?;
     let slapd = Slapd::begin().await?;
@@ -159,7 +159,7 @@ fn files<'a>(settings: &'a str, slapd: &'a Slapd) -> [(&'a str, &'a str); 3] {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and slapd: run by `cargo xtask test --only pages`"]
-async fn people_sign_in_with_their_password_in_the_directory() -> Result<()> {
+async fn people_use_directory_password() -> Result<()> {
     let mut console = Console::begin().await?;
     let administrator = browser::begin_as_administrator(&console).await?;
     let slapd = Slapd::begin().await?;

@@ -16,7 +16,7 @@ const SERVICE: &str = "console.landfall-console.svc";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_console_behind_an_ingress_is_used_as_without_one() -> Result<()> {
+async fn console_works_behind_ingress() -> Result<()> {
     let mut console = Console::begin().await?;
     console.take_name(SERVICE).await?;
     let nginx = Nginx::begin(&console, SERVICE).await?;

@@ -94,7 +94,7 @@ const NAVIGATION: [&str; 18] = [
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
+async fn sign_in_needs_no_mouse() -> Result<()> {
     let console = Console::begin().await?;
     let first = browser::begin_as_administrator(&console).await?;
     first.close().await?;
@@ -131,7 +131,7 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn an_upgrade_is_planned_and_approved_without_a_mouse() -> Result<()> {
+async fn upgrade_needs_no_mouse() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/upgrade").await?;
@@ -154,7 +154,7 @@ async fn an_upgrade_is_planned_and_approved_without_a_mouse() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn the_focus_stays_where_it_is_while_a_page_refreshes_itself() -> Result<()> {
+async fn refresh_keeps_focus() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/components").await?;

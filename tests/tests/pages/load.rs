@@ -72,13 +72,13 @@ const FIRST_PAGES: usize = 40;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the program: run by `cargo xtask test --only pages`"]
-async fn five_hundred_programs_hear_one_upgrade_to_its_end() -> Result<()> {
+async fn five_hundred_programs_follow_one_upgrade() -> Result<()> {
     hear_one_upgrade(Console::begin().await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the program: run by `cargo xtask test --only pages`"]
-async fn five_hundred_programs_hear_one_upgrade_to_its_end_with_postgresql() -> Result<()> {
+async fn programs_follow_upgrade_with_postgresql() -> Result<()> {
     hear_one_upgrade(Console::begin_with_postgresql().await?).await
 }
 
@@ -374,12 +374,12 @@ fn forget_peak(console: &Console) -> Result<()> {
 }
 
 #[test]
-fn the_measurement_has_the_name_by_which_it_is_run() {
+fn measurement_has_expected_name() {
     assert!(include_str!("load.rs").contains(&format!("async fn {MEASUREMENT}()")));
 }
 
 #[test]
-fn a_share_of_times_is_the_value_that_so_many_do_not_exceed() {
+fn percentile_is_computed() {
     let mut times: Vec<Duration> = (1..=20).rev().map(Duration::from_millis).collect();
     let at = |share, times: &mut [Duration]| of_hundred(share, times).as_millis();
     assert_eq!([50, 95, 100].map(|share| at(share, &mut times)), [10, 19, 20]);

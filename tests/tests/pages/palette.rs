@@ -35,7 +35,7 @@ async fn selected_option(browser: &Browser) -> Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_page_is_opened_by_a_key_and_a_part_of_its_name() -> Result<()> {
+async fn palette_opens_page_by_name() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;

@@ -21,7 +21,7 @@ pub(crate) async fn create(browser: &Browser, name: &str, role: &str, password: 
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
+async fn viewer_reads_and_operator_acts() -> Result<()> {
     let console = Console::begin().await?;
     let administrator = browser::begin_as_administrator(&console).await?;
     create(&administrator, "vera", "viewer", "123456789012").await?;
@@ -85,7 +85,7 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_license_is_imported_from_its_file() -> Result<()> {
+async fn license_file_is_imported() -> Result<()> {
     const LICENSE: &str = "{\"signatures\": [],\n \"terms\": \"<&> \u{e9}\"}\n";
     let console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
@@ -111,7 +111,7 @@ async fn a_license_is_imported_from_its_file() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_key_is_shown_once_works_and_is_removed_and_the_audit_log_has_it() -> Result<()> {
+async fn api_key_works_until_removed() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/keys").await?;

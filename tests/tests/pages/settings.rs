@@ -12,7 +12,7 @@ use super::host::SITE;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn settings_are_entered_their_plan_is_read_and_approved_and_the_change_is_followed() -> Result<()> {
+async fn changed_settings_are_applied() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;

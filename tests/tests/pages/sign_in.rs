@@ -46,7 +46,7 @@ async fn the_token_makes_one_administrator() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_wrong_password_does_not_enter_and_the_sign_out_leaves_nothing() -> Result<()> {
+async fn wrong_password_is_refused() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/users").await?;

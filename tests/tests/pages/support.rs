@@ -22,7 +22,7 @@ const FETCH: &str = "const done = arguments[0];
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_support_bundle_is_collected_and_downloaded_in_the_browser() -> Result<()> {
+async fn support_bundle_is_downloaded() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;

@@ -26,7 +26,7 @@ async fn plan(browser: &Browser) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn an_upgrade_is_planned_approved_and_followed_through_the_consoles_own_replacement() -> Result<()> {
+async fn upgrade_survives_console_replacement() -> Result<()> {
     let mut console = Console::begin().await?;
     let browser = browser::begin_as_administrator(&console).await?;
     plan(&browser).await?;
@@ -86,7 +86,7 @@ async fn of_user(console: &Console, name: &str) -> Result<Browser> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_plan_that_one_person_approved_waits_for_another_one() -> Result<()> {
+async fn plan_waits_for_second_person() -> Result<()> {
     let console = Console::begin().await?;
     let ada = browser::begin_as_administrator(&console).await?;
     create(&ada, "bob", "administrator", PASSWORD).await?;
@@ -127,7 +127,7 @@ async fn a_plan_that_one_person_approved_waits_for_another_one() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn an_upgrade_that_was_undone_says_why_and_what_to_do() -> Result<()> {
+async fn undone_upgrade_is_explained() -> Result<()> {
     let console = Console::begin().await?;
     console.host.site.facts().end(sample("operation-undone")?);
     let browser = browser::begin_as_administrator(&console).await?;

@@ -49,7 +49,7 @@ async fn limit(browser: &Browser, bytes: Option<usize>) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn an_upload_continues_after_a_reload_and_is_planned() -> Result<()> {
+async fn upload_continues_after_reload() -> Result<()> {
     let (console, folder) = (Console::begin().await?, tempfile::tempdir()?);
     let browser = browser::begin_as_administrator(&console).await?;
     let uploads = || console.host.site.uploads.upload();
@@ -92,7 +92,7 @@ async fn an_upload_continues_after_a_reload_and_is_planned() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn parts_are_one_upload_that_can_be_paused_and_removed() -> Result<()> {
+async fn upload_in_parts_can_be_paused() -> Result<()> {
     let (console, folder) = (Console::begin().await?, tempfile::tempdir()?);
     let browser = browser::begin_as_administrator(&console).await?;
     let received = || console.host.site.uploads.upload().map(|upload| upload.received_bytes);
@@ -126,7 +126,7 @@ async fn parts_are_one_upload_that_can_be_paused_and_removed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn a_hostile_bundle_is_refused_with_its_reason_and_leaves_nothing() -> Result<()> {
+async fn refused_hostile_bundle_leaves_nothing() -> Result<()> {
     let (console, folder) = (Console::begin().await?, tempfile::tempdir()?);
     let mut findings = Findings::begin()?;
     let browser = browser::begin_as_administrator(&console).await?;

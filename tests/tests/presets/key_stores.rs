@@ -192,11 +192,11 @@ fn comes_back(name: &'static str, root: &Path) -> Result<()> {
 }
 
 #[test]
-fn keys_of_valkey_come_back() -> Result<()> {
+fn valkey_keys_are_restored() -> Result<()> {
     comes_back("valkey", &images::ensure_valkey()?)
 }
 
 #[test]
-fn keys_of_redis_come_back() -> Result<()> {
+fn redis_keys_are_restored() -> Result<()> {
     comes_back("redis", &images::ensure_redis()?)
 }

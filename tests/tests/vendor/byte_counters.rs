@@ -61,7 +61,7 @@ fn blob_bytes() -> Result<u64> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_build_reads_the_store_once_writes_once_and_reads_back_once() -> Result<()> {
+fn build_moves_each_byte_once() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let output = folder.path().join("stick");

@@ -118,7 +118,7 @@ fn json_error(outcome: &Outcome) -> Result<Value> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn errors_are_json_where_json_was_asked_for() -> Result<()> {
+fn json_option_makes_errors_json() -> Result<()> {
     let starter = starter()?;
     let stick = starter.stick().display().to_string();
     let nothing = starter.stick().join("nothing").display().to_string();
@@ -148,7 +148,7 @@ fn errors_are_json_where_json_was_asked_for() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn what_a_person_names_wrongly_is_usage_and_named_back() -> Result<()> {
+fn wrong_arguments_are_usage_errors() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let nothing = folder.path().join("nothing").display().to_string();
@@ -208,7 +208,7 @@ fn what_a_person_names_wrongly_is_usage_and_named_back() -> Result<()> {
 /// only one.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn programs_can_tell_progress_from_errors_and_quiet_commands_have_no_progress() -> Result<()> {
+fn progress_is_separate_from_errors() -> Result<()> {
     let starter = starter()?;
     let fingerprint = starter.fingerprint()?;
     let run = |more: &[&str], bundle: &Path| {
@@ -252,7 +252,7 @@ fn programs_can_tell_progress_from_errors_and_quiet_commands_have_no_progress() 
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn progress_in_a_pipe_is_plain_lines() -> Result<()> {
+fn piped_progress_has_plain_lines() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let mut build = starter.rebuild(&folder.path().join("stick").display().to_string(), &["--part-size", PART_SIZE])?;
@@ -271,7 +271,7 @@ fn progress_in_a_pipe_is_plain_lines() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
+fn any_name_of_bundle_works() -> Result<()> {
     let starter = starter()?;
     let expected = starter.inspection()?;
     assert_eq!(expected["verified"], false, "inspection verifies nothing and says so");
@@ -310,7 +310,7 @@ fn a_bundle_is_inspected_by_any_of_its_names() -> Result<()> {
 /// The head is sufficient on any machine for a plan, or for all blockers at once.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_dry_run_needs_no_more_than_the_head() -> Result<()> {
+fn dry_run_needs_only_head() -> Result<()> {
     let starter = starter()?;
     let mail = starter.scratch()?;
     let name = starter.file_names().into_iter().find(|name| name.contains(".head")).context("there is no head")?;
@@ -415,7 +415,7 @@ fn refuse_each_unfit_machine(ready: &Value, plan: impl Fn(&Value) -> Result<Outc
 /// Tests use pipes; people use terminals.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_command_at_a_terminal_prints_what_it_prints_into_a_pipe() -> Result<()> {
+fn terminal_output_equals_piped_output() -> Result<()> {
     let starter = starter()?;
     let head = starter.file(".head")?;
     for verb in ["errors".to_owned(), format!("inspect {}", head.display())] {
@@ -433,7 +433,7 @@ fn a_command_at_a_terminal_prints_what_it_prints_into_a_pipe() -> Result<()> {
 /// A vendor can plan for a customer's machine anywhere, as any user.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_plan_from_facts_is_the_plan_of_the_machine_that_they_describe() -> Result<()> {
+fn plan_from_facts_matches_machine() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let (file, fingerprint) = (folder.path().join("facts.json"), starter.fingerprint()?);

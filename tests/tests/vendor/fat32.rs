@@ -21,7 +21,7 @@ fn sparse(path: &Path, bytes: u64) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_stick_takes_the_largest_part_and_no_file_of_4_gib() -> Result<()> {
+fn fat32_stick_fits_largest_part() -> Result<()> {
     let folder = starter()?.scratch()?;
     let path = |name: &str| folder.path().join(name);
     let parts = sparse_bundle(folder.path())?.head.verified_head().layout().parts(FAT32_PART_BYTES)?;

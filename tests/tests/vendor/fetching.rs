@@ -106,7 +106,7 @@ fn equal_to_undisturbed(starter: &Starter, folder: &Path) -> Result<Value> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_registry_killed_in_mid_blob_is_asked_for_the_rest() -> Result<()> {
+fn killed_registry_is_asked_for_rest() -> Result<()> {
     let starter = starter()?;
     let (folder, sizes) = (starter.scratch()?, sizes(starter)?);
     let mut vendor = starter.vendor(folder.path(), starter.registry()?)?;
@@ -176,7 +176,7 @@ fn kill_in_mid_blob(
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_build_killed_in_mid_blob_continues_there_in_the_next_process() -> Result<()> {
+fn killed_build_resumes_mid_blob() -> Result<()> {
     let starter = starter()?;
     let (folder, sizes) = (starter.scratch()?, sizes(starter)?);
     let vendor = starter.vendor(folder.path(), starter.registry()?)?;
@@ -224,7 +224,7 @@ fn killed_in_mid_blob(
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_registry_that_stays_away_is_reported_with_what_to_do() -> Result<()> {
+fn absent_registry_is_reported_with_advice() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let mut vendor = starter.vendor(folder.path(), starter.registry()?)?;

@@ -39,7 +39,7 @@ fn lock_with_files() -> Result<String> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn an_artifact_of_upstreams_files_is_locked_and_built() -> Result<()> {
+fn artifact_of_upstream_files_builds() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);

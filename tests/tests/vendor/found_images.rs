@@ -124,7 +124,7 @@ fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_chart_a_custom_resource_and_a_lock_without_images_become_a_bundle() -> Result<()> {
+fn lock_without_images_is_completed() -> Result<()> {
     let starter = starter()?;
     let helm = images::ensure_helm()?;
     let folder = starter.scratch()?;

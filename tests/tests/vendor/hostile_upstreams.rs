@@ -344,7 +344,7 @@ fn hostile_upstreams() -> Result<Vec<Hostile>> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn each_fault_of_an_upstream_has_its_code_and_nothing_of_it_is_kept() -> Result<()> {
+fn upstream_faults_have_distinct_codes() -> Result<()> {
     let all = hostile_upstreams()?;
     for hostile in &all {
         check(hostile).with_context(|| format!("an upstream that {}", hostile.what))?;
@@ -359,7 +359,7 @@ fn each_fault_of_an_upstream_has_its_code_and_nothing_of_it_is_kept() -> Result<
 /// Waits three times as long as a server may stall.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_body_that_stalls_is_given_up_and_continued_by_the_next_run() -> Result<()> {
+fn stalled_body_resumes_in_next_run() -> Result<()> {
     let stall = |faults: &mut Faults| faults.on_blobs(always(&Fault::StallAfter(1000)));
     check(&broken_upstream("stalls", stall, (5, "LF2115"), Store::Continued))
 }

@@ -86,7 +86,7 @@ fn without(lock: &Path, name: &str) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn manifests_and_a_chart_become_a_bundle() -> Result<()> {
+fn manifests_and_chart_build() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);

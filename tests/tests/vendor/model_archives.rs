@@ -92,7 +92,7 @@ fn lock(starter: &Starter, tag: &str) -> Result<String> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_model_of_archives_is_unpacked_and_one_that_lies_is_refused() -> Result<()> {
+fn archived_model_is_unpacked_or_refused() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);

@@ -107,7 +107,7 @@ fn names_what_is_required(outcome: &Outcome) {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn install_continues_with_the_landfall_that_the_bundle_carries() -> Result<()> {
+fn install_hands_over_to_carried_program() -> Result<()> {
     let newer = Newer::carrying(std::fs::read(PROGRAM).context("cannot read the program")?)?;
     for more in [&["--dry-run"][..], &[]] {
         let outcome = newer.run("install", &newer.bundle(), more)?;
@@ -121,7 +121,7 @@ fn install_continues_with_the_landfall_that_the_bundle_carries() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn nothing_else_runs_what_a_bundle_carries() -> Result<()> {
+fn only_install_runs_carried_program() -> Result<()> {
     let newer = Newer::carrying(std::fs::read(PROGRAM).context("cannot read the program")?)?;
     assert_refused("verify", &newer.run("verify", &newer.bundle(), &[])?);
     let store = newer.folder.path().join("store").display().to_string();
@@ -154,7 +154,7 @@ fn nothing_else_runs_what_a_bundle_carries() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_bundle_of_the_future_that_carries_no_landfall_is_refused_by_name() -> Result<()> {
+fn future_bundle_without_program_is_refused() -> Result<()> {
     let newer = Newer::without_a_program()?;
     for more in [&["--dry-run"][..], &[]] {
         let outcome = newer.run("install", &newer.bundle(), more)?;
@@ -167,7 +167,7 @@ fn a_bundle_of_the_future_that_carries_no_landfall_is_refused_by_name() -> Resul
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_carried_program_that_knows_no_more_ends_with_the_refusal() -> Result<()> {
+fn insufficient_carried_program_is_refused() -> Result<()> {
     let script = Newer::carrying(b"#!/bin/sh\necho it ran\n".to_vec())?;
     assert_refused("a script", &script.run("install", &script.bundle(), &["--dry-run"])?);
     // The same `landfall` as the running one, and one with other bytes but the same abilities: the bundle is handed to

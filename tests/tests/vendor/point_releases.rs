@@ -106,7 +106,7 @@ fn changes_of_bundles(packages: &Value, image: &str) -> Result<Changes> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_difference_of_two_states_of_a_debian_release_is_exactly_what_changed() -> Result<()> {
+fn point_releases_differ_by_changed_packages() -> Result<()> {
     let starter = starter()?;
     let made = point_releases::ensure(&Workshop::open()?)?;
     let folder = starter.scratch()?;

@@ -17,7 +17,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_second_build_differs_in_nothing_but_the_ecdsa_signature() -> Result<()> {
+fn rebuild_differs_only_in_ecdsa_signature() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let output = folder.path().join("stick");
@@ -33,7 +33,7 @@ fn a_second_build_differs_in_nothing_but_the_ecdsa_signature() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn with_an_ed25519_key_every_file_is_equal_and_so_is_what_goes_through_a_pipe() -> Result<()> {
+fn ed25519_builds_are_identical() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let keys = folder.path().join("keys");
@@ -66,7 +66,7 @@ fn with_an_ed25519_key_every_file_is_equal_and_so_is_what_goes_through_a_pipe() 
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_pipe_that_closes_is_an_error_and_parts_do_not_go_through_one() -> Result<()> {
+fn closed_pipe_is_an_error() -> Result<()> {
     let starter = starter()?;
     let mut child =
         starter.rebuild("-", &[])?.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -86,7 +86,7 @@ fn a_pipe_that_closes_is_an_error_and_parts_do_not_go_through_one() -> Result<()
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_private_key_and_its_password_are_nowhere_in_what_is_written_or_said() -> Result<()> {
+fn private_key_and_password_stay_secret() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let output = folder.path().join("stick");

@@ -305,7 +305,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn roles_with_keys_of_their_own_rotate_a_hundred_times() -> Result<()> {
+fn separate_roles_rotate_a_hundred_times() -> Result<()> {
     // The time to build the program is not measured.
     let program = builds::landfall()?;
     let begun = Instant::now();

@@ -123,7 +123,7 @@ fn copy(from: &str, to: &str, folder: &tempfile::TempDir) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn what_cosign_signed_and_attested_is_verified_and_travels_to_where_cosign_verifies_it() -> Result<()> {
+fn cosign_signatures_reach_site() -> Result<()> {
     let rule = format!(
         "  - images: 'ghcr.io/*'\n    keys: [publisher/cosign.pub]\n    attestations: ['{PROVENANCE}']\n    pinned: \
          unresolved\n"
@@ -194,7 +194,7 @@ fn what_cosign_signed_and_attested_is_verified_and_travels_to_where_cosign_verif
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn bundles_that_cosign_attaches_are_found_among_the_referrers() -> Result<()> {
+fn attached_cosign_bundles_are_found() -> Result<()> {
     let rule = "  - images: 'ghcr.io/flannel-io/*'\n    keys: [publisher/cosign.pub]\n    pinned: unresolved\n";
     let case = Case::open(rule)?;
     case.sign("sign", "stranger", true, &[])?;

@@ -51,7 +51,7 @@ pub fn build(starter: &Starter, roots: &Path, output: &Path, keys: &[&PathBuf]) 
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_release_that_two_keys_must_sign_is_signed_by_two() -> Result<()> {
+fn two_required_keys_must_sign() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let [first, second] = keys_of_two(starter, folder.path())?;

@@ -130,7 +130,7 @@ fn lock(starter: &Starter, repository: &str, authorities: &str) -> Result<(Outco
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn nothing_is_asked_of_a_place_without_tls_that_a_registry_with_it_leads_to() -> Result<()> {
+fn redirects_without_tls_are_refused() -> Result<()> {
     let starter = starter()?;
     // It redirects requests for a tag's manifest, for a manifest whose digest an index names, and for a token. For the
     // token, the password would be sent.

@@ -118,7 +118,7 @@ fn is_complete(shown: &Value) -> bool {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn three_people_make_rotate_and_use_a_root_with_landfall_cosign_and_a_token() -> Result<()> {
+fn three_people_rotate_one_root() -> Result<()> {
     let ceremony = Ceremony::begin()?;
     let all = ["--key", "all=alice/cosign.pub", "--key", "all=bob/cosign.pub", "--key", "all=carol.pub"];
     let init = [&["trust", "init", "--output", "roots", "--threshold", "all=2"][..], &all].concat();
@@ -172,7 +172,7 @@ fn is_a_chain(roots: &Path) -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
+fn external_signers_sign_release() -> Result<()> {
     let ceremony = Ceremony::begin()?;
     let (cosign, token) = (ceremony.cosign_command(), Ceremony::token_command());
     let init = ["trust", "init", "--development", "--output", "roots", "--threshold", "all=2"];
@@ -212,7 +212,7 @@ fn a_release_is_signed_by_cosign_and_a_token_alone() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_wrong_password_is_called_so() -> Result<()> {
+fn wrong_password_names_key() -> Result<()> {
     let ceremony = Ceremony::begin()?;
     ceremony.landfall(&["trust", "init", "--output", "roots", "--key", "all=alice/cosign.pub"])?;
     let mut command = Command::new(builds::landfall()?);

@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn media_and_store_ratios_use_own_sizes() {
+    fn ratios_use_their_own_sizes() {
         let inspection = json!({ "totalBytes": 1000, "blobs": [{ "size": 300 }, { "size": 500 }] });
         let totals = |read, written| json!({ "readBytes": read, "writtenBytes": written, "readBackBytes": 0 });
         let report = json!({

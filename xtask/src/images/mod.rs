@@ -237,9 +237,9 @@ pub fn ensure_device_plugin() -> Result<PathBuf> {
     Ok(nvidia::DEVICE_PLUGIN.ensure(&Workshop::open()?)?.join("nvidia-device-plugin"))
 }
 
-/// Returns NVIDIA's parts of `docs/examples/gpu`, under NVIDIA's names, as a registry's storage: the container toolkit and
-/// the device plugin. The metrics exporter, which needs NVIDIA's own libraries to build, is replaced by an image that
-/// is never run.
+/// Returns NVIDIA's parts of `docs/examples/gpu`, under NVIDIA's names, as a registry's storage: the container toolkit
+/// and the device plugin. The metrics exporter, which needs NVIDIA's own libraries to build, is replaced by an image
+/// that is never run.
 pub fn ensure_gpu_example() -> Result<RegistryTree> {
     let workshop = Workshop::open()?;
     registry_tree::of(&workshop, nvidia::example(&workshop)?)

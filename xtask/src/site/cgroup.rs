@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_groups_with_shared_hierarchies_are_found() {
+    fn own_cgroups_are_found() {
         let text = "5:name=systemd:/\n4:memory:/box/1\n3:cpu,cpuacct:/\n2:rdma:/\n0::/box\n";
         let groups = parse_own_groups(text);
         let paths: Vec<String> = groups.iter().map(|(_, path)| path.display().to_string()).collect();

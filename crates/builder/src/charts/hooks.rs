@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn hook_jobs_order_by_weight_and_name() {
+    fn hook_jobs_follow_helm_order() {
         let weighed = |name: &str, events: &str, weight: &str| {
             let mut sourced = hook("Job", name, events);
             sourced.object["metadata"]["annotations"][WEIGHT] = json!(weight);

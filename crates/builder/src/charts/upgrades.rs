@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn install_or_upgrade_only_objects_are_refused() {
+    fn one_time_objects_are_refused() {
         let (install, upgrade) = (objects(&["Service/a", "Job/first"]), objects(&["Service/a", "Job/move", "Pod/b"]));
         let error = upgrade_objects(&chart(""), &install, &upgrade).expect_err("refused");
         assert_eq!(error.code(), codes::CHART_UPGRADE);

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_round_down_and_text_is_escaped() {
+    fn sizes_are_rounded_and_text_escaped() {
         let sizes: Vec<_> = [0, 1023, 1024, 1536, 5 << 20, (1 << 30) - 1, 3 << 40].into_iter().map(size).collect();
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "1023.9 MiB", "3.0 TiB"]);
         assert_eq!(escape("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");

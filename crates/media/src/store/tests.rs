@@ -181,7 +181,7 @@ fn damaged_download_restarts() {
 }
 
 #[test]
-fn short_download_is_kept_and_excess_discarded() {
+fn only_excess_download_is_discarded() {
     let (_folder, store) = store();
     let blob = bytes(500_000, 2);
     let mut partial = store.partial(expected_blob(&blob)).unwrap().unwrap();

@@ -6,7 +6,7 @@ use crate::stage::stage;
 use crate::testing::{Fixture, flip};
 
 #[test]
-fn bundle_damage_is_listed_in_one_pass() {
+fn one_pass_lists_all_damage() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     let entries = fixture.payload.layout().entries();

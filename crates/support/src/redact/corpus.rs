@@ -159,7 +159,7 @@ fn values() -> Vec<String> {
 }
 
 #[test]
-fn known_values_are_redacted_in_any_encoding() {
+fn encoded_known_values_are_redacted() {
     let values = values();
     let redactor = redactor_of(&values.iter().map(String::as_str).collect::<Vec<_>>());
     let (mut forms, mut left) = (0, Vec::new());
@@ -341,7 +341,7 @@ fn shapes(drawn: &dyn Fn(usize) -> String) -> Vec<(String, String)> {
 }
 
 #[test]
-fn secrets_are_redacted_by_name_and_shape() {
+fn named_and_shaped_secrets_are_redacted() {
     let redactor = redactor_of(&[]);
     let (mut forms, mut left) = (0, Vec::new());
     let mut judge = |text: &str, secret: &str| {

@@ -25,20 +25,20 @@ use super::later_releases::{ensure_half_release, ensure_later_releases};
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn cheap_faults_end_as_the_table_says() -> Result<()> {
+fn cheap_faults_end_as_expected() -> Result<()> {
     strike_by_table("e2e-faults", CHEAP.iter().collect())
 }
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn every_fault_of_odd_rows_ends_as_the_table_says() -> Result<()> {
+fn every_fault_ends_as_expected_odd() -> Result<()> {
     ensure_half_release()?;
     strike_by_table("e2e-odd-faults", CHEAP.iter().chain(&OTHERS).step_by(2).collect())
 }
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn every_fault_of_even_rows_ends_as_the_table_says() -> Result<()> {
+fn every_fault_ends_as_expected_even() -> Result<()> {
     ensure_half_release()?;
     strike_by_table("e2e-even-faults", CHEAP.iter().chain(&OTHERS).skip(1).step_by(2).collect())
 }

@@ -218,7 +218,7 @@ pub(super) static OTHERS: [Row; 15] = [
 ];
 
 #[test]
-fn rows_after_which_the_machine_starts_over_come_last() {
+fn rows_that_restart_machine_come_last() {
     let versions: Vec<&str> = CHEAP.iter().chain(&OTHERS).map(|row| row.ends.version()).collect();
     assert!(versions.is_sorted() && versions.contains(&"1.1.0"), "{versions:?}");
 }

@@ -87,7 +87,7 @@ fn address(endpoint: &str) -> Result<std::net::SocketAddr> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_guide_leads_from_an_empty_folder_to_a_site() -> Result<()> {
+fn guide_leads_to_running_site() -> Result<()> {
     let parts = images::ensure_all()?;
     let tokens = TokenServer::start(Limit { requests: 0, wait_seconds: 1 })?;
     let registry = Registry::start_for_tokens(&parts.tree.root, &tokens)?;

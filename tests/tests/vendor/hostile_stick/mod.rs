@@ -107,13 +107,13 @@ fn expect_unchanged(stick: &Path, runs: impl FnOnce() -> Result<()>) -> Result<(
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn no_string_of_a_stick_reaches_the_terminal_as_it_is() -> Result<()> {
+fn hostile_strings_are_escaped() -> Result<()> {
     escapes_are_harmless(Share::Fourth)
 }
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_long_string_of_a_stick_does_not_flood_the_terminal() -> Result<()> {
+fn long_strings_are_shortened() -> Result<()> {
     long_strings_are_harmless(Share::Fourth)
 }
 
@@ -163,7 +163,7 @@ fn long_strings_are_harmless(share: Share) -> Result<()> {
 /// Checks names, which are also strings: those of the head's files, of the bundle, and of the folder that contains it.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn no_name_on_a_stick_reaches_the_terminal_as_it_is() -> Result<()> {
+fn hostile_names_are_escaped() -> Result<()> {
     let stick = Stick::new()?;
     let name = format!("{MARK}{}", ESCAPES.replace('\n', ""));
     let mut heads = Vec::new();
@@ -188,7 +188,7 @@ fn no_name_on_a_stick_reaches_the_terminal_as_it_is() -> Result<()> {
 /// A list of checksums, and a license, which the same stick may contain as files next to the bundle.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn what_is_beside_a_bundle_is_not_printed() -> Result<()> {
+fn neighboring_files_are_not_printed() -> Result<()> {
     let stick = Stick::new()?;
     let folder = stick.folder.path().join("stick");
     std::fs::create_dir(&folder).context("cannot make a folder")?;
@@ -219,7 +219,7 @@ fn what_is_beside_a_bundle_is_not_printed() -> Result<()> {
 /// A document that a person receives on a stick, and displays.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn no_string_of_a_root_a_revocation_or_a_license_reaches_the_terminal_as_it_is() -> Result<()> {
+fn hostile_trust_documents_are_escaped() -> Result<()> {
     let stick = Stick::new()?;
     let documents: [(&str, Vec<u8>, [&str; 2]); 3] = [
         ("2.root.json", stick.file("trust/1.root.json")?, ["trust", "show"]),
@@ -246,7 +246,7 @@ fn no_string_of_a_root_a_revocation_or_a_license_reaches_the_terminal_as_it_is()
 /// An index, a manifest and a configuration are blobs: they are checked and copied, but never printed.
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn what_the_payload_of_a_bundle_says_is_not_printed() -> Result<()> {
+fn payload_text_is_not_printed() -> Result<()> {
     let (vendor, folder) = (Vendor::new(KeyKind::EcdsaP256)?, tempfile::tempdir().context("cannot make a folder")?);
     let path = folder.path().join("sample.landfall");
     let [bundle, store] = [&path, &folder.path().join("store")].map(|path| path.display().to_string());

@@ -138,7 +138,7 @@ fn published_digests(lock: &str) -> Vec<&str> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lists() -> Result<()> {
+fn dry_run_lists_exact_addresses() -> Result<()> {
     let mut case = Case::new()?;
     let list = case.list()?;
     let lock = std::fs::read_to_string(workspace::root().join("images.lock")).context("no lock")?;
@@ -225,7 +225,7 @@ fn manifest(inspection: &Value, reference: &str) -> Result<Value> {
 }
 
 #[test]
-fn an_address_is_of_a_form_or_is_not() {
+fn address_forms_match() {
     let blob = "https://ghcr.io/v2/NAME/blobs/DIGEST";
     for address in ["https://ghcr.io/v2/a/blobs/sha256:00", "https://ghcr.io/v2/a/b/blobs/sha256:00"] {
         assert!(fits(blob, address), "{address}");

@@ -67,7 +67,7 @@ async fn redirect_target_gets_no_credentials() {
 /// The target of a redirect may also ask for credentials, but its challenge is not the registry's, and only the
 /// registry receives the user's credentials.
 #[tokio::test]
-async fn redirect_target_is_not_asked_for_tokens() {
+async fn redirect_target_receives_no_token_request() {
     for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {
         let target = Registry::start(|faults| faults.ask_for_token("http://SELF/token")).await;
         let asked = RequestResults::new(docker, |faults| {

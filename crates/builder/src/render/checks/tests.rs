@@ -325,7 +325,7 @@ fn gpu_requests_must_be_satisfiable() {
 }
 
 #[test]
-fn node_ports_are_unique_and_in_range() {
+fn node_ports_must_be_valid() {
     let service = |name: &str, port: &str| {
         format!(
             "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{type: NodePort, ports: [{port}]}}\n"

@@ -51,7 +51,7 @@ proptest! {
     }
 
     #[test]
-    fn flipped_byte_before_last_record_is_corrupt(payloads in payloads(), flip in 1..=255_u8) {
+    fn earlier_flipped_byte_is_corruption(payloads in payloads(), flip in 1..=255_u8) {
         let (bytes, starts) = journal(&payloads);
         let last = starts[starts.len() - 1];
         for at in 0..bytes.len() {

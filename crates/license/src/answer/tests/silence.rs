@@ -235,7 +235,7 @@ fn kept_answer_lasts_exactly_its_grace() {
 /// The software has no sidecar, and its machine reboots every few days while the site is silent. Each boot costs a day
 /// unless the clocks show less. In earlier versions, a kept answer lasted for any number of boots.
 #[test]
-fn kept_answer_without_sidecar_lasts_seven_boots() {
+fn kept_answer_lasts_seven_boots() {
     let boots_until_the_end = |clock: WallClock, days: i64| {
         let mut machine = Machine::new(7, Watch::Once);
         (machine.clock, machine.time) = (clock, TrustedTime::begin(issue_time(), &clocks(issue_time(), "0", 0)));

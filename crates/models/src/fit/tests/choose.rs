@@ -27,7 +27,7 @@ fn best_profile_is_default() {
 }
 
 #[test]
-fn accepted_wish_is_fulfilled() {
+fn accepted_request_is_fulfilled() {
     let host = gpus("H100", 4, (9, 0));
     let wish = Wish { tensor_parallel: Some(2), context: Some(8192), sequences: Some(500) };
     let choice = choose_model(llama_70b(), &host, wish).unwrap();

@@ -329,7 +329,7 @@ fn host_states_are_reported() {
 }
 
 #[test]
-fn mig_parts_are_proposed_but_not_joined() {
+fn mig_parts_are_never_joined() {
     let mut host = gpus("H100", 2, (9, 0));
     let profile =
         |name: &str, gib: u64, instances| ProfileSize { name: name.to_owned(), memory_bytes: gib * GIB, instances };
