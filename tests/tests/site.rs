@@ -52,7 +52,7 @@ fn machines_start_from_saved_disk() -> Result<()> {
         let (_site, machine) = one_machine("saved", MachineSpec::new("node-1"))?;
         machine.run("echo installed > /root/state && sync")?;
         let refused = SavedDisk::take(&machine, &folder.path().join("disk")).unwrap_err();
-        assert_eq!(refused.to_string(), "the disk of a machine that is on cannot be saved");
+        assert_eq!(refused.to_string(), "the disk of a running machine cannot be saved");
         machine.crash()?;
         SavedDisk::take(&machine, &folder.path().join("disk"))?
     };
@@ -125,12 +125,12 @@ fn packets_for_foreign_addresses_are_seen() -> Result<()> {
     let plain = site.machine(MachineSpec::new("plain"))?;
     routed.boot()?;
     plain.boot()?;
-    assert_eq!(site.foreign_packets()?, [], "a machine that has just booted talks to the world");
-    assert_eq!(site.switch().asked_names()?, [""; 0], "a machine that has just booted asks for names");
+    assert_eq!(site.foreign_packets()?, [], "a newly booted machine sends packets to foreign addresses");
+    assert_eq!(site.switch().asked_names()?, [""; 0], "a newly booted machine queries foreign names");
     routed.try_run("timeout 2 getent hosts somewhere.example")?;
     let names = site.switch().asked_names()?;
     assert!(!names.is_empty() && names.iter().all(|name| name == "somewhere.example."), "{names:?}");
-    assert_eq!(site.foreign_packets()?, [], "a query to the site's own nameserver is no foreign packet");
+    assert_eq!(site.foreign_packets()?, [], "a query to the site's own nameserver counts as a foreign packet");
 
     routed.try_run("ping -c 1 -W 1 198.51.100.7")?;
     let packets = site.foreign_packets()?;

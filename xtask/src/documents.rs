@@ -15,7 +15,7 @@ pub fn read(text: &str) -> Result<Value> {
 /// Fails unless a document is valid by the schema of its kind.
 pub fn check(document: &Value) -> Result<()> {
     let kind = document["kind"].as_str().with_context(|| format!("a document does not say what it is: {document}"))?;
-    ensure!(kind.chars().all(char::is_alphanumeric), "{kind} is no kind of document");
+    ensure!(kind.chars().all(char::is_alphanumeric), "{kind} is not a kind of document");
     let file = workspace::root().join("docs/schemas").join(format!("{kind}.json"));
     let text = std::fs::read_to_string(&file).with_context(|| format!("{kind} has no schema"))?;
     let schema = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
@@ -62,7 +62,7 @@ mod tests {
             (later, "a document of the kind progress is not what its schema says"),
             // It lacks everything.
             (json!({ "kind": "status", "schema": 1 }), "a document of the kind status is not what its schema says"),
-            (json!({ "kind": "../schemas/status", "schema": 1 }), "../schemas/status is no kind of document"),
+            (json!({ "kind": "../schemas/status", "schema": 1 }), "../schemas/status is not a kind of document"),
             (json!({ "schema": 1 }), "a document does not say what it is"),
         ] {
             let error = check(&document).unwrap_err().to_string();

@@ -263,7 +263,7 @@ fn resolve_paths(text: &str) -> String {
 }
 
 fn replace_once(text: &str, from: &str, to: &str) -> Result<String> {
-    ensure!(text.matches(from).count() == 1, "the starter release has {from:?} not once");
+    ensure!(text.matches(from).count() == 1, "the starter release does not have {from:?} exactly once");
     Ok(text.replacen(from, to, 1))
 }
 

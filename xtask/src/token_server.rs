@@ -112,7 +112,7 @@ fn scope(line: &str) -> Result<Vec<String>> {
     // Decodes only the characters of a scope that a client must escape.
     let scope = scope.replace("%3A", ":").replace("%2F", "/").replace("%2C", ",");
     let parts: Vec<String> = scope.splitn(3, ':').map(str::to_owned).collect();
-    ensure!(parts.len() == 3, "the scope {scope} has not three parts");
+    ensure!(parts.len() == 3, "the scope {scope} does not have three parts");
     Ok(parts)
 }
 

@@ -153,7 +153,7 @@ impl Vendor {
         for (reference, later) in images::ensure_all()?.later.into_iter().filter(|(reference, _)| is_wanted(reference))
         {
             let line = |reference: &str| format!("reference: {reference}\n");
-            ensure!(text.matches(&line(&reference)).count() == 1, "the lock has {reference} not once");
+            ensure!(text.matches(&line(&reference)).count() == 1, "the lock does not have {reference} exactly once");
             text = text.replace(&line(&reference), &line(&later));
         }
         let path = self.folder.join("later.lock");

@@ -122,7 +122,7 @@ mod tests {
         let listening = std::thread::spawn(move || later.note(Deletion::Unknown, Duration::from_secs(1)));
         assert!(deletions.wait(0, Duration::from_mins(1)));
         listening.join().unwrap();
-        assert!(deletions.wait(0, Duration::from_mins(1)), "nor is one missed that came before the wait");
+        assert!(deletions.wait(0, Duration::from_mins(1)), "a deletion before the wait is not missed");
         assert!(begun.elapsed() < Duration::from_secs(30));
         assert_eq!(deletions.notices(), 1);
     }

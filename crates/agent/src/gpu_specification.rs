@@ -325,7 +325,7 @@ mod tests {
         tools(&paths, &format!("[ \"$1\" = system ] || echo '{}'", tool_output(&paths, &["GPU-1"])));
         let (mut tended, now) = (GpuSpecification::default(), Instant::now());
         assert!(settle(&mut tended, &paths, now).unwrap().unwrap());
-        assert!(tended.tend(&paths, now).is_none() && tended.running.is_some(), "a driver may let its readers wait");
+        assert!(tended.tend(&paths, now).is_none() && tended.running.is_some(), "a driver may block its readers");
         assert!(settle(&mut tended, &paths, now).is_none());
         fs_err::remove_dir_all(tree.path().join("proc/driver")).unwrap();
         assert!(settle(&mut tended, &paths, now).unwrap().unwrap());

@@ -180,7 +180,7 @@ mod tests {
         pods.delete(UID).unwrap();
         assert!(pods.delete("another").unwrap_err().to_string().contains("no folder of logs"));
         let commands = runner.0.into_inner().unwrap();
-        assert_eq!(commands.len(), 1, "one question to the API server is enough: {commands:?}");
+        assert_eq!(commands.len(), 1, "one request to the API server is enough: {commands:?}");
         assert!(
             commands[0].contains("delete pod kube-proxy-x --namespace kube-system --grace-period 1"),
             "{commands:?}"

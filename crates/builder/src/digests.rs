@@ -209,7 +209,7 @@ mod tests {
         let digests = Digests::of(&store);
         digests.program(&program).expect("read");
         digests.keep().expect("kept");
-        assert!(!store.root().exists(), "its last change is of this tick");
+        assert!(!store.root().exists(), "it was modified within the current tick");
         let stamp = Stamp::of(&fs_err::metadata(&program).expect("metadata"));
         assert!(!stamp.is_settled(SystemTime::now()));
         assert!(stamp.is_settled(SystemTime::now() + Duration::from_secs(5)));

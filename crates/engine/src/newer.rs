@@ -297,7 +297,7 @@ mod tests {
         let mut document = sample();
         document["later"] = json!(1);
         document["inner"][0]["action"] = json!("teleport");
-        assert!(read(&document).unwrap_err().to_string().contains("teleport"), "the error of the strict reading");
+        assert!(read(&document).unwrap_err().to_string().contains("teleport"), "the error of the strict reader");
         let mut document = sample();
         document["loose"]["leaf"] = json!({"mode": 1, "later": 2});
         assert!(read(&document).unwrap_err().to_string().contains("later"));

@@ -258,7 +258,7 @@ mod tests {
             before = now;
         }
         let ran = before.least().duration_since("2026-11-22T10:00:00Z".parse::<Timestamp>().unwrap());
-        assert_eq!(ran, SignedDuration::from_hours(99 + 99), "all that ran since a look within its boot");
+        assert_eq!(ran, SignedDuration::from_hours(99 + 99), "all running time since an observation in the same boot");
     }
 
     #[test]
@@ -272,7 +272,11 @@ mod tests {
         let lock = LicenseLock::take(&paths).unwrap();
         adopt(&paths, &lock, &right, &saved).unwrap();
         adopt(&paths, &lock, &right, b"{").unwrap();
-        assert_eq!(read(&paths, &right).unwrap().unwrap().now(), right.wall, "the clock that was ahead is left behind");
+        assert_eq!(
+            read(&paths, &right).unwrap().unwrap().now(),
+            right.wall,
+            "the running time overtakes the clock that was ahead"
+        );
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn cases_of(entry: &Entry) -> Vec<Case> {
         case(change, Verdict::Refused { field })
     });
     let alone = entry.server_alone.iter().map(|change| {
-        let why = change.why.clone().expect("what only the server refuses has a reason");
+        let why = change.why.clone().expect("each object that only the server refuses has a reason");
         case(change, Verdict::RefusedByServerAlone { why })
     });
     std::iter::once(valid).chain(taken).chain(refused).chain(alone).collect()

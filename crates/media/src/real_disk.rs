@@ -236,7 +236,7 @@ mod tests {
     /// Without syncs, both filesystems lose the written data. So these tests notice a missing sync.
     #[test]
     #[ignore = "needs root, which `cargo xtask test` has"]
-    #[expect(clippy::disallowed_methods, reason = "what was not synced is what the test is about")]
+    #[expect(clippy::disallowed_methods, reason = "the test is about unsynced files")]
     fn real_filesystem_loses_what_was_not_synced() {
         let test = "real_disk::tests::real_filesystem_loses_what_was_not_synced";
         let Some(folder) = on_tmpfs(test, "size=1g") else { return };

@@ -331,5 +331,5 @@ fn find(image: &File, wanted: &[u8]) -> u64 {
             return offset + sector as u64 * 512;
         }
     }
-    panic!("the image does not hold the block");
+    panic!("the image does not contain the block");
 }

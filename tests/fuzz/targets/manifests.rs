@@ -2,7 +2,7 @@
 #![no_main]
 
 // The file rather than its crate, because the crate would bring HTTP and TLS into the build for libFuzzer.
-#[allow(dead_code, reason = "not everything in it reads bytes")]
+#[allow(dead_code, reason = "the target uses only what reads bytes")]
 #[path = "../../../crates/builder/src/manifest.rs"]
 mod manifest;
 

@@ -17,5 +17,5 @@ fuzz_target!(|bytes: &[u8]| {
     // Bytes beyond those that are read change nothing.
     let longer = [bytes, &[0; 512]].concat();
     let again = Filesystem::parse(&longer).expect("what is known stays known with more bytes");
-    assert_eq!(again, found, "bytes behind the end changed it");
+    assert_eq!(again, found, "bytes after the end changed it");
 });

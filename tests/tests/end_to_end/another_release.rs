@@ -55,7 +55,7 @@ fn site_upgrades_and_rolls_back() -> Result<()> {
     let second = content(engineer)?;
     let line = bulletin::last_acknowledged(&machine)?;
     goes_back_by_itself(engineer)?;
-    ensure!(content(engineer)? == second, "an upgrade that went back left or lost content");
+    ensure!(content(engineer)? == second, "an upgrade that was undone left or lost content");
     canary_goes_back(engineer)?;
     ensure!(content(engineer)? == second, "an upgrade whose canary failed left or lost content");
     goes_back_on_request(engineer)?;
@@ -63,8 +63,8 @@ fn site_upgrades_and_rolls_back() -> Result<()> {
     let line = bulletin::expect_kept(&machine, line)?;
 
     comes_and_goes(engineer, line)?;
-    ensure!(content(engineer)? == second, "going to and fro left or lost content");
-    ensure!(first.iter().all(|file| second.contains(file)), "content of the release before is gone");
+    ensure!(content(engineer)? == second, "an upgrade and a rollback left or lost content");
+    ensure!(first.iter().all(|file| second.contains(file)), "content of the previous release is gone");
     note_server_versions()?;
     let kept = writer::acknowledgments(&machine)?.expect_kept(&machine)?;
     printer::note(format!("proved: {kept} rows were acknowledged in the meantime, and none is missing"));
@@ -470,7 +470,7 @@ fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
         engineer.follow(&restore, &confirmed)?.expect_refusal("rollback to a damaged backup", "LF4032", 4)?.to_string();
     ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");
     expect_release(engineer, "1.1.0")?;
-    ensure!(sql(machine, "SELECT number FROM later")? == "1", "a rollback that went back has changed data");
+    ensure!(sql(machine, "SELECT number FROM later")? == "1", "a rollback that was undone changed data");
     saved_data::mend(machine)?;
     let report = engineer.follow(&restore, &confirmed)?.report("rollback")?;
     ensure!(report["version"] == "1.0.0" && report["restored"] == json!(["postgres/database"]), "{report}");

@@ -90,7 +90,7 @@ fn restored_while(machine: &Machine, run: impl FnOnce() -> Result<()>) -> Result
         let looker = scope.spawn(|| look_until(machine, &ended));
         let ran = run();
         ended.store(true, Ordering::Release);
-        let found = looker.join().map_err(|_| anyhow!("the thread that looks at the drill panicked"))?;
+        let found = looker.join().map_err(|_| anyhow!("the thread that watches the drill panicked"))?;
         ran?;
         found?.context("the drill ended before its database could be asked")
     })

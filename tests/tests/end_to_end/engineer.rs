@@ -222,7 +222,7 @@ impl<'a> Engineer<'a> {
     /// sent nothing to a foreign address so far.
     pub(crate) fn expect_unchanged(self, when: &str, but: &[&str]) -> Result<()> {
         let difference = self.machine.difference_since_birth()?.outside(but);
-        ensure!(difference.is_empty(), "{when} the machine differs from its birth:\n{difference}");
+        ensure!(difference.is_empty(), "{when} the machine differs from its initial state:\n{difference}");
         self.expect_quiet(when)
     }
 

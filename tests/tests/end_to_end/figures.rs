@@ -58,7 +58,7 @@ pub(crate) fn looks_take_little_time(engineer: Engineer<'_>) -> Result<()> {
         printer::note(format!("{name}: {:.1} s", took.as_secs_f64()));
         ensure!(took <= limit, "{name} took {took:?}, and {limit:?} are allowed");
         if name == "preflight" {
-            ensure!(report["ready"] == true, "preflight of a good machine: {report:#}");
+            ensure!(report["ready"] == true, "preflight of a healthy machine: {report:#}");
         } else {
             ensure!(
                 report["speeds"]["writeBytesPerSecond"].is_u64(),

@@ -169,7 +169,7 @@ fn nameservers_come_and_go(engineer: Engineer<'_>) -> Result<()> {
     };
     let before = reloads()?;
     let resolver = machine.read_file("/etc/resolv.conf")?;
-    ensure!(!resolver.starts_with(b"nameserver"), "the machine was born with a nameserver");
+    ensure!(!resolver.starts_with(b"nameserver"), "the machine was created with a nameserver");
     // A nameserver is added, replaced by another one, and removed.
     let nameserver = |address: &str| format!("nameserver {address}\n").into_bytes();
     for (count, content) in [(1, nameserver("192.0.2.53")), (2, nameserver("192.0.2.54")), (3, resolver)] {

@@ -95,7 +95,7 @@ fn refuses_a_backup_meanwhile(program: &Program<'_>, list: &impl Fn() -> Result<
     })?;
     let (code, said) = program.post("/api/v1/backups", &json!({}))?;
     ensure!(code == 409 && said["code"] == "LF4006", "a backup beside a drill is answered with {code}: {said:#}");
-    ensure!(list()?["lastRefusal"].is_null(), "what was refused at once is no backup that did not begin");
+    ensure!(list()?["lastRefusal"].is_null(), "a backup refused immediately is listed as not begun");
     let begun = machine.try_run("systemctl start landfall-backup.service")?;
     ensure!(!begun.status.success(), "a backup was made beside a drill");
     machine.run("systemctl reset-failed landfall-backup.service")?;

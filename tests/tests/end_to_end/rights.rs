@@ -59,7 +59,7 @@ pub(crate) fn lead_to_no_administrator(machine: &Machine) -> Result<()> {
         .filter(|start| start.account.as_ref().is_some_and(|account| cluster.own_rules(account).count() > 0))
         .map(|start| start.what.as_str())
         .collect();
-    ensure!(with_rights == BTreeSet::from(WITH_RIGHTS), "rights of their own have {with_rights:?}");
+    ensure!(with_rights == BTreeSet::from(WITH_RIGHTS), "these programs have unexpected rights: {with_rights:?}");
     for start in starts {
         printer::note(format!("{}: {}", start.what, rights_of(&cluster, start)));
     }

@@ -171,7 +171,7 @@ fn replace_in(change: &mut RootChange, before: &Root, role: Role, staying: &[Sig
     let stays = |id| staying.iter().any(|key| key.public().id() == id);
     let leaving: Vec<_> = before.keys_of(role).map(PublicKey::id).filter(|id| !stays(*id)).collect();
     let [leaving] = leaving[..] else { bail!("{} keys of the role {} leave", leaving.len(), role.name()) };
-    ensure!(change.dismiss(role, leaving), "the key that leaves has not the role {}", role.name());
+    ensure!(change.dismiss(role, leaving), "the removed key does not have the role {}", role.name());
     let new = generate()?;
     change.admit(role, new.public());
     Ok(new)

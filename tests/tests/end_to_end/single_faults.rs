@@ -172,7 +172,7 @@ pub(super) fn are_found_one_by_one(engineer: Engineer<'_>) -> Result<()> {
         engineer.machine().run(mend)?;
     }
     let open = open_findings(&preflight_report(engineer, 0)?)?;
-    ensure!(open.is_empty(), "a machine that was mended has findings: {open:?}");
+    ensure!(open.is_empty(), "a repaired machine has findings: {open:?}");
     printer::note(format!("{} faults of one machine were found one by one, each with its fix", FAULTS.len()));
     Ok(())
 }

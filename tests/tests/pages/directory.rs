@@ -173,7 +173,7 @@ async fn people_use_directory_password() -> Result<()> {
     // Trent is an administrator whose description is another person's name.
     console.use_directory(&files(&ldap(&tls, TWO_PEOPLE, ""), &slapd)).await?;
     let mallory = outcome(&console, "mallory", PASSWORD).await?;
-    ensure!(mallory.contains("User name or password is wrong"), "mallory is in with the rights of trent: {mallory}");
+    ensure!(mallory.contains("User name or password is wrong"), "mallory is signed in with trent's rights: {mallory}");
     for (settings, what) in &ways {
         console.use_directory(&files(settings, &slapd)).await?;
         for (name, role) in [("alma", "administrator"), ("Otto", "operator"), ("vera", "viewer"), ("mallory", "viewer")]

@@ -67,7 +67,7 @@ async fn tab_to(browser: &Browser, wanted: &str) -> Result<()> {
             return Ok(());
         }
     }
-    bail!("the tabulator does not lead to {wanted}")
+    bail!("the Tab key does not lead to {wanted}")
 }
 
 /// Entries in the order of the page.

@@ -116,7 +116,7 @@ async fn killed_console_begins_upgrade_once() -> Result<()> {
     ensure!(site.facts().begun == [PLAN], "the host began {:?}", site.facts().begun);
 
     // The page that was open all the time shows the end without a reload.
-    until("the page tells that the upgrade has ended", async || {
+    until("the page says that the upgrade has ended", async || {
         let text = browser.text("#live").await?;
         Ok(text.contains("The latest change") && text.contains("starter 1.2.0") && !text.contains("of 12"))
     })

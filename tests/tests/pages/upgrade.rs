@@ -64,7 +64,7 @@ async fn upgrade_survives_console_replacement() -> Result<()> {
     browser.expect("#live", "wait until everything is ready").await?;
     ensure!(
         !browser.find("#console-replaced").await?.is_displayed().await?,
-        "the console is said to be replaced still"
+        "the page still says that the console is being replaced"
     );
     console.host.site.facts().commit();
     browser.expect("#live", "The latest change").await?;

@@ -78,10 +78,10 @@ fn wait_for_mid_blob(child: &mut Child, store: &Path, sizes: &BTreeMap<String, u
         if !in_the_middle(&partial(store)?, sizes, LARGE_BYTES).is_empty() {
             return Ok(());
         }
-        ensure!(child.try_wait()?.is_none(), "the build ended before a large blob was in the middle");
+        ensure!(child.try_wait()?.is_none(), "the build ended before a large blob was partially downloaded");
         std::thread::sleep(Duration::from_millis(5));
     }
-    bail!("no large blob was in the middle within two minutes")
+    bail!("no large blob was partially downloaded within two minutes")
 }
 
 /// Returns the positions at which blobs were resumed, from the log: digest and byte of the first time.
@@ -123,7 +123,7 @@ fn killed_registry_is_asked_for_rest() -> Result<()> {
     let access = vendor.registry().log()?;
     let asked = access.lines().find(|line| line.contains(digest.as_str()) && line.contains("\" 206 "));
     let asked = asked.with_context(|| format!("the registry did not answer a Range of {digest}"))?;
-    printer::note(format!("killed with {length} of {} bytes there, resumed at {offset}: {asked}", sizes[&digest]));
+    printer::note(format!("killed with {length} of {} bytes present, resumed at {offset}: {asked}", sizes[&digest]));
 
     let report = equal_to_undisturbed(starter, folder.path())?;
     // Almost nothing was served again: each byte entered the store once.

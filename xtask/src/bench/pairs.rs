@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(
             of(limits::VERIFY.rival, [1, 1000, 5000]),
             (Some(1.0), Some(true)),
-            "the limit itself is good enough"
+            "the limit itself is sufficient"
         );
         assert_eq!(of("cat > /dev/null", [5000; 3]), (None, None));
     }

@@ -134,7 +134,7 @@ impl Bench {
             let begun = Instant::now();
             let report = self.vendor.report(&arguments)?;
             times.push(begun.elapsed());
-            ensure!(report["kept"].is_string(), "a build with nothing changed has not kept the bundle: {report}");
+            ensure!(report["kept"].is_string(), "an unchanged build did not keep the bundle: {report}");
         }
         times.sort_unstable();
         Ok(times[times.len() / 2])

@@ -82,7 +82,7 @@ impl Bench {
         let messages = String::from_utf8_lossy(&output.stderr);
         let lines = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let error = lines.into_iter().rfind(|line| line["code"].is_string());
-        error.map(Some).with_context(|| format!("landfall {} says nothing of use: {messages}", arguments.join(" ")))
+        error.map(Some).with_context(|| format!("landfall {} prints no usable error: {messages}", arguments.join(" ")))
     }
 
     /// Runs all commands on a chart or a kustomization. Written files are removed afterwards.

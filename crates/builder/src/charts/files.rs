@@ -89,7 +89,7 @@ impl ChartFiles {
     }
 
     /// Writes the files to a temporary folder of a rendering; nothing is synced.
-    #[expect(clippy::disallowed_methods, reason = "a folder that ends with the rendering")]
+    #[expect(clippy::disallowed_methods, reason = "a temporary folder of the rendering")]
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         for (path, bytes) in &self.0 {
             let path = folder.join(path);

@@ -350,7 +350,7 @@ fn take(
         (None, Some(members)) => {
             let compression = Compression::of_archive(url.name()).ok_or_else(|| {
                 let what =
-                    format!("`{}` is no .tar, .tar.gz, .tgz or .tar.zst, whose members could be taken", url.name());
+                    format!("`{}` is not a .tar, .tar.gz, .tgz or .tar.zst, whose members could be taken", url.name());
                 refuse("members", what)
             })?;
             if let Some(member) = members.keys().find(|member| !is_relative(member)) {

@@ -117,7 +117,7 @@ fn package(definition: &Path, folder: &Path, package: Package, store: &ContentSt
     let Package { name, version, file } = package;
     let invalid = |what: String| BuildError::at(codes::HOST_PACK_INVALID, Place::file(definition), what);
     if !is_relative(&file) {
-        return Err(invalid(format!("the file `{}` is no relative path", file.escape_default())));
+        return Err(invalid(format!("the file `{}` is not a relative path", file.escape_default())));
     }
     let path = folder.join(&file);
     let mut bytes = fs_err::File::open(&path)

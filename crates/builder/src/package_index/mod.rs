@@ -49,7 +49,8 @@ fn check(path: &Path, release: &Release, index: usize, served: &[Spanned<String>
     };
     let name = &component.name;
     if name.value.len() > NAME_BYTES || !name.value.starts_with(|letter: char| letter.is_ascii_lowercase()) {
-        let what = format!("`{}` is no name of a Service: a letter first, and at most {NAME_BYTES} in all", name.value);
+        let what =
+            format!("`{}` is not the name of a Service: a letter first, and at most {NAME_BYTES} in all", name.value);
         return refused(name.referenced.line(), &format!("components[{index}].name"), what);
     }
     if let Some(mount) = component.mounts.first() {

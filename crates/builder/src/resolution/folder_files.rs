@@ -232,7 +232,7 @@ mod tests {
         assert_eq!((again.resolved, again.moved.len(), again.text.as_str()), (0, 0, resolution.text.as_str()));
         for store in ["store", "another"] {
             let paths = bench.fetch_paths(&resolution.text, store).await.expect("fetched");
-            assert_eq!(paths, ["model.gguf", "tokenizer/vocab.txt"], "no layer says where the folder is");
+            assert_eq!(paths, ["model.gguf", "tokenizer/vocab.txt"], "no layer reveals the folder's path");
         }
 
         // A change that preserves the size is detected when the file is read; the store still has the pinned content.

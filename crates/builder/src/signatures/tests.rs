@@ -299,7 +299,7 @@ async fn referrers_list_is_verified() {
     assert_eq!(case.lock().await, "LF2146", "malformed");
     let other = case.push("unused", &[bundle(&case.key, Sha256([7; 32]))], Some(case.subject));
     registry.add_referrers(REPOSITORY, case.subject, &list_of(&[&other]));
-    assert_eq!(case.lock().await, "LF2143", "it says so, and the statement does not");
+    assert_eq!(case.lock().await, "LF2143", "the list names it, but the statement does not");
     let right = case.push("unused", &[bundle(&case.key, case.subject)], Some(case.subject));
     registry.add_referrers(REPOSITORY, case.subject, &list_of(&[&other, &right]));
     assert_eq!(case.lock().await, "locked");

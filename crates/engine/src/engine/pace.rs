@@ -42,7 +42,7 @@ mod tests {
         let cases = [
             (0, 0, 100, 100, "nothing is known"),
             (100, 100, 60, 60, "as predicted"),
-            (90, 990, 60, 600, "a machine that is ten times as slow"),
+            (90, 990, 60, 600, "a machine ten times slower"),
             (90, 15, 60, 15, "a fast one"),
             (1, 1, 60, 60, "little is known"),
             (0, 10, 100, 200, "the first step already takes long"),

@@ -105,8 +105,15 @@ mod tests {
         // (plan, steps done, error, number of the error in a row, expected)
         let cases = [
             (OnFailure::Stop, 1, step_failure(other), 1, Verdict::Stop, "a person is present"),
-            (OnFailure::Stop, 1, step_failure(transient), 1, Verdict::Stop, "a person is present, and sees it at once"),
-            (undo, 0, step_failure(other), 1, Verdict::Stop, "nothing has changed yet that matters"),
+            (
+                OnFailure::Stop,
+                1,
+                step_failure(transient),
+                1,
+                Verdict::Stop,
+                "a person is present and sees the failure immediately",
+            ),
+            (undo, 0, step_failure(other), 1, Verdict::Stop, "nothing important has changed yet"),
             (undo, 0, step_failure(transient), 1, again(), "it may pass"),
             (undo, 0, step_failure(transient), 3, Verdict::Stop, "it did not pass"),
             (undo, 1, step_failure(other), 1, back(), "it will not pass"),

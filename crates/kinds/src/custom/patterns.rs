@@ -30,7 +30,7 @@ impl<'i> Keyword<'i> for Pattern {
 }
 
 /// Compiles a pattern of a schema.
-#[expect(clippy::unnecessary_wraps, reason = "the shape of a keyword of the library")]
+#[expect(clippy::unnecessary_wraps, reason = "the signature that the library requires of a keyword")]
 pub(super) fn compile<'a>(
     _schema: &'a Map<String, Value>,
     pattern: &'a Value,

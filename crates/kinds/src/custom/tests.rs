@@ -99,7 +99,7 @@ fn of_spec(schema: &Value, spec: &Value) -> String {
         "spec": {"group": "example.com", "names": {"kind": "Thing"}, "versions": [{"name": "v1", "schema": {
             "openAPIV3Schema": {"type": "object", "properties": {"spec": schema}}}}]},
     });
-    let kind = super::CustomKind::of(&definition).expect("a schema that an API server takes");
+    let kind = super::CustomKind::of(&definition).expect("a schema that an API server accepts");
     let object = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}, "spec": spec});
     kind.check(&object).err().map(|fault| fault.to_string()).unwrap_or_default()
 }
@@ -114,7 +114,11 @@ fn patterns_follow_go_syntax() {
     }
     let said = of_spec(&of(months), &json!({"month": "Smarch"}));
     assert_eq!(said, format!("/spec/month: \"Smarch\" does not match \"{months}\""));
-    assert_eq!(of_spec(&of("a{,5}{"), &json!({"month": "b"})), "", "what only Go reads is left to the API server");
+    assert_eq!(
+        of_spec(&of("a{,5}{"), &json!({"month": "b"})),
+        "",
+        "patterns that only Go reads are left to the API server"
+    );
     let either = json!({"type": "object", "properties": {"pattern": {"type": "string"}},
         "anyOf": [{"properties": {"pattern": {"pattern": "^(?i)a$"}}},
             {"properties": {"pattern": {"pattern": "^b$"}}}]});

@@ -94,7 +94,7 @@ pub(super) fn name_of_job(job: &Value) -> RuleResult {
     let Some(last) = last.filter(|_| spec["completionMode"] == "Indexed") else { return Ok(()) };
     let host = format!("{found}-{last}");
     match super::forms::LABEL.wrong_in(&host) {
-        Some(what) => Err(wrong("/metadata/name", format!("the host of its last pod would be no host: {what}"))),
+        Some(what) => Err(wrong("/metadata/name", format!("the host of its last pod would not be a host: {what}"))),
         None => Ok(()),
     }
 }

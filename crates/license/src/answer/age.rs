@@ -177,7 +177,7 @@ mod tests {
             if self.stored.is_over(&clocks, Watch::Steady) {
                 self.stored = self.stored.next(&clocks, Watch::Steady).unwrap();
             }
-            assert!(age >= before, "no clock makes an answer younger: {:?}", self.clock);
+            assert!(age >= before, "no clock setting makes an answer younger: {:?}", self.clock);
             let (least, most) = (self.ran - self.boots * LOOK, self.passed + self.boots * DAY);
             assert!((least..=most).contains(&age), "{age} is not between {least} and {most}: {:?}", self.clock);
         }

@@ -209,7 +209,7 @@ fn removed_days_are_found() {
     let kept: Vec<&str> = whole.lines().filter(|line| !line.contains("\"peaks\"")).collect();
     let bytes = kept.join("\n") + "\n";
     assert_eq!(first_break(&an_hour_later(bytes.as_bytes())), Some(day("2026-11-24")));
-    assert_eq!(first_break(&an_hour_later(b"")), None, "a record that is gone says nothing of itself: gaps show it");
+    assert_eq!(first_break(&an_hour_later(b"")), None, "only a gap shows a missing record");
 }
 
 struct Customer {
@@ -300,7 +300,7 @@ fn report_faults_have_own_codes() {
     let mut terms = Customer { terms: customer.terms.clone(), ..Customer::new() };
     terms.terms.entitlements.nodes = Some(2);
     terms.terms.site_key = Some(customer.vendor.key.public().id());
-    assert_eq!(terms.report_result(&customer.report(|_| {})), "LF4737", "the site says that it has other limits");
+    assert_eq!(terms.report_result(&customer.report(|_| {})), "LF4737", "the site claims other limits");
     assert_eq!(Customer::new().report_result(&customer.report(|_| {})), "LF4734", "another site's key");
     // Other people edit a signed report.
     let bytes = customer.report(|_| {});

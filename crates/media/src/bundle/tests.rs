@@ -25,7 +25,7 @@ fn refusal(fixture: &Fixture, path: &Path) -> (&'static str, String) {
     (error.code().id, error.to_string())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test mixes up files as a person would")]
+#[expect(clippy::disallowed_methods, reason = "a test mixes up files as a user would")]
 fn rename(from: &Path, to: &Path) {
     std::fs::rename(from, to).unwrap();
 }

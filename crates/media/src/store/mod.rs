@@ -266,7 +266,7 @@ impl ContentStore {
         if rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok() {
             return Ok(folder);
         }
-        progress.event(Event::Note(format!("another landfall stages into {}: waiting for it", path.display())));
+        progress.event(Event::Note(format!("another landfall is staging into {}: waiting for it", path.display())));
         rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(io::Error::from).at("lock", path)?;
         Ok(folder)
     }

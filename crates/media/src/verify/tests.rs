@@ -65,7 +65,7 @@ fn read_errors_are_listed_with_damage() {
     let mut found = VerifyFindings::new(&SilentProgress);
     let read = pipeline::run(&fixture.payload, &reader, fixture.payload.pieces_from_blob(0), &mut found);
     let error = found.end(read).unwrap_err();
-    assert_eq!(error.code().id, "LF1208", "damage counts more than a place that cannot be read");
+    assert_eq!(error.code().id, "LF1208", "damage takes precedence over unreadable places");
     let MediaError::SeveralDamaged { list, is_complete: true } = &error else { panic!("{error}") };
     assert!(list.len() == 3 && list[1].is_unreadable(), "{error}");
     let said: Vec<String> = error.to_string().lines().skip(1).map(str::to_owned).collect();
@@ -177,9 +177,5 @@ fn arriving_bundle_is_checked_in_pieces() {
     assert!(error.contains("chunk 4 of 6") && error.contains(&format!("byte {chunk} of the bundle")), "{error}");
     arrive(chunk + (1 << 20) - 1);
     flip(&path, chunk + 5);
-    assert_eq!(
-        verify_arrived(payload, &path, total, chunk).unwrap(),
-        chunk,
-        "a chunk that is not there yet says nothing"
-    );
+    assert_eq!(verify_arrived(payload, &path, total, chunk).unwrap(), chunk, "a missing chunk reveals nothing");
 }

@@ -156,7 +156,7 @@ fn contradictory_documents_are_refused() {
         ),
         ("/components/1/backup", (0..17).map(|number| backup_rule(&format!("r{number}"))).collect(), "17 backup rules"),
         ("/upgrades/0/from", json!("1.0.0"), "`1.0.0`, which is the release itself in its upgrades"),
-        ("/upgrades/1/through", json!("0.7.0"), "`0.7.0`, which is no `from` of the list in its upgrades"),
+        ("/upgrades/1/through", json!("0.7.0"), "`0.7.0`, which is not a `from` of the list in its upgrades"),
         ("/soak_seconds", json!(0), "a soak of 0 seconds, where 1 to 86400 belong"),
         ("/soak_seconds", json!(86_401), "a soak of 86401 seconds"),
         ("/requirements/memory_bytes", json!(u64::MAX), "a requirement of"),

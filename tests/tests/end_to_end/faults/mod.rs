@@ -165,7 +165,7 @@ fn upgrade_struck(engineer: Engineer<'_>, row: &Row) -> Result<Said> {
         });
         let said = engineer.landfall(&arguments);
         ended.store(true, Ordering::Release);
-        let struck = striker.join().map_err(|_| anyhow!("the thread that strikes panicked"))?;
+        let struck = striker.join().map_err(|_| anyhow!("the thread that injects the fault panicked"))?;
         let said = said?;
         let context = || format!("the upgrade said:\n{}", said.lines.join("\n"));
         ensure!(struck.with_context(context)?, "the upgrade ended before {:?}; {}", row.when, context());

@@ -119,7 +119,7 @@ fn expect_nothing_to_ask(desk: &Desk, proxy: &Proxy) -> Result<()> {
     let report = Outcome::success(&mut desk.shell(again))?.json()?;
     ensure!(report["kept"].is_string(), "nothing has changed, and the bundle was not kept: {report}");
     let more = proxy.log()?.split_off(asked);
-    ensure!(more.is_empty(), "a build with nothing changed asked for {more:?}");
+    ensure!(more.is_empty(), "an unchanged build requested {more:?}");
     Ok(())
 }
 

@@ -108,7 +108,7 @@ impl List {
                 || known(address)
         };
         let others: Vec<_> = asked.addresses.iter().filter(|address| !is_expected(address)).collect();
-        ensure!(others.is_empty(), "asked, and not listed: {others:#?}");
+        ensure!(others.is_empty(), "requested, but not listed: {others:#?}");
         Ok(())
     }
 }
@@ -157,7 +157,7 @@ fn dry_run_lists_exact_addresses() -> Result<()> {
     let asked = case.upstream.take_requests()?;
     list.has_all(&asked, |_| false)?;
     let silent: Vec<_> = list.addresses.iter().filter(|address| !asked.addresses.contains(*address)).collect();
-    ensure!(silent.is_empty(), "listed, and not asked: {silent:#?}");
+    ensure!(silent.is_empty(), "listed, but not requested: {silent:#?}");
 
     // No stand-in has upstream's digests, so these are treated as unpublished.
     let second = case.path("second.lock");

@@ -72,7 +72,7 @@ pub(super) fn figure(row: &Value, name: &str) -> Result<f64> {
 }
 
 fn number(value: &Value) -> Result<f64> {
-    value.as_f64().with_context(|| format!("{value} is no number"))
+    value.as_f64().with_context(|| format!("{value} is not a number"))
 }
 
 /// Fails unless the startup figures are plausible.

@@ -97,7 +97,7 @@ fn enter_console(said: &[String]) -> Result<()> {
     arguments.extend(["--write-out", "%{http_code}", &first]);
     arguments.extend(form.iter().map(String::as_str));
     let code = curl(&arguments)?;
-    ensure!(code == "303", "the demo's token made no administrator: {code}");
+    ensure!(code == "303", "the demo's token created no administrator: {code}");
     printer::note("the demo's console was entered with the printed token, at the printed address");
     Ok(())
 }

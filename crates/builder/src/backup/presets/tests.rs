@@ -110,7 +110,7 @@ fn release_checks_precede_slow_ones() {
             "Every table and B-tree index of every restored database is intact",
         ]
     );
-    assert_eq!(rule.checks[2].limit_seconds, 3600, "a site adds to it what the size of the data takes");
+    assert_eq!(rule.checks[2].limit_seconds, 3600, "a site extends the limit by the size of the data");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn slow_snapshot_keeps_valkey_writable() {
     let mut save = valkey(folder.path(), |rule| rule.save.clone()).spawn().expect("a shell");
     let mut stream = save.stdout.take().expect("a stream");
     let mut first = [0; 9];
-    stream.read_exact(&mut first).expect("a line before the snapshot has ended");
+    stream.read_exact(&mut first).expect("the first line, before the snapshot ends");
     assert_eq!(&first, b"snapshot\n");
     durable::write_file(&at("go"), b"", 0o644).expect("file");
     let mut rest = Vec::new();
@@ -243,7 +243,7 @@ fn slow_snapshot_keeps_valkey_writable() {
         let _closed = load.stdin.take().expect("input").write_all(input);
         load.wait().expect("an end").success()
     };
-    assert!(!loaded(b"REDISrest\n"), "what begins otherwise is no snapshot");
+    assert!(!loaded(b"REDISrest\n"), "another beginning is not a snapshot");
     assert!(loaded(&[&first[..], &rest].concat()));
     let base = fs_err::read(at("appendonlydir/appendonly.aof.1.base.rdb")).expect("the base of the log");
     assert_eq!(base, rest);

@@ -166,7 +166,7 @@ async fn html_only_index_is_read() {
     let (sized, whole) = (digest(&case.wheels[0].1), digest(&case.wheels[1].1));
     assert!(
         !case.bench.store().contains(sized) && case.bench.store().contains(whole),
-        "only what has no length is read"
+        "only wheels without a stated length are read"
     );
     case.bench.fetch(&of_json).await.expect("fetched");
 }
@@ -291,7 +291,7 @@ async fn index_secret_stays_with_index() {
     assert!(!resolution.text.contains("opened"), "{}", resolution.text);
     let (home, away) = (case.bench.server.take_requests(), elsewhere.take_requests());
     assert!(home.iter().all(|seen| seen.authorization.as_deref() == Some("Bearer opened")), "{home:?}");
-    assert_eq!(away.len(), 2, "the page, and the length of the wheel: {away:?}");
+    assert_eq!(away.len(), 2, "the page and the length of the wheel: {away:?}");
     assert!(away.iter().all(|seen| seen.authorization.is_none()), "{away:?}");
 }
 

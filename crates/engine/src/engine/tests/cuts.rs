@@ -25,7 +25,7 @@ const FATES: [UnsyncedFate; 8] = [
 fn run_until_cut(world: &mut World, cut: usize, way: Way) -> bool {
     world.disk.cut_before(cut);
     let result = way.run(world);
-    assert!(world.disk.is_off() || result.is_ok(), "only the cut may stop it: {result:?}");
+    assert!(world.disk.is_off() || result.is_ok(), "only the power cut may stop it: {result:?}");
     result.is_err()
 }
 

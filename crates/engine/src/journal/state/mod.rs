@@ -159,7 +159,7 @@ impl<P: OperationPins> State<P> {
 
 /// Effect of one legal event on a state. Its cost does not depend on the number of steps.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one is made for each event, and moved into the state at once")]
+#[expect(clippy::large_enum_variant, reason = "created for each event, and moved into the state immediately")]
 pub(super) enum Change<P> {
     /// The operation begins.
     Open(Arc<P>),

@@ -165,7 +165,7 @@ fn kept_answer_expires_in_stages() {
     assert_eq!((over.state, over.granted, over.answer), (ReportState::Unknown, None, None));
     assert!(over.reason.unwrap().contains("2026-11-22T10:00:00Z"));
     let set_back = clocks(wall - seconds(1_000_000), "a", 100 + valid);
-    assert_eq!(state(&set_back).state, ReportState::Kept, "the clock wins nothing within a boot");
+    assert_eq!(state(&set_back).state, ReportState::Kept, "within a boot, setting the clock has no effect");
     assert_eq!(state(&clocks(wall, "b", 5)).state, ReportState::Kept, "after a boot, the site is asked again");
     let other = SigningKey::generate(KeyKind::EcdsaP256).unwrap();
     let of_other_host = kept.report(other.public(), &question.subject, &clocks(wall, "a", 100));
@@ -186,7 +186,7 @@ fn kept_answer_ends_despite_clock_changes() {
     assert_eq!(state(&kept, &ahead), ReportState::Kept);
     assert!(
         kept.look(&ahead, Watch::Steady) && !kept.look(&ahead, Watch::Steady),
-        "what is stored is not stored again"
+        "a stored answer is not stored again"
     );
     for boot in 1..=7 {
         let (boot, begin) = (boot.to_string(), Timestamp::UNIX_EPOCH);

@@ -154,7 +154,7 @@ impl Machine {
         let signature = FAST.sign(unsigned.message()).unwrap();
         let sealed = unsigned.seal(FAST.public().id(), signature).unwrap();
         let kept = self.now(|_, clocks| KeptAnswer::new(&sealed, FAST.public(), &question, clocks, watch));
-        let kept = kept.expect("an answer of the site is taken under every clock");
+        let kept = kept.expect("an answer of the site is accepted with every clock");
         let counts = answer.grace_until.duration_since(answer.issued).as_secs();
         let is_granted = standing.permits();
         self.keeping = Some(AnswerRecord { kept, is_granted, counts, passed: 0, ran: 0, boots: 0 });
@@ -167,7 +167,12 @@ impl Machine {
             let keeping = machine.keeping.as_mut()?;
             // The next process reads the stored state.
             keeping.kept = serde_json::from_slice(&serde_json::to_vec(&keeping.kept).unwrap()).unwrap();
-            Some(keeping.kept.report(FAST.public(), &subject, clocks).expect("no clock makes an answer unreadable"))
+            Some(
+                keeping
+                    .kept
+                    .report(FAST.public(), &subject, clocks)
+                    .expect("no clock setting makes an answer unreadable"),
+            )
         });
         let (Some(report), Some(keeping)) = (report, &self.keeping) else { return };
         let AnswerRecord { is_granted, counts, passed, ran, boots, .. } = keeping;
@@ -177,7 +182,7 @@ impl Machine {
         assert!(report.granted.is_none_or(|granted| granted == *is_granted), "it says what was answered");
         assert!(
             report.granted.is_none() || least < *counts,
-            "a day is won: {ran} of {counts}, {boots} boots, {clock:?}"
+            "a day is gained: {ran} of {counts}, {boots} boots, {clock:?}"
         );
         assert!(report.granted.is_some() || most >= *counts, "a false end: {passed} of {counts}, {boots}, {clock:?}");
         let certain = self.time.least() - seconds(boots * LOOK);

@@ -173,7 +173,7 @@ impl Site {
         let (found, right) = (self.standing(now), self.standing(truth));
         assert!(shortfalls(&[], truth, Some((self.license, &found))).is_empty(), "what needs no license goes on");
         let end = self.license.terms().grace_ends().unwrap();
-        assert!(!found.permits() || least < end, "a day is won: {found:?} at {truth}");
+        assert!(!found.permits() || least < end, "a day is gained: {found:?} at {truth}");
         assert!(found != Standing::Ended || self.most() >= end, "a false lock: {found:?} at {truth}");
         // If the date is wrong, a correct clock reveals it, and `confirm` corrects it.
         let differs = now.duration_since(truth).abs() > DAY;

@@ -79,7 +79,7 @@ impl Machine {
         self.time.observe(&clocks);
         let (now, certain) = (self.time.now(), self.time.least());
         assert!(now >= before.0 && certain >= before.1, "no clock sets trusted time back: {:?}", self.clock);
-        assert!(now >= self.least() && certain >= self.least(), "a day is won: {now} before {}", self.least());
+        assert!(now >= self.least() && certain >= self.least(), "a day is gained: {now} before {}", self.least());
         assert!(now <= self.most() && certain <= self.truth(), "{now} after {}, or {certain}", self.most());
         self.judge(license);
     }
@@ -92,7 +92,7 @@ impl Machine {
         let standing = license.standing(&circumstances);
         let end = license.terms().grace_ends().unwrap();
         assert!(standing.permits() || self.most() >= end, "a false lock at {}: {standing:?}", self.truth());
-        assert!(!standing.permits() || self.least() < end, "a day is won at {}: {standing:?}", self.truth());
+        assert!(!standing.permits() || self.least() < end, "a day is gained at {}: {standing:?}", self.truth());
         let asked = |needs: &[Need<'_>]| shortfalls(needs, self.begin, Some((license, &standing)));
         assert!(asked(&[]).is_empty(), "what needs no license is never asked for one");
         let analytics = Need { component: "reports", entitlement: "analytics" };

@@ -227,7 +227,7 @@ fn part_end_is_not_delta_end() {
     let first = fixture.stick().join(fixture.payload.verified_head().bundle_name().file(FileKind::Part(1)));
     assert_eq!(std::fs::metadata(&first).unwrap().len(), entry.end());
     let renamed = fixture.stick().join("first");
-    #[expect(clippy::disallowed_methods, reason = "a test renames files as a person would")]
+    #[expect(clippy::disallowed_methods, reason = "a test renames files as a user would")]
     std::fs::rename(&first, &renamed).unwrap();
     verify(&fixture.find(&renamed).unwrap(), "verifying", &SilentProgress).unwrap();
 }
