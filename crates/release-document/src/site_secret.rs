@@ -198,7 +198,7 @@ impl SiteSecret {
                 check_range(*minimum, *maximum, Self::LARGEST_BYTES, "bytes")
             }
             SiteSecretValue::Tls(TlsValue { names }) => {
-                require(names.len() <= NAMES, || format!("{} names, where up to {NAMES} belong", names.len()))
+                require(names.len() <= NAMES, || format!("{} names, where up to {NAMES} are allowed", names.len()))
             }
             SiteSecretValue::Authorities(_) => Ok(()),
         }
@@ -207,7 +207,7 @@ impl SiteSecret {
 
 fn check_range(minimum: u64, maximum: u64, most: u64, unit: &str) -> CheckResult {
     let right = minimum >= 1 && minimum <= maximum && maximum <= most;
-    require(right, || format!("a range of {minimum} to {maximum} {unit}, where one from 1 to {most} belongs"))
+    require(right, || format!("a range of {minimum} to {maximum} {unit}, where one from 1 to {most} is allowed"))
 }
 
 /// Returns an error if a name for the certificate is not one of the values that a site may set.

@@ -125,7 +125,7 @@ pub(super) fn read(written: WrittenRule, number: usize, path: &Path, text: &str)
     let images = images.value;
     let patterns = Patterns::new(std::slice::from_ref(&images), &[]).map_err(|what| refuse("images", what))?;
     if !(1..=KEYS).contains(&keys.len()) {
-        return Err(refuse("keys", format!("it names {} files with keys where 1 to {KEYS} belong", keys.len())));
+        return Err(refuse("keys", format!("it names {} files with keys where 1 to {KEYS} are allowed", keys.len())));
     }
     let is_predicate = |text: &String| {
         let is_plain = |letter: char| !letter.is_whitespace() && !letter.is_control();

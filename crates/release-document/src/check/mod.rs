@@ -38,7 +38,7 @@ pub(super) fn check(release: &ReleaseDocument) -> CheckResult {
     let longest = ReleaseDocument::LONGEST_SOAK_SECONDS;
     let is_soak = |seconds: u64| (1..=longest).contains(&seconds);
     require(release.soak_seconds.is_none_or(is_soak), || {
-        format!("a soak of {} seconds, where 1 to {longest} belong", release.soak_seconds.unwrap_or_default())
+        format!("a soak of {} seconds, where 1 to {longest} are allowed", release.soak_seconds.unwrap_or_default())
     })?;
     release.requirements.check()?;
     let rules = &release.rules;
