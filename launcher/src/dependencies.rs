@@ -270,6 +270,6 @@ mod tests {
             }
         }
         let own = |material: &[u8]| String::from_utf8_lossy(material).contains("name = \"landfall-peer\"");
-        assert!(own(&exact) && !own(&of_family), "the project's own crates are of this clone alone");
+        assert!(own(&exact) && !own(&of_family), "the project's own crates belong to this clone only");
     }
 }

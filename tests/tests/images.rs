@@ -248,7 +248,7 @@ fn file(root: &Path, reference: &Reference, path: &str) -> Result<Vec<u8>> {
 fn later_releases_have_newer_database() -> Result<()> {
     let parts = images::ensure_all()?;
     let is_database = |(reference, _): &&(String, String)| reference.contains("pgvector/pgvector:");
-    let (first, later) = parts.later.iter().find(is_database).context("later releases have no other database")?;
+    let (first, later) = parts.later.iter().find(is_database).context("later releases have the same database")?;
     let versions = postgres::server_versions(&Workshop::open()?)?;
     let mut digests = BTreeSet::new();
     for (name, version) in [first, later].into_iter().zip(&versions) {
@@ -262,7 +262,7 @@ fn later_releases_have_newer_database() -> Result<()> {
         ensure!(is_listed, "the packages of {name} do not have {version}: {package:?}");
         digests.insert(&image.digest);
     }
-    ensure!(later.ends_with(&format!("-pg{}", versions[1])), "the tag of {later} does not say {}", versions[1]);
+    ensure!(later.ends_with(&format!("-pg{}", versions[1])), "the tag of {later} does not name {}", versions[1]);
     ensure!(digests.len() == 2, "{first} and {later} are the same image");
     Ok(())
 }

@@ -413,7 +413,7 @@ fn next_site_restores_host_settings() -> Result<()> {
 
     let listed = String::from_utf8(other.xtask(&["list"]).output()?.stdout)?;
     ensure!(listed.contains(&living) && !listed.contains(&killed), "{listed}");
-    assert_eq!(shared_setting()?, changed, "the host's setting was restored while a site lives");
+    assert_eq!(shared_setting()?, changed, "the host's setting was restored while a site was running");
     drop(living_maker);
 
     let _next_maker = other.site(&next)?;

@@ -179,7 +179,7 @@ mod tests {
         let (used, found) = second("used", "of both");
         std::fs::create_dir_all(used.folder_of("target").join(".fingerprint")).unwrap();
         used.bring(&cache).unwrap();
-        assert!(!found.exists(), "what a clone has built is not built again for another's");
+        assert!(!found.exists(), "a clone's build is not repeated for another clone");
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn check_kind(version: &str, kind: &str) -> Result<(), Fault> {
         return check_version(version);
     };
     if known.contains(&kind) {
-        let what = format!("the API server answers a {kind} and keeps none, so that no release can bring one");
+        let what = format!("the API server answers a {kind} but stores none, so no release can contain one");
         return Err(Fault::field("", what));
     }
     Err(Fault::UnknownKind { version: version.to_owned(), kind: kind.to_owned(), known })

@@ -144,7 +144,9 @@ impl HostRecipe {
         let is_named = (1..=63).contains(&of.len()) && of.bytes().all(is_id);
         require(is_named, || format!("the distribution `{}`", escape_shortened(of)))?;
         let count = self.versions.len();
-        require((1..=VERSIONS).contains(&count), || format!("{count} versions of {of}, where 1 to {VERSIONS} are allowed"))?;
+        require((1..=VERSIONS).contains(&count), || {
+            format!("{count} versions of {of}, where 1 to {VERSIONS} are allowed")
+        })?;
         for version in &self.versions {
             require(is_version(version), || format!("the version `{}` of {of}", escape_shortened(version)))?;
         }

@@ -53,7 +53,7 @@ pub fn check_notes(bytes: &[u8]) -> Result<&str, NotesFault> {
     for (number, line) in (1..).zip(text.split('\n')) {
         if let Some(letter) = line.chars().find(|letter| *letter != '\t' && is_invisible(*letter)) {
             let code = u32::from(letter);
-            return fault(Some(number), format!("line {number} of the notes has U+{code:04X}, which is not seen"));
+            return fault(Some(number), format!("line {number} of the notes has U+{code:04X}, which is invisible"));
         }
     }
     Ok(text)

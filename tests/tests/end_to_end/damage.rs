@@ -39,7 +39,7 @@ impl Bench {
         // No two adjacent bytes are equal, so a neighboring byte cannot mask a flip.
         let blob = |size, step| (0..=250_u8).cycle().step_by(step).take(size).collect::<Vec<u8>>();
         let sample = Sample::with_blobs(&vendor, vec![blob(2_500_000, 3), blob(700, 5), blob(1 << 20, 7)])?;
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let folder = tempfile::tempdir().context("cannot create a folder")?;
         let trust = folder.path().join("1.root.json");
         write(&trust, vendor.root.bytes())?;
         Ok(Self { landfall: builds::landfall()?, folder, trust, anchor: vendor.anchor(), sample })

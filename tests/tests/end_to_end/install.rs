@@ -124,7 +124,7 @@ fn install_while_another_tries(engineer: Engineer<'_>) -> Result<Value> {
     for (verb, outcome) in tried {
         let outcome = outcome?;
         if verb == "status" {
-            ensure!(outcome.checked_status()?["state"] == "installing", "status does not see the install");
+            ensure!(outcome.checked_status()?["state"] == "installing", "status does not report the install");
             continue;
         }
         let failure = outcome.expect_refusal(&verb, "LF4006", 4)?;
@@ -172,7 +172,7 @@ fn expect_summary(machine: &Machine, report: &Value) -> Result<()> {
         let is_right = service["component"] == component
             && service["ports"] == serde_json::json!([port])
             && service["address"].is_string() == has_address;
-        ensure!(is_right, "wrong in the summary: {service}");
+        ensure!(is_right, "the summary is wrong: {service}");
         if has_address {
             let address = text(&service["address"])?;
             // The node's own rules for a service appear shortly after its pods are ready.

@@ -105,7 +105,7 @@ fn number(report: &Value, path: &str) -> Result<u64> {
 fn expect_few_syncs(report: &Value, small_bytes: u64) -> Result<()> {
     let syncs = number(report, "/store/filesystemSyncs")?;
     let limit = small_bytes / GROUP_BYTES + LAST_SYNCS;
-    printer::note(format!("stage: {syncs} syncs of the filesystem, at most {limit} are due"));
+    printer::note(format!("stage: {syncs} syncs of the filesystem, at most {limit} are allowed"));
     ensure!(syncs <= limit, "{syncs} syncs of the whole filesystem for {small_bytes} bytes of small blobs");
     Ok(())
 }

@@ -157,7 +157,7 @@ fn software_runs_with_any_license() -> Result<()> {
     ensure!(ask_sidecar(&machine, "features/export")?["granted"] == true, "a kept answer is lost with the console");
     ensure!(
         ask_sidecar(&machine, "features/never-asked")?["granted"].is_null(),
-        "something is known that was never answered"
+        "an answer is known that was never given"
     );
     let begun = Instant::now();
     let line = "kubectl --namespace bulletin delete pod --selector app.kubernetes.io/name=bulletin";

@@ -37,7 +37,7 @@ impl Sticks {
         if folder.exists() {
             std::fs::remove_dir_all(&folder).context("cannot empty the folder of refused bundles")?;
         }
-        std::fs::create_dir_all(&folder).context("cannot make the folder of refused bundles")?;
+        std::fs::create_dir_all(&folder).context("cannot create the folder of refused bundles")?;
         let sticks = Self { folder };
         std::fs::hard_link(&fixture()?.landfall, sticks.folder.join("landfall")).context("cannot link landfall")?;
         Ok(sticks)

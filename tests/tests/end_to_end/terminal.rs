@@ -22,7 +22,7 @@ pub(crate) fn refuses_a_wrong_name(engineer: Engineer<'_>) -> Result<()> {
     ensure!(said.status.code() == Some(2), "a wrong name ended with {}: {}", said.status, said.stdout);
     ensure!(said.stdout.contains("type the name of this site") && said.stdout.contains("LF4025"), "{}", said.stdout);
     let after = engineer.status()?;
-    ensure!(after["state"] == before["state"], "a wrong name has changed the site: {after:#}");
+    ensure!(after["state"] == before["state"], "a wrong name changed the site: {after:#}");
     Ok(())
 }
 

@@ -55,7 +55,7 @@ async fn use_all_of_it(console: &Console, browser: &Browser) -> Result<()> {
     let took = step_shown(console, browser, 2, "copy what is new").await?;
     ensure!(
         took < HEARD_WITHIN && received_event_count(browser).await? > 0,
-        "a step was shown after {took:?}, by no stream"
+        "a step was shown after {took:?}, without a stream"
     );
     Ok(())
 }

@@ -100,7 +100,7 @@ async fn sign_in_needs_no_mouse() -> Result<()> {
     first.close().await?;
     let browser = browser::begin(&console).await?;
     browser.open("/sign-in").await?;
-    ensure!(focus(&browser).await?.name == "name", "the sign-in does not begin with the name");
+    ensure!(focus(&browser).await?.name == "name", "the sign-in does not begin with the name field");
     browser.press("ada").await?;
     expect_order(&browser, &["password"]).await?;
     browser.press(PASSWORD).await?;

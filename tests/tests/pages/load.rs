@@ -84,7 +84,7 @@ async fn programs_follow_upgrade_with_postgresql() -> Result<()> {
 
 async fn hear_one_upgrade(mut console: Console) -> Result<()> {
     let program = Program::begin(&console).await?;
-    ensure!(program.listen(FOLLOW, None).await?.is_none(), "there is something to hear before anything runs");
+    ensure!(program.listen(FOLLOW, None).await?.is_none(), "an event was sent before anything ran");
     let taken = listen_together(&console, &program).await?;
     // Code is not counted, because the code of a test build is far larger.
     let own = bytes_of(&console, "RssAnon:")?;
@@ -93,7 +93,7 @@ async fn hear_one_upgrade(mut console: Console) -> Result<()> {
         "proved: {LISTENERS} programs heard {EVENTS} events each, {:.1} s after the last",
         taken.as_secs_f64()
     ));
-    ensure!(program.listen(FOLLOW, None).await?.is_none(), "there is something to hear after the end");
+    ensure!(program.listen(FOLLOW, None).await?.is_none(), "an event was sent after the end");
     continues_with_the_next_console(&mut console, &program).await
 }
 
@@ -108,7 +108,7 @@ async fn continues_with_the_next_console(console: &mut Console, program: &Progra
     console.stop()?;
     ensure!(before.elapsed() < Duration::from_secs(6), "a listener held up the end for {:?}", before.elapsed());
     let heard = timeout(HEARING, listening).await???;
-    ensure!(!heard.has_ended, "the end of the console was taken for that of the operation");
+    ensure!(!heard.has_ended, "the console's end was mistaken for the operation's");
 
     console.start().await?;
     console.host.site.facts().report(Event::Note("a note for the next console".to_owned()));

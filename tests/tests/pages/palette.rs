@@ -46,10 +46,10 @@ async fn palette_opens_page_by_name() -> Result<()> {
 
     // The arrow keys wrap around.
     browser.press(DOWN).await?;
-    ensure!(selected_option(&browser).await? == "Components", "down does not choose the next one");
+    ensure!(selected_option(&browser).await? == "Components", "the Down key does not select the next entry");
     browser.press(UP).await?;
     browser.press(UP).await?;
-    ensure!(selected_option(&browser).await? == "API reference", "up does not lead around to the last one");
+    ensure!(selected_option(&browser).await? == "API reference", "the Up key does not wrap around to the last entry");
 
     // Escape returns the focus to its earlier element.
     browser.press(ESCAPE).await?;

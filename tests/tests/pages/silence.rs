@@ -94,7 +94,7 @@ async fn steps_appear_with_and_without_stream() -> Result<()> {
     until("the page listens", async || Ok(received_event_count(&browser).await? > 0)).await?;
     let took = step_shown(&console, &browser, 2, "copy what is new").await?;
     ensure!(took < HEARD_WITHIN, "a step was shown after {took:?}");
-    ensure!(received_event_count(&browser).await? > 0, "the page did not hear of it by its stream");
+    ensure!(received_event_count(&browser).await? > 0, "the page did not receive it through its stream");
 
     // The stream is cut, and cannot be opened again.
     browser.driver.command("Network.enable", json!({})).await?;

@@ -293,7 +293,7 @@ fn any_name_of_bundle_works() -> Result<()> {
     let words: Vec<_> = row.split_whitespace().collect();
     assert_eq!(words[1..3], ["string", "2Gi"], "{row}");
     assert!(row.contains("Size of the database's volume; ^[1-9]"), "{row}");
-    assert!(!values.contains("cluster."), "what is computed on site is not for people:\n{values}");
+    assert!(!values.contains("cluster."), "computed values are listed for people:\n{values}");
     // It cannot be verified without the parts.
     let refused = Outcome::of(starter.landfall(&["verify", "--trust", &starter.fingerprint()?]).arg(&alone))?;
     assert_eq!((refused.code, refused.error()), (3, Some("LF1206")), "{}", refused.stderr);
@@ -452,7 +452,7 @@ fn plan_from_facts_matches_machine() -> Result<()> {
     within.as_object_mut().context("facts are an object")?.retain(|name, _| name != "kind" && name != "schema");
     assert_eq!(report["facts"], within);
     let text = report["plan"].to_string();
-    assert!(text.contains("customer-7") && text.contains("192.0.2.17"), "the plan is of another machine: {text}");
+    assert!(text.contains("customer-7") && text.contains("192.0.2.17"), "the plan belongs to another machine: {text}");
 
     facts["cores"] = json!(1);
     facts["network"]["portsInUse"] = json!([22, 6443]);

@@ -60,7 +60,7 @@ fn docker_credentials_open_registry() -> Result<()> {
         assert_eq!((refused.code, refused.error()), (2, Some("LF2105")), "{}", refused.stderr);
         assert!(refused.stderr.contains("127.0.0.1:") && refused.stderr.contains(" refuses "), "{}", refused.stderr);
         assert!(refused.stderr.contains("Docker configuration"), "{}", refused.stderr);
-        assert!(!refused.stderr.contains("trying again"), "a refusal is not tried again: {}", refused.stderr);
+        assert!(!refused.stderr.contains("trying again"), "a refused request was repeated: {}", refused.stderr);
     }
     let accepted = lock(starter, &vendor, folder.path(), Some(AUTH))?;
     assert_eq!(accepted.code, 0, "{}", accepted.stderr);

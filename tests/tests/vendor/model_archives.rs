@@ -141,7 +141,7 @@ fn archived_model_is_unpacked_or_refused() -> Result<()> {
         |digest: &str| all.keys().any(|path| path.to_string_lossy().contains(digest.trim_start_matches("sha256:")));
     let of_model = files.iter().map(|(_, digest, _)| digest.clone());
     let kept: Vec<_> = of_model.chain([digest(&weights_gzip), digest(&rest)]).filter(|digest| has(digest)).collect();
-    ensure!(kept.is_empty(), "kept of a refused model: {kept:?}");
+    ensure!(kept.is_empty(), "kept from a refused model: {kept:?}");
     let whole = build("true")?;
     assert_eq!(whole.code, 0, "{}", whole.stderr);
 

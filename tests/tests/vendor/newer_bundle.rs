@@ -56,10 +56,10 @@ impl Newer {
         let plain = forgery.sign(&vendor.key)?;
         let forgery = plain.clone().insert_before("trust/", "signatures/zz.ml-dsa.json", b"{}");
         let forgery = forgery.insert_before("parity.json", "trust/delegations.json", b"[1.5]");
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let folder = tempfile::tempdir().context("cannot create a folder")?;
         write(&folder.path().join("sample.landfall"), &forgery.stream())?;
         for folder in ["mail", "plain"].map(|name| folder.path().join(name)) {
-            std::fs::create_dir(&folder).context("cannot make a folder")?;
+            std::fs::create_dir(&folder).context("cannot create a folder")?;
         }
         write(&folder.path().join("mail/sample.head"), &forgery.head())?;
         write(&folder.path().join("plain/sample.landfall"), &plain.stream())?;

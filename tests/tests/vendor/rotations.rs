@@ -56,7 +56,7 @@ struct Vendor {
 impl Vendor {
     /// Creates every key and document 1, which two root keys have signed.
     fn begin(program: PathBuf) -> Result<Self> {
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let folder = tempfile::tempdir().context("cannot create a folder")?;
         let mut keys = Vec::new();
         for role in Role::ALL {
             let of_role = (0..ROTATIONS + 3).map(|index| {

@@ -157,7 +157,7 @@ impl Starter {
 
     /// Creates an empty folder for one test, on the same disk, removed when dropped.
     pub fn scratch(&self) -> Result<tempfile::TempDir> {
-        tempfile::tempdir_in(&self.folder).context("cannot make a folder for a test")
+        tempfile::tempdir_in(&self.folder).context("cannot create a folder for a test")
     }
 
     /// Returns the names of the files in the build's report.

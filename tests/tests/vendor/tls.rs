@@ -137,7 +137,7 @@ fn redirects_without_tls_are_refused() -> Result<()> {
     for repository in ["led-away/image", "index-only/image", "closed/image"] {
         let (refused, asked) = lock(starter, repository, AUTHORITIES)?;
         assert_eq!((refused.code, refused.error()), (2, Some("LF2106")), "{repository}: {}", refused.stderr);
-        assert!(refused.stderr.contains("it leads to http://localhost:"), "{repository}: {}", refused.stderr);
+        assert!(refused.stderr.contains("it redirects to http://localhost:"), "{repository}: {}", refused.stderr);
         assert!(asked.contains("tls /v2/") && !asked.contains("plain"), "{repository}: {asked}");
     }
     Ok(())

@@ -27,7 +27,7 @@ impl Ceremony {
     fn begin() -> Result<Self> {
         setup::ensure_packages(packages::TOKEN)?;
         let ceremony =
-            Self { folder: tempfile::tempdir().context("cannot make a folder")?, cosign: images::ensure_cosign()? };
+            Self { folder: tempfile::tempdir().context("cannot create a folder")?, cosign: images::ensure_cosign()? };
         ceremony.landfall(&["key", "new", "--no-root", "--output", "alice"])?;
         std::fs::create_dir(ceremony.path("bob"))?;
         let mut bob = Command::new(&ceremony.cosign);

@@ -248,7 +248,7 @@ fn programs(vendor: &Vendor) -> Result<Vec<PathBuf>> {
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let find = |name: &str| {
         let found = folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
-        found.with_context(|| format!("the program {name} is in no folder of PATH"))
+        found.with_context(|| format!("the program {name} is not in PATH"))
     };
     let rivals = ["b3sum", "cat", "cp", "find", "sh"].into_iter().map(find);
     std::iter::once(Ok(vendor.landfall().to_owned())).chain(rivals).collect()

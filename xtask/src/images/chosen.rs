@@ -99,7 +99,7 @@ impl ChosenPackages {
 /// Creates an archive for apt, which may run as an unprivileged user here. It has no signature, because the files'
 /// digests were checked on download.
 fn local_archive(files: &Path) -> Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("landfall-packages-").tempdir().context("cannot make a folder")?;
+    let folder = tempfile::Builder::new().prefix("landfall-packages-").tempdir().context("cannot create a folder")?;
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
     let mut list = String::new();
     for entry in files.read_dir().with_context(|| format!("cannot list {}", files.display()))? {

@@ -122,7 +122,7 @@ pub fn busybox(workshop: &Workshop) -> Result<PublishedContent> {
 
 /// Returns the commands of a Busybox by its own list. The program is static, so it runs here.
 fn applets(program: &[u8]) -> Result<Vec<String>> {
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let folder = tempfile::tempdir().context("cannot create a folder")?;
     let path = folder.path().join("busybox");
     write_program(&path, program);
     let output = Command::new(&path).arg("--list").output().context("cannot run busybox")?;

@@ -96,7 +96,7 @@ pub fn answer(cache: &Cache, name: &str, age: Duration, ask: impl FnOnce() -> Re
 
 /// Downloads a file of the archive under this name, and reads it.
 fn fetch(cache: &Cache, address: &str, name: &str, read: impl FnOnce(&Path) -> Result<String>) -> Result<String> {
-    let folder = tempfile::tempdir_in(cache.root()).context("cannot make a folder for the index")?;
+    let folder = tempfile::tempdir_in(cache.root()).context("cannot create a folder for the index")?;
     let file = folder.path().join(name);
     download(address, &file)?;
     read(&file)

@@ -52,7 +52,7 @@ pub fn sweep(cache: &Cache) -> Result<()> {
             continue;
         };
         if !record.kept && !record.owner.is_alive() {
-            printer::note(format_args!("sweeping the site {name}, whose maker is dead"));
+            printer::note(format_args!("removing the site {name}, whose creator is dead"));
             remove(&folder, &record)?;
         } else if is_living(&folder, &record)? {
             living += 1;

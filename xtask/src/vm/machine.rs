@@ -74,7 +74,7 @@ impl Machine {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let format = if from.extension().is_some_and(|name| name == "qcow2") { "qcow2" } else { "raw" };
         image::branch(from, format, &folder.join("disk.qcow2"))?;
-        let sockets = tempfile::tempdir().context("cannot make a folder for sockets")?;
+        let sockets = tempfile::tempdir().context("cannot create a folder for sockets")?;
         Ok(Self { hardware: hardware.clone(), folder: folder.to_owned(), sockets, clock: None, power: None })
     }
 
@@ -295,7 +295,7 @@ impl Machine {
 
     fn start(&self, more: &[String]) -> Result<Child> {
         let log = File::options().create(true).append(true).open(self.folder.join("qemu.log"));
-        let log = log.context("cannot make the log of QEMU")?;
+        let log = log.context("cannot create the log of QEMU")?;
         // `setpriv` of util-linux ties QEMU's life to this thread, and then executes it.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(self.arguments()).args(more);

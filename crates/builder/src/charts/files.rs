@@ -279,7 +279,7 @@ impl<'a> Unpacking<'a> {
                 let bytes = self.read(&path, file)?;
                 files.insert(path, bytes);
             } else {
-                let what = format!("`{path}` is a link or something special: copy the file that is meant");
+                let what = format!("`{path}` is a link or a special file: copy the intended file");
                 return Err(self.refuse(what));
             }
         }

@@ -105,7 +105,7 @@ impl Rendering<'_> {
                     "Helm leaves out an object with a hook that it does not know: {}",
                     escape_messages(message)
                 );
-                let hint = "Correct its annotation `helm.sh/hook`, or have no such object by the chart's values.";
+                let hint = "Correct its annotation `helm.sh/hook`, or disable the object in the chart's values.";
                 return Err(BuildError::at(codes::CHART_HOOK, place(), what).hint(hint).refusing(&self.name));
             }
             if IGNORED_VALUE.iter().any(|ignored| message.contains(ignored)) {
@@ -149,7 +149,7 @@ impl Rendering<'_> {
                 Ok(None) => {
                     let _ = child.kill();
                     let _ = child.wait();
-                    return Err(self.beyond(format!("is not rendered after {} seconds", LONGEST.as_secs())));
+                    return Err(self.beyond(format!("is still not rendered after {} seconds", LONGEST.as_secs())));
                 }
                 Err(error) => return Err(super::interruption_error("Helm", error)),
             }
@@ -166,7 +166,7 @@ impl Rendering<'_> {
         let said = escape_messages(messages.trim().trim_start_matches("Error: "));
         let said = said.lines().filter(|line| !line.starts_with("Use --debug")).collect::<Vec<_>>().join("\n");
         if messages.contains(SPRUNG) {
-            let what = format!("a template calls `lookup`, which asks a cluster: {}", at(&said));
+            let what = format!("a template calls `lookup`, which queries a cluster: {}", at(&said));
             return BuildError::at(codes::CHART_LOOKUP, place, what).refusing(&self.name);
         }
         let what = if said.trim().is_empty() { "ended without a message".to_owned() } else { said.trim().to_owned() };
@@ -203,7 +203,7 @@ fn current_passwords(messages: &str) -> Option<String> {
     let named: Vec<_> = named.filter(is_path).map(|name| format!("`{name}`")).collect();
     let values = if named.is_empty() { "the passwords".to_owned() } else { named.join(", ") };
     Some(format!(
-        "In the chart's values, name an existing Secret in place of {values}, mostly by `existingSecret` beside it. \
+        "In the chart's values, name an existing Secret in place of {values}, usually with `existingSecret` beside it. \
          Declare that Secret with its keys under `secrets` of the component: the site generates it once, and keeps it \
          over upgrades."
     ))

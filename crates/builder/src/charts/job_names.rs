@@ -88,7 +88,7 @@ pub fn check_references(old_names: &BTreeSet<String>, version: &str, objects: &[
             if let Some(pointer) = search.object(&sourced.object, "", TextContext::Other) {
                 let what = format!("names Job/{old}, which is `{new}` in this version of the release");
                 let hint = format!(
-                    "Have none of both by the chart's values, list one under `leaveOut` of the chart (`leaveOut: \
+                    "Disable both in the chart's values, list one under `leaveOut` of the chart (`leaveOut: \
                      [Job/{old}]`), or bring the objects as manifests of your own."
                 );
                 return Err(job_name_error(sourced, &format!(": {pointer}"), what).hint(hint));

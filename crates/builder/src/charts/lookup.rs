@@ -46,7 +46,7 @@ pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
             }
             let file = if path.is_empty() { PathBuf::from(name) } else { Path::new(name).join(path) };
             let place = Place { file: Some(file), line: u64::try_from(line).ok(), field: None };
-            let what = "calls `lookup`, which asks a cluster: there is none while a release is built";
+            let what = "calls `lookup`, which queries a cluster: there is none while a release is built";
             return Err(BuildError::at(codes::CHART_LOOKUP, place, what));
         }
         trapped += calls.len();

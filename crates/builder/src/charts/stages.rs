@@ -128,7 +128,7 @@ impl Stages<'_> {
     fn without_mounts(&self, sourced: &SourcedObject) -> Result<()> {
         let mut mounts = self.own().mounts.iter().map(|mount| &mount.claim.value);
         let Some(claim) = mounts.find(|claim| mounts_claim(&sourced.object, claim)) else { return Ok(()) };
-        let what = format!("it runs before the component, whose claim `{claim}` does not exist by then");
+        let what = format!("it runs before the component, whose claim `{claim}` does not exist at that time");
         let hint = format!(
             "Declare the mount `{claim}` in a component of its own, in the same namespace, that the chart's component \
              needs."

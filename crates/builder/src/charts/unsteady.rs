@@ -29,8 +29,8 @@ const PLAIN_TYPES: [&str; 2] = ["Opaque", "kubernetes.io/basic-auth"];
 /// Hint for a chart that makes a certificate authority for its webhook.
 pub(super) const OF_CERTIFICATES: &str = "The chart makes a certificate at each rendering. Set the values with which \
     cert-manager makes it, such as `certManager.enabled`, or those that name a certificate of your own: the chart's \
-    values.yaml has them. A certificate that a site gives belongs under `siteSecrets` of the component. Or switch off \
-    what has it.";
+    values.yaml has them. A certificate that a site gives belongs under `siteSecrets` of the component. Or disable \
+    what contains it.";
 
 /// A Secret of a chart whose values the site generates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,7 @@ fn secret(
     drawn: &mut GeneratedValues,
 ) -> Result<ChartSecret> {
     if one.object["kind"] != "Secret" {
-        let what = "is something else each time that the chart is rendered";
+        let what = "differs each time the chart is rendered";
         let error = BuildError::at(codes::CHART_UNSTEADY, place(one, &format!(": {pointer}")), what);
         return Err(if pointer.ends_with("/caBundle") { error.hint(OF_CERTIFICATES) } else { error });
     }
@@ -221,7 +221,7 @@ fn chart_secret(one: &SourcedObject, other: &SourcedObject, drawn: &mut Generate
         }
     }
     if found.random.is_empty() {
-        return Err(unsteady_error(one, "", "differs in something else than its values"));
+        return Err(unsteady_error(one, "", "differs in something other than its values"));
     }
     Ok(found)
 }

@@ -178,7 +178,10 @@ impl Client {
         };
         let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(None) };
         let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
-            BuildError::new(codes::CREDENTIALS_REFUSED, format!("the token for {host} has letters that no token has"))
+            BuildError::new(
+                codes::CREDENTIALS_REFUSED,
+                format!("the token for {host} contains characters that no token has"),
+            )
         })?;
         value.set_sensitive(true);
         Ok(Some(value))

@@ -110,7 +110,7 @@ fn check_host(text: &str) -> Result<(), String> {
         return Ok(());
     }
     let shown = text.escape_default();
-    Err(format!("`{shown}` is not a host as addresses have it: small letters, and a port unless it is 443"))
+    Err(format!("`{shown}` is not a host as in addresses: lower-case letters, and a port unless it is 443"))
 }
 
 /// Returns true if a text is the host of an HTTPS URL, with the port unless it is the default.

@@ -31,7 +31,7 @@ const REASON_LIMIT_BYTES: usize = 64 << 10;
 
 /// Error for a URL that is refused because it has no TLS.
 #[derive(Debug, thiserror::Error)]
-#[error("it leads to {0}, which is not HTTPS")]
+#[error("it redirects to {0}, which is not HTTPS")]
 pub(super) struct NotHttps(pub Url);
 
 /// A response whose body is a stream.
@@ -233,8 +233,9 @@ pub(super) fn redirect_target(response: &Response) -> std::result::Result<Option
     let Some(location) = location else { return Ok(None) };
     let from = response.url();
     let to = location.to_str().ok().and_then(|text| from.join(text).ok());
-    let to =
-        to.ok_or_else(|| Failure::Final(codes::FETCH_FAILED, "it leads to something that is no address".into()))?;
+    let to = to.ok_or_else(|| {
+        Failure::Final(codes::FETCH_FAILED, "it redirects to something that is not an address".into())
+    })?;
     if may_lead(from, &to) { Ok(Some(to)) } else { Err(Failure::Final(codes::PLAIN_HTTP_REFUSED, NotHttps(to).into())) }
 }
 

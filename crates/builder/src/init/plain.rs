@@ -79,7 +79,7 @@ fn foreign(document: &Value) -> String {
     } else {
         format!("the fields {}", fields.join(", ").escape_default())
     };
-    format!("is no manifest of Kubernetes: a document of it has {has}, where `apiVersion` and `kind` are expected")
+    format!("is not a Kubernetes manifest: a document of it has {has}, where `apiVersion` and `kind` are expected")
 }
 
 /// Documents of a file as written, with their comments.

@@ -246,7 +246,7 @@ mod tests {
             let path = Bench::blob(bytes).replace("models/", "");
             assert_eq!(text.matches(&format!("path: '{path}', digest: '{}'", digest(bytes))).count(), 1, "{text}");
         }
-        assert!(!text.contains(&digest(&weights(96)).to_hex()), "a model that is not named stays where it is");
+        assert!(!text.contains(&digest(&weights(96)).to_hex()), "an unnamed model keeps its place");
         let again = bench.run_resolution(&text).await;
         assert_eq!((again.resolved, again.moved.len(), again.text.as_str()), (0, 0, text.as_str()));
 

@@ -100,9 +100,9 @@ fn markers_evaluate_for_target() {
         ("", "ends too early"),
         ("python_version", "ends too early"),
         ("python_version >=", "ends too early"),
-        ("'a' 'b'", "has `b` where nothing like it belongs"),
+        ("'a' 'b'", "has `b` in an unexpected place"),
         ("(os_name == 'x'", "ends too early"),
-        ("os_name == 'x')", "has `)` where nothing like it belongs"),
+        ("os_name == 'x')", "has `)` in an unexpected place"),
         ("a == 'b'", "asks for `a`"),
         ("os_name == 'x", "has a quote without an end"),
     ] {
@@ -316,7 +316,7 @@ fn patch_dependent_requirements_need_patch_version() {
     assert_eq!(chosen("3.12.1", 1), "a-1-py3-none-any.whl");
     assert!(chosen("3.12.0", 1).starts_with("LF2127 "));
     assert!(chosen("3.13", 1).starts_with("a-1-"), "all of 3.13 are newer");
-    assert!(chosen("3.12", 9).starts_with("LF2127 "), "a wheel that is not allowed asks for nothing");
+    assert!(chosen("3.12", 9).starts_with("LF2127 "), "a disallowed wheel requests nothing");
 }
 
 const JSON: &str = "application/vnd.pypi.simple.v1+json";

@@ -45,7 +45,9 @@ impl BackupRule {
         })?;
         self.marker.as_ref().map_or(Ok(()), check_marker)?;
         let checks = self.checks.len();
-        require(checks <= CHECKS, BackupField::Checks, || format!("{checks} checks, where up to {CHECKS} are allowed"))?;
+        require(checks <= CHECKS, BackupField::Checks, || {
+            format!("{checks} checks, where up to {CHECKS} are allowed")
+        })?;
         require(checks > 0 || self.marker.is_some(), BackupField::Checks, || {
             "neither a check nor a marker, so that nothing shows whether a restore worked".to_owned()
         })?;

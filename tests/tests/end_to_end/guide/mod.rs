@@ -153,6 +153,6 @@ fn expect_way(log: &[String]) -> Result<()> {
     }
     ensure!(count("unknown ") + count("plain ") == 0, "something else was asked: {log:?}");
     let ended = log.iter().filter(|line| line.starts_with("ended ") && line.contains("/blobs/")).count();
-    ensure!(ended > 0, "no token ended in the middle of the pull");
+    ensure!(ended > 0, "no token expired during the pull");
     Ok(())
 }

@@ -65,7 +65,7 @@ fn for_each_place(
     let places = share.of(stick.places()?)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let work = |places: &[(&str, Place)]| -> Result<BTreeSet<String>> {
-        let folder = tempfile::tempdir_in(stick.folder.path()).context("cannot make a folder")?;
+        let folder = tempfile::tempdir_in(stick.folder.path()).context("cannot create a folder")?;
         let mut seen = BTreeSet::new();
         for (document, place) in places {
             let what = place.describe(document);
@@ -175,7 +175,7 @@ fn hostile_names_are_escaped() -> Result<()> {
     }
     heads.push((format!("{name}.head"), stick.forgery().head()));
     let folder = stick.folder.path().join(&name);
-    std::fs::create_dir(&folder).context("cannot make a folder")?;
+    std::fs::create_dir(&folder).context("cannot create a folder")?;
     for (name, head) in &heads {
         let path = folder.join(name);
         std::fs::write(&path, head).with_context(|| format!("cannot write {}", path.display()))?;
@@ -191,7 +191,7 @@ fn hostile_names_are_escaped() -> Result<()> {
 fn neighboring_files_are_not_printed() -> Result<()> {
     let stick = Stick::new()?;
     let folder = stick.folder.path().join("stick");
-    std::fs::create_dir(&folder).context("cannot make a folder")?;
+    std::fs::create_dir(&folder).context("cannot create a folder")?;
     let write = |name: &str, bytes: &[u8]| {
         std::fs::write(folder.join(name), bytes).with_context(|| format!("cannot write {name}"))
     };
@@ -247,7 +247,7 @@ fn hostile_trust_documents_are_escaped() -> Result<()> {
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn payload_text_is_not_printed() -> Result<()> {
-    let (vendor, folder) = (Vendor::new(KeyKind::EcdsaP256)?, tempfile::tempdir().context("cannot make a folder")?);
+    let (vendor, folder) = (Vendor::new(KeyKind::EcdsaP256)?, tempfile::tempdir().context("cannot create a folder")?);
     let path = folder.path().join("sample.landfall");
     let [bundle, store] = [&path, &folder.path().join("store")].map(|path| path.display().to_string());
     let trust = ["--trust", &vendor.root.fingerprint().to_string()];

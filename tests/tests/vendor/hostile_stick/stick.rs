@@ -59,7 +59,7 @@ impl Stick {
         files[root].1 = vendor.root.bytes().to_vec();
         files.insert(root + 1, ("trust/revocation.json".to_owned(), revocation(&vendor)?));
         let payload_bytes = payload_bytes(&files)?;
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        let folder = tempfile::tempdir().context("cannot create a folder")?;
         Ok(Self { vendor, fingerprint, files, payload_bytes, folder })
     }
 

@@ -181,10 +181,10 @@ fn lead_to(port: u16) -> Result<String> {
     // It must not write to the terminal once that belongs to a person again.
     let mut forward = forward.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut address = String::new();
-    let output = forward.stdout.take().context("the way to the console says nothing")?;
+    let output = forward.stdout.take().context("the forwarding command prints nothing")?;
     BufReader::new(output).read_line(&mut address).context("cannot read the address of the console")?;
     if !address.starts_with("https://") {
-        bail!("there is no way to the console: the command that leads to it ended with {}", forward.wait()?);
+        bail!("the console cannot be reached: the forwarding command ended with {}", forward.wait()?);
     }
     Ok(address.trim_end().to_owned())
 }

@@ -17,7 +17,7 @@ pub(super) fn run() -> Result<()> {
     let mut status = Command::new("git");
     let changed = tool::output(status.args(["status", "--porcelain"]).current_dir(&tree))?;
     ensure!(changed.is_empty(), "a clone would lack what is not committed:\n{changed}");
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let folder = tempfile::tempdir().context("cannot create a folder")?;
     let [first, second, clone] = ["first", "second", "another place"].map(|name| folder.path().join(name));
     // An error that only shows under the other folder's name is found before the second half of the time is spent.
     workspace::run(Command::new("git").args(["clone", "--quiet"]).arg(&tree).arg(&clone))?;

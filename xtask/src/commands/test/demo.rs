@@ -84,7 +84,8 @@ fn demo() -> Result<Vec<String>> {
 
 /// Opens the console at the printed URL, and creates an administrator with the printed token.
 fn enter_console(said: &[String]) -> Result<()> {
-    let way = said.iter().find_map(|line| WayIn::read(line)).context("the demo printed no way into its console")?;
+    let way =
+        said.iter().find_map(|line| WayIn::read(line)).context("the demo did not print how to enter its console")?;
     let folder = tempfile::tempdir()?;
     let memory = text(&folder.path().join("cookies"));
     let first = format!("{}first", way.address);

@@ -65,7 +65,7 @@ pub(super) fn run_named(test: &str, arguments: &[&str], (variable, value): (&str
 
 /// Takes the lock of the parts with machines. A power cut at an exact instant needs a processor with little other load.
 pub(super) fn turn_on_this_host() -> Result<File> {
-    printer::note("machines of one run at a time on this host: waiting for the turn");
+    printer::note("only one run may have machines on this host: waiting for its turn");
     Cache::open()?.lock("machines")
 }
 

@@ -104,9 +104,9 @@ impl Bucket {
             .timeout(None);
         if let Some(pem) = authority {
             let certificates = Certificate::from_pem_bundle(pem);
-            let certificates = certificates.map_err(|error| refused(format!("its authority is no PEM: {error}")))?;
+            let certificates = certificates.map_err(|error| refused(format!("its authority is not PEM: {error}")))?;
             if certificates.is_empty() {
-                return Err(refused("its authority is no PEM".to_owned()).into());
+                return Err(refused("its authority is not PEM".to_owned()).into());
             }
             client = client.tls_certs_only(certificates);
         }

@@ -292,7 +292,7 @@ fn expiring_valkey_keys_are_not_counted() {
     let counted = || valkey(folder.path(), |rule| rule.counts.clone().expect("counts")).output().expect("a shell");
     assert_eq!(String::from_utf8_lossy(&counted().stdout), "db0=4\ndb12=2\n");
     write_program(&program, b"#!/bin/sh\nexit 1\n");
-    assert!(!counted().status.success(), "a server that refuses counts nothing");
+    assert!(!counted().status.success(), "a refusal counts nothing");
 }
 
 #[test]

@@ -77,7 +77,7 @@ async fn endless_blobs_are_refused() {
         assert_eq!(partial.exists(), code == codes::BODY_STALLED, "{fault:?}");
         if matches!(fault, Fault::StallAfter(_)) {
             let ranges = registry.ranges();
-            assert_eq!(ranges.len(), 3, "a few bytes are no progress: {ranges:?}");
+            assert_eq!(ranges.len(), 3, "a few bytes count as progress: {ranges:?}");
             assert_eq!(ranges[2].as_deref(), Some("bytes=2000-"), "what came is continued");
         }
     }

@@ -137,7 +137,7 @@ async fn dead_proxy_is_reported_once() {
     }
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     let notes = notes.all();
-    assert_eq!(notes.len(), 1, "one line for all that fails alike: {notes:?}");
+    assert_eq!(notes.len(), 1, "identical failures share one line: {notes:?}");
     assert!(notes[0].starts_with("the proxy 127.0.0.1:9 does not answer") && !notes[0].contains("word"), "{notes:?}");
 }
 

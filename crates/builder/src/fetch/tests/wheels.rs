@@ -386,5 +386,5 @@ fn malformed_wheel_entries_are_refused() {
     ];
     insta::assert_snapshot!(refusals.join("\n"));
     assert!(Lock::parse(&path, known("a.whl", good)).is_ok());
-    assert!(Lock::parse(&path, lock(fields, "")).is_ok(), "a file that is not there is an error where it is needed");
+    assert!(Lock::parse(&path, lock(fields, "")).is_ok(), "a missing file is an error where it is needed");
 }
