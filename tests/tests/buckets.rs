@@ -282,8 +282,8 @@ fn failing_server_costs_no_backup() {
 
 #[test]
 #[ignore = "needs versitygw, which `cargo xtask test --only buckets` builds"]
-fn a_full_server_has_a_code_and_keeps_the_last_good_copy() {
-    let Some(disk) = on_tmpfs("a_full_server_has_a_code_and_keeps_the_last_good_copy", "size=48m") else { return };
+fn full_server_keeps_last_good_copy() {
+    let Some(disk) = on_tmpfs("full_server_keeps_last_good_copy", "size=48m") else { return };
     let world = World::with_server(|folder| {
         std::fs::create_dir_all(disk.join("buckets/backups")).unwrap();
         BucketServer::start(&disk.join("buckets"), &folder.join("beside"), None).unwrap()

@@ -311,7 +311,7 @@ fn program_versions_match_tags() -> Result<()> {
 
 #[test]
 #[ignore = "takes minutes: Debian packages are unpacked and Go programs linked again"]
-fn a_second_build_gives_the_same_digests() -> Result<()> {
+fn a_second_build_repeats_all_digests() -> Result<()> {
     images::ensure_all()?;
     let workshop = Workshop::open()?;
     reproducible::check(&workshop, workshop.cache().root())

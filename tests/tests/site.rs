@@ -36,7 +36,7 @@ fn power_cut_loses_only_unsynced_data() -> Result<()> {
 }
 
 #[test]
-fn a_crash_keeps_what_was_written() -> Result<()> {
+fn crash_keeps_unsynced_files() -> Result<()> {
     let (_site, machine) = one_machine("crash", MachineSpec::new("node-1"))?;
     machine.run("echo written > /root/unsynced")?;
     machine.crash()?;

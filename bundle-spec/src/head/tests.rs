@@ -254,7 +254,7 @@ fn trust_area_size_is_limited() {
 }
 
 #[test]
-fn stranger_signatures_are_ignored() {
+fn unknown_signatures_are_ignored() {
     let rich = rich();
     let anchor = TrustAnchor::Fingerprint(rich.first.fingerprint());
     let strangers: Vec<_> = (0..3).map(|_| SigningKey::generate(KeyKind::Ed25519).unwrap()).collect();

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_changed_meanwhile_keep_policies() {
+    fn concurrently_changed_webhooks_keep_policies() {
         let mut live = apply_patch(&configuration(), &suspension(&configuration()).unwrap());
         live["webhooks"] = json!([webhook("new.shop", "Fail"), webhook("a.shop", "Ignore")]);
         let resumed = apply_patch(&live, &resumption(&live).unwrap());

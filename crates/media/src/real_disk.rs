@@ -237,8 +237,8 @@ mod tests {
     #[test]
     #[ignore = "needs root, which `cargo xtask test` has"]
     #[expect(clippy::disallowed_methods, reason = "the test is about unsynced files")]
-    fn real_filesystem_loses_what_was_not_synced() {
-        let test = "real_disk::tests::real_filesystem_loses_what_was_not_synced";
+    fn real_filesystem_loses_unsynced_files() {
+        let test = "real_disk::tests::real_filesystem_loses_unsynced_files";
         let Some(folder) = on_tmpfs(test, "size=1g") else { return };
         for filesystem in Filesystem::ALL {
             let disk = RealDisk::make(&folder, filesystem);
@@ -284,8 +284,8 @@ mod tests {
 
     #[test]
     #[ignore = "needs root, which `cargo xtask test` has"]
-    fn real_filesystem_has_files_whole_or_not_at_all() {
-        let test = "real_disk::tests::real_filesystem_has_files_whole_or_not_at_all";
+    fn real_filesystem_never_has_partial_files() {
+        let test = "real_disk::tests::real_filesystem_never_has_partial_files";
         if let Some(disk) = RealDisk::of_this_process() {
             return change_files(&disk);
         }

@@ -182,7 +182,7 @@ fn init_container_writes_site_answer() {
 /// The license was renewed, or a wrong date corrected, while an init container slept. An earlier refusal must not
 /// persist only because the pod starts before the console.
 #[test]
-fn earlier_refusal_is_asked_again() {
+fn earlier_refusal_is_rechecked() {
     let site = Site::begin(Manner::Answers);
     site.wait();
     site.set(Manner::Silent);

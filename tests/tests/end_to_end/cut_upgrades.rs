@@ -106,7 +106,7 @@ struct ChosenCuts {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn an_instant_of_each_kind() -> Result<()> {
+fn an_instant_of_each_kind_recovers() -> Result<()> {
     upgrades_cut("e2e-cuts", None, |instants| ChosenCuts {
         undone: instants.undo[..1].to_vec(),
         forward: [&instants.placing, &instants.backup, &instants.trial, &instants.change]

@@ -120,7 +120,7 @@ pub(crate) fn code_of(flip: Flip, head_bytes: u64, stream: impl Read, anchor: &T
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_flipped_bit_is_found_anywhere() -> Result<()> {
+fn flipped_bit_is_found_anywhere() -> Result<()> {
     let bench = Bench::new()?;
     let whole = bench.sample.stream();
     ensure!(bench.read(&whole)?.iter().all(|(exit, _)| *exit == Some(0)), "the whole bundle is refused");

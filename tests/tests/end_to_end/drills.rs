@@ -32,13 +32,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn ten_drills_under_load_restore_the_cut() -> Result<()> {
+fn ten_drills_under_load_restore_rows() -> Result<()> {
     drills_under_load("drills")
 }
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn ten_other_drills_under_load_restore_the_cut() -> Result<()> {
+fn other_drills_under_load_restore_rows() -> Result<()> {
     drills_under_load("other-drills")
 }
 

@@ -50,7 +50,7 @@ fn while_the_media_are_read() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn while_the_control_plane_comes_up() -> Result<()> {
+fn control_plane_start_survives_power_cut() -> Result<()> {
     let mut seeded = SeededNumbers::with_name("control plane")?;
     let uninterrupted = uninterrupted_install()?;
     let (_site, machine) = machine_with_stick("e2e-cut-control")?;

@@ -30,7 +30,7 @@ async fn reader_key_gets_documented_answers() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium, schemathesis and PostgreSQL: run by `cargo xtask test --only pages`"]
-async fn the_api_answers_alike_with_postgresql() -> Result<()> {
+async fn api_answers_equally_with_postgresql() -> Result<()> {
     answers_as_its_document_says(&Console::begin_with_postgresql().await?, "schemathesis-postgresql", &EVERYTHING).await
 }
 

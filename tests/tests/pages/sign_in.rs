@@ -12,7 +12,7 @@ const REFUSAL: &str = ".notice.bad:not([hidden])[role=alert]";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
-async fn the_token_makes_one_administrator() -> Result<()> {
+async fn token_creates_one_administrator() -> Result<()> {
     let console = Console::begin().await?;
     let browser = browser::begin(&console).await?;
     // A visitor who is not signed in is shown what to do first.

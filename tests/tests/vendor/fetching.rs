@@ -106,7 +106,7 @@ fn equal_to_undisturbed(starter: &Starter, folder: &Path) -> Result<Value> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn killed_registry_is_asked_for_rest() -> Result<()> {
+fn download_resumes_after_registry_kill() -> Result<()> {
     let starter = starter()?;
     let (folder, sizes) = (starter.scratch()?, sizes(starter)?);
     let mut vendor = starter.vendor(folder.path(), starter.registry()?)?;

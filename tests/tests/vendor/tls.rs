@@ -145,7 +145,7 @@ fn redirects_without_tls_are_refused() -> Result<()> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_private_authority_must_be_named() -> Result<()> {
+fn private_authority_must_be_named() -> Result<()> {
     let (refused, asked) = lock(starter()?, "led-away/image", "")?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2132")), "{}", refused.stderr);
     assert!(refused.stderr.contains("`authorities` of the registries file"), "{}", refused.stderr);

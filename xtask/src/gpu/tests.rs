@@ -145,7 +145,7 @@ fn attached_display_counts_as_mode() {
 }
 
 #[test]
-fn computing_and_drawing_process_is_one() {
+fn mixed_use_process_is_listed_once() {
     let mut facts: Value = serde_json::from_str(&saved_outputs("h200-held").facts).unwrap();
     let processes = facts["nvml"]["read"]["gpus"][0]["answers"]["processes"]["value"].as_array_mut().unwrap();
     let mut drawing = processes[0].clone();

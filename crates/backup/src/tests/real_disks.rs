@@ -63,8 +63,8 @@ fn newest(promised: &[String], kind: &str) -> Option<usize> {
 
 #[test]
 #[ignore = "needs root, which `cargo xtask test` has"]
-fn backups_on_a_real_filesystem_that_is_cut_are_there_as_promised() {
-    let test = "tests::real_disks::backups_on_a_real_filesystem_that_is_cut_are_there_as_promised";
+fn real_filesystem_keeps_promised_backups() {
+    let test = "tests::real_disks::real_filesystem_keeps_promised_backups";
     if let Some(disk) = RealDisk::of_this_process() {
         let key = key_of(&disk);
         let [site, copies] = open(&disk, &key);

@@ -112,7 +112,7 @@ fn damage_is_found_and_healed() {
 }
 
 #[test]
-fn nights_after_damage_stay_whole() {
+fn backups_after_damage_stay_intact() {
     let kept = empty();
     let root = kept.repository.folder().to_owned();
     let retention = crate::Retention { hourly: 0, daily: 3, weekly: 0, monthly: 0, log_days: 7 };

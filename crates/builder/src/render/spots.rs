@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_image_fields_are_doubtful() {
+    fn unknown_image_fields_are_suspected() {
         let thing = json!({
             "apiVersion": "example.com/v1", "kind": "Thing",
             "metadata": { "name": "a", "annotations": { "image": "x" } },

@@ -89,7 +89,7 @@ fn silent() -> (tempfile::TempDir, Cluster, TcpListener) {
 }
 
 #[test]
-fn silent_server_is_left_at_limit() {
+fn silent_server_is_abandoned_at_limit() {
     let (_folder, cluster, _listener) = silent();
     let limit = Duration::from_secs(1);
     let begun = Instant::now();
@@ -105,7 +105,7 @@ fn silent_server_is_left_at_limit() {
 }
 
 #[test]
-fn absent_server_is_left_at_limit() {
+fn absent_server_is_abandoned_at_limit() {
     // Nothing is bound to the address: the listener is dropped immediately.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_folder, cluster) = at(address);

@@ -85,7 +85,7 @@ const FROM_BACKUP: &str = "section[aria-labelledby=from-backup]";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_customer_runs_a_site_from_a_browser() -> Result<()> {
+fn a_customer_runs_site_by_browser() -> Result<()> {
     ensure_later_releases()?;
     let (_site, machine) = installed_machine("e2e-browser")?;
     let console = Console::with_token(&machine)?;
