@@ -9,7 +9,7 @@ pub const LANDFALL_DOCUMENT_BYTES: u64 = 64 * 1024;
 /// Maximum size of a file of the signature and trust area in bytes.
 pub const AREA_FILE_BYTES: u64 = 64 * 1024;
 
-/// Maximum number of signatures in one bundle, including those of strangers.
+/// Maximum number of signatures in one bundle, including those by unknown signers.
 pub const SIGNATURES: usize = 16;
 
 /// Maximum total size of the files below `trust/` in bytes: enough for 1,024 root documents of a large team.

@@ -47,7 +47,7 @@ impl Temperature {
     }
 }
 
-/// Returns the running time of the command that a person typed, including compilation: this program has replaced that
+/// Returns the running time of the command that a user typed, including compilation: this program has replaced that
 /// command in its process.
 pub fn elapsed() -> Result<Duration> {
     ProcessId::own()?.age()

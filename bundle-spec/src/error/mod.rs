@@ -168,7 +168,7 @@ pub enum Error {
     FingerprintWrong {
         /// Description of the first document's fingerprint, or of its absence.
         found: String,
-        /// The trusted fingerprint, given by a person.
+        /// The trusted fingerprint, given by a user.
         trusted: String,
     },
     /// The document has no signature.

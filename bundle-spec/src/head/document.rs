@@ -114,7 +114,7 @@ pub struct Announcement {
 
 impl Announcement {
     /// Reads the frozen parts and ignores everything else, including the encoding. The bytes must have been signed. An
-    /// unsigned bundle must neither make a reader run its program nor make a person look for a particular version.
+    /// unsigned bundle must neither make a reader run its program nor make a user look for a particular version.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let name = LANDFALL_DOCUMENT_NAME;
         let value = json::parse(name, bytes, json::Numbers::Any)?;

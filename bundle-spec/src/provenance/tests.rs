@@ -160,7 +160,7 @@ fn altered_provenance_has_specific_codes() {
     let payload = STANDARD.decode(good["payload"].as_str().unwrap()).unwrap();
     let altered = String::from_utf8(payload).unwrap().replace("linux/amd64", "linux/arm64");
     assert_eq!(changed("/payload", STANDARD.encode(altered).into()), "LF1106");
-    // Cases: another signature by the same key, no signature, a stranger's signature.
+    // Cases: another signature by the same key, no signature, a signature by an unknown key.
     assert_eq!(changed("/signatures/0/sig", STANDARD.encode(vendor.key.sign(b"other").unwrap()).into()), "LF1106");
     assert_eq!(changed("/signatures", json!([])), "LF1104");
     let stranger = SigningKey::generate(KeyKind::Ed25519).unwrap();

@@ -12,7 +12,7 @@ use crate::limits;
 pub enum TrustAnchor {
     /// Bytes of a root document of any number: a file that the vendor handed over, or the root that the site pinned.
     Root(Vec<u8>),
-    /// SHA-256 of a root document of any number, typed by a person. The bundle's chain must contain that document.
+    /// SHA-256 of a root document of any number, typed by a user. The bundle's chain must contain that document.
     Fingerprint(Sha256),
 }
 
@@ -77,7 +77,8 @@ pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
         }
         TrustAnchor::Fingerprint(trusted) => with_fingerprint(chain, *trusted)?.clone(),
     };
-    // The cheap check that detects an attack comes first: a stranger's chain is not worth a thousand signature checks.
+    // The cheap check that detects an attack comes first: an unknown signer's chain is not worth a thousand signature
+    // checks.
     let same = chain.iter().find(|root| root.number() == pinned.number());
     if let Some(other) = same.filter(|other| !other.says_the_same(&pinned)) {
         return Err(Error::RootDiffers { name: other.name().to_owned() });
@@ -93,8 +94,7 @@ pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
 
 fn with_fingerprint(chain: &[Root], trusted: Sha256) -> Result<&Root> {
     chain.iter().find(|root| root.fingerprint() == trusted).ok_or_else(|| {
-        // The bundle's own fingerprint is never shown: a person would paste it, and then trust the stick on its own
-        // word.
+        // The bundle's own fingerprint is never shown: a user would paste it, and then trust the stick on its own word.
         let found = match chain.first() {
             Some(first) => format!("trust/{}.root.json has another one", first.number()),
             None => "the bundle has none".to_owned(),

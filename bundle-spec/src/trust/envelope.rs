@@ -73,7 +73,7 @@ impl Envelope {
         &self.bytes
     }
 
-    /// All signatures, including those of strangers.
+    /// All signatures, including those by unknown signers.
     pub fn signatures(&self) -> Vec<(KeyId, &[u8])> {
         self.signatures.iter().map(|(key, bytes)| (*key, bytes.as_slice())).collect()
     }

@@ -104,8 +104,8 @@ pub fn evidence(paths: &SitePaths) -> Evidence {
     Evidence { authority_begins, authority_ends, seen: last_seen_time(paths) }
 }
 
-/// Returns the newest time that the site has seen. Journals count only as long as no file records that time. A person
-/// who confirms the clock with `touch` overrides a journal written while the clock was ahead.
+/// Returns the newest time that the site has seen. Journals count only as long as no file records that time. A user who
+/// confirms the clock with `touch` overrides a journal written while the clock was ahead.
 fn last_seen_time(paths: &SitePaths) -> Option<Timestamp> {
     let journals = fs_err::read_dir(paths.journal()).into_iter().flatten().flatten().map(|entry| entry.path());
     modified_time(&paths.clock()).or_else(|| journals.filter_map(|path| modified_time(&path)).max())
@@ -115,8 +115,8 @@ fn modified_time(path: &Path) -> Option<Timestamp> {
     Timestamp::try_from(fs_err::metadata(path).ok()?.modified().ok()?).ok()
 }
 
-/// Stores a plausible time as seen, durably. The file's modification time counts, so that a person can confirm a clock
-/// with `touch`. A newer time that the site has seen stays, until the clock reaches it or a person confirms the clock.
+/// Stores a plausible time as seen, durably. The file's modification time counts, so that a user can confirm a clock
+/// with `touch`. A newer time that the site has seen stays, until the clock reaches it or a user confirms the clock.
 pub fn witness(paths: &SitePaths, now: Timestamp) -> Result<(), StepError> {
     if matches!(clock_plausibility(paths, now), Plausibility::Reset(_)) {
         return Ok(());
@@ -144,7 +144,7 @@ mod tests {
             // The machine spent four years in a warehouse.
             (2031, installed, Plausibility::Plausible),
             (2037, installed, Plausibility::Ahead(at(2027) + LONGEST_SILENCE)),
-            // The agent or a person has seen it.
+            // The agent or a user has seen it.
             (2037, Evidence { seen: Some(at(2037)), ..installed }, Plausibility::Plausible),
             // The clock was ahead for one boot; afterwards, the correct time must not count as behind.
             (2027, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Reset(at(2030))),
@@ -191,7 +191,7 @@ mod tests {
         );
         assert!(reset.error(earlier, &paths).is_none());
         assert!(reset.note(earlier, &paths).unwrap().contains("`touch "), "{reset:?}");
-        // A person runs `touch` under the earlier clock. An older journal does not override that.
+        // A user runs `touch` under the earlier clock. An older journal does not override that.
         durable::create_folder(&paths.journal()).unwrap();
         durable::write_file(&paths.journal().join("000001-install.journal"), b"", 0o600).unwrap();
         let confirmed = std::fs::FileTimes::new().set_modified(earlier.into());

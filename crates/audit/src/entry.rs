@@ -33,7 +33,7 @@ pub struct Entry {
     pub at: Timestamp,
     /// Id of the request, which is also in its log lines.
     pub correlation: String,
-    /// Details, for a person.
+    /// Details for users.
     pub detail: String,
     /// Address from which the request came.
     pub from: String,

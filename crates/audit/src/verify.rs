@@ -28,8 +28,8 @@ pub struct LogKnowledge {
     pub head: Option<Head>,
     /// Checkpoint that the host signed last.
     pub last: Option<Checkpoint>,
-    /// True if a person states that the export is from an earlier time, so that it may end before the last signed
-    /// entry. The export's own time is only the console's claim.
+    /// True if a user states that the export is from an earlier time, so that it may end before the last signed entry.
+    /// The export's own time is only the console's claim.
     pub is_earlier_export: bool,
 }
 

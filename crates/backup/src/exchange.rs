@@ -1,9 +1,9 @@
 //! Exchange of one key of a repository for another.
 //!
-//! An exchange has two halves, so that at every instant, a key that a person holds opens the repository. First the new
-//! key opens it in addition to the previous one; once a person has the new key, the previous one is shut out. Data is
-//! not re-encrypted, and the master key stays. Anyone who read the master key with a previous key can still read any
-//! part of the repository that they obtain.
+//! An exchange has two halves, so that at every instant, a key that a user holds opens the repository. First the new
+//! key opens it in addition to the previous one; once a user has the new key, the previous one is shut out. Data is not
+//! re-encrypted, and the master key stays. Anyone who read the master key with a previous key can still read any part
+//! of the repository that they obtain.
 
 use crate::change::Change;
 use crate::error::Result;
@@ -32,7 +32,7 @@ impl Repository {
     }
 
     /// Shuts these keys out, durably, except the repository's own, even if listed. Returns the number of other
-    /// passwords that open the repository, which a person added with restic.
+    /// passwords that open the repository, which someone added with restic.
     pub fn shut_out(&self, former: &[RepositoryKey]) -> Result<usize> {
         self.settle(self.shut_out_each(former))
     }

@@ -98,7 +98,7 @@ impl Repository {
         Ok(!snapshots.iter().all(is_whole) || !self.lacking(&self.indexed_session()?.1)?.is_empty())
     }
 
-    /// Removes damaged key files of restic, once another one is intact: the repository's own was rewritten. A person
+    /// Removes damaged key files of restic, once another one is intact: the repository's own was rewritten. A user
     /// whose additional password had a damaged file must add it again.
     fn remove_damaged_keys(&self) -> Result<()> {
         let keys = Folder::new(self.store(), View::default()).list_files(FileType::Key)?.into_iter().map(|(id, _)| id);

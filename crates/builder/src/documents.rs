@@ -1,4 +1,4 @@
-//! YAML documents that a person wrote, read strictly.
+//! YAML documents that a user wrote, read strictly.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ pub(crate) fn yaml<T: DeserializeOwned>(path: &Path, code: landfall_error_codes:
     yaml_text(path, &text(path, code)?, code)
 }
 
-/// Reads a file that a person named.
+/// Reads a file that a user named.
 pub(crate) fn text(path: &Path, code: landfall_error_codes::Code) -> Result<String> {
     fs_err::read_to_string(path).map_err(|error| {
         BuildError::at(code, Place::file(path), "cannot be read")

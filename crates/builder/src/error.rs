@@ -170,7 +170,7 @@ impl BuildError {
         }
     }
 
-    /// Replaces the temporary path `made`, which is gone when a person reads the error, with `path`.
+    /// Replaces the temporary path `made`, which is gone when a user reads the error, with `path`.
     #[must_use]
     pub fn instead_of(mut self, made: &Path, path: &Path) -> Self {
         let Self::Failed(failure) = &mut self else { return self };

@@ -1,9 +1,9 @@
 //! Server-side apply: the API server merges the declared fields and records that Landfall owns them.
 //!
-//! No other manager is overruled unless a person requests it ([`Edits::Overwrite`](super::Edits)). If another manager
-//! set a field to another value, that is a conflict for a person to decide. The API server does not record whether the
-//! change was intended. Landfall sets some fields, such as a number of replicas, by other requests. To the API server,
-//! these belong to another manager. There, Landfall overrules itself.
+//! No other manager is overruled unless a user requests it ([`Edits::Overwrite`](super::Edits)). If another manager set
+//! a field to another value, that is a conflict for a user to decide. The API server does not record whether the change
+//! was intended. Landfall sets some fields, such as a number of replicas, by other requests. To the API server, these
+//! belong to another manager. There, Landfall overrules itself.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -143,7 +143,7 @@ impl Cluster {
         }
     }
 
-    /// Applies an object and takes over fields that other managers have set, as a person requested.
+    /// Applies an object and takes over fields that other managers have set, as a user requested.
     pub(super) fn patch_over(&self, name: &ObjectName, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
         self.patch_once(name, object, dry_run, true)
     }

@@ -26,7 +26,7 @@ impl Cluster {
     /// controller recreates them from the latest one. Returns their names, without waiting for the new ones.
     ///
     /// First waits until the controllers have seen the latest templates; fails if that takes longer than the limit.
-    /// Pods that an update strategy leaves to a person are left alone.
+    /// Pods that an update strategy leaves to a user are left alone.
     pub fn delete_stuck_pods(&self, inventory: &Inventory, limit: Duration) -> Result<Vec<ObjectName>, ClusterError> {
         let begun = Instant::now();
         let mut deleted = Vec::new();

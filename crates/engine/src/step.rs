@@ -48,7 +48,7 @@ impl StepError {
         self
     }
 
-    /// Adds the next step for a person, if the caller knows more than the registry of codes.
+    /// Adds the next step for users, if the caller knows more than the registry of codes.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

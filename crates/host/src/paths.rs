@@ -78,7 +78,7 @@ impl SitePaths {
         /// Previous keys of the backup repository, newest first: copies that were absent during an exchange open with
         /// one of them.
         backup_keys_former = "/var/lib/landfall/backups/keys-former";
-        /// Marker that exists once a person has seen the key of the backup repository.
+        /// Marker that exists once a user has seen the key of the backup repository.
         backup_key_printed = "/var/lib/landfall/backups/key-printed";
         /// Results of the latest copies to other disks.
         backup_copies = "/var/lib/landfall/backups/copies.json";
@@ -90,11 +90,11 @@ impl SitePaths {
         backup_try = "/var/lib/landfall/backup-try.json";
         /// The latest backup that did not start because another operation was running.
         backup_refusal = "/var/lib/landfall/backup-refusal.json";
-        /// The latest drill that a person requested.
+        /// The latest drill that a user requested.
         drill_try = "/var/lib/landfall/drill-try.json";
         /// The running backup; an interrupted one leaves it behind.
         backup_running = "/var/lib/landfall/backup-running.json";
-        /// The running drill that a person requested; an interrupted one leaves it behind.
+        /// The running drill that a user requested; an interrupted one leaves it behind.
         drill_running = "/var/lib/landfall/drill-running.json";
         /// The owners of the data that an uninstall kept.
         kept_record = "/var/lib/landfall/kept.json";

@@ -112,7 +112,7 @@ impl Stat {
     }
 }
 
-/// Describes processes by PID, name and state, for a person who must find out what keeps them alive.
+/// Describes processes by PID, name and state, for a user who must find out what keeps them alive.
 pub fn describe(processes: &[ProcessId]) -> Vec<String> {
     let one = |process: &ProcessId| {
         let stat = process.stat()?;

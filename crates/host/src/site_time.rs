@@ -145,7 +145,7 @@ pub fn would_learn(paths: &SitePaths, clocks: &MachineClocks, signed: Timestamp)
     })
 }
 
-/// Adopts the wall clock, which a person has confirmed, durably. `None` on a site that keeps no trusted time.
+/// Adopts the wall clock, which a user has confirmed, durably. `None` on a site that keeps no trusted time.
 pub fn confirm(
     paths: &SitePaths,
     _lock: &LicenseLock,

@@ -104,7 +104,7 @@ impl Payload {
         self.0.check_piece(piece, bytes).is_ok()
     }
 
-    /// Describes a piece that does not match, in words for a person.
+    /// Describes a piece that does not match, in words for users.
     pub(crate) fn describe(&self, piece: &Piece) -> String {
         let name = |blob: usize| &self.layout().entries()[blob].name;
         match piece.kind {

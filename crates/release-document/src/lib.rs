@@ -1,7 +1,7 @@
 //! `documents/release.json`: the contents and requirements of a release, as the site reads them.
 //!
 //! The builder writes it from `release.yaml`, the lock and the fetched content; the planner is a function of it. It
-//! contains no text for a person to edit: that is in the release definition, on the vendor's side.
+//! contains no text for a user to edit: that is in the release definition, on the vendor's side.
 
 use std::collections::BTreeMap;
 

@@ -25,7 +25,7 @@ pub struct Rule {
     /// Required value, with its unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<RuleText>,
-    /// Advice to a person on fixing the fault.
+    /// Advice to a user on fixing the fault.
     pub fix: RuleText,
     /// Shell commands that fix it, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -38,9 +38,9 @@ pub struct Rule {
 pub enum RuleSeverity {
     /// The release cannot be installed.
     Blocker,
-    /// The release can be installed once a person has accepted the warning by name.
+    /// The release can be installed once a user has accepted the warning by name.
     MustAccept,
-    /// The release can be installed, but a person should know of the fault.
+    /// The release can be installed, but a user should know of the fault.
     Warning,
 }
 

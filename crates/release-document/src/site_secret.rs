@@ -21,7 +21,7 @@ pub struct SiteSecret {
     /// Name of the Secret in the component's namespace, unique within a release. A site provides the value under this
     /// name.
     pub name: String,
-    /// Description for the person who provides the value.
+    /// Description for the user who provides the value.
     pub meaning: String,
     /// Requirements for the value, and the keys that it fills.
     pub value: SiteSecretValue,

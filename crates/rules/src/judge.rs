@@ -53,7 +53,7 @@ pub enum Outcome {
         measured: String,
         /// Required value; empty if the rule does not state it.
         threshold: String,
-        /// Advice to a person on fixing the fault.
+        /// Advice to a user on fixing the fault.
         fix: String,
         /// Commands that fix the fault.
         commands: Vec<String>,

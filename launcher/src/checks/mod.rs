@@ -39,7 +39,7 @@ pub struct Finding {
 /// The means of providing a missing item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// Only a person can provide it.
+    /// Only a user can provide it.
     Person,
     /// Packages, which apt installs as root.
     Packages(BTreeSet<&'static str>),
@@ -56,7 +56,7 @@ impl Finding {
     }
 }
 
-/// Returns everything that this machine lacks for this work, in the order in which a person would provide it.
+/// Returns everything that this machine lacks for this work, in the order in which a user would provide it.
 pub fn findings(facts: &Facts, works: &BTreeSet<Work>) -> Vec<Finding> {
     let does = |work: Work| works.contains(&work);
     let assembles = does(Work::Parts) || does(Work::Machines) || does(Work::VirtualMachines);

@@ -1,4 +1,4 @@
-//! A browser, with the actions of the person who uses it.
+//! A browser, with the actions of the user who uses it.
 #![expect(clippy::disallowed_methods, reason = "pictures of a test, which are taken again")]
 
 use std::path::PathBuf;
@@ -74,7 +74,7 @@ impl Browser {
         let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([own.as_str()]).collect();
         let wanted = json!({
             "browserName": "chrome",
-            // Stands for a person who compares the fingerprint and continues.
+            // Stands for a user who compares the fingerprint and continues.
             "acceptInsecureCerts": true,
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },

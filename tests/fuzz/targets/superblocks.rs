@@ -1,4 +1,4 @@
-//! The first bytes of a device that a person connects: they determine its filesystem, if Landfall mounts that.
+//! The first bytes of a device that a user connects: they determine its filesystem, if Landfall mounts that.
 #![no_main]
 
 #[allow(dead_code, reason = "the target opens no device")]

@@ -344,7 +344,7 @@ fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
     ensure!(failure.contains("starter 1.1.0") && failure.contains("postgres"), "the reason is not named: {failure}");
     engineer.wait_ready("an upgrade that went back")?;
     expect_release(engineer, "1.1.0")?;
-    // The content of the changed volume is kept and listed until a person removes it.
+    // The content of the changed volume is kept and listed until a user removes it.
     let listed = engineer.landfall(&["replaced-data", "list"])?.report("replaced-data list")?;
     let status = engineer.status()?;
     ensure!(listed["replacedData"] == status["replacedData"], "{listed} {}", status["replacedData"]);
@@ -354,7 +354,7 @@ fn goes_back_by_itself(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A person undoes an unfinished upgrade.
+/// A user undoes an unfinished upgrade.
 fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let run = format!("{STICK}/landfall upgrade {BROKEN}");

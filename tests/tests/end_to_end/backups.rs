@@ -61,11 +61,11 @@ fn proven_backup_restores_data() -> Result<()> {
     engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
 }
 
-/// Everything that a person still has after a machine is lost.
+/// Everything that a user still has after a machine is lost.
 struct Lost {
     /// Copies of its backups, as an archive.
     copies: Vec<u8>,
-    /// Key, copied from the screen by a person.
+    /// Key, copied from the screen by a user.
     key: String,
     /// ID of the backup in the copies.
     backup: String,
@@ -330,7 +330,7 @@ fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Re
     Ok(())
 }
 
-/// Backups are data: an uninstall keeps them, unless data is to be deleted.
+/// Backups are data: an uninstall keeps them, unless deletion of data is requested.
 fn deletes_backups_only_when_asked(engineer: Engineer<'_>) -> Result<()> {
     let report = engineer.uninstall(&[])?;
     let kept = report["kept"].as_array().context("the report names nothing that is kept")?;

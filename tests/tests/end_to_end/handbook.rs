@@ -14,7 +14,7 @@ const SECTION: &str = "## Where files are stored";
 pub(crate) fn expect_to_name_everything(machine: &Machine) -> Result<()> {
     let named = paths()?;
     let named: Vec<&str> = named.iter().map(String::as_str).collect();
-    // Files in root's home folder belong to the person who follows the page.
+    // Files in root's home folder belong to the user who follows the page.
     let mut rest = machine.files_since_birth()?.outside(&[&named[..], &["/root"]].concat());
     // A folder's entry changes with its contents.
     rest.changes.retain(|change| !named.iter().any(|path| path.starts_with(&format!("{}/", change.item))));

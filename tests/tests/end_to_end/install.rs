@@ -213,7 +213,7 @@ fn a_packet_of_a_pod_is_recorded(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Data that a person wrote and that must persist.
+/// Data that a user wrote and that must persist.
 struct RememberedSite {
     word: String,
 }

@@ -194,8 +194,8 @@ fn pods_outlive_containerd(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Breaks the later API server permanently once the whole node has changed. A person undoes the upgrade, and the power
-/// is cut during the undo. The control plane must be restored before anything queries it.
+/// Breaks the later API server permanently once the whole node has changed. A user undoes the upgrade, and the power is
+/// cut during the undo. The control plane must be restored before anything queries it.
 fn goes_back_on_request(engineer: Engineer<'_>) -> Result<()> {
     let run = format!("{STICK}/landfall upgrade {NODE}");
     engineer.machine().run(&format!("setsid --fork sh -c '{run}' > /dev/null 2>&1 < /dev/null"))?;

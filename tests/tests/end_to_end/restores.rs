@@ -1,5 +1,5 @@
 //! Events that interfere with a restore: a client that keeps writing, a power cut, a broken etcd, writers to several
-//! components, a new repository. A person can restore to any point in time, or in the browser.
+//! components, a new repository. A user can restore to any point in time, or in the browser.
 
 use std::time::Duration;
 
@@ -158,7 +158,7 @@ fn proves_the_log(engineer: Engineer<'_>) -> Result<()> {
 }
 
 /// Undoes a restore in which one component never becomes ready, after a client has written to another one's restored
-/// data. The earlier data is back. The client's rows are kept and listed, and only a person removes them.
+/// data. The earlier data is back. The client's rows are kept and listed, and only a user removes them.
 fn keeps_what_clients_wrote(engineer: Engineer<'_>, name: &str) -> Result<()> {
     let machine = engineer.machine();
     set_ready_port(machine, "1")?;

@@ -70,7 +70,7 @@ pub(crate) fn disconnect_disk(machine: &Machine) -> Result<()> {
     machine.run(&format!("umount {DISK} && rmdir {DISK}")).map(drop)
 }
 
-/// Returns the key that a person would copy from the screen. It is this command's only output on stdout.
+/// Returns the key that a user would copy from the screen. It is this command's only output on stdout.
 pub(crate) fn printed_key(machine: &Machine, command: &str) -> Result<String> {
     let printed = machine.run(command)?.stdout;
     let key = printed.strip_suffix('\n').unwrap_or(&printed);

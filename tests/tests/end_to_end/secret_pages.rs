@@ -13,7 +13,7 @@ use super::support_bundle::{CANARIES, CANARY, SECRETS, remove_canaries};
 /// Time limit for the lines to appear in the log.
 const SHOWN_LIMIT: Duration = Duration::from_mins(2);
 
-/// Everything that a person or a program reads without requesting a change.
+/// Everything that a user or a program reads without requesting a change.
 const PAGES: [&str; 38] = [
     "/",
     "/live/overview",

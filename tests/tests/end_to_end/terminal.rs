@@ -26,7 +26,7 @@ pub(crate) fn refuses_a_wrong_name(engineer: Engineer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Uninstalls with all data, like a person who types the name of the site.
+/// Uninstalls with all data, like a user who types the name of the site.
 pub(crate) fn uninstalls_by_name(engineer: Engineer<'_>) -> Result<()> {
     let name = engineer.machine().run("hostname")?.stdout;
     let said = answer(engineer, DELETION, name.trim())?;

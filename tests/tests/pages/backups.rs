@@ -1,4 +1,4 @@
-//! The schedule of backups, a drill that a person starts, and a backup that the host refuses.
+//! The schedule of backups, a drill that a user starts, and a backup that the host refuses.
 
 use std::collections::BTreeMap;
 

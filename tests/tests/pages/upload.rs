@@ -1,5 +1,4 @@
-//! A bundle that a person uploads: with a reload in the middle, paused and continued, in parts, and one that is
-//! refused.
+//! A bundle that a user uploads: with a reload in the middle, paused and continued, in parts, and one that is refused.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::path::{Path, PathBuf};
@@ -26,7 +25,7 @@ pub(crate) fn bundle(vendor: &Vendor, mib: usize) -> Result<(String, Vec<u8>)> {
     Ok((sample.head.verified_head().bundle_name().file(FileKind::Whole), sample.stream()))
 }
 
-/// Writes a file, as if on a person's disk.
+/// Writes a file, as if on a user's disk.
 fn write_file(folder: &TempDir, name: &str, bytes: &[u8]) -> Result<PathBuf> {
     let path = folder.path().join(name);
     std::fs::write(&path, bytes)?;
@@ -98,7 +97,7 @@ async fn upload_in_parts_can_be_paused() -> Result<()> {
     let received = || console.host.site.uploads.upload().map(|upload| upload.received_bytes);
     let (name, bytes) = bundle(&console.host.site.uploads.vendor, 12)?;
     let (first, second) = bytes.split_at(5 * MIB + 17);
-    // A person selects them in any order.
+    // A user selects them in any order.
     let second = write_file(&folder, &format!("{name}.002"), second)?;
     let first = write_file(&folder, &format!("{name}.001"), first)?;
 

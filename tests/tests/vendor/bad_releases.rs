@@ -93,7 +93,7 @@ impl BadRelease {
         Ok(outcome)
     }
 
-    /// Returns the error as a person reads it, without parts that differ between runs. A line number is replaced by the
+    /// Returns the error as a user reads it, without parts that differ between runs. A line number is replaced by the
     /// line's text, so that the snapshot shows that it is the right one.
     fn error_text(&self, outcome: &Outcome) -> Result<String> {
         let start = outcome.stderr.find("error[").context("no error")?;
@@ -170,7 +170,7 @@ fn image_missing_from_registry_is_refused() -> Result<()> {
         release.replace("images.lock", &format!(" {digest}"), &format!(" sha256:{}", "0123456789abcdef".repeat(4)))?;
     insta::assert_snapshot!("missing_digest", release.refusal_text("LF2103")?);
 
-    // A tag that was never pushed is detected when it is to be locked.
+    // A tag that was never pushed is detected when it is locked.
     let release = BadRelease::new()?.with_registry()?;
     std::fs::copy(workspace::root().join("tests/images/assembled.lock"), release.path("images.lock"))?;
     let release = release.replace("images.lock", "registry.k8s.io/pause:", "registry.k8s.io/pause:0.0.0-")?;

@@ -57,7 +57,7 @@ fn init(starter: &Starter, folder: &Path, sources: &[&Path], output: &str) -> Re
     Outcome::of(&mut command)
 }
 
-/// Fills in the values that a person would.
+/// Fills in the values that a user would.
 fn fill_in(path: &Path) -> Result<()> {
     let text = std::fs::read_to_string(path)?;
     let filled = text

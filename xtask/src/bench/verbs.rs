@@ -1,4 +1,4 @@
-//! Measurements of build, verify and stage of the starter bundle, against the commands that a person would run by hand.
+//! Measurements of build, verify and stage of the starter bundle, against the commands that a user would run by hand.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -111,7 +111,7 @@ impl Bench {
             before.push(rendering);
             Ok(rendering)
         };
-        // Written bytes are read back from the stick, not from memory, as a careful person would. The time before the
+        // Written bytes are read back from the stick, not from memory, as a careful user would. The time before the
         // first byte does not depend on the amount of data, so it is a separate figure.
         let ratio = pairs(limits::BUILD.rival, &self.programs, count, by_landfall, || self.copy_and_read_blobs())?;
         before.sort_unstable();

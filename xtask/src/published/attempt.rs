@@ -13,7 +13,7 @@ use super::{PublishedChart, Sources, TinyRegistry};
 use crate::vendor::KEY_PASSWORD;
 use crate::workspace;
 
-/// Number of edits after which a person would give up.
+/// Number of edits after which a user would give up.
 const PATIENCE: usize = 30;
 
 /// Lock with the node pack to use, relative to the project's root.
@@ -48,7 +48,7 @@ pub struct Attempt {
 pub enum Ending {
     /// A bundle was built.
     Built,
-    /// The message would make a person give up, or asks for values that are unknown here.
+    /// The message would make a user give up, or asks for values that are unknown here.
     Refused(String),
     /// The chart is not available here, so nothing was attempted.
     Unavailable(String),

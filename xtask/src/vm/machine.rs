@@ -224,7 +224,7 @@ impl Machine {
         self.within(&found, limit).context("the machine does not see the stick").map(drop)
     }
 
-    /// Connects the stick and mounts it, as a person would.
+    /// Connects the stick and mounts it, as a user would.
     pub fn mount_stick(&mut self) -> Result<()> {
         self.plug_stick()?;
         self.run(&format!("mount -o ro /dev/disk/by-label/{LABEL} {STICK}")).map(drop)

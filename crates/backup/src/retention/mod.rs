@@ -146,7 +146,7 @@ impl Repository {
         self.mend()?;
         let mut change = Change::begin(self)?;
         let SnapshotPartition { kept, dropped, removed, forgotten } = part(self.all_snapshots()?);
-        // A lost backup is reported until every older backup is gone, or until a person forgets it.
+        // A lost backup is reported until every older backup is gone, or until a user forgets it.
         let is_past = |entry: &Entry| kept.first().is_some_and(|oldest| entry.order() < oldest.order());
         let is_over = |entry: &Entry| is_past(entry) || forgotten.contains(&entry.backup);
         let lost = change.lost_snapshots()?.into_iter().filter(|(_, entry)| is_over(entry)).map(|(id, _)| id);

@@ -63,7 +63,7 @@ impl Disk {
         for left in &states {
             left.place(&self.folder).unwrap();
             look(self, left);
-            // The operation is repeated, as the next night or a person would.
+            // The operation is repeated, as the next night or a user would.
             operation(self);
             repeated(self);
             std::fs::remove_dir_all(&self.folder).unwrap();

@@ -16,7 +16,7 @@ use crate::rendered::title;
 use crate::workloads::{self, UnknownName};
 use crate::yaml::quote_scalar;
 
-/// An entry for a person to complete.
+/// An entry for a user to complete.
 pub fn entry(volume: &str) -> String {
     format!("- {{volume: {}, because: {FILL_IN}}}", quote_scalar(volume))
 }

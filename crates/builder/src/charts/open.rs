@@ -100,7 +100,7 @@ pub struct PinnedChart {
     digest: Sha256,
     /// Blobs of the chart in the content store; empty for an archive next to the lock.
     blobs: BTreeSet<Sha256>,
-    /// License that a person wrote.
+    /// License that a user wrote.
     license: Option<String>,
 }
 

@@ -101,7 +101,7 @@ struct ChartRendering {
     asks: Option<String>,
 }
 
-/// Remark on look-ups that return nothing, for a person who wrote `lookups: empty`.
+/// Remark on look-ups that return nothing, for a user who wrote `lookups: empty`.
 fn remark(opened: &OpenChart, asks: &str, objects: &[SourcedObject], secrets: &[ChartSecret]) -> String {
     let own = lookup::asking(&opened.files);
     let is_asking =

@@ -147,7 +147,7 @@ impl Stages<'_> {
         (first.secrets, first.site_secrets) = (secrets, site_secrets);
     }
 
-    /// Moves declarations about a component's objects to it: a person writes all of them in the chart's component.
+    /// Moves declarations about a component's objects to it: a user writes all of them in the chart's component.
     fn move_declarations(&mut self, (to, objects): &Stage) {
         let is_here = |kind: &str, name: &str| objects.iter().any(|it| title(&it.object) == format!("{kind}/{name}"));
         let (own, name) = (self.own().name.value.clone(), self.name(*to));

@@ -138,7 +138,7 @@ pub struct Release {
     /// Text of the release notes, after it was read.
     #[serde(skip)]
     pub notes_text: Option<String>,
-    /// Remarks on the rendering for a person: the results of look-ups, and the objects that were dropped.
+    /// Remarks on the rendering for users: the results of look-ups, and the objects that were dropped.
     #[serde(skip)]
     pub remarks: Vec<String>,
     /// Versions that can be upgraded to this one; if absent, every earlier version.

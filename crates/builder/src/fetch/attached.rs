@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::manifest::{OCI_INDEX, OciDescriptor};
 use crate::reference::Reference;
 
-/// Held by the task that fetches blobs, so that only one task does so at a time.
+/// Held by the task that fetches blobs, so that only one task fetches them at a time.
 static ONE: Mutex<()> = Mutex::const_new(());
 
 /// Status codes of registries without the referrers API.

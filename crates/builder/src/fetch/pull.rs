@@ -261,7 +261,7 @@ async fn fetch_missing(
     Ok(())
 }
 
-/// Adds the URL of a file to the error, because its digest means little to a person.
+/// Adds the URL of a file to the error, because its digest means little to a user.
 fn about(error: BuildError, origin: Origin<'_>) -> BuildError {
     match (error, origin) {
         (BuildError::Media(error @ MediaError::BlobMismatch { .. }), Origin::File(asked)) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 /// Attempts for an unreachable host: an unknown name, or a port without a listener. Waiting rarely helps there, and the
-/// person at the terminal should see the reason soon.
+/// user at the terminal should see the reason soon.
 const UNREACHABLE_TRIES: u32 = 3;
 
 /// Attempts for a transfer that stalls: each takes the full time limit of a body.

@@ -1,4 +1,4 @@
-//! Images in arguments, variables and settings, which tell an operator what its pods run. A site would lack them, so a
+//! Images in arguments, variables and settings, which specify what an operator's pods run. A site would lack them, so a
 //! build refuses unknown ones.
 //!
 //! `init` lists such a field under `imageFields` if its whole text after a prefix is certainly an image. Then `lock`

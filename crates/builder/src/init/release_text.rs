@@ -1,4 +1,4 @@
-//! The text of `release.yaml`, with comments where a person has to decide.
+//! The text of `release.yaml`, with comments where a user has to decide.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -99,7 +99,7 @@ fn foreign_files_are_refused_by_path() {
     }
 }
 
-/// Manifests are copied into a folder that no longer exists when a person reads the message.
+/// Manifests are copied into a folder that no longer exists when a user reads the message.
 #[test]
 fn kubectl_errors_name_vendor_file() {
     let case = Case::new(&[("k8s/web.yaml", WEB)]);

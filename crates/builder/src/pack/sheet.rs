@@ -226,7 +226,7 @@ fn contents_table<'a>(page: &mut String, heading: &str, rows: impl Iterator<Item
     page.push_str("</table>\n");
 }
 
-/// Formats a size for a person.
+/// Formats a size for users.
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let Some(power) = (1..=4).rev().find(|power| bytes >> (10 * power) > 0) else { return format!("{bytes} B") };

@@ -116,7 +116,7 @@ fn suspects(
     found
 }
 
-/// Error for all undeclared images; `written` is the index of the component in which a person declares them.
+/// Error for all undeclared images; `written` is the index of the component in which a user declares them.
 fn refusal(component: &RenderedComponent, written: usize, found: &[(&Value, Suspect)]) -> BuildError {
     let Some(((object, Suspect { pointer, word, .. }), others)) = found.split_first() else {
         return BuildError::new(codes::BUG, "no image is undeclared");

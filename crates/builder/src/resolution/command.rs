@@ -228,7 +228,7 @@ pub(super) fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError
     Some(BuildError::at(code, Place::file(&lock.path), what))
 }
 
-/// Code of the first failure that a person must fix; it takes precedence over transient ones.
+/// Code of the first failure that a user must fix; it takes precedence over transient ones.
 fn most_serious(failures: &[BuildError]) -> Option<landfall_error_codes::Code> {
     failures.iter().map(landfall_error_codes::CodedError::code).find(|code| *code != codes::FETCH_FAILED)
 }

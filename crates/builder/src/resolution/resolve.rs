@@ -1,7 +1,7 @@
 //! `landfall lock`: resolves unknown fields of the lock from registries and servers, and checks the known ones.
 //!
 //! An entry records the name from which its digest was resolved, and a digest is never kept for another name. If the
-//! record shows that a person changed the name, the new name is resolved. Without a record, digest and name must match.
+//! record shows that a user changed the name, the new name is resolved. Without a record, digest and name must match.
 
 use futures_util::{StreamExt as _, stream};
 use landfall_bundle_spec::Sha256;

@@ -1,4 +1,4 @@
-//! Reasons why pods are not ready, worded for a person who can fix them.
+//! Reasons why pods are not ready, worded for a user who can fix them.
 
 use std::fmt;
 

@@ -68,7 +68,7 @@ pub(super) fn stateful_set(object: &Value) -> Readiness {
     if count(object, "/status/replicas") > wanted {
         return Readiness::InProgress("surplus pods still run".to_owned());
     }
-    // With OnDelete, a person decides when pods are replaced.
+    // With OnDelete, a user decides when pods are replaced.
     if object.pointer("/spec/updateStrategy/type").is_some_and(|strategy| strategy == "OnDelete") {
         return Readiness::Ready;
     }

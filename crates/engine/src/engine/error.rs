@@ -92,7 +92,7 @@ fn resuming(next: &str) -> Option<String> {
     remedy(next).map(|remedy| format!("{remedy} Then run `landfall resume`."))
 }
 
-/// Returns what a person does about an error in an operation; `None` if the fix of the error code already says it.
+/// Returns what a user can do about an error in an operation; `None` if the fix of the error code already says it.
 fn after_failure(source: &impl CodedError) -> Option<String> {
     match source.hint() {
         Some(hint) => Some(resuming(&hint).unwrap_or(hint)),

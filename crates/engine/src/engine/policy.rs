@@ -23,7 +23,7 @@ const TRANSIENT: [Code; 3] = [codes::CLUSTER_UNREACHABLE, codes::NODE_TIMEOUT, c
 pub(super) enum Verdict {
     /// Retry the step after this time.
     Again(Duration),
-    /// Stop the operation; a person continues it.
+    /// Stop the operation; a user continues it.
     Stop,
     /// Undo the operation because of this step.
     Undo(StepId),
@@ -45,7 +45,7 @@ pub(super) fn judge<P: OperationPins>(
             return Verdict::Stop;
         }
     };
-    // An operation that would stop in any case stops immediately: the person who began it is present.
+    // An operation that would stop in any case stops immediately: the user who began it is present.
     let goes_back = match on_failure {
         OnFailure::Undo { from } => state.next_forward().is_some_and(|index| index >= from),
         OnFailure::Stop => return Verdict::Stop,

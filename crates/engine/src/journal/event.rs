@@ -52,7 +52,7 @@ impl OperationPins for Outline {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum UndoCause {
-    /// A person requested it.
+    /// A user requested it.
     #[default]
     Requested,
     /// A step failed permanently.

@@ -246,7 +246,7 @@ mod tests {
         };
         set(paths.kept_record(), "2031-01-01T00:00:00Z");
         assert_eq!(clock_seen(&paths).as_deref(), Some("2031-01-01T00:00:00Z"));
-        // A person's confirmation takes precedence.
+        // A user's confirmation takes precedence.
         fs_err::create_dir_all(paths.node()).unwrap();
         landfall_media::durable::write_file(&paths.clock(), b"", 0o644).unwrap();
         set(paths.clock(), "2026-11-21T00:00:00Z");

@@ -55,7 +55,7 @@ const FUNCTIONS: [&str; 39] = [
 /// Variable with the previous state of the object, which a new object lacks.
 const FORMER: &str = "oldSelf";
 
-/// Returns true if an expression is to be evaluated.
+/// Returns true if an expression must be evaluated.
 pub(super) fn is_judged(text: &str) -> bool {
     if text.is_empty() || text.len() > BYTES {
         return false;

@@ -4,7 +4,7 @@
 //! Threats:
 //! - a line that was edited or cut out to hide usage (the next line no longer follows, which is recorded permanently);
 //! - a torn end, or lines that are no longer text (only they are lost);
-//! - a clock that jumps back (no sample is dated before the last one, unless a person has confirmed an earlier date);
+//! - a clock that jumps back (no sample is dated before the last one, unless a user has confirmed an earlier date);
 //! - a record that grows without end (samples become days, and the oldest days are dropped).
 //!
 //! Reading never fails: a damaged record still gives all other lines.
@@ -26,11 +26,11 @@ use super::day::{BEGIN, DAYS, Day, hash};
 /// Number of days of which each sample is kept.
 const DAYS_OF_SAMPLES: i64 = 7;
 
-/// Minimum time between two samples. They are taken hourly, and a person may take one in between.
+/// Minimum time between two samples. They are taken hourly, and a user may take one in between.
 const PAUSE: SignedDuration = SignedDuration::from_mins(30);
 
 /// Maximum time by which a sample may be earlier than the last one and is simply left out. Trusted time moves back by
-/// more than this only if a person has confirmed an earlier date.
+/// more than this only if a user has confirmed an earlier date.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The usage of a site at one time.

@@ -1,4 +1,4 @@
-//! The report of a site's usage: days and their totals, signed by the site's key. A person reads the totals, and a
+//! The report of a site's usage: days and their totals, signed by the site's key. A user reads the totals, and a
 //! program recomputes them.
 //!
 //! Threats:

@@ -92,7 +92,7 @@ fn clock_set_back_makes_no_sample() {
     }
     let days = log.days();
     assert_eq!((first_break(&days), days.len()), (None, 2), "the earlier date is a day of its own");
-    // A date years ahead, which a person then corrected, blocks no later sample.
+    // A date years ahead, which a user then corrected, blocks no later sample.
     assert!(log.add(sample_at(at(50_000), 3)) && log.add(sample_at(at(20), 3)) && log.add(sample_at(at(21), 3)));
 }
 

@@ -1,7 +1,7 @@
 //! Assembly of the parts of a bundle whose payload is verified. File contents decide which file holds which bytes.
 //!
 //! A file that has the name of a part but other contents is refused, not worked around: the sticks were mixed up, and
-//! the person should know. A file with any other name is used if it holds the bytes that come next.
+//! the user should know. A file with any other name is used if it holds the bytes that come next.
 
 use std::path::{Path, PathBuf};
 

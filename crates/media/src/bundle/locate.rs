@@ -1,4 +1,4 @@
-//! Search for a bundle: from the path that a person gives (a file, a part, a folder, or the head) to the bundle's head
+//! Search for a bundle: from the path that a user gives (a file, a part, a folder, or the head) to the bundle's head
 //! and the files that may be parts.
 
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ impl UnverifiedBundle {
 }
 
 /// Finds a bundle by its single file, one of its parts, its `.head`, or the folder that holds it. Foreign files and
-/// non-regular files next to it are ignored. Only the path itself may be a symbolic link, because a person named it.
+/// non-regular files next to it are ignored. Only the path itself may be a symbolic link, because a user named it.
 pub fn locate(path: &Path) -> Result<UnverifiedBundle> {
     locate_counted(path, &Counters::new())
 }
@@ -88,7 +88,7 @@ pub fn locate(path: &Path) -> Result<UnverifiedBundle> {
 /// Like [`locate`], but `counters` counts the bytes that the search, and later the head's reader, read from the media.
 pub fn locate_counted(path: &Path, counters: &Counters) -> Result<UnverifiedBundle> {
     let metadata = match std::fs::metadata(path) {
-        // A wrong path is the person's mistake; any other error may be the media's fault.
+        // A wrong path is the user's mistake; any other error may be the media's fault.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(MediaError::NotThere(path.to_owned())),
         metadata => metadata.at("open", path)?,
     };

@@ -301,7 +301,7 @@ fn special_files_are_skipped() {
     std::fs::remove_file(&parts[1]).unwrap();
     rename(&outside, &parts[1]);
     verify(&fixture.find(&stick).unwrap(), "verifying", &SilentProgress).unwrap();
-    // The path that a person gives may be a link.
+    // The path that a user gives may be a link.
     let link = fixture.folder.path().join("link");
     std::os::unix::fs::symlink(&parts[0], &link).unwrap();
     verify(&fixture.find(&link).unwrap(), "verifying", &SilentProgress).unwrap();

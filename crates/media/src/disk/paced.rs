@@ -1,6 +1,6 @@
 //! A file that is written sequentially in the background, with a bounded number of unsynced bytes.
 //!
-//! Otherwise, the kernel would accept gigabytes at memory speed and lose them all in a power cut, or keep a person
+//! Otherwise, the kernel would accept gigabytes at memory speed and lose them all in a power cut, or keep a user
 //! waiting at "100 %". A thread writes block by block while the caller prepares the next block, and syncs every few MiB
 //! before it continues. So the file never has more than [`UNSYNCED_BYTES`] that are not on the disk.
 

@@ -52,7 +52,7 @@ pub struct Model {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightsFormat {
-    /// The safetensors format, with a `config.json` beside.
+    /// The safetensors format, with a `config.json` next to the weights.
     Safetensors,
     /// The GGUF format, which has everything in one file.
     Gguf,

@@ -128,7 +128,7 @@ fn hostname(machine: &Machine) -> Result<String> {
 struct Customer<'a> {
     engineer: Engineer<'a>,
     browser: &'a Browser,
-    /// Name that a person types to approve a plan.
+    /// Name that a user types to approve a plan.
     site: String,
 }
 

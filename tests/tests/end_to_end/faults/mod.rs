@@ -69,7 +69,7 @@ fn begin_to_write(engineer: Engineer<'_>) -> Result<()> {
     writer::start(engineer.machine())
 }
 
-/// Runs one row: the upgrade with its fault, the actions of a person, and the checks afterwards. `removed` are the
+/// Runs one row: the upgrade with its fault, the actions of a user, and the checks afterwards. `removed` are the
 /// writer's rows that were removed with replaced data.
 fn withstand(engineer: Engineer<'_>, row: &Row, removed: &mut BTreeSet<u64>) -> Result<()> {
     let machine = engineer.machine();

@@ -19,7 +19,7 @@ const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
 /// Path of the database's volume, of which there is one.
 const VOLUME: &str = "/var/lib/landfall/storage/pvc-*_postgres_*";
 
-/// Folder in the volume, which a person has created for an inspection.
+/// Folder in the volume, which a user has created for an inspection.
 const MOUNTED: &str = "inspected";
 
 /// Path of the stick while it is disconnected.

@@ -23,8 +23,8 @@ const STEP: &str = "keep-copy/pvc-";
 /// Prefix of data from before an upgrade, in the folder of volumes.
 const BEFORE: &str = "before-upgrade.";
 
-/// Checks the stuck state. Only a person can remove the cause, the status names it, and the data from before the
-/// upgrade is next to its volume.
+/// Checks the stuck state. Only a user can remove the cause, the status names it, and the data from before the upgrade
+/// is next to its volume.
 pub(super) fn expect_stuck(engineer: Engineer<'_>) -> Result<()> {
     let [look, ..] = page()?;
     let status = wait_until("the status of a change that is stuck", LOOK_LIMIT, || {

@@ -216,7 +216,7 @@ fn neighboring_files_are_not_printed() -> Result<()> {
     Ok(())
 }
 
-/// A document that a person receives on a stick, and displays.
+/// A document that a user receives on a stick, and displays.
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn hostile_trust_documents_are_escaped() -> Result<()> {

@@ -71,7 +71,7 @@ impl<'scope> BackgroundParts<'scope> {
     }
 }
 
-/// Runs a part as a person would, with its output in a file. Prints the output if the part fails.
+/// Runs a part as a user would, with its output in a file. Prints the output if the part fails.
 fn run(part: &Part, is_stopped: &AtomicBool) -> Row {
     let started = Instant::now();
     let outcome = wait_for(part, is_stopped);

@@ -64,7 +64,7 @@ pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
     end(landed)
 }
 
-/// Runs the demo as a person would. Returns its output.
+/// Runs the demo as a user would. Returns its output.
 fn demo() -> Result<Vec<String>> {
     let mut demo = Command::new(workspace::THIS_PROGRAM).arg("demo").stderr(Stdio::piped()).spawn()?;
     let lines = BufReader::new(demo.stderr.take().context("the demo says nothing")?).lines();

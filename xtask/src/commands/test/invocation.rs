@@ -69,7 +69,7 @@ pub(super) fn turn_on_this_host() -> Result<File> {
     Cache::open()?.lock("machines")
 }
 
-/// Runs another command of this program, as a person would.
+/// Runs another command of this program, as a user would.
 pub(super) fn xtask(arguments: &[&str]) -> Result<()> {
     workspace::run(Command::new(workspace::THIS_PROGRAM).args(arguments))
 }

@@ -251,7 +251,7 @@ fn disk_faults_are_reported_and_harmless() {
             }
             assert!(days_of(&disks.open(SITE_DISK)).ends_with(&[1, 2]) || operation.name == "save", "{what}");
             assert!(days_of(&disks.open(COPIES_DISK)).starts_with(&[0]), "{what}");
-            // The next night's run, or a person, repeats it.
+            // The next night's run, or a user, repeats it.
             let (ran, _) = disks.run(operation, SITE_DISK, None);
             assert!(ran.is_ok(), "{what}: again: {ran:?}");
             assert!((operation.is_done)(&disks.open(SITE_DISK), &disks.open(COPIES_DISK)), "{what}: again");

@@ -137,7 +137,7 @@ fn unlisted_image(user: &str, error: &BuildError) -> UnlistedImage {
 /// Returns whether an image that was not found can have an entry.
 enum Entry {
     Possible,
-    /// The lock has several entries from which a person must choose, or one with this tag and another digest.
+    /// The lock has several entries from which a user must choose, or one with this tag and another digest.
     Taken,
     /// The reference has no tag.
     WithoutTag(&'static str),

@@ -207,7 +207,7 @@ impl Machine {
             }
             4 => (0..10).for_each(|_| self.reboot(60)),
             5 => {
-                // A person may confirm the clock, whether it is right or not.
+                // A user may confirm the clock, whether it is right or not.
                 let _refused = self.now(|machine, clocks| machine.time.confirm(clocks).map(drop));
             }
             6 | 7 => self.ask(),

@@ -99,7 +99,7 @@ impl Machine {
         assert_eq!(asked(&[analytics]).is_empty(), standing.permits(), "{standing:?}");
     }
 
-    /// A person corrects the clock and confirms it.
+    /// A user corrects the clock and confirms it.
     fn repair(&mut self) {
         self.clock = WallClock::Off(0);
         let boot = self.boots.to_string();

@@ -396,7 +396,7 @@ impl Machine {
     }
 }
 
-/// Returns true for variables that cargo and rustup set for this program, or that a person set only for this build.
+/// Returns true for variables that cargo and rustup set for this program, or that a user set only for this build.
 fn is_of_this_build(name: &OsString) -> bool {
     const BEGINNINGS: [&str; 6] =
         ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_", "CARGO_BUILD_", "RUSTC", "LANDFALL_"];
