@@ -2,8 +2,8 @@
 //!
 //! Their content depends on the lock file, the settings of dependencies and profiles, and the compiler. These make up
 //! the key. The launcher copies them into the build folder before anything else of the project is compiled. An empty
-//! build folder without an exact match takes those of a relative. A relative is a clone with the same external
-//! dependencies, whose own crates use them differently. Cargo then compiles only the few whose features differ.
+//! build folder without an exact match gets those of a relative. That is a clone with the same external dependencies,
+//! whose own crates use them differently. Cargo then compiles only the few whose features differ.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -156,7 +156,7 @@ pub fn bring(clone: &Path) -> Result<(), String> {
 pub struct Material {
     /// All inputs.
     pub exact: Vec<u8>,
-    /// The inputs without the project's own crates in the lock file, which list what each crate uses.
+    /// The inputs without the project's own crates in the lock file, whose entries list what each crate uses.
     pub of_family: Vec<u8>,
 }
 
@@ -275,6 +275,6 @@ mod tests {
             }
         }
         let own = |material: &[u8]| String::from_utf8_lossy(material).contains("name = \"landfall-peer\"");
-        assert!(own(&exact) && !own(&of_family), "the project's own crates are of this clone alone");
+        assert!(own(&exact) && !own(&of_family), "the project's own crates belong to this clone only");
     }
 }

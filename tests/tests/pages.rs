@@ -1,6 +1,6 @@
-//! The console in a real browser: headless Chromium, driven like a person drives it, with the program itself over TLS.
-//! The host is the real server of the host's API over a simulated site, whose documents are valid by the schemas. The
-//! pages that `landfall` writes for e-mail are opened from their files.
+//! The console in a real browser: headless Chromium, driven as by a user, with the program itself over TLS. The host is
+//! the real server of the host's API over a simulated site, whose documents are valid by the schemas. The pages that
+//! `landfall` writes for e-mail are opened from their files.
 //!
 //! Part "pages" of `cargo xtask test` runs them. Screenshots are stored in `target/pages`.
 

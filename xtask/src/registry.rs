@@ -72,7 +72,7 @@ impl Registry {
             access,
             writable,
             program,
-            folder: tempfile::tempdir().context("cannot make a folder for the registry")?,
+            folder: tempfile::tempdir().context("cannot create a folder for the registry")?,
             child: None,
         };
         registry.run()?;

@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(others, Vec::<&str>::new());
     }
 
-    /// One additional feature makes another build of a crate and of everything that needs it, so it would be compiled
+    /// One additional feature creates another build of a crate and of everything that needs it, so it would be compiled
     /// twice.
     #[test]
     fn programs_and_tests_share_crate_features() {

@@ -1,13 +1,13 @@
 //! The host's ledger: the checkpoints that it has signed, and the rules for signing the next one.
 //!
 //! Threats, with a compromised console:
-//! - a rewritten chain (the host follows each entry from the one that it signed last, so another chain does not fit);
+//! - a rewritten chain (the host follows each entry after the last one that it signed, so another chain does not fit);
 //! - two chains at once (there is one last checkpoint);
 //! - an unnoticed return to an earlier entry (only a restart does that, which is signed, counted and named in every
 //!   later checkpoint).
 //!
-//! The host itself may lose its state, if its files are restored from an earlier copy. Then the console has a newer
-//! checkpoint than the host, with the host's own signature, and the host continues after that one.
+//! The host itself may lose its state, if its files are restored from an earlier copy. In that case, the console has a
+//! newer checkpoint than the host, with the host's own signature, and the host continues after that one.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -98,8 +98,8 @@ impl Ledger {
         Ok(signed)
     }
 
-    /// Adopts a checkpoint that the host has lost, and the restart in it. Only the host can have signed it, so this
-    /// restores only a state that it has signed.
+    /// Adopts a checkpoint that the host has lost, and the restart in it. Only the host can have signed it, so this can
+    /// only restore a state that the host has signed.
     fn remember(&mut self, key: &SiteKey, newer: &Checkpoint) -> Result<()> {
         if !newer.is_signed_by(key.public()) {
             return Err(AuditError::forked("the newer checkpoint is not this host's"));

@@ -17,7 +17,7 @@ pub struct ObjectStatus {
     pub object: ObjectName,
     /// Readiness of the object.
     pub readiness: Readiness,
-    /// The live object, by which its pods are found.
+    /// The live object, which is used to find its pods.
     #[serde(skip)]
     live: Option<Value>,
 }

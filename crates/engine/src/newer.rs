@@ -2,7 +2,7 @@
 //!
 //! Landfall's types refuse unknown fields, because a program that continues an operation must understand all of it.
 //! Documents about closed operations are only looked up, even by an older program after a rollback. In those, unknown
-//! fields are found and dropped. The type reports an unknown field together with those that it knows, and a probe under
+//! fields are found and dropped. The type reports an unknown field together with those that it knows. A probe under
 //! another name shows which object has it. This also works through tagged and flattened types, whose contents serde
 //! buffers.
 
@@ -15,7 +15,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
 /// Reads a document strictly, or without the fields that `T` does not know at any level. An unknown variant is still an
-/// error. The returned error is that of the strict reading.
+/// error. The returned error is the one from the strict reading.
 pub fn known_part<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(json).or_else(|strict| {
         let document = strict.is_data().then(|| serde_json::from_slice(json).ok()).flatten();
@@ -25,7 +25,7 @@ pub fn known_part<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
 
 /// Reads a parsed document without unknown fields; `None` if it does not match `T` even then.
 pub fn without_unknown<T: DeserializeOwned>(mut document: Value) -> Option<T> {
-    // Objects whose field of this name is known to their type.
+    // Objects that have a field of this name in their type.
     let mut known = BTreeSet::new();
     loop {
         match T::deserialize(Node(&document)) {
@@ -44,7 +44,7 @@ fn forget<T: DeserializeOwned>(
 ) -> Option<()> {
     let mut candidates = Vec::new();
     objects_with(document, field, "", &mut candidates);
-    // A name that no type has, tried in one object after the other.
+    // A name that no type has is tried in one object after another.
     let probe = format!("{field}\u{1f}");
     for pointer in candidates {
         let is_known = known.contains(&(pointer.clone(), field.to_owned()));
@@ -263,13 +263,13 @@ mod tests {
         }
     }
 
-    /// New names, and names that other types have, which are the most confusable.
+    /// New names, and names that other types have, which are the easiest to confuse.
     #[test]
     fn unknown_fields_are_dropped_everywhere() {
         let expected = read(&sample()).unwrap();
         let mut pointers = Vec::new();
         objects(&sample(), "", &mut pointers);
-        // A map accepts any name, and the object around a variant has exactly one.
+        // A map accepts any name, and the object that wraps a variant has exactly one.
         pointers.retain(|pointer| !["/labels", "/kind"].contains(&pointer.as_str()));
         assert_eq!(pointers.len(), 9);
         for field in ["later", "bytes"] {
@@ -297,7 +297,7 @@ mod tests {
         let mut document = sample();
         document["later"] = json!(1);
         document["inner"][0]["action"] = json!("teleport");
-        assert!(read(&document).unwrap_err().to_string().contains("teleport"), "the error of the strict reading");
+        assert!(read(&document).unwrap_err().to_string().contains("teleport"), "the error of the strict reader");
         let mut document = sample();
         document["loose"]["leaf"] = json!({"mode": 1, "later": 2});
         assert!(read(&document).unwrap_err().to_string().contains("later"));

@@ -1,4 +1,4 @@
-//! Plans: data, made by a pure function, pinned in the journal, executed without decisions.
+//! Plans: data, produced by a pure function, pinned in the journal, executed without decisions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -126,7 +126,7 @@ pub enum OnFailure {
     #[default]
     Stop,
     /// The operation undoes its steps automatically if it fails at or after the step with index `from`. Earlier steps
-    /// leave the site as useful as before: there the operation stops.
+    /// leave the site as useful as before: if one of those fails, the operation stops.
     Undo {
         /// Index of the first step with automatic undo.
         from: usize,

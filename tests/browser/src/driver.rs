@@ -1,4 +1,4 @@
-//! `ChromeDriver` in its own PID namespace, so that every Chromium it starts ends with it, however a test ends.
+//! `ChromeDriver` in its own PID namespace, so that every Chromium that it starts ends with it, however a test ends.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -42,7 +42,7 @@ impl Driver {
             let (_, rest) = line.split_once("started successfully on port ")?;
             rest.trim_end_matches('.').parse::<u16>().ok()
         });
-        // Its further output must be read, or it blocks.
+        // Its remaining output must be read, or it blocks.
         std::thread::spawn(move || lines.for_each(drop));
         let driver = |port: u16| Self { child, address: format!("http://127.0.0.1:{port}") };
         Ok(port.map(driver))

@@ -46,7 +46,7 @@ const SETTINGS: &str = "/root/site.yaml";
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn data_comes_back_from_a_proven_backup() -> Result<()> {
+fn proven_backup_restores_data() -> Result<()> {
     // The machine and its disk are removed here.
     let lost = backs_up_and_is_lost()?;
     let (_site, machine) = machine_with_stick_and_iptables("e2e-backups-second")?;
@@ -61,11 +61,11 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     engineer.expect_unchanged("after backups and an uninstall", &["/var/log/landfall"])
 }
 
-/// Everything that a person still has after a machine is lost.
+/// Everything that a user still has after a machine is lost.
 struct Lost {
     /// Copies of its backups, as an archive.
     copies: Vec<u8>,
-    /// Key, copied from the screen by a person.
+    /// Key, copied from the screen by a user.
     key: String,
     /// ID of the backup in the copies.
     backup: String,
@@ -317,7 +317,7 @@ fn restores(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
     Ok(())
 }
 
-/// The check names a backup whose packs have a damaged byte, and its restore leaves the data unchanged.
+/// The check names a backup whose packs have a damaged byte, and restoring that backup leaves the data unchanged.
 fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Result<()> {
     damage(engineer, backup)?.expect_refusal("backup check", "LF4605", 4)?;
     let failure = engineer.landfall(&["restore", "--backup", backup, "--confirm", name])?;
@@ -330,7 +330,7 @@ fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Re
     Ok(())
 }
 
-/// Backups are data: an uninstall keeps them, unless data is to be deleted.
+/// Backups are data: an uninstall keeps them, unless deletion of data is requested.
 fn deletes_backups_only_when_asked(engineer: Engineer<'_>) -> Result<()> {
     let report = engineer.uninstall(&[])?;
     let kept = report["kept"].as_array().context("the report names nothing that is kept")?;

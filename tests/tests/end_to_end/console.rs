@@ -32,7 +32,7 @@ pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let browser = folder.path().join("browser");
     let (code, body) = claim(machine, &console, &browser, PASSWORD)?;
-    ensure!(code == 303, "the token made no administrator: {code}: {body}");
+    ensure!(code == 303, "the token created no administrator: {code}: {body}");
     let status = document(machine, &console, &browser, "status")?;
     ensure!(status["ready"] == true && status["release"]["name"] == "starter", "{status:#}");
     let (code, page) = console.ask(machine, "/", &["--cookie", &text(&browser)])?;
@@ -54,7 +54,7 @@ pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
     let folder = tempfile::tempdir()?;
     let browser = folder.path().join("browser");
     let (code, body) = claim(machine, &console, &browser, PASSWORD)?;
-    ensure!(code == 303, "the token made no administrator: {code}: {body}");
+    ensure!(code == 303, "the token created no administrator: {code}: {body}");
     let cookie = text(&browser);
     let (_, page) = console.ask(machine, "/keys", &["--cookie", &cookie])?;
     let word = format!("x-csrf-token: {}", form_word(&page)?);

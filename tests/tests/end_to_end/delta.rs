@@ -21,7 +21,8 @@ const UNFIT: &str = "/media/stick/delta-of-another";
 /// Folder to which the site carries out, in place of a stick.
 const OUT: &str = "/root/round-trip";
 
-/// The site carries out, the vendor makes deltas, and the site reads the one that matches. Nothing is changed by that.
+/// The site carries out, the vendor makes deltas, and the site reads the one that matches. The site itself does not
+/// change.
 pub(crate) fn arrives(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run(&format!("mkdir {OUT}"))?;

@@ -51,8 +51,8 @@ impl Fixture {
         workspace::run(command.args(arguments).env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).stdout(Stdio::null()))
     }
 
-    /// Issues a license of this description into a folder, with the file name `ID.license`. The folder must not have a
-    /// file of that name.
+    /// Issues a license with this description into a folder, with the file name `ID.license`. The folder must not have
+    /// a file with that name.
     pub(crate) fn license(&self, description: &str, folder: &Path) -> Result<()> {
         let file = folder.join("license.yaml");
         std::fs::write(&file, description).context("cannot describe a license")?;

@@ -24,7 +24,7 @@ const EVICTION_LIMIT: Duration = Duration::from_mins(3);
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_full_disk_loses_nothing() -> Result<()> {
+fn full_disk_loses_nothing() -> Result<()> {
     let (_site, machine) = installed_machine("e2e-full-disk")?;
     let engineer = Engineer::at(&machine);
     sql(&machine, "CREATE TABLE kept (word text)")?;

@@ -14,9 +14,9 @@ const FILES: &str = "reference/files";
 pub(crate) fn expect_to_name_everything(machine: &Machine) -> Result<()> {
     let named = paths()?;
     let named: Vec<&str> = named.iter().map(String::as_str).collect();
-    // Files in root's home folder belong to the person who follows the page.
+    // Files in root's home folder belong to the user who follows the page.
     let mut rest = machine.files_since_birth()?.outside(&[&named[..], &["/root"]].concat());
-    // A folder changes with its contents.
+    // A folder's entry changes with its contents.
     rest.changes.retain(|change| !named.iter().any(|path| path.starts_with(&format!("{}/", change.item))));
     ensure!(rest.is_empty(), "docs/reference/files.md does not name:\n{rest}");
     Ok(())
@@ -75,7 +75,7 @@ fn paths() -> Result<Vec<String>> {
 }
 
 #[test]
-fn pages_have_the_commands_that_tests_type() {
+fn handbook_pages_have_tested_commands() {
     let [dry_run, upgrade] = arguments("operate/upgrade", &[("/media/stick", "/media/other")]).unwrap();
     assert_eq!([dry_run.join(" "), upgrade.join(" ")], ["upgrade /media/other --dry-run", "upgrade /media/other"]);
     let [_list, _log, restore] = arguments("operate/point-in-time", &[]).unwrap();

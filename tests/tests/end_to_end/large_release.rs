@@ -181,7 +181,7 @@ fn release_text() -> Result<String> {
             "\nartifacts:\n",
             &format!("\nartifacts:\n  - {{name: weights, kind: model, reference: {REFERENCE}}}\n"),
         );
-    ensure!(large.matches("large").count() >= 2, "the starter release is written in another way");
+    ensure!(large.matches("large").count() >= 2, "the starter release is formatted differently");
     Ok(large)
 }
 

@@ -26,7 +26,7 @@ use super::judge::UploadDesk;
 
 /// Token that `landfall console` would have printed.
 pub(crate) const TOKEN: &str = "K7QF2M-9XRT4B";
-/// Name of the site, which a person types to approve a plan.
+/// Name of the site, which a user types to approve a plan.
 pub(crate) const SITE: &str = "node-1";
 /// Digest of the plan.
 pub(crate) const PLAN: &str = "sha256:7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a";

@@ -122,7 +122,7 @@ impl World {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_model_of_a_bucket_is_locked_by_its_list_and_built() -> Result<()> {
+fn bucket_model_is_locked_and_built() -> Result<()> {
     let mut world = World::new()?;
     let (right, none) = (world.registries("right.yaml", Some(SECRET))?, world.registries("none.yaml", None)?);
     let wrong = world.registries("wrong.yaml", Some("another-secret"))?;

@@ -108,7 +108,7 @@ pub fn holds(path: &Path, wanted: &str) -> Result<bool> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn a_model_of_a_gated_repository_is_locked_by_its_branch_and_built() -> Result<()> {
+fn gated_model_is_locked_and_built() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);

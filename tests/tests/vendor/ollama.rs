@@ -1,5 +1,5 @@
 //! Ollama itself at both ends. It writes a store, which becomes an artifact of a bundle byte for byte. It also reads
-//! the store that a site makes of the artifact, mounted read-only as in a pod.
+//! the store that a site creates from the artifact, mounted read-only as in a pod.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ components:
     mounts: [{artifact: models, claim: models}]}
 ";
 
-/// A pod that mounts the store. Its image is not Ollama's, which is not an assembled one.
+/// A pod that mounts the store. Its image is not Ollama's, which is not an assembled image.
 const POD: &str = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: reader}

@@ -33,7 +33,7 @@ fn lock() -> Result<String> {
 
 #[test]
 #[ignore = "needs cargo xtask test"]
-fn an_update_by_name_prints_what_changed_and_touches_nothing_else() -> Result<()> {
+fn named_update_changes_nothing_else() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);

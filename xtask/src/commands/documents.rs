@@ -87,7 +87,7 @@ fn printed_documents(landfall: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     PRINTED.into_iter().map(print).collect()
 }
 
-/// Returns schemas in the tree whose document no command prints any more.
+/// Returns schemas in the tree whose document no command prints any longer.
 fn left_over(made: &BTreeMap<PathBuf, Vec<u8>>) -> Result<Vec<PathBuf>> {
     let folder = workspace::root().join(SCHEMAS);
     let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;

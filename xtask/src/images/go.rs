@@ -132,7 +132,7 @@ impl GoModule {
             setup::ensure_packages(packages::INSPECTION)?;
             // Compilers use much memory and both cores, so only one runs at a time, at low priority.
             let _one = workshop.cache().lock("go-build")?;
-            let source = tempfile::tempdir().context("cannot make a folder for the module")?;
+            let source = tempfile::tempdir().context("cannot create a folder for the module")?;
             for file in module_files(&self.folder(workshop))? {
                 let name = file.file_name().context("a file has a name")?;
                 std::fs::copy(&file, source.path().join(name))

@@ -15,7 +15,7 @@ use crate::printer;
 /// Time for which an answer is valid. Point releases come every two months.
 pub const A_DAY: Duration = Duration::from_hours(24);
 
-/// Answer if none is known.
+/// Answer if the real one is unknown.
 pub const UNKNOWN: &str = "unknown";
 
 /// Folder of answers in the cache.
@@ -96,7 +96,7 @@ pub fn answer(cache: &Cache, name: &str, age: Duration, ask: impl FnOnce() -> Re
 
 /// Downloads a file of the archive under this name, and reads it.
 fn fetch(cache: &Cache, address: &str, name: &str, read: impl FnOnce(&Path) -> Result<String>) -> Result<String> {
-    let folder = tempfile::tempdir_in(cache.root()).context("cannot make a folder for the index")?;
+    let folder = tempfile::tempdir_in(cache.root()).context("cannot create a folder for the index")?;
     let file = folder.path().join(name);
     download(address, &file)?;
     read(&file)

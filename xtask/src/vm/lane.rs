@@ -199,7 +199,7 @@ impl Lane {
 
     fn ensure_living(&self) -> Result<PathBuf> {
         let made = self.living.get_or_init(|| self.live().map_err(|error| format!("{error:#}")));
-        made.clone().map_err(|error| anyhow!("there is no living machine: {error}"))
+        made.clone().map_err(|error| anyhow!("there is no running machine: {error}"))
     }
 
     fn live(&self) -> Result<PathBuf> {

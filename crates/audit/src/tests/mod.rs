@@ -185,7 +185,7 @@ fn last_checkpoint_shows_coverage() {
     assert_eq!(
         (without.covered, without.verified, without.unverified),
         (None, 0, 2),
-        "without a key nothing is proven"
+        "without a key, nothing is proven"
     );
 }
 
@@ -233,9 +233,9 @@ fn host_finds_truncated_log() {
     assert_eq!(code_of(&lines, &known_keys(&key)), codes::AUDIT_TRUNCATED, "the checkpoint exists, its entry does not");
     let early =
         cut.lines().iter().map(|line| line.replace(&at(600).to_string(), &at(0).to_string())).collect::<Vec<_>>();
-    assert_eq!(code_of(&early, &on_the_host), codes::AUDIT_TRUNCATED, "what it says of its time is the console's word");
+    assert_eq!(code_of(&early, &on_the_host), codes::AUDIT_TRUNCATED, "its time is only the console's claim");
     let said = LogKnowledge { is_earlier_export: true, ..on_the_host };
-    assert!(check(&early, &said).unwrap().is_earlier, "a person says that it is of an earlier time");
+    assert!(check(&early, &said).unwrap().is_earlier, "the caller declares an earlier export");
     assert_eq!(code_of(&cut.lines(), &said), codes::AUDIT_TRUNCATED, "exported after it was signed");
 }
 
@@ -323,7 +323,7 @@ fn report_includes_checkpoint_missing_in_export() {
     let report = check(&log.lines(), &on_the_host).unwrap();
     assert_eq!((report.restarts, report.restart.clone()), (1, last.restart.clone()));
     assert_eq!(report.covered, Some(last.clone()));
-    // An export from before the restart: the covering checkpoint is older, and the restart is still reported.
+    // An export made before the restart: the covering checkpoint is older, and the restart is still reported.
     let end = Line::AuditHead { schema: SCHEMA, exported: at(-600), head: signed.heads[8].to_string() };
     let mut lines = signed.lines();
     lines.truncate(9);
@@ -351,7 +351,7 @@ fn restarts_of_both_keys_count() {
     assert_eq!((report.covered, report.restarts, report.restart), (Some(later), 1, restart));
     let repeated = log.checkpoints.last().unwrap().clone();
     log.checkpoints.insert(log.checkpoints.len() - 2, repeated);
-    assert_eq!(code_of(&log.lines(), &both), codes::AUDIT_REWRITTEN, "between them is one of the other key");
+    assert_eq!(code_of(&log.lines(), &both), codes::AUDIT_REWRITTEN, "a checkpoint of the other key is between them");
 }
 
 /// A reader of a line without an end.
@@ -360,7 +360,7 @@ struct Endless(u64);
 impl std::io::Read for Endless {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.0 += buffer.len() as u64;
-        assert!(self.0 < 4 * LINE_BYTES as u64, "more is read than a line may have");
+        assert!(self.0 < 4 * LINE_BYTES as u64, "more bytes were read than a line may have");
         buffer.fill(b'x');
         Ok(buffer.len())
     }

@@ -79,7 +79,7 @@ impl<'a> LocatedCanary<'a> {
     }
 }
 
-/// Returns an error for canaries that are invalid by themselves, and for components that can never have one.
+/// Returns an error for canaries that are invalid in themselves, and for components that can never have one.
 pub fn check(path: &Path, release: &Release) -> Result<()> {
     let mut declared = (0..release.components.len()).filter_map(|index| LocatedCanary::of(path, release, index));
     declared.try_for_each(|declared| declared.canary(release).map(drop))

@@ -1,4 +1,4 @@
-//! The text of `release.yaml`, with comments where a person has to decide.
+//! The text of `release.yaml`, with comments where a user has to decide.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,8 +33,8 @@ const IMAGE_FIELDS: &str = "# Images that programs get in texts, for pods that t
 const CONSOLE_NOTE: &str = "  # What a customer opens in a browser. `landfall build` makes its image. `landfall init \
     --no-console` leaves it out.\n";
 
-/// Makes the definition of a release with these components, and with Landfall's console if requested. `tags` completes
-/// images of the platform that would match several entries of the lock.
+/// Creates the definition of a release with these components, and with Landfall's console if requested. `tags`
+/// completes images of the platform that would match several entries of the lock.
 pub fn text(
     name: &str,
     sources: &[Source],

@@ -12,7 +12,7 @@ pub enum EngineError {
     /// The journal cannot be used; nothing more was done.
     #[error("the operation cannot continue without its journal")]
     Journal(#[from] JournalError),
-    /// A step failed; resume tries it again.
+    /// A step failed; a resume retries it.
     #[error("step {step} ({title}) failed; journal record {record}")]
     StepFailed {
         /// The step.
@@ -87,12 +87,12 @@ fn undoing(operation: Operation) -> &'static str {
     }
 }
 
-/// Appends how the operation continues to a next step: the command that began it would be refused.
+/// Appends how the operation continues to a next step, because the command that began it would be refused.
 fn resuming(next: &str) -> Option<String> {
     remedy(next).map(|remedy| format!("{remedy} Then run `landfall resume`."))
 }
 
-/// Returns what a person does about an error in an operation; `None` if the fix of the error code already says it.
+/// Returns what a user can do about an error in an operation; `None` if the fix of the error code already says it.
 fn after_failure(source: &impl CodedError) -> Option<String> {
     match source.hint() {
         Some(hint) => Some(resuming(&hint).unwrap_or(hint)),

@@ -1,8 +1,8 @@
 //! Executes a plan through its journal, forward or as an undo, and decides nothing.
 //!
-//! Order of a step, each record durable before what follows it: observe → `Prepared` (the state before, once) →
-//! `Started` → act → `Done`. After a crash or a failure the engine observes first. A complete step is synced and
-//! recorded as done. A missing or partial one is done again with the recorded state before. An object that is not
+//! Order of a step, each record durable before the next action: observe → `Prepared` (the previous state, once) →
+//! `Started` → act → `Done`. After a crash or a failure, the engine observes first. A complete step is synced and
+//! recorded as done. A missing or partial one is done again with the recorded previous state. An object that is not
 //! Landfall's stops the operation as stuck. Undo goes through the steps in the reverse order of their `Started`,
 //! including the unfinished one. Before that, each step has the chance to rescue what the undo of later steps needs.
 
@@ -27,8 +27,8 @@ use crate::step::{Durable, ObservedState, Step, StepError};
 /// Function that maps an action of a plan to its step.
 pub type Resolve<A, C> = fn(&A) -> &dyn Step<C>;
 
-/// One operation in progress. `A` is the plan's action, `C` what steps act on, `P` what the journal pins, `S` where the
-/// journal is stored.
+/// One operation in progress. `A` is the plan's action, `C` the steps' context, `P` the type of the journal's pins, `S`
+/// the journal's storage.
 pub struct Engine<'a, A, C, P, S: Storage> {
     /// The journal, whose record 0 pins `plan`.
     pub journal: &'a mut Journal<P, S>,
@@ -86,7 +86,8 @@ impl<A, C: Durable, P: OperationPins, S: Storage> Engine<'_, A, C, P, S> {
         }
     }
 
-    /// Returns the step in which the process or machine repeatedly went down, if the plan undoes the operation for it.
+    /// Returns the step in which the process or machine repeatedly went down, if the plan responds to that with an
+    /// undo.
     fn deadly_step(&self) -> Option<StepId> {
         let state = self.journal.state();
         let index = state.next_forward().filter(|_| state.phase == Phase::Forward)?;

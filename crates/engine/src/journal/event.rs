@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::plan::{Operation, StepId};
 
-/// Pins of an operation: record 0 of its journal, and all that resume uses. The engine needs only these parts.
+/// Pins of an operation: record 0 of its journal, and everything that a resume uses. The engine needs only these parts.
 pub trait OperationPins: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned {
     /// Kind of the operation.
     fn operation(&self) -> Operation;
@@ -52,7 +52,7 @@ impl OperationPins for Outline {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum UndoCause {
-    /// A person requested it.
+    /// A user requested it.
     #[default]
     Requested,
     /// A step failed permanently.
@@ -110,7 +110,7 @@ pub enum Event<P> {
         /// Pins of the operation.
         pins: Box<P>,
     },
-    /// State before a step, which its undo needs. Recorded once, before the first act of the step.
+    /// The previous state, which the undo of a step needs. Recorded once, before the first act of the step.
     Prepared {
         /// The step.
         step: StepId,
@@ -209,7 +209,7 @@ impl<P> Event<P> {
     }
 }
 
-/// Payload of a record: an event, and the time of its writing by the host's clock. No decision depends on the time.
+/// Payload of a record: an event, and the time of writing by the host's clock. No decision depends on the time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "P: OperationPins")]
 pub struct Entry<P> {
@@ -240,7 +240,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 }
 
 impl StepRecord<'_> {
-    /// Returns the record as an entry; `None` if only the general form can tell what it is.
+    /// Returns the record as an entry; `None` if only the general form can represent it.
     fn into_entry<P>(self) -> Option<Entry<P>> {
         let Self { at, event, step, before, output } = self;
         let event = match (event, before, output) {

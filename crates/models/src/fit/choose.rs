@@ -1,5 +1,5 @@
-//! The choice of one way to run each model of a release on a host: the best one that fits beside the models before it,
-//! or the one that a site requests, if the engine accepts it.
+//! The choice of one way to run each model of a release on a host. It is the best one that fits next to the models
+//! before it, or the one that a site requests, if the engine accepts it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ pub struct UsedResources {
 }
 
 impl UsedResources {
-    /// Chooses how this model of the report runs, as a site requests: at the first place with enough room, GPUs before
+    /// Chooses how this model of the report runs, as a site requests: in the first place with enough room, GPUs before
     /// the CPU. Later choices do not get the room that it uses. If no place is suitable, the error is the refusal of
     /// the first one.
     pub fn choose(&mut self, report: &FitReport, model: &ModelFit, wish: Wish) -> Result<Choice, Refusal> {
@@ -138,7 +138,7 @@ fn candidates(place: &PlaceFit, degree: Option<u64>) -> Result<Vec<&Profile>, Re
     }
 }
 
-/// Returns the reason of a place without a profile.
+/// Returns the reason why a place has no profile.
 fn unfit(place: &PlaceFit) -> Refusal {
     let unknown = || Refusal::new(Reason::Figures, format!("it does not run on {}", place.place));
     place.refusal.clone().unwrap_or_else(unknown)

@@ -9,7 +9,7 @@ pub enum Form {
     Json,
     /// HTML of version 1.
     Html,
-    /// HTML without a version, for clients that know no other.
+    /// HTML without a version, for clients that know no other form.
     PlainHtml,
 }
 

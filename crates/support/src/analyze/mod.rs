@@ -1,5 +1,5 @@
 //! Analysis of a support bundle: a pure function from its contents to observations, with a table of rules. Any text in
-//! a bundle may be hostile: it is quoted in bounded pieces, and whoever prints it must escape it.
+//! a bundle may be hostile: it is quoted in bounded pieces, and the code that prints it must escape it.
 
 mod evidence;
 mod hosts;

@@ -101,7 +101,7 @@ fn healthy_site_has_no_observations() {
     assert_eq!(analyze_sample(healthy()).observations, []);
 }
 
-/// A sample with another value at a pointer of the status.
+/// A sample with a different value at a pointer of the status.
 fn with(pointer: &str, value: Value) -> Sample {
     let mut sample = healthy();
     *sample.status.pointer_mut(pointer).unwrap() = value;

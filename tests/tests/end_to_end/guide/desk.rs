@@ -42,7 +42,7 @@ impl Desk {
     pub(super) fn new() -> Result<Self> {
         let folder = fixture::folder();
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let around = tempfile::tempdir_in(&folder).context("cannot make a folder for the guide")?;
+        let around = tempfile::tempdir_in(&folder).context("cannot create a folder for the guide")?;
         for name in [WORK, PROGRAMS] {
             std::fs::create_dir(around.path().join(name))?;
         }

@@ -107,7 +107,7 @@ impl Step {
 }
 
 #[test]
-fn a_chapter_is_read_as_steps() -> Result<()> {
+fn chapter_is_parsed_into_steps() -> Result<()> {
     let text = "# A\n\n## One\n\nWrite this. `a/b.yaml`:\n\n```yaml\nx: 1\n```\n\n- Replace `x` with `y` in \
         `a/b.yaml`.\n\nMore. Add below `y: 1` in `a/b.yaml`:\n\n```yaml\nz: 2\n```\n\n\
         Add to the end of `a/b.yaml`:\n\n```yaml\nend: 3\n```\n\n```console\nvendor$ ls a\nsite# rm b\n```\n\n## Two\n";

@@ -33,7 +33,7 @@ impl Manual {
             let completions = tool::output(alone(&landfall.path).args(["completions", shell]))?;
             files.insert(format!("completions/{shell}/{file}"), completions.into_bytes());
         }
-        let folder = tempfile::tempdir().context("cannot make a folder for manual pages")?;
+        let folder = tempfile::tempdir().context("cannot create a folder for manual pages")?;
         tool::output(alone(&landfall.path).args(["manuals", "--output"]).arg(folder.path()))?;
         for page in folder.path().read_dir().context("there are no manual pages")? {
             let page = page?;

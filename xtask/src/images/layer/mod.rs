@@ -40,7 +40,7 @@ pub enum Kind {
     Folder,
     /// A symbolic link to the given text.
     Link(String),
-    /// A regular file with bytes of its own.
+    /// A regular file with its own bytes.
     Text(Vec<u8>),
     /// A regular file whose bytes are in another file. Two entries with the same slice are hard links to one file.
     Stored(Slice),

@@ -1,4 +1,4 @@
-//! Operations that undo themselves. Whatever fails, and wherever the power is cut, the site ends either with everything
+//! Operations that undo themselves. Whatever fails, and whenever the power is cut, the site ends either with everything
 //! that the plan makes or exactly as it was.
 
 use super::world::{Fault, Sees, Syncs, World, WriteFiles, birth, plan_of, planned_step};

@@ -250,7 +250,7 @@ impl WriteFiles {
         ["one", "two", "three"].into_iter().find(|name| *name == self.name).map(make)
     }
 
-    /// Checks the write-ahead rule at the act itself: the durable records allow what is about to happen.
+    /// Checks the write-ahead rule in the act itself: the durable records allow the imminent change.
     fn assert_recorded(&self, world: &World, status: StepStatus, before: &Value) {
         let recorded = world.state_of(&world.disk.durable(JOURNAL), &self.name);
         assert_eq!((recorded.status, &recorded.before), (status, before), "{}", self.name);

@@ -45,7 +45,7 @@ fn every_event(pins: &Outline) -> Vec<Event<Outline>> {
     events
 }
 
-/// Returns what determines legality: the phase and the status of each step.
+/// Returns the parts of a state that determine legality: the phase and the status of each step.
 fn shape(state: &State<Outline>) -> String {
     let steps: Vec<String> = state.steps.iter().map(|step| format!("{:?}", step.status)).collect();
     let phase = match state.phase {
@@ -106,7 +106,7 @@ fn transition_table_with_closing_step_is_unchanged() {
     insta::assert_snapshot!(table(&Outline { closing: 1, ..pins(2) }));
 }
 
-/// Invariants, checked by other means than the table.
+/// Invariants, checked independently of the table.
 #[test]
 fn transitions_keep_invariants() {
     let both = [pins(2), Outline { closing: 1, ..pins(2) }];

@@ -27,7 +27,7 @@ fn best_profile_is_default() {
 }
 
 #[test]
-fn accepted_wish_is_fulfilled() {
+fn accepted_request_is_fulfilled() {
     let host = gpus("H100", 4, (9, 0));
     let wish = Wish { tensor_parallel: Some(2), context: Some(8192), sequences: Some(500) };
     let choice = choose_model(llama_70b(), &host, wish).unwrap();
@@ -107,7 +107,7 @@ fn smaller_wishes_leave_memory() {
     assert_eq!(taken.choose(&report, &report.models[0], Wish::default()).unwrap_err().reason, Reason::Memory);
     let one = Wish { sequences: Some(1), ..Wish::default() };
     let small = taken.choose(&report, &report.models[0], one).unwrap();
-    // Three sequences less, of 4,096 tokens each; a token takes 512 KiB.
+    // Three fewer sequences, of 4,096 tokens each; a token takes 512 KiB.
     assert_eq!(whole.memory_bytes - small.memory_bytes, 3 * 4096 * (512 << 10));
     let half = Wish { context: Some(2048), sequences: Some(1), ..Wish::default() };
     let half = UsedResources::default().choose(&report, &report.models[0], half).unwrap();
@@ -124,7 +124,7 @@ fn wish_keeps_underlying_refusal() {
     let degree = |degree: u64| Wish { tensor_parallel: Some(degree), ..Wish::default() };
     let old = choose_model(llama_8b(), &gpus("L4", 2, (6, 1)), degree(2)).unwrap_err();
     assert_eq!(old.reason, Reason::ComputeCapability, "{}", old.text);
-    // If the CPU is requested, the reason is the CPU's own.
+    // If the CPU is requested, the reason concerns the CPU.
     let cpu = choose_model(llama_8b(), &gpus("H100", 1, (9, 0)), degree(0)).unwrap_err();
     assert_eq!(cpu.reason, Reason::Format, "{}", cpu.text);
 }

@@ -68,7 +68,7 @@ fn everything_that_is_missing_is_named(bare: &Bare) -> Result<()> {
             expect_words(&text, words, lack.name)?;
         }
     }
-    // Every command is compiled, including C code, even one that only removes things.
+    // Every command is compiled, including C code, even if it only removes things.
     let down = bare.xtask(&["preflight", "demo", "--down"], |machine| machine.hide(&["musl-gcc"]))?;
     expect_words(&refusal(&down, "a command that only removes")?, "musl-gcc in PATH", "a command that only removes")?;
     printer::note(format!("named when missing: {}", LACKS.iter().map(|lack| lack.name).collect::<Vec<_>>().join(", ")));
