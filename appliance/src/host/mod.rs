@@ -1,18 +1,12 @@
 //! Reports of the host, and requests to it. Its documents are not stored: the console requests them each time.
 
 mod client;
-mod documents;
 mod error;
 #[cfg(test)]
 pub mod fake;
 mod follower;
-mod gpus;
-mod history;
-mod releases;
 mod reports;
 mod running;
-mod schedule;
-mod settings;
 mod site;
 mod wish;
 
@@ -23,25 +17,16 @@ use landfall_license::answer::{Question, SealedAnswer};
 use serde_json::Value;
 
 pub use client::Client;
-pub use documents::{
-    Backup, BackupTry, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation,
-    Part, PointsInTime, Release, Status, Terms, Usage, Verdict,
-};
 pub use error::HostError;
 pub use follower::follow;
-pub use gpus::{Gpu, GpuHolder, Gpus, Model, ModelFigure};
-pub use history::{Account, AskedBy, History, OperationOutcome, PastOperation};
 pub use landfall_peer::{
     Amounts, AuditPage, Change, ComponentLogs, ComponentResources, ContainerResources, DataFate, KeptSecret, MediaPage,
     Medium, MediumRelease, OperationPage, OperationState, PlanPage, PodResources, ProgressPage, RemovalWish, Request,
     RequestState, SecretWish, SupportBundle, SupportPage, Upload, UploadWish, UploadsPage, VolumeKind, VolumeResources,
     is_id,
 };
-pub use releases::Releases;
 pub use reports::{Listener, NewsListener, ReceivedItem};
 pub use running::RunningOperation;
-pub use schedule::BackupTimes;
-pub use settings::{SecretSetting, SecretState, Setting, Settings};
 pub use site::{Site, UnavailableDocument};
 pub use wish::Wish;
 

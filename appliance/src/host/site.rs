@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use hyper::body::Bytes;
 use jiff::Timestamp;
 use landfall_audit::{Checkpoint, CheckpointWish};
+use landfall_documents::newer;
 use landfall_license::answer::{Question, SealedAnswer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -221,7 +222,7 @@ impl Site {
         let unavailable = |error| UnavailableDocument { error, since: self.silent_since() };
         let answer = self.page_answer(topic).await.map_err(unavailable)?;
         let parse =
-            |value: Arc<Value>| T::deserialize(&*value).map_err(|error| unavailable(HostError::unreadable(&error)));
+            |value: Arc<Value>| newer::known_value(&value).map_err(|error| unavailable(HostError::unreadable(&error)));
         answer.map(parse).transpose()
     }
 

@@ -5,6 +5,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::http::StatusCode;
 use landfall_audit::{Entry, Follower, Head, Outcome};
+use landfall_documents::backups::BackupList;
+use landfall_documents::history::{OperationHistory, OperationOutcome};
+use landfall_documents::license::{LicenseReport, UsageStatus};
+use landfall_documents::newer;
+use landfall_documents::releases::ReleaseList;
+use landfall_documents::settings::{SecretState, SiteSettings};
+use landfall_documents::status::{StatusReport, Verdict};
 use landfall_host_api::testing::{MemorySupport, MemoryUploads, Signer, UNSIGNED};
 use landfall_host_api::{Question, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Nonce, Question as LicenseQuestion, SealedAnswer, Subject};
@@ -30,9 +37,9 @@ fn reads<T: DeserializeOwned>(name: &str, kind: &str) -> T {
     if let Err(error) = schema.validate(&document) {
         panic!("{name}: {error}");
     }
-    T::deserialize(&document).unwrap_or_else(|error| panic!("{name}: {error}"));
+    newer::known_value::<T>(&document).unwrap_or_else(|error| panic!("{name}: {error}"));
     add_unknown(&mut document);
-    T::deserialize(&document).unwrap_or_else(|error| panic!("{name} of a newer version: {error}"))
+    newer::known_value(&document).unwrap_or_else(|error| panic!("{name} of a newer version: {error}"))
 }
 
 fn add_unknown(value: &mut Value) {
@@ -49,22 +56,22 @@ fn add_unknown(value: &mut Value) {
 #[test]
 fn documents_of_the_schemas_can_be_read() {
     for name in ["status", "status-not-ready", "status-stuck", "status-absent"] {
-        let status: Status = reads(name, "status");
+        let status: StatusReport = reads(name, "status");
         assert_eq!(status.release.is_some(), name != "status-absent");
     }
-    let releases: Releases = reads("releases", "releases");
+    let releases: ReleaseList = reads("releases", "releases");
     assert!(releases.releases[0].installed);
-    let history: History = reads("history", "history");
+    let history: OperationHistory = reads("history", "history");
     let outcomes: Vec<_> = history.operations.iter().map(|past| (past.number, past.outcome)).collect();
     assert_eq!(outcomes[..2], [(4, OperationOutcome::Undone), (3, OperationOutcome::Committed)]);
-    let backups: Backups = reads("backups", "backups");
-    assert_eq!((backups.stored.len(), backups.points_in_time.len()), (4, 1));
-    let license: LicenseDocument = reads("licenseStatus", "licenseStatus");
+    let backups: BackupList = reads("backups", "backups");
+    assert_eq!((backups.backups.len(), backups.points_in_time.len()), (4, 1));
+    let license: LicenseReport = reads("licenseStatus", "licenseStatus");
     assert_eq!(license.license.unwrap().terms.unwrap().standing, "ending");
-    let usage: Usage = reads("licenseUsage", "licenseUsage");
+    let usage: UsageStatus = reads("licenseUsage", "licenseUsage");
     assert_eq!((usage.limits[0].now, usage.limits[3].now), (Some(4), None));
     let _report: Value = reads("usageReport", "usageReport");
-    let settings: Settings = reads("settings", "settings");
+    let settings: SiteSettings = reads("settings", "settings");
     assert_eq!((settings.secrets[0].state, settings.secrets[1].number), (SecretState::Given, None));
 }
 
@@ -83,7 +90,7 @@ fn the_sample_of_a_plan_has_what_the_schema_requires() {
 fn a_verdict_of_a_newer_version_is_unknown() {
     let mut status = sample("status");
     status["verdict"] = "levitating".into();
-    let status: Status = serde_json::from_value(status).unwrap();
+    let status: StatusReport = serde_json::from_value(status).unwrap();
     assert_eq!(status.verdict, Verdict::Unknown);
 }
 

@@ -1,8 +1,8 @@
 //! Continuation of an operation that a power cut interrupted, if it can finish or be undone without human intervention.
 //! If so, its unit is started. An install and an uninstall wait for a user.
 
+use landfall_documents::operation::Operation;
 use landfall_engine::journal::{JournalFolder, Outline};
-use landfall_engine::plan::Operation;
 use landfall_engine::step::StepError;
 use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;

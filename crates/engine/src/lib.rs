@@ -4,6 +4,5 @@
 pub mod causes;
 pub mod engine;
 pub mod journal;
-pub mod newer;
 pub mod plan;
 pub mod step;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use landfall_documents::failure::OperationFailure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -377,21 +378,6 @@ pub struct OperationPage {
     /// person at the host began it, or before the host last booted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation: Option<String>,
-}
-
-/// Failure of a step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct OperationFailure {
-    /// Title of the step.
-    pub step: String,
-    /// Error code.
-    pub code: String,
-    /// Failure in words.
-    pub what: String,
-    /// Causes, outermost first.
-    pub causes: Vec<String>,
-    /// Next step for a person.
-    pub hint: String,
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ pub use authority::{Authority, Day, Terms};
 pub use bounded::{BoundedAcceptor, HeldConnection};
 pub use changes::{
     AbortWish, ApprovedWish, BACKUP_TIME_PATTERN, Blocker, Change, DataFate, ID_PATTERN, LookWish, MediaPage, Medium,
-    MediumRelease, OperationFailure, OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request, RequestState,
-    Requester, is_backup_time, is_id,
+    MediumRelease, OperationPage, OperationState, PlanPage, PlanWish, Refusal, Request, RequestState, Requester,
+    is_backup_time, is_id,
 };
 pub use documents::{
     ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, BackupRequest, Claim, ComponentLogs,

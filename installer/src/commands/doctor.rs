@@ -58,7 +58,7 @@ fn problem_text(text: &mut String, number: usize, problem: &Problem) {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::Verdict;
+    use landfall_documents::status::Verdict;
 
     use super::*;
 

@@ -1,9 +1,10 @@
 use axum::http::{Method, StatusCode};
+use landfall_documents::settings::SiteSettings;
 use serde_json::{Value, json};
 
 use super::form::{Form, changed_values};
 use crate::host::fake::{PLAN, sample_of};
-use crate::host::{Change, Settings, Wish};
+use crate::host::{Change, Wish};
 use crate::people::Scope;
 use crate::refusal::Refusal;
 use crate::testing::{Reply, Site, Visitor, hidden_field, until, words_of};
@@ -48,8 +49,8 @@ async fn each_setting_is_entered_as_its_schema_says() {
 
 #[test]
 fn an_empty_text_is_a_value() {
-    let mut settings: Settings = sample_of("settings");
-    let memory = |settings: &Settings| {
+    let mut settings: SiteSettings = sample_of("settings");
+    let memory = |settings: &SiteSettings| {
         let fields = Form::of(settings).groups.into_iter().flat_map(|group| group.fields);
         let field = fields.into_iter().find(|field| field.setting == "postgres.memory").unwrap();
         (field.set.clone(), field.is_set_to_nothing())
@@ -63,7 +64,7 @@ fn an_empty_text_is_a_value() {
 
 #[test]
 fn only_what_differs_is_changed_and_an_empty_field_returns_to_the_default() {
-    let settings: Settings = sample_of("settings");
+    let settings: SiteSettings = sample_of("settings");
     let form = Form::of(&settings);
     let as_shown: Vec<(String, String)> = form
         .groups
@@ -109,7 +110,7 @@ fn only_what_differs_is_changed_and_an_empty_field_returns_to_the_default() {
 #[test]
 fn a_text_says_how_long_it_may_be_and_what_is_no_list_of_lines_stays_json() {
     let bounds = |schema: serde_json::Value, value: serde_json::Value| {
-        let mut settings: Settings = sample_of("settings");
+        let mut settings: SiteSettings = sample_of("settings");
         settings.values.truncate(1);
         settings.values[0].schema = serde_json::from_value(schema).unwrap();
         (settings.values[0].value, settings.values[0].default) = (serde_json::from_value(value).unwrap(), None);

@@ -1,9 +1,11 @@
 //! Errors that stop an operation: the failed step, its journal record, and the next action.
 
+use landfall_documents::failure::Failure;
+use landfall_documents::operation::Operation;
 use landfall_error_codes::{Code, CodedError, codes, remedy};
 
-use crate::journal::{JournalError, RecordedError};
-use crate::plan::{Operation, StepId};
+use crate::journal::JournalError;
+use crate::plan::StepId;
 use crate::step::StepError;
 
 /// An error that stopped an operation.
@@ -50,7 +52,7 @@ pub enum EngineError {
         /// Cause of the failure.
         source: Box<StepError>,
         /// Error of the step itself, if it had failed.
-        first: Option<Box<RecordedError>>,
+        first: Option<Box<Failure>>,
     },
     /// An irreversible step has run; nothing was changed.
     #[error("step {step} ({title}) has run and cannot be undone")]
@@ -75,7 +77,7 @@ impl EngineError {
     }
 }
 
-fn after(first: Option<&RecordedError>) -> String {
+fn after(first: Option<&Failure>) -> String {
     first.map(|first| format!("; before that, {} [{}]", first.what, first.code)).unwrap_or_default()
 }
 

@@ -12,6 +12,7 @@ mod policy;
 
 use std::time::{Duration, Instant};
 
+use landfall_documents::failure::Failure;
 use landfall_error_codes::{CodedError, codes};
 use landfall_media::progress::{Event as ProgressEvent, Progress};
 use serde_json::Value;
@@ -20,7 +21,7 @@ pub use error::EngineError;
 use pace::Pace;
 use policy::Verdict;
 
-use crate::journal::{Event, Journal, OperationPins, Phase, RecordedError, StepStatus, Storage, UndoCause};
+use crate::journal::{Event, Journal, OperationPins, Phase, StepStatus, Storage, UndoCause};
 use crate::plan::{OnFailure, Plan, PlannedStep, StepId, Undo};
 use crate::step::{Durable, ObservedState, Step, StepError};
 
@@ -191,7 +192,7 @@ impl<A, C: Durable, P: OperationPins, S: Storage> Engine<'_, A, C, P, S> {
                 let record = if is_fatal(&source) {
                     self.journal.last_sequence()
                 } else {
-                    let error = RecordedError::of(&source);
+                    let error = Failure::of(&source);
                     self.journal.append(Event::UndoFailed { step: planned.id.clone(), error })?
                 };
                 let first = self.journal.state().steps.iter().find_map(|step| step.failure.clone()).map(Box::new);
@@ -207,7 +208,7 @@ impl<A, C: Durable, P: OperationPins, S: Storage> Engine<'_, A, C, P, S> {
         let record = if is_fatal(&source) {
             self.journal.last_sequence()
         } else {
-            self.journal.append(Event::Failed { step: planned.id.clone(), error: RecordedError::of(&source) })?
+            self.journal.append(Event::Failed { step: planned.id.clone(), error: Failure::of(&source) })?
         };
         let (step, title, source) = (planned.id.clone(), planned.title.clone(), Box::new(source));
         Err(EngineError::StepFailed { step, title, record, source })
@@ -248,7 +249,7 @@ fn is_fatal(error: &StepError) -> bool {
 }
 
 fn log<A>(planned: &PlannedStep<A>, error: &StepError) {
-    let recorded = RecordedError::of(error);
+    let recorded = Failure::of(error);
     tracing::error!(step = %planned.id, code = error.code().id, causes = ?recorded.causes, "{error}");
 }
 

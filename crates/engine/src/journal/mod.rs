@@ -15,15 +15,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use landfall_documents::operation::Operation;
 
 pub use error::{JournalError, JournalErrorKind, Newness};
-pub use event::{Entry, Event, OperationPins, Outline, RecordedError, UndoCause};
-pub use folder::{Holder, JournalFile, JournalFolder, SiteLock};
+pub use event::{Entry, Event, OperationPins, Outline, UndoCause};
+pub use folder::{JournalFile, JournalFolder, SiteLock};
 pub use state::{IllegalTransition, Phase, State, StepState, StepStatus, transition};
 pub use storage::{FileStorage, Storage};
 
-use crate::newer;
-use crate::plan::Operation;
+use landfall_documents::newer;
 use record::{DecodeError, DecodedJournal, Tail};
 
 /// Maximum size of a payload: far above any plan, far below the maximum length.

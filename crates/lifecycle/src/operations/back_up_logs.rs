@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use landfall_cluster::Cluster;
+use landfall_documents::backups::PointsInTime;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{CodedError, codes};
@@ -17,7 +18,8 @@ use super::backup::is_of;
 use super::decision::{Decision, Refusal, Verb, decide};
 use super::error::{OperationError, Result};
 use super::past::JournaledOperation;
-use crate::backups::{LogIndex, LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse, unusable};
+use crate::backups::points_in_time;
+use crate::backups::{LogIndex, LogRecords, Manifest, SavedLog, SavingLogs, has_logs, refuse, unusable};
 use crate::room::Demand;
 
 /// Free space in bytes that a log backup requires to begin.
@@ -97,6 +99,6 @@ impl Operations {
             }
         }
         let logs = LogIndex::of(&known.logs).with_idle(LogRecords::of(&self.paths).idle());
-        Ok(PointsInTime::of(&backups, &logs))
+        Ok(points_in_time(&backups, &logs))
     }
 }

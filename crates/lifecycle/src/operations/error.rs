@@ -3,18 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
+use landfall_documents::failure::Failure;
+use landfall_documents::replaced_data::ReplacedData;
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
+
+use landfall_engine::engine::EngineError;
+use landfall_engine::journal::JournalError;
+use landfall_engine::step::StepError;
 
 use super::changing::ObjectEdit;
 use super::error_codes::only_license;
 use crate::configuration::ConfigurationError;
 use crate::findings::Finding;
 use crate::marks::MarksError;
-use crate::replaced_data::ReplacedData;
-use landfall_engine::engine::EngineError;
-use landfall_engine::journal::{JournalError, RecordedError};
-use landfall_engine::step::StepError;
+use crate::replaced_data;
 
 /// A result of this module.
 pub type Result<T, E = OperationError> = std::result::Result<T, E>;
@@ -381,15 +384,15 @@ pub struct FailedStep {
     pub causes: Vec<String>,
 }
 
-impl From<RecordedError> for FailedStep {
-    fn from(RecordedError { code, what, causes, .. }: RecordedError) -> Self {
+impl From<Failure> for FailedStep {
+    fn from(Failure { code, what, causes, .. }: Failure) -> Self {
         Self { code, what, causes }
     }
 }
 
 /// Lists the data that an undo kept, for the end of a message.
 fn replaced_data_text(replaced: &[ReplacedData]) -> String {
-    replaced.iter().fold(String::new(), |text, replaced| text + &format!("; {replaced}"))
+    replaced.iter().fold(String::new(), |text, replaced| text + "; " + &replaced_data::text(replaced))
 }
 
 fn instead(nearest: Option<&str>, known: &[String]) -> String {

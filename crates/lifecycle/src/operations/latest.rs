@@ -4,12 +4,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use landfall_engine::journal::{Phase, RecordedError, StepState, UndoCause};
-use landfall_engine::plan::Operation;
-use landfall_peer::{OperationFailure, OperationPage, OperationState};
+use landfall_documents::failure::{Failure, OperationFailure};
+use landfall_documents::history::Account;
+use landfall_documents::operation::Operation;
+use landfall_engine::journal::{Phase, StepState, UndoCause};
+use landfall_peer::{OperationPage, OperationState};
 
 use super::Operations;
-use super::askers::Account;
 use super::console::is_outside;
 use super::error::Result;
 use super::past::JournaledOperation;
@@ -85,11 +86,11 @@ pub(super) fn cause_text(cause: &UndoCause) -> String {
 
 /// Returns the decisive failure: a step that could not be undone, otherwise the first failed step.
 pub(super) fn failure_of(steps: &[Arc<StepState>], titles: &[String]) -> Option<OperationFailure> {
-    let first = |failure: fn(&StepState) -> Option<&RecordedError>| {
+    let first = |failure: fn(&StepState) -> Option<&Failure>| {
         steps.iter().enumerate().find_map(|(index, step)| Some((index, failure(step)?)))
     };
     let found = first(|step| step.undo_failure.as_ref()).or_else(|| first(|step| step.failure.as_ref()));
-    let (index, RecordedError { code, what, causes, hint }) = found.map(|(index, error)| (index, error.clone()))?;
+    let (index, Failure { code, what, causes, hint }) = found.map(|(index, error)| (index, error.clone()))?;
     Some(OperationFailure { step: titles.get(index).cloned().unwrap_or_default(), code, what, causes, hint })
 }
 
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn failed_undo_outranks_first_failure() {
-        let error = |what: &str| RecordedError {
+        let error = |what: &str| Failure {
             code: "LF4015".to_owned(),
             what: what.to_owned(),
             causes: Vec::new(),

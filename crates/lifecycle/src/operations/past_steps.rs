@@ -1,8 +1,9 @@
 //! Details of one operation of a site from its journal: each step with its times and outcome.
 
+use landfall_documents::failure::OperationFailure;
+use landfall_documents::history::PastOperation;
 use landfall_engine::journal::{Entry, Event};
 use landfall_engine::plan::StepId;
-use landfall_peer::OperationFailure;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use super::Operations;
 use super::console::is_outside;
 use super::error::{OperationError, Result};
 use super::past::JournaledOperation;
-use super::past_operations::{PastOperation, titles};
+use super::past_operations::titles;
 use crate::pins::Pins;
 
 /// Operation with its steps.
@@ -119,7 +120,7 @@ impl PastStep {
 mod tests {
     use landfall_bundle_spec::sample::Vendor;
     use landfall_bundle_spec::trust::KeyKind;
-    use landfall_engine::journal::RecordedError;
+    use landfall_documents::failure::Failure;
     use landfall_error_codes::{CodedError, codes};
     use serde_json::Value;
 
@@ -146,7 +147,7 @@ mod tests {
     #[test]
     fn step_failures_attempts_and_undo_are_counted() {
         let (id, other) = (StepId("stage".to_owned()), StepId("identity".to_owned()));
-        let error = RecordedError {
+        let error = Failure {
             code: "LF4103".to_owned(),
             what: "tar failed".to_owned(),
             causes: Vec::new(),

@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use landfall_lifecycle::operations::{BackupsStatus, KeptBackups, ScheduledBackups};
+use landfall_documents::backups::BackupsStatus;
+use landfall_lifecycle::operations::{KeptBackups, ScheduledBackups};
 
 use super::list::{failed_drill, refused_backup};
 use crate::cli::BackupScheduleArguments;
@@ -91,7 +92,7 @@ fn keep_text(keep: &KeptBackups, has_logs: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::{BackupFailure, BackupTry};
+    use landfall_documents::backups::{BackupFailure, BackupTry};
 
     use super::*;
 

@@ -68,8 +68,8 @@ fn reasons(step: &PastStep) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::OperationOutcome;
-    use landfall_peer::OperationFailure;
+    use landfall_documents::failure::OperationFailure;
+    use landfall_documents::history::OperationOutcome;
 
     use super::*;
     use crate::commands::history::tests::past;

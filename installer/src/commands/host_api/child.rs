@@ -6,9 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use landfall_documents::history::AskedBy;
 use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, codes};
-use landfall_lifecycle::operations::{ASKED_VARIABLE, AskedBy, CORRELATION_VARIABLE};
+use landfall_lifecycle::operations::{ASKED_VARIABLE, CORRELATION_VARIABLE, asked_variable};
 use landfall_peer::{Blocker, Problem, Refusal, Requester, is_id};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -72,7 +73,7 @@ impl Origin {
 
     fn variables(self) -> impl Iterator<Item = (&'static str, String)> {
         let correlation = self.correlation.map(|id| (CORRELATION_VARIABLE, id));
-        [(ASKED_VARIABLE, self.asked.to_variable())].into_iter().chain(correlation)
+        [(ASKED_VARIABLE, asked_variable(&self.asked))].into_iter().chain(correlation)
     }
 }
 

@@ -29,9 +29,9 @@ use landfall_peer::{
 
 use self::changes::Changes;
 use self::support::Shelf;
-use super::backup::BackupList;
-use super::history::OperationHistory;
-use super::releases::ReleaseList;
+use super::backup::backup_list;
+use super::history::operation_history;
+use super::releases::release_list;
 use crate::document::line;
 use crate::failure::Failure;
 use crate::logging;
@@ -126,9 +126,9 @@ impl Host {
         let operations = &self.operations;
         Ok(Some(match question {
             Question::Status => line(&operations.status()?),
-            Question::Releases => line(&ReleaseList::of(operations)?),
-            Question::History => line(&OperationHistory::of(operations)?),
-            Question::Backups => line(&BackupList::of(operations)?),
+            Question::Releases => line(&release_list(operations)?),
+            Question::History => line(&operation_history(operations)?),
+            Question::Backups => line(&backup_list(operations)?),
             Question::Settings => line(&operations.settings()?),
             Question::License => {
                 let report = operations.license_report()?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use landfall_documents::operation::Operation;
 use landfall_error_codes::codes;
 use landfall_media::progress::SilentProgress;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use crate::journal::simulated::{Disk, SimulatedStorage, UnsyncedFate};
 use crate::journal::{
     Event, Journal, JournalError, JournalErrorKind, Phase, Replay, StepState, StepStatus, first_record,
 };
-use crate::plan::{Operation, Plan, PlannedStep, StepId, Undo};
+use crate::plan::{Plan, PlannedStep, StepId, Undo};
 use crate::step::{Durable, ObservedState, Step, StepError};
 
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;

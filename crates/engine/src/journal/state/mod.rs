@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use landfall_documents::failure::Failure;
 use serde_json::Value;
 
-use super::event::{Event, OperationPins, RecordedError, UndoCause};
+use super::event::{Event, OperationPins, UndoCause};
 use crate::plan::StepId;
 
 /// Phase of an operation.
@@ -84,9 +85,9 @@ pub struct StepState {
     /// Output of the step, once done.
     pub output: Value,
     /// Last error before any undo.
-    pub failure: Option<RecordedError>,
+    pub failure: Option<Failure>,
     /// Last error of its undo.
-    pub undo_failure: Option<RecordedError>,
+    pub undo_failure: Option<Failure>,
     /// Description of an object found that does not belong to Landfall.
     pub blocked: Option<String>,
 }

@@ -1,11 +1,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
+use landfall_documents::operation::Operation;
 use serde_json::json;
 
 use super::*;
 use crate::journal::Outline;
-use crate::plan::Operation;
 
 fn step(number: usize) -> StepId {
     StepId(number.to_string())
@@ -17,7 +17,7 @@ pub(crate) fn pins(steps: usize) -> Outline {
 
 /// Returns every possible event for steps 1 and 2 of the plan and for a step that the plan lacks.
 fn every_event(pins: &Outline) -> Vec<Event<Outline>> {
-    let error = || RecordedError {
+    let error = || Failure {
         code: "LF9001".to_owned(),
         what: "it broke".to_owned(),
         causes: Vec::new(),

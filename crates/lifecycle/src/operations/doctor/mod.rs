@@ -5,6 +5,7 @@ mod host;
 mod parts;
 
 use jiff::Timestamp;
+use landfall_documents::status::{SiteState, StatusReport, Verdict};
 use landfall_engine::causes::with_causes;
 use landfall_error_codes::ExitClass;
 use schemars::JsonSchema;
@@ -12,7 +13,6 @@ use serde::Serialize;
 
 use super::Operations;
 use super::error::Result;
-use super::status::{SiteState, StatusReport, Verdict};
 use crate::findings::Finding;
 
 /// Severity of a problem. The worst comes first.

@@ -1,11 +1,11 @@
 //! Problems of running parts, from the status of each. Causes precede their effects, so a full disk precedes the pods
 //! that it stops.
 
-use landfall_cluster::ComponentStatus;
+use landfall_documents::backups::BackupsStatus;
+use landfall_documents::status::{ComponentStatus, SiteState, StatusReport, Verdict};
 
 use super::Problem;
 use super::host::of_recorded;
-use crate::operations::status::{BackupsStatus, SiteState, StatusReport, Verdict};
 
 pub(super) fn problems(report: &StatusReport) -> Vec<Problem> {
     let mut problems = Vec::from_iter(operation(report));

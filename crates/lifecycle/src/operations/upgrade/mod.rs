@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::BlobEntry;
+use landfall_documents::backups::BackupSummary;
+use landfall_documents::operation::Operation;
+use landfall_documents::warning::AcceptedWarning;
 use landfall_host::facts::Facts;
 use landfall_media::stage::check_held;
 use landfall_media::store::ContentStore;
@@ -18,6 +21,10 @@ use serde_json::Value;
 use self::seen::CurrentState;
 pub use request::UpgradeRequest;
 pub use result::UpgradeOutcome;
+
+use landfall_cluster::Edits;
+use landfall_engine::journal::JournalFile;
+use landfall_engine::plan::Plan;
 
 use super::Operations;
 use super::bundle::TrustedRelease;
@@ -29,9 +36,9 @@ use super::history::History;
 use super::planned::sizes;
 use super::secrets::SecretWish;
 use super::trust::Trust;
-use crate::backups::{BackupSummary, refuse_lacking};
+use crate::backups::refuse_lacking;
 use crate::configuration::{ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
-use crate::findings::{self, AcceptedWarning, Finding, Severity};
+use crate::findings::{self, Finding, Severity};
 use crate::license::{LicensedHost, Licensing};
 use crate::marks::Marks;
 use crate::pins::{KeptRelease, Pins};
@@ -50,9 +57,6 @@ use crate::room::FilesystemPeak;
 use crate::site_secrets::GivenSecrets;
 use crate::steps::action::{Action, LastActions};
 use crate::steps::stage::{check_media, find_media};
-use landfall_cluster::Edits;
-use landfall_engine::journal::JournalFile;
-use landfall_engine::plan::{Operation, Plan};
 
 /// An upgrade or a rollback that is possible. Nothing is changed yet.
 pub struct PreparedUpgrade<'a> {

@@ -1,5 +1,6 @@
 //! Special data folders: existing before, separate disks, unmounted, or without a journal.
 
+use landfall_documents::status::SiteState;
 use landfall_media::mounted::on_tmpfs;
 
 use super::*;

@@ -1,6 +1,7 @@
 //! Data that an uninstall keeps. It is recorded, named, refused and used again, and deleted only if a person names the
 //! site.
 
+use landfall_documents::status::SiteState;
 use landfall_engine::journal::UndoCause;
 
 use super::*;

@@ -28,6 +28,8 @@ use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use landfall_bundle_spec::head::{Identity as ReleaseIdentity, NewDocument, UnsignedHead};
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::{KeyKind, Root, SigningKey};
+use landfall_documents::operation::Operation;
+use landfall_documents::status::SiteState;
 use landfall_error_codes::{CodedError, codes};
 use landfall_media::durable;
 use landfall_media::progress::{Event, Progress, SilentProgress};
@@ -35,20 +37,21 @@ use landfall_media::store::ContentStore;
 use serde_json::json;
 use tempfile::TempDir;
 
+use landfall_engine::journal::record;
+use landfall_engine::plan::{Plan, PlannedStep, StepId, Undo};
+use landfall_host::hosts_entry::HostsEntry;
+use landfall_host::node::NodeIdentity;
+use landfall_host::paths::SitePaths;
+
 use super::*;
 use crate::configuration::{ResolvedValues, SiteConfiguration};
-use crate::operations::{DataWish, ResumeOutcome, SiteState};
+use crate::operations::{DataWish, ResumeOutcome};
 use crate::pins::Event as Recorded;
 use crate::plan::install::InstallPlan;
 use crate::site_secrets::NewSecrets;
 use crate::steps::action::Action;
 use crate::steps::identity::Identity;
 use crate::steps::stage::Stage;
-use landfall_engine::journal::record;
-use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId, Undo};
-use landfall_host::hosts_entry::HostsEntry;
-use landfall_host::node::NodeIdentity;
-use landfall_host::paths::SitePaths;
 
 /// Progress that panics at an event, to simulate a crash of the operation.
 struct Crash<F>(F);

@@ -1,5 +1,7 @@
 //! A site on which a later version of Landfall has begun an operation.
 
+use landfall_documents::status::SiteState;
+
 use super::*;
 
 #[test]

@@ -1,11 +1,12 @@
 //! After a rollback, an older program reads the files of a newer one: every object of a closed journal has an unknown
 //! field.
 
+use landfall_documents::status::SiteState;
 use landfall_engine::journal::record;
 use serde_json::Value;
 
 use super::*;
-use crate::operations::{DataWish, SiteState};
+use crate::operations::DataWish;
 use crate::pins::Entry;
 
 /// Field that the newer program adds.
@@ -186,7 +187,7 @@ fn actions_are_read_without_unknown_fields() {
             kinds.insert(action["action"].as_str().unwrap().to_owned());
             let known: Action = serde_json::from_value(action.clone()).unwrap();
             assert!(extend::<Action>(&mut action) > 0);
-            assert_eq!(landfall_engine::newer::without_unknown::<Action>(action), Some(known));
+            assert_eq!(landfall_documents::newer::without_unknown::<Action>(action), Some(known));
         }
     }
     assert!(kinds.len() > 4, "{kinds:?}");

@@ -1,23 +1,36 @@
-//! The status report and its parts, as they are printed.
+//! The status of a site: output of `landfall status`.
+
+mod cluster;
+mod gpus;
+mod host;
+mod models;
+mod part;
+mod verdict;
 
 use std::path::PathBuf;
 
-use landfall_cluster::ComponentStatus;
-use landfall_engine::journal::{Holder, RecordedError};
-use landfall_engine::plan::Operation;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{
-    AgentStatus, BackupsStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, FirewallStatus, GpusStatus,
-    MemoryStatus, ModelStatus, NodeStatus, ServiceAddresses, Verdict,
-};
-use crate::findings::AcceptedWarning;
+use crate::backups::BackupsStatus;
+use crate::failure::Failure;
 use crate::license::LicenseStatus;
+use crate::newer::known_items;
+use crate::operation::{Holder, Operation};
 use crate::replaced_data::ReplacedData;
+use crate::warning::AcceptedWarning;
+pub use cluster::{ComponentStatus, NodeStatus, RegistryStatus, ServiceAddresses};
+pub use gpus::{GpuHolder, GpuStatus, GpusStatus};
+pub use host::{
+    AgentStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus, FirewallStatus,
+    MemoryStatus,
+};
+pub use models::{ModelFigure, ModelStatus};
+pub use part::Part;
+pub use verdict::Verdict;
 
 /// State of a site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SiteState {
     /// Nothing is installed.
@@ -36,10 +49,14 @@ pub enum SiteState {
     Uninstalling,
     /// An uninstall was interrupted.
     UninstallInterrupted,
+    /// State of a newer version.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 /// Report of the status.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReport {
     /// Verdict of the report.
@@ -56,12 +73,16 @@ pub struct StatusReport {
     /// Agent of the host.
     pub agent: Option<AgentStatus>,
     /// Nodes of the cluster.
+    #[serde(default)]
+    #[schemars(!default)]
     pub nodes: Vec<NodeStatus>,
     /// Status of the cluster's service addresses; null if the cluster was not queried.
     pub service_addresses: Option<ServiceAddresses>,
     /// Status of the host's firewalls for packets of pods; null if nothing is installed.
     pub firewall: Option<FirewallStatus>,
     /// Components of the release.
+    #[serde(default)]
+    #[schemars(!default)]
     pub components: Vec<ComponentStatus>,
     /// Registry of the site.
     pub registry: Option<RegistryStatus>,
@@ -92,7 +113,7 @@ pub struct StatusReport {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced_data: Vec<ReplacedData>,
     /// Warnings that a person accepted before the release was installed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "known_items", skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<AcceptedWarning>,
     /// License of the site; null if there is none and none is needed. It never affects readiness.
     pub license: Option<LicenseStatus>,
@@ -101,11 +122,13 @@ pub struct StatusReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_silence: Option<String>,
     /// Further notes for a person.
+    #[serde(default)]
+    #[schemars(!default)]
     pub notes: Vec<String>,
 }
 
 /// Release on a site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseStatus {
     /// Name of the release.
@@ -115,21 +138,30 @@ pub struct ReleaseStatus {
     /// Counter of the release.
     pub counter: u64,
     /// ID of its bundle.
+    #[serde(default)]
+    #[schemars(!default)]
     pub bundle: String,
     /// Fingerprint of the trusted root document.
+    #[serde(default)]
+    #[schemars(!default)]
     pub root: String,
     /// True if that root is for development only.
+    #[serde(default)]
+    #[schemars(!default)]
     pub development: bool,
     /// Source of its trust.
+    #[serde(default)]
+    #[schemars(!default)]
     pub trust: String,
 }
 
 /// Operation, by its journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationStatus {
     /// Kind of the operation.
-    pub operation: Operation,
+    #[schemars(with = "Operation")]
+    pub operation: String,
     /// Process that runs it now.
     pub running: Option<Holder>,
     /// Sequence number of its last record.
@@ -143,7 +175,7 @@ pub struct OperationStatus {
 }
 
 /// Step, by the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepReport {
     /// Number of the step, from 1.
@@ -155,50 +187,20 @@ pub struct StepReport {
     /// Title of the step.
     pub title: String,
     /// Status of the step.
-    pub status: &'static str,
+    pub status: String,
     /// Latest failure of the step.
-    pub failure: Option<RecordedError>,
+    pub failure: Option<Failure>,
     /// Object that blocked the step because Landfall does not own it.
     pub blocked: Option<String>,
     /// True if a person must remove the obstacle before the step can continue.
+    #[serde(default)]
+    #[schemars(!default)]
     pub stuck: bool,
-}
-
-/// Address of a component within the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceStatus {
-    /// Name of the component.
-    pub component: String,
-    /// Name within the cluster.
-    pub name: String,
-    /// Address within the cluster; null if the name leads to the pods themselves.
-    pub address: Option<String>,
-    /// Port numbers.
-    pub ports: Vec<u64>,
-}
-
-/// Status of the registry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RegistryStatus {
-    /// Address on which it listens.
-    pub address: String,
-    /// True if the registry answers.
-    pub ready: bool,
-    /// Reason why it does not answer.
-    pub reason: Option<String>,
-    /// Number of staged blobs of the release.
-    pub staged_blobs: usize,
-    /// Number of blobs of the release.
-    pub blobs: usize,
-    /// Size of the staged blobs in bytes.
-    pub staged_bytes: u64,
 }
 
 impl StatusReport {
     /// Returns true if everything that should run is ready.
-    pub(super) fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         let is_ready = |component: &ComponentStatus| component.reasons.is_empty() && component.ready == component.total;
         self.state == SiteState::Installed
             && self.agent.as_ref().is_some_and(|agent| agent.ready)
@@ -215,7 +217,7 @@ impl StatusReport {
     }
 
     /// Returns the report of a host without a site, to which all findings are added.
-    pub(super) fn absent(disk: Option<DiskStatus>) -> Self {
+    pub fn absent(disk: Option<DiskStatus>) -> Self {
         Self {
             verdict: Verdict::Absent,
             state: SiteState::Absent,

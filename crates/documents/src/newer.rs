@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
@@ -21,6 +22,18 @@ pub fn known_part<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
         let document = strict.is_data().then(|| serde_json::from_slice(json).ok()).flatten();
         document.and_then(without_unknown).ok_or(strict)
     })
+}
+
+/// Reads a parsed document strictly, or without the fields that `T` does not know at any level. The returned error is
+/// that of the strict reading.
+pub fn known_value<T: DeserializeOwned>(document: &Value) -> serde_json::Result<T> {
+    T::deserialize(document).or_else(|strict| without_unknown(document.clone()).ok_or(strict))
+}
+
+/// Reads a list without items that this version cannot read, such as those with a variant of a newer version.
+pub(crate) fn known_items<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let items = Vec::<Value>::deserialize(deserializer)?;
+    Ok(items.iter().filter_map(|item| known_value(item).ok()).collect())
 }
 
 /// Reads a parsed document without unknown fields; `None` if it does not match `T` even then.
