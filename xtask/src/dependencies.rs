@@ -70,7 +70,7 @@ impl Keeper {
                     copy(&self.build.folder_of(build).join(part), &folder.join(build).join(part), &own)?;
                 }
             }
-            std::fs::write(folder.join(FAMILY), &self.build.family).context("cannot write whose relative the entry is")
+            std::fs::write(folder.join(FAMILY), &self.build.family).context("cannot write the family of the entry")
         })?;
         // Dependencies from the cache need not be copied again.
         self.build.mark(kind).map_err(Error::msg)

@@ -1,6 +1,6 @@
 //! Later releases of the starter, written from its definition and from `tests/releases`. One works, one has a database
 //! that destroys its data and never starts, and one has a canary that fails its proof.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 

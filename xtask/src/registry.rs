@@ -1,6 +1,6 @@
 //! A real registry on loopback: CNCF distribution over a finished tree, read-only, or over a folder to which images can
 //! be pushed.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::fs::File;
 use std::io::Write;

@@ -275,7 +275,7 @@ fn kernel(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     if !facts.has_loop_devices {
         found.push(Finding::of_a_person(
-            "loop devices: /dev/loop-control is not there, and test machines have disks of their own",
+            "loop devices: /dev/loop-control is missing, and test machines have their own disks",
             &["modprobe loop", "in a container: docker run --privileged --volume /dev:/dev …"],
         ));
     }

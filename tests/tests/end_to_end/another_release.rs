@@ -131,7 +131,7 @@ fn refuses_an_unknown_version(engineer: Engineer<'_>, rollback: &[String]) -> Re
     }
     let journals = engineer.machine().run("ls /var/lib/landfall/journal")?.stdout;
     ensure!(!journals.contains("rollback"), "a journal was begun: {journals}");
-    ensure!(schema(engineer)? == "schema_version", "a refused rollback has changed data");
+    ensure!(schema(engineer)? == "schema_version", "a refused rollback changed data");
     expect_release(engineer, "1.1.0")
 }
 
@@ -461,7 +461,7 @@ fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
     ensure!(dry_run["backup"]["version"] == "1.0.0" && dry_run["backup"]["proven"].is_string(), "{dry_run:#}");
     engineer.follow(&restore, &[])?.expect_refusal("rollback without a name", "LF4025", 2)?;
     engineer.follow(&restore, &["--confirm", "another"])?.expect_refusal("rollback", "LF4025", 2)?;
-    ensure!(sql(machine, "SELECT number FROM later")? == "1", "a refused rollback has changed data");
+    ensure!(sql(machine, "SELECT number FROM later")? == "1", "a refused rollback changed data");
     let name = machine.run("hostname")?.stdout;
     let confirmed = ["--confirm", name.trim()];
     let backup = dry_run["backup"]["id"].as_str().context("the backup has no id")?;

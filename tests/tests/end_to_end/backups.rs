@@ -286,7 +286,11 @@ fn backs_up(engineer: Engineer<'_>) -> Result<String> {
     ensure!(status["backups"]["count"] == 1 && status["backups"]["newestProven"].is_string(), "{}", status["backups"]);
     let reminds = |status: &Value| status["notes"].to_string().contains("landfall backup key");
     ensure!(reminds(&status), "the status does not remind of the key: {}", status["notes"]);
-    ensure!(!status["notes"].to_string().contains("LF4634"), "it still notes the killed one: {}", status["notes"]);
+    ensure!(
+        !status["notes"].to_string().contains("LF4634"),
+        "the status still notes the killed backup: {}",
+        status["notes"]
+    );
     let key = engineer.follow(&key, &[])?.report("backup key")?;
     ensure!(key["key"].as_str().is_some_and(|key| key.len() == 64), "the key is {key}");
     ensure!(!reminds(&engineer.status()?), "the status reminds of a key that was printed");

@@ -1,6 +1,6 @@
 //! A delta on a stick with the parts of the next release that a site lacks, by the inventory that the site has carried
 //! out.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
 //! The starter bundle on a stick, built once for all tests of this run, and machines with that stick.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

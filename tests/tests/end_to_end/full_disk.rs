@@ -76,7 +76,7 @@ fn proven_backups(engineer: Engineer<'_>) -> Result<Vec<Value>> {
 fn split(commands: &[String]) -> Result<[Vec<String>; 2]> {
     let Some(again) = commands.iter().rposition(|command| command == "landfall status").filter(|index| *index > 0)
     else {
-        bail!("the page does not look at the status twice: {commands:?}");
+        bail!("the page does not check the status twice: {commands:?}");
     };
     let (look, later) = commands.split_at(again);
     Ok([look.to_vec(), later.to_vec()])

@@ -1,6 +1,6 @@
 //! A host pack on a Debian. Its packages are installed before a release, survive a power cut, and are removed by an
 //! uninstall.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -120,7 +120,7 @@ fn install_while_another_tries(engineer: Engineer<'_>) -> Result<Value> {
             tried.push(("status".to_owned(), engineer.landfall(&["status"])));
         }
     })?;
-    ensure!(tried.len() == 4, "no second operation was tried:\n{}", said.lines.join("\n"));
+    ensure!(tried.len() == 4, "no second operation was attempted:\n{}", said.lines.join("\n"));
     for (verb, outcome) in tried {
         let outcome = outcome?;
         if verb == "status" {

@@ -1,5 +1,5 @@
 //! A later `landfall`: it has a different digest, and writes an additional field into each of its documents.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! Software queries its license: before it starts, while it runs, and while the console is unavailable. It runs
 //! regardless of the answer.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -162,7 +162,7 @@ fn software_runs_with_any_license() -> Result<()> {
     let begun = Instant::now();
     let line = "kubectl --namespace bulletin delete pod --selector app.kubernetes.io/name=bulletin";
     admin_output(&machine, line)?;
-    wait_until("software begins without an answer", INIT_LIMIT + POD_LIMIT, || ready(&machine))?;
+    wait_until("software starts without an answer", INIT_LIMIT + POD_LIMIT, || ready(&machine))?;
     printer::note(format!(
         "a pod is ready {:.0} s after it was made, without an answer",
         begun.elapsed().as_secs_f64()
@@ -195,13 +195,17 @@ fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     expect_standing(engineer, "acme-1", "revoked", false)?;
     carry_in(engineer, ENDED_LICENSE)?;
     expect_standing(engineer, "acme-2", "ended", false)?;
-    wait_until("software that runs learns of the end", RENEWAL_LIMIT, || {
+    wait_until("running software learns of the end", RENEWAL_LIMIT, || {
         Ok((report(machine)?["granted"] == false).then_some(()))
     })?;
     admin_output(machine, "kubectl --namespace bulletin delete pod bulletin-0")?;
     wait_until("software begins after the end", INIT_LIMIT + POD_LIMIT, || ready(machine))?;
-    engineer.wait_ready("a pod that began after the end")?;
-    ensure!(report(machine)?["granted"] == false, "a pod that began after the end: {:#}", report(machine)?);
+    engineer.wait_ready("a pod that started after the end of the license")?;
+    ensure!(
+        report(machine)?["granted"] == false,
+        "a pod that started after the end of the license: {:#}",
+        report(machine)?
+    );
 
     engineer.landfall(&["backup", "run"])?.report("backup run after the end")?;
     let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;

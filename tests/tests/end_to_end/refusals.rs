@@ -1,5 +1,5 @@
 //! Refusals on a machine, each with its own error code and exit code, and without any change.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The root of the tests' vendor. Every role has three keys of its own, two of which sign. It was rotated a hundred
 //! times before anything was built, and a site that was given the fingerprint of document 1 processes all documents.
 //! Later releases include newer documents, and one of their keys is also newer.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

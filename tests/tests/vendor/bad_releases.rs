@@ -1,5 +1,5 @@
 //! Releases that are refused with exit code 2, an error code of their own, and the file and field in the message.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

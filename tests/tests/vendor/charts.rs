@@ -1,6 +1,6 @@
 //! Helm charts, processed by the program with the real Helm. Charts of typical kinds, from folders and from a
 //! repository of charts, become one release. A snapshot shows the result of each.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,5 @@
 //! The command line, as used by people and by scripts.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};

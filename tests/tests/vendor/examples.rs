@@ -1,6 +1,6 @@
 //! The examples of this repository, locked and built by the program from the assembled parts. A reader's copy of them
 //! works.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
 //! The size for `--part-size fat32`: the limit of a stick as formatted by its manufacturer, tested with mtools.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::fs::File;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! Interrupted pulls, after the registry or the program was killed, continue inside the blob.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeMap;
 use std::fs::File;

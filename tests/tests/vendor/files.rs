@@ -1,5 +1,5 @@
 //! An artifact that upstream publishes as files: locked, downloaded and packed, from a file server on loopback.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::process::Command;

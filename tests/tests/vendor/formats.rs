@@ -1,5 +1,5 @@
 //! Third-party tools read a bundle as the formats that it claims to be.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

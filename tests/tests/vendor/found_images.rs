@@ -1,7 +1,7 @@
 //! A release with a chart, a known custom resource and a custom resource of its own kind, and a lock without images.
 //! `lock` and `build` alone turn it into a bundle, from a real registry and with the real Helm. A field that only
 //! resembles an image is reported, until the release declares it.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! Malicious or broken upstreams, used through the program. Each fault has its own code, and leaves nothing in the
 //! content store or the lock. A chart with a look-up is in `charts.rs`; a model whose archives differ from its
 //! statements is in `model_archives.rs`.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! A bundle from manifests and a chart, as a new vendor would make it: `init`, fill in, `lock`, `build`. The examples
 //! of this repository are such manifests.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 

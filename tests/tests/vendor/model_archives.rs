@@ -1,6 +1,6 @@
 //! The starter's model as packed by `ModelPack`: archives as layers, one of them compressed, pushed to a real registry,
 //! and unpacked by `build`. A model whose configuration contradicts them is refused.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

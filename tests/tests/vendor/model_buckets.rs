@@ -1,6 +1,6 @@
 //! The starter's model from a bucket of a real S3 server, through the program. It is locked by its list, read once, and
 //! resumed with Range requests. The keys that sign requests appear in no written file.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

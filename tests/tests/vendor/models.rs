@@ -1,6 +1,6 @@
 //! The starter's model from a gated repository on a hub, through the program. It is locked by its branch, and
 //! downloaded by its commit, with a broken connection in between.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,7 +1,7 @@
 //! A bundle of a later format. It requires a feature that no Landfall knows, its head has unknown fields and files, and
 //! its root names keys of unknown kinds. Only `install` hands over to the program in the bundle, and only once the
 //! bundle is trusted.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::fs::File;
 use std::io::Write;

@@ -1,6 +1,6 @@
 //! Ollama itself at both ends. It writes a store, which becomes an artifact of a bundle byte for byte. It also reads
 //! the store that a site creates from the artifact, mounted read-only as in a pod.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeMap;
 use std::fs::File;

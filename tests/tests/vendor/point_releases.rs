@@ -1,6 +1,6 @@
 //! Two bundles with images of two states of a Debian release. Their difference lists exactly the changed packages, as
 //! reported by dpkg for the images' root filesystems, and by the archive's own lists.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

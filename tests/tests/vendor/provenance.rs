@@ -1,6 +1,6 @@
 //! The provenance of a bundle: the statement next to it, verified by cosign, which does not know Landfall, and by
 //! `landfall`.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! A root whose roles have separate keys, two of three of which must sign. `landfall trust` rotates it a hundred times.
 //! `landfall verify` and `landfall license inspect` process the chain from the document that a site pinned first.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! Images that the real cosign has signed in a real registry. The tests cover the signatures that the lock accepts, and
 //! those that go into the bundle for a site.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

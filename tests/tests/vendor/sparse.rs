@@ -1,5 +1,5 @@
 //! A bundle with a sparse blob of 9 GiB, as large as a model's weights, which is created instantly.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

@@ -1,5 +1,5 @@
 //! A key ceremony of three people, each with another kind of signer: `landfall` itself, cosign, and a hardware token.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

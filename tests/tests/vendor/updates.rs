@@ -1,6 +1,6 @@
 //! Entries of a lock that are updated by name, from a file server on loopback. There is no registry, so no other entry
 //! can be requested.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::process::Command;
 

@@ -325,7 +325,7 @@ fn planned_bytes(plan: &Value) -> Result<u64> {
     };
     let parts = peak["parts"].as_array().context("a peak has no parts")?;
     let (free, taken): (Vec<&Value>, Vec<&Value>) = parts.iter().partition(|part| part["purpose"] == STAYS_FREE);
-    ensure!(free.len() == 1, "a peak does not say once what stays free: {peak}");
+    ensure!(free.len() == 1, "a peak does not state exactly once what stays free: {peak}");
     Ok(taken.into_iter().filter_map(|part| part["bytes"].as_u64()).sum())
 }
 

@@ -4,7 +4,7 @@
 //! appears completely or not at all: it is built in a sibling, synced, and renamed. A lock per entry keeps two
 //! processes from building the same entry twice. The modification time of an entry's folder is that of its last use, by
 //! which old entries are removed ([`prune`]).
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 //! `cargo xtask documents`: generates documents from code. Part `lint` compares them with the code's current output.
-#![expect(clippy::disallowed_methods, reason = "documents of the tree, which are made again when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "documents of the tree, regenerated when lost")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 //! Builds the programs of the node pack from small Go modules, which pin upstream's code by version and hash.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,5 @@
 //! A model and a set of wheels, both from Python packages pinned by hash, as OCI artifacts.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

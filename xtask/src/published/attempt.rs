@@ -1,5 +1,5 @@
 //! An attempt to build a bundle from one chart by following all error messages.
-#![expect(clippy::disallowed_methods, reason = "files of an experiment, which end with it")]
+#![expect(clippy::disallowed_methods, reason = "files of an experiment, removed with it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

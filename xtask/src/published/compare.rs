@@ -4,7 +4,7 @@
 //! Landfall's documented changes count as equal: images with digests, namespaces, names of Jobs, annotations of hooks,
 //! Secrets, and omissions.
 
-#![expect(clippy::disallowed_methods, reason = "files of an experiment, which end with it")]
+#![expect(clippy::disallowed_methods, reason = "files of an experiment, removed with it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

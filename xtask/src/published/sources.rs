@@ -1,6 +1,6 @@
 //! Charts and kustomizations from their projects' repositories, which are bare Git clones in one folder.
 
-#![expect(clippy::disallowed_methods, reason = "files of an experiment, which end with it")]
+#![expect(clippy::disallowed_methods, reason = "files of an experiment, removed with it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};

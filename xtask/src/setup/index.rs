@@ -1,6 +1,6 @@
 //! The current contents of a suite in the Debian archive, and the versions of its packages. A point release changes the
 //! contents, and thereby the keys of all root filesystems.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::path::Path;
 use std::process::Command;

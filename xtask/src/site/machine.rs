@@ -1,5 +1,5 @@
 //! A test machine: its disk, its namespaces, its power.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::fs::File;
 use std::net::Ipv4Addr;

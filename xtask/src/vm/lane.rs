@@ -1,5 +1,5 @@
 //! The shared parts of all scenarios: the hardware, the bundle, and the disks from which they branch.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::cell::OnceCell;
 use std::fs::File;

@@ -1,5 +1,5 @@
 //! A stick as sold in a shop: FAT32 in an image file, which needs no driver on this host.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

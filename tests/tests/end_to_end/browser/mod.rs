@@ -2,7 +2,7 @@
 //! user, imports a license, changes a setting, and restores data. Then the customer upgrades while the console is
 //! killed repeatedly, and rolls back through a power cut. The customer also reads why another upgrade was undone, and
 //! sees when the API server, the agent or the host's API is down.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 mod killer;
 mod silence;

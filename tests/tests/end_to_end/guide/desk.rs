@@ -1,6 +1,6 @@
 //! The vendor's environment: a folder in which the guide is followed, with the vendor's programs, store and home folder
 //! next to it.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

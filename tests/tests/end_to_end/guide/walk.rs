@@ -1,5 +1,5 @@
 //! Follows a chapter of the handbook like a reader: writes its files, edits them as described, and runs its commands.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::path::Path;
 use std::process::Command;
@@ -90,12 +90,15 @@ impl Step {
             Self::Below { line, path, text } => {
                 let found = read(path)?;
                 let whole = format!("\n{line}\n");
-                ensure!(found.matches(&whole).count() == 1, "{path} has the line `{line}` not once:\n{found}");
+                ensure!(
+                    found.matches(&whole).count() == 1,
+                    "{path} does not have the line `{line}` exactly once:\n{found}"
+                );
                 write(path, found.replace(&whole, &format!("{whole}{text}")))
             }
             Self::Replace { from, to, path } => {
                 let found = read(path)?;
-                ensure!(found.matches(from).count() == 1, "{path} has `{from}` not once:\n{found}");
+                ensure!(found.matches(from).count() == 1, "{path} does not have `{from}` exactly once:\n{found}");
                 write(path, found.replace(from, to))
             }
             Self::Run(line) => {

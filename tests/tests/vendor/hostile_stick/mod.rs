@@ -1,7 +1,7 @@
 //! A stick that tries to write to its reader's terminal. Escape codes, control characters and very long names are in
 //! every string and field name on it, whether or not its vendor signed them. No verb that reads the stick changes
 //! anything but the given store.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -140,7 +140,7 @@ fn escapes_are_harmless(share: Share) -> Result<()> {
     })?;
     printer::note(format!("{places} kinds of strings, {} of them shown in harmless form", seen.len()));
     ensure!(seen.len() >= SEEN_AT_LEAST, "too few strings were ever shown: {seen:?}");
-    ensure!(listing(&host)? == before, "a verb that only looks has changed the host");
+    ensure!(listing(&host)? == before, "a read-only command changed the host");
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 //! Heads with one hostile text, and the verbs that read them.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests, removed with them")]
 
 use std::collections::BTreeSet;
 use std::io::Read;

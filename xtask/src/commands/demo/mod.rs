@@ -1,5 +1,5 @@
 //! `cargo xtask demo`: from real software to a running site without network access.
-#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of the tests' tools, recreated when lost")]
 
 mod upgrade;
 

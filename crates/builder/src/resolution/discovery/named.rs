@@ -111,7 +111,7 @@ impl NamedImages {
         if let (Some(one), Some(other)) = (known.reference.digest, reference.digest)
             && one != other
         {
-            let what = format!("{place}`{reference}` is named with {one}, too: an entry has one digest");
+            let what = format!("{place}`{reference}` is also named with {one}: an entry has one digest");
             self.unlist(user, what);
             return;
         }

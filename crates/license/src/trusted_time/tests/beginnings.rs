@@ -168,7 +168,7 @@ impl Site {
     fn judge(&self, seen: &mut EventCounts) {
         let (now, least, truth) = (self.time.now(), self.time.least(), self.now_in_truth());
         assert!(least == first_issue() + seconds(self.floor) && least <= now, "all that ran is counted");
-        assert!(least <= truth, "what is certain has passed, or no person could confirm the right date");
+        assert!(least <= truth, "the certain time has passed, or nobody could confirm the right date");
         assert!(now <= self.most(), "{now} is later than {}", self.most());
         let (found, right) = (self.standing(now), self.standing(truth));
         assert!(shortfalls(&[], truth, Some((self.license, &found))).is_empty(), "what needs no license goes on");

@@ -1,5 +1,5 @@
 //! A machine that lacks things, made of links to files of this machine.
-#![expect(clippy::disallowed_methods, reason = "files of a test, which are recreated when they are lost")]
+#![expect(clippy::disallowed_methods, reason = "files of a test, recreated when lost")]
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

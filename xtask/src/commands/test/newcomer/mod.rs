@@ -56,7 +56,7 @@ fn everything_that_is_missing_is_named(bare: &Bare) -> Result<()> {
     let whole = bare.xtask(&["preflight", "test"], |_| ())?;
     let whole = String::from_utf8_lossy(&whole.stderr).into_owned();
     // This machine always lacks the target, whose report shows that the check ran.
-    expect_words(&whole, TARGET, "a machine without the target alone")?;
+    expect_words(&whole, TARGET, "a machine that lacks only the target")?;
     for lack in LACKS {
         let text = refusal(&bare.xtask(&["preflight", "test"], lack.take)?, lack.name)?;
         for words in lack.words {
