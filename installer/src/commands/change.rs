@@ -245,7 +245,7 @@ fn to_problem(error: impl Into<Failure>) -> Problem {
         status: 422,
         title: shown::line(failure.what()),
         detail,
-        code: Some(failure.code().id.to_owned()),
+        code: Some(failure.code().into()),
         hint: Some(shown::line(failure.next_step())),
     }
 }

@@ -13,7 +13,7 @@ use landfall_error_codes::{CodedError, cases, codes};
 use landfall_lifecycle::operations::Operations;
 use landfall_lifecycle::removable::{Shelf, medium_id};
 use landfall_lifecycle::uploads::UploadSlot;
-use landfall_peer::{Change, DataFate, KeptSecret, Medium, PlanPage, Problem, Refusal, Requester, SecretWish};
+use landfall_peer::{Change, DataFate, KeptSecret, Medium, PlanPage, Problem, Refusal, Requester, SecretRequest};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -184,8 +184,8 @@ impl Changes {
     }
 
     /// Keeps the value of a secret for a change.
-    pub(super) fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
-        self.vault.keep(wish)
+    pub(super) fn keep_secret(&self, request: SecretRequest) -> Result<KeptSecret, Problem> {
+        self.vault.keep(request)
     }
 
     /// The digest that a person approves. For a change with secrets, it also covers the values.
@@ -388,7 +388,7 @@ mod tests {
     }
 
     fn code(refusal: Refusal) -> String {
-        refusal.problem.code.unwrap()
+        refusal.problem.code.unwrap().to_string()
     }
 
     #[test]

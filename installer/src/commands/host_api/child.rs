@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use landfall_documents::failure::FailureCode;
 use landfall_documents::history::AskedBy;
 use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, codes};
@@ -30,7 +31,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PrintedError {
-    code: String,
+    code: FailureCode,
     exit_code: u8,
     what: String,
     #[serde(default)]
@@ -44,12 +45,12 @@ struct PrintedError {
 /// Creates a problem from the host's side of the API.
 pub(super) fn refusal(status: u16, code: Code, title: impl Into<String>) -> Refusal {
     let hint = Some(code.fix.to_owned());
-    Problem { status, title: title.into(), detail: None, code: Some(code.id.to_owned()), hint }.into()
+    Problem { status, title: title.into(), detail: None, code: Some(code.into()), hint }.into()
 }
 
 /// Creates a refusal with a case of an error code.
 pub(super) fn refusal_in(status: u16, case: Case, title: impl Into<String>) -> Refusal {
-    let (code, hint) = (Some(case.code().id.to_owned()), Some(case.next.to_owned()));
+    let (code, hint) = (Some(case.code().into()), Some(case.next.to_owned()));
     Problem { status, title: title.into(), detail: None, code, hint }.into()
 }
 
@@ -196,7 +197,7 @@ fn printed_error(stderr: &[u8]) -> Option<PrintedError> {
 
 fn into(error: PrintedError) -> Refusal {
     let PrintedError { code, exit_code, what, causes, blockers, next } = error;
-    let is_busy = [codes::SITE_BUSY, codes::CHANGE_OPEN].iter().any(|busy| busy.id == code);
+    let is_busy = [codes::SITE_BUSY, codes::CHANGE_OPEN].iter().any(|busy| code == *busy);
     let status = match exit_code {
         _ if is_busy => 409,
         2 | 3 => 422,
@@ -248,12 +249,12 @@ mod tests {
         let Problem { status, title, detail, code, hint } = *refusal.problem;
         assert_eq!((status, title.as_str(), detail.as_deref()), (503, "not ready", Some("one: two")));
         assert_eq!((code.as_deref(), hint.as_deref()), (Some("LF3020"), Some("do it")));
-        assert_eq!(refusal.blockers[0].code, "LF3008");
+        assert_eq!(&*refusal.blockers[0].code, "LF3008");
     }
 
     #[test]
     fn unusable_answers_are_errors() {
-        let code = |script: &str, limit| say(script, limit).unwrap_err().problem.code.unwrap();
+        let code = |script: &str, limit| say(script, limit).unwrap_err().problem.code.unwrap().to_string();
         assert_eq!(code("exit 1", LIMIT), "LF4808");
         assert_eq!(code("echo nonsense", LIMIT), "LF4808");
         let begun = Instant::now();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_lifecycle::site_secrets::SentSecret;
-use landfall_peer::{KeptSecret, Problem, Refusal, SECRET_BYTES, SECRET_LIFE, SecretWish};
+use landfall_peer::{KeptSecret, Problem, Refusal, SECRET_BYTES, SECRET_LIFE, SecretRequest};
 use serde::Serialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -70,8 +70,8 @@ fn push<T>(list: &mut VecDeque<T>, item: T) {
 
 impl Vault {
     /// Keeps a value.
-    pub(super) fn keep(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
-        let (name, value) = (wish.name, Zeroizing::new(wish.value));
+    pub(super) fn keep(&self, request: SecretRequest) -> Result<KeptSecret, Problem> {
+        let (name, value) = (request.name, Zeroizing::new(request.value));
         if value.is_empty() || value.len() > SECRET_BYTES {
             let what = format!("a value of a secret has 1 to {SECRET_BYTES} bytes here");
             return Err(*refusal(422, codes::SITE_SECRET_UNFIT, what).problem);
@@ -149,9 +149,9 @@ mod tests {
 
     const VALUE: &str = "canary-of-a-vault";
 
-    fn wish(name: &str, value: &str) -> SecretWish {
+    fn wish(name: &str, value: &str) -> SecretRequest {
         let [by, correlation, name, value] = ["ada", "c", name, value].map(str::to_owned);
-        SecretWish { by, correlation, name, value }
+        SecretRequest { by, correlation, name, value }
     }
 
     fn secret_ids(name: &str, id: &str) -> BTreeMap<String, String> {
@@ -162,7 +162,7 @@ mod tests {
         let settings = vault.settings(&BTreeMap::new(), secrets, None);
         settings
             .map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
-            .map_err(|refusal| refusal.problem.code.unwrap())
+            .map_err(|refusal| refusal.problem.code.unwrap().to_string())
     }
 
     #[test]
