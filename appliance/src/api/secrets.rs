@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request, State};
 use landfall_documents::settings::{SecretSetting, SiteSettings};
-use landfall_peer::{KeptSecret, SECRET_BYTES, SecretWish};
+use landfall_peer::{KeptSecret, SECRET_BYTES, SecretRequest};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -93,8 +93,8 @@ pub async fn give_secret(context: &Context, caller: &Caller, name: &str, value: 
     }
     let author = caller.author();
     let (by, correlation) = (host_name_of(&author), author.correlation.clone());
-    let wish = SecretWish { by, correlation, name: name.to_owned(), value };
-    let kept = context.site.keep_secret(&wish).await;
+    let request = SecretRequest { by, correlation, name: name.to_owned(), value };
+    let kept = context.site.keep_secret(&request).await;
     note_outcome(context, &author, ("secret.give", name), &kept).await?;
     Ok(kept?)
 }

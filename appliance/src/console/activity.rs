@@ -118,7 +118,7 @@ fn account(account: &Account) -> String {
 /// Returns why it was undone, and why a step failed.
 fn reasons(past: &PastOperation) -> Vec<String> {
     let cause = past.undone_because.as_ref().map(|cause| format!("Undone because {cause}."));
-    let failure = past.failure.as_ref().map(|failure| format!("{} ({})", failure.what, failure.code));
+    let failure = past.failure.as_ref().map(|failure| format!("{} ({})", failure.failure.what, failure.failure.code));
     cause.into_iter().chain(failure).collect()
 }
 

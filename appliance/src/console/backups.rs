@@ -273,7 +273,7 @@ mod tests {
     use axum::http::StatusCode;
 
     use super::*;
-    use crate::host::Wish;
+    use crate::host::ChangeRequest;
     use crate::host::fake::sample;
     use crate::people::Scope;
     use crate::testing::{Site, words_of};
@@ -356,8 +356,8 @@ mod tests {
         assert!(site.host.wishes.lock().unwrap().is_empty(), "none of these reached the host");
         let asked = olga.post("/backups/schedule", &[("time", "03:15")]).await;
         assert!(asked.header("location").starts_with("/settings?request="), "{}", asked.header("location"));
-        let wishes = site.host.wishes.lock().unwrap().clone();
-        let [Wish::Plan(plan)] = wishes.as_slice() else { panic!("{wishes:?}") };
+        let requests = site.host.wishes.lock().unwrap().clone();
+        let [ChangeRequest::Plan(plan)] = requests.as_slice() else { panic!("{requests:?}") };
         let (values, secrets) = (BTreeMap::new(), BTreeMap::new());
         assert_eq!(plan.change, Change::Configure { values, secrets, backup_time: Some("03:15".to_owned()) });
         let own = serde_json::json!([{ "setting": "backups.time", "from": null, "to": "03:15" }]);

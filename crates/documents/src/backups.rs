@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::failure::FailureCode;
+
 /// Number of characters of an ID that a person reads and types.
 const SHORT_ID: usize = 8;
 
@@ -69,7 +71,7 @@ pub struct BackupTry {
 #[serde(rename_all = "camelCase")]
 pub struct BackupFailure {
     /// Error code in the registry.
-    pub code: String,
+    pub code: FailureCode,
     /// Failure and its cause.
     pub what: String,
 }

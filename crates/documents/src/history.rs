@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::OperationFailure;
+use crate::failure::StepFailure;
 
 /// Prefix of the console's names for programs with an API key: `key:ID of USER`. No user's name contains a colon.
 const KEY_PREFIX: &str = "key:";
@@ -49,7 +49,7 @@ pub struct PastOperation {
     /// Reason for its undo, if it was undone.
     pub undone_because: Option<String>,
     /// Failure of a step, if one failed.
-    pub failure: Option<OperationFailure>,
+    pub failure: Option<StepFailure>,
     /// Account that requested it, if it is known.
     pub asked: Option<AskedBy>,
 }

@@ -14,3 +14,6 @@ pub mod replaced_data;
 pub mod settings;
 pub mod status;
 pub mod warning;
+
+#[cfg(test)]
+mod schema_tests;

@@ -41,6 +41,7 @@ mod prove;
 mod provenance;
 mod releases;
 mod replaced_data;
+mod resolved_change;
 mod restore;
 mod resume;
 mod sbom;

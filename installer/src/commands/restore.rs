@@ -72,7 +72,7 @@ impl<'a> RestoreDryRun<'a> {
 }
 
 /// Converts the arguments to a request.
-pub(super) fn request_of(selection: &RestoreSelection) -> RestoreRequest {
+fn request_of(selection: &RestoreSelection) -> RestoreRequest {
     let RestoreSelection { backup, at, components } = selection;
     RestoreRequest { backup: backup.clone(), at: *at, components: components.clone() }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::form::{Form, changed_values};
 use crate::host::fake::{PLAN, sample_of};
-use crate::host::{Change, Wish};
+use crate::host::{Change, ChangeRequest};
 use crate::people::Scope;
 use crate::refusal::Refusal;
 use crate::testing::{Reply, Site, Visitor, hidden_field, until, words_of};
@@ -19,9 +19,9 @@ async fn plan_page(visitor: &Visitor, fields: &[(&str, &str)]) -> Reply {
 
 /// Returns the first plan that was requested.
 fn requested_change(site: &Site) -> Change {
-    let wishes = site.host.wishes.lock().unwrap().clone();
-    let Some(Wish::Plan(wish)) = wishes.first() else { panic!("{wishes:?}") };
-    wish.change.clone()
+    let requests = site.host.wishes.lock().unwrap().clone();
+    let Some(ChangeRequest::Plan(request)) = requests.first() else { panic!("{requests:?}") };
+    request.change.clone()
 }
 
 fn configure(values: &Value) -> Change {
@@ -171,9 +171,9 @@ async fn a_change_is_approved_by_the_sites_name_and_begun_once() {
     let begun = approve(&root, "node-1").await;
     assert_eq!(begun.header("location"), format!("/settings?request={request}"));
     assert_eq!(approve(&root, "node-1").await.header("location"), begun.header("location"), "sent twice, begun once");
-    let wishes = site.host.wishes.lock().unwrap().clone();
-    let begun: Vec<_> = wishes.iter().filter(|wish| matches!(wish, Wish::Configure(_))).collect();
-    let [Wish::Configure(wish)] = begun[..] else { panic!("{begun:?}") };
+    let requests = site.host.wishes.lock().unwrap().clone();
+    let begun: Vec<_> = requests.iter().filter(|wish| matches!(wish, ChangeRequest::Configure(_))).collect();
+    let [ChangeRequest::Configure(wish)] = begun[..] else { panic!("{begun:?}") };
     assert_eq!((wish.plan.as_str(), wish.asking.by.as_str()), (PLAN, "root"));
     let followed = root.get(&format!("/settings?request={request}")).await.body;
     assert!(!followed.contains("set:postgres.memory"), "what was asked for comes first");

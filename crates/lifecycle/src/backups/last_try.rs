@@ -80,8 +80,7 @@ pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
 
 fn write(file: &Path, outcome: Result<(), &(impl CodedError + 'static)>, now: Timestamp) -> Result<(), StepError> {
     let at = format!("{now:.0}");
-    let failure =
-        outcome.err().map(|error| BackupFailure { code: error.code().id.to_owned(), what: with_causes(error) });
+    let failure = outcome.err().map(|error| BackupFailure { code: error.code().into(), what: with_causes(error) });
     let succeeded = match failure {
         None => Some(at.clone()),
         Some(_) => stored(file).and_then(|earlier| earlier.succeeded),
@@ -126,7 +125,7 @@ pub(crate) fn notes(last: Option<&BackupTry>, proven: Option<&str>, now: Timesta
 /// Returns a note about an interrupted drill, because no command has reported its outcome.
 pub(crate) fn interrupted_drill(last: &BackupTry) -> Option<String> {
     let BackupFailure { code, what } = last.failure.as_ref()?;
-    let is_interrupted = code == codes::BACKUP_INTERRUPTED.id;
+    let is_interrupted = *code == codes::BACKUP_INTERRUPTED;
     is_interrupted
         .then(|| format!("the latest drill failed at {}: {what} [{code}]; `landfall drill` tries again", last.at))
 }
@@ -145,7 +144,7 @@ mod tests {
         let busy = StepError::new(codes::SITE_BUSY, "an upgrade runs");
         note_refusal(&paths, &busy, at("2026-11-20T09:00:00Z")).unwrap();
         let refused = read_refusal(&paths).unwrap();
-        assert_eq!((refused.at.as_str(), refused.failure.unwrap().code.as_str()), ("2026-11-20T09:00:00Z", "LF4006"));
+        assert_eq!((refused.at.as_str(), refused.failure.unwrap().code.as_ref()), ("2026-11-20T09:00:00Z", "LF4006"));
         assert_eq!(read_backup(&paths).unwrap().failure, None, "the latest try succeeded");
         note_backup(&paths, Err(&busy), at("2026-11-20T10:00:00Z")).unwrap();
         assert_eq!(read_refusal(&paths), None);
@@ -158,7 +157,7 @@ mod tests {
     fn interrupted_drill_is_noted() {
         let failed = |code: &str, what: &str| BackupTry {
             at: "2026-11-20T09:00:00Z".to_owned(),
-            failure: Some(BackupFailure { code: code.to_owned(), what: what.to_owned() }),
+            failure: Some(BackupFailure { code: code.into(), what: what.to_owned() }),
             succeeded: None,
             mended: false,
         };

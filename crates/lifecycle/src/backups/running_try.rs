@@ -93,7 +93,7 @@ fn interrupted_by(paths: &SitePaths, tried: TryKind, commands: &dyn CommandRunne
         "its process was killed"
     };
     let what = format!("it began then and did not end, because {why}");
-    let failure = BackupFailure { code: codes::BACKUP_INTERRUPTED.id.to_owned(), what };
+    let failure = BackupFailure { code: codes::BACKUP_INTERRUPTED.into(), what };
     Some(BackupTry { at: record.at, failure: Some(failure), succeeded: None, mended: false })
 }
 
@@ -199,7 +199,7 @@ mod tests {
         drop(lock);
         let found = last_try::read_backup(&paths).unwrap();
         assert_eq!((found.at.as_str(), found.succeeded.as_deref()), (NOW, Some("2026-11-19T02:00:00Z")));
-        assert_eq!(found.failure.as_ref().unwrap().code, codes::BACKUP_INTERRUPTED.id);
+        assert_eq!(found.failure.as_ref().unwrap().code, codes::BACKUP_INTERRUPTED);
         assert_eq!(what(Some(found)).unwrap(), "it began then and did not end, because its process was killed");
         assert_eq!(last_try::read_drill(&paths), None, "it was no drill");
         set_boot(&paths, "second");

@@ -14,7 +14,7 @@ use super::backup::refuse_without_rules;
 use super::backup_times::next_of;
 use super::configure::PreparedConfigure;
 use super::error::Result;
-use super::secrets::SecretWish;
+use super::secrets::SecretInput;
 use super::status::backups_status;
 use crate::backups::has_logs;
 
@@ -98,7 +98,7 @@ impl Operations {
     }
 
     fn at_backup_time(&self, time: &str) -> Result<PreparedConfigure<'_>> {
-        self.prepare_settings(Edits::Refuse, SecretWish::none(), |present, _| Ok(present.with_backup_time(time)?))
+        self.prepare_settings(Edits::Refuse, SecretInput::none(), |present, _| Ok(present.with_backup_time(time)?))
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
         let busy = StepError::new(codes::SITE_BUSY, "an upgrade runs");
         last_try::note_refusal(&fixture.operations.paths, &busy, "2026-11-26T09:00:00Z".parse().unwrap()).unwrap();
         let refused = fixture.operations.schedule_by(&Systemd).unwrap().last_refusal.unwrap();
-        assert_eq!(refused.failure.unwrap().code, codes::SITE_BUSY.id);
+        assert_eq!(refused.failure.unwrap().code, codes::SITE_BUSY);
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
             .unwrap();
         let backups = fixture.operations.schedule_by(&Systemd).unwrap().backups.unwrap();
         let failure = backups.last_drill.and_then(|last| last.failure).unwrap();
-        assert_eq!(failure.code, codes::BACKUP_INTERRUPTED.id);
+        assert_eq!(failure.code, codes::BACKUP_INTERRUPTED);
     }
 
     #[test]

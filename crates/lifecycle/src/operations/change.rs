@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::configure::ConfigureOutcome;
-use super::error::{FailedStep, OperationError, Result};
+use super::error::{OperationError, Result};
 use super::restore::RestoreOutcome;
 use super::running::RunningOperation;
 use super::upgrade::UpgradeOutcome;
@@ -68,7 +68,7 @@ impl ChangeOutcome {
                 Err(OperationError::ChangeUndone {
                     release: format!("{} {}", stays.0, stays.1),
                     replaced: undoing.replaced,
-                    source: undoing.failure.map(|error| Box::new(FailedStep::from(error))),
+                    source: undoing.failure.map(|error| Box::new(error)),
                 })
             }
             (End::Committed, Operation::Upgrade) => Ok(Self::Upgrade(UpgradeOutcome::of(pins, plan))),

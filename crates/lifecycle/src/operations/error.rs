@@ -133,7 +133,7 @@ pub enum OperationError {
         /// The release.
         release: String,
         /// Underlying error.
-        source: Box<FailedStep>,
+        source: Box<Failure>,
     },
     /// A change was undone automatically.
     #[error("the change was undone: {} is as it was before{}", .release, replaced_data_text(.replaced))]
@@ -143,7 +143,7 @@ pub enum OperationError {
         /// Data that the undo replaced in changed volumes, and kept beside them.
         replaced: Vec<ReplacedData>,
         /// Underlying error.
-        source: Option<Box<FailedStep>>,
+        source: Option<Box<Failure>>,
     },
     /// An uninstall cannot keep data that an open change has moved.
     #[error("an open change has moved data that is to be kept: {}", .folders.join(", "))]
@@ -370,24 +370,6 @@ pub enum OperationError {
         /// Underlying error.
         source: serde_json::Error,
     },
-}
-
-/// The recorded error of a step.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} [{code}]{}{}", if causes.is_empty() { "" } else { ": " }, causes.join(": "))]
-pub struct FailedStep {
-    /// Its code.
-    pub code: String,
-    /// Description of the failure.
-    pub what: String,
-    /// Causes, outermost first.
-    pub causes: Vec<String>,
-}
-
-impl From<Failure> for FailedStep {
-    fn from(Failure { code, what, causes, .. }: Failure) -> Self {
-        Self { code, what, causes }
-    }
 }
 
 /// Lists the data that an undo kept, for the end of a message.

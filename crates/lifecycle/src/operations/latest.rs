@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use landfall_documents::failure::{Failure, OperationFailure};
+use landfall_documents::failure::{Failure, StepFailure};
 use landfall_documents::history::Account;
 use landfall_documents::operation::Operation;
 use landfall_engine::journal::{Phase, StepState, UndoCause};
@@ -85,13 +85,13 @@ pub(super) fn cause_text(cause: &UndoCause) -> String {
 }
 
 /// Returns the decisive failure: a step that could not be undone, otherwise the first failed step.
-pub(super) fn failure_of(steps: &[Arc<StepState>], titles: &[String]) -> Option<OperationFailure> {
+pub(super) fn failure_of(steps: &[Arc<StepState>], titles: &[String]) -> Option<StepFailure> {
     let first = |failure: fn(&StepState) -> Option<&Failure>| {
         steps.iter().enumerate().find_map(|(index, step)| Some((index, failure(step)?)))
     };
     let found = first(|step| step.undo_failure.as_ref()).or_else(|| first(|step| step.failure.as_ref()));
-    let (index, Failure { code, what, causes, hint }) = found.map(|(index, error)| (index, error.clone()))?;
-    Some(OperationFailure { step: titles.get(index).cloned().unwrap_or_default(), code, what, causes, hint })
+    let (index, failure) = found?;
+    Some(StepFailure { step: titles.get(index).cloned().unwrap_or_default(), failure: failure.clone() })
 }
 
 #[cfg(test)]
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn failed_undo_outranks_first_failure() {
         let error = |what: &str| Failure {
-            code: "LF4015".to_owned(),
+            code: "LF4015".into(),
             what: what.to_owned(),
             causes: Vec::new(),
             hint: "look".to_owned(),
@@ -111,7 +111,8 @@ mod tests {
         let failed = Arc::new(StepState { failure: Some(error("one")), ..StepState::default() });
         let not_undone = Arc::new(StepState { undo_failure: Some(error("two")), ..StepState::default() });
         let titles = ["a".to_owned(), "b".to_owned()];
-        let found = |steps: &[Arc<StepState>]| failure_of(steps, &titles).map(|failure| (failure.step, failure.what));
+        let found =
+            |steps: &[Arc<StepState>]| failure_of(steps, &titles).map(|failure| (failure.step, failure.failure.what));
         let told = |step: &str, what: &str| Some((step.to_owned(), what.to_owned()));
         assert_eq!(found(&[]), None);
         assert_eq!(found(&[Arc::default(), failed.clone()]), told("b", "one"));

@@ -122,7 +122,7 @@ pub use shown_logs::ShownLogs;
 pub use status::ServiceStatus;
 pub use support::CollectedSupport;
 pub use trust::Trust;
-pub use uninstall::{DataWish, UninstallOutcome};
+pub use uninstall::{DataDisposal, UninstallOutcome};
 pub use unit::EventFile;
 pub use upgrade::{PreparedUpgrade, UpgradeOutcome, UpgradeRequest};
 pub use upload::CheckedBundle;

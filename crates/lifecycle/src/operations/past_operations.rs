@@ -187,7 +187,7 @@ mod tests {
         let operations = &fixture.operations;
         operations.note_asker(1, Some(AskedBy::of_console("ada", None)));
         assert!(operations.paths.activity().exists());
-        operations.uninstall(&crate::operations::DataWish::Keep).unwrap();
+        operations.uninstall(&crate::operations::DataDisposal::Keep).unwrap();
         assert!(!operations.paths.activity().exists());
         assert!(operations.past_operations(10).unwrap().operations.is_empty());
     }
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn failed_undo_is_stuck_unless_running() {
         let error = Failure {
-            code: "LF4015".to_owned(),
+            code: "LF4015".into(),
             what: "cannot write a".to_owned(),
             causes: Vec::new(),
             hint: String::new(),

@@ -1,6 +1,6 @@
 //! Details of one operation of a site from its journal: each step with its times and outcome.
 
-use landfall_documents::failure::OperationFailure;
+use landfall_documents::failure::StepFailure;
 use landfall_documents::history::PastOperation;
 use landfall_engine::journal::{Entry, Event};
 use landfall_engine::plan::StepId;
@@ -47,7 +47,7 @@ pub struct PastStep {
     /// End of its undo, RFC 3339 in UTC; null if it was not undone.
     pub undone: Option<String>,
     /// All failures, oldest first, including failures of its undo.
-    pub failures: Vec<OperationFailure>,
+    pub failures: Vec<StepFailure>,
     /// Object that blocked the step because Landfall does not own it.
     pub blocked: Option<String>,
 }
@@ -99,13 +99,7 @@ impl PastStep {
                 Event::Done { .. } => done = Some(*at),
                 Event::UndoDone { .. } => self.undone = Some(format!("{at:.0}")),
                 Event::Failed { error, .. } | Event::UndoFailed { error, .. } => {
-                    self.failures.push(OperationFailure {
-                        step: self.title.clone(),
-                        code: error.code.clone(),
-                        what: error.what.clone(),
-                        causes: error.causes.clone(),
-                        hint: error.hint.clone(),
-                    });
+                    self.failures.push(StepFailure { step: self.title.clone(), failure: error.clone() });
                 }
                 _ => {}
             }
@@ -148,7 +142,7 @@ mod tests {
     fn step_failures_attempts_and_undo_are_counted() {
         let (id, other) = (StepId("stage".to_owned()), StepId("identity".to_owned()));
         let error = Failure {
-            code: "LF4103".to_owned(),
+            code: "LF4103".into(),
             what: "tar failed".to_owned(),
             causes: Vec::new(),
             hint: "look".to_owned(),

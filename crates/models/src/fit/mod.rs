@@ -11,7 +11,7 @@ pub mod size;
 mod table;
 pub mod text;
 
-pub use choose::{Choice, UsedResources, Wish};
+pub use choose::{Choice, RequestedFigures, UsedResources};
 pub use engine::Engine;
 pub use host::{GpuGroup, Host, ProfileSize};
 pub use report::{

@@ -156,12 +156,12 @@ mod tests {
             last_refusal: None,
         };
         assert_eq!(shown_at(&none), "this site has no backups; `landfall backup run` makes one");
-        let failure = BackupFailure { code: codes::SITE_BUSY.id.to_owned(), what: "an upgrade runs".to_owned() };
+        let failure = BackupFailure { code: codes::SITE_BUSY.into(), what: "an upgrade runs".to_owned() };
         let at = "2026-11-22T09:00:00Z".to_owned();
         let refused = BackupTry { at, failure: Some(failure), succeeded: None, mended: false };
         let none = BackupList { last_refusal: Some(refused), ..none };
         assert_eq!(shown_at(&none).lines().count(), 2);
-        let (code, what) = (codes::BACKUP_INTERRUPTED.id.to_owned(), "it began then and did not end".to_owned());
+        let (code, what) = (codes::BACKUP_INTERRUPTED.into(), "it began then and did not end".to_owned());
         let (at, failure) = ("2026-11-22T02:00:00Z".to_owned(), Some(BackupFailure { code, what }));
         let cut = BackupTry { at, failure, succeeded: None, mended: false };
         let none = BackupList { last_try: Some(cut), ..none };

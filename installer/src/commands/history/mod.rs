@@ -95,7 +95,7 @@ fn reasons(past: &PastOperation) -> Vec<String> {
     let undone = past.undone_because.as_ref().map(|cause| format!("undone because {cause}"));
     let failure = past.failure.as_ref().map(|failure| {
         let step = if failure.step.is_empty() { String::new() } else { format!("{}: ", failure.step) };
-        format!("{step}{} [{}]", failure.what, failure.code)
+        format!("{step}{} [{}]", failure.failure.what, failure.failure.code)
     });
     hint.map(str::to_owned).into_iter().chain(undone).chain(failure).collect()
 }
@@ -144,7 +144,7 @@ fn account(account: &Account) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use landfall_documents::failure::OperationFailure;
+    use landfall_documents::failure::StepFailure;
 
     use super::*;
 
@@ -175,12 +175,14 @@ pub(super) mod tests {
             from: Some("starter 1.0.0".to_owned()),
             to: Some("starter 1.1.0".to_owned()),
             undone_because: Some("a step failed".to_owned()),
-            failure: Some(OperationFailure {
+            failure: Some(StepFailure {
                 step: "start web".to_owned(),
-                code: "LF4103".to_owned(),
-                what: "web is not ready\n   9  install of evil 1.0.0: committed".to_owned(),
-                causes: Vec::new(),
-                hint: "look".to_owned(),
+                failure: landfall_documents::failure::Failure {
+                    code: "LF4103".into(),
+                    what: "web is not ready\n   9  install of evil 1.0.0: committed".to_owned(),
+                    causes: Vec::new(),
+                    hint: "look".to_owned(),
+                },
             }),
             asked: Some(AskedBy::of_console("key:00ff of bob", Some("ada"))),
             ..past(2, "upgrade", OperationOutcome::Undone)

@@ -130,7 +130,7 @@ fn stuck_operation_is_shown() {
         step.stuck = true;
         step.status = "failed".to_owned();
         step.failure = Some(Failure {
-            code: "LF4207".to_owned(),
+            code: "LF4207".into(),
             what: "ConfigMap kube-system/settings exists and belongs to helm".to_owned(),
             causes: vec!["the API server refused the object".to_owned()],
             hint: "Remove or rename the object if it is not needed, then run `landfall resume`.".to_owned(),

@@ -18,7 +18,7 @@ pub(crate) fn pins(steps: usize) -> Outline {
 /// Returns every possible event for steps 1 and 2 of the plan and for a step that the plan lacks.
 fn every_event(pins: &Outline) -> Vec<Event<Outline>> {
     let error = || Failure {
-        code: "LF9001".to_owned(),
+        code: "LF9001".into(),
         what: "it broke".to_owned(),
         causes: Vec::new(),
         hint: "Repair it.".to_owned(),

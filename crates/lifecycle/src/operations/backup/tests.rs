@@ -52,7 +52,7 @@ fn refused_backup_is_noted() {
     let lock = operations.journals().lock("upgrade").unwrap();
     assert_eq!(operations.back_up(true).err().unwrap().code(), codes::SITE_BUSY);
     let failure = operations.refused_backup().and_then(|refused| refused.failure).unwrap();
-    assert_eq!(failure.code, codes::SITE_BUSY.id);
+    assert_eq!(failure.code, codes::SITE_BUSY);
     assert_eq!(last_try::read_backup(&operations.paths), None, "it is no try");
     drop(lock);
 }
@@ -66,6 +66,6 @@ fn refused_drill_is_noted() {
     let lock = operations.journals().lock("backup").unwrap();
     assert_eq!(operations.drill(None).err().unwrap().code(), codes::SITE_BUSY);
     let failure = operations.last_drill().and_then(|last| last.failure).unwrap();
-    assert_eq!(failure.code, codes::SITE_BUSY.id);
+    assert_eq!(failure.code, codes::SITE_BUSY);
     drop(lock);
 }

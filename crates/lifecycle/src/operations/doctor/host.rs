@@ -32,7 +32,7 @@ fn of_finding(finding: &Finding, report: &StatusReport) -> Option<Problem> {
     Some(Problem {
         severity,
         name: finding.name.clone(),
-        code: Some(finding.code.to_owned()),
+        code: Some(finding.code.into()),
         what,
         next: finding.next(),
         commands: finding.commands.clone(),

@@ -5,6 +5,7 @@ mod host;
 mod parts;
 
 use jiff::Timestamp;
+use landfall_documents::failure::FailureCode;
 use landfall_documents::status::{SiteState, StatusReport, Verdict};
 use landfall_engine::causes::with_causes;
 use landfall_error_codes::ExitClass;
@@ -35,7 +36,7 @@ pub struct Problem {
     /// `disk-space`.
     pub name: String,
     /// Error code in the registry, if it has one.
-    pub code: Option<String>,
+    pub code: Option<FailureCode>,
     /// Problem, and the object that it concerns.
     pub what: String,
     /// Next step for a person.

@@ -93,7 +93,7 @@ fn stopped_operation_has_its_next_step() {
     report.verdict = Verdict::Stuck;
     let step = report.operation.as_mut().and_then(|operation| operation.step.as_mut()).unwrap();
     step.failure = Some(Failure {
-        code: "LF4207".to_owned(),
+        code: "LF4207".into(),
         what: "ConfigMap settings belongs to helm".to_owned(),
         causes: Vec::new(),
         hint: "Remove it.".to_owned(),

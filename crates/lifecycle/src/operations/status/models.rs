@@ -6,7 +6,7 @@ use landfall_engine::causes::with_causes;
 use landfall_host::facts::Memory;
 use landfall_host::facts::ProbedGpus;
 use landfall_host::facts::host::cores;
-use landfall_models::fit::{ModelFit, UsedResources, Wish};
+use landfall_models::fit::{ModelFit, RequestedFigures, UsedResources};
 use landfall_models::{FitReport, Host, ModelsDocument, fit};
 use landfall_release_document::{MODEL_FIGURES, MODEL_PREFIX};
 
@@ -23,10 +23,16 @@ fn model_status(
     taken: &mut UsedResources,
 ) -> ModelStatus {
     let figure = |name: &str| figures.iter().find(|figure| figure.name == name).map(|figure| figure.value);
-    let wish =
-        Wish { tensor_parallel: figure("tensorParallel"), context: figure("context"), sequences: figure("sequences") };
-    let chosen =
-        if figures.is_empty() { taken.clone().choose(report, model, wish) } else { taken.choose(report, model, wish) };
+    let request = RequestedFigures {
+        tensor_parallel: figure("tensorParallel"),
+        context: figure("context"),
+        sequences: figure("sequences"),
+    };
+    let chosen = if figures.is_empty() {
+        taken.clone().choose(report, model, request)
+    } else {
+        taken.choose(report, model, request)
+    };
     let (profile, reason) = match chosen {
         Ok(choice) => (Some(how(&choice)), None),
         Err(refusal) => (None, Some(refusal.text)),

@@ -2,7 +2,7 @@
 
 use landfall_documents::failure::Failure;
 use landfall_engine::journal::{Phase, StepState, StepStatus};
-use landfall_error_codes::{ExitClass, codes};
+use landfall_error_codes::ExitClass;
 
 /// Returns true if a person must remove the obstacle of a step before it can continue.
 pub(in crate::operations) fn is_stuck(phase: Phase, step: &StepState) -> bool {
@@ -14,7 +14,7 @@ pub(in crate::operations) fn is_stuck(phase: Phase, step: &StepState) -> bool {
 }
 
 fn needs_person(failure: &Failure) -> bool {
-    codes::ALL.iter().any(|code| code.id == failure.code && code.class == ExitClass::Stuck)
+    failure.code.class() == Some(ExitClass::Stuck)
 }
 
 #[cfg(test)]
@@ -88,12 +88,7 @@ mod tests {
     fn only_blocked_operations_are_stuck() {
         let failed = |code: &str| StepState {
             status: StepStatus::Failed,
-            failure: Some(Failure {
-                code: code.to_owned(),
-                what: String::new(),
-                causes: Vec::new(),
-                hint: String::new(),
-            }),
+            failure: Some(Failure { code: code.into(), what: String::new(), causes: Vec::new(), hint: String::new() }),
             ..StepState::default()
         };
         let undoing = Phase::Undoing { keep_data: true };

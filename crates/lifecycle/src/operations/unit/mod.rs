@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn failed_undo_is_not_reported_open() {
         let error = Failure {
-            code: "LF4015".to_owned(),
+            code: "LF4015".into(),
             what: "cannot write a".to_owned(),
             causes: Vec::new(),
             hint: String::new(),

@@ -34,7 +34,7 @@ use super::changing::{ObjectEdit, refuse_edits};
 use super::error::{OperationError, Result, refuse_blocked};
 use super::history::History;
 use super::planned::sizes;
-use super::secrets::SecretWish;
+use super::secrets::SecretInput;
 use super::trust::Trust;
 use crate::backups::refuse_lacking;
 use crate::configuration::{ChangedValues, ResolvedValues, SiteConfiguration, resolve_values};
@@ -130,7 +130,7 @@ impl Operations {
         let target = Target { release, trust, media_path, missing };
         let installed = self.release_of(&pins)?;
         let data = self.data_of_upgrade(&installed.release, &target.release.release)?;
-        let wish = SecretWish { brought: secrets, are_read: false };
+        let wish = SecretInput { brought: secrets, are_read: false };
         let made = history.last_actions()?;
         let given = self.secrets_of(&target, &pins, &made, wish)?;
         let (seen, facts) = self.see_for_upgrade(&target.release, &settings_of(&pins, &target.release)?)?;
@@ -184,7 +184,7 @@ impl Operations {
         let installed = self.release_of(&pins)?;
         let data = self.data_of_rollback(&installed.release, &target.release.release, choice)?;
         let made = history.last_actions()?;
-        let given = self.secrets_of(&target, &pins, &made, SecretWish::none())?;
+        let given = self.secrets_of(&target, &pins, &made, SecretInput::none())?;
         given.refuse()?;
         let seen = self.see_for_rollback(&target.release, &settings_of(&pins, &target.release)?)?;
         let (kind, past, found) = ((Operation::Rollback, policy), (&history, &made), (data, given, seen));
@@ -264,10 +264,10 @@ impl Operations {
         target: &Target,
         pins: &Pins,
         made: &LastActions,
-        wish: SecretWish<'_>,
+        request: SecretInput<'_>,
     ) -> Result<GivenSecrets> {
         let settings = (&pins.settings, &pins.settings);
-        self.given_secrets(&target.release.release, settings, made, wish)
+        self.given_secrets(&target.release.release, settings, made, request)
     }
 
     /// Returns the blobs that the site lacks.

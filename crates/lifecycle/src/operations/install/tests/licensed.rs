@@ -96,13 +96,13 @@ fn license_stays_with_kept_data() {
     let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
     let status = operations.status().unwrap().license.unwrap();
     assert_eq!((status.terms.unwrap().standing.as_str(), status.needs[0].granted), ("valid", true));
-    let kept = operations.uninstall(&DataWish::Keep).unwrap().kept;
+    let kept = operations.uninstall(&DataDisposal::Keep).unwrap().kept;
     assert_eq!(kept, [paths.license()]);
     assert!(!paths.settings().exists());
     // The next install needs no file.
     assert_eq!(license_blockers(&fixture, None), [""; 0]);
     let site = operations.site_name().unwrap();
-    operations.uninstall(&DataWish::Delete { confirmation: site }).unwrap();
+    operations.uninstall(&DataDisposal::Delete { confirmation: site }).unwrap();
     assert_eq!(fixture.contents(), birth);
 }
 
@@ -244,7 +244,7 @@ fn ended_license_allows_resume_and_uninstall() {
     let report = fixture.operations.status().unwrap();
     assert_eq!(report.license.unwrap().terms.unwrap().standing, "ended");
     let site = fixture.operations.site_name().unwrap();
-    fixture.operations.uninstall(&DataWish::Delete { confirmation: site }).unwrap();
+    fixture.operations.uninstall(&DataDisposal::Delete { confirmation: site }).unwrap();
     let license = fixture.path("acme-1.license");
     assert!(license.exists());
     assert_eq!(fixture.contents(), birth);

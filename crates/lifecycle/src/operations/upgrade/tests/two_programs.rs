@@ -6,7 +6,7 @@ use landfall_engine::journal::record;
 use serde_json::Value;
 
 use super::*;
-use crate::operations::DataWish;
+use crate::operations::DataDisposal;
 use crate::pins::Entry;
 
 /// Field that the newer program adds.
@@ -163,7 +163,7 @@ fn newer_open_journal_is_untouched() {
     for (verb, error) in [
         ("resume", operations.resume(None).unwrap_err()),
         ("abort", operations.begin_abort(4).unwrap_err()),
-        ("uninstall", operations.uninstall(&DataWish::Keep).unwrap_err()),
+        ("uninstall", operations.uninstall(&DataDisposal::Keep).unwrap_err()),
     ] {
         assert_eq!(error.code(), codes::JOURNAL_NEWER, "{verb}");
         assert!(error.to_string().contains("000004-rollback.journal"), "{error}");
