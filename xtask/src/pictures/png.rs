@@ -28,6 +28,7 @@ pub struct Picture {
 }
 
 /// Returns true if a picture has a palette.
+#[cfg(test)]
 pub fn has_palette(picture: &[u8]) -> bool {
     chunks(picture).is_ok_and(|chunks| chunks[0].1.get(9) == Some(&WITH_PALETTE))
 }
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn filters_are_undone() {
-        let (above, row) = ([10, 20, 30, 40, 50, 60], [12, 25, 31, 47, 58, 63]);
+        let (above, row): ([u8; 6], [u8; 6]) = ([10, 20, 30, 40, 50, 60], [12, 25, 31, 47, 58, 63]);
         for filter in 0..=4 {
             let mut stored = [0; 6];
             for at in 0..6 {
